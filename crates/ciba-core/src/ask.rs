@@ -1,0 +1,416 @@
+//! What a machine asks of its caller and how the answer finds its way back.
+//!
+//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching [`Input`] can be made.
+//! A ticket is not `Clone` and has no constructor, so an answer cannot be given twice, or to nothing.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::{fmt, time::Duration};
+
+use crate::{
+    error::Setback,
+    jose::{JwsAlgorithm, KeySet},
+    time::Timestamp,
+    url::Url,
+    wire::{Request, Response},
+};
+
+/// What the caller has to do next. Closed on purpose: an instruction that nobody handles is a hang.
+#[must_use = "an output that nobody carries out stops the flow"]
+#[derive(Debug)]
+pub enum Output {
+    /// Send one HTTP request and give back whatever comes.
+    Transmit(Transmit),
+    /// Use a private key.
+    Key(KeyOperation),
+    /// Find the issuer's public keys, usually in a shared [`JwksCache`](crate::JwksCache).
+    KeySet(KeySetRequest),
+    /// Do nothing before an instant.
+    Wait(Wait),
+    /// The flow is over: take the result with [`Flow::finish`](crate::Flow::finish).
+    Done,
+}
+
+/// Whose question it is and which one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// The machine: 64 random bits a flow draws at its start, or a cache's own.
+    pub(crate) serial: u64,
+    /// Counts the machine's questions.
+    pub(crate) counter: u32,
+}
+
+/// The endpoint an exchange is with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The provider's metadata document.
+    Discovery,
+    /// The provider's key set (`jwks_uri`).
+    KeySet,
+    /// The backchannel authentication endpoint (CIBA 7).
+    BackchannelAuthentication,
+    /// The token endpoint (CIBA 10.1).
+    Token,
+}
+
+impl Endpoint {
+    /// A lower-case name with underscores, for logs and machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::KeySet => "key_set",
+            Self::BackchannelAuthentication => "backchannel_authentication",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discovery => "the metadata document",
+            Self::KeySet => "the key set",
+            Self::BackchannelAuthentication => "the backchannel authentication endpoint",
+            Self::Token => "the token endpoint",
+        })
+    }
+}
+
+/// One HTTP exchange: a request to send, and the rules for doing so.
+///
+/// Send it once, follow no redirect, take any status as an answer, read at most [`Self::max_response`] bytes.
+#[must_use = "a request that nobody sends stops the flow until its time is up"]
+#[derive(Debug)]
+pub struct Transmit {
+    request: Request,
+    endpoint: Endpoint,
+    attempt: u32,
+    timeout: Duration,
+    max_response: usize,
+    ticket: Ticket,
+}
+
+impl Transmit {
+    pub(crate) fn new(
+        request: Request,
+        endpoint: Endpoint,
+        attempt: u32,
+        timeout: Duration,
+        max_response: usize,
+        ticket: Ticket,
+    ) -> Self {
+        Self { request, endpoint, attempt, timeout, max_response, ticket }
+    }
+
+    /// The endpoint it is for.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// Counts the requests to this endpoint, from 1.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The address it goes to.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.request.url
+    }
+
+    /// How long to wait for the whole answer. One second later the flow counts the exchange as lost.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The most bytes of body to read. A longer body is cut there and marked as truncated.
+    #[must_use]
+    pub const fn max_response(&self) -> usize {
+        self.max_response
+    }
+
+    /// The request, and the ticket that takes its answer.
+    pub fn into_parts(self) -> (Request, TransmitTicket) {
+        (self.request, TransmitTicket { ticket: self.ticket })
+    }
+}
+
+/// Takes the outcome of one exchange.
+#[must_use = "say what became of the exchange"]
+#[derive(Debug)]
+pub struct TransmitTicket {
+    ticket: Ticket,
+}
+
+impl TransmitTicket {
+    /// An answer came, of whatever status.
+    #[must_use]
+    pub fn answered(self, response: Response) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Response(response) }
+    }
+
+    /// No answer came.
+    #[must_use]
+    pub fn unanswered(self, how: Unanswered) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Unanswered(how) }
+    }
+}
+
+/// Why there is no answer. The two are different facts: after [`Self::Lost`] a person may already have been prompted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Certainly no byte of the request left: name, connection or TLS handshake failed.
+    NotSent,
+    /// Anything else: time-out, reset, an answer that broke off.
+    Lost,
+}
+
+/// A use of a private key, for software keys, a KMS or an HSM.
+#[must_use = "a key operation that nobody answers stops the flow until its time is up"]
+#[derive(Debug)]
+pub struct KeyOperation {
+    task: KeyTask,
+    purpose: KeyPurpose,
+    key_id: Option<Arc<str>>,
+    ticket: Ticket,
+}
+
+/// What to do with the private key.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeyTask {
+    /// Sign [`SigningTask::message`] with [`SigningTask::algorithm`].
+    Sign(SigningTask),
+}
+
+/// A signature to make.
+pub struct SigningTask {
+    message: Vec<u8>,
+    algorithm: JwsAlgorithm,
+}
+
+impl SigningTask {
+    /// The bytes to sign: a JWS signing input (RFC 7515 5.1).
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The algorithm to sign with.
+    #[must_use]
+    pub const fn algorithm(&self) -> JwsAlgorithm {
+        self.algorithm
+    }
+}
+
+impl fmt::Debug for SigningTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningTask({}, {} bytes)", self.algorithm, self.message.len())
+    }
+}
+
+/// What the result of a key operation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyPurpose {
+    /// A client assertion (RFC 7523).
+    ClientAssertion,
+}
+
+impl KeyOperation {
+    pub(crate) fn sign(
+        message: Vec<u8>,
+        algorithm: JwsAlgorithm,
+        purpose: KeyPurpose,
+        key_id: Option<Arc<str>>,
+        ticket: Ticket,
+    ) -> Self {
+        Self { task: KeyTask::Sign(SigningTask { message, algorithm }), purpose, key_id, ticket }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub const fn task(&self) -> &KeyTask {
+        &self.task
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn purpose(&self) -> KeyPurpose {
+        self.purpose
+    }
+
+    /// The key's id as configured.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
+    #[must_use]
+    pub fn answered(self, signature: Vec<u8>) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Signature(signature) }
+    }
+
+    /// The key cannot be used: service down, access refused, or a task this signer does not know.
+    #[must_use]
+    pub fn unavailable(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeyUnavailable }
+    }
+}
+
+/// A question for the issuer's public keys.
+#[must_use = "a question that nobody answers stops the flow until its time is up"]
+#[derive(Debug)]
+pub struct KeySetRequest {
+    issuer: Arc<str>,
+    key_id: Option<String>,
+    refresh: Option<u64>,
+    ticket: Ticket,
+}
+
+impl KeySetRequest {
+    pub(crate) fn new(issuer: Arc<str>, key_id: Option<String>, refresh: Option<u64>, ticket: Ticket) -> Self {
+        Self { issuer, key_id, refresh, ticket }
+    }
+
+    /// Whose keys.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The key id that is looked for, when the token names one.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Whether the set that was found before did not serve, so that a newer one is wanted (REQ-JWKS-09).
+    #[must_use]
+    pub const fn wants_refresh(&self) -> bool {
+        self.refresh.is_some()
+    }
+
+    /// The generation of the set that did not serve.
+    pub(crate) const fn stale_generation(&self) -> Option<u64> {
+        self.refresh
+    }
+
+    /// A key set. One of another issuer is refused by the flow.
+    #[must_use]
+    pub fn found(self, keys: KeySet) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Keys(keys) }
+    }
+
+    /// No newer set than the one that did not serve can be had before this instant: the flow waits and asks again.
+    #[must_use]
+    pub fn later(self, until: Timestamp) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeysLater(until) }
+    }
+
+    /// The key set could not be fetched. The flow waits and asks again, within its limits.
+    #[must_use]
+    pub fn unavailable(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeysUnavailable }
+    }
+}
+
+/// Nothing to do before an instant.
+#[must_use = "wait until the instant, then poll again"]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    until: Timestamp,
+    because: Because,
+    progress: Option<Arc<str>>,
+}
+
+impl Wait {
+    /// The one place where waits are made: always in the future of `now`.
+    pub(crate) fn new(until: Timestamp, now: Timestamp, because: Because, progress: Option<Arc<str>>) -> Self {
+        Self { until: until.max(now.saturating_add(Duration::from_millis(1))), because, progress }
+    }
+
+    /// The instant; always later than the `now` of the call that returned it.
+    #[must_use]
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn because(&self) -> &Because {
+        &self.because
+    }
+
+    /// What the provider said in its last pending answer, control characters removed (CIBA 11; Idura reports progress
+    /// this way). Untrusted text for a person's eyes; never decide on it.
+    #[must_use]
+    pub fn progress(&self) -> Option<&str> {
+        self.progress.as_deref()
+    }
+}
+
+/// Why a flow waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Because {
+    /// An output is being carried out and its answer has not come yet.
+    InFlight,
+    /// The interval between token requests (CIBA 7.3).
+    Interval,
+    /// The provider answered `slow_down`, so the interval grew (CIBA 11).
+    SlowDown,
+    /// Something went wrong that the flow is handling.
+    Setback(Setback),
+}
+
+impl Because {
+    /// A lower-case name with underscores, for machine-readable output.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InFlight => "in_flight",
+            Self::Interval => "interval",
+            Self::SlowDown => "slow_down",
+            Self::Setback(setback) => setback.name(),
+        }
+    }
+}
+
+/// The answer to an output, made from its ticket only.
+#[must_use = "hand it to the machine that asked"]
+pub struct Input {
+    pub(crate) ticket: Ticket,
+    pub(crate) answer: Answer,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.answer {
+            Answer::Response(response) => return write!(f, "Input(status {})", response.status),
+            Answer::Unanswered(how) => return write!(f, "Input({how:?})"),
+            Answer::Signature(_) => "signature",
+            Answer::KeyUnavailable => "key unavailable",
+            Answer::Keys(_) => "keys",
+            Answer::KeysLater(_) => "keys later",
+            Answer::KeysUnavailable => "keys unavailable",
+        };
+        write!(f, "Input({kind})")
+    }
+}
+
+/// What an [`Input`] carries.
+pub(crate) enum Answer {
+    Response(Response),
+    Unanswered(Unanswered),
+    Signature(Vec<u8>),
+    KeyUnavailable,
+    Keys(KeySet),
+    KeysLater(Timestamp),
+    KeysUnavailable,
+}

@@ -1,0 +1,81 @@
+//! Every limit in one place: what a peer may choose, and what it is clamped to.
+
+use alloc::string::String;
+use core::time::Duration;
+
+/// A range a peer's duration is clamped to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) least: Duration,
+    pub(crate) most: Duration,
+}
+
+impl Range {
+    pub(crate) fn clamp(self, value: Duration) -> Duration {
+        value.clamp(self.least, self.most)
+    }
+}
+
+/// `interval` when the provider names none it means (CIBA 7.3, ruling 1).
+pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+/// What `interval` is clamped to; the upper end only keeps arithmetic small, the deadline comes first.
+pub(crate) const INTERVAL: Range = Range { least: Duration::from_secs(1), most: Duration::from_secs(86_400) };
+/// What `slow_down` adds, for good (CIBA 11).
+pub(crate) const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
+/// What `expires_in` of an acknowledgement is clamped to (ruling 2, REQ-ACK-10).
+pub(crate) const LIFETIME: Range = Range { least: Duration::from_secs(1), most: Duration::from_secs(86_400) };
+/// The longest `Retry-After` that is believed; the deadline comes first.
+pub(crate) const RETRY_AFTER: Range = Range { least: Duration::ZERO, most: Duration::from_secs(86_400) };
+/// The longest back-off between token requests that were not answered (REQ-POLL-16).
+pub(crate) const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// The most jitter that is added to a wait (REQ-POLL-05).
+pub(crate) const JITTER: Duration = Duration::from_millis(250);
+/// How long answers are still taken after the deadline.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
+/// How long after its time-out an exchange counts as lost.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(1);
+/// How often the authentication request is tried while it certainly did not leave, and for how long.
+pub(crate) const SEND_ATTEMPTS: u32 = 3;
+pub(crate) const SEND_WINDOW: Duration = Duration::from_secs(30);
+/// How long a flow with tokens waits for the issuer's keys.
+pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);
+/// How long before the deadline the only poll of an over-long interval happens, at most.
+pub(crate) const LAST_POLL: Duration = Duration::from_secs(5);
+/// The spacing of forced key-set refreshes (REQ-JWKS-10).
+pub(crate) const FORCED_REFRESH_SPACING: Duration = Duration::from_secs(60);
+/// How long a fetched key set is fresh, by default and at the limits (REQ-JWKS-12).
+pub(crate) const KEY_SET_DEFAULT_AGE: Duration = Duration::from_secs(600);
+pub(crate) const KEY_SET_AGE: Range = Range { least: Duration::from_secs(60), most: Duration::from_secs(86_400) };
+/// How long a key set outlives its freshness while it cannot be fetched (REQ-JWKS-12).
+pub(crate) const KEY_SET_STALE: Duration = Duration::from_secs(3600);
+/// The longest `auth_req_id` (REQ-ACK-06).
+pub(crate) const AUTH_REQ_ID_BYTES: usize = 8 * 1024;
+/// The most keys read from a set (REQ-JWKS-19).
+pub(crate) const KEYS_IN_SET: usize = 200;
+/// The most keys tried for one signature (ruling 4).
+pub(crate) const KEYS_TRIED: usize = 8;
+/// The longest body of each kind of answer, in bytes.
+pub(crate) const METADATA_BYTES: usize = 1024 * 1024;
+pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;
+pub(crate) const ACKNOWLEDGEMENT_BYTES: usize = 256 * 1024;
+/// Idura's tokens can carry photographs (ID-97); a caller may choose another limit.
+pub(crate) const TOKEN_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest text of a server that is kept for people.
+pub(crate) const TEXT_BYTES: usize = 1024;
+
+/// A server's text for a person or a log: control characters become blanks, at most `most` bytes remain (REQ-AERR-15).
+pub(crate) fn plain_text(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if out.len().saturating_add(c.len_utf8()) > most {
+            break;
+        }
+        out.push(if c.is_control() || is_bidi_control(c) { ' ' } else { c });
+    }
+    out
+}
+
+/// Characters that change the order in which a terminal or a page shows the others.
+const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}

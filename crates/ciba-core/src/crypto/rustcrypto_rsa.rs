@@ -1,0 +1,1 @@
+//! RS* and PS* for the RustCrypto backend.

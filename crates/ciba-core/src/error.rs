@@ -1,0 +1,343 @@
+//! Errors by whose move it is: [`Setback`] is being retried, [`Failure`] is the end of a flow, [`Misuse`] is the
+//! caller's bug and changed nothing. Small, comparable, and without secrets; the server's own words are reachable
+//! through [`ServerAnswer`], never through `Display`.
+
+use alloc::boxed::Box;
+use core::{fmt, time::Duration};
+
+use crate::{
+    ask::{Endpoint, Input},
+    wire::ServerAnswer,
+};
+
+mod untrusted;
+
+pub use untrusted::Untrusted;
+
+/// Whose move it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The flow is handling it: log it if you like.
+    Retry,
+    /// The flow is over.
+    Terminal,
+    /// The calling code has to change; nothing happened.
+    Misuse,
+}
+
+/// The end of a flow without an authentication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The person (or the provider on their behalf) said no: `access_denied` before our deadline (CIBA 11).
+    Denied(Box<ServerAnswer>),
+    /// Time is up: the provider's `expired_token`, our own deadline, or `access_denied` after it. The answer is there
+    /// when the provider said it.
+    Expired(Option<Box<ServerAnswer>>),
+    /// The provider refused the request: an OAuth error of the backchannel authentication endpoint, 503 or 429 there, or
+    /// any other terminal error of the token endpoint.
+    Refused(Box<ServerAnswer>),
+    /// A numbered check failed: nothing of the answer may be believed.
+    Untrusted(Untrusted),
+    /// An answer that cannot be used: the provider or something in front of it is broken.
+    ProviderMisbehaved(Misbehaviour),
+    /// The outcome is unknown: the person may have been prompted, or the tokens may have been lost.
+    Indeterminate(Indeterminacy),
+    /// Something needed could not be reached, and nobody was harmed by trying.
+    Unreachable(Unreachable),
+    /// The caller gave up.
+    Abandoned,
+}
+
+impl Failure {
+    /// Always [`Class::Terminal`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Terminal
+    }
+
+    /// Whether a new flow could end better without anybody changing a configuration.
+    #[must_use]
+    pub const fn may_start_over(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::Expired(_) | Self::Indeterminate(_) | Self::Unreachable(_) | Self::Abandoned => {
+                true
+            }
+            Self::Refused(_) | Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
+        }
+    }
+
+    /// A lower-case name with underscores, for machine-readable output.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Expired(_) => "expired",
+            Self::Refused(_) => "refused",
+            Self::Untrusted(_) => "untrusted",
+            Self::ProviderMisbehaved(_) => "provider_misbehaved",
+            Self::Indeterminate(_) => "indeterminate",
+            Self::Unreachable(_) => "unreachable",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// What the server answered, when an answer is behind the failure.
+    #[must_use]
+    pub fn server_answer(&self) -> Option<&ServerAnswer> {
+        match self {
+            Self::Denied(answer) | Self::Refused(answer) => Some(answer),
+            Self::Expired(answer) => answer.as_deref(),
+            Self::ProviderMisbehaved(misbehaviour) => misbehaviour.answer.as_deref(),
+            Self::Indeterminate(Indeterminacy { answer, .. }) => answer.as_deref(),
+            Self::Unreachable(Unreachable { answer, .. }) => answer.as_deref(),
+            Self::Untrusted(_) | Self::Abandoned => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(_) => f.write_str("the person refused the authentication"),
+            Self::Expired(_) => f.write_str("the authentication request expired"),
+            Self::Refused(answer) => write!(f, "{} refused the request", answer.endpoint()),
+            Self::Untrusted(_) => f.write_str("the provider's answer failed a check"),
+            Self::ProviderMisbehaved(_) => f.write_str("the provider gave an answer that cannot be used"),
+            Self::Indeterminate(_) => f.write_str("the outcome of the authentication is unknown"),
+            Self::Unreachable(_) => f.write_str("the provider could not be reached"),
+            Self::Abandoned => f.write_str("the caller gave up waiting"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Untrusted(reason) => Some(reason),
+            Self::ProviderMisbehaved(misbehaviour) => Some(misbehaviour),
+            Self::Indeterminate(reason) => Some(reason),
+            Self::Unreachable(reason) => Some(reason),
+            Self::Denied(_) | Self::Expired(_) | Self::Refused(_) | Self::Abandoned => None,
+        }
+    }
+}
+
+/// An answer that cannot be used, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misbehaviour {
+    /// Which rule it breaks.
+    pub fault: Fault,
+    /// The endpoint that gave it.
+    pub endpoint: Endpoint,
+    /// The answer, as far as it may be kept.
+    pub answer: Option<Box<ServerAnswer>>,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A redirect (REQ-AERR-18).
+    Redirect,
+    /// A status that means nothing here, without an `error` member.
+    Status,
+    /// Not `application/json`.
+    MediaType,
+    /// Longer than the limit for this exchange.
+    TooLarge,
+    /// Not one JSON object in UTF-8 with nothing behind it.
+    NotJson,
+    /// A member name occurs twice (ruling 7).
+    DuplicateMember,
+    /// A required member is missing.
+    MissingMember(&'static str),
+    /// A member has a type or value that cannot be used.
+    BadMember(&'static str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redirect => f.write_str("it is a redirect"),
+            Self::Status => f.write_str("its status means nothing here and it has no error member"),
+            Self::MediaType => f.write_str("its media type is not application/json"),
+            Self::TooLarge => f.write_str("it is too large"),
+            Self::NotJson => f.write_str("it is not a JSON object"),
+            Self::DuplicateMember => f.write_str("a member name occurs twice"),
+            Self::MissingMember(name) => write!(f, "{name} is missing"),
+            Self::BadMember(name) => write!(f, "{name} cannot be used"),
+        }
+    }
+}
+
+impl fmt::Display for Misbehaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault)
+    }
+}
+
+impl core::error::Error for Misbehaviour {}
+
+/// Why the outcome of a flow is unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indeterminacy {
+    /// What was lost.
+    pub lost: LostAnswer,
+    /// The answer that shows it, when there is one.
+    pub answer: Option<Box<ServerAnswer>>,
+}
+
+/// The answer that was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LostAnswer {
+    /// To the authentication request: the person may have been prompted (REQ-AREQ-30).
+    AuthenticationRequest,
+    /// To a token request: the tokens were issued once and did not arrive (REQ-POLL-11).
+    Tokens,
+}
+
+impl fmt::Display for Indeterminacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.lost {
+            LostAnswer::AuthenticationRequest => {
+                "the answer to the authentication request was lost; the person may have been prompted"
+            }
+            LostAnswer::Tokens => "an answer of the token endpoint was lost, and the tokens with it",
+        })
+    }
+}
+
+impl core::error::Error for Indeterminacy {}
+
+/// What could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What.
+    pub target: UnreachableTarget,
+    /// The last answer, when one came.
+    pub answer: Option<Box<ServerAnswer>>,
+}
+
+/// Something a flow needs from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnreachableTarget {
+    /// An endpoint of the provider; for the backchannel endpoint it is certain that nothing was sent.
+    Endpoint(Endpoint),
+    /// The private key, in whatever holds it.
+    PrivateKey,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.target {
+            UnreachableTarget::Endpoint(endpoint) => write!(f, "{endpoint} could not be reached"),
+            UnreachableTarget::PrivateKey => f.write_str("the private key could not be used"),
+        }
+    }
+}
+
+impl core::error::Error for Unreachable {}
+
+/// Something that went wrong and is being handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Setback {
+    /// The authentication request could not be sent; nobody was prompted, and it is tried again.
+    NotSent,
+    /// A token request was not answered.
+    NoAnswer,
+    /// The token endpoint is busy: 429 or 5xx.
+    Unavailable {
+        /// The status.
+        status: u16,
+        /// What it asked for in `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// The key set could not be fetched yet.
+    KeysUnavailable,
+    /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
+    UnknownKey,
+    /// The clock was set back by this much; all waits got longer by it (ruling 18).
+    ClockSetBack(Duration),
+}
+
+impl Setback {
+    /// Always [`Class::Retry`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Retry
+    }
+
+    /// A lower-case name with underscores, for machine-readable output.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::NoAnswer => "no_answer",
+            Self::Unavailable { .. } => "unavailable",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::UnknownKey => "unknown_key",
+            Self::ClockSetBack(_) => "clock_set_back",
+        }
+    }
+}
+
+impl fmt::Display for Setback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent => f.write_str("the authentication request could not be sent yet"),
+            Self::NoAnswer => f.write_str("a token request was not answered"),
+            Self::Unavailable { status, .. } => write!(f, "the token endpoint is unavailable (status {status})"),
+            Self::KeysUnavailable => f.write_str("the provider's keys cannot be fetched yet"),
+            Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
+            Self::ClockSetBack(by) => write!(f, "the clock was set back by {} s", by.as_secs()),
+        }
+    }
+}
+
+impl core::error::Error for Setback {}
+
+/// An input that does not belong where it was given. Nothing changed; the input comes back.
+#[derive(Debug)]
+pub struct Misuse {
+    /// The input, untouched.
+    pub input: Box<Input>,
+    /// What is wrong.
+    pub reason: MisuseReason,
+}
+
+/// Why an input was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MisuseReason {
+    /// It answers another flow, or a cache.
+    ForeignTicket,
+    /// It answers a question that is no longer open.
+    StaleTicket,
+    /// The key set is another issuer's (REQ-DISC-24, REQ-JWKS-20).
+    ForeignKeys,
+}
+
+impl Misuse {
+    /// Always [`Class::Misuse`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Misuse
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            MisuseReason::ForeignTicket => "the input answers another machine",
+            MisuseReason::StaleTicket => "the input answers a question that is no longer open",
+            MisuseReason::ForeignKeys => "the key set belongs to another issuer",
+        })
+    }
+}
+
+impl core::error::Error for Misuse {}

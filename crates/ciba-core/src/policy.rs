@@ -1,0 +1,47 @@
+//! What the caller may choose about the flow's behaviour. Nothing here touches signature, issuer, audience or expiry.
+
+use core::time::Duration;
+
+/// Choices about timing, limits and tolerated deviations; [`Default`] is right for a provider that follows the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// From where the interval between token requests counts (ruling 3).
+    pub interval_reference: IntervalReference,
+    /// Time-out of the authentication request; default 30 s (REQ-AREQ-31).
+    pub authentication_timeout: Duration,
+    /// Time-out of a token request; default 40 s, for providers that hold requests up to 30 s (REQ-POLL-09).
+    pub token_timeout: Duration,
+    /// Time-out of a fetch of metadata or keys; default 10 s (REQ-JWKS-19).
+    pub fetch_timeout: Duration,
+    /// How long a key operation or a key set may take before it is asked for again; default 60 s.
+    pub local_timeout: Duration,
+    /// The longest token response in bytes; default 4 MiB.
+    pub max_token_response: usize,
+    /// Whether a token response without `token_type` counts as Bearer; default no (ruling 15).
+    pub assume_bearer: bool,
+}
+
+/// From where the interval counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum IntervalReference {
+    /// From the end of the last answer: safe with every provider.
+    #[default]
+    Answer,
+    /// From the sending of the last request: for providers that hold requests open (REQ-POLL-04).
+    Send,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            interval_reference: IntervalReference::Answer,
+            authentication_timeout: Duration::from_secs(30),
+            token_timeout: Duration::from_secs(40),
+            fetch_timeout: Duration::from_secs(10),
+            local_timeout: Duration::from_secs(60),
+            max_token_response: crate::bounds::TOKEN_RESPONSE_BYTES,
+            assume_bearer: false,
+        }
+    }
+}

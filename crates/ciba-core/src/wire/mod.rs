@@ -1,0 +1,14 @@
+//! What goes over the wire: messages, and one request/process pair per endpoint. Nothing here knows the configuration:
+//! it takes borrowed values and gives back typed ones.
+
+pub(crate) mod authorize;
+pub(crate) mod form;
+pub(crate) mod json;
+mod message;
+pub(crate) mod metadata;
+mod server_answer;
+pub(crate) mod token;
+
+pub use json::Members;
+pub use message::{Headers, Method, Request, Response};
+pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

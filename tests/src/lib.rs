@@ -1,0 +1,1 @@
+//! One scenario table, run by every driver.
