@@ -1,7 +1,10 @@
 //! A strict URL: what two parsers could read differently is refused.
 
-use alloc::string::String;
-use core::fmt;
+use alloc::string::{String, ToString as _};
+use core::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// Whether `http` to a loopback address is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -15,10 +18,25 @@ pub enum LoopbackHttp {
 
 /// An absolute URL: https (or loopback http behind a switch), a plain ASCII host or IP literal, no user info, no fragment,
 /// no dot segments, no backslash, no percent-encoded host (REQ-DISC-16, REQ-SEC-02).
+///
+/// The text is kept as it is. What two URL parsers could read differently is refused: an IPv4 address in any but the
+/// dotted form, an IPv6 address that is not in its canonical form (RFC 5952), a host that ends in a dot or in a numeric
+/// label, a port with leading zeros, an apostrophe in the query.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     text: String,
+    secure: bool,
+    /// Where the host ends; it begins behind `://`.
+    host_end: usize,
+    /// Where the authority ends.
+    path_start: usize,
+    /// Where the question mark is, or the end.
+    path_end: usize,
+    port: u16,
 }
+
+/// The longest URL, in bytes.
+const LONGEST: usize = 8 * 1024;
 
 /// Why a text is not accepted as a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,8 +78,53 @@ impl Url {
     ///
     /// As [`Self::parse`].
     pub fn parse_with(text: &str, loopback: LoopbackHttp) -> Result<Self, UrlError> {
-        let _ = (text, loopback);
-        todo!()
+        if text.len() > LONGEST {
+            return Err(UrlError::TooLong);
+        }
+        let (secure, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (None, Some(rest)) if loopback == LoopbackHttp::DangerouslyAllowed => (false, rest),
+            (None, _) => return Err(UrlError::Scheme),
+        };
+        let host_start = text.len() - rest.len();
+        if rest.contains('\\') {
+            return Err(UrlError::Character);
+        }
+        let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(authority_end);
+        if authority.contains('@') {
+            return Err(UrlError::UserInfo);
+        }
+        let (host, port) = split_port(authority);
+        check_host(host)?;
+        if !secure && !is_loopback(host) {
+            return Err(UrlError::Scheme);
+        }
+        let port = match port {
+            None => default_port(secure),
+            Some(port) => read_port(port).ok_or(UrlError::Port)?,
+        };
+        if tail.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let (path, query) = match tail.split_once('?') {
+            None => (tail, None),
+            Some((path, query)) => (path, Some(query)),
+        };
+        check_characters(path, b"/:@!$&'()*+,;=")?;
+        check_characters(query.unwrap_or_default(), b"/?:@!$&()*+,;=")?;
+        if path.split('/').any(is_dot_segment) {
+            return Err(UrlError::DotSegment);
+        }
+        let path_start = host_start + authority.len();
+        Ok(Self {
+            text: text.into(),
+            secure,
+            host_end: host_start + host.len(),
+            path_start,
+            path_end: path_start + path.len(),
+            port,
+        })
     }
 
     /// The whole URL.
@@ -72,32 +135,127 @@ impl Url {
 
     /// `https` or `http`.
     #[must_use]
-    pub fn scheme(&self) -> &str {
-        todo!()
+    pub const fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
     }
 
     /// Host without port; brackets of an IPv6 literal included.
     #[must_use]
     pub fn host(&self) -> &str {
-        todo!()
+        self.text.get(self.scheme().len() + "://".len()..self.host_end).unwrap_or_default()
     }
 
     /// The port, the scheme's default when none is written.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        todo!()
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// The path, beginning with a slash; `/` when none is written.
     #[must_use]
     pub fn path(&self) -> &str {
-        todo!()
+        match self.text.get(self.path_start..self.path_end) {
+            None | Some("") => "/",
+            Some(path) => path,
+        }
     }
 
     /// The query without its question mark.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        todo!()
+        self.text.get(self.path_end..)?.strip_prefix('?')
+    }
+
+    /// Scheme, host and port as written, without the path.
+    pub(crate) fn origin(&self) -> &str {
+        self.text.get(..self.path_start).unwrap_or_default()
+    }
+}
+
+const fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// Splits at the colon before the port, which is never one inside the brackets of an IPv6 literal.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    let search_from = authority.rfind(']').unwrap_or_default();
+    let (literal, behind) = authority.split_at(search_from);
+    match behind.find(':') {
+        None => (authority, None),
+        Some(at) => {
+            let (host, port) = authority.split_at(literal.len() + at);
+            (host, port.get(1..))
+        }
+    }
+}
+
+/// A port in plain decimal, without sign or leading zero.
+fn read_port(text: &str) -> Option<u16> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+fn check_host(host: &str) -> Result<(), UrlError> {
+    if let Some(literal) = host.strip_prefix('[') {
+        let address = literal.strip_suffix(']').ok_or(UrlError::Host)?;
+        let parsed: Ipv6Addr = address.parse().map_err(|_| UrlError::Host)?;
+        return if parsed.to_string() == address && !address.contains('.') { Ok(()) } else { Err(UrlError::Host) };
+    }
+    let label_fits = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if host.len() > 253 || !host.split('.').all(label_fits) {
+        return Err(UrlError::Host);
+    }
+    // A host whose last label is a number is an IPv4 address to some parsers and a name to others.
+    if is_numeric(host.rsplit('.').next().unwrap_or_default()) && host.parse::<Ipv4Addr>().is_err() {
+        return Err(UrlError::Host);
+    }
+    Ok(())
+}
+
+/// Whether a label is a number to a lenient parser: decimal, or hexadecimal behind `0x`.
+fn is_numeric(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Unreserved characters (RFC 3986 2.3), those allowed, and whole percent-encodings.
+fn check_characters(text: &str, allowed: &[u8]) -> Result<(), UrlError> {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let fits = match byte {
+            b'%' => {
+                let mut digit = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+                digit() && digit()
+            }
+            _ => byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || allowed.contains(&byte),
+        };
+        if !fits {
+            return Err(UrlError::Character);
+        }
+    }
+    Ok(())
+}
+
+/// `.` or `..`, each dot plain or as `%2e`.
+fn is_dot_segment(segment: &str) -> bool {
+    let without =
+        |text| str::strip_prefix(text, '.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"));
+    match without(segment) {
+        None => false,
+        Some("") => true,
+        Some(rest) => without(rest) == Some(""),
     }
 }
 
@@ -130,3 +288,170 @@ impl fmt::Display for UrlError {
 }
 
 impl core::error::Error for UrlError {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REFUSED: &[(&str, UrlError)] = &[
+        ("", UrlError::Scheme),
+        ("op.example", UrlError::Scheme),
+        ("//op.example/token", UrlError::Scheme),
+        ("http://op.example/token", UrlError::Scheme),
+        ("HTTPS://op.example/token", UrlError::Scheme),
+        ("https:/op.example", UrlError::Scheme),
+        ("https://", UrlError::Host),
+        ("https:///token", UrlError::Host),
+        ("https://?a", UrlError::Host),
+        ("https://:443/", UrlError::Host),
+        ("https://op..example/", UrlError::Host),
+        ("https://op.example./", UrlError::Host),
+        ("https://.op.example/", UrlError::Host),
+        ("https://-op.example/", UrlError::Host),
+        ("https://op-.example/", UrlError::Host),
+        ("https://öp.example/", UrlError::Host),
+        ("https://o%70.example/", UrlError::Host),
+        ("https://op example/", UrlError::Host),
+        ("https://op.exa\tmple/", UrlError::Host),
+        ("https://127.1/", UrlError::Host),
+        ("https://0x7f.1/", UrlError::Host),
+        ("https://0x7f000001/", UrlError::Host),
+        ("https://2130706433/", UrlError::Host),
+        ("https://017700000001/", UrlError::Host),
+        ("https://127.0.0.01/", UrlError::Host),
+        ("https://1.2.3.4.5/", UrlError::Host),
+        ("https://256.0.0.1/", UrlError::Host),
+        ("https://op.0x/", UrlError::Host),
+        ("https://[::1/", UrlError::Host),
+        ("https://::1/", UrlError::Host),
+        ("https://[0:0:0:0:0:0:0:1]/", UrlError::Host),
+        ("https://[::ABCD]/", UrlError::Host),
+        ("https://[fe80::1%25eth0]/", UrlError::Host),
+        ("https://[::ffff:127.0.0.1]/", UrlError::Host),
+        ("https://[::1]x/", UrlError::Host),
+        ("https://op.example:/", UrlError::Port),
+        ("https://op.example:0/", UrlError::Port),
+        ("https://op.example:0443/", UrlError::Port),
+        ("https://op.example:65536/", UrlError::Port),
+        ("https://op.example:+1/", UrlError::Port),
+        ("https://op.example:a/", UrlError::Port),
+        ("https://op.example:1:2/", UrlError::Port),
+        ("https://user@op.example/", UrlError::UserInfo),
+        ("https://op.example@evil.example/", UrlError::UserInfo),
+        ("https://op.example:80@evil.example/", UrlError::UserInfo),
+        ("https://op.example/#x", UrlError::Fragment),
+        ("https://op.example#x", UrlError::Fragment),
+        ("https://op.example?a#", UrlError::Fragment),
+        ("https://op.example\\@evil.example/", UrlError::Character),
+        ("https://op.example/a\\b", UrlError::Character),
+        ("https://op.example/a b", UrlError::Character),
+        ("https://op.example/a\n", UrlError::Character),
+        ("https://op.example/å", UrlError::Character),
+        ("https://op.example/%", UrlError::Character),
+        ("https://op.example/%4", UrlError::Character),
+        ("https://op.example/%zz", UrlError::Character),
+        ("https://op.example/?'", UrlError::Character),
+        ("https://op.example/?{}", UrlError::Character),
+        ("https://op.example/.", UrlError::DotSegment),
+        ("https://op.example/a/../b", UrlError::DotSegment),
+        ("https://op.example/a/%2e%2E/b", UrlError::DotSegment),
+        ("https://op.example/a/.%2e", UrlError::DotSegment),
+        ("https://op.example/%2e?x", UrlError::DotSegment),
+    ];
+
+    /// REQ-DISC-16
+    /// REQ-SEC-02
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        for (text, error) in REFUSED {
+            assert_eq!(Url::parse(text).err(), Some(*error), "{text}");
+        }
+        let long = format!("https://op.example/{}", "a".repeat(LONGEST));
+        assert_eq!(Url::parse(&long).err(), Some(UrlError::TooLong));
+        assert!(Url::parse(&long[..LONGEST]).is_ok());
+    }
+
+    /// REQ-DISC-16
+    #[test]
+    fn the_parts_of_a_url_are_read_as_written() {
+        let cases = [
+            ("https://op.example", "op.example", 443, "/", None),
+            ("https://op.example?", "op.example", 443, "/", Some("")),
+            ("https://op.example?a=1", "op.example", 443, "/", Some("a=1")),
+            (
+                "https://op.example:8443/t1/token?tenant=a&b=%2F?",
+                "op.example",
+                8443,
+                "/t1/token",
+                Some("tenant=a&b=%2F?"),
+            ),
+            ("https://op.example/..well/.a/a.//b", "op.example", 443, "/..well/.a/a.//b", None),
+            ("https://10.0.0.1:1/", "10.0.0.1", 1, "/", None),
+            ("https://[2001:db8::1]:444/a", "[2001:db8::1]", 444, "/a", None),
+            ("https://xn--bcher-kva.example/", "xn--bcher-kva.example", 443, "/", None),
+        ];
+        for (text, host, port, path, query) in cases {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.as_str(), url.scheme()), (text, "https"));
+            assert_eq!((url.host(), url.port(), url.path(), url.query()), (host, port, path, query), "{text}");
+        }
+    }
+
+    /// REQ-SEC-02
+    #[test]
+    fn plain_http_is_taken_from_loopback_addresses_only_and_only_when_asked() {
+        for text in ["http://127.0.0.1:8080/token", "http://127.8.9.1", "http://[::1]:80/", "http://localhost:1"] {
+            assert_eq!(Url::parse(text).err(), Some(UrlError::Scheme), "{text}");
+            assert!(Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).is_ok(), "{text}");
+        }
+        for text in ["http://op.example/", "http://localhost.example/", "http://128.0.0.1/", "http://[::2]/"] {
+            assert_eq!(Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).err(), Some(UrlError::Scheme), "{text}");
+        }
+    }
+
+    /// Pieces that matter to URL parsers, so that random strings are accepted often enough to say something.
+    fn url_like() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => "[a-zA-Z0-9._~-]{1,6}",
+            2 => prop::sample::select(alloc::vec![
+                "/", "?", ":", "@", "#", "%2e", "%2F", "%", "//", "..", ".", "[::1]", "127.0.0.1", "0x7f", "1", ":443",
+                ":8443", "\\", "'", "xn--", "=", "&", "+", ";", "$", "(", "!", ",", "*", "|", "\"", "^",
+            ]).prop_map(String::from),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        ("https?://", prop::collection::vec(piece, 0..8)).prop_map(|(scheme, pieces)| scheme + &pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// REQ-DISC-16
+        #[test]
+        fn other_parsers_read_every_accepted_url_alike(text in url_like()) {
+            let Ok(ours) = Url::parse_with(&text, LoopbackHttp::DangerouslyAllowed) else { return Ok(()) };
+
+            let theirs: http::Uri = text.parse().unwrap();
+            prop_assert_eq!(theirs.scheme_str(), Some(ours.scheme()));
+            prop_assert_eq!(theirs.host(), Some(ours.host()));
+            prop_assert_eq!(theirs.port_u16().unwrap_or(default_port(ours.secure)), ours.port());
+            prop_assert_eq!(theirs.path(), ours.path());
+            prop_assert_eq!(theirs.query(), ours.query());
+
+            // The one thing the other parser also checks is the Punycode of internationalised names.
+            let theirs = match ::url::Url::parse(&text) {
+                Err(_) if ours.host().to_ascii_lowercase().contains("xn--") => return Ok(()),
+                theirs => theirs.unwrap(),
+            };
+            prop_assert_eq!(theirs.scheme(), ours.scheme());
+            prop_assert_eq!(theirs.host_str(), Some(&*ours.host().to_ascii_lowercase()));
+            prop_assert_eq!(theirs.port_or_known_default(), Some(ours.port()));
+            prop_assert_eq!(theirs.path(), ours.path());
+            prop_assert_eq!(theirs.query(), ours.query());
+            prop_assert!(theirs.username().is_empty() && theirs.password().is_none() && theirs.fragment().is_none());
+        }
+    }
+}
