@@ -257,6 +257,8 @@ pub enum Setback {
         /// What it asked for in `Retry-After`.
         retry_after: Option<Duration>,
     },
+    /// The private key could not be used (its service is away); the token request is made later.
+    KeyUnavailable,
     /// The key set could not be fetched yet.
     KeysUnavailable,
     /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
@@ -279,6 +281,7 @@ impl Setback {
             Self::NotSent => "not_sent",
             Self::NoAnswer => "no_answer",
             Self::Unavailable { .. } => "unavailable",
+            Self::KeyUnavailable => "key_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
             Self::UnknownKey => "unknown_key",
             Self::ClockSetBack(_) => "clock_set_back",
@@ -292,6 +295,7 @@ impl fmt::Display for Setback {
             Self::NotSent => f.write_str("the authentication request could not be sent yet"),
             Self::NoAnswer => f.write_str("a token request was not answered"),
             Self::Unavailable { status, .. } => write!(f, "the token endpoint is unavailable (status {status})"),
+            Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
             Self::KeysUnavailable => f.write_str("the provider's keys cannot be fetched yet"),
             Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
             Self::ClockSetBack(by) => write!(f, "the clock was set back by {} s", by.as_secs()),

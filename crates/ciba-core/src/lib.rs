@@ -13,6 +13,7 @@ mod client;
 mod client_auth;
 pub mod crypto;
 mod discovery;
+mod elapsed;
 mod entropy;
 mod error;
 mod expect;
@@ -43,7 +44,7 @@ pub use error::{
     UnreachableTarget, Untrusted,
 };
 pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
-pub use flow::{Flow, ResumeError, Snapshot, Stage};
+pub use flow::{Acknowledgement, BadNotification, Flow, Notification, ResumeError, Snapshot, Stage};
 pub use id_token::{IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};

@@ -28,6 +28,12 @@ pub struct AuthRequest {
 }
 
 impl AuthRequest {
+    /// Whether this client can send it to this provider.
+    pub(crate) fn check(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        let _ = config;
+        todo!()
+    }
+
     /// Writes every parameter of CIBA 7.1 into the form, credentials aside.
     pub(crate) fn write(&self, form: &mut Form, config: &ClientConfig) {
         let _ = (form, config);

@@ -1,22 +1,64 @@
 //! One authentication, from the request to the evidence.
+//!
+//! ```text
+//!  Authorizing --sign?, transmit--> Pending --due--> Redeeming --200--> Verifying --keys--> Settled
+//!    |   ^                           |   ^               |                 ^   |
+//!    |   '- not sent: wait           |   '-- pending, ---'                 |   '- unknown key: refresh,
+//!    | answer lost                   |   slow_down, 5xx, 429, no answer    |      wait, ask again
+//!    v                               v                                     '-- one file per phase
+//!  Settled(Indeterminate)      any phase: cancel, refusal, expiry --> Settled(Failure)
+//! ```
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::fmt;
+mod authorizing;
+mod exchange;
+mod grant;
+mod notify;
+mod pending;
+mod phase;
+mod redeeming;
+mod settled;
+mod snapshot;
+mod verifying;
 
+use alloc::{boxed::Box, sync::Arc};
+use core::{fmt, time::Duration};
+
+use self::{
+    authorizing::Authorizing,
+    phase::{Open, Phase, Poll, Questions, Say, Tick, Turn},
+    settled::Settled,
+};
 use crate::{
-    ask::{Input, Output},
+    ask::{Answer, Because, Input, Output, Wait},
     authentication::Authentication,
     client::ClientConfig,
-    entropy::Entropy,
-    error::{Failure, Misuse},
+    elapsed::{Clock, Moment},
+    entropy::{Entropy, Purpose},
+    error::{Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
     time::Timestamp,
     wire::authorize::Acknowledged,
 };
 
+pub use notify::{Acknowledgement, BadNotification, Notification};
+pub use snapshot::{ResumeError, Snapshot};
+
 /// One authentication of one person: the machine.
+///
+/// It decides and the caller performs. Call [`Self::poll`] for what to do next, do it, and give the answer to
+/// [`Self::handle`]; when [`Output::Done`] comes, take the result with [`Self::finish`]. The machine reads no clock, draws
+/// no randomness and opens no socket, so the same loop serves an async service, a thread, a simulator and a fuzzer.
+#[must_use = "a flow does nothing until it is polled"]
 pub struct Flow {
     config: Arc<ClientConfig>,
+    clock: Clock,
+    questions: Questions,
+    revision: u64,
+    /// A step back of the clock that no wait has told yet.
+    set_back: Option<Duration>,
+    acknowledged: Option<Box<Acknowledged>>,
+    /// Always there between calls.
+    phase: Option<Phase>,
 }
 
 /// Where a flow is.
@@ -40,124 +82,268 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] when the request cannot be sent to this provider by this client.
+    /// [`RequestError`] when this client cannot send this request to this provider; nothing went on the wire.
     pub fn start(
         config: Arc<ClientConfig>,
         request: AuthRequest,
         entropy: Entropy,
         now: Timestamp,
     ) -> Result<Self, RequestError> {
-        let _ = (request, entropy, now);
-        let _ = &config;
-        todo!()
+        request.check(&config)?;
+        let mut serial = [0_u8; 8];
+        for (slot, byte) in serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial)) {
+            *slot = byte;
+        }
+        Ok(Self {
+            config,
+            clock: Clock::starting(now),
+            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0 },
+            revision: 0,
+            set_back: None,
+            acknowledged: None,
+            phase: Some(Phase::Authorizing(Authorizing::new(request))),
+        })
     }
 
-    /// Goes on with a saved flow.
+    /// What to do next. Never fails; while an output is open it says to wait until that output's limit.
     ///
-    /// # Errors
-    ///
-    /// [`ResumeError`] when the snapshot is not of this configuration, or not one at all.
-    pub fn resume(config: Arc<ClientConfig>, snapshot: &[u8], now: Timestamp) -> Result<Self, ResumeError> {
-        let _ = (&config, snapshot, now);
-        todo!()
-    }
-
-    /// What to do next. Never fails; while an output is open it says to wait.
+    /// `now` is the wall clock, read anew for every call. When it lies before an earlier reading, all waits get longer by as
+    /// much and the next wait says so. `entropy` is used up even when nothing needed it.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
-        let _ = (now, entropy);
-        todo!()
+        self.observe(now);
+        // Every turn moves on to a later step, so this ends; see the phases.
+        loop {
+            let Some(phase) = self.phase.take() else { return Output::Done };
+            let before = phase.stage();
+            let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+            let mut poll = Poll { tick, entropy: &entropy, questions: &mut self.questions };
+            match phase.poll(&mut poll) {
+                Turn::Next(next) => {
+                    // Beginning a token request is not worth saving; losing one, or the end, is.
+                    if before != next.stage() && next.stage() != Stage::Redeeming {
+                        self.touch();
+                    }
+                    self.phase = Some(next);
+                }
+                Turn::Emit(next, say) => {
+                    self.phase = Some(next);
+                    return self.say(say, now);
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, say: Say, now: Timestamp) -> Output {
+        match say {
+            Say::Do { output, save } => {
+                if save {
+                    self.touch();
+                }
+                output
+            }
+            Say::Wait(pause) => {
+                let set_back = self.set_back.take().map(|by| Because::Setback(Setback::ClockSetBack(by)));
+                let because = set_back.unwrap_or(pause.because);
+                Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, because, pause.progress))
+            }
+            Say::Done => Output::Done,
+        }
     }
 
     /// Takes the answer to an output.
+    ///
+    /// An answer that comes after its output's limit is ignored, except tokens while the flow is not over: they may be the
+    /// only copy.
     ///
     /// # Errors
     ///
     /// [`Misuse`] when the input does not belong here; it comes back and nothing changed.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
-        let _ = (input, now);
-        todo!()
+        if let Some(reason) = self.objection(&input) {
+            return Err(Misuse { input: Box::new(input), reason });
+        }
+        self.observe(now);
+        let Some(phase) = self.phase.take() else { return Ok(()) };
+        let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+        let is_expected = phase.open().is_some_and(|open| open.counter == input.ticket.counter);
+        // Signatures and keys are asked for again after a restart, so they are not worth saving.
+        let is_fleeting = matches!(
+            input.answer,
+            Answer::Signature(_) | Answer::Keys(_) | Answer::KeysLater(_) | Answer::KeysUnavailable
+        );
+        let (phase, changed) = if is_expected {
+            let (phase, acknowledged) = phase.answered(input.answer, &tick);
+            if let Some(acknowledged) = acknowledged {
+                self.acknowledged = Some(Box::new(acknowledged));
+            }
+            let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
+            (phase, changed)
+        } else {
+            phase.late(&input.answer, &tick)
+        };
+        self.phase = Some(phase);
+        if changed {
+            self.touch();
+        }
+        Ok(())
     }
 
-    /// Gives up: no further request is made. The prompt stays on the person's device, CIBA has no way to take it back.
+    /// Why an input does not belong here.
+    fn objection(&self, input: &Input) -> Option<MisuseReason> {
+        if input.ticket.serial != self.questions.serial {
+            return Some(MisuseReason::ForeignTicket);
+        }
+        if input.ticket.counter > self.questions.counter {
+            return Some(MisuseReason::StaleTicket);
+        }
+        match &input.answer {
+            Answer::Keys(keys) if keys.issuer() != self.config.issuer.as_str() => Some(MisuseReason::ForeignKeys),
+            _ => None,
+        }
+    }
+
+    /// Gives up: no further request is made, and answers are ignored. The prompt stays on the person's device; CIBA has
+    /// no way to take it back (REQ-SEC-26). A flow that is over stays as it is.
     pub fn cancel(&mut self, now: Timestamp) {
-        let _ = now;
-        todo!()
+        self.observe(now);
+        if !matches!(self.phase, Some(Phase::Settled(_))) {
+            self.phase = Some(Settled::failed(Failure::Abandoned));
+            self.touch();
+        }
     }
 
-    /// The result. A flow that is not over counts as abandoned.
+    /// The result.
     ///
     /// # Errors
     ///
-    /// [`Failure`].
+    /// [`Failure`]; a flow that is not over yet counts as [`Failure::Abandoned`].
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
-        todo!()
+        match self.phase {
+            Some(Phase::Settled(settled)) => settled.finish(),
+            _ => Err(Failure::Abandoned),
+        }
     }
 
-    /// The state to save: after `poll` returned an effect and before doing it, whenever [`Self::revision`] changed.
+    /// Changes whenever something worth saving changed, and only then.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        todo!()
-    }
-
-    /// Changes only when something worth saving changed.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        todo!()
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Where the flow is.
     #[must_use]
-    pub fn stage(&self) -> Stage {
-        todo!()
+    pub const fn stage(&self) -> Stage {
+        match &self.phase {
+            Some(phase) => phase.stage(),
+            None => Stage::Settled,
+        }
     }
 
-    /// When [`Self::poll`] has something to do next; `None` when that is now, or never again.
+    /// When [`Self::poll`] has something to do by itself; `None` when the flow is over. An instant that is not in the
+    /// future means now.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        todo!()
+        let moment = match self.phase.as_ref()? {
+            Phase::Authorizing(authorizing) => authorizing.making.open().map_or(authorizing.due, |open| open.limit),
+            Phase::Pending(pending) => pending.wake_at(),
+            Phase::Redeeming(redeeming) => redeeming.making.open().map_or(Moment::START, |open| open.limit),
+            Phase::Verifying(verifying) => verifying.wake_at(),
+            Phase::Settled(_) => return None,
+        };
+        Some(self.clock.wall_at(moment))
     }
 
-    /// The acknowledgement, once there is one.
+    /// The acknowledgement, once there is one: what the provider granted and what else it said (CIBA 7.3).
     #[must_use]
     pub fn acknowledged(&self) -> Option<&Acknowledged> {
-        todo!()
+        self.acknowledged.as_deref()
     }
 
     /// The configuration it was started with.
     #[must_use]
-    pub fn config(&self) -> &Arc<ClientConfig> {
+    pub const fn config(&self) -> &Arc<ClientConfig> {
         &self.config
+    }
+
+    fn observe(&mut self, now: Timestamp) {
+        if let Some(by) = self.clock.observe(now) {
+            self.set_back = Some(self.set_back.unwrap_or_default().saturating_add(by));
+        }
+    }
+
+    fn touch(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+}
+
+impl Phase {
+    const fn stage(&self) -> Stage {
+        match self {
+            Self::Authorizing(_) => Stage::Authorizing,
+            Self::Pending(_) => Stage::Pending,
+            Self::Redeeming(_) => Stage::Redeeming,
+            Self::Verifying(_) => Stage::Verifying,
+            Self::Settled(_) => Stage::Settled,
+        }
+    }
+
+    fn poll(self, poll: &mut Poll<'_>) -> Turn {
+        match self {
+            Self::Authorizing(authorizing) => authorizing.poll(poll),
+            Self::Pending(pending) => pending.poll(&poll.tick),
+            Self::Redeeming(redeeming) => redeeming.poll(poll),
+            Self::Verifying(verifying) => verifying.poll(poll),
+            settled @ Self::Settled(_) => Turn::Emit(settled, Say::Done),
+        }
+    }
+
+    /// The question that is open.
+    fn open(&self) -> Option<&Open> {
+        match self {
+            Self::Authorizing(authorizing) => authorizing.making.open(),
+            Self::Redeeming(redeeming) => redeeming.making.open(),
+            Self::Verifying(verifying) => verifying.open(),
+            Self::Pending(_) | Self::Settled(_) => None,
+        }
+    }
+
+    /// The answer to the open question.
+    fn answered(self, answer: Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>) {
+        match self {
+            Self::Authorizing(authorizing) => authorizing.answered(answer, tick),
+            Self::Redeeming(redeeming) => (redeeming.answered(answer, tick), None),
+            Self::Verifying(verifying) => (verifying.answered(answer, tick), None),
+            other @ (Self::Pending(_) | Self::Settled(_)) => (other, None),
+        }
+    }
+
+    /// An answer that nobody waits for any more; says whether it changed anything.
+    fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, bool) {
+        let tokens = match (&self, answer) {
+            (Self::Pending(pending), Answer::Response(response)) => {
+                redeeming::late_tokens(response, &pending.grant, tick)
+            }
+            (Self::Redeeming(redeeming), Answer::Response(response)) => {
+                redeeming::late_tokens(response, &redeeming.grant, tick)
+            }
+            _ => None,
+        };
+        tokens.map_or((self, false), |phase| (phase, true))
     }
 }
 
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow").field("stage", &self.stage()).finish_non_exhaustive()
+        f.debug_struct("Flow").field("stage", &self.stage()).field("revision", &self.revision).finish_non_exhaustive()
     }
 }
 
-/// A saved flow: JSON, versioned. It holds secrets (hint, `auth_req_id`, perhaps tokens): keep it sealed.
-#[derive(Clone)]
-pub struct Snapshot(Vec<u8>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Snapshot {
-    /// The bytes to save.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+    #[test]
+    fn a_flow_fits_in_256_bytes() {
+        assert!(size_of::<Flow>() <= 256, "{}", size_of::<Flow>());
     }
-}
-
-/// Why a snapshot cannot be resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResumeError {
-    /// Not a snapshot, or a damaged one.
-    Malformed,
-    /// Of a version this release does not read.
-    UnknownVersion,
-    /// Of another issuer or another client.
-    AnotherClient,
-    /// The request had a user code and had not been sent; user codes are never saved (ruling 16).
-    UserCodeGone,
 }

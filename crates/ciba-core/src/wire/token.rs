@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use crate::{
     error::Misbehaviour,
-    secret::{AccessToken, CompactIdToken, RefreshToken},
+    secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
-    wire::{Members, Response, ServerAnswer},
+    wire::{Members, Response, ServerAnswer, form::Form},
 };
 
 /// The CIBA grant type (CIBA 10.1).
@@ -62,6 +62,14 @@ pub(crate) struct TokenRules {
     pub(crate) id_token_required: bool,
     /// Absent `token_type` counts as Bearer (ruling 15).
     pub(crate) assume_bearer: bool,
+}
+
+/// The body of a token request, credentials aside (CIBA 10.1, REQ-POLL-01).
+pub(crate) fn request(auth_req_id: &AuthReqId) -> Form {
+    let mut form = Form::default();
+    form.push("grant_type", GRANT_TYPE);
+    form.push("auth_req_id", auth_req_id.expose());
+    form
 }
 
 pub(crate) fn process(response: &Response, rules: TokenRules, now: Timestamp) -> TokenReply {

@@ -1,0 +1,181 @@
+//! What the provider granted: an `auth_req_id`, and when it may be used next. All spacing rules are here.
+
+use alloc::{boxed::Box, string::String};
+use core::time::Duration;
+
+use super::phase::Tick;
+use crate::{
+    bounds,
+    elapsed::Moment,
+    expect::Expectations,
+    policy::IntervalReference,
+    request::AuthRequest,
+    secret::AuthReqId,
+    wire::{authorize::Acknowledged, token::Pacing},
+};
+
+/// What is kept of the request once it was acknowledged: only what a later check needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) expectations: Expectations,
+    pub(super) scope: String,
+    pub(super) id_token_required: bool,
+}
+
+impl Terms {
+    pub(super) fn of(request: AuthRequest) -> Box<Self> {
+        Box::new(Self {
+            scope: request.scope_text(),
+            id_token_required: request.wants_id_token(),
+            expectations: request.expectations,
+        })
+    }
+}
+
+/// An `auth_req_id` with its deadline and its spacing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) auth_req_id: AuthReqId,
+    /// The interval in force: never shrinks (CIBA 11).
+    pub(super) interval: Duration,
+    /// When the authentication request was sent.
+    pub(super) sent: Moment,
+    /// Send + `expires_in`: no request at or after it (REQ-ACK-11).
+    pub(super) deadline: Moment,
+    /// Counts the token requests.
+    pub(super) requests: u32,
+    /// Counts exchanges in a row that brought nothing.
+    pub(super) setbacks: u32,
+    /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
+    pub(super) maybe_redeemed: bool,
+    /// What is added to the next wait.
+    pub(super) jitter: Duration,
+    pub(super) terms: Box<Terms>,
+}
+
+/// How a token request ended without ending the flow.
+pub(super) enum Spacing {
+    /// `authorization_pending`.
+    Pending(Pacing),
+    /// `slow_down`.
+    SlowDown(Pacing),
+    /// 429 or 5xx.
+    Busy { retry_after: Option<Duration> },
+    /// No answer, after waiting as long as a provider may hold a request (REQ-POLL-10): no reason to slow down.
+    GaveUp,
+    /// No answer, sooner: a reason to slow down (REQ-POLL-17).
+    NoAnswer,
+}
+
+/// Providers may hold a token request this long (REQ-POLL-09).
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+
+impl Grant {
+    pub(super) fn new(
+        auth_req_id: AuthReqId,
+        acknowledged: &Acknowledged,
+        sent: Moment,
+        jitter: Duration,
+        terms: Box<Terms>,
+    ) -> Self {
+        Self {
+            auth_req_id,
+            interval: acknowledged.interval,
+            sent,
+            deadline: sent.plus(acknowledged.expires_in),
+            requests: 0,
+            setbacks: 0,
+            maybe_redeemed: false,
+            jitter,
+            terms,
+        }
+    }
+
+    pub(super) fn is_over(&self, moment: Moment) -> bool {
+        moment >= self.deadline
+    }
+
+    /// When the first token request is due: one interval from now, or shortly before the deadline if that comes sooner
+    /// (rulings 1 and 3, REQ-ACK-15).
+    pub(super) fn first_due(&self, moment: Moment) -> Moment {
+        let due = self.with_jitter(moment.plus(self.interval));
+        if due < self.deadline { due } else { self.last_chance().max(moment) }
+    }
+
+    /// When the next token request is due, after one that ended at `ended` and was sent at `sent`. At or after the
+    /// deadline means never.
+    pub(super) fn next_due(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
+        self.count(outcome);
+        let ended = tick.moment;
+        let reference = match tick.config.policy.interval_reference {
+            IntervalReference::Answer => ended,
+            IntervalReference::Send => sent,
+        };
+        let floor = reference.plus(self.interval).max(ended);
+        let asked = match outcome {
+            Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after,
+            Spacing::Busy { retry_after } => *retry_after,
+            Spacing::GaveUp | Spacing::NoAnswer => None,
+        };
+        if let Some(asked) = asked {
+            return self.with_jitter(floor.max(ended.plus(bounds::RETRY_AFTER.clamp(asked))));
+        }
+        let backed_off = ended.plus(self.back_off(outcome));
+        if backed_off <= floor {
+            return self.with_jitter(floor);
+        }
+        if backed_off < self.deadline {
+            return self.with_jitter(backed_off);
+        }
+        // The back-off is ours, so it gives way to a last try; the interval is the provider's and does not.
+        floor.max(self.last_chance())
+    }
+
+    fn count(&mut self, outcome: &Spacing) {
+        match outcome {
+            Spacing::Pending(pacing) => {
+                self.interval = self.interval.max(pacing.interval.unwrap_or_default());
+                self.setbacks = 0;
+                self.maybe_redeemed = false;
+            }
+            Spacing::SlowDown(pacing) => {
+                let slower = self.interval.saturating_add(bounds::SLOW_DOWN_STEP);
+                self.interval = bounds::INTERVAL.clamp(slower.max(pacing.interval.unwrap_or_default()));
+                self.setbacks = 0;
+                self.maybe_redeemed = false;
+            }
+            Spacing::Busy { .. } | Spacing::NoAnswer => self.setbacks = self.setbacks.saturating_add(1),
+            Spacing::GaveUp => {}
+        }
+    }
+
+    /// The wait after exchanges that brought nothing: doubling, up to a minute, never below the interval (REQ-POLL-16,
+    /// REQ-POLL-17).
+    fn back_off(&self, outcome: &Spacing) -> Duration {
+        let base = self.interval.max(bounds::DEFAULT_INTERVAL);
+        let doublings = match outcome {
+            Spacing::Busy { .. } => self.setbacks.saturating_sub(1),
+            Spacing::NoAnswer => self.setbacks,
+            Spacing::Pending(_) | Spacing::SlowDown(_) | Spacing::GaveUp => return Duration::ZERO,
+        };
+        let factor = 1_u32.checked_shl(doublings.min(8)).unwrap_or(1);
+        base.saturating_mul(factor).min(bounds::LONGEST_BACK_OFF).max(self.interval)
+    }
+
+    /// The moment for a single poll before a deadline that comes sooner than the interval.
+    fn last_chance(&self) -> Moment {
+        let tenth = self.deadline.since(self.sent).checked_div(10).unwrap_or_default();
+        self.deadline.minus(bounds::LAST_POLL.min(tenth))
+    }
+
+    /// Jitter only delays, and never past the deadline.
+    fn with_jitter(&self, due: Moment) -> Moment {
+        let delayed = due.plus(self.jitter);
+        if delayed < self.deadline { delayed } else { due }
+    }
+}
+
+/// Whether a token request that got no answer within `waited` was held as long as a provider may hold it.
+pub(super) fn unanswered(waited: Duration) -> Spacing {
+    if waited >= LONGEST_HOLD { Spacing::GaveUp } else { Spacing::NoAnswer }
+}

@@ -1,0 +1,116 @@
+//! What the phases of a flow share: the table of phases, a step of the machine, and open questions.
+
+use core::time::Duration;
+
+use super::{authorizing::Authorizing, pending::Pending, redeeming::Redeeming, settled::Settled, verifying::Verifying};
+use crate::{
+    ask::{Output, Ticket},
+    bounds,
+    client::ClientConfig,
+    elapsed::Moment,
+    entropy::Entropy,
+    time::Timestamp,
+};
+
+/// Where a flow is, with all that only makes sense there.
+pub(super) enum Phase {
+    Authorizing(Authorizing),
+    Pending(Pending),
+    Redeeming(Redeeming),
+    Verifying(alloc::boxed::Box<Verifying>),
+    Settled(Settled),
+}
+
+/// What a phase does when it is polled: hand over to another, or stop with something for the caller.
+pub(super) enum Turn {
+    /// Go on in this phase at once.
+    Next(Phase),
+    /// Stay in this phase and tell the caller.
+    Emit(Phase, Say),
+}
+
+/// What a phase tells the caller.
+pub(super) enum Say {
+    /// An output with a ticket. `save` when the state has to be saved before it is carried out.
+    Do { output: Output, save: bool },
+    /// Wait until a moment.
+    Wait(Pause),
+    /// Nothing is left to do.
+    Done,
+}
+
+/// A wait in the making.
+pub(super) struct Pause {
+    pub(super) until: Moment,
+    pub(super) because: crate::ask::Because,
+    pub(super) progress: Option<alloc::sync::Arc<str>>,
+}
+
+impl Pause {
+    pub(super) const fn new(until: Moment, because: crate::ask::Because) -> Self {
+        Self { until, because, progress: None }
+    }
+}
+
+/// One moment of the machine: what a phase may look at when it moves.
+pub(super) struct Tick<'a> {
+    pub(super) config: &'a ClientConfig,
+    /// The wall clock, for times inside tokens.
+    pub(super) now: Timestamp,
+    /// The machine's own time line, for spacing and deadlines.
+    pub(super) moment: Moment,
+}
+
+/// Hands out tickets; every question of a flow has its own number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Questions {
+    pub(super) serial: u64,
+    pub(super) counter: u32,
+}
+
+impl Questions {
+    /// A ticket for a new question, and the mark to recognise its answer by.
+    pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
+        self.counter = self.counter.wrapping_add(1);
+        (Ticket { serial: self.serial, counter: self.counter }, Open { counter: self.counter, limit })
+    }
+}
+
+/// A question whose answer has not come yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) counter: u32,
+    /// When waiting for it ends.
+    pub(super) limit: Moment,
+}
+
+impl Open {
+    pub(super) fn is_over(&self, moment: Moment) -> bool {
+        moment >= self.limit
+    }
+}
+
+/// When an exchange that is sent now counts as lost.
+pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
+    sent.plus(timeout).plus(bounds::LOST_AFTER)
+}
+
+/// A poll in progress: the tick, the caller's entropy and the ticket counter.
+pub(super) struct Poll<'a> {
+    pub(super) tick: Tick<'a>,
+    pub(super) entropy: &'a Entropy,
+    pub(super) questions: &'a mut Questions,
+}
+
+impl Poll<'_> {
+    /// Jitter for the wait that follows, from this poll's entropy: less than [`bounds::JITTER`], never negative.
+    pub(super) fn jitter(&self) -> Duration {
+        let bytes = self.entropy.expand(&*self.tick.config.verifier, crate::entropy::Purpose::Jitter);
+        let mut wide = [0_u8; 8];
+        for (slot, byte) in wide.iter_mut().zip(bytes) {
+            *slot = byte;
+        }
+        let most = u64::try_from(bounds::JITTER.as_millis()).unwrap_or(0);
+        Duration::from_millis(u64::from_le_bytes(wide).checked_rem(most).unwrap_or(0))
+    }
+}

@@ -1,0 +1,191 @@
+//! One token request: made, sent, and its answer. Never two at once, and never another one after a 200 (ruling 11).
+
+use alloc::sync::Arc;
+
+use super::{
+    exchange::{self, Making, Target},
+    grant::{Grant, Spacing, unanswered},
+    pending::Pending,
+    phase::{Pause, Phase, Poll, Say, Tick, Turn},
+    settled::Settled,
+    verifying::Verifying,
+};
+use crate::{
+    ask::{Answer, Because, Endpoint, Unanswered},
+    bounds,
+    elapsed::Moment,
+    error::{Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
+    wire::{
+        ErrorCode, Response, ServerAnswer,
+        token::{self, Pacing, TokenReply, TokenRules},
+    },
+};
+
+/// Key operations that fail in a row before the flow gives up.
+const KEY_FAILURES: u32 = 3;
+
+pub(super) struct Redeeming {
+    pub(super) grant: Grant,
+    pub(super) making: Making,
+    /// When the request became due, for a flow that is resumed before sending it.
+    pub(super) due: Moment,
+    /// The text of the last pending answer, shown until there is a newer one.
+    pub(super) progress: Option<Arc<str>>,
+}
+
+impl Redeeming {
+    pub(super) fn new(pending: Pending) -> Self {
+        Self { grant: pending.grant, making: Making::Fresh, due: pending.due, progress: pending.progress }
+    }
+
+    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
+        let moment = poll.tick.moment;
+        let expired = self.grant.is_over(moment);
+        match core::mem::replace(&mut self.making, Making::Fresh) {
+            Making::InFlight { open, sent } if open.is_over(moment) => {
+                Turn::Next(self.no_answer(Unanswered::Lost, sent, &poll.tick))
+            }
+            Making::Signing { .. } | Making::Fresh | Making::Authenticated(_) if expired => {
+                Turn::Next(Settled::failed(Failure::Expired(None)))
+            }
+            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(Phase::Redeeming(self)),
+            making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
+                let limit = making.open().map_or(moment, |open| open.limit);
+                // A signature that is not there at the deadline is not wanted any more.
+                let until = if making.is_in_flight() { limit } else { limit.min(self.grant.deadline) };
+                self.making = making;
+                let pause = Pause { until, because: Because::InFlight, progress: self.progress.clone() };
+                Turn::Emit(Phase::Redeeming(self), Say::Wait(pause))
+            }
+            Making::Fresh => {
+                let (making, say) = exchange::authenticate(poll, Endpoint::Token);
+                self.making = making;
+                match say {
+                    Some(say) => Turn::Emit(Phase::Redeeming(self), say),
+                    None => Turn::Next(Phase::Redeeming(self)),
+                }
+            }
+            Making::Authenticated(applied) => {
+                self.grant.requests = self.grant.requests.saturating_add(1);
+                self.grant.jitter = poll.jitter();
+                let config = poll.tick.config;
+                let target = Target {
+                    endpoint: Endpoint::Token,
+                    url: &config.token_endpoint,
+                    attempt: self.grant.requests,
+                    timeout: config.policy.token_timeout,
+                    max_response: config.policy.max_token_response,
+                    latest: self.grant.deadline.plus(bounds::GRACE),
+                };
+                let form = token::request(&self.grant.auth_req_id);
+                let (making, say) = exchange::transmit(poll, &target, form, applied, &[]);
+                self.making = making;
+                Turn::Emit(Phase::Redeeming(self), say)
+            }
+        }
+    }
+
+    pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> Phase {
+        match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
+            (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
+                self.making = making.signed(&signature, tick.config);
+                Phase::Redeeming(self)
+            }
+            (Making::Signing { .. }, Answer::KeyUnavailable) => self.key_unavailable(tick),
+            (Making::InFlight { sent, .. }, Answer::Response(response)) => {
+                if tick.moment > self.grant.deadline.plus(bounds::GRACE) {
+                    return Settled::failed(Failure::Expired(None));
+                }
+                self.response(&response, sent, tick)
+            }
+            (Making::InFlight { sent, .. }, Answer::Unanswered(how)) => self.no_answer(how, sent, tick),
+            (making, _) => {
+                self.making = making;
+                Phase::Redeeming(self)
+            }
+        }
+    }
+
+    fn response(mut self, response: &Response, sent: Moment, tick: &Tick<'_>) -> Phase {
+        let rules = rules(&self.grant, tick);
+        match token::process(response, rules, tick.now) {
+            TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick),
+            TokenReply::Pending(pacing) => self.again(Spacing::Pending(pacing), Because::Interval, sent, tick),
+            TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
+            TokenReply::Busy { status, retry_after } => {
+                // Something between us and the provider may have swallowed the tokens; a 503 or 429 says it was not done.
+                self.grant.maybe_redeemed |= !matches!(status, 429 | 503);
+                let because = Because::Setback(Setback::Unavailable { status, retry_after });
+                self.again(Spacing::Busy { retry_after }, because, sent, tick)
+            }
+            TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),
+            TokenReply::Misbehaved(misbehaviour) => Settled::failed(Failure::ProviderMisbehaved(misbehaviour)),
+        }
+    }
+
+    pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Tick<'_>) -> Phase {
+        self.grant.maybe_redeemed |= how == Unanswered::Lost;
+        let waited = tick.moment.since(sent);
+        let spacing = match how {
+            Unanswered::Lost => unanswered(waited),
+            Unanswered::NotSent => Spacing::NoAnswer,
+        };
+        self.again(spacing, Because::Setback(Setback::NoAnswer), sent, tick)
+    }
+
+    fn again(mut self, spacing: Spacing, because: Because, sent: Moment, tick: &Tick<'_>) -> Phase {
+        let due = self.grant.next_due(&spacing, sent, tick);
+        let progress = match spacing {
+            Spacing::Pending(Pacing { progress, .. }) | Spacing::SlowDown(Pacing { progress, .. }) => {
+                progress.map(Arc::from)
+            }
+            Spacing::Busy { .. } | Spacing::GaveUp | Spacing::NoAnswer => self.progress,
+        };
+        Phase::Pending(Pending { grant: self.grant, due, because, progress })
+    }
+
+    /// A key service may be away for a moment; a login is not thrown away for that, nor kept waiting for ever.
+    fn key_unavailable(mut self, tick: &Tick<'_>) -> Phase {
+        let due = self.grant.next_due(&Spacing::NoAnswer, tick.moment, tick);
+        if self.grant.setbacks >= KEY_FAILURES {
+            return Settled::failed(Failure::Unreachable(Unreachable {
+                target: UnreachableTarget::PrivateKey,
+                answer: None,
+            }));
+        }
+        let because = Because::Setback(Setback::KeyUnavailable);
+        Phase::Pending(Pending { grant: self.grant, due, because, progress: self.progress })
+    }
+}
+
+fn rules(grant: &Grant, tick: &Tick<'_>) -> TokenRules {
+    TokenRules { id_token_required: grant.terms.id_token_required, assume_bearer: tick.config.policy.assume_bearer }
+}
+
+/// What a terminal error of the token endpoint means, by its code (CIBA 11).
+fn refusal(answer: alloc::boxed::Box<ServerAnswer>, grant: &Grant, tick: &Tick<'_>) -> Failure {
+    match answer.code() {
+        Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
+        Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
+        Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => {
+            Failure::Indeterminate(Indeterminacy { lost: LostAnswer::Tokens, answer: Some(answer) })
+        }
+        _ => Failure::Refused(answer),
+    }
+}
+
+/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was up (any other late
+/// answer says nothing that the next one will not say).
+pub(super) fn late_tokens(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Option<Phase> {
+    if response.status != 200 || tick.moment > grant.deadline.plus(bounds::GRACE) {
+        return None;
+    }
+    match token::process(response, rules(grant, tick), tick.now) {
+        TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick)),
+        TokenReply::Pending(_)
+        | TokenReply::SlowDown(_)
+        | TokenReply::Busy { .. }
+        | TokenReply::Error(_)
+        | TokenReply::Misbehaved(_) => None,
+    }
+}

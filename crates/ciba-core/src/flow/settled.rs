@@ -1,0 +1,35 @@
+//! The end: evidence, or the reason why there is none.
+
+use alloc::boxed::Box;
+
+use super::{
+    phase::Phase,
+    verifying::{Evidence, Verified},
+};
+use crate::{authentication::Authentication, error::Failure, id_token::IdToken};
+
+pub(super) enum Settled {
+    /// Every check passed; the evidence is kept as it was received, so that a snapshot can be verified again.
+    Verified(Box<Verified>),
+    Failed(Failure),
+}
+
+impl Settled {
+    pub(super) fn verified(evidence: Evidence, id_token: Option<IdToken>) -> Phase {
+        Phase::Settled(Self::Verified(Box::new(Verified { evidence, id_token })))
+    }
+
+    pub(super) const fn failed(failure: Failure) -> Phase {
+        Phase::Settled(Self::Failed(failure))
+    }
+
+    pub(super) fn finish(self) -> Result<Box<Authentication>, Failure> {
+        match self {
+            Self::Verified(verified) => {
+                let Evidence { tokens, terms, received_at, .. } = verified.evidence;
+                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.scope))
+            }
+            Self::Failed(failure) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Tokens are here; nothing of them is believed until every check passed. The token endpoint is not asked again,
+//! whatever comes out (ruling 11, OPM-DSC-13).
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::{
+    grant::{Grant, Terms},
+    phase::{Open, Pause, Phase, Poll, Say, Tick, Turn},
+    settled::Settled,
+};
+use crate::{
+    ask::{Answer, Because, Endpoint, KeySetRequest, Output},
+    bounds,
+    elapsed::Moment,
+    error::{Failure, Setback, Unreachable, UnreachableTarget, Untrusted},
+    id_token::{self, IdToken, IdTokenContext},
+    jose::KeySet,
+    secret::AuthReqId,
+    time::Timestamp,
+    wire::token::ReceivedTokens,
+};
+
+/// What was received and what it has to be checked against: all that a saved flow needs to verify again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) tokens: ReceivedTokens,
+    pub(super) auth_req_id: AuthReqId,
+    pub(super) terms: Box<Terms>,
+    /// When the authentication request was sent, on the wall clock of the receipt.
+    pub(super) started_at: Timestamp,
+    /// When the tokens arrived: all times are checked against it.
+    pub(super) received_at: Timestamp,
+}
+
+pub(super) struct Verifying {
+    pub(super) evidence: Evidence,
+    /// When the tokens arrived, on the machine's time line.
+    pub(super) arrived: Moment,
+    pub(super) looking: Looking,
+    /// The generation of the key set that did not serve; a newer one is wanted.
+    stale: Option<u64>,
+    /// Why keys are looked for again.
+    reason: Reason,
+    /// Counts look-ups in a row that brought no key set.
+    unavailable: u32,
+}
+
+/// How far the look-up of keys is.
+pub(super) enum Looking {
+    /// To be asked for, not before this moment.
+    Due(Moment),
+    /// Asked for.
+    Asking(Open),
+}
+
+/// Why keys are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// For the first time.
+    First,
+    /// No key of the last set fits.
+    UnknownKey,
+    /// A key of the last set fits and does not verify: it may have been replaced under its old name (REQ-JWKS-11).
+    Signature,
+}
+
+impl Verifying {
+    /// Takes the tokens over from a token request.
+    pub(super) fn begin(tokens: ReceivedTokens, grant: Grant, tick: &Tick<'_>) -> Phase {
+        let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
+        let evidence =
+            Evidence { tokens, auth_req_id: grant.auth_req_id, terms: grant.terms, started_at, received_at: tick.now };
+        Self::start(evidence, tick.moment, tick)
+    }
+
+    /// Begins, or begins again after a restart.
+    pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Tick<'_>) -> Phase {
+        let verdict = match &evidence.tokens.id_token {
+            // Only the plain-OAuth policy lets an answer without an ID Token come this far (ruling 5).
+            None => Ok(None),
+            Some(token) => match id_token::inspect(tick.config, token.expose()) {
+                Ok(inspected) if inspected.needs_keys(tick.config) => {
+                    let looking = Looking::Due(Moment::START);
+                    let verifying =
+                        Self { evidence, arrived, looking, stale: None, reason: Reason::First, unavailable: 0 };
+                    return Phase::Verifying(Box::new(verifying));
+                }
+                Ok(inspected) => inspected.verify(tick.config, None, &evidence.context()).map(Some),
+                Err(untrusted) => Err(untrusted),
+            },
+        };
+        match verdict {
+            Ok(id_token) => Settled::verified(evidence, id_token),
+            Err(untrusted) => Settled::failed(Failure::Untrusted(untrusted)),
+        }
+    }
+
+    pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Turn {
+        let moment = poll.tick.moment;
+        if moment >= self.window_end() {
+            return Turn::Next(self.give_up());
+        }
+        match self.looking {
+            Looking::Asking(open) if open.is_over(moment) => {
+                self.looking = Looking::Due(moment);
+                Turn::Next(Phase::Verifying(self))
+            }
+            Looking::Asking(open) => {
+                let until = open.limit.min(self.window_end());
+                Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::InFlight)))
+            }
+            Looking::Due(due) if moment < due => {
+                let because = match self.reason {
+                    Reason::UnknownKey | Reason::Signature => Setback::UnknownKey,
+                    Reason::First => Setback::KeysUnavailable,
+                };
+                let until = due.min(self.window_end());
+                Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::Setback(because))))
+            }
+            Looking::Due(_) => {
+                let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
+                self.looking = Looking::Asking(open);
+                let issuer = poll.tick.config.issuer.shared();
+                let request = KeySetRequest::new(issuer, self.key_id(&poll.tick), self.stale, ticket);
+                Turn::Emit(Phase::Verifying(self), Say::Do { output: Output::KeySet(request), save: false })
+            }
+        }
+    }
+
+    pub(super) const fn open(&self) -> Option<&Open> {
+        match &self.looking {
+            Looking::Asking(open) => Some(open),
+            Looking::Due(_) => None,
+        }
+    }
+
+    pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Tick<'_>) -> Phase {
+        match answer {
+            Answer::Keys(keys) => self.verify(&keys, tick),
+            Answer::KeysLater(_) if self.reason == Reason::Signature => {
+                Settled::failed(Failure::Untrusted(Untrusted::Signature))
+            }
+            Answer::KeysLater(until) => {
+                self.unavailable = 0;
+                self.looking = Looking::Due(tick.moment.plus(until.since(tick.now)));
+                Phase::Verifying(self)
+            }
+            Answer::KeysUnavailable => {
+                let wait = Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
+                self.unavailable = self.unavailable.saturating_add(1);
+                self.looking = Looking::Due(tick.moment.plus(wait));
+                Phase::Verifying(self)
+            }
+            Answer::Response(_) | Answer::Unanswered(_) | Answer::Signature(_) | Answer::KeyUnavailable => {
+                Phase::Verifying(self)
+            }
+        }
+    }
+
+    fn verify(mut self: Box<Self>, keys: &KeySet, tick: &Tick<'_>) -> Phase {
+        let Some(token) = &self.evidence.tokens.id_token else {
+            return Phase::Verifying(self);
+        };
+        let verdict = id_token::inspect(tick.config, token.expose())
+            .and_then(|inspected| inspected.verify(tick.config, Some(keys), &self.evidence.context()));
+        let reason = match verdict {
+            Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
+            // One newer set is worth a look, not two (REQ-JWKS-09).
+            Err(Untrusted::UnknownKey) if self.stale.is_none() => Reason::UnknownKey,
+            Err(Untrusted::Signature) if self.stale.is_none() => Reason::Signature,
+            Err(untrusted) => return Settled::failed(Failure::Untrusted(untrusted)),
+        };
+        self.reason = reason;
+        self.stale = Some(keys.generation());
+        self.looking = Looking::Due(tick.moment);
+        Phase::Verifying(self)
+    }
+
+    fn key_id(&self, tick: &Tick<'_>) -> Option<alloc::string::String> {
+        let token = self.evidence.tokens.id_token.as_ref()?;
+        id_token::inspect(tick.config, token.expose()).ok()?.key_id
+    }
+
+    fn window_end(&self) -> Moment {
+        self.arrived.plus(bounds::KEYS_WINDOW)
+    }
+
+    /// When there is something to do.
+    pub(super) fn wake_at(&self) -> Moment {
+        let next = match self.looking {
+            Looking::Due(due) => due,
+            Looking::Asking(open) => open.limit,
+        };
+        next.min(self.window_end())
+    }
+
+    fn give_up(self: Box<Self>) -> Phase {
+        Settled::failed(match self.reason {
+            Reason::UnknownKey => Failure::Untrusted(Untrusted::UnknownKey),
+            Reason::Signature => Failure::Untrusted(Untrusted::Signature),
+            Reason::First => Failure::Unreachable(Unreachable {
+                target: UnreachableTarget::Endpoint(Endpoint::KeySet),
+                answer: None,
+            }),
+        })
+    }
+}
+
+impl Evidence {
+    fn context(&self) -> IdTokenContext<'_> {
+        IdTokenContext {
+            expectations: &self.terms.expectations,
+            auth_req_id: Some(&self.auth_req_id),
+            access_token: Some(&self.tokens.access_token),
+            refresh_token: self.tokens.refresh_token.as_ref(),
+            started_at: Some(self.started_at),
+            received_at: self.received_at,
+        }
+    }
+}
+
+/// An ID Token that passed, with what it came in.
+pub(super) struct Verified {
+    pub(super) evidence: Evidence,
+    pub(super) id_token: Option<IdToken>,
+}
