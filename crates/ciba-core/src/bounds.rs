@@ -24,6 +24,8 @@ pub(crate) const INTERVAL: Range = Range { least: Duration::from_secs(1), most: 
 pub(crate) const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
 /// What `expires_in` of an acknowledgement is clamped to (ruling 2, REQ-ACK-10).
 pub(crate) const LIFETIME: Range = Range { least: Duration::from_secs(1), most: Duration::from_secs(86_400) };
+/// The longest lifetime of an access token that is believed: a hundred years.
+pub(crate) const TOKEN_LIFETIME: Range = Range { least: Duration::ZERO, most: Duration::from_secs(3_155_760_000) };
 /// The longest `Retry-After` that is believed; the deadline comes first.
 pub(crate) const RETRY_AFTER: Range = Range { least: Duration::ZERO, most: Duration::from_secs(86_400) };
 /// The longest back-off between token requests that were not answered (REQ-POLL-16).

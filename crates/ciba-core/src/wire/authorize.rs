@@ -4,10 +4,17 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    error::Misbehaviour,
+    ask::Endpoint,
+    bounds,
+    error::{Fault, Misbehaviour},
     secret::AuthReqId,
     time::Timestamp,
-    wire::{Members, Response, ServerAnswer},
+    wire::{
+        Members, Response, ServerAnswer,
+        json::Object,
+        number::{self, Interval},
+        server_answer::Content,
+    },
 };
 
 /// A usable acknowledgement (CIBA 7.3). The `auth_req_id` stays with the flow.
@@ -52,7 +59,454 @@ pub(crate) enum AuthorizeReply {
     Misbehaved(Misbehaviour),
 }
 
+/// Reads an answer of the backchannel authentication endpoint. An OAuth error counts whatever the status says (REQ-ACK-23,
+/// REQ-AERR-02).
 pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
-    let _ = (response, now);
-    todo!()
+    let keep = |error| Box::new(ServerAnswer::new(Endpoint::BackchannelAuthentication, response, error, now));
+    let misbehaved = |fault| {
+        AuthorizeReply::Misbehaved(Misbehaviour {
+            fault,
+            endpoint: Endpoint::BackchannelAuthentication,
+            answer: Some(keep(None)),
+        })
+    };
+    if (300..400).contains(&response.status) {
+        return misbehaved(Fault::Redirect);
+    }
+    let content = match Content::read(response) {
+        Content::Error(error) => return AuthorizeReply::Refused(keep(Some(error))),
+        Content::Object(object) => Ok(object),
+        Content::Unusable(fault) => Err(fault),
+    };
+    match (response.status, content) {
+        (429 | 503, _) => AuthorizeReply::Refused(keep(None)),
+        (500..600, _) => AuthorizeReply::Indeterminate(keep(None)),
+        (200, Ok(object)) => match acknowledged(object) {
+            Ok((id, acknowledged)) => AuthorizeReply::Acknowledged(id, acknowledged),
+            Err(fault) => misbehaved(fault),
+        },
+        (200, Err(fault)) | (_, Err(fault @ Fault::TooLarge)) => misbehaved(fault),
+        (_, _) => misbehaved(Fault::Status),
+    }
+}
+
+/// CIBA 7.3.
+fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledged), Fault> {
+    const ID: &str = "auth_req_id";
+    const LIFETIME: &str = "expires_in";
+    let mut oddities = Vec::new();
+
+    let id = object.take_text(ID)?.ok_or(Fault::MissingMember(ID))?;
+    let printable = id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if id.is_empty() || id.len() > bounds::AUTH_REQ_ID_BYTES || !printable {
+        return Err(Fault::BadMember(ID));
+    }
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+        oddities.push(Oddity::AuthReqIdAlphabet);
+    }
+    if id.len() < 22 {
+        oddities.push(Oddity::ShortAuthReqId);
+    }
+
+    let lifetime = object.take(LIFETIME).ok_or(Fault::MissingMember(LIFETIME))?;
+    let lifetime = number::whole(&lifetime).filter(|whole| whole.seconds > 0).ok_or(Fault::BadMember(LIFETIME))?;
+    if lifetime.was_text {
+        oddities.push(Oddity::LifetimeWasText);
+    }
+    let given = Duration::from_secs(lifetime.seconds);
+    let expires_in = bounds::LIFETIME.clamp(given);
+    if expires_in != given {
+        oddities.push(Oddity::LifetimeClamped);
+    }
+
+    let interval_was_null = object.is_null("interval");
+    let interval = match object.take("interval").map(|value| number::interval(&value)) {
+        None if !interval_was_null => bounds::DEFAULT_INTERVAL,
+        None | Some(Interval::Unusable) => {
+            oddities.push(Oddity::IntervalUnusable);
+            bounds::DEFAULT_INTERVAL
+        }
+        Some(Interval::Adjusted(interval)) => {
+            oddities.push(Oddity::IntervalAdjusted);
+            interval
+        }
+        Some(Interval::AsGiven(interval)) => interval,
+    };
+
+    Ok((AuthReqId::from(id), Acknowledged { expires_in, interval, extra: object.rest(), oddities }))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{
+        format,
+        string::{String, ToString as _},
+        vec,
+    };
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::{ErrorCode, Headers};
+
+    const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+    /// Twenty-two characters, so that the id is not odd.
+    const ID: &str = "1c266114-a1be-4252-8ad";
+
+    fn read(status: u16, body: &str) -> AuthorizeReply {
+        process(&Response::json(status, body), NOW)
+    }
+
+    fn accepted(body: &str) -> (AuthReqId, Acknowledged) {
+        match read(200, body) {
+            AuthorizeReply::Acknowledged(id, acknowledged) => (id, acknowledged),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+
+    fn fault(reply: AuthorizeReply) -> Fault {
+        match reply {
+            AuthorizeReply::Misbehaved(misbehaviour) => misbehaviour.fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(reply: AuthorizeReply) -> Box<ServerAnswer> {
+        match reply {
+            AuthorizeReply::Refused(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// REQ-ACK-02
+    /// REQ-ACK-08
+    /// REQ-ACK-13
+    /// REQ-ACK-14
+    /// OPM-ACK-07
+    /// OPM-ACK-08
+    #[test]
+    fn usable_acknowledgements_of_appendix_b_3_are_taken() {
+        let text = Oddity::LifetimeWasText;
+        let clamped = Oddity::LifetimeClamped;
+        let adjusted = Oddity::IntervalAdjusted;
+        let unusable = Oddity::IntervalUnusable;
+        for (members, expires_in, interval, oddities) in [
+            (r#""expires_in":120"#, 120, 5, vec![]),
+            (r#""expires_in":120,"interval":2,"x":[1]"#, 120, 2, vec![]),
+            (r#""expires_in":120.0"#, 120, 5, vec![]),
+            (r#""expires_in":1.2e2"#, 120, 5, vec![]),
+            (r#""expires_in":"120""#, 120, 5, vec![text]),
+            (r#""expires_in":120,"interval":"5""#, 120, 5, vec![adjusted]),
+            (r#""expires_in":120,"interval":0"#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":null"#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":-1"#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":"soon""#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":{}"#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":1e400"#, 120, 5, vec![unusable]),
+            (r#""expires_in":120,"interval":2.5"#, 120, 3, vec![adjusted]),
+            (r#""expires_in":120,"interval":0.2"#, 120, 1, vec![adjusted]),
+            (r#""expires_in":120,"interval":1000000000"#, 120, 86_400, vec![adjusted]),
+            (r#""expires_in":86401"#, 86_400, 5, vec![clamped]),
+            (r#""expires_in":1000000000000000000"#, 86_400, 5, vec![clamped]),
+            (r#""expires_in":1e300"#, 86_400, 5, vec![clamped]),
+            (r#""expires_in":"99999999999999999999999""#, 86_400, 5, vec![text, clamped]),
+        ] {
+            let (id, acknowledged) = accepted(&format!(r#"{{"auth_req_id":"{ID}",{members}}}"#));
+            assert_eq!(id.expose(), ID);
+            assert_eq!(acknowledged.expires_in.as_secs(), expires_in, "{members}");
+            assert_eq!(acknowledged.interval.as_secs(), interval, "{members}");
+            assert_eq!(acknowledged.oddities, oddities, "{members}");
+        }
+    }
+
+    /// REQ-ACK-02
+    /// REQ-ACK-03
+    /// REQ-ACK-08
+    /// REQ-ACK-09
+    /// REQ-ACK-22
+    /// OPM-ACK-01
+    /// OPM-ACK-02
+    /// OPM-ACK-09
+    /// OPM-ACK-10
+    /// OPM-ACK-14
+    #[test]
+    fn unusable_acknowledgements_are_refused() {
+        const BAD_ID: Fault = Fault::BadMember("auth_req_id");
+        const BAD_LIFETIME: Fault = Fault::BadMember("expires_in");
+        for (body, expected) in [
+            (r#"{"expires_in":120}"#, Fault::MissingMember("auth_req_id")),
+            (r#"{"auth_req_id":null,"expires_in":120}"#, Fault::MissingMember("auth_req_id")),
+            (r#"{"auth_req_id":"","expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":17,"expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":["a"],"expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":{},"expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":"a\nb","expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":"aé","expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":"a1"}"#, Fault::MissingMember("expires_in")),
+            (r#"{"auth_req_id":"a1","expires_in":null}"#, Fault::MissingMember("expires_in")),
+            (r#"{"auth_req_id":"a1","expires_in":0}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":"0"}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":-1}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":"-1"}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":120.5}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":1e400}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":"soon"}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","expires_in":true}"#, BAD_LIFETIME),
+            (r#"{"auth_req_id":"a1","auth_req_id":"a2","expires_in":120}"#, Fault::DuplicateMember),
+            (r#"{"auth_req_id":"a1","expires_in":120,"x":1,"\u0078":1}"#, Fault::DuplicateMember),
+            (r#"{"auth_req_id":"a1","expires_in":120,"error":17}"#, Fault::BadMember("error")),
+            ("[]", Fault::NotJson),
+            ("null", Fault::NotJson),
+            ("\"x\"", Fault::NotJson),
+            ("", Fault::NotJson),
+            ("<html>", Fault::NotJson),
+            (r#"{"auth_req_id":"a1","expires_in":12"#, Fault::NotJson),
+            (r#"{"auth_req_id":"a1","expires_in":120}{}"#, Fault::NotJson),
+        ] {
+            assert_eq!(fault(read(200, body)), expected, "{body}");
+        }
+    }
+
+    /// REQ-ACK-04
+    /// REQ-ACK-05
+    /// REQ-ACK-06
+    /// REQ-ACK-07
+    /// OPM-ACK-11
+    #[test]
+    fn an_auth_req_id_is_opaque_and_kept_byte_for_byte() {
+        let long = "k".repeat(4096);
+        let longest = "k".repeat(8192);
+        let jwe = "eyJh.a-_.x.y.z0123456789";
+        for (id, oddities) in [
+            (ID, vec![]),
+            (long.as_str(), vec![]),
+            (longest.as_str(), vec![]),
+            (jwe, vec![]),
+            (" padded+base64/with=blanks ", vec![Oddity::AuthReqIdAlphabet]),
+            ("123", vec![Oddity::ShortAuthReqId]),
+        ] {
+            let (kept, acknowledged) = accepted(&json!({"auth_req_id": id, "expires_in": 1}).to_string());
+            assert_eq!(kept.expose(), id);
+            assert_eq!(acknowledged.oddities, oddities, "{id}");
+        }
+        let too_long = json!({"auth_req_id": longest + "k", "expires_in": 1});
+        assert_eq!(fault(read(200, &too_long.to_string())), Fault::BadMember("auth_req_id"));
+    }
+
+    /// REQ-ACK-17
+    /// REQ-ACK-18
+    /// OPM-ACK-15
+    #[test]
+    fn unknown_members_are_kept_as_received() {
+        let body = r#"{"auth_req_id":"a1","bindingMessage":"blue horse","expires_in":900,"x":{"y":[1,null]},"z":null}"#;
+        let (_, acknowledged) = accepted(body);
+        let extra: Vec<_> = acknowledged.extra.iter().collect();
+        assert_eq!(
+            extra,
+            [("bindingMessage", &json!("blue horse")), ("x", &json!({"y": [1, null]})), ("z", &json!(null))]
+        );
+    }
+
+    /// REQ-ACK-01
+    /// OPM-ACK-12
+    /// OPM-ACK-13
+    #[test]
+    fn only_status_200_with_json_is_a_success() {
+        const BODY: &str = r#"{"auth_req_id":"a1","expires_in":120}"#;
+        let with_type = |media_type: Option<&str>| {
+            process(
+                &Response::new(200, media_type.map(|value| ("Content-Type", value)).into_iter().collect(), BODY),
+                NOW,
+            )
+        };
+        for media_type in
+            ["application/json;charset=UTF-8", "APPLICATION/JSON", " Application/Json ; charset=\"utf-8\""]
+        {
+            assert!(matches!(with_type(Some(media_type)), AuthorizeReply::Acknowledged(..)), "{media_type}");
+        }
+        for media_type in [None, Some(""), Some("text/html"), Some("text/json"), Some("application/jsonp")] {
+            assert_eq!(fault(with_type(media_type)), Fault::MediaType);
+        }
+        for status in [100, 201, 202, 204, 206, 299, 600] {
+            assert_eq!(fault(read(status, BODY)), Fault::Status, "{status}");
+        }
+    }
+
+    /// REQ-ACK-23
+    /// REQ-AERR-02
+    /// REQ-AERR-03
+    /// REQ-AERR-04
+    /// REQ-AERR-05
+    /// REQ-AERR-06
+    /// REQ-AERR-07
+    /// REQ-AERR-08
+    /// REQ-AERR-09
+    /// REQ-AERR-10
+    /// REQ-AERR-11
+    /// REQ-AERR-12
+    /// REQ-AERR-13
+    /// REQ-AUTH-29
+    /// OPM-ACK-03
+    /// OPM-ACK-05
+    /// OPM-ACK-06
+    #[test]
+    fn every_registered_code_is_told_apart_whatever_the_status() {
+        use ErrorCode as Code;
+        for (name, code) in [
+            ("invalid_request", Code::InvalidRequest),
+            ("invalid_scope", Code::InvalidScope),
+            ("expired_login_hint_token", Code::ExpiredLoginHintToken),
+            ("unknown_user_id", Code::UnknownUserId),
+            ("unauthorized_client", Code::UnauthorizedClient),
+            ("missing_user_code", Code::MissingUserCode),
+            ("invalid_user_code", Code::InvalidUserCode),
+            ("invalid_binding_message", Code::InvalidBindingMessage),
+            ("invalid_client", Code::InvalidClient),
+            ("access_denied", Code::AccessDenied),
+            ("invalid_request_object", Code::InvalidRequestObject),
+            ("request_not_supported", Code::RequestNotSupported),
+            ("invalid_authorization_details", Code::InvalidAuthorizationDetails),
+            ("invalid_target", Code::InvalidTarget),
+            ("use_dpop_nonce", Code::UseDpopNonce),
+            ("invalid_dpop_proof", Code::InvalidDpopProof),
+            ("server_error", Code::ServerError),
+            ("temporarily_unavailable", Code::TemporarilyUnavailable),
+        ] {
+            for status in [200, 400, 401, 403, 429, 500, 503] {
+                let answer = refused(read(status, &json!({ "error": name }).to_string()));
+                assert_eq!((answer.code(), answer.status()), (Some(&code), status));
+                assert_eq!(answer.endpoint(), Endpoint::BackchannelAuthentication);
+            }
+        }
+    }
+
+    /// REQ-AERR-14
+    /// OPM-ACK-04
+    #[test]
+    fn unknown_codes_are_kept() {
+        for name in ["expired_id_token_hint", "foo_bar"] {
+            let answer = refused(read(400, &json!({ "error": name }).to_string()));
+            assert_eq!(answer.code().map(ErrorCode::name), Some(name));
+        }
+        let long = refused(read(400, &json!({ "error": "x".repeat(100_000) }).to_string()));
+        assert_eq!(long.code().map(|code| code.name().len()), Some(128));
+    }
+
+    /// REQ-AERR-01
+    /// REQ-AERR-15
+    /// REQ-SEC-15
+    #[test]
+    fn the_texts_of_an_error_are_bounded_and_without_control_characters() {
+        let body = json!({
+            "error": "invalid_request",
+            "error_description": format!("a\r\n\u{1b}[31m\u{202e}b{}", "x".repeat(1_000_000)),
+            "error_uri": "https://op.example/e\n",
+            "acr_data": {"x": 1},
+        });
+        let answer = refused(read(400, &body.to_string()));
+        let description = answer.description().unwrap();
+        assert!(description.starts_with("a   [31m bxx"), "{description}");
+        assert_eq!(description.len(), 1024);
+        assert_eq!(answer.uri(), Some("https://op.example/e "));
+        assert!(answer.extra().is_empty(), "a huge answer is not kept");
+
+        let answer =
+            refused(read(400, r#"{"error":"invalid_request","error_description":5,"error_uri":null,"trace":"t"}"#));
+        assert_eq!((answer.description(), answer.uri()), (None, None));
+        assert_eq!(answer.extra().get("trace"), Some(&json!("t")));
+    }
+
+    /// REQ-AERR-01
+    /// OPM-ACK-18
+    #[test]
+    fn a_client_error_without_an_error_member_is_misbehaviour_with_a_bounded_excerpt() {
+        for body in ["", "{}", r#"{"error":17}"#, r#"{"error":null}"#, r#"{"error":""}"#, "[]", "<html>"] {
+            assert_eq!(fault(read(400, body)), Fault::Status, "{body}");
+        }
+        let html = format!("<html>\u{7}{}", "é".repeat(1000));
+        let response = Response::new(404, [("content-type", "text/html")].into_iter().collect(), html.as_str());
+        let AuthorizeReply::Misbehaved(misbehaviour) = process(&response, NOW) else { panic!() };
+        let answer = misbehaviour.answer.unwrap();
+        assert_eq!(answer.status(), 404);
+        assert!(answer.excerpt().starts_with("<html> éé") && answer.excerpt().len() <= 512, "{}", answer.excerpt());
+    }
+
+    /// REQ-AERR-16
+    /// REQ-AERR-17
+    /// OPM-ACK-18
+    #[test]
+    fn server_errors_are_refusals_only_where_nothing_can_have_happened() {
+        for status in [429, 503] {
+            let headers = [("content-type", "text/html"), ("Retry-After", "7")].into_iter().collect();
+            let answer = refused(process(&Response::new(status, headers, "<html>"), NOW));
+            assert_eq!((answer.retry_after(), answer.code()), (Some(Duration::from_secs(7)), None));
+        }
+        for (status, body) in [(500, ""), (502, "<html>"), (504, "{}"), (599, "{\"error\":7}")] {
+            assert!(matches!(read(status, body), AuthorizeReply::Indeterminate(_)), "{status}");
+        }
+    }
+
+    /// REQ-AERR-18
+    /// OPM-ACK-17
+    #[test]
+    fn a_redirect_is_misbehaviour_whatever_it_carries() {
+        for status in [300, 301, 302, 303, 307, 308, 399] {
+            assert_eq!(fault(read(status, r#"{"error":"access_denied"}"#)), Fault::Redirect);
+        }
+    }
+
+    /// REQ-SEC-11
+    #[test]
+    fn a_cut_answer_is_too_large() {
+        for (status, body) in
+            [(200, r#"{"auth_req_id":"a1","expires_in":120}"#), (400, r#"{"error":"invalid_request"}"#)]
+        {
+            let mut response = Response::json(status, body);
+            response.truncated = true;
+            assert_eq!(fault(process(&response, NOW)), Fault::TooLarge);
+        }
+        let mut response = Response::json(500, "");
+        response.truncated = true;
+        assert!(matches!(process(&response, NOW), AuthorizeReply::Indeterminate(_)));
+    }
+
+    /// REQ-AERR-11
+    /// OPM-ACK-06
+    #[test]
+    fn header_fields_are_bounded_and_the_helpful_ones_kept() {
+        let mut headers: Headers = (0..100).map(|n| (format!("x-{n}"), "v".repeat(5000))).collect();
+        headers.push("Set-Cookie", "session=1");
+        headers.push("WWW-Authenticate", "Basic realm=\"x\"");
+        headers.push("Content-Type", "application/json");
+        headers.push("Trace-Id", "t\n1");
+        let answer = refused(process(&Response::new(401, headers, r#"{"error":"invalid_client"}"#), NOW));
+        assert_eq!(answer.headers().get("trace-id"), Some("t 1"));
+        assert_eq!(answer.headers().get("www-authenticate"), Some("Basic realm=\"x\""));
+        assert_eq!(answer.headers().get("set-cookie"), None);
+        let lengths: Vec<usize> = answer.headers().iter().map(|(_, value)| value.len()).collect();
+        assert!(lengths.len() == 32 && lengths.iter().all(|length| *length <= 1024), "{lengths:?}");
+    }
+
+    /// REQ-TOK-11
+    /// REQ-SEC-03
+    #[test]
+    fn no_request_id_is_kept_from_an_answer_that_did_not_serve() {
+        let seen = |reply: AuthorizeReply| -> String {
+            let answer = match reply {
+                AuthorizeReply::Refused(answer) => answer,
+                AuthorizeReply::Misbehaved(Misbehaviour { answer, .. }) => answer.unwrap(),
+                other => panic!("{other:?}"),
+            };
+            let extra: Vec<_> = answer.extra().iter().collect();
+            format!("{answer:?} {extra:?} {} {:?}", answer.excerpt(), answer.description())
+        };
+        for (status, body) in [
+            (200, r#"{"auth_req_id":"sentinel"}"#),
+            (200, r#"{"auth_req_id":"sentinel","error":"access_denied"}"#),
+            (400, r#"{"auth_req_id":"sentinel"}"#),
+            (201, r#"{"auth_req_id":"sentinel","expires_in":1}"#),
+        ] {
+            assert!(!seen(read(status, body)).contains("sentinel"), "{status} {body}");
+        }
+    }
 }

@@ -37,6 +37,15 @@ impl fmt::Debug for Members {
     }
 }
 
+impl IntoIterator for Members {
+    type Item = (String, Value);
+    type IntoIter = alloc::vec::IntoIter<(String, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl FromIterator<(String, Value)> for Members {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Self {
         Self(members.into_iter().collect())
@@ -67,6 +76,11 @@ impl Object {
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.0.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.0.remove(at).1).filter(|value| !value.is_null())
+    }
+
+    /// Whether a member is there and `null`.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
     }
 
     /// Takes a text out: [`Fault::BadMember`] when it is of another type.

@@ -6,6 +6,8 @@ pub(crate) mod form;
 pub(crate) mod json;
 mod message;
 pub(crate) mod metadata;
+pub(crate) mod number;
+mod retry_after;
 mod server_answer;
 pub(crate) mod token;
 

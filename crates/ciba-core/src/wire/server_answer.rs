@@ -3,7 +3,15 @@
 use alloc::string::String;
 use core::{fmt, time::Duration};
 
-use crate::{ask::Endpoint, wire::Members};
+use serde_json::Value;
+
+use crate::{
+    ask::Endpoint,
+    bounds::{TEXT_BYTES, plain_text},
+    error::Fault,
+    time::Timestamp,
+    wire::{Headers, Members, Response, json::Object, retry_after::retry_after},
+};
 
 /// Declares the registered codes and their names once.
 macro_rules! codes {
@@ -18,12 +26,12 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// The code of that name; names longer than 128 bytes are cut, control characters dropped.
+            /// The code of that name; names longer than 128 bytes are cut, control characters become blanks.
             #[must_use]
             pub fn from_name(name: &str) -> Self {
                 match name {
                     $($name => Self::$variant,)*
-                    other => Self::Unknown(UnknownCode(crate::bounds::plain_text(other, UnknownCode::MAX))),
+                    other => Self::Unknown(UnknownCode(plain_text(other, UnknownCode::MAX))),
                 }
             }
 
@@ -115,8 +123,118 @@ pub struct ServerAnswer {
     pub(crate) uri: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) extra: Members,
-    pub(crate) headers: crate::wire::Headers,
+    pub(crate) headers: Headers,
     pub(crate) excerpt: String,
+}
+
+/// Members that are never kept from an answer that did not serve.
+const SECRET_MEMBERS: [&str; 4] = ["access_token", "refresh_token", "id_token", "auth_req_id"];
+/// The longest error object whose other members are kept.
+const EXTRA_BYTES: usize = 64 * 1024;
+const EXCERPT_BYTES: usize = 512;
+const HEADER_FIELDS: usize = 32;
+
+/// A body that was looked at once: what the answer means depends on it and on the status.
+pub(crate) enum Content {
+    /// An OAuth error (RFC 6749 5.2, CIBA 13), whatever the status (REQ-AERR-02, REQ-ACK-23).
+    Error(ErrorMembers),
+    /// A JSON object without `error`.
+    Object(Object),
+    /// Nothing that can be used.
+    Unusable(Fault),
+}
+
+/// The members of an OAuth error.
+pub(crate) struct ErrorMembers {
+    pub(crate) code: ErrorCode,
+    description: Option<String>,
+    uri: Option<String>,
+    rest: Members,
+}
+
+impl Content {
+    /// Reads the body of an answer that should be `application/json`.
+    pub(crate) fn read(response: &Response) -> Self {
+        if response.truncated {
+            return Self::Unusable(Fault::TooLarge);
+        }
+        if response.media_type().as_deref() != Some("application/json") {
+            return Self::Unusable(Fault::MediaType);
+        }
+        let mut object = match Object::parse(response.body.expose()) {
+            Ok(object) => object,
+            Err(fault) => return Self::Unusable(fault),
+        };
+        let code = match object.take("error") {
+            None => return Self::Object(object),
+            Some(Value::String(name)) if !name.is_empty() => ErrorCode::from_name(&name),
+            Some(_) => return Self::Unusable(Fault::BadMember("error")),
+        };
+        // A description that is no text is of no use and takes nothing away from the code.
+        let text = |value: Option<Value>| value?.as_str().map(|text| plain_text(text, TEXT_BYTES));
+        let description = text(object.take("error_description"));
+        let uri = text(object.take("error_uri"));
+        Self::Error(ErrorMembers { code, description, uri, rest: object.rest() })
+    }
+}
+
+impl ErrorMembers {
+    /// An `interval` member (DV-09).
+    pub(crate) fn interval(&self) -> Option<&Value> {
+        self.rest.get("interval")
+    }
+
+    /// The description, made safe to show.
+    pub(crate) fn into_description(self) -> Option<String> {
+        self.description
+    }
+}
+
+impl ServerAnswer {
+    /// What is kept of an answer that did not serve; `error` is what [`Content::read`] found in it.
+    pub(crate) fn new(endpoint: Endpoint, response: &Response, error: Option<ErrorMembers>, now: Timestamp) -> Self {
+        let mut answer = Self {
+            endpoint,
+            status: response.status,
+            code: None,
+            description: None,
+            uri: None,
+            retry_after: retry_after(&response.headers, now),
+            extra: Members::default(),
+            headers: bounded(&response.headers),
+            excerpt: String::new(),
+        };
+        match error {
+            Some(error) => {
+                answer.code = Some(error.code);
+                answer.description = error.description;
+                answer.uri = error.uri;
+                if response.body.len() <= EXTRA_BYTES {
+                    let kept = error.rest.into_iter().filter(|(name, _)| !SECRET_MEMBERS.contains(&name.as_str()));
+                    answer.extra = kept.collect();
+                }
+            }
+            None if !(200..300).contains(&response.status) => {
+                let start = response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
+                let text = String::from_utf8_lossy(start);
+                if !SECRET_MEMBERS.iter().any(|name| text.contains(name)) {
+                    answer.excerpt = plain_text(&text, EXCERPT_BYTES);
+                }
+            }
+            None => {}
+        }
+        answer
+    }
+}
+
+/// At most so many fields, without control characters and cookies; those that help in finding a fault are always kept.
+fn bounded(headers: &Headers) -> Headers {
+    const HELPFUL: [&str; 2] = ["trace-id", "www-authenticate"];
+    let is_helpful = |name: &str| HELPFUL.iter().any(|helpful| name.eq_ignore_ascii_case(helpful));
+    let fields = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
+    let (helpful, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) = fields.partition(|(name, _)| is_helpful(name));
+    let kept = helpful.into_iter().chain(others).take(HEADER_FIELDS);
+    kept.map(|(name, value)| (plain_text(name, TEXT_BYTES), plain_text(value, TEXT_BYTES))).collect()
 }
 
 impl ServerAnswer {
@@ -156,19 +274,22 @@ impl ServerAnswer {
         self.retry_after
     }
 
-    /// The other members of the error object, as received (Idura adds some).
+    /// The other members of the error object, as received (Idura adds some); none when the answer is longer than 64 KiB.
+    /// Tokens and request ids that stand beside an `error` are left out (REQ-TOK-11).
     #[must_use]
     pub const fn extra(&self) -> &Members {
         &self.extra
     }
 
-    /// The first header fields of the answer, `Trace-Id` and `WWW-Authenticate` among them: at most 32, each at most 1 KiB.
+    /// The first header fields of the answer, `Trace-Id` and `WWW-Authenticate` always among them: at most 32, each at most
+    /// 1 KiB, without cookies.
     #[must_use]
-    pub const fn headers(&self) -> &crate::wire::Headers {
+    pub const fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The first 512 bytes of a body that was not an OAuth error, control characters removed.
+    /// The first 512 bytes of a body that was not an OAuth error, control characters removed. Empty when the status is one of
+    /// success or a token or request id may be in it (REQ-TOK-11).
     #[must_use]
     pub fn excerpt(&self) -> &str {
         &self.excerpt

@@ -1,0 +1,151 @@
+//! Numbers a provider chose. Whatever JSON value stands there, none of them overflows, is negative, or is taken for
+//! something else.
+
+use core::time::Duration;
+
+use serde_json::Value;
+
+use crate::bounds;
+
+/// What an `interval` member means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interval {
+    /// A whole number of seconds, within bounds.
+    AsGiven(Duration),
+    /// Rounded up, read from a digit string, or clamped.
+    Adjusted(Duration),
+    /// Zero, negative, or no number: it says nothing (ruling 1).
+    Unusable,
+}
+
+/// Reads an `interval` (ruling 1).
+pub(crate) fn interval(value: &Value) -> Interval {
+    let (seconds, exact) = match (whole(value), value.as_f64()) {
+        (Some(whole), _) => (whole.seconds, !whole.was_text),
+        (None, Some(fraction)) if fraction > 0.0 => (truncated(fraction).saturating_add(1), false),
+        (None, _) => return Interval::Unusable,
+    };
+    let given = Duration::from_secs(seconds);
+    match bounds::INTERVAL.clamp(given) {
+        _ if given.is_zero() => Interval::Unusable,
+        clamped if clamped == given && exact => Interval::AsGiven(given),
+        clamped => Interval::Adjusted(clamped),
+    }
+}
+
+/// A whole number of seconds that is not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// The number; what does not fit is [`u64::MAX`].
+    pub(crate) seconds: u64,
+    /// Whether it was a string of digits.
+    pub(crate) was_text: bool,
+}
+
+/// Reads a whole number that is not negative: a JSON number without fraction (`120`, `120.0`, `1.2e2`), or a string of
+/// digits (REQ-ACK-08, REQ-ACK-09, ruling 2).
+pub(crate) fn whole(value: &Value) -> Option<Whole> {
+    match value {
+        Value::Number(number) => {
+            let from_fraction = || number.as_f64().filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
+            number.as_u64().or_else(from_fraction).map(|seconds| Whole { seconds, was_text: false })
+        }
+        Value::String(text) => digits(text).map(|seconds| Whole { seconds, was_text: true }),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Reads a string of decimal digits and nothing else; what does not fit is [`u64::MAX`].
+pub(crate) fn digits(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// The number without its fraction; negative ones become zero, large ones [`u64::MAX`].
+fn truncated(value: f64) -> u64 {
+    // A conversion from a floating-point number saturates, and there is no other one without `std`.
+    value as u64
+}
+
+fn is_whole(value: f64) -> bool {
+    // Numbers from 2^53 on have no fraction.
+    value >= 9_007_199_254_740_992.0 || truncated(value) as f64 == value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// REQ-ACK-08
+    /// REQ-ACK-09
+    /// REQ-ACK-10
+    #[test]
+    fn whole_numbers_are_read_from_numbers_and_digit_strings() {
+        let number = |seconds| Some(Whole { seconds, was_text: false });
+        let text = |seconds| Some(Whole { seconds, was_text: true });
+        for (value, expected) in [
+            (json!(120), number(120)),
+            (json!(120.0), number(120)),
+            (json!(1.2e2), number(120)),
+            (json!(0), number(0)),
+            (json!(1_000_000_000_000_000_000_u64), number(1_000_000_000_000_000_000)),
+            (json!(9_007_199_254_740_993.0), number(9_007_199_254_740_992)),
+            (json!(1e300), number(u64::MAX)),
+            (json!("120"), text(120)),
+            (json!("0120"), text(120)),
+            (json!("99999999999999999999999999"), text(u64::MAX)),
+            (json!(-5), None),
+            (json!(-0.5), None),
+            (json!(1.5), None),
+            (json!("-5"), None),
+            (json!("1.5"), None),
+            (json!("1e400"), None),
+            (json!(" 5"), None),
+            (json!("+5"), None),
+            (json!("٥"), None),
+            (json!(""), None),
+            (json!(null), None),
+            (json!(true), None),
+            (json!([120]), None),
+            (json!({"a": 120}), None),
+        ] {
+            assert_eq!(whole(&value), expected, "{value}");
+        }
+    }
+
+    /// REQ-ACK-13
+    /// REQ-ACK-14
+    /// OPM-ACK-08
+    #[test]
+    fn an_interval_is_rounded_up_clamped_or_unusable() {
+        let given = |seconds| Interval::AsGiven(Duration::from_secs(seconds));
+        let adjusted = |seconds| Interval::Adjusted(Duration::from_secs(seconds));
+        for (value, expected) in [
+            (json!(1), given(1)),
+            (json!(31), given(31)),
+            (json!(2.0), given(2)),
+            (json!(2.5), adjusted(3)),
+            (json!(0.001), adjusted(1)),
+            (json!("5"), adjusted(5)),
+            (json!(1_000_000_000), adjusted(86_400)),
+            (json!(u64::MAX), adjusted(86_400)),
+            (json!(1e300), adjusted(86_400)),
+            (json!("100000000000000000000"), adjusted(86_400)),
+            (json!(0), Interval::Unusable),
+            (json!(0.0), Interval::Unusable),
+            (json!(-0.0), Interval::Unusable),
+            (json!("0"), Interval::Unusable),
+            (json!(-1), Interval::Unusable),
+            (json!(-1e300), Interval::Unusable),
+            (json!("five"), Interval::Unusable),
+            (json!("2.5"), Interval::Unusable),
+            (json!(false), Interval::Unusable),
+            (json!([]), Interval::Unusable),
+            (json!({}), Interval::Unusable),
+        ] {
+            assert_eq!(interval(&value), expected, "{value}");
+        }
+    }
+}
