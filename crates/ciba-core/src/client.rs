@@ -17,6 +17,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientId(Arc<str>);
 
+impl ClientId {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// One client at one provider. Cheap to share, no type parameters, never changes.
 #[derive(Debug)]
 pub struct ClientConfig {

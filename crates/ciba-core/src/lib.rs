@@ -24,6 +24,7 @@ pub mod jose;
 mod jwks;
 mod policy;
 mod request;
+mod saved;
 mod secret;
 mod software_keys;
 mod time;

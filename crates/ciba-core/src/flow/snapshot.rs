@@ -1,12 +1,38 @@
 //! A flow at rest: what was received and when, never a verdict.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::fmt;
+use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
+use core::{fmt, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
-use super::Flow;
-use crate::{client::ClientConfig, time::Timestamp};
+use super::{
+    Flow,
+    authorizing::Authorizing,
+    exchange::Making,
+    grant::{Grant, Spacing, Terms},
+    pending::Pending,
+    phase::{Phase, Questions, Tick},
+    settled::Settled,
+    verifying::{Evidence, Verifying},
+};
+use crate::{
+    ask::Because,
+    bounds,
+    client::ClientConfig,
+    elapsed::{Clock, Moment},
+    request::SavedRequest,
+    saved::{SavedAcknowledged, SavedExpectations, SavedFailure, SavedTokens},
+    secret::AuthReqId,
+    time::Timestamp,
+};
+
+/// The version this release writes, and the only one it reads.
+const VERSION: u32 = 1;
+
+/// How far the question counter jumps on resuming, so that answers to questions of the earlier process stay late ones and
+/// are never taken for answers to new questions.
+const COUNTER_JUMP: u32 = 1 << 16;
 
 /// A saved flow: versioned JSON. It holds secrets (the hint, the `auth_req_id`, perhaps tokens): keep it sealed, and bound to
 /// the id you know the flow by. Wiped on drop.
@@ -60,11 +86,240 @@ impl fmt::Display for ResumeError {
 
 impl core::error::Error for ResumeError {}
 
+/// The first look at a snapshot: which version it is.
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved<'a> {
+    version: u32,
+    issuer: Cow<'a, str>,
+    client_id: Cow<'a, str>,
+    serial: u64,
+    counter: u32,
+    revision: u64,
+    /// The wall clock when the machine last looked, and the moment on its own line that was then.
+    wall: u64,
+    moment: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<SavedAcknowledged>,
+    phase: SavedPhase<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum SavedPhase<'a> {
+    Authorizing {
+        request: SavedRequest<'a>,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_sent: Option<u64>,
+        /// Not before this moment.
+        due: u64,
+        in_flight: bool,
+    },
+    Pending {
+        grant: SavedGrant<'a>,
+        due: u64,
+        /// A token request may have been sent and its answer was not there.
+        in_flight: bool,
+    },
+    /// Also for a flow that is verified and not yet taken: it is verified again.
+    Verifying(SavedEvidence<'a>),
+    Failed(SavedFailure<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedTerms<'a> {
+    scope: Cow<'a, str>,
+    id_token_required: bool,
+    expectations: SavedExpectations<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedGrant<'a> {
+    auth_req_id: Cow<'a, str>,
+    interval: u64,
+    sent: u64,
+    deadline: u64,
+    requests: u32,
+    setbacks: u32,
+    maybe_redeemed: bool,
+    jitter: u64,
+    terms: SavedTerms<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedEvidence<'a> {
+    tokens: SavedTokens<'a>,
+    auth_req_id: Cow<'a, str>,
+    terms: SavedTerms<'a>,
+    started_at: u64,
+    received_at: u64,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<'a> SavedTerms<'a> {
+    fn save(terms: &'a Terms) -> Self {
+        Self {
+            scope: terms.scope.as_str().into(),
+            id_token_required: terms.id_token_required,
+            expectations: SavedExpectations::save(&terms.expectations),
+        }
+    }
+
+    fn load(self) -> Option<Box<Terms>> {
+        Some(Box::new(Terms {
+            scope: self.scope.into_owned(),
+            id_token_required: self.id_token_required,
+            expectations: self.expectations.load()?,
+        }))
+    }
+}
+
+impl<'a> SavedGrant<'a> {
+    fn save(grant: &'a Grant) -> Self {
+        Self {
+            auth_req_id: grant.auth_req_id.expose().into(),
+            interval: millis(grant.interval),
+            sent: grant.sent.millis(),
+            deadline: grant.deadline.millis(),
+            requests: grant.requests,
+            setbacks: grant.setbacks,
+            maybe_redeemed: grant.maybe_redeemed,
+            jitter: millis(grant.jitter),
+            terms: SavedTerms::save(&grant.terms),
+        }
+    }
+
+    /// What a damaged snapshot could stretch is clamped as if a provider had sent it.
+    fn load(self) -> Option<Grant> {
+        let sent = Moment::from_millis(self.sent);
+        Some(Grant {
+            auth_req_id: AuthReqId::new(self.auth_req_id),
+            interval: bounds::INTERVAL.clamp(Duration::from_millis(self.interval)),
+            sent,
+            deadline: Moment::from_millis(self.deadline).min(sent.plus(bounds::LIFETIME.most)),
+            requests: self.requests,
+            setbacks: self.setbacks,
+            maybe_redeemed: self.maybe_redeemed,
+            jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
+            terms: self.terms.load()?,
+        })
+    }
+}
+
+impl<'a> SavedEvidence<'a> {
+    fn save(evidence: &'a Evidence) -> Self {
+        Self {
+            tokens: SavedTokens::save(&evidence.tokens),
+            auth_req_id: evidence.auth_req_id.expose().into(),
+            terms: SavedTerms::save(&evidence.terms),
+            started_at: evidence.started_at.unix_millis(),
+            received_at: evidence.received_at.unix_millis(),
+        }
+    }
+
+    fn load(self) -> Option<Evidence> {
+        Some(Evidence {
+            tokens: self.tokens.load(),
+            auth_req_id: AuthReqId::new(self.auth_req_id),
+            terms: self.terms.load()?,
+            started_at: Timestamp::from_unix_millis(self.started_at),
+            received_at: Timestamp::from_unix_millis(self.received_at),
+        })
+    }
+}
+
+impl<'a> SavedPhase<'a> {
+    fn save(phase: &'a Phase) -> Self {
+        match phase {
+            Phase::Authorizing(authorizing) => Self::Authorizing {
+                request: SavedRequest::save(&authorizing.request),
+                attempt: authorizing.attempt,
+                first_sent: authorizing.first_sent.map(Moment::millis),
+                due: authorizing.due.millis(),
+                in_flight: authorizing.making.is_in_flight(),
+            },
+            Phase::Pending(pending) => {
+                Self::Pending { grant: SavedGrant::save(&pending.grant), due: pending.due.millis(), in_flight: false }
+            }
+            Phase::Redeeming(redeeming) => Self::Pending {
+                grant: SavedGrant::save(&redeeming.grant),
+                due: redeeming.due.millis(),
+                in_flight: redeeming.making.is_in_flight(),
+            },
+            Phase::Verifying(verifying) => Self::Verifying(SavedEvidence::save(&verifying.evidence)),
+            Phase::Settled(Settled::Verified(verified)) => Self::Verifying(SavedEvidence::save(&verified.evidence)),
+            Phase::Settled(Settled::Failed(failure)) => Self::Failed(SavedFailure::save(failure)),
+        }
+    }
+
+    fn load(self, tick: &Tick<'_>) -> Result<Phase, ResumeError> {
+        Ok(match self {
+            Self::Authorizing { request, attempt, first_sent, due, in_flight } => {
+                let had_user_code = request.had_user_code();
+                let request = request.load().ok_or(ResumeError::Malformed)?;
+                let authorizing = Authorizing {
+                    attempt,
+                    first_sent: first_sent.map(Moment::from_millis),
+                    due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
+                    ..Authorizing::new(request)
+                };
+                if in_flight {
+                    authorizing.lost()
+                } else if had_user_code {
+                    return Err(ResumeError::UserCodeGone);
+                } else {
+                    Phase::Authorizing(authorizing)
+                }
+            }
+            Self::Pending { grant, due, in_flight } => {
+                let mut grant = grant.load().ok_or(ResumeError::Malformed)?;
+                let mut due = Moment::from_millis(due);
+                if in_flight {
+                    grant.maybe_redeemed = true;
+                    due = grant.next_due(&Spacing::GaveUp, tick.moment, tick);
+                }
+                Phase::Pending(Pending { grant, due, because: Because::Interval, progress: None })
+            }
+            // The keys may be looked for as long as if the tokens had just come.
+            Self::Verifying(evidence) => {
+                Verifying::start(evidence.load().ok_or(ResumeError::Malformed)?, tick.moment, tick)
+            }
+            Self::Failed(failure) => Settled::failed(failure.load().ok_or(ResumeError::Malformed)?),
+        })
+    }
+}
+
 impl Flow {
     /// The state to save: after `poll` returned an effect and before doing it, whenever [`Self::revision`] changed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        todo!()
+        let abandoned = SavedPhase::Failed(SavedFailure::Abandoned);
+        let saved = Saved {
+            version: VERSION,
+            issuer: self.config.issuer.as_str().into(),
+            client_id: self.config.client_id.as_str().into(),
+            serial: self.questions.serial,
+            counter: self.questions.counter,
+            revision: self.revision,
+            wall: self.clock.wall().unix_millis(),
+            moment: self.clock.moment().millis(),
+            acknowledged: self.acknowledged.as_deref().map(SavedAcknowledged::save),
+            phase: self.phase.as_ref().map_or(abandoned, |phase| SavedPhase::save(phase)),
+        };
+        // Strings and numbers under string keys always serialise.
+        Snapshot(serde_json::to_vec(&saved).unwrap_or_default())
     }
 
     /// Goes on with a saved flow, on this or any other machine. What was in flight counts as lost.
@@ -73,7 +328,26 @@ impl Flow {
     ///
     /// [`ResumeError`]; nothing is half resumed.
     pub fn resume(config: Arc<ClientConfig>, snapshot: &[u8], now: Timestamp) -> Result<Self, ResumeError> {
-        let _ = (config, snapshot, now);
-        todo!()
+        let first: VersionOnly = serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+        if first.version != VERSION {
+            return Err(ResumeError::UnknownVersion);
+        }
+        let saved: Saved<'_> = serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+        if saved.issuer != config.issuer.as_str() || saved.client_id != config.client_id.as_str() {
+            return Err(ResumeError::AnotherClient);
+        }
+        let mut clock = Clock::restored(Timestamp::from_unix_millis(saved.wall), Moment::from_millis(saved.moment));
+        let set_back = clock.observe(now);
+        let tick = Tick { config: &config, now, moment: clock.moment() };
+        let phase = saved.phase.load(&tick)?;
+        Ok(Self {
+            clock,
+            questions: Questions { serial: saved.serial, counter: saved.counter.saturating_add(COUNTER_JUMP) },
+            revision: saved.revision,
+            set_back,
+            acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
+            phase: Some(phase),
+            config,
+        })
     }
 }

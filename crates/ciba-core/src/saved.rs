@@ -1,0 +1,476 @@
+//! The parts of a saved flow that other modules own, as they stand in its JSON. The public types have no `Serialize` and no
+//! `Deserialize` of their own: a snapshot is the only way in or out, and what comes out of one is verified again.
+
+use alloc::{
+    borrow::{Cow, ToOwned as _},
+    boxed::Box,
+    string::String,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    ask::Endpoint,
+    bounds,
+    error::{Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted},
+    expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence},
+    secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
+    wire::{
+        ErrorCode, Headers, Members, ServerAnswer,
+        authorize::{Acknowledged, Oddity},
+        token::ReceivedTokens,
+    },
+};
+
+type Text<'a> = Cow<'a, str>;
+
+fn members(members: &Members) -> Map<String, Value> {
+    members.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
+fn load_members(members: Map<String, Value>) -> Members {
+    members.into_iter().collect()
+}
+
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs()
+}
+
+/// Tokens as they were received.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedTokens<'a> {
+    access_token: Text<'a>,
+    token_type: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_token: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    extra: Map<String, Value>,
+}
+
+impl<'a> SavedTokens<'a> {
+    pub(crate) fn save(tokens: &'a ReceivedTokens) -> Self {
+        Self {
+            access_token: tokens.access_token.expose().into(),
+            token_type: tokens.token_type.as_str().into(),
+            id_token: tokens.id_token.as_ref().map(|token| token.expose().into()),
+            refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().into()),
+            expires_in: tokens.expires_in.map(seconds),
+            scope: tokens.scope.as_deref().map(Into::into),
+            extra: members(&tokens.extra),
+        }
+    }
+
+    pub(crate) fn load(self) -> ReceivedTokens {
+        ReceivedTokens {
+            access_token: AccessToken::new(self.access_token),
+            token_type: self.token_type.into_owned(),
+            id_token: self.id_token.map(CompactIdToken::new),
+            refresh_token: self.refresh_token.map(RefreshToken::new),
+            expires_in: self.expires_in.map(Duration::from_secs),
+            scope: self.scope.map(Cow::into_owned),
+            extra: load_members(self.extra),
+        }
+    }
+}
+
+/// An acknowledgement.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedAcknowledged {
+    expires_in: u64,
+    interval: u64,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    extra: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    oddities: Vec<SavedOddity>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedOddity {
+    IntervalUnusable,
+    IntervalAdjusted,
+    LifetimeWasText,
+    LifetimeClamped,
+    ShortAuthReqId,
+    AuthReqIdAlphabet,
+}
+
+impl SavedAcknowledged {
+    pub(crate) fn save(acknowledged: &Acknowledged) -> Self {
+        let oddity = |oddity: &Oddity| match oddity {
+            Oddity::IntervalUnusable => SavedOddity::IntervalUnusable,
+            Oddity::IntervalAdjusted => SavedOddity::IntervalAdjusted,
+            Oddity::LifetimeWasText => SavedOddity::LifetimeWasText,
+            Oddity::LifetimeClamped => SavedOddity::LifetimeClamped,
+            Oddity::ShortAuthReqId => SavedOddity::ShortAuthReqId,
+            Oddity::AuthReqIdAlphabet => SavedOddity::AuthReqIdAlphabet,
+        };
+        Self {
+            expires_in: seconds(acknowledged.expires_in),
+            interval: seconds(acknowledged.interval),
+            extra: members(&acknowledged.extra),
+            oddities: acknowledged.oddities.iter().map(oddity).collect(),
+        }
+    }
+
+    pub(crate) fn load(self) -> Acknowledged {
+        let oddity = |oddity| match oddity {
+            SavedOddity::IntervalUnusable => Oddity::IntervalUnusable,
+            SavedOddity::IntervalAdjusted => Oddity::IntervalAdjusted,
+            SavedOddity::LifetimeWasText => Oddity::LifetimeWasText,
+            SavedOddity::LifetimeClamped => Oddity::LifetimeClamped,
+            SavedOddity::ShortAuthReqId => Oddity::ShortAuthReqId,
+            SavedOddity::AuthReqIdAlphabet => Oddity::AuthReqIdAlphabet,
+        };
+        Acknowledged {
+            expires_in: bounds::LIFETIME.clamp(Duration::from_secs(self.expires_in)),
+            interval: bounds::INTERVAL.clamp(Duration::from_secs(self.interval)),
+            extra: load_members(self.extra),
+            oddities: self.oddities.into_iter().map(oddity).collect(),
+        }
+    }
+}
+
+/// What the caller expects of the ID Token.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedExpectations<'a> {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acr_values: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "SavedAcrRule::is_default")]
+    acr: SavedAcrRule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    auth_time: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sub: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<SavedClaim<'a>>,
+}
+
+#[derive(Serialize, Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum SavedAcrRule {
+    #[default]
+    IfPresent,
+    Require,
+    Report,
+}
+
+impl SavedAcrRule {
+    fn is_default(&self) -> bool {
+        *self == Self::IfPresent
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedClaim<'a> {
+    name: Text<'a>,
+    text: Text<'a>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    refined: bool,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    required: bool,
+    check: Text<'a>,
+}
+
+impl<'a> SavedExpectations<'a> {
+    pub(crate) fn save(expectations: &'a Expectations) -> Self {
+        let claim = |claim: &'a ExpectedClaim| SavedClaim {
+            name: claim.name.as_str().into(),
+            text: claim.text.expose().into(),
+            refined: claim.matching == Matching::EqualOrRefined,
+            required: claim.presence == Presence::Required,
+            check: claim.check.name().into(),
+        };
+        Self {
+            acr_values: expectations.acr_values.iter().map(|value| value.as_str().into()).collect(),
+            acr: match expectations.acr {
+                AcrRule::IfPresent => SavedAcrRule::IfPresent,
+                AcrRule::Require => SavedAcrRule::Require,
+                AcrRule::Report => SavedAcrRule::Report,
+            },
+            max_age: expectations.max_age.map(seconds),
+            auth_time: expectations.auth_time_required,
+            sub: expectations.subject.as_deref().map(Into::into),
+            nonce: expectations.nonce.as_deref().map(Into::into),
+            claims: expectations.claims.iter().map(claim).collect(),
+        }
+    }
+
+    /// `None` when it names a check that does not exist: an expectation is never dropped.
+    pub(crate) fn load(self) -> Option<Expectations> {
+        let claim = |claim: SavedClaim<'_>| {
+            Some(ExpectedClaim {
+                name: claim.name.into_owned(),
+                text: ExpectedText::new(claim.text),
+                matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
+                presence: if claim.required { Presence::Required } else { Presence::IfPresent },
+                check: untrusted(&claim.check)?,
+            })
+        };
+        Some(Expectations {
+            acr_values: self.acr_values.into_iter().map(Cow::into_owned).collect(),
+            acr: match self.acr {
+                SavedAcrRule::IfPresent => AcrRule::IfPresent,
+                SavedAcrRule::Require => AcrRule::Require,
+                SavedAcrRule::Report => AcrRule::Report,
+            },
+            max_age: self.max_age.map(Duration::from_secs),
+            auth_time_required: self.auth_time,
+            subject: self.sub.map(Cow::into_owned),
+            nonce: self.nonce.map(Cow::into_owned),
+            claims: self.claims.into_iter().map(claim).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn untrusted(name: &str) -> Option<Untrusted> {
+    Untrusted::ALL.iter().copied().find(|check| check.name() == name)
+}
+
+/// The end of a flow.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedFailure<'a> {
+    Denied(SavedAnswer<'a>),
+    Expired(Option<SavedAnswer<'a>>),
+    Refused(SavedAnswer<'a>),
+    Untrusted(Text<'a>),
+    ProviderMisbehaved {
+        fault: SavedFault<'a>,
+        endpoint: SavedEndpoint,
+        answer: Option<SavedAnswer<'a>>,
+    },
+    Indeterminate {
+        lost: SavedLost,
+        answer: Option<SavedAnswer<'a>>,
+    },
+    Unreachable {
+        /// Absent for the private key.
+        endpoint: Option<SavedEndpoint>,
+        answer: Option<SavedAnswer<'a>>,
+    },
+    Abandoned,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedEndpoint {
+    Discovery,
+    KeySet,
+    BackchannelAuthentication,
+    Token,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedLost {
+    AuthenticationRequest,
+    Tokens,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedFault<'a> {
+    Redirect,
+    Status,
+    MediaType,
+    TooLarge,
+    NotJson,
+    DuplicateMember,
+    MissingMember(Text<'a>),
+    BadMember(Text<'a>),
+}
+
+/// An answer of a server that did not serve.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedAnswer<'a> {
+    endpoint: SavedEndpoint,
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uri: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    extra: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(Text<'a>, Text<'a>)>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    excerpt: Text<'a>,
+}
+
+impl SavedEndpoint {
+    const fn save(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Discovery => Self::Discovery,
+            Endpoint::KeySet => Self::KeySet,
+            Endpoint::BackchannelAuthentication => Self::BackchannelAuthentication,
+            Endpoint::Token => Self::Token,
+        }
+    }
+
+    const fn load(self) -> Endpoint {
+        match self {
+            Self::Discovery => Endpoint::Discovery,
+            Self::KeySet => Endpoint::KeySet,
+            Self::BackchannelAuthentication => Endpoint::BackchannelAuthentication,
+            Self::Token => Endpoint::Token,
+        }
+    }
+}
+
+/// The member names that faults point at; a saved name that is none of them is reported as a member.
+const MEMBERS: [&str; 10] = [
+    "auth_req_id",
+    "expires_in",
+    "interval",
+    "access_token",
+    "token_type",
+    "id_token",
+    "refresh_token",
+    "scope",
+    "error",
+    "keys",
+];
+
+fn member(name: &str) -> &'static str {
+    MEMBERS.into_iter().find(|known| *known == name).unwrap_or("a member")
+}
+
+impl<'a> SavedFault<'a> {
+    const fn save(fault: Fault) -> Self {
+        match fault {
+            Fault::Redirect => Self::Redirect,
+            Fault::Status => Self::Status,
+            Fault::MediaType => Self::MediaType,
+            Fault::TooLarge => Self::TooLarge,
+            Fault::NotJson => Self::NotJson,
+            Fault::DuplicateMember => Self::DuplicateMember,
+            Fault::MissingMember(name) => Self::MissingMember(Cow::Borrowed(name)),
+            Fault::BadMember(name) => Self::BadMember(Cow::Borrowed(name)),
+        }
+    }
+
+    fn load(&self) -> Fault {
+        match self {
+            Self::Redirect => Fault::Redirect,
+            Self::Status => Fault::Status,
+            Self::MediaType => Fault::MediaType,
+            Self::TooLarge => Fault::TooLarge,
+            Self::NotJson => Fault::NotJson,
+            Self::DuplicateMember => Fault::DuplicateMember,
+            Self::MissingMember(name) => Fault::MissingMember(member(name)),
+            Self::BadMember(name) => Fault::BadMember(member(name)),
+        }
+    }
+}
+
+impl<'a> SavedAnswer<'a> {
+    fn save(answer: &'a ServerAnswer) -> Self {
+        Self {
+            endpoint: SavedEndpoint::save(answer.endpoint),
+            status: answer.status,
+            code: answer.code.as_ref().map(|code| code.name().into()),
+            description: answer.description.as_deref().map(Into::into),
+            uri: answer.uri.as_deref().map(Into::into),
+            retry_after: answer.retry_after.map(seconds),
+            extra: members(&answer.extra),
+            headers: answer.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            excerpt: answer.excerpt.as_str().into(),
+        }
+    }
+
+    fn load(self) -> Box<ServerAnswer> {
+        Box::new(ServerAnswer {
+            endpoint: self.endpoint.load(),
+            status: self.status,
+            code: self.code.map(|code| ErrorCode::from_name(&code)),
+            description: self.description.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
+            uri: self.uri.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
+            retry_after: self.retry_after.map(Duration::from_secs),
+            extra: load_members(self.extra),
+            headers: self.headers.into_iter().collect::<Headers>(),
+            excerpt: bounds::plain_text(&self.excerpt, bounds::TEXT_BYTES),
+        })
+    }
+}
+
+impl<'a> SavedFailure<'a> {
+    pub(crate) fn save(failure: &'a Failure) -> Self {
+        let answer = |answer: &'a Option<Box<ServerAnswer>>| answer.as_deref().map(SavedAnswer::save);
+        match failure {
+            Failure::Denied(denied) => Self::Denied(SavedAnswer::save(denied)),
+            Failure::Expired(expired) => Self::Expired(answer(expired)),
+            Failure::Refused(refused) => Self::Refused(SavedAnswer::save(refused)),
+            Failure::Untrusted(check) => Self::Untrusted(check.name().into()),
+            Failure::ProviderMisbehaved(misbehaviour) => Self::ProviderMisbehaved {
+                fault: SavedFault::save(misbehaviour.fault),
+                endpoint: SavedEndpoint::save(misbehaviour.endpoint),
+                answer: answer(&misbehaviour.answer),
+            },
+            Failure::Indeterminate(indeterminacy) => Self::Indeterminate {
+                lost: match indeterminacy.lost {
+                    LostAnswer::AuthenticationRequest => SavedLost::AuthenticationRequest,
+                    LostAnswer::Tokens => SavedLost::Tokens,
+                },
+                answer: answer(&indeterminacy.answer),
+            },
+            Failure::Unreachable(unreachable) => Self::Unreachable {
+                endpoint: match unreachable.target {
+                    UnreachableTarget::Endpoint(endpoint) => Some(SavedEndpoint::save(endpoint)),
+                    UnreachableTarget::PrivateKey => None,
+                },
+                answer: answer(&unreachable.answer),
+            },
+            Failure::Abandoned => Self::Abandoned,
+        }
+    }
+
+    pub(crate) fn load(self) -> Option<Failure> {
+        let answer = |answer: Option<SavedAnswer<'_>>| answer.map(SavedAnswer::load);
+        Some(match self {
+            Self::Denied(denied) => Failure::Denied(denied.load()),
+            Self::Expired(expired) => Failure::Expired(answer(expired)),
+            Self::Refused(refused) => Failure::Refused(refused.load()),
+            Self::Untrusted(name) => Failure::Untrusted(untrusted(&name)?),
+            Self::ProviderMisbehaved { fault, endpoint, answer: given } => {
+                let (fault, endpoint) = (fault.load(), endpoint.load());
+                Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint, answer: answer(given) })
+            }
+            Self::Indeterminate { lost, answer: given } => Failure::Indeterminate(Indeterminacy {
+                lost: match lost {
+                    SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
+                    SavedLost::Tokens => LostAnswer::Tokens,
+                },
+                answer: answer(given),
+            }),
+            Self::Unreachable { endpoint, answer: given } => Failure::Unreachable(Unreachable {
+                target: endpoint
+                    .map_or(UnreachableTarget::PrivateKey, |endpoint| UnreachableTarget::Endpoint(endpoint.load())),
+                answer: answer(given),
+            }),
+            Self::Abandoned => Failure::Abandoned,
+        })
+    }
+}
