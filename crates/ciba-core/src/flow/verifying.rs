@@ -33,6 +33,9 @@ pub(super) struct Evidence {
     pub(super) received_at: Timestamp,
 }
 
+/// A look-up that asks for more patience than this has no refresh under way.
+const REFRESH_UNDER_WAY: Duration = Duration::from_secs(5);
+
 pub(super) struct Verifying {
     pub(super) evidence: Evidence,
     /// When the tokens arrived, on the machine's time line.
@@ -138,7 +141,10 @@ impl Verifying {
     pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Tick<'_>) -> Phase {
         match answer {
             Answer::Keys(keys) => self.verify(&keys, tick),
-            Answer::KeysLater(_) if self.reason == Reason::Signature => {
+            // A forged token is not worth the wait for the next refresh, only for one that is under way.
+            Answer::KeysLater(until)
+                if self.reason == Reason::Signature && until.since(tick.now) > REFRESH_UNDER_WAY =>
+            {
                 Settled::failed(Failure::Untrusted(Untrusted::Signature))
             }
             Answer::KeysLater(until) => {
