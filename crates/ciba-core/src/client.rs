@@ -10,14 +10,34 @@ use crate::{
     jose::JwsAlgorithm,
     policy::Policy,
     url::Url,
-    wire::metadata::DeliveryMode,
+    wire::metadata::{DeliveryMode, ProviderMetadata},
 };
 
-/// A client id: non-empty, visible ASCII (RFC 6749 appendix A.1).
+mod builder;
+mod config_error;
+mod registration;
+
+pub use builder::{ClientConfigBuilder, MetadataRule};
+pub use config_error::{ConfigError, ConfigErrors};
+
+/// A client id: non-empty, visible ASCII and blanks (RFC 6749 appendix A.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientId(Arc<str>);
 
 impl ClientId {
+    /// Takes a client id as the provider issued it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] when it is empty or has other characters.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, ConfigError> {
+        let id = id.as_ref();
+        if id.is_empty() || !id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(ConfigError::Invalid { member: "client_id", reason: "it is empty or not printable ASCII" });
+        }
+        Ok(Self(id.into()))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -37,45 +57,28 @@ pub struct ClientConfig {
     pub(crate) auth: ClientAuth,
     pub(crate) backchannel_audience: Audience,
     pub(crate) token_audience: Audience,
-    /// Lifetime of a client assertion; 60 s by default, at most 300 s (REQ-AUTH-13).
-    pub(crate) assertion_lifetime: Duration,
+    pub(crate) assertion: AssertionRules,
     /// Whether `client_id` goes into the body beside an assertion or Basic (REQ-AUTH-17).
     pub(crate) body_client_id: bool,
+    pub(crate) user_codes: bool,
+    /// `authorization_details_types_supported`, when published.
+    pub(crate) authorization_details_types: Option<Vec<String>>,
     pub(crate) id_token: IdTokenRules,
+    pub(crate) registered: RegisteredDefaults,
     pub(crate) policy: Policy,
     pub(crate) verifier: Arc<dyn Verifier>,
+    public_keys: Vec<serde_json::Value>,
 }
 
-impl ClientConfig {
-    /// The issuer all of this is about.
-    #[must_use]
-    pub const fn issuer(&self) -> &Issuer {
-        &self.issuer
-    }
-
-    /// The client id.
-    #[must_use]
-    pub const fn client_id(&self) -> &ClientId {
-        &self.client_id
-    }
-
-    /// Where the issuer's key set is, unless keys are pinned.
-    #[must_use]
-    pub const fn jwks_uri(&self) -> Option<&Url> {
-        self.jwks_uri.as_ref()
-    }
-
-    /// The cryptography backend that checks.
-    #[must_use]
-    pub const fn verifier(&self) -> &Arc<dyn Verifier> {
-        &self.verifier
-    }
-
-    /// The choices about timing and tolerated deviations.
-    #[must_use]
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
-    }
+/// How client assertions are made.
+#[derive(Debug, Clone)]
+pub(crate) struct AssertionRules {
+    /// `exp` - `iat`; 60 s by default, at most 300 s (REQ-AUTH-13).
+    pub(crate) lifetime: Duration,
+    /// How far `iat` lies in the past; zero by default (REQ-AUTH-14).
+    pub(crate) backdating: Duration,
+    /// The `typ` header; none by default (REQ-AUTH-18).
+    pub(crate) typ: Option<String>,
 }
 
 /// What every ID Token of this client is held to.
@@ -89,4 +92,80 @@ pub(crate) struct IdTokenRules {
     pub(crate) skew: Duration,
     /// How old `iat` may be; 10 minutes by default (REQ-IDT-19).
     pub(crate) max_age: Duration,
+}
+
+/// What was registered for every request of this client and so counts as asked for (REQ-META-22).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RegisteredDefaults {
+    pub(crate) require_auth_time: bool,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) acr_values: Vec<String>,
+}
+
+impl ClientConfig {
+    /// Begins a configuration for one client at one provider.
+    #[must_use]
+    pub fn builder(provider: ProviderMetadata, client_id: ClientId) -> ClientConfigBuilder {
+        ClientConfigBuilder::new(provider, client_id)
+    }
+
+    /// The issuer all of this is about.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The client id.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// How results reach this client: one mode, fixed at registration (REQ-META-01).
+    #[must_use]
+    pub const fn delivery(&self) -> DeliveryMode {
+        self.delivery
+    }
+
+    /// How the client authenticates, at both endpoints alike (REQ-META-09).
+    #[must_use]
+    pub const fn auth(&self) -> &ClientAuth {
+        &self.auth
+    }
+
+    /// Where authentication requests go.
+    #[must_use]
+    pub const fn backchannel_endpoint(&self) -> &Url {
+        &self.backchannel_endpoint
+    }
+
+    /// Where token requests go.
+    #[must_use]
+    pub const fn token_endpoint(&self) -> &Url {
+        &self.token_endpoint
+    }
+
+    /// Where the issuer's key set is, unless keys are pinned.
+    #[must_use]
+    pub const fn jwks_uri(&self) -> Option<&Url> {
+        self.jwks_uri.as_ref()
+    }
+
+    /// The one algorithm ID Tokens may be signed with.
+    #[must_use]
+    pub const fn id_token_algorithm(&self) -> JwsAlgorithm {
+        self.id_token.algorithm
+    }
+
+    /// The cryptography backend that checks.
+    #[must_use]
+    pub const fn verifier(&self) -> &Arc<dyn Verifier> {
+        &self.verifier
+    }
+
+    /// The choices about timing and tolerated deviations.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
 }

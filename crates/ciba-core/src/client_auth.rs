@@ -1,9 +1,18 @@
 //! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1, 10.1).
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec, vec::Vec};
+use core::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
-    ask::Endpoint, client::ClientConfig, entropy::Entropy, jose::JwsAlgorithm, secret::ClientSecret, time::Timestamp,
+    ask::Endpoint,
+    client::ClientConfig,
+    entropy::{Entropy, Purpose},
+    jose::{JwsAlgorithm, base64url},
+    secret::ClientSecret,
+    time::Timestamp,
+    wire::form,
 };
 
 /// A client authentication method with what it needs.
@@ -38,6 +47,39 @@ pub enum ClientAuth {
     },
     /// `none`: a public client, for providers that list it (ruling 13).
     None,
+}
+
+impl ClientAuth {
+    /// The registered name of the method, as in `token_endpoint_auth_method`.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::PrivateKeyJwt { .. } => "private_key_jwt",
+            Self::ClientSecretBasic { .. } => "client_secret_basic",
+            Self::ClientSecretPost { .. } => "client_secret_post",
+            Self::ClientSecretJwt { .. } => "client_secret_jwt",
+            Self::None => "none",
+        }
+    }
+
+    /// The algorithm of its assertions, when it has any.
+    #[must_use]
+    pub const fn algorithm(&self) -> Option<JwsAlgorithm> {
+        match self {
+            Self::PrivateKeyJwt { algorithm, .. } | Self::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
+            Self::ClientSecretBasic { .. } | Self::ClientSecretPost { .. } | Self::None => None,
+        }
+    }
+
+    /// The client secret, when there is one.
+    pub(crate) const fn secret(&self) -> Option<&ClientSecret> {
+        match self {
+            Self::ClientSecretBasic { secret, .. }
+            | Self::ClientSecretPost { secret }
+            | Self::ClientSecretJwt { secret, .. } => Some(secret),
+            Self::PrivateKeyJwt { .. } | Self::None => None,
+        }
+    }
 }
 
 /// How `client_secret_basic` encodes id and secret (ruling 8).
@@ -88,13 +130,152 @@ pub(crate) struct UnsignedAssertion {
 impl UnsignedAssertion {
     /// Completes the assertion with the signature over its signing input.
     pub(crate) fn signed(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Applied {
-        let _ = (signing_input, signature, config);
-        todo!()
+        let mut assertion = String::from_utf8(signing_input).expect("a signing input is base64url with a dot");
+        assertion.push('.');
+        base64url::encode_onto(signature, &mut assertion);
+        let mut parameters = vec![("client_assertion_type", ASSERTION_TYPE.into()), ("client_assertion", assertion)];
+        if config.body_client_id {
+            parameters.push(("client_id", config.client_id.as_str().into()));
+        }
+        Applied { headers: Vec::new(), parameters }
     }
 }
 
+/// The type of a JWT client assertion (RFC 7523 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// A fresh credential for one request: a new `jti` every time (REQ-AUTH-12).
 pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &Entropy, now: Timestamp) -> Credential {
-    let _ = (config, endpoint, entropy, now);
-    todo!()
+    let client_id = config.client_id.as_str();
+    let mut headers = Vec::new();
+    let mut parameters = Vec::new();
+    match &config.auth {
+        ClientAuth::PrivateKeyJwt { algorithm, key_id } => {
+            let signing_input = signing_input(config, endpoint, *algorithm, key_id.as_deref(), entropy, now);
+            return Credential::Unsigned(UnsignedAssertion {
+                signing_input,
+                algorithm: *algorithm,
+                key_id: key_id.clone(),
+            });
+        }
+        ClientAuth::ClientSecretJwt { secret, algorithm } => {
+            let signing_input = signing_input(config, endpoint, *algorithm, None, entropy, now);
+            let mac = config.verifier.hmac(algorithm.hash(), secret.expose().as_bytes(), &signing_input);
+            return Credential::Ready(UnsignedAssertion::signed(signing_input, mac.as_bytes(), config));
+        }
+        ClientAuth::ClientSecretBasic { secret, encoding } => {
+            headers.push(("authorization", basic(client_id, secret, *encoding)));
+            if config.body_client_id {
+                parameters.push(("client_id", client_id.into()));
+            }
+        }
+        ClientAuth::ClientSecretPost { secret } => {
+            parameters.push(("client_id", client_id.into()));
+            parameters.push(("client_secret", secret.expose().into()));
+        }
+        ClientAuth::None => parameters.push(("client_id", client_id.into())),
+    }
+    Credential::Ready(Applied { headers, parameters })
+}
+
+/// The value of the `Authorization` field (RFC 6749 2.3.1, REQ-AUTH-04, REQ-AUTH-05).
+fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> String {
+    let pair = match encoding {
+        BasicEncoding::Encoded => [form::encode(client_id), form::encode(secret.expose())],
+        BasicEncoding::Raw => [client_id.into(), secret.expose().into()],
+    };
+    let mut value = String::from("Basic ");
+    STANDARD.encode_string(pair.join(":"), &mut value);
+    value
+}
+
+/// Header and claims of an assertion (RFC 7523 3, OIDC Core 9). No `nbf`: a provider is known that refuses one that is now
+/// (ruling 9). No key and no address of one in the header (REQ-AUTH-19).
+fn signing_input(
+    config: &ClientConfig,
+    endpoint: Endpoint,
+    algorithm: JwsAlgorithm,
+    key_id: Option<&str>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Vec<u8> {
+    let mut header = JsonObject::new();
+    header.text("alg", algorithm.name());
+    if let Some(key_id) = key_id {
+        header.text("kid", key_id);
+    }
+    if let Some(typ) = &config.assertion.typ {
+        header.text("typ", typ);
+    }
+
+    let (audience, url) = match endpoint {
+        Endpoint::BackchannelAuthentication => (&config.backchannel_audience, &config.backchannel_endpoint),
+        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet => (&config.token_audience, &config.token_endpoint),
+    };
+    let issued_at = now.saturating_sub(config.assertion.backdating);
+    let mut claims = JsonObject::new();
+    claims.text("iss", config.client_id.as_str());
+    claims.text("sub", config.client_id.as_str());
+    claims.text(
+        "aud",
+        match audience {
+            Audience::Issuer => config.issuer.as_str(),
+            Audience::Endpoint => url.as_str(),
+            Audience::Text(text) => text,
+        },
+    );
+    claims.text("jti", &base64url::encode(entropy.expand(&*config.verifier, Purpose::Jti)));
+    claims.number("iat", issued_at.unix_secs());
+    claims.number("exp", issued_at.saturating_add(config.assertion.lifetime).unix_secs());
+
+    let mut input = String::with_capacity(512);
+    base64url::encode_onto(header.finish(), &mut input);
+    input.push('.');
+    base64url::encode_onto(claims.finish(), &mut input);
+    input.into_bytes()
+}
+
+/// A flat JSON object, written in one go: an assertion is made for every request, so it should cost next to nothing.
+struct JsonObject(String);
+
+impl JsonObject {
+    fn new() -> Self {
+        let mut text = String::with_capacity(256);
+        text.push('{');
+        Self(text)
+    }
+
+    fn name(&mut self, name: &'static str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.name(name);
+        self.0.push('"');
+        for c in value.chars() {
+            match c {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                // Writing to a string cannot fail.
+                '\0'..='\u{1f}' => drop(write!(self.0, "\\u{:04x}", u32::from(c))),
+                c => self.0.push(c),
+            }
+        }
+        self.0.push('"');
+    }
+
+    fn number(&mut self, name: &'static str, value: u64) {
+        self.name(name);
+        drop(write!(self.0, "{value}"));
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
 }

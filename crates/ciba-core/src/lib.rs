@@ -36,7 +36,7 @@ pub use ask::{
     TransmitTicket, Unanswered, Wait,
 };
 pub use authentication::Authentication;
-pub use client::{ClientConfig, ClientId};
+pub use client::{ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, MetadataRule};
 pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use entropy::Entropy;

@@ -21,6 +21,24 @@ pub enum DeliveryMode {
     Push,
 }
 
+impl DeliveryMode {
+    /// The registered name, as in `backchannel_token_delivery_mode`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Ping => "ping",
+            Self::Push => "push",
+        }
+    }
+
+    /// The mode of that exact name (REQ-META-01).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Poll, Self::Ping, Self::Push].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// What a provider offers, from its metadata document or made by hand.
 ///
 /// A list that is `None` was not published and says nothing; the pre-flight of
@@ -56,6 +74,8 @@ pub struct ProviderMetadata {
     pub authorization_details_types: Option<Vec<String>>,
     /// All other members, as received.
     pub extra: Members,
+    /// Whether it comes from the provider's own document.
+    pub(crate) published: bool,
 }
 
 impl ProviderMetadata {
@@ -77,6 +97,7 @@ impl ProviderMetadata {
             acr_values: None,
             authorization_details_types: None,
             extra: Members::default(),
+            published: false,
         }
     }
 

@@ -1,0 +1,115 @@
+//! What is wrong with a configuration: everything at once, each by the name of its member (REQ-META-27).
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use crate::error::Class;
+
+/// One thing that is wrong with a configuration; nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Something needed is neither configured nor in the provider's metadata.
+    Missing {
+        /// The member of the metadata, or the setting.
+        member: &'static str,
+    },
+    /// The provider's metadata does not list what the client is configured for. Where the metadata is known to be wrong,
+    /// [`ClientConfigBuilder::dangerously_ignore_metadata`](crate::ClientConfigBuilder::dangerously_ignore_metadata) helps.
+    NotListed {
+        /// The member of the metadata.
+        member: &'static str,
+        /// What is not in it.
+        value: String,
+    },
+    /// This release does not offer it.
+    NotOffered {
+        /// The member of the client metadata.
+        member: &'static str,
+        /// What is not offered.
+        value: &'static str,
+    },
+    /// A setting that cannot be used.
+    Invalid {
+        /// The member of the client metadata, or the setting.
+        member: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// The member or setting it is about.
+    #[must_use]
+    pub const fn member(&self) -> &'static str {
+        match self {
+            Self::Missing { member }
+            | Self::NotListed { member, .. }
+            | Self::NotOffered { member, .. }
+            | Self::Invalid { member, .. } => member,
+        }
+    }
+
+    /// Always [`Class::Misuse`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Misuse
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { member } => write!(f, "{member} is missing"),
+            Self::NotListed { member, value } => write!(f, "the provider does not list {value} in {member}"),
+            Self::NotOffered { member, value } => write!(f, "{member} {value} is not offered by this release"),
+            Self::Invalid { member, reason } => write!(f, "{member} cannot be used: {reason}"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    pub(super) const fn new(findings: Vec<ConfigError>) -> Self {
+        Self(findings)
+    }
+
+    /// The findings, in the order in which they were made.
+    pub fn iter(&self) -> core::slice::Iter<'_, ConfigError> {
+        self.0.iter()
+    }
+
+    /// Always [`Class::Misuse`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Misuse
+    }
+}
+
+impl<'a> IntoIterator for &'a ConfigErrors {
+    type Item = &'a ConfigError;
+    type IntoIter = core::slice::Iter<'a, ConfigError>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, error) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("; ")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for ConfigErrors {}

@@ -1,0 +1,101 @@
+//! What to register at the provider (OIDC Registration 2, RFC 7591 2, CIBA 4).
+
+use alloc::{string::String, vec::Vec};
+
+use serde_json::{Map, Value, json};
+
+use super::{ClientConfig, ConfigError};
+use crate::{
+    client_auth::ClientAuth,
+    wire::{json::Object, token::GRANT_TYPE},
+};
+
+/// Members of a JWK that hold private or symmetric key material (RFC 7518 6).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+impl ClientConfig {
+    /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a registration request
+    /// (REQ-META-02, REQ-META-25). It has the public key set when public keys were configured, and no `redirect_uris`, which
+    /// mean nothing here.
+    #[must_use]
+    pub fn registration_document(&self) -> String {
+        let mut document = json!({
+            "grant_types": [GRANT_TYPE],
+            "response_types": [],
+            "token_endpoint_auth_method": self.auth.method(),
+            "id_token_signed_response_alg": self.id_token.algorithm.name(),
+            "backchannel_token_delivery_mode": self.delivery.name(),
+        });
+        let mut set = |member: &str, value: Value| {
+            if let Some(members) = document.as_object_mut() {
+                members.insert(member.into(), value);
+            }
+        };
+        if let Some(algorithm) = self.auth.algorithm() {
+            set("token_endpoint_auth_signing_alg", algorithm.name().into());
+        }
+        if self.user_codes {
+            set("backchannel_user_code_parameter", true.into());
+        }
+        if self.registered.require_auth_time {
+            set("require_auth_time", true.into());
+        }
+        if let Some(age) = self.registered.max_age {
+            set("default_max_age", age.as_secs().into());
+        }
+        if !self.registered.acr_values.is_empty() {
+            set("default_acr_values", self.registered.acr_values.clone().into());
+        }
+        if !self.public_keys.is_empty() {
+            set("jwks", json!({ "keys": self.public_keys }));
+        }
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    }
+}
+
+/// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: whoever hands one over
+/// mistook it for a public one (REQ-META-15).
+pub(super) fn public_keys(texts: &[String], auth: Option<&ClientAuth>, findings: &mut Vec<ConfigError>) -> Vec<Value> {
+    const MEMBER: &str = "jwks";
+    let mut invalid = |reason| findings.push(ConfigError::Invalid { member: MEMBER, reason });
+    let mut keys: Vec<Map<String, Value>> = Vec::new();
+    for text in texts {
+        let Ok(object) = Object::parse(text.as_bytes()) else {
+            invalid("a public key is not a JSON object with unique member names");
+            continue;
+        };
+        let key: Map<String, Value> = object.rest().into_iter().collect();
+        if PRIVATE_MEMBERS.iter().any(|member| key.contains_key(*member)) {
+            invalid("a key has private or symmetric members");
+        } else if !matches!(key.get("kty").and_then(Value::as_str), Some("EC" | "RSA" | "OKP")) {
+            invalid("a key has no kty of a public key");
+        } else {
+            keys.push(key);
+        }
+    }
+
+    let text = |key: &Map<String, Value>, member: &str| key.get(member).and_then(Value::as_str).map(String::from);
+    let mut ids: Vec<Option<String>> = keys.iter().map(|key| text(key, "kid")).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair.first() == pair.last()) {
+        invalid("two keys have the same kid, or none");
+    }
+    let uses: Vec<Option<String>> = keys.iter().map(|key| text(key, "use")).collect();
+    if uses.iter().flatten().any(|r#use| r#use == "enc") && uses.contains(&None) {
+        invalid("with an encryption key in the set every key needs a use");
+    }
+    if let (Some(ClientAuth::PrivateKeyJwt { algorithm, key_id }), false) = (auth, keys.is_empty()) {
+        let fits = |key: &&Map<String, Value>| {
+            let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
+            let algorithm_fits = text(key, "alg").is_none_or(|name| name == algorithm.name());
+            id_fits && algorithm_fits && text(key, "use").is_none_or(|r#use| r#use == "sig")
+        };
+        if !keys.iter().any(|key| fits(&key)) {
+            invalid("the key that signs assertions is not in the set");
+        }
+        if key_id.is_none() && keys.len() > 1 {
+            invalid("with several keys in the set assertions need a key id");
+        }
+    }
+    keys.into_iter().map(Value::Object).collect()
+}
