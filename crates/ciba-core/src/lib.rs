@@ -50,7 +50,7 @@ pub use id_token::{IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};
-pub use request::{AuthRequest, Hint, RequestError};
+pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError};
 pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, RefreshToken, UserCode,
 };

@@ -1,97 +1,339 @@
 //! The authentication request of CIBA 7.1: what to ask, and what to expect of the answer.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::{fmt, time::Duration};
+
+use serde_json::{Map, Value};
 
 use crate::{
     client::ClientConfig,
+    error::Class,
     expect::Expectations,
-    secret::{CompactIdToken, LoginHint, LoginHintToken},
-    wire::form::Form,
+    jose::base64url,
+    secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
+    wire::{form::Form, json::Object, number},
 };
+
+mod check;
+mod saved;
+
+pub(crate) use saved::SavedRequest;
 
 /// Who is to be authenticated: exactly one hint, by construction (CIBA 7.1, REQ-AREQ-07).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// `login_hint`.
+    /// `login_hint`: opaque, sent as it is (REQ-AREQ-08).
     Login(LoginHint),
-    /// `login_hint_token`.
+    /// `login_hint_token`: opaque, sent as it is (REQ-AREQ-09).
     LoginToken(LoginHintToken),
-    /// `id_token_hint`.
+    /// `id_token_hint`: a signed ID Token of this issuer for this client; it may have expired (REQ-AREQ-10, REQ-AREQ-11).
     IdToken(CompactIdToken),
 }
 
-/// One authentication request.
-#[derive(Debug, Clone)]
+/// One authentication request. Nothing is checked before [`Flow::start`](crate::Flow::start), which says everything that is
+/// wrong with it before anything is sent.
+///
+/// Parameters with an empty value are not sent (REQ-AREQ-05). `Debug` shows no value that could be a secret or personal.
+#[derive(Clone)]
+#[must_use = "a request is sent by a flow"]
 pub struct AuthRequest {
-    pub(crate) hint: Hint,
-    pub(crate) expectations: Expectations,
+    hint: Hint,
+    openid: bool,
+    scope: Vec<String>,
+    acr_values: Vec<String>,
+    binding_message: Option<String>,
+    user_code: Option<UserCode>,
+    requested_expiry: Option<Duration>,
+    details: Vec<AuthorizationDetail>,
+    details_json: Option<String>,
+    resources: Vec<String>,
+    extra: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    expectations: Expectations,
 }
 
 impl AuthRequest {
-    /// Whether this client can send it to this provider.
-    pub(crate) fn check(&self, config: &ClientConfig) -> Result<(), RequestError> {
-        let _ = config;
-        todo!()
+    /// Asks for the scope `openid` and nothing more.
+    pub fn new(hint: Hint) -> Self {
+        Self {
+            hint,
+            openid: true,
+            scope: Vec::new(),
+            acr_values: Vec::new(),
+            binding_message: None,
+            user_code: None,
+            requested_expiry: None,
+            details: Vec::new(),
+            details_json: None,
+            resources: Vec::new(),
+            extra: Vec::new(),
+            headers: Vec::new(),
+            expectations: Expectations::default(),
+        }
     }
 
-    /// Writes every parameter of CIBA 7.1 into the form, credentials aside.
-    pub(crate) fn write(&self, form: &mut Form, config: &ClientConfig) {
-        let _ = (form, config);
-        todo!()
+    /// Adds scope values, separated by blanks (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it is named here; what
+    /// occurs twice is sent once (REQ-AREQ-06).
+    pub fn scope(mut self, scope: &str) -> Self {
+        for value in scope.split(' ').filter(|value| !value.is_empty()) {
+            if !self.scope.iter().any(|known| known == value) {
+                self.scope.push(value.into());
+            }
+        }
+        self
+    }
+
+    /// Plain OAuth, for providers such as those of CAMARA: `openid` is not asked for, so that an ID Token need not come. One
+    /// that comes is checked all the same (ruling 5).
+    pub const fn without_openid(mut self) -> Self {
+        self.openid = false;
+        self
+    }
+
+    /// `acr_values`, in order of preference (CIBA 7.1). They also become what the `acr` claim is held to (REQ-AREQ-19).
+    pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
+        self.acr_values = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// `binding_message`: a short text shown on both devices (CIBA 7.1, REQ-AREQ-20). Providers limit its length and
+    /// characters each in their own way.
+    pub fn binding_message(mut self, message: impl Into<String>) -> Self {
+        self.binding_message = Some(message.into());
+        self
+    }
+
+    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person anew for every request: it is never saved.
+    pub fn user_code(mut self, code: UserCode) -> Self {
+        self.user_code = Some(code);
+        self
+    }
+
+    /// `requested_expiry`, whole seconds, at least one (CIBA 7.1). The provider may ignore it; the acknowledgement says what
+    /// counts.
+    pub const fn requested_expiry(mut self, lifetime: Duration) -> Self {
+        self.requested_expiry = Some(lifetime);
+        self
+    }
+
+    /// Adds an object to `authorization_details` (RFC 9396). Repeatable.
+    pub fn authorization_detail(mut self, detail: AuthorizationDetail) -> Self {
+        self.details.push(detail);
+        self
+    }
+
+    /// The whole of `authorization_details` as the text of a JSON array, sent as it is. Not together with
+    /// [`Self::authorization_detail`].
+    pub fn authorization_details_json(mut self, json: impl Into<String>) -> Self {
+        self.details_json = Some(json.into());
+        self
+    }
+
+    /// `resource`: an absolute URI without fragment (RFC 8707 2). Repeatable.
+    pub fn resource(mut self, uri: impl Into<String>) -> Self {
+        self.resources.push(uri.into());
+        self
+    }
+
+    /// What the ID Token has to say beyond what the specification demands.
+    pub fn expecting(mut self, expectations: Expectations) -> Self {
+        self.expectations = expectations;
+        self
+    }
+
+    /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one of client authentication or
+    /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
+    /// checked then.
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// A header field of the request, for providers that know one: `Prefer`, for example. It cannot be one that the protocol
+    /// or HTTP needs.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The hint.
+    #[must_use]
+    pub const fn hint(&self) -> &Hint {
+        &self.hint
+    }
+
+    /// The message to show on this device too (REQ-SEC-13).
+    #[must_use]
+    pub fn shown_binding_message(&self) -> Option<&str> {
+        self.binding_message.as_deref().filter(|message| !message.is_empty())
+    }
+
+    /// Writes every parameter of CIBA 7.1 into the form, credentials aside. The request was checked before.
+    pub(crate) fn write(&self, form: &mut Form, _config: &ClientConfig) {
+        form.push("scope", &self.scope_text());
+        match &self.hint {
+            Hint::Login(hint) => form.push("login_hint", hint.expose()),
+            Hint::LoginToken(token) => form.push("login_hint_token", token.expose()),
+            Hint::IdToken(token) => form.push("id_token_hint", token.expose()),
+        }
+        form.push("acr_values", &self.acr_values.join(" "));
+        form.push("binding_message", self.binding_message.as_deref().unwrap_or_default());
+        form.push("user_code", self.user_code.as_ref().map(UserCode::expose).unwrap_or_default());
+        if let Some(lifetime) = self.requested_expiry {
+            form.push("requested_expiry", &alloc::format!("{}", lifetime.as_secs()));
+        }
+        form.push("authorization_details", &self.details_text());
+        for resource in &self.resources {
+            form.push("resource", resource);
+        }
+        for (name, value) in &self.extra {
+            form.push(name, value);
+        }
     }
 
     /// Header fields the caller added.
     pub(crate) fn headers(&self) -> &[(String, String)] {
-        todo!()
+        &self.headers
     }
 
     /// The scope that is asked for, in the order given.
     pub(crate) fn scope_text(&self) -> String {
-        todo!()
+        let openid = (self.openid && !self.names_openid()).then_some("openid");
+        let scope: Vec<&str> = openid.into_iter().chain(self.scope.iter().map(String::as_str)).collect();
+        scope.join(" ")
     }
 
     /// Whether an ID Token is owed (ruling 5).
-    pub(crate) fn wants_id_token(&self) -> bool {
-        todo!()
+    pub(crate) const fn wants_id_token(&self) -> bool {
+        self.openid
+    }
+
+    /// What the ID Token is held to: what the caller expects, what the parameters ask for, and what was registered for every
+    /// request of this client (REQ-META-22, REQ-AREQ-19, REQ-IDT-16, REQ-IDT-23, REQ-IDT-25).
+    pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
+        let mut expectations = self.expectations.clone();
+        if expectations.acr_values.is_empty() {
+            let asked = if self.acr_values.is_empty() { &config.registered.acr_values } else { &self.acr_values };
+            expectations.acr_values.clone_from(asked);
+        }
+        if expectations.nonce.is_none() {
+            expectations.nonce = self.extra_value("nonce").map(String::from);
+        }
+        if expectations.max_age.is_none() {
+            let asked = self.extra_value("max_age").and_then(number::digits).map(Duration::from_secs);
+            expectations.max_age = asked.or(config.registered.max_age);
+        }
+        expectations.auth_time_required |= config.registered.require_auth_time;
+        if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
+            let subject = signed_claims(token.expose()).and_then(|mut claims| claims.take("sub"));
+            expectations.subject = subject.and_then(|subject| subject.as_str().map(String::from));
+        }
+        expectations
+    }
+
+    fn names_openid(&self) -> bool {
+        self.scope.iter().any(|value| value == "openid")
+    }
+
+    fn extra_value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.extra.iter().find(|(known, _)| known == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    fn details_text(&self) -> Cow<'_, str> {
+        match &self.details_json {
+            Some(text) => text.into(),
+            None if self.details.is_empty() => "".into(),
+            None => {
+                let details: Value = self.details.iter().map(|detail| detail.0.clone()).collect();
+                alloc::format!("{details}").into()
+            }
+        }
     }
 }
 
-/// A request as it stands in a snapshot: without its user code, which is never saved (ruling 16).
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(crate) struct SavedRequest<'a> {
-    // The mirror of every field of `AuthRequest`; see `saved.rs` for the others.
-    placeholder: alloc::borrow::Cow<'a, str>,
+/// The claims of a compact JWS, believed for nothing but a look before it is sent back to where it came from.
+fn signed_claims(compact: &str) -> Option<Object> {
+    let mut parts = compact.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Object::parse(&base64url::decode(payload)?).ok()
 }
 
-impl<'a> SavedRequest<'a> {
-    pub(crate) fn save(request: &'a AuthRequest) -> Self {
-        let _ = request;
-        todo!()
-    }
-
-    /// Whether the request had a user code.
-    pub(crate) fn had_user_code(&self) -> bool {
-        todo!()
-    }
-
-    /// `None` when it is damaged.
-    pub(crate) fn load(self) -> Option<AuthRequest> {
-        todo!()
+impl fmt::Debug for AuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthRequest")
+            .field("hint", &self.hint)
+            .field("scope", &self.scope_text())
+            .field("acr_values", &self.acr_values)
+            .finish_non_exhaustive()
     }
 }
 
-/// Why a request was refused before anything was sent; names the parameter.
+/// One object of `authorization_details` (RFC 9396 2). `Debug` shows its type only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthorizationDetail(Map<String, Value>);
+
+impl AuthorizationDetail {
+    /// An object of this type.
+    #[must_use]
+    pub fn new(r#type: impl Into<String>) -> Self {
+        let mut members = Map::new();
+        members.insert("type".into(), Value::String(r#type.into()));
+        Self(members)
+    }
+
+    /// Sets a member.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl fmt::Debug for AuthorizationDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationDetail").field("type", &self.0.get("type")).finish_non_exhaustive()
+    }
+}
+
+/// Why a request was refused before anything was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// A value that cannot be sent.
+    /// A parameter that cannot be sent.
     Parameter {
         /// The parameter's name.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A header field that cannot be sent.
+    Header {
+        /// The field's name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
-#[allow(dead_code)]
-fn _placeholder(_: Vec<u8>) {}
+impl RequestError {
+    /// Always [`Class::Misuse`].
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Misuse
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter { name, reason } => write!(f, "{name} cannot be sent: {reason}"),
+            Self::Header { name, reason } => write!(f, "the header field {name} cannot be sent: {reason}"),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}

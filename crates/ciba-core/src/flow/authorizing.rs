@@ -122,7 +122,7 @@ impl Authorizing {
     fn response(self, response: &Response, sent: Moment, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>) {
         let failure = match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
-                let terms = Terms::of(*self.request);
+                let terms = Terms::of(&self.request, tick.config);
                 let grant = Grant::new(auth_req_id, &acknowledged, sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::phase::Tick;
 use crate::{
     bounds,
+    client::ClientConfig,
     elapsed::Moment,
     expect::Expectations,
     policy::IntervalReference,
@@ -23,11 +24,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn of(request: AuthRequest) -> Box<Self> {
+    pub(super) fn of(request: &AuthRequest, config: &ClientConfig) -> Box<Self> {
         Box::new(Self {
             scope: request.scope_text(),
             id_token_required: request.wants_id_token(),
-            expectations: request.expectations,
+            expectations: request.effective_expectations(config),
         })
     }
 }

@@ -269,6 +269,7 @@ impl<'a> SavedPhase<'a> {
             Self::Authorizing { request, attempt, first_sent, due, in_flight } => {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
+                request.check(tick.config).map_err(|_| ResumeError::Malformed)?;
                 let authorizing = Authorizing {
                     attempt,
                     first_sent: first_sent.map(Moment::from_millis),

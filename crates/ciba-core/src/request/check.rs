@@ -1,0 +1,214 @@
+//! Everything that can be wrong with a request, found before it is sent (requirement section 4).
+
+use alloc::{string::String, vec::Vec};
+
+use serde_json::Value;
+
+use super::{AuthRequest, Hint, RequestError, signed_claims};
+use crate::client::ClientConfig;
+
+/// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
+/// client authentication and of the token request, and those that only mean something at the authorization endpoint
+/// (REQ-AREQ-24, REQ-AREQ-29). Registered claims are among them because a signed request has them.
+const RESERVED_PARAMETERS: [&str; 33] = [
+    "scope",
+    "client_notification_token",
+    "acr_values",
+    "login_hint",
+    "login_hint_token",
+    "id_token_hint",
+    "binding_message",
+    "user_code",
+    "requested_expiry",
+    "authorization_details",
+    "resource",
+    "request",
+    "request_uri",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "auth_req_id",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "code_verifier",
+];
+
+/// Header fields that are the protocol's, the credential's or HTTP's own.
+const RESERVED_HEADERS: [&str; 18] = [
+    "authorization",
+    "proxy-authorization",
+    "accept",
+    "accept-encoding",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "transfer-encoding",
+    "host",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "cookie",
+    "dpop",
+    "forwarded",
+];
+
+impl AuthRequest {
+    /// Whether this client can send it to this provider.
+    pub(crate) fn check(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        self.check_hint(config)?;
+        self.check_scope()?;
+        if !self.acr_values.iter().all(|value| is_word(value)) {
+            return refuse("acr_values", "a value is empty or has a blank or control character");
+        }
+        if self.binding_message.as_ref().is_some_and(|message| message.chars().any(char::is_control)) {
+            return refuse("binding_message", "it has a control character");
+        }
+        if self.user_code.is_some() && !config.user_codes {
+            return refuse("user_code", "the client is not configured for user codes");
+        }
+        if self.requested_expiry.is_some_and(|lifetime| lifetime.is_zero() || lifetime.subsec_nanos() != 0) {
+            return refuse("requested_expiry", "it is not a positive whole number of seconds");
+        }
+        self.check_details(config)?;
+        if !self.resources.iter().all(|uri| is_absolute_uri(uri)) {
+            return refuse("resource", "it is not an absolute URI without fragment");
+        }
+        self.check_extra()?;
+        self.check_headers()
+    }
+
+    fn check_hint(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        let (name, value) = match &self.hint {
+            Hint::Login(hint) => ("login_hint", hint.expose()),
+            Hint::LoginToken(token) => ("login_hint_token", token.expose()),
+            Hint::IdToken(token) => ("id_token_hint", token.expose()),
+        };
+        if value.is_empty() {
+            return refuse(name, "it is empty");
+        }
+        if !matches!(self.hint, Hint::IdToken(_)) {
+            return Ok(());
+        }
+        if value.split('.').count() == 5 {
+            return refuse(name, "it is encrypted; the signed token inside has to be sent");
+        }
+        let Some(mut claims) = signed_claims(value) else {
+            return refuse(name, "it is not a signed ID Token");
+        };
+        // Neither expiry nor signature is looked at: an old token is a good hint, and keys change (REQ-AREQ-11).
+        if claims.take("iss").as_ref().and_then(Value::as_str) != Some(config.issuer.as_str()) {
+            return refuse(name, "it is of another issuer");
+        }
+        let is_us = |value: &Value| value.as_str() == Some(config.client_id.as_str());
+        match claims.take("aud") {
+            Some(Value::Array(audiences)) if audiences.iter().any(is_us) => Ok(()),
+            Some(audience) if is_us(&audience) => Ok(()),
+            _ => refuse(name, "it is for another client"),
+        }
+    }
+
+    fn check_scope(&self) -> Result<(), RequestError> {
+        let is_token = |value: &String| value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if !self.scope.iter().all(is_token) {
+            return refuse("scope", "it has a character that must not be there");
+        }
+        if !self.openid && self.names_openid() {
+            return refuse("scope", "it has openid, and a request without openid was asked for");
+        }
+        Ok(())
+    }
+
+    /// RFC 9396 2 and 10.
+    fn check_details(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        const NAME: &str = "authorization_details";
+        let parsed;
+        let details: Vec<Option<&str>> = match &self.details_json {
+            Some(_) if !self.details.is_empty() => return refuse(NAME, "it is given both as objects and as text"),
+            Some(text) => {
+                parsed = serde_json::from_str::<Vec<Value>>(text).unwrap_or_default();
+                if parsed.is_empty() {
+                    return refuse(NAME, "it is not a JSON array of objects, or an empty one");
+                }
+                parsed.iter().map(|detail| detail.get("type").and_then(Value::as_str)).collect()
+            }
+            None => self.details.iter().map(|detail| detail.0.get("type").and_then(Value::as_str)).collect(),
+        };
+        for r#type in details {
+            let Some(r#type) = r#type.filter(|name| !name.is_empty()) else {
+                return refuse(NAME, "an object has no type");
+            };
+            let listed = |types: &Vec<String>| types.iter().any(|known| known == r#type);
+            if !config.authorization_details_types.as_ref().is_none_or(listed) {
+                return refuse(NAME, "the provider does not list the type in authorization_details_types_supported");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_extra(&self) -> Result<(), RequestError> {
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, _) in &self.extra {
+            if name.is_empty() {
+                return refuse("extra", "a parameter has no name");
+            }
+            if RESERVED_PARAMETERS.contains(&name.as_str()) {
+                return refuse(name, "the protocol's own parameters cannot be added as extra ones");
+            }
+            if seen.contains(&name.as_str()) {
+                return refuse(name, "it is given twice");
+            }
+            seen.push(name);
+        }
+        Ok(())
+    }
+
+    fn check_headers(&self) -> Result<(), RequestError> {
+        for (name, value) in &self.headers {
+            let refuse = |reason| Err(RequestError::Header { name: name.clone(), reason });
+            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_token) {
+                return refuse("it is no field name");
+            }
+            if RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+                return refuse("it belongs to the protocol");
+            }
+            if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
+                return refuse("its value has a character that must not be there");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(name: &str, reason: &'static str) -> Result<(), RequestError> {
+    Err(RequestError::Parameter { name: name.into(), reason })
+}
+
+fn is_word(value: &str) -> bool {
+    !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// `scheme:` and something behind it, without fragment (RFC 3986 4.3, RFC 8707 2).
+fn is_absolute_uri(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+}

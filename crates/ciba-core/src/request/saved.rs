@@ -1,0 +1,131 @@
+//! A request as it stands in a snapshot.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{AuthRequest, AuthorizationDetail, Hint};
+use crate::saved::SavedExpectations;
+
+type Text<'a> = Cow<'a, str>;
+
+/// A request without its user code, which is never saved (ruling 16).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedRequest<'a> {
+    hint: SavedHint<'a>,
+    openid: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scope: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acr_values: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binding_message: Option<Text<'a>>,
+    had_user_code: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested_expiry: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Cow<'a, Map<String, Value>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details_json: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extra: Vec<(Text<'a>, Text<'a>)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(Text<'a>, Text<'a>)>,
+    expectations: SavedExpectations<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedHint<'a> {
+    Login(Text<'a>),
+    LoginToken(Text<'a>),
+    IdToken(Text<'a>),
+}
+
+impl<'a> SavedRequest<'a> {
+    pub(crate) fn save(request: &'a AuthRequest) -> Self {
+        let AuthRequest {
+            hint,
+            openid,
+            scope,
+            acr_values,
+            binding_message,
+            user_code,
+            requested_expiry,
+            details,
+            details_json,
+            resources,
+            extra,
+            headers,
+            expectations,
+        } = request;
+        Self {
+            hint: match hint {
+                Hint::Login(hint) => SavedHint::Login(hint.expose().into()),
+                Hint::LoginToken(token) => SavedHint::LoginToken(token.expose().into()),
+                Hint::IdToken(token) => SavedHint::IdToken(token.expose().into()),
+            },
+            openid: *openid,
+            scope: borrowed(scope),
+            acr_values: borrowed(acr_values),
+            binding_message: binding_message.as_deref().map(Cow::from),
+            had_user_code: user_code.is_some(),
+            requested_expiry: requested_expiry.map(|lifetime| lifetime.as_secs()),
+            details: details.iter().map(|detail| Cow::Borrowed(&detail.0)).collect(),
+            details_json: details_json.as_deref().map(Cow::from),
+            resources: borrowed(resources),
+            extra: borrowed_pairs(extra),
+            headers: borrowed_pairs(headers),
+            expectations: SavedExpectations::save(expectations),
+        }
+    }
+
+    /// Whether the request had a user code.
+    pub(crate) const fn had_user_code(&self) -> bool {
+        self.had_user_code
+    }
+
+    /// `None` when it is damaged. The request is to be checked again before it is sent.
+    pub(crate) fn load(self) -> Option<AuthRequest> {
+        Some(AuthRequest {
+            hint: match self.hint {
+                SavedHint::Login(hint) => Hint::Login(hint.into_owned().into()),
+                SavedHint::LoginToken(token) => Hint::LoginToken(token.into_owned().into()),
+                SavedHint::IdToken(token) => Hint::IdToken(token.into_owned().into()),
+            },
+            openid: self.openid,
+            scope: owned(self.scope),
+            acr_values: owned(self.acr_values),
+            binding_message: self.binding_message.map(Cow::into_owned),
+            user_code: None,
+            requested_expiry: self.requested_expiry.map(Duration::from_secs),
+            details: self.details.into_iter().map(|members| AuthorizationDetail(members.into_owned())).collect(),
+            details_json: self.details_json.map(Cow::into_owned),
+            resources: owned(self.resources),
+            extra: owned_pairs(self.extra),
+            headers: owned_pairs(self.headers),
+            expectations: self.expectations.load()?,
+        })
+    }
+}
+
+fn borrowed(texts: &[String]) -> Vec<Text<'_>> {
+    texts.iter().map(Cow::from).collect()
+}
+
+fn borrowed_pairs(pairs: &[(String, String)]) -> Vec<(Text<'_>, Text<'_>)> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
+    texts.into_iter().map(Cow::into_owned).collect()
+}
+
+fn owned_pairs(pairs: Vec<(Text<'_>, Text<'_>)>) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
