@@ -280,6 +280,8 @@ impl<'a> SavedPhase<'a> {
                     authorizing.lost()
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
+                } else if authorizing.request.check(tick.config).is_err() {
+                    return Err(ResumeError::Malformed);
                 } else {
                     Phase::Authorizing(authorizing)
                 }
