@@ -1,9 +1,12 @@
 //! Finding a provider's metadata: where the document is and what of it may be believed (OIDC Discovery 4, RFC 8414 3).
 
+use alloc::format;
 use core::time::Duration;
 
 use crate::{
+    error::Fault,
     issuer::Issuer,
+    url::Url,
     wire::{
         Request, Response,
         metadata::{MetadataError, ProviderMetadata},
@@ -38,8 +41,14 @@ impl Discovery {
     /// The request to send.
     #[must_use]
     pub fn request(&self) -> Request {
-        let _ = (&self.issuer, self.address);
-        todo!()
+        let (origin, path) = self.issuer.without_slash();
+        let address = match self.address {
+            DiscoveryAddress::OpenId => format!("{origin}{path}/.well-known/openid-configuration"),
+            DiscoveryAddress::OAuth => format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        };
+        let url = Url::parse_with(&address, self.issuer.loopback())
+            .expect("an issuer is a URL that is short enough, and the suffix has nothing a URL must not have");
+        Request::get(url)
     }
 
     /// How long to wait for the answer.
@@ -60,7 +69,87 @@ impl Discovery {
     ///
     /// [`MetadataError`]; nothing of the document is used then.
     pub fn process(&self, response: &Response) -> Result<ProviderMetadata, MetadataError> {
-        let _ = response;
-        todo!()
+        let fault = match response.status {
+            200 if response.truncated => Fault::TooLarge,
+            200 if response.media_type().as_deref() != Some("application/json") => Fault::MediaType,
+            200 => return ProviderMetadata::from_json(&self.issuer, response.body.expose()),
+            300..400 => Fault::Redirect,
+            _ => Fault::Status,
+        };
+        Err(MetadataError::Unusable(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LoopbackHttp, Untrusted};
+
+    fn address(issuer: &str, address: DiscoveryAddress) -> alloc::string::String {
+        let issuer = Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).unwrap();
+        let request = Discovery::new(issuer, address).request();
+        assert_eq!((request.method.name(), request.headers.get("accept")), ("GET", Some("application/json")));
+        request.url.as_str().into()
+    }
+
+    /// REQ-DISC-01
+    /// REQ-DISC-02
+    /// OPM-DSC-02
+    #[test]
+    fn the_document_is_behind_the_issuer_or_between_host_and_path() {
+        for (issuer, openid, oauth) in [
+            ("https://op.example", "https://op.example/{O}", "https://op.example/{A}"),
+            ("https://op.example/", "https://op.example/{O}", "https://op.example/{A}"),
+            ("https://op.example/t1", "https://op.example/t1/{O}", "https://op.example/{A}/t1"),
+            ("https://op.example/t1/", "https://op.example/t1/{O}", "https://op.example/{A}/t1"),
+            ("https://op.example/t1//", "https://op.example/t1//{O}", "https://op.example/{A}/t1/"),
+            ("https://op.example:8443/a/b", "https://op.example:8443/a/b/{O}", "https://op.example:8443/{A}/a/b"),
+            ("http://[::1]:80/x", "http://[::1]:80/x/{O}", "http://[::1]:80/{A}/x"),
+        ] {
+            let openid = openid.replace("{O}", ".well-known/openid-configuration");
+            let oauth = oauth.replace("{A}", ".well-known/oauth-authorization-server");
+            assert_eq!(address(issuer, DiscoveryAddress::OpenId), openid);
+            assert_eq!(address(issuer, DiscoveryAddress::OAuth), oauth);
+        }
+    }
+
+    /// REQ-DISC-05
+    #[test]
+    fn the_longest_issuer_has_an_address_too() {
+        let issuer = format!("https://op.example/{}", "a".repeat(2048 - "https://op.example/".len()));
+        assert!(address(&issuer, DiscoveryAddress::OpenId).len() > 2048);
+        assert!(address(&issuer, DiscoveryAddress::OAuth).len() > 2048);
+    }
+
+    /// REQ-DISC-03
+    /// REQ-DISC-04
+    /// REQ-DISC-22
+    /// OPM-DSC-01
+    /// OPM-DSC-08
+    #[test]
+    fn only_status_200_with_json_of_this_issuer_is_believed() {
+        const BODY: &str = r#"{"issuer":"https://op.example"}"#;
+        let discovery = Discovery::new(Issuer::parse("https://op.example").unwrap(), DiscoveryAddress::OpenId);
+        let with_type = |media_type| Response::new(200, [("content-type", media_type)].into_iter().collect(), BODY);
+        assert!(discovery.process(&with_type("application/json;charset=UTF-8")).is_ok());
+
+        let mut cut = Response::json(200, BODY);
+        cut.truncated = true;
+        for (response, fault) in [
+            (Response::json(404, BODY), Fault::Status),
+            (Response::json(500, BODY), Fault::Status),
+            (Response::json(204, ""), Fault::Status),
+            (Response::json(302, BODY), Fault::Redirect),
+            (Response::json(307, BODY), Fault::Redirect),
+            (with_type("text/html"), Fault::MediaType),
+            (with_type("text/plain"), Fault::MediaType),
+            (Response::json(200, "[]"), Fault::NotJson),
+            (Response::json(200, "<html>"), Fault::NotJson),
+            (cut, Fault::TooLarge),
+        ] {
+            assert_eq!(discovery.process(&response).unwrap_err(), MetadataError::Unusable(fault));
+        }
+        let other = Response::json(200, r#"{"issuer":"https://op.example/"}"#);
+        assert_eq!(discovery.process(&other).unwrap_err(), MetadataError::Untrusted(Untrusted::DiscoveryIssuer));
     }
 }

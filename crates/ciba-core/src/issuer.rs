@@ -5,9 +5,12 @@ use core::fmt;
 
 use crate::url::{LoopbackHttp, Url, UrlError};
 
-/// An issuer: an https URL without query and fragment, kept and compared byte for byte (REQ-DISC-04, REQ-DISC-05).
+/// An issuer: an https URL of at most 2 KiB without query and fragment, kept and compared byte for byte (REQ-DISC-04, REQ-DISC-05).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Issuer(Arc<str>);
+
+/// The longest issuer, in bytes: the address of its metadata still is a URL.
+const LONGEST: usize = 2048;
 
 impl Issuer {
     /// Checks the form; the text itself is kept as it is, a trailing slash included.
@@ -26,6 +29,9 @@ impl Issuer {
     /// As [`Self::parse`].
     pub fn parse_with(text: impl Into<String>, loopback: LoopbackHttp) -> Result<Self, UrlError> {
         let text = text.into();
+        if text.len() > LONGEST {
+            return Err(UrlError::TooLong);
+        }
         let url = Url::parse_with(&text, loopback)?;
         if url.query().is_some() {
             return Err(UrlError::Query);
@@ -37,6 +43,19 @@ impl Issuer {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the issuer, and so everything of it, may be at a loopback address over http.
+    pub(crate) fn loopback(&self) -> LoopbackHttp {
+        if self.0.starts_with("http:") { LoopbackHttp::DangerouslyAllowed } else { LoopbackHttp::Refused }
+    }
+
+    /// Scheme, host and port, then the path; one slash at the end of the path is left out.
+    pub(crate) fn without_slash(&self) -> (&str, &str) {
+        let authority = self.0.find("://").map_or(0, |at| at.saturating_add("://".len()));
+        let path_start = self.0.get(authority..).and_then(|rest| rest.find('/')).map(|at| at.saturating_add(authority));
+        let (origin, path) = self.0.split_at(path_start.unwrap_or(self.0.len()));
+        (origin, path.strip_suffix('/').unwrap_or(path))
     }
 
     pub(crate) fn shared(&self) -> Arc<str> {
@@ -53,5 +72,32 @@ impl fmt::Debug for Issuer {
 impl fmt::Display for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// REQ-DISC-05
+    #[test]
+    fn an_issuer_is_an_https_url_without_query_and_fragment() {
+        for text in
+            ["https://op.example", "https://op.example/", "https://op.example:8443/realms/a", "https://op.example/a//"]
+        {
+            assert_eq!(Issuer::parse(text).unwrap().as_str(), text);
+        }
+        for (text, error) in [
+            ("http://op.example", UrlError::Scheme),
+            ("https://op.example?x=1", UrlError::Query),
+            ("https://op.example/?", UrlError::Query),
+            ("https://op.example#f", UrlError::Fragment),
+            ("op.example", UrlError::Scheme),
+        ] {
+            assert_eq!(Issuer::parse(text), Err(error));
+        }
+        assert_eq!(Issuer::parse(alloc::format!("https://op.example/{}", "a".repeat(3000))), Err(UrlError::TooLong));
+        assert!(Issuer::parse_with("http://127.0.0.1:9/op", LoopbackHttp::DangerouslyAllowed).is_ok());
+        assert!(Issuer::parse("http://127.0.0.1:9/op").is_err());
     }
 }

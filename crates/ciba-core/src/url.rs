@@ -165,11 +165,6 @@ impl Url {
     pub fn query(&self) -> Option<&str> {
         self.text.get(self.path_end..)?.strip_prefix('?')
     }
-
-    /// Scheme, host and port as written, without the path.
-    pub(crate) fn origin(&self) -> &str {
-        self.text.get(..self.path_start).unwrap_or_default()
-    }
 }
 
 const fn default_port(secure: bool) -> u16 {

@@ -1,13 +1,16 @@
 //! The provider's metadata document (OIDC Discovery 3 and 4, RFC 8414 3, CIBA 4).
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use serde_json::Value;
 
 use crate::{
-    error::{Fault, Untrusted},
+    error::{Class, Fault, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
     url::Url,
-    wire::Members,
+    wire::{Members, json::Object},
 };
 
 /// How the result of an authentication reaches the client (CIBA 5). A client is registered for exactly one.
@@ -41,7 +44,8 @@ impl DeliveryMode {
 
 /// What a provider offers, from its metadata document or made by hand.
 ///
-/// A list that is `None` was not published and says nothing; the pre-flight of
+/// A list that is `None` was not published and says nothing (save for the delivery modes, which a document with a
+/// backchannel endpoint has to have); the pre-flight of
 /// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks against the lists that are there.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -107,9 +111,77 @@ impl ProviderMetadata {
     ///
     /// [`MetadataError`]; nothing of the document is used then (REQ-DISC-04).
     pub fn from_json(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
-        let _ = (issuer, document);
-        todo!()
+        let unusable = MetadataError::Unusable;
+        let mut object = Object::parse(document).map_err(unusable)?;
+        let named = object.take_text("issuer").map_err(unusable)?.ok_or(unusable(Fault::MissingMember("issuer")))?;
+        if named != issuer.as_str() {
+            return Err(MetadataError::Untrusted(Untrusted::DiscoveryIssuer));
+        }
+        Self::read(issuer, object).map_err(unusable)
     }
+
+    /// Members that are used have to have the right type; the others are nobody's business (REQ-DISC-18).
+    fn read(issuer: &Issuer, mut object: Object) -> Result<Self, Fault> {
+        let loopback = issuer.loopback();
+        let mut url = |name: &'static str| {
+            let text = object.take_text(name)?;
+            text.map(|text| Url::parse_with(&text, loopback)).transpose().map_err(|_| Fault::BadMember(name))
+        };
+        let backchannel_authentication_endpoint = url("backchannel_authentication_endpoint")?;
+        let token_endpoint = url("token_endpoint")?;
+        let jwks_uri = url("jwks_uri")?;
+
+        let user_code_supported = match object.take("backchannel_user_code_parameter_supported") {
+            None => false,
+            Some(Value::Bool(supported)) => supported,
+            Some(_) => return Err(Fault::BadMember("backchannel_user_code_parameter_supported")),
+        };
+
+        let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::BadMember(name));
+        let modes = list("backchannel_token_delivery_modes_supported")?;
+        let auth_methods = list("token_endpoint_auth_methods_supported")?;
+        let auth_signing_algs = list("token_endpoint_auth_signing_alg_values_supported")?;
+        let id_token_signing_algs = list("id_token_signing_alg_values_supported")?;
+        let authorization_details_types = list("authorization_details_types_supported")?;
+        let mut shown = |name: &str| texts(object.take(name)).unwrap_or_default();
+        Ok(Self {
+            issuer: issuer.clone(),
+            backchannel_authentication_endpoint,
+            token_endpoint,
+            jwks_uri,
+            delivery_modes: known(modes, DeliveryMode::from_name),
+            auth_methods,
+            auth_signing_algs: known(auth_signing_algs, JwsAlgorithm::from_name),
+            id_token_signing_algs: known(id_token_signing_algs, JwsAlgorithm::from_name),
+            user_code_supported,
+            grant_types: shown("grant_types_supported"),
+            scopes: shown("scopes_supported"),
+            acr_values: shown("acr_values_supported"),
+            authorization_details_types,
+            extra: object.rest(),
+            published: true,
+        })
+    }
+}
+
+struct NotAList;
+
+/// The texts of an array; an empty array counts as absent (REQ-DISC-19), items of other types are left out.
+fn texts(value: Option<Value>) -> Result<Option<Vec<String>>, NotAList> {
+    match value {
+        None => Ok(None),
+        Some(Value::Array(items)) if items.is_empty() => Ok(None),
+        Some(Value::Array(items)) => {
+            let text = |item| if let Value::String(text) = item { Some(text) } else { None };
+            Ok(Some(items.into_iter().filter_map(text).collect()))
+        }
+        Some(_) => Err(NotAList),
+    }
+}
+
+/// The names that mean something here. A list without any stays a list: it says that nothing we know is offered.
+fn known<T>(names: Option<Vec<String>>, read: fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    names.map(|names| names.iter().filter_map(|name| read(name)).collect())
 }
 
 /// Why a metadata document is not usable.
@@ -120,4 +192,171 @@ pub enum MetadataError {
     Unusable(Fault),
     /// It is another issuer's.
     Untrusted(Untrusted),
+}
+
+impl MetadataError {
+    /// Always [`Class::Terminal`]: the same document is as bad the next time.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        Class::Terminal
+    }
+}
+
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(fault) => write!(f, "the metadata document cannot be used: {fault}"),
+            Self::Untrusted(check) => check.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MetadataError {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString as _, vec};
+
+    use serde_json::json;
+
+    use super::*;
+
+    const ISSUER: &str = "https://op.example/t1/";
+
+    fn read(document: &Value) -> Result<ProviderMetadata, MetadataError> {
+        ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.to_string().as_bytes())
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut document = json!({
+            "issuer": ISSUER,
+            "backchannel_authentication_endpoint": "https://op.example/ciba",
+            "backchannel_token_delivery_modes_supported": ["poll", "ping", "x"],
+            "jwks_uri": "https://keys.example/jwks",
+            "token_endpoint": "https://op.example/token?tenant=a",
+        });
+        document[name] = value;
+        document
+    }
+
+    /// REQ-DISC-06
+    /// REQ-DISC-07
+    /// REQ-DISC-16
+    /// REQ-DISC-20
+    /// OPM-DSC-02
+    /// OPM-DSC-03
+    #[test]
+    fn a_document_for_ciba_alone_is_read() {
+        let metadata = read(&with("signed_metadata", json!("a.b.c"))).unwrap();
+        assert_eq!(metadata.issuer.as_str(), ISSUER);
+        assert_eq!(metadata.token_endpoint.unwrap().as_str(), "https://op.example/token?tenant=a");
+        assert_eq!(metadata.backchannel_authentication_endpoint.unwrap().as_str(), "https://op.example/ciba");
+        assert_eq!(metadata.jwks_uri.unwrap().as_str(), "https://keys.example/jwks");
+        assert_eq!(metadata.delivery_modes, Some(vec![DeliveryMode::Poll, DeliveryMode::Ping]));
+        assert!(!metadata.user_code_supported && metadata.auth_methods.is_none());
+    }
+
+    /// REQ-DISC-04
+    /// OPM-DSC-01
+    #[test]
+    fn the_issuer_is_compared_byte_for_byte() {
+        for other in [
+            "https://op.example/t1",
+            "https://op.example/t1//",
+            "https://op.example:443/t1/",
+            "HTTPS://op.example/t1/",
+            "https://OP.example/t1/",
+            "https://op.example/t1/x",
+            "",
+        ] {
+            let error = read(&with("issuer", json!(other))).unwrap_err();
+            assert_eq!(error, MetadataError::Untrusted(Untrusted::DiscoveryIssuer), "{other}");
+        }
+        assert_eq!(read(&json!({})).unwrap_err(), MetadataError::Unusable(Fault::MissingMember("issuer")));
+        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::Unusable(Fault::BadMember("issuer")));
+    }
+
+    /// REQ-DISC-09
+    /// REQ-DISC-16
+    /// REQ-DISC-18
+    /// OPM-DSC-07
+    #[test]
+    fn members_that_are_used_have_to_be_right_and_are_named_otherwise() {
+        for (name, value) in [
+            ("token_endpoint", json!(5)),
+            ("token_endpoint", json!("http://op.example/token")),
+            ("token_endpoint", json!("https://op.example/token#x")),
+            ("token_endpoint", json!("/token")),
+            ("token_endpoint", json!("")),
+            ("backchannel_authentication_endpoint", json!("http://op.example/ciba")),
+            ("backchannel_authentication_endpoint", json!(["https://op.example/ciba"])),
+            ("jwks_uri", json!("http://127.0.0.1/jwks")),
+            ("backchannel_user_code_parameter_supported", json!("true")),
+            ("backchannel_token_delivery_modes_supported", json!("poll")),
+            ("token_endpoint_auth_methods_supported", json!({})),
+            ("token_endpoint_auth_signing_alg_values_supported", json!(true)),
+            ("id_token_signing_alg_values_supported", json!("RS256")),
+            ("authorization_details_types_supported", json!("t")),
+        ] {
+            assert_eq!(
+                read(&with(name, value.clone())).unwrap_err(),
+                MetadataError::Unusable(Fault::BadMember(name)),
+                "{value}"
+            );
+        }
+    }
+
+    /// REQ-DISC-18
+    /// REQ-DISC-23
+    /// REQ-DISC-26
+    #[test]
+    fn unknown_and_unused_members_are_kept_whatever_they_are() {
+        for value in [json!(5), json!({"a": [1]}), json!(null), json!("x")] {
+            for name in ["logo", "scopes_supported", "authorization_endpoint", "mtls_endpoint_aliases"] {
+                assert!(read(&with(name, value.clone())).is_ok(), "{name} {value}");
+            }
+        }
+        let types = json!(["a", "b"]);
+        let metadata = read(&with("backchannel_endpoint_login_hint_token_types_supported", types.clone())).unwrap();
+        assert_eq!(metadata.extra.get("backchannel_endpoint_login_hint_token_types_supported"), Some(&types));
+        let metadata = read(&with("scopes_supported", json!(["openid", "payments"]))).unwrap();
+        assert_eq!(metadata.scopes, Some(vec!["openid".to_string(), "payments".to_string()]));
+    }
+
+    /// REQ-DISC-19
+    #[test]
+    fn an_empty_list_is_an_absent_one_and_one_of_strangers_is_not() {
+        let metadata = read(&with("backchannel_token_delivery_modes_supported", json!([]))).unwrap();
+        assert_eq!(metadata.delivery_modes, None);
+        let metadata = read(&with("id_token_signing_alg_values_supported", json!(["ES256K", "none", 7]))).unwrap();
+        assert_eq!(metadata.id_token_signing_algs, Some(vec![]));
+        let metadata = read(&with("id_token_signing_alg_values_supported", json!(["x", "PS256", "Ed25519"]))).unwrap();
+        assert_eq!(metadata.id_token_signing_algs, Some(vec![JwsAlgorithm::Ps256, JwsAlgorithm::EdDsa]));
+    }
+
+    /// OPM-DSC-08
+    #[test]
+    fn a_document_that_is_no_json_object_is_refused() {
+        let issuer = Issuer::parse(ISSUER).unwrap();
+        for (document, fault) in [
+            ("<html>", Fault::NotJson),
+            ("[]", Fault::NotJson),
+            ("{\"issuer\":", Fault::NotJson),
+            (r#"{"issuer":"a","issuer":"a"}"#, Fault::DuplicateMember),
+        ] {
+            let error = ProviderMetadata::from_json(&issuer, document.as_bytes()).unwrap_err();
+            assert_eq!(error, MetadataError::Unusable(fault));
+        }
+    }
+
+    /// REQ-META-01
+    #[test]
+    fn the_names_of_delivery_modes_are_exact() {
+        for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
+            assert_eq!(DeliveryMode::from_name(mode.name()), Some(mode));
+        }
+        for name in ["Poll", "PING", "", "poll ", "pull"] {
+            assert_eq!(DeliveryMode::from_name(name), None);
+        }
+    }
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod authorize;
 pub(crate) mod form;
+#[cfg(feature = "http")]
+mod http;
 pub(crate) mod json;
 mod message;
 pub(crate) mod metadata;
