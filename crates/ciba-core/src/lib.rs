@@ -16,6 +16,7 @@ mod discovery;
 mod elapsed;
 mod entropy;
 mod error;
+mod event;
 mod expect;
 mod flow;
 mod id_token;
@@ -44,6 +45,7 @@ pub use error::{
     Class, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Misuse, MisuseReason, Setback, Unreachable,
     UnreachableTarget, Untrusted,
 };
+pub use event::Event;
 pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{Acknowledgement, BadNotification, Flow, Notification, ResumeError, Snapshot, Stage};
 pub use id_token::{IdToken, IdTokenContext};

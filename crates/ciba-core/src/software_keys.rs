@@ -1,9 +1,9 @@
 //! Private keys in memory: read once, and answering key operations.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use crate::{
-    ask::{Input, KeyOperation},
+    ask::{Input, KeyOperation, KeyTask},
     crypto::{KeyImporter, KeyRejected, SigningKey},
     entropy::Entropy,
     jose::JwsAlgorithm,
@@ -51,6 +51,16 @@ impl SoftwareKey {
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// The signature for a key operation, which stays with the caller; `None` when this key cannot do it.
+    #[must_use]
+    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Option<Vec<u8>> {
+        let KeyTask::Sign(task) = operation.task();
+        if task.algorithm() != self.algorithm() {
+            return None;
+        }
+        self.key.sign(task.message(), entropy).ok()
     }
 
     /// The public key as a JWK with `kid`, `alg` and `use` (REQ-META-15).

@@ -1,0 +1,246 @@
+//! The common case: one flow to its end.
+
+use std::{fmt, io, sync::Arc};
+
+use async_trait::async_trait;
+use ciba_core::{
+    AuthRequest, Authentication, ClientConfig, Event, Flow, Input, KeyOperation, KeySetRequest, Output, Snapshot,
+    Transmit, TransmitTicket, Unanswered, Wait,
+};
+
+use crate::{
+    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Keys, Signer, SignerError, SystemClock, SystemEntropy,
+};
+
+/// Watches a flow being driven, and saves it. All methods have defaults that do nothing; `&mut ()` watches nothing, and a
+/// closure `|event: &Event| …` watches the progress.
+#[async_trait]
+pub trait Watch: Send {
+    /// Something is about to happen, or did.
+    fn event(&mut self, event: &Event) {
+        let _ = event;
+    }
+
+    /// Saves the flow's state: called before a step whenever something worth saving changed. Return when it is
+    /// durable; the step is taken after that. The state holds secrets.
+    ///
+    /// # Errors
+    ///
+    /// The drive stops before the step.
+    async fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let _ = snapshot;
+        Ok(())
+    }
+
+    /// The signer failed and why.
+    fn key_unavailable(&mut self, error: &SignerError) {
+        let _ = error;
+    }
+}
+
+impl Watch for () {}
+
+impl<F: FnMut(&Event) + Send> Watch for F {
+    fn event(&mut self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Drives flows of one configuration; one value serves any number of them at once.
+#[derive(Clone)]
+pub struct Driver {
+    http: HttpClient,
+    keys: Arc<Keys>,
+    signer: Option<Arc<dyn Signer>>,
+    clock: Arc<dyn Clock>,
+    entropies: Arc<dyn Entropies>,
+}
+
+impl Driver {
+    /// A driver with the system's clock and random generator, and no private key.
+    #[must_use]
+    pub fn new(http: HttpClient, keys: impl Into<Arc<Keys>>) -> Self {
+        Self { http, keys: keys.into(), signer: None, clock: Arc::new(SystemClock), entropies: Arc::new(SystemEntropy) }
+    }
+
+    /// With a private key.
+    #[must_use]
+    pub fn with_signer(self, signer: impl Signer + 'static) -> Self {
+        Self { signer: Some(Arc::new(signer)), ..self }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// With another source of random bytes.
+    #[must_use]
+    pub fn with_entropies(self, entropies: impl Entropies + 'static) -> Self {
+        Self { entropies: Arc::new(entropies), ..self }
+    }
+
+    /// Starts a flow and drives it to its result.
+    ///
+    /// Dropping the future gives the flow up. To drive on after that, or after a restart, start the [`Flow`] yourself and
+    /// use [`Self::drive`].
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`].
+    pub async fn authenticate(
+        &self,
+        config: &Arc<ClientConfig>,
+        request: AuthRequest,
+        watch: &mut dyn Watch,
+    ) -> Result<Box<Authentication>, AuthenticateError> {
+        let entropy = self.entropies.draw().map_err(DriveError::from)?;
+        let mut flow = Flow::start(Arc::clone(config), request, entropy, self.clock.now())?;
+        self.drive(&mut flow, watch).await?;
+        flow.finish().map_err(AuthenticateError::Failed)
+    }
+
+    /// Drives a flow until it is over; take the result with [`Flow::finish`].
+    ///
+    /// The future may be dropped at any time, by a time-out or a `select`: it stops nothing in the background and leaves
+    /// nothing there. A request that was under way counts as lost, because it may have arrived; driving the flow again
+    /// goes on from there and repeats nothing that may not be repeated. A private-key operation that was under way is
+    /// asked for again when its time is up.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`]; the flow is not over and can be driven again.
+    pub async fn drive(&self, flow: &mut Flow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let mut told = Told { acknowledged: flow.acknowledged().is_some(), wait: None };
+        let mut saved = None;
+        loop {
+            let entropy = self.entropies.draw()?;
+            let output = flow.poll(self.clock.now(), entropy);
+            told.acknowledged(flow, watch);
+            let mut open = Open { flow: &mut *flow, clock: &*self.clock, output: Some(output), ticket: None };
+            if saved != Some(open.flow.revision()) && !matches!(open.output, Some(Output::Done)) {
+                watch.save(&open.flow.snapshot()).await.map_err(DriveError::Save)?;
+                saved = Some(open.flow.revision());
+            }
+            match open.output.take() {
+                Some(Output::Transmit(transmit)) => self.transmit(open, transmit, watch).await?,
+                Some(Output::Key(operation)) => self.sign(open, operation, watch).await?,
+                Some(Output::KeySet(request)) => self.find_keys(open, request, watch).await?,
+                Some(Output::Wait(wait)) => {
+                    told.waiting(&wait, watch);
+                    self.clock.sleep_until(wait.until()).await;
+                }
+                Some(Output::Done) | None => return Ok(()),
+            }
+        }
+    }
+
+    async fn transmit(&self, mut open: Open<'_>, transmit: Transmit, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
+        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
+        let (request, ticket) = transmit.into_parts();
+        open.ticket = Some(ticket);
+        let answer = self.http.exchange(&request, timeout, max_response).await;
+        let Some(ticket) = open.ticket.take() else { return Ok(()) };
+        open.handle(match answer {
+            Ok(response) => ticket.answered(response),
+            Err(how) => ticket.unanswered(how),
+        })
+    }
+
+    async fn sign(&self, open: Open<'_>, operation: KeyOperation, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let Some(signer) = &self.signer else {
+            watch.key_unavailable(&"the driver has no signer".into());
+            return open.handle(operation.unavailable());
+        };
+        let entropy = self.entropies.draw()?;
+        let limit = open.flow.config().policy().local_timeout;
+        let signed = tokio::time::timeout(limit, signer.sign(&operation, entropy)).await;
+        let input = match signed.unwrap_or_else(|_| Err("the signer took too long".into())) {
+            Ok(signature) => operation.answered(signature),
+            Err(error) => {
+                watch.key_unavailable(&error);
+                operation.unavailable()
+            }
+        };
+        open.handle(input)
+    }
+
+    async fn find_keys(
+        &self,
+        mut open: Open<'_>,
+        request: KeySetRequest,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
+        let request = open.output.insert(Output::KeySet(request));
+        let Output::KeySet(question) = &*request else { return Ok(()) };
+        let found = self.keys.find(question, &self.http, &*self.clock, &mut |event| watch.event(event)).await;
+        let Some(Output::KeySet(request)) = open.output.take() else { return Ok(()) };
+        open.handle(found.answer(request))
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// What the watcher was told, so that it is told once.
+struct Told {
+    acknowledged: bool,
+    wait: Option<Wait>,
+}
+
+impl Told {
+    fn acknowledged(&mut self, flow: &Flow, watch: &mut dyn Watch) {
+        if self.acknowledged {
+            return;
+        }
+        if let Some(acknowledged) = flow.acknowledged() {
+            self.acknowledged = true;
+            watch.event(&Event::Acknowledged(acknowledged.clone()));
+        }
+    }
+
+    fn waiting(&mut self, wait: &Wait, watch: &mut dyn Watch) {
+        if self.wait.as_ref() != Some(wait) {
+            watch.event(&Event::Waiting(wait.clone()));
+            self.wait = Some(wait.clone());
+        }
+    }
+}
+
+/// A question of the flow that is being answered. Dropped with it open, because the drive's future was dropped or could
+/// not save, it gives the answer that is true then: the flow neither waits for nobody nor repeats anything.
+struct Open<'a> {
+    flow: &'a mut Flow,
+    clock: &'a dyn Clock,
+    /// Not begun.
+    output: Option<Output>,
+    /// The ticket of a request that is under way.
+    ticket: Option<TransmitTicket>,
+}
+
+impl Open<'_> {
+    fn handle(self, input: Input) -> Result<(), DriveError> {
+        let now = self.clock.now();
+        self.flow.handle(input, now).map_err(|misuse| DriveError::Misuse(misuse.reason))
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        let input = match (self.ticket.take(), self.output.take()) {
+            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost),
+            (None, Some(Output::Transmit(transmit))) => transmit.into_parts().1.unanswered(Unanswered::NotSent),
+            (None, Some(Output::KeySet(request))) => request.later(now),
+            // A key operation has no answer that means "ask again at once"; the flow does so when its time is up.
+            (None, Some(Output::Key(_) | Output::Wait(_) | Output::Done) | None) => return,
+        };
+        // It is the flow's own ticket, so there is nothing to refuse.
+        let _ = self.flow.handle(input, now);
+    }
+}

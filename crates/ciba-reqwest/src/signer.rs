@@ -1,0 +1,72 @@
+//! The private key, wherever it is, and where random bytes come from.
+
+use async_trait::async_trait;
+use ciba_core::{Entropy, KeyOperation, SoftwareKey};
+
+use crate::EntropyError;
+
+/// Why a key could not be used, in the words of whatever holds it. The driver tells it to
+/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow ends as unreachable.
+pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Holds the private key: [`SoftwareKey`] in memory, or an implementation of yours in front of a KMS or an HSM.
+///
+/// Every operation is new and is asked once; do not cache by content. The driver gives an operation up when it takes longer
+/// than the flow's policy allows, and answers it as unavailable.
+///
+/// ```
+/// # use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask}};
+/// # struct Kms;
+/// # impl Kms { async fn sign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, std::io::Error> { Ok(vec![]) } }
+/// struct KmsSigner(Kms);
+///
+/// #[async_trait::async_trait]
+/// impl Signer for KmsSigner {
+///     async fn sign(&self, operation: &KeyOperation, _: Entropy) -> Result<Vec<u8>, SignerError> {
+///         match operation.task() {
+///             KeyTask::Sign(task) => Ok(self.0.sign("alias/ciba", task.message()).await?),
+///             _ => Err("this key only signs".into()),
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Signer: Send + Sync {
+    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
+    ///
+    /// `entropy` is for signers that need randomness and have none of their own.
+    ///
+    /// # Errors
+    ///
+    /// Anything: the flow ends, and the caller is told why.
+    async fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SignerError>;
+}
+
+#[async_trait]
+impl Signer for SoftwareKey {
+    async fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SignerError> {
+        Self::sign(self, operation, entropy).ok_or_else(|| "the key cannot do this operation".into())
+    }
+}
+
+/// Where random bytes come from. There is one reason to bring another than [`SystemEntropy`]: tests.
+pub trait Entropies: Send + Sync {
+    /// Thirty-two bytes from a cryptographically secure generator, never the same twice.
+    ///
+    /// # Errors
+    ///
+    /// When there are none; never a weaker value instead.
+    fn draw(&self) -> Result<Entropy, EntropyError>;
+}
+
+/// The operating system's generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropies for SystemEntropy {
+    fn draw(&self) -> Result<Entropy, EntropyError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(EntropyError::new)?;
+        Ok(Entropy::from_bytes(bytes))
+    }
+}

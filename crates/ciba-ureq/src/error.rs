@@ -1,0 +1,140 @@
+//! What can end a drive, a discovery or an authentication besides its result.
+
+use std::{error::Error, fmt, io};
+
+use ciba_core::{Failure, MetadataError, MisuseReason, RequestError, Unanswered};
+
+/// The system's generator of random bytes failed. There is no fall-back (REQ-SEC-05).
+#[derive(Debug)]
+pub struct EntropyError(Box<dyn Error + Send + Sync>);
+
+impl EntropyError {
+    /// Wraps the generator's own error.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no random bytes can be had")
+    }
+}
+
+impl Error for EntropyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive on, or cancel it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DriveError {
+    /// The random generator failed; nothing was done with the flow.
+    Entropy(EntropyError),
+    /// The flow's state could not be saved, so the next step was not taken. A request that was to be sent counts as not
+    /// sent.
+    Save(io::Error),
+    /// [`Watch::stop`](crate::Watch::stop) said so.
+    Stopped,
+    /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
+    Misuse(MisuseReason),
+}
+
+impl fmt::Display for DriveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entropy(_) => f.write_str("the flow cannot go on without random bytes"),
+            Self::Save(_) => f.write_str("the state of the flow could not be saved"),
+            Self::Stopped => f.write_str("the wait was stopped"),
+            Self::Misuse(MisuseReason::ForeignKeys) => f.write_str("the driver's keys are another issuer's"),
+            Self::Misuse(_) => f.write_str("an answer did not belong to the flow"),
+        }
+    }
+}
+
+impl Error for DriveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Entropy(error) => Some(error),
+            Self::Save(error) => Some(error),
+            Self::Stopped | Self::Misuse(_) => None,
+        }
+    }
+}
+
+/// Why [`Driver::authenticate`](crate::Driver::authenticate) gave no authentication.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AuthenticateError {
+    /// The request cannot be sent by this client to this provider; nothing was sent.
+    Request(RequestError),
+    /// The flow ended without an authentication.
+    Failed(Failure),
+    /// The flow could not be driven to its end.
+    Drive(DriveError),
+}
+
+impl fmt::Display for AuthenticateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request(_) => "the request cannot be sent",
+            Self::Failed(_) => "the person was not authenticated",
+            Self::Drive(_) => "the authentication could not be carried on",
+        })
+    }
+}
+
+impl Error for AuthenticateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Request(_) => None,
+            Self::Failed(error) => Some(error),
+            Self::Drive(error) => Some(error),
+        }
+    }
+}
+
+impl From<RequestError> for AuthenticateError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<DriveError> for AuthenticateError {
+    fn from(error: DriveError) -> Self {
+        Self::Drive(error)
+    }
+}
+
+impl From<EntropyError> for DriveError {
+    fn from(error: EntropyError) -> Self {
+        Self::Entropy(error)
+    }
+}
+
+/// Why a provider's metadata could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DiscoverError {
+    /// No answer came.
+    Unreachable(Unanswered),
+    /// The answer cannot be used.
+    Metadata(MetadataError),
+}
+
+impl fmt::Display for DiscoverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable(_) => "the metadata document could not be fetched",
+            Self::Metadata(_) => "the metadata document cannot be used",
+        })
+    }
+}
+
+impl Error for DiscoverError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
