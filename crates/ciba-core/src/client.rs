@@ -16,6 +16,10 @@ use crate::{
 mod builder;
 mod config_error;
 mod registration;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{ClientConfigBuilder, MetadataRule};
 pub use config_error::{ConfigError, ConfigErrors};

@@ -279,3 +279,214 @@ impl JsonObject {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{collections::BTreeSet, format, string::ToString as _};
+    use core::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        client::{
+            ClientConfigBuilder, ClientId,
+            testing::{ISSUER, builder, metadata, private_key_jwt},
+        },
+        url::Url,
+    };
+
+    const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+    const ENDPOINTS: [Endpoint; 2] = [Endpoint::BackchannelAuthentication, Endpoint::Token];
+
+    fn ready(builder: ClientConfigBuilder, endpoint: Endpoint) -> Applied {
+        let config = builder.build().unwrap();
+        match credential(&config, endpoint, &Entropy::from_bytes([7; 32]), NOW) {
+            Credential::Ready(applied) => applied,
+            Credential::Unsigned(unsigned) => UnsignedAssertion::signed(unsigned.signing_input, b"signature", &config),
+        }
+    }
+
+    fn names(applied: &Applied) -> Vec<&str> {
+        applied.parameters.iter().map(|(name, _)| *name).collect()
+    }
+
+    fn assertion(applied: &Applied) -> &str {
+        &applied.parameters.iter().find(|(name, _)| *name == "client_assertion").unwrap().1
+    }
+
+    /// Header and claims of the assertion made for an endpoint.
+    fn parts(builder: ClientConfigBuilder, endpoint: Endpoint) -> (Value, Value) {
+        let applied = ready(builder, endpoint);
+        let mut parts = assertion(&applied).split('.').map(|part| base64url::decode(part).unwrap());
+        let mut json = || serde_json::from_slice(&parts.next().unwrap()).unwrap();
+        (json(), json())
+    }
+
+    /// REQ-AUTH-08
+    /// REQ-AUTH-09
+    /// REQ-AUTH-10
+    /// REQ-AUTH-13
+    /// REQ-AUTH-14
+    /// REQ-AUTH-16
+    /// REQ-AUTH-19
+    #[test]
+    fn an_assertion_says_what_it_must_and_nothing_more() {
+        for endpoint in ENDPOINTS {
+            let applied = ready(builder(), endpoint);
+            assert_eq!(names(&applied), ["client_assertion_type", "client_assertion"]);
+            assert!(applied.headers.is_empty());
+            assert_eq!(applied.parameters[0].1, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            assert_eq!(assertion(&applied).split('.').count(), 3);
+            assert!(assertion(&applied).ends_with(&format!(".{}", base64url::encode("signature"))));
+
+            let (header, mut claims) = parts(builder(), endpoint);
+            assert_eq!(header, json!({"alg": "ES256", "kid": "key-1"}));
+            let jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
+            assert!(jti.as_str().unwrap().len() >= 22);
+            let now = NOW.unix_secs();
+            assert_eq!(
+                claims,
+                json!({"iss": "client-1", "sub": "client-1", "aud": ISSUER, "iat": now, "exp": now + 60})
+            );
+        }
+    }
+
+    /// REQ-AUTH-10
+    /// REQ-AUTH-13
+    /// REQ-AUTH-14
+    /// REQ-AUTH-18
+    #[test]
+    fn audience_life_and_type_are_as_configured() {
+        let configured = || {
+            builder()
+                .backchannel_audience(Audience::Endpoint)
+                .token_audience(Audience::Text("https://op.example:443".into()))
+                .assertion_lifetime(Duration::from_secs(300))
+                .assertion_backdating(Duration::from_secs(5))
+                .assertion_typ("JWT")
+        };
+        for (endpoint, audience) in [
+            (Endpoint::BackchannelAuthentication, "https://op.example/ciba"),
+            (Endpoint::Token, "https://op.example:443"),
+        ] {
+            let (header, claims) = parts(configured(), endpoint);
+            assert_eq!(header["typ"], "JWT");
+            assert_eq!(claims["aud"], audience);
+            assert_eq!((&claims["iat"], &claims["exp"]), (&json!(1_893_455_995_u64), &json!(1_893_456_295_u64)));
+        }
+    }
+
+    /// REQ-AUTH-11
+    /// REQ-SEC-08
+    #[test]
+    fn a_foreign_endpoint_in_the_metadata_does_not_change_the_audience() {
+        let builder = || builder().token_endpoint(Url::parse("https://evil.example/token").unwrap());
+        assert_eq!(parts(builder(), Endpoint::Token).1["aud"], ISSUER);
+    }
+
+    /// REQ-AUTH-12
+    /// OPM-POL-28
+    #[test]
+    fn every_assertion_has_an_id_of_its_own() {
+        let config = builder().build().unwrap();
+        let assertions: BTreeSet<Vec<u8>> = (0..200_u8)
+            .map(|n| match credential(&config, ENDPOINTS[usize::from(n % 2)], &Entropy::from_bytes([n; 32]), NOW) {
+                Credential::Unsigned(unsigned) => {
+                    let text = String::from_utf8(unsigned.signing_input).unwrap();
+                    let claims = base64url::decode(text.split_once('.').unwrap().1).unwrap();
+                    let claims: Value = serde_json::from_slice(&claims).unwrap();
+                    base64url::decode(claims["jti"].as_str().unwrap()).unwrap()
+                }
+                Credential::Ready(_) => unreachable!("private keys are not in the flow"),
+            })
+            .collect();
+        assert_eq!(assertions.len(), 200);
+        assert!(assertions.iter().all(|jti| jti.len() >= 16));
+    }
+
+    /// REQ-AUTH-04
+    /// REQ-AUTH-05
+    /// REQ-AUTH-02
+    #[test]
+    fn the_basic_vectors_of_appendix_b_2_hold() {
+        let url = "aHR0cHMlM0ElMkYlMkZjbGllbnQuZXhhbXBsZS5vcmclMkZjYjpwJTQwc3MlM0F3JTI1cmQlMkIxKyVDMiVBMw==";
+        for (id, secret, encoded) in [
+            ("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"),
+            ("s6BhdRkqt3", "gX1fBat3bV", "czZCaGRSa3F0MzpnWDFmQmF0M2JW"),
+            ("https://client.example.org/cb", "p@ss:w%rd+1 £", url),
+            ("a b", "~-._*", "YStiOiU3RS0uXyo="),
+        ] {
+            assert_eq!(basic(id, &ClientSecret::new(secret), BasicEncoding::Encoded), format!("Basic {encoded}"));
+        }
+        let secret = ClientSecret::new("a+b");
+        assert_eq!(basic("c", &secret, BasicEncoding::Encoded), format!("Basic {}", STANDARD.encode("c:a%2Bb")));
+        assert_eq!(basic("c", &secret, BasicEncoding::Raw), format!("Basic {}", STANDARD.encode("c:a+b")));
+        let plain = ClientSecret::new("abc-DEF_1.2");
+        assert_eq!(basic("c", &plain, BasicEncoding::Encoded), basic("c", &plain, BasicEncoding::Raw));
+    }
+
+    /// REQ-AUTH-01
+    /// REQ-AUTH-02
+    /// REQ-AUTH-07
+    /// REQ-AUTH-17
+    /// REQ-META-09
+    /// OPM-REQ-13
+    #[test]
+    fn each_method_adds_its_own_parameters_at_both_endpoints() {
+        let secret = || ClientSecret::new("s".repeat(32));
+        let basic = ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded };
+        let jwt = ClientAuth::ClientSecretJwt { secret: secret(), algorithm: JwsAlgorithm::Hs256 };
+        let assertion = &["client_assertion_type", "client_assertion"][..];
+        let assertion_and_id = &["client_assertion_type", "client_assertion", "client_id"][..];
+        for (auth, headers, parameters, with_id) in [
+            (basic, 1, &[][..], &["client_id"][..]),
+            (
+                ClientAuth::ClientSecretPost { secret: secret() },
+                0,
+                &["client_id", "client_secret"],
+                &["client_id", "client_secret"],
+            ),
+            (jwt, 0, assertion, assertion_and_id),
+            (private_key_jwt(), 0, assertion, assertion_and_id),
+            (ClientAuth::None, 0, &["client_id"], &["client_id"]),
+        ] {
+            for endpoint in ENDPOINTS {
+                let applied = ready(builder().client_auth(auth.clone()), endpoint);
+                assert_eq!((applied.headers.len(), names(&applied)), (headers, parameters.to_vec()));
+                let applied = ready(builder().client_auth(auth.clone()).body_client_id(), endpoint);
+                assert_eq!((applied.headers.len(), names(&applied)), (headers, with_id.to_vec()));
+                let id = applied.parameters.iter().find(|(name, _)| *name == "client_id");
+                assert_eq!(id.map(|(_, value)| value.as_str()), Some("client-1"));
+            }
+        }
+    }
+
+    /// REQ-AUTH-22
+    #[test]
+    fn a_shared_secret_signs_as_it_is() {
+        let secret = "s".repeat(32);
+        let auth = ClientAuth::ClientSecretJwt { secret: ClientSecret::new(&*secret), algorithm: JwsAlgorithm::Hs256 };
+        let builder = || builder().client_auth(auth.clone());
+        let (header, _) = parts(builder(), Endpoint::Token);
+        assert_eq!(header, json!({"alg": "HS256"}));
+        let applied = ready(builder(), Endpoint::Token);
+        let (input, mac) = assertion(&applied).rsplit_once('.').unwrap();
+        let verifier = builder().build().unwrap().verifier().clone();
+        let expected = verifier.hmac(crate::crypto::Hash::Sha256, secret.as_bytes(), input.as_bytes());
+        assert_eq!(mac, base64url::encode(expected.as_bytes()));
+    }
+
+    /// REQ-AUTH-09
+    #[test]
+    fn no_character_of_an_id_breaks_out_of_its_json_string() {
+        let id = r#"a"b\c,"x":1}"#;
+        let config = ClientConfig::builder(metadata(), ClientId::new(id).unwrap())
+            .client_auth(private_key_jwt())
+            .backchannel_audience(Audience::Text("\u{0}\n\u{1f}é\u{7f}\"".to_string()))
+            .verifier(alloc::sync::Arc::new(crate::client::testing::ToyVerifier));
+        let (_, claims) = parts(config, Endpoint::BackchannelAuthentication);
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!(id), &json!(id)));
+        assert_eq!(claims["aud"], "\u{0}\n\u{1f}é\u{7f}\"");
+    }
+}

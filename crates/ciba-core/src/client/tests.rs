@@ -1,0 +1,413 @@
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    sync::Arc,
+    vec,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{
+    testing::{ISSUER, builder, builder_from, metadata, private_key_jwt},
+    *,
+};
+use crate::{client_auth::BasicEncoding, secret::ClientSecret};
+
+fn published() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "backchannel_authentication_endpoint": "https://op.example/ciba",
+        "backchannel_token_delivery_modes_supported": ["poll"],
+        "token_endpoint": "https://op.example/token",
+        "jwks_uri": "https://op.example/jwks",
+    })
+}
+
+/// A published document with some members changed; `null` removes one.
+fn with(changes: Value) -> ProviderMetadata {
+    let mut document = published();
+    for (name, value) in changes.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.to_string().as_bytes()).unwrap()
+}
+
+fn findings(builder: ClientConfigBuilder) -> Vec<ConfigError> {
+    match builder.build() {
+        Ok(_) => vec![],
+        Err(errors) => errors.iter().cloned().collect(),
+    }
+}
+
+fn only_finding(builder: ClientConfigBuilder) -> ConfigError {
+    let findings = findings(builder);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings.into_iter().next().unwrap()
+}
+
+fn missing(member: &'static str) -> ConfigError {
+    ConfigError::Missing { member }
+}
+
+fn not_listed(member: &'static str, value: &str) -> ConfigError {
+    ConfigError::NotListed { member, value: value.into() }
+}
+
+fn secret(length: usize) -> ClientSecret {
+    ClientSecret::new("s".repeat(length))
+}
+
+/// REQ-META-01
+/// REQ-META-05
+/// REQ-META-11
+/// REQ-DISC-25
+#[test]
+fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
+    let config = builder().build().unwrap();
+    assert_eq!(config.delivery(), DeliveryMode::Poll);
+    assert_eq!(config.id_token_algorithm(), JwsAlgorithm::Rs256);
+    assert_eq!(config.backchannel_endpoint().as_str(), "https://op.example/ciba");
+    assert_eq!(config.token_endpoint().as_str(), "https://op.example/token");
+    assert_eq!(config.jwks_uri().map(Url::as_str), Some("https://op.example/jwks"));
+    assert_eq!((config.issuer().as_str(), config.client_id().as_str()), (ISSUER, "client-1"));
+    assert_eq!(config.auth().method(), "private_key_jwt");
+}
+
+/// REQ-META-01
+#[test]
+fn other_delivery_modes_are_not_offered() {
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let error = only_finding(builder().delivery(mode));
+        assert_eq!(error, ConfigError::NotOffered { member: "backchannel_token_delivery_mode", value: mode.name() });
+        assert!(error.to_string().ends_with("is not offered by this release"), "{error}");
+    }
+}
+
+/// REQ-META-27
+#[test]
+fn everything_that_is_wrong_is_reported_at_once_by_name() {
+    let mut provider = metadata();
+    provider.token_endpoint = None;
+    let errors = builder_from(provider)
+        .delivery(DeliveryMode::Push)
+        .assertion_lifetime(Duration::from_secs(301))
+        .clock_skew(Duration::from_secs(301))
+        .max_token_age(Duration::ZERO)
+        .build()
+        .unwrap_err();
+    let members: Vec<&str> = errors.iter().map(ConfigError::member).collect();
+    assert_eq!(
+        members,
+        ["backchannel_token_delivery_mode", "assertion_lifetime", "clock_skew", "max_token_age", "token_endpoint"]
+    );
+    let text = errors.to_string();
+    assert!(members.iter().all(|member| text.contains(member)), "{text}");
+}
+
+/// REQ-DISC-06
+/// OPM-DSC-05
+#[test]
+fn members_needed_for_ciba_are_missed_by_name() {
+    for member in [
+        "backchannel_authentication_endpoint",
+        "backchannel_token_delivery_modes_supported",
+        "jwks_uri",
+        "token_endpoint",
+    ] {
+        let error = only_finding(builder_from(with(json!({ member: null }))));
+        assert_eq!(error, ConfigError::Missing { member });
+    }
+    let ignoring = builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})))
+        .dangerously_ignore_metadata(MetadataRule::DeliveryMode);
+    assert_eq!(findings(ignoring), []);
+}
+
+/// REQ-DISC-25
+#[test]
+fn configured_endpoints_win_over_metadata() {
+    let ours = |path: &str| Url::parse(&format!("https://ours.example{path}")).unwrap();
+    let config = builder_from(with(json!({"backchannel_authentication_endpoint": null, "jwks_uri": null})))
+        .backchannel_endpoint(ours("/bc"))
+        .token_endpoint(ours("/token"))
+        .jwks_uri(ours("/jwks"))
+        .build()
+        .unwrap();
+    assert_eq!(config.backchannel_endpoint(), &ours("/bc"));
+    assert_eq!(config.token_endpoint(), &ours("/token"));
+    assert_eq!(config.jwks_uri(), Some(&ours("/jwks")));
+
+    let mut provider = metadata();
+    provider.jwks_uri = None;
+    assert_eq!(only_finding(builder_from(provider.clone())), missing("jwks_uri"));
+    assert!(builder_from(provider).pinned_keys().build().unwrap().jwks_uri().is_none());
+}
+
+/// REQ-DISC-07
+/// REQ-DISC-11
+/// REQ-DISC-12
+/// REQ-DISC-09
+/// REQ-META-08
+/// OPM-DSC-06
+#[test]
+fn what_the_provider_does_not_list_is_refused_unless_overridden() {
+    const AUTH_ALGS: &str = "token_endpoint_auth_signing_alg_values_supported";
+    for (member, offered, refused, value, rule) in [
+        (
+            "backchannel_token_delivery_modes_supported",
+            json!(["x", "poll", "ping"]),
+            json!(["ping", "push"]),
+            "poll",
+            MetadataRule::DeliveryMode,
+        ),
+        (
+            "token_endpoint_auth_methods_supported",
+            json!(["private_key_jwt", "x"]),
+            json!(["client_secret_basic", "none"]),
+            "private_key_jwt",
+            MetadataRule::AuthenticationMethod,
+        ),
+        (AUTH_ALGS, json!(["PS256", "ES256"]), json!(["RS256"]), "ES256", MetadataRule::AuthenticationAlgorithm),
+        (AUTH_ALGS, json!(["ES256"]), json!(["ES512"]), "ES256", MetadataRule::AuthenticationAlgorithm),
+        (
+            "id_token_signing_alg_values_supported",
+            json!(["RS256"]),
+            json!(["PS256", "none"]),
+            "RS256",
+            MetadataRule::IdTokenAlgorithm,
+        ),
+        ("backchannel_user_code_parameter_supported", json!(true), json!(false), "true", MetadataRule::UserCodes),
+    ] {
+        let asking = |list: &Value| {
+            let builder = builder_from(with(json!({ member: list })));
+            if rule == MetadataRule::UserCodes { builder.user_codes() } else { builder }
+        };
+        assert_eq!(findings(asking(&offered)), []);
+        assert_eq!(only_finding(asking(&refused)), not_listed(member, value));
+        assert_eq!(findings(asking(&refused).dangerously_ignore_metadata(rule)), []);
+    }
+    // Not published: it says nothing.
+    assert_eq!(findings(builder_from(with(json!({ "token_endpoint_auth_methods_supported": [] })))), []);
+}
+
+/// REQ-DISC-08
+/// REQ-DISC-10
+/// REQ-DISC-17
+#[test]
+fn what_is_said_about_other_flows_is_not_consulted() {
+    let provider = with(json!({
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "require_signed_request_object": false,
+        "request_object_signing_alg_values_supported": ["none"],
+        "grant_types_supported": ["authorization_code", "implicit"],
+    }));
+    assert_eq!(findings(builder_from(provider)), []);
+}
+
+/// REQ-AUTH-01
+#[test]
+fn an_authentication_method_has_to_be_chosen() {
+    let builder =
+        ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap()).verifier(Arc::new(testing::ToyVerifier));
+    assert_eq!(only_finding(builder), missing("token_endpoint_auth_method"));
+    // A public client only where the provider lists it, if it lists anything (ruling 13).
+    let none = |methods: Value| {
+        builder_from(with(json!({ "token_endpoint_auth_methods_supported": methods }))).client_auth(ClientAuth::None)
+    };
+    assert_eq!(findings(none(json!(["none"]))), []);
+    let member = "token_endpoint_auth_methods_supported";
+    assert_eq!(only_finding(none(json!(["private_key_jwt"]))), not_listed(member, "none"));
+}
+
+/// REQ-AUTH-15
+/// REQ-META-10
+#[test]
+fn the_algorithm_fits_the_method() {
+    for algorithm in JwsAlgorithm::ALL {
+        let private = builder().client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None });
+        let shared = builder().client_auth(ClientAuth::ClientSecretJwt { secret: secret(64), algorithm });
+        assert_eq!(findings(private).is_empty(), !algorithm.is_symmetric(), "{algorithm}");
+        assert_eq!(findings(shared).is_empty(), algorithm.is_symmetric(), "{algorithm}");
+    }
+}
+
+/// REQ-AUTH-22
+/// REQ-META-11
+#[test]
+fn the_key_of_a_mac_is_long_enough() {
+    for (algorithm, least) in [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)] {
+        for (length, is_taken) in [(least, true), (least - 1, false)] {
+            let assertion = ClientAuth::ClientSecretJwt { secret: secret(length), algorithm };
+            assert_eq!(findings(builder().client_auth(assertion)).is_empty(), is_taken, "{algorithm} {length}");
+            let basic = ClientAuth::ClientSecretPost { secret: secret(length) };
+            let id_token = builder().client_auth(basic).id_token_algorithm(algorithm);
+            assert_eq!(findings(id_token).is_empty(), is_taken, "{algorithm} {length}");
+        }
+        let error = only_finding(builder().id_token_algorithm(algorithm));
+        assert_eq!(error.member(), "id_token_signed_response_alg");
+    }
+}
+
+/// REQ-AUTH-05
+#[test]
+fn raw_basic_cannot_carry_an_id_with_a_colon() {
+    let basic = |id: &str, encoding| {
+        ClientConfig::builder(metadata(), ClientId::new(id).unwrap())
+            .verifier(Arc::new(testing::ToyVerifier))
+            .client_auth(ClientAuth::ClientSecretBasic { secret: secret(1), encoding })
+    };
+    assert_eq!(only_finding(basic("urn:my:application", BasicEncoding::Raw)).member(), "client_id");
+    assert_eq!(findings(basic("urn:my:application", BasicEncoding::Encoded)), []);
+    assert_eq!(findings(basic("client-1", BasicEncoding::Raw)), []);
+    let empty = ClientAuth::ClientSecretBasic { secret: secret(0), encoding: BasicEncoding::Encoded };
+    assert_eq!(only_finding(builder().client_auth(empty)).member(), "client_secret");
+}
+
+/// REQ-AUTH-13
+/// REQ-AUTH-14
+/// REQ-AUTH-18
+#[test]
+fn the_life_of_an_assertion_is_short() {
+    for (seconds, is_taken) in [(0, false), (1, true), (60, true), (300, true), (301, false)] {
+        let errors = findings(builder().assertion_lifetime(Duration::from_secs(seconds)));
+        assert_eq!(errors.iter().all(|error| error.member() != "assertion_lifetime"), is_taken, "{seconds}");
+    }
+    assert_eq!(only_finding(builder().assertion_lifetime(Duration::from_millis(1500))).member(), "assertion_lifetime");
+    for (seconds, is_taken) in [(0, true), (59, true), (60, false), (61, false)] {
+        let errors = findings(builder().assertion_backdating(Duration::from_secs(seconds)));
+        assert_eq!(errors.is_empty(), is_taken, "{seconds}");
+    }
+    for (typ, is_taken) in [("JWT", true), ("client-authentication+jwt", true), ("", false), ("a b", false)] {
+        assert_eq!(findings(builder().assertion_typ(typ)).is_empty(), is_taken, "{typ}");
+    }
+}
+
+/// REQ-AUTH-11
+/// REQ-SEC-08
+#[test]
+fn a_discovered_endpoint_is_never_an_audience() {
+    let audience = Audience::Endpoint;
+    let discovered = || builder_from(with(json!({})));
+    assert_eq!(only_finding(discovered().token_audience(audience.clone())).member(), "token_audience");
+    assert_eq!(only_finding(discovered().backchannel_audience(audience.clone())).member(), "backchannel_audience");
+    let pinned =
+        discovered().token_audience(audience.clone()).token_endpoint(Url::parse("https://op.example/token").unwrap());
+    assert_eq!(findings(pinned), []);
+    assert_eq!(findings(builder().token_audience(audience)), []);
+    let empty = builder().token_audience(Audience::Text(String::new()));
+    assert_eq!(only_finding(empty).member(), "token_audience");
+}
+
+/// REQ-IDT-22
+#[test]
+fn the_clock_skew_is_at_most_five_minutes() {
+    assert_eq!(findings(builder().clock_skew(Duration::from_secs(300))), []);
+    assert_eq!(only_finding(builder().clock_skew(Duration::from_secs(301))).member(), "clock_skew");
+}
+
+#[test]
+fn limits_of_zero_are_no_limits() {
+    for member in ["authentication_timeout", "token_timeout", "fetch_timeout", "local_timeout", "max_token_response"] {
+        let mut policy = Policy::default();
+        match member {
+            "authentication_timeout" => policy.authentication_timeout = Duration::ZERO,
+            "token_timeout" => policy.token_timeout = Duration::ZERO,
+            "fetch_timeout" => policy.fetch_timeout = Duration::ZERO,
+            "local_timeout" => policy.local_timeout = Duration::ZERO,
+            _ => policy.max_token_response = 0,
+        }
+        assert_eq!(only_finding(builder().policy(policy)).member(), member);
+    }
+}
+
+#[test]
+fn a_client_id_is_printable_ascii() {
+    for id in ["client-1", "urn:my:application:identifier:1", "a b", "~"] {
+        assert_eq!(ClientId::new(id).unwrap().as_str(), id);
+    }
+    for id in ["", "a\nb", "å"] {
+        assert_eq!(ClientId::new(id).unwrap_err().member(), "client_id");
+    }
+}
+
+const EC: &str = r#"{"kty":"EC","crv":"P-256","x":"a","y":"b","kid":"key-1","alg":"ES256","use":"sig"}"#;
+const RSA: &str = r#"{"kty":"RSA","n":"a","e":"AQAB","kid":"key-2","alg":"RS256","use":"sig"}"#;
+
+/// REQ-META-02
+/// REQ-META-13
+/// REQ-META-25
+#[test]
+fn the_registration_document_says_what_was_configured_and_no_more() {
+    let document: Value =
+        serde_json::from_str(&builder().public_key(EC).build().unwrap().registration_document()).unwrap();
+    let expected = json!({
+        "grant_types": ["urn:openid:params:grant-type:ciba"],
+        "response_types": [],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": "ES256",
+        "id_token_signed_response_alg": "RS256",
+        "backchannel_token_delivery_mode": "poll",
+        "jwks": {"keys": [serde_json::from_str::<Value>(EC).unwrap()]},
+    });
+    assert_eq!(document, expected);
+
+    let config = builder_from(with(json!({ "backchannel_user_code_parameter_supported": true })))
+        .client_auth(ClientAuth::ClientSecretPost { secret: ClientSecret::new("sentinel") })
+        .user_codes()
+        .require_auth_time()
+        .default_max_age(Duration::from_secs(60))
+        .default_acr_values(["a", "b"])
+        .build()
+        .unwrap();
+    let text = config.registration_document();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["backchannel_user_code_parameter"], json!(true));
+    assert_eq!(document["default_acr_values"], json!(["a", "b"]));
+    assert_eq!((&document["require_auth_time"], &document["default_max_age"]), (&json!(true), &json!(60)));
+    assert!(document.get("jwks").is_none() && !text.contains("sentinel"), "{text}");
+}
+
+/// REQ-META-15
+/// REQ-META-16
+/// REQ-META-17
+/// REQ-AUTH-16
+#[test]
+fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
+    let set = |keys: &[&str]| keys.iter().fold(builder(), |builder, key| builder.public_key(*key));
+    assert_eq!(findings(set(&[EC])), []);
+    assert_eq!(findings(set(&[EC, RSA])), []);
+    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        let private = EC.replace("\"x\"", &format!("\"{member}\":\"secret\",\"x\""));
+        assert_eq!(findings(set(&[&private, EC])).len(), 1, "{member}");
+    }
+    let encryption = r#"{"kty":"RSA","n":"a","e":"AQAB","kid":"enc-1","use":"enc"}"#;
+    let unused = EC.replace(",\"use\":\"sig\"", "");
+    assert_eq!(findings(set(&[EC, encryption])), []);
+    for refused in [
+        vec![RSA],
+        vec![&unused, encryption],
+        vec![EC, EC],
+        vec!["[]", EC],
+        vec![r#"{"kty":"oct"}"#, EC],
+        vec![r#"{"kty":"EC","kty":"EC"}"#, EC],
+    ] {
+        assert_eq!(only_finding(set(&refused)).member(), "jwks", "{refused:?}");
+    }
+    let nameless = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
+    assert_eq!(findings(set(&[EC]).client_auth(nameless.clone())), []);
+    assert_eq!(only_finding(set(&[EC, RSA]).client_auth(nameless)).member(), "jwks");
+    let other = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-2".into()) };
+    assert_eq!(only_finding(set(&[EC, RSA]).client_auth(other)).member(), "jwks");
+    assert_eq!(findings(set(&[EC]).client_auth(private_key_jwt())), []);
+}
+
+/// REQ-SEC-03
+#[test]
+fn debug_of_a_configuration_shows_no_secret() {
+    let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("sentinel") };
+    let builder = builder().client_auth(auth);
+    assert!(!format!("{builder:?}").contains("sentinel"));
+    assert!(!format!("{:?}", builder.build().unwrap()).contains("sentinel"));
+}
