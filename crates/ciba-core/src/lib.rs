@@ -52,7 +52,7 @@ pub use id_token::{IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};
-pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError};
+pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
 pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, RefreshToken, UserCode,
 };

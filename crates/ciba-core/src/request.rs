@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     client::ClientConfig,
+    entropy::Entropy,
     error::Class,
     expect::Expectations,
     jose::base64url,
@@ -16,6 +17,8 @@ use crate::{
 
 mod check;
 mod saved;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use saved::SavedRequest;
 
@@ -250,6 +253,15 @@ impl AuthRequest {
             }
         }
     }
+}
+
+/// A short code for [`AuthRequest::binding_message`]: six letters that are not mistaken for one another, to be shown here and
+/// compared with what the other device shows (REQ-AREQ-20).
+#[must_use]
+pub fn binding_code(entropy: Entropy) -> String {
+    const LETTERS: [char; 16] = ['A', 'C', 'D', 'E', 'F', 'H', 'J', 'K', 'M', 'N', 'P', 'R', 'T', 'W', 'X', 'Y'];
+    let bytes = entropy.into_bytes();
+    bytes.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 0x0f))).collect()
 }
 
 /// The claims of a compact JWS, believed for nothing but a look before it is sent back to where it came from.
