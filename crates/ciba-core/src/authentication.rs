@@ -1,11 +1,19 @@
 //! The evidence: a person was authenticated, and every check passed.
 
-use alloc::{boxed::Box, string::String, sync::Arc};
+use alloc::{boxed::Box, string::String};
+use core::fmt;
 
-use crate::{client::ClientConfig, id_token::IdToken, secret::AuthReqId, time::Timestamp, wire::token::ReceivedTokens};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    id_token::{ClaimsError, IdToken},
+    secret::{AccessToken, RefreshToken},
+    time::Timestamp,
+    wire::{Members, token::ReceivedTokens},
+};
 
 /// A completed authentication. It has no constructor and no `Deserialize`: it exists only after verification.
-#[derive(Debug)]
 pub struct Authentication {
     tokens: ReceivedTokens,
     id_token: Option<IdToken>,
@@ -23,7 +31,105 @@ impl Authentication {
     ) -> Box<Self> {
         Box::new(Self { tokens, id_token, received_at, requested_scope })
     }
+
+    /// Who was authenticated: the `sub` of the ID Token. `None` only under the plain-OAuth policy.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.id_token.as_ref().map(IdToken::subject)
+    }
+
+    /// The verified ID Token. `None` only under the plain-OAuth policy.
+    #[must_use]
+    pub const fn id_token(&self) -> Option<&IdToken> {
+        self.id_token.as_ref()
+    }
+
+    /// The access token. Send it in the `Authorization` header only, never in a URL (REQ-TOK-33).
+    #[must_use]
+    pub const fn access_token(&self) -> &AccessToken {
+        &self.tokens.access_token
+    }
+
+    /// The access token's type, as the provider wrote it.
+    #[must_use]
+    pub fn token_type(&self) -> &str {
+        &self.tokens.token_type
+    }
+
+    /// The refresh token, when there is one.
+    #[must_use]
+    pub const fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.tokens.refresh_token.as_ref()
+    }
+
+    /// When the access token expires; `None` when the provider did not say (REQ-TOK-05). It says nothing about the ID
+    /// Token.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.tokens.expires_in.map(|lifetime| self.received_at.saturating_add(lifetime))
+    }
+
+    /// When the tokens arrived: the instant all times in the ID Token were checked against.
+    #[must_use]
+    pub const fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
+
+    /// The scope in force: what was granted, or what was asked for when the provider named none (REQ-TOK-07). It may
+    /// be narrower or wider than what was asked for.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        self.granted_scope().unwrap_or(&self.requested_scope)
+    }
+
+    /// The scope as the provider named it; an empty one is one.
+    #[must_use]
+    pub fn granted_scope(&self) -> Option<&str> {
+        self.tokens.scope.as_deref()
+    }
+
+    /// The scope that was asked for.
+    #[must_use]
+    pub fn requested_scope(&self) -> &str {
+        &self.requested_scope
+    }
+
+    /// The scope values that were asked for and not granted.
+    pub fn withheld_scope(&self) -> impl Iterator<Item = &str> {
+        let granted = self.scope();
+        self.requested_scope
+            .split(' ')
+            .filter(move |asked| !asked.is_empty() && !granted.split(' ').any(|value| value == *asked))
+    }
+
+    /// The `authorization_details` that were granted; they may differ from those asked for, so decide on these
+    /// (RFC 9396 7, REQ-TOK-08). `None` when the provider named none.
+    #[must_use]
+    pub fn authorization_details(&self) -> Option<&Value> {
+        self.extra().get("authorization_details")
+    }
+
+    /// Members of the token response the protocol does not define, as received (REQ-TOK-09).
+    #[must_use]
+    pub const fn extra(&self) -> &Members {
+        &self.tokens.extra
+    }
+
+    /// The claims of the ID Token, read into a type of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimsError`] when they do not fit the type, or there is no ID Token.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
+        self.id_token.as_ref().ok_or(ClaimsError::NoIdToken)?.claims()
+    }
 }
 
-#[allow(dead_code)]
-fn _placeholder(_: Arc<ClientConfig>, _: AuthReqId) {}
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("id_token", &self.id_token)
+            .field("received_at", &self.received_at)
+            .finish_non_exhaustive()
+    }
+}

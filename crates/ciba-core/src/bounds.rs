@@ -56,6 +56,9 @@ pub(crate) const AUTH_REQ_ID_BYTES: usize = 8 * 1024;
 pub(crate) const KEYS_IN_SET: usize = 200;
 /// The most keys tried for one signature (ruling 4).
 pub(crate) const KEYS_TRIED: usize = 8;
+/// The longest compact JWS that is taken apart, and its longest encoded header (certificates may be in it).
+pub(crate) const JWS_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const JWS_HEADER_BYTES: usize = 64 * 1024;
 /// The longest body of each kind of answer, in bytes.
 pub(crate) const METADATA_BYTES: usize = 1024 * 1024;
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;

@@ -48,7 +48,7 @@ pub use error::{
 pub use event::Event;
 pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{Acknowledgement, BadNotification, Flow, Notification, ResumeError, Snapshot, Stage};
-pub use id_token::{IdToken, IdTokenContext};
+pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};

@@ -2,7 +2,12 @@
 
 mod alg;
 pub(crate) mod base64url;
+pub(crate) mod compact;
+pub(crate) mod header;
 mod key_set;
+pub(crate) mod object;
+pub(crate) mod scalar;
 
 pub use alg::{Curve, JwsAlgorithm};
+pub use compact::verify_compact;
 pub use key_set::KeySet;

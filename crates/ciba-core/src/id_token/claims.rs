@@ -1,0 +1,172 @@
+//! The claims of an ID Token, read in one pass over the payload.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+
+use crate::{
+    error::Untrusted,
+    expect::{ExpectedClaim, Expectations},
+    jose::{
+        compact::Compact,
+        object::{Name, Names, Skip},
+        scalar::Scalar,
+    },
+    secret::CompactIdToken,
+    time::Timestamp,
+};
+
+/// The largest number of seconds that is read: up to here every whole number has a value of its own in a double.
+const MOST_SECONDS: u64 = 1 << 53;
+
+/// Why claims could not be read into a type. It does not repeat a value: claims are personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClaimsError {
+    /// There is no ID Token (only under the plain-OAuth policy).
+    NoIdToken,
+    /// The claims do not fit the type.
+    Shape {
+        /// Where in the JSON text of the claims reading stopped, counted from 1.
+        column: usize,
+    },
+}
+
+impl fmt::Display for ClaimsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIdToken => f.write_str("there is no id token"),
+            Self::Shape { column } => write!(f, "the claims do not fit the type (at column {column})"),
+        }
+    }
+}
+
+impl core::error::Error for ClaimsError {}
+
+macro_rules! known_claims {
+    ($($field:ident = $name:literal;)*) => {
+        /// The claims some check looks at, each as it was found, and those the caller expects.
+        #[derive(Default)]
+        pub(crate) struct Claims<'a> {
+            $(pub(super) $field: Option<Scalar<'a>>,)*
+            others: Vec<(Cow<'a, str>, Scalar<'a>)>,
+        }
+
+        impl<'a> Claims<'a> {
+            fn known(&mut self, name: &str) -> Option<&mut Option<Scalar<'a>>> {
+                match name {
+                    $($name => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+
+            /// A claim that is known, or that the caller expects.
+            pub(super) fn get(&self, name: &str) -> Option<&Scalar<'a>> {
+                match name {
+                    $($name => self.$field.as_ref(),)*
+                    _ => self.others.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+                }
+            }
+        }
+    };
+}
+
+known_claims! {
+    iss = "iss";
+    sub = "sub";
+    aud = "aud";
+    azp = "azp";
+    exp = "exp";
+    iat = "iat";
+    nbf = "nbf";
+    auth_time = "auth_time";
+    nonce = "nonce";
+    acr = "acr";
+    amr = "amr";
+    at_hash = "at_hash";
+    rt_hash = "urn:openid:params:jwt:claim:rt_hash";
+    auth_req_id = "urn:openid:params:jwt:claim:auth_req_id";
+    events = "events";
+}
+
+impl<'a> Claims<'a> {
+    /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the checks to judge.
+    pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let claims = Reader(&expectations.claims).deserialize(&mut deserializer).map_err(|_| Untrusted::ClaimsForm)?;
+        deserializer.end().map_err(|_| Untrusted::ClaimsForm)?;
+        Ok(claims)
+    }
+
+    pub(super) fn acr(&self) -> Option<&str> {
+        self.acr.as_ref().and_then(Scalar::text)
+    }
+
+    pub(super) fn amr(&self) -> Vec<String> {
+        match &self.amr {
+            Some(Scalar::Texts(values)) => values.iter().map(|value| value.as_ref().into()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+struct Reader<'e>(&'e [ExpectedClaim]);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Claims<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Claims<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut claims = Claims::default();
+        let mut names = Names::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if let Some(slot) = claims.known(&name) {
+                *slot = Some(map.next_value()?);
+            } else if self.0.iter().any(|expected| expected.name == name) {
+                let value = map.next_value()?;
+                claims.others.push((name.clone(), value));
+            } else {
+                map.next_value::<Skip>()?;
+            }
+            names.push(name);
+        }
+        match names.are_unique() {
+            true => Ok(claims),
+            false => Err(A::Error::custom("a claim twice")),
+        }
+    }
+}
+
+impl<'a> Scalar<'a> {
+    /// A NumericDate: a number of seconds, possibly fractional, from zero to 2^53 (REQ-IDT-21).
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Whole(seconds) if seconds <= MOST_SECONDS => Some(Timestamp::from_unix_secs(seconds)),
+            // In range the product is below 2^63 and not negative, so the cast only drops the rest of a millisecond.
+            Self::Fraction(seconds) if (0.0..=MOST_SECONDS as f64).contains(&seconds) => {
+                Some(Timestamp::from_unix_millis((seconds * 1000.0) as u64))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The `sub` of an ID Token about to be sent as a hint, without believing anything: the new token must name the same
+/// (REQ-IDT-16). `None` when it cannot be read, for example because it is encrypted.
+pub(crate) fn hinted_subject(hint: &CompactIdToken) -> Option<String> {
+    let token = Compact::split(hint.expose()).ok()?;
+    let claims = Claims::parse(core::str::from_utf8(&token.payload).ok()?, &Expectations::default()).ok()?;
+    claims.sub.as_ref().and_then(Scalar::text).map(Into::into)
+}

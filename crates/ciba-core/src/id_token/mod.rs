@@ -1,0 +1,247 @@
+//! ID Token validation in numbered checks (OIDC Core 3.1.3.7, requirement section 12).
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    client::ClientConfig,
+    client_auth::ClientAuth,
+    error::Untrusted,
+    expect::Expectations,
+    jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
+    secret::{AccessToken, AuthReqId, ClientSecret, CompactIdToken, RefreshToken},
+    time::Timestamp,
+};
+
+mod checks;
+mod claims;
+
+pub use claims::ClaimsError;
+pub(crate) use claims::{Claims, hinted_subject};
+
+/// What an ID Token is checked against, beyond the configuration.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct IdTokenContext<'a> {
+    /// What the caller expects.
+    pub expectations: &'a Expectations,
+    /// The request it answers, for the `auth_req_id` claim when present (REQ-IDT-27).
+    pub auth_req_id: Option<&'a AuthReqId>,
+    /// The access token beside it, for `at_hash` when present (REQ-IDT-26).
+    pub access_token: Option<&'a AccessToken>,
+    /// The refresh token beside it, for the `rt_hash` claim when present (REQ-IDT-27).
+    pub refresh_token: Option<&'a RefreshToken>,
+    /// When the authentication request was sent: `iat` is not earlier (REQ-IDT-19).
+    pub started_at: Option<Timestamp>,
+    /// When the response arrived; all times are checked against it.
+    pub received_at: Timestamp,
+}
+
+impl<'a> IdTokenContext<'a> {
+    /// A token that arrived at an instant, with nothing beside it.
+    #[must_use]
+    pub const fn new(expectations: &'a Expectations, received_at: Timestamp) -> Self {
+        Self {
+            expectations,
+            auth_req_id: None,
+            access_token: None,
+            refresh_token: None,
+            started_at: None,
+            received_at,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Validates an ID Token on its own: every check a flow makes, in the same order, by the same code.
+    ///
+    /// A flow does this itself; this is for tokens that came another way, and for benchmarks and fuzzing. `keys` is not
+    /// needed, and not looked at, where an HMAC under the client secret is registered.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrusted`]: the first check that fails.
+    pub fn validate_id_token(
+        &self,
+        compact: &str,
+        keys: Option<&KeySet>,
+        context: &IdTokenContext<'_>,
+    ) -> Result<IdToken, Untrusted> {
+        inspect(self, compact)?.verify(self, keys, context)
+    }
+}
+
+/// An ID Token whose form and header were accepted; nothing in it is believed yet.
+pub(crate) struct Inspected<'a> {
+    pub(crate) compact: &'a str,
+    pub(crate) key_id: Option<String>,
+    token: Compact<'a>,
+}
+
+/// Form and header: what can be said before any key is at hand.
+pub(crate) fn inspect<'a>(config: &ClientConfig, compact: &'a str) -> Result<Inspected<'a>, Untrusted> {
+    let token = Compact::split(compact)?;
+    let header = Header::parse(&token.header)?;
+    header.demand(config.id_token.algorithm)?;
+    if !header.is_plain_jwt() {
+        return Err(Untrusted::TokenType);
+    }
+    let key_id = header.key_id();
+    Ok(Inspected { compact, key_id, token })
+}
+
+impl Inspected<'_> {
+    /// Whether a public key of the issuer is needed (not for HMAC under the client secret).
+    pub(crate) fn needs_keys(&self, config: &ClientConfig) -> bool {
+        !config.id_token.algorithm.is_symmetric()
+    }
+
+    /// Signature, then claims. [`Untrusted::UnknownKey`] when no key of the set fits.
+    pub(crate) fn verify(
+        &self,
+        config: &ClientConfig,
+        keys: Option<&KeySet>,
+        context: &IdTokenContext<'_>,
+    ) -> Result<IdToken, Untrusted> {
+        let algorithm = config.id_token.algorithm;
+        if self.needs_keys(config) {
+            // Keys of another issuer are no keys, whatever they could verify (REQ-IDT-34).
+            let keys = keys.filter(|keys| keys.issuer() == config.issuer.as_str()).ok_or(Untrusted::UnknownKey)?;
+            self.token.verify(algorithm, self.key_id.as_deref(), keys)?;
+        } else {
+            self.verify_mac(config, algorithm)?;
+        }
+        // Nothing of the payload is looked at before this line.
+        let text = core::str::from_utf8(&self.token.payload).map_err(|_| Untrusted::ClaimsForm)?;
+        let claims = Claims::parse(text, context.expectations)?;
+        let verdict = checks::check(config, &claims, context)?;
+        Ok(IdToken {
+            compact: CompactIdToken::new(self.compact),
+            claims: text.into(),
+            issuer: config.issuer.shared(),
+            subject: verdict.subject.into(),
+            audiences: verdict.audiences.iter().map(|&audience| audience.into()).collect(),
+            issued_at: verdict.issued_at,
+            expires_at: verdict.expires_at,
+            auth_time: verdict.auth_time,
+            acr: claims.acr().map(Into::into),
+            amr: claims.amr(),
+        })
+    }
+
+    /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
+    fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Untrusted> {
+        let key = client_secret(&config.auth).ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
+        let mac = config.verifier.hmac(algorithm.hash(), key, self.token.signing_input.as_bytes());
+        if key.len() < mac.as_bytes().len() {
+            return Err(Untrusted::UnknownKey);
+        }
+        match bool::from(mac.as_bytes().ct_eq(&self.token.signature)) {
+            true => Ok(()),
+            false => Err(Untrusted::Signature),
+        }
+    }
+}
+
+fn client_secret(auth: &ClientAuth) -> Option<&ClientSecret> {
+    match auth {
+        ClientAuth::ClientSecretBasic { secret, .. }
+        | ClientAuth::ClientSecretPost { secret }
+        | ClientAuth::ClientSecretJwt { secret, .. } => Some(secret),
+        ClientAuth::PrivateKeyJwt { .. } | ClientAuth::None => None,
+    }
+}
+
+/// A verified ID Token: there is no other way to one than through every check. No `Deserialize`.
+///
+/// What it says about a person does not show in `Debug`.
+pub struct IdToken {
+    compact: CompactIdToken,
+    claims: String,
+    issuer: Arc<str>,
+    subject: String,
+    audiences: Vec<String>,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    auth_time: Option<Timestamp>,
+    acr: Option<String>,
+    amr: Vec<String>,
+}
+
+impl IdToken {
+    /// The token as it was received, for a later `id_token_hint` (REQ-IDT-38).
+    #[must_use]
+    pub const fn compact(&self) -> &CompactIdToken {
+        &self.compact
+    }
+
+    /// `sub`: who was authenticated, unique and lasting at the issuer; byte for byte as received.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `aud`: the client id, and whoever else was configured as trusted.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.audiences.iter().map(String::as_str)
+    }
+
+    /// `iat`.
+    #[must_use]
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// `exp`: until when the token may be taken for proof, not how long a session may last.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// `auth_time`: when the person was authenticated, if the provider said.
+    #[must_use]
+    pub const fn auth_time(&self) -> Option<Timestamp> {
+        self.auth_time
+    }
+
+    /// `acr`, if it is there as a text.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.acr.as_deref()
+    }
+
+    /// `amr`, not interpreted; empty when it is not there or not a list of texts (REQ-IDT-32).
+    pub fn amr(&self) -> impl Iterator<Item = &str> {
+        self.amr.iter().map(String::as_str)
+    }
+
+    /// All claims as the JSON object that was signed.
+    #[must_use]
+    pub fn claims_text(&self) -> &str {
+        &self.claims
+    }
+
+    /// All claims, read into a type of the caller (REQ-IDT-30).
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimsError`] when they do not fit the type.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
+        serde_json::from_str(&self.claims).map_err(|error| ClaimsError::Shape { column: error.column() })
+    }
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdToken").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
