@@ -108,7 +108,6 @@ pub(crate) struct RegisteredDefaults {
 
 impl ClientConfig {
     /// Begins a configuration for one client at one provider.
-    #[must_use]
     pub fn builder(provider: ProviderMetadata, client_id: ClientId) -> ClientConfigBuilder {
         ClientConfigBuilder::new(provider, client_id)
     }

@@ -1,7 +1,7 @@
 //! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1, 10.1).
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -261,8 +261,7 @@ impl JsonObject {
             match c {
                 '"' => self.0.push_str("\\\""),
                 '\\' => self.0.push_str("\\\\"),
-                // Writing to a string cannot fail.
-                '\0'..='\u{1f}' => drop(write!(self.0, "\\u{:04x}", u32::from(c))),
+                '\0'..='\u{1f}' => self.write(format_args!("\\u{:04x}", u32::from(c))),
                 c => self.0.push(c),
             }
         }
@@ -271,7 +270,11 @@ impl JsonObject {
 
     fn number(&mut self, name: &'static str, value: u64) {
         self.name(name);
-        drop(write!(self.0, "{value}"));
+        self.write(format_args!("{value}"));
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        self.0.write_fmt(text).expect("a string takes whatever is written to it");
     }
 
     fn finish(mut self) -> String {

@@ -172,7 +172,7 @@ impl AuthRequest {
     }
 
     /// Writes every parameter of CIBA 7.1 into the form, credentials aside. The request was checked before.
-    pub(crate) fn write(&self, form: &mut Form, _config: &ClientConfig) {
+    pub(crate) fn write(&self, form: &mut Form) {
         form.push("scope", &self.scope_text());
         match &self.hint {
             Hint::Login(hint) => form.push("login_hint", hint.expose()),

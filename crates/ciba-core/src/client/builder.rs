@@ -334,10 +334,10 @@ impl ClientConfigBuilder {
             }
             let algorithms =
                 provider.auth_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationAlgorithm));
-            if let (Some(algorithms), Some(algorithm)) = (algorithms, auth.algorithm()) {
-                if !algorithms.contains(&algorithm) {
-                    not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
-                }
+            if let (Some(algorithms), Some(algorithm)) = (algorithms, auth.algorithm())
+                && !algorithms.contains(&algorithm)
+            {
+                not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
             }
         }
         let algorithms = provider.id_token_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::IdTokenAlgorithm));

@@ -85,7 +85,7 @@ impl Authorizing {
                 self.jitter = poll.jitter();
                 let config = poll.tick.config;
                 let mut form = Form::default();
-                self.request.write(&mut form, config);
+                self.request.write(&mut form);
                 let target = Target {
                     endpoint: Endpoint::BackchannelAuthentication,
                     url: &config.backchannel_endpoint,

@@ -29,7 +29,7 @@ fn sent_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Vec<(String, 
     let config = builder.build().unwrap();
     request.check(&config).unwrap();
     let mut form = Form::default();
-    request.write(&mut form, &config);
+    request.write(&mut form);
     ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect()
 }
 

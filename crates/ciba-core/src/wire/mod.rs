@@ -9,6 +9,8 @@ pub(crate) mod json;
 mod message;
 pub(crate) mod metadata;
 pub(crate) mod number;
+#[cfg(test)]
+mod properties;
 mod retry_after;
 mod server_answer;
 pub(crate) mod token;

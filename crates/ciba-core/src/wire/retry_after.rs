@@ -35,7 +35,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
     let second = fixed_width(clock.next()?, 2)?;
     let ends = clock.next().is_none() && words.next() == Some("GMT") && words.next().is_none();
     let fits = WEEKDAYS.contains(&weekday) && year >= 1970 && hour < 24 && minute < 60 && second <= 60;
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     if !ends || !fits || day == 0 || day > *lengths.get(month)? {
         return None;

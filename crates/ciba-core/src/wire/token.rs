@@ -161,10 +161,7 @@ fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTokens, Fault
 
 #[cfg(test)]
 mod tests {
-    use alloc::{
-        format,
-        string::{String, ToString as _},
-    };
+    use alloc::{format, string::ToString as _};
 
     use serde_json::{Value, json};
 
@@ -532,6 +529,6 @@ mod tests {
             assert!(!shown.contains("sentinel"), "{shown}");
         }
         let tokens = accepted(json!({"refresh_token": "sentinel", "access_token": "sentinel", "x": "sentinel"}));
-        assert!(!String::from(format!("{tokens:?}")).contains("sentinel"));
+        assert!(!format!("{tokens:?}").contains("sentinel"));
     }
 }

@@ -1,0 +1,157 @@
+//! What must hold for every answer, whatever a provider sends.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use proptest::prelude::*;
+
+use super::{
+    Headers, Response,
+    authorize::{self, AuthorizeReply},
+    retry_after::retry_after,
+    token::{self, TokenReply, TokenRules},
+};
+use crate::{bounds, error::Fault, time::Timestamp};
+
+/// Member names that mean something, and some that do not.
+const NAMES: &[&str] = &[
+    "auth_req_id",
+    "expires_in",
+    "interval",
+    "error",
+    "error_description",
+    "access_token",
+    "token_type",
+    "id_token",
+    "refresh_token",
+    "scope",
+    "x",
+    "\\u0065rror",
+];
+const VALUES: &[&str] = &[
+    "null",
+    "true",
+    "0",
+    "-0",
+    "1",
+    "5",
+    "-1",
+    "0.5",
+    "120",
+    "120.0",
+    "1e400",
+    "-1e400",
+    "18446744073709551616",
+    "\"\"",
+    "\"120\"",
+    "\"Bearer\"",
+    "\"a.b.c\"",
+    "\"access_denied\"",
+    "\"slow_down\"",
+    "\"authorization_pending\"",
+    "\"server_error\"",
+    "\"x y\"",
+    "\"\\u0000\"",
+    "[]",
+    "{}",
+    "[[]]",
+    "{\"a\":1e999}",
+];
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let member = (prop::sample::select(NAMES), prop::sample::select(VALUES));
+    let object = prop::collection::vec(member, 0..6).prop_map(|members| {
+        let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", members.join(",")).into_bytes()
+    });
+    prop_oneof![8 => object, 1 => any::<Vec<u8>>(), 1 => Just(b"<html>".to_vec())]
+}
+
+prop_compose! {
+    fn response()(
+        status in prop_oneof![Just(200_u16), Just(400), Just(429), Just(503), 0_u16..1000],
+        media_type in prop::sample::select(vec!["application/json", "APPLICATION/JSON;a=b", "text/html", "", "\u{e5}"]),
+        later in prop::sample::select(vec!["", "7", "-1", "Tue, 01 Jan 2030 00:00:20 GMT", "\u{e5}, 1"]),
+        truncated in prop::bool::weighted(0.05),
+        body in body(),
+    ) -> Response {
+        let headers: Headers = [("content-type", media_type), ("retry-after", later)].into_iter().collect();
+        let mut response = Response::new(status, headers, body);
+        response.truncated = truncated;
+        response
+    }
+}
+
+fn is_json(response: &Response) -> bool {
+    !response.truncated && response.media_type().is_some_and(|media_type| media_type == "application/json")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    /// REQ-ACK-01
+    /// REQ-ACK-10
+    /// REQ-AERR-18
+    /// REQ-SEC-11
+    #[test]
+    fn an_acknowledgement_is_a_whole_answer_within_bounds(response in response(), millis: u64) {
+        match authorize::process(&response, Timestamp::from_unix_millis(millis)) {
+            AuthorizeReply::Acknowledged(id, acknowledged) => {
+                prop_assert!(response.status == 200 && is_json(&response) && !id.expose().is_empty());
+                prop_assert!((bounds::LIFETIME.least..=bounds::LIFETIME.most).contains(&acknowledged.expires_in));
+                prop_assert!((bounds::INTERVAL.least..=bounds::INTERVAL.most).contains(&acknowledged.interval));
+                prop_assert!(acknowledged.extra.get("error").is_none_or(serde_json::Value::is_null));
+            }
+            AuthorizeReply::Refused(answer) => {
+                prop_assert!(answer.code().is_some() || matches!(response.status, 429 | 503));
+                prop_assert!(!(300..400).contains(&response.status));
+            }
+            AuthorizeReply::Indeterminate(answer) => {
+                prop_assert!(answer.code().is_none() && (500..600).contains(&response.status));
+            }
+            AuthorizeReply::Misbehaved(misbehaviour) => {
+                prop_assert!(misbehaviour.answer.is_some_and(|answer| answer.code().is_none()));
+                prop_assert!(!(500..600).contains(&response.status) && response.status != 429);
+            }
+        }
+    }
+
+    /// REQ-TOK-01
+    /// REQ-TOK-30
+    /// REQ-POLL-22
+    /// REQ-SEC-11
+    #[test]
+    fn a_token_answer_ends_the_waiting_unless_it_says_otherwise(
+        response in response(), id_token_required: bool, assume_bearer: bool, millis: u64,
+    ) {
+        let rules = TokenRules { id_token_required, assume_bearer };
+        match token::process(&response, rules, Timestamp::from_unix_millis(millis)) {
+            TokenReply::Tokens(tokens) => {
+                prop_assert!(response.status == 200 && is_json(&response) && !tokens.access_token.expose().is_empty());
+                prop_assert!(tokens.token_type.eq_ignore_ascii_case("bearer"));
+                prop_assert!(tokens.id_token.is_some() || !id_token_required);
+            }
+            TokenReply::Pending(pacing) | TokenReply::SlowDown(pacing) => {
+                prop_assert!(is_json(&response));
+                prop_assert!(pacing.interval.is_none_or(|interval| interval >= bounds::INTERVAL.least));
+                prop_assert!(pacing.retry_after.is_none_or(|delay| delay <= bounds::RETRY_AFTER.most));
+            }
+            TokenReply::Busy { status, .. } => {
+                prop_assert_eq!(status, response.status);
+                prop_assert!(matches!(status, 429 | 500..600));
+            }
+            TokenReply::Error(answer) => prop_assert!(answer.code().is_some() && is_json(&response)),
+            TokenReply::Misbehaved(misbehaviour) => {
+                prop_assert!(!matches!(response.status, 429 | 500..600));
+                prop_assert_eq!(misbehaviour.fault == Fault::Redirect, (300..400).contains(&response.status));
+            }
+        }
+    }
+
+    /// REQ-POLL-14
+    #[test]
+    fn a_delay_is_bounded_whatever_the_field_says(text in "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT|.*", millis: u64) {
+        let headers: Headers = [("retry-after", text)].into_iter().collect();
+        let delay = retry_after(&headers, Timestamp::from_unix_millis(millis));
+        prop_assert!(delay.is_none_or(|delay| delay <= bounds::RETRY_AFTER.most));
+    }
+}
