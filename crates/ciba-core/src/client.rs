@@ -9,6 +9,7 @@ use crate::{
     issuer::Issuer,
     jose::JwsAlgorithm,
     policy::Policy,
+    time::Timestamp,
     url::Url,
     wire::metadata::{DeliveryMode, ProviderMetadata},
 };
@@ -69,6 +70,8 @@ pub struct ClientConfig {
     pub(crate) authorization_details_types: Option<Vec<String>>,
     pub(crate) id_token: IdTokenRules,
     pub(crate) registered: RegisteredDefaults,
+    /// When the client secret ends; `None` when it never does (REQ-META-24).
+    pub(crate) secret_expires_at: Option<Timestamp>,
     pub(crate) policy: Policy,
     pub(crate) verifier: Arc<dyn Verifier>,
     public_keys: Vec<serde_json::Value>,

@@ -333,6 +333,7 @@ mod tests {
     /// REQ-AUTH-14
     /// REQ-AUTH-16
     /// REQ-AUTH-19
+    /// OPM-REQ-10
     #[test]
     fn an_assertion_says_what_it_must_and_nothing_more() {
         for endpoint in ENDPOINTS {
@@ -359,6 +360,7 @@ mod tests {
     /// REQ-AUTH-13
     /// REQ-AUTH-14
     /// REQ-AUTH-18
+    /// OPM-REQ-11
     #[test]
     fn audience_life_and_type_are_as_configured() {
         let configured = || {

@@ -164,10 +164,7 @@ impl Expectations {
     }
 
     /// Every expected claim, in order.
-    pub(crate) fn check<'a, 'b: 'a>(
-        &self,
-        claim: impl Fn(&str) -> Option<&'a Scalar<'b>>,
-    ) -> Result<(), Untrusted> {
+    pub(crate) fn check<'a, 'b: 'a>(&self, claim: impl Fn(&str) -> Option<&'a Scalar<'b>>) -> Result<(), Untrusted> {
         self.claims.iter().try_for_each(|expected| match expected.accepts(claim(&expected.name)) {
             true => Ok(()),
             false => Err(expected.check),

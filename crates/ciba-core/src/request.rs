@@ -329,6 +329,8 @@ pub enum RequestError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The client secret has expired (REQ-META-24).
+    SecretExpired,
 }
 
 impl RequestError {
@@ -344,6 +346,7 @@ impl fmt::Display for RequestError {
         match self {
             Self::Parameter { name, reason } => write!(f, "{name} cannot be sent: {reason}"),
             Self::Header { name, reason } => write!(f, "the header field {name} cannot be sent: {reason}"),
+            Self::SecretExpired => f.write_str("the client secret has expired"),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     jose::JwsAlgorithm,
     policy::Policy,
     secret::ClientSecret,
+    time::Timestamp,
     url::Url,
     wire::metadata::{DeliveryMode, ProviderMetadata},
 };
@@ -59,6 +60,7 @@ pub struct ClientConfigBuilder {
     user_codes: bool,
     id_token: IdTokenRules,
     registered: RegisteredDefaults,
+    secret_expires_at: Option<Timestamp>,
     policy: Policy,
     verifier: Option<Arc<dyn Verifier>>,
     public_keys: Vec<String>,
@@ -88,6 +90,7 @@ impl ClientConfigBuilder {
                 max_age: Duration::from_secs(600),
             },
             registered: RegisteredDefaults::default(),
+            secret_expires_at: None,
             policy: Policy::default(),
             verifier: None,
             public_keys: Vec::new(),
@@ -217,6 +220,13 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// The `client_secret_expires_at` of the registration; the epoch means never. No flow is started with a secret that has
+    /// expired (REQ-META-24).
+    pub fn client_secret_expires_at(mut self, instant: Timestamp) -> Self {
+        self.secret_expires_at = Some(instant).filter(|instant| *instant != Timestamp::EPOCH);
+        self
+    }
+
     /// Timing and tolerated deviations.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -304,6 +314,7 @@ impl ClientConfigBuilder {
             authorization_details_types: provider.authorization_details_types,
             id_token: self.id_token,
             registered: self.registered,
+            secret_expires_at: self.secret_expires_at,
             policy: self.policy,
             verifier,
             public_keys,

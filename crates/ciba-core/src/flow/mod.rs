@@ -89,7 +89,7 @@ impl Flow {
         entropy: Entropy,
         now: Timestamp,
     ) -> Result<Self, RequestError> {
-        request.check(&config)?;
+        request.check(&config, now)?;
         let mut serial = [0_u8; 8];
         for (slot, byte) in serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial)) {
             *slot = byte;

@@ -269,7 +269,6 @@ impl<'a> SavedPhase<'a> {
             Self::Authorizing { request, attempt, first_sent, due, in_flight } => {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
-                request.check(tick.config).map_err(|_| ResumeError::Malformed)?;
                 let authorizing = Authorizing {
                     attempt,
                     first_sent: first_sent.map(Moment::from_millis),
@@ -280,7 +279,7 @@ impl<'a> SavedPhase<'a> {
                     authorizing.lost()
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
-                } else if authorizing.request.check(tick.config).is_err() {
+                } else if authorizing.request.check(tick.config, tick.now).is_err() {
                     return Err(ResumeError::Malformed);
                 } else {
                     Phase::Authorizing(authorizing)

@@ -75,7 +75,8 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
     if !audiences.contains(&ours) {
         return Err(Untrusted::Audience);
     }
-    let trusted = |audience: &&str| *audience == ours || config.id_token.trusted_audiences.iter().any(|t| t == audience);
+    let trusted =
+        |audience: &&str| *audience == ours || config.id_token.trusted_audiences.iter().any(|t| t == audience);
     if !audiences.iter().all(trusted) {
         return Err(Untrusted::ExtraAudience);
     }

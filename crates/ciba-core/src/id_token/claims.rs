@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::{
     error::Untrusted,
-    expect::{ExpectedClaim, Expectations},
+    expect::{Expectations, ExpectedClaim},
     jose::{
         compact::Compact,
         object::{Name, Names, Skip},

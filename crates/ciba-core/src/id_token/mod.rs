@@ -44,14 +44,7 @@ impl<'a> IdTokenContext<'a> {
     /// A token that arrived at an instant, with nothing beside it.
     #[must_use]
     pub const fn new(expectations: &'a Expectations, received_at: Timestamp) -> Self {
-        Self {
-            expectations,
-            auth_req_id: None,
-            access_token: None,
-            refresh_token: None,
-            started_at: None,
-            received_at,
-        }
+        Self { expectations, auth_req_id: None, access_token: None, refresh_token: None, started_at: None, received_at }
     }
 }
 

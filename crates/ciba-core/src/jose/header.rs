@@ -1,8 +1,6 @@
 //! The protected header of a JWS (RFC 7515 4). Keys and addresses of keys in it are never looked at (REQ-IDT-09).
 
-use alloc::{
-    string::{String, ToString},
-};
+use alloc::string::{String, ToString};
 use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -55,9 +53,7 @@ impl<'a> Header<'a> {
     pub(crate) fn is_plain_jwt(&self) -> bool {
         match &self.typ {
             None => true,
-            Some(Scalar::Text(typ)) => {
-                typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt")
-            }
+            Some(Scalar::Text(typ)) => typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt"),
             Some(_) => false,
         }
     }

@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use serde_json::Value;
 
 use super::{AuthRequest, Hint, RequestError, signed_claims};
-use crate::client::ClientConfig;
+use crate::{client::ClientConfig, time::Timestamp};
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
 /// client authentication and of the token request, and those that only mean something at the authorization endpoint
@@ -69,8 +69,11 @@ const RESERVED_HEADERS: [&str; 18] = [
 ];
 
 impl AuthRequest {
-    /// Whether this client can send it to this provider.
-    pub(crate) fn check(&self, config: &ClientConfig) -> Result<(), RequestError> {
+    /// Whether this client can send it to this provider now.
+    pub(crate) fn check(&self, config: &ClientConfig, now: Timestamp) -> Result<(), RequestError> {
+        if config.auth.secret().is_some() && config.secret_expires_at.is_some_and(|end| end <= now) {
+            return Err(RequestError::SecretExpired);
+        }
         self.check_hint(config)?;
         self.check_scope()?;
         if !self.acr_values.iter().all(|value| is_word(value)) {

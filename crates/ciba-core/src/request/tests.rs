@@ -9,10 +9,16 @@ use alloc::{
 use serde_json::json;
 
 use super::*;
-use crate::client::{
-    ClientConfigBuilder, MetadataRule,
-    testing::{ISSUER, builder, builder_from, metadata},
+use crate::{
+    client::{
+        ClientConfigBuilder, MetadataRule,
+        testing::{ISSUER, builder, builder_from, metadata},
+    },
+    client_auth::ClientAuth,
+    time::Timestamp,
 };
+
+const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 
 fn login(hint: &str) -> AuthRequest {
     AuthRequest::new(Hint::Login(hint.into()))
@@ -27,7 +33,7 @@ fn hint_token(claims: &Value) -> AuthRequest {
 /// The parameters on the wire, read by another decoder.
 fn sent_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Vec<(String, String)> {
     let config = builder.build().unwrap();
-    request.check(&config).unwrap();
+    request.check(&config, NOW).unwrap();
     let mut form = Form::default();
     request.write(&mut form);
     ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect()
@@ -47,9 +53,10 @@ fn value_of(request: &AuthRequest, name: &str) -> Option<String> {
 
 /// The name of the parameter or header field that was refused.
 fn refused_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Option<String> {
-    match request.check(&builder.build().unwrap()) {
+    match request.check(&builder.build().unwrap(), NOW) {
         Ok(()) => None,
         Err(RequestError::Parameter { name, .. } | RequestError::Header { name, .. }) => Some(name),
+        Err(RequestError::SecretExpired) => Some("client_secret".into()),
     }
 }
 
@@ -223,6 +230,22 @@ fn a_user_code_needs_a_client_that_is_registered_for_it() {
     provider.user_code_supported = true;
     let registered = builder_from(provider).user_codes();
     assert_eq!(refused_by(registered, &login("x").user_code("1234".into())), None);
+}
+
+/// REQ-META-24
+#[test]
+fn no_request_is_sent_with_a_secret_that_has_expired() {
+    let later = NOW.saturating_add(Duration::from_secs(1));
+    let secret = || builder().client_auth(ClientAuth::ClientSecretPost { secret: "s".into() });
+    for (builder, refused) in [
+        (secret(), None),
+        (secret().client_secret_expires_at(Timestamp::EPOCH), None),
+        (secret().client_secret_expires_at(later), None),
+        (secret().client_secret_expires_at(NOW), Some("client_secret")),
+        (builder().client_secret_expires_at(NOW), None),
+    ] {
+        assert_eq!(refused_by(builder, &login("x")).as_deref(), refused);
+    }
 }
 
 /// REQ-AREQ-23
@@ -421,6 +444,6 @@ fn neither_debug_nor_display_shows_a_value() {
     let Hint::IdToken(token) = request.hint() else { panic!() };
     let shown = format!("{request:?} {:?}", AuthorizationDetail::new("t").with("amount", "sentinel"));
     assert!(!shown.contains("sentinel") && !shown.contains(token.expose()), "{shown}");
-    let error = request.check(&builder().build().unwrap()).unwrap_err();
+    let error = request.check(&builder().build().unwrap(), NOW).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("sentinel"), "{error}");
 }
