@@ -9,7 +9,7 @@ use core::{fmt, time::Duration};
 use crate::{
     error::Untrusted,
     jose::scalar::Scalar,
-    secret::{CompactIdToken, ExpectedText},
+    secret::ExpectedText,
 };
 
 /// Expectations of one request; part of the snapshot until the flow is settled.
@@ -155,12 +155,12 @@ impl Expectations {
         self
     }
 
-    /// Expects the subject of a token that goes out as `id_token_hint`, unless the caller named one (REQ-IDT-16). A hint
-    /// that cannot be read adds nothing.
-    pub(crate) fn expect_hinted_subject(&mut self, hint: &CompactIdToken) {
-        if self.subject.is_none() {
-            self.subject = crate::id_token::hinted_subject(hint);
-        }
+    /// These expectations, and the claims of earlier ones in front of theirs.
+    pub(crate) fn after(mut self, earlier: Self) -> Self {
+        let mut claims = earlier.claims;
+        claims.append(&mut self.claims);
+        self.claims = claims;
+        self
     }
 
     /// Every expected claim, in order.

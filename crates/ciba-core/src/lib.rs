@@ -24,6 +24,7 @@ mod issuer;
 pub mod jose;
 mod jwks;
 mod policy;
+pub mod providers;
 mod request;
 mod saved;
 mod secret;

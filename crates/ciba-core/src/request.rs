@@ -138,9 +138,10 @@ impl AuthRequest {
         self
     }
 
-    /// What the ID Token has to say beyond what the specification demands.
+    /// What the ID Token has to say beyond what the specification demands. Expected claims of an earlier call stay, so that
+    /// a preset's checks are not lost; everything else is as said last.
     pub fn expecting(mut self, expectations: Expectations) -> Self {
-        self.expectations = expectations;
+        self.expectations = expectations.after(self.expectations);
         self
     }
 

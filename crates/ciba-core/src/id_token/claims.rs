@@ -9,11 +9,9 @@ use crate::{
     error::Untrusted,
     expect::{Expectations, ExpectedClaim},
     jose::{
-        compact::Compact,
         object::{Name, Names, Skip},
         scalar::Scalar,
     },
-    secret::CompactIdToken,
     time::Timestamp,
 };
 
@@ -161,12 +159,4 @@ impl<'a> Scalar<'a> {
             _ => None,
         }
     }
-}
-
-/// The `sub` of an ID Token about to be sent as a hint, without believing anything: the new token must name the same
-/// (REQ-IDT-16). `None` when it cannot be read, for example because it is encrypted.
-pub(crate) fn hinted_subject(hint: &CompactIdToken) -> Option<String> {
-    let token = Compact::split(hint.expose()).ok()?;
-    let claims = Claims::parse(core::str::from_utf8(&token.payload).ok()?, &Expectations::default()).ok()?;
-    claims.sub.as_ref().and_then(Scalar::text).map(Into::into)
 }

@@ -20,7 +20,7 @@ mod checks;
 mod claims;
 
 pub use claims::ClaimsError;
-pub(crate) use claims::{Claims, hinted_subject};
+pub(crate) use claims::Claims;
 
 /// What an ID Token is checked against, beyond the configuration.
 #[derive(Debug, Clone, Copy)]

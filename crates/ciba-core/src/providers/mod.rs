@@ -1,0 +1,3 @@
+//! Presets for providers that are known by name.
+
+pub mod idura;
