@@ -326,13 +326,15 @@ impl ClientConfigBuilder {
     }
 
     /// The configuration against what the provider says it offers. A list that was not published says nothing, except that a
-    /// document with a backchannel endpoint must also list the delivery modes (CIBA 4).
+    /// document whose backchannel endpoint is used must also list the delivery modes (CIBA 4).
     fn check_metadata(&self, findings: &mut Vec<ConfigError>) {
         const MODES: &str = "backchannel_token_delivery_modes_supported";
         let mut not_listed =
             |member, value: &str| findings.push(ConfigError::NotListed { member, value: value.into() });
         let provider = &self.provider;
-        let offers_ciba = provider.published && provider.backchannel_authentication_endpoint.is_some();
+        let relies_on_document = provider.published
+            && provider.backchannel_authentication_endpoint.is_some()
+            && self.backchannel_endpoint.is_none();
 
         let modes = provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
         if modes.is_some_and(|modes| !modes.contains(&self.delivery)) {
@@ -358,7 +360,7 @@ impl ClientConfigBuilder {
         if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
             not_listed("backchannel_user_code_parameter_supported", "true");
         }
-        if offers_ciba && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
+        if relies_on_document && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
             findings.push(ConfigError::Missing { member: MODES });
         }
         if self.delivery != DeliveryMode::Poll {
