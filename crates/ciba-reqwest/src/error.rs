@@ -86,7 +86,7 @@ impl fmt::Display for AuthenticateError {
 impl Error for AuthenticateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Request(_) => None,
+            Self::Request(error) => Some(error),
             Self::Failed(error) => Some(error),
             Self::Drive(error) => Some(error),
         }
@@ -132,6 +132,9 @@ impl fmt::Display for DiscoverError {
 
 impl Error for DiscoverError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
+        match self {
+            Self::Unreachable(_) => None,
+            Self::Metadata(error) => Some(error),
+        }
     }
 }

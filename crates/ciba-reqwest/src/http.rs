@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
-use reqwest::{Certificate, ClientBuilder, redirect, retry};
+use reqwest::{ClientBuilder, redirect, retry};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets is known not to have been reached.
@@ -24,25 +24,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone)]
 pub struct HttpClient(reqwest::Client);
 
-/// A builder with the platform's roots.
-#[must_use]
-pub fn platform_roots() -> ClientBuilder {
-    reqwest::Client::builder()
-}
-
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of its own.
-///
-/// # Errors
-///
-/// When there is no certificate in it, or one that cannot be read.
-pub fn with_ca(pem: &[u8]) -> Result<ClientBuilder, CaError> {
-    let roots = Certificate::from_pem_bundle(pem).map_err(|_| CaError)?;
-    if roots.is_empty() {
-        return Err(CaError);
-    }
-    Ok(reqwest::Client::builder().tls_certs_only(roots))
-}
-
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading the platform's roots
     /// takes milliseconds.
@@ -61,6 +42,8 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ClientBuilder, limit: Duration) -> reqwest::Result<Self> {
+        #[cfg(feature = "rustls-no-provider")]
+        let builder = builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
         let client = builder
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -74,8 +57,6 @@ impl HttpClient {
             .no_brotli()
             .no_deflate()
             .no_zstd()
-            .tls_danger_accept_invalid_certs(false)
-            .tls_danger_accept_invalid_hostnames(false)
             .connect_timeout(limit)
             .build()?;
         Ok(Self(client))
@@ -149,15 +130,3 @@ async fn read(mut response: reqwest::Response, max_response: usize) -> Result<Re
     answer.truncated = truncated;
     Ok(answer)
 }
-
-/// A PEM file without a certificate that can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CaError;
-
-impl std::fmt::Display for CaError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no usable certificate in the PEM text")
-    }
-}
-
-impl std::error::Error for CaError {}

@@ -7,7 +7,6 @@ use ureq::{
     Agent,
     config::{AutoHeaderValue, ConfigBuilder},
     http,
-    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
     typestate::AgentScope,
     unversioned::resolver::DefaultResolver,
 };
@@ -32,34 +31,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// less than that of an authentication with an unknown outcome.
 #[derive(Debug, Clone)]
 pub struct HttpClient(Agent);
-
-/// A builder with the platform's roots.
-#[must_use]
-pub fn platform_roots() -> ConfigBuilder<AgentScope> {
-    roots(RootCerts::PlatformVerifier)
-}
-
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of its own.
-///
-/// # Errors
-///
-/// When there is no certificate in it, or one that cannot be read.
-pub fn with_ca(pem: &[u8]) -> Result<ConfigBuilder<AgentScope>, CaError> {
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| CaError)? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(CaError);
-    }
-    Ok(roots(RootCerts::new_with_certs(&certificates)))
-}
-
-fn roots(roots: RootCerts) -> ConfigBuilder<AgentScope> {
-    Agent::config_builder().tls_config(TlsConfig::builder().root_certs(roots).build())
-}
 
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading the platform's roots
@@ -87,6 +58,7 @@ impl HttpClient {
             .max_idle_connections_per_host(0)
             .timeout_connect(Some(limit))
             .build();
+        #[cfg(feature = "rustls-no-provider")]
         if config.tls_config().disable_verification() {
             return Err(Unverified);
         }
@@ -149,18 +121,6 @@ impl HttpClient {
         self.0.run(request)
     }
 }
-
-/// A PEM file without a certificate that can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CaError;
-
-impl std::fmt::Display for CaError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no usable certificate in the PEM text")
-    }
-}
-
-impl std::error::Error for CaError {}
 
 /// The verification of certificates was turned off in the builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

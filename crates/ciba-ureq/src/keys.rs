@@ -57,7 +57,7 @@ impl Keys {
         request: KeySetRequest,
         http: &HttpClient,
         clock: &dyn Clock,
-        progress: &mut (dyn FnMut(&Event)),
+        progress: &mut dyn FnMut(&Event),
     ) -> Input {
         self.find(&request, http, clock, progress).answer(request)
     }
@@ -68,7 +68,7 @@ impl Keys {
         request: &KeySetRequest,
         http: &HttpClient,
         clock: &dyn Clock,
-        progress: &mut (dyn FnMut(&Event)),
+        progress: &mut dyn FnMut(&Event),
     ) -> Found {
         let cache = match &self.0 {
             Source::Fetched(cache) => cache,

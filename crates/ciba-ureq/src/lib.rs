@@ -21,6 +21,8 @@ mod error;
 mod http;
 mod keys;
 mod signer;
+#[cfg(feature = "rustls-no-provider")]
+mod tls;
 
 pub use ciba_core;
 pub use ureq;
@@ -29,6 +31,8 @@ pub use clock::{Clock, SystemClock};
 pub use discover::discover;
 pub use drive::{Driver, Watch};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
-pub use http::{CONNECT_TIMEOUT, CaError, HttpClient, Unverified, platform_roots, with_ca};
+pub use http::{CONNECT_TIMEOUT, HttpClient, Unverified};
 pub use keys::Keys;
 pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
+#[cfg(feature = "rustls-no-provider")]
+pub use tls::{CaError, platform_roots, with_ca};

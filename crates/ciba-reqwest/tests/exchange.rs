@@ -1,0 +1,166 @@
+//! One exchange: what is promised about sending once, following nothing and reading within bounds.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::Duration;
+
+use ciba_reqwest::{
+    HttpClient,
+    ciba_core::{Body, LoopbackHttp, Request, Response, Unanswered, Url},
+    platform_roots,
+};
+use support::{Act, Server, answer, closed_port};
+
+const LIMIT: usize = 64 * 1024;
+
+fn url(text: &str) -> Url {
+    Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).unwrap()
+}
+
+fn post(address: &str) -> Request {
+    Request::post_form(url(address), Body::from("scope=openid&secret=sentinel"))
+}
+
+async fn exchange(request: &Request) -> Result<Response, Unanswered> {
+    exchange_within(request, Duration::from_secs(20)).await
+}
+
+async fn exchange_within(request: &Request, timeout: Duration) -> Result<Response, Unanswered> {
+    HttpClient::new(platform_roots().no_proxy()).unwrap().exchange(request, timeout, LIMIT).await
+}
+
+/// REQ-SEC-09
+/// REQ-AREQ-02
+/// OPM-ACK-17
+/// OPM-POL-17
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let other = Server::start([answer(200, "", "{}")]);
+        let location = format!("location: {}\r\n", other.url("/other"));
+        let server = Server::start([answer(status, &location, "{}")]);
+        let response = exchange(&post(&server.url("/"))).await.unwrap();
+        assert_eq!(response.status, status);
+        assert_eq!(server.requests().len(), 1);
+        assert_eq!(other.connections(), 0, "the other host was contacted");
+    }
+}
+
+#[tokio::test]
+async fn every_status_is_an_answer() {
+    for status in [200, 204, 400, 401, 403, 404, 429, 500, 503] {
+        let body = if status == 204 { "" } else { r#"{"error":"x"}"# };
+        let server = Server::start([answer(status, "retry-after: 7\r\n", body)]);
+        let response = exchange(&post(&server.url("/"))).await.unwrap();
+        assert_eq!(response.status, status);
+        assert_eq!(response.headers.get("Retry-After"), Some("7"));
+        assert_eq!(response.body.expose(), body.as_bytes());
+        assert!(!response.truncated);
+        assert_eq!(server.requests().len(), 1, "sent again after {status}");
+    }
+}
+
+/// REQ-AREQ-02
+#[tokio::test]
+async fn the_request_arrives_as_it_was_made() {
+    let server = Server::start([answer(200, "set-cookie: a=b\r\n", "{}"), answer(200, "", "{}")]);
+    let client = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    let mut request = post(&server.url("/path?q=1"));
+    request.headers.push("x-trace", "abc");
+    for _ in 0..2 {
+        client.exchange(&request, Duration::from_secs(20), LIMIT).await.unwrap();
+    }
+    for seen in server.requests() {
+        let (head, body) = seen.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("post /path?q=1 http/1.1\r\n"), "{head}");
+        for field in ["accept: application/json", "content-type: application/x-www-form-urlencoded", "x-trace: abc"] {
+            assert!(head.lines().any(|line| line == field), "{field} is missing in {head}");
+        }
+        for field in ["cookie:", "accept-encoding:", "referer:"] {
+            assert!(!head.contains(field), "{field} is in {head}");
+        }
+        assert_eq!(body, "scope=openid&secret=sentinel");
+    }
+}
+
+/// REQ-SEC-11
+/// OPM-POL-29
+#[tokio::test]
+async fn a_body_is_read_up_to_the_limit_and_no_further() {
+    let fifty = 50 * 1024 * 1024;
+    let with_length = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {fifty}\r\n\r\n");
+    let without = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_owned();
+    for head in [with_length, without] {
+        let server = Server::start([Act::Flood { head: head.into_bytes(), most: fifty }]);
+        let response = exchange(&post(&server.url("/"))).await.unwrap();
+        assert!(response.truncated);
+        assert_eq!(response.body.len(), LIMIT);
+        let taken = tokio::task::spawn_blocking(move || server.flooded()).await.unwrap();
+        assert!(taken < fifty, "all of it was taken");
+    }
+    let exactly = "x".repeat(LIMIT);
+    let server = Server::start([answer(200, "", &exactly)]);
+    let response = exchange(&post(&server.url("/"))).await.unwrap();
+    assert_eq!((response.truncated, response.body.len()), (false, LIMIT));
+}
+
+/// OPM-POL-29
+#[tokio::test]
+async fn a_compressed_body_stays_compressed() {
+    let server = Server::start([answer(200, "content-encoding: gzip\r\n", "\u{1f}not really gzip")]);
+    let response = exchange(&post(&server.url("/"))).await.unwrap();
+    assert_eq!(response.body.expose(), "\u{1f}not really gzip".as_bytes());
+    assert_eq!(response.headers.get("content-encoding"), Some("gzip"));
+}
+
+/// REQ-AREQ-30
+/// OPM-ACK-16
+#[tokio::test]
+async fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
+    let server = Server::start([Act::Reset, answer(200, "", "{}")]);
+    assert_eq!(exchange(&post(&server.url("/"))).await, Err(Unanswered::Lost));
+    assert_eq!((server.requests().len(), server.connections()), (1, 1));
+}
+
+/// The other side may close a kept connection at any time, and what is written to it then is lost.
+#[tokio::test]
+async fn no_connection_is_used_twice() {
+    let server = Server::start([answer(200, "", "{}"), answer(200, "", "{}")]);
+    let client = HttpClient::new(platform_roots().no_proxy().pool_max_idle_per_host(9)).unwrap();
+    for _ in 0..2 {
+        client.exchange(&post(&server.url("/")), Duration::from_secs(20), LIMIT).await.unwrap();
+    }
+    assert_eq!((server.requests().len(), server.connections()), (2, 2));
+}
+
+/// REQ-AREQ-30
+/// OPM-ACK-16
+#[tokio::test]
+async fn silence_and_an_answer_that_breaks_off_are_lost() {
+    let partial = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{".to_vec();
+    for act in
+        [Act::Stall(Vec::new()), Act::Stall(partial.clone()), Act::Answer(partial), Act::Answer(b"HTTP/1.".to_vec())]
+    {
+        let server = Server::start([act, answer(200, "", "{}")]);
+        let lost = exchange_within(&post(&server.url("/")), Duration::from_millis(300)).await;
+        assert_eq!(lost, Err(Unanswered::Lost));
+        assert_eq!((server.requests().len(), server.connections()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_lost() {
+    let server = Server::start([Act::Answer(b"SSH-2.0-OpenSSH\r\n".to_vec())]);
+    assert_eq!(exchange(&post(&server.url("/"))).await, Err(Unanswered::Lost));
+}
+
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_refused_connection_and_an_unknown_name_are_not_sent() {
+    let refused = format!("http://{}/", closed_port());
+    assert_eq!(exchange(&post(&refused)).await, Err(Unanswered::NotSent));
+    let unknown = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::default());
+    assert_eq!(exchange(&unknown).await, Err(Unanswered::NotSent));
+}
