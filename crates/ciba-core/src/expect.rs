@@ -6,11 +6,7 @@ use alloc::{
 };
 use core::{fmt, time::Duration};
 
-use crate::{
-    error::Untrusted,
-    jose::scalar::Scalar,
-    secret::ExpectedText,
-};
+use crate::{error::Untrusted, jose::scalar::Scalar, secret::ExpectedText};
 
 /// Expectations of one request; part of the snapshot until the flow is settled.
 ///

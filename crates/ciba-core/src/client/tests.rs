@@ -107,6 +107,7 @@ fn everything_that_is_wrong_is_reported_at_once_by_name() {
 }
 
 /// REQ-DISC-06
+/// REQ-DISC-19
 /// OPM-DSC-05
 #[test]
 fn members_needed_for_ciba_are_missed_by_name() {
@@ -119,9 +120,11 @@ fn members_needed_for_ciba_are_missed_by_name() {
         let error = only_finding(builder_from(with(json!({ member: null }))));
         assert_eq!(error, ConfigError::Missing { member });
     }
-    let ignoring = builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})))
-        .dangerously_ignore_metadata(MetadataRule::DeliveryMode);
-    assert_eq!(findings(ignoring), []);
+    let incomplete = || builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})));
+    assert_eq!(only_finding(incomplete()).member(), "backchannel_token_delivery_modes_supported");
+    assert_eq!(findings(incomplete().dangerously_ignore_metadata(MetadataRule::DeliveryMode)), []);
+    // Whoever configures the endpoint does not rely on the document for CIBA (DV-24).
+    assert_eq!(findings(incomplete().backchannel_endpoint(Url::parse("https://op.example/ciba").unwrap())), []);
 }
 
 /// REQ-DISC-25

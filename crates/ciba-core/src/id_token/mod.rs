@@ -19,8 +19,8 @@ use crate::{
 mod checks;
 mod claims;
 
-pub use claims::ClaimsError;
 pub(crate) use claims::Claims;
+pub use claims::ClaimsError;
 
 /// What an ID Token is checked against, beyond the configuration.
 #[derive(Debug, Clone, Copy)]

@@ -108,9 +108,8 @@ impl NorwegianNationalId {
         if !is_date(2000 + y1 * 10 + y2, month, day) {
             return Err(NationalIdError::Date);
         }
-        let sums_to_zero = |weights: &[u32]| {
-            digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 == 0
-        };
+        let sums_to_zero =
+            |weights: &[u32]| digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 == 0;
         // The last weight belongs to the check digit itself.
         if !sums_to_zero(&[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) || !sums_to_zero(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) {
             return Err(NationalIdError::CheckDigit);
