@@ -99,6 +99,8 @@ mod tests {
             ("Tue, 1 Jan 2030 00:00:00 GMT", None),
             ("Tue, 01 Jan 2030 24:00:00 GMT", None),
             ("Tue, 01 Jan 2030 00:60:00 GMT", None),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", Some(1_483_228_800)),
+            ("Sat, 31 Dec 2016 23:59:61 GMT", None),
             ("Tue, 01 Jan 2030 00:00:00 UTC", None),
             ("Tue, 01 Jan 2030 00:00:00 GMT x", None),
             ("Tue, 01 Jan 2030 00:00 GMT", None),
