@@ -332,9 +332,7 @@ impl ClientConfigBuilder {
         let mut not_listed =
             |member, value: &str| findings.push(ConfigError::NotListed { member, value: value.into() });
         let provider = &self.provider;
-        let relies_on_document = provider.published
-            && provider.backchannel_authentication_endpoint.is_some()
-            && self.backchannel_endpoint.is_none();
+        let relies_on_document = provider.describes_ciba && self.backchannel_endpoint.is_none();
 
         let modes = provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
         if modes.is_some_and(|modes| !modes.contains(&self.delivery)) {

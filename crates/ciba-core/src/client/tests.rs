@@ -123,6 +123,13 @@ fn members_needed_for_ciba_are_missed_by_name() {
     let incomplete = || builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})));
     assert_eq!(only_finding(incomplete()).member(), "backchannel_token_delivery_modes_supported");
     assert_eq!(findings(incomplete().dangerously_ignore_metadata(MetadataRule::DeliveryMode)), []);
+    // A document that says nothing about CIBA may be completed by hand (ID-07).
+    let mut silent = with(json!({
+        "backchannel_authentication_endpoint": null,
+        "backchannel_token_delivery_modes_supported": null,
+    }));
+    silent.backchannel_authentication_endpoint = Some(Url::parse("https://op.example/ciba").unwrap());
+    assert_eq!(findings(builder_from(silent)), []);
     // Whoever configures the endpoint does not rely on the document for CIBA (DV-24).
     assert_eq!(findings(incomplete().backchannel_endpoint(Url::parse("https://op.example/ciba").unwrap())), []);
 }

@@ -80,6 +80,8 @@ pub struct ProviderMetadata {
     pub extra: Members,
     /// Whether it comes from the provider's own document.
     pub(crate) published: bool,
+    /// Whether that document itself has a backchannel endpoint, so that it has to say more about CIBA.
+    pub(crate) describes_ciba: bool,
 }
 
 impl ProviderMetadata {
@@ -102,6 +104,7 @@ impl ProviderMetadata {
             authorization_details_types: None,
             extra: Members::default(),
             published: false,
+            describes_ciba: false,
         }
     }
 
@@ -128,6 +131,7 @@ impl ProviderMetadata {
             text.map(|text| Url::parse_with(&text, loopback)).transpose().map_err(|_| Fault::BadMember(name))
         };
         let backchannel_authentication_endpoint = url("backchannel_authentication_endpoint")?;
+        let describes_ciba = backchannel_authentication_endpoint.is_some();
         let token_endpoint = url("token_endpoint")?;
         let jwks_uri = url("jwks_uri")?;
 
@@ -160,6 +164,7 @@ impl ProviderMetadata {
             authorization_details_types,
             extra: object.rest(),
             published: true,
+            describes_ciba,
         })
     }
 }
