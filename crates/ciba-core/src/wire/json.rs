@@ -166,28 +166,26 @@ fn nests_too_deeply(text: &str) -> bool {
     false
 }
 
-/// One value. The slower way round is for values with a number inside that `serde_json` refuses as out of range; its
-/// recursion is bounded because nesting was counted before.
+/// One value. `serde_json` refuses one with a number out of range anywhere inside, which is then read piece by piece.
 fn value(text: &str) -> Option<Value> {
-    if let Ok(value) = serde_json::from_str(text) {
-        return Some(value);
-    }
+    serde_json::from_str(text).ok().or_else(|| piecewise(text))
+}
+
+/// The recursion is bounded because nesting was counted before.
+fn piecewise(text: &str) -> Option<Value> {
     match text.as_bytes().first()? {
         b'{' => {
             let RawMembers(members) = serde_json::from_str(text).ok()?;
-            members
-                .into_iter()
-                .map(|(name, raw)| Some((name, value(raw.get())?)))
-                .collect::<Option<_>>()
-                .map(Value::Object)
+            let member = |(name, raw): (String, &RawValue)| Some((name, piecewise(raw.get())?));
+            members.into_iter().map(member).collect::<Option<_>>().map(Value::Object)
         }
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            items.into_iter().map(|raw| value(raw.get())).collect::<Option<_>>().map(Value::Array)
+            items.into_iter().map(|raw| piecewise(raw.get())).collect::<Option<_>>().map(Value::Array)
         }
-        b'-' | b'0'..=b'9' => Some(Value::String(text.into())),
-        // A string with a lone surrogate.
-        _ => None,
+        // The text is a number, for it was read as one value before.
+        b'-' | b'0'..=b'9' => Some(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()))),
+        _ => serde_json::from_str(text).ok(),
     }
 }
 
