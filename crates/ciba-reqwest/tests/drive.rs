@@ -145,7 +145,8 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
     let server = Arc::new(Server::start([Act::Stall(Vec::new()), answer(200, "", ACKNOWLEDGED)]));
     let config = config(&server.url(""), ClientAuth::None);
     let mut flow = flow(&config);
-    let driver = driver(&config);
+    let clock = Jumping::new();
+    let driver = driver(&config).with_clock(clock.clone());
     let waiting = Arc::clone(&server);
     let mut nobody = ();
     tokio::select! {
@@ -153,6 +154,7 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
         came = tokio::task::spawn_blocking(move || waiting.wait_for(1)) => came.unwrap(),
     }
     driver.drive(&mut flow, &mut ()).await.unwrap();
+    assert_eq!(clock.read(), Jumping::new().read(), "it waited for an answer nobody was going to give");
     assert!(matches!(flow.finish(), Err(Failure::Indeterminate(_))));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
 }
