@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 use crate::{
     fuzz,
     gate::{Outcome, Stop, report},
-    tools,
+    test, tools,
 };
 
 const FIGURES: &str = "docs/figures.md";
@@ -32,8 +32,7 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
     // Optimised, with the checks of a debug build.
     let _overflow = sh.push_env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
     let _asserts = sh.push_env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-    cmd!(sh, "cargo test --locked --release -p ciba-tests --test properties -- --nocapture").run()?;
-    Ok(())
+    test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "properties"], &[])
 }
 
 /// Instruction counts and wall times.

@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 
 use crate::{
     gate::{Gate, Outcome, Stop},
-    source,
+    source, test,
 };
 
 pub(crate) const INTEROP: Gate = Gate { name: "interop", run: interop };
@@ -22,8 +22,7 @@ fn interop(sh: &Shell) -> Outcome {
     let _server = start(sh)?;
     let ready = sh.read_file(READY)?;
     let _variables: Vec<_> = variables(&ready).map(|(name, value)| sh.push_env(name, value)).collect();
-    cmd!(sh, "cargo test --locked -p ciba-tests --test interop -- --nocapture --test-threads=1")
-        .run()
+    test::shown(sh, &["-p", "ciba-tests", "--test", "interop"], &["--ignored"])
         .map_err(|_| Stop::Red("a case failed, see above; the provider's log is interop/.run/server.log".into()))
 }
 
