@@ -1,1 +1,24 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! An OpenID provider for testing CIBA clients.
+mod backend;
+mod config;
+pub mod faults;
+mod form;
+mod judge;
+mod keys;
+mod message;
+mod provider;
+mod script;
+mod server;
+
+pub use config::{
+    AudienceMode, Behaviour, Client, ClientAuthentication, ConfigError, Personality, ProviderConfig, RequestedExpiry,
+    SpeedReference, TooEarly, User,
+};
+pub use judge::{Exchange, Report, Rule, Violation};
+pub use keys::TestKey;
+pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply};
+pub use provider::{Provider, Transaction, TransactionState};
+pub use script::{
+    Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step, TokenShape, Which,
+};
+pub use server::{Clock, RunningServer, Server, SystemClock, VirtualClock};

@@ -1,0 +1,376 @@
+//! What a provider is made of: its address, its clients, the people it knows, its habits.
+
+use core::{fmt, time::Duration};
+
+use ciba_core::{ClientSecret, DeliveryMode, jose::JwsAlgorithm};
+use serde_json::Value;
+
+/// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`] or
+/// [`ProviderConfig::idura`] and change what the test is about.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProviderConfig {
+    /// The issuer: scheme, host, port and an optional path. Endpoints lie below it.
+    pub issuer: String,
+    /// Whose habits it has.
+    pub personality: Personality,
+    /// The registered clients.
+    pub clients: Vec<Client>,
+    /// The people it knows, beside those that steer themselves (`approve`, `deny`, …).
+    pub users: Vec<User>,
+    /// Lifetime of a transaction. 120 s.
+    pub expires_in: Duration,
+    /// The `interval` it names; `None` names none and enforces 5 s (OP-33).
+    pub interval: Option<Duration>,
+    /// How many token requests are answered with `authorization_pending` before the decision shows. 2.
+    pub pending_answers: u32,
+    /// What too-early polls are measured from.
+    pub speed_reference: SpeedReference,
+    /// What a too-early poll leads to, beside the recorded violation.
+    pub too_early: TooEarly,
+    /// Whether, and for how long at most, a token request is held until a decision (OP-47).
+    pub long_polling: Option<Duration>,
+    /// How `requested_expiry` is taken (OP-23).
+    pub requested_expiry: RequestedExpiry,
+    /// Lifetime of ID Tokens. 300 s; Idura 1200 s.
+    pub id_token_lifetime: Duration,
+    /// Lifetime of access tokens. 600 s; Idura 120 s.
+    pub access_token_lifetime: Duration,
+    /// The longest binding message accepted, in characters (OP-22). 64; Idura 1125.
+    pub binding_message_limit: usize,
+    /// Scopes it knows (OP-17).
+    pub scopes: Vec<String>,
+    /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
+    pub clock_tolerance: Duration,
+    /// How many ids stay known after their end, as expired or redeemed. They are forgotten after this time. 600 s.
+    pub memory: Duration,
+    /// Where ids and tokens come from: equal seeds give equal values. They are predictable and protect nothing.
+    pub seed: u64,
+}
+
+impl ProviderConfig {
+    /// A provider that does what the specifications say, with the defaults of `spec/provider-side.md` section 13.
+    #[must_use]
+    pub fn generic(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            personality: Personality::Generic,
+            clients: Vec::new(),
+            users: Vec::new(),
+            expires_in: Duration::from_secs(120),
+            interval: None,
+            pending_answers: 2,
+            speed_reference: SpeedReference::PreviousArrival,
+            too_early: TooEarly::Recorded,
+            long_polling: None,
+            requested_expiry: RequestedExpiry::Honoured,
+            id_token_lifetime: Duration::from_secs(300),
+            access_token_lifetime: Duration::from_secs(600),
+            binding_message_limit: 64,
+            scopes: ["openid", "profile", "email", "phone", "address", "offline_access", "payments"]
+                .map(str::to_owned)
+                .to_vec(),
+            clock_tolerance: Duration::from_secs(10),
+            memory: Duration::from_secs(600),
+            seed: 1,
+        }
+    }
+
+    /// A provider that answers as Idura Verify does: `/ciba/bc-authorize`, `/oauth2/token`, RS256, Swedish and Norwegian
+    /// BankID by `acr_values`, hints `sub:ssn:<number>`. Three pending texts, then the person approves.
+    #[must_use]
+    pub fn idura(issuer: impl Into<String>) -> Self {
+        Self {
+            personality: Personality::Idura,
+            pending_answers: 3,
+            id_token_lifetime: Duration::from_secs(1200),
+            access_token_lifetime: Duration::from_secs(120),
+            binding_message_limit: 1125,
+            ..Self::generic(issuer)
+        }
+    }
+
+    /// Adds a client.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Adds a person.
+    #[must_use]
+    pub fn user(mut self, user: User) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// Sets the `interval` of acknowledgements, in whole seconds.
+    #[must_use]
+    pub fn interval(mut self, seconds: u64) -> Self {
+        self.interval = Some(Duration::from_secs(seconds));
+        self
+    }
+
+    /// Sets how many token requests are answered as pending before the decision shows.
+    #[must_use]
+    pub fn pending_answers(mut self, count: u32) -> Self {
+        self.pending_answers = count;
+        self
+    }
+
+    /// Sets the seed of ids and tokens.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// Whose habits a provider has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Personality {
+    /// What the specifications say.
+    #[default]
+    Generic,
+    /// Idura Verify (`spec/providers.md` part A).
+    Idura,
+}
+
+/// A registered client (OP-06).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Client {
+    /// The client id.
+    pub id: String,
+    /// How it authenticates.
+    pub authentication: ClientAuthentication,
+    /// Which assertion audiences are accepted (OP-11).
+    pub audience: AudienceMode,
+    /// Its one delivery mode. Only poll is delivered; a push client is told `unauthorized_client` at the token endpoint.
+    pub delivery: DeliveryMode,
+    /// Whether it may use CIBA at all; otherwise `unauthorized_client` (OP-16).
+    pub ciba: bool,
+    /// The algorithm of its ID Tokens. RS256 (OP-63).
+    pub id_token_alg: JwsAlgorithm,
+}
+
+impl Client {
+    /// A poll client that may use CIBA, with ID Tokens in RS256.
+    #[must_use]
+    pub fn new(id: impl Into<String>, authentication: ClientAuthentication) -> Self {
+        Self {
+            id: id.into(),
+            authentication,
+            audience: AudienceMode::CibaDefault,
+            delivery: DeliveryMode::Poll,
+            ciba: true,
+            id_token_alg: JwsAlgorithm::Rs256,
+        }
+    }
+
+    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says which algorithms.
+    #[must_use]
+    pub fn with_key(id: impl Into<String>, public_jwk: Value) -> Self {
+        Self::new(id, ClientAuthentication::PrivateKeyJwt { keys: vec![public_jwk], algorithms: Vec::new() })
+    }
+
+    /// Sets the algorithm of its ID Tokens.
+    #[must_use]
+    pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.id_token_alg = algorithm;
+        self
+    }
+
+    /// Sets which assertion audiences are accepted.
+    #[must_use]
+    pub fn audience(mut self, mode: AudienceMode) -> Self {
+        self.audience = mode;
+        self
+    }
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `private_key_jwt`.
+    PrivateKeyJwt {
+        /// The public JWKs.
+        keys: Vec<Value>,
+        /// The algorithms allowed; empty: whatever the keys are for.
+        algorithms: Vec<JwsAlgorithm>,
+    },
+    /// `client_secret_jwt`.
+    ClientSecretJwt {
+        /// The secret.
+        secret: ClientSecret,
+        /// HS256, HS384 or HS512.
+        algorithm: JwsAlgorithm,
+    },
+    /// `client_secret_basic`.
+    ClientSecretBasic {
+        /// The secret.
+        secret: ClientSecret,
+        /// Whether id and secret are compared without form-decoding them, as some providers do (OP-09).
+        raw: bool,
+    },
+    /// `client_secret_post`.
+    ClientSecretPost {
+        /// The secret.
+        secret: ClientSecret,
+    },
+    /// `none`: `client_id` in the body, and nothing else.
+    None,
+}
+
+impl ClientAuthentication {
+    /// The registered name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PrivateKeyJwt { .. } => "private_key_jwt",
+            Self::ClientSecretJwt { .. } => "client_secret_jwt",
+            Self::ClientSecretBasic { .. } => "client_secret_basic",
+            Self::ClientSecretPost { .. } => "client_secret_post",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Which audiences of a client assertion are accepted (OP-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum AudienceMode {
+    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA 7.1).
+    #[default]
+    CibaDefault,
+    /// The issuer as one text, nothing else.
+    IssuerOnly,
+    /// The token endpoint, at both endpoints.
+    TokenUrlOnly,
+    /// The endpoint that is called.
+    CalledUrlOnly,
+}
+
+/// A person the provider knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The hint that finds this person.
+    pub hint: String,
+    /// The `sub` in tokens.
+    pub subject: String,
+    /// Full name.
+    pub name: String,
+    /// What the person does.
+    pub behaviour: Behaviour,
+}
+
+impl User {
+    /// A person found by `hint`, whose `sub` is derived from it.
+    #[must_use]
+    pub fn new(hint: impl Into<String>, behaviour: Behaviour) -> Self {
+        let hint = hint.into();
+        Self { subject: format!("user-{hint}"), name: "Test Person".to_owned(), hint, behaviour }
+    }
+
+    /// Sets the full name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the `sub`.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+}
+
+/// What a person does when the phone asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Behaviour {
+    /// Approves; the token endpoint says pending so many times first (`None`: as the provider is configured).
+    Approve(Option<u32>),
+    /// Says no; the token endpoint says pending so many times first.
+    Deny(Option<u32>),
+    /// Never answers: pending until the transaction expires.
+    Never,
+    /// Waits for a decision through the phone page, [`Provider::approve`](crate::Provider::approve) or
+    /// [`Provider::deny`](crate::Provider::deny).
+    Manual,
+    /// Is not known: `unknown_user_id`.
+    Unknown,
+}
+
+/// What too-early polls are measured from (OP-44).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SpeedReference {
+    /// The arrival of the previous request.
+    #[default]
+    PreviousArrival,
+    /// The end of the previous reply, as the certification suite does. The acknowledgement counts as one.
+    PreviousReply,
+}
+
+/// What a too-early poll leads to. It is recorded as a violation in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TooEarly {
+    /// Nothing more.
+    #[default]
+    Recorded,
+    /// `slow_down`, and an interval that is 5 s longer for good (OP-44).
+    SlowDown,
+    /// So many are forgiven, the next is `invalid_request` and the end of the transaction (OP-45).
+    Death(u32),
+}
+
+/// What `requested_expiry` leads to (OP-23).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RequestedExpiry {
+    /// It becomes `expires_in`.
+    #[default]
+    Honoured,
+    /// It changes nothing.
+    Ignored,
+    /// Half of it becomes `expires_in`.
+    Shortened,
+}
+
+/// Why a provider cannot be built, or a client not be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The issuer is not an https URL (or http on a loopback address) without query and fragment.
+    Issuer,
+    /// Two clients have this id, or the id is empty.
+    ClientId(String),
+    /// The client's authentication cannot work: no usable key, or an algorithm of the wrong kind.
+    Authentication(String),
+    /// Ping and push are not built yet, and want a notification endpoint.
+    Delivery(String),
+    /// The algorithm of the client's ID Tokens is symmetric, which this provider does not offer.
+    IdTokenAlgorithm(String),
+    /// A lifetime or interval is zero, or not whole seconds.
+    Duration,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer => f.write_str("the issuer is not an https URL, nor http on a loopback address"),
+            Self::ClientId(id) => write!(f, "the client id {id:?} is empty or taken"),
+            Self::Authentication(id) => write!(f, "the client {id:?} could never authenticate"),
+            Self::Delivery(id) => write!(f, "the client {id:?} has no notification endpoint"),
+            Self::IdTokenAlgorithm(id) => write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm"),
+            Self::Duration => f.write_str("lifetimes and intervals are whole seconds above zero"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

@@ -1,0 +1,150 @@
+//! Keys everybody has, for tests only.
+
+use core::fmt;
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{
+    Entropy,
+    crypto::{Hash, OwnedPublicKey, PrivateKey, SigningKey},
+    jose::{Curve, JwsAlgorithm},
+};
+use serde_json::{Value, json};
+
+use crate::backend::{importer, verifier};
+
+/// A private key that is published with this crate. **For tests only.**
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TestKey {
+    /// The provider's RSA key, 2048 bits.
+    ProviderRsa,
+    /// The provider's next RSA key.
+    ProviderRsaNext,
+    /// The provider's P-256 key.
+    ProviderP256,
+    /// The provider's next P-256 key.
+    ProviderP256Next,
+    /// The provider's P-384 key.
+    ProviderP384,
+    /// The provider's Ed25519 key.
+    ProviderEd25519,
+    /// A client's RSA key, 2048 bits.
+    ClientRsa,
+    /// A client's P-256 key.
+    ClientP256,
+    /// A client's P-384 key.
+    ClientP384,
+    /// A client's Ed25519 key.
+    ClientEd25519,
+    /// An RSA key that nobody published.
+    StrangerRsa,
+    /// A P-256 key that nobody published.
+    StrangerP256,
+}
+
+impl TestKey {
+    /// The private key, PKCS#8 in PEM.
+    #[must_use]
+    pub const fn private_pem(self) -> &'static str {
+        match self {
+            Self::ProviderRsa => include_str!("../keys/op-rsa.pem"),
+            Self::ProviderRsaNext => include_str!("../keys/op-rsa-next.pem"),
+            Self::ProviderP256 => include_str!("../keys/op-p256.pem"),
+            Self::ProviderP256Next => include_str!("../keys/op-p256-next.pem"),
+            Self::ProviderP384 => include_str!("../keys/op-p384.pem"),
+            Self::ProviderEd25519 => include_str!("../keys/op-ed25519.pem"),
+            Self::ClientRsa => include_str!("../keys/client-rsa.pem"),
+            Self::ClientP256 => include_str!("../keys/client-p256.pem"),
+            Self::ClientP384 => include_str!("../keys/client-p384.pem"),
+            Self::ClientEd25519 => include_str!("../keys/client-ed25519.pem"),
+            Self::StrangerRsa => include_str!("../keys/stranger-rsa.pem"),
+            Self::StrangerP256 => include_str!("../keys/stranger-p256.pem"),
+        }
+    }
+
+    /// The client's key for an algorithm; `None` for a symmetric one.
+    #[must_use]
+    pub const fn client_for(algorithm: JwsAlgorithm) -> Option<Self> {
+        match algorithm {
+            JwsAlgorithm::Es256 => Some(Self::ClientP256),
+            JwsAlgorithm::Es384 => Some(Self::ClientP384),
+            JwsAlgorithm::EdDsa => Some(Self::ClientEd25519),
+            _ if algorithm.is_symmetric() => None,
+            _ => Some(Self::ClientRsa),
+        }
+    }
+
+    /// The public key as a JWK with `kid` (RFC 7638 thumbprint), `use` and `alg`.
+    ///
+    /// # Panics
+    ///
+    /// When the algorithm is not for this kind of key.
+    #[must_use]
+    pub fn public_jwk(self, algorithm: JwsAlgorithm) -> Value {
+        let mut jwk = jwk_numbers(&self.signer(algorithm).public_key());
+        jwk["kid"] = thumbprint(&jwk).into();
+        jwk["use"] = "sig".into();
+        jwk["alg"] = algorithm.name().into();
+        jwk
+    }
+
+    /// The key id: the RFC 7638 thumbprint.
+    #[must_use]
+    pub fn key_id(self) -> String {
+        thumbprint(&jwk_numbers(&self.signer(self.usual_algorithm()).public_key()))
+    }
+
+    pub(crate) const fn usual_algorithm(self) -> JwsAlgorithm {
+        match self {
+            Self::ProviderRsa | Self::ProviderRsaNext | Self::ClientRsa | Self::StrangerRsa => JwsAlgorithm::Rs256,
+            Self::ProviderP256 | Self::ProviderP256Next | Self::ClientP256 | Self::StrangerP256 => JwsAlgorithm::Es256,
+            Self::ProviderP384 | Self::ClientP384 => JwsAlgorithm::Es384,
+            Self::ProviderEd25519 | Self::ClientEd25519 => JwsAlgorithm::EdDsa,
+        }
+    }
+
+    fn signer(self, algorithm: JwsAlgorithm) -> Arc<dyn SigningKey> {
+        let text: String = self.private_pem().lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(text).expect("the key files of this crate are PEM");
+        importer().import_private(PrivateKey::Pkcs8(&der), algorithm).expect("the algorithm is for this kind of key")
+    }
+
+    /// Signs. Slow on purpose of simplicity: the key is read anew each time.
+    pub(crate) fn sign(self, algorithm: JwsAlgorithm, message: &[u8], seed: [u8; 32]) -> Vec<u8> {
+        self.signer(algorithm).sign(message, Entropy::from_bytes(seed)).expect("test keys sign")
+    }
+}
+
+impl fmt::Display for TestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+fn jwk_numbers(key: &OwnedPublicKey) -> Value {
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    match key {
+        OwnedPublicKey::Rsa { n, e } => json!({ "kty": "RSA", "n": text(n), "e": text(e) }),
+        OwnedPublicKey::Ec { curve, x, y } => {
+            let name = match curve {
+                Curve::P256 => "P-256",
+                Curve::P384 => "P-384",
+            };
+            json!({ "kty": "EC", "crv": name, "x": text(x), "y": text(y) })
+        }
+        OwnedPublicKey::Ed25519 { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(x) }),
+    }
+}
+
+/// RFC 7638: the required members in lexicographic order, without blanks.
+fn thumbprint(jwk: &Value) -> String {
+    let names: &[&str] = match jwk["kty"].as_str() {
+        Some("RSA") => &["e", "kty", "n"],
+        Some("EC") => &["crv", "kty", "x", "y"],
+        _ => &["crv", "kty", "x"],
+    };
+    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":{}", jwk[*name])).collect();
+    let text = format!("{{{}}}", members.join(","));
+    URL_SAFE_NO_PAD.encode(verifier().digest(Hash::Sha256, text.as_bytes()).as_bytes())
+}
