@@ -22,6 +22,7 @@ mod flow;
 mod id_token;
 mod issuer;
 pub mod jose;
+mod json;
 mod jwks;
 mod policy;
 pub mod providers;
@@ -55,7 +56,8 @@ pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};
 pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
 pub use secret::{
-    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, RefreshToken, UserCode,
+    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, PrivateJwk, RefreshToken,
+    UserCode,
 };
 pub use software_keys::{KeyFileError, SoftwareKey};
 pub use time::Timestamp;

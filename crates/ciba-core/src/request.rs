@@ -11,8 +11,9 @@ use crate::{
     error::Class,
     expect::Expectations,
     jose::base64url,
+    json::Object,
     secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
-    wire::{form::Form, json::Object, number},
+    wire::{form::Form, number},
 };
 
 mod check;

@@ -81,6 +81,8 @@ secret_string! {
     pub struct CompactIdToken;
     /// A `user_code` the person types (CIBA 7.1.2); never part of a snapshot.
     pub struct UserCode;
+    /// A private key as a JWK (RFC 7517): write it to a file only its owner reads.
+    pub struct PrivateJwk;
     /// A text a claim is compared with; may be a national id.
     pub struct ExpectedText;
 }

@@ -1,33 +1,100 @@
-//! Private keys in memory: read once, and answering key operations.
+//! Private keys in memory: read once from PEM or a JWK, and answering key operations.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use crate::{
     ask::{Input, KeyOperation, KeyTask},
-    crypto::{KeyImporter, KeyRejected, SigningKey},
+    crypto::{Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey},
     entropy::Entropy,
-    jose::JwsAlgorithm,
+    jose::{Curve, JwsAlgorithm, base64url, der, jwk, thumbprint},
+    json::Object,
+    secret::PrivateJwk,
 };
+
+/// The largest key file that is read, in bytes.
+const LONGEST_FILE: usize = 64 * 1024;
 
 /// A private key in memory, imported for one algorithm.
 #[derive(Debug, Clone)]
 pub struct SoftwareKey {
     key: Arc<dyn SigningKey>,
-    key_id: Option<Arc<str>>,
+    key_id: Arc<str>,
+}
+
+/// Why a key file was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a JWK.
+    Malformed,
+    /// Encrypted: decrypt it first.
+    Encrypted,
+    /// A public key or a certificate, where a private key is needed.
+    NotPrivate,
+    /// A symmetric key, where a key pair is needed.
+    Symmetric,
+    /// Nothing says which algorithm to use.
+    AlgorithmUnknown,
+    /// The backend does not take it.
+    Rejected(KeyRejected),
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a JWK"),
+            Self::Encrypted => f.write_str("the key is encrypted; decrypt it first"),
+            Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
+            Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
+            Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
+            Self::Rejected(_) => f.write_str("the key cannot be used"),
+        }
+    }
+}
+
+impl core::error::Error for KeyFileError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Rejected(reason) => Some(reason),
+            Self::Malformed | Self::Encrypted | Self::NotPrivate | Self::Symmetric | Self::AlgorithmUnknown => None,
+        }
+    }
+}
+
+impl From<KeyRejected> for KeyFileError {
+    fn from(reason: KeyRejected) -> Self {
+        Self::Rejected(reason)
+    }
 }
 
 impl SoftwareKey {
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1.
+    /// Reads PEM: PKCS#8, PKCS#1 or SEC1. The key id is the RFC 7638 thumbprint; see [`Self::with_key_id`].
     ///
     /// # Errors
     ///
     /// [`KeyFileError`].
     pub fn from_pem(pem: &str, algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
-        let _ = (pem, algorithm, importer);
-        todo!()
+        let (label, der) = read_pem(pem)?;
+        let key = match label {
+            "PRIVATE KEY" => PrivateKey::Pkcs8(&der),
+            "RSA PRIVATE KEY" => PrivateKey::Pkcs1(&der),
+            "EC PRIVATE KEY" => {
+                let (curve, d) = der::read_ec_private_key(&der).ok_or(KeyFileError::Malformed)?;
+                PrivateKey::Ec { curve, d }
+            }
+            "ENCRYPTED PRIVATE KEY" => return Err(KeyFileError::Encrypted),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(KeyFileError::NotPrivate),
+            _ => return Err(KeyFileError::Malformed),
+        };
+        Ok(Self::new(importer.import_private(key, algorithm)?, None, importer))
     }
 
-    /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only algorithm its kind has.
+    /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only algorithm its kind has. The
+    /// key id is the JWK's own, else the RFC 7638 thumbprint.
     ///
     /// # Errors
     ///
@@ -37,8 +104,106 @@ impl SoftwareKey {
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
     ) -> Result<Self, KeyFileError> {
-        let _ = (jwk, algorithm, importer);
-        todo!()
+        if jwk.len() > LONGEST_FILE {
+            return Err(KeyFileError::Malformed);
+        }
+        let mut members = Object::parse(jwk.as_bytes()).map_err(|_| KeyFileError::Malformed)?;
+        let mut text = |name| members.take_text(name).map_err(|_| KeyFileError::Malformed);
+        let (key_id, named) = (text("kid")?, text("alg")?);
+        if text("k")?.map(Zeroizing::new).is_some() {
+            return Err(KeyFileError::Symmetric);
+        }
+        let public = jwk::public_key(&mut members).ok_or(KeyFileError::Malformed)?;
+        let d = jwk::secret_bytes(&mut members, "d").ok_or(KeyFileError::NotPrivate)?;
+        let algorithm = match (algorithm, named) {
+            (Some(algorithm), _) => algorithm,
+            (None, Some(name)) => JwsAlgorithm::from_name(&name).ok_or(KeyRejected::UnsupportedAlgorithm)?,
+            (None, None) => match jwk::fitting(&public) {
+                [only] => *only,
+                _ => return Err(KeyFileError::AlgorithmUnknown),
+            },
+        };
+        let key = match &public {
+            OwnedPublicKey::Ec { curve, .. } => {
+                importer.import_private(PrivateKey::Ec { curve: *curve, d: &d }, algorithm)
+            }
+            OwnedPublicKey::Ed25519 { .. } => importer.import_private(PrivateKey::Ed25519(&d), algorithm),
+            OwnedPublicKey::Rsa { n, e } => {
+                let mut part = |name| jwk::secret_bytes(&mut members, name).ok_or(KeyFileError::Malformed);
+                let (p, q, dp, dq, qi) = (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
+                let document = der::rsa_private_key([n, e, &d, &p, &q, &dp, &dq, &qi]);
+                importer.import_private(PrivateKey::Pkcs1(&document), algorithm)
+            }
+        }?;
+        if key.public_key() != public {
+            return Err(KeyFileError::Rejected(KeyRejected::Malformed));
+        }
+        Ok(Self::new(key, key_id, importer))
+    }
+
+    /// Makes a new key pair: RSA of 2048 bits for RS* and PS*. Gives the private JWK too, which is the only way to keep it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRejected::UnsupportedAlgorithm`] for HMAC algorithms and for what the backend does not have.
+    pub fn generate(
+        algorithm: JwsAlgorithm,
+        entropy: Entropy,
+        importer: &dyn KeyImporter,
+    ) -> Result<(Self, PrivateJwk), KeyRejected> {
+        match algorithm {
+            JwsAlgorithm::Es256 | JwsAlgorithm::Es384 => {
+                let curve = if algorithm == JwsAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
+                // One block of SHA-512 is enough for both curves; a scalar out of range has a chance of 2^-32 at most.
+                let seed = Zeroizing::new(entropy.into_bytes());
+                let mut d = Zeroizing::new(importer.digest(Hash::Sha512, &*seed).as_bytes().to_vec());
+                d.truncate(curve.width());
+                let key = importer.import_private(PrivateKey::Ec { curve, d: &d }, algorithm)?;
+                Ok(Self::with_private_members(key, &[("d", &d)], importer))
+            }
+            JwsAlgorithm::EdDsa => {
+                let seed = Zeroizing::new(entropy.into_bytes());
+                let key = importer.import_private(PrivateKey::Ed25519(&*seed), algorithm)?;
+                Ok(Self::with_private_members(key, &[("d", &*seed)], importer))
+            }
+            JwsAlgorithm::Hs256 | JwsAlgorithm::Hs384 | JwsAlgorithm::Hs512 => Err(KeyRejected::UnsupportedAlgorithm),
+            _ => {
+                let document = importer.generate_rsa(entropy)?;
+                let key = importer.import_private(PrivateKey::Pkcs1(document.expose()), algorithm)?;
+                let [_, _, d, p, q, dp, dq, qi] =
+                    der::read_rsa_private_key(document.expose()).ok_or(KeyRejected::Malformed)?;
+                let members = [("d", d), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", qi)];
+                Ok(Self::with_private_members(key, &members, importer))
+            }
+        }
+    }
+
+    fn with_private_members(
+        key: Arc<dyn SigningKey>,
+        members: &[(&str, &[u8])],
+        importer: &dyn KeyImporter,
+    ) -> (Self, PrivateJwk) {
+        let key = Self::new(key, None, importer);
+        let public = key.public_jwk();
+        let mut jwk = Zeroizing::new(String::with_capacity(4096));
+        jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
+        for (name, bytes) in members {
+            let member = Zeroizing::new(format!(r#","{name}":"{}""#, &*Zeroizing::new(base64url::encode(bytes))));
+            jwk.push_str(&member);
+        }
+        jwk.push('}');
+        (key, PrivateJwk::new(jwk.as_str()))
+    }
+
+    fn new(key: Arc<dyn SigningKey>, key_id: Option<String>, importer: &dyn KeyImporter) -> Self {
+        let key_id = key_id.unwrap_or_else(|| thumbprint(key.public_key().borrow(), importer));
+        Self { key, key_id: key_id.into() }
+    }
+
+    /// The same key under the id it is registered with.
+    #[must_use]
+    pub fn with_key_id(self, key_id: impl Into<Arc<str>>) -> Self {
+        Self { key_id: key_id.into(), ..self }
     }
 
     /// The algorithm.
@@ -49,46 +214,60 @@ impl SoftwareKey {
 
     /// The key id: the JWK's own, or the RFC 7638 thumbprint.
     #[must_use]
-    pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+    pub fn key_id(&self) -> &str {
+        &self.key_id
     }
 
-    /// The signature for a key operation, which stays with the caller; `None` when this key cannot do it.
+    /// The public key's numbers.
     #[must_use]
-    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Option<Vec<u8>> {
-        let KeyTask::Sign(task) = operation.task();
-        if task.algorithm() != self.algorithm() {
-            return None;
-        }
-        self.key.sign(task.message(), entropy).ok()
+    pub fn public_key(&self) -> OwnedPublicKey {
+        self.key.public_key()
     }
 
-    /// The public key as a JWK with `kid`, `alg` and `use` (REQ-META-15).
+    /// The public key as a JWK with `kid`, `alg` and `use`, nothing private in it (REQ-META-15).
     #[must_use]
     pub fn public_jwk(&self) -> String {
-        todo!()
+        jwk::write_public(self.key.public_key().borrow(), self.algorithm(), &self.key_id)
+    }
+
+    /// Signs a message; the result has the form JWS wants.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningFailed`] when the backend could not sign.
+    pub fn sign(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
+        self.key.sign(message, entropy)
     }
 
     /// Carries out a key operation; one this key cannot do is answered as unavailable.
     #[must_use]
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
-        let _ = (operation, entropy);
-        todo!()
+        let signature = match operation.task() {
+            KeyTask::Sign(task) if task.algorithm() == self.algorithm() => self.sign(task.message(), entropy).ok(),
+            KeyTask::Sign(_) => None,
+        };
+        match signature {
+            Some(signature) => operation.answered(signature),
+            None => operation.unavailable(),
+        }
     }
 }
 
-/// Why a key file was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// Not PEM of a kind that is read, or not a JWK.
-    Malformed,
-    /// An encrypted PEM; decrypt it first.
-    Encrypted,
-    /// A public key, where a private one is needed.
-    NotPrivate,
-    /// Nothing says which algorithm to use.
-    AlgorithmUnknown,
-    /// The backend does not take it.
-    Rejected(KeyRejected),
+/// The first PEM block: its label and its content.
+fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
+    const BEGIN: &str = "-----BEGIN ";
+    let malformed = KeyFileError::Malformed;
+    if pem.len() > LONGEST_FILE {
+        return Err(malformed);
+    }
+    let (_, rest) = pem.split_once(BEGIN).ok_or(malformed)?;
+    let (label, rest) = rest.split_once("-----").ok_or(malformed)?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----")).ok_or(malformed)?;
+    if body.contains("ENCRYPTED") {
+        return Err(KeyFileError::Encrypted);
+    }
+    let mut text = Zeroizing::new(String::with_capacity(body.len()));
+    text.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
+    let content = STANDARD.decode(text.as_bytes()).map_err(|_| malformed)?;
+    Ok((label, Zeroizing::new(content)))
 }

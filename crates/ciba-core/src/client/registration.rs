@@ -5,10 +5,7 @@ use alloc::{string::String, vec::Vec};
 use serde_json::{Map, Value, json};
 
 use super::{ClientConfig, ConfigError};
-use crate::{
-    client_auth::ClientAuth,
-    wire::{json::Object, token::GRANT_TYPE},
-};
+use crate::{client_auth::ClientAuth, json::Object, wire::token::GRANT_TYPE};
 
 /// Members of a JWK that hold private or symmetric key material (RFC 7518 6).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

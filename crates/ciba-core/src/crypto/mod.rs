@@ -8,6 +8,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::entropy::Entropy;
 use crate::jose::{Curve, JwsAlgorithm};
+use crate::secret::Body;
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
@@ -69,13 +70,22 @@ pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
 }
 
 /// The signing half of a cryptography backend: makes [`SigningKey`]s.
-pub trait KeyImporter: fmt::Debug + Send + Sync {
+pub trait KeyImporter: Verifier {
     /// Imports a private key for one algorithm.
     ///
     /// # Errors
     ///
     /// [`KeyRejected`], as for public keys (REQ-AUTH-20).
     fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected>;
+
+    /// Makes an RSA key of 2048 bits: PKCS#1 DER.
+    ///
+    /// `entropy` is all the randomness that goes in; backends with randomness of their own ignore it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRejected::UnsupportedAlgorithm`] when the backend has no RSA.
+    fn generate_rsa(&self, entropy: Entropy) -> Result<Body, KeyRejected>;
 }
 
 /// The numbers of a public key, big-endian.
@@ -266,3 +276,20 @@ impl fmt::Display for KeyRejected {
 }
 
 impl core::error::Error for KeyRejected {}
+
+/// RSA moduli of 2048 to 8192 bits with an odd exponent of at least 3 (REQ-JWKS-13, ruling 4).
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+fn rsa_range_fits(n: &[u8], e: &[u8]) -> bool {
+    let leading = n.first().map_or(8, |byte| byte.leading_zeros());
+    let bits = n.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(8));
+    let is_odd = e.last().is_some_and(|byte| byte & 1 == 1);
+    let is_one = e.iter().rev().skip(1).all(|byte| *byte == 0) && e.last() == Some(&1);
+    (2048..=8192).contains(&bits) && is_odd && !is_one && e.len() <= 8
+}
+
+/// Splits an uncompressed SEC1 point into its coordinates.
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
+    let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(curve.width()).unwrap_or_default();
+    OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
+}

@@ -1,5 +1,235 @@
-//! The RustCrypto backend: pure Rust, `no_std`.
+//! The RustCrypto backend: pure Rust, `no_std`, on every target. RS* and PS* are in `rustcrypto_rsa`.
 
-/// The RustCrypto backend.
+use alloc::{sync::Arc, vec::Vec};
+use core::fmt;
+
+use hmac::{EagerHash, Hmac, KeyInit as _, Mac as _};
+use p256::{
+    ecdsa::signature::{Signer as _, Verifier as _},
+    pkcs8::DecodePrivateKey as _,
+};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::{
+    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, SigningFailed,
+    SigningKey, VerificationKey, Verifier, coordinates,
+};
+use crate::{
+    entropy::Entropy,
+    jose::{Curve, JwsAlgorithm},
+    secret::Body,
+};
+
+/// Cryptography by the RustCrypto crates.
+///
+/// ES256, ES384, EdDSA (strict verification), HMAC and SHA-2; RS* and PS* with the feature `rustcrypto-rsa`. ECDSA
+/// signatures are deterministic (RFC 6979, REQ-SEC-21). Services that sign with RSA are better served by
+/// [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times faster at it and carries no advisory (REQ-SEC-20).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RustCrypto;
+
+impl Verifier for RustCrypto {
+    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+        match (algorithm, key) {
+            (JwsAlgorithm::Es256, PublicKey::Ec { curve: Curve::P256, x, y }) => {
+                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P256, x, y)?);
+                Ok(Arc::new(Es256Public(key.map_err(|_| KeyRejected::Malformed)?)))
+            }
+            (JwsAlgorithm::Es384, PublicKey::Ec { curve: Curve::P384, x, y }) => {
+                let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P384, x, y)?);
+                Ok(Arc::new(Es384Public(key.map_err(|_| KeyRejected::Malformed)?)))
+            }
+            (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
+                let bytes = x.try_into().map_err(|_| KeyRejected::Malformed)?;
+                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyRejected::Malformed)?;
+                Ok(Arc::new(EdDsaPublic(key)))
+            }
+            #[cfg(feature = "rustcrypto-rsa")]
+            (algorithm, PublicKey::Rsa { n, e }) if is_rsa(algorithm) => super::rustcrypto_rsa::import(n, e, algorithm),
+            #[cfg(not(feature = "rustcrypto-rsa"))]
+            (algorithm, PublicKey::Rsa { .. }) if is_rsa(algorithm) => Err(KeyRejected::UnsupportedAlgorithm),
+            _ => Err(KeyRejected::WrongKind),
+        }
+    }
+
+    fn digest(&self, hash: Hash, data: &[u8]) -> Digest {
+        match hash {
+            Hash::Sha256 => Digest::new(&Sha256::digest(data)),
+            Hash::Sha384 => Digest::new(&Sha384::digest(data)),
+            Hash::Sha512 => Digest::new(&Sha512::digest(data)),
+        }
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8], data: &[u8]) -> Digest {
+        match hash {
+            Hash::Sha256 => mac::<Sha256>(key, data),
+            Hash::Sha384 => mac::<Sha384>(key, data),
+            Hash::Sha512 => mac::<Sha512>(key, data),
+        }
+    }
+}
+
+impl KeyImporter for RustCrypto {
+    fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+        match (algorithm, key) {
+            (JwsAlgorithm::Es256, PrivateKey::Pkcs8(der)) => {
+                let key = p256::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                Ok(Arc::new(Es256Private(key)))
+            }
+            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d }) => {
+                let key = p256::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
+                Ok(Arc::new(Es256Private(key)))
+            }
+            (JwsAlgorithm::Es384, PrivateKey::Pkcs8(der)) => {
+                let key = p384::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                Ok(Arc::new(Es384Private(key)))
+            }
+            (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, d }) => {
+                let key = p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
+                Ok(Arc::new(Es384Private(key)))
+            }
+            (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
+                let key = ed25519_dalek::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                Ok(Arc::new(EdDsaPrivate(key)))
+            }
+            (JwsAlgorithm::EdDsa, PrivateKey::Ed25519(seed)) => {
+                let seed = seed.try_into().map_err(|_| KeyRejected::Malformed)?;
+                Ok(Arc::new(EdDsaPrivate(ed25519_dalek::SigningKey::from_bytes(seed))))
+            }
+            #[cfg(feature = "rustcrypto-rsa")]
+            (algorithm, PrivateKey::Pkcs8(_) | PrivateKey::Pkcs1(_)) if is_rsa(algorithm) => {
+                super::rustcrypto_rsa::import_private(key, algorithm)
+            }
+            #[cfg(not(feature = "rustcrypto-rsa"))]
+            (algorithm, PrivateKey::Pkcs8(_) | PrivateKey::Pkcs1(_)) if is_rsa(algorithm) => {
+                Err(KeyRejected::UnsupportedAlgorithm)
+            }
+            _ => Err(KeyRejected::WrongKind),
+        }
+    }
+
+    #[cfg(feature = "rustcrypto-rsa")]
+    fn generate_rsa(&self, entropy: Entropy) -> Result<Body, KeyRejected> {
+        super::rustcrypto_rsa::generate(entropy)
+    }
+
+    #[cfg(not(feature = "rustcrypto-rsa"))]
+    fn generate_rsa(&self, _: Entropy) -> Result<Body, KeyRejected> {
+        Err(KeyRejected::UnsupportedAlgorithm)
+    }
+}
+
+const fn is_rsa(algorithm: JwsAlgorithm) -> bool {
+    matches!(
+        algorithm,
+        JwsAlgorithm::Rs256
+            | JwsAlgorithm::Rs384
+            | JwsAlgorithm::Rs512
+            | JwsAlgorithm::Ps256
+            | JwsAlgorithm::Ps384
+            | JwsAlgorithm::Ps512
+    )
+}
+
+fn mac<D: EagerHash>(key: &[u8], data: &[u8]) -> Digest {
+    // HMAC takes keys of any length; the other branch is never taken.
+    let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return Digest::new(&[]) };
+    mac.update(data);
+    Digest::new(&mac.finalize().into_bytes())
+}
+
+/// SEC1 uncompressed form; the coordinates have to have their full width (REQ-JWKS-14).
+fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected> {
+    if x.len() != curve.width() || y.len() != curve.width() {
+        return Err(KeyRejected::Malformed);
+    }
+    let mut point = Vec::with_capacity(1 + 2 * curve.width());
+    point.push(4);
+    point.extend_from_slice(x);
+    point.extend_from_slice(y);
+    Ok(point)
+}
+
+/// Declares the two halves of ECDSA on one curve.
+macro_rules! ecdsa {
+    ($public:ident, $private:ident, $curve:ident, $module:ident, $algorithm:ident) => {
+        struct $public($module::ecdsa::VerifyingKey);
+
+        impl VerificationKey for $public {
+            fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+                // Exactly R and S of full width, neither of them zero (RFC 7518 3.4).
+                let signature = $module::ecdsa::Signature::from_slice(signature).map_err(|_| BadSignature)?;
+                self.0.verify(message, &signature).map_err(|_| BadSignature)
+            }
+        }
+
+        impl fmt::Debug for $public {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($public), "(..)"))
+            }
+        }
+
+        struct $private($module::ecdsa::SigningKey);
+
+        impl SigningKey for $private {
+            fn algorithm(&self) -> JwsAlgorithm {
+                JwsAlgorithm::$algorithm
+            }
+
+            fn sign(&self, message: &[u8], _: Entropy) -> Result<Vec<u8>, SigningFailed> {
+                let signature: $module::ecdsa::Signature = self.0.try_sign(message).map_err(|_| SigningFailed)?;
+                Ok(signature.to_vec())
+            }
+
+            fn public_key(&self) -> OwnedPublicKey {
+                coordinates(Curve::$curve, self.0.verifying_key().to_sec1_point(false).as_bytes())
+            }
+        }
+
+        impl fmt::Debug for $private {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($private), "(..)"))
+            }
+        }
+    };
+}
+
+ecdsa!(Es256Public, Es256Private, P256, p256, Es256);
+ecdsa!(Es384Public, Es384Private, P384, p384, Es384);
+
+struct EdDsaPublic(ed25519_dalek::VerifyingKey);
+
+impl VerificationKey for EdDsaPublic {
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| BadSignature)?;
+        self.0.verify_strict(message, &signature).map_err(|_| BadSignature)
+    }
+}
+
+impl fmt::Debug for EdDsaPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EdDsaPublic(..)")
+    }
+}
+
+struct EdDsaPrivate(ed25519_dalek::SigningKey);
+
+impl SigningKey for EdDsaPrivate {
+    fn algorithm(&self) -> JwsAlgorithm {
+        JwsAlgorithm::EdDsa
+    }
+
+    fn sign(&self, message: &[u8], _: Entropy) -> Result<Vec<u8>, SigningFailed> {
+        Ok(self.0.try_sign(message).map_err(|_| SigningFailed)?.to_vec())
+    }
+
+    fn public_key(&self) -> OwnedPublicKey {
+        OwnedPublicKey::Ed25519 { x: self.0.verifying_key().to_bytes().to_vec() }
+    }
+}
+
+impl fmt::Debug for EdDsaPrivate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EdDsaPrivate(..)")
+    }
+}

@@ -1,1 +1,203 @@
 //! RS* and PS* for the RustCrypto backend.
+//!
+//! Every private-key operation is blinded: only the `…_with_rng` methods are called, with a generator seeded by the caller's
+//! entropy (REQ-SEC-20). Verification needs public keys only, which RUSTSEC-2023-0071 does not concern.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{convert::Infallible, fmt};
+
+use rsa::{
+    BoxedUint, PrivateKey as RsaPrivate, PublicKey as RsaPublic,
+    pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _},
+    pkcs8::DecodePrivateKey as _,
+    rand_core::{TryCryptoRng, TryRng},
+    traits::PublicKeyParts as _,
+};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use zeroize::Zeroize as _;
+
+use super::{
+    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey, VerificationKey, rsa_range_fits,
+};
+use crate::{entropy::Entropy, jose::JwsAlgorithm, secret::Body};
+
+/// The padding and hash an RSA key was imported for.
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Pkcs1Sha256,
+    Pkcs1Sha384,
+    Pkcs1Sha512,
+    PssSha256,
+    PssSha384,
+    PssSha512,
+}
+
+impl Scheme {
+    const fn of(algorithm: JwsAlgorithm) -> Result<Self, KeyRejected> {
+        Ok(match algorithm {
+            JwsAlgorithm::Rs256 => Self::Pkcs1Sha256,
+            JwsAlgorithm::Rs384 => Self::Pkcs1Sha384,
+            JwsAlgorithm::Rs512 => Self::Pkcs1Sha512,
+            JwsAlgorithm::Ps256 => Self::PssSha256,
+            JwsAlgorithm::Ps384 => Self::PssSha384,
+            JwsAlgorithm::Ps512 => Self::PssSha512,
+            _ => return Err(KeyRejected::WrongKind),
+        })
+    }
+}
+
+pub(super) fn import(n: &[u8], e: &[u8], algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    let scheme = Scheme::of(algorithm)?;
+    if !rsa_range_fits(n, e) {
+        return Err(KeyRejected::OutOfRange);
+    }
+    let number = |bytes: &[u8]| {
+        let bits = u32::try_from(bytes.len().saturating_mul(8)).map_err(|_| KeyRejected::OutOfRange)?;
+        BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyRejected::Malformed)
+    };
+    let key = RsaPublic::new(number(n)?, number(e)?).map_err(|_| KeyRejected::OutOfRange)?;
+    Ok(Arc::new(Public { key, scheme }))
+}
+
+pub(super) fn import_private(key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+    let scheme = Scheme::of(algorithm)?;
+    let key = match key {
+        PrivateKey::Pkcs8(der) => RsaPrivate::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?,
+        PrivateKey::Pkcs1(der) => RsaPrivate::from_pkcs1_der(der).map_err(|_| KeyRejected::Malformed)?,
+        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
+    };
+    key.validate().map_err(|_| KeyRejected::Malformed)?;
+    if !rsa_range_fits(&key.n_bytes(), &key.e_bytes()) {
+        return Err(KeyRejected::OutOfRange);
+    }
+    Ok(Arc::new(Private { key, scheme, algorithm }))
+}
+
+/// A new key of 2048 bits, all of it drawn from the caller's entropy.
+pub(super) fn generate(entropy: Entropy) -> Result<Body, KeyRejected> {
+    let key = RsaPrivate::new(&mut Stream::seeded(entropy), 2048).map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
+    let der = key.to_pkcs1_der().map_err(|_| KeyRejected::Malformed)?;
+    Ok(Body::new(der.as_bytes()))
+}
+
+struct Public {
+    key: RsaPublic,
+    scheme: Scheme,
+}
+
+impl VerificationKey for Public {
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        // The salt has the length of the hash, no other (RFC 7518 3.5).
+        match self.scheme {
+            Scheme::Pkcs1Sha256 => self.key.pkcs1v15_verify::<Sha256>(message, signature),
+            Scheme::Pkcs1Sha384 => self.key.pkcs1v15_verify::<Sha384>(message, signature),
+            Scheme::Pkcs1Sha512 => self.key.pkcs1v15_verify::<Sha512>(message, signature),
+            Scheme::PssSha256 => self.key.pss_verify::<Sha256>(message, signature),
+            Scheme::PssSha384 => self.key.pss_verify::<Sha384>(message, signature),
+            Scheme::PssSha512 => self.key.pss_verify::<Sha512>(message, signature),
+        }
+        .map_err(|_| BadSignature)
+    }
+}
+
+impl fmt::Debug for Public {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaPublic({:?})", self.scheme)
+    }
+}
+
+struct Private {
+    key: RsaPrivate,
+    scheme: Scheme,
+    algorithm: JwsAlgorithm,
+}
+
+impl SigningKey for Private {
+    fn algorithm(&self) -> JwsAlgorithm {
+        self.algorithm
+    }
+
+    fn sign(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
+        let mut rng = Stream::seeded(entropy);
+        match self.scheme {
+            Scheme::Pkcs1Sha256 => self.key.pkcs1v15_sign_with_rng::<Sha256, _>(&mut rng, message),
+            Scheme::Pkcs1Sha384 => self.key.pkcs1v15_sign_with_rng::<Sha384, _>(&mut rng, message),
+            Scheme::Pkcs1Sha512 => self.key.pkcs1v15_sign_with_rng::<Sha512, _>(&mut rng, message),
+            Scheme::PssSha256 => self.key.pss_sign_with_rng::<Sha256, _>(&mut rng, message),
+            Scheme::PssSha384 => self.key.pss_sign_with_rng::<Sha384, _>(&mut rng, message),
+            Scheme::PssSha512 => self.key.pss_sign_with_rng::<Sha512, _>(&mut rng, message),
+        }
+        .map_err(|_| SigningFailed)
+    }
+
+    fn public_key(&self) -> OwnedPublicKey {
+        OwnedPublicKey::Rsa { n: self.key.n_bytes().to_vec(), e: self.key.e_bytes().to_vec() }
+    }
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaPrivate({:?})", self.scheme)
+    }
+}
+
+/// The caller's entropy stretched to as many bytes as an operation takes: SHA-256 over the seed and a counter.
+struct Stream {
+    seed: [u8; 32],
+    counter: u64,
+    block: [u8; 32],
+    used: usize,
+}
+
+impl Stream {
+    fn seeded(entropy: Entropy) -> Self {
+        Self { seed: entropy.into_bytes(), counter: 0, block: [0; 32], used: 32 }
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.used >= self.block.len() {
+            let mut hash = Sha256::new();
+            hash.update(b"ciba blinding");
+            hash.update(self.seed);
+            hash.update(self.counter.to_be_bytes());
+            self.block = hash.finalize().into();
+            self.counter = self.counter.wrapping_add(1);
+            self.used = 0;
+        }
+        let byte = self.block.get(self.used).copied().unwrap_or_default();
+        self.used += 1;
+        byte
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for slot in out {
+            *slot = self.byte();
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Stream {}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+        self.block.zeroize();
+    }
+}

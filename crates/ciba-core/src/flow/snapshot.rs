@@ -9,7 +9,6 @@ use zeroize::Zeroize as _;
 use super::{
     Flow,
     authorizing::Authorizing,
-    exchange::Making,
     grant::{Grant, Spacing, Terms},
     pending::Pending,
     phase::{Phase, Questions, Tick},

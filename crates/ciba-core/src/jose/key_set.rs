@@ -4,10 +4,12 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use crate::{
+    bounds,
     crypto::{VerificationKey, Verifier},
     error::Fault,
     issuer::Issuer,
-    jose::JwsAlgorithm,
+    jose::{JwsAlgorithm, jwk},
+    json,
 };
 
 /// An issuer's keys, imported once for every algorithm each of them fits. Cheap to clone.
@@ -27,6 +29,13 @@ struct ImportedKey {
     algorithms: Vec<(JwsAlgorithm, Arc<dyn VerificationKey>)>,
 }
 
+impl ImportedKey {
+    fn new(jwk: jwk::PublicJwk, verifier: &dyn Verifier) -> Self {
+        let import = |algorithm: JwsAlgorithm| Some((algorithm, verifier.import(jwk.key.borrow(), algorithm).ok()?));
+        Self { algorithms: jwk.algorithms.iter().copied().filter_map(import).collect(), key_id: jwk.key_id }
+    }
+}
+
 impl KeySet {
     /// A fixed set for a provider without `jwks_uri` (REQ-JWKS-23).
     ///
@@ -37,15 +46,35 @@ impl KeySet {
         Self::import(issuer.shared(), 0, document, verifier)
     }
 
-    /// Reads a key set and imports every usable key.
+    /// Reads a key set (RFC 7517 5) and imports every usable key for every algorithm it fits.
+    ///
+    /// Keys of unknown kind, malformed keys and keys the backend rejects are skipped one by one (ruling 4, REQ-JWKS-03). In a
+    /// set that also holds encryption keys only keys marked `use: sig` count (REQ-JWKS-16).
     pub(crate) fn import(
         issuer: Arc<str>,
         generation: u64,
         document: &[u8],
         verifier: &dyn Verifier,
     ) -> Result<Self, Fault> {
-        let _ = (issuer, generation, document, verifier);
-        todo!()
+        let members = json::raw_members(document)?;
+        let keys = members.iter().find(|(name, _)| name == "keys").ok_or(Fault::MissingMember("keys"))?;
+        let keys = json::raw_items(keys.1).ok_or(Fault::BadMember("keys"))?;
+        let mut is_mixed = false;
+        let mut usable = Vec::new();
+        for key in keys.into_iter().take(bounds::KEYS_IN_SET) {
+            match jwk::read(key.get()) {
+                jwk::Found::Signing(key) => usable.push(key),
+                jwk::Found::Encryption => is_mixed = true,
+                jwk::Found::Unusable => {}
+            }
+        }
+        let keys = usable
+            .into_iter()
+            .filter(|key| key.has_use || !is_mixed)
+            .map(|key| ImportedKey::new(key, verifier))
+            .filter(|key| !key.algorithms.is_empty())
+            .collect();
+        Ok(Self(Arc::new(Keys { issuer, generation, keys })))
     }
 
     /// Whose keys.
@@ -78,17 +107,5 @@ impl KeySet {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeySet({} keys of {})", self.0.keys.len(), self.0.issuer)
-    }
-}
-
-#[cfg(test)]
-impl KeySet {
-    /// A set of keys that were imported elsewhere.
-    pub(crate) fn of(issuer: &str, keys: Vec<(Option<&str>, JwsAlgorithm, Arc<dyn VerificationKey>)>) -> Self {
-        let imported = |(key_id, algorithm, key): (Option<&str>, _, _)| ImportedKey {
-            key_id: key_id.map(Into::into),
-            algorithms: alloc::vec![(algorithm, key)],
-        };
-        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys: keys.into_iter().map(imported).collect() }))
     }
 }

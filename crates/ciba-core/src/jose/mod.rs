@@ -3,11 +3,14 @@
 mod alg;
 pub(crate) mod base64url;
 pub(crate) mod compact;
+pub(crate) mod der;
 pub(crate) mod header;
+pub(crate) mod jwk;
 mod key_set;
 pub(crate) mod object;
 pub(crate) mod scalar;
 
 pub use alg::{Curve, JwsAlgorithm};
 pub use compact::verify_compact;
+pub use jwk::thumbprint;
 pub use key_set::KeySet;

@@ -7,11 +7,11 @@ use crate::{
     ask::Endpoint,
     bounds,
     error::{Fault, Misbehaviour},
+    json::Object,
     secret::AuthReqId,
     time::Timestamp,
     wire::{
         Members, Response, ServerAnswer,
-        json::Object,
         number::{self, Interval},
         server_answer::Content,
     },

@@ -9,8 +9,9 @@ use crate::{
     error::{Class, Fault, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
+    json::Object,
     url::Url,
-    wire::{Members, json::Object},
+    wire::Members,
 };
 
 /// How the result of an authentication reaches the client (CIBA 5). A client is registered for exactly one.

@@ -5,7 +5,7 @@ pub(crate) mod authorize;
 pub(crate) mod form;
 #[cfg(feature = "http")]
 mod http;
-pub(crate) mod json;
+
 mod message;
 pub(crate) mod metadata;
 pub(crate) mod number;
@@ -15,6 +15,6 @@ mod retry_after;
 mod server_answer;
 pub(crate) mod token;
 
-pub use json::Members;
+pub use crate::json::Members;
 pub use message::{Headers, Method, Request, Response};
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

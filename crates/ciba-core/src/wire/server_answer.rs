@@ -9,8 +9,9 @@ use crate::{
     ask::Endpoint,
     bounds::{TEXT_BYTES, plain_text},
     error::Fault,
+    json::Object,
     time::Timestamp,
-    wire::{Headers, Members, Response, json::Object, retry_after::retry_after},
+    wire::{Headers, Members, Response, retry_after::retry_after},
 };
 
 /// Declares the registered codes and their names once.

@@ -7,12 +7,12 @@ use crate::{
     ask::Endpoint,
     bounds,
     error::{Fault, Misbehaviour},
+    json::Object,
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
     wire::{
         ErrorCode, Members, Response, ServerAnswer,
         form::Form,
-        json::Object,
         number::{self, Interval},
         retry_after::retry_after,
         server_answer::{Content, ErrorMembers},

@@ -1,0 +1,152 @@
+//! The few DER structures between a JWK or PEM file and a backend: RSA keys (RFC 8017 A.1) and EC private keys (RFC 5915).
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::jose::Curve;
+
+const INTEGER: u8 = 0x02;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+/// `[0]`, explicit.
+const PARAMETERS: u8 = 0xa0;
+
+const P256_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+
+/// One element: tag, length, content.
+fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
+    out.push(tag);
+    let length = content.len().to_be_bytes();
+    let significant = length.iter().position(|byte| *byte != 0).and_then(|at| length.get(at..)).unwrap_or(&[0]);
+    match significant {
+        [short] if *short < 0x80 => out.push(*short),
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(content);
+}
+
+/// A non-negative integer, big-endian, leading zeros dropped or one added as DER wants.
+fn integer(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let digits = bytes.get(start..).unwrap_or_default();
+    let mut content = Zeroizing::new(Vec::with_capacity(digits.len().saturating_add(1)));
+    if digits.first().is_none_or(|byte| *byte >= 0x80) {
+        content.push(0);
+    }
+    content.extend_from_slice(digits);
+    element(INTEGER, &content, out);
+}
+
+fn sequence_of_integers(integers: &[&[u8]]) -> Vec<u8> {
+    let room = integers.iter().map(|bytes| bytes.len().saturating_add(6)).sum();
+    let mut content = Zeroizing::new(Vec::with_capacity(room));
+    for bytes in integers {
+        integer(bytes, &mut content);
+    }
+    let mut out = Vec::with_capacity(room.saturating_add(6));
+    element(SEQUENCE, &content, &mut out);
+    out
+}
+
+/// `RSAPublicKey`.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
+    sequence_of_integers(&[n, e])
+}
+
+/// Reads `RSAPublicKey`: modulus and exponent.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn read_rsa_public_key(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    let (n, e) = (take(INTEGER, &mut content)?, take(INTEGER, &mut content)?);
+    Some((n.strip_prefix(&[0]).unwrap_or(n), e.strip_prefix(&[0]).unwrap_or(e)))
+}
+
+/// The numbers of an RSA private key in the order of `RSAPrivateKey`: n, e, d, p, q, dp, dq, qi.
+pub(crate) type RsaNumbers<'a> = [&'a [u8]; 8];
+
+/// `RSAPrivateKey` of two primes.
+pub(crate) fn rsa_private_key(numbers: RsaNumbers<'_>) -> Zeroizing<Vec<u8>> {
+    let [n, e, d, p, q, dp, dq, qi] = numbers;
+    Zeroizing::new(sequence_of_integers(&[&[0], n, e, d, p, q, dp, dq, qi]))
+}
+
+/// `ECPrivateKey` with its curve.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn ec_private_key(curve: Curve, d: &[u8]) -> Zeroizing<Vec<u8>> {
+    let oid = match curve {
+        Curve::P256 => P256_OID,
+        Curve::P384 => P384_OID,
+    };
+    let mut content = Zeroizing::new(Vec::with_capacity(d.len().saturating_add(32)));
+    integer(&[1], &mut content);
+    element(OCTET_STRING, d, &mut content);
+    let mut parameters = Vec::new();
+    element(OBJECT_IDENTIFIER, oid, &mut parameters);
+    element(PARAMETERS, &parameters, &mut content);
+    let mut out = Zeroizing::new(Vec::with_capacity(content.len().saturating_add(6)));
+    element(SEQUENCE, &content, &mut out);
+    out
+}
+
+/// Takes one element with this tag off the front.
+fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (found, rest) = input.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = match *first {
+        short @ 0..0x80 => (usize::from(short), rest),
+        long => {
+            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
+            let is_minimal = digits.first().is_some_and(|digit| *digit != 0) && digits.len() <= 4;
+            let length =
+                digits.iter().try_fold(0_usize, |sum, digit| sum.checked_mul(256)?.checked_add((*digit).into()));
+            (length.filter(|length| is_minimal && *length >= 0x80)?, rest)
+        }
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    if *found != tag {
+        return None;
+    }
+    *input = rest;
+    Some(content)
+}
+
+/// Reads `ECPrivateKey` (SEC1 PEM files hold it): the curve and the scalar.
+pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<(Curve, &[u8])> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    take(INTEGER, &mut content).filter(|version| *version == [1])?;
+    let d = take(OCTET_STRING, &mut content)?;
+    let mut parameters = take(PARAMETERS, &mut content)?;
+    let curve = match take(OBJECT_IDENTIFIER, &mut parameters)? {
+        P256_OID => Curve::P256,
+        P384_OID => Curve::P384,
+        _ => return None,
+    };
+    Some((curve, d)).filter(|_| d.len() == curve.width())
+}
+
+/// Reads `RSAPrivateKey` of two primes.
+pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    take(INTEGER, &mut content).filter(|version| *version == [0])?;
+    let mut numbers: RsaNumbers<'_> = [&[]; 8];
+    for number in &mut numbers {
+        let digits = take(INTEGER, &mut content)?;
+        *number = digits.strip_prefix(&[0]).unwrap_or(digits);
+    }
+    content.is_empty().then_some(numbers)
+}
+
+/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208).
+pub(crate) fn read_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    take(INTEGER, &mut content)?;
+    take(SEQUENCE, &mut content)?;
+    take(OCTET_STRING, &mut content)
+}
