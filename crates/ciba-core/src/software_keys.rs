@@ -235,17 +235,25 @@ impl SoftwareKey {
     /// # Errors
     ///
     /// [`SigningFailed`] when the backend could not sign.
-    pub fn sign(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
+    pub fn sign_message(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
         self.key.sign(message, entropy)
+    }
+
+    /// The signature a key operation asks for; `None` when this key cannot do it.
+    #[must_use]
+    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Option<Vec<u8>> {
+        match operation.task() {
+            KeyTask::Sign(task) if task.algorithm() == self.algorithm() => {
+                self.sign_message(task.message(), entropy).ok()
+            }
+            KeyTask::Sign(_) => None,
+        }
     }
 
     /// Carries out a key operation; one this key cannot do is answered as unavailable.
     #[must_use]
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
-        let signature = match operation.task() {
-            KeyTask::Sign(task) if task.algorithm() == self.algorithm() => self.sign(task.message(), entropy).ok(),
-            KeyTask::Sign(_) => None,
-        };
+        let signature = self.sign(&operation, entropy);
         match signature {
             Some(signature) => operation.answered(signature),
             None => operation.unavailable(),

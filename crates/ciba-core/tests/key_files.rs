@@ -24,7 +24,7 @@ fn entropy() -> Entropy {
 }
 
 fn cross_check(key: &SoftwareKey) {
-    let signature = key.sign(b"message", entropy()).unwrap();
+    let signature = key.sign_message(b"message", entropy()).unwrap();
     for verifier in BACKENDS {
         let public = verifier.import(key.public_key().borrow(), key.algorithm()).unwrap();
         assert_eq!(public.verify(b"message", &signature), Ok(()), "{}", key.algorithm());
