@@ -482,6 +482,23 @@ mod tests {
         assert_eq!(mac, base64url::encode(expected.as_bytes()));
     }
 
+    /// REQ-AUTH-22
+    #[cfg(feature = "rustcrypto")]
+    #[test]
+    fn the_mac_of_an_assertion_is_hmac_under_the_octets_of_the_secret() {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+
+        // Valid base64, which must not be decoded.
+        let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==";
+        let auth = ClientAuth::ClientSecretJwt { secret: ClientSecret::new(secret), algorithm: JwsAlgorithm::Hs256 };
+        let builder = builder().client_auth(auth).verifier(Arc::new(crate::crypto::RustCrypto));
+        let applied = ready(builder, Endpoint::Token);
+        let (input, mac) = assertion(&applied).rsplit_once('.').unwrap();
+        let mut expected = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        expected.update(input.as_bytes());
+        assert_eq!(mac, base64url::encode(expected.finalize().into_bytes()));
+    }
+
     /// REQ-AUTH-09
     #[test]
     fn no_character_of_an_id_breaks_out_of_its_json_string() {

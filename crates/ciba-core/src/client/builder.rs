@@ -481,6 +481,12 @@ fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut 
 }
 
 /// The backend that is there without being asked for.
+#[cfg(feature = "rustcrypto")]
+fn default_verifier() -> Option<Arc<dyn Verifier>> {
+    Some(Arc::new(crate::crypto::RustCrypto))
+}
+
+#[cfg(not(feature = "rustcrypto"))]
 fn default_verifier() -> Option<Arc<dyn Verifier>> {
     None
 }

@@ -421,3 +421,10 @@ fn debug_of_a_configuration_shows_no_secret() {
     assert!(!format!("{builder:?}").contains("sentinel"));
     assert!(!format!("{:?}", builder.build().unwrap()).contains("sentinel"));
 }
+
+#[test]
+fn a_backend_that_checks_is_there_by_default_or_missed_by_name() {
+    let bare = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap()).client_auth(private_key_jwt());
+    let expected = if cfg!(feature = "rustcrypto") { vec![] } else { vec![missing("verifier")] };
+    assert_eq!(findings(bare), expected);
+}
