@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 use reqwest::{Certificate, Client, ClientBuilder};
 
 /// A builder with the platform's roots.
+#[must_use]
 pub fn platform_roots() -> ClientBuilder {
     Client::builder()
 }

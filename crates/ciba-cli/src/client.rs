@@ -1,0 +1,327 @@
+//! From options to a client: files read, secrets fetched, everything checked before anything is sent.
+
+use std::{fs, path::Path, sync::Arc};
+
+use ciba_core::{
+    Audience, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, Issuer,
+    KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata, SoftwareKey, Url,
+    crypto::{AwsLcRs, KeyRejected, Verifier},
+    jose::JwsAlgorithm,
+    providers::idura,
+};
+
+use crate::{
+    args::{AuthMethod, Basic, Client, Provider},
+    exit::Stop,
+    state_file::reason,
+};
+
+/// The environment variable that holds the client secret when no file does.
+pub(crate) const SECRET_VARIABLE: &str = "CIBA_CLIENT_SECRET";
+
+/// The backend for everything: it is in the program anyway for TLS, it is fast, and its RSA signing is constant-time.
+pub(crate) const fn backend() -> AwsLcRs {
+    AwsLcRs
+}
+
+/// A client whose files were read and whose options make sense together; the provider's metadata is still to come.
+pub(crate) struct Prepared {
+    pub(crate) issuer: Option<Issuer>,
+    pub(crate) provider: Provider,
+    client_id: ClientId,
+    auth: ClientAuth,
+    pub(crate) key: Option<SoftwareKey>,
+    backchannel_endpoint: Option<Url>,
+    token_endpoint: Option<Url>,
+    jwks_uri: Option<Url>,
+    audience: Audience,
+    token_audience: Audience,
+    id_token_algorithm: JwsAlgorithm,
+    user_codes: bool,
+}
+
+impl Prepared {
+    /// Reads what the options name.
+    pub(crate) fn new(options: &Client) -> Result<Self, Stop> {
+        let client_id = options.client_id.as_deref().ok_or_else(|| Stop::usage("--client-id is missing"))?;
+        let client_id =
+            ClientId::new(client_id).map_err(|_| Stop::usage("--client-id is empty or not printable ASCII"))?;
+        let (auth, key) = client_auth(options)?;
+        let loopback = loopback(options);
+        let endpoint =
+            |option, text: &Option<String>| text.as_deref().map(|text| url(option, text, loopback)).transpose();
+        let audience = audience(options.audience.as_deref());
+        Ok(Self {
+            issuer: issuer(options)?,
+            provider: options.provider.unwrap_or_default(),
+            client_id,
+            auth,
+            key,
+            backchannel_endpoint: endpoint("--backchannel-endpoint", &options.backchannel_endpoint)?,
+            token_endpoint: endpoint("--token-endpoint", &options.token_endpoint)?,
+            jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
+            token_audience: options
+                .token_audience
+                .as_deref()
+                .map_or(audience.clone(), |text| crate::client::audience(Some(text))),
+            audience,
+            id_token_algorithm: options
+                .id_token_alg
+                .as_deref()
+                .and_then(JwsAlgorithm::from_name)
+                .unwrap_or(JwsAlgorithm::Rs256),
+            user_codes: false,
+        })
+    }
+
+    /// The client was registered for user codes: one is about to be sent.
+    pub(crate) fn with_user_codes(self, user_codes: bool) -> Self {
+        Self { user_codes, ..self }
+    }
+
+    /// Whether the options say everything that metadata would say.
+    fn needs_metadata(&self) -> bool {
+        // Idura's endpoints are known, its keys are not.
+        self.backchannel_endpoint.is_none()
+            || self.token_endpoint.is_none()
+            || (self.jwks_uri.is_none() && !self.id_token_algorithm.is_symmetric())
+    }
+
+    /// Metadata that does not have to be fetched: from the file of `--metadata`, or none because nothing is missing.
+    pub(crate) fn metadata_at_hand(
+        &self,
+        options: &Client,
+    ) -> Result<Option<Result<ProviderMetadata, MetadataError>>, Stop> {
+        if let Some(path) = &options.metadata {
+            return metadata_file(path, self.issuer.as_ref(), loopback(options)).map(Some);
+        }
+        let issuer = self.issuer.as_ref().ok_or_else(|| Stop::usage("--issuer is missing"))?;
+        Ok((!self.needs_metadata()).then(|| Ok(ProviderMetadata::by_hand(issuer.clone()))))
+    }
+
+    /// The configuration, checked against what the provider offers.
+    pub(crate) fn configure(&self, metadata: ProviderMetadata) -> Result<Arc<ClientConfig>, Stop> {
+        let metadata = match self.provider {
+            Provider::Generic => metadata,
+            Provider::Idura => idura::complete(metadata)
+                .map_err(|error| Stop::usage(format!("the issuer cannot be continued by a path: {error}")))?,
+        };
+        self.builder(metadata)
+            .build()
+            .map_err(|errors| Stop::usage(format!("this client cannot work with this provider: {errors}")))
+    }
+
+    pub(crate) fn builder(&self, metadata: ProviderMetadata) -> ClientConfigBuilder {
+        let mut builder = ClientConfig::builder(metadata, self.client_id.clone())
+            .client_auth(self.auth.clone())
+            .backchannel_audience(self.audience.clone())
+            .token_audience(self.token_audience.clone())
+            .id_token_algorithm(self.id_token_algorithm)
+            .verifier(Arc::new(backend()) as Arc<dyn Verifier>);
+        if let Some(url) = &self.backchannel_endpoint {
+            builder = builder.backchannel_endpoint(url.clone());
+        }
+        if let Some(url) = &self.token_endpoint {
+            builder = builder.token_endpoint(url.clone());
+        }
+        if let Some(url) = &self.jwks_uri {
+            builder = builder.jwks_uri(url.clone());
+        }
+        if self.user_codes {
+            builder = builder.user_codes();
+        }
+        builder
+    }
+}
+
+/// The issuer of the options, if they name one.
+pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
+    let read = |text: &String| {
+        Issuer::parse_with(text.as_str(), loopback(options))
+            .map_err(|error| Stop::usage(format!("--issuer cannot be used: {error}{}", loopback_advice(text, options))))
+    };
+    options.issuer.as_ref().map(read).transpose()
+}
+
+/// `http://127.0.0.1` is nearly always meant; say how.
+fn loopback_advice(text: &str, options: &Client) -> &'static str {
+    if text.starts_with("http://") && !options.allow_http_loopback {
+        " (for a provider on this machine there is --allow-http-loopback)"
+    } else {
+        ""
+    }
+}
+
+pub(crate) fn loopback(options: &Client) -> LoopbackHttp {
+    if options.allow_http_loopback { LoopbackHttp::DangerouslyAllowed } else { LoopbackHttp::Refused }
+}
+
+fn url(option: &str, text: &str, loopback: LoopbackHttp) -> Result<Url, Stop> {
+    Url::parse_with(text, loopback).map_err(|error| Stop::usage(format!("{option} cannot be used: {error}")))
+}
+
+fn audience(text: Option<&str>) -> Audience {
+    match text {
+        None | Some("issuer") => Audience::Issuer,
+        Some("endpoint") => Audience::Endpoint,
+        Some(text) => Audience::Text(text.to_owned()),
+    }
+}
+
+/// Reads a metadata document from a file. Without an issuer in the options the document's own is taken: who wrote the
+/// file is trusted to know.
+pub(crate) fn metadata_file(
+    path: &Path,
+    issuer: Option<&Issuer>,
+    loopback: LoopbackHttp,
+) -> Result<Result<ProviderMetadata, MetadataError>, Stop> {
+    let shown = path.display();
+    let document = read(path, "metadata file")?;
+    let issuer = match issuer {
+        Some(issuer) => issuer.clone(),
+        None => {
+            let value: serde_json::Value = serde_json::from_slice(&document)
+                .map_err(|_| Stop::usage(format!("the metadata file {shown} is not JSON")))?;
+            let named = value.get("issuer").and_then(serde_json::Value::as_str);
+            let named = named.ok_or_else(|| Stop::usage(format!("the metadata file {shown} names no issuer")))?;
+            Issuer::parse_with(named, loopback).map_err(|error| {
+                Stop::usage(format!("the issuer in the metadata file {shown} cannot be used: {error}"))
+            })?
+        }
+    };
+    match ProviderMetadata::from_json(&issuer, &document) {
+        Err(MetadataError::Unusable(fault)) => {
+            Err(Stop::usage(format!("the metadata file {shown} cannot be used: {fault}")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// The method, and the key when it needs one.
+fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), Stop> {
+    let has_secret = options.client_secret_file.is_some() || std::env::var_os(SECRET_VARIABLE).is_some();
+    let method = match (options.client_auth, &options.key) {
+        (Some(method), _) => method,
+        (None, Some(_)) => AuthMethod::PrivateKeyJwt,
+        (None, None) if has_secret => AuthMethod::ClientSecretBasic,
+        (None, None) => {
+            return Err(Stop::usage(format!(
+                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none"
+            )));
+        }
+    };
+    let algorithm = options.alg.as_deref().and_then(JwsAlgorithm::from_name);
+    Ok(match method {
+        AuthMethod::PrivateKeyJwt => {
+            let path = options.key.as_deref().ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
+            let key = private_key(path, algorithm)?;
+            let key_id = Some(options.key_id.as_deref().unwrap_or(key.key_id()).into());
+            (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
+        }
+        AuthMethod::ClientSecretJwt => {
+            let algorithm = algorithm.unwrap_or(JwsAlgorithm::Hs256);
+            (ClientAuth::ClientSecretJwt { secret: client_secret(options)?, algorithm }, None)
+        }
+        AuthMethod::ClientSecretBasic => {
+            let encoding = match options.basic.unwrap_or_default() {
+                Basic::Encoded => BasicEncoding::Encoded,
+                Basic::Raw => BasicEncoding::Raw,
+            };
+            (ClientAuth::ClientSecretBasic { secret: client_secret(options)?, encoding }, None)
+        }
+        AuthMethod::ClientSecretPost => (ClientAuth::ClientSecretPost { secret: client_secret(options)? }, None),
+        AuthMethod::None => (ClientAuth::None, None),
+    })
+}
+
+/// Reads a private key: a JWK when it looks like one, else PEM.
+pub(crate) fn private_key(path: &Path, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
+    let shown = path.display();
+    let text = String::from_utf8(read(path, "key file")?)
+        .map_err(|_| Stop::usage(format!("the key file {shown} cannot be used: it is neither PEM nor a JWK")))?;
+    let key = if text.trim_start().starts_with('{') {
+        match SoftwareKey::from_jwk(&text, algorithm, &backend()) {
+            // An RSA key that does not say what for, as in PEM.
+            Err(KeyFileError::AlgorithmUnknown) => SoftwareKey::from_jwk(&text, Some(JwsAlgorithm::Rs256), &backend()),
+            read => read,
+        }
+    } else {
+        from_pem(&text, algorithm)
+    };
+    key.map_err(|error| {
+        let why = match error {
+            KeyFileError::Rejected(why) => why.to_string(),
+            other => other.to_string(),
+        };
+        Stop::usage(format!("the key file {shown} cannot be used: {why}"))
+    })
+}
+
+/// PEM does not say for which algorithm an RSA key is meant (RS256, unless told), and a curve has one algorithm: the first that
+/// takes the key is right.
+fn from_pem(text: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, KeyFileError> {
+    const TRIED: [JwsAlgorithm; 4] =
+        [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
+    let tried = algorithm.as_ref().map_or(&TRIED[..], std::slice::from_ref);
+    let mut read = Err(KeyFileError::Malformed);
+    for algorithm in tried {
+        read = SoftwareKey::from_pem(text, *algorithm, &backend());
+        if !matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind))) {
+            break;
+        }
+    }
+    read
+}
+
+/// The secret, from its file or the environment; a line end at the end is not part of it.
+fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
+    let text = match &options.client_secret_file {
+        Some(path) => {
+            let bytes = read(path, "client secret file")?;
+            String::from_utf8(bytes)
+                .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?
+        }
+        None => match std::env::var(SECRET_VARIABLE) {
+            Ok(text) => text,
+            Err(std::env::VarError::NotPresent) => {
+                return Err(Stop::usage(format!(
+                    "the client secret is missing: give --client-secret-file FILE or set {SECRET_VARIABLE}"
+                )));
+            }
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8")));
+            }
+        },
+    };
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Stop::usage("the client secret is empty"));
+    }
+    Ok(ClientSecret::new(secret))
+}
+
+/// Reads a file of the command line, of at most a megabyte.
+pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
+    const MOST: u64 = 1024 * 1024;
+    let shown = path.display();
+    let unreadable =
+        |error: &std::io::Error| Stop::usage(format!("the {what} {shown} cannot be read: {}", reason(error)));
+    let found = fs::metadata(path).map_err(|error| unreadable(&error))?;
+    if found.len() > MOST {
+        return Err(Stop::usage(format!("the {what} {shown} is larger than a megabyte")));
+    }
+    fs::read(path).map_err(|error| unreadable(&error))
+}
+
+/// Reads an algorithm's name, for clap.
+pub(crate) fn algorithm(name: &str) -> Result<JwsAlgorithm, String> {
+    JwsAlgorithm::from_name(name).ok_or_else(|| {
+        let names: Vec<&str> = JwsAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+/// As [`algorithm`], for options that are saved and so keep the name.
+pub(crate) fn algorithm_name(name: &str) -> Result<String, String> {
+    algorithm(name).map(|algorithm| algorithm.name().to_owned())
+}

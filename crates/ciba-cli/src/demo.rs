@@ -1,0 +1,86 @@
+//! `ciba demo`: a whole authentication on this machine, told so that a newcomer can follow.
+
+mod story;
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use ciba_core::{
+    ClientConfig, ClientId, Issuer, LoopbackHttp, SoftwareKey,
+    crypto::Verifier,
+    jose::JwsAlgorithm,
+    providers::idura::{self, CallInitiator, SwedishBankId, SwedishPersonalNumber},
+};
+use ciba_test_op::{Client, Provider, ProviderConfig, Server, SystemClock, TestKey};
+
+pub(crate) use self::story::Story;
+use crate::{
+    args::{Demo, Format},
+    client::backend,
+    exit::Stop,
+    key::public_jwk,
+    output::Reporter,
+    run::{Attempt, start},
+    transport::Http,
+};
+
+/// Client ids at Idura look like this.
+const CLIENT_ID: &str = "urn:my:application:identifier:4711";
+/// A made-up person of the test provider; the number passes its check digit and belongs to nobody.
+const PERSON: &str = "196802020575";
+const MESSAGE: &str = "Example Bank support, case 4711";
+/// Short, so that nobody has to wait long; Idura says 3.
+const INTERVAL: u64 = 2;
+
+pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
+    let Demo { report, transport } = options;
+    let bug = |what: &str| Stop::bug(format!("the demonstration is broken: {what}"));
+    let key = SoftwareKey::from_pem(TestKey::ClientRsa.private_pem(), JwsAlgorithm::Rs256, &backend())
+        .map_err(|_| bug("its key"))?;
+    let client = Client::with_key(CLIENT_ID, public_jwk(&key)?);
+
+    let provider = move |issuer: &str| {
+        let config = ProviderConfig::idura(issuer).interval(INTERVAL).client(client);
+        Provider::new(config).expect("the configuration of the demonstration is right")
+    };
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let server = Server::start(address, Arc::new(SystemClock), provider)
+        .map_err(|_| Stop::bug("the test provider cannot listen on the loopback interface"))?;
+    let issuer_text = server.issuer();
+
+    let mut reporter = Reporter::new(report, false);
+    if report.output == Format::Text {
+        reporter.tell(Story::new(&issuer_text, CLIENT_ID, PERSON, MESSAGE));
+    }
+    let mut attempt = Attempt::begin(reporter, None)?;
+    attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
+
+    let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
+    let issuer = issuer.map_err(|_| bug("its issuer"))?;
+    let http = Http::new(transport, None)?;
+    let metadata = match attempt.metadata(Some(issuer), None, &http).await {
+        Ok(metadata) => metadata,
+        Err(code) => return Ok(code),
+    };
+    let config = configure(metadata, &key).ok_or_else(|| bug("its configuration"))?;
+    let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
+    let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
+    let flow = start(&config, request)?;
+    let code = attempt.drive(http, config, Some(key), flow, None, false).await?;
+
+    let judged = server.provider().report();
+    server.stop();
+    attempt.reporter().judged(&judged.to_string(), judged.is_clean());
+    if code == 0 && !judged.is_clean() {
+        return Err(bug("the client broke a rule"));
+    }
+    Ok(code)
+}
+
+fn configure(metadata: ciba_core::ProviderMetadata, key: &SoftwareKey) -> Option<Arc<ClientConfig>> {
+    idura::client(metadata, ClientId::new(CLIENT_ID).ok()?)
+        .ok()?
+        .client_auth(idura::private_key_jwt(key.key_id()))
+        .verifier(Arc::new(backend()) as Arc<dyn Verifier>)
+        .build()
+        .ok()
+}

@@ -1,0 +1,109 @@
+//! The words of the demonstration: what each request is for, as it is made.
+
+use ciba_core::{Because, Endpoint, Event};
+
+use crate::output::plain;
+
+/// Tells one authentication as numbered steps.
+#[derive(Debug)]
+pub(crate) struct Story {
+    issuer: String,
+    client_id: &'static str,
+    person: &'static str,
+    message: &'static str,
+    step: u32,
+    polled: bool,
+}
+
+impl Story {
+    pub(crate) fn new(issuer: &str, client_id: &'static str, person: &'static str, message: &'static str) -> Self {
+        Self { issuer: issuer.to_owned(), client_id, person, message, step: 0, polled: false }
+    }
+
+    /// Who takes part.
+    pub(crate) fn opening(&self) -> String {
+        format!(
+            "A call centre wants to know who is on the line, and asks the person's phone: OpenID Connect CIBA.\n\
+             Everything here happens on this machine, for real, with three parties:\n\
+             \n\
+             \x20 the application  a program of the call centre, client {}\n\
+             \x20 the provider     knows people and reaches their phones; here a test provider that behaves like\n\
+             \x20                  Idura Verify, at {}\n\
+             \x20 the person       made up, has Swedish BankID on a phone, and will say yes",
+            self.client_id, self.issuer
+        )
+    }
+
+    /// What an event means, if it is worth telling.
+    pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Requesting { endpoint, .. } => self.requesting(*endpoint),
+            Event::Acknowledged(acknowledged) => Some(format!(
+                "   The provider knows the client and the person, and is asking on the phone now. It gives the person\n\
+                 \x20  {} s and wants to be asked for the result no more often than every {} s.",
+                acknowledged.expires_in.as_secs(),
+                acknowledged.interval.as_secs()
+            )),
+            Event::Waiting(wait) if *wait.because() == Because::InFlight => None,
+            Event::Waiting(wait) => wait
+                .progress()
+                .map(|progress| format!("   Not yet. The provider says how far the person is: {}.", plain(progress))),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn requesting(&mut self, endpoint: Endpoint) -> Option<String> {
+        match endpoint {
+            Endpoint::Discovery => Some(self.next(
+                "The application reads where the provider takes requests: its metadata document.",
+            )),
+            Endpoint::BackchannelAuthentication => {
+                let asked = self.next("The application asks the provider to authenticate the person. It sends");
+                Some(format!(
+                    "{asked}\n\
+                     \x20    login_hint             sub:ssn:{}, who: the national id the caller gave\n\
+                     \x20    acr_values             urn:grn:authn:se:bankid, how: with Swedish BankID\n\
+                     \x20    authorization_details  phoneAuth, callInitiator RP: in a call that the company made\n\
+                     \x20    binding_message        \"{}\", shown on the phone\n\
+                     \x20    client_assertion       a statement who the application is, signed with its private key (RS256),\n\
+                     \x20                           good for this one request and for 60 s",
+                    self.person, self.message
+                ))
+            }
+            Endpoint::Token if !self.polled => {
+                self.polled = true;
+                Some(self.next("The application asks for the result, with a new signed statement each time."))
+            }
+            Endpoint::Token => Some("   It asks again.".to_owned()),
+            Endpoint::KeySet => Some(self.next(
+                "The person said yes, and the provider sent an ID Token. Before a word of it is believed, the\n   \
+                 application fetches the provider's public keys and checks the signature, who issued the token, for\n   \
+                 whom, when, and that the person who answered is the person who was asked.",
+            )),
+            _ => None,
+        }
+    }
+
+    fn next(&mut self, sentence: &str) -> String {
+        self.step += 1;
+        format!("\n{}. {sentence}", self.step)
+    }
+
+    /// What came of it.
+    pub(crate) fn closing(&mut self, claims: &str) -> String {
+        let sentence =
+            self.next("Every check passed. This is the person on the line, by the verified claims of the ID Token:");
+        format!("{sentence}\n\n{}", claims.trim_end())
+    }
+
+    /// What the provider thinks of the client.
+    pub(crate) fn judged(&self, report: &str, clean: bool) -> String {
+        if clean {
+            "\nThe test provider watched whether the application kept the rules of the protocol: it broke none.\n\
+             To try it yourself: `ciba op` starts the provider and prints the command that uses it."
+                .to_owned()
+        } else {
+            format!("\nThe test provider says: {report}")
+        }
+    }
+}

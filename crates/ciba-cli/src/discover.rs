@@ -1,0 +1,138 @@
+//! `ciba discover`: what a provider offers for CIBA, and what of it would not work with the given client.
+
+use ciba_core::{DeliveryMode, ProviderMetadata, jose::JwsAlgorithm};
+use serde_json::json;
+
+use crate::{
+    args::{Client, Discover, Format},
+    client::{Prepared, issuer, loopback, metadata_file},
+    exit::Stop,
+    output::{Reporter, plain, put},
+    run::Attempt,
+    transport::Http,
+};
+
+pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
+    let Discover { target, mut client, report } = options;
+    if let Some(target) = target {
+        client.issuer = Some(target);
+    }
+    let wanted = issuer(&client)?;
+    let prepared = knows_client(&client).then(|| Prepared::new(&client)).transpose()?;
+    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let at_hand = match &client.metadata {
+        Some(path) => Some(metadata_file(path, wanted.as_ref(), loopback(&client))?),
+        None => None,
+    };
+    let mut attempt = Attempt::begin(Reporter::new(report, false), None)?;
+    let metadata = match attempt.metadata(wanted, at_hand, &http).await {
+        Ok(metadata) => metadata,
+        Err(code) => return Ok(code),
+    };
+    let problems = problems(prepared.as_ref(), &metadata);
+    match report.output {
+        Format::Json => put(&json(&metadata, &problems).to_string()),
+        Format::Text => put(text(&metadata, &problems, prepared.is_some()).trim_end()),
+    }
+    Ok(if problems.is_empty() { 0 } else { crate::exit::USAGE })
+}
+
+/// Whether the options describe a client and not only a provider.
+fn knows_client(client: &Client) -> bool {
+    client.client_id.is_some()
+        || client.client_auth.is_some()
+        || client.key.is_some()
+        || client.client_secret_file.is_some()
+}
+
+/// What would not work.
+fn problems(prepared: Option<&Prepared>, metadata: &ProviderMetadata) -> Vec<String> {
+    match prepared {
+        Some(prepared) => match prepared.builder(metadata.clone()).build() {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.iter().map(ToString::to_string).collect(),
+        },
+        None => {
+            let mut problems = Vec::new();
+            for (there, member) in [
+                (metadata.backchannel_authentication_endpoint.is_some(), "backchannel_authentication_endpoint"),
+                (metadata.token_endpoint.is_some(), "token_endpoint"),
+                (metadata.jwks_uri.is_some(), "jwks_uri"),
+            ] {
+                if !there {
+                    problems.push(format!("{member} is missing"));
+                }
+            }
+            if metadata.delivery_modes.as_ref().is_some_and(|modes| !modes.contains(&DeliveryMode::Poll)) {
+                problems
+                    .push("the provider does not list poll in backchannel_token_delivery_modes_supported".to_owned());
+            }
+            problems
+        }
+    }
+}
+
+fn names<T: Copy>(list: Option<&Vec<T>>, name: fn(T) -> &'static str) -> Option<Vec<&'static str>> {
+    list.map(|list| list.iter().map(|item| name(*item)).collect())
+}
+
+/// What is shown, once for both formats: the member's name and its value.
+fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)> {
+    let algorithms = |list: &Option<Vec<JwsAlgorithm>>| json!(names(list.as_ref(), JwsAlgorithm::name));
+    let url = |url: &Option<ciba_core::Url>| json!(url.as_ref().map(ciba_core::Url::as_str));
+    vec![
+        ("issuer", json!(metadata.issuer.as_str())),
+        ("backchannel_authentication_endpoint", url(&metadata.backchannel_authentication_endpoint)),
+        ("token_endpoint", url(&metadata.token_endpoint)),
+        ("jwks_uri", url(&metadata.jwks_uri)),
+        (
+            "backchannel_token_delivery_modes_supported",
+            json!(names(metadata.delivery_modes.as_ref(), DeliveryMode::name)),
+        ),
+        ("token_endpoint_auth_methods_supported", json!(metadata.auth_methods)),
+        ("token_endpoint_auth_signing_alg_values_supported", algorithms(&metadata.auth_signing_algs)),
+        ("id_token_signing_alg_values_supported", algorithms(&metadata.id_token_signing_algs)),
+        ("backchannel_user_code_parameter_supported", json!(metadata.user_code_supported)),
+        ("grant_types_supported", json!(metadata.grant_types)),
+        ("scopes_supported", json!(metadata.scopes)),
+        ("acr_values_supported", json!(metadata.acr_values)),
+        ("authorization_details_types_supported", json!(metadata.authorization_details_types)),
+    ]
+}
+
+fn json(metadata: &ProviderMetadata, problems: &[String]) -> serde_json::Value {
+    let mut object = serde_json::Map::new();
+    object.insert("event".to_owned(), json!("discovered"));
+    object.insert("at".to_owned(), json!(crate::time::rfc3339(crate::time::now())));
+    for (name, value) in members(metadata) {
+        object.insert(name.to_owned(), value);
+    }
+    object.insert("problems".to_owned(), json!(problems));
+    serde_json::Value::Object(object)
+}
+
+fn text(metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> String {
+    let mut text = String::new();
+    for (name, value) in members(metadata) {
+        let shown = match &value {
+            serde_json::Value::Null => "(not published)".to_owned(),
+            serde_json::Value::String(text) => plain(text),
+            serde_json::Value::Array(items) => {
+                let items: Vec<String> = items.iter().filter_map(|item| item.as_str().map(plain)).collect();
+                if items.is_empty() { "(nothing this command knows)".to_owned() } else { items.join(" ") }
+            }
+            other => other.to_string(),
+        };
+        text.push_str(&format!("{name:48}  {shown}\n"));
+    }
+    let client = if with_client { "this client" } else { "a client that polls" };
+    if problems.is_empty() {
+        text.push_str(&format!("\nNothing speaks against {client}.\n"));
+    } else {
+        text.push_str(&format!("\nWould not work with {client}:\n"));
+        for problem in problems {
+            text.push_str(&format!("  - {}\n", plain(problem)));
+        }
+    }
+    text
+}

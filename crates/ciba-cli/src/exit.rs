@@ -1,0 +1,133 @@
+//! How the command ends: exit codes, and the one sentence that goes with them.
+
+use std::fmt::Write as _;
+
+use ciba_core::{Failure, Untrusted};
+
+/// Why the command stops before or beside a flow: one sentence for standard error, and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) code: u8,
+    pub(crate) sentence: String,
+}
+
+impl Stop {
+    /// Usage or configuration: nothing was sent.
+    pub(crate) fn usage(sentence: impl Into<String>) -> Self {
+        Self { code: USAGE, sentence: sentence.into() }
+    }
+
+    /// Our own bug, or a machine that does not work.
+    pub(crate) fn bug(sentence: impl Into<String>) -> Self {
+        Self { code: BUG, sentence: sentence.into() }
+    }
+}
+
+pub(crate) const BUG: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const TIMEOUT: u8 = 17;
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// One row of the table of failures: its name, exit code and meaning.
+const FAILURES: [(&str, u8, &str); 8] = [
+    ("denied", 10, "the person said no"),
+    ("expired", 11, "nobody answered in time"),
+    ("refused", 12, "the provider refused the request, the client or the hint"),
+    ("untrusted", 13, "the answer failed a check (named below)"),
+    ("provider_misbehaved", 14, "the provider gave an answer that cannot be used"),
+    ("indeterminate", 15, "the outcome is unknown: an answer was lost on its way"),
+    ("unreachable", 16, "nothing could be sent, or metadata or keys could not be fetched"),
+    ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C without --state (exit 130)"),
+];
+
+/// The exit code of a failed flow. An abandoned one has two, so whoever gave up says which.
+pub(crate) fn code(failure: &Failure) -> u8 {
+    let name = failure.name();
+    FAILURES.iter().find(|(known, ..)| *known == name).map_or(BUG, |(_, code, _)| *code)
+}
+
+/// The exit codes, for the help.
+pub(crate) fn exit_codes() -> String {
+    let mut text = String::from(
+        "Exit codes:\n    0  authenticated\n    1  a bug of this command\n    2  usage or configuration; nobody was prompted\n",
+    );
+    for (name, code, meaning) in FAILURES {
+        let _ = writeln!(text, "   {code:2}  {name}: {meaning}");
+    }
+    text.push_str("  130  interrupted (with --state the flow is kept for `ciba resume`)");
+    text
+}
+
+/// The exit codes and the names of the checks, for the help of the commands that run a flow.
+pub(crate) fn failures_and_checks() -> String {
+    let mut text = exit_codes();
+    text.push_str("\n\nWith --output json the last line is `authenticated` or `failed`; `failed` names its `failure` as above, and for\n`untrusted` the `check`:\n");
+    for check in Untrusted::ALL {
+        let _ = writeln!(text, "  {:22} {check}", check.name());
+    }
+    text
+}
+
+/// One sentence about a failed flow, with the server's own code and words where there are some.
+pub(crate) fn sentence(failure: &Failure) -> String {
+    let mut text = match (failure, std::error::Error::source(failure)) {
+        // What could not be reached, or used, says it all.
+        (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => source.to_string(),
+        (_, Some(source)) => format!("{failure}: {source}"),
+        (_, None) => failure.to_string(),
+    };
+    if let Failure::Untrusted(check) = failure {
+        let _ = write!(text, " (check {})", check.name());
+    }
+    if let Some(answer) = failure.server_answer() {
+        match answer.code() {
+            Some(code) => {
+                let _ = write!(text, ": {code}");
+            }
+            None => {
+                let _ = write!(text, " (status {})", answer.status());
+            }
+        }
+        if let Some(description) = answer.description() {
+            let _ = write!(text, " ({})", crate::output::plain(description));
+        }
+        if let Some(advice) = answer.code().and_then(|code| advice(code.name())) {
+            let _ = write!(text, "; {advice}");
+        }
+    }
+    text
+}
+
+/// What a person at a terminal can do about an error code.
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "invalid_client" => "check --client-id and the key or secret: the provider does not recognise this client",
+        "unauthorized_client" => "the client is not registered for CIBA at this provider",
+        "unknown_user_id" => "the provider does not know the person the hint names",
+        "missing_user_code" => "this person has a code: give it with --user-code",
+        "invalid_scope" => "check --scope",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_exit_code() {
+        let codes: Vec<u8> = FAILURES.iter().map(|(_, code, _)| *code).collect();
+        assert_eq!(codes, [10, 11, 12, 13, 14, 15, 16, 17]);
+        assert_eq!(code(&Failure::Untrusted(Untrusted::Audience)), 13);
+        assert_eq!(code(&Failure::Abandoned), TIMEOUT);
+        assert_eq!(code(&Failure::Expired(None)), 11);
+    }
+
+    #[test]
+    fn a_failed_check_is_named_in_its_sentence() {
+        assert_eq!(
+            sentence(&Failure::Untrusted(Untrusted::Audience)),
+            "the provider's answer failed a check: the id token is for another client (check audience)"
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! What the command says: lines of JSON for scripts, or words for people.
+
+mod json;
+mod text;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, Endpoint, Event, Failure, Timestamp, Wait};
+
+use self::json::Line;
+use crate::{
+    args::{Format, Report},
+    demo::Story,
+    exit, time,
+};
+
+/// Tells the person or the script what happens.
+///
+/// In JSON every event is one line on standard output. In text what happens goes to standard error and the result to
+/// standard output, so that it can be redirected; on a terminal one line is kept up to date.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    format: Format,
+    verbose: bool,
+    /// Standard error is a terminal and text goes there.
+    live: bool,
+    /// Lines that wait until it is clear that the options were right; see [`Self::hold`].
+    held: Option<Vec<String>>,
+    /// The last thing said about waiting, so that it is said once.
+    said: String,
+    /// What the line on the terminal says.
+    status: String,
+    asked_at: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    frame: usize,
+    show_tokens: bool,
+    /// The demonstration's own words, instead of those of every day.
+    story: Option<Story>,
+}
+
+impl Reporter {
+    pub(crate) fn new(report: Report, show_tokens: bool) -> Self {
+        Self {
+            format: report.output,
+            verbose: report.verbose,
+            live: report.output == Format::Text && io::stderr().is_terminal(),
+            held: None,
+            said: String::new(),
+            status: String::new(),
+            asked_at: None,
+            deadline: None,
+            frame: 0,
+            show_tokens,
+            story: None,
+        }
+    }
+
+    /// Tells the story of a demonstration.
+    pub(crate) fn tell(&mut self, story: Story) {
+        put(&story.opening());
+        self.story = Some(story);
+    }
+
+    /// Keeps lines back: a mistake in the options that shows only against the provider's metadata must leave standard output
+    /// empty, and everything else must leave a last line there.
+    pub(crate) fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// The options were right: lines go out.
+    pub(crate) fn release(&mut self) {
+        for line in self.held.take().unwrap_or_default() {
+            put(&line);
+        }
+    }
+
+    /// When the authentication request was sent.
+    pub(crate) const fn asked_at(&self) -> Option<Timestamp> {
+        self.asked_at
+    }
+
+    /// A saved flow remembers when its authentication request was sent.
+    pub(crate) const fn remember(&mut self, asked_at: Option<Timestamp>) {
+        self.asked_at = asked_at;
+    }
+
+    /// A flow is about to begin, or to go on.
+    pub(crate) fn started(&mut self, issuer: Option<&str>, client_id: Option<&str>, resumed: bool) {
+        if self.format == Format::Json {
+            let line = Line::new("started").some("issuer", issuer).some("client_id", client_id);
+            let line = if resumed { line.with("resumed", true) } else { line };
+            self.line(line);
+        } else if self.story.is_none() {
+            let who = client_id.map(|id| format!(" as client {}", plain(id))).unwrap_or_default();
+            let whom = issuer.unwrap_or("the provider");
+            let verb = if resumed { "Going on with the authentication at" } else { "Starting an authentication at" };
+            self.say(&format!("{verb} {whom}{who}."));
+        }
+    }
+
+    /// Something a driver did or is about to do.
+    pub(crate) fn event(&mut self, event: &Event) {
+        if let Some(story) = &mut self.story {
+            let told = story.event(event);
+            self.narrate(told, event);
+            return;
+        }
+        match event {
+            Event::Requesting { endpoint, attempt } => self.requesting(*endpoint, *attempt),
+            Event::Acknowledged(acknowledged) => self.acknowledged(acknowledged),
+            Event::Waiting(wait) => self.waiting(wait),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn requesting(&mut self, endpoint: Endpoint, attempt: u32) {
+        if endpoint == Endpoint::BackchannelAuthentication {
+            self.asked_at = Some(time::now());
+        }
+        if self.story.is_some() {
+            return self.event(&Event::Requesting { endpoint, attempt });
+        }
+        if self.format == Format::Json {
+            return self.line(Line::new("requesting").with("endpoint", endpoint.name()).with("attempt", attempt));
+        }
+        self.status = format!("asking {endpoint}");
+        if self.verbose {
+            self.say(&format!("Request {attempt} to {endpoint}."));
+        }
+        self.tick();
+    }
+
+    /// A part of the story; while somebody waits, the line on the terminal says so.
+    fn narrate(&mut self, told: Option<String>, event: &Event) {
+        if let Some(told) = told {
+            self.clear();
+            put(&told);
+        }
+        self.status = match event {
+            Event::Waiting(_) => "waiting for the person".to_owned(),
+            _ => String::new(),
+        };
+        self.tick();
+    }
+
+    /// The test provider's verdict at the end of a demonstration.
+    pub(crate) fn judged(&mut self, report: &str, clean: bool) {
+        if let Some(story) = &self.story {
+            put(&story.judged(report, clean));
+        }
+    }
+
+    pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
+        self.deadline = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
+        if self.format == Format::Json {
+            let line = Line::new("acknowledged")
+                .with("expires_in", acknowledged.expires_in.as_secs())
+                .with("interval", acknowledged.interval.as_secs())
+                .with("extra", json::object(acknowledged.extra.iter()));
+            return self.line(line);
+        }
+        self.say(&text::acknowledged(acknowledged));
+        for (name, value) in acknowledged.extra.iter() {
+            self.say(&format!("  {}: {}", plain(name), text::value(value)));
+        }
+        if self.verbose {
+            for oddity in &acknowledged.oddities {
+                self.say(&format!("  odd, and tolerated: {oddity:?}"));
+            }
+        }
+    }
+
+    fn waiting(&mut self, wait: &Wait) {
+        if self.format == Format::Json {
+            let line = Line::new("waiting")
+                .with("until", time::rfc3339(wait.until()))
+                .with("because", wait.because().name())
+                .some("progress", wait.progress());
+            return self.line(line);
+        }
+        if *wait.because() == Because::InFlight {
+            return;
+        }
+        let sentence = text::waiting(wait);
+        self.status.clone_from(&sentence);
+        if self.verbose || sentence != self.said {
+            self.said.clone_from(&sentence);
+            if !self.live || self.verbose {
+                let now = time::now();
+                let next = wait.until().since(now).as_secs_f64().ceil();
+                let left = self.left(now).map(|left| format!(", {} s left", left.as_secs())).unwrap_or_default();
+                self.say(&format!("{sentence} (next request in {next} s{left})."));
+            }
+        }
+        self.tick();
+    }
+
+    /// Brings the line on the terminal up to date.
+    pub(crate) fn tick(&mut self) {
+        const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+        if !self.live || self.status.is_empty() {
+            return;
+        }
+        self.frame = (self.frame + 1) % FRAMES.len();
+        let now = time::now();
+        let left = self.left(now).map(|left| format!(" · {} s left", left.as_secs())).unwrap_or_default();
+        let frame = FRAMES[self.frame];
+        // Without wrapping, a narrow terminal cuts the line instead of leaving copies of it behind.
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "\r\x1b[2K\x1b[?7l{frame} {}{left}\x1b[?7h", self.status);
+        let _ = stderr.flush();
+    }
+
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.since(now))
+    }
+
+    /// The person is who the provider says.
+    pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) {
+        self.clear();
+        if let Some(story) = &mut self.story {
+            let claims = authentication.claims().unwrap_or_default();
+            put(&story.closing(&text::claims(&claims)));
+        } else if self.format == Format::Json {
+            self.line(json::authenticated(authentication, self.show_tokens));
+        } else {
+            put(text::authenticated(authentication, config, self.show_tokens).trim_end());
+        }
+    }
+
+    /// The flow ended without an authentication.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        if self.format == Format::Json {
+            self.line(json::failed(failure));
+        }
+        self.stopped(&exit::sentence(failure));
+    }
+
+    /// One sentence about why the command ends.
+    pub(crate) fn stopped(&mut self, sentence: &str) {
+        self.status.clear();
+        self.say(&format!("ciba: {sentence}"));
+    }
+
+    /// A sentence for the person, whatever the format.
+    pub(crate) fn say(&mut self, sentence: &str) {
+        self.clear();
+        eprintln_quietly(sentence);
+    }
+
+    /// A detail for `-v`.
+    pub(crate) fn detail(&mut self, sentence: &str) {
+        if self.verbose {
+            self.say(sentence);
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.live {
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        }
+    }
+
+    fn line(&mut self, line: Line) {
+        let line = line.finish();
+        match &mut self.held {
+            Some(held) => held.push(line),
+            None => put(&line),
+        }
+    }
+}
+
+/// The access token's lifetime, counted from its arrival.
+fn lifetime(authentication: &Authentication) -> Option<Duration> {
+    authentication.expires_at().map(|end| end.since(authentication.received_at()))
+}
+
+/// A line on standard output. Nobody may be listening any more; that is no reason to drop an authentication.
+pub(crate) fn put(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+fn eprintln_quietly(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// A text of another party on one line: control characters, and characters that turn the order of others around, become
+/// blanks (REQ-AERR-15).
+pub(crate) fn plain(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// REQ-AERR-15
+    #[test]
+    fn foreign_text_cannot_steer_a_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\nc\u{202e}d\u{9b}e"), "a [2Jb c d e");
+    }
+}

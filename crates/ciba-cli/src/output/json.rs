@@ -1,0 +1,95 @@
+//! One JSON object a line: `event` and `at` first, then what the event says.
+
+use ciba_core::{Authentication, Failure};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::time;
+
+/// A line in the making. Members keep their order, so that a person can read it too.
+#[derive(Debug)]
+pub(super) struct Line(String);
+
+impl Line {
+    pub(super) fn new(event: &str) -> Self {
+        Self(format!(r#"{{"event":"{event}","at":"{}""#, time::rfc3339(time::now())))
+    }
+
+    pub(super) fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
+        self.0.push_str(&format!(r#","{name}":{value}"#));
+        self
+    }
+
+    /// A member that is left out when there is nothing to say.
+    pub(super) fn some(self, name: &str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// Members as received.
+pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a Value)>) -> Map<String, Value> {
+    members.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+}
+
+pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
+    let claims: Option<Map<String, Value>> = authentication.claims().ok();
+    let line = Line::new("authenticated")
+        .some("subject", authentication.subject())
+        .some("claims", claims)
+        .with("scope", authentication.scope())
+        .with("token_type", authentication.token_type())
+        .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
+        .with("has_refresh_token", authentication.refresh_token().is_some());
+    if !show_tokens {
+        return line;
+    }
+    line.with("access_token", authentication.access_token().expose())
+        .some("id_token", authentication.id_token().map(|token| token.compact().expose()))
+        .some("refresh_token", authentication.refresh_token().map(|token| token.expose()))
+}
+
+pub(super) fn failed(failure: &Failure) -> Line {
+    let check = match failure {
+        Failure::Untrusted(check) => Some(check.name()),
+        _ => None,
+    };
+    let answer = failure.server_answer();
+    let endpoint = answer.map(|answer| answer.endpoint()).or(match failure {
+        Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.endpoint),
+        Failure::Unreachable(unreachable) => match unreachable.target {
+            ciba_core::UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        },
+        _ => None,
+    });
+    Line::new("failed")
+        .with("failure", failure.name())
+        .some("check", check)
+        .some("error", answer.and_then(|answer| answer.code()).map(|code| code.name()))
+        .some("error_description", answer.and_then(|answer| answer.description()))
+        .some("status", answer.map(|answer| answer.status()))
+        .some("endpoint", endpoint.map(|endpoint| endpoint.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object_with_its_members_in_order() {
+        let line = Line::new("x").with("text", "a\n\"b\"").some("nothing", None::<&str>).with("n", 3).finish();
+        assert!(!line.contains('\n') && line.starts_with(r#"{"event":"x","at":"20"#), "{line}");
+        assert!(line.ends_with(r#","text":"a\n\"b\"","n":3}"#), "{line}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 4);
+    }
+}

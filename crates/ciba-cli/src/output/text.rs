@@ -1,0 +1,71 @@
+//! Sentences for people.
+
+use std::fmt::Write as _;
+
+use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, Wait};
+use serde_json::{Map, Value};
+
+use super::plain;
+
+pub(super) fn acknowledged(acknowledged: &Acknowledged) -> String {
+    format!(
+        "The provider is asking the person, who has {} s to answer; it wants to be asked every {} s.",
+        acknowledged.expires_in.as_secs(),
+        acknowledged.interval.as_secs()
+    )
+}
+
+/// What is waited for, without the numbers that change.
+pub(super) fn waiting(wait: &Wait) -> String {
+    match (wait.because(), wait.progress()) {
+        (Because::Setback(setback), _) => format!("Trying again: {setback}"),
+        (_, Some(progress)) => format!("Waiting for the person; the provider says: {}", plain(progress)),
+        (Because::SlowDown, None) => "Waiting for the person; the provider wants to be asked less often".to_owned(),
+        (_, None) => "Waiting for the person".to_owned(),
+    }
+}
+
+pub(super) fn authenticated(authentication: &Authentication, config: &ClientConfig, show_tokens: bool) -> String {
+    let mut text = match authentication.subject() {
+        Some(subject) => format!("Authenticated: {}\n", plain(subject)),
+        None => "Authorized, without an ID Token\n".to_owned(),
+    };
+    if let Some(token) = authentication.id_token() {
+        let _ =
+            writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
+        text.push_str(&claims(&token.claims().unwrap_or_default()));
+    }
+    let lifetime =
+        super::lifetime(authentication).map(|life| format!(", valid for {} s", life.as_secs())).unwrap_or_default();
+    let refresh = if authentication.refresh_token().is_some() { ", with a refresh token" } else { "" };
+    let hidden = if show_tokens { "" } else { "; --show-tokens shows it" };
+    let _ = writeln!(text, "Access token: {}{lifetime}{refresh}{hidden}", plain(authentication.token_type()));
+    if show_tokens {
+        let _ = writeln!(text, "  access_token  {}", plain(authentication.access_token().expose()));
+        if let Some(token) = authentication.refresh_token() {
+            let _ = writeln!(text, "  refresh_token {}", plain(token.expose()));
+        }
+        if let Some(token) = authentication.id_token() {
+            let _ = writeln!(text, "  id_token      {}", plain(token.compact().expose()));
+        }
+    }
+    text
+}
+
+/// A table of claims.
+pub(crate) fn claims(claims: &Map<String, Value>) -> String {
+    let width = claims.keys().map(|name| name.chars().count()).max().unwrap_or_default().min(24);
+    let mut text = String::new();
+    for (name, claim) in claims {
+        let _ = writeln!(text, "  {:width$}  {}", plain(name), value(claim));
+    }
+    text
+}
+
+/// A value on one line; texts without their quotes.
+pub(super) fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => plain(text),
+        other => plain(&other.to_string()),
+    }
+}

@@ -1,0 +1,169 @@
+//! From options to one authentication request.
+
+use std::{path::Path, time::Duration};
+
+use ciba_core::{
+    AcrRule, AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
+    providers::idura::{
+        self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{self, Provider},
+    client::read,
+    exit::Stop,
+};
+
+impl args::Request {
+    /// The request these options describe. Its values are checked by core when a flow is started with it.
+    pub(crate) fn build(&self, provider: Provider) -> Result<AuthRequest, Stop> {
+        let mut request = match provider {
+            Provider::Generic => self.generic()?,
+            Provider::Idura => self.idura()?,
+        };
+        if let Some(scope) = &self.scope {
+            request = request.scope(scope);
+        }
+        if self.no_openid {
+            request = request.without_openid();
+        }
+        if let Some(code) = &self.user_code {
+            request = request.user_code(UserCode::new(code.as_str()));
+        }
+        if let Some(seconds) = self.requested_expiry {
+            request = request.requested_expiry(Duration::from_secs(seconds));
+        }
+        for resource in &self.resource {
+            request = request.resource(resource);
+        }
+        for pair in &self.param {
+            let (name, value) = pair_of("--param", pair)?;
+            request = request.extra(name, value);
+        }
+        for pair in &self.header {
+            let (name, value) = pair_of("--header", pair)?;
+            request = request.header(name, value);
+        }
+        if self.expect.is_empty() {
+            return Ok(request);
+        }
+        let mut expectations = Expectations::new();
+        if provider == Provider::Idura {
+            // As its preset has it: the eID is named by another claim.
+            expectations = expectations.acr(AcrRule::Report);
+        }
+        for pair in &self.expect {
+            let (claim, value) = pair_of("--expect", pair)?;
+            expectations = if claim == "sub" { expectations.subject(value) } else { expectations.claim(claim, value) };
+        }
+        Ok(request.expecting(expectations))
+    }
+
+    /// What a provider by the book is asked.
+    fn generic(&self) -> Result<AuthRequest, Stop> {
+        let mut request = AuthRequest::new(self.hint()?);
+        if let Some(values) = &self.acr_values {
+            request = request.acr_values(values.split_ascii_whitespace());
+        }
+        self.message_and_details(request)
+    }
+
+    fn message_and_details(&self, mut request: AuthRequest) -> Result<AuthRequest, Stop> {
+        if let Some(message) = &self.binding_message {
+            request = request.binding_message(message);
+        }
+        if let Some(details) = &self.authorization_details {
+            request = request.authorization_details_json(authorization_details(details)?);
+        }
+        Ok(request)
+    }
+
+    /// What Idura is asked: by `--acr-values` one eID, with what that eID takes and nothing else.
+    fn idura(&self) -> Result<AuthRequest, Stop> {
+        let Hint::Login(hint) = self.hint()? else {
+            return Err(Stop::usage("Idura takes --login-hint and no other hint"));
+        };
+        let eid = self.acr_values.as_deref().unwrap_or_default();
+        let details = self.authorization_details.as_deref().map(authorization_details).transpose()?;
+        let details: Option<Value> = details
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|_| Stop::usage("--authorization-details is not JSON"))?;
+        let number = || {
+            hint.expose()
+                .strip_prefix("sub:ssn:")
+                .ok_or_else(|| Stop::usage("--login-hint for this eID is `sub:ssn:` and the national id"))
+        };
+        let wrong_number = |error: idura::NationalIdError| Stop::usage(format!("--login-hint cannot be used: {error}"));
+        match eid {
+            "" => Err(Stop::usage(format!(
+                "Idura needs --acr-values, which names the eID: {} or {}, for example",
+                idura::SWEDISH_BANKID,
+                idura::NORWEGIAN_BANKID
+            ))),
+            idura::SWEDISH_BANKID => {
+                let person = SwedishPersonalNumber::parse(number()?).map_err(wrong_number)?;
+                let message = self.binding_message.as_deref().filter(|message| !message.is_empty());
+                let message = message.ok_or_else(|| {
+                    Stop::usage("Swedish BankID needs --binding-message: the text the person sees in the app")
+                })?;
+                let initiator = match details {
+                    None => CallInitiator::Company,
+                    Some(details) if details == json!([{"type": "phoneAuth", "callInitiator": "RP"}]) => {
+                        CallInitiator::Company
+                    }
+                    Some(details) if details == json!([{"type": "phoneAuth", "callInitiator": "user"}]) => {
+                        CallInitiator::Customer
+                    }
+                    Some(_) => {
+                        return Err(Stop::usage(
+                            "--authorization-details of Swedish BankID are [{\"type\":\"phoneAuth\",\"callInitiator\":\"RP\"}], or \"user\" when the person dialled",
+                        ));
+                    }
+                };
+                Ok(SwedishBankId::phone_authentication(person, initiator, message).into_request())
+            }
+            idura::NORWEGIAN_BANKID => {
+                let person = NorwegianNationalId::parse(number()?).map_err(wrong_number)?;
+                if self.binding_message.is_some() {
+                    return Err(Stop::usage(
+                        "Norwegian BankID takes no --binding-message: it sends two words to read to the person instead",
+                    ));
+                }
+                if details.is_some_and(|details| details != json!([{"type": "customerServiceCall.v1"}])) {
+                    return Err(Stop::usage(
+                        "--authorization-details of Norwegian BankID are [{\"type\":\"customerServiceCall.v1\"}]",
+                    ));
+                }
+                Ok(NorwegianBankId::caller_authentication(person).into_request())
+            }
+            eid => self.message_and_details(FreeForm::new(eid, hint).into_request()),
+        }
+    }
+
+    /// Exactly one hint (CIBA 7.1).
+    fn hint(&self) -> Result<Hint, Stop> {
+        const THREE: &str = "--login-hint, --login-hint-token or --id-token-hint";
+        match (&self.login_hint, &self.login_hint_token, &self.id_token_hint) {
+            (Some(hint), None, None) => Ok(Hint::Login(LoginHint::new(hint.as_str()))),
+            (None, Some(token), None) => Ok(Hint::LoginToken(LoginHintToken::new(token.as_str()))),
+            (None, None, Some(token)) => Ok(Hint::IdToken(CompactIdToken::new(token.as_str()))),
+            (None, None, None) => Err(Stop::usage(format!("nobody is named: give {THREE}"))),
+            _ => Err(Stop::usage(format!("more than one hint is given: only one of {THREE} may be"))),
+        }
+    }
+}
+
+/// The JSON itself, or what is in the file behind `@`.
+fn authorization_details(text: &str) -> Result<String, Stop> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
+    let text = String::from_utf8(read(Path::new(path), "authorization details file")?);
+    let text = text.map_err(|_| Stop::usage(format!("the authorization details file {path} is not UTF-8")))?;
+    Ok(text.trim().to_owned())
+}
+
+fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {
+    text.split_once('=').ok_or_else(|| Stop::usage(format!("{option} takes NAME=VALUE, and there is no `=`")))
+}

@@ -1,0 +1,252 @@
+//! `ciba authenticate` and `ciba resume`: one flow, from the command line to the exit code.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ciba_core::{AuthRequest, ClientConfig, Failure, Flow, Issuer, ProviderMetadata, ResumeError, SoftwareKey};
+use tokio::time::Instant;
+
+use crate::{
+    args,
+    client::Prepared,
+    exit::{self, Stop},
+    output::Reporter,
+    signals::Signals,
+    state_file::{Saved, StateFile},
+    time::now,
+    transport::{self, Halted, Http, Watcher},
+};
+
+/// How long an exchange that is under way may still take after Ctrl-C: its answer may be the only copy of the tokens.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
+pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop> {
+    let args::Authenticate { client, request, run, state, report } = options;
+    let auth_request = request.build(client.provider.unwrap_or_default())?;
+    let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
+    let at_hand = prepared.metadata_at_hand(&client)?;
+    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
+    let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
+
+    attempt.reporter().hold();
+    attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
+    let metadata = match attempt.metadata(prepared.issuer.clone(), at_hand, &http).await {
+        Ok(metadata) => metadata,
+        Err(code) => return Ok(code),
+    };
+    let config = prepared.configure(metadata)?;
+    let flow = start(&config, auth_request)?;
+    attempt.reporter().release();
+    attempt.drive(http, config, prepared.key, flow, state, false).await
+}
+
+/// Begins a flow; what core finds wrong with the request is a mistake in the options.
+pub(crate) fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Result<Flow, Stop> {
+    Flow::start(Arc::clone(config), request, transport::entropy()?, now())
+        .map_err(|error| Stop::usage(format!("this request cannot be sent: {error}")))
+}
+
+pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
+    let args::Resume { state, client, run, report } = options;
+    let Saved { file: state, client, asked_at, snapshot } = StateFile::open(&state, client)?;
+    let prepared = Prepared::new(&client)?;
+    let at_hand = prepared.metadata_at_hand(&client)?;
+    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
+
+    attempt.reporter().hold();
+    attempt.reporter().remember(asked_at);
+    attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
+    let metadata = match attempt.metadata(prepared.issuer.clone(), at_hand, &http).await {
+        Ok(metadata) => metadata,
+        Err(code) => return Ok(code),
+    };
+    let config = prepared.configure(metadata)?;
+    let flow = Flow::resume(Arc::clone(&config), &snapshot, now()).map_err(|error| {
+        let why = match error {
+            ResumeError::AnotherClient => "it belongs to another issuer or client".to_owned(),
+            ResumeError::UserCodeGone => {
+                "the request had a user code, which is never saved, and was not sent yet; start anew".to_owned()
+            }
+            other => other.to_string(),
+        };
+        Stop::usage(format!("the flow in the state file {} cannot be gone on with: {why}", state.path().display()))
+    })?;
+    attempt.reporter().release();
+    if let Some(acknowledged) = flow.acknowledged() {
+        attempt.reporter().acknowledged(acknowledged);
+    }
+    attempt.drive(http, config, prepared.key, flow, Some(state), true).await
+}
+
+/// One run of the command with its clock and its ears.
+pub(crate) struct Attempt {
+    reporter: Arc<Mutex<Reporter>>,
+    signals: Signals,
+    give_up: Option<Instant>,
+}
+
+/// Why waiting for something ended before it was there.
+enum Cut {
+    Interrupted,
+    TimedOut,
+}
+
+impl Attempt {
+    pub(crate) fn begin(reporter: Reporter, timeout: Option<u64>) -> Result<Self, Stop> {
+        let signals = Signals::new().map_err(|_| Stop::bug("signals cannot be listened to"))?;
+        let give_up = timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        Ok(Self { reporter: Arc::new(Mutex::new(reporter)), signals, give_up })
+    }
+
+    pub(crate) fn reporter(&self) -> std::sync::MutexGuard<'_, Reporter> {
+        transport::lock(&self.reporter)
+    }
+
+    /// The provider's metadata, or the exit code when it cannot be had.
+    pub(crate) async fn metadata(
+        &mut self,
+        issuer: Option<Issuer>,
+        at_hand: Option<Result<ProviderMetadata, ciba_core::MetadataError>>,
+        http: &Http,
+    ) -> Result<ProviderMetadata, u8> {
+        let found = match (at_hand, issuer) {
+            (Some(read), _) => read.map_err(transport::failure_of),
+            (None, Some(issuer)) => {
+                self.reporter().requesting(ciba_core::Endpoint::Discovery, 1);
+                let fetched = http.discover(issuer);
+                match self.wait_for(fetched).await {
+                    Ok(found) => found,
+                    Err(cut) => return Err(self.abandoned(&cut)),
+                }
+            }
+            (None, None) => Err(Failure::Abandoned),
+        };
+        found.map_err(|failure| self.failed(&failure))
+    }
+
+    /// Drives a flow to its end and tells the outcome.
+    pub(crate) async fn drive(
+        &mut self,
+        http: Http,
+        config: Arc<ClientConfig>,
+        key: Option<SoftwareKey>,
+        flow: Flow,
+        state: Option<StateFile>,
+        resumed: bool,
+    ) -> Result<u8, Stop> {
+        let watcher = Watcher::new(Arc::clone(&self.reporter), state, resumed);
+        let drive = http.drive(Arc::clone(&config), key, flow, watcher.clone());
+        let mut drive = std::pin::pin!(drive);
+        let (flow, halted) = match self.wait_for(drive.as_mut()).await {
+            Ok(driven) => driven,
+            Err(Cut::TimedOut) => {
+                watcher.stop();
+                forget(&watcher);
+                return Ok(self.abandoned(&Cut::TimedOut));
+            }
+            Err(Cut::Interrupted) => {
+                watcher.stop();
+                let leave = Instant::now() + LAST_ANSWER;
+                let over = loop {
+                    tokio::select! {
+                        biased;
+                        driven = drive.as_mut() => break Some(driven),
+                        () = self.signals.next() => break None,
+                        () = tokio::time::sleep(Duration::from_millis(50)) => {
+                            if !watcher.in_flight() || Instant::now() >= leave {
+                                break None;
+                            }
+                        }
+                    }
+                };
+                match over {
+                    Some((flow, Ok(()))) if flow.stage() == ciba_core::Stage::Settled => (flow, Ok(())),
+                    _ => return Ok(self.interrupted(&watcher)),
+                }
+            }
+        };
+        match halted {
+            Ok(()) => {}
+            Err(Halted::Save(error)) => {
+                let shown = watcher.state().map(|state| state.path().display().to_string()).unwrap_or_default();
+                return Err(Stop::usage(format!(
+                    "the state file {shown} cannot be written: {}",
+                    crate::state_file::reason(&error)
+                )));
+            }
+            Err(Halted::Broken(why)) => return Err(Stop::bug(why)),
+        }
+        let outcome = flow.finish();
+        let code = match outcome {
+            Ok(authentication) => {
+                self.reporter().authenticated(&authentication, &config);
+                0
+            }
+            Err(failure) => self.failed(&failure),
+        };
+        forget(&watcher);
+        Ok(code)
+    }
+
+    /// Waits for something, as long as the person at the terminal and `--timeout` allow.
+    async fn wait_for<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Cut> {
+        let mut something = std::pin::pin!(something);
+        let mut frames = tokio::time::interval(Duration::from_millis(125));
+        let give_up = self.give_up;
+        loop {
+            tokio::select! {
+                biased;
+                there = something.as_mut() => return Ok(there),
+                () = self.signals.next() => return Err(Cut::Interrupted),
+                () = until(give_up) => return Err(Cut::TimedOut),
+                _ = frames.tick() => transport::lock(&self.reporter).tick(),
+            }
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) -> u8 {
+        self.reporter().release();
+        self.reporter().failed(failure);
+        exit::code(failure)
+    }
+
+    /// The caller gave up; the flow is not gone on with.
+    fn abandoned(&mut self, cut: &Cut) -> u8 {
+        self.failed(&Failure::Abandoned);
+        match cut {
+            Cut::TimedOut => exit::TIMEOUT,
+            Cut::Interrupted => exit::INTERRUPTED,
+        }
+    }
+
+    /// Ctrl-C: what is saved was saved before every step, so there is nothing left to write.
+    fn interrupted(&mut self, watcher: &Watcher) -> u8 {
+        match watcher.state() {
+            Some(state) => {
+                let shown = state.path().display();
+                self.reporter()
+                    .stopped(&format!("interrupted; the flow is kept, go on with it by: ciba resume --state {shown}"));
+                exit::INTERRUPTED
+            }
+            None => self.abandoned(&Cut::Interrupted),
+        }
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The outcome was told, so nothing has to be kept.
+fn forget(watcher: &Watcher) {
+    if let Some(state) = watcher.state() {
+        state.remove();
+    }
+}

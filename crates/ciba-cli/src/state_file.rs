@@ -1,0 +1,189 @@
+//! The file of `--state`: a flow that can be gone on with, readable by its owner only.
+//!
+//! Written to a temporary file beside it, synced and renamed, so that a crash leaves the old state or the new one and
+//! never half of either.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use ciba_core::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{args::Client, exit::Stop};
+
+/// What the file holds: the client's options (no secret among them) and the flow as core saved it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    ciba_state: u32,
+    client: Client,
+    /// When the authentication request was sent, in Unix milliseconds; only to tell a person how much time is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<u64>,
+    flow: Box<RawValue>,
+}
+
+/// A flow that was saved.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub(crate) file: StateFile,
+    /// What the command line says, and what was saved where it says nothing.
+    pub(crate) client: Client,
+    pub(crate) asked_at: Option<Timestamp>,
+    pub(crate) snapshot: Vec<u8>,
+}
+
+const VERSION: u32 = 1;
+/// Far above what a flow needs, tokens with photographs included.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A place where a flow is kept.
+#[derive(Debug)]
+pub(crate) struct StateFile {
+    path: PathBuf,
+    client: Client,
+}
+
+impl StateFile {
+    /// Takes a path for a new flow, and finds out whether it can be written before anything is sent.
+    pub(crate) fn new(path: &Path, client: &Client) -> Result<Self, Stop> {
+        let shown = path.display();
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => {
+                return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
+            }
+            Ok(found) => {
+                refuse_if_readable_by_others(path, &found)?;
+                if found.len() > 0 {
+                    return Err(Stop::usage(format!(
+                        "the state file {shown} already holds a flow: go on with it by `ciba resume --state {shown}`, or remove it"
+                    )));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Stop::usage(format!("the state file {shown} cannot be used: {}", reason(&error))));
+            }
+        }
+        let file = Self { path: path.to_owned(), client: client.clone().absolute() };
+        let probe = file.temporary().and_then(|(path, _)| fs::remove_file(path));
+        probe.map_err(|error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error))))?;
+        Ok(file)
+    }
+
+    /// Opens the file of an interrupted flow; `client` holds what the command line says now and wins over what was saved.
+    pub(crate) fn open(path: &Path, client: Client) -> Result<Saved, Stop> {
+        let shown = path.display();
+        let unreadable =
+            |error: &io::Error| Stop::usage(format!("the state file {shown} cannot be read: {}", reason(error)));
+        let found = fs::metadata(path).map_err(|error| unreadable(&error))?;
+        if !found.is_file() {
+            return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
+        }
+        refuse_if_readable_by_others(path, &found)?;
+        if found.len() > MOST_BYTES {
+            return Err(Stop::usage(format!("the state file {shown} is too large to be one")));
+        }
+        let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
+        let contents: Contents = serde_json::from_slice(&bytes)
+            .map_err(|_| Stop::usage(format!("the state file {shown} does not hold a saved flow")))?;
+        if contents.ciba_state != VERSION {
+            return Err(Stop::usage(format!("the state file {shown} was written by another version of this command")));
+        }
+        let client = client.or(contents.client);
+        let file = Self { path: path.to_owned(), client: client.clone().absolute() };
+        let probe = file.temporary().and_then(|(path, _)| fs::remove_file(path));
+        probe.map_err(|error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error))))?;
+        let snapshot = contents.flow.get().as_bytes().to_vec();
+        Ok(Saved { file, client, asked_at: contents.asked_at.map(Timestamp::from_unix_millis), snapshot })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces what is saved.
+    pub(crate) fn save(&self, snapshot: &[u8], asked_at: Option<Timestamp>) -> io::Result<()> {
+        let text = std::str::from_utf8(snapshot).map_err(io::Error::other)?;
+        let flow = RawValue::from_string(text.to_owned()).map_err(io::Error::other)?;
+        let asked_at = asked_at.map(Timestamp::unix_millis);
+        let contents = Contents { ciba_state: VERSION, client: self.client.clone(), asked_at, flow };
+        let mut bytes = serde_json::to_vec(&contents).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        let (temporary, mut file) = self.temporary()?;
+        let written = file
+            .write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&temporary, &self.path))
+            .and_then(|()| self.sync_folder());
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// The flow is over and its outcome was told: its secrets leave the disk.
+    pub(crate) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = self.sync_folder();
+    }
+
+    /// A new file beside the state file, readable by its owner only from its first moment.
+    fn temporary(&self) -> io::Result<(PathBuf, fs::File)> {
+        let name = self.path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+        let random = getrandom::u64().map_err(|_| io::Error::other("no randomness"))?;
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{random:016x}"));
+        let path = self.path.with_file_name(temporary);
+        Ok((path.clone(), private_file(&path)?))
+    }
+
+    /// Makes the rename itself durable.
+    fn sync_folder(&self) -> io::Result<()> {
+        if cfg!(unix) {
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+/// Creates a file that only its owner can read; never one that is there already.
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn refuse_if_readable_by_others(path: &Path, found: &fs::Metadata) -> Result<(), Stop> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+    if mode & 0o077 != 0 {
+        let shown = path.display();
+        return Err(Stop::usage(format!(
+            "the state file {shown} can be read by others (mode {:03o}): protect it with `chmod 600 {shown}`",
+            mode & 0o777
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_if_readable_by_others(_: &Path, _: &fs::Metadata) -> Result<(), Stop> {
+    Ok(())
+}
+
+/// The operating system's reason, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,271 @@
+//! The two HTTP libraries, behind one face.
+
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ciba_core::{
+    ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Flow, Issuer, MetadataError, Misbehaviour,
+    ProviderMetadata, Snapshot, SoftwareKey, Timestamp, Unreachable, UnreachableTarget,
+};
+
+use crate::{
+    args::Transport,
+    client::read,
+    exit::Stop,
+    output::Reporter,
+    state_file::{StateFile, reason},
+};
+
+/// An HTTP client of one of the two libraries.
+#[derive(Clone)]
+pub(crate) enum Http {
+    Reqwest(ciba_reqwest::HttpClient),
+    Ureq(ciba_ureq::HttpClient),
+}
+
+impl Http {
+    /// A client that trusts the platform's roots, or those of a PEM file.
+    pub(crate) fn new(transport: Transport, ca: Option<&Path>) -> Result<Self, Stop> {
+        let pem = ca.map(|path| read(path, "CA file")).transpose()?;
+        let no_certificate = || {
+            let shown = ca.unwrap_or(Path::new("")).display();
+            Stop::usage(format!("the CA file {shown} holds no certificate in PEM that can be used"))
+        };
+        let no_tls = || Stop::bug("TLS cannot be set up on this machine");
+        match transport {
+            Transport::Reqwest => {
+                let builder = match pem {
+                    Some(pem) => ciba_reqwest::with_ca(&pem).map_err(|_| no_certificate())?,
+                    None => ciba_reqwest::platform_roots(),
+                };
+                ciba_reqwest::HttpClient::new(builder).map(Self::Reqwest).map_err(|_| no_tls())
+            }
+            Transport::Ureq => {
+                let builder = match pem {
+                    Some(pem) => ciba_ureq::with_ca(&pem).map_err(|_| no_certificate())?,
+                    None => ciba_ureq::platform_roots(),
+                };
+                ciba_ureq::HttpClient::new(builder).map(Self::Ureq).map_err(|_| no_tls())
+            }
+        }
+    }
+
+    /// Fetches the provider's metadata.
+    pub(crate) async fn discover(&self, issuer: Issuer) -> Result<ProviderMetadata, Failure> {
+        let address = DiscoveryAddress::OpenId;
+        let found = match self {
+            Self::Reqwest(http) => match ciba_reqwest::discover(http, issuer, address).await {
+                Ok(metadata) => Ok(metadata),
+                Err(ciba_reqwest::DiscoverError::Metadata(error)) => Err(Some(error)),
+                Err(_) => Err(None),
+            },
+            Self::Ureq(http) => {
+                let http = http.clone();
+                let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover(&http, issuer, address));
+                match fetch.await {
+                    Ok(Ok(metadata)) => Ok(metadata),
+                    Ok(Err(ciba_ureq::DiscoverError::Metadata(error))) => Err(Some(error)),
+                    Ok(Err(_)) | Err(_) => Err(None),
+                }
+            }
+        };
+        found.map_err(|error| match error {
+            None => unobtainable(),
+            Some(error) => failure_of(error),
+        })
+    }
+
+    /// Drives a flow until it is over or [`Watcher::stop`] says so; gives it back with what kept it from going on.
+    pub(crate) async fn drive(
+        self,
+        config: Arc<ClientConfig>,
+        key: Option<SoftwareKey>,
+        mut flow: Flow,
+        mut watcher: Watcher,
+    ) -> (Flow, Result<(), Halted>) {
+        match self {
+            Self::Reqwest(http) => {
+                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
+                if let Some(key) = key {
+                    driver = driver.with_signer(key);
+                }
+                let driven = driver.drive(&mut flow, &mut watcher).await;
+                let halted = driven.map_err(|error| match error {
+                    ciba_reqwest::DriveError::Save(error) => Halted::Save(error),
+                    other => Halted::Broken(other.to_string()),
+                });
+                (flow, halted)
+            }
+            Self::Ureq(http) => {
+                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
+                if let Some(key) = key {
+                    driver = driver.with_signer(key);
+                }
+                let thread = tokio::task::spawn_blocking(move || {
+                    let driven = driver.drive(&mut flow, &mut watcher);
+                    let halted = driven.map_err(|error| match error {
+                        ciba_ureq::DriveError::Save(error) => Halted::Save(error),
+                        other => Halted::Broken(other.to_string()),
+                    });
+                    (flow, halted)
+                });
+                // A panic there ends the process by the hook, and nobody aborts the task.
+                match thread.await {
+                    Ok(driven) => driven,
+                    Err(_) => std::process::abort(),
+                }
+            }
+        }
+    }
+}
+
+/// Why a flow was not driven to its end.
+#[derive(Debug)]
+pub(crate) enum Halted {
+    /// The state file could not be written before the first request.
+    Save(io::Error),
+    /// Something that should not happen.
+    Broken(String),
+}
+
+/// What a failed discovery is to whoever waits for an authentication.
+pub(crate) fn failure_of(error: MetadataError) -> Failure {
+    match error {
+        MetadataError::Untrusted(check) => Failure::Untrusted(check),
+        // No document there, or nobody who serves it just now: it is not obtainable.
+        MetadataError::Unusable(ciba_core::Fault::Status) => unobtainable(),
+        MetadataError::Unusable(fault) => {
+            Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint: Endpoint::Discovery, answer: None })
+        }
+        _ => unobtainable(),
+    }
+}
+
+fn unobtainable() -> Failure {
+    Failure::Unreachable(Unreachable { target: UnreachableTarget::Endpoint(Endpoint::Discovery), answer: None })
+}
+
+/// Watches one drive: tells what happens, saves, and says when to stop.
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    reporter: Arc<Mutex<Reporter>>,
+    state: Option<Arc<StateFile>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    in_flight: AtomicBool,
+    /// A request may have reached the provider, so a flow that cannot be saved is better carried on than left.
+    sent: AtomicBool,
+    save_failed: AtomicBool,
+}
+
+impl Watcher {
+    pub(crate) fn new(reporter: Arc<Mutex<Reporter>>, state: Option<StateFile>, resumed: bool) -> Self {
+        let shared = Shared { sent: AtomicBool::new(resumed), ..Shared::default() };
+        Self { reporter, state: state.map(Arc::new), shared: Arc::new(shared) }
+    }
+
+    pub(crate) fn reporter(&self) -> MutexGuard<'_, Reporter> {
+        lock(&self.reporter)
+    }
+
+    pub(crate) fn state(&self) -> Option<&StateFile> {
+        self.state.as_deref()
+    }
+
+    /// Asks the drive to end before its next step.
+    pub(crate) fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request is under way.
+    pub(crate) fn in_flight(&self) -> bool {
+        self.shared.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, event: &Event) {
+        let requesting = matches!(event, Event::Requesting { .. });
+        self.shared.in_flight.store(requesting, Ordering::Relaxed);
+        if requesting {
+            self.shared.sent.store(true, Ordering::Relaxed);
+        }
+        self.reporter().event(event);
+    }
+
+    fn save_now(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.shared.in_flight.store(false, Ordering::Relaxed);
+        let Some(state) = &self.state else { return Ok(()) };
+        let asked_at = self.reporter().asked_at();
+        match state.save(snapshot.as_bytes(), asked_at) {
+            Err(error) if self.shared.sent.load(Ordering::Relaxed) => {
+                if !self.shared.save_failed.swap(true, Ordering::Relaxed) {
+                    let shown = state.path().display();
+                    self.reporter().say(&format!(
+                        "ciba: warning: the state file {shown} cannot be written any more ({}); going on without saving",
+                        reason(&error)
+                    ));
+                }
+                Ok(())
+            }
+            saved => saved,
+        }
+    }
+
+    fn no_key(&self, error: &(dyn std::error::Error + Send + Sync)) {
+        self.reporter().detail(&format!("The private key could not be used: {error}."));
+    }
+}
+
+#[async_trait::async_trait]
+impl ciba_reqwest::Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        self.tell(event);
+    }
+
+    async fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save_now(snapshot)
+    }
+
+    fn key_unavailable(&mut self, error: &ciba_reqwest::SignerError) {
+        self.no_key(&**error);
+    }
+}
+
+impl ciba_ureq::Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        self.tell(event);
+    }
+
+    fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save_now(snapshot)
+    }
+
+    fn stop(&mut self, _: Timestamp) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    fn key_unavailable(&mut self, error: &ciba_ureq::SignerError) {
+        self.no_key(&**error);
+    }
+}
+
+/// Thirty-two bytes of the operating system's generator; without them there is no flow (REQ-SEC-05).
+pub(crate) fn entropy() -> Result<Entropy, Stop> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+    Ok(Entropy::from_bytes(bytes))
+}
+
+/// A panic elsewhere ends the process, so a poisoned lock is of no consequence.
+pub(crate) fn lock(reporter: &Mutex<Reporter>) -> MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
+}

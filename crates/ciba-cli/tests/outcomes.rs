@@ -1,0 +1,305 @@
+//! Every way a flow can end without an authentication: its exit code, its last line and its sentence.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Ended, Folder, Op, Say, acknowledgement, ciba, command, ended, error, metadata, signal};
+
+const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
+
+/// Runs against a provider whose backchannel endpoint takes the request and whose token endpoint says `token`.
+fn redeem(token: impl Fn(usize) -> Say + Send + Sync + 'static) -> Op {
+    Op::start(move |path, before| match path {
+        "/bc" => Some(acknowledgement(60)),
+        "/token" => Some(token(before)),
+        _ => None,
+    })
+}
+
+fn authorize(say: impl Fn() -> Say + Send + Sync + 'static) -> Op {
+    Op::start(move |path, _| (path == "/bc").then(&say))
+}
+
+/// The last line says `failed` with these members and no others beside `event` and `at`.
+#[track_caller]
+fn failed(run: &Ended, code: i32, members: Value) {
+    assert_eq!(run.code, code, "{run:?}");
+    let mut last = run.last();
+    let last = last.as_object_mut().unwrap();
+    assert_eq!(last.remove("event"), Some(json!("failed")), "{run:?}");
+    assert!(last.remove("at").is_some_and(|at| at.as_str().is_some_and(|at| at.ends_with('Z'))));
+    assert_eq!(Value::Object(last.clone()), members);
+    assert!(run.sentence().len() > 10);
+}
+
+#[test]
+fn denied_is_10() {
+    let op = redeem(|before| if before == 0 { error("authorization_pending") } else { error("access_denied") });
+    for transport in TRANSPORTS {
+        let said = json!({
+            "failure": "denied", "error": "access_denied", "error_description": "in the provider's words", "status": 400,
+            "endpoint": "token",
+        });
+        failed(&op.run(&["--transport", transport]), 10, said);
+    }
+}
+
+#[test]
+fn expired_is_11_when_the_provider_says_so_and_when_its_lifetime_is_over() {
+    let op = redeem(|_| error("expired_token"));
+    failed(
+        &op.run(&[]),
+        11,
+        json!({
+            "failure": "expired", "error": "expired_token", "error_description": "in the provider's words", "status": 400,
+            "endpoint": "token",
+        }),
+    );
+    let op = Op::start(|path, _| match path {
+        "/bc" => Some(acknowledgement(2)),
+        "/token" => Some(error("authorization_pending")),
+        _ => None,
+    });
+    failed(&op.run(&[]), 11, json!({ "failure": "expired" }));
+}
+
+#[test]
+fn refused_is_12_and_keeps_the_code() {
+    for code in ["unknown_user_id", "invalid_client", "access_denied", "made_up"] {
+        let op = authorize(move || error(code));
+        let run = op.run(&[]);
+        failed(
+            &run,
+            12,
+            json!({
+                "failure": "refused", "error": code, "error_description": "in the provider's words", "status": 400,
+                "endpoint": "backchannel_authentication",
+            }),
+        );
+        assert!(run.sentence().contains(code), "{run:?}");
+        assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
+    }
+}
+
+/// REQ-DISC-04
+/// OPM-DSC-01
+#[test]
+fn a_metadata_document_of_another_issuer_is_13() {
+    let op = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
+    for transport in TRANSPORTS {
+        let run = op.run(&["--transport", transport]);
+        failed(&run, 13, json!({ "failure": "untrusted", "check": "discovery-issuer" }));
+    }
+    assert_eq!(op.count("/bc"), 0);
+}
+
+#[test]
+fn a_token_that_fails_a_check_is_13() {
+    let op = redeem(|_| Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": "a.b.c" })));
+    failed(&op.run(&[]), 13, json!({ "failure": "untrusted", "check": "token-form" }));
+}
+
+#[test]
+fn an_answer_that_cannot_be_used_is_14() {
+    let html = || Say::Raw(200, "text/html", "<html>".to_owned());
+    failed(
+        &authorize(html).run(&[]),
+        14,
+        json!({
+            "failure": "provider_misbehaved", "status": 200, "endpoint": "backchannel_authentication",
+        }),
+    );
+    let op = redeem(|_| Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" })));
+    let run = op.run(&[]);
+    failed(&run, 14, json!({ "failure": "provider_misbehaved", "status": 200, "endpoint": "token" }));
+    assert_eq!(op.count("/token"), 1, "after a 200 nothing is asked again");
+    assert!(run.sentence().contains("id_token"), "{run:?}");
+    let op = Op::start(|_, _| Some(Say::Raw(200, "application/json", "[]".to_owned())));
+    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "endpoint": "discovery" }));
+}
+
+#[test]
+fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
+    for transport in TRANSPORTS {
+        let op = authorize(|| Say::Nothing);
+        failed(&op.run(&["--transport", transport]), 15, json!({ "failure": "indeterminate" }));
+        assert_eq!(op.count("/bc"), 1);
+    }
+}
+
+#[test]
+fn a_provider_that_is_down_is_16() {
+    for transport in TRANSPORTS {
+        let down = support::arguments("http://127.0.0.1:1");
+        let run = ciba(down.into_iter().chain(["--transport".into(), transport.into()]));
+        failed(&run, 16, json!({ "failure": "unreachable", "endpoint": "discovery" }));
+    }
+    let op = Op::start(|_, _| Some(Say::Json(503, json!({}))));
+    failed(&op.run(&[]), 16, json!({ "failure": "unreachable", "endpoint": "discovery" }));
+}
+
+#[test]
+fn a_timeout_of_the_caller_is_17() {
+    for transport in TRANSPORTS {
+        let op = redeem(|_| error("authorization_pending"));
+        let begun = Instant::now();
+        failed(&op.run(&["--timeout", "1", "--transport", transport]), 17, json!({ "failure": "abandoned" }));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_timeout_does_not_wait_for_a_provider_that_is_silent() {
+    for transport in TRANSPORTS {
+        let op = authorize(|| Say::Silence(Duration::from_secs(20)));
+        let begun = Instant::now();
+        failed(&op.run(&["--timeout", "1", "--transport", transport]), 17, json!({ "failure": "abandoned" }));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// Starts a run and waits until the flow is pending.
+fn pending(op: &Op, more: &[&str]) -> std::process::Child {
+    let child = command().args(op.arguments()).args(more).spawn().unwrap();
+    let begun = Instant::now();
+    while op.count("/token") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the token endpoint was never asked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_without_a_state_file_gives_up_with_130() {
+    for transport in TRANSPORTS {
+        let op = redeem(|_| error("authorization_pending"));
+        let child = pending(&op, &["--transport", transport]);
+        signal(&child, "INT");
+        failed(&ended(child), 130, json!({ "failure": "abandoned" }));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for transport in TRANSPORTS {
+        let folder = Folder::new();
+        let state = folder.text("state");
+        let op = redeem(|before| if before < 2 { error("authorization_pending") } else { error("access_denied") });
+        let child = pending(&op, &["--state", &state, "--transport", transport]);
+        signal(&child, "INT");
+        let run = ended(child).expect_code(130);
+        assert!(run.sentence().ends_with(&format!("ciba resume --state {state}")), "{run:?}");
+        assert_ne!(run.last()["event"], "failed", "the flow is not over");
+        assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "no temporary file stays behind");
+
+        let run = ciba(["resume", "--state", &state, "--output", "json"]);
+        assert_eq!(run.lines()[0]["resumed"], true);
+        failed(
+            &run,
+            10,
+            json!({
+                "failure": "denied", "error": "access_denied", "error_description": "in the provider's words",
+                "status": 400, "endpoint": "token",
+            }),
+        );
+        assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
+        assert!(!folder.path("state").exists(), "a flow that is over leaves no secrets behind");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_is_gone_on_with() {
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let op = redeem(|before| if before < 1 { error("authorization_pending") } else { error("access_denied") });
+    let mut child = pending(&op, &["--state", &state]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(ciba(["resume", "--state", &state]).code, 10);
+    assert_eq!(op.count("/bc"), 1);
+}
+
+#[test]
+fn a_saved_flow_is_of_its_client_only() {
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let op = redeem(|_| error("authorization_pending"));
+    let mut child = pending(&op, &["--state", &state]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = ciba(["resume", "--state", &state, "--client-id", "another"]).expect_code(2);
+    assert!(run.stderr.contains("another issuer or client"), "{run:?}");
+}
+
+#[test]
+fn events_come_one_a_line_in_order_with_what_the_provider_said() {
+    let op = Op::start(|path, before| match (path, before) {
+        ("/bc", _) => Some(Say::Json(
+            200,
+            json!({
+                "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": 60, "interval": 1, "bindingMessage": "RED PANDA",
+            }),
+        )),
+        ("/token", 0) => Some(Say::Json(
+            400,
+            json!({
+                "error": "authorization_pending", "error_description": "open the\u{1b}[2J app",
+            }),
+        )),
+        ("/token", _) => Some(error("access_denied")),
+        _ => None,
+    });
+    let lines = op.run(&[]).lines();
+    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        events,
+        [
+            "started",
+            "requesting",
+            "requesting",
+            "acknowledged",
+            "waiting",
+            "requesting",
+            "waiting",
+            "requesting",
+            "failed"
+        ]
+    );
+    let endpoints: Vec<&Value> = lines.iter().map(|line| &line["endpoint"]).filter(|value| !value.is_null()).collect();
+    assert_eq!(endpoints, ["discovery", "backchannel_authentication", "token", "token", "token"]);
+    assert_eq!(lines[3]["expires_in"], 60);
+    assert_eq!(lines[3]["interval"], 1);
+    assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED PANDA" }));
+    assert_eq!(lines[4]["because"], "interval");
+    assert_eq!(lines[6]["progress"], "open the [2J app");
+    assert_eq!(lines[7]["attempt"], 2);
+    for line in &lines {
+        let at = line["at"].as_str().unwrap();
+        assert!(at.len() == 24 && at.ends_with('Z'), "{at}");
+    }
+}
+
+#[test]
+fn text_is_for_people_and_goes_to_standard_error() {
+    let op = redeem(|_| error("access_denied"));
+    let run = op.run(&["--output", "text"]);
+    assert_eq!(run.code, 2, "given twice");
+    let options: Vec<String> = op.arguments().into_iter().filter(|text| text != "--output" && text != "json").collect();
+    let run = ciba(options).expect_code(10);
+    assert_eq!(run.stdout, "");
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert!(lines[0].starts_with("Starting an authentication at http://127.0.0.1"), "{run:?}");
+    assert!(lines[1].contains("60 s to answer"), "{run:?}");
+    assert!(lines[2].starts_with("Waiting for the person"), "{run:?}");
+    assert_eq!(lines[3], "ciba: the person refused the authentication: access_denied (in the provider's words)");
+    assert_eq!(lines.len(), 4);
+}

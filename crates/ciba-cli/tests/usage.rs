@@ -1,0 +1,211 @@
+//! Mistakes of the caller: exit 2, one sentence on standard error, nothing on standard output, nothing sent.
+
+mod support;
+
+use support::{Folder, Op, arguments, ciba, error};
+
+/// Every run must fail as usage, and say a sentence that holds `needle` and none of the values given.
+#[track_caller]
+fn refused(arguments: &[&str], needle: &str) {
+    let run = ciba(arguments).expect_code(2);
+    assert!(run.sentence().contains(needle), "{:?} lacks {needle:?}", run.stderr);
+    assert_eq!(run.stdout, "");
+    assert!(!run.stderr.contains("sentinel"), "{:?}", run.stderr);
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
+    refused(&[], "command is missing");
+    refused(&["sentinel"], "no such command");
+    refused(&["authenticate", "sentinel"], "belongs to no option");
+    refused(&["authenticate", "--no-such=sentinel"], "no option --no-such");
+    refused(&["authenticate", "--isuer", "sentinel"], "there is --issuer");
+    refused(&["authenticate", "--login-hint"], "--login-hint needs a value");
+    refused(&["authenticate", "--client-auth", "sentinel"], "--client-auth takes one of private_key_jwt");
+    refused(&["authenticate", "--alg", "sentinel"], "--alg cannot be used");
+    refused(&["authenticate", "--timeout", "sentinel"], "whole number of seconds");
+    refused(&["authenticate", "--issuer", "sentinel", "--issuer", "sentinel"], "more than once");
+    refused(&["resume"], "--state is missing");
+    refused(&["key", "new", "--alg", "sentinel"], "ES256, ES384, EdDSA, RS256, PS256");
+}
+
+/// What later steps bring is absent, and never silently accepted.
+#[test]
+fn options_of_steps_that_are_not_built_are_unknown() {
+    for option in [
+        "--delivery",
+        "--listen",
+        "--notification-path",
+        "--signed-request",
+        "--cert",
+        "--cert-key",
+        "--dpop",
+        "--id-token-decrypt-key",
+        "--profile",
+        "--userinfo",
+        "--state-key-file",
+    ] {
+        refused(&["authenticate", option, "sentinel"], &format!("no option {option}"));
+    }
+    refused(&["authenticate", "--client-auth", "tls_client_auth"], "--client-auth takes one of");
+}
+
+/// REQ-AREQ-07
+#[test]
+fn exactly_one_hint_is_needed() {
+    refused(&["authenticate"], "give --login-hint, --login-hint-token or --id-token-hint");
+    refused(&["authenticate", "--login-hint", "sentinel", "--id-token-hint", "sentinel"], "only one of");
+}
+
+#[test]
+fn a_client_that_does_not_say_enough_is_told_what_is_missing() {
+    refused(&["authenticate", "--login-hint", "sentinel"], "--client-id is missing");
+    refused(&["authenticate", "--login-hint", "sentinel", "--client-id", "c"], "nothing proves who the client is");
+    let none = ["authenticate", "--login-hint", "sentinel", "--client-id", "c", "--client-auth", "none"];
+    refused(&none, "--issuer is missing");
+    let issuer = [&none[..], &["--issuer", "http://127.0.0.1:1"]].concat();
+    refused(&issuer, "--allow-http-loopback");
+    let basic = ["authenticate", "--login-hint", "h", "--client-id", "c", "--client-auth", "client_secret_basic"];
+    refused(&basic, "the client secret is missing");
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
+    let folder = Folder::new();
+    let key = |path: &str, needle: &str| {
+        refused(&["authenticate", "--login-hint", "h", "--client-id", "c", "--key", path], needle);
+        refused(&["key", "public", path], needle);
+    };
+    key(&folder.text("absent"), "no such file");
+    key(&folder.write("empty", ""), "cannot be used");
+    key(&folder.write("text", "sentinel"), "neither PEM");
+    let damaged = "-----BEGIN PRIVATE KEY-----\nc2VudGluZWw=\n-----END PRIVATE KEY-----\n";
+    key(&folder.write("damaged.pem", damaged), "cannot be used");
+    let cut = "-----BEGIN EC PRIVATE KEY-----\nsentinel";
+    key(&folder.write("cut.pem", cut), "cannot be used");
+    key(
+        &folder.write("jwk", r#"{"kty":"EC","crv":"P-256","x":"sentinel","y":"sentinel","d":"sentinel"}"#),
+        "cannot be used",
+    );
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VudGluZWw=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    key(&folder.write("encrypted.pem", encrypted), "encrypted");
+}
+
+#[test]
+fn a_state_file_that_cannot_be_written_is_found_before_anything_is_sent() {
+    let op = Op::start(|_, _| None);
+    let folder = Folder::new();
+    for path in ["/no/such/folder/state", "/proc/state", &folder.text("")] {
+        let run = op.run(&["--state", path]).expect_code(2);
+        assert!(run.sentence().contains("the state file"), "{run:?}");
+        assert_eq!(run.stdout, "");
+    }
+    assert_eq!(op.seen.lock().unwrap().len(), 0, "nothing may have been sent");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let op = Op::start(|_, _| None);
+    let folder = Folder::new();
+    let state = folder.write("state", "");
+    for mode in [0o644, 0o640, 0o602] {
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
+        for run in [op.run(&["--state", &state]), ciba(["resume", "--state", &state])] {
+            assert!(run.expect_code(2).sentence().contains("can be read by others"));
+        }
+    }
+    assert_eq!(op.seen.lock().unwrap().len(), 0, "nothing may have been sent");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_file_with_a_flow_in_it_is_not_overwritten() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let op = Op::start(|_, _| None);
+    let folder = Folder::new();
+    let state = folder.write("state", "{}");
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(op.run(&["--state", &state]).expect_code(2).sentence().contains("already holds a flow"));
+    assert!(ciba(["resume", "--state", &state]).expect_code(2).sentence().contains("does not hold a saved flow"));
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), "{}");
+}
+
+#[test]
+fn what_the_provider_does_not_offer_is_a_mistake_of_the_options_and_leaves_no_output() {
+    let op = Op::start(|path, _| (path == "/bc").then(|| error("invalid_request")));
+    for (more, needle) in [
+        (&["--id-token-alg", "HS256"][..], "secret"),
+        (&["--param", "login_hint=x"], "login_hint"),
+        (&["--param", "x"], "NAME=VALUE"),
+        (&["--header", "authorization=x"], "authorization"),
+        (&["--authorization-details", "{"], "authorization_details"),
+        (&["--authorization-details", "@/no/such/file"], "no such file"),
+        (&["--resource", "x#y"], "resource"),
+        (&["--ca-cert", "/no/such/file"], "no such file"),
+        (&["--provider", "idura"], "--acr-values"),
+        (&["--token-endpoint", "https://op.example/a b"], "--token-endpoint cannot be used"),
+    ] {
+        let run = op.run(more).expect_code(2);
+        assert!(run.sentence().contains(needle), "{needle}: {:?}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+    assert_eq!(op.count("/bc"), 0);
+}
+
+#[test]
+fn idura_takes_for_each_eid_what_that_eid_takes() {
+    let base = ["authenticate", "--provider", "idura"];
+    let swedish = [&base[..], &["--acr-values", "urn:grn:authn:se:bankid"]].concat();
+    let norwegian = [&base[..], &["--acr-values", "urn:grn:authn:no:bankid"]].concat();
+    let message = ["--binding-message", "m"];
+    refused(&[&swedish[..], &["--login-hint", "sub:ssn:196802020575"]].concat(), "--binding-message");
+    refused(&[&swedish[..], &["--login-hint", "196802020575"], &message].concat(), "sub:ssn:");
+    let wrong = [&swedish[..], &["--login-hint", "sub:ssn:196802020576"], &message].concat();
+    refused(&wrong, "check digit");
+    assert!(!ciba(&wrong).stderr.contains("1968"), "a national id is not repeated");
+    refused(&[&norwegian[..], &["--login-hint", "sub:ssn:196802020575"]].concat(), "11 digits");
+    let hint = ["--login-hint-token", "sentinel"];
+    refused(&[&swedish[..], &hint, &message].concat(), "no other hint");
+}
+
+#[test]
+fn help_names_every_exit_code_and_every_check() {
+    let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;
+    for check in ciba_core::Untrusted::ALL {
+        assert!(help.contains(&format!("  {} ", check.name())), "{} is missing", check.name());
+    }
+    for failure in [
+        "denied",
+        "expired",
+        "refused",
+        "untrusted",
+        "provider_misbehaved",
+        "indeterminate",
+        "unreachable",
+        "abandoned",
+    ] {
+        assert!(help.contains(&format!("{failure}: ")), "{failure} is missing");
+    }
+    assert!(ciba(["--help"]).expect_code(0).stdout.contains("Exit codes:"));
+}
+
+/// REQ-SEC-03
+#[test]
+fn a_secret_comes_from_a_file_or_the_environment_and_has_no_option() {
+    let run = ciba(["authenticate", "--client-secret", "sentinel"]).expect_code(2);
+    assert!(!run.stderr.contains("sentinel"));
+    let folder = Folder::new();
+    let empty = folder.write("secret", "\n");
+    let mut options = arguments("http://127.0.0.1:1");
+    for option in &mut options {
+        if option == "none" {
+            *option = "client_secret_post".into();
+        }
+    }
+    options.extend(["--client-secret-file".into(), empty]);
+    assert!(ciba(&options).expect_code(2).sentence().contains("the client secret is empty"));
+}

@@ -1,0 +1,223 @@
+//! The command against the test provider: keys, discovery, the provider itself and the demonstration.
+
+mod support;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Child,
+};
+
+use serde_json::{Value, json};
+use support::{Ended, Folder, ciba, command, signal};
+
+/// `ciba op`, running.
+struct Running {
+    child: Child,
+    issuer: String,
+    folder: Folder,
+}
+
+impl Running {
+    fn start(more: &[&str]) -> Self {
+        let folder = Folder::new();
+        let mut child = command().args(["op", "--client-dir", &folder.text("")]).args(more).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+        let issuer = first.strip_prefix("READY ").unwrap_or_else(|| panic!("{first:?}")).trim().to_owned();
+        Self { child, issuer, folder }
+    }
+
+    /// The client the provider made ready, with a hint.
+    fn authenticate(&self, hint: &str, more: &[&str]) -> Ended {
+        let client: Value =
+            serde_json::from_str(&std::fs::read_to_string(self.folder.path("client.json")).unwrap()).unwrap();
+        let mut options: Vec<String> =
+            ["authenticate", "--issuer", &self.issuer, "--client-id"].map(str::to_owned).to_vec();
+        options.push(client["client_id"].as_str().unwrap().to_owned());
+        options.extend(["--key".into(), self.folder.text("key.jwk"), "--login-hint".into(), hint.to_owned()]);
+        match self.issuer.starts_with("https:") {
+            true => options.extend(["--ca-cert".into(), self.folder.text("ca.pem")]),
+            false => options.push("--allow-http-loopback".into()),
+        }
+        options.extend(["--output".into(), "json".into()]);
+        options.extend(more.iter().map(|&text| text.to_owned()));
+        ciba(options)
+    }
+
+    /// Ends it, and gives what it wrote to standard error.
+    fn end(mut self) -> String {
+        signal(&self.child, "TERM");
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        said
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_demonstration_ends_with_verified_claims() {
+    let run = ciba(["demo"]).expect_code(0);
+    for words in ["binding_message", "Idura", "196802020575", "Every check passed", "it broke none"] {
+        assert!(run.stdout.contains(words), "{words} is missing: {}", run.stdout);
+    }
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn the_demonstration_speaks_json_over_either_library() {
+    for transport in ["reqwest", "ureq"] {
+        let run = ciba(["demo", "--output", "json", "--transport", transport]).expect_code(0);
+        let last = run.last();
+        assert_eq!(last["event"], "authenticated");
+        assert_eq!(last["claims"]["ssn"], "196802020575");
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_provider_makes_a_client_ready_and_judges_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let op = Running::start(&[]);
+    let mode = std::fs::metadata(op.folder.path("key.jwk")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let run = op.authenticate("approve-after:1", &["--binding-message", "W4SCT"]).expect_code(0);
+    assert_eq!(run.last()["event"], "authenticated");
+    let said = op.end();
+    assert!(said.contains("ciba authenticate --issuer http://127.0.0.1:"), "{said}");
+    assert!(said.contains("/phone"), "{said}");
+    assert!(said.contains("the client broke no rule"), "{said}");
+}
+
+#[test]
+fn the_line_the_provider_prints_works_as_it_stands() {
+    let mut child = command().args(["op"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    let line = loop {
+        let mut line = String::new();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "no line with the command");
+        if let Some(line) = line.trim().strip_prefix("ciba authenticate ") {
+            break line.to_owned();
+        }
+    };
+    let words = line.split(' ').chain(["--output", "json"]);
+    let run = ciba(std::iter::once("authenticate").chain(words));
+    signal(&child, "INT");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(run.expect_code(0).last()["event"], "authenticated");
+}
+
+#[test]
+fn tls_works_with_the_providers_own_ca_and_not_without() {
+    let op = Running::start(&["--tls"]);
+    assert!(op.issuer.starts_with("https://"), "{}", op.issuer);
+    for transport in ["reqwest", "ureq"] {
+        op.authenticate("approve-after:0", &["--transport", transport]).expect_code(0);
+        let run = ciba(["discover", &op.issuer, "--transport", transport, "--output", "json"]).expect_code(16);
+        assert_eq!(run.last()["failure"], "unreachable");
+    }
+}
+
+#[test]
+fn another_key_and_another_client_id_are_refused_with_12() {
+    let op = Running::start(&[]);
+    let other = op.folder.text("other.jwk");
+    ciba(["key", "new", "--alg", "ES256", "--out", &other]).expect_code(0);
+    let options = |client: &str, key: &str| {
+        ciba([
+            "authenticate",
+            "--issuer",
+            &op.issuer,
+            "--allow-http-loopback",
+            "--client-id",
+            client,
+            "--key",
+            key,
+            "--login-hint",
+            "approve",
+            "--output",
+            "json",
+        ])
+    };
+    for run in [options("test-client", &other), options("nobody", &op.folder.text("key.jwk"))] {
+        let run = run.expect_code(12);
+        assert_eq!(run.last()["error"], "invalid_client");
+        assert!(run.sentence().contains("check --client-id"), "{run:?}");
+    }
+}
+
+#[test]
+fn what_the_person_and_the_caller_expect_decides() {
+    let op = Running::start(&[]);
+    let unknown = op.authenticate("nobody-knows-this-hint", &[]).expect_code(12);
+    assert_eq!(unknown.last()["error"], "unknown_user_id");
+    let other = op.authenticate("approve-after:0", &["--expect", "sub=somebody-else"]).expect_code(13);
+    assert_eq!(other.last()["check"], "expected-subject");
+    let algorithm = op.authenticate("approve-after:0", &["--id-token-alg", "ES256"]).expect_code(13);
+    assert_eq!(algorithm.last()["check"], "algorithm");
+}
+
+#[cfg(unix)]
+#[test]
+fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = Folder::new();
+    for (algorithm, kind) in [("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP"), ("RS256", "RSA"), ("PS256", "RSA")] {
+        let path = folder.text(algorithm);
+        ciba(["key", "new", "--alg", algorithm, "--out", &path]).expect_code(0);
+        let made = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let again = ciba(["key", "new", "--alg", algorithm, "--out", &path]).expect_code(2);
+        assert!(again.sentence().contains("never overwritten"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), made);
+
+        let private: Value = serde_json::from_str(&made).unwrap();
+        let public: Value = serde_json::from_str(&ciba(["key", "public", &path]).expect_code(0).stdout).unwrap();
+        let key = &public["keys"][0];
+        assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&json!(kind), &json!(algorithm), &json!("sig")));
+        assert_eq!(key["kid"], private["kid"]);
+        for secret in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(key.get(secret).is_none(), "{algorithm}: {secret} is not public");
+        }
+    }
+}
+
+#[test]
+fn discovery_tells_what_is_offered_and_what_would_not_work() {
+    let op = Running::start(&[]);
+    let plain = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", "json"]).expect_code(0).last();
+    assert_eq!(plain["issuer"], op.issuer.as_str());
+    assert_eq!(plain["problems"], json!([]));
+    let text = ciba(["discover", &op.issuer, "--allow-http-loopback"]).expect_code(0).stdout;
+    assert!(text.contains("backchannel_authentication_endpoint") && text.contains("Nothing speaks against"), "{text}");
+    let run = ciba([
+        "discover",
+        &op.issuer,
+        "--allow-http-loopback",
+        "--client-id",
+        "c",
+        "--client-auth",
+        "none",
+        "--id-token-alg",
+        "HS256",
+    ]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
+}
+
+#[test]
+fn the_provider_is_for_this_machine_only() {
+    let run = ciba(["op", "--listen", "0.0.0.0:0"]).expect_code(2);
+    assert!(run.sentence().contains("loopback"));
+}
