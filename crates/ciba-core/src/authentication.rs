@@ -133,3 +133,57 @@ impl fmt::Debug for Authentication {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use core::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn authentication(scope: Option<&str>, extra: &Value) -> Box<Authentication> {
+        let tokens = ReceivedTokens {
+            access_token: "sentinel-access".into(),
+            token_type: "Bearer".into(),
+            id_token: None,
+            refresh_token: Some("sentinel-refresh".into()),
+            expires_in: Some(Duration::from_secs(120)),
+            scope: scope.map(Into::into),
+            extra: extra.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), "openid email".into())
+    }
+
+    /// REQ-TOK-07
+    #[test]
+    fn an_absent_scope_is_the_one_asked_for_and_an_empty_one_is_none() {
+        for (granted, scope, withheld) in [
+            (None, "openid email", &[][..]),
+            (Some("openid email phone"), "openid email phone", &[]),
+            (Some("openid"), "openid", &["email"]),
+            (Some("openid emailx"), "openid emailx", &["email"]),
+            (Some(""), "", &["openid", "email"]),
+        ] {
+            let authentication = authentication(granted, &json!({}));
+            assert_eq!((authentication.granted_scope(), authentication.scope()), (granted, scope));
+            assert!(authentication.withheld_scope().eq(withheld.iter().copied()), "{granted:?}");
+            assert_eq!(authentication.requested_scope(), "openid email");
+        }
+    }
+
+    /// REQ-TOK-08
+    /// REQ-TOK-09
+    #[test]
+    fn what_was_granted_and_what_is_unknown_stays_readable() {
+        let details = json!([{"type": "t", "amount": 1}]);
+        let authentication = authentication(None, &json!({"authorization_details": details, "x": 1}));
+        assert_eq!(authentication.authorization_details(), Some(&details));
+        assert_eq!(authentication.extra().get("x"), Some(&json!(1)));
+        assert_eq!(authentication.expires_at(), Some(Timestamp::from_unix_secs(1120)));
+        assert_eq!((authentication.subject(), authentication.id_token().is_none()), (None, true));
+        assert_eq!(authentication.claims::<Value>(), Err(ClaimsError::NoIdToken));
+        assert!(!format!("{authentication:?}").contains("sentinel"));
+    }
+}

@@ -60,7 +60,7 @@ macro_rules! known_claims {
             }
 
             /// A claim that is known, or that the caller expects.
-            pub(super) fn get(&self, name: &str) -> Option<&Scalar<'a>> {
+            pub(crate) fn get(&self, name: &str) -> Option<&Scalar<'a>> {
                 match name {
                     $($name => self.$field.as_ref(),)*
                     _ => self.others.iter().find(|(known, _)| known == name).map(|(_, value)| value),

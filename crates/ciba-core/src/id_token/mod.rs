@@ -18,6 +18,8 @@ use crate::{
 
 mod checks;
 mod claims;
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests;
 
 pub(crate) use claims::Claims;
 pub use claims::ClaimsError;

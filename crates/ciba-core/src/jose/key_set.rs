@@ -109,3 +109,15 @@ impl fmt::Debug for KeySet {
         write!(f, "KeySet({} keys of {})", self.0.keys.len(), self.0.issuer)
     }
 }
+
+#[cfg(test)]
+impl KeySet {
+    /// A set of keys that were imported elsewhere.
+    pub(crate) fn of(issuer: &str, keys: Vec<(Option<&str>, JwsAlgorithm, Arc<dyn VerificationKey>)>) -> Self {
+        let imported = |(key_id, algorithm, key): (Option<&str>, _, _)| ImportedKey {
+            key_id: key_id.map(Into::into),
+            algorithms: alloc::vec![(algorithm, key)],
+        };
+        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys: keys.into_iter().map(imported).collect() }))
+    }
+}

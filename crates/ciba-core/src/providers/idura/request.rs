@@ -90,14 +90,12 @@ fn expect(expectations: Expectations, check: Check, claim: &str, text: &str, fai
 macro_rules! common_settings {
     () => {
         /// How the eID in the token (`authenticationtype`) is compared with the one asked for; it may refine it.
-        #[must_use]
         pub const fn eid_check(mut self, check: Check) -> Self {
             self.common.eid = check;
             self
         }
 
         /// Asks for a `Trace-Id` header field in the answer (`Prefer: return-trace-id`).
-        #[must_use]
         pub const fn trace_id(mut self) -> Self {
             self.common.trace_id = true;
             self
