@@ -5,7 +5,6 @@ use std::{error::Error, fmt};
 use reqwest::{Certificate, Client, ClientBuilder};
 
 /// A builder with the platform's roots.
-#[must_use]
 pub fn platform_roots() -> ClientBuilder {
     Client::builder()
 }

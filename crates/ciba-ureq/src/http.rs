@@ -66,7 +66,6 @@ impl HttpClient {
     }
 
     /// Carries out what a machine asks for and returns the answer for its `handle`.
-    #[must_use]
     pub fn perform(&self, transmit: Transmit) -> Input {
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
         let (request, ticket) = transmit.into_parts();

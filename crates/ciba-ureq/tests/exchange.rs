@@ -9,7 +9,7 @@ use std::time::Duration;
 use ciba_ureq::{
     HttpClient,
     ciba_core::{Body, LoopbackHttp, Request, Response, Unanswered, Url},
-    platform_roots,
+    platform_roots, ureq,
 };
 use support::{Act, Server, answer, closed_port};
 
@@ -163,4 +163,16 @@ fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     assert_eq!(exchange(&post(&refused)), Err(Unanswered::NotSent));
     let unknown = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::default());
     assert_eq!(exchange(&unknown), Err(Unanswered::NotSent));
+}
+
+/// The proxy was talked to; the provider was not.
+#[test]
+fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
+    let proxy = Server::start([answer(403, "", "")]);
+    let builder = platform_roots().proxy(Some(ureq::Proxy::new(&proxy.url("")).unwrap()));
+    let request = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::from("secret=sentinel"));
+    let client = HttpClient::new(builder).unwrap();
+    assert_eq!(client.exchange(&request, Duration::from_secs(20), LIMIT), Err(Unanswered::NotSent));
+    let [seen] = &proxy.requests()[..] else { panic!("one tunnel was asked for") };
+    assert!(seen.starts_with("CONNECT op.invalid:443 ") && !seen.contains("sentinel"), "{seen}");
 }

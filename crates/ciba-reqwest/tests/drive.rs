@@ -1,0 +1,290 @@
+//! Driving a flow: what is done in which order, and what is left when it stops half-way.
+#![allow(missing_docs)]
+
+#[path = "support/client.rs"]
+mod client;
+mod support;
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ciba_reqwest::{
+    AuthenticateError, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Signer, SignerError,
+    Watch,
+    ciba_core::{
+        ClientAuth, ClientConfig, Entropy, Event, Failure, Fault, Flow, KeyOperation, KeyTask, Snapshot, Stage,
+        Timestamp, UnreachableTarget, jose::JwsAlgorithm,
+    },
+    platform_roots,
+};
+use client::{ACKNOWLEDGED, Counting, DENIED, Jumping, PENDING, config, jti, request};
+use support::{Act, Server, answer, closed_port};
+
+#[async_trait]
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.read()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        self.jump(until);
+    }
+}
+
+impl Entropies for Counting {
+    fn draw(&self) -> Result<Entropy, EntropyError> {
+        self.next().ok_or_else(|| EntropyError::new("told to fail"))
+    }
+}
+
+fn driver(config: &Arc<ClientConfig>) -> Driver {
+    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    Driver::new(http, Keys::new(config)).with_clock(Jumping::new()).with_entropies(Counting::default())
+}
+
+fn flow(config: &Arc<ClientConfig>) -> Flow {
+    let entropy = Entropy::from_bytes([7; 32]);
+    Flow::start(Arc::clone(config), request(), entropy, Jumping::new().read()).unwrap()
+}
+
+fn key_jwt() -> ClientAuth {
+    ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: Some("one".into()) }
+}
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Notes {
+    lines: Vec<String>,
+    saving_fails: bool,
+}
+
+#[async_trait]
+impl Watch for Notes {
+    fn event(&mut self, event: &Event) {
+        self.lines.push(match event {
+            Event::Requesting { endpoint, attempt } => format!("{} {attempt}", endpoint.name()),
+            Event::Acknowledged(acknowledged) => format!("acknowledged {}", acknowledged.expires_in.as_secs()),
+            Event::Waiting(wait) => format!("waiting {}", wait.because().name()),
+            _ => "?".to_owned(),
+        });
+    }
+
+    async fn save(&mut self, _: &Snapshot) -> io::Result<()> {
+        self.lines.push("save".to_owned());
+        if self.saving_fails { Err(io::Error::other("disk full")) } else { Ok(()) }
+    }
+
+    fn key_unavailable(&mut self, error: &SignerError) {
+        self.lines.push(format!("key unavailable: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn every_step_is_saved_before_it_is_taken_and_told_once() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let mut flow = flow(&config);
+    let mut notes = Notes::default();
+    driver(&config).drive(&mut flow, &mut notes).await.unwrap();
+    assert_eq!(flow.stage(), Stage::Settled);
+    assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
+    assert_eq!(
+        notes.lines,
+        [
+            "save",
+            "backchannel_authentication 1",
+            "acknowledged 120",
+            "save",
+            "waiting interval",
+            "save",
+            "token 1",
+            "save",
+            "waiting interval",
+            "save",
+            "token 2",
+        ]
+    );
+    assert_eq!(server.requests().len(), 3);
+}
+
+/// REQ-SEC-05
+#[tokio::test]
+async fn without_random_bytes_nothing_is_sent() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    for limit in [0, 1] {
+        let driver = driver(&config).with_entropies(Counting::failing_after(limit));
+        let error = driver.authenticate(&config, request(), &mut ()).await.unwrap_err();
+        assert!(matches!(error, AuthenticateError::Drive(DriveError::Entropy(_))), "{error:?}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let mut flow = flow(&config);
+    let mut notes = Notes { saving_fails: true, ..Notes::default() };
+    let error = driver(&config).drive(&mut flow, &mut notes).await.unwrap_err();
+    assert!(matches!(error, DriveError::Save(_)), "{error:?}");
+    assert_eq!((server.connections(), flow.stage()), (0, Stage::Authorizing));
+    driver(&config).drive(&mut flow, &mut ()).await.unwrap();
+    assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
+    assert_eq!(server.requests().len(), 2);
+}
+
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice() {
+    let server = Arc::new(Server::start([Act::Stall(Vec::new()), answer(200, "", ACKNOWLEDGED)]));
+    let config = config(&server.url(""), ClientAuth::None);
+    let mut flow = flow(&config);
+    let clock = Jumping::new();
+    let driver = driver(&config).with_clock(clock.clone());
+    let waiting = Arc::clone(&server);
+    let mut nobody = ();
+    tokio::select! {
+        _ = driver.drive(&mut flow, &mut nobody) => panic!("nothing was answered"),
+        came = tokio::task::spawn_blocking(move || waiting.wait_for(1)) => came.unwrap(),
+    }
+    driver.drive(&mut flow, &mut ()).await.unwrap();
+    assert_eq!(clock.read(), Jumping::new().read(), "it waited for an answer nobody was going to give");
+    assert!(matches!(flow.finish(), Err(Failure::Indeterminate(_))));
+    assert_eq!((server.requests().len(), server.connections()), (1, 1));
+}
+
+/// REQ-AREQ-30
+/// OPM-ACK-16
+#[tokio::test]
+async fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
+    for act in [Act::Reset, Act::Answer(Vec::new()), answer(503, "", ""), answer(429, "", ""), answer(500, "", "")] {
+        let server = Server::start([act, answer(200, "", ACKNOWLEDGED)]);
+        let config = config(&server.url(""), ClientAuth::None);
+        let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+        let is_typed = matches!(error, AuthenticateError::Failed(Failure::Indeterminate(_) | Failure::Refused(_)));
+        assert!(is_typed, "{error:?}");
+        assert_eq!((server.requests().len(), server.connections()), (1, 1));
+    }
+}
+
+/// OPM-POL-17
+/// OPM-ACK-17
+#[tokio::test]
+async fn a_redirect_ends_the_flow() {
+    for status in [302, 307, 308] {
+        let other = Server::start([answer(200, "", "{}")]);
+        let redirect = answer(status, &format!("location: {}\r\n", other.url("/other")), "{}");
+        for acts in [vec![redirect.clone()], vec![answer(200, "", ACKNOWLEDGED), redirect.clone()]] {
+            let sent = acts.len();
+            let server = Server::start(acts);
+            let config = config(&server.url(""), ClientAuth::None);
+            let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+            let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(misbehaviour.fault, Fault::Redirect);
+            assert_eq!((server.requests().len(), other.connections()), (sent, 0));
+        }
+    }
+}
+
+/// OPM-POL-29
+#[tokio::test]
+async fn an_endless_answer_ends_the_flow() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_vec();
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), Act::Flood { head, most: 50 * 1024 * 1024 }]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+    let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else { panic!("{error:?}") };
+    assert_eq!(misbehaviour.fault, Fault::TooLarge);
+}
+
+/// A key in a machine of its own: counts what it is asked and never signs one `jti` twice.
+#[derive(Clone, Default)]
+struct Kms {
+    signed: Arc<Mutex<HashSet<String>>>,
+    is_down: bool,
+}
+
+#[async_trait]
+impl Signer for Kms {
+    async fn sign(&self, operation: &KeyOperation, _: Entropy) -> Result<Vec<u8>, SignerError> {
+        if self.is_down {
+            return Err("the HSM does not answer".into());
+        }
+        let KeyTask::Sign(task) = operation.task() else { return Err("this key only signs".into()) };
+        assert_eq!((task.algorithm(), operation.key_id()), (JwsAlgorithm::Es256, Some("one")));
+        if !self.signed.lock().unwrap().insert(jti(task.message())) {
+            return Err("asked to sign the same assertion again".into());
+        }
+        Ok(vec![1; 64])
+    }
+}
+
+/// REQ-AUTH-12
+#[tokio::test]
+async fn a_kms_signs_each_request_anew() {
+    let acts =
+        [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", PENDING), answer(400, "", DENIED)];
+    let server = Server::start(acts);
+    let config = config(&server.url(""), key_jwt());
+    let kms = Kms::default();
+    let driver = driver(&config).with_signer(kms.clone());
+    let error = driver.authenticate(&config, request(), &mut ()).await.unwrap_err();
+    assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
+    assert_eq!((kms.signed.lock().unwrap().len(), server.requests().len()), (4, 4));
+}
+
+/// REQ-AREQ-30
+#[tokio::test]
+async fn what_was_not_sent_is_tried_again_with_a_new_signature() {
+    let config = config(&format!("http://{}", closed_port()), key_jwt());
+    let kms = Kms::default();
+    let driver = driver(&config).with_signer(kms.clone());
+    let mut notes = Notes::default();
+    let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
+    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
+    assert!(matches!(unreachable.target, UnreachableTarget::Endpoint(_)));
+    let attempts = notes.lines.iter().filter(|line| line.starts_with("backchannel")).count();
+    assert!((2..=4).contains(&attempts), "{attempts}");
+    assert_eq!(kms.signed.lock().unwrap().len(), attempts);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
+    let config = config(&server.url(""), key_jwt());
+    let down = driver(&config).with_signer(Kms { is_down: true, ..Kms::default() });
+    for (driver, reason) in [(down, "the HSM does not answer"), (driver(&config), "the driver has no signer")] {
+        let mut notes = Notes::default();
+        let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
+        let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
+        assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
+        assert!(notes.lines.contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+/// Futures of a drive go to any executor.
+#[tokio::test]
+async fn a_drive_is_send() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let driver = driver(&config);
+    let mut seen = 0;
+    let mut count = |_: &Event| seen += 1;
+    let within = Duration::from_secs(20);
+    let error =
+        tokio::time::timeout(within, is_send(driver.authenticate(&config, request(), &mut count))).await.unwrap();
+    assert!(matches!(error, Err(AuthenticateError::Failed(Failure::Refused(_)))));
+    assert_eq!(seen, 1);
+}

@@ -1,0 +1,28 @@
+//! Authenticates a person, in the calling thread: `cargo run --example authenticate_blocking -- ISSUER CLIENT_ID LOGIN_HINT`,
+//! with the client secret in the environment variable `CLIENT_SECRET`.
+
+use std::{env, error::Error};
+
+use ciba_ureq::{Driver, HttpClient, Keys, ciba_core::*, discover, platform_roots};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(issuer), Some(client_id), Some(hint)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err("usage: authenticate_blocking ISSUER CLIENT_ID LOGIN_HINT".into());
+    };
+
+    // Once per process: the HTTP client, the provider, who we are there.
+    let http = HttpClient::new(platform_roots())?;
+    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
+    let secret = env::var("CLIENT_SECRET")?.into();
+    let auth = ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded };
+    let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
+    let driver = Driver::new(http, Keys::new(&config));
+
+    // Once per person.
+    let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");
+    let mut progress = |event: &Event| println!("{event:?}");
+    let authentication = driver.authenticate(&config, request, &mut progress)?;
+    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! The loop that the drivers hide, for programs that have one already: everything a flow asks for, done in the open.
+//! `cargo run --example own_loop -- ISSUER CLIENT_ID LOGIN_HINT`,
+//! with the client secret in the environment variable `CLIENT_SECRET`.
+
+use std::{
+    env,
+    error::Error,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use ciba_ureq::{Entropies as _, HttpClient, Keys, SystemClock, SystemEntropy, ciba_core::*, discover, platform_roots};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(issuer), Some(client_id), Some(hint)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err("usage: own_loop ISSUER CLIENT_ID LOGIN_HINT".into());
+    };
+    let http = HttpClient::new(platform_roots())?;
+    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
+    let secret = env::var("CLIENT_SECRET")?.into();
+    let auth = ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded };
+    let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
+    let keys = Keys::new(&config);
+
+    let now = || Timestamp::from(SystemTime::now());
+    let request = AuthRequest::new(Hint::Login(hint.into()));
+    let mut flow = Flow::start(config, request, SystemEntropy.draw()?, now())?;
+    let authentication = loop {
+        let answer = match flow.poll(now(), SystemEntropy.draw()?) {
+            // One HTTP exchange; any status is an answer.
+            Output::Transmit(transmit) => http.perform(transmit),
+            // A use of the private key. This client has none; one in memory would be `SoftwareKey::answer`.
+            Output::Key(operation) => operation.unavailable(),
+            // The provider's public keys, from a cache that all flows share.
+            Output::KeySet(request) => keys.answer(request, &http, &SystemClock, &mut |_| {}),
+            // Nothing to do yet: sleep, or turn to another flow.
+            Output::Wait(wait) => {
+                thread::sleep(wait.until().since(now()).min(Duration::from_secs(10)));
+                continue;
+            }
+            Output::Done => break flow.finish()?,
+        };
+        flow.handle(answer, now())?;
+    };
+    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    Ok(())
+}

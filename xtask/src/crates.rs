@@ -1,0 +1,102 @@
+//! How many crates each feature set brings, against a committed file: growth is a decision, not an accident.
+use std::collections::BTreeSet;
+
+use xshell::{Shell, cmd};
+
+use crate::gate::{Gate, Outcome, Stop, findings};
+
+pub(crate) const CRATES: Gate = Gate { name: "crates", run: crates };
+
+const FILE: &str = "xtask/crate-counts.txt";
+
+/// Name in the file, package, what to pass to cargo.
+const SETS: [(&str, &str, &str); 7] = [
+    ("ciba-core, bare", "ciba-core", "--no-default-features"),
+    ("ciba-core, aws-lc-rs only", "ciba-core", "--no-default-features --features aws-lc-rs"),
+    ("ciba-core, RustCrypto without rsa", "ciba-core", "--no-default-features --features std,rustcrypto"),
+    ("ciba-core, default", "ciba-core", ""),
+    ("ciba-core, all features", "ciba-core", "--all-features"),
+    ("ciba-reqwest, default", "ciba-reqwest", ""),
+    ("ciba-ureq, default", "ciba-ureq", ""),
+];
+
+fn crates(sh: &Shell) -> Outcome {
+    let file = sh.read_file(FILE)?;
+    let counted = count(sh)?;
+    findings(compare(&file, &counted))
+}
+
+/// Writes the file anew.
+pub(crate) fn bless(sh: &Shell) -> Outcome {
+    let mut text = String::from(
+        "# Crates in the normal dependency tree on x86_64 Linux, proc macros included, the package itself excluded.\n\
+         # `cargo xtask crates` compares, `cargo xtask crates --bless` writes; growth needs a reason in the commit.\n",
+    );
+    for (name, found) in count(sh)? {
+        text.push_str(&format!("{found:4}  {name}\n"));
+    }
+    sh.write_file(FILE, text)?;
+    Ok(())
+}
+
+fn count(sh: &Shell) -> Result<Vec<(&'static str, usize)>, Stop> {
+    let mut counted = Vec::new();
+    for (name, package, features) in SETS {
+        let features = features.split_whitespace();
+        let tree = cmd!(
+            sh,
+            "cargo tree --locked -p {package} {features...} -e normal --target x86_64-unknown-linux-gnu --prefix none"
+        )
+        .quiet()
+        .read()?;
+        counted.push((name, distinct(&tree).len().saturating_sub(1)));
+    }
+    Ok(counted)
+}
+
+/// Name and version of every package in the output of `cargo tree --prefix none`.
+pub(crate) fn distinct(tree: &str) -> BTreeSet<(&str, &str)> {
+    tree.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?))
+        })
+        .collect()
+}
+
+fn compare(file: &str, counted: &[(&str, usize)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, count) in counted {
+        let allowed = file.lines().find_map(|line| {
+            let (number, rest) = line.trim().split_once("  ")?;
+            (rest == *name).then(|| number.parse::<usize>().ok()).flatten()
+        });
+        match allowed {
+            None => found.push(format!("{FILE} has no line for {name}")),
+            Some(allowed) if allowed != *count => {
+                found.push(format!("{name}: {count} crates, {FILE} says {allowed} (cargo xtask crates --bless)"));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_and_a_missing_line_are_found() {
+        let file = "# x\n  14  core, bare\n";
+        assert_eq!(compare(file, &[("core, bare", 14)]), Vec::<String>::new());
+        assert_eq!(compare(file, &[("core, bare", 15)]).len(), 1);
+        assert_eq!(compare(file, &[("core, full", 14)]).len(), 1);
+    }
+
+    #[test]
+    fn a_package_counts_once_for_each_version() {
+        let tree = "a v1 (/x)\nsyn v2\nsyn v2 (*)\nsyn v3 (proc-macro)\n";
+        assert_eq!(distinct(tree).len(), 3);
+    }
+}

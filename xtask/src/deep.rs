@@ -1,0 +1,56 @@
+//! What takes too long for every change: many random operations, long fuzzing, benchmarks.
+use std::fmt::Write as _;
+
+use xshell::{Shell, cmd};
+
+use crate::{
+    fuzz,
+    gate::{Outcome, Stop, report},
+    test, tools,
+};
+
+const FIGURES: &str = "docs/figures.md";
+
+/// Runs everything and writes the figures with the commit and the command they come from.
+pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
+    let properties = properties(sh, ops);
+    let fuzzed = fuzz::fuzz(sh, fuzz_seconds, None);
+    let benched = bench(sh);
+    let mut page = header(sh, ops, fuzz_seconds);
+    for (what, outcome) in [("random operations", &properties), ("fuzzing", &fuzzed), ("benchmarks", &benched)] {
+        let word = if outcome.is_ok() { "passed" } else { "FAILED" };
+        let _ = writeln!(page, "| {what} | {word} |");
+    }
+    let written = sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
+    let all = [("properties", properties), ("fuzz", fuzzed), ("bench", benched), ("figures", written)];
+    all.into_iter().fold(true, |green, (name, outcome)| report(name, outcome) && green)
+}
+
+/// The property tests read `CIBA_DEEP_OPS`: how many random operations each of them performs.
+fn properties(sh: &Shell, ops: u64) -> Outcome {
+    let _ops = sh.push_env("CIBA_DEEP_OPS", ops.to_string());
+    // Optimised, with the checks of a debug build.
+    let _overflow = sh.push_env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
+    let _asserts = sh.push_env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
+    test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "properties"], &[])
+}
+
+/// Instruction counts and wall times.
+pub(crate) fn bench(sh: &Shell) -> Outcome {
+    if !sh.path_exists("benches/Cargo.toml") {
+        return Err(Stop::Missing("benches/ is not there".into()));
+    }
+    tools::GUNGRAUN_RUNNER.ensure(sh)?;
+    cmd!(sh, "cargo bench --manifest-path benches/Cargo.toml").run()?;
+    Ok(())
+}
+
+fn header(sh: &Shell, ops: u64, fuzz_seconds: u64) -> String {
+    let commit = cmd!(sh, "git rev-parse HEAD").quiet().read().unwrap_or_else(|_| "unknown".into());
+    let dirty = !cmd!(sh, "git status --porcelain").quiet().read().unwrap_or_default().is_empty();
+    let changed = if dirty { ", with changes that are not committed" } else { "" };
+    format!(
+        "# Figures\n\nWritten by `cargo xtask deep --ops {ops} --fuzz-seconds {fuzz_seconds}` at commit {commit}{changed}.\n\n\
+         | what | result |\n|---|---|\n"
+    )
+}

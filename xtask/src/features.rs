@@ -1,0 +1,16 @@
+//! Core compiles without warnings for no feature, each feature, and each pair.
+use xshell::{Shell, cmd};
+
+use crate::{
+    gate::{Gate, Outcome},
+    tools,
+};
+
+pub(crate) const FEATURES: Gate = Gate { name: "features", run: features };
+
+fn features(sh: &Shell) -> Outcome {
+    tools::CARGO_HACK.ensure(sh)?;
+    cmd!(sh, "cargo hack clippy --locked -p ciba-core --lib --feature-powerset --depth 2 --exclude-features default -- -D warnings")
+        .run()?;
+    Ok(())
+}

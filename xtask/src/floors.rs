@@ -1,0 +1,187 @@
+//! The floors of core: a file may use what lies on its own floor or below.
+//!
+//! This table is the only one; `ARCHITECTURE.md` section 4 describes it in words.
+use std::path::Path;
+
+use crate::source::{self, Strings};
+
+/// A module, or one item of it, and its floor. The longest matching path decides. The items listed one by one are
+/// words of the shared vocabulary that live in the file of the thing they are about.
+const FLOORS: &[(&str, u8)] = &[
+    // 0: vocabulary
+    ("ask::Endpoint", 0),
+    ("bounds", 0),
+    ("elapsed", 0),
+    ("error::Class", 0),
+    ("error::Fault", 0),
+    ("error::Misbehaviour", 0),
+    ("error::Untrusted", 0),
+    ("issuer", 0),
+    ("secret", 0),
+    ("time", 0),
+    ("url", 0),
+    // 1: JOSE and cryptography; entropy is expanded with the verifier's HMAC
+    ("crypto", 1),
+    ("entropy", 1),
+    ("jose", 1),
+    // 2: what goes over the wire
+    ("wire", 2),
+    // 3: what we believe and want
+    ("authentication", 3),
+    ("client", 3),
+    ("client_auth", 3),
+    ("expect", 3),
+    ("id_token", 3),
+    ("policy", 3),
+    ("providers", 3),
+    ("registration", 3),
+    ("request", 3),
+    ("saved::SavedExpectations", 3),
+    // 4: machines and what they ask, answer and save
+    ("ask", 4),
+    ("discovery", 4),
+    ("error", 4),
+    ("event", 4),
+    ("flow", 4),
+    ("jwks", 4),
+    ("saved", 4),
+    ("software_keys", 4),
+];
+
+/// Every use that points up, in every file of core.
+pub(crate) fn check(core: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in source::files(core, "rs") {
+        let module = module(core, &path);
+        if module.is_empty() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        found.extend(check_file(&module, &text).into_iter().map(|line| format!("{}: {line}", source::shown(&path))));
+    }
+    found
+}
+
+fn check_file(module: &str, text: &str) -> Vec<String> {
+    let Some(own) = floor(module) else {
+        return vec![format!("module {module} has no floor; add it to xtask/src/floors.rs")];
+    };
+    let code = source::code(source::without_tests(text), Strings::Drop);
+    let mut found = Vec::new();
+    for used in paths(&code) {
+        match floor(&used) {
+            Some(theirs) if theirs > own => found.push(format!("floor {own} uses crate::{used} of floor {theirs}")),
+            Some(_) => {}
+            None => found.push(format!("crate::{used} is on no floor; name an item by its module, not by the root")),
+        }
+    }
+    found
+}
+
+/// `flow::pending` for `flow/pending.rs`; empty for the root.
+fn module(core: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(core).unwrap_or(path).with_extension("");
+    let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let parts: Vec<_> = parts.iter().map(String::as_str).filter(|part| !matches!(*part, "mod" | "lib")).collect();
+    parts.join("::")
+}
+
+fn floor(path: &str) -> Option<u8> {
+    FLOORS
+        .iter()
+        .filter(|(known, _)| path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with("::")))
+        .max_by_key(|(known, _)| known.len())
+        .map(|(_, floor)| *floor)
+}
+
+/// Every `crate::…` path, `use` trees written out.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find("crate::") {
+        let named = !rest[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$');
+        rest = &rest[at + "crate::".len()..];
+        if named {
+            tree(rest, "", &mut found);
+        }
+    }
+    found
+}
+
+/// Reads one tree and returns what follows it.
+fn tree<'a>(text: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start();
+            if let Some(after) = rest.strip_prefix('}') {
+                return after;
+            }
+            let after = tree(rest, prefix, found).trim_start();
+            let after = after.strip_prefix(',').unwrap_or(after);
+            if after.len() == rest.len() || after.is_empty() {
+                return after;
+            }
+            rest = after;
+        }
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if name.is_empty() {
+        return rest.strip_prefix('*').unwrap_or(rest);
+    }
+    let path = match name {
+        "self" => prefix.to_owned(),
+        _ if prefix.is_empty() => name.to_owned(),
+        _ => format!("{prefix}::{name}"),
+    };
+    if let Some(deeper) = rest.strip_prefix("::") {
+        if deeper.trim_start().starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '{') {
+            return tree(deeper, &path, found);
+        }
+        found.push(path);
+        return deeper.strip_prefix('*').unwrap_or(deeper);
+    }
+    found.push(path);
+    // `name as other`
+    match rest.trim_start().strip_prefix("as ") {
+        Some(renamed) => {
+            let renamed = renamed.trim_start();
+            &renamed[renamed.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(renamed.len())..]
+        }
+        None => rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_are_written_out() {
+        let code =
+            "use crate::{a::{self, B as C, d::E}, f};\nfn x() -> crate::g::H { crate::i::J::new() }\nuse crate::k::*;";
+        assert_eq!(paths(code), ["a", "a::B", "a::d::E", "f", "g::H", "i::J::new", "k"]);
+    }
+
+    #[test]
+    fn a_use_that_points_up_is_found() {
+        assert_eq!(check_file("wire::form", "use crate::{client::ClientId, secret::Body};").len(), 1);
+        assert_eq!(check_file("wire::form", "fn f() { let _ = crate::flow::Flow::start(); }").len(), 1);
+        assert_eq!(check_file("client", "use crate::wire::Members;"), Vec::<String>::new());
+        assert_eq!(check_file("wire", "use crate::ask::Endpoint;"), Vec::<String>::new());
+        assert_eq!(check_file("wire", "use crate::ask::Output;").len(), 1);
+    }
+
+    #[test]
+    fn a_use_through_the_root_and_an_unknown_module_are_found() {
+        assert_eq!(check_file("client", "use crate::Entropy;").len(), 1);
+        assert_eq!(check_file("attic", "").len(), 1);
+    }
+
+    #[test]
+    fn comments_and_tests_do_not_count() {
+        let text = "// use crate::flow::Flow;\n#[cfg(test)]\nmod tests { use crate::flow::Flow; }";
+        assert_eq!(check_file("url", text), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,37 @@
+//! The published crates compile with the oldest supported compiler.
+use xshell::{Shell, cmd};
+
+use crate::{
+    gate::{Gate, Outcome, Stop},
+    source::PUBLISHED,
+    tools,
+};
+
+pub(crate) const MSRV: Gate = Gate { name: "msrv", run: msrv };
+
+fn msrv(sh: &Shell) -> Outcome {
+    let manifest = sh.read_file("Cargo.toml")?;
+    let version = rust_version(&manifest)
+        .ok_or_else(|| Stop::Red("Cargo.toml: no rust-version in [workspace.package]".to_owned()))?;
+    let toolchain = format!("{version}.0");
+    tools::toolchain(sh, &toolchain)?;
+    let packages = PUBLISHED.iter().flat_map(|package| ["-p", package]);
+    // Through rustup: a nested cargo keeps the toolchain of the outer one, whatever `+toolchain` says.
+    cmd!(sh, "rustup run {toolchain} cargo check --locked {packages...} --all-features").run()?;
+    Ok(())
+}
+
+fn rust_version(manifest: &str) -> Option<&str> {
+    manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_manifests() {
+        assert_eq!(rust_version("[workspace.package]\nrust-version = \"1.88\"\n"), Some("1.88"));
+        assert_eq!(rust_version("edition = \"2024\"\n"), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! Which rule of the specification has a test: tested, waived with a reason, or open.
+//!
+//! A test claims a rule with a doc-comment line that holds the id and nothing else, directly above its attributes.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use xshell::Shell;
+
+use crate::{
+    gate::{Gate, Outcome, Stop},
+    source,
+};
+
+pub(crate) const REQUIREMENTS: Gate = Gate { name: "requirements", run: |sh| print(sh, STRICT, false) };
+
+/// Whether an open rule that is owed a test by now makes `cargo xtask ci` red. The one place to change it.
+const STRICT: bool = false;
+
+/// Sections owed in full: every MUST, and every row of what a misbehaving provider may do.
+const OWED: [&str; 17] = [
+    "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-ACK", "REQ-AERR", "REQ-POLL", "REQ-TOK", "REQ-IDT",
+    "REQ-JWKS", "REQ-SEC", "OPM-DSC", "OPM-ACK", "OPM-POL", "OPM-IDT", "OPM-REQ", "OPM-TLS",
+];
+
+/// A reason shorter than this is none.
+const REASON: usize = 20;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Rule {
+    id: String,
+    must: bool,
+}
+
+/// A test and what it claims to prove.
+#[derive(Debug, PartialEq, Eq)]
+struct Claim {
+    id: String,
+    test: String,
+}
+
+/// Prints the table. Red for a claim or waiver that cannot be true; with `strict`, also for a rule that is owed.
+pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
+    let mut rules = catalogue(&sh.read_file("spec/requirements.md")?);
+    rules.extend(misbehaviour(&sh.read_file("spec/misbehaving-op.md")?));
+    let (waivers, mut wrong) = waivers(&sh.read_file("spec/waivers.toml")?);
+    let mut claims = Vec::new();
+    for folder in ["crates", "tests"] {
+        for path in source::files(&source::root().join(folder), "rs") {
+            let (found, bad) = claims_of(&fs::read_to_string(&path).unwrap_or_default());
+            claims.extend(found);
+            wrong.extend(bad.into_iter().map(|what| format!("{}:{what}", source::shown(&path))));
+        }
+    }
+    let coverage = Coverage::new(&rules, &claims, &waivers);
+    wrong.extend(coverage.contradictions());
+    for line in coverage.table() {
+        println!("{line}");
+    }
+    let owed = coverage.owed();
+    println!("\nowed and open: {}", owed.len());
+    if list {
+        let all: Vec<_> = rules.iter().filter(|rule| coverage.open(rule)).map(|rule| rule.id.as_str()).collect();
+        println!("open: {}", all.join(" "));
+    } else if !owed.is_empty() {
+        println!("{}", owed.join(" "));
+    }
+    if strict && !owed.is_empty() {
+        wrong.push(format!("{} rules are owed a test: {}", owed.len(), owed.join(" ")));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Stop::Red(wrong.join("\n"))) }
+}
+
+struct Coverage<'a> {
+    rules: &'a [Rule],
+    claimed: BTreeMap<&'a str, Vec<&'a str>>,
+    waivers: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Coverage<'a> {
+    fn new(rules: &'a [Rule], claims: &'a [Claim], waivers: &'a BTreeMap<String, String>) -> Self {
+        let mut claimed = BTreeMap::<&str, Vec<&str>>::new();
+        for claim in claims {
+            claimed.entry(&claim.id).or_default().push(&claim.test);
+        }
+        Self { rules, claimed, waivers }
+    }
+
+    fn open(&self, rule: &Rule) -> bool {
+        !self.claimed.contains_key(rule.id.as_str()) && !self.waivers.contains_key(&rule.id)
+    }
+
+    fn owed(&self) -> Vec<&str> {
+        let owed = |rule: &&Rule| rule.must && OWED.contains(&section(&rule.id)) && self.open(rule);
+        self.rules.iter().filter(owed).map(|rule| rule.id.as_str()).collect()
+    }
+
+    /// Ids that no rule has, and waivers of what is tested after all.
+    fn contradictions(&self) -> Vec<String> {
+        let known: BTreeSet<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+        let mut wrong = Vec::new();
+        for (id, tests) in &self.claimed {
+            if !known.contains(id) {
+                wrong.push(format!("{id} is claimed by {} but is in no table of spec/", tests.join(", ")));
+            }
+        }
+        for id in self.waivers.keys() {
+            if !known.contains(id.as_str()) {
+                wrong.push(format!("spec/waivers.toml: {id} is in no table of spec/"));
+            } else if let Some(tests) = self.claimed.get(id.as_str()) {
+                wrong.push(format!("spec/waivers.toml: {id} is waived, but {} tests it", tests.join(", ")));
+            }
+        }
+        wrong
+    }
+
+    fn table(&self) -> Vec<String> {
+        let mut sections: Vec<&str> = self.rules.iter().map(|rule| section(&rule.id)).collect();
+        sections.dedup();
+        let mut lines = vec![format!(
+            "{:10} {:>6} {:>7} {:>7} {:>5}  of them MUST",
+            "section", "rules", "tested", "waived", "open"
+        )];
+        let mut sum = [0; 5];
+        for name in sections {
+            let rules: Vec<_> = self.rules.iter().filter(|rule| section(&rule.id) == name).collect();
+            let tested = rules.iter().filter(|rule| self.claimed.contains_key(rule.id.as_str())).count();
+            let waived = rules.iter().filter(|rule| self.waivers.contains_key(&rule.id)).count();
+            let open = rules.iter().filter(|rule| self.open(rule)).count();
+            let must = rules.iter().filter(|rule| rule.must && self.open(rule)).count();
+            let row = [rules.len(), tested, waived, open, must];
+            sum.iter_mut().zip(row).for_each(|(sum, n)| *sum += n);
+            lines.push(row_text(name, row));
+        }
+        lines.push(row_text("all", sum));
+        for (id, reason) in self.waivers {
+            lines.push(format!("waived {id}: {reason}"));
+        }
+        lines
+    }
+}
+
+fn row_text(name: &str, [rules, tested, waived, open, must]: [usize; 5]) -> String {
+    format!("{name:10} {rules:6} {tested:7} {waived:7} {open:5}  {must}")
+}
+
+/// `REQ-ACK` of `REQ-ACK-04`.
+fn section(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(section, _)| section)
+}
+
+fn catalogue(text: &str) -> Vec<Rule> {
+    rows(text)
+        .filter(|cells| is_id(cells[0], "REQ-"))
+        .map(|cells| Rule { id: cells[0].to_owned(), must: cells[1].starts_with("MUST") })
+        .collect()
+}
+
+/// Rows there are called `REQ-01`, `ACK-04`; in tests `OPM-REQ-01`, because `REQ-` belongs to the catalogue.
+fn misbehaviour(text: &str) -> Vec<Rule> {
+    rows(text)
+        .map(|cells| format!("OPM-{}", cells[0]))
+        .filter(|id| is_id(id, "OPM-"))
+        .map(|id| Rule { id, must: true })
+        .collect()
+}
+
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('|'))
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        .filter(|cells| cells.len() > 2)
+}
+
+/// `REQ-`, capital letters, `-`, two digits.
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).and_then(|rest| rest.split_once('-')).is_some_and(|(section, number)| {
+        !section.is_empty()
+            && section.bytes().all(|b| b.is_ascii_uppercase())
+            && number.len() >= 2
+            && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+fn id_byte(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'
+}
+
+/// `"REQ-META-04" = "reason"`, one a line: a subset of TOML that needs no parser.
+fn waivers(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut found = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') || line.starts_with('[') {
+            continue;
+        }
+        let parsed = line.split_once(" = ").and_then(|(id, reason)| {
+            Some((id.trim().trim_matches('"'), reason.trim().strip_prefix('"')?.strip_suffix('"')?))
+        });
+        match parsed {
+            Some((id, reason)) if reason.len() >= REASON => {
+                if found.insert(id.to_owned(), reason.to_owned()).is_some() {
+                    wrong.push(format!("spec/waivers.toml:{}: {id} is there twice", number + 1));
+                }
+            }
+            Some((id, _)) => wrong.push(format!("spec/waivers.toml:{}: {id} has no reason", number + 1)),
+            None => wrong.push(format!("spec/waivers.toml:{}: not `\"ID\" = \"reason\"`", number + 1)),
+        }
+    }
+    (found, wrong)
+}
+
+/// The claims of one file, and the lines that look like a claim but are above no test.
+fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
+    let mut claims = Vec::new();
+    let mut wrong = Vec::new();
+    let mut pending: Vec<(usize, &str)> = Vec::new();
+    let (mut test, mut ignored, mut open) = (false, false, 0_usize);
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if open > 0 || line.starts_with("#[") {
+            open = (open + line.matches('[').count()).saturating_sub(line.matches(']').count());
+            test |= is_test(line);
+            ignored |= line.starts_with("#[ignore");
+        } else if let Some(doc) = line.strip_prefix("///") {
+            let doc = doc.trim();
+            if is_id(doc, "REQ-") || is_id(doc, "OPM-") {
+                pending.push((number + 1, doc));
+            } else if (doc.starts_with("REQ-") || doc.starts_with("OPM-")) && doc.bytes().all(id_byte) {
+                wrong.push(format!("{}: {doc} is no id", number + 1));
+            }
+        } else {
+            let name = function(line);
+            for (at, id) in pending.drain(..) {
+                match name {
+                    Some(_) if ignored => wrong.push(format!("{at}: {id} is above an ignored test")),
+                    Some(name) if test => claims.push(Claim { id: id.to_owned(), test: name.to_owned() }),
+                    _ => wrong.push(format!("{at}: {id} is above no test")),
+                }
+            }
+            (test, ignored) = (false, false);
+        }
+    }
+    (claims, wrong)
+}
+
+fn is_test(attribute: &str) -> bool {
+    let inside = attribute.trim_start_matches("#[");
+    let end = inside.find(|c: char| !c.is_alphanumeric() && c != ':' && c != '_').unwrap_or(inside.len());
+    matches!(&inside[..end], "test" | "tokio::test")
+}
+
+fn function(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    let rest = line.strip_prefix("fn ")?;
+    Some(&rest[..rest.find(['(', '<']).unwrap_or(rest.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str =
+        "| ID | Lvl | Rule |\n| --- | --- | --- |\n| REQ-ACK-04 | MUST† | x |\n| REQ-ACK-05 | MAY | see REQ-ACK-04 |\n";
+
+    fn owed(claims: &[Claim], waived: &str) -> Vec<String> {
+        let rules = catalogue(SPEC);
+        let (waivers, _) = waivers(waived);
+        Coverage::new(&rules, claims, &waivers).owed().into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_tables_are_read() {
+        let rules = catalogue(SPEC);
+        assert_eq!(rules.len(), 2);
+        assert!(rules[0].must && !rules[1].must);
+        let rows = misbehaviour("| id | the OP does | x |\n| REQ-01 | a | b |\n");
+        assert_eq!(rows, [Rule { id: "OPM-REQ-01".into(), must: true }]);
+    }
+
+    #[test]
+    fn an_open_must_is_owed_until_tested_or_waived() {
+        assert_eq!(owed(&[], ""), ["REQ-ACK-04"]);
+        assert_eq!(owed(&[Claim { id: "REQ-ACK-04".into(), test: "t".into() }], ""), Vec::<String>::new());
+        assert_eq!(owed(&[], "\"REQ-ACK-04\" = \"needs something that is not there yet\""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_claim_counts_only_on_its_own_line_above_a_test() {
+        let good = "/// REQ-ACK-04\n/// OPM-ACK-07\n#[test]\n#[cfg(\n    unix\n)]\nfn a() {}\n\
+                    /// REQ-ACK-05\n#[tokio::test(flavor = \"x\")]\nasync fn b() {}\n";
+        let (claims, wrong) = claims_of(good);
+        assert_eq!(
+            claims.iter().map(|claim| claim.id.as_str()).collect::<Vec<_>>(),
+            ["REQ-ACK-04", "OPM-ACK-07", "REQ-ACK-05"]
+        );
+        assert_eq!(wrong, Vec::<String>::new());
+        for bad in [
+            "/// REQ-ACK-04\nfn a() {}\n",
+            "/// REQ-ACK-04\n#[derive(Debug)]\nstruct A;\n",
+            "/// REQ-ACK-04\n\n#[test]\nfn a() {}\n",
+            "/// REQ-ACK-04\n#[test]\n#[ignore]\nfn a() {}\n",
+            "/// REQ-ACK-4\n#[test]\nfn a() {}\n",
+        ] {
+            let (claims, wrong) = claims_of(bad);
+            assert_eq!((claims.len(), wrong.len()), (0, 1), "{bad}");
+        }
+        for prose in ["/// REQ-ACK-04 says so.\n#[test]\nfn a() {}\n", "// REQ-ACK-04\n#[test]\nfn a() {}\n"] {
+            assert_eq!(claims_of(prose), (vec![], vec![]), "{prose}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_and_a_needless_waiver_are_wrong() {
+        let rules = catalogue(SPEC);
+        let claims =
+            [Claim { id: "REQ-ACK-99".into(), test: "t".into() }, Claim { id: "REQ-ACK-04".into(), test: "u".into() }];
+        let (waived, _) = waivers(
+            "\"REQ-ACK-04\" = \"a reason that is long enough\"\n\"REQ-NO-01\" = \"a reason that is long enough\"",
+        );
+        assert_eq!(Coverage::new(&rules, &claims, &waived).contradictions().len(), 3);
+    }
+
+    #[test]
+    fn a_waiver_needs_a_reason() {
+        assert_eq!(waivers("\"REQ-ACK-04\" = \"\"").1.len(), 1);
+        assert_eq!(waivers("REQ-ACK-04\n").1.len(), 1);
+    }
+}

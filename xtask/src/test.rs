@@ -1,0 +1,43 @@
+//! The README's command.
+use xshell::{Shell, cmd};
+
+use crate::gate::{Gate, Outcome, Stop};
+
+pub(crate) const TEST: Gate = Gate { name: "test", run: test };
+
+fn test(sh: &Shell) -> Outcome {
+    cmd!(sh, "cargo test --locked --workspace --no-fail-fast").run().map_err(|_| {
+        Stop::Red("a test failed, see above; run one alone with: cargo test -p <package> <name> -- --nocapture".into())
+    })
+}
+
+/// Some tests, with what they print. Red also when none ran: a filter that matches nothing is green for cargo, not for us.
+pub(crate) fn shown(sh: &Shell, select: &[&str], harness: &[&str]) -> Outcome {
+    let output = cmd!(sh, "cargo test --locked {select...} -- --nocapture --test-threads=1 {harness...}")
+        .ignore_status()
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    if output.status.success() && ran(&text) {
+        Ok(())
+    } else {
+        Err(Stop::Red("a test failed, none ran, or they did not compile".into()))
+    }
+}
+
+fn ran(output: &str) -> bool {
+    output.lines().any(|line| line.starts_with("test result: ok.") && !line.contains(" 0 passed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_run_is_not_green() {
+        assert!(ran("test result: ok. 3 passed; 0 failed"));
+        assert!(!ran("test result: ok. 0 passed; 0 failed"));
+        assert!(!ran(""));
+    }
+}

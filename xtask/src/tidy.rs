@@ -1,0 +1,212 @@
+//! What review should not have to look for: floors, file sizes, protocol words in adapters, leftovers, metadata.
+use std::{fs, path::Path};
+
+use xshell::Shell;
+
+use crate::{
+    floors,
+    gate::{Gate, Outcome, findings},
+    source::{self, PUBLISHED, Strings},
+};
+
+pub(crate) const TIDY: Gate = Gate { name: "tidy", run: tidy };
+
+/// A longer file tells two stories.
+const LINES: usize = 600;
+
+/// Words an adapter cannot need, because it decides nothing: parameters, and every code of CIBA 11, 12 and 13 and of
+/// RFC 6749 5.2.
+const PROTOCOL_WORDS: &[&str] = &[
+    "access_denied",
+    "auth_req_id",
+    "authorization_pending",
+    "client_assertion",
+    "expired_login_hint_token",
+    "expired_token",
+    "grant_type",
+    "invalid_binding_message",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_user_code",
+    "missing_user_code",
+    "slow_down",
+    "transaction_failed",
+    "unauthorized_client",
+    "unknown_user_id",
+    "unsupported_grant_type",
+];
+
+/// Pieced together, so that this file passes its own check.
+const LEFTOVERS: &[&str] = &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+
+/// Places that exist on one machine only.
+const MACHINE_PATHS: &[&str] = &[
+    concat!("/", "work/"),
+    concat!("/", "tmp/"),
+    concat!("/", "root/"),
+    concat!("/", "home/"),
+    concat!("/", "Users/"),
+];
+
+fn tidy(_: &Shell) -> Outcome {
+    let root = source::root();
+    let mut found = floors::check(&root.join("crates/ciba-core/src"));
+    for path in source::files(root, "rs") {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let name = source::shown(&path);
+        found.extend(rust_file(&name, &text));
+        if ["crates/ciba-reqwest/src", "crates/ciba-ureq/src"].iter().any(|adapter| name.starts_with(adapter)) {
+            found.extend(adapter_file(&name, &text));
+        }
+    }
+    for extension in ["rs", "md", "toml", "json", "mjs", "yml", "txt"] {
+        for path in source::files(root, extension) {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            found.extend(any_file(&source::shown(&path), &text));
+        }
+    }
+    for package in PUBLISHED {
+        let folder = root.join("crates").join(package);
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        found.extend(manifest_lacks(&manifest).into_iter().map(|what| format!("{package}: Cargo.toml lacks {what}")));
+        let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+        if readme.lines().count() < 5 {
+            found.push(format!("{package}: README.md says too little"));
+        }
+    }
+    found.extend(lock_files(root));
+    findings(found)
+}
+
+fn rust_file(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let lines = text.lines().count();
+    if lines > LINES {
+        found.push(format!("{name}: {lines} lines; a file above {LINES} is two files"));
+    }
+    let code = source::code(text, Strings::Drop);
+    for (number, line) in code.lines().enumerate() {
+        for word in LEFTOVERS.iter().filter(|word| line.contains(**word)) {
+            found.push(format!("{name}:{}: {word}…)", number + 1));
+        }
+    }
+    found
+}
+
+fn adapter_file(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // Strings stay: a protocol word in an adapter would be in one.
+    let text = source::code(source::without_tests(text), Strings::Keep);
+    for (number, line) in text.lines().enumerate() {
+        for word in PROTOCOL_WORDS.iter().filter(|word| line.contains(**word)) {
+            found.push(format!("{name}:{}: protocol word {word}", number + 1));
+        }
+        for used in core_paths(line) {
+            found.push(format!("{name}:{}: {used} is not at the root of ciba_core", number + 1));
+        }
+    }
+    found
+}
+
+/// `ciba_core::module::…`: modules start with a lower-case letter, what the root offers does not.
+fn core_paths(line: &str) -> Vec<&str> {
+    line.match_indices("ciba_core::")
+        .filter_map(|(at, mark)| {
+            let rest = &line[at + mark.len()..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let name = &rest[..end];
+            (name.starts_with(|c: char| c.is_lowercase()) && rest[end..].starts_with("::"))
+                .then(|| &line[at..at + mark.len() + end])
+        })
+        .collect()
+}
+
+fn any_file(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for place in MACHINE_PATHS.iter().filter(|place| names_place(line, place)) {
+            found.push(format!("{name}:{}: a path of one machine, {place}", number + 1));
+        }
+    }
+    found
+}
+
+/// Only where the path starts there: `https://op.example/home/` is no place of a machine.
+fn names_place(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c)))
+}
+
+fn manifest_lacks(manifest: &str) -> Vec<&'static str> {
+    ["description", "license", "repository", "readme", "keywords", "categories", "rust-version"]
+        .into_iter()
+        .filter(|key| {
+            !manifest.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', '.'])))
+        })
+        .collect()
+}
+
+fn lock_files(root: &Path) -> Vec<String> {
+    let text = fs::read_to_string(root.join("interop/package-lock.json")).unwrap_or_default();
+    registry_addresses("interop/package-lock.json", &text)
+}
+
+fn registry_addresses(name: &str, text: &str) -> Vec<String> {
+    let found = text.lines().filter(|line| line.trim_start().starts_with("\"resolved\"")).count();
+    if found == 0 { Vec::new() } else { vec![format!("{name}: {found} registry addresses (\"resolved\")")] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_file_is_found() {
+        assert_eq!(rust_file("a.rs", &"x\n".repeat(LINES)), Vec::<String>::new());
+        assert_eq!(rust_file("a.rs", &"x\n".repeat(LINES + 1)).len(), 1);
+    }
+
+    #[test]
+    fn leftovers_are_found_in_code_only() {
+        for word in LEFTOVERS {
+            assert_eq!(rust_file("a.rs", &format!("fn f() {{ {word}) }}")).len(), 1, "{word}");
+            assert_eq!(rust_file("a.rs", &format!("// {word})")), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_protocol_word_in_an_adapter_is_found() {
+        assert_eq!(adapter_file("a.rs", "if code == \"slow_down\" {}").len(), 1);
+        assert_eq!(adapter_file("a.rs", "let auth_req_id = 1;").len(), 1);
+        assert_eq!(adapter_file("a.rs", "/// Never sees an auth_req_id.\nfn f() {}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_path_into_core_is_found() {
+        assert_eq!(adapter_file("a.rs", "use ciba_core::wire::Members;").len(), 1);
+        assert_eq!(adapter_file("a.rs", "use ciba_core::{Flow, Output};\nciba_core::Flow::poll"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_machine_path_is_found() {
+        for place in MACHINE_PATHS {
+            assert_eq!(any_file("a.md", &format!("see {place}x")).len(), 1, "{place}");
+            assert_eq!(any_file("a.md", &format!("https://op.example{place}x")), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn missing_metadata_is_found() {
+        let whole = "description = \"x\"\nlicense.workspace = true\nrepository.workspace = true\nreadme = \"README.md\"\n\
+                     keywords.workspace = true\ncategories.workspace = true\nrust-version.workspace = true\n";
+        assert_eq!(manifest_lacks(whole), Vec::<&str>::new());
+        assert_eq!(manifest_lacks(&whole.replace("readme", "x")), ["readme"]);
+    }
+
+    #[test]
+    fn a_registry_address_is_found() {
+        assert_eq!(registry_addresses("p", "  \"resolved\": \"https://registry.example/x\",\n").len(), 1);
+        assert_eq!(registry_addresses("p", "  \"integrity\": \"sha512-x\"\n"), Vec::<String>::new());
+    }
+}
