@@ -29,7 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) issuer: Option<Issuer>,
     pub(crate) provider: Provider,
     client_id: ClientId,
-    auth: ClientAuth,
+    /// Always there, except for discovery, which also serves those who have no client yet.
+    auth: Option<ClientAuth>,
     pub(crate) key: Option<SoftwareKey>,
     backchannel_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
@@ -44,9 +45,26 @@ impl Prepared {
     /// Reads what the options name.
     pub(crate) fn new(options: &Client) -> Result<Self, Stop> {
         let client_id = options.client_id.as_deref().ok_or_else(|| Stop::usage("--client-id is missing"))?;
+        let (auth, key) = client_auth(options)?;
+        Self::with(options, client_id, Some(auth), key)
+    }
+
+    /// As [`Self::new`], for looking at a provider before there is a client: what is not said is not needed.
+    pub(crate) fn incomplete(options: &Client) -> Result<Self, Stop> {
+        let says_how = options.client_auth.is_some() || options.key.is_some() || options.client_secret_file.is_some();
+        let (auth, key) =
+            if says_how { client_auth(options).map(|(auth, key)| (Some(auth), key))? } else { (None, None) };
+        Self::with(options, options.client_id.as_deref().unwrap_or("client"), auth, key)
+    }
+
+    fn with(
+        options: &Client,
+        client_id: &str,
+        auth: Option<ClientAuth>,
+        key: Option<SoftwareKey>,
+    ) -> Result<Self, Stop> {
         let client_id =
             ClientId::new(client_id).map_err(|_| Stop::usage("--client-id is empty or not printable ASCII"))?;
-        let (auth, key) = client_auth(options)?;
         let loopback = loopback(options);
         let endpoint =
             |option, text: &Option<String>| text.as_deref().map(|text| url(option, text, loopback)).transpose();
@@ -101,23 +119,31 @@ impl Prepared {
 
     /// The configuration, checked against what the provider offers.
     pub(crate) fn configure(&self, metadata: ProviderMetadata) -> Result<Arc<ClientConfig>, Stop> {
+        self.builder(metadata)?.build().map_err(|errors| cannot_work(&errors.to_string()))
+    }
+
+    /// What speaks against this client at this provider, as far as anything was said about the client.
+    pub(crate) fn findings(&self, metadata: ProviderMetadata) -> Result<Vec<String>, Stop> {
+        let built = self.builder(metadata)?.build();
+        let findings = built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
+        let said = findings.filter(|finding| self.auth.is_some() || finding.member() != "token_endpoint_auth_method");
+        Ok(said.map(|finding| finding.to_string()).collect())
+    }
+
+    fn builder(&self, metadata: ProviderMetadata) -> Result<ClientConfigBuilder, Stop> {
         let metadata = match self.provider {
             Provider::Generic => metadata,
             Provider::Idura => idura::complete(metadata)
                 .map_err(|error| Stop::usage(format!("the issuer cannot be continued by a path: {error}")))?,
         };
-        self.builder(metadata)
-            .build()
-            .map_err(|errors| Stop::usage(format!("this client cannot work with this provider: {errors}")))
-    }
-
-    pub(crate) fn builder(&self, metadata: ProviderMetadata) -> ClientConfigBuilder {
         let mut builder = ClientConfig::builder(metadata, self.client_id.clone())
-            .client_auth(self.auth.clone())
             .backchannel_audience(self.audience.clone())
             .token_audience(self.token_audience.clone())
             .id_token_algorithm(self.id_token_algorithm)
             .verifier(Arc::new(backend()) as Arc<dyn Verifier>);
+        if let Some(auth) = &self.auth {
+            builder = builder.client_auth(auth.clone());
+        }
         if let Some(url) = &self.backchannel_endpoint {
             builder = builder.backchannel_endpoint(url.clone());
         }
@@ -130,8 +156,13 @@ impl Prepared {
         if self.user_codes {
             builder = builder.user_codes();
         }
-        builder
+        Ok(builder)
     }
+}
+
+/// A client and a provider that do not fit.
+pub(crate) fn cannot_work(findings: &str) -> Stop {
+    Stop::usage(format!("this client cannot work with this provider: {findings}"))
 }
 
 /// The issuer of the options, if they name one.

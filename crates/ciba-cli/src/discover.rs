@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     args::{Client, Discover, Format},
-    client::{Prepared, issuer, loopback, metadata_file},
+    client::{Prepared, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
     output::{Reporter, plain, put},
     run::Attempt,
@@ -18,7 +18,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
         client.issuer = Some(target);
     }
     let wanted = issuer(&client)?;
-    let prepared = knows_client(&client).then(|| Prepared::new(&client)).transpose()?;
+    let prepared = Prepared::incomplete(&client)?;
     let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
     let at_hand = match &client.metadata {
         Some(path) => Some(metadata_file(path, wanted.as_ref(), loopback(&client))?),
@@ -29,47 +29,25 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
-    let problems = problems(prepared.as_ref(), &metadata);
+    let problems = prepared.findings(metadata.clone())?;
+    let with_client = describes_client(&client);
     match report.output {
         Format::Json => put(&json(&metadata, &problems).to_string()),
-        Format::Text => put(text(&metadata, &problems, prepared.is_some()).trim_end()),
+        Format::Text => put(text(&metadata, &problems, with_client).trim_end()),
     }
-    Ok(if problems.is_empty() { 0 } else { crate::exit::USAGE })
+    if with_client && !problems.is_empty() {
+        return Err(cannot_work(&plain(&problems.join("; "))));
+    }
+    Ok(0)
 }
 
 /// Whether the options describe a client and not only a provider.
-fn knows_client(client: &Client) -> bool {
+fn describes_client(client: &Client) -> bool {
     client.client_id.is_some()
         || client.client_auth.is_some()
         || client.key.is_some()
         || client.client_secret_file.is_some()
-}
-
-/// What would not work.
-fn problems(prepared: Option<&Prepared>, metadata: &ProviderMetadata) -> Vec<String> {
-    match prepared {
-        Some(prepared) => match prepared.builder(metadata.clone()).build() {
-            Ok(_) => Vec::new(),
-            Err(errors) => errors.iter().map(ToString::to_string).collect(),
-        },
-        None => {
-            let mut problems = Vec::new();
-            for (there, member) in [
-                (metadata.backchannel_authentication_endpoint.is_some(), "backchannel_authentication_endpoint"),
-                (metadata.token_endpoint.is_some(), "token_endpoint"),
-                (metadata.jwks_uri.is_some(), "jwks_uri"),
-            ] {
-                if !there {
-                    problems.push(format!("{member} is missing"));
-                }
-            }
-            if metadata.delivery_modes.as_ref().is_some_and(|modes| !modes.contains(&DeliveryMode::Poll)) {
-                problems
-                    .push("the provider does not list poll in backchannel_token_delivery_modes_supported".to_owned());
-            }
-            problems
-        }
-    }
+        || client.id_token_alg.is_some()
 }
 
 fn names<T: Copy>(list: Option<&Vec<T>>, name: fn(T) -> &'static str) -> Option<Vec<&'static str>> {

@@ -18,7 +18,7 @@ use crate::{
     client::private_key,
     exit::Stop,
     key,
-    output::put,
+    output::{put, quoted},
     signals::Signals,
     state_file::{private_file, reason},
 };
@@ -195,27 +195,4 @@ impl Drop for ClientFolder {
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Stop {
     Stop::usage(format!("{} cannot be written: {}", path.display(), reason(error)))
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
-        assert_eq!(quoted("sub:ssn:1"), "sub:ssn:1");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -12,7 +12,7 @@ use crate::{
     args,
     client::Prepared,
     exit::{self, Stop},
-    output::Reporter,
+    output::{Reporter, quoted},
     signals::Signals,
     state_file::{Saved, StateFile},
     time::now,
@@ -227,7 +227,7 @@ impl Attempt {
     fn interrupted(&mut self, watcher: &Watcher) -> u8 {
         match watcher.state() {
             Some(state) => {
-                let shown = state.path().display();
+                let shown = quoted(&state.path().display().to_string());
                 self.reporter()
                     .stopped(&format!("interrupted; the flow is kept, go on with it by: ciba resume --state {shown}"));
                 exit::INTERRUPTED

@@ -303,3 +303,26 @@ fn text_is_for_people_and_goes_to_standard_error() {
     assert_eq!(lines[3], "ciba: the person refused the authentication: access_denied (in the provider's words)");
     assert_eq!(lines.len(), 4);
 }
+
+#[test]
+fn discovery_tells_what_is_offered_and_what_would_not_work() {
+    let op = Op::start(|_, _| None);
+    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let run = discover(&["--output", "json"]).expect_code(0);
+    let last = run.last();
+    assert_eq!((&last["event"], &last["issuer"]), (&json!("discovered"), &json!(op.issuer)));
+    assert_eq!(last["backchannel_token_delivery_modes_supported"], json!(["poll"]));
+    assert_eq!(last["problems"], json!([]));
+
+    let run = discover(&[]).expect_code(0);
+    assert!(
+        run.stdout.contains("backchannel_authentication_endpoint") && run.stdout.contains("Nothing speaks against")
+    );
+    let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"]).expect_code(2);
+    assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
+    assert!(run.sentence().contains("a MAC needs a client secret"), "{run:?}");
+
+    let other = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
+    let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);
+    failed(&run, 13, json!({ "failure": "untrusted", "check": "discovery-issuer" }));
+}

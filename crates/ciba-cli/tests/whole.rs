@@ -194,29 +194,6 @@ fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
 }
 
 #[test]
-fn discovery_tells_what_is_offered_and_what_would_not_work() {
-    let op = Running::start(&[]);
-    let plain = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", "json"]).expect_code(0).last();
-    assert_eq!(plain["issuer"], op.issuer.as_str());
-    assert_eq!(plain["problems"], json!([]));
-    let text = ciba(["discover", &op.issuer, "--allow-http-loopback"]).expect_code(0).stdout;
-    assert!(text.contains("backchannel_authentication_endpoint") && text.contains("Nothing speaks against"), "{text}");
-    let run = ciba([
-        "discover",
-        &op.issuer,
-        "--allow-http-loopback",
-        "--client-id",
-        "c",
-        "--client-auth",
-        "none",
-        "--id-token-alg",
-        "HS256",
-    ]);
-    assert_eq!(run.code, 2, "{run:?}");
-    assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
-}
-
-#[test]
 fn the_provider_is_for_this_machine_only() {
     let run = ciba(["op", "--listen", "0.0.0.0:0"]).expect_code(2);
     assert!(run.sentence().contains("loopback"));
