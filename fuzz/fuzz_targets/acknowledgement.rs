@@ -1,0 +1,33 @@
+//! Invariant: whatever answers the authentication request, it is sent once, and the first poll waits at least a second.
+#![no_main]
+use std::time::Duration;
+
+use ciba_core::{Endpoint, Output, Response, Stage};
+use ciba_fuzz::{Bytes, START, config, entropy, flow};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // A leading digit picks the status; the rest is the body.
+    let mut bytes = Bytes(data);
+    let status = match bytes.byte() {
+        b'4' => 400,
+        b'5' => 503,
+        b'3' => 302,
+        _ => 200,
+    };
+    let mut flow = flow(config());
+    let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request comes first") };
+    assert_eq!(transmit.endpoint(), Endpoint::BackchannelAuthentication);
+    let (_, ticket) = transmit.into_parts();
+    let answered = START.saturating_add(Duration::from_millis(250));
+    flow.handle(ticket.answered(Response::json(status, bytes.0.to_vec())), answered)
+        .expect("the answer is this flow's");
+    match flow.poll(answered, entropy(3)) {
+        Output::Wait(wait) => {
+            assert_eq!(flow.stage(), Stage::Pending);
+            assert!(wait.until() >= answered.saturating_add(Duration::from_secs(1)), "polled at once");
+        }
+        Output::Done => assert!(flow.finish().is_err(), "authenticated without tokens"),
+        other => panic!("{other:?}"),
+    }
+});

@@ -1,0 +1,141 @@
+//! What the fuzz targets share: a client, a way to take values out of the fuzzer's bytes, and a cryptography backend
+//! that is fast and easily satisfied, so that the fuzzer gets past it.
+use std::sync::Arc;
+
+use ciba_core::{
+    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, Discovery, DiscoveryAddress, Entropy,
+    Flow, Hint, Issuer, LoginHint, Response, Timestamp,
+    crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
+    jose::{JwsAlgorithm, KeySet},
+};
+
+/// When every flow here starts: the instant of the recorded answers in the corpora.
+pub const START: Timestamp = Timestamp::from_unix_secs(1_795_328_451);
+
+/// The issuer of the recorded answers.
+pub const ISSUER: &str = "https://127.0.0.1:9400";
+
+/// A key set with one key for every kind; the backend below takes any numbers.
+pub const KEYS: &str = r#"{"keys":[
+{"kty":"EC","use":"sig","kid":"op-g1-es256","alg":"ES256","crv":"P-256","x":"4kf6duApSQ0EjQQ8FM7ZQLT2PMn6SMalTkgw_JsFYCw","y":"PGWI8Zjq9FJ7zrzvsuQ_-LnKuXI2kOT9TcYoOfT_-n8"},
+{"kty":"OKP","use":"sig","kid":"op-g1-eddsa","alg":"EdDSA","crv":"Ed25519","x":"PAo8UlrQtvMa1SiSZ5SnI2W6iT0eRBLuAzbwO9Rt9hg"}]}"#;
+
+/// Accepts every key, and every signature whose first byte is even.
+#[derive(Debug)]
+pub struct Lenient;
+
+#[derive(Debug)]
+struct LenientKey;
+
+impl Verifier for Lenient {
+    fn import(&self, _: PublicKey<'_>, _: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+        Ok(Arc::new(LenientKey))
+    }
+
+    fn digest(&self, hash: Hash, data: &[u8]) -> Digest {
+        self.hmac(hash, &[], data)
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8], data: &[u8]) -> Digest {
+        let length = match hash {
+            Hash::Sha256 => 32,
+            Hash::Sha384 => 48,
+            Hash::Sha512 => 64,
+        };
+        let mut state = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in key.iter().chain(&[0]).chain(data) {
+            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        let bytes: Vec<u8> = (0..length).map(|at| (state.rotate_left(at * 7) >> 3) as u8).collect();
+        Digest::new(&bytes)
+    }
+}
+
+impl VerificationKey for LenientKey {
+    fn verify(&self, _: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        if signature.first().is_some_and(|byte| byte % 2 == 0) { Ok(()) } else { Err(BadSignature) }
+    }
+}
+
+/// The fuzzer's bytes, taken from the front; when they are used up everything is zero.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl<'a> Bytes<'a> {
+    /// One byte.
+    pub fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    /// Two bytes.
+    pub fn number(&mut self) -> u64 {
+        u64::from(self.byte()) << 8 | u64::from(self.byte())
+    }
+
+    /// As many bytes as the next one says.
+    pub fn some(&mut self) -> &'a [u8] {
+        let length = usize::from(self.byte()).min(self.0.len());
+        let (some, rest) = self.0.split_at(length);
+        self.0 = rest;
+        some
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A poll client of the recorded provider that expects ES256.
+pub fn config() -> Arc<ClientConfig> {
+    with_auth(ClientAuth::ClientSecretBasic {
+        secret: ClientSecret::new("a secret of no consequence, long enough"),
+        encoding: BasicEncoding::Encoded,
+    })
+}
+
+/// The same client, with a private key that the caller holds.
+pub fn config_with_key() -> Arc<ClientConfig> {
+    with_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None })
+}
+
+fn with_auth(auth: ClientAuth) -> Arc<ClientConfig> {
+    let issuer = Issuer::parse(ISSUER).expect("the issuer is an https address");
+    let document = format!(
+        r#"{{"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks","token_endpoint":"{ISSUER}/token",
+        "backchannel_authentication_endpoint":"{ISSUER}/backchannel",
+        "backchannel_token_delivery_modes_supported":["poll"],
+        "token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported":["ES256"],
+        "id_token_signing_alg_values_supported":["ES256"]}}"#
+    );
+    let provider = Discovery::new(issuer, DiscoveryAddress::OpenId)
+        .process(&Response::json(200, document))
+        .expect("the document is this issuer's");
+    ClientConfig::builder(provider, ClientId::new("poll-pkjwt-es256").expect("a client id"))
+        .client_auth(auth)
+        .id_token_algorithm(JwsAlgorithm::Es256)
+        .verifier(Arc::new(Lenient))
+        .build()
+        .expect("the configuration is valid")
+}
+
+/// A flow that has not sent anything.
+pub fn flow(config: Arc<ClientConfig>) -> Flow {
+    let request = AuthRequest::new(Hint::Login(LoginHint::new("alice"))).binding_message("W4SCT");
+    Flow::start(config, request, entropy(1), START).expect("the request is valid")
+}
+
+/// Entropy that differs from call to call.
+pub fn entropy(counter: u64) -> Entropy {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&counter.to_le_bytes());
+    Entropy::from_bytes(bytes)
+}
+
+/// The provider's keys.
+pub fn keys() -> KeySet {
+    let issuer = Issuer::parse(ISSUER).expect("the issuer is an https address");
+    KeySet::pinned(&issuer, KEYS.as_bytes(), &Lenient).expect("the document is a key set")
+}
