@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use ciba_core::{Entropy, SoftwareKey, crypto::AwsLcRs, jose::JwsAlgorithm};
 use serde_json::{Value, json};
 
 /// A run of the command that has ended.
@@ -139,6 +140,11 @@ pub(crate) struct Op {
 impl Op {
     /// `answer` gets the path and how often it was asked for before.
     pub(crate) fn start(answer: impl Fn(&str, usize) -> Option<Say> + Send + Sync + 'static) -> Self {
+        Self::knowing_itself(move |_, path, before| answer(path, before))
+    }
+
+    /// As [`Self::start`]; `answer` also gets the issuer.
+    pub(crate) fn knowing_itself(answer: impl Fn(&str, &str, usize) -> Option<Say> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -211,7 +217,7 @@ fn serve(
     stream: TcpStream,
     log: &Mutex<Vec<Seen>>,
     issuer: &str,
-    answer: &(dyn Fn(&str, usize) -> Option<Say> + Send + Sync),
+    answer: &(dyn Fn(&str, &str, usize) -> Option<Say> + Send + Sync),
 ) {
     let Some(seen) = read(&stream) else { return };
     let path = seen.path.clone();
@@ -221,7 +227,7 @@ fn serve(
         log.push(seen);
         before
     };
-    let said = answer(&path, before).unwrap_or_else(|| match path.as_str() {
+    let said = answer(issuer, &path, before).unwrap_or_else(|| match path.as_str() {
         "/.well-known/openid-configuration" => Say::Json(200, metadata(issuer)),
         "/jwks" => Say::Json(200, json!({ "keys": [] })),
         _ => Say::Json(404, json!({})),
@@ -262,4 +268,60 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Seen { path, head, body: String::from_utf8(body).ok()? })
+}
+
+/// The provider's signing key and the tokens it makes.
+pub(crate) struct Signer(SoftwareKey);
+
+impl Signer {
+    pub(crate) fn new() -> Self {
+        let made = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &AwsLcRs);
+        Self(made.expect("P-256 is always there").0)
+    }
+
+    /// The key set to publish.
+    pub(crate) fn key_set(&self) -> Value {
+        let key: Value = serde_json::from_str(&self.0.public_jwk()).expect("it is JSON");
+        json!({ "keys": [key] })
+    }
+
+    /// A token response with an ID Token for `the-client`; `claims` are added or replace.
+    pub(crate) fn tokens(&self, issuer: &str, claims: &Value) -> Say {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let mut all = json!({
+            "iss": issuer, "aud": "the-client", "sub": "the-person-s-id", "iat": now, "exp": now + 300,
+            "name": "Terne Paulsen",
+        });
+        for (name, value) in claims.as_object().expect("an object") {
+            all[name] = value.clone();
+        }
+        let header = json!({ "alg": "ES256", "kid": self.0.key_id() }).to_string();
+        let input = format!("{}.{}", base64url(header.as_bytes()), base64url(all.to_string().as_bytes()));
+        let signature = self.0.sign_message(input.as_bytes(), entropy()).expect("it signs");
+        Say::Json(
+            200,
+            json!({
+                "access_token": "sentinel-access", "token_type": "Bearer", "expires_in": 120,
+                "id_token": format!("{input}.{}", base64url(&signature)),
+            }),
+        )
+    }
+}
+
+fn entropy() -> Entropy {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("random bytes");
+    Entropy::from_bytes(bytes)
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..=group.len() {
+            text.push(char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
+        }
+    }
+    text
 }

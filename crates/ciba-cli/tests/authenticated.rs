@@ -1,0 +1,99 @@
+//! A person who says yes: what is told, in both formats, and only after every check passed.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, signal};
+
+/// A provider whose person approves at the second question, with these claims beside the usual ones.
+fn approving(claims: Value) -> Op {
+    let signer = Signer::new();
+    Op::knowing_itself(move |issuer, path, before| match (path, before) {
+        ("/bc", _) => Some(acknowledgement(60)),
+        ("/token", 0) => Some(error("authorization_pending")),
+        ("/token", _) => Some(signer.tokens(issuer, &claims)),
+        ("/jwks", _) => Some(Say::Json(200, signer.key_set())),
+        _ => None,
+    })
+}
+
+const ALG: [&str; 2] = ["--id-token-alg", "ES256"];
+
+#[test]
+fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
+    for transport in ["reqwest", "ureq"] {
+        let op = approving(json!({}));
+        let run = op.run(&[&ALG[..], &["--transport", transport]].concat()).expect_code(0);
+        assert_eq!(run.stderr, "");
+        let last = run.last();
+        assert_eq!(last["event"], "authenticated");
+        assert_eq!(last["subject"], "the-person-s-id");
+        assert_eq!(last["claims"]["name"], "Terne Paulsen");
+        assert_eq!(last["claims"]["iss"], op.issuer);
+        assert_eq!((&last["scope"], &last["token_type"]), (&json!("openid"), &json!("Bearer")));
+        assert_eq!((&last["expires_in"], &last["has_refresh_token"]), (&json!(120), &json!(false)));
+        assert!(last.get("access_token").is_none() && last.get("id_token").is_none());
+        assert!(!run.stdout.contains("sentinel"));
+        let fetched = run.lines().iter().filter(|line| line["endpoint"] == "key_set").count();
+        assert_eq!(fetched, 1, "{run:?}");
+    }
+}
+
+#[test]
+fn text_puts_the_claims_on_standard_output_and_cleans_them() {
+    let op = approving(json!({ "name": "Terne\u{1b}[31m\nPaulsen" }));
+    let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
+    let run = ciba(options.chain(ALG.map(str::to_owned))).expect_code(0);
+    assert!(run.stdout.starts_with("Authenticated: the-person-s-id\n"), "{run:?}");
+    assert!(run.stdout.contains("  Terne [31m Paulsen\n"), "{run:?}");
+    assert!(run.stdout.contains("--show-tokens") && !run.stdout.contains("sentinel"));
+    let op = approving(json!({}));
+    let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
+    let run = ciba(options.chain(ALG.map(str::to_owned)).chain(["--show-tokens".into()])).expect_code(0);
+    assert!(run.stdout.contains("sentinel-access"));
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_untrusted_by_name() {
+    for (expect, claims, check) in [
+        ("sub=somebody-else", json!({}), "expected-subject"),
+        ("country=SE", json!({ "country": "NO" }), "expected-claim"),
+        ("country=SE", json!({}), "expected-claim"),
+    ] {
+        let run = approving(claims).run(&[&ALG[..], &["--expect", expect]].concat()).expect_code(13);
+        assert_eq!(run.last()["check"], check);
+        assert!(run.sentence().contains(&format!("(check {check})")), "{run:?}");
+    }
+    approving(json!({ "country": "SE" })).run(&[&ALG[..], &["--expect", "country=SE"]].concat()).expect_code(0);
+}
+
+#[test]
+fn a_token_of_another_issuer_client_or_algorithm_is_13() {
+    for (claims, check) in [
+        (json!({ "iss": "https://other.example" }), "issuer"),
+        (json!({ "aud": "another-client" }), "audience"),
+        (json!({ "exp": 1 }), "expiry"),
+    ] {
+        assert_eq!(approving(claims).run(&ALG).expect_code(13).last()["check"], check);
+    }
+    assert_eq!(approving(json!({})).run(&[]).expect_code(13).last()["check"], "algorithm");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_flow_that_was_interrupted_ends_with_the_same_person() {
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let op = approving(json!({}));
+    let child = command().args(op.arguments()).args(ALG).args(["--state", &state]).spawn().unwrap();
+    while op.count("/token") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    signal(&child, "INT");
+    ended(child).expect_code(130);
+    let run = ciba(["resume", "--state", &state, "--output", "json"]).expect_code(0);
+    assert_eq!(run.last()["subject"], "the-person-s-id");
+    assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
+    assert!(!folder.path("state").exists());
+}
