@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("error::Misbehaviour", 0),
     ("error::Untrusted", 0),
     ("issuer", 0),
+    ("json", 0),
     ("secret", 0),
     ("time", 0),
     ("url", 0),
@@ -53,7 +54,8 @@ pub(crate) fn check(core: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for path in source::files(core, "rs") {
         let module = module(core, &path);
-        if module.is_empty() {
+        // The root names everything, and unit tests may look wherever they like.
+        if module.is_empty() || module.split("::").any(|part| part == "tests") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap_or_default();
