@@ -35,13 +35,21 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "properties"], &[])
 }
 
-/// Instruction counts and wall times.
+/// The README's figures against their targets, once for each backend the peers can have; then wall times and
+/// instruction counts.
 pub(crate) fn bench(sh: &Shell) -> Outcome {
-    if !sh.path_exists("benches/Cargo.toml") {
-        return Err(Stop::Missing("benches/ is not there".into()));
+    const MANIFEST: &str = "benches/Cargo.toml";
+    for peers in ["peers-rustcrypto", "peers-aws-lc-rs"] {
+        let features = ["--no-default-features", "--features", peers];
+        cmd!(sh, "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check").run()?;
     }
+    cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory").run()?;
+    cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench wall").run()?;
     tools::GUNGRAUN_RUNNER.ensure(sh)?;
-    cmd!(sh, "cargo bench --manifest-path benches/Cargo.toml").run()?;
+    if cmd!(sh, "valgrind --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
+        return Err(Stop::Missing("valgrind is not installed: instruction counts need it".into()));
+    }
+    cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions").run()?;
     Ok(())
 }
 
