@@ -1,4 +1,4 @@
-//! A sans-IO OpenID Connect CIBA client.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
