@@ -1,9 +1,13 @@
 //! Authenticates a person, in the calling thread: `cargo run --example authenticate_blocking -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with the client secret in the environment variable `CLIENT_SECRET`.
+//! with a private key for ES256 (PEM) in the file that `CLIENT_KEY` names.
 
-use std::{env, error::Error};
+use std::{env, error::Error, fs};
 
-use ciba_ureq::{Driver, HttpClient, Keys, ciba_core::*, discover, platform_roots};
+use ciba_ureq::{
+    Driver, HttpClient, Keys,
+    ciba_core::{crypto::RustCrypto, jose::JwsAlgorithm, *},
+    discover, platform_roots,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -14,10 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Once per process: the HTTP client, the provider, who we are there.
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let secret = env::var("CLIENT_SECRET")?.into();
-    let auth = ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded };
+    let key = SoftwareKey::from_pem(&fs::read_to_string(env::var("CLIENT_KEY")?)?, JwsAlgorithm::Es256, &RustCrypto)?;
+    let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
-    let driver = Driver::new(http, Keys::new(&config));
+    let driver = Driver::new(http, Keys::new(&config)).with_signer(key);
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");

@@ -1,15 +1,19 @@
 //! The loop that the drivers hide, for programs that have one already: everything a flow asks for, done in the open.
 //! `cargo run --example own_loop -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with the client secret in the environment variable `CLIENT_SECRET`.
+//! with a private key for ES256 (PEM) in the file that `CLIENT_KEY` names.
 
 use std::{
     env,
     error::Error,
-    thread,
+    fs, thread,
     time::{Duration, SystemTime},
 };
 
-use ciba_ureq::{Entropies as _, HttpClient, Keys, SystemClock, SystemEntropy, ciba_core::*, discover, platform_roots};
+use ciba_ureq::{
+    Entropies as _, HttpClient, Keys, SystemClock, SystemEntropy,
+    ciba_core::{crypto::RustCrypto, jose::JwsAlgorithm, *},
+    discover, platform_roots,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -18,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let secret = env::var("CLIENT_SECRET")?.into();
-    let auth = ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded };
+    let key = SoftwareKey::from_pem(&fs::read_to_string(env::var("CLIENT_KEY")?)?, JwsAlgorithm::Es256, &RustCrypto)?;
+    let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
     let keys = Keys::new(&config);
 
@@ -30,8 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {
             // One HTTP exchange; any status is an answer.
             Output::Transmit(transmit) => http.perform(transmit),
-            // A use of the private key. This client has none; one in memory would be `SoftwareKey::answer`.
-            Output::Key(operation) => operation.unavailable(),
+            // A use of the private key: here in memory, elsewhere in a KMS or an HSM.
+            Output::Key(operation) => key.answer(operation, SystemEntropy.draw()?),
             // The provider's public keys, from a cache that all flows share.
             Output::KeySet(request) => keys.answer(request, &http, &SystemClock, &mut |_| {}),
             // Nothing to do yet: sleep, or turn to another flow.

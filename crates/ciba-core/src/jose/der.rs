@@ -144,6 +144,7 @@ pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
 }
 
 /// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208).
+#[cfg(feature = "aws-lc-rs")]
 pub(crate) fn read_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     take(INTEGER, &mut content)?;
