@@ -148,13 +148,11 @@ pub struct TransmitTicket {
 
 impl TransmitTicket {
     /// An answer came, of whatever status.
-    #[must_use]
     pub fn answered(self, response: Response) -> Input {
         Input { ticket: self.ticket, answer: Answer::Response(response) }
     }
 
     /// No answer came.
-    #[must_use]
     pub fn unanswered(self, how: Unanswered) -> Input {
         Input { ticket: self.ticket, answer: Answer::Unanswered(how) }
     }
@@ -251,13 +249,11 @@ impl KeyOperation {
     }
 
     /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
-    #[must_use]
     pub fn answered(self, signature: Vec<u8>) -> Input {
         Input { ticket: self.ticket, answer: Answer::Signature(signature) }
     }
 
     /// The key cannot be used: service down, access refused, or a task this signer does not know.
-    #[must_use]
     pub fn unavailable(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable }
     }
@@ -302,19 +298,16 @@ impl KeySetRequest {
     }
 
     /// A key set. One of another issuer is refused by the flow.
-    #[must_use]
     pub fn found(self, keys: KeySet) -> Input {
         Input { ticket: self.ticket, answer: Answer::Keys(keys) }
     }
 
     /// No newer set than the one that did not serve can be had before this instant: the flow waits and asks again.
-    #[must_use]
     pub fn later(self, until: Timestamp) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysLater(until) }
     }
 
     /// The key set could not be fetched. The flow waits and asks again, within its limits.
-    #[must_use]
     pub fn unavailable(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysUnavailable }
     }

@@ -129,6 +129,7 @@ pub(crate) struct UnsignedAssertion {
 
 impl UnsignedAssertion {
     /// Completes the assertion with the signature over its signing input.
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     pub(crate) fn signed(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Applied {
         let mut assertion = String::from_utf8(signing_input).expect("a signing input is base64url with a dot");
         assertion.push('.');
@@ -273,6 +274,7 @@ impl JsonObject {
         self.write(format_args!("{value}"));
     }
 
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     fn write(&mut self, text: fmt::Arguments<'_>) {
         self.0.write_fmt(text).expect("a string takes whatever is written to it");
     }

@@ -40,6 +40,7 @@ impl Discovery {
 
     /// The request to send.
     #[must_use]
+    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     pub fn request(&self) -> Request {
         let (origin, path) = self.issuer.without_slash();
         let address = match self.address {

@@ -164,10 +164,8 @@ impl JwksCache {
             self.fetching = None;
         }
         let generation = u64::from(input.ticket.counter);
-        let keys = match &input.answer {
-            Answer::Response(response) => self.import(response, generation).map(|keys| (keys, response)),
-            _ => None,
-        };
+        let response = if let Answer::Response(response) = &input.answer { Some(response) } else { None };
+        let keys = response.and_then(|response| Some((self.import(response, generation)?, response)));
         match keys {
             Some((keys, response)) if self.newer_than(generation.saturating_sub(1)).is_none() => {
                 let age = max_age(response).map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
@@ -8,21 +12,25 @@ extern crate std;
 
 mod ask;
 mod authentication;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod bounds;
 mod client;
 mod client_auth;
 pub mod crypto;
 mod discovery;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod elapsed;
 mod entropy;
 mod error;
 mod event;
 mod expect;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod flow;
 mod id_token;
 mod issuer;
 pub mod jose;
 mod json;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod jwks;
 mod policy;
 pub mod providers;
@@ -30,8 +38,10 @@ mod request;
 mod saved;
 mod secret;
 mod software_keys;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod time;
 mod url;
+#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod wire;
 
 pub use ask::{

@@ -251,7 +251,6 @@ impl SoftwareKey {
     }
 
     /// Carries out a key operation; one this key cannot do is answered as unavailable.
-    #[must_use]
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
         let signature = self.sign(&operation, entropy);
         match signature {

@@ -76,7 +76,8 @@ impl From<std::time::SystemTime> for Timestamp {
 #[cfg(feature = "std")]
 impl From<Timestamp> for std::time::SystemTime {
     fn from(time: Timestamp) -> Self {
-        std::time::UNIX_EPOCH + Duration::from_millis(time.0)
+        // Up to the year 9999 every platform's clock can say it.
+        std::time::UNIX_EPOCH.checked_add(Duration::from_millis(time.0)).unwrap_or(std::time::UNIX_EPOCH)
     }
 }
 

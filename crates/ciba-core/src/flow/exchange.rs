@@ -43,7 +43,7 @@ impl Making {
             Self::Signing { signing_input, .. } => {
                 Self::Authenticated(UnsignedAssertion::signed(signing_input, signature, config))
             }
-            other => other,
+            other @ (Self::Fresh | Self::Authenticated(_) | Self::InFlight { .. }) => other,
         }
     }
 }

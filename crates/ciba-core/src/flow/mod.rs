@@ -197,8 +197,13 @@ impl Flow {
             return Some(MisuseReason::StaleTicket);
         }
         match &input.answer {
-            Answer::Keys(keys) if keys.issuer() != self.config.issuer.as_str() => Some(MisuseReason::ForeignKeys),
-            _ => None,
+            Answer::Keys(keys) => (keys.issuer() != self.config.issuer.as_str()).then_some(MisuseReason::ForeignKeys),
+            Answer::Response(_)
+            | Answer::Unanswered(_)
+            | Answer::Signature(_)
+            | Answer::KeyUnavailable
+            | Answer::KeysLater(_)
+            | Answer::KeysUnavailable => None,
         }
     }
 

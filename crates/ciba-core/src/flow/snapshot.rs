@@ -317,7 +317,7 @@ impl Flow {
             wall: self.clock.wall().unix_millis(),
             moment: self.clock.moment().millis(),
             acknowledged: self.acknowledged.as_deref().map(SavedAcknowledged::save),
-            phase: self.phase.as_ref().map_or(abandoned, |phase| SavedPhase::save(phase)),
+            phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
         Snapshot(serde_json::to_vec(&saved).unwrap_or_default())

@@ -1,10 +1,6 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2) and their thumbprints (RFC 7638).
 
-use alloc::{
-    format,
-    string::{String, ToString as _},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -148,7 +144,7 @@ pub fn thumbprint(key: PublicKey<'_>, verifier: &dyn Verifier) -> String {
 pub(crate) fn write_public(key: PublicKey<'_>, algorithm: JwsAlgorithm, key_id: &str) -> String {
     let members = required_members(key);
     let open = members.strip_suffix('}').unwrap_or(&members);
-    format!(r#"{open},"kid":{},"alg":"{algorithm}","use":"sig"}}"#, json!(key_id).to_string())
+    format!(r#"{open},"kid":{},"alg":"{algorithm}","use":"sig"}}"#, json!(key_id))
 }
 
 #[cfg(test)]

@@ -62,11 +62,12 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
 }
 
 /// The number without its fraction; negative ones become zero, large ones [`u64::MAX`].
+#[cfg_attr(not(test), expect(clippy::as_conversions, reason = "saturates; there is no other one without `std`"))]
 fn truncated(value: f64) -> u64 {
-    // A conversion from a floating-point number saturates, and there is no other one without `std`.
     value as u64
 }
 
+#[cfg_attr(not(test), expect(clippy::as_conversions, reason = "exact: the number is below 2^53"))]
 fn is_whole(value: f64) -> bool {
     // Numbers from 2^53 on have no fraction.
     value >= 9_007_199_254_740_992.0 || truncated(value) as f64 == value

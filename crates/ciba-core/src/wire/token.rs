@@ -94,6 +94,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules, now: Timestamp) ->
     let may_pass = matches!(response.status, 429 | 500..600);
     let content = match Content::read(response) {
         Content::Error(error) => {
+            #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "unknown codes are terminal"))]
             return match error.code {
                 ErrorCode::AuthorizationPending => TokenReply::Pending(pacing(error, response, now)),
                 ErrorCode::SlowDown => TokenReply::SlowDown(pacing(error, response, now)),
@@ -101,6 +102,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules, now: Timestamp) ->
                 ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_) if may_pass => {
                     busy()
                 }
+                // Any other code is the end, one that is not known yet included (REQ-POLL-22).
                 _ => TokenReply::Error(keep(Some(error))),
             };
         }
