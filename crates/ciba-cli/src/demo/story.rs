@@ -23,7 +23,7 @@ impl Story {
     /// Who takes part.
     pub(crate) fn opening(&self) -> String {
         format!(
-            "A call centre wants to know who is on the line, and asks the person's phone: OpenID Connect CIBA.\n\
+            "A call centre calls a customer and has to know who answers. It asks their phone: OpenID Connect CIBA.\n\
              Everything here happens on this machine, for real, with three parties:\n\
              \n\
              \x20 the application  a program of the call centre, client {}\n\
@@ -61,7 +61,7 @@ impl Story {
                 let asked = self.next("The application asks the provider to authenticate the person. It sends");
                 Some(format!(
                     "{asked}\n\
-                     \x20    login_hint             sub:ssn:{}, who: the national id the caller gave\n\
+                     \x20    login_hint             sub:ssn:{}, who: the national id of the customer\n\
                      \x20    acr_values             urn:grn:authn:se:bankid, how: with Swedish BankID\n\
                      \x20    authorization_details  phoneAuth, callInitiator RP: in a call that the company made\n\
                      \x20    binding_message        \"{}\", shown on the phone\n\
@@ -91,8 +91,7 @@ impl Story {
 
     /// What came of it.
     pub(crate) fn closing(&mut self, claims: &str) -> String {
-        let sentence =
-            self.next("Every check passed. This is the person on the line, by the verified claims of the ID Token:");
+        let sentence = self.next("Every check passed. This is the customer, by the verified claims of the ID Token:");
         format!("{sentence}\n\n{}", claims.trim_end())
     }
 
