@@ -1,0 +1,314 @@
+//! The backchannel authentication endpoint (sections 3 and 5).
+
+use core::time::Duration;
+
+use ciba_core::{Response, Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    Provider,
+    parts::{Parameters, Refusal, answer},
+    transaction::{Pace, Record},
+};
+use crate::{
+    config::{Behaviour, Client, Personality, RequestedExpiry},
+    judge::Rule,
+    jws,
+    message::{Endpoint, Incoming},
+    script::{Decision, Script},
+};
+
+const SWEDISH: &str = "urn:grn:authn:se:bankid";
+const NORWEGIAN: &str = "urn:grn:authn:no:bankid";
+/// Words for the pair a Norwegian caller reads out.
+const WORDS: [&str; 16] = [
+    "RED", "BLUE", "QUICK", "CALM", "BRIGHT", "OLD", "SMALL", "WILD", "FOX", "BIRD", "STONE", "RIVER", "LAMP", "BOAT",
+    "CLOUD", "TREE",
+];
+
+/// A person who was found, and what happens when the phone asks.
+struct Found {
+    subject: String,
+    name: String,
+    behaviour: Behaviour,
+}
+
+/// What one acknowledgement grants.
+struct Terms {
+    expires_in: Duration,
+    interval: Option<Duration>,
+    words: Option<String>,
+}
+
+impl Provider {
+    /// Answers an authentication request; begins a transaction when it is granted.
+    pub(super) fn backchannel(&mut self, request: &Incoming, now: Timestamp) -> Result<(Response, Record), Refusal> {
+        let parameters = Parameters::read(request)?;
+        let client = self.authenticate(request, &parameters, Endpoint::Backchannel, now)?;
+        if !client.ciba {
+            return Err(Refusal::error(400, "unauthorized_client", "the client may not use CIBA"));
+        }
+        if parameters.get("request").is_some() {
+            return Err(Refusal::bad(Rule::RequestObject, "the client is not registered for signed requests"));
+        }
+        self.scope(&parameters)?;
+        let hint = hint(&parameters)?;
+        self.binding_message(&parameters)?;
+        let requested = requested_expiry(&parameters)?;
+        let details = details(&parameters)?;
+        resources(&parameters)?;
+        let found = self.find(&parameters, hint)?;
+        let terms = self.terms(&parameters, details.as_ref(), requested)?;
+        if self.lost_requests.iter().any(|lost| lost == hint) {
+            let reason = "the answer to the last request for this person was lost; the person is asked twice";
+            self.broke(Rule::RepeatedAuthenticationRequest, reason);
+        }
+
+        let auth_req_id = match self.config.personality {
+            Personality::Generic => self.ids.token(),
+            Personality::Idura => self.ids.uuid(),
+        };
+        let mut body = json!({ "auth_req_id": auth_req_id, "expires_in": terms.expires_in.as_secs() });
+        if let Some(interval) = terms.interval {
+            body["interval"] = interval.as_secs().into();
+        }
+        if let Some(words) = &terms.words {
+            body["bindingMessage"] = words.clone().into();
+        }
+        let response = answer(200, &body);
+        let (decided, pending) = match found.behaviour {
+            Behaviour::Approve(pending) => (Some(Decision::Approve), pending),
+            Behaviour::Deny(pending) => (Some(Decision::Deny), pending),
+            Behaviour::Never | Behaviour::Manual | Behaviour::Unknown => (None, None),
+        };
+        let acr = parameters.get("acr_values").and_then(|values| values.split(' ').next()).map(str::to_owned);
+        let record = Record {
+            number: self.transactions.len() + 1,
+            auth_req_id,
+            subject: found.subject,
+            name: found.name,
+            hint: hint.to_owned(),
+
+            acr,
+            details,
+            binding_message: parameters.get("binding_message").map(str::to_owned),
+            words: terms.words,
+            started: now,
+            expires: now.saturating_add(terms.expires_in),
+            decided,
+            pending_left: pending.unwrap_or(self.config.pending_answers),
+            pending_told: 0,
+            redeemed: false,
+            dead: false,
+            script: self.hint_script(hint),
+            requests: 0,
+            pace: Pace::told(&response, now, terms.expires_in, self.config.speed_reference),
+            client,
+        };
+        Ok((response, record))
+    }
+
+    fn hint_script(&self, hint: &str) -> Script {
+        let of_hint = |(known, _): &&(String, Script)| known == hint;
+        self.hint_scripts.iter().find(of_hint).map(|(_, script)| script.clone()).unwrap_or_default()
+    }
+
+    fn scope(&self, parameters: &Parameters) -> Result<(), Refusal> {
+        let scope = parameters.get("scope").ok_or_else(|| Refusal::bad(Rule::Scope, "scope is missing"))?;
+        let fits = |token: &str| {
+            !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+        };
+        if !scope.split(' ').all(fits) {
+            return Err(Refusal::bad(Rule::Scope, "scope is malformed"));
+        }
+        if !scope.split(' ').any(|token| token == "openid") {
+            return Err(Refusal::bad(Rule::Scope, "scope lacks openid"));
+        }
+        if !scope.split(' ').all(|token| self.config.scopes.iter().any(|known| known == token)) {
+            return Err(Refusal::error(400, "invalid_scope", "a scope is not known here"));
+        }
+        Ok(())
+    }
+
+    fn binding_message(&self, parameters: &Parameters) -> Result<(), Refusal> {
+        let message = parameters.get("binding_message").unwrap_or_default();
+        if message.chars().count() > self.config.binding_message_limit || message.chars().any(char::is_control) {
+            return Err(Refusal::error(400, "invalid_binding_message", "the binding message cannot be shown"));
+        }
+        Ok(())
+    }
+
+    /// The person of a hint: one of the configured users, one that steers itself, or for Idura any `sub:ssn:` number.
+    fn find(&self, parameters: &Parameters, hint: &str) -> Result<Found, Refusal> {
+        let unknown = || Refusal::error(400, "unknown_user_id", "nobody is known under this hint");
+        if parameters.get("id_token_hint").is_some() {
+            return self.find_by_token(hint);
+        }
+        if let Some(user) = self.config.users.iter().find(|user| user.hint == hint) {
+            let (subject, name) = (user.subject.clone(), user.name.clone());
+            return match user.behaviour {
+                Behaviour::Unknown => Err(unknown()),
+                behaviour => Ok(Found { subject, name, behaviour }),
+            };
+        }
+        let (subject, behaviour) = match self.config.personality {
+            Personality::Generic => (format!("user-{hint}"), steered(hint).ok_or_else(unknown)?),
+            Personality::Idura => {
+                let number = hint.strip_prefix("sub:ssn:").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+                number.filter(|digits| matches!(digits.len(), 11 | 12)).ok_or_else(unknown)?;
+                (String::from("{bb9c2364-dfae-44f3-bcfd-999053d94f9e}"), Behaviour::Approve(None))
+            }
+        };
+        Ok(Found { subject, name: "Terne Paulsen".to_owned(), behaviour })
+    }
+
+    /// A token of this provider; that it has expired is no reason to refuse it (OP-19).
+    fn find_by_token(&self, token: &str) -> Result<Found, Refusal> {
+        let unknown = || Refusal::error(400, "unknown_user_id", "the token is not one of this provider's");
+        if token.split('.').count() == 5 {
+            return Err(Refusal::bad(Rule::Hint, "an id_token_hint is not encrypted"));
+        }
+        let parsed = jws::parse(token).ok_or_else(unknown)?;
+        let subject =
+            parsed.text("sub").filter(|_| parsed.text("iss") == Some(&self.config.issuer)).ok_or_else(unknown)?;
+        let user = self.config.users.iter().find(|user| user.subject == subject);
+        let (name, behaviour) = user
+            .map_or(("Test Person".to_owned(), Behaviour::Approve(None)), |user| (user.name.clone(), user.behaviour));
+        Ok(Found { subject: subject.to_owned(), name, behaviour })
+    }
+
+    fn terms(
+        &mut self,
+        parameters: &Parameters,
+        details: Option<&Value>,
+        requested: Option<u64>,
+    ) -> Result<Terms, Refusal> {
+        let (config, acr) = (&self.config, parameters.get("acr_values").unwrap_or_default());
+        let mut terms = Terms { expires_in: config.expires_in, interval: config.interval, words: None };
+        if let Some(requested) = requested {
+            terms.expires_in = match config.requested_expiry {
+                RequestedExpiry::Honoured => Duration::from_secs(requested),
+                RequestedExpiry::Ignored => terms.expires_in,
+                RequestedExpiry::Shortened => Duration::from_secs((requested / 2).max(1)),
+            };
+        }
+        if config.personality == Personality::Generic {
+            return Ok(terms);
+        }
+        let has_message = parameters.get("binding_message").is_some();
+        let bad = |reason| Err(Refusal::error(400, "invalid_request", reason));
+        match acr {
+            SWEDISH => {
+                if !has_message {
+                    return Err(Refusal::error(400, "invalid_binding_message", "a binding message is required"));
+                }
+                let initiator = details.and_then(|details| details[0]["callInitiator"].as_str());
+                if kind(details) != Some("phoneAuth") || !matches!(initiator, Some("RP" | "user")) {
+                    return bad("phoneAuth with callInitiator RP or user is required");
+                }
+            }
+            NORWEGIAN => {
+                if has_message {
+                    return Err(Refusal::error(400, "invalid_binding_message", "no binding message is taken"));
+                }
+                if kind(details) != Some("customerServiceCall.v1") {
+                    return bad("customerServiceCall.v1 is required");
+                }
+                terms.expires_in = Duration::from_secs(900);
+                terms.interval = Some(Duration::from_secs(3));
+                terms.words = Some(self.words());
+            }
+            "" => return bad("acr_values is missing"),
+            _ => {}
+        }
+        Ok(terms)
+    }
+
+    /// Two words, as the person has to recognise them.
+    fn words(&mut self) -> String {
+        let (first, second) = (self.ids.below(8), 8 + self.ids.below(8));
+        format!("{} {}", WORDS[first], WORDS[second])
+    }
+
+    /// Three pairs to pick from, the right one among them.
+    pub(super) fn word_choices_of(words: &str) -> Vec<String> {
+        let at = |offset: usize| {
+            let index = words.bytes().map(usize::from).sum::<usize>() + offset;
+            format!("{} {}", WORDS[index % 8], WORDS[8 + index / 8 % 8])
+        };
+        let mut choices = vec![words.to_owned()];
+        choices.extend((1..).map(at).filter(|pair| pair != words).take(2));
+        choices.rotate_left(words.len() % 3);
+        choices
+    }
+}
+
+/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`.
+fn steered(hint: &str) -> Option<Behaviour> {
+    let mut words = hint.split(':');
+    let (word, count) = (words.next()?, words.next());
+    Some(match word {
+        "approve" => Behaviour::Approve(None),
+        "approve-after" => Behaviour::Approve(Some(count?.parse().ok()?)),
+        "deny" => Behaviour::Deny(None),
+        "deny-after" => Behaviour::Deny(Some(count?.parse().ok()?)),
+        "never" => Behaviour::Never,
+        "manual" => Behaviour::Manual,
+        _ => return None,
+    })
+}
+
+/// The one hint (OP-18).
+fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
+    let names = ["login_hint", "login_hint_token", "id_token_hint"];
+    let mut hints = names.into_iter().filter_map(|name| parameters.get(name));
+    match (hints.next(), hints.next()) {
+        (Some("expired"), None) if parameters.get("login_hint_token").is_some() => {
+            Err(Refusal::error(400, "expired_login_hint_token", "the hint token has expired"))
+        }
+        (Some(hint), None) => Ok(hint),
+        _ => Err(Refusal::bad(Rule::Hint, "exactly one hint is wanted")),
+    }
+}
+
+/// A positive whole number without sign or leading zeros (OP-23).
+fn requested_expiry(parameters: &Parameters) -> Result<Option<u64>, Refusal> {
+    let Some(text) = parameters.get("requested_expiry") else { return Ok(None) };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    match text.parse() {
+        Ok(seconds) if digits => Ok(Some(seconds)),
+        _ => Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number")),
+    }
+}
+
+/// An array of objects with a type (OP-24).
+fn details(parameters: &Parameters) -> Result<Option<Value>, Refusal> {
+    let Some(text) = parameters.get("authorization_details") else { return Ok(None) };
+    let malformed = || Refusal::new(Rule::Parameter, 400, "invalid_authorization_details", "they are malformed");
+    let details: Value = serde_json::from_str(text).map_err(|_| malformed())?;
+    let typed = |entry: &Value| entry["type"].as_str().is_some_and(|kind| !kind.is_empty());
+    match details.as_array() {
+        Some(entries) if !entries.is_empty() && entries.iter().all(typed) => Ok(Some(details)),
+        _ => Err(malformed()),
+    }
+}
+
+fn kind(details: Option<&Value>) -> Option<&str> {
+    details?[0]["type"].as_str()
+}
+
+/// Absolute URIs without fragment (OP-24).
+fn resources(parameters: &Parameters) -> Result<(), Refusal> {
+    let fits = |uri: &str| uri.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) && !uri.contains('#');
+    match parameters.all("resource").all(fits) {
+        true => Ok(()),
+        false => Err(Refusal::new(Rule::Parameter, 400, "invalid_target", "a resource is not an absolute URI")),
+    }
+}
+
+impl Client {
+    /// Whether the provider can deliver to it: only poll is delivered.
+    pub(crate) const fn is_poll(&self) -> bool {
+        matches!(self.delivery, ciba_core::DeliveryMode::Poll)
+    }
+}

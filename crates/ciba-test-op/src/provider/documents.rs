@@ -1,0 +1,196 @@
+//! Metadata and keys (section 1): where the endpoints are, and what they publish.
+
+use ciba_core::{Headers, Response, jose::JwsAlgorithm};
+use serde_json::{Map, Value, json};
+
+use super::{Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer};
+use crate::{config::Personality, keys::TestKey, message::Endpoint, script::KeySetEdit};
+
+/// Which keys are published, and which of them sign.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    publishes_old: bool,
+    publishes_next: bool,
+    signs_with_next: bool,
+    /// Edits that stay.
+    edits: Vec<KeySetEdit>,
+}
+
+impl Keys {
+    pub(super) const fn new() -> Self {
+        Self { publishes_old: true, publishes_next: false, signs_with_next: false, edits: Vec::new() }
+    }
+
+    /// Carries out an edit for good.
+    pub(super) fn edit(&mut self, edit: KeySetEdit) {
+        match edit {
+            KeySetEdit::PublishNext => self.publishes_next = true,
+            KeySetEdit::SignWithNext => self.signs_with_next = true,
+            KeySetEdit::RetireOld => self.publishes_old = false,
+            KeySetEdit::RotateAtOnce => {
+                (self.publishes_old, self.publishes_next, self.signs_with_next) = (false, true, true);
+            }
+            other => self.edits.push(other),
+        }
+    }
+
+    pub(super) const fn signing(&self, algorithm: JwsAlgorithm) -> TestKey {
+        match (algorithm, self.signs_with_next) {
+            (JwsAlgorithm::Es256, false) => TestKey::ProviderP256,
+            (JwsAlgorithm::Es256, true) => TestKey::ProviderP256Next,
+            (JwsAlgorithm::Es384, _) => TestKey::ProviderP384,
+            (JwsAlgorithm::EdDsa, _) => TestKey::ProviderEd25519,
+            (_, false) => TestKey::ProviderRsa,
+            (_, true) => TestKey::ProviderRsaNext,
+        }
+    }
+
+    fn published(&self) -> Vec<Value> {
+        let mut keys = Vec::new();
+        if self.publishes_old {
+            keys.extend([TestKey::ProviderRsa, TestKey::ProviderP256]);
+        }
+        if self.publishes_next {
+            keys.extend([TestKey::ProviderRsaNext, TestKey::ProviderP256Next]);
+        }
+        keys.extend([TestKey::ProviderP384, TestKey::ProviderEd25519]);
+        let jwk = |key: TestKey| {
+            let mut jwk = key.public_jwk(key.usual_algorithm());
+            // One RSA key serves all six algorithms, so it names none.
+            if jwk["kty"] == "RSA" {
+                jwk.as_object_mut().map(|members| members.remove("alg"));
+            }
+            jwk
+        };
+        keys.into_iter().map(jwk).collect()
+    }
+
+    /// The key set document, with edits for this one answer on top of those that stay.
+    pub(super) fn document(&self, once: &[KeySetEdit]) -> Response {
+        let mut keys = self.published();
+        let mut whole = None;
+        for edit in self.edits.iter().chain(once) {
+            match edit {
+                KeySetEdit::Replace(values) => keys.clone_from(values),
+                KeySetEdit::Prepend(values) => keys = values.iter().cloned().chain(keys).collect(),
+                KeySetEdit::SetMembers(members) => {
+                    for key in keys.iter_mut().filter_map(Value::as_object_mut) {
+                        key.extend(members.clone());
+                    }
+                }
+                KeySetEdit::RemoveMember(name) => {
+                    for key in keys.iter_mut().filter_map(Value::as_object_mut) {
+                        key.remove(name);
+                    }
+                }
+                KeySetEdit::Document(bytes) => whole = Some(bytes.clone()),
+                KeySetEdit::PublishNext
+                | KeySetEdit::SignWithNext
+                | KeySetEdit::RetireOld
+                | KeySetEdit::RotateAtOnce => {}
+            }
+        }
+        let body = whole.unwrap_or_else(|| json!({ "keys": keys }).to_string().into_bytes());
+        let headers: Headers = [("content-type", "application/json")].into_iter().collect();
+        Response::new(200, headers, body)
+    }
+}
+
+/// The paths of one personality, below the issuer's own path.
+struct Paths {
+    backchannel: &'static str,
+    token: &'static str,
+    keys: &'static str,
+    userinfo: &'static str,
+}
+
+const GENERIC: Paths = Paths { backchannel: "/backchannel", token: "/token", keys: "/jwks", userinfo: "/userinfo" };
+const IDURA: Paths = Paths {
+    backchannel: "/ciba/bc-authorize",
+    token: "/oauth2/token",
+    keys: "/.well-known/jwks",
+    userinfo: "/oauth2/userinfo",
+};
+
+impl Provider {
+    const fn paths(&self) -> &'static Paths {
+        match self.config.personality {
+            Personality::Generic => &GENERIC,
+            Personality::Idura => &IDURA,
+        }
+    }
+
+    /// The issuer without a slash at its end.
+    fn base(&self) -> &str {
+        self.config.issuer.strip_suffix('/').unwrap_or(&self.config.issuer)
+    }
+
+    /// The path of the issuer, without a slash at its end.
+    fn base_path(&self) -> &str {
+        let after_scheme = self.base().split_once("://").map_or("", |(_, rest)| rest);
+        after_scheme.find('/').map_or("", |at| &after_scheme[at..])
+    }
+
+    /// The address of an endpoint.
+    #[must_use]
+    pub fn endpoint_url(&self, endpoint: Endpoint) -> String {
+        let paths = self.paths();
+        let path = match endpoint {
+            Endpoint::Discovery => "/.well-known/openid-configuration",
+            Endpoint::KeySet => paths.keys,
+            Endpoint::Backchannel => paths.backchannel,
+            Endpoint::Token => paths.token,
+            Endpoint::UserInfo => paths.userinfo,
+            Endpoint::Trap => "/trap",
+            Endpoint::Phone => "/phone",
+            Endpoint::Unknown => "/unknown",
+        };
+        format!("{}{path}", self.base())
+    }
+
+    /// Which endpoint a path is (OP-01: both well-known addresses).
+    pub(super) fn endpoint_at(&self, path: &str) -> Endpoint {
+        let (base, paths) = (self.base_path(), self.paths());
+        let inserted = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+        if inserted.iter().any(|well_known| path.strip_prefix(well_known) == Some(base)) {
+            return Endpoint::Discovery;
+        }
+        let Some(rest) = path.strip_prefix(base) else { return Endpoint::Unknown };
+        match rest {
+            "/.well-known/openid-configuration" => Endpoint::Discovery,
+            rest if rest == paths.keys => Endpoint::KeySet,
+            rest if rest == paths.backchannel => Endpoint::Backchannel,
+            rest if rest == paths.token => Endpoint::Token,
+            rest if rest == paths.userinfo => Endpoint::UserInfo,
+            rest if rest.starts_with("/phone") => Endpoint::Phone,
+            rest if rest.starts_with("/trap") => Endpoint::Trap,
+            _ => Endpoint::Unknown,
+        }
+    }
+
+    /// The metadata document (OP-01 to OP-04): members without values are left out.
+    pub(super) fn metadata(&self) -> Response {
+        let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
+        let asymmetric: Vec<JwsAlgorithm> = JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect();
+        let mut document: Map<String, Value> = Map::new();
+        let url = |endpoint| Value::from(self.endpoint_url(endpoint));
+        document.insert("issuer".into(), self.config.issuer.clone().into());
+        document.insert("backchannel_authentication_endpoint".into(), url(Endpoint::Backchannel));
+        document.insert("token_endpoint".into(), url(Endpoint::Token));
+        document.insert("jwks_uri".into(), url(Endpoint::KeySet));
+        document.insert("userinfo_endpoint".into(), url(Endpoint::UserInfo));
+        document.insert("backchannel_token_delivery_modes_supported".into(), json!(["poll"]));
+        document.insert("grant_types_supported".into(), json!(["urn:openid:params:grant-type:ciba"]));
+        document.insert("scopes_supported".into(), json!(self.config.scopes));
+        document.insert("subject_types_supported".into(), json!(["public"]));
+        document.insert("id_token_signing_alg_values_supported".into(), json!(names(&asymmetric)));
+        document.insert(
+            "token_endpoint_auth_methods_supported".into(),
+            json!(["private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt", "none"]),
+        );
+        document.insert("token_endpoint_auth_signing_alg_values_supported".into(), json!(names(&ASSERTION_ALGORITHMS)));
+        let mut response = answer(200, &Value::Object(document));
+        response.headers = [("content-type", "application/json")].into_iter().collect();
+        response
+    }
+}

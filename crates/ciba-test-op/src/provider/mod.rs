@@ -1,0 +1,534 @@
+//! The provider itself: a function of its state, a request and an instant.
+
+mod acts;
+mod authenticate;
+mod backchannel;
+mod documents;
+mod parts;
+mod token;
+mod transaction;
+
+use std::collections::{BTreeMap, HashMap};
+
+use ciba_core::{Issuer, LoopbackHttp, Response, Timestamp};
+use serde_json::Value;
+
+use self::{
+    acts::Acts,
+    documents::Keys,
+    parts::{Parameters, Refusal},
+    token::Outcome,
+    transaction::Record,
+};
+use crate::{
+    config::{Client, ConfigError, ProviderConfig},
+    ids::Ids,
+    judge::{Exchange, Report, Rule, Violation},
+    message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
+    script::{Decision, KeySetEdit, Script},
+};
+
+pub use transaction::{Transaction, TransactionState};
+
+/// An OpenID provider without sockets or clock.
+///
+/// Give it requests with [`Self::handle`] and do with each [`Reply`] what it says. It keeps a record of every request and
+/// judges the client: [`Self::violations`].
+#[derive(Debug)]
+pub struct Provider {
+    config: ProviderConfig,
+    ids: Ids,
+    keys: Keys,
+    script: Script,
+    hint_scripts: Vec<(String, Script)>,
+    /// Messages of each endpoint since the script was given.
+    counts: BTreeMap<Endpoint, u32>,
+    transactions: Vec<Record>,
+    /// The `jti` of every assertion, until it expires.
+    assertions: HashMap<(String, String), u64>,
+    access_tokens: Vec<(String, String)>,
+    /// Hints of authentication requests whose answer never left.
+    lost_requests: Vec<String>,
+    /// Whether the token request being answered came before its time.
+    too_early_now: bool,
+    exchanges: Vec<Exchange>,
+    violations: Vec<Violation>,
+    held: HashMap<ExchangeId, Held>,
+    revision: u64,
+}
+
+/// An answer that has not left yet.
+#[derive(Debug)]
+enum Held {
+    /// What it says is decided.
+    Delayed { reply: Reply, until: Timestamp },
+    /// It waits for the person.
+    Undecided { at: usize, acts: Acts, until: Timestamp },
+    /// It never leaves.
+    Forever,
+}
+
+impl Provider {
+    /// Builds a provider.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the issuer, a duration or a client cannot work.
+    pub fn new(config: ProviderConfig) -> Result<Self, ConfigError> {
+        Issuer::parse_with(config.issuer.as_str(), LoopbackHttp::DangerouslyAllowed)
+            .map_err(|_| ConfigError::Issuer)?;
+        let durations = [config.expires_in, config.id_token_lifetime, config.access_token_lifetime];
+        let whole = |duration: &core::time::Duration| duration.as_secs() > 0 && duration.subsec_nanos() == 0;
+        if !durations.iter().chain(&config.interval).all(whole) {
+            return Err(ConfigError::Duration);
+        }
+        let mut provider = Self {
+            ids: Ids::new(config.seed),
+            keys: Keys::new(),
+            script: Script::new(),
+            hint_scripts: Vec::new(),
+            counts: BTreeMap::new(),
+            transactions: Vec::new(),
+            assertions: HashMap::new(),
+            access_tokens: Vec::new(),
+            lost_requests: Vec::new(),
+            too_early_now: false,
+            exchanges: Vec::new(),
+            violations: Vec::new(),
+            held: HashMap::new(),
+            revision: 0,
+            config: ProviderConfig { clients: Vec::new(), ..config.clone() },
+        };
+        config.clients.into_iter().try_for_each(|client| provider.register(client))?;
+        Ok(provider)
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// Adds a client.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the id is empty or taken, or the client could never authenticate.
+    pub fn register(&mut self, client: Client) -> Result<(), ConfigError> {
+        if client.id.is_empty() || self.config.clients.iter().any(|known| known.id == client.id) {
+            return Err(ConfigError::ClientId(client.id));
+        }
+        if !client.can_authenticate() {
+            return Err(ConfigError::Authentication(client.id));
+        }
+        if client.id_token_alg.is_symmetric() && client.secret().is_none() {
+            return Err(ConfigError::IdTokenAlgorithm(client.id));
+        }
+        self.config.clients.push(client);
+        Ok(())
+    }
+
+    /// Replaces the script; messages are counted from here.
+    pub fn script(&mut self, script: Script) {
+        self.script = script;
+        self.counts.clear();
+    }
+
+    /// A script for the transactions of one hint, behind the general one.
+    pub fn script_for_hint(&mut self, hint: &str, script: Script) {
+        self.hint_scripts.retain(|(known, _)| known != hint);
+        self.hint_scripts.push((hint.to_owned(), script));
+    }
+
+    /// Changes the keys for good.
+    pub fn edit_keys(&mut self, edit: KeySetEdit) {
+        self.keys.edit(edit);
+    }
+
+    /// Takes a request. An answer counts as having left at once; a reply that is held is taken up again by
+    /// [`Self::resume`].
+    pub fn handle(&mut self, request: impl Into<Incoming>, now: Timestamp) -> Reply {
+        let (id, reply) = self.begin(request, now);
+        self.end_unless_held(id, reply, now)
+    }
+
+    /// Takes a held request up again: at its instant, or when [`Self::revision`] moved.
+    pub fn resume(&mut self, exchange: ExchangeId, now: Timestamp) -> Reply {
+        let reply = self.proceed(exchange, now);
+        self.end_unless_held(exchange, reply, now)
+    }
+
+    fn end_unless_held(&mut self, id: ExchangeId, reply: Reply, now: Timestamp) -> Reply {
+        if !matches!(reply, Reply::Hold { .. }) {
+            self.end(id, now);
+        }
+        reply
+    }
+
+    /// Takes a request whose answer takes time to leave: call [`Self::end`] when it has left.
+    pub fn begin(&mut self, request: impl Into<Incoming>, now: Timestamp) -> (ExchangeId, Reply) {
+        let request = request.into();
+        let endpoint = self.endpoint_at(&request.path);
+        let id = ExchangeId(u64::try_from(self.exchanges.len()).unwrap_or(u64::MAX) + 1);
+        self.exchanges.push(Exchange {
+            id,
+            endpoint,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+            arrived: now,
+            ended: None,
+            status: None,
+            error: None,
+            lost: false,
+            transaction: None,
+        });
+        let reply = self.answer(id, endpoint, &request, now);
+        self.note(id, &reply);
+        (id, reply)
+    }
+
+    /// As [`Self::resume`], for requests taken with [`Self::begin`].
+    pub fn proceed(&mut self, exchange: ExchangeId, now: Timestamp) -> Reply {
+        let hold = |until| Reply::Hold { exchange, until };
+        let reply = match self.held.remove(&exchange) {
+            None | Some(Held::Forever) => {
+                self.held.insert(exchange, Held::Forever);
+                hold(FOREVER)
+            }
+            Some(Held::Delayed { reply, until }) if now < until => {
+                self.held.insert(exchange, Held::Delayed { reply, until });
+                hold(until)
+            }
+            Some(Held::Delayed { reply, .. }) => reply,
+            Some(Held::Undecided { at, acts, until }) => match self.redeem(at, &acts.id_token, now) {
+                Outcome::Undecided(_) if now < until => {
+                    self.held.insert(exchange, Held::Undecided { at, acts, until });
+                    hold(until)
+                }
+                Outcome::Undecided(response) | Outcome::Answer(response) => {
+                    self.leave_token_endpoint(exchange, at, &acts, response, now)
+                }
+            },
+        };
+        self.note(exchange, &reply);
+        reply
+    }
+
+    /// The last byte of an answer left, or its connection was closed.
+    pub fn end(&mut self, exchange: ExchangeId, now: Timestamp) {
+        let counts = self.config.speed_reference;
+        for record in &mut self.transactions {
+            record.pace.ended(exchange, now, counts);
+        }
+        if let Some(exchange) = self.exchange(exchange) {
+            exchange.ended = Some(now);
+        }
+    }
+
+    /// Moves whenever a held request may be answerable.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Every transaction, in the order they began.
+    #[must_use]
+    pub fn transactions(&self, now: Timestamp) -> Vec<Transaction> {
+        self.transactions.iter().map(|record| record.public(now)).collect()
+    }
+
+    /// The word pairs a person picks from, the right one among them; none for a transaction without words.
+    #[must_use]
+    pub fn word_choices(&self, transaction: usize) -> Vec<String> {
+        let record = transaction.checked_sub(1).and_then(|at| self.transactions.get(at));
+        record.and_then(|record| record.words.as_deref()).map(Self::word_choices_of).unwrap_or_default()
+    }
+
+    /// The person says yes. Says whether there was anything to decide.
+    pub fn approve(&mut self, transaction: usize, now: Timestamp) -> bool {
+        self.decide(transaction, Decision::Approve, now)
+    }
+
+    /// The person says no. Says whether there was anything to decide.
+    pub fn deny(&mut self, transaction: usize, now: Timestamp) -> bool {
+        self.decide(transaction, Decision::Deny, now)
+    }
+
+    fn decide(&mut self, transaction: usize, decision: Decision, now: Timestamp) -> bool {
+        let record = transaction.checked_sub(1).and_then(|at| self.transactions.get_mut(at));
+        let open = |record: &&mut Record| {
+            !record.redeemed
+                && !record.dead
+                && now < record.expires
+                && (record.decided.is_none() || record.pending_left > 0)
+        };
+        let Some(record) = record.filter(open) else { return false };
+        record.decided = Some(decision);
+        record.pending_left = 0;
+        self.revision += 1;
+        true
+    }
+
+    /// Every request, in the order they came.
+    #[must_use]
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Every rule the client broke, in the order it happened.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// What there is to say about the client at the end of a run.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut requests: BTreeMap<Endpoint, usize> = BTreeMap::new();
+        for exchange in self.exchanges.iter().filter(|exchange| exchange.endpoint != Endpoint::Phone) {
+            *requests.entry(exchange.endpoint).or_default() += 1;
+        }
+        Report {
+            violations: self.violations.clone(),
+            requests: requests.into_iter().collect(),
+            transactions: self.transactions.len(),
+            redeemed: self.transactions.iter().filter(|record| record.redeemed).count(),
+        }
+    }
+
+    fn answer(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) -> Reply {
+        let about = (endpoint == Endpoint::Token).then(|| self.transaction_of(request)).flatten();
+        let acts = self.acts(endpoint, about, request);
+        if acts.drop_before || acts.hold_forever {
+            self.lose(endpoint, about, request);
+        }
+        if acts.drop_before {
+            return Reply::Drop;
+        }
+        if acts.hold_forever {
+            self.held.insert(id, Held::Forever);
+            return Reply::Hold { exchange: id, until: FOREVER };
+        }
+        if let (Some(decision), Some(at)) = (acts.decide, about) {
+            self.decide(at + 1, decision, now);
+        }
+        if endpoint != Endpoint::KeySet {
+            acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
+        }
+        match endpoint {
+            Endpoint::Token => self.answer_token_request(id, request, acts, now),
+            Endpoint::Backchannel => self.answer_authentication_request(id, request, &acts, now),
+            _ => {
+                let own = match endpoint {
+                    Endpoint::Discovery => self.metadata(),
+                    Endpoint::KeySet => self.key_set(&acts),
+                    Endpoint::UserInfo => self.user_info(request).unwrap_or_else(|refusal| self.refused(&refusal)),
+                    Endpoint::Trap => {
+                        self.broke(Rule::Trap, "only a followed redirect or key URL leads here");
+                        Refusal::error(404, "not_found", "a trap").response()
+                    }
+                    _ => Refusal::error(404, "not_found", "nothing is here").response(),
+                };
+                let response = acts.answer.as_ref().map_or_else(|| acts.amended(own), |scripted| scripted.response());
+                self.leave(id, &acts, response, now)
+            }
+        }
+    }
+
+    fn key_set(&mut self, acts: &Acts) -> Response {
+        // A rotation stays; other edits are for this answer.
+        for edit in &acts.keys {
+            let is_rotation = matches!(
+                edit,
+                KeySetEdit::PublishNext | KeySetEdit::SignWithNext | KeySetEdit::RetireOld | KeySetEdit::RotateAtOnce
+            );
+            if is_rotation {
+                self.keys.edit(edit.clone());
+            }
+        }
+        self.keys.document(&acts.keys)
+    }
+
+    fn answer_authentication_request(
+        &mut self,
+        id: ExchangeId,
+        request: &Incoming,
+        acts: &Acts,
+        now: Timestamp,
+    ) -> Reply {
+        let own = self.backchannel(request, now);
+        let (response, record) = match (own, &acts.answer) {
+            // The request is judged all the same; nothing is begun.
+            (own, Some(scripted)) => {
+                if let Err(refusal) = own {
+                    self.refused(&refusal);
+                }
+                (scripted.response(), None)
+            }
+            (Ok((response, record)), None) => (acts.amended(response), Some(record)),
+            (Err(refusal), None) => (self.refused(&refusal), None),
+        };
+        if let Some(mut record) = record {
+            let lifetime = record.expires.since(record.started);
+            record.pace = transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
+            if let Some(exchange) = self.exchange(id) {
+                exchange.transaction = Some(record.number);
+            }
+            self.transactions.push(record);
+            self.revision += 1;
+        }
+        let reply = self.leave(id, acts, response, now);
+        if matches!(reply, Reply::Drop | Reply::DropInside { .. }) {
+            self.lose(Endpoint::Backchannel, None, request);
+        }
+        reply
+    }
+
+    fn answer_token_request(&mut self, id: ExchangeId, request: &Incoming, acts: Acts, now: Timestamp) -> Reply {
+        let claimed = self.claim(id, request, now);
+        let at = match claimed {
+            Ok(at) => at,
+            Err(refusal) => {
+                let response = self.refused(&refusal);
+                let response = acts.answer.as_ref().map_or(response, |scripted| scripted.response());
+                return self.leave(id, &acts, response, now);
+            }
+        };
+        let number = self.transactions[at].number;
+        if let Some(exchange) = self.exchange(id) {
+            exchange.transaction = Some(number);
+        }
+        if let Some(scripted) = &acts.answer {
+            let response = scripted.response();
+            return self.leave_token_endpoint(id, at, &acts, response, now);
+        }
+        match self.redeem(at, &acts.id_token, now) {
+            Outcome::Answer(response) => self.leave_token_endpoint(id, at, &acts, response, now),
+            Outcome::Undecided(response) => {
+                let expires = self.transactions[at].expires;
+                match self.config.long_polling {
+                    Some(patience) => {
+                        let until = now.saturating_add(patience).min(expires);
+                        self.held.insert(id, Held::Undecided { at, acts, until });
+                        Reply::Hold { exchange: id, until }
+                    }
+                    None => self.leave_token_endpoint(id, at, &acts, response, now),
+                }
+            }
+        }
+    }
+
+    /// Sends an answer of the token endpoint, and holds the client to it if it can have arrived.
+    fn leave_token_endpoint(
+        &mut self,
+        id: ExchangeId,
+        at: usize,
+        acts: &Acts,
+        response: Response,
+        now: Timestamp,
+    ) -> Reply {
+        let is_success = response.status == 200 && acts.answer.is_none();
+        let response = if is_success { acts.amended(response) } else { response };
+        let reply = self.leave(id, acts, response.clone(), now);
+        if !matches!(reply, Reply::Drop | Reply::DropInside { .. }) {
+            self.transactions[at].pace.answered(&response, now);
+        }
+        reply
+    }
+
+    fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
+        let reply = acts.delivered(response);
+        let until = acts.leaves_at(now);
+        if until > now {
+            self.held.insert(id, Held::Delayed { reply, until });
+            return Reply::Hold { exchange: id, until };
+        }
+        reply
+    }
+
+    /// Everything the scripts say about the next message of an endpoint.
+    fn acts(&mut self, endpoint: Endpoint, about: Option<usize>, request: &Incoming) -> Acts {
+        let mut acts = Acts::default();
+        let of_endpoint = self.counts.entry(endpoint).or_default();
+        *of_endpoint += 1;
+        let count = match about {
+            None => *of_endpoint,
+            Some(at) => {
+                self.transactions[at].requests += 1;
+                self.transactions[at].requests
+            }
+        };
+        acts.take(&self.script, endpoint, count);
+        match about {
+            Some(at) => acts.take(&self.transactions[at].script, endpoint, count),
+            None if endpoint == Endpoint::Backchannel => {
+                let hint = hint_of(request);
+                for (known, script) in &self.hint_scripts {
+                    if Some(known) == hint.as_ref() {
+                        acts.take(script, endpoint, count);
+                    }
+                }
+            }
+            None => {}
+        }
+        acts
+    }
+
+    /// The transaction a token request names, whoever sent it.
+    fn transaction_of(&self, request: &Incoming) -> Option<usize> {
+        let parameters = Parameters::read(request).ok()?;
+        let id = parameters.get("auth_req_id")?;
+        self.transactions.iter().position(|record| record.auth_req_id == id)
+    }
+
+    fn lose(&mut self, endpoint: Endpoint, _: Option<usize>, request: &Incoming) {
+        if endpoint == Endpoint::Backchannel {
+            self.lost_requests.extend(hint_of(request));
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) -> Response {
+        if let Some(rule) = refusal.rule {
+            self.broke(rule, &refusal.reason);
+        }
+        refusal.response()
+    }
+
+    /// Records a violation by the request that is being answered.
+    fn broke(&mut self, rule: Rule, reason: &str) {
+        if let Some(exchange) = self.exchanges.last() {
+            let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
+            self.violations.push(Violation { rule, exchange, endpoint, at, reason: reason.to_owned() });
+        }
+    }
+
+    /// Writes down what became of a request.
+    fn note(&mut self, id: ExchangeId, reply: &Reply) {
+        let Some(exchange) = self.exchange(id) else { return };
+        let response = match reply {
+            Reply::Answer(response) | Reply::Drip { response, .. } | Reply::Endless(response) => Some(response),
+            Reply::DropInside { .. } | Reply::Drop => {
+                exchange.lost = true;
+                None
+            }
+            Reply::Hold { .. } => None,
+        };
+        let Some(response) = response else { return };
+        exchange.status = Some(response.status);
+        let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        exchange.error = body["error"].as_str().map(str::to_owned);
+    }
+
+    fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        let at = usize::try_from(id.0.checked_sub(1)?).ok()?;
+        self.exchanges.get_mut(at)
+    }
+}
+
+fn hint_of(request: &Incoming) -> Option<String> {
+    let parameters = Parameters::read(request).ok()?;
+    let names = ["login_hint", "login_hint_token", "id_token_hint"];
+    names.into_iter().find_map(|name| parameters.get(name)).map(str::to_owned)
+}

@@ -1,0 +1,89 @@
+//! What the endpoints share: the parameters of a request, refusals, and answers.
+
+use ciba_core::{Headers, Response};
+use serde_json::{Value, json};
+
+use crate::{form, judge::Rule, message::Incoming};
+
+/// The parameters of one form: each name once, empty values left out (OP-15).
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the form of a POST and refuses what is none (OP-14, OP-15).
+    pub(super) fn read(request: &Incoming) -> Result<Self, Refusal> {
+        if request.method != "POST" {
+            return Err(Refusal::new(Rule::Method, 405, "invalid_request", "only POST is taken here"));
+        }
+        let media_type = request.headers.get("content-type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Refusal::bad(Rule::MediaType, "the body is not a form"));
+        }
+        if request.query.is_some() {
+            return Err(Refusal::bad(Rule::ParametersInUrl, "parameters belong into the body"));
+        }
+        let all = form::parse(request.body.expose())
+            .map_err(|_| Refusal::bad(Rule::MalformedForm, "the form cannot be decoded"))?;
+        let mut names: Vec<&String> = all.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Refusal::bad(Rule::DuplicateParameter, "a parameter came twice"));
+        }
+        Ok(Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An OAuth error, and the rule the client broke, if it broke one.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) rule: Option<Rule>,
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) reason: String,
+    challenge: bool,
+}
+
+impl Refusal {
+    /// The client did something it must not do.
+    pub(super) fn new(rule: Rule, status: u16, code: &'static str, reason: &str) -> Self {
+        Self { rule: Some(rule), status, code, reason: reason.to_owned(), challenge: false }
+    }
+
+    /// `invalid_request` for something the client must not do.
+    pub(super) fn bad(rule: Rule, reason: &str) -> Self {
+        Self::new(rule, 400, "invalid_request", reason)
+    }
+
+    /// `invalid_client`, with a challenge when the `Authorization` header was used (section 2).
+    pub(super) fn client(rule: Rule, reason: &str, challenge: bool) -> Self {
+        Self { challenge, ..Self::new(rule, 401, "invalid_client", reason) }
+    }
+
+    /// An error that is nobody's fault.
+    pub(super) fn error(status: u16, code: &'static str, reason: &str) -> Self {
+        Self { rule: None, status, code, reason: reason.to_owned(), challenge: false }
+    }
+
+    pub(super) fn response(&self) -> Response {
+        let mut response = answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
+        if self.challenge {
+            response.headers.push("www-authenticate", "Basic realm=\"test provider\"");
+        }
+        response
+    }
+}
+
+/// A JSON answer that nobody may keep (OP-31, OP-50).
+pub(super) fn answer(status: u16, body: &Value) -> Response {
+    let headers: Headers = [("content-type", "application/json"), ("cache-control", "no-store")].into_iter().collect();
+    Response::new(status, headers, body.to_string())
+}

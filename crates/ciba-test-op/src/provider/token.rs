@@ -1,0 +1,200 @@
+//! The token endpoint for the CIBA grant (sections 7 and 10), and UserInfo.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{Response, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Provider,
+    parts::{Parameters, Refusal, answer},
+    transaction::{Record, TransactionState},
+};
+use crate::{
+    backend::verifier,
+    config::{Personality, TooEarly},
+    judge::Rule,
+    jws::{self, Draft},
+    message::{Endpoint, ExchangeId, Incoming},
+    script::{Decision, IdTokenEdit},
+};
+
+const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
+
+/// The texts Idura gives with its pending answers to Swedish callers, in their order (ID-71).
+const SWEDISH_PROGRESS: [&str; 3] =
+    ["awaiting first user interaction", "awaiting user request acknowledgement", "awaiting user identification"];
+
+/// What a token request leads to.
+pub(super) enum Outcome {
+    Answer(Response),
+    /// Nobody has decided, and the provider may hold the request until somebody does.
+    Undecided(Response),
+}
+
+impl Provider {
+    /// Checks a token request in the fixed order of section 7 up to the transaction it is about, and judges its pace.
+    pub(super) fn claim(&mut self, id: ExchangeId, request: &Incoming, now: Timestamp) -> Result<usize, Refusal> {
+        let parameters = Parameters::read(request)?;
+        let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
+        match parameters.get("grant_type") {
+            Some(GRANT_TYPE) => {}
+            Some(_) => {
+                return Err(Refusal::new(Rule::GrantType, 400, "unsupported_grant_type", "only the CIBA grant"));
+            }
+            None => return Err(Refusal::bad(Rule::GrantType, "grant_type is missing")),
+        }
+        if !client.is_poll() {
+            return Err(Refusal::new(Rule::PushClientPolls, 400, "unauthorized_client", "a push client never asks"));
+        }
+        let auth_req_id = parameters.get("auth_req_id");
+        let auth_req_id = auth_req_id.ok_or_else(|| Refusal::bad(Rule::AuthReqId, "auth_req_id is missing"))?;
+        let owned = |record: &Record| record.auth_req_id == auth_req_id && record.client.id == client.id;
+        let Some(at) = self.transactions.iter().position(owned) else {
+            return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
+        };
+        let broken = self.transactions[at].pace.arrive(id, now);
+        let is_too_early = broken.iter().any(|(rule, _)| *rule == Rule::TooEarly);
+        for (rule, reason) in broken {
+            self.broke(rule, &reason);
+        }
+        self.too_early_now = is_too_early;
+        Ok(at)
+    }
+
+    /// Answers for a transaction as it stands.
+    pub(super) fn redeem(&mut self, at: usize, edits: &[IdTokenEdit], now: Timestamp) -> Outcome {
+        let too_early = self.config.too_early;
+        let memory = self.config.memory;
+        let record = &mut self.transactions[at];
+        let refuse = |code, text: &str| Outcome::Answer(Refusal::error(400, code, text).response());
+        if record.redeemed || record.dead || now >= record.expires.saturating_add(memory) {
+            return refuse("invalid_grant", "no such auth_req_id");
+        }
+        if self.too_early_now {
+            match too_early {
+                TooEarly::Recorded => {}
+                TooEarly::SlowDown => return refuse("slow_down", "too fast"),
+                TooEarly::Death(forgiven) if record.pace.too_early() > forgiven => {
+                    record.dead = true;
+                    return refuse("invalid_request", "too fast, too often");
+                }
+                TooEarly::Death(_) => {}
+            }
+        }
+        let shows = record.pending_left == 0;
+        match (record.state(now), record.decided) {
+            (TransactionState::Expired, _) => refuse("expired_token", "the request has expired"),
+            (_, Some(Decision::Deny)) if shows => {
+                record.dead = true;
+                refuse("access_denied", "user declined")
+            }
+            (_, Some(Decision::Approve)) if shows => {
+                record.redeemed = true;
+                let record = record.clone();
+                Outcome::Answer(self.tokens(&record, edits, now))
+            }
+            (_, None) => Outcome::Undecided(self.pending(at)),
+            (_, Some(_)) => {
+                record.pending_left -= 1;
+                Outcome::Answer(self.pending(at))
+            }
+        }
+    }
+
+    fn pending(&mut self, at: usize) -> Response {
+        let idura = self.config.personality == Personality::Idura;
+        let record = &mut self.transactions[at];
+        let text = match record.acr.as_deref() {
+            Some(acr) if idura && acr.contains(":se:") => {
+                let told = usize::try_from(record.pending_told).unwrap_or(usize::MAX);
+                SWEDISH_PROGRESS[told.min(SWEDISH_PROGRESS.len() - 1)]
+            }
+            _ => "User has not yet granted authorization",
+        };
+        record.pending_told += 1;
+        Refusal::error(400, "authorization_pending", text).response()
+    }
+
+    fn tokens(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Response {
+        let access_token = match self.config.personality {
+            Personality::Generic => self.ids.token(),
+            Personality::Idura => self.ids.uuid(),
+        };
+        let algorithm = record.client.id_token_alg;
+        let draft = Draft {
+            claims: self.claims(record, &access_token, now),
+            key: self.keys.signing(algorithm),
+            algorithm,
+            issued: now.unix_secs(),
+            secret: record.client.secret(),
+            seed: self.ids.bytes(),
+        };
+        let keys = self.keys.clone();
+        let id_token = jws::compose(draft, &|algorithm| keys.signing(algorithm), edits);
+        let mut body = json!({
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self.config.access_token_lifetime.as_secs(),
+            "id_token": id_token,
+        });
+        if let Some(details) = record.details.as_ref().filter(|_| self.config.personality == Personality::Generic) {
+            body["authorization_details"] = details.clone();
+        }
+        self.access_tokens.push((access_token, record.subject.clone()));
+        answer(200, &body)
+    }
+
+    /// The claims of an ID Token (OP-62, ID-90).
+    fn claims(&self, record: &Record, access_token: &str, now: Timestamp) -> Map<String, Value> {
+        let issued = now.unix_secs();
+        let mut claims = Map::new();
+        let mut set = |name: &str, value: Value| {
+            claims.insert(name.to_owned(), value);
+        };
+        set("iss", self.config.issuer.clone().into());
+        set("sub", record.subject.clone().into());
+        set("aud", record.client.id.clone().into());
+        set("iat", issued.into());
+        set("exp", (issued + self.config.id_token_lifetime.as_secs()).into());
+        set("name", record.name.clone().into());
+        match self.config.personality {
+            Personality::Generic => {
+                let hash = verifier().digest(record.client.id_token_alg.hash(), access_token.as_bytes());
+                set("at_hash", URL_SAFE_NO_PAD.encode(hash.left_half()).into());
+                if let Some(acr) = &record.acr {
+                    set("acr", acr.clone().into());
+                }
+            }
+            Personality::Idura => {
+                let acr = record.acr.clone().unwrap_or_default();
+                let number = record.hint.strip_prefix("sub:ssn:").unwrap_or_default();
+                let (given, family) = record.name.rsplit_once(' ').unwrap_or((&record.name, ""));
+                let norwegian = acr.contains(":no:");
+                set("nbf", issued.into());
+                set("identityscheme", if norwegian { "nobankid-oidc" } else { "sebankid" }.into());
+                set("authenticationtype", if norwegian { format!("{acr}:high") } else { acr }.into());
+                set("authenticationmethod", "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI".into());
+                set("nameidentifier", record.subject.replace(['{', '}', '-'], "").into());
+                set("sessionindex", format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into());
+                set(if norwegian { "socialno" } else { "ssn" }, number.into());
+                set("givenname", given.into());
+                set("given_name", given.into());
+                set("surname", family.into());
+                set("family_name", family.into());
+                set("country", if norwegian { "NO" } else { "SE" }.into());
+            }
+        }
+        claims
+    }
+
+    /// UserInfo (OP-65): the access token in the header, and nowhere else.
+    pub(super) fn user_info(&mut self, request: &Incoming) -> Result<Response, Refusal> {
+        let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
+        let token = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let known = self.access_tokens.iter().find(|(known, _)| Some(known.as_str()) == token);
+        match known {
+            Some((_, subject)) => Ok(answer(200, &json!({ "sub": subject }))),
+            None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token in the header")),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One authentication from its acknowledgement to its end (section 6), and the pace the client is held to.
+
+use core::time::Duration;
+
+use ciba_core::{Response, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    config::{Client, SpeedReference},
+    judge::Rule,
+    message::ExchangeId,
+    script::{Decision, Script},
+};
+
+/// Where a transaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransactionState {
+    /// Nobody has decided.
+    Pending,
+    /// The person said yes; tokens were not fetched yet.
+    Approved,
+    /// The person said no.
+    Denied,
+    /// Tokens were handed out.
+    Redeemed,
+    /// The time is over.
+    Expired,
+    /// Refused for good.
+    Dead,
+}
+
+/// One authentication that was begun, as the phone page and tests see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transaction {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Whose.
+    pub client_id: String,
+    /// Where it stands.
+    pub state: TransactionState,
+    /// What the person is shown.
+    pub binding_message: Option<String>,
+    /// The words the agent reads out and the person has to pick (Norwegian BankID).
+    pub words: Option<String>,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// The same with everything the provider keeps of it (OP-36).
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) number: usize,
+    pub(super) auth_req_id: String,
+    pub(super) client: Client,
+    pub(super) subject: String,
+    pub(super) name: String,
+    pub(super) hint: String,
+    pub(super) acr: Option<String>,
+    pub(super) details: Option<Value>,
+    pub(super) binding_message: Option<String>,
+    pub(super) words: Option<String>,
+    pub(super) started: Timestamp,
+    pub(super) expires: Timestamp,
+    pub(super) decided: Option<Decision>,
+    /// How many more token requests are answered as pending before the decision shows.
+    pub(super) pending_left: u32,
+    pub(super) pending_told: u32,
+    pub(super) redeemed: bool,
+    pub(super) dead: bool,
+    pub(super) script: Script,
+    /// Counts the token requests.
+    pub(super) requests: u32,
+    pub(super) pace: Pace,
+}
+
+/// What the client has been told about its pace, and how it kept to it.
+#[derive(Debug, Clone)]
+pub(super) struct Pace {
+    pub(super) interval: Duration,
+    /// From when the interval counts; `None` before the first poll when arrivals count.
+    reference: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    /// When the client was told the transaction ends.
+    pub(super) deadline: Timestamp,
+    /// A token request whose answer has not left yet.
+    open: Option<(ExchangeId, Timestamp)>,
+    over: Option<Over>,
+    too_early: u32,
+}
+
+/// Why there must be no further token request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Terminal,
+    Success,
+}
+
+/// What `slow_down` adds (CIBA 11).
+const STEP: Duration = Duration::from_secs(5);
+/// A client may give up waiting for an answer after this long and ask again (CIBA 10.1).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Record {
+    pub(super) fn state(&self, now: Timestamp) -> TransactionState {
+        match self.decided {
+            _ if self.redeemed => TransactionState::Redeemed,
+            _ if self.dead => TransactionState::Dead,
+            _ if now >= self.expires => TransactionState::Expired,
+            Some(Decision::Approve) => TransactionState::Approved,
+            Some(Decision::Deny) => TransactionState::Denied,
+            None => TransactionState::Pending,
+        }
+    }
+
+    pub(super) fn public(&self, now: Timestamp) -> Transaction {
+        Transaction {
+            number: self.number,
+            client_id: self.client.id.clone(),
+            state: self.state(now),
+            binding_message: self.binding_message.clone(),
+            words: self.words.clone(),
+            expires: self.expires,
+        }
+    }
+}
+
+impl Pace {
+    /// What an acknowledgement told the client: interval and lifetime are read from the answer that really leaves, which a
+    /// script may have changed.
+    pub(super) fn told(
+        response: &Response,
+        arrived: Timestamp,
+        own_lifetime: Duration,
+        counts: SpeedReference,
+    ) -> Self {
+        let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        let seconds = |name: &str| match &body[name] {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.parse::<f64>().ok(),
+            _ => None,
+        };
+        let interval =
+            seconds("interval").filter(|seconds| *seconds > 0.0).map_or(5.0, |seconds| seconds.ceil().max(1.0));
+        let lifetime = seconds("expires_in").filter(|seconds| *seconds > 0.0 && *seconds < 1e9);
+        let lifetime = lifetime.map_or(own_lifetime, Duration::from_secs_f64);
+        Self {
+            interval: Duration::from_secs_f64(interval.min(1e9)),
+            reference: (counts == SpeedReference::PreviousReply).then_some(arrived),
+            not_before: None,
+            deadline: arrived.saturating_add(lifetime),
+            open: None,
+            over: None,
+            too_early: 0,
+        }
+    }
+
+    /// Judges a token request as it arrives. Too early comes last, so that it can lead to `slow_down`.
+    pub(super) fn arrive(&mut self, id: ExchangeId, now: Timestamp) -> Vec<(Rule, String)> {
+        let mut broken = Vec::new();
+        let mut say = |rule, reason: String| broken.push((rule, reason));
+        match self.over {
+            Some(Over::Terminal) => say(Rule::AfterTerminalAnswer, "the last answer was final".into()),
+            Some(Over::Success) => say(Rule::AfterSuccess, "the tokens were already delivered".into()),
+            None => {}
+        }
+        if now >= self.deadline {
+            say(Rule::AfterExpiry, format!("{} ms after the end", now.since(self.deadline).as_millis()));
+        }
+        if let Some((_, since)) = self.open.filter(|(_, since)| now.since(*since) < PATIENCE) {
+            say(Rule::Overlap, format!("another one is open for {} ms", now.since(since).as_millis()));
+        }
+        if let Some(until) = self.not_before.filter(|until| now < *until) {
+            say(Rule::BeforeRetryAfter, format!("{} ms too early", until.since(now).as_millis()));
+        }
+        let due = self.reference.map(|reference| reference.saturating_add(self.interval));
+        if let Some(due) = due.filter(|due| now < *due) {
+            self.too_early += 1;
+            say(Rule::TooEarly, format!("{} ms before the interval was over", due.since(now).as_millis()));
+        }
+        self.reference = Some(now);
+        self.open = Some((id, now));
+        broken
+    }
+
+    pub(super) const fn too_early(&self) -> u32 {
+        self.too_early
+    }
+
+    /// What an answer of the token endpoint tells the client.
+    pub(super) fn answered(&mut self, response: &Response, now: Timestamp) {
+        let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        let error = body["error"].as_str();
+        match (error, response.status) {
+            (Some("slow_down"), _) => self.interval += STEP,
+            (Some("authorization_pending"), _) | (_, 429 | 500..=599) => {}
+            (Some(_), _) | (None, 300..=499) => self.over = Some(Over::Terminal),
+            (None, _) => self.over = Some(Over::Success),
+        }
+        let seconds = response.headers.get("retry-after").and_then(|text| text.trim().parse().ok());
+        self.not_before = seconds.map(|seconds| now.saturating_add(Duration::from_secs(seconds)));
+    }
+
+    /// The answer left, or the connection was closed.
+    pub(super) fn ended(&mut self, id: ExchangeId, now: Timestamp, counts: SpeedReference) {
+        if self.open.is_some_and(|(open, _)| open == id) {
+            self.open = None;
+            if counts == SpeedReference::PreviousReply {
+                self.reference = Some(now);
+            }
+        }
+    }
+}
