@@ -8,6 +8,7 @@ mod judge;
 mod jws;
 mod keys;
 mod message;
+mod phone;
 mod provider;
 mod script;
 mod server;

@@ -1,0 +1,372 @@
+//! Carries requests to the provider and its replies back, whatever they are.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
+
+use ciba_core::{Response, Timestamp};
+
+use super::{
+    Clock, Security,
+    http::{self, Connection, Length, NoRequest, Stream},
+    lock,
+};
+use crate::{
+    message::{ExchangeId, FOREVER, Incoming, Reply},
+    phone::Phone,
+    provider::Provider,
+};
+
+/// How long a thread that holds an answer rests before it looks whether somebody decided or the client went away.
+const REST: Duration = Duration::from_millis(10);
+/// The shortest wait the operating system knows: enough to see whether a connection has ended.
+const GLANCE: Duration = Duration::from_millis(1);
+const MOST_CONNECTIONS: usize = 1024;
+/// How much of an endless body is written at once.
+const PIECE: usize = 64 * 1024;
+
+/// What all threads of a server share.
+pub(super) struct Shared {
+    provider: Mutex<Provider>,
+    clock: Arc<dyn Clock>,
+    phone: Phone,
+    security: Security,
+    open: Mutex<Open>,
+}
+
+/// The open connections. Locked for moments only, and never while waiting for the provider.
+#[derive(Default)]
+struct Open {
+    stopping: bool,
+    counter: u64,
+    connections: HashMap<u64, Entry>,
+}
+
+/// One open connection.
+struct Entry {
+    socket: TcpStream,
+    /// The exchange whose answer has not left.
+    exchange: Option<ExchangeId>,
+    /// Whether that takes time, so that the client may go away meanwhile.
+    slow: bool,
+    /// When it goes on.
+    due: Option<Timestamp>,
+}
+
+impl Shared {
+    pub(super) fn new(provider: Provider, clock: Arc<dyn Clock>, phone: Phone, security: Security) -> Self {
+        Self { provider: Mutex::new(provider), clock, phone, security, open: Mutex::default() }
+    }
+
+    pub(super) fn provider(&self) -> MutexGuard<'_, Provider> {
+        lock(&self.provider)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        lock(&self.open).connections.values().filter_map(|entry| entry.due).min()
+    }
+
+    /// Ends every connection. Threads that read, write or hold an answer notice.
+    pub(super) fn stop(&self) {
+        let mut open = lock(&self.open);
+        open.stopping = true;
+        for entry in open.connections.values() {
+            let _ = entry.socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn register(&self, socket: &TcpStream) -> Option<u64> {
+        let mut open = lock(&self.open);
+        if open.stopping || open.connections.len() >= MOST_CONNECTIONS {
+            return None;
+        }
+        let socket = socket.try_clone().ok()?;
+        open.counter += 1;
+        let number = open.counter;
+        open.connections.insert(number, Entry { socket, exchange: None, slow: false, due: None });
+        Some(number)
+    }
+
+    /// Tells the provider of exchanges whose clients went away while their answers were held: they are over, and what
+    /// those clients send next does not overlap them.
+    fn end_abandoned(&self) {
+        let mut ended = Vec::new();
+        for entry in lock(&self.open).connections.values_mut().filter(|entry| entry.slow) {
+            if gone(&entry.socket, self.encrypted()) {
+                ended.extend(entry.exchange.take());
+            }
+        }
+        let now = self.clock.now();
+        for exchange in ended {
+            self.provider().end(exchange, now);
+        }
+    }
+
+    const fn encrypted(&self) -> bool {
+        match &self.security {
+            Security::Plain => false,
+            #[cfg(feature = "tls")]
+            Security::Tls(_) => true,
+        }
+    }
+}
+
+/// Whether the other side has closed a connection while it was waiting for an answer. Over TLS the goodbye is a record
+/// like any other, and a client that waits has no other reason to send one.
+fn gone(socket: &TcpStream, encrypted: bool) -> bool {
+    let _ = socket.set_read_timeout(Some(GLANCE));
+    match socket.peek(&mut [0]) {
+        Ok(0) => true,
+        Ok(_) => encrypted,
+        Err(error) => {
+            !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+        }
+    }
+}
+
+/// Takes connections until the server stops, then waits for their threads.
+pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    let mut threads = Vec::new();
+    loop {
+        let accepted = listener.accept();
+        if lock(&shared.open).stopping {
+            break;
+        }
+        let Ok((socket, _)) = accepted else {
+            // Out of descriptors, most likely: there will be some again.
+            thread::sleep(REST);
+            continue;
+        };
+        threads.retain(|thread: &thread::JoinHandle<()>| !thread.is_finished());
+        let Some(number) = shared.register(&socket) else { continue };
+        let own = Arc::clone(shared);
+        let spawned = thread::Builder::new().name(format!("ciba-test-op {number}")).spawn(move || {
+            let serving = Serving { shared: &own, number };
+            serving.run(socket);
+        });
+        match spawned {
+            Ok(thread) => threads.push(thread),
+            Err(_) => drop(lock(&shared.open).connections.remove(&number)),
+        }
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+}
+
+/// One connection being served. Forgets it when dropped, in a panic too.
+struct Serving<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        let entry = lock(&self.shared.open).connections.remove(&self.number);
+        if let Some(exchange) = entry.and_then(|entry| entry.exchange) {
+            let now = self.shared.clock.now();
+            self.shared.provider().end(exchange, now);
+        }
+    }
+}
+
+/// What becomes of the connection.
+enum Then {
+    Next,
+    /// Close it in good order.
+    Close,
+    /// Close it as it is.
+    Break,
+}
+
+impl Serving<'_> {
+    fn run(&self, socket: TcpStream) {
+        let _ = socket.set_nodelay(true);
+        let stream = match &self.shared.security {
+            Security::Plain => Stream::Plain(socket),
+            #[cfg(feature = "tls")]
+            Security::Tls(config) => match rustls::ServerConnection::new(Arc::clone(config)) {
+                Ok(session) => Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))),
+                Err(_) => return,
+            },
+        };
+        let mut connection = Connection::new(stream);
+        loop {
+            let then = match connection.receive() {
+                Ok(received) => {
+                    let keep_alive = received.keep_alive;
+                    self.serve(&mut connection, received.request, keep_alive)
+                }
+                Err(NoRequest::Closed) => Then::Break,
+                Err(NoRequest::Refused(status)) => {
+                    let response = Response::new(status, [("cache-control", "no-store")].into_iter().collect(), Vec::new());
+                    answer(&mut connection, &response, "GET", false)
+                }
+            };
+            match then {
+                Then::Next => {}
+                Then::Close => return connection.close(),
+                Then::Break => return,
+            }
+        }
+    }
+
+    fn serve(&self, connection: &mut Connection, request: Incoming, keep_alive: bool) -> Then {
+        let method = request.method.clone();
+        if self.shared.phone.is_for(&request) {
+            let now = self.shared.clock.now();
+            let response = self.shared.phone.answer(&mut self.shared.provider(), &request, now);
+            return answer(connection, &response, &method, keep_alive);
+        }
+        self.shared.end_abandoned();
+        let (exchange, mut reply) = self.begin(request);
+        loop {
+            match reply {
+                Reply::Hold { exchange: held, until } => {
+                    if !self.hold(until) {
+                        self.end();
+                        return Then::Break;
+                    }
+                    debug_assert_eq!(held, exchange, "the provider holds the exchange it was given");
+                    let now = self.shared.clock.now();
+                    reply = self.shared.provider().proceed(exchange, now);
+                }
+                // The exchange ends before its last byte leaves: the client may have sent its next request on another
+                // connection before this thread comes to say so.
+                Reply::Answer(response) => {
+                    self.end();
+                    return answer(connection, &response, &method, keep_alive);
+                }
+                Reply::Drop => {
+                    self.end();
+                    return Then::Break;
+                }
+                Reply::DropInside { response, sent } => {
+                    let body = response.body.expose();
+                    let mut bytes = http::head(&response, Length::Known, keep_alive);
+                    bytes.extend(body.iter().take(sent));
+                    self.end();
+                    let _ = connection.send(&bytes);
+                    return Then::Break;
+                }
+                Reply::Drip { response, bytes_per_second } => {
+                    return self.drip(connection, &response, bytes_per_second, keep_alive);
+                }
+                Reply::Endless(response) => return self.pour(connection, &response),
+            }
+        }
+    }
+
+    fn begin(&self, request: Incoming) -> (ExchangeId, Reply) {
+        let now = self.shared.clock.now();
+        let (exchange, reply) = self.shared.provider().begin(request, now);
+        self.entry(|entry| entry.exchange = Some(exchange));
+        (exchange, reply)
+    }
+
+    /// Reports the end of the exchange, unless it was found abandoned.
+    fn end(&self) {
+        let exchange = self.entry(|entry| {
+            (entry.slow, entry.due) = (false, None);
+            // Looking whether the client was still there has limited how long a read may take.
+            let _ = entry.socket.set_read_timeout(None);
+            entry.exchange.take()
+        });
+        if let Some(exchange) = exchange.flatten() {
+            let now = self.shared.clock.now();
+            self.shared.provider().end(exchange, now);
+        }
+    }
+
+    fn entry<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        lock(&self.shared.open).connections.get_mut(&self.number).map(change)
+    }
+
+    /// Waits until an instant, or until something has changed at the provider. `false` when there is nobody to answer.
+    fn hold(&self, until: Timestamp) -> bool {
+        let revision = self.shared.provider().revision();
+        self.wait(until, || self.shared.provider().revision() != revision)
+    }
+
+    fn wait(&self, until: Timestamp, enough: impl Fn() -> bool) -> bool {
+        self.entry(|entry| (entry.slow, entry.due) = (true, (until != FOREVER).then_some(until)));
+        let answered = loop {
+            if self.client_gone() {
+                break false;
+            }
+            if self.shared.clock.now() >= until || enough() {
+                break true;
+            }
+            self.shared.clock.wait_until(until, REST);
+        };
+        self.entry(|entry| entry.due = None);
+        answered
+    }
+
+    fn client_gone(&self) -> bool {
+        let open = lock(&self.shared.open);
+        let socket = match open.connections.get(&self.number) {
+            Some(entry) if !open.stopping && entry.exchange.is_some() => entry.socket.try_clone(),
+            _ => return true,
+        };
+        drop(open);
+        socket.map_or(true, |socket| gone(&socket, self.shared.encrypted()))
+    }
+
+    fn drip(&self, connection: &mut Connection, response: &Response, rate: usize, keep_alive: bool) -> Then {
+        let head = http::head(response, Length::Known, keep_alive);
+        let mut pieces = response.body.expose().chunks(rate.max(1)).peekable();
+        if pieces.peek().is_none() {
+            self.end();
+        }
+        if connection.send(&head).is_err() {
+            return self.broken();
+        }
+        while let Some(piece) = pieces.next() {
+            let due = self.shared.clock.now().saturating_add(Duration::from_secs(1));
+            if pieces.peek().is_none() {
+                self.end();
+            }
+            if connection.send(piece).is_err() || (pieces.peek().is_some() && !self.wait(due, || false)) {
+                return self.broken();
+            }
+        }
+        if keep_alive && !http::says_close(response) { Then::Next } else { Then::Close }
+    }
+
+    fn pour(&self, connection: &mut Connection, response: &Response) -> Then {
+        self.entry(|entry| entry.slow = true);
+        let body = match response.body.expose() {
+            b"" => b" ",
+            body => body,
+        };
+        let piece = body.repeat(PIECE.div_ceil(body.len()));
+        let mut sent = connection.send(&http::head(response, Length::Unknown, false));
+        while sent.is_ok() {
+            sent = connection.send(&piece);
+        }
+        self.broken()
+    }
+
+    fn broken(&self) -> Then {
+        self.end();
+        Then::Break
+    }
+}
+
+fn answer(connection: &mut Connection, response: &Response, method: &str, keep_alive: bool) -> Then {
+    let mut bytes = http::head(response, Length::Known, keep_alive);
+    if !http::bodyless(method, response.status) {
+        bytes.extend(response.body.expose());
+    }
+    match connection.send(&bytes) {
+        Ok(()) if keep_alive && !http::says_close(response) => Then::Next,
+        Ok(()) => Then::Close,
+        Err(_) => Then::Break,
+    }
+}

@@ -1,0 +1,297 @@
+//! HTTP/1.1 on one connection, as far as a provider for tests needs it: bytes to requests, answers to bytes.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
+
+use ciba_core::{Headers, Response};
+
+use crate::message::Incoming;
+
+const LARGEST_HEAD: usize = 64 * 1024;
+const LARGEST_BODY: usize = 1024 * 1024;
+const MOST_FIELDS: usize = 128;
+/// How much of a refused request is read and forgotten, so that the client gets to see the answer.
+const LINGER: usize = 2 * LARGEST_BODY;
+const LONGEST_LINGER: Duration = Duration::from_millis(500);
+
+/// The bytes of a connection.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ServerConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A request, and whether the client wants to send another one on this connection.
+pub(super) struct Received {
+    pub(super) request: Incoming,
+    pub(super) keep_alive: bool,
+}
+
+/// Why there is no request.
+pub(super) enum NoRequest {
+    /// The client has closed the connection, or it broke.
+    Closed,
+    /// It cannot be read. To be answered with this status, then closed.
+    Refused(u16),
+}
+
+impl From<io::Error> for NoRequest {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+/// How long the body of an answer is said to be.
+#[derive(Clone, Copy)]
+pub(super) enum Length {
+    Known,
+    /// Until the connection is closed.
+    Unknown,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    stream: Stream,
+    /// What was read and not yet used.
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) const fn new(stream: Stream) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Reads the next request, whole.
+    pub(super) fn receive(&mut self) -> Result<Received, NoRequest> {
+        let (head, length) = loop {
+            if let Some(found) = Head::parse(&self.buffer)? {
+                break found;
+            }
+            if self.buffer.len() > LARGEST_HEAD {
+                return Err(NoRequest::Refused(431));
+            }
+            self.fill()?;
+        };
+        let body_length = head.body_length()?;
+        if head.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let whole = length + body_length;
+        while self.buffer.len() < whole {
+            self.fill()?;
+        }
+        let rest = self.buffer.split_off(whole);
+        let body = std::mem::replace(&mut self.buffer, rest).split_off(length);
+        let keep_alive = head.keep_alive();
+        Ok(Received { request: Incoming::new(&head.method, &head.target, head.headers, body), keep_alive })
+    }
+
+    fn fill(&mut self) -> Result<(), NoRequest> {
+        let mut piece = [0; 8192];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(NoRequest::Closed),
+                Ok(read) => {
+                    self.buffer.extend(piece.iter().take(read));
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(NoRequest::Closed),
+            }
+        }
+    }
+
+    /// Sends bytes and waits until they are on their way.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// Closes in good order after an answer: says goodbye, and reads what the client still had to send.
+    pub(super) fn close(mut self) {
+        #[cfg(feature = "tls")]
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        let mut socket = self.stream.socket();
+        let _ = socket.shutdown(Shutdown::Write);
+        let _ = socket.set_read_timeout(Some(LONGEST_LINGER));
+        let (mut piece, mut left) = ([0; 8192], LINGER);
+        while let Ok(read) = socket.read(&mut piece) {
+            if read == 0 || left < read {
+                break;
+            }
+            left -= read;
+        }
+    }
+}
+
+/// The first lines of a request.
+struct Head {
+    method: String,
+    target: String,
+    headers: Headers,
+    version: u8,
+}
+
+impl Head {
+    /// The head and its length in bytes; `None` while it is not all there.
+    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, NoRequest> {
+        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        let length = match request.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
+            Ok(httparse::Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => {
+                return Err(NoRequest::Refused(431));
+            }
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err(NoRequest::Refused(400)),
+        };
+        let target = request.path.unwrap_or_default();
+        // The absolute form is for proxies, but every server has to accept it (RFC 9112 3.2.2).
+        let target = match target.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains('/') => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+            _ if target.starts_with('/') => target,
+            _ => return Err(NoRequest::Refused(400)),
+        };
+        let fields = request.headers.iter();
+        let head = Self {
+            method: request.method.unwrap_or_default().to_owned(),
+            target: target.to_owned(),
+            headers: fields.map(|field| (field.name, String::from_utf8_lossy(field.value))).collect(),
+            version: request.version.unwrap_or_default(),
+        };
+        if head.version == 1 && head.headers.all("host").count() != 1 {
+            return Err(NoRequest::Refused(400));
+        }
+        Ok(Some((head, length)))
+    }
+
+    fn body_length(&self) -> Result<usize, NoRequest> {
+        // Nobody who talks to a provider has a reason to send a body of unknown length.
+        if self.headers.get("transfer-encoding").is_some() {
+            return Err(NoRequest::Refused(501));
+        }
+        let mut lengths = self.headers.all("content-length");
+        let Some(length) = lengths.next() else { return Ok(0) };
+        if lengths.next().is_some() || length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NoRequest::Refused(400));
+        }
+        let length = length.parse().ok().filter(|length| *length <= LARGEST_BODY);
+        length.ok_or(NoRequest::Refused(413))
+    }
+
+    fn keep_alive(&self) -> bool {
+        let says = |word: &str| {
+            self.headers.all("connection").flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
+        };
+        if self.version == 0 { says("keep-alive") } else { !says("close") }
+    }
+}
+
+/// Whether this answer ends the connection by its own words.
+pub(super) fn says_close(response: &Response) -> bool {
+    response.headers.all("connection").any(|value| value.eq_ignore_ascii_case("close"))
+}
+
+/// Whether an answer to this method with this status has no body at all.
+pub(super) fn bodyless(method: &str, status: u16) -> bool {
+    method == "HEAD" || matches!(status, 100..=199 | 204 | 304)
+}
+
+/// The head of an answer. Fields of the answer win over those that HTTP itself needs.
+pub(super) fn head(response: &Response, length: Length, keep_alive: bool) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
+    let mut field = |name: &str, value: &str| {
+        let plain = |text: &str| text.replace(['\r', '\n', '\0'], " ");
+        head.push_str(&format!("{}: {}\r\n", plain(name), plain(value)));
+    };
+    for (name, value) in response.headers.iter() {
+        field(name, value);
+    }
+    let own = |name: &str| response.headers.get(name).is_some();
+    if matches!(length, Length::Known)
+        && !own("content-length")
+        && !own("transfer-encoding")
+        && !matches!(response.status, 100..=199 | 204)
+    {
+        field("content-length", &response.body.len().to_string());
+    }
+    if !keep_alive && !own("connection") {
+        field("connection", "close");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// The usual words for a status; clients do not read them, people in a trace do.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}
