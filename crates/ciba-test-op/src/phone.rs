@@ -14,12 +14,6 @@ use crate::{
 /// How often the page loads itself anew, in seconds.
 const REFRESH: u32 = 2;
 
-/// Pairs of words as Norwegian BankID makes them up; one of three on the screen is the pair the caller hears.
-const PAIRS: [&str; 12] = [
-    "blid elefant", "rask robot", "gul sykkel", "stille fjord", "modig maur", "varm vaffel", "rund trommel", "kald krabbe",
-    "lett ballong", "snill troll", "grønn genser", "lang tunnel",
-];
-
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
 *{box-sizing:border-box}\
@@ -83,9 +77,9 @@ impl Phone {
     fn is_from_here(&self, headers: &Headers) -> bool {
         let known = |host: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
         let host = headers.all("host").all(known) && headers.get("host").is_some();
-        let origin = headers.all("origin").all(|origin| {
-            origin.split_once("://").is_some_and(|(scheme, host)| scheme == self.scheme && known(host))
-        });
+        let origin = headers
+            .all("origin")
+            .all(|origin| origin.split_once("://").is_some_and(|(scheme, host)| scheme == self.scheme && known(host)));
         let site = headers.all("sec-fetch-site").all(|site| matches!(site, "same-origin" | "none"));
         host && origin && site
     }
@@ -108,7 +102,8 @@ impl Phone {
         let Some(transaction) = waiting else {
             return notice(409, "That does not wait for a decision any more.");
         };
-        let yes = match (word_pair(&transaction), one("words")) {
+        // The wrong pair of words is a no (Norwegian BankID).
+        let yes = match (&transaction.words, one("words")) {
             (Some(right), Some(picked)) => yes && right == picked,
             (Some(_), None) if yes => return notice(400, "A pair of words has to be picked."),
             _ => yes,
@@ -125,16 +120,18 @@ impl Phone {
         let waiting = waiting(provider, now);
         let mut page = String::new();
         if waiting.is_empty() {
-            page.push_str("<article><p>Nothing waits for you.</p><p class=quiet>This page looks again by itself.</p></article>");
+            page.push_str(
+                "<article><p>Nothing waits for you.</p><p class=quiet>This page looks again by itself.</p></article>",
+            );
         }
         for transaction in &waiting {
-            self.card(&mut page, transaction, now);
+            self.card(&mut page, transaction, &provider.word_choices(transaction.number), now);
         }
         let page = document("What waits for you", &format!("<meta http-equiv=refresh content={REFRESH}>"), &page);
         html(200, page)
     }
 
-    fn card(&self, page: &mut String, transaction: &Transaction, now: Timestamp) {
+    fn card(&self, page: &mut String, transaction: &Transaction, words: &[String], now: Timestamp) {
         let Transaction { number, client_id, binding_message, expires, .. } = transaction;
         let seconds = expires.since(now).as_millis().div_ceil(1000);
         let _ = write!(page, "<article><h2><bdi>{}</bdi> asks who you are.</h2>", escape(client_id));
@@ -148,11 +145,10 @@ impl Phone {
                  <input type=hidden name=transaction value={number}>{buttons}</form>"
             )
         };
-        if let Some(right) = word_pair(transaction) {
+        if transaction.words.is_some() {
             page.push_str("<p>Which words did you hear on the telephone?</p>");
-            let buttons = choices(right, *number)
-                .map(|pair| format!("<button name=words value=\"{0}\">{0}</button>", escape(pair)))
-                .concat();
+            let button = |pair: &String| format!("<button name=words value=\"{0}\">{0}</button>", escape(pair));
+            let buttons: String = words.iter().map(button).collect();
             page.push_str(&form("approve", "words", &buttons));
             page.push_str(&form("deny", "no", "<button>Deny</button>"));
         } else {
@@ -167,20 +163,6 @@ impl Phone {
 fn waiting(provider: &Provider, now: Timestamp) -> Vec<Transaction> {
     let pending = |transaction: &Transaction| transaction.state == TransactionState::Pending;
     provider.transactions(now).into_iter().filter(pending).collect()
-}
-
-/// The pair of words the person hears, where the person has to pick it.
-fn word_pair(transaction: &Transaction) -> Option<&str> {
-    transaction.word_pair.as_deref()
-}
-
-/// The right pair among two others; which they are and where they stand depends on the number only, so that a page that
-/// is loaded again looks the same.
-fn choices(right: &str, number: usize) -> [&str; 3] {
-    let mut others = PAIRS.iter().copied().cycle().skip(number.wrapping_mul(5) % PAIRS.len()).filter(|pair| *pair != right);
-    let mut choices = [others.next().unwrap_or_default(), others.next().unwrap_or_default(), right];
-    choices.swap(number % 3, 2);
-    choices
 }
 
 fn escape(text: &str) -> String {
@@ -211,7 +193,8 @@ fn notice(status: u16, sentence: &str) -> Response {
 }
 
 fn html(status: u16, page: String) -> Response {
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),

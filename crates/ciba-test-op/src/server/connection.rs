@@ -204,7 +204,8 @@ impl Serving<'_> {
                 }
                 Err(NoRequest::Closed) => Then::Break,
                 Err(NoRequest::Refused(status)) => {
-                    let response = Response::new(status, [("cache-control", "no-store")].into_iter().collect(), Vec::new());
+                    let response =
+                        Response::new(status, [("cache-control", "no-store")].into_iter().collect(), Vec::new());
                     answer(&mut connection, &response, "GET", false)
                 }
             };
@@ -224,17 +225,19 @@ impl Serving<'_> {
             return answer(connection, &response, &method, keep_alive);
         }
         self.shared.end_abandoned();
-        let (exchange, mut reply) = self.begin(request);
+        let (exchange, mut reply, mut revision) = self.begin(request);
         loop {
             match reply {
                 Reply::Hold { exchange: held, until } => {
-                    if !self.hold(until) {
+                    if !self.wait(until, || self.shared.provider().revision() != revision) {
                         self.end();
                         return Then::Break;
                     }
                     debug_assert_eq!(held, exchange, "the provider holds the exchange it was given");
                     let now = self.shared.clock.now();
-                    reply = self.shared.provider().proceed(exchange, now);
+                    let mut provider = self.shared.provider();
+                    reply = provider.proceed(exchange, now);
+                    revision = provider.revision();
                 }
                 // The exchange ends before its last byte leaves: the client may have sent its next request on another
                 // connection before this thread comes to say so.
@@ -262,11 +265,15 @@ impl Serving<'_> {
         }
     }
 
-    fn begin(&self, request: Incoming) -> (ExchangeId, Reply) {
+    /// The third value is the revision the reply belongs to.
+    fn begin(&self, request: Incoming) -> (ExchangeId, Reply, u64) {
         let now = self.shared.clock.now();
-        let (exchange, reply) = self.shared.provider().begin(request, now);
+        let mut provider = self.shared.provider();
+        let (exchange, reply) = provider.begin(request, now);
+        let revision = provider.revision();
+        drop(provider);
         self.entry(|entry| entry.exchange = Some(exchange));
-        (exchange, reply)
+        (exchange, reply, revision)
     }
 
     /// Reports the end of the exchange, unless it was found abandoned.
@@ -287,12 +294,7 @@ impl Serving<'_> {
         lock(&self.shared.open).connections.get_mut(&self.number).map(change)
     }
 
-    /// Waits until an instant, or until something has changed at the provider. `false` when there is nobody to answer.
-    fn hold(&self, until: Timestamp) -> bool {
-        let revision = self.shared.provider().revision();
-        self.wait(until, || self.shared.provider().revision() != revision)
-    }
-
+    /// Waits until an instant, or until it is enough. `false` when there is nobody to answer any more.
     fn wait(&self, until: Timestamp, enough: impl Fn() -> bool) -> bool {
         self.entry(|entry| (entry.slow, entry.due) = (true, (until != FOREVER).then_some(until)));
         let answered = loop {

@@ -225,7 +225,10 @@ impl Head {
 
     fn keep_alive(&self) -> bool {
         let says = |word: &str| {
-            self.headers.all("connection").flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
+            self.headers
+                .all("connection")
+                .flat_map(|value| value.split(','))
+                .any(|it| it.trim().eq_ignore_ascii_case(word))
         };
         if self.version == 0 { says("keep-alive") } else { !says("close") }
     }
