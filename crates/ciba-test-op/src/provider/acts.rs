@@ -85,16 +85,15 @@ impl ScriptedAnswer {
 
 fn amend(response: Response, amendment: &Amendment) -> Response {
     let mut body = response.body.expose().to_vec();
-    if !amendment.set.is_empty() || !amendment.remove.is_empty() {
-        if let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) {
-            for (name, value) in &amendment.set {
-                members.insert(name.clone(), value.clone());
-            }
-            for name in &amendment.remove {
-                members.remove(name);
-            }
-            body = Value::Object(members).to_string().into_bytes();
+    let changes_members = !amendment.set.is_empty() || !amendment.remove.is_empty();
+    if changes_members && let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) {
+        for (name, value) in &amendment.set {
+            members.insert(name.clone(), value.clone());
         }
+        for name in &amendment.remove {
+            members.remove(name);
+        }
+        body = Value::Object(members).to_string().into_bytes();
     }
     if let Some(raw) = &amendment.raw_members {
         body.splice(1..1, raw.bytes());

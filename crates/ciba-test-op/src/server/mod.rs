@@ -134,7 +134,6 @@ impl RunningServer {
 
     /// The provider: to script it, to decide in a person's place, to read its report. No request is answered while the
     /// guard is held.
-    #[must_use]
     pub fn provider(&self) -> MutexGuard<'_, Provider> {
         self.shared.provider()
     }
