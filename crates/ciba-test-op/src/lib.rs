@@ -1,4 +1,4 @@
-//! An OpenID provider for testing CIBA clients.
+#![doc = include_str!("../README.md")]
 mod backend;
 mod config;
 pub mod faults;

@@ -108,6 +108,8 @@ impl Record {
             _ if self.redeemed => TransactionState::Redeemed,
             _ if self.dead => TransactionState::Dead,
             _ if now >= self.expires => TransactionState::Expired,
+            // What this person will say is known, but it has not been said, and somebody may say otherwise before.
+            Some(_) if self.pending_left > 0 => TransactionState::Pending,
             Some(Decision::Approve) => TransactionState::Approved,
             Some(Decision::Deny) => TransactionState::Denied,
             None => TransactionState::Pending,

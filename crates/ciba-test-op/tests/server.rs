@@ -1,0 +1,277 @@
+//! The loopback server, byte by byte and in virtual time.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::{io::ErrorKind, net::TcpStream, sync::Arc, thread, time::Duration};
+
+use ciba_core::Timestamp;
+use ciba_test_op::{Act, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock};
+use support::{LOOPBACK, START, begin, clock, connect, provider, send_poll, start};
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const HOST: &str = "Host: localhost\r\n";
+
+fn scripted(act: Act) -> RunningServer {
+    let server = start(&clock(), |config| config);
+    server.provider().script(Script::new().every(Endpoint::Discovery, act));
+    server
+}
+
+/// Waits, without a sleep of its own, until the server waits for an instant.
+fn due(server: &RunningServer) -> Timestamp {
+    loop {
+        if let Some(due) = server.next_due() {
+            return due;
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests_and_pipelined_ones_in_their_order() {
+    let server = start(&clock(), |config| config);
+    let mut wire = connect(&server);
+    let first = wire.get(DISCOVERY, HOST);
+    assert_eq!((first.status, first.header("content-type")), (200, Some("application/json")));
+    assert_eq!(first.json()["issuer"], server.issuer());
+    wire.send(&format!(
+        "GET /nothing HTTP/1.1\r\n{HOST}\r\nGET {DISCOVERY} HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n"
+    ));
+    assert_eq!(wire.receive().unwrap().status, 404);
+    let last = wire.receive().unwrap();
+    assert_eq!((last.status, last.header("connection")), (200, Some("close")));
+    assert!(wire.rest().is_empty());
+    assert_eq!(server.provider().exchanges().len(), 3);
+}
+
+#[test]
+fn a_head_request_has_the_length_but_no_body() {
+    let server = start(&clock(), |config| config);
+    let mut wire = connect(&server);
+    wire.send(&format!("HEAD {DISCOVERY} HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n"));
+    let all = String::from_utf8(wire.rest()).unwrap();
+    assert!(all.contains("content-length: ") && all.ends_with("\r\n\r\n"), "{all}");
+}
+
+#[test]
+fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
+    let server = start(&clock(), |config| config);
+    let long = "a".repeat(70_000);
+    let table = [
+        (format!("POST /ciba/token HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 501),
+        (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 1048577\r\n\r\n"), 413),
+        (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 99999999999999999999999\r\n\r\n"), 413),
+        (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 400),
+        (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n"), 400),
+        (format!("GET / HTTP/1.1\r\n{HOST}X: {long}\r\n\r\n"), 431),
+        (format!("GET /{long}"), 431),
+        (format!("GET / HTTP/1.1\r\n{HOST}{}\r\n", "a: b\r\n".repeat(200)), 431),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (format!("GET relative HTTP/1.1\r\n{HOST}\r\n"), 400),
+        ("\u{16}\u{3}\u{1} this is no HTTP\r\n\r\n".to_owned(), 400),
+    ];
+    for (request, status) in table {
+        let mut wire = connect(&server);
+        wire.send(&request);
+        let answer = wire.receive().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{request:.80}");
+        assert!(wire.rest().is_empty());
+    }
+    assert!(server.provider().exchanges().is_empty());
+}
+
+#[test]
+fn a_request_may_come_in_pieces_in_absolute_form_and_ask_to_continue() {
+    let server = start(&clock(), |config| config);
+    let mut wire = connect(&server);
+    for piece in ["GE", "T http://localhost/nothing?a=b HT", "TP/1.1\r\nHost: localhost\r", "\n\r\n"] {
+        wire.send(piece);
+    }
+    assert_eq!(wire.receive().unwrap().status, 404);
+    wire.send(&format!("POST /nothing HTTP/1.1\r\n{HOST}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"));
+    assert_eq!(wire.receive().unwrap().status, 100);
+    wire.send("a=b");
+    assert_eq!(wire.receive().unwrap().status, 404);
+    let provider = server.provider();
+    let [first, second] = provider.exchanges() else { panic!("two requests") };
+    assert_eq!((first.path.as_str(), second.body.expose()), ("/nothing", &b"a=b"[..]));
+}
+
+#[test]
+fn drop_after_the_request_closes_without_a_byte() {
+    for act in [Act::DropBefore, Act::DropAfter] {
+        let server = scripted(act);
+        let mut wire = connect(&server);
+        wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+        assert_eq!(wire.rest(), b"");
+        let provider = server.provider();
+        assert!(provider.exchanges()[0].lost && provider.exchanges()[0].ended == Some(START));
+    }
+}
+
+#[test]
+fn drop_inside_promises_the_whole_body_and_sends_a_part() {
+    let server = scripted(Act::DropInside(10));
+    let mut wire = connect(&server);
+    wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    let all = String::from_utf8(wire.rest()).unwrap();
+    let (head, body) = all.split_once("\r\n\r\n").unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    assert!(length.parse::<usize>().unwrap() > 10 && body.len() == 10, "{all}");
+}
+
+#[test]
+fn an_endless_body_ends_when_the_client_has_had_enough() {
+    let server = scripted(Act::Endless);
+    let mut wire = connect(&server);
+    wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    let head = wire.receive().unwrap();
+    assert_eq!((head.status, head.header("content-length")), (200, None));
+    let mut left = 4 * 1024 * 1024;
+    let mut piece = vec![0; 65_536];
+    while left > 0 {
+        left -= std::io::Read::read(&mut wire.stream, &mut piece).unwrap().min(left);
+    }
+    drop(wire);
+    // What the client sends next, on whatever connection, finds the exchange ended.
+    connect(&server).get("/nothing", HOST);
+    assert!(server.provider().exchanges()[0].ended.is_some());
+}
+
+#[test]
+fn a_dripping_body_takes_its_time_by_the_clock_that_was_given() {
+    let time = clock();
+    let server = start(&time, |config| config);
+    let answer = ScriptedAnswer::json(200, "0123456789");
+    let script = Script::new()
+        .every(Endpoint::Discovery, Act::Answer(answer))
+        .every(Endpoint::Discovery, Act::Drip { bytes_per_second: 4 });
+    server.provider().script(script);
+    let mut wire = connect(&server);
+    wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    for second in 1..=2 {
+        let until = START.saturating_add(Duration::from_secs(second));
+        while due(&server) != until {
+            thread::yield_now();
+        }
+        time.advance_to(until);
+    }
+    assert_eq!(wire.receive().unwrap().body, b"0123456789");
+    assert_eq!(time_of_end(&server, 0), Some(START.saturating_add(Duration::from_secs(2))));
+    // The connection is still good.
+    assert_eq!(wire.get("/nothing", HOST).status, 404);
+}
+
+fn time_of_end(server: &RunningServer, exchange: usize) -> Option<Timestamp> {
+    server.provider().exchanges()[exchange].ended
+}
+
+#[test]
+fn a_delayed_answer_leaves_when_the_shared_clock_gets_there() {
+    let time = clock();
+    let server = start(&time, |config| config);
+    let delay = Duration::from_secs(25);
+    server.provider().script(Script::new().every(Endpoint::Discovery, Act::Delay(delay)));
+    let mut wire = connect(&server);
+    wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    assert_eq!(due(&server), START.saturating_add(delay));
+    time.advance(Duration::from_secs(24));
+    assert_eq!(time_of_end(&server, 0), None);
+    time.advance(Duration::from_secs(1));
+    assert_eq!(wire.receive().unwrap().status, 200);
+    assert_eq!(time_of_end(&server, 0), Some(START.saturating_add(delay)));
+    assert_eq!(server.next_due(), None);
+}
+
+#[test]
+fn a_long_poll_is_answered_at_the_decision() {
+    let server = start(&clock(), |mut config| {
+        config.long_polling = Some(Duration::from_secs(30));
+        config
+    });
+    let mut wire = connect(&server);
+    let acknowledgement = begin(&server, &mut wire, &[("login_hint", "manual")]);
+    send_poll(&server, &mut wire, &acknowledgement);
+    due(&server);
+    assert!(server.provider().approve(1, START));
+    let answer = wire.receive().unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.json()["id_token"].is_string());
+    assert!(!server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap));
+}
+
+#[test]
+fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up() {
+    for gives_up in [false, true] {
+        let server = start(&clock(), |config| config);
+        let mut wire = connect(&server);
+        let acknowledgement = begin(&server, &mut wire, &[("login_hint", "manual")]);
+        server.provider().script(Script::new().nth(Endpoint::Token, 1, Act::Delay(Duration::from_secs(60))));
+        send_poll(&server, &mut wire, &acknowledgement);
+        while server.provider().exchanges().len() < 2 {
+            thread::yield_now();
+        }
+        let mut open = Some(wire);
+        if gives_up {
+            open = None;
+        }
+        let mut second = connect(&server);
+        send_poll(&server, &mut second, &acknowledgement);
+        assert_eq!(second.receive().unwrap().status, 400);
+        let overlap = server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap);
+        assert_eq!(overlap, !gives_up);
+        drop(open);
+    }
+}
+
+#[test]
+fn addresses_that_others_can_reach_are_refused() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
+        let started =
+            Server::start(address.parse().unwrap(), Arc::new(SystemClock), |_| unreachable!("nothing is built"));
+        assert_eq!(started.unwrap_err().kind(), ErrorKind::InvalidInput, "{address}");
+    }
+}
+
+#[test]
+fn stopping_ends_connections_that_idle_hang_or_wait_for_ever() {
+    let server = scripted(Act::HoldForever);
+    let address = server.address();
+    let mut idle = connect(&server);
+    assert_eq!(idle.get("/nothing", HOST).status, 404);
+    let mut half = connect(&server);
+    half.send("GET /half HTTP/1.1\r\nHost");
+    let mut held = connect(&server);
+    held.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    while server.provider().exchanges().len() < 2 {
+        thread::yield_now();
+    }
+    server.stop();
+    for mut wire in [idle, half, held] {
+        assert_eq!(wire.rest(), b"");
+    }
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn dropping_the_server_stops_it_and_frees_the_port() {
+    let server = start(&clock(), |config| config);
+    let address = server.address();
+    assert_eq!(connect(&server).get("/nothing", HOST).status, 404);
+    drop(server);
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn the_issuer_is_the_address_it_listens_at_and_may_have_a_path() {
+    let server = Server::start(LOOPBACK, clock(), |issuer| {
+        provider(ciba_test_op::ProviderConfig::generic(format!("{issuer}/tenant")))
+    })
+    .unwrap();
+    assert_eq!(server.issuer(), format!("http://{}/tenant", server.address()));
+    let mut wire = connect(&server);
+    assert_eq!(wire.get(&format!("/tenant{DISCOVERY}"), HOST).json()["issuer"], server.issuer());
+    let own = format!("Host: {}\r\n", server.address());
+    assert_eq!(wire.get("/tenant/phone", &own).status, 200);
+}

@@ -1,0 +1,102 @@
+//! The server over TLS.
+#![cfg(feature = "tls")]
+#![allow(missing_docs)]
+
+mod support;
+
+use std::{io, net::TcpStream, sync::Arc, thread};
+
+use ciba_test_op::{Act, Endpoint, ProviderConfig, Rule, RunningServer, Script, Server, VirtualClock};
+use rustls::{
+    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+use support::{LOOPBACK, Wire, begin, clock, provider, send_poll};
+
+fn start() -> RunningServer {
+    let clock: Arc<VirtualClock> = clock();
+    Server::start_tls(LOOPBACK, clock, |issuer| provider(ProviderConfig::generic(issuer))).unwrap()
+}
+
+fn connect(
+    server: &RunningServer,
+    ca: &str,
+    name: &str,
+    version: &'static SupportedProtocolVersion,
+) -> io::Result<Wire<StreamOwned<ClientConnection, TcpStream>>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut socket = TcpStream::connect(server.address())?;
+    session.complete_io(&mut socket)?;
+    Ok(Wire::new(StreamOwned::new(session, socket)))
+}
+
+#[test]
+fn its_names_are_certified_by_its_own_authority_in_both_versions() {
+    let server = start();
+    assert!(server.issuer().starts_with("https://127.0.0.1:"));
+    for (version, protocol) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        for name in ["127.0.0.1", "::1", "localhost"] {
+            let mut wire = connect(&server, server.ca_pem().unwrap(), name, version).unwrap();
+            assert_eq!(wire.stream.conn.protocol_version(), Some(protocol));
+            let metadata = wire.get("/.well-known/openid-configuration", "Host: localhost\r\nConnection: close\r\n");
+            assert_eq!(metadata.json()["issuer"], server.issuer());
+            assert!(wire.rest().is_empty());
+        }
+    }
+}
+
+#[test]
+fn other_names_and_the_authority_of_another_run_are_refused() {
+    let (server, other) = (start(), start());
+    assert!(connect(&server, server.ca_pem().unwrap(), "op.example", &TLS13).is_err());
+    assert!(connect(&server, other.ca_pem().unwrap(), "127.0.0.1", &TLS13).is_err());
+    assert!(server.provider().exchanges().is_empty());
+}
+
+#[test]
+fn a_poll_that_was_given_up_does_not_overlap_the_next() {
+    let server = start();
+    let ca = server.ca_pem().unwrap();
+    for says_goodbye in [true, false] {
+        let mut wire = connect(&server, ca, "localhost", &TLS13).unwrap();
+        let acknowledgement = begin(&server, &mut wire, &[("login_hint", "manual")]);
+        let delay = Act::Delay(std::time::Duration::from_secs(60));
+        server.provider().script(Script::new().nth(Endpoint::Token, 1, delay));
+        let before = server.provider().exchanges().len();
+        send_poll(&server, &mut wire, &acknowledgement);
+        while server.provider().exchanges().len() == before {
+            thread::yield_now();
+        }
+        if says_goodbye {
+            wire.stream.conn.send_close_notify();
+            io::Write::flush(&mut wire.stream).unwrap();
+        }
+        drop(wire);
+        let mut second = connect(&server, ca, "localhost", &TLS13).unwrap();
+        send_poll(&server, &mut second, &acknowledgement);
+        assert_eq!(second.receive().unwrap().status, 400);
+    }
+    assert!(!server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap));
+}
+
+#[test]
+fn plain_text_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
+    let server = start();
+    let mut plain = support::connect(&server);
+    plain.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = plain.rest();
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let mut silent = support::connect(&server);
+    server.stop();
+    assert!(silent.rest().is_empty());
+}
