@@ -149,7 +149,7 @@ impl Connection {
     }
 
     /// Closes in good order after an answer: says goodbye, and reads what the client still had to send.
-    pub(super) fn close(#[allow(unused_mut)] mut self) {
+    pub(super) fn close(#[cfg_attr(not(feature = "tls"), allow(unused_mut))] mut self) {
         #[cfg(feature = "tls")]
         if let Stream::Tls(stream) = &mut self.stream {
             stream.conn.send_close_notify();
