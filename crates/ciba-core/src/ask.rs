@@ -36,7 +36,7 @@ pub(crate) struct Ticket {
     /// The machine: 64 random bits a flow draws at its start, or a cache's own.
     pub(crate) serial: u64,
     /// Counts the machine's questions.
-    pub(crate) counter: u32,
+    pub(crate) counter: u64,
 }
 
 /// The endpoint an exchange is with.

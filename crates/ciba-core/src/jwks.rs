@@ -35,7 +35,7 @@ pub struct JwksCache {
 
 #[derive(Debug, Clone, Copy)]
 struct Fetching {
-    counter: u32,
+    counter: u64,
     limit: Moment,
     forced: bool,
 }
@@ -123,8 +123,8 @@ impl JwksCache {
         let timeout = self.config.policy.fetch_timeout;
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
-        self.fetching = Some(Fetching { counter: self.fetches, limit, forced });
-        let ticket = Ticket { serial: SERIAL, counter: self.fetches };
+        self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced });
+        let ticket = Ticket { serial: SERIAL, counter: u64::from(self.fetches) };
         let request = Request::get(url.clone());
         let transmit = Transmit::new(request, Endpoint::KeySet, self.fetches, timeout, bounds::KEY_SET_BYTES, ticket);
         Lookup::Fetch(transmit)
@@ -154,7 +154,7 @@ impl JwksCache {
     ///
     /// [`Misuse`] when the input is not of a fetch of this cache; nothing changed.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
-        if input.ticket.serial != SERIAL || input.ticket.counter > self.fetches {
+        if input.ticket.serial != SERIAL || input.ticket.counter > u64::from(self.fetches) {
             return Err(Misuse { input: Box::new(input), reason: MisuseReason::ForeignTicket });
         }
         let _ = self.clock.observe(now);
@@ -163,7 +163,7 @@ impl JwksCache {
         if fetching.is_some() {
             self.fetching = None;
         }
-        let generation = u64::from(input.ticket.counter);
+        let generation = input.ticket.counter;
         let response = if let Answer::Response(response) = &input.answer { Some(response) } else { None };
         let keys = response.and_then(|response| Some((self.import(response, generation)?, response)));
         match keys {

@@ -97,7 +97,7 @@ impl Flow {
         Ok(Self {
             config,
             clock: Clock::starting(now),
-            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0 },
+            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0, is_resumed: false },
             revision: 0,
             set_back: None,
             acknowledged: None,
@@ -111,6 +111,9 @@ impl Flow {
     /// much and the next wait says so. `entropy` is used up even when nothing needed it.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
+        if self.questions.is_resumed {
+            self.questions.begin_anew(&entropy, &*self.config.verifier);
+        }
         // Every turn moves on to a later step, so this ends; see the phases.
         loop {
             let Some(phase) = self.phase.take() else { return Output::Done };
@@ -251,7 +254,7 @@ impl Flow {
         let moment = match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => authorizing.making.open().map_or(authorizing.due, |open| open.limit),
             Phase::Pending(pending) => pending.wake_at(),
-            Phase::Redeeming(redeeming) => redeeming.making.open().map_or(Moment::START, |open| open.limit),
+            Phase::Redeeming(redeeming) => redeeming.wake_at(),
             Phase::Verifying(verifying) => verifying.wake_at(),
             Phase::Settled(_) => return None,
         };

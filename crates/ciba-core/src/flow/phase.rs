@@ -7,8 +7,9 @@ use crate::{
     ask::{Output, Ticket},
     bounds,
     client::ClientConfig,
+    crypto::Verifier,
     elapsed::Moment,
-    entropy::Entropy,
+    entropy::{Entropy, Purpose},
     time::Timestamp,
 };
 
@@ -65,10 +66,23 @@ pub(super) struct Tick<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Questions {
     pub(super) serial: u64,
-    pub(super) counter: u32,
+    pub(super) counter: u64,
+    /// Resumed and not polled since.
+    pub(super) is_resumed: bool,
 }
 
 impl Questions {
+    /// Begins to count far from where any other process that resumed the same snapshot does, so that an answer to its
+    /// questions is never taken for one to ours.
+    pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
+        let mut jump = [0_u8; 4];
+        for (slot, byte) in jump.iter_mut().zip(entropy.expand(verifier, Purpose::Serial)) {
+            *slot = byte;
+        }
+        self.counter = self.counter.saturating_add(u64::from(u32::from_le_bytes(jump)));
+        self.is_resumed = false;
+    }
+
     /// A ticket for a new question, and the mark to recognise its answer by.
     pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
         self.counter = self.counter.wrapping_add(1);
@@ -79,7 +93,7 @@ impl Questions {
 /// A question whose answer has not come yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Open {
-    pub(super) counter: u32,
+    pub(super) counter: u64,
     /// When waiting for it ends.
     pub(super) limit: Moment,
 }
@@ -105,7 +119,7 @@ pub(super) struct Poll<'a> {
 impl Poll<'_> {
     /// Jitter for the wait that follows, from this poll's entropy: less than [`bounds::JITTER`], never negative.
     pub(super) fn jitter(&self) -> Duration {
-        let bytes = self.entropy.expand(&*self.tick.config.verifier, crate::entropy::Purpose::Jitter);
+        let bytes = self.entropy.expand(&*self.tick.config.verifier, Purpose::Jitter);
         let mut wide = [0_u8; 8];
         for (slot, byte) in wide.iter_mut().zip(bytes) {
             *slot = byte;

@@ -50,11 +50,9 @@ impl Redeeming {
             }
             Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(Phase::Redeeming(self)),
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
-                let limit = making.open().map_or(moment, |open| open.limit);
-                // A signature that is not there at the deadline is not wanted any more.
-                let until = if making.is_in_flight() { limit } else { limit.min(self.grant.deadline) };
                 self.making = making;
-                let pause = Pause { until, because: Because::InFlight, progress: self.progress.clone() };
+                let pause =
+                    Pause { until: self.wake_at(), because: Because::InFlight, progress: self.progress.clone() };
                 Turn::Emit(Phase::Redeeming(self), Say::Wait(pause))
             }
             Making::Fresh => {
@@ -82,6 +80,15 @@ impl Redeeming {
                 self.making = making;
                 Turn::Emit(Phase::Redeeming(self), say)
             }
+        }
+    }
+
+    /// When there is something to do. A signature that is not there at the deadline is not wanted any more.
+    pub(super) fn wake_at(&self) -> Moment {
+        match &self.making {
+            Making::InFlight { open, .. } => open.limit,
+            Making::Signing { open, .. } => open.limit.min(self.grant.deadline),
+            Making::Fresh | Making::Authenticated(_) => Moment::START,
         }
     }
 

@@ -31,7 +31,7 @@ const VERSION: u32 = 1;
 
 /// How far the question counter jumps on resuming, so that answers to questions of the earlier process stay late ones and
 /// are never taken for answers to new questions.
-const COUNTER_JUMP: u32 = 1 << 16;
+const COUNTER_JUMP: u64 = 1 << 16;
 
 /// A saved flow: versioned JSON. It holds secrets (the hint, the `auth_req_id`, perhaps tokens): keep it sealed, and bound to
 /// the id you know the flow by. Wiped on drop.
@@ -98,7 +98,7 @@ struct Saved<'a> {
     issuer: Cow<'a, str>,
     client_id: Cow<'a, str>,
     serial: u64,
-    counter: u32,
+    counter: u64,
     revision: u64,
     /// The wall clock when the machine last looked, and the moment on its own line that was then.
     wall: u64,
@@ -343,7 +343,11 @@ impl Flow {
         let phase = saved.phase.load(&tick)?;
         Ok(Self {
             clock,
-            questions: Questions { serial: saved.serial, counter: saved.counter.saturating_add(COUNTER_JUMP) },
+            questions: Questions {
+                serial: saved.serial,
+                counter: saved.counter.saturating_add(COUNTER_JUMP),
+                is_resumed: true,
+            },
             revision: saved.revision,
             set_back,
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),

@@ -1,0 +1,250 @@
+//! What holds for every flow, whatever its caller, its provider, its clock and its power supply do. The rules themselves are
+//! in `ciba_tests::sim` and `ciba_tests::model`, which check them at every step.
+//!
+//! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
+#![allow(missing_docs)]
+
+use ciba_core::{DeliveryMode, Endpoint, Entropy, Flow, IntervalReference, Stage, Timestamp};
+use ciba_tests::{
+    model::{FORGERIES, Forgery, Say},
+    sim::{Asked, Question, Said, Setup, Sim, client, request},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+const OPS_PER_CASE: usize = 60;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Poll,
+    PollAndDie,
+    /// Carry out what is open, well.
+    Carry(Say),
+    /// The provider gets the request; its answer is not there yet.
+    Perform(Say),
+    Lose,
+    NotSent,
+    KeyUnavailable,
+    NoKeys(Option<u64>),
+    KeysDown,
+    Rotate,
+    /// Forget what is open: nobody answers it, now.
+    Leave,
+    /// Answer something that was left, out of order.
+    Late(usize),
+    Advance(u64),
+    ToWake,
+    SetClock(i64),
+    Save,
+    Crash,
+    Foreign,
+    Cancel,
+}
+
+fn say() -> impl Strategy<Value = Say> {
+    let seconds = || proptest::option::weighted(0.4, 0_u64..90);
+    prop_oneof![
+        6 => (seconds(), proptest::option::weighted(0.1, 1_u64..20)).prop_map(|(a, b)| Say::Pending(a, b)),
+        3 => (seconds(), proptest::option::weighted(0.1, 1_u64..20)).prop_map(|(a, b)| Say::SlowDown(a, b)),
+        3 => (prop_oneof![Just(503), Just(429), Just(500), Just(502)], seconds()).prop_map(|(a, b)| Say::Busy(a, b)),
+        1 => proptest::sample::select(&["access_denied", "expired_token", "invalid_request", "invalid_grant", "zzz"][..])
+            .prop_map(Say::Error),
+        1 => Just(Say::Garbage),
+        1 => Just(Say::Redirect),
+        3 => Just(Say::Tokens(Forgery::None)),
+        2 => proptest::sample::select(&FORGERIES[..]).prop_map(Say::Tokens),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        20 => Just(Op::Poll),
+        1 => Just(Op::PollAndDie),
+        16 => say().prop_map(Op::Carry),
+        4 => say().prop_map(Op::Perform),
+        2 => Just(Op::Lose),
+        2 => Just(Op::NotSent),
+        1 => Just(Op::KeyUnavailable),
+        1 => proptest::option::of(0_u64..90_000).prop_map(Op::NoKeys),
+        1 => Just(Op::KeysDown),
+        1 => Just(Op::Rotate),
+        2 => Just(Op::Leave),
+        3 => (0_usize..4).prop_map(Op::Late),
+        6 => prop_oneof![0_u64..300, 0_u64..8000, 0_u64..70_000].prop_map(Op::Advance),
+        14 => Just(Op::ToWake),
+        2 => prop_oneof![-3_000_i64..3_000, -100_000_i64..100_000].prop_map(Op::SetClock),
+        1 => Just(Op::Save),
+        2 => Just(Op::Crash),
+        1 => Just(Op::Foreign),
+        1 => prop_oneof![9 => Just(Op::Save), 1 => Just(Op::Cancel)],
+    ]
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    (1_u64..40, prop_oneof![1_u64..30, 30_u64..600], any::<bool>()).prop_map(|(interval, lifetime, from_send)| {
+        let mut setup = Setup::new(interval, lifetime);
+        if from_send {
+            setup.policy.interval_reference = IntervalReference::Send;
+        }
+        setup
+    })
+}
+
+fn take(sim: &mut Sim, wanted: fn(&Question) -> bool) -> Option<Asked> {
+    if sim.open.as_ref().is_some_and(|asked| wanted(&asked.question)) { sim.open.take() } else { None }
+}
+
+/// Carries out a question as it should be.
+fn carry(sim: &mut Sim, asked: Asked) {
+    match asked.question {
+        Question::Transmit { .. } => sim.deliver(asked),
+        Question::Key(_) => sim.sign(asked),
+        Question::KeySet(_) => sim.find_keys(asked, true),
+    }
+}
+
+fn perform(sim: &mut Sim, op: &Op) {
+    match *op {
+        Op::Poll => {
+            sim.poll();
+        }
+        Op::PollAndDie => sim.poll_and_die(),
+        Op::Carry(say) => {
+            sim.perform(say);
+            if let Some(asked) = sim.open.take() {
+                carry(sim, asked);
+            }
+        }
+        Op::Perform(say) => sim.perform(say),
+        Op::Lose => sim.lose(),
+        Op::NotSent => sim.not_sent(),
+        Op::KeyUnavailable => {
+            if let Some(asked) = take(sim, |question| matches!(question, Question::Key(_))) {
+                sim.key_unavailable(asked);
+            }
+        }
+        Op::NoKeys(later) => {
+            if let Some(asked) = take(sim, |question| matches!(question, Question::KeySet(_))) {
+                sim.no_keys(asked, later);
+            }
+        }
+        Op::KeysDown => {
+            if let Some(asked) = take(sim, |question| matches!(question, Question::KeySet(_))) {
+                sim.find_keys(asked, false);
+            }
+        }
+        Op::Rotate => sim.op.rotate(),
+        Op::Leave => sim.left.extend(sim.open.take()),
+        Op::Late(which) => {
+            if which < sim.left.len() {
+                let asked = sim.left.swap_remove(which);
+                carry(sim, asked);
+            }
+        }
+        Op::Advance(millis) => sim.advance(millis),
+        Op::ToWake => {
+            if let Some(until) = sim.flow.wake_at() {
+                sim.advance_to(until);
+            }
+        }
+        Op::SetClock(by) => sim.set_clock(by),
+        Op::Save => sim.save(),
+        Op::Crash => sim.crash(),
+        Op::Foreign => foreign(sim),
+        Op::Cancel => sim.cancel(),
+    }
+}
+
+/// The answer to another flow's question comes back and changes nothing.
+fn foreign(sim: &mut Sim) {
+    let now = Timestamp::from_unix_secs(1_893_456_000);
+    let config = client(ciba_tests::model::ISSUER).build().expect("valid");
+    let mut other = Flow::start(config, request(), Entropy::from_bytes([1; 32]), now).expect("it can be sent");
+    let ciba_core::Output::Key(operation) = other.poll(now, Entropy::from_bytes([2; 32])) else {
+        panic!("a signature")
+    };
+    let before = sim.flow.snapshot();
+    let misuse = sim.flow.handle(operation.answered(Vec::new()), sim.now()).expect_err("it is foreign");
+    assert_eq!(misuse.reason, ciba_core::MisuseReason::ForeignTicket);
+    assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
+    other.handle(*misuse.input, now).expect("it came back whole");
+}
+
+/// Every flow comes to its end, in a number of steps that its lifetime bounds.
+fn end(sim: &mut Sim) {
+    for _ in 0..4000 {
+        match sim.poll() {
+            Said::Wait(wait) => sim.advance_to(wait.until()),
+            Said::Done => return,
+            Said::Key | Said::KeySet | Said::Transmit(_) => {
+                sim.perform(Say::Pending(None, None));
+                let asked = sim.open.take().expect("it was just asked");
+                carry(sim, asked);
+            }
+        }
+    }
+    panic!("the flow never ends: {:?}", sim.flow);
+}
+
+/// Whoever asks again after the end, or resumes what was saved then, gets the same result.
+fn end_is_the_end(sim: Sim) {
+    let snapshot = sim.flow.snapshot();
+    let config = sim.config.clone();
+    let now = sim.now();
+    let keys = ciba_core::jose::KeySet::pinned(config.issuer(), sim.op.keys().as_bytes(), &ciba_tests::cheap::Cheap);
+    let result = sim.finish();
+    let mut again = Flow::resume(config, snapshot.as_bytes(), now).expect("it resumes");
+    if let ciba_core::Output::KeySet(request) = again.poll(now, Entropy::from_bytes([3; 32])) {
+        assert!(result.is_ok(), "only what was verified is verified again");
+        again.handle(request.found(keys.expect("a key set")), now).expect("it is its own");
+    }
+    match (result, again.stage()) {
+        (Err(failure), Stage::Settled) => assert_eq!(again.finish().err(), Some(failure)),
+        (Ok(authentication), Stage::Settled) => {
+            let again = again.finish().expect("it verifies again");
+            assert_eq!(again.access_token(), authentication.access_token());
+            assert_eq!(again.received_at(), authentication.received_at());
+        }
+        // The keys were replaced since: another look-up is due.
+        (Ok(_), Stage::Verifying) => {}
+        (result, stage) => panic!("{result:?} {stage:?}"),
+    }
+}
+
+fn runner() -> TestRunner {
+    let ops = std::env::var("CIBA_DEEP_OPS").ok().and_then(|ops| ops.parse::<usize>().ok());
+    let cases = u32::try_from(ops.unwrap_or(20_000) / OPS_PER_CASE + 1).unwrap_or(u32::MAX);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
+    match ops {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    }
+}
+
+/// REQ-POLL-03
+/// REQ-POLL-07
+/// REQ-POLL-18
+/// REQ-POLL-26
+/// REQ-POLL-28
+/// REQ-POLL-30
+/// REQ-AREQ-30
+/// REQ-TOK-11
+/// OPM-POL-27
+/// OPM-POL-28
+#[test]
+fn no_operations_break_a_rule() {
+    let operations = proptest::collection::vec(op(), 20..2 * OPS_PER_CASE - 20);
+    runner()
+        .run(&(setup(), operations), |(setup, ops)| {
+            let mut sim = Sim::new(setup);
+            for op in &ops {
+                perform(&mut sim, op);
+            }
+            end(&mut sim);
+            end_is_the_end(sim);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
