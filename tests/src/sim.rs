@@ -414,7 +414,9 @@ impl Sim {
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
-                asked(self, Kind::Signature, line + LOCAL, Question::Key(operation));
+                // A signature that is not there at the deadline is not wanted any more.
+                let deadline = self.mirror.grant.as_ref().map_or(u64::MAX, |grant| grant.deadline);
+                asked(self, Kind::Signature, deadline.min(line + LOCAL), Question::Key(operation));
                 Said::Key
             }
             Output::KeySet(request) => {
@@ -457,14 +459,7 @@ impl Sim {
         assert_eq!(wait.until(), wake_at.max(now.saturating_add(Duration::from_millis(1))), "{:?}", self.flow);
         let due = self.mirror.line + u64::try_from(wait.until().since(now).as_millis()).expect("short");
         let (low, high) = match (self.mirror.open, self.flow.stage()) {
-            (Some(open), stage) => {
-                let deadline = self.mirror.grant.as_ref().map(|grant| grant.deadline);
-                let limit = match (open.kind, stage, deadline) {
-                    (Kind::Signature, Stage::Redeeming, Some(deadline)) => open.limit.min(deadline),
-                    _ => open.limit,
-                };
-                (if open.kind == Kind::Keys { self.mirror.line } else { limit }, limit)
-            }
+            (Some(open), _) => (if open.kind == Kind::Keys { self.mirror.line } else { open.limit }, open.limit),
             (None, Stage::Pending) => {
                 let grant = self.grant();
                 (grant.due.0.min(grant.deadline), grant.due.1.min(grant.deadline))
@@ -697,6 +692,9 @@ impl Sim {
         assert_eq!(self.flow.revision(), revision, "a signature is not worth saving");
         if self.mirror.open.is_some_and(|open| open.id == id) {
             self.mirror.open = None;
+            if let Some(grant) = &mut self.mirror.grant {
+                grant.key_failures = 0;
+            }
         }
     }
 
@@ -716,6 +714,8 @@ impl Sim {
         if let Some(grant) = &mut self.mirror.grant {
             grant.key_failures += 1;
             grant.ended(&Outcome::NotSent, line, line, &self.setup.policy);
+            let is_over = self.flow.stage() == Stage::Settled;
+            assert_eq!(is_over, grant.key_failures >= 3, "three failures of the key in a row are the end, not fewer");
         }
     }
 

@@ -32,7 +32,7 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
     // Optimised, with the checks of a debug build.
     let _overflow = sh.push_env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
     let _asserts = sh.push_env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-    test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "properties"], &[])
+    test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "flow_properties"], &[])
 }
 
 /// The README's figures against their targets, once for each backend the peers can have; then wall times and

@@ -47,6 +47,8 @@ pub(super) struct Grant {
     pub(super) requests: u32,
     /// Counts exchanges in a row that brought nothing.
     pub(super) setbacks: u32,
+    /// Counts key operations in a row that could not be done.
+    pub(super) key_failures: u32,
     /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
     pub(super) maybe_redeemed: bool,
     /// What is added to the next wait.
@@ -86,6 +88,7 @@ impl Grant {
             deadline: sent.plus(acknowledged.expires_in),
             requests: 0,
             setbacks: 0,
+            key_failures: 0,
             maybe_redeemed: false,
             jitter,
             terms,

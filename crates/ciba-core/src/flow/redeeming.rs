@@ -95,6 +95,7 @@ impl Redeeming {
     pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> Phase {
         match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
             (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
+                self.grant.key_failures = 0;
                 self.making = making.signed(&signature, tick.config);
                 Phase::Redeeming(self)
             }
@@ -154,7 +155,8 @@ impl Redeeming {
     /// A key service may be away for a moment; a login is not thrown away for that, nor kept waiting for ever.
     fn key_unavailable(mut self, tick: &Tick<'_>) -> Phase {
         let due = self.grant.next_due(&Spacing::NoAnswer, tick.moment, tick);
-        if self.grant.setbacks >= KEY_FAILURES {
+        self.grant.key_failures = self.grant.key_failures.saturating_add(1);
+        if self.grant.key_failures >= KEY_FAILURES {
             return Settled::failed(Failure::Unreachable(Unreachable {
                 target: UnreachableTarget::PrivateKey,
                 answer: None,

@@ -148,6 +148,8 @@ struct SavedGrant<'a> {
     deadline: u64,
     requests: u32,
     setbacks: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    key_failures: u32,
     maybe_redeemed: bool,
     jitter: u64,
     terms: SavedTerms<'a>,
@@ -161,6 +163,11 @@ struct SavedEvidence<'a> {
     terms: SavedTerms<'a>,
     started_at: u64,
     received_at: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -194,6 +201,7 @@ impl<'a> SavedGrant<'a> {
             deadline: grant.deadline.millis(),
             requests: grant.requests,
             setbacks: grant.setbacks,
+            key_failures: grant.key_failures,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
             terms: SavedTerms::save(&grant.terms),
@@ -210,6 +218,7 @@ impl<'a> SavedGrant<'a> {
             deadline: Moment::from_millis(self.deadline).min(sent.plus(bounds::LIFETIME.most)),
             requests: self.requests,
             setbacks: self.setbacks,
+            key_failures: self.key_failures,
             maybe_redeemed: self.maybe_redeemed,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             terms: self.terms.load()?,
