@@ -32,7 +32,7 @@ use crate::{
     ask::{Answer, Because, Input, Output, Wait},
     authentication::Authentication,
     client::ClientConfig,
-    elapsed::{Clock, Moment},
+    elapsed::Clock,
     entropy::{Entropy, Purpose},
     error::{Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
