@@ -95,7 +95,8 @@ pub enum Said {
 /// A question of the flow that has not been answered.
 #[derive(Debug)]
 pub struct Asked {
-    id: u64,
+    /// Counts the questions of a simulation.
+    pub id: u64,
     /// What was asked.
     pub question: Question,
 }
@@ -809,6 +810,18 @@ impl Sim {
                 said @ (Said::Transmit(_) | Said::Done) => return said,
             }
         }
+    }
+
+    /// As [`Self::run`], after carrying out what is open.
+    pub fn run_open(&mut self) -> Said {
+        if let Some(asked) = self.open.take() {
+            match asked.question {
+                Question::Transmit { .. } => self.deliver(asked),
+                Question::Key(_) => self.sign(asked),
+                Question::KeySet(_) => self.find_keys(asked, true),
+            }
+        }
+        self.run()
     }
 
     /// The result; it is what it should be: tokens only when they are genuine.

@@ -1,0 +1,373 @@
+//! The key-set cache and how a flow uses it: as few fetches as possible, never a second request for tokens.
+#![allow(missing_docs)]
+
+use std::{sync::Arc, time::Duration};
+
+use ciba_core::{
+    ClientConfig, Endpoint, Entropy, Failure, Flow, Headers, JwksCache, KeySetRequest, Lookup, MisuseReason, Output,
+    Response, Snapshot, Stage, Timestamp, Transmit, Unanswered, UnreachableTarget, Untrusted, jose::KeySet,
+};
+use ciba_tests::{
+    cheap::{self, Cheap},
+    model::{Forgery, ISSUER, Say},
+    sim::{Asked, Question, START, Said, Setup, Sim, client},
+};
+use serde_json::json;
+
+const TOKENS: Say = Say::Tokens(Forgery::None);
+
+/// A flow that has tokens and asks for keys.
+fn verifying(forgery: Forgery) -> Sim {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(Say::Tokens(forgery));
+    assert_eq!(sim.poll(), Said::KeySet);
+    sim
+}
+
+fn taken(sim: &mut Sim) -> Asked {
+    sim.open.take().expect("keys are asked for")
+}
+
+fn key_set(key_id: &str, key: u8) -> String {
+    json!({"keys": [cheap::jwk(key_id, &cheap::key(key))]}).to_string()
+}
+
+fn answer(body: &str, cache_control: Option<&str>) -> Response {
+    let mut headers: Headers = [("content-type", "application/json")].into_iter().collect();
+    if let Some(value) = cache_control {
+        headers.push("cache-control", value);
+    }
+    Response::new(200, headers, body)
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_millis(START).saturating_add(Duration::from_secs(seconds))
+}
+
+fn fetch(lookup: Lookup) -> Transmit {
+    match lookup {
+        Lookup::Fetch(transmit) => transmit,
+        other => panic!("not a fetch: {other:?}"),
+    }
+}
+
+fn ready(lookup: Lookup) -> KeySet {
+    match lookup {
+        Lookup::Ready(keys) => keys,
+        other => panic!("no keys: {other:?}"),
+    }
+}
+
+/// Questions for keys as flows ask them: each is a flow of its own, resumed from one snapshot.
+struct Asker {
+    config: Arc<ClientConfig>,
+    snapshot: Snapshot,
+    counter: u8,
+}
+
+impl Asker {
+    fn new() -> Self {
+        let sim = verifying(Forgery::None);
+        Self { config: sim.config.clone(), snapshot: sim.flow.snapshot(), counter: 0 }
+    }
+
+    /// A flow that asks for keys, and its question.
+    fn ask(&mut self, now: Timestamp) -> (Flow, KeySetRequest) {
+        let mut flow = Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now).expect("it resumes");
+        let request = self.again(&mut flow, now);
+        (flow, request)
+    }
+
+    fn again(&mut self, flow: &mut Flow, now: Timestamp) -> KeySetRequest {
+        self.counter += 1;
+        match flow.poll(now, Entropy::from_bytes([self.counter; 32])) {
+            Output::KeySet(request) => request,
+            other => panic!("no question for keys: {other:?}"),
+        }
+    }
+
+    fn first(&mut self, now: Timestamp) -> KeySetRequest {
+        self.ask(now).1
+    }
+
+    /// A question for a newer set than the one the cache holds.
+    fn newer(&mut self, cache: &mut JwksCache, now: Timestamp) -> KeySetRequest {
+        let (mut flow, request) = self.ask(now);
+        let keys = ready(cache.lookup(&request, now));
+        flow.handle(request.found(keys), now).expect("its own");
+        assert_eq!(flow.stage(), Stage::Verifying, "the set does not serve");
+        let request = self.again(&mut flow, now);
+        assert!(request.wants_refresh());
+        request
+    }
+}
+
+/// Fetches a set at once.
+fn fill(cache: &mut JwksCache, asker: &mut Asker, now: Timestamp, response: Response) {
+    let transmit = fetch(cache.lookup(&asker.first(now), now));
+    cache.handle(transmit.into_parts().1.answered(response), now).expect("its own");
+}
+
+/// REQ-JWKS-10
+#[test]
+fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    let first = fetch(cache.lookup(&asker.first(at(0)), at(0)));
+    assert_eq!((first.endpoint(), first.timeout()), (Endpoint::KeySet, Duration::from_secs(10)));
+    for second in 0..11 {
+        let Lookup::Later(until) = cache.lookup(&asker.first(at(second)), at(second)) else { panic!("a second fetch") };
+        assert!(until > at(second));
+    }
+    // Nobody answered: the next caller gets it, when a moment has passed.
+    assert!(matches!(cache.lookup(&asker.first(at(11)), at(11)), Lookup::Unavailable));
+    let second = fetch(cache.lookup(&asker.first(at(12)), at(12)));
+    cache.handle(second.into_parts().1.answered(answer(&key_set("op-1", 1), None)), at(12)).expect("its own");
+    let keys = ready(cache.lookup(&asker.first(at(13)), at(13)));
+    assert_eq!(keys.issuer(), ISSUER);
+    // What comes at last of the first is taken without harm, and nothing newer is replaced by it.
+    cache.handle(first.into_parts().1.answered(answer(&key_set("op-9", 9), None)), at(14)).expect("its own");
+    assert_eq!(cache.export().expect("held").0, key_set("op-1", 1).into_bytes());
+}
+
+/// REQ-JWKS-12
+#[test]
+fn a_set_is_fresh_for_as_long_as_it_says_within_bounds() {
+    for (cache_control, seconds) in [
+        (None, 600),
+        (Some("max-age=300"), 300),
+        (Some("public, max-age=300, must-revalidate"), 300),
+        (Some("max-age=1"), 60),
+        (Some("max-age=99999999"), 86_400),
+        (Some("max-age=soon"), 600),
+        (Some("no-store"), 60),
+    ] {
+        let mut asker = Asker::new();
+        let mut cache = JwksCache::new(&asker.config);
+        fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), cache_control));
+        let _ = ready(cache.lookup(&asker.first(at(seconds - 1)), at(seconds - 1)));
+        let _ = fetch(cache.lookup(&asker.first(at(seconds)), at(seconds)));
+    }
+}
+
+/// REQ-JWKS-12
+#[test]
+fn the_last_good_set_survives_an_outage_of_an_hour() {
+    let mut asker = Asker::new();
+    for outage in [
+        answer("<p>", None),
+        Response::new(500, Headers::new(), ""),
+        Response::new(200, [("content-type", "text/html")].into_iter().collect(), key_set("op-1", 1)),
+    ] {
+        let mut cache = JwksCache::new(&asker.config);
+        fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), None));
+        for (now, serves) in [(600, true), (4000, true), (4199, true), (4202, false)] {
+            fill(&mut cache, &mut asker, at(now), outage.clone());
+            match cache.lookup(&asker.first(at(now)), at(now)) {
+                Lookup::Ready(_) => assert!(serves, "{now}"),
+                Lookup::Unavailable => assert!(!serves, "{now}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// REQ-JWKS-09
+/// REQ-JWKS-10
+#[test]
+fn keys_nobody_knows_cause_one_forced_fetch_a_minute() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    let other = || answer(&key_set("op-7", 7), None);
+    fill(&mut cache, &mut asker, at(0), other());
+    // At once after a regular fetch.
+    let request = asker.newer(&mut cache, at(1));
+    let forced = fetch(cache.lookup(&request, at(1)));
+    cache.handle(forced.into_parts().1.answered(other()), at(1)).expect("its own");
+    // A hundred more: none before the minute is over.
+    for token in 0..100_u64 {
+        let now = at(2 + token / 2);
+        let request = asker.newer(&mut cache, now);
+        let Lookup::Later(until) = cache.lookup(&request, now) else { panic!("a fetch for token {token}") };
+        assert_eq!(until, at(61));
+    }
+    let request = asker.newer(&mut cache, at(61));
+    let _ = fetch(cache.lookup(&request, at(61)));
+}
+
+/// REQ-JWKS-09
+/// OPM-DSC-12
+#[test]
+fn keys_that_were_replaced_just_before_signing_are_found_by_one_refresh() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    let mut asker = Asker::new();
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    let now = sim.now();
+    fill(&mut sim.cache, &mut asker, now, answer(&sim.op.keys(), None));
+    sim.op.rotate();
+    sim.answer(TOKENS);
+    assert_eq!((sim.run(), sim.op.key_fetches), (Said::Done, 1));
+    assert_eq!(sim.op.token_requests, 1);
+    assert!(sim.finish().is_ok());
+}
+
+/// REQ-JWKS-11
+#[test]
+fn a_key_replaced_under_its_old_name_is_found_by_one_refresh() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    let mut asker = Asker::new();
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    let now = sim.now();
+    fill(&mut sim.cache, &mut asker, now, answer(&key_set("op-1", 77), None));
+    sim.answer(TOKENS);
+    assert_eq!((sim.run(), sim.op.key_fetches), (Said::Done, 1));
+    assert!(sim.finish().is_ok());
+}
+
+/// REQ-JWKS-09
+/// REQ-JWKS-11
+#[test]
+fn there_is_one_refresh_for_a_token_and_no_second() {
+    for (forgery, failure) in [(Forgery::KeyId, Untrusted::UnknownKey), (Forgery::Signature, Untrusted::Signature)] {
+        let mut sim = verifying(forgery);
+        let asked = taken(&mut sim);
+        sim.find_keys(asked, true);
+        assert_eq!((sim.run(), sim.op.key_fetches, sim.op.token_requests), (Said::Done, 2, 1));
+        assert_eq!(sim.elapsed() / 1000, 5, "at once");
+        assert_eq!(sim.finish().expect_err("forged"), Failure::Untrusted(failure));
+    }
+}
+
+/// OPM-DSC-13
+#[test]
+fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
+    let mut sim = verifying(Forgery::None);
+    let arrived = sim.elapsed();
+    loop {
+        if let Some(asked) = sim.open.take() {
+            sim.find_keys(asked, false);
+        }
+        match sim.poll() {
+            Said::Wait(wait) => sim.advance_to(wait.until()),
+            Said::KeySet => {}
+            Said::Done => break,
+            said => panic!("{said:?}"),
+        }
+    }
+    assert_eq!((sim.elapsed() - arrived, sim.op.token_requests), (120_000, 1));
+    let failure = sim.finish().expect_err("no keys");
+    assert!(
+        matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::Endpoint(Endpoint::KeySet))
+    );
+
+    // An outage that ends in time costs nothing but time.
+    let mut sim = verifying(Forgery::None);
+    for _ in 0..5 {
+        let asked = taken(&mut sim);
+        sim.find_keys(asked, false);
+        let Said::Wait(wait) = sim.poll() else { panic!("keys are away") };
+        sim.advance_to(wait.until());
+        assert_eq!(sim.poll(), Said::KeySet);
+    }
+    let asked = taken(&mut sim);
+    sim.find_keys(asked, true);
+    assert_eq!((sim.run(), sim.op.token_requests), (Said::Done, 1));
+    let authentication = sim.finish().expect("the keys came");
+    assert_eq!(authentication.received_at(), Timestamp::from_unix_millis(START + arrived));
+}
+
+/// A question for keys nobody answers is asked again after a minute.
+#[test]
+fn an_unanswered_question_for_keys_is_asked_again() {
+    let mut sim = verifying(Forgery::None);
+    let first = taken(&mut sim);
+    let Said::Wait(wait) = sim.poll() else { panic!("in flight") };
+    sim.advance_to(wait.until());
+    assert_eq!(sim.poll(), Said::KeySet);
+    sim.find_keys(first, true);
+    assert_eq!(sim.flow.stage(), Stage::Verifying, "the late answer is ignored");
+    assert_eq!(sim.run_open(), Said::Done);
+    assert!(sim.finish().is_ok());
+}
+
+/// REQ-JWKS-20
+/// REQ-DISC-24
+#[test]
+fn keys_of_another_issuer_are_refused_and_nothing_changes() {
+    let mut sim = verifying(Forgery::None);
+    let Asked { question: Question::KeySet(request), .. } = taken(&mut sim) else { panic!("keys are asked for") };
+    let other = client("https://other.example").build().expect("valid");
+    let foreign = KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+    let (before, now) = (sim.flow.snapshot(), sim.now());
+
+    // The other issuer's cache has nothing for this flow.
+    let mut cache = JwksCache::new(&other);
+    assert!(cache.preload(sim.op.keys().as_bytes(), now, now));
+    assert!(matches!(cache.lookup(&request, now), Lookup::Unavailable));
+
+    let misuse = sim.flow.handle(request.found(foreign), now).expect_err("another issuer's");
+    assert_eq!(misuse.reason, MisuseReason::ForeignKeys);
+    assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
+    assert!(matches!(sim.poll(), Said::Wait(_)), "the question is still open");
+}
+
+/// REQ-JWKS-23
+#[test]
+fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
+    for (forgery, is_good) in [(Forgery::None, true), (Forgery::KeyId, false)] {
+        let mut sim = verifying(forgery);
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+        let now = sim.now();
+        loop {
+            let entropy = sim.entropy();
+            match sim.open.take().map(|asked| asked.question) {
+                Some(Question::KeySet(request)) => {
+                    sim.flow.handle(request.found(keys.clone()), now).expect("its own");
+                }
+                _ => match sim.flow.poll(now, entropy) {
+                    Output::KeySet(request) => {
+                        sim.flow.handle(request.found(keys.clone()), now).expect("its own");
+                    }
+                    Output::Done => break,
+                    other => panic!("{other:?}"),
+                },
+            }
+        }
+        assert_eq!(sim.op.key_fetches, 0);
+        assert_eq!(sim.finish().is_ok(), is_good);
+    }
+}
+
+/// REQ-JWKS-12
+#[test]
+fn a_set_fetched_elsewhere_can_be_brought_along() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), None));
+    let (document, fetched_at) = cache.export().expect("held");
+    assert_eq!((document.as_slice(), fetched_at), (key_set("op-1", 1).as_bytes(), at(0)));
+
+    let mut other = JwksCache::new(&asker.config);
+    assert!(!other.preload(&document, at(9), at(8)), "from the future");
+    assert!(!other.preload(b"[]", at(0), at(8)), "no key set");
+    assert!(other.preload(&document, fetched_at, at(100)));
+    assert!(!other.preload(&document, fetched_at, at(100)), "no newer");
+    let _ = ready(other.lookup(&asker.first(at(599)), at(599)));
+    let _ = fetch(other.lookup(&asker.first(at(600)), at(600)));
+}
+
+/// An answer to a flow is not one to a cache, and the other way round.
+#[test]
+fn a_cache_refuses_what_it_did_not_ask_for() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    let (mut flow, request) = asker.ask(at(0));
+    let transmit = fetch(cache.lookup(&request, at(0)));
+    let misuse = cache.handle(request.unavailable(), at(0)).expect_err("the flow's");
+    assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
+    flow.handle(*misuse.input, at(0)).expect("it came back whole");
+    let misuse = flow.handle(transmit.into_parts().1.unanswered(Unanswered::Lost), at(0)).expect_err("the cache's");
+    assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
+    cache.handle(*misuse.input, at(0)).expect("it came back whole");
+}
