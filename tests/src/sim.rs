@@ -66,6 +66,7 @@ pub fn client(issuer: &str) -> ClientConfigBuilder {
     metadata.backchannel_authentication_endpoint = Some(url("https://op.example/ciba"));
     metadata.token_endpoint = Some(url("https://op.example/token"));
     metadata.jwks_uri = Some(url("https://op.example/jwks"));
+    metadata.user_code_supported = true;
     ClientConfig::builder(metadata, ClientId::new(CLIENT_ID).expect("well-formed"))
         .client_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::EdDsa, key_id: Some("client-key".into()) })
         .id_token_algorithm(JwsAlgorithm::EdDsa)

@@ -1,0 +1,347 @@
+//! A process that dies at any output, and another one that goes on: each flow ends as the crash table of `ARCHITECTURE.md`
+//! section 3 promises. And snapshots of the first version, which are resumed for ever.
+#![allow(missing_docs)]
+
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
+
+use ciba_core::{
+    Authentication, Endpoint, Entropy, Failure, Flow, KeyTask, LostAnswer, MisuseReason, Output, ResumeError, Stage,
+    Timestamp, UserCode, jose::KeySet,
+};
+use ciba_tests::{
+    cheap::{self, Cheap},
+    model::{CLIENT_KEY, Forgery, ISSUER, Provider, Say},
+    sim::{Question, START, Said, Setup, Sim, client, request},
+};
+
+const SCRIPT: [Say; 4] =
+    [Say::Pending(None, None), Say::SlowDown(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
+
+/// How far a process comes with its last output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Death {
+    /// It was saved and not carried out.
+    Saved,
+    /// It was carried out, and the answer was lost.
+    CarriedOut,
+}
+
+struct Life {
+    died_at: Option<Said>,
+    died_in: Stage,
+    /// What the last output before the death would have brought.
+    script: Say,
+    sim: Sim,
+}
+
+/// Lives through a flow and dies at one output; `None` when the flow has fewer.
+fn live(die_at: usize, death: Death) -> Life {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    let (mut died_at, mut died_in, mut script) = (None, Stage::Settled, SCRIPT[0]);
+    for output in 0.. {
+        let said = sim.poll();
+        let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(3)];
+        if output == die_at {
+            (died_in, script) = (sim.flow.stage(), say);
+            let wake_at = sim.flow.wake_at();
+            if death == Death::CarriedOut {
+                sim.perform(say);
+            }
+            sim.advance(700);
+            sim.crash();
+            if matches!(said, Said::Wait(_)) {
+                assert_eq!((sim.flow.stage(), sim.flow.wake_at()), (died_in, wake_at), "the same due time");
+            }
+            died_at = Some(said);
+            continue;
+        }
+        match said {
+            Said::Wait(wait) => sim.advance_to(wait.until()),
+            Said::Done => break,
+            Said::Key | Said::KeySet | Said::Transmit(_) => {
+                sim.perform(say);
+                let asked = sim.open.take().expect("just asked");
+                match asked.question {
+                    Question::Transmit { .. } => sim.deliver(asked),
+                    Question::Key(_) => sim.sign(asked),
+                    Question::KeySet(_) => sim.find_keys(asked, true),
+                }
+            }
+        }
+    }
+    Life { died_at, died_in, script, sim }
+}
+
+fn lost(result: &Result<Box<Authentication>, Failure>, what: LostAnswer) -> bool {
+    matches!(result, Err(Failure::Indeterminate(why)) if why.lost == what)
+}
+
+/// REQ-AREQ-30
+/// REQ-POLL-11
+/// REQ-POLL-29
+#[test]
+fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
+    let mut seen = BTreeSet::new();
+    for death in [Death::Saved, Death::CarriedOut] {
+        for die_at in 0.. {
+            let Life { died_at, died_in, script, sim } = live(die_at, death);
+            let Some(died_at) = died_at else {
+                assert!(die_at > 15, "only {die_at} outputs");
+                break;
+            };
+            let (prompts, requests) = (sim.op.prompts, sim.op.token_requests);
+            let sends = sim.sends.clone();
+            let result = sim.finish();
+            let row = match died_at {
+                Said::Transmit(Endpoint::BackchannelAuthentication) => {
+                    assert!(lost(&result, LostAnswer::AuthenticationRequest));
+                    assert_eq!((prompts, requests), (u32::from(death == Death::CarriedOut), 0));
+                    "authentication request sent"
+                }
+                Said::Transmit(_) => {
+                    let redeemed = death == Death::CarriedOut && script == SCRIPT[3];
+                    assert_eq!(lost(&result, LostAnswer::Tokens), redeemed);
+                    assert_eq!(result.is_ok(), !redeemed);
+                    let gaps = sends.windows(2).map(|pair| pair[1] - pair[0]).min().expect("asked again");
+                    assert!(gaps >= 5_000);
+                    "token request sent"
+                }
+                Said::Key if died_in == Stage::Authorizing => "start",
+                Said::Key => "pending, about to ask",
+                Said::Wait(_) => "pending",
+                Said::KeySet => "tokens received",
+                Said::Done => "verified, not yet taken",
+            };
+            if !matches!(died_at, Said::Transmit(_)) {
+                let authentication = result.expect("nothing was lost");
+                assert_eq!((prompts, requests), (1, 4), "{row}");
+                assert!(authentication.received_at() < Timestamp::from_unix_millis(START + 60_000), "{row}");
+            }
+            seen.insert((row, death == Death::Saved));
+        }
+    }
+    assert_eq!(seen.len(), 14, "every row was met, before and after: {seen:?}");
+}
+
+/// A request for tokens that was in flight is repeated one interval after the resumption, not earlier and not much later.
+#[test]
+fn a_token_request_in_flight_is_repeated_one_interval_after_resuming() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.advance(100_000);
+    sim.crash();
+    let resumed = sim.elapsed();
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    assert!((5_000..=5_250).contains(&(sim.elapsed() - resumed)));
+}
+
+/// The instant of receipt is what counts: a token that expired while nothing ran is as good as it was.
+#[test]
+fn tokens_are_verified_against_the_instant_they_were_received() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(SCRIPT[3]);
+    assert_eq!(sim.poll(), Said::KeySet);
+    let received_at = sim.now();
+    sim.advance(86_400_000);
+    sim.crash();
+    assert_eq!(sim.run(), Said::Done);
+    assert_eq!(sim.finish().expect("it was good when it came").received_at(), received_at);
+}
+
+/// Ruling 16.
+#[test]
+fn a_request_with_a_user_code_is_not_resumed_before_it_was_sent() {
+    let config = client(ISSUER).user_codes().build().expect("valid");
+    let with_code = request().user_code(UserCode::new("user-code-sentinel"));
+    let mut sim = Sim::with(Setup::new(5, 600), Arc::clone(&config), with_code);
+    assert_eq!(sim.poll(), Said::Key);
+    let asked = sim.open.take().expect("a signature");
+    let resume = |sim: &Sim| {
+        let snapshot = sim.flow.snapshot();
+        assert!(!String::from_utf8_lossy(snapshot.as_bytes()).contains("user-code-sentinel"));
+        Flow::resume(Arc::clone(&config), snapshot.as_bytes(), sim.now()).map(|flow| flow.stage())
+    };
+    let before = sim.flow.snapshot();
+    assert_eq!(resume(&sim).expect_err("the code is gone"), ResumeError::UserCodeGone);
+    assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
+    sim.flow.handle(signed(asked.question), Timestamp::from_unix_millis(START)).expect("its own");
+    let Output::Transmit(transmit) = sim.flow.poll(sim.now(), Entropy::from_bytes([9; 32])) else {
+        panic!("a request")
+    };
+    assert_eq!(resume(&sim), Ok(Stage::Settled), "it may have been sent");
+    let response = sim.op.authenticate(&transmit.into_parts().0);
+    assert_eq!(response.status, 200);
+}
+
+fn signed(question: Question) -> ciba_core::Input {
+    let Question::Key(operation) = question else { panic!("a signature") };
+    let KeyTask::Sign(task) = operation.task() else { panic!("a signature") };
+    let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+    operation.answered(signature)
+}
+
+/// An answer to a question that this state of the flow never asked comes back, and nothing changed.
+#[test]
+fn an_answer_to_a_question_of_another_life_is_stale() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    let snapshot = sim.flow.snapshot();
+    let now = sim.now();
+    let resume = || Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes");
+    let mut lives = [resume(), resume()];
+    let [one, other] = &mut lives;
+    let Output::Key(first) = one.poll(now, Entropy::from_bytes([1; 32])) else { panic!("a signature") };
+    let misuse = sim.flow.handle(first.unavailable(), now).expect_err("of another life");
+    assert_eq!(misuse.reason, MisuseReason::StaleTicket);
+    assert_eq!(sim.flow.snapshot().as_bytes(), snapshot.as_bytes());
+    // Two lives that go on from one snapshot are never taken for each other either.
+    let Output::Key(second) = other.poll(now, Entropy::from_bytes([2; 32])) else { panic!("a signature") };
+    let _ = other.handle(*misuse.input, now);
+    assert_eq!(other.stage(), Stage::Authorizing, "the key is not unavailable here");
+    other.handle(second.unavailable(), now).expect("its own");
+    assert_eq!(other.stage(), Stage::Settled);
+    assert_eq!(sim.poll(), Said::Key);
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/snapshots")
+}
+
+/// A snapshot of every kind there is: its name, how to come there, and how a flow resumed from it ends.
+fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
+    let fresh = || Sim::new(Setup::new(5, 600));
+    let token = || {
+        let mut sim = fresh();
+        assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+        sim
+    };
+    let answered = |say| {
+        let mut sim = token();
+        sim.answer(say);
+        sim
+    };
+    let settled = |say| {
+        let mut sim = answered(say);
+        assert_eq!(sim.run(), Said::Done);
+        sim
+    };
+    let authentication = || {
+        let mut sim = fresh();
+        assert_eq!(sim.poll(), Said::Key);
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+        assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+        sim
+    };
+    let mut lost = authentication();
+    lost.lose();
+    let mut unsent = authentication();
+    unsent.not_sent();
+    let mut acknowledged = authentication();
+    acknowledged.answer(SCRIPT[0]);
+    let mut abandoned = token();
+    abandoned.cancel();
+    let mut no_key = fresh();
+    assert_eq!(no_key.poll(), Said::Key);
+    let asked = no_key.open.take().expect("a signature");
+    no_key.key_unavailable(asked);
+    let mut expired = answered(Say::Busy(503, Some(9_999)));
+    assert_eq!(expired.run(), Said::Done);
+    vec![
+        ("started", fresh(), "authenticated"),
+        ("authentication-not-sent", unsent, "authenticated"),
+        ("authentication-in-flight", authentication(), "indeterminate"),
+        ("acknowledged", acknowledged, "authenticated"),
+        ("pending-slow-down", answered(SCRIPT[1]), "authenticated"),
+        ("pending-unavailable", answered(SCRIPT[2]), "authenticated"),
+        ("token-in-flight", token(), "authenticated"),
+        ("tokens-received", answered(SCRIPT[3]), "authenticated"),
+        ("verified", settled(SCRIPT[3]), "authenticated"),
+        ("denied", settled(Say::Error("access_denied")), "denied"),
+        ("expired", expired, "expired"),
+        ("expired-token", settled(Say::Error("expired_token")), "expired"),
+        ("refused", settled(Say::Error("invalid_request")), "refused"),
+        ("untrusted", settled(Say::Tokens(Forgery::Audience)), "untrusted"),
+        ("provider-misbehaved", settled(Say::Garbage), "provider_misbehaved"),
+        ("indeterminate", lost, "indeterminate"),
+        ("unreachable", no_key, "unreachable"),
+        ("abandoned", abandoned, "abandoned"),
+    ]
+}
+
+/// Drives a resumed flow to its end; the provider gives tokens at once.
+fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
+    let mut op = Provider::new(5.into(), 600.into());
+    let keys = KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
+    for count in 1..50 {
+        let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
+            Output::Wait(wait) => {
+                now = wait.until();
+                continue;
+            }
+            Output::Done => {
+                return match flow.finish() {
+                    Ok(authentication) => {
+                        assert_eq!(authentication.subject(), Some(ciba_tests::model::SUBJECT));
+                        "authenticated"
+                    }
+                    Err(failure) => failure.name(),
+                };
+            }
+            Output::Key(operation) => signed(Question::Key(operation)),
+            Output::KeySet(request) => request.found(keys.clone()),
+            Output::Transmit(transmit) => {
+                let endpoint = transmit.endpoint();
+                let (request, ticket) = transmit.into_parts();
+                ticket.answered(match endpoint {
+                    Endpoint::Token => op.token(&request, SCRIPT[3], now.unix_secs()),
+                    _ => op.authenticate(&request),
+                })
+            }
+        };
+        flow.handle(input, now).expect("its own");
+    }
+    panic!("it never ends");
+}
+
+/// Snapshots that were written once, by the first release that wrote any. With `CIBA_WRITE_SNAPSHOTS` set the missing ones
+/// are written; those that are there are never changed.
+#[test]
+fn golden_snapshots_are_resumed_for_ever() {
+    let config = client(ISSUER).build().expect("valid");
+    let mut files = BTreeSet::new();
+    for (name, sim, ending) in kinds() {
+        let path = directory().join(format!("{name}.json"));
+        if std::env::var_os("CIBA_WRITE_SNAPSHOTS").is_some() && !path.exists() {
+            fs::create_dir_all(directory()).expect("writable");
+            fs::write(&path, sim.flow.snapshot().as_bytes()).expect("writable");
+        }
+        let golden = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // What is written today can still be read too.
+        for bytes in [&golden[..], sim.flow.snapshot().as_bytes()] {
+            let now = Timestamp::from_unix_millis(START + 20_000);
+            let flow = Flow::resume(Arc::clone(&config), bytes, now).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(end(flow, now), ending, "{name}");
+        }
+        files.insert(path);
+    }
+    let found = fs::read_dir(directory()).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    assert_eq!(files, found, "every golden snapshot is resumed");
+}
+
+#[test]
+fn what_is_no_snapshot_of_this_client_is_refused() {
+    let config = client(ISSUER).build().expect("valid");
+    let now = Timestamp::from_unix_millis(START);
+    let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&config), bytes, now).map(|_| ()).expect_err("refused");
+    let good = String::from_utf8(Sim::new(Setup::new(5, 600)).flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
+    assert_eq!(resume(b""), ResumeError::Malformed);
+    assert_eq!(resume(&good.as_bytes()[..good.len() - 1]), ResumeError::Malformed);
+    assert_eq!(resume(good.replacen("\"version\":1", "\"version\":2", 1).as_bytes()), ResumeError::UnknownVersion);
+    assert_eq!(resume(good.replacen("op.example", "op.exampel", 1).as_bytes()), ResumeError::AnotherClient);
+    assert_eq!(resume(good.replacen("client-1", "client-2", 1).as_bytes()), ResumeError::AnotherClient);
+    assert_eq!(
+        resume(good.replacen("\"revision\"", "\"surprise\":1,\"revision\"", 1).as_bytes()),
+        ResumeError::Malformed
+    );
+}
