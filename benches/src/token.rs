@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{Backend, CLIENT_ID, ISSUER, NOW};
 
 /// The test key that signs.
-pub const KEY_PEM: &str = include_str!("../../tests/data/keys/rsa_2048.pkcs8.pem");
+pub const KEY_PEM: &str = include_str!("../../tests/data/keys/rsa-2048.pkcs8.pem");
 
 /// A signed token and what is needed to check it.
 pub struct Fixture {

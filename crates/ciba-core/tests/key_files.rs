@@ -8,14 +8,23 @@ use ciba_core::{
     jose::JwsAlgorithm,
 };
 
-const RSA_PKCS8: &str = include_str!("../../../tests/data/keys/rsa_2048.pkcs8.pem");
-const RSA_PKCS1: &str = include_str!("../../../tests/data/keys/rsa_2048.pkcs1.pem");
-const RSA_1024: &str = include_str!("../../../tests/data/keys/rsa_1024.pkcs8.pem");
-const P256_SEC1: &str = include_str!("../../../tests/data/keys/p256.sec1.pem");
-const P256_PKCS8: &str = include_str!("../../../tests/data/keys/p256.pkcs8.pem");
-const P384_SEC1: &str = include_str!("../../../tests/data/keys/p384.sec1.pem");
-const P384_PKCS8: &str = include_str!("../../../tests/data/keys/p384.pkcs8.pem");
+const RSA_PKCS8: &str = include_str!("../../../tests/data/keys/rsa-2048.pkcs8.pem");
+const RSA_PKCS1: &str = include_str!("../../../tests/data/keys/rsa-2048.pkcs1.pem");
+const RSA_1024: &str = include_str!("../../../tests/data/keys/rsa-1024.pkcs8.pem");
+const P256_SEC1: &str = include_str!("../../../tests/data/keys/ec-p256.sec1.pem");
+const P256_PKCS8: &str = include_str!("../../../tests/data/keys/ec-p256.pkcs8.pem");
+const P384_SEC1: &str = include_str!("../../../tests/data/keys/ec-p384.sec1.pem");
+const P384_PKCS8: &str = include_str!("../../../tests/data/keys/ec-p384.pkcs8.pem");
 const ED25519: &str = include_str!("../../../tests/data/keys/ed25519.pkcs8.pem");
+
+const ENCRYPTED: [&str; 2] = [
+    include_str!("../../../tests/data/keys/ec-p256.encrypted.pem"),
+    include_str!("../../../tests/data/keys/rsa-2048.encrypted-pkcs1.pem"),
+];
+const PUBLIC: [&str; 2] = [
+    include_str!("../../../tests/data/keys/ec-p256.public.pem"),
+    include_str!("../../../tests/data/keys/ec-p256.certificate.pem"),
+];
 
 const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
 
@@ -81,5 +90,25 @@ fn a_generated_key_is_read_back_from_its_jwk() {
             let public = SoftwareKey::from_jwk(&key.public_jwk(), None, backend).unwrap_err();
             assert_eq!(public, KeyFileError::NotPrivate);
         }
+    }
+}
+
+#[test]
+fn files_that_hold_no_usable_private_key_say_why() {
+    for backend in BACKENDS {
+        let read = |pem: &str| SoftwareKey::from_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
+        for pem in ENCRYPTED {
+            assert_eq!(read(pem), KeyFileError::Encrypted);
+        }
+        for pem in PUBLIC {
+            assert_eq!(read(pem), KeyFileError::NotPrivate);
+        }
+        let cut = &P256_PKCS8[..P256_PKCS8.len() - 10];
+        let long = "-".repeat(1 << 20);
+        for pem in ["", "-----BEGIN PRIVATE KEY-----", cut, &long, "-----BEGIN X-----\nAA==\n-----END X-----"] {
+            assert_eq!(read(pem), KeyFileError::Malformed);
+        }
+        let symmetric = SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
+        assert_eq!(symmetric, KeyFileError::Symmetric);
     }
 }

@@ -17,7 +17,8 @@ use aws_lc_rs::{
 
 use super::{
     BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, SigningFailed,
-    SigningKey, VerificationKey, Verifier, rsa_range_fits,
+    SigningKey, VerificationKey, Verifier,
+    rules::{check_rsa, coordinates, ed25519_point},
 };
 use crate::{
     entropy::Entropy,
@@ -42,13 +43,10 @@ impl Verifier for AwsLcRs {
                 let fits = ecdsa(algorithm).filter(|ecdsa| ecdsa.curve == curve).ok_or(KeyRejected::WrongKind)?;
                 (fits.verification, [&[4], x, y].concat())
             }
-            (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) if x.len() == 32 => (&signature::ED25519, x.to_vec()),
-            (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { .. }) => return Err(KeyRejected::Malformed),
+            (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => (&signature::ED25519, ed25519_point(x)?.to_vec()),
             (_, PublicKey::Rsa { n, e }) => {
                 let parameters = rsa_parameters(algorithm).ok_or(KeyRejected::WrongKind)?;
-                if !rsa_range_fits(n, e) {
-                    return Err(KeyRejected::OutOfRange);
-                }
+                check_rsa(n, e)?;
                 (parameters, der::rsa_public_key(n, e))
             }
             _ => return Err(KeyRejected::WrongKind),
@@ -93,15 +91,14 @@ impl KeyImporter for AwsLcRs {
             return Ok(Arc::new(EcPrivate { pair, curve: ecdsa.curve, algorithm }));
         }
         if rsa_encoding(algorithm).is_some() {
-            let pair = match key {
-                PrivateKey::Pkcs8(der) => RsaKeyPair::from_pkcs8(der).map_err(|_| KeyRejected::WrongKind)?,
-                PrivateKey::Pkcs1(der) => RsaKeyPair::from_der(der).map_err(|_| KeyRejected::Malformed)?,
+            let document = match key {
+                PrivateKey::Pkcs8(document) => der::read_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
+                PrivateKey::Pkcs1(document) => document,
                 PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
             };
-            let (n, e) = der::read_rsa_public_key(pair.public_key().as_ref()).ok_or(KeyRejected::Malformed)?;
-            if !rsa_range_fits(n, e) {
-                return Err(KeyRejected::OutOfRange);
-            }
+            let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
+            check_rsa(n, e)?;
+            let pair = RsaKeyPair::from_der(document).map_err(|_| KeyRejected::Malformed)?;
             return Ok(Arc::new(RsaPrivate { pair, algorithm }));
         }
         let pair = match (algorithm, key) {
@@ -202,7 +199,7 @@ impl SigningKey for EcPrivate {
     }
 
     fn public_key(&self) -> OwnedPublicKey {
-        super::coordinates(self.curve, self.pair.public_key().as_ref())
+        coordinates(self.curve, self.pair.public_key().as_ref())
     }
 }
 

@@ -12,6 +12,8 @@ use crate::secret::Body;
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+mod rules;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 #[cfg(feature = "rustcrypto-rsa")]
@@ -260,6 +262,8 @@ pub enum KeyRejected {
     WrongKind,
     /// An RSA modulus shorter than 2048 or longer than 8192 bits, or an exponent that is even or too small.
     OutOfRange,
+    /// Made by a generator whose keys can be broken (CVE-2017-15361).
+    Weak,
     /// Not a key: wrong length, not on the curve, undecodable.
     Malformed,
 }
@@ -270,26 +274,10 @@ impl fmt::Display for KeyRejected {
             Self::UnsupportedAlgorithm => "the cryptography backend does not support the algorithm",
             Self::WrongKind => "the algorithm is for another kind of key",
             Self::OutOfRange => "the key is too small, too large or has an unusable exponent",
+            Self::Weak => "the key was made by a generator whose keys can be broken",
             Self::Malformed => "the key is malformed",
         })
     }
 }
 
 impl core::error::Error for KeyRejected {}
-
-/// RSA moduli of 2048 to 8192 bits with an odd exponent of at least 3 (REQ-JWKS-13, ruling 4).
-#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
-fn rsa_range_fits(n: &[u8], e: &[u8]) -> bool {
-    let leading = n.first().map_or(8, |byte| byte.leading_zeros());
-    let bits = n.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(8));
-    let is_odd = e.last().is_some_and(|byte| byte & 1 == 1);
-    let is_one = e.iter().rev().skip(1).all(|byte| *byte == 0) && e.last() == Some(&1);
-    (2048..=8192).contains(&bits) && is_odd && !is_one && e.len() <= 8
-}
-
-/// Splits an uncompressed SEC1 point into its coordinates.
-#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
-fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
-    let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(curve.width()).unwrap_or_default();
-    OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
-}

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
     BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, SigningFailed,
-    SigningKey, VerificationKey, Verifier, coordinates,
+    SigningKey, VerificationKey, Verifier,
+    rules::{coordinates, ed25519_point},
 };
 use crate::{
     entropy::Entropy,
@@ -40,8 +41,8 @@ impl Verifier for RustCrypto {
                 Ok(Arc::new(Es384Public(key.map_err(|_| KeyRejected::Malformed)?)))
             }
             (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
-                let bytes = x.try_into().map_err(|_| KeyRejected::Malformed)?;
-                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyRejected::Malformed)?;
+                let key =
+                    ed25519_dalek::VerifyingKey::from_bytes(ed25519_point(x)?).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(EdDsaPublic(key)))
             }
             #[cfg(feature = "rustcrypto-rsa")]
@@ -76,7 +77,7 @@ impl KeyImporter for RustCrypto {
                 let key = p256::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
                 Ok(Arc::new(Es256Private(key)))
             }
-            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d }) => {
+            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d }) if d.len() == Curve::P256.width() => {
                 let key = p256::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es256Private(key)))
             }
@@ -84,7 +85,7 @@ impl KeyImporter for RustCrypto {
                 let key = p384::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
                 Ok(Arc::new(Es384Private(key)))
             }
-            (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, d }) => {
+            (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, d }) if d.len() == Curve::P384.width() => {
                 let key = p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es384Private(key)))
             }
@@ -96,6 +97,8 @@ impl KeyImporter for RustCrypto {
                 let seed = seed.try_into().map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(EdDsaPrivate(ed25519_dalek::SigningKey::from_bytes(seed))))
             }
+            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, .. })
+            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. }) => Err(KeyRejected::Malformed),
             #[cfg(feature = "rustcrypto-rsa")]
             (algorithm, PrivateKey::Pkcs8(_) | PrivateKey::Pkcs1(_)) if is_rsa(algorithm) => {
                 super::rustcrypto_rsa::import_private(key, algorithm)

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use zeroize::Zeroize as _;
 
 use super::{
-    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey, VerificationKey, rsa_range_fits,
+    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey, VerificationKey, rules::check_rsa,
 };
 use crate::{entropy::Entropy, jose::JwsAlgorithm, secret::Body};
 
@@ -48,9 +48,7 @@ impl Scheme {
 
 pub(super) fn import(n: &[u8], e: &[u8], algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
-    if !rsa_range_fits(n, e) {
-        return Err(KeyRejected::OutOfRange);
-    }
+    check_rsa(n, e)?;
     let number = |bytes: &[u8]| {
         let bits = u32::try_from(bytes.len().saturating_mul(8)).map_err(|_| KeyRejected::OutOfRange)?;
         BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyRejected::Malformed)
@@ -67,9 +65,7 @@ pub(super) fn import_private(key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Re
         PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
     };
     key.validate().map_err(|_| KeyRejected::Malformed)?;
-    if !rsa_range_fits(&key.n_bytes(), &key.e_bytes()) {
-        return Err(KeyRejected::OutOfRange);
-    }
+    check_rsa(&key.n_bytes(), &key.e_bytes())?;
     Ok(Arc::new(Private { key, scheme, algorithm }))
 }
 

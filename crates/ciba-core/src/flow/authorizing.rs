@@ -75,9 +75,10 @@ impl Authorizing {
                 Turn::Next(Phase::Authorizing(self))
             }
             Making::InFlight { open, .. } if open.is_over(moment) => Turn::Next(self.lost()),
-            making @ (Making::Signing { open, .. } | Making::InFlight { open, .. }) => {
+            making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
+                let limit = making.open().map_or(moment, |open| open.limit);
                 self.making = making;
-                Turn::Emit(Phase::Authorizing(self), Say::Wait(Pause::new(open.limit, Because::InFlight)))
+                Turn::Emit(Phase::Authorizing(self), Say::Wait(Pause::new(limit, Because::InFlight)))
             }
             Making::Authenticated(applied) => {
                 self.attempt = self.attempt.saturating_add(1);

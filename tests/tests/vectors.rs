@@ -1,0 +1,291 @@
+//! Every stored vector that poll mode touches, against both backends.
+//!
+//! A case *agrees* when our verdict is the file's, is *unsupported* when we refuse a thing on purpose (with the reason),
+//! and is *contradicted* otherwise. Cases a file calls acceptable have to be refused. `tests/data/vectors/README.md` says
+//! which rule applies where.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{
+    Entropy, Issuer, SoftwareKey, Untrusted,
+    crypto::{AwsLcRs, Hash, KeyImporter, PublicKey, RustCrypto, Verifier},
+    jose::{Curve, JwsAlgorithm, KeySet, verify_compact},
+};
+use serde_json::{Value, json};
+
+/// What became of the cases of one file with one backend.
+#[derive(Default)]
+struct Count {
+    agree: usize,
+    unsupported: BTreeMap<&'static str, usize>,
+    contradicted: Vec<String>,
+}
+
+impl Count {
+    fn judge(&mut self, case: impl std::fmt::Display, ours: bool, theirs: bool) {
+        match ours == theirs {
+            true => self.agree += 1,
+            false => self.contradicted.push(format!("{case}: accepted {ours}, expected {theirs}")),
+        }
+    }
+
+    fn unsupported(&mut self, reason: &'static str) {
+        *self.unsupported.entry(reason).or_default() += 1;
+    }
+
+    fn cases(&self) -> usize {
+        self.agree + self.unsupported.values().sum::<usize>() + self.contradicted.len()
+    }
+}
+
+/// How the cases of one file are judged with one backend.
+type Judge = fn(&Value, &dyn KeyImporter, &mut Count);
+
+/// Every file, the number of its cases and who judges them.
+const FILES: &[(&str, usize, Judge)] = &[
+    ("derived/half-hash.json", 25, half_hash),
+    ("jose-cookbook/curve25519/ecdh-es.json", 1, encrypted),
+    ("jose-cookbook/jwe/5_2.key_encryption_using_rsa-oaep_with_aes-gcm.json", 1, encrypted),
+    ("jose-cookbook/jwe/5_5.key_agreement_using_ecdh-es_with_aes-cbc-hmac-sha2.json", 1, encrypted),
+    ("jose-cookbook/jwe/5_6.direct_encryption_using_aes-gcm.json", 1, encrypted),
+    ("jose-cookbook/jwe/5_8.key_wrap_using_aes-keywrap_with_aes-gcm.json", 1, encrypted),
+    ("jose-cookbook/jwk/3_1.ec_public_key.json", 1, jwk),
+    ("jose-cookbook/jwk/3_2.ec_private_key.json", 1, jwk),
+    ("jose-cookbook/jwk/3_3.rsa_public_key.json", 1, jwk),
+    ("jose-cookbook/jwk/3_4.rsa_private_key.json", 1, jwk),
+    ("jose-cookbook/jwk/3_5.symmetric_key_mac_computation.json", 1, jwk),
+    ("jose-cookbook/jwk/3_6.symmetric_key_encryption.json", 1, jwk),
+    ("jose-cookbook/jws/4_1.rsa_v15_signature.json", 4, jws),
+    ("jose-cookbook/jws/4_3.ecdsa_signature.json", 1, jws),
+    ("jose-cookbook/jws/4_5.signature_with_detached_content.json", 2, jws),
+    ("jose-cookbook/jws/4_7.protecting_content_only.json", 2, jws),
+    ("jose-cookbook/rfc7797/4.2.hmac-sha2_b64_false.json", 1, unencoded),
+    ("wycheproof/ecdsa_secp256r1_sha256_p1363_test.json", 262, wycheproof),
+    ("wycheproof/ed25519_test.json", 151, wycheproof),
+    ("wycheproof/json_web_encryption_test.json", 139, encrypted),
+    ("wycheproof/json_web_key_test.json", 26, json_web_key),
+    ("wycheproof/rsa_pss_2048_sha256_mgf1_32_test.json", 108, wycheproof),
+    ("wycheproof/rsa_pss_3072_sha256_mgf1_32_test.json", 108, wycheproof),
+    ("wycheproof/rsa_pss_4096_sha256_mgf1_32_test.json", 108, wycheproof),
+    ("wycheproof/rsa_signature_2048_sha256_test.json", 259, wycheproof),
+    ("wycheproof/rsa_signature_3072_sha256_test.json", 259, wycheproof),
+    ("wycheproof/rsa_signature_4096_sha256_test.json", 258, wycheproof),
+];
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "data", "vectors"].iter().collect()
+}
+
+/// REQ-IDT-07
+#[test]
+fn no_vector_is_contradicted() {
+    let backends: [(&str, &dyn KeyImporter); 2] = [("RustCrypto", &RustCrypto), ("aws-lc-rs", &AwsLcRs)];
+    println!("{:<84} {:<10} {:>5} {:>11} {:>12}", "file", "backend", "agree", "unsupported", "contradicted");
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut contradicted = Vec::new();
+    for (file, cases, judge) in FILES {
+        let text = fs::read_to_string(folder().join(file)).expect("the file is in the repository");
+        let document: Value = serde_json::from_str(&text).expect("vectors are JSON");
+        for (backend, importer) in backends {
+            let mut count = Count::default();
+            judge(&document, importer, &mut count);
+            let unsupported: usize = count.unsupported.values().sum();
+            println!("{file:<84} {backend:<10} {:>5} {unsupported:>11} {:>12}", count.agree, count.contradicted.len());
+            assert_eq!(count.cases(), *cases, "{file}: every case is counted");
+            for (reason, cases) in count.unsupported {
+                *reasons.entry(reason).or_default() += cases;
+            }
+            contradicted.extend(count.contradicted.into_iter().map(|case| format!("{file} {backend} {case}")));
+        }
+    }
+    for (reason, cases) in reasons {
+        println!("unsupported, {cases} cases: {reason}");
+    }
+    println!("contradicted = {}", contradicted.len());
+    assert_eq!(contradicted, Vec::<String>::new());
+}
+
+#[test]
+fn every_stored_file_is_judged() {
+    let mut stored = Vec::new();
+    let mut folders = vec![folder()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).expect("the folder is in the repository") {
+            let path = entry.expect("the folder is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                let name = path.strip_prefix(folder()).expect("found below it");
+                stored.push(name.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    stored.sort();
+    assert_eq!(stored, FILES.iter().map(|(file, ..)| *file).collect::<Vec<_>>());
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is a text in {value}"))
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal")).collect()
+}
+
+fn pinned(keys: &[&Value], verifier: &dyn Verifier) -> KeySet {
+    let issuer = Issuer::parse("https://op.example").expect("an https URL");
+    KeySet::pinned(&issuer, json!({ "keys": keys }).to_string().as_bytes(), verifier).expect("a key set")
+}
+
+/// Raw signatures, checked by a key imported for one algorithm: the path under every JWS.
+fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    for group in document["testGroups"].as_array().expect("groups") {
+        let public = &group["publicKey"];
+        let (algorithm, numbers) = match text(group, "type") {
+            "EcdsaP1363Verify" => {
+                let point = hex(text(public, "uncompressed"));
+                (JwsAlgorithm::Es256, [point[1..33].to_vec(), point[33..].to_vec()])
+            }
+            "EddsaVerify" => (JwsAlgorithm::EdDsa, [hex(text(public, "pk")), Vec::new()]),
+            scheme => {
+                let algorithm = if scheme == "RsassaPssVerify" { JwsAlgorithm::Ps256 } else { JwsAlgorithm::Rs256 };
+                let number = |name| hex(text(public, name)).into_iter().skip_while(|octet| *octet == 0).collect();
+                (algorithm, [number("modulus"), number("publicExponent")])
+            }
+        };
+        let [first, second] = &numbers;
+        let key = importer.import(
+            match algorithm {
+                JwsAlgorithm::Es256 => PublicKey::Ec { curve: Curve::P256, x: first, y: second },
+                JwsAlgorithm::EdDsa => PublicKey::Ed25519 { x: first },
+                _ => PublicKey::Rsa { n: first, e: second },
+            },
+            algorithm,
+        );
+        for test in group["tests"].as_array().expect("tests") {
+            let verdict =
+                key.as_ref().is_ok_and(|key| key.verify(&hex(text(test, "msg")), &hex(text(test, "sig"))).is_ok());
+            count.judge(&test["tcId"], verdict, text(test, "result") == "valid");
+        }
+    }
+}
+
+/// Whole tokens against a key set, the way a client reads an OP's keys.
+fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    for group in document["testGroups"].as_array().expect("groups") {
+        let document = group.get("public").unwrap_or(&group["private"]);
+        let keys: Vec<&Value> =
+            document["keys"].as_array().map_or_else(|| vec![document], |keys| keys.iter().collect());
+        let is_symmetric = keys.iter().all(|key| key["kty"] == "oct");
+        let keys = pinned(&keys, importer);
+        for test in group["tests"].as_array().expect("tests") {
+            let jws = text(test, "jws");
+            let header = URL_SAFE_NO_PAD.decode(jws.split('.').next().expect("a header")).expect("base64url");
+            let header: Value = serde_json::from_slice(&header).expect("JSON");
+            let algorithm = JwsAlgorithm::from_name(text(&header, "alg")).expect("an algorithm we know");
+            let verdict = verify_compact(jws, algorithm, &keys).is_ok();
+            match text(test, "result") == "valid" {
+                true if is_symmetric && !verdict => {
+                    count.unsupported("a symmetric key never comes from a key set (REQ-JWKS-04)");
+                }
+                valid => count.judge(&test["tcId"], verdict, valid),
+            }
+        }
+    }
+}
+
+fn encrypted(document: &Value, _: &dyn KeyImporter, count: &mut Count) {
+    let tests = document["testGroups"]
+        .as_array()
+        .map_or(1, |groups| groups.iter().map(|group| group["tests"].as_array().expect("tests").len()).sum::<usize>());
+    for _ in 0..tests {
+        count.unsupported("encrypted ID Tokens come later");
+    }
+}
+
+/// A public key has to be imported, a private one to sign the way the cookbook's own example is signed.
+fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    match (text(document, "kty"), document["crv"].as_str()) {
+        ("oct", _) => {
+            let refused = SoftwareKey::from_jwk(&document.to_string(), None, importer).is_err();
+            assert!(refused, "a symmetric key is no key pair");
+            count.unsupported("a symmetric key is neither an OP's key nor a client's key pair (REQ-JWKS-04)");
+        }
+        (_, Some("P-521")) => {
+            let key = SoftwareKey::from_jwk(&document.to_string(), None, importer);
+            assert!(key.is_err(), "nothing signs with P-521");
+            count.unsupported("ES512 waits until someone needs it (ruling 19)");
+        }
+        _ => {
+            let example = fs::read(folder().join("jose-cookbook/jws/4_1.rsa_v15_signature.json")).expect("stored");
+            let example: Value = serde_json::from_slice(&example).expect("JSON");
+            let verdict = if document.get("d").is_some() {
+                let key = SoftwareKey::from_jwk(&document.to_string(), Some(JwsAlgorithm::Rs256), importer);
+                key.is_ok_and(|key| {
+                    let input = text(&example["signing"], "sig-input");
+                    let signature = key.sign_message(input.as_bytes(), Entropy::from_bytes([7; 32])).expect("it signs");
+                    URL_SAFE_NO_PAD.encode(signature) == text(&example["signing"], "sig")
+                })
+            } else {
+                let keys = pinned(&[document], importer);
+                verify_compact(text(&example["output"], "compact"), JwsAlgorithm::Rs256, &keys).is_ok()
+            };
+            count.judge("the key", verdict, true);
+        }
+    }
+}
+
+fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    let (input, signing) = (&document["input"], &document["signing"]);
+    match text(input, "alg") {
+        "RS256" => {
+            let keys = pinned(&[&input["key"]], importer);
+            let compact = text(&document["output"], "compact");
+            let payload = verify_compact(compact, JwsAlgorithm::Rs256, &keys);
+            count.judge("the token", payload.as_deref() == Ok(text(input, "payload").as_bytes()), true);
+            let (start, end) = compact.split_at(compact.len() - 40);
+            let altered = format!("{start}{}{}", if end.starts_with('A') { 'B' } else { 'A' }, &end[1..]);
+            count.judge("an altered signature", verify_compact(&altered, JwsAlgorithm::Rs256, &keys).is_ok(), false);
+            count.judge("another algorithm", verify_compact(compact, JwsAlgorithm::Ps256, &keys).is_ok(), false);
+            let strangers = pinned(&[], importer);
+            let verdict = verify_compact(compact, JwsAlgorithm::Rs256, &strangers);
+            count.judge("no key", verdict != Err(Untrusted::UnknownKey), false);
+        }
+        "HS256" => {
+            let key = URL_SAFE_NO_PAD.decode(text(&input["key"], "k")).expect("base64url");
+            let mac = importer.hmac(Hash::Sha256, &key, text(signing, "sig-input").as_bytes());
+            count.judge("the MAC", URL_SAFE_NO_PAD.encode(mac.as_bytes()) == text(signing, "sig"), true);
+            if let Some(compact) = document["output"]["compact"].as_str() {
+                let keys = pinned(&[&input["key"]], importer);
+                assert!(verify_compact(compact, JwsAlgorithm::Hs256, &keys).is_err(), "a detached payload is refused");
+            }
+            count.unsupported("a JWS of this project is compact, with its payload and a protected header");
+        }
+        _ => count.unsupported("ES512 waits until someone needs it (ruling 19)"),
+    }
+}
+
+fn unencoded(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    let flat = &document["output"]["json_flat"];
+    let compact = format!("{}.{}.{}", text(flat, "protected"), text(flat, "payload"), text(flat, "signature"));
+    let keys = pinned(&[&document["input"]["key"]], importer);
+    assert!(verify_compact(&compact, JwsAlgorithm::Hs256, &keys).is_err(), "an unencoded payload is refused");
+    count.unsupported("an unencoded payload (RFC 7797) is no JWT");
+}
+
+fn half_hash(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    for test in document["tests"].as_array().expect("tests") {
+        let hash = match text(test, "hash") {
+            "SHA-256" => Hash::Sha256,
+            "SHA-384" => Hash::Sha384,
+            _ => Hash::Sha512,
+        };
+        for algorithm in test["algs"].as_array().expect("algorithms").iter().filter_map(Value::as_str) {
+            assert!(JwsAlgorithm::from_name(algorithm).is_none_or(|algorithm| algorithm.hash() == hash), "{algorithm}");
+        }
+        let half = importer.digest(hash, text(test, "input").as_bytes());
+        let ours = URL_SAFE_NO_PAD.encode(half.left_half());
+        count.judge(&test["id"], ours == text(test, "value"), text(test, "result") == "valid");
+    }
+}
