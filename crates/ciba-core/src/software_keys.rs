@@ -260,21 +260,21 @@ impl SoftwareKey {
     }
 }
 
-/// The first PEM block: its label and its content.
+/// The label and the content of the first block with a private key, or of the first block at all: files can begin with
+/// `EC PARAMETERS` or certificates.
 fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
-    const BEGIN: &str = "-----BEGIN ";
-    let malformed = KeyFileError::Malformed;
     if pem.len() > LONGEST_FILE {
-        return Err(malformed);
+        return Err(KeyFileError::Malformed);
     }
-    let (_, rest) = pem.split_once(BEGIN).ok_or(malformed)?;
-    let (label, rest) = rest.split_once("-----").ok_or(malformed)?;
-    let (body, _) = rest.split_once(&format!("-----END {label}-----")).ok_or(malformed)?;
+    let blocks = || pem.split("-----BEGIN ").skip(1).filter_map(|block| block.split_once("-----"));
+    let private = blocks().find(|(label, _)| label.ends_with("PRIVATE KEY"));
+    let (label, rest) = private.or_else(|| blocks().next()).ok_or(KeyFileError::Malformed)?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----")).ok_or(KeyFileError::Malformed)?;
     if body.contains("ENCRYPTED") {
         return Err(KeyFileError::Encrypted);
     }
     let mut text = Zeroizing::new(String::with_capacity(body.len()));
     text.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
-    let content = STANDARD.decode(text.as_bytes()).map_err(|_| malformed)?;
+    let content = STANDARD.decode(text.as_bytes()).map_err(|_| KeyFileError::Malformed)?;
     Ok((label, Zeroizing::new(content)))
 }

@@ -65,7 +65,11 @@ fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
                     }
                     Err(error) => {
                         assert!(!fitting.contains(&algorithm), "{backend:?} {algorithm} {error:?}");
-                        assert!(matches!(error, KeyFileError::Rejected(KeyRejected::WrongKind)), "{error:?}");
+                        assert_eq!(
+                            error,
+                            KeyFileError::Rejected(KeyRejected::WrongKind),
+                            "{backend:?} {algorithm} {pem:.40}"
+                        );
                     }
                 }
             }
