@@ -152,6 +152,8 @@ fn answer(
         (400, r#"{"error":"invalid_grant"}"#),
         (200, r#"{"access_token":"t","token_type":"Bearer"}"#),
     ];
+    // A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
+    let is_late = flow.stage() == Stage::Pending;
     let choice = bytes.byte();
     if choice % 5 == 4 {
         let how = if choice % 2 == 0 { Unanswered::NotSent } else { Unanswered::Lost };
@@ -159,7 +161,9 @@ fn answer(
             judge.prompts = 0;
         }
         let _late = flow.handle(ticket.unanswered(how), now);
-        judge.last_answer = Some(now);
+        if !is_late {
+            judge.last_answer = Some(now);
+        }
         return;
     }
     let response = match endpoint {
@@ -178,5 +182,7 @@ fn answer(
     judge.redeemed |= endpoint == Endpoint::Token && response.status == 200;
     // A flow that gave the request up meanwhile takes the answer or leaves it; both are right.
     let _late = flow.handle(ticket.answered(response), now);
-    judge.last_answer = Some(now);
+    if !is_late {
+        judge.last_answer = Some(now);
+    }
 }

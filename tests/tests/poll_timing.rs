@@ -447,6 +447,23 @@ fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
     }
 }
 
+/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is worth nothing.
+///
+/// REQ-POLL-30
+#[test]
+fn a_late_200_that_cannot_be_used_ends_the_flow() {
+    for say in [Say::Garbage, Say::Tokens(Forgery::Missing)] {
+        let mut sim = at_first_request(Setup::new(5, 600));
+        sim.perform(say);
+        let first = sim.open.take().expect("in flight");
+        sim.advance(41_000);
+        assert!(matches!(sim.poll(), Said::Wait(_)), "counted as lost");
+        sim.deliver(first);
+        assert_eq!(sim.run(), Said::Done);
+        assert!(matches!(sim.finish(), Err(Failure::ProviderMisbehaved(_))), "{say:?}");
+    }
+}
+
 /// REQ-AREQ-30
 /// REQ-AREQ-31
 #[test]

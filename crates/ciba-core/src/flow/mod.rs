@@ -327,16 +327,16 @@ impl Phase {
 
     /// An answer that nobody waits for any more; says whether it changed anything.
     fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, bool) {
-        let tokens = match (&self, answer) {
+        let taken = match (&self, answer) {
             (Self::Pending(pending), Answer::Response(response)) => {
-                redeeming::late_tokens(response, &pending.grant, tick)
+                redeeming::late(response, &pending.grant, tick)
             }
             (Self::Redeeming(redeeming), Answer::Response(response)) => {
-                redeeming::late_tokens(response, &redeeming.grant, tick)
+                redeeming::late(response, &redeeming.grant, tick)
             }
             _ => None,
         };
-        tokens.map_or((self, false), |phase| (phase, true))
+        taken.map_or((self, false), |phase| (phase, true))
     }
 }
 

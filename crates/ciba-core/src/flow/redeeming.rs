@@ -183,18 +183,17 @@ fn refusal(answer: alloc::boxed::Box<ServerAnswer>, grant: &Grant, tick: &Tick<'
     }
 }
 
-/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was up (any other late
-/// answer says nothing that the next one will not say).
-pub(super) fn late_tokens(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Option<Phase> {
+/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was up; and after a 200 the
+/// token endpoint is not asked again, whatever its body was (ruling 11). Any other late answer says nothing that the next
+/// one will not say.
+pub(super) fn late(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Option<Phase> {
     if response.status != 200 || tick.moment > grant.deadline.plus(bounds::GRACE) {
         return None;
     }
     match token::process(response, rules(grant, tick), tick.now) {
         TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick)),
-        TokenReply::Pending(_)
-        | TokenReply::SlowDown(_)
-        | TokenReply::Busy { .. }
-        | TokenReply::Error(_)
-        | TokenReply::Misbehaved(_) => None,
+        TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, tick))),
+        TokenReply::Misbehaved(misbehaviour) => Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour))),
+        TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy { .. } => None,
     }
 }
