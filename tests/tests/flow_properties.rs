@@ -4,7 +4,7 @@
 //! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
 #![allow(missing_docs)]
 
-use ciba_core::{DeliveryMode, Endpoint, Entropy, Flow, IntervalReference, Stage, Timestamp};
+use ciba_core::{Entropy, Flow, IntervalReference, Stage, Timestamp};
 use ciba_tests::{
     model::{FORGERIES, Forgery, Say},
     sim::{Asked, Question, Said, Setup, Sim, client, request},

@@ -1,0 +1,263 @@
+//! Carrying out what a flow asks, well, late or not at all.
+
+use std::time::Duration;
+
+use ciba_core::{
+    Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Stage, TransmitTicket, Unanswered,
+};
+
+use super::{
+    Asked, GRACE, Question, START, Sim,
+    mirror::{Grant, Kind, OpenQuestion, Outcome},
+};
+use crate::{
+    cheap,
+    model::{CLIENT_KEY, Say},
+};
+
+impl Sim {
+    /// The provider receives the open request and answers it; the answer is on its way. Nothing happens when none is open
+    /// or it was performed already.
+    pub fn perform(&mut self, say: Say) {
+        let Some(Asked { question: Question::Transmit { request, endpoint, response, .. }, .. }) = &mut self.open
+        else {
+            return;
+        };
+        if response.is_some() {
+            return;
+        }
+        let now = (START + self.elapsed) / 1000;
+        *response = Some(match endpoint {
+            Endpoint::BackchannelAuthentication => {
+                self.prompted = true;
+                (self.op.authenticate(request), None)
+            }
+            _ => (self.op.token(request, say, now), Some(say)),
+        });
+    }
+
+    /// Hands the answer of an exchange over, at last or much too late. `None` of the response means lost.
+    ///
+    /// # Panics
+    ///
+    /// When a rule is broken.
+    pub fn deliver(&mut self, asked: Asked) {
+        let Asked { id, question } = asked;
+        let Question::Transmit { ticket, endpoint, response, .. } = question else { return };
+        self.observe();
+        let open = self.mirror.open.filter(|open| open.id == id);
+        let line = self.mirror.line;
+        let Some((response, say)) = response else {
+            if open.is_some() && endpoint != Endpoint::Token {
+                self.prompted = true;
+            }
+            return self.unanswered(ticket, Unanswered::Lost, open);
+        };
+        let status = response.status;
+        let invalid_grant = String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
+        let before = (self.flow.stage(), self.flow.revision());
+        self.hand_over(ticket.answered(response)).expect("it is this flow's own");
+        let after = (self.flow.stage(), self.flow.revision());
+        let Some(say) = say else {
+            if let Some(open) = open {
+                self.mirror.open = None;
+                self.mirror.grant = Some(Grant::first(&self.setup, open.sent, line));
+                self.not_before = self.spacing + self.setup.effective_interval.min(self.grant().due.0 - line);
+                assert_eq!(after.0, Stage::Pending);
+            } else {
+                assert_eq!(before, after, "a late acknowledgement is ignored");
+            }
+            return;
+        };
+        let in_time = self.mirror.grant.as_ref().is_some_and(|grant| line <= grant.deadline + GRACE);
+        if let Some(open) = open {
+            self.mirror.open = None;
+            self.ended(&Outcome::Answer(say), open.sent);
+            self.mirror.redeemed |= status == 200;
+            match say {
+                _ if !in_time => {
+                    assert_eq!(after.0, Stage::Settled, "answers are taken for a minute after the deadline")
+                }
+                _ if status == 200 => assert!(matches!(after.0, Stage::Verifying | Stage::Settled)),
+                Say::Busy(..) => assert_eq!(after.0, Stage::Pending),
+                _ if invalid_grant => assert_eq!(after.0, Stage::Settled),
+                Say::Pending(..) | Say::SlowDown(..) => assert_eq!(after.0, Stage::Pending),
+                _ => assert_eq!(after.0, Stage::Settled),
+            }
+        } else if status == 200 && in_time && matches!(before.0, Stage::Pending | Stage::Redeeming) {
+            self.mirror.open = None;
+            self.mirror.redeemed = true;
+            assert!(matches!(after.0, Stage::Verifying | Stage::Settled), "after a 200 nothing is asked again");
+        } else {
+            assert_eq!(before, after, "a late answer of another status is ignored");
+        }
+    }
+
+    /// Reports an exchange as not answered.
+    fn unanswered(&mut self, ticket: TransmitTicket, how: Unanswered, open: Option<OpenQuestion>) {
+        let before = (self.flow.stage(), self.flow.revision());
+        self.hand_over(ticket.unanswered(how)).expect("it is this flow's own");
+        let Some(open) = open else {
+            assert_eq!(before, (self.flow.stage(), self.flow.revision()), "a late loss is ignored");
+            return;
+        };
+        self.mirror.open = None;
+        if open.kind == Kind::Token {
+            let outcome = match how {
+                Unanswered::Lost => Outcome::Lost { waited: self.mirror.line - open.sent },
+                Unanswered::NotSent => Outcome::NotSent,
+            };
+            self.ended(&outcome, open.sent);
+        }
+    }
+
+    /// The open request certainly did not leave. Nothing happens when it was performed.
+    pub fn not_sent(&mut self) {
+        match self.open.take() {
+            Some(Asked { id, question: Question::Transmit { ticket, response: None, .. } }) => {
+                self.observe();
+                let open = self.mirror.open.filter(|open| open.id == id);
+                self.unanswered(ticket, Unanswered::NotSent, open);
+            }
+            other => self.open = other,
+        }
+    }
+
+    /// The open request may have left, and no answer comes.
+    pub fn lose(&mut self) {
+        match self.open.take() {
+            Some(Asked { id, question: Question::Transmit { ticket, endpoint, .. } }) => {
+                if endpoint != Endpoint::Token {
+                    self.prompted = true;
+                }
+                self.observe();
+                let open = self.mirror.open.filter(|open| open.id == id);
+                self.unanswered(ticket, Unanswered::Lost, open);
+            }
+            other => self.open = other,
+        }
+    }
+
+    /// Performs the open exchange and delivers the answer at once.
+    pub fn answer(&mut self, say: Say) {
+        self.perform(say);
+        if let Some(asked) = self.open.take() {
+            match asked.question {
+                Question::Transmit { .. } => self.deliver(asked),
+                _ => self.open = Some(asked),
+            }
+        }
+    }
+
+    /// Signs what is to be signed, now or much too late.
+    ///
+    /// # Panics
+    ///
+    /// When the flow does not take it.
+    pub fn sign(&mut self, asked: Asked) {
+        let Asked { id, question: Question::Key(operation) } = asked else { return };
+        let KeyTask::Sign(task) = operation.task() else { return };
+        let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+        let revision = self.flow.revision();
+        self.observe();
+        self.hand_over(operation.answered(signature)).expect("it is this flow's own");
+        assert_eq!(self.flow.revision(), revision, "a signature is not worth saving");
+        if self.mirror.open.is_some_and(|open| open.id == id) {
+            self.mirror.open = None;
+            if let Some(grant) = &mut self.mirror.grant {
+                grant.key_failures = 0;
+            }
+        }
+    }
+
+    /// The private key is out of reach.
+    ///
+    /// # Panics
+    ///
+    /// When the flow does not take it, or gives up at the wrong time.
+    pub fn key_unavailable(&mut self, asked: Asked) {
+        let Asked { id, question: Question::Key(operation) } = asked else { return };
+        self.observe();
+        self.hand_over(operation.unavailable()).expect("it is this flow's own");
+        let Some(open) = self.mirror.open.filter(|open| open.id == id) else { return };
+        self.mirror.open = None;
+        let line = self.mirror.line;
+        let _ = open;
+        if let Some(grant) = &mut self.mirror.grant {
+            grant.key_failures += 1;
+            grant.ended(&Outcome::NotSent, line, line, &self.setup.policy);
+            let is_over = self.flow.stage() == Stage::Settled;
+            assert_eq!(is_over, grant.key_failures >= 3, "three failures of the key in a row are the end, not fewer");
+        }
+    }
+
+    /// Answers a question for keys from the cache, which fetches them from the provider if it has to.
+    ///
+    /// # Panics
+    ///
+    /// When flow or cache do not take the answer.
+    pub fn find_keys(&mut self, asked: Asked, can_fetch: bool) {
+        let Asked { id, question: Question::KeySet(request) } = asked else { return };
+        let now = self.now();
+        let mut found = self.cache.lookup(&request, now);
+        if let Lookup::Fetch(transmit) = found {
+            let (_, ticket) = transmit.into_parts();
+            let input = match can_fetch {
+                true => ticket.answered(self.op.key_set()),
+                false => ticket.answered(Response::new(500, Headers::new(), "")),
+            };
+            self.cache.handle(input, now).expect("it is the cache's own");
+            found = self.cache.lookup(&request, now);
+        }
+        let input = match found {
+            Lookup::Ready(keys) => request.found(keys),
+            Lookup::Later(until) => request.later(until),
+            Lookup::Unavailable | Lookup::Fetch(_) => request.unavailable(),
+        };
+        self.keys(id, input);
+    }
+
+    /// The keys cannot be had: not at all, or not before some time has passed.
+    pub fn no_keys(&mut self, asked: Asked, later: Option<u64>) {
+        let Asked { id, question: Question::KeySet(request) } = asked else { return };
+        let until = later.map(|millis| self.now().saturating_add(Duration::from_millis(millis)));
+        self.keys(
+            id,
+            match until {
+                Some(until) => request.later(until),
+                None => request.unavailable(),
+            },
+        );
+    }
+
+    fn keys(&mut self, id: u64, input: Input) {
+        self.observe();
+        self.hand_over(input).expect("it is this flow's own");
+        if self.mirror.open.is_some_and(|open| open.id == id) {
+            self.mirror.open = None;
+        }
+    }
+
+    fn hand_over(&mut self, input: Input) -> Result<(), Misuse> {
+        let (revision, now) = (self.flow.revision(), self.now());
+        let result = self.flow.handle(input, now);
+        assert!(self.flow.revision() >= revision, "the revision went back");
+        match result {
+            // A question of an earlier life of the flow, which the snapshot that was resumed did not know.
+            Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
+                assert_eq!(self.flow.revision(), revision);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Gives up.
+    pub fn cancel(&mut self) {
+        self.observe();
+        let now = self.now();
+        self.flow.cancel(now);
+        assert_eq!(self.flow.stage(), Stage::Settled);
+        self.mirror.open = None;
+    }
+}
