@@ -157,6 +157,8 @@ pub struct Sim {
     prompted: bool,
     polls_without_time: u32,
     lives: u32,
+    /// The clocks before the last look at them: a call that is refused has not looked.
+    unobserved: (u64, u64, u64, u64),
 }
 
 fn entropy(counter: &mut u64) -> Entropy {
@@ -210,6 +212,7 @@ impl Sim {
             prompted: false,
             polls_without_time: 0,
             lives: 0,
+            unobserved: (START, 0, START, 0),
         }
     }
 
@@ -250,6 +253,7 @@ impl Sim {
     }
 
     fn observe(&mut self) {
+        self.unobserved = (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing);
         self.mirror.line += self.wall.saturating_sub(self.mirror.wall);
         self.mirror.wall = self.wall;
         self.spacing += self.wall.saturating_sub(self.spacing_wall);

@@ -246,6 +246,7 @@ impl Sim {
             // A question of an earlier life of the flow, which the snapshot that was resumed did not know.
             Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
                 assert_eq!(self.flow.revision(), revision);
+                (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing) = self.unobserved;
                 Ok(())
             }
             result => result,
