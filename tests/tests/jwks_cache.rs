@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    ClientConfig, Endpoint, Entropy, Failure, Flow, Headers, JwksCache, KeySetRequest, Lookup, MisuseReason, Output,
-    Response, Snapshot, Stage, Timestamp, Transmit, Unanswered, UnreachableTarget, Untrusted, jose::KeySet,
+    ClientConfig, Endpoint, Entropy, Failure, Flow, Headers, JwksCache, KeySetRequest, Lookup, Method, MisuseReason,
+    Output, Response, Snapshot, Stage, Timestamp, Transmit, Unanswered, UnreachableTarget, Untrusted, Url,
+    jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -107,6 +108,47 @@ impl Asker {
 fn fill(cache: &mut JwksCache, asker: &mut Asker, now: Timestamp, response: Response) {
     let transmit = fetch(cache.lookup(&asker.first(now), now));
     cache.handle(transmit.into_parts().1.answered(response), now).expect("its own");
+}
+
+/// REQ-JWKS-01
+/// REQ-JWKS-19
+#[test]
+fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
+    let with_type = |status, media_type: Option<&str>| {
+        let headers = media_type.map(|value| ("content-type", value)).into_iter().collect();
+        Response::new(status, headers, key_set("op-1", 1))
+    };
+    let mut cut = with_type(200, Some("application/json"));
+    cut.truncated = true;
+    for (response, is_taken) in [
+        (with_type(200, Some("application/json")), true),
+        (with_type(200, Some("application/jwk-set+json")), true),
+        (with_type(200, Some("Application/JSON; charset=utf-8")), true),
+        (with_type(200, Some("text/plain")), false),
+        (with_type(200, Some("application/octet-stream")), false),
+        (with_type(200, None), false),
+        (with_type(201, Some("application/json")), false),
+        (with_type(203, Some("application/json")), false),
+        (with_type(302, Some("application/json")), false),
+        (with_type(404, Some("application/json")), false),
+        (cut, false),
+    ] {
+        let mut asker = Asker::new();
+        let mut cache = JwksCache::new(&asker.config);
+        let transmit = fetch(cache.lookup(&asker.first(at(0)), at(0)));
+        assert_eq!(transmit.url().as_str(), "https://op.example/jwks");
+        assert_eq!(transmit.max_response(), 512 * 1024);
+        let (request, ticket) = transmit.into_parts();
+        assert_eq!((request.method, request.body.is_empty()), (Method::Get, true));
+        let shown = format!("{response:?}");
+        cache.handle(ticket.answered(response), at(0)).expect("its own");
+        match cache.lookup(&asker.first(at(0)), at(0)) {
+            Lookup::Ready(_) => assert!(is_taken, "{shown}"),
+            Lookup::Unavailable => assert!(!is_taken, "{shown}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(Url::parse("http://op.example/jwks").is_err(), "an address without TLS cannot be configured");
 }
 
 /// REQ-JWKS-10

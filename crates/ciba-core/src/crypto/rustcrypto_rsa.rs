@@ -81,6 +81,20 @@ struct Public {
     scheme: Scheme,
 }
 
+impl Private {
+    fn sign_blinded(&self, message: &[u8], rng: &mut Stream) -> Result<Vec<u8>, SigningFailed> {
+        match self.scheme {
+            Scheme::Pkcs1Sha256 => self.key.pkcs1v15_sign_with_rng::<Sha256, _>(rng, message),
+            Scheme::Pkcs1Sha384 => self.key.pkcs1v15_sign_with_rng::<Sha384, _>(rng, message),
+            Scheme::Pkcs1Sha512 => self.key.pkcs1v15_sign_with_rng::<Sha512, _>(rng, message),
+            Scheme::PssSha256 => self.key.pss_sign_with_rng::<Sha256, _>(rng, message),
+            Scheme::PssSha384 => self.key.pss_sign_with_rng::<Sha384, _>(rng, message),
+            Scheme::PssSha512 => self.key.pss_sign_with_rng::<Sha512, _>(rng, message),
+        }
+        .map_err(|_| SigningFailed)
+    }
+}
+
 impl VerificationKey for Public {
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         // The salt has the length of the hash, no other (RFC 7518 3.5).
@@ -114,16 +128,7 @@ impl SigningKey for Private {
     }
 
     fn sign(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
-        let mut rng = Stream::seeded(entropy);
-        match self.scheme {
-            Scheme::Pkcs1Sha256 => self.key.pkcs1v15_sign_with_rng::<Sha256, _>(&mut rng, message),
-            Scheme::Pkcs1Sha384 => self.key.pkcs1v15_sign_with_rng::<Sha384, _>(&mut rng, message),
-            Scheme::Pkcs1Sha512 => self.key.pkcs1v15_sign_with_rng::<Sha512, _>(&mut rng, message),
-            Scheme::PssSha256 => self.key.pss_sign_with_rng::<Sha256, _>(&mut rng, message),
-            Scheme::PssSha384 => self.key.pss_sign_with_rng::<Sha384, _>(&mut rng, message),
-            Scheme::PssSha512 => self.key.pss_sign_with_rng::<Sha512, _>(&mut rng, message),
-        }
-        .map_err(|_| SigningFailed)
+        self.sign_blinded(message, &mut Stream::seeded(entropy))
     }
 
     fn public_key(&self) -> OwnedPublicKey {
@@ -195,5 +200,28 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.seed.zeroize();
         self.block.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{RustCrypto, Verifier as _};
+
+    /// REQ-SEC-20
+    #[test]
+    fn every_signature_draws_a_blinding_factor_as_long_as_the_modulus() {
+        let mut seeds = 0_u8..;
+        let mut stream = || Stream::seeded(Entropy::from_bytes([seeds.next().unwrap(); 32]));
+        let key = RsaPrivate::new(&mut stream(), 2048).unwrap();
+        for algorithm in JwsAlgorithm::ALL {
+            let Ok(scheme) = Scheme::of(algorithm) else { continue };
+            let hash = RustCrypto.digest(algorithm.hash(), b"");
+            let salt = if algorithm.name().starts_with('P') { hash.as_bytes().len() } else { 0 };
+            let mut stream = stream();
+            Private { key: key.clone(), scheme, algorithm }.sign_blinded(b"message", &mut stream).unwrap();
+            let drawn = usize::try_from(stream.counter).unwrap() * 32 - (32 - stream.used);
+            assert!(drawn >= 256 + salt, "{algorithm} drew {drawn} octets");
+        }
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct PublicJwk {
     pub(crate) algorithms: Vec<JwsAlgorithm>,
 }
 
+/// The members that make a key private or symmetric (RFC 7518 6.2.2, 6.3.2, 6.4, RFC 8037 2).
+const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
 /// What one key of a set is.
 pub(crate) enum Found {
     /// Good for checking signatures.
@@ -31,14 +34,20 @@ pub(crate) enum Found {
     Unusable,
 }
 
-/// Reads one key of a set. Private members are not looked at (REQ-JWKS-04); certificates are no source of trust
-/// (REQ-JWKS-18).
-pub(crate) fn read(text: &str) -> Found {
-    let Ok(mut jwk) = Object::parse(text.as_bytes()) else { return Found::Unusable };
-    match read_members(&mut jwk) {
-        Some(found) => found,
-        None => Found::Unusable,
+/// Reads one key of a set, and says whether it shows a secret. Secret members serve no other purpose (REQ-JWKS-04);
+/// certificates are no source of trust (REQ-JWKS-18).
+pub(crate) fn read(text: &str) -> (Found, bool) {
+    let Ok(mut jwk) = Object::parse(text.as_bytes()) else { return (Found::Unusable, false) };
+    let mut shows_secret = false;
+    for name in SECRET_MEMBERS {
+        if let Some(secret) = jwk.take(name) {
+            shows_secret = true;
+            if let Value::String(secret) = secret {
+                drop(Zeroizing::new(secret));
+            }
+        }
     }
+    (read_members(&mut jwk).unwrap_or(Found::Unusable), shows_secret)
 }
 
 fn read_members(jwk: &mut Object) -> Option<Found> {
@@ -49,7 +58,7 @@ fn read_members(jwk: &mut Object) -> Option<Found> {
         Some(_) => return None,
     };
     if let Some(operations) = jwk.take("key_ops") {
-        operations.as_array()?.iter().find(|operation| *operation == "verify")?;
+        may_verify(operations.as_array()?, has_use).then_some(())?;
     }
     let key_id = jwk.take_text("kid").ok()?;
     let named = jwk.take_text("alg").ok()?;
@@ -62,6 +71,17 @@ fn read_members(jwk: &mut Object) -> Option<Found> {
         }
     };
     Some(Found::Signing(PublicJwk { key, key_id, has_use, algorithms }))
+}
+
+/// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC 7517 4.3), and where `use`
+/// says `sig`, none is for anything else (REQ-JWKS-17).
+fn may_verify(operations: &[Value], has_use: bool) -> bool {
+    let mut names: Vec<&str> = operations.iter().filter_map(Value::as_str).collect();
+    let count = names.len();
+    let is_for_signatures = !has_use || names.iter().all(|name| ["sign", "verify"].contains(name));
+    names.sort_unstable();
+    names.dedup();
+    names.contains(&"verify") && names.len() == count && count == operations.len() && is_for_signatures
 }
 
 /// The numbers of a public key, whatever else the JWK says.
@@ -187,7 +207,7 @@ mod tests {
         let value: Value = serde_json::from_str(&text).unwrap();
         let names: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
-        let Found::Signing(jwk) = read(&text) else { panic!("a signing key") };
+        let (Found::Signing(jwk), false) = read(&text) else { panic!("a signing key") };
         assert_eq!(jwk.key_id.as_deref(), Some("a\"b"));
         assert_eq!(jwk.key, OwnedPublicKey::Ed25519 { x: x.to_vec() });
     }

@@ -22,6 +22,7 @@ struct Keys {
     issuer: Arc<str>,
     generation: u64,
     keys: Vec<ImportedKey>,
+    shows_secrets: bool,
 }
 
 struct ImportedKey {
@@ -60,9 +61,12 @@ impl KeySet {
         let keys = members.iter().find(|(name, _)| name == "keys").ok_or(Fault::MissingMember("keys"))?;
         let keys = json::raw_items(keys.1).ok_or(Fault::BadMember("keys"))?;
         let mut is_mixed = false;
+        let mut shows_secrets = false;
         let mut usable = Vec::new();
         for key in keys.into_iter().take(bounds::KEYS_IN_SET) {
-            match jwk::read(key.get()) {
+            let (found, shows_secret) = jwk::read(key.get());
+            shows_secrets |= shows_secret;
+            match found {
                 jwk::Found::Signing(key) => usable.push(key),
                 jwk::Found::Encryption => is_mixed = true,
                 jwk::Found::Unusable => {}
@@ -74,13 +78,20 @@ impl KeySet {
             .map(|key| ImportedKey::new(key, verifier))
             .filter(|key| !key.algorithms.is_empty())
             .collect();
-        Ok(Self(Arc::new(Keys { issuer, generation, keys })))
+        Ok(Self(Arc::new(Keys { issuer, generation, keys, shows_secrets })))
     }
 
     /// Whose keys.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
+    }
+
+    /// Whether the document held private or symmetric keys, which no provider may publish (OIDC Discovery 3). They were
+    /// not used as such, but whoever fetched the set can sign with them: worth telling the provider (REQ-JWKS-04).
+    #[must_use]
+    pub fn shows_secrets(&self) -> bool {
+        self.0.shows_secrets
     }
 
     /// Counts the fetches of its cache.
@@ -118,6 +129,7 @@ impl KeySet {
             key_id: key_id.map(Into::into),
             algorithms: alloc::vec![(algorithm, key)],
         };
-        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys: keys.into_iter().map(imported).collect() }))
+        let keys = keys.into_iter().map(imported).collect();
+        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys, shows_secrets: false }))
     }
 }

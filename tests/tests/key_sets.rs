@@ -1,0 +1,400 @@
+//! What is read from a key set: every key that serves, and none that does not. The rest spoils nothing.
+#![allow(missing_docs)]
+
+use std::sync::LazyLock;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{
+    ClientAuth, Entropy, Fault, Issuer, SoftwareKey, Untrusted,
+    crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier as _},
+    jose::{JwsAlgorithm, KeySet, verify_compact},
+};
+use ciba_tests::sim::client;
+use serde_json::{Value, json};
+
+const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
+
+fn generated(algorithm: JwsAlgorithm, seed: u8) -> (SoftwareKey, String) {
+    let (key, jwk) = SoftwareKey::generate(algorithm, Entropy::from_bytes([seed; 32]), &RustCrypto).expect("a key");
+    (key, jwk.expose().into())
+}
+
+static RSA: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Rs256, 1));
+static OTHER_RSA: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Rs256, 2));
+static P256: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es256, 3));
+static P384: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es384, 4));
+static ED25519: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::EdDsa, 5));
+
+/// The public JWK with these members added, replaced or, where null, taken out.
+fn jwk(key: &SoftwareKey, changes: Value) -> Value {
+    let mut jwk: Value = serde_json::from_str(&key.public_jwk()).expect("a JWK");
+    let members = jwk.as_object_mut().expect("an object");
+    for (name, value) in changes.as_object().expect("changes") {
+        match value {
+            Value::Null => drop(members.remove(name)),
+            value => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+    jwk
+}
+
+/// A key as most providers publish it: its numbers, `kid` and `use`, no `alg`.
+fn plain(key: &SoftwareKey, kid: &str) -> Value {
+    jwk(key, json!({"kid": kid, "alg": null}))
+}
+
+fn token(key: &SoftwareKey, header: Value) -> String {
+    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let input = format!("{}.{}", encode(header), encode(json!({"sub": "somebody"})));
+    let signature = key.sign_message(input.as_bytes(), Entropy::from_bytes([9; 32])).expect("it signs");
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// A token of this key that names the key `kid`.
+fn signed(key: &SoftwareKey, kid: &str) -> String {
+    token(key, json!({"alg": key.algorithm().name(), "kid": kid}))
+}
+
+fn read(document: &str, backend: &dyn KeyImporter) -> Result<KeySet, Fault> {
+    let issuer = Issuer::parse("https://op.example").expect("an issuer");
+    KeySet::pinned(&issuer, document.as_bytes(), backend)
+}
+
+/// The verdict over a token, which is the same for both backends.
+fn verdict(document: &str, algorithm: JwsAlgorithm, token: &str) -> Result<(), Untrusted> {
+    let [one, other] = BACKENDS.map(|backend| {
+        let keys = read(document, backend).expect("a key set");
+        verify_compact(token, algorithm, &keys).map(drop)
+    });
+    assert_eq!(one, other, "backends disagree about {document}");
+    one
+}
+
+fn set(keys: &[Value]) -> String {
+    json!({ "keys": keys }).to_string()
+}
+
+fn finds(keys: &[Value], signer: &SoftwareKey, kid: &str) -> Result<(), Untrusted> {
+    verdict(&set(keys), signer.algorithm(), &signed(signer, kid))
+}
+
+/// REQ-JWKS-02
+#[test]
+fn a_set_is_an_object_with_an_array_of_keys() {
+    let key = plain(&P256.0, "a");
+    let extra = json!({"x": 1, "keys": [key], "issuer": "https://elsewhere.example"}).to_string();
+    assert_eq!(verdict(&extra, JwsAlgorithm::Es256, &signed(&P256.0, "a")), Ok(()));
+    let others = [plain(&RSA.0, "r"), plain(&ED25519.0, "e")];
+    assert_eq!(finds(&[others[0].clone(), key.clone(), others[1].clone()], &P256.0, "a"), Ok(()));
+    assert_eq!(finds(&[key.clone(), others[1].clone(), others[0].clone()], &P256.0, "a"), Ok(()));
+    for (document, fault) in [
+        (json!({}).to_string(), Fault::MissingMember("keys")),
+        (json!({"keys": key}).to_string(), Fault::BadMember("keys")),
+        (json!({"keys": null}).to_string(), Fault::BadMember("keys")),
+        (json!({"keys": "none"}).to_string(), Fault::BadMember("keys")),
+        (json!([key]).to_string(), Fault::NotJson),
+        (format!(r#"{{"keys":[],"keys":[{key}]}}"#), Fault::DuplicateMember),
+        (format!(r#"{{"keys":[],"key\u0073":[{key}]}}"#), Fault::DuplicateMember),
+        (String::new(), Fault::NotJson),
+    ] {
+        for backend in BACKENDS {
+            assert_eq!(read(&document, backend).err(), Some(fault), "{document}");
+        }
+    }
+}
+
+/// REQ-JWKS-03
+/// OPM-DSC-09
+#[test]
+fn keys_nobody_can_use_are_skipped_one_by_one() {
+    let good = plain(&RSA.0, "good");
+    let x = "A".repeat(43);
+    for useless in [
+        json!({"kty": "AKP", "alg": "ML-DSA-65", "pub": "AAAA", "kid": "good"}),
+        json!({"kty": "XYZ", "kid": "good"}),
+        json!({"kid": "good"}),
+        json!({"kty": 1}),
+        json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "good"}),
+        json!({"kty": "EC", "crv": "brainpoolP256r1", "x": x, "y": x}),
+        json!({"kty": "EC", "crv": "P-256", "x": x}),
+        json!({"kty": "EC", "crv": "P-256", "x": x, "y": 7}),
+        json!({"kty": "OKP", "crv": "X25519", "x": x}),
+        json!({"kty": "OKP", "crv": "Ed25519"}),
+        json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "good"}),
+        json!({"kty": "RSA", "n": "not base64url!", "e": "AQAB"}),
+        json!({"kty": "RSA", "e": "AQAB"}),
+        jwk(&RSA.0, json!({"kid": "good", "alg": "RS1"})),
+        jwk(&RSA.0, json!({"kid": "good", "alg": 256})),
+        json!({"kty": "oct", "k": "AAAA"}),
+        json!({}),
+        json!([]),
+        json!(null),
+        json!("key"),
+        json!(1e300),
+    ] {
+        for keys in [[useless.clone(), good.clone()], [good.clone(), useless.clone()]] {
+            assert_eq!(finds(&keys, &RSA.0, "good"), Ok(()), "{useless}");
+        }
+        assert_eq!(finds(&[useless], &RSA.0, "good"), Err(Untrusted::UnknownKey));
+    }
+    let huge = format!(r#"{{"keys":[{{"kty":"RSA","n":1e999}},{good}]}}"#);
+    assert_eq!(verdict(&huge, JwsAlgorithm::Rs256, &signed(&RSA.0, "good")), Ok(()));
+}
+
+/// REQ-JWKS-03
+#[test]
+fn a_member_name_twice_drops_that_key_only() {
+    let twice = plain(&OTHER_RSA.0, "twice").to_string().replacen("\"kid\"", "\"e\":\"AQAB\",\"kid\"", 1);
+    let document = format!(r#"{{"keys":[{twice},{}]}}"#, plain(&RSA.0, "good"));
+    assert_eq!(verdict(&document, JwsAlgorithm::Rs256, &signed(&RSA.0, "good")), Ok(()));
+    let lost = verdict(&document, JwsAlgorithm::Rs256, &signed(&OTHER_RSA.0, "twice"));
+    assert_eq!(lost, Err(Untrusted::UnknownKey));
+}
+
+/// REQ-JWKS-04
+#[test]
+fn a_private_key_serves_as_its_public_half_and_a_symmetric_one_not_at_all() {
+    for (key, private) in [&*RSA, &*P256, &*P384, &*ED25519] {
+        let private: Value = serde_json::from_str(private).expect("a JWK");
+        assert_eq!(finds(std::slice::from_ref(&private), key, key.key_id()), Ok(()));
+        for (keys, shows_secrets) in
+            [(vec![jwk(key, json!({})), private], true), (vec![jwk(key, json!({}))], false), (vec![], false)]
+        {
+            for backend in BACKENDS {
+                assert_eq!(read(&set(&keys), backend).expect("a set").shows_secrets(), shows_secrets);
+            }
+        }
+    }
+    let secret = b"0123456789abcdef0123456789abcdef";
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"s"}"#),
+        URL_SAFE_NO_PAD.encode(r#"{"sub":"somebody"}"#)
+    );
+    let mac = RustCrypto.hmac(JwsAlgorithm::Hs256.hash(), secret, input.as_bytes());
+    let mac = URL_SAFE_NO_PAD.encode(mac.as_bytes());
+    let document = set(&[json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": "s", "alg": "HS256"})]);
+    let verdict = verdict(&document, JwsAlgorithm::Hs256, &format!("{input}.{mac}"));
+    assert_eq!(verdict, Err(Untrusted::UnknownKey));
+    assert!(read(&document, &RustCrypto).expect("a set").shows_secrets());
+}
+
+/// REQ-JWKS-05
+/// REQ-JWKS-17
+#[test]
+fn a_key_serves_for_what_its_members_say() {
+    for (members, serves) in [
+        (json!({}), true),
+        (json!({"alg": null}), true),
+        (json!({"alg": null, "use": null}), true),
+        (json!({"use": "sig", "key_ops": ["verify"]}), true),
+        (json!({"use": "sig", "key_ops": ["verify", "sign"]}), true),
+        (json!({"use": null, "key_ops": ["verify"]}), true),
+        (json!({"use": "enc"}), false),
+        (json!({"use": "SIG"}), false),
+        (json!({"use": ["sig"]}), false),
+        (json!({"use": "enc", "key_ops": ["verify"]}), false),
+        (json!({"use": "sig", "key_ops": ["encrypt"]}), false),
+        (json!({"use": "sig", "key_ops": ["verify", "wrapKey"]}), false),
+        (json!({"use": null, "key_ops": []}), false),
+        (json!({"use": null, "key_ops": ["sign"]}), false),
+        (json!({"use": null, "key_ops": ["verify", "verify"]}), false),
+        (json!({"use": null, "key_ops": "verify"}), false),
+        (json!({"alg": "RS512"}), false),
+        (json!({"alg": "PS256"}), false),
+        (json!({"alg": "RSA-OAEP"}), false),
+        (json!({"alg": "rs256"}), false),
+        (json!({"kty": "EC"}), false),
+    ] {
+        let key = jwk(&RSA.0, members.clone());
+        let expected = if serves { Ok(()) } else { Err(Untrusted::UnknownKey) };
+        assert_eq!(finds(&[key], &RSA.0, RSA.0.key_id()), expected, "{members}");
+    }
+}
+
+/// REQ-JWKS-06
+#[test]
+fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_that() {
+    let algorithms = JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
+    for algorithm in algorithms {
+        let (key, private) = match algorithm {
+            JwsAlgorithm::Es256 => &*P256,
+            JwsAlgorithm::Es384 => &*P384,
+            JwsAlgorithm::EdDsa => &*ED25519,
+            _ => &*RSA,
+        };
+        let signer = SoftwareKey::from_jwk(private, Some(algorithm), &AwsLcRs).expect("it fits");
+        for (named, serves) in [(Value::Null, true), (json!(algorithm.name()), true), (json!("RS1"), false)] {
+            let published = jwk(key, json!({"alg": named, "kid": "a"}));
+            assert_eq!(finds(&[published], &signer, "a").is_ok(), serves, "{algorithm} with alg {named}");
+        }
+        // A key of another kind under the same name is no candidate.
+        let strangers: Vec<Value> = [&RSA.0, &P256.0, &P384.0, &ED25519.0]
+            .into_iter()
+            .filter(|other| other.public_key() != key.public_key())
+            .map(|other| plain(other, "a"))
+            .collect();
+        assert_eq!(finds(&strangers, &signer, "a"), Err(Untrusted::UnknownKey), "{algorithm}");
+    }
+    let renamed = jwk(&ED25519.0, json!({"alg": "Ed25519", "kid": "a"}));
+    assert_eq!(finds(&[renamed], &ED25519.0, "a"), Ok(()));
+}
+
+/// OPM-DSC-10
+/// OPM-DSC-11
+#[test]
+fn without_a_key_id_every_key_that_fits_is_tried() {
+    let nameless = token(&RSA.0, json!({"alg": "RS256"}));
+    let encryption = jwk(&OTHER_RSA.0, json!({"use": "enc", "alg": null}));
+    for (keys, expected) in [
+        (vec![plain(&RSA.0, "a")], Ok(())),
+        (vec![plain(&P256.0, "e"), plain(&RSA.0, "a"), plain(&ED25519.0, "o")], Ok(())),
+        (vec![encryption.clone(), plain(&RSA.0, "a")], Ok(())),
+        (vec![plain(&OTHER_RSA.0, "b"), plain(&RSA.0, "a")], Ok(())),
+        (vec![plain(&RSA.0, "a"), plain(&OTHER_RSA.0, "b")], Ok(())),
+        (vec![plain(&OTHER_RSA.0, "b")], Err(Untrusted::Signature)),
+        (vec![plain(&P256.0, "e"), encryption], Err(Untrusted::UnknownKey)),
+    ] {
+        for _ in 0..3 {
+            assert_eq!(verdict(&set(&keys), JwsAlgorithm::Rs256, &nameless), expected, "{}", set(&keys));
+        }
+    }
+}
+
+/// REQ-JWKS-08
+#[test]
+fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
+    let keys = [plain(&P256.0, "a"), plain(&OTHER_RSA.0, "a"), plain(&RSA.0, "a"), plain(&ED25519.0, "a")];
+    for signer in [&RSA.0, &OTHER_RSA.0, &P256.0, &ED25519.0] {
+        assert_eq!(finds(&keys, signer, "a"), Ok(()));
+    }
+    assert_eq!(finds(&keys[..2], &RSA.0, "a"), Err(Untrusted::Signature));
+    let twice = [jwk(&RSA.0, json!({"alg": "RS512"})), jwk(&RSA.0, json!({}))];
+    assert_eq!(finds(&twice, &RSA.0, RSA.0.key_id()), Ok(()));
+}
+
+/// REQ-JWKS-13
+#[test]
+fn numbers_with_leading_zero_octets_are_taken() {
+    let padded = |name: &str| {
+        let jwk = plain(&RSA.0, "a");
+        let number = URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a number")).expect("base64url");
+        URL_SAFE_NO_PAD.encode([&[0], &number[..]].concat())
+    };
+    let key = jwk(&RSA.0, json!({"kid": "a", "n": padded("n"), "e": padded("e")}));
+    assert_eq!(finds(&[key], &RSA.0, "a"), Ok(()));
+    for e in ["AQ", "Ag", "AA", "AQAA", ""] {
+        let key = jwk(&RSA.0, json!({"kid": "a", "e": e}));
+        assert_eq!(finds(&[key], &RSA.0, "a"), Err(Untrusted::UnknownKey), "e {e}");
+    }
+}
+
+/// REQ-JWKS-14
+#[test]
+fn coordinates_have_full_width() {
+    for (key, _) in [&*P256, &*P384, &*ED25519] {
+        let good = plain(key, "a");
+        let x = URL_SAFE_NO_PAD.decode(good["x"].as_str().expect("a number")).expect("base64url");
+        assert_eq!(finds(&[good], key, "a"), Ok(()));
+        for x in [&x[1..], &[&[0], &x[..]].concat(), &vec![0xff; x.len()], &[]] {
+            let key_set = [jwk(key, json!({"kid": "a", "x": URL_SAFE_NO_PAD.encode(x)}))];
+            assert!(finds(&key_set, key, "a").is_err(), "{}", key.algorithm());
+        }
+    }
+}
+
+/// REQ-JWKS-15
+#[test]
+fn a_key_id_is_compared_as_it_is() {
+    let long = "k".repeat(1000);
+    for kid in ["a", "A", "", "a/b?c=d", "../../etc/passwd", "' OR 1=1 --", "ключ", "a\u{0}b", &long] {
+        let keys = [plain(&P256.0, kid)];
+        assert_eq!(finds(&keys, &P256.0, kid), Ok(()), "{kid:?}");
+        for other in ["b", " a", "a ", "%61", "á"] {
+            assert_eq!(finds(&keys, &P256.0, other), Err(Untrusted::UnknownKey), "{kid:?} for {other:?}");
+        }
+    }
+    assert_eq!(finds(&[plain(&P256.0, "A")], &P256.0, "a"), Err(Untrusted::UnknownKey));
+    for kid in [json!(1), json!(true), json!(["1"]), json!({})] {
+        let keys = [jwk(&P256.0, json!({"kid": kid}))];
+        for token in [signed(&P256.0, "1"), token(&P256.0, json!({"alg": "ES256"}))] {
+            let verdict = verdict(&set(&keys), JwsAlgorithm::Es256, &token);
+            assert_eq!(verdict, Err(Untrusted::UnknownKey), "{kid}");
+        }
+    }
+}
+
+/// REQ-JWKS-16
+#[test]
+fn beside_encryption_keys_only_keys_marked_for_signatures_serve() {
+    let encryption = jwk(&OTHER_RSA.0, json!({"use": "enc", "alg": null, "kid": "enc"}));
+    let unmarked = jwk(&RSA.0, json!({"use": null}));
+    let marked = jwk(&RSA.0, json!({}));
+    let kid = RSA.0.key_id();
+    assert_eq!(finds(&[encryption.clone(), marked.clone()], &RSA.0, kid), Ok(()));
+    assert_eq!(finds(&[marked, encryption.clone()], &RSA.0, kid), Ok(()));
+    assert_eq!(finds(std::slice::from_ref(&unmarked), &RSA.0, kid), Ok(()));
+    assert_eq!(finds(&[unmarked.clone(), encryption.clone()], &RSA.0, kid), Err(Untrusted::UnknownKey));
+    assert_eq!(finds(&[encryption, unmarked], &OTHER_RSA.0, "enc"), Err(Untrusted::UnknownKey));
+}
+
+/// REQ-JWKS-18
+#[test]
+fn certificates_in_a_key_say_nothing() {
+    for certificate in [json!(["AAAA"]), json!([]), json!("garbage"), json!([OTHER_RSA.0.public_jwk()])] {
+        let keys = [jwk(
+            &RSA.0,
+            json!({
+                "kid": "a", "x5c": certificate, "x5t": "AAAA", "x5t#S256": 1, "x5u": "https://elsewhere.example/"
+            }),
+        )];
+        assert_eq!(finds(&keys, &RSA.0, "a"), Ok(()), "{certificate}");
+        assert_eq!(finds(&keys, &OTHER_RSA.0, "a"), Err(Untrusted::Signature), "{certificate}");
+    }
+}
+
+/// REQ-JWKS-19
+#[test]
+fn two_hundred_keys_are_read_and_eight_are_tried() {
+    let stranger = |kid: String| plain(&P256.0, &kid);
+    let filled = |before: usize| {
+        let mut keys: Vec<Value> = (0..before).map(|at| stranger(format!("k{at}"))).collect();
+        keys.push(plain(&ED25519.0, "last"));
+        keys
+    };
+    assert_eq!(finds(&filled(199), &ED25519.0, "last"), Ok(()));
+    assert_eq!(finds(&filled(200), &ED25519.0, "last"), Err(Untrusted::UnknownKey));
+    let repeated = |others: usize| {
+        let mut keys = vec![plain(&OTHER_RSA.0, "same"); others];
+        keys.push(plain(&RSA.0, "same"));
+        keys
+    };
+    assert_eq!(finds(&repeated(7), &RSA.0, "same"), Ok(()));
+    assert_eq!(finds(&repeated(8), &RSA.0, "same"), Err(Untrusted::Signature));
+}
+
+/// REQ-JWKS-21
+#[test]
+fn the_own_keys_have_names_of_their_own_and_an_old_one_stays_registered_beside_the_new() {
+    let keys = [&*RSA, &*OTHER_RSA, &*P256, &*P384, &*ED25519];
+    for (at, (key, private)) in keys.iter().enumerate() {
+        assert_eq!(key.key_id().len(), 43, "a SHA-256 thumbprint");
+        for backend in BACKENDS {
+            let again = SoftwareKey::from_jwk(private, Some(key.algorithm()), backend).expect("it is read back");
+            assert_eq!(again.key_id(), key.key_id());
+        }
+        assert!(keys[..at].iter().all(|(other, _)| other.key_id() != key.key_id()));
+    }
+    let (old, new) = (&P256.0, &P384.0);
+    let auth = ClientAuth::PrivateKeyJwt { algorithm: new.algorithm(), key_id: Some(new.key_id().into()) };
+    let config = client("https://op.example")
+        .public_key(old.public_jwk())
+        .public_key(new.public_jwk())
+        .client_auth(auth)
+        .build()
+        .expect("it is valid");
+    let document: Value = serde_json::from_str(&config.registration_document()).expect("JSON");
+    let registered = document["jwks"]["keys"].as_array().expect("keys").iter();
+    let registered: Vec<Option<&str>> = registered.map(|key| key["kid"].as_str()).collect();
+    assert_eq!(registered, [Some(old.key_id()), Some(new.key_id())]);
+}
