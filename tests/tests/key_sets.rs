@@ -283,6 +283,9 @@ fn numbers_with_leading_zero_octets_are_taken() {
     };
     let key = jwk(&RSA.0, json!({"kid": "a", "n": padded("n"), "e": padded("e")}));
     assert_eq!(finds(&[key], &RSA.0, "a"), Ok(()));
+    let short = URL_SAFE_NO_PAD.encode([&[0, 0], &[0xff; 255][..]].concat());
+    let key = jwk(&RSA.0, json!({"kid": "a", "n": short}));
+    assert_eq!(finds(&[key], &RSA.0, "a"), Err(Untrusted::UnknownKey), "zeros do not make 2040 bits long enough");
     for e in ["AQ", "Ag", "AA", "AQAA", ""] {
         let key = jwk(&RSA.0, json!({"kid": "a", "e": e}));
         assert_eq!(finds(&[key], &RSA.0, "a"), Err(Untrusted::UnknownKey), "e {e}");
