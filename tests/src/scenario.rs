@@ -1,0 +1,278 @@
+//! One row of the scenario table: a provider that does something, a client set up in some way, and what comes of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ciba_core::{
+    AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
+    ConfigError, Endpoint as AskedEndpoint, Failure, Hint, MetadataError, ProviderMetadata, SoftwareKey,
+    crypto::RustCrypto, jose::JwsAlgorithm,
+};
+use ciba_test_op::{
+    AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule, Script, TestKey,
+};
+
+/// The client's id at the provider.
+pub const CLIENT: &str = "client-1";
+const SECRET: &str = "a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike";
+
+/// How the client authenticates.
+#[derive(Debug, Clone, Copy)]
+pub enum Auth {
+    /// `private_key_jwt`.
+    Key(JwsAlgorithm),
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+    /// `client_secret_jwt`.
+    SecretJwt(JwsAlgorithm),
+    /// `none`.
+    None,
+}
+
+/// Changes something that is being built.
+pub type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
+
+/// A row. Start with [`Scenario::new`] and change what it is about.
+#[allow(missing_debug_implementations, reason = "made of closures")]
+pub struct Scenario {
+    /// Names it in failures.
+    pub name: String,
+    /// What the provider does differently.
+    pub script: Script,
+    /// The client's authentication.
+    pub auth: Auth,
+    /// The client's id.
+    pub client_id: String,
+    /// The algorithm of ID Tokens.
+    pub id_token_alg: JwsAlgorithm,
+    /// The provider before the client is added.
+    pub provider: Arc<dyn Fn(&str) -> ProviderConfig + Send + Sync>,
+    /// The issuer's path, behind host and port.
+    pub issuer_path: &'static str,
+    /// The authentication request.
+    pub request: Arc<dyn Fn() -> AuthRequest + Send + Sync>,
+    /// The client's further settings.
+    pub client: Change<ClientConfigBuilder>,
+    /// Repairs the metadata by hand.
+    pub metadata: Change<ProviderMetadata>,
+    /// What comes of it, in the words of [`of_failure`] or [`authenticated`].
+    pub expected: String,
+    /// How many requests the backchannel, the token and the key-set endpoint see.
+    pub requests: [usize; 3],
+    /// The rules the provider finds broken, because of what the row makes it do.
+    pub breaks: Vec<Rule>,
+    /// Looks at the provider's record and at the authentication.
+    pub check: Arc<dyn Fn(&Provider, Option<&Authentication>) + Send + Sync>,
+}
+
+impl Scenario {
+    /// A person who approves after two pending answers, a client with an ES256 key: one request, three polls, one fetch.
+    #[must_use]
+    pub fn new(name: impl Into<String>, script: Script) -> Self {
+        Self {
+            name: name.into(),
+            script,
+            auth: Auth::Key(JwsAlgorithm::Es256),
+            client_id: CLIENT.into(),
+            id_token_alg: JwsAlgorithm::Rs256,
+            provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
+            issuer_path: "",
+            request: Arc::new(|| AuthRequest::new(Hint::Login("approve".into())).binding_message("W4SCT")),
+            client: Arc::new(|builder| builder),
+            metadata: Arc::new(|metadata| metadata),
+            expected: "authenticated user-approve".into(),
+            requests: [1, 3, 1],
+            breaks: Vec::new(),
+            check: Arc::new(|_, _| {}),
+        }
+    }
+
+    /// With another person's hint.
+    #[must_use]
+    pub fn hint(self, hint: &'static str) -> Self {
+        self.request(move || AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT"))
+    }
+
+    /// With another request.
+    #[must_use]
+    pub fn request(mut self, request: impl Fn() -> AuthRequest + Send + Sync + 'static) -> Self {
+        self.request = Arc::new(request);
+        self
+    }
+
+    /// With another authentication.
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// With another algorithm of ID Tokens.
+    #[must_use]
+    pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.id_token_alg = algorithm;
+        self
+    }
+
+    /// At another provider.
+    #[must_use]
+    pub fn provider(mut self, make: impl Fn(&str) -> ProviderConfig + Send + Sync + 'static) -> Self {
+        self.provider = Arc::new(make);
+        self
+    }
+
+    /// With a client set up further.
+    #[must_use]
+    pub fn client(
+        mut self,
+        change: impl Fn(ClientConfigBuilder) -> ClientConfigBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.client = Arc::new(change);
+        self
+    }
+
+    /// Expects a result and numbers of requests at the backchannel, the token and the key-set endpoint.
+    #[must_use]
+    pub fn ends(mut self, expected: &str, requests: [usize; 3]) -> Self {
+        self.expected = expected.into();
+        self.requests = requests;
+        self
+    }
+
+    /// Expects one rule to be found broken.
+    #[must_use]
+    pub fn breaks(mut self, rule: Rule) -> Self {
+        self.breaks.push(rule);
+        self
+    }
+
+    /// Looks at more.
+    #[must_use]
+    pub fn check(mut self, check: impl Fn(&Provider, Option<&Authentication>) + Send + Sync + 'static) -> Self {
+        self.check = Arc::new(check);
+        self
+    }
+
+    /// The key that signs assertions, when there is one.
+    ///
+    /// # Panics
+    ///
+    /// When there is no test key for the algorithm.
+    #[must_use]
+    pub fn key(&self) -> Option<SoftwareKey> {
+        let Auth::Key(algorithm) = self.auth else { return None };
+        let pem = TestKey::client_for(algorithm).expect("there is a key for it").private_pem();
+        Some(SoftwareKey::from_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
+    }
+
+    /// The provider behind this issuer.
+    ///
+    /// # Panics
+    ///
+    /// When the row makes no sense.
+    #[must_use]
+    pub fn op(&self, issuer: &str) -> Provider {
+        let secret = || ClientSecret::new(SECRET);
+        let authentication = match self.auth {
+            Auth::Key(algorithm) => ClientAuthentication::PrivateKeyJwt {
+                keys: vec![TestKey::client_for(algorithm).expect("there is a key for it").public_jwk(algorithm)],
+                algorithms: vec![algorithm],
+            },
+            Auth::Basic => ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false },
+            Auth::Post => ClientAuthentication::ClientSecretPost { secret: secret() },
+            Auth::SecretJwt(algorithm) => ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm },
+            Auth::None => ClientAuthentication::None,
+        };
+        let client = Client::new(&self.client_id, authentication)
+            .id_token_alg(self.id_token_alg)
+            .audience(AudienceMode::IssuerOnly);
+        let issuer = format!("{issuer}{}", self.issuer_path);
+        let mut provider = Provider::new((self.provider)(&issuer).client(client)).expect("the row makes sense");
+        provider.script(self.script.clone());
+        provider
+    }
+
+    /// The client for metadata as it was discovered, or what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The first finding, in words.
+    ///
+    /// # Panics
+    ///
+    /// When the row makes no sense.
+    pub fn configure(&self, found: Result<ProviderMetadata, MetadataError>) -> Result<Arc<ClientConfig>, String> {
+        let metadata = found.map_err(|error| match error {
+            MetadataError::Unusable(fault) => format!("metadata: {fault}"),
+            MetadataError::Untrusted(check) => format!("metadata: untrusted {}", check.name()),
+            error => format!("metadata: {error}"),
+        })?;
+        let secret = || ClientSecret::new(SECRET);
+        let auth = match self.auth {
+            Auth::Key(algorithm) => {
+                let key_id = self.key().map(|key| key.key_id().into());
+                ClientAuth::PrivateKeyJwt { algorithm, key_id }
+            }
+            Auth::Basic => ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::default() },
+            Auth::Post => ClientAuth::ClientSecretPost { secret: secret() },
+            Auth::SecretJwt(algorithm) => ClientAuth::ClientSecretJwt { secret: secret(), algorithm },
+            Auth::None => ClientAuth::None,
+        };
+        let id = ClientId::new(self.client_id.as_str()).expect("the row makes sense");
+        let builder = ClientConfig::builder((self.metadata)(metadata), id)
+            .client_auth(auth)
+            .id_token_algorithm(self.id_token_alg);
+        (self.client)(builder).build().map_err(|findings| match findings.iter().next() {
+            Some(ConfigError::Missing { member }) => format!("config: missing {member}"),
+            Some(ConfigError::NotListed { member, .. }) => format!("config: not listed in {member}"),
+            other => format!("config: {other:?}"),
+        })
+    }
+}
+
+/// What came of a row, the same for every driver.
+#[derive(Debug)]
+pub struct Outcome {
+    /// In the words of [`of_failure`] and [`authenticated`].
+    pub result: String,
+    /// What the provider saw and says.
+    pub report: Report,
+}
+
+impl Outcome {
+    /// How many requests the backchannel, the token and the key-set endpoint saw.
+    #[must_use]
+    pub fn requests(&self) -> [usize; 3] {
+        let seen: BTreeMap<_, _> = self.report.requests.iter().copied().collect();
+        [Endpoint::Backchannel, Endpoint::Token, Endpoint::KeySet]
+            .map(|endpoint| seen.get(&endpoint).copied().unwrap_or_default())
+    }
+}
+
+/// An authentication in words.
+#[must_use]
+pub fn authenticated(authentication: &Authentication) -> String {
+    format!("authenticated {}", authentication.subject().unwrap_or("nobody"))
+}
+
+/// A failure in words: kind, then check, fault, error code or status, whichever there is.
+#[must_use]
+pub fn of_failure(failure: &Failure) -> String {
+    let answer = failure.server_answer().map(|answer| {
+        answer.code().map_or_else(|| answer.status().to_string(), |code| format!("{} {}", answer.status(), code.name()))
+    });
+    let detail = match failure {
+        Failure::Untrusted(check) => Some(check.name().to_owned()),
+        Failure::ProviderMisbehaved(misbehaviour) => {
+            let endpoint = match misbehaviour.endpoint {
+                AskedEndpoint::BackchannelAuthentication => "backchannel",
+                endpoint => endpoint.name(),
+            };
+            Some(format!("{endpoint}: {}", misbehaviour.fault))
+        }
+        Failure::Unreachable(unreachable) => Some(format!("{:?}", unreachable.target)),
+        _ => answer,
+    };
+    detail.map_or_else(|| failure.name().to_owned(), |detail| format!("{} {detail}", failure.name()))
+}
