@@ -234,6 +234,7 @@ fn no_request_is_made_at_or_after_the_deadline() {
 }
 
 /// The lifetime counts from the sending of the authentication request, not from its answer.
+/// REQ-ACK-11
 #[test]
 fn the_deadline_counts_from_the_sending_of_the_request() {
     let mut sim = Sim::new(Setup::new(5, 60));
@@ -419,48 +420,6 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
         }
         end(&mut sim);
         assert!(matches!(sim.finish().expect_err("it was refused"), Failure::Refused(_)), "{how}");
-    }
-}
-
-/// REQ-POLL-29
-#[test]
-fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
-    for (say, second_request) in [(TOKENS, false), (TOKENS, true), (PENDING, true), (Say::Error("access_denied"), true)]
-    {
-        let mut sim = at_first_request(Setup::new(5, 600));
-        sim.perform(say);
-        let first = sim.open.take().expect("in flight");
-        sim.advance(41_000);
-        assert!(matches!(sim.poll(), Said::Wait(_)), "counted as lost");
-        if second_request {
-            assert_eq!(sim.run(), TOKEN);
-        }
-        sim.deliver(first);
-        match say {
-            Say::Tokens(_) => {
-                assert_eq!(sim.flow.stage(), Stage::Verifying);
-                assert_eq!(sim.run(), Said::Done);
-                assert!(sim.finish().is_ok());
-            }
-            _ => assert_eq!(sim.flow.stage(), Stage::Redeeming),
-        }
-    }
-}
-
-/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is worth nothing.
-///
-/// REQ-POLL-30
-#[test]
-fn a_late_200_that_cannot_be_used_ends_the_flow() {
-    for say in [Say::Garbage, Say::Tokens(Forgery::Missing)] {
-        let mut sim = at_first_request(Setup::new(5, 600));
-        sim.perform(say);
-        let first = sim.open.take().expect("in flight");
-        sim.advance(41_000);
-        assert!(matches!(sim.poll(), Said::Wait(_)), "counted as lost");
-        sim.deliver(first);
-        assert_eq!(sim.run(), Said::Done);
-        assert!(matches!(sim.finish(), Err(Failure::ProviderMisbehaved(_))), "{say:?}");
     }
 }
 

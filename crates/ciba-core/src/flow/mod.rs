@@ -328,9 +328,7 @@ impl Phase {
     /// An answer that nobody waits for any more; says whether it changed anything.
     fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, bool) {
         let taken = match (&self, answer) {
-            (Self::Pending(pending), Answer::Response(response)) => {
-                redeeming::late(response, &pending.grant, tick)
-            }
+            (Self::Pending(pending), Answer::Response(response)) => redeeming::late(response, &pending.grant, tick),
             (Self::Redeeming(redeeming), Answer::Response(response)) => {
                 redeeming::late(response, &redeeming.grant, tick)
             }

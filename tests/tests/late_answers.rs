@@ -1,0 +1,61 @@
+//! What comes after its time: a 200 counts whenever it comes, nothing else does.
+#![allow(missing_docs)]
+
+use ciba_core::{Endpoint, Failure, Stage};
+use ciba_tests::{
+    model::{Forgery, Say},
+    sim::{Said, Setup, Sim},
+};
+
+const PENDING: Say = Say::Pending(None, None);
+const TOKENS: Say = Say::Tokens(Forgery::None);
+const TOKEN: Said = Said::Transmit(Endpoint::Token);
+
+/// A flow whose first token request is open.
+fn at_first_request(setup: Setup) -> Sim {
+    let mut sim = Sim::new(setup);
+    assert_eq!(sim.run(), TOKEN);
+    sim
+}
+
+/// REQ-POLL-29
+#[test]
+fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
+    for (say, second_request) in [(TOKENS, false), (TOKENS, true), (PENDING, true), (Say::Error("access_denied"), true)]
+    {
+        let mut sim = at_first_request(Setup::new(5, 600));
+        sim.perform(say);
+        let first = sim.open.take().expect("in flight");
+        sim.advance(41_000);
+        assert!(matches!(sim.poll(), Said::Wait(_)), "counted as lost");
+        if second_request {
+            assert_eq!(sim.run(), TOKEN);
+        }
+        sim.deliver(first);
+        match say {
+            Say::Tokens(_) => {
+                assert_eq!(sim.flow.stage(), Stage::Verifying);
+                assert_eq!(sim.run(), Said::Done);
+                assert!(sim.finish().is_ok());
+            }
+            _ => assert_eq!(sim.flow.stage(), Stage::Redeeming),
+        }
+    }
+}
+
+/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is worth nothing.
+///
+/// REQ-POLL-30
+#[test]
+fn a_late_200_that_cannot_be_used_ends_the_flow() {
+    for say in [Say::Garbage, Say::Tokens(Forgery::Missing)] {
+        let mut sim = at_first_request(Setup::new(5, 600));
+        sim.perform(say);
+        let first = sim.open.take().expect("in flight");
+        sim.advance(41_000);
+        assert!(matches!(sim.poll(), Said::Wait(_)), "counted as lost");
+        sim.deliver(first);
+        assert_eq!(sim.run(), Said::Done);
+        assert!(matches!(sim.finish(), Err(Failure::ProviderMisbehaved(_))), "{say:?}");
+    }
+}
