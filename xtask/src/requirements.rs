@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const REQUIREMENTS: Gate = Gate { name: "requirements", run: |sh| print(sh, STRICT, false) };
 
 /// Whether an open rule that is owed a test by now makes `cargo xtask ci` red. The one place to change it.
-const STRICT: bool = false;
+const STRICT: bool = true;
 
 /// Sections owed in full: every MUST, and every row of what a misbehaving provider may do.
 const OWED: [&str; 17] = [
