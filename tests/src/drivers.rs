@@ -28,6 +28,7 @@ const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 /// How long everybody listens for strays after the end, on the shared clock.
 const QUIET: Duration = Duration::from_secs(60);
 
+type Driver = fn(&Scenario) -> Outcome;
 type Ended = Result<Box<Authentication>, String>;
 
 /// Runs rows on all four drivers and compares.
@@ -36,8 +37,7 @@ type Ended = Result<Box<Authentication>, String>;
 ///
 /// With the list of everything that differs from what the rows expect.
 pub fn run(rows: Vec<Scenario>) {
-    let drivers: [(&str, fn(&Scenario) -> Outcome); 4] =
-        [("core", core), ("reqwest", reqwest), ("ureq", ureq), ("toy", toy_adapter)];
+    let drivers: [(&str, Driver); 4] = [("core", core), ("reqwest", reqwest), ("ureq", ureq), ("toy", toy_adapter)];
     let mut wrong = Vec::new();
     for row in &rows {
         for (driver, run) in drivers {

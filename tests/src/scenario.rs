@@ -33,6 +33,9 @@ pub enum Auth {
 /// Changes something that is being built.
 pub type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
+/// Looks at the provider's record and at the authentication, when there is one.
+pub type Check = Arc<dyn Fn(&Provider, Option<&Authentication>) + Send + Sync>;
+
 /// A row. Start with [`Scenario::new`] and change what it is about.
 #[allow(missing_debug_implementations, reason = "made of closures")]
 pub struct Scenario {
@@ -63,7 +66,7 @@ pub struct Scenario {
     /// The rules the provider finds broken, because of what the row makes it do.
     pub breaks: Vec<Rule>,
     /// Looks at the provider's record and at the authentication.
-    pub check: Arc<dyn Fn(&Provider, Option<&Authentication>) + Send + Sync>,
+    pub check: Check,
 }
 
 impl Scenario {

@@ -1,0 +1,181 @@
+//! Answers of the backchannel authentication endpoint (ACK).
+
+use ciba_core::Policy;
+use ciba_test_op::{Act, Amendment, Endpoint, Script, ScriptedAnswer};
+use ciba_tests::drivers::run;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::{ack, ack_answer, gaps, plain, row};
+
+/// OPM-ACK-01
+/// OPM-ACK-02
+/// OPM-ACK-10
+/// OPM-ACK-12
+/// OPM-ACK-14
+#[test]
+fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
+    let mut rows = vec![
+        ack("no auth_req_id", Amendment::new().remove("auth_req_id"))
+            .ends("provider_misbehaved backchannel: auth_req_id is missing", [1, 0, 0]),
+        ack("null for an auth_req_id", Amendment::new().set("auth_req_id", Value::Null))
+            .ends("provider_misbehaved backchannel: auth_req_id is missing", [1, 0, 0]),
+        ack("no expires_in", Amendment::new().remove("expires_in"))
+            .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
+    ];
+    for (name, value) in [("a number", json!(7)), ("an object", json!({})), ("empty", json!(""))] {
+        rows.push(
+            ack(&format!("auth_req_id {name}"), Amendment::new().set("auth_req_id", value))
+                .ends("provider_misbehaved backchannel: auth_req_id cannot be used", [1, 0, 0]),
+        );
+    }
+    for media_type in ["text/html", ""] {
+        rows.push(
+            ack(&format!("media type {media_type:?}"), Amendment::new().media_type(media_type))
+                .ends("provider_misbehaved backchannel: its media type is not application/json", [1, 0, 0]),
+        );
+    }
+    for body in ["[]", "null", "", "{\"auth_req_id\":\"1c266114-a1be\",\"expi"] {
+        rows.push(
+            ack_answer(&format!("body {body:?}"), ScriptedAnswer::json(200, body))
+                .ends("provider_misbehaved backchannel: it is not a JSON object", [1, 0, 0]),
+        );
+    }
+    rows.push(
+        ack("trailing bytes", Amendment::new().append("{}"))
+            .ends("provider_misbehaved backchannel: it is not a JSON object", [1, 0, 0]),
+    );
+    run(rows);
+}
+
+/// OPM-ACK-03
+/// OPM-ACK-04
+/// OPM-ACK-05
+/// OPM-ACK-06
+#[test]
+fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_again() {
+    let codes = [
+        "unknown_user_id",
+        "expired_id_token_hint",
+        "invalid_id_token_hint",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "expired_login_hint_token",
+        "missing_user_code",
+        "invalid_user_code",
+        "invalid_binding_message",
+    ];
+    let mut rows: Vec<_> = codes
+        .iter()
+        .map(|code| ack_answer(code, ScriptedAnswer::error(400, code)).ends(&format!("refused 400 {code}"), [1, 0, 0]))
+        .collect();
+    let invalid_client = || ScriptedAnswer::error(401, "invalid_client");
+    rows.push(ack_answer("401", invalid_client()).ends("refused 401 invalid_client", [1, 0, 0]));
+    rows.push(
+        ack_answer("401 with challenge", invalid_client().header("www-authenticate", "Basic realm=\"op\""))
+            .ends("refused 401 invalid_client", [1, 0, 0]),
+    );
+    rows.push(plain("really unknown").hint("nobody").ends("refused 400 unknown_user_id", [1, 0, 0]));
+    run(rows);
+}
+
+/// OPM-ACK-07
+/// OPM-ACK-08
+#[test]
+fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds() {
+    let mut rows = vec![plain("absent")];
+    for raw in ["0", "-3", "null", "\"three\"", "true", "[]", "1e400"] {
+        rows.push(ack(&format!("interval {raw}"), Amendment::new().raw_members(&format!("\"interval\":{raw},"))));
+    }
+    let faster = |least: u128| {
+        move |provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>| {
+            assert!(gaps(provider).into_iter().all(|gap| gap >= least), "{:?}", gaps(provider));
+        }
+    };
+    let mut rows: Vec<_> = rows.into_iter().map(|row| row.check(faster(5_000))).collect();
+    // What can be read as a number is one: rounded up, never down (REQ-ACK-14), and at least once before the end.
+    for raw in ["2.5", "\"3\""] {
+        let amendment = Amendment::new().raw_members(&format!("\"interval\":{raw},"));
+        rows.push(ack(&format!("interval {raw}"), amendment).check(faster(3_000)));
+    }
+    for raw in ["1e3", "1000000000"] {
+        let amendment = Amendment::new().raw_members(&format!("\"interval\":{raw},"));
+        rows.push(ack(&format!("interval {raw}"), amendment).ends("expired", [1, 1, 0]));
+    }
+    run(rows);
+}
+
+/// OPM-ACK-09
+#[test]
+fn a_lifetime_that_is_no_lifetime_is_refused_and_a_huge_one_is_no_overflow() {
+    let mut rows = vec![
+        ack("expires_in null", Amendment::new().set("expires_in", Value::Null))
+            .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
+    ];
+    for raw in ["0", "-1", "true", "\"soon\""] {
+        let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
+        rows.push(
+            ack(&format!("expires_in {raw}"), amendment)
+                .ends("provider_misbehaved backchannel: expires_in cannot be used", [1, 0, 0]),
+        );
+    }
+    for raw in ["9007199254740993", "18446744073709551616", "1e30"] {
+        let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
+        rows.push(ack(&format!("expires_in {raw}"), amendment));
+    }
+    run(rows);
+}
+
+/// OPM-ACK-11
+/// OPM-ACK-13
+/// OPM-ACK-15
+#[test]
+fn unusual_and_legal_acknowledgements_are_taken() {
+    run(vec![
+        ack("charset", Amendment::new().media_type("application/json;charset=UTF-8")),
+        ack("upper case", Amendment::new().media_type("APPLICATION/JSON")),
+        ack("more members", Amendment::new().set("extra", json!({"deep": [1, null]})).set("links", json!([]))),
+        ack("4 KiB", Amendment::new().set("auth_req_id", "a".repeat(4096)))
+            .check(|provider, _| {
+                let sent = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
+                for exchange in sent {
+                    assert_eq!(exchange.parameter("auth_req_id"), Some("a".repeat(4096)), "returned unchanged");
+                }
+            })
+            .ends("refused 400 invalid_grant", [1, 1, 0])
+            // The provider gave out another one.
+            .breaks(ciba_test_op::Rule::AuthReqId),
+    ]);
+}
+
+/// OPM-ACK-16
+/// OPM-ACK-17
+/// OPM-ACK-18
+#[test]
+fn an_authentication_request_is_sent_once_whatever_comes_back() {
+    let every = |act| Script::new().every(Endpoint::Backchannel, act);
+    let tiny = |mut policy: Policy| {
+        policy.authentication_timeout = Duration::from_millis(200);
+        policy
+    };
+    run(vec![
+        ack_answer("503", ScriptedAnswer::status(503)).ends("refused 503", [1, 0, 0]),
+        ack_answer("429", ScriptedAnswer::status(429).header("retry-after", "1")).ends("refused 429", [1, 0, 0]),
+        row("dropped before", every(Act::DropBefore)).ends("indeterminate", [1, 0, 0]),
+        row("dropped after", every(Act::DropAfter)).ends("indeterminate", [1, 0, 0]),
+        row("broken off", every(Act::DropInside(10))).ends("indeterminate", [1, 0, 0]),
+        row("held for ever", every(Act::HoldForever))
+            .client(move |builder| builder.policy(tiny(Policy::default())))
+            .ends("indeterminate", [1, 0, 0]),
+        ack_answer("307", ScriptedAnswer::redirect(307, "/trap"))
+            .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
+        ack_answer("308", ScriptedAnswer::redirect(308, "https://elsewhere.example/bc"))
+            .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
+        ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", [1, 0, 0]),
+        ack_answer("400 and nothing", ScriptedAnswer::status(400)).ends(
+            "provider_misbehaved backchannel: its status means nothing here and it has no error member",
+            [1, 0, 0],
+        ),
+    ]);
+}

@@ -1,0 +1,63 @@
+//! The scenario table: every row runs in simulated time, through both adapters and through the toy adapter, and has to
+//! end the same way after the same number of requests, without the provider finding fault with the client.
+
+mod acknowledgement;
+mod client;
+mod id_token;
+mod idura;
+mod metadata;
+mod polling;
+
+use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer};
+use ciba_tests::scenario::Scenario;
+
+const APPROVED: &str = "authenticated user-approve";
+
+fn row(name: impl Into<String>, script: Script) -> Scenario {
+    Scenario::new(name, script)
+}
+
+fn plain(name: impl Into<String>) -> Scenario {
+    row(name, Script::new())
+}
+
+fn ack(name: &str, amendment: Amendment) -> Scenario {
+    row(name, Script::new().acknowledgement(amendment))
+}
+
+fn ack_answer(name: &str, answer: ScriptedAnswer) -> Scenario {
+    row(name, Script::new().nth(Endpoint::Backchannel, 1, Act::Answer(answer)))
+}
+
+/// The third poll is answered like this.
+fn third(name: &str, answer: ScriptedAnswer) -> Scenario {
+    row(name, Script::new().nth(Endpoint::Token, 3, Act::Answer(answer)))
+}
+
+fn tokens(name: &str, amendment: Amendment) -> Scenario {
+    row(name, Script::new().token_response(amendment))
+}
+
+fn id_token(name: &str, edit: IdTokenEdit) -> Scenario {
+    row(name, Script::new().id_token(edit))
+}
+
+fn keys(name: &str, edit: KeySetEdit) -> Scenario {
+    row(name, Script::new().keys(edit))
+}
+
+fn metadata(name: &str, amendment: Amendment) -> Scenario {
+    row(name, Script::new().metadata(amendment))
+}
+
+/// The gaps between the end of an answer and the next token request, in milliseconds; the first counts from the
+/// acknowledgement.
+fn gaps(provider: &ciba_test_op::Provider) -> Vec<u128> {
+    let seen: Vec<_> = provider
+        .exchanges()
+        .iter()
+        .filter(|exchange| matches!(exchange.endpoint, Endpoint::Backchannel | Endpoint::Token))
+        .collect();
+    let gap = |pair: &[&ciba_test_op::Exchange]| pair[1].arrived.since(pair[0].ended.expect("it is over")).as_millis();
+    seen.windows(2).map(gap).collect()
+}

@@ -1,0 +1,87 @@
+//! Metadata and key sets (DSC).
+
+use ciba_core::jose::JwsAlgorithm;
+use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey};
+use ciba_tests::drivers::run;
+use serde_json::json;
+
+use crate::{APPROVED, id_token, keys, metadata, plain, row};
+
+/// OPM-DSC-01
+/// OPM-DSC-05
+/// OPM-DSC-06
+/// OPM-DSC-07
+/// OPM-DSC-08
+#[test]
+fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
+    let answer = |answer| Script::new().every(Endpoint::Discovery, Act::Answer(answer));
+    let modes = "backchannel_token_delivery_modes_supported";
+    run(vec![
+        metadata("another issuer", Amendment::new().set("issuer", "https://op.example.evil"))
+            .ends("metadata: untrusted discovery-issuer", [0; 3]),
+        metadata("no backchannel endpoint", Amendment::new().remove("backchannel_authentication_endpoint"))
+            .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
+        metadata("no poll mode", Amendment::new().set(modes, json!(["ping", "push"])))
+            .ends("config: not listed in backchannel_token_delivery_modes_supported", [0; 3]),
+        metadata("plain http", Amendment::new().set("token_endpoint", "http://op.example/token"))
+            .ends("metadata: token_endpoint cannot be used", [0; 3]),
+        row("html", answer(ScriptedAnswer::html(200))).ends("metadata: its media type is not application/json", [0; 3]),
+        row("array", answer(ScriptedAnswer::json(200, "[]"))).ends("metadata: it is not a JSON object", [0; 3]),
+        metadata("truncated", Amendment::new().truncate(60)).ends("metadata: it is not a JSON object", [0; 3]),
+        row("endless", Script::new().every(Endpoint::Discovery, Act::Endless))
+            .ends("metadata: it is too large", [0; 3]),
+    ]);
+}
+
+/// OPM-DSC-02
+/// OPM-DSC-03
+#[test]
+fn metadata_behind_a_path_and_without_browser_members_is_taken() {
+    let mut with_path = plain("issuer with path and slash");
+    with_path.issuer_path = "/tenant/one/";
+    let mut no_slash = plain("issuer with path");
+    no_slash.issuer_path = "/tenant";
+    let browser = ["authorization_endpoint", "response_types_supported", "registration_endpoint"];
+    let bare = browser.iter().fold(Amendment::new(), |amendment, member| amendment.remove(member));
+    run(vec![with_path, no_slash, metadata("no browser members", bare)]);
+}
+
+/// OPM-DSC-09
+/// OPM-DSC-10
+/// OPM-DSC-11
+#[test]
+fn key_sets_with_strange_company_still_verify() {
+    let strange = vec![
+        json!({"kty": "AKP", "alg": "ML-DSA-65", "kid": "pq", "pub": "AAAA"}),
+        json!({"kty": "EC", "crv": "P-999", "kid": "curve", "x": "AA", "y": "AA"}),
+        json!({"kty": "RSA", "alg": "XS256", "kid": "alg", "n": "AQAB", "e": "AQAB"}),
+        json!({"kty": "nonsense"}),
+        json!(17),
+    ];
+    let several = vec![TestKey::StrangerRsa.public_jwk(JwsAlgorithm::Rs256)];
+    run(vec![
+        keys("unusable keys", KeySetEdit::Prepend(strange)),
+        id_token("no kid, one key fits", IdTokenEdit::remove_header("kid")),
+        row(
+            "no kid, several fit",
+            Script::new().id_token(IdTokenEdit::remove_header("kid")).keys(KeySetEdit::Prepend(several)),
+        ),
+    ]);
+}
+
+/// OPM-DSC-12
+/// OPM-DSC-13
+#[test]
+fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
+    let every = |act| Script::new().every(Endpoint::KeySet, act);
+    let away = "unreachable Endpoint(KeySet)";
+    let once = |answer| Script::new().nth(Endpoint::KeySet, 1, Act::Answer(answer));
+    run(vec![
+        row("rotated just before signing", Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce))),
+        row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, [1, 3, 2]),
+        row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, [1, 3, 2]),
+        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends(away, [1, 3, 11]),
+        row("html for ever", every(Act::Answer(ScriptedAnswer::html(200)))).ends(away, [1, 3, 11]),
+        row("dropped for ever", every(Act::DropBefore)).ends(away, [1, 3, 11]),
+    ]);
+}
