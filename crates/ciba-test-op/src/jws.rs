@@ -28,6 +28,8 @@ pub(crate) type KeyChoice<'a> = &'a dyn Fn(JwsAlgorithm) -> TestKey;
 
 enum Signer {
     Key(TestKey, JwsAlgorithm),
+    /// The registered MAC with the client's secret.
+    Secret(JwsAlgorithm),
     Unsigned,
     Mac(MacKey),
 }
@@ -40,7 +42,11 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
     let mut header = Map::new();
     header.insert("typ".into(), "JWT".into());
     header.insert("alg".into(), algorithm.name().into());
-    header.insert("kid".into(), key.key_id().into());
+    if algorithm.is_symmetric() {
+        signer = Signer::Secret(algorithm);
+    } else {
+        header.insert("kid".into(), key.key_id().into());
+    }
     for edit in edits {
         match edit {
             IdTokenEdit::Set(name, value) => _ = claims.insert(name.clone(), value.clone()),
@@ -88,6 +94,10 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
     let input = format!("{}.{}", segments[0], segments[1]);
     let mut signature = match signer {
         Signer::Key(key, algorithm) => key.sign(algorithm, input.as_bytes(), seed),
+        Signer::Secret(algorithm) => {
+            let secret = secret.unwrap_or_default().as_bytes();
+            verifier().hmac(algorithm.hash(), secret, input.as_bytes()).as_bytes().to_vec()
+        }
         Signer::Unsigned => Vec::new(),
         Signer::Mac(mac_key) => {
             let bytes = mac_bytes(&mac_key, key, algorithm, secret);
@@ -121,7 +131,7 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
 }
 
 fn mac_bytes(choice: &MacKey, key: TestKey, algorithm: JwsAlgorithm, secret: Option<&str>) -> Vec<u8> {
-    let jwk = key.public_jwk(algorithm);
+    let jwk = key.public_jwk(if algorithm.is_symmetric() { key.usual_algorithm() } else { algorithm });
     match choice {
         MacKey::PublicJwk => jwk.to_string().into_bytes(),
         MacKey::PublicNumbers => {

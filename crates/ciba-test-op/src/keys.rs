@@ -27,8 +27,12 @@ pub enum TestKey {
     ProviderP256Next,
     /// The provider's P-384 key.
     ProviderP384,
+    /// The provider's next P-384 key.
+    ProviderP384Next,
     /// The provider's Ed25519 key.
     ProviderEd25519,
+    /// The provider's next Ed25519 key.
+    ProviderEd25519Next,
     /// A client's RSA key, 2048 bits.
     ClientRsa,
     /// A client's P-256 key.
@@ -53,6 +57,8 @@ impl TestKey {
             Self::ProviderP256 => include_str!("../keys/op-p256.pem"),
             Self::ProviderP256Next => include_str!("../keys/op-p256-next.pem"),
             Self::ProviderP384 => include_str!("../keys/op-p384.pem"),
+            Self::ProviderP384Next => include_str!("../keys/op-p384-next.pem"),
+            Self::ProviderEd25519Next => include_str!("../keys/op-ed25519-next.pem"),
             Self::ProviderEd25519 => include_str!("../keys/op-ed25519.pem"),
             Self::ClientRsa => include_str!("../keys/client-rsa.pem"),
             Self::ClientP256 => include_str!("../keys/client-p256.pem"),
@@ -99,8 +105,8 @@ impl TestKey {
         match self {
             Self::ProviderRsa | Self::ProviderRsaNext | Self::ClientRsa | Self::StrangerRsa => JwsAlgorithm::Rs256,
             Self::ProviderP256 | Self::ProviderP256Next | Self::ClientP256 | Self::StrangerP256 => JwsAlgorithm::Es256,
-            Self::ProviderP384 | Self::ClientP384 => JwsAlgorithm::Es384,
-            Self::ProviderEd25519 | Self::ClientEd25519 => JwsAlgorithm::EdDsa,
+            Self::ProviderP384 | Self::ProviderP384Next | Self::ClientP384 => JwsAlgorithm::Es384,
+            Self::ProviderEd25519 | Self::ProviderEd25519Next | Self::ClientEd25519 => JwsAlgorithm::EdDsa,
         }
     }
 

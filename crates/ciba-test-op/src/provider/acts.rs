@@ -48,6 +48,12 @@ impl Acts {
         response
     }
 
+    /// Whether the client never sees the answer whole.
+    pub(super) fn lose_the_answer(&self) -> bool {
+        let loses = |act: &Act| matches!(act, Act::DropAfter | Act::DropInside(_) | Act::Endless);
+        self.drop_before || self.hold_forever || self.deliveries.iter().any(loses)
+    }
+
     /// How it leaves, delays aside.
     pub(super) fn delivered(&self, response: Response) -> Reply {
         let mut reply = Reply::Answer(response);
@@ -95,7 +101,7 @@ fn amend(response: Response, amendment: &Amendment) -> Response {
         }
         body = Value::Object(members).to_string().into_bytes();
     }
-    if let Some(raw) = &amendment.raw_members {
+    if let Some(raw) = amendment.raw_members.as_ref().filter(|_| body.first() == Some(&b'{')) {
         body.splice(1..1, raw.bytes());
     }
     body.extend(&amendment.append);

@@ -201,7 +201,8 @@ fn offered<'a>(request: &Incoming, parameters: &'a Parameters) -> Result<Offered
         let Some(raw) = decoded else {
             return Err(Refusal::client(Rule::AuthenticationMethod, "the Authorization header is no Basic one", true));
         };
-        let plain = |text: &str| form::decode(text.as_bytes()).unwrap_or_else(|_| text.to_owned());
+        // What is not form-encoded matches nobody: no id and no secret is empty.
+        let plain = |text: &str| form::decode(text.as_bytes()).unwrap_or_default();
         found.push(Offered::Basic { id: plain(&raw.0), secret: plain(&raw.1), raw });
     }
     if let Some(secret) = parameters.get("client_secret") {

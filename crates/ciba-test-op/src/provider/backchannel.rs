@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     config::{Behaviour, Client, Personality, RequestedExpiry},
+    faults,
+    ids::Ids,
     judge::Rule,
     jws,
     message::{Endpoint, Incoming},
@@ -57,7 +59,7 @@ impl Provider {
         let requested = requested_expiry(&parameters)?;
         let details = details(&parameters)?;
         resources(&parameters)?;
-        let found = self.find(&parameters, hint)?;
+        let found = self.find(&parameters, hint, &client)?;
         let terms = self.terms(&parameters, details.as_ref(), requested)?;
         if self.lost_requests.iter().any(|lost| lost == hint) {
             let reason = "the answer to the last request for this person was lost; the person is asked twice";
@@ -88,7 +90,6 @@ impl Provider {
             subject: found.subject,
             name: found.name,
             hint: hint.to_owned(),
-
             acr,
             details,
             binding_message: parameters.get("binding_message").map(str::to_owned),
@@ -110,7 +111,8 @@ impl Provider {
 
     fn hint_script(&self, hint: &str) -> Script {
         let of_hint = |(known, _): &&(String, Script)| known == hint;
-        self.hint_scripts.iter().find(of_hint).map(|(_, script)| script.clone()).unwrap_or_default()
+        let script = self.hint_scripts.iter().find(of_hint).map(|(_, script)| script.clone()).unwrap_or_default();
+        super::fault_of(hint).map_or(script.clone(), |fault| script.and(fault.script))
     }
 
     fn scope(&self, parameters: &Parameters) -> Result<(), Refusal> {
@@ -139,10 +141,10 @@ impl Provider {
     }
 
     /// The person of a hint: one of the configured users, one that steers itself, or for Idura any `sub:ssn:` number.
-    fn find(&self, parameters: &Parameters, hint: &str) -> Result<Found, Refusal> {
+    fn find(&self, parameters: &Parameters, hint: &str, client: &Client) -> Result<Found, Refusal> {
         let unknown = || Refusal::error(400, "unknown_user_id", "nobody is known under this hint");
         if parameters.get("id_token_hint").is_some() {
-            return self.find_by_token(hint);
+            return self.find_by_token(hint, client);
         }
         if let Some(user) = self.config.users.iter().find(|user| user.hint == hint) {
             let (subject, name) = (user.subject.clone(), user.name.clone());
@@ -156,21 +158,23 @@ impl Provider {
             Personality::Idura => {
                 let number = hint.strip_prefix("sub:ssn:").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
                 number.filter(|digits| matches!(digits.len(), 11 | 12)).ok_or_else(unknown)?;
-                (String::from("{bb9c2364-dfae-44f3-bcfd-999053d94f9e}"), Behaviour::Approve(None))
+                (pseudonym(hint), Behaviour::Approve(None))
             }
         };
         Ok(Found { subject, name: "Terne Paulsen".to_owned(), behaviour })
     }
 
     /// A token of this provider; that it has expired is no reason to refuse it (OP-19).
-    fn find_by_token(&self, token: &str) -> Result<Found, Refusal> {
+    fn find_by_token(&self, token: &str, client: &Client) -> Result<Found, Refusal> {
         let unknown = || Refusal::error(400, "unknown_user_id", "the token is not one of this provider's");
         if token.split('.').count() == 5 {
             return Err(Refusal::bad(Rule::Hint, "an id_token_hint is not encrypted"));
         }
         let parsed = jws::parse(token).ok_or_else(unknown)?;
-        let subject =
-            parsed.text("sub").filter(|_| parsed.text("iss") == Some(&self.config.issuer)).ok_or_else(unknown)?;
+        let ours = parsed.text("iss") == Some(&self.config.issuer)
+            && parsed.text("aud") == Some(&client.id)
+            && parsed.algorithm().is_some_and(|alg| self.keys.published().iter().any(|jwk| parsed.signed_by(jwk, alg)));
+        let subject = parsed.text("sub").filter(|_| ours).ok_or_else(unknown)?;
         let user = self.config.users.iter().find(|user| user.subject == subject);
         let (name, behaviour) = user
             .map_or(("Test Person".to_owned(), Behaviour::Approve(None)), |user| (user.name.clone(), user.behaviour));
@@ -243,7 +247,14 @@ impl Provider {
     }
 }
 
-/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`.
+/// A lasting `sub` per person, braces included (ID-92).
+fn pseudonym(hint: &str) -> String {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    format!("{{{}}}", Ids::new(hint.bytes().fold(0xcbf2_9ce4_8422_2325, fold)).uuid())
+}
+
+/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`, and
+/// `fault:NAME`, which approves as far as the fault of the catalogue lets it.
 fn steered(hint: &str) -> Option<Behaviour> {
     let mut words = hint.split(':');
     let (word, count) = (words.next()?, words.next());
@@ -254,6 +265,7 @@ fn steered(hint: &str) -> Option<Behaviour> {
         "deny-after" => Behaviour::Deny(Some(count?.parse().ok()?)),
         "never" => Behaviour::Never,
         "manual" => Behaviour::Manual,
+        "fault" => faults::named(count?).map(|_| Behaviour::Approve(None))?,
         _ => return None,
     })
 }

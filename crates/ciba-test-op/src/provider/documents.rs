@@ -38,22 +38,27 @@ impl Keys {
         match (algorithm, self.signs_with_next) {
             (JwsAlgorithm::Es256, false) => TestKey::ProviderP256,
             (JwsAlgorithm::Es256, true) => TestKey::ProviderP256Next,
-            (JwsAlgorithm::Es384, _) => TestKey::ProviderP384,
-            (JwsAlgorithm::EdDsa, _) => TestKey::ProviderEd25519,
+            (JwsAlgorithm::Es384, false) => TestKey::ProviderP384,
+            (JwsAlgorithm::Es384, true) => TestKey::ProviderP384Next,
+            (JwsAlgorithm::EdDsa, false) => TestKey::ProviderEd25519,
+            (JwsAlgorithm::EdDsa, true) => TestKey::ProviderEd25519Next,
             (_, false) => TestKey::ProviderRsa,
             (_, true) => TestKey::ProviderRsaNext,
         }
     }
 
-    fn published(&self) -> Vec<Value> {
+    pub(super) fn published(&self) -> Vec<Value> {
+        use TestKey::{
+            ProviderEd25519, ProviderEd25519Next, ProviderP256, ProviderP256Next, ProviderP384, ProviderP384Next,
+            ProviderRsa, ProviderRsaNext,
+        };
         let mut keys = Vec::new();
         if self.publishes_old {
-            keys.extend([TestKey::ProviderRsa, TestKey::ProviderP256]);
+            keys.extend([ProviderRsa, ProviderP256, ProviderP384, ProviderEd25519]);
         }
         if self.publishes_next {
-            keys.extend([TestKey::ProviderRsaNext, TestKey::ProviderP256Next]);
+            keys.extend([ProviderRsaNext, ProviderP256Next, ProviderP384Next, ProviderEd25519Next]);
         }
-        keys.extend([TestKey::ProviderP384, TestKey::ProviderEd25519]);
         let jwk = |key: TestKey| {
             let mut jwk = key.public_jwk(key.usual_algorithm());
             // One RSA key serves all six algorithms, so it names none.
@@ -171,7 +176,10 @@ impl Provider {
     /// The metadata document (OP-01 to OP-04): members without values are left out.
     pub(super) fn metadata(&self) -> Response {
         let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
-        let asymmetric: Vec<JwsAlgorithm> = JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect();
+        let id_token: Vec<JwsAlgorithm> = match self.config.personality {
+            Personality::Generic => JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect(),
+            Personality::Idura => vec![JwsAlgorithm::Rs256],
+        };
         let mut document: Map<String, Value> = Map::new();
         let url = |endpoint| Value::from(self.endpoint_url(endpoint));
         document.insert("issuer".into(), self.config.issuer.clone().into());
@@ -183,7 +191,7 @@ impl Provider {
         document.insert("grant_types_supported".into(), json!(["urn:openid:params:grant-type:ciba"]));
         document.insert("scopes_supported".into(), json!(self.config.scopes));
         document.insert("subject_types_supported".into(), json!(["public"]));
-        document.insert("id_token_signing_alg_values_supported".into(), json!(names(&asymmetric)));
+        document.insert("id_token_signing_alg_values_supported".into(), json!(names(&id_token)));
         document.insert(
             "token_endpoint_auth_methods_supported".into(),
             json!(["private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt", "none"]),

@@ -8,6 +8,9 @@ mod parts;
 mod token;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use ciba_core::{Issuer, LoopbackHttp, Response, Timestamp};
@@ -22,6 +25,7 @@ use self::{
 };
 use crate::{
     config::{Client, ConfigError, ProviderConfig},
+    faults::{self, Fault},
     ids::Ids,
     judge::{Exchange, Report, Rule, Violation},
     message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
@@ -121,6 +125,10 @@ impl Provider {
         if !client.can_authenticate() {
             return Err(ConfigError::Authentication(client.id));
         }
+        // Ping is not delivered yet, and would want a notification endpoint (OP-06).
+        if client.delivery == ciba_core::DeliveryMode::Ping {
+            return Err(ConfigError::Delivery(client.id));
+        }
         if client.id_token_alg.is_symmetric() && client.secret().is_none() {
             return Err(ConfigError::IdTokenAlgorithm(client.id));
         }
@@ -219,11 +227,16 @@ impl Provider {
     /// The last byte of an answer left, or its connection was closed.
     pub fn end(&mut self, exchange: ExchangeId, now: Timestamp) {
         let counts = self.config.speed_reference;
-        for record in &mut self.transactions {
-            record.pace.ended(exchange, now, counts);
-        }
-        if let Some(exchange) = self.exchange(exchange) {
-            exchange.ended = Some(now);
+        let was_held = self.held.remove(&exchange).is_some();
+        let Some(known) = self.exchange(exchange).filter(|known| known.ended.is_none()) else { return };
+        known.ended = Some(now);
+        known.lost |= was_held;
+        let (endpoint, number) = (known.endpoint, known.transaction);
+        let record = number.and_then(|number| self.transactions.get_mut(number - 1));
+        match (record, endpoint) {
+            (Some(record), Endpoint::Token) => record.pace.ended(exchange, now, counts),
+            (Some(record), _) => record.pace.acknowledged(now, counts),
+            (None, _) => {}
         }
     }
 
@@ -301,8 +314,11 @@ impl Provider {
     fn answer(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) -> Reply {
         let about = (endpoint == Endpoint::Token).then(|| self.transaction_of(request)).flatten();
         let acts = self.acts(endpoint, about, request);
+        if request.query.is_some() && !matches!(endpoint, Endpoint::Phone | Endpoint::Unknown) {
+            self.broke(Rule::ParametersInUrl, "there are parameters in the URL");
+        }
         if acts.drop_before || acts.hold_forever {
-            self.lose(endpoint, about, request);
+            self.judge_only(id, endpoint, request, now);
         }
         if acts.drop_before {
             return Reply::Drop;
@@ -321,7 +337,9 @@ impl Provider {
             Endpoint::Token => self.answer_token_request(id, request, acts, now),
             Endpoint::Backchannel => self.answer_authentication_request(id, request, &acts, now),
             _ => {
+                let is_document = matches!(endpoint, Endpoint::Discovery | Endpoint::KeySet);
                 let own = match endpoint {
+                    _ if is_document && request.method != "GET" => self.refused(&Refusal::method("GET")),
                     Endpoint::Discovery => self.metadata(),
                     Endpoint::KeySet => self.key_set(&acts),
                     Endpoint::UserInfo => self.user_info(request).unwrap_or_else(|refusal| self.refused(&refusal)),
@@ -334,6 +352,31 @@ impl Provider {
                 let response = acts.answer.as_ref().map_or_else(|| acts.amended(own), |scripted| scripted.response());
                 self.leave(id, &acts, response, now)
             }
+        }
+    }
+
+    /// Judges a request that the provider never answers and does not act on.
+    fn judge_only(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) {
+        let refusal = match endpoint {
+            Endpoint::Token => match self.claim(id, request, now) {
+                Ok(at) => {
+                    let number = self.transactions[at].number;
+                    if let Some(exchange) = self.exchange(id) {
+                        exchange.transaction = Some(number);
+                    }
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            },
+            Endpoint::Backchannel => {
+                let refusal = self.backchannel(request, now).err();
+                self.lost_requests.extend(hint_of(request));
+                refusal
+            }
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.refused(&refusal);
         }
     }
 
@@ -379,11 +422,10 @@ impl Provider {
             self.transactions.push(record);
             self.revision += 1;
         }
-        let reply = self.leave(id, acts, response, now);
-        if matches!(reply, Reply::Drop | Reply::DropInside { .. }) {
-            self.lose(Endpoint::Backchannel, None, request);
+        if acts.lose_the_answer() {
+            self.lost_requests.extend(hint_of(request));
         }
-        reply
+        self.leave(id, acts, response, now)
     }
 
     fn answer_token_request(&mut self, id: ExchangeId, request: &Incoming, acts: Acts, now: Timestamp) -> Reply {
@@ -431,11 +473,11 @@ impl Provider {
     ) -> Reply {
         let is_success = response.status == 200 && acts.answer.is_none();
         let response = if is_success { acts.amended(response) } else { response };
-        let reply = self.leave(id, acts, response.clone(), now);
-        if !matches!(reply, Reply::Drop | Reply::DropInside { .. }) {
-            self.transactions[at].pace.answered(&response, now);
+        // The client is held to what it can have read, and `Retry-After` counts from when it can have read it.
+        if !acts.lose_the_answer() {
+            self.transactions[at].pace.answered(&response, acts.leaves_at(now));
         }
-        reply
+        self.leave(id, acts, response, now)
     }
 
     fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
@@ -470,6 +512,9 @@ impl Provider {
                         acts.take(script, endpoint, count);
                     }
                 }
+                if let Some(fault) = hint.as_deref().and_then(fault_of) {
+                    acts.take(&fault.script, endpoint, count);
+                }
             }
             None => {}
         }
@@ -481,12 +526,6 @@ impl Provider {
         let parameters = Parameters::read(request).ok()?;
         let id = parameters.get("auth_req_id")?;
         self.transactions.iter().position(|record| record.auth_req_id == id)
-    }
-
-    fn lose(&mut self, endpoint: Endpoint, _: Option<usize>, request: &Incoming) {
-        if endpoint == Endpoint::Backchannel {
-            self.lost_requests.extend(hint_of(request));
-        }
     }
 
     fn refused(&mut self, refusal: &Refusal) -> Response {
@@ -525,6 +564,11 @@ impl Provider {
         let at = usize::try_from(id.0.checked_sub(1)?).ok()?;
         self.exchanges.get_mut(at)
     }
+}
+
+/// The fault of the catalogue that a hint asks for: `fault:NAME`.
+fn fault_of(hint: &str) -> Option<Fault> {
+    faults::named(hint.strip_prefix("fault:")?.split(':').next()?)
 }
 
 fn hint_of(request: &Incoming) -> Option<String> {

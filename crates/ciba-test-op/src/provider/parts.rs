@@ -13,15 +13,16 @@ impl Parameters {
     /// Reads the form of a POST and refuses what is none (OP-14, OP-15).
     pub(super) fn read(request: &Incoming) -> Result<Self, Refusal> {
         if request.method != "POST" {
-            return Err(Refusal::new(Rule::Method, 405, "invalid_request", "only POST is taken here"));
+            return Err(Refusal::method("POST"));
         }
         let media_type = request.headers.get("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::bad(Rule::MediaType, "the body is not a form"));
         }
+        // The judge has noted it already; here they are not accepted as parameters of the protocol.
         if request.query.is_some() {
-            return Err(Refusal::bad(Rule::ParametersInUrl, "parameters belong into the body"));
+            return Err(Refusal::error(400, "invalid_request", "parameters belong into the body"));
         }
         let all = form::parse(request.body.expose())
             .map_err(|_| Refusal::bad(Rule::MalformedForm, "the form cannot be decoded"))?;
@@ -49,13 +50,20 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) reason: String,
-    challenge: bool,
+    /// One more header field.
+    field: Option<(&'static str, &'static str)>,
 }
 
 impl Refusal {
+    /// Another method than the one that is taken.
+    pub(super) fn method(taken: &'static str) -> Self {
+        let refusal = Self::new(Rule::Method, 405, "invalid_request", "another method is taken here");
+        Self { field: Some(("allow", taken)), ..refusal }
+    }
+
     /// The client did something it must not do.
     pub(super) fn new(rule: Rule, status: u16, code: &'static str, reason: &str) -> Self {
-        Self { rule: Some(rule), status, code, reason: reason.to_owned(), challenge: false }
+        Self { rule: Some(rule), status, code, reason: reason.to_owned(), field: None }
     }
 
     /// `invalid_request` for something the client must not do.
@@ -65,18 +73,19 @@ impl Refusal {
 
     /// `invalid_client`, with a challenge when the `Authorization` header was used (section 2).
     pub(super) fn client(rule: Rule, reason: &str, challenge: bool) -> Self {
-        Self { challenge, ..Self::new(rule, 401, "invalid_client", reason) }
+        let field = challenge.then_some(("www-authenticate", "Basic realm=\"test provider\""));
+        Self { field, ..Self::new(rule, 401, "invalid_client", reason) }
     }
 
     /// An error that is nobody's fault.
     pub(super) fn error(status: u16, code: &'static str, reason: &str) -> Self {
-        Self { rule: None, status, code, reason: reason.to_owned(), challenge: false }
+        Self { rule: None, status, code, reason: reason.to_owned(), field: None }
     }
 
     pub(super) fn response(&self) -> Response {
         let mut response = answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
-        if self.challenge {
-            response.headers.push("www-authenticate", "Basic realm=\"test provider\"");
+        if let Some((name, value)) = self.field {
+            response.headers.push(name, value);
         }
         response
     }

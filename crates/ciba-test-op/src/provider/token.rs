@@ -84,10 +84,7 @@ impl Provider {
         let shows = record.pending_left == 0;
         match (record.state(now), record.decided) {
             (TransactionState::Expired, _) => refuse("expired_token", "the request has expired"),
-            (_, Some(Decision::Deny)) if shows => {
-                record.dead = true;
-                refuse("access_denied", "user declined")
-            }
+            (_, Some(Decision::Deny)) if shows => refuse("access_denied", "user declined"),
             (_, Some(Decision::Approve)) if shows => {
                 record.redeemed = true;
                 let record = record.clone();
@@ -176,7 +173,15 @@ impl Provider {
                 set("authenticationmethod", "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI".into());
                 set("nameidentifier", record.subject.replace(['{', '}', '-'], "").into());
                 set("sessionindex", format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into());
-                set(if norwegian { "socialno" } else { "ssn" }, number.into());
+                set("authenticationinstant", instant(now).into());
+                if norwegian {
+                    set("socialno", number.into());
+                    set("uniqueuserid", "9578-6000-4-365161".into());
+                    set("certissuer", "CN=BankID - TestBank1 - Bank CA 3,OU=123456789,O=TestBank1 AS,C=NO".into());
+                } else {
+                    set("ssn", number.into());
+                    set("ipaddress", "185.157.134.134".into());
+                }
                 set("givenname", given.into());
                 set("given_name", given.into());
                 set("surname", family.into());
@@ -197,4 +202,19 @@ impl Provider {
             None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token in the header")),
         }
     }
+}
+
+/// ISO 8601 with milliseconds and `Z`, as in the sample token. Civil date from days: the year begins in March, so that the
+/// leap day is its last.
+fn instant(now: Timestamp) -> String {
+    let (days, second) = (now.unix_secs() / 86_400 + 719_468, now.unix_secs() % 86_400);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + carry;
+    let (hour, minute, second, millis) = (second / 3_600, second / 60 % 60, second % 60, now.unix_millis() % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }

@@ -197,11 +197,19 @@ impl Pace {
         match (error, response.status) {
             (Some("slow_down"), _) => self.interval += STEP,
             (Some("authorization_pending"), _) | (_, 429 | 500..=599) => {}
-            (Some(_), _) | (None, 300..=499) => self.over = Some(Over::Terminal),
+            // A success that was followed by `invalid_grant` stays a success.
+            (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),
             (None, _) => self.over = Some(Over::Success),
         }
         let seconds = response.headers.get("retry-after").and_then(|text| text.trim().parse().ok());
         self.not_before = seconds.map(|seconds| now.saturating_add(Duration::from_secs(seconds)));
+    }
+
+    /// The acknowledgement left.
+    pub(super) fn acknowledged(&mut self, now: Timestamp, counts: SpeedReference) {
+        if counts == SpeedReference::PreviousReply && self.open.is_none() {
+            self.reference = Some(now);
+        }
     }
 
     /// The answer left, or the connection was closed.

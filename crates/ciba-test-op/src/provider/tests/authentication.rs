@@ -1,0 +1,190 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::*;
+use crate::config::AudienceMode;
+
+const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
+
+fn key_client(audience: AudienceMode) -> Client {
+    Client::with_key("key", TestKey::ClientP256.public_jwk(ES256)).audience(audience)
+}
+
+/// A good assertion of the client `key`, edited.
+fn assertion(edits: &[IdTokenEdit]) -> String {
+    let issued = START.unix_secs();
+    let claims =
+        json!({ "iss": "key", "sub": "key", "aud": ISSUER, "jti": "first", "iat": issued, "exp": issued + 60 });
+    let Value::Object(claims) = claims else { unreachable!() };
+    let draft =
+        Draft { claims, key: TestKey::ClientP256, algorithm: ES256, issued, secret: Some(SECRET), seed: [1; 32] };
+    jws::compose(draft, &|_| TestKey::ClientRsa, edits)
+}
+
+fn ask_with_assertion(bench: &mut Bench, assertion: &str, more: &[(&str, &str)]) -> (u16, Value) {
+    let mut parameters = vec![("scope", "openid"), ("login_hint", "approve"), ("client_assertion", assertion)];
+    parameters.push(("client_assertion_type", ASSERTION));
+    parameters.retain(|(name, _)| !more.iter().any(|(changed, _)| changed == name));
+    parameters.extend_from_slice(more);
+    bench.post(Endpoint::Backchannel, &parameters)
+}
+
+/// OP-10
+#[test]
+fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
+    let set = IdTokenEdit::set;
+    let time = IdTokenEdit::set_time;
+    let cases: [(&str, Vec<IdTokenEdit>, Rule); 19] = [
+        ("no alg", vec![IdTokenEdit::remove_header("alg")], Rule::AssertionForm),
+        ("alg none", vec![IdTokenEdit::Unsigned("none".into())], Rule::AssertionForm),
+        ("a MAC", vec![IdTokenEdit::Mac(crate::MacKey::PublicJwk)], Rule::AssertionForm),
+        ("another alg", vec![IdTokenEdit::Key(TestKey::ClientRsa, JwsAlgorithm::Rs256)], Rule::AssertionForm),
+        ("two segments", vec![IdTokenEdit::Shape(crate::TokenShape::TwoSegments)], Rule::AssertionForm),
+        ("another key", vec![IdTokenEdit::Key(TestKey::StrangerP256, ES256)], Rule::Credential),
+        ("a broken signature", vec![IdTokenEdit::XorSignature(0x5a)], Rule::Credential),
+        ("another iss", vec![set("iss", "app")], Rule::AssertionClaims),
+        ("no iss", vec![IdTokenEdit::remove("iss")], Rule::AssertionClaims),
+        ("no jti", vec![IdTokenEdit::remove("jti")], Rule::AssertionClaims),
+        ("an empty jti", vec![set("jti", "")], Rule::AssertionClaims),
+        ("no exp", vec![IdTokenEdit::remove("exp")], Rule::AssertionClaims),
+        ("exp as text", vec![set("exp", "9999999999")], Rule::AssertionClaims),
+        ("no iat", vec![IdTokenEdit::remove("iat")], Rule::AssertionClaims),
+        ("expired now", vec![time("exp", 0)], Rule::AssertionTime),
+        ("for two days", vec![time("exp", 172_800)], Rule::AssertionTime),
+        ("issued later", vec![time("iat", 11)], Rule::AssertionTime),
+        ("valid later", vec![time("nbf", 11)], Rule::AssertionTime),
+        ("another audience", vec![set("aud", "https://elsewhere.example")], Rule::AssertionAudience),
+    ];
+    for (what, edits, rule) in cases {
+        let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
+        let (status, body) = ask_with_assertion(&mut bench, &assertion(&edits), &[]);
+        assert_eq!((status, &body["error"]), (401, &json!("invalid_client")), "{what}");
+        assert_eq!(bench.broken(), [rule], "{what}");
+    }
+    let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
+    for (what, more, rule) in [
+        ("another type", [("client_assertion_type", "jwt")], Rule::AssertionType),
+        ("another client_id", [("client_id", "app")], Rule::ClientIdMismatch),
+    ] {
+        assert_eq!(ask_with_assertion(&mut bench, &assertion(&[]), &more).0, 401, "{what}");
+        assert_eq!(bench.broken(), [rule], "{what}");
+    }
+    let tolerated = [time("iat", 10), time("nbf", 10)];
+    assert_eq!(ask_with_assertion(&mut bench, &assertion(&tolerated), &[("client_id", "key")]).0, 200);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-11
+#[test]
+fn the_audience_is_taken_by_the_clients_mode() {
+    use AudienceMode::{CalledUrlOnly, CibaDefault, IssuerOnly, TokenUrlOnly};
+    let (issuer, token, called) = (json!(ISSUER), "https://op.example/token", "https://op.example/backchannel");
+    let array = json!(["https://elsewhere.example", ISSUER]);
+    for (mode, audience, good) in [
+        (CibaDefault, &issuer, true),
+        (CibaDefault, &json!(token), true),
+        (CibaDefault, &json!(called), true),
+        (CibaDefault, &array, true),
+        (CibaDefault, &json!("https://op.example/"), false),
+        (IssuerOnly, &issuer, true),
+        (IssuerOnly, &json!([ISSUER]), false),
+        (IssuerOnly, &json!(token), false),
+        (TokenUrlOnly, &json!(token), true),
+        (TokenUrlOnly, &issuer, false),
+        (CalledUrlOnly, &json!(called), true),
+        (CalledUrlOnly, &json!(token), false),
+    ] {
+        let mut bench = bench_with(|config| config.client(key_client(mode)));
+        let text = assertion(&[IdTokenEdit::set("aud", audience.clone())]);
+        let status = ask_with_assertion(&mut bench, &text, &[]).0;
+        assert_eq!(status == 200, good, "{mode:?} {audience}");
+    }
+}
+
+/// OP-13
+#[test]
+fn one_jti_serves_once_at_both_endpoints_until_it_expires() {
+    let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
+    let text = assertion(&[]);
+    let (status, body) = ask_with_assertion(&mut bench, &text, &[]);
+    assert_eq!(status, 200);
+    bench.pass(5);
+    let auth_req_id = body["auth_req_id"].as_str().unwrap();
+    let poll = [
+        ("grant_type", GRANT),
+        ("auth_req_id", auth_req_id),
+        ("client_assertion", &text),
+        ("client_assertion_type", ASSERTION),
+    ];
+    assert_eq!(bench.post(Endpoint::Token, &poll).1["error"], "invalid_client");
+    assert_eq!(bench.broken(), [Rule::AssertionReplay]);
+    bench.pass(60);
+    let later = assertion(&[IdTokenEdit::set_time("exp", 120)]);
+    assert_eq!(ask_with_assertion(&mut bench, &later, &[]).0, 200, "the first one has expired and is forgotten");
+}
+
+/// OP-08
+#[test]
+fn a_second_credential_and_an_unregistered_method_are_refused() {
+    let basic = format!("Basic {}", STANDARD.encode(format!("app:{SECRET}")));
+    let mut bench = bench();
+    let parameters = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
+    let path = bench.path(Endpoint::Backchannel);
+    let both = Incoming::post(&path, parameters).header("authorization", &basic);
+    let answer = bench.send(both);
+    assert_eq!(answer.status, 401);
+    assert!(answer.headers.get("www-authenticate").is_some_and(|value| value.starts_with("Basic ")));
+    assert_eq!(bench.broken(), [Rule::SecondCredential]);
+
+    let without = parameters.iter().copied().filter(|(name, _)| *name != "client_secret");
+    let unregistered = Incoming::post(&path, without).header("authorization", &basic.replace("%20", " "));
+    assert_eq!(bench.send(unregistered).status, 401);
+    assert_eq!(bench.broken(), [Rule::AuthenticationMethod]);
+
+    for (change, rule) in [
+        (("client_secret", "wrong"), Rule::Credential),
+        (("client_secret", ""), Rule::AuthenticationMethod),
+        (("client_id", "nobody"), Rule::Credential),
+        (("client_id", ""), Rule::AuthenticationMethod),
+    ] {
+        assert_eq!(bench.ask(&[change]).1["error"], "invalid_client", "{change:?}");
+        assert_eq!(bench.broken(), [rule], "{change:?}");
+    }
+}
+
+/// OP-09
+#[test]
+fn basic_is_decoded_unless_the_client_is_a_raw_one() {
+    for (raw, id, secret, good) in [
+        (false, "urn%3Aapp", "a%2Bb+c", true),
+        (false, "urn:app", "a%2Bb+c", false),
+        (false, "urn%3Aapp", "a+b c", false),
+        (true, "plain", "a+b c", true),
+        (true, "plain", "a%2Bb+c", false),
+    ] {
+        let secret_of = || ClientSecret::new("a+b c");
+        let client = |id| Client::new(id, ClientAuthentication::ClientSecretBasic { secret: secret_of(), raw });
+        let mut bench = bench_with(|config| config.client(client(if raw { "plain" } else { "urn:app" })));
+        let header = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        let path = bench.path(Endpoint::Backchannel);
+        let request = Incoming::post(&path, [("scope", "openid"), ("login_hint", "approve")]);
+        let status = bench.send(request.header("authorization", &header)).status;
+        assert_eq!(status == 200, good, "raw {raw}: {id} {secret}");
+    }
+}
+
+/// OP-06
+#[test]
+fn entries_that_contradict_themselves_are_refused() {
+    use crate::config::ConfigError;
+    let refused = |client: Client| Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap_err();
+    let with_delivery = |delivery| Client { delivery, ..post_client("app") };
+    assert_eq!(refused(with_delivery(ciba_core::DeliveryMode::Ping)), ConfigError::Delivery("app".into()));
+    assert_eq!(refused(post_client("")), ConfigError::ClientId(String::new()));
+    assert_eq!(refused(Client::with_key("app", json!({"kty": "oct"}))), ConfigError::Authentication("app".into()));
+    let key = TestKey::ClientP256.public_jwk(ES256);
+    let symmetric = Client::with_key("app", key).id_token_alg(JwsAlgorithm::Hs256);
+    assert_eq!(refused(symmetric), ConfigError::IdTokenAlgorithm("app".into()));
+    let twice = ProviderConfig::generic(ISSUER).client(post_client("app")).client(post_client("app"));
+    assert_eq!(Provider::new(twice).unwrap_err(), ConfigError::ClientId("app".into()));
+    assert_eq!(Provider::new(ProviderConfig::generic("http://op.example")).unwrap_err(), ConfigError::Issuer);
+}

@@ -1,0 +1,299 @@
+use super::*;
+use crate::{
+    config::{SpeedReference, TooEarly},
+    provider::TransactionState,
+    script::{Act, Amendment, Decision, Script, ScriptedAnswer},
+};
+
+/// OP-39
+/// OP-43
+/// OP-49
+#[test]
+fn the_hint_says_what_the_person_does() {
+    for (hint, answers) in [
+        ("approve", vec!["authorization_pending", "authorization_pending", "none"]),
+        ("approve-after:1:anybody", vec!["authorization_pending", "none"]),
+        ("deny", vec!["authorization_pending", "authorization_pending", "access_denied"]),
+        ("deny-after:0", vec!["access_denied"]),
+        ("never", vec!["authorization_pending"; 10]),
+    ] {
+        let mut bench = bench();
+        let id = bench.begin(hint);
+        for (n, expected) in answers.iter().enumerate() {
+            let (status, body) = bench.poll(&id, 5);
+            let error = body["error"].as_str().unwrap_or("none");
+            assert_eq!((error, status), (*expected, if *expected == "none" { 200 } else { 400 }), "{hint} {n}");
+        }
+        assert_eq!(bench.broken(), []);
+    }
+}
+
+/// OP-37
+#[test]
+fn an_id_expires_to_the_millisecond_and_is_forgotten_later() {
+    let mut bench = bench();
+    let id = bench.begin("never");
+    bench.now = START.saturating_add(Duration::from_millis(119_999));
+    assert_eq!(bench.poll_error(&id, 0), "authorization_pending");
+    assert_eq!(bench.broken(), []);
+    bench.now = START.saturating_add(Duration::from_secs(120));
+    assert_eq!(bench.poll_error(&id, 0), "expired_token");
+    assert_eq!(bench.broken()[0], Rule::AfterExpiry);
+    assert_eq!(bench.poll_error(&id, 600), "invalid_grant");
+    let id = bench.begin("manual");
+    let number = 2;
+    assert!(bench.provider.approve(number, bench.now));
+    assert_eq!(bench.poll_error(&id, 120), "expired_token", "approved, and never fetched");
+    assert!(!bench.provider.approve(number, bench.now));
+}
+
+/// OP-38
+/// OP-50
+/// OP-62
+/// OP-63
+/// OP-65
+#[test]
+fn tokens_are_handed_out_once_and_are_what_they_should_be() {
+    for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
+        let mut bench = bench_with(|config| config.client(post_client("signed").id_token_alg(algorithm)));
+        let (_, ack) = bench.ask(&[("client_id", "signed"), ("login_hint", "approve-after:0"), ("acr_values", "gold")]);
+        bench.pass(5);
+        let id = ack["auth_req_id"].as_str().unwrap();
+        let poll = [("client_id", "signed"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+        let request = Incoming::post("/token", poll);
+        let answer = bench.send(request.clone());
+        assert_eq!(answer.headers.get("cache-control"), Some("no-store"));
+        let (status, tokens) = read(&answer);
+        assert_eq!((status, &tokens["token_type"], &tokens["expires_in"]), (200, &json!("Bearer"), &json!(600)));
+        let parsed = jws::parse(tokens["id_token"].as_str().unwrap()).unwrap();
+        assert_eq!(parsed.algorithm(), Some(algorithm));
+        let published = bench.provider.keys.published();
+        let key = published.iter().find(|key| key["kid"] == parsed.header["kid"]).unwrap();
+        assert!(parsed.signed_by(key, algorithm), "{algorithm}");
+        let claims = claims_of(&tokens);
+        let issued = bench.now.unix_secs();
+        assert_eq!(claims["iss"], ISSUER);
+        assert_eq!(claims["aud"], "signed");
+        assert_eq!((&claims["iat"], &claims["exp"]), (&json!(issued), &json!(issued + 300)));
+        assert_eq!(claims["acr"], "gold");
+        assert!(claims.contains_key("at_hash") && !claims.contains_key("nonce"));
+
+        let user_info = |bench: &mut Bench, token: &str| {
+            let header = format!("Bearer {token}");
+            read(&bench.send(Incoming::get("/userinfo").header("authorization", &header)))
+        };
+        assert_eq!(user_info(&mut bench, tokens["access_token"].as_str().unwrap()).1["sub"], claims["sub"]);
+        assert_eq!(bench.broken(), []);
+        assert_eq!(user_info(&mut bench, "guessed").0, 401);
+        assert_eq!(bench.broken(), [Rule::AccessToken]);
+        bench.pass(5);
+        assert_eq!(read(&bench.send(request)).1["error"], "invalid_grant");
+        assert_eq!(bench.broken(), [Rule::AfterSuccess]);
+    }
+}
+
+/// OP-40
+/// OP-41
+/// OP-42
+#[test]
+fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
+    let mut bench = bench_with(|config| {
+        let push = Client { delivery: ciba_core::DeliveryMode::Push, ..post_client("push") };
+        config.client(push)
+    });
+    let id = bench.begin("never");
+    for (change, code, rule) in [
+        (("grant_type", ""), "invalid_request", Rule::GrantType),
+        (("grant_type", "authorization_code"), "unsupported_grant_type", Rule::GrantType),
+        (("auth_req_id", ""), "invalid_request", Rule::AuthReqId),
+        (("auth_req_id", "unknown"), "invalid_grant", Rule::AuthReqId),
+        (("client_id", "other"), "invalid_grant", Rule::AuthReqId),
+        (("client_id", "push"), "unauthorized_client", Rule::PushClientPolls),
+    ] {
+        let usual = [("client_id", "app"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", &id)];
+        let parameters: Vec<_> = usual.map(|pair| if pair.0 == change.0 { change } else { pair }).to_vec();
+        let (status, body) = bench.post(Endpoint::Token, &parameters);
+        assert_eq!((status, &body["error"]), (400, &json!(code)), "{change:?}");
+        assert_eq!(bench.broken(), [rule], "{change:?}");
+    }
+}
+
+/// OP-44
+#[test]
+fn an_early_poll_is_noted_and_slows_down_when_configured() {
+    let mut bench = bench();
+    let id = bench.begin("never");
+    bench.poll(&id, 5);
+    bench.pass(4);
+    bench.now = bench.now.saturating_add(Duration::from_millis(999));
+    assert_eq!(bench.poll_error(&id, 0), "authorization_pending");
+    assert_eq!(bench.broken(), [Rule::TooEarly]);
+    bench.poll(&id, 5);
+    assert_eq!(bench.broken(), []);
+
+    let mut bench = bench_with(|config| ProviderConfig { too_early: TooEarly::SlowDown, ..config });
+    let id = bench.begin("never");
+    bench.poll(&id, 5);
+    assert_eq!(bench.poll_error(&id, 4), "slow_down");
+    assert_eq!(bench.broken(), [Rule::TooEarly]);
+    assert_eq!(bench.poll_error(&id, 9), "slow_down", "the interval has grown to ten seconds for good");
+    assert_eq!(bench.poll_error(&id, 15), "authorization_pending");
+}
+
+/// OP-44
+#[test]
+fn the_interval_may_count_from_the_end_of_the_last_reply() {
+    let mut bench = bench_with(|config| ProviderConfig { speed_reference: SpeedReference::PreviousReply, ..config });
+    let id = bench.begin("never");
+    assert_eq!(bench.poll_error(&id, 4), "authorization_pending");
+    assert_eq!(bench.broken(), [Rule::TooEarly], "the acknowledgement is a reply");
+    bench.pass(5);
+    let request = bench.poll_request(&id);
+    let (exchange, reply) = bench.provider.begin(request, bench.now);
+    assert!(matches!(reply, Reply::Answer(_)));
+    bench.pass(3);
+    bench.provider.end(exchange, bench.now);
+    bench.poll(&id, 4);
+    assert_eq!(bench.broken(), [Rule::TooEarly]);
+    bench.poll(&id, 5);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-45
+#[test]
+fn too_many_early_polls_end_the_transaction() {
+    let mut bench = bench_with(|config| ProviderConfig { too_early: TooEarly::Death(1), ..config });
+    let id = bench.begin("approve-after:9");
+    bench.poll(&id, 5);
+    assert_eq!(bench.poll_error(&id, 1), "authorization_pending");
+    assert_eq!(bench.poll_error(&id, 1), "invalid_request");
+    assert_eq!(bench.provider.transactions(bench.now)[0].state, TransactionState::Dead);
+    assert_eq!(bench.broken(), [Rule::TooEarly]);
+    bench.poll(&id, 5);
+    assert_eq!(bench.broken(), [Rule::AfterTerminalAnswer]);
+}
+
+/// OP-46
+#[test]
+fn two_polls_at_once_are_noted() {
+    let mut bench = bench();
+    let id = bench.begin("never");
+    bench.pass(5);
+    let (first, _) = bench.provider.begin(bench.poll_request(&id), bench.now);
+    bench.pass(5);
+    let (second, _) = bench.provider.begin(bench.poll_request(&id), bench.now);
+    assert_eq!(bench.broken(), [Rule::Overlap]);
+    bench.provider.end(first, bench.now);
+    bench.provider.end(second, bench.now);
+    bench.poll(&id, 5);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-47
+#[test]
+fn a_long_poll_is_answered_at_the_decision_or_when_patience_ends() {
+    let mut bench = bench_with(|config| ProviderConfig { long_polling: Some(Duration::from_secs(30)), ..config });
+    let id = bench.begin("manual");
+    bench.pass(5);
+    let (exchange, until) = held(&bench.provider.handle(bench.poll_request(&id), bench.now));
+    assert_eq!(until, bench.now.saturating_add(Duration::from_secs(30)));
+    bench.pass(10);
+    let before = bench.provider.revision();
+    assert!(matches!(bench.provider.resume(exchange, bench.now), Reply::Hold { .. }));
+    assert!(bench.provider.approve(1, bench.now));
+    assert_ne!(bench.provider.revision(), before);
+    assert_eq!(bench.provider.resume(exchange, bench.now).into_answer().unwrap().status, 200);
+
+    let id = bench.begin("manual");
+    bench.pass(5);
+    let (exchange, until) = held(&bench.provider.handle(bench.poll_request(&id), bench.now));
+    bench.now = until;
+    let answer = bench.provider.resume(exchange, bench.now).into_answer().unwrap();
+    assert_eq!(read(&answer).1["error"], "authorization_pending");
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-48
+#[test]
+fn a_poll_before_retry_after_is_noted() {
+    let busy = || Act::Answer(ScriptedAnswer::status(503).header("retry-after", "12"));
+    for (wait, broken) in [(11, vec![Rule::BeforeRetryAfter]), (12, vec![])] {
+        let mut bench = bench();
+        bench.provider.script(Script::new().nth(Endpoint::Token, 1, busy()));
+        let id = bench.begin("never");
+        assert_eq!(bench.poll(&id, 5).0, 503);
+        bench.poll(&id, wait);
+        assert_eq!(bench.broken(), broken);
+    }
+}
+
+#[test]
+fn a_client_is_held_to_scripted_answers_too() {
+    for (code, after) in [("access_denied", Rule::AfterTerminalAnswer), ("slow_down", Rule::TooEarly)] {
+        let mut bench = bench();
+        let answer = Act::Answer(ScriptedAnswer::error(400, code));
+        bench.provider.script(Script::new().nth(Endpoint::Token, 2, answer));
+        let id = bench.begin("never");
+        bench.poll(&id, 5);
+        assert_eq!(bench.poll_error(&id, 5), code);
+        bench.poll(&id, 9);
+        assert_eq!(bench.broken(), [after], "{code}");
+    }
+}
+
+#[test]
+fn a_request_that_is_never_answered_is_judged_all_the_same() {
+    for act in [Act::DropBefore, Act::DropAfter] {
+        let mut bench = bench();
+        bench.provider.script(Script::new().nth(Endpoint::Token, 1, act));
+        let id = bench.begin("never");
+        bench.pass(5);
+        assert_eq!(bench.provider.handle(bench.poll_request(&id), bench.now), Reply::Drop);
+        bench.poll(&id, 1);
+        assert_eq!(bench.broken(), [Rule::TooEarly]);
+    }
+}
+
+/// OP-38
+#[test]
+fn tokens_lost_on_the_way_are_not_handed_out_again() {
+    let mut bench = bench();
+    bench.provider.script(Script::new().nth(Endpoint::Token, 1, Act::DropAfter));
+    let id = bench.begin("approve-after:0");
+    bench.pass(5);
+    assert_eq!(bench.provider.handle(bench.poll_request(&id), bench.now), Reply::Drop);
+    assert_eq!(bench.poll_error(&id, 5), "invalid_grant");
+    assert_eq!(bench.broken(), [], "the client could not know");
+}
+
+#[test]
+fn scripts_delay_amend_and_decide() {
+    let mut bench = bench();
+    let script = Script::new()
+        .nth(Endpoint::Token, 1, Act::Decide(Decision::Approve))
+        .nth(Endpoint::Token, 1, Act::Delay(Duration::from_secs(29)))
+        .token_response(Amendment::new().remove("id_token").set("scope", "openid").raw_members("\"expires_in\":1e1,"));
+    bench.provider.script(script);
+    let id = bench.begin("never");
+    bench.pass(5);
+    let (exchange, until) = held(&bench.provider.handle(bench.poll_request(&id), bench.now));
+    assert_eq!(until.since(bench.now), Duration::from_secs(29));
+    let answer = bench.provider.resume(exchange, until).into_answer().unwrap();
+    let text = std::str::from_utf8(answer.body.expose()).unwrap().to_owned();
+    assert!(text.starts_with("{\"expires_in\":1e1,") && text.contains("\"scope\":\"openid\""));
+    assert!(!text.contains("id_token"));
+}
+
+#[test]
+fn the_report_counts_and_names_what_was_wrong() {
+    let mut bench = bench();
+    let id = bench.begin("approve-after:1");
+    bench.poll(&id, 5);
+    assert!(bench.provider.report().is_clean());
+    bench.poll(&id, 2);
+    let report = bench.provider.report();
+    assert_eq!((report.transactions, report.redeemed, report.violations.len()), (1, 1, 1));
+    let text = report.to_string();
+    assert!(text.contains("too-early: 3000 ms before the interval was over"), "{text}");
+    assert!(!text.contains(&id) && !format!("{:?}", bench.provider.exchanges()).contains(&id));
+}

@@ -1,0 +1,235 @@
+use super::*;
+use crate::{
+    config::{Behaviour, RequestedExpiry, User},
+    script::{Act, KeySetEdit, Script, ScriptedAnswer},
+};
+
+/// OP-01
+/// OP-04
+#[test]
+fn both_well_known_addresses_serve_one_document_without_empty_members() {
+    let config = ProviderConfig::generic("https://op.example/tenant").client(post_client("app"));
+    let mut provider = Provider::new(config).unwrap();
+    let paths = ["/tenant/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/tenant"];
+    let documents = paths.map(|path| provider.handle(Incoming::get(path), START).into_answer().unwrap());
+    assert_eq!(documents[0], documents[1]);
+    assert_eq!(documents[0].headers.get("content-type"), Some("application/json"));
+    let (status, document) = read(&documents[0]);
+    assert_eq!((status, &document["issuer"]), (200, &json!("https://op.example/tenant")));
+    assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll"]));
+    assert_eq!(document["grant_types_supported"], json!([GRANT]));
+    for (name, value) in document.as_object().unwrap() {
+        assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
+    }
+    for absent in
+        ["backchannel_authentication_request_signing_alg_values_supported", "backchannel_user_code_parameter_supported"]
+    {
+        assert!(document.get(absent).is_none(), "{absent}");
+    }
+}
+
+/// OP-05
+#[test]
+fn keys_are_public_and_distinct_through_all_three_steps_of_a_rotation() {
+    let mut bench = bench();
+    let path = bench.path(Endpoint::KeySet);
+    let ids = |bench: &mut Bench| {
+        let (_, document) = read(&bench.send(Incoming::get(&path)));
+        let keys = document["keys"].as_array().unwrap().clone();
+        let secret = |key: &Value| ["d", "p", "q", "k", "dp", "dq", "qi"].iter().any(|name| key.get(name).is_some());
+        assert!(!keys.iter().any(secret));
+        let mut ids: Vec<String> = keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        ids
+    };
+    let signer = |bench: &mut Bench| {
+        let auth_req_id = bench.begin("approve-after:0");
+        let (_, tokens) = bench.poll(&auth_req_id, 5);
+        jws::parse(tokens["id_token"].as_str().unwrap()).unwrap().header["kid"].as_str().unwrap().to_owned()
+    };
+    let old = ids(&mut bench);
+    let first = signer(&mut bench);
+    assert!(old.contains(&first));
+    bench.provider.edit_keys(KeySetEdit::PublishNext);
+    assert_eq!(signer(&mut bench), first);
+    assert_eq!(ids(&mut bench).len(), 2 * old.len());
+    bench.provider.edit_keys(KeySetEdit::SignWithNext);
+    let second = signer(&mut bench);
+    assert!(!old.contains(&second) && ids(&mut bench).contains(&second));
+    bench.provider.edit_keys(KeySetEdit::RetireOld);
+    let new = ids(&mut bench);
+    assert!(new.contains(&second) && !new.iter().any(|id| old.contains(id)));
+}
+
+/// OP-14
+/// OP-15
+#[test]
+fn only_a_post_of_a_form_without_query_and_repetition_is_taken() {
+    let mut bench = bench();
+    for endpoint in [Endpoint::Backchannel, Endpoint::Token] {
+        let path = bench.path(endpoint);
+        for (request, status, rule) in [
+            (Incoming::get(&path), 405, Rule::Method),
+            (Incoming::post(&path, [("a", "1"), ("a", "1")]), 400, Rule::DuplicateParameter),
+            (Incoming::post(&format!("{path}?scope=openid"), []), 400, Rule::ParametersInUrl),
+            (
+                Incoming::new("POST", &path, [("content-type", "application/json")].into_iter().collect(), "{}"),
+                400,
+                Rule::MediaType,
+            ),
+            (Incoming { body: "a=%zz".into(), ..Incoming::post(&path, []) }, 400, Rule::MalformedForm),
+        ] {
+            let answer = bench.send(request);
+            assert_eq!(answer.status, status, "{rule:?}");
+            assert_eq!(answer.headers.get("allow").is_some(), status == 405);
+            assert_eq!(bench.broken(), [rule], "{endpoint:?}");
+        }
+    }
+    assert_eq!(bench.ask(&[("foo", "1"), ("resource", "https://a.example"), ("resource", "https://b.example")]).0, 200);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-16
+/// OP-17
+/// OP-18
+/// OP-22
+/// OP-23
+/// OP-24
+/// OP-25
+/// OP-34
+#[test]
+fn each_wrong_parameter_has_its_code_and_begins_nothing() {
+    let mut bench = bench_with(|config| {
+        let barred = Client { ciba: false, ..post_client("barred") };
+        config.client(barred).user(User::new("gone", Behaviour::Unknown))
+    });
+    let long = "x".repeat(65);
+    let hints = [("login_hint", "approve"), ("login_hint_token", "approve")];
+    type Change<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Change<'_>, &str, Option<Rule>); 21] = [
+        (&[("client_id", "barred")], "unauthorized_client", None),
+        (&[("scope", "")], "invalid_request", Some(Rule::Scope)),
+        (&[("scope", "profile")], "invalid_request", Some(Rule::Scope)),
+        (&[("scope", "openid  profile")], "invalid_request", Some(Rule::Scope)),
+        (&[("scope", "openid \u{e5}")], "invalid_request", Some(Rule::Scope)),
+        (&[("scope", "openid moon")], "invalid_scope", None),
+        (&[("login_hint", "")], "invalid_request", Some(Rule::Hint)),
+        (&hints, "invalid_request", Some(Rule::Hint)),
+        (&[("login_hint", "gone")], "unknown_user_id", None),
+        (&[("login_hint", "nobody")], "unknown_user_id", None),
+        (&[("login_hint", ""), ("login_hint_token", "expired")], "expired_login_hint_token", None),
+        (&[("login_hint", ""), ("id_token_hint", "a.b.c.d.e")], "invalid_request", Some(Rule::Hint)),
+        (&[("requested_expiry", "0")], "invalid_request", Some(Rule::RequestedExpiry)),
+        (&[("requested_expiry", "-1")], "invalid_request", Some(Rule::RequestedExpiry)),
+        (&[("requested_expiry", "x")], "invalid_request", Some(Rule::RequestedExpiry)),
+        (&[("binding_message", &long)], "invalid_binding_message", None),
+        (&[("binding_message", "a\nb")], "invalid_binding_message", None),
+        (&[("authorization_details", "{}")], "invalid_authorization_details", Some(Rule::Parameter)),
+        (&[("authorization_details", "[{\"a\":1}]")], "invalid_authorization_details", Some(Rule::Parameter)),
+        (&[("resource", "relative#fragment")], "invalid_target", Some(Rule::Parameter)),
+        (&[("request", "a.b.c")], "invalid_request", Some(Rule::RequestObject)),
+    ];
+    for (change, code, rule) in cases {
+        let (status, body) = bench.ask(change);
+        assert_eq!((status, &body["error"]), (400, &json!(code)), "{change:?}");
+        let description = body["error_description"].as_str().unwrap();
+        assert!(description.is_ascii() && !description.contains(['"', '\\']));
+        assert_eq!(bench.broken(), Vec::from_iter(rule), "{change:?}");
+        assert!(bench.provider.transactions(bench.now).is_empty());
+    }
+}
+
+/// OP-19
+#[test]
+fn an_id_token_hint_has_to_be_ours_and_for_this_client_but_may_be_old() {
+    let mut bench = bench();
+    let auth_req_id = bench.begin("approve-after:0");
+    let tokens = bench.poll(&auth_req_id, 5).1;
+    let token = tokens["id_token"].as_str().unwrap();
+    bench.pass(100_000);
+    let ask = |bench: &mut Bench, token: &str, client: &str| {
+        let (status, body) = bench.ask(&[("login_hint", ""), ("id_token_hint", token), ("client_id", client)]);
+        (status, body["error"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(ask(&mut bench, token, "app"), (200, String::new()));
+    assert_eq!(ask(&mut bench, token, "other"), (400, "unknown_user_id".into()));
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    assert_eq!(ask(&mut bench, &forged, "app"), (400, "unknown_user_id".into()));
+}
+
+/// OP-23
+#[test]
+fn requested_expiry_is_honoured_ignored_or_shortened() {
+    for (habit, expected) in
+        [(RequestedExpiry::Honoured, 40), (RequestedExpiry::Ignored, 120), (RequestedExpiry::Shortened, 20)]
+    {
+        let mut bench = bench_with(|config| ProviderConfig { requested_expiry: habit, ..config });
+        assert_eq!(bench.ask(&[("requested_expiry", "40")]).1["expires_in"], expected);
+    }
+}
+
+/// OP-31
+/// OP-32
+/// OP-33
+#[test]
+fn an_acknowledgement_has_an_unguessable_id_and_an_interval_only_when_configured() {
+    let mut bench = bench();
+    let request = Incoming::post(
+        &bench.path(Endpoint::Backchannel),
+        [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")],
+    );
+    let answer = bench.send(request);
+    assert_eq!(answer.headers.get("cache-control"), Some("no-store"));
+    assert_eq!(answer.headers.get("content-type"), Some("application/json"));
+    let (_, body) = read(&answer);
+    let id = body["auth_req_id"].as_str().unwrap();
+    assert_eq!(id.len(), 43);
+    assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+    assert_eq!((&body["expires_in"], body.get("interval")), (&json!(120), None));
+    assert_ne!(bench.begin("approve"), id);
+    let mut bench = bench_with(|config| config.interval(7));
+    assert_eq!(bench.ask(&[]).1["interval"], 7);
+}
+
+#[test]
+fn equal_seeds_give_equal_runs() {
+    let run = |seed| {
+        let mut bench = bench_with(|config| config.seed(seed));
+        let id = bench.begin("approve-after:0");
+        (id.clone(), bench.poll(&id, 5).1)
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7).0, run(8).0);
+}
+
+#[test]
+fn a_request_sent_again_after_its_answer_was_lost_is_a_second_prompt() {
+    for act in [Act::DropBefore, Act::DropAfter, Act::DropInside(3), Act::HoldForever] {
+        let mut bench = bench();
+        bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, act.clone()));
+        let parameters =
+            [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
+        let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
+        let reply = bench.provider.handle(request.clone(), bench.now);
+        assert!(reply.into_answer().is_none());
+        assert_eq!(bench.broken(), [], "{act:?}");
+        assert_eq!(bench.send(request).status, 200);
+        assert_eq!(bench.broken(), [Rule::RepeatedAuthenticationRequest], "{act:?}");
+    }
+}
+
+#[test]
+fn an_address_that_only_a_redirect_names_is_a_trap() {
+    let mut bench = bench();
+    let trap = bench.provider.endpoint_url(Endpoint::Trap);
+    let redirect = ScriptedAnswer::redirect(307, &trap);
+    bench.provider.script(Script::new().nth(Endpoint::Token, 1, Act::Answer(redirect)));
+    let id = bench.begin("approve");
+    assert_eq!(bench.poll(&id, 5).0, 307);
+    assert_eq!(bench.broken(), []);
+    bench.send(Incoming::get("/trap"));
+    assert_eq!(bench.broken(), [Rule::Trap]);
+}
