@@ -117,6 +117,15 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
     ]);
 }
 
+#[test]
+fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
+    let lost = |act| Script::new().nth(Endpoint::Token, 3, act);
+    run(vec![
+        row("dropped after", lost(Act::DropAfter)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("broken off", lost(Act::DropInside(100))).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+    ]);
+}
+
 /// OPM-POL-16
 #[test]
 fn a_long_poll_is_waited_for_and_the_interval_counts_from_its_answer() {
