@@ -21,6 +21,9 @@ use serde_json::json;
 
 const PERSON: &str = "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}";
 
+/// The Norwegian: somebody else.
+const CALLER: &str = "authenticated {e85974c5-bb48-4118-8d4f-fddd215df918}";
+
 fn call() -> AuthRequest {
     let person = SwedishPersonalNumber::parse("196802020575").expect("a personal number");
     SwedishBankId::phone_authentication(person, CallInitiator::Company, "Example Bank support, case 4711")
@@ -53,7 +56,7 @@ fn acknowledgements_as_idura_writes_them_are_taken() {
     run(vec![
         row("01 no interval", Script::new()),
         row("02 interval 3", Script::new().acknowledgement(Amendment::new().set("interval", 3))),
-        row("03 and 05 Norwegian, with words", Script::new()).request(norwegian_call),
+        row("03 and 05 Norwegian, with words", Script::new()).request(norwegian_call).ends(CALLER, [1, 4, 1]),
         row("10 expires_in as text", Script::new().acknowledgement(Amendment::new().set("expires_in", "120"))),
     ]);
 }

@@ -65,7 +65,12 @@ pub struct Provider {
 #[derive(Debug)]
 enum Held {
     /// What it says is decided.
-    Delayed { reply: Reply, until: Timestamp },
+    Delayed {
+        reply: Reply,
+        until: Timestamp,
+        /// The transaction whose client is held to the answer once it leaves.
+        tells: Option<usize>,
+    },
     /// It waits for the person.
     Undecided { at: usize, acts: Acts, until: Timestamp },
     /// It never leaves.
@@ -205,11 +210,16 @@ impl Provider {
                 self.held.insert(exchange, Held::Forever);
                 hold(FOREVER)
             }
-            Some(Held::Delayed { reply, until }) if now < until => {
-                self.held.insert(exchange, Held::Delayed { reply, until });
+            Some(Held::Delayed { reply, until, tells }) if now < until => {
+                self.held.insert(exchange, Held::Delayed { reply, until, tells });
                 hold(until)
             }
-            Some(Held::Delayed { reply, .. }) => reply,
+            Some(Held::Delayed { reply, tells, .. }) => {
+                if let (Reply::Answer(response), Some(at)) = (&reply, tells) {
+                    self.transactions[at].pace.answered(response, now);
+                }
+                reply
+            }
             Some(Held::Undecided { at, acts, until }) => match self.redeem(at, &acts.id_token, now) {
                 Outcome::Undecided(_) if now < until => {
                     self.held.insert(exchange, Held::Undecided { at, acts, until });
@@ -473,18 +483,21 @@ impl Provider {
     ) -> Reply {
         let is_success = response.status == 200 && acts.answer.is_none();
         let response = if is_success { acts.amended(response) } else { response };
-        // The client is held to what it can have read, and `Retry-After` counts from when it can have read it.
-        if !acts.lose_the_answer() {
-            self.transactions[at].pace.answered(&response, acts.leaves_at(now));
+        // The client is held to what it has read for certain, from when it can have read it; it may give up on a drip.
+        let reply = self.leave(id, acts, response.clone(), now);
+        if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
+            *tells = Some(at);
+        } else if matches!(reply, Reply::Answer(_)) {
+            self.transactions[at].pace.answered(&response, now);
         }
-        self.leave(id, acts, response, now)
+        reply
     }
 
     fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
         let reply = acts.delivered(response);
         let until = acts.leaves_at(now);
         if until > now {
-            self.held.insert(id, Held::Delayed { reply, until });
+            self.held.insert(id, Held::Delayed { reply, until, tells: None });
             return Reply::Hold { exchange: id, until };
         }
         reply
