@@ -10,3 +10,8 @@ pub mod model;
 pub mod scenario;
 pub mod sim;
 pub mod toy;
+
+/// The code of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
