@@ -71,7 +71,6 @@ fn assert_refused(request: &AuthRequest, name: &str) {
 
 /// REQ-AREQ-05
 /// REQ-AREQ-06
-/// REQ-AREQ-12
 /// REQ-AREQ-13
 /// REQ-AREQ-29
 /// OPM-REQ-02
