@@ -15,13 +15,17 @@ struct Run {
     provider: Provider,
     now: Timestamp,
     draws: u32,
+    /// What the provider said with its pending answers, repetitions left out.
+    progress: Vec<String>,
+    /// What an agent has to read out.
+    words: Option<String>,
 }
 
 impl Run {
     fn new(config: ProviderConfig) -> Self {
         let client = Client::with_key("client-1", TestKey::ClientP256.public_jwk(JwsAlgorithm::Es256));
         let provider = Provider::new(config.client(client)).unwrap();
-        Self { provider, now: Timestamp::from_unix_secs(1_893_456_000), draws: 0 }
+        Self { provider, now: Timestamp::from_unix_secs(1_893_456_000), draws: 0, progress: Vec::new(), words: None }
     }
 
     fn config(&mut self) -> Arc<ClientConfig> {
@@ -110,6 +114,9 @@ impl Run {
                     Lookup::Unavailable => request.unavailable(),
                 },
                 Output::Wait(wait) => {
+                    let told = wait.progress().filter(|text| self.progress.last().is_none_or(|last| last != text));
+                    self.progress.extend(told.map(str::to_owned));
+                    self.words = flow.acknowledged().and_then(idura::words_to_read_out);
                     self.now = wait.until();
                     continue;
                 }
@@ -158,6 +165,25 @@ fn the_swedish_caller_of_the_idura_page_is_authenticated() {
         idura::SwedishBankId::phone_authentication(person, idura::CallInitiator::Company, message).into_request();
     let authentication = run.authenticate(request).unwrap();
     assert_eq!(authentication.claims::<serde_json::Value>().unwrap()["ssn"], "196802020575");
+    let texts =
+        ["awaiting first user interaction", "awaiting user request acknowledgement", "awaiting user identification"];
+    assert_eq!(run.progress, texts, "the agent sees how far the person is");
+    assert_eq!(run.words, None);
+    assert!(run.provider.report().is_clean(), "{}", run.provider.report());
+}
+
+/// The words travel from the provider to the agent, who reads them out; the person picks them on the phone.
+#[test]
+fn the_norwegian_caller_reads_out_the_words_the_person_has_to_pick() {
+    let mut run = Run::new(ProviderConfig::idura(ISSUER));
+    let person = idura::NorwegianNationalId::parse("01019010046").unwrap();
+    let authentication = run.authenticate(idura::NorwegianBankId::caller_authentication(person).into_request());
+    assert_eq!(authentication.unwrap().claims::<serde_json::Value>().unwrap()["socialno"], "01019010046");
+    let words = run.words.clone().expect("two words");
+    assert_eq!(words.split(' ').count(), 2);
+    let transaction = &run.provider.transactions(run.now)[0];
+    assert_eq!(transaction.words.as_deref(), Some(words.as_str()));
+    assert!(run.provider.word_choices(transaction.number).contains(&words));
     assert!(run.provider.report().is_clean(), "{}", run.provider.report());
 }
 
