@@ -238,6 +238,26 @@ fn keys_nobody_knows_cause_one_forced_fetch_a_minute() {
     let _ = fetch(cache.lookup(&request, at(61)));
 }
 
+/// A forced refresh that fails is no licence to fetch again at once for the next token with a strange key id.
+///
+/// REQ-JWKS-10
+#[test]
+fn a_forced_refresh_that_fails_is_not_repeated_at_once() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    fill(&mut cache, &mut asker, at(0), answer(&key_set("somebody-else", 9), None));
+    let request = asker.newer(&mut cache, at(10));
+    let transmit = fetch(cache.lookup(&request, at(10)));
+    let failed = transmit.into_parts().1.answered(Response::new(503, Headers::new(), ""));
+    cache.handle(failed, at(10)).expect("its own");
+    for seconds in [10, 12, 19] {
+        let request = asker.newer(&mut cache, at(seconds));
+        assert!(matches!(cache.lookup(&request, at(seconds)), Lookup::Unavailable), "after {seconds} s");
+    }
+    let request = asker.newer(&mut cache, at(20));
+    let _ = fetch(cache.lookup(&request, at(20)));
+}
+
 /// REQ-JWKS-09
 /// OPM-DSC-12
 #[test]

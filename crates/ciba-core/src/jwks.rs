@@ -68,6 +68,8 @@ const SERIAL: u64 = 0;
 const GLANCE: Duration = Duration::from_millis(250);
 /// How soon a fetch that failed may be tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// The same for a forced one: whoever sends tokens with key ids nobody knows decides how many there are (REQ-JWKS-10).
+const FORCED_RETRY: Duration = Duration::from_secs(10);
 
 impl JwksCache {
     /// An empty cache for the issuer of this configuration.
@@ -105,7 +107,8 @@ impl JwksCache {
         if self.fetching.is_some() {
             return Lookup::Later(now.saturating_add(GLANCE));
         }
-        if self.failed.is_some_and(|failed| moment.since(failed) < RETRY) {
+        let retry = if request.wants_refresh() { FORCED_RETRY } else { RETRY };
+        if self.failed.is_some_and(|failed| moment.since(failed) < retry) {
             return self.make_do(request, moment);
         }
         let forced = request.wants_refresh();
@@ -170,7 +173,12 @@ impl JwksCache {
             Some((keys, response)) if self.newer_than(generation.saturating_sub(1)).is_none() => {
                 let age = max_age(response).map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
                 self.hold(keys, response.body.expose(), moment, now, age);
-                self.forced = fetching.filter(|fetching| fetching.forced).map(|_| moment);
+                match fetching {
+                    Some(Fetching { forced: true, .. }) => self.forced = Some(moment),
+                    Some(_) => self.forced = None,
+                    // Late: whether it was forced is not known any more, so nothing is allowed that was not before.
+                    None => {}
+                }
             }
             Some(_) => {}
             None if fetching.is_some() => self.failed = Some(moment),

@@ -155,8 +155,8 @@ impl Flow {
 
     /// Takes the answer to an output.
     ///
-    /// An answer that comes after its output's limit is ignored, except tokens while the flow is not over: they may be the
-    /// only copy.
+    /// An answer that comes after its output was given up is ignored, except a 200 of the token endpoint while the flow is
+    /// not over: it may be the only copy of the tokens.
     ///
     /// # Errors
     ///

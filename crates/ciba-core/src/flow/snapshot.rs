@@ -209,8 +209,8 @@ impl<'a> SavedGrant<'a> {
     }
 
     /// What a damaged snapshot could stretch is clamped as if a provider had sent it.
-    fn load(self) -> Option<Grant> {
-        let sent = Moment::from_millis(self.sent);
+    fn load(self, now: Moment) -> Option<Grant> {
+        let sent = Moment::from_millis(self.sent).min(now);
         Some(Grant {
             auth_req_id: AuthReqId::new(self.auth_req_id),
             interval: bounds::INTERVAL.clamp(Duration::from_millis(self.interval)),
@@ -294,7 +294,7 @@ impl<'a> SavedPhase<'a> {
                 }
             }
             Self::Pending { grant, due, in_flight } => {
-                let mut grant = grant.load().ok_or(ResumeError::Malformed)?;
+                let mut grant = grant.load(tick.moment).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
                 if in_flight {
                     grant.maybe_redeemed = true;

@@ -203,9 +203,9 @@ impl Verifying {
 
     fn give_up(self: Box<Self>) -> Phase {
         Settled::failed(match self.reason {
-            Reason::UnknownKey => Failure::Untrusted(Untrusted::UnknownKey),
+            Reason::UnknownKey if self.unavailable == 0 => Failure::Untrusted(Untrusted::UnknownKey),
             Reason::Signature => Failure::Untrusted(Untrusted::Signature),
-            Reason::First => Failure::Unreachable(Unreachable {
+            Reason::First | Reason::UnknownKey => Failure::Unreachable(Unreachable {
                 target: UnreachableTarget::Endpoint(Endpoint::KeySet),
                 answer: None,
             }),

@@ -125,7 +125,9 @@ fn lifetime(
     }
     let in_the_future = issued_at > now.saturating_add(rules.skew);
     let too_old = issued_at.saturating_add(rules.max_age).saturating_add(rules.skew) < now;
-    let before_the_request = context.started_at.is_some_and(|start| issued_at < start.saturating_sub(rules.skew));
+    // Providers write whole seconds, so a token of the same second is not older than the request.
+    let earliest = |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
+    let before_the_request = context.started_at.is_some_and(|start| issued_at < earliest(start));
     if in_the_future || too_old || before_the_request {
         return Err(Untrusted::IssuedAt);
     }

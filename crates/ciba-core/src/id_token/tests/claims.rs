@@ -165,6 +165,8 @@ fn a_token_was_issued_just_now_and_not_before_the_request() {
     }
     assert!(within(&token(), IdTokenContext { started_at: Some(at(NOW + 60)), ..context() }).is_ok());
     refused(within(&token(), IdTokenContext { started_at: Some(at(NOW + 61)), ..context() }), Untrusted::IssuedAt);
+    let same_second = at(NOW + 60).saturating_add(Duration::from_millis(900));
+    assert!(within(&token(), IdTokenContext { started_at: Some(same_second), ..context() }).is_ok());
 }
 
 /// REQ-IDT-20
