@@ -396,7 +396,7 @@ fn the_own_keys_have_names_of_their_own_and_an_old_one_stays_registered_beside_t
         .client_auth(auth)
         .build()
         .expect("it is valid");
-    let document: Value = serde_json::from_str(&config.registration_document()).expect("JSON");
+    let document: Value = serde_json::from_str(&config.registration_document().expect("complete")).expect("JSON");
     let registered = document["jwks"]["keys"].as_array().expect("keys").iter();
     let registered: Vec<Option<&str>> = registered.map(|key| key["kid"].as_str()).collect();
     assert_eq!(registered, [Some(old.key_id()), Some(new.key_id())]);

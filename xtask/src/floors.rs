@@ -34,9 +34,11 @@ const FLOORS: &[(&str, u8)] = &[
     ("expect", 3),
     ("id_token", 3),
     ("policy", 3),
+    ("profile", 3),
     ("providers", 3),
     ("registration", 3),
     ("request", 3),
+    ("request_object", 3),
     ("saved::SavedExpectations", 3),
     // 4: machines and what they ask, answer and save
     ("ask", 4),

@@ -4,25 +4,33 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    client_auth::{Audience, ClientAuth},
+    ask::Endpoint,
+    client_auth::ClientAuth,
     crypto::Verifier,
     issuer::Issuer,
     jose::JwsAlgorithm,
     policy::Policy,
+    profile::Profile,
+    request_object::RequestObjectRules,
     time::Timestamp,
     url::Url,
     wire::metadata::{DeliveryMode, ProviderMetadata},
 };
 
 mod builder;
+mod certificate;
+mod check;
 mod config_error;
+mod fapi;
 mod registration;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{ClientConfigBuilder, MetadataRule};
+pub use builder::ClientConfigBuilder;
+pub use certificate::CertificateSubject;
+pub use check::MetadataRule;
 pub use config_error::{ConfigError, ConfigErrors};
 
 /// A client id: non-empty, visible ASCII and blanks (RFC 6749 appendix A.1).
@@ -56,13 +64,17 @@ pub struct ClientConfig {
     pub(crate) issuer: Issuer,
     pub(crate) client_id: ClientId,
     pub(crate) delivery: DeliveryMode,
+    /// Where providers report to; there in ping and push mode (REQ-META-04).
+    pub(crate) notification_endpoint: Option<Url>,
+    /// The mTLS alias where this client has to use it (REQ-DISC-14); so is the next.
     pub(crate) backchannel_endpoint: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) jwks_uri: Option<Url>,
     pub(crate) auth: ClientAuth,
-    pub(crate) backchannel_audience: Audience,
-    pub(crate) token_audience: Audience,
+    pub(crate) audiences: Audiences,
     pub(crate) assertion: AssertionRules,
+    /// How authentication requests are signed; `None` when they never are (REQ-META-06).
+    pub(crate) request_object: Option<RequestObjectRules>,
     /// Whether `client_id` goes into the body beside an assertion or Basic (REQ-AUTH-17).
     pub(crate) body_client_id: bool,
     pub(crate) user_codes: bool,
@@ -74,7 +86,27 @@ pub struct ClientConfig {
     pub(crate) secret_expires_at: Option<Timestamp>,
     pub(crate) policy: Policy,
     pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) profile: Profile,
+    certificate: CertificateUse,
     public_keys: Vec<serde_json::Value>,
+}
+
+/// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none (REQ-DISC-15).
+#[derive(Debug)]
+pub(crate) struct Audiences {
+    pub(crate) backchannel: String,
+    pub(crate) token: String,
+}
+
+/// What the client certificate is for.
+#[derive(Debug, Clone, Default)]
+struct CertificateUse {
+    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4).
+    bound_tokens: bool,
+    /// `use_mtls_endpoint_aliases` (FAPI2SP 5.2.2.1.1).
+    aliases_always: bool,
+    /// Of `tls_client_auth`, as registered.
+    subject: Option<CertificateSubject>,
 }
 
 /// How client assertions are made.
@@ -133,19 +165,46 @@ impl ClientConfig {
         self.delivery
     }
 
+    /// Where this client takes notifications; there in ping and push mode (CIBA 4).
+    #[must_use]
+    pub const fn notification_endpoint(&self) -> Option<&Url> {
+        self.notification_endpoint.as_ref()
+    }
+
+    /// The registered `backchannel_authentication_request_signing_alg`: when there is one, every authentication request is
+    /// signed with it, and none otherwise (REQ-META-06).
+    #[must_use]
+    pub fn request_signing_algorithm(&self) -> Option<JwsAlgorithm> {
+        self.request_object.as_ref().map(|rules| rules.algorithm)
+    }
+
+    /// Whether the client certificate is shown on exchanges with this endpoint: at both where it is the authentication; for
+    /// bound tokens at the token endpoint, or in push mode at the backchannel authentication endpoint (REQ-AUTH-24,
+    /// REQ-AUTH-27, REQ-POP-16). Never where metadata and keys are fetched (REQ-POP-21).
+    #[must_use]
+    pub const fn presents_certificate(&self, endpoint: Endpoint) -> bool {
+        self.certificate.is_shown(&self.auth, self.delivery, endpoint)
+    }
+
+    /// The profile it was checked against.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// How the client authenticates, at both endpoints alike (REQ-META-09).
     #[must_use]
     pub const fn auth(&self) -> &ClientAuth {
         &self.auth
     }
 
-    /// Where authentication requests go.
+    /// Where authentication requests go: the mTLS alias when this client has to use it (REQ-DISC-14).
     #[must_use]
     pub const fn backchannel_endpoint(&self) -> &Url {
         &self.backchannel_endpoint
     }
 
-    /// Where token requests go.
+    /// Where token requests go: the mTLS alias when this client has to use it (REQ-DISC-14).
     #[must_use]
     pub const fn token_endpoint(&self) -> &Url {
         &self.token_endpoint
@@ -173,5 +232,16 @@ impl ClientConfig {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+}
+
+impl CertificateUse {
+    const fn is_shown(&self, auth: &ClientAuth, delivery: DeliveryMode, endpoint: Endpoint) -> bool {
+        let is_push = matches!(delivery, DeliveryMode::Push);
+        match endpoint {
+            Endpoint::BackchannelAuthentication => auth.is_mutual_tls() || (self.bound_tokens && is_push),
+            Endpoint::Token => auth.is_mutual_tls() || self.bound_tokens,
+            Endpoint::Discovery | Endpoint::KeySet => false,
+        }
     }
 }

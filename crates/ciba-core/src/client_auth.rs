@@ -1,15 +1,16 @@
 //! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1, 10.1).
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
-use core::fmt::{self, Write as _};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
     ask::Endpoint,
     client::ClientConfig,
     entropy::{Entropy, Purpose},
-    jose::{JwsAlgorithm, base64url},
+    jose::{
+        JwsAlgorithm, base64url,
+        unsigned::{self, JsonObject, UnsignedJwt},
+    },
     secret::ClientSecret,
     time::Timestamp,
     wire::form,
@@ -45,6 +46,10 @@ pub enum ClientAuth {
         /// HS256, HS384 or HS512.
         algorithm: JwsAlgorithm,
     },
+    /// `tls_client_auth` (RFC 8705 2.1): a certificate of a certification authority, shown in the TLS handshake.
+    TlsClientAuth,
+    /// `self_signed_tls_client_auth` (RFC 8705 2.2): a certificate whose key is registered.
+    SelfSignedTlsClientAuth,
     /// `none`: a public client, for providers that list it (ruling 13).
     None,
 }
@@ -58,6 +63,8 @@ impl ClientAuth {
             Self::ClientSecretBasic { .. } => "client_secret_basic",
             Self::ClientSecretPost { .. } => "client_secret_post",
             Self::ClientSecretJwt { .. } => "client_secret_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
             Self::None => "none",
         }
     }
@@ -67,8 +74,18 @@ impl ClientAuth {
     pub const fn algorithm(&self) -> Option<JwsAlgorithm> {
         match self {
             Self::PrivateKeyJwt { algorithm, .. } | Self::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
-            Self::ClientSecretBasic { .. } | Self::ClientSecretPost { .. } | Self::None => None,
+            Self::ClientSecretBasic { .. }
+            | Self::ClientSecretPost { .. }
+            | Self::TlsClientAuth
+            | Self::SelfSignedTlsClientAuth
+            | Self::None => None,
         }
+    }
+
+    /// Whether the client certificate of the TLS handshake is the authentication (RFC 8705 2).
+    #[must_use]
+    pub const fn is_mutual_tls(&self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
     }
 
     /// The client secret, when there is one.
@@ -77,7 +94,7 @@ impl ClientAuth {
             Self::ClientSecretBasic { secret, .. }
             | Self::ClientSecretPost { secret }
             | Self::ClientSecretJwt { secret, .. } => Some(secret),
-            Self::PrivateKeyJwt { .. } | Self::None => None,
+            Self::PrivateKeyJwt { .. } | Self::TlsClientAuth | Self::SelfSignedTlsClientAuth | Self::None => None,
         }
     }
 }
@@ -92,7 +109,7 @@ pub enum BasicEncoding {
     Raw,
 }
 
-/// Which audience a client assertion names, per endpoint (ruling 8).
+/// Which audience a client assertion names, per endpoint, or a signed request (ruling 8).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Audience {
     /// The issuer, as one string (REQ-AUTH-10).
@@ -110,7 +127,7 @@ pub(crate) enum Credential {
     /// Complete.
     Ready(Applied),
     /// An assertion that a private key has to sign first.
-    Unsigned(UnsignedAssertion),
+    Unsigned(UnsignedJwt),
 }
 
 /// What a credential adds to a request.
@@ -119,26 +136,15 @@ pub(crate) struct Applied {
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
-/// A client assertion without its signature.
-pub(crate) struct UnsignedAssertion {
-    /// `header.payload`, both encoded.
-    pub(crate) signing_input: Vec<u8>,
-    pub(crate) algorithm: JwsAlgorithm,
-    pub(crate) key_id: Option<Arc<str>>,
-}
-
-impl UnsignedAssertion {
-    /// Completes the assertion with the signature over its signing input.
-    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
-    pub(crate) fn signed(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Applied {
-        let mut assertion = String::from_utf8(signing_input).expect("a signing input is base64url with a dot");
-        assertion.push('.');
-        base64url::encode_onto(signature, &mut assertion);
+impl Applied {
+    /// An assertion, completed with the signature over its signing input.
+    pub(crate) fn assertion(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Self {
+        let assertion = unsigned::complete(signing_input, signature);
         let mut parameters = vec![("client_assertion_type", ASSERTION_TYPE.into()), ("client_assertion", assertion)];
         if config.body_client_id {
             parameters.push(("client_id", config.client_id.as_str().into()));
         }
-        Applied { headers: Vec::new(), parameters }
+        Self { headers: Vec::new(), parameters }
     }
 }
 
@@ -152,17 +158,12 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
     let mut parameters = Vec::new();
     match &config.auth {
         ClientAuth::PrivateKeyJwt { algorithm, key_id } => {
-            let signing_input = signing_input(config, endpoint, *algorithm, key_id.as_deref(), entropy, now);
-            return Credential::Unsigned(UnsignedAssertion {
-                signing_input,
-                algorithm: *algorithm,
-                key_id: key_id.clone(),
-            });
+            return Credential::Unsigned(assertion(config, endpoint, *algorithm, key_id.clone(), entropy, now));
         }
         ClientAuth::ClientSecretJwt { secret, algorithm } => {
-            let signing_input = signing_input(config, endpoint, *algorithm, None, entropy, now);
+            let signing_input = assertion(config, endpoint, *algorithm, None, entropy, now).signing_input;
             let mac = config.verifier.hmac(algorithm.hash(), secret.expose().as_bytes(), &signing_input);
-            return Credential::Ready(UnsignedAssertion::signed(signing_input, mac.as_bytes(), config));
+            return Credential::Ready(Applied::assertion(signing_input, mac.as_bytes(), config));
         }
         ClientAuth::ClientSecretBasic { secret, encoding } => {
             headers.push(("authorization", basic(client_id, secret, *encoding)));
@@ -174,7 +175,10 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
             parameters.push(("client_id", client_id.into()));
             parameters.push(("client_secret", secret.expose().into()));
         }
-        ClientAuth::None => parameters.push(("client_id", client_id.into())),
+        // The certificate is shown in the handshake; nothing else proves anything (REQ-AUTH-23, REQ-AUTH-25).
+        ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth | ClientAuth::None => {
+            parameters.push(("client_id", client_id.into()));
+        }
     }
     Credential::Ready(Applied { headers, parameters })
 }
@@ -192,97 +196,27 @@ fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> Str
 
 /// Header and claims of an assertion (RFC 7523 3, OIDC Core 9). No `nbf`: a provider is known that refuses one that is now
 /// (ruling 9). No key and no address of one in the header (REQ-AUTH-19).
-fn signing_input(
+fn assertion(
     config: &ClientConfig,
     endpoint: Endpoint,
     algorithm: JwsAlgorithm,
-    key_id: Option<&str>,
+    key_id: Option<Arc<str>>,
     entropy: &Entropy,
     now: Timestamp,
-) -> Vec<u8> {
-    let mut header = JsonObject::new();
-    header.text("alg", algorithm.name());
-    if let Some(key_id) = key_id {
-        header.text("kid", key_id);
-    }
-    if let Some(typ) = &config.assertion.typ {
-        header.text("typ", typ);
-    }
-
-    let (audience, url) = match endpoint {
-        Endpoint::BackchannelAuthentication => (&config.backchannel_audience, &config.backchannel_endpoint),
-        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet => (&config.token_audience, &config.token_endpoint),
+) -> UnsignedJwt {
+    let audience = match endpoint {
+        Endpoint::BackchannelAuthentication => &config.audiences.backchannel,
+        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet => &config.audiences.token,
     };
     let issued_at = now.saturating_sub(config.assertion.backdating);
     let mut claims = JsonObject::new();
     claims.text("iss", config.client_id.as_str());
     claims.text("sub", config.client_id.as_str());
-    claims.text(
-        "aud",
-        match audience {
-            Audience::Issuer => config.issuer.as_str(),
-            Audience::Endpoint => url.as_str(),
-            Audience::Text(text) => text,
-        },
-    );
+    claims.text("aud", audience);
     claims.text("jti", &base64url::encode(entropy.expand(&*config.verifier, Purpose::Jti)));
     claims.number("iat", issued_at.unix_secs());
     claims.number("exp", issued_at.saturating_add(config.assertion.lifetime).unix_secs());
-
-    let mut input = String::with_capacity(512);
-    base64url::encode_onto(header.finish(), &mut input);
-    input.push('.');
-    base64url::encode_onto(claims.finish(), &mut input);
-    input.into_bytes()
-}
-
-/// A flat JSON object, written in one go: an assertion is made for every request, so it should cost next to nothing.
-struct JsonObject(String);
-
-impl JsonObject {
-    fn new() -> Self {
-        let mut text = String::with_capacity(256);
-        text.push('{');
-        Self(text)
-    }
-
-    fn name(&mut self, name: &'static str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
-    }
-
-    fn text(&mut self, name: &'static str, value: &str) {
-        self.name(name);
-        self.0.push('"');
-        for c in value.chars() {
-            match c {
-                '"' => self.0.push_str("\\\""),
-                '\\' => self.0.push_str("\\\\"),
-                '\0'..='\u{1f}' => self.write(format_args!("\\u{:04x}", u32::from(c))),
-                c => self.0.push(c),
-            }
-        }
-        self.0.push('"');
-    }
-
-    fn number(&mut self, name: &'static str, value: u64) {
-        self.name(name);
-        self.write(format_args!("{value}"));
-    }
-
-    #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
-    fn write(&mut self, text: fmt::Arguments<'_>) {
-        self.0.write_fmt(text).expect("a string takes whatever is written to it");
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
+    UnsignedJwt::new(config.assertion.typ.as_deref(), claims, algorithm, key_id)
 }
 
 #[cfg(test)]
@@ -308,7 +242,7 @@ mod tests {
         let config = builder.build().unwrap();
         match credential(&config, endpoint, &Entropy::from_bytes([7; 32]), NOW) {
             Credential::Ready(applied) => applied,
-            Credential::Unsigned(unsigned) => UnsignedAssertion::signed(unsigned.signing_input, b"signature", &config),
+            Credential::Unsigned(unsigned) => Applied::assertion(unsigned.signing_input, b"signature", &config),
         }
     }
 

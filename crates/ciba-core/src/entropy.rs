@@ -17,6 +17,8 @@ pub struct Entropy([u8; 32]);
 pub(crate) enum Purpose {
     /// The `jti` of a signed thing (REQ-AUTH-12).
     Jti,
+    /// The `jti` of a signed authentication request, never that of an assertion (REQ-SIGN-18).
+    RequestJti,
     /// Delay added to a wait; only ever positive (REQ-POLL-05).
     Jitter,
     /// The serial that ties answers to their flow.
@@ -27,6 +29,7 @@ impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Jti => b"ciba jti",
+            Self::RequestJti => b"ciba request jti",
             Self::Jitter => b"ciba jitter",
             Self::Serial => b"ciba serial",
         }

@@ -33,8 +33,10 @@ mod json;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod jwks;
 mod policy;
+mod profile;
 pub mod providers;
 mod request;
+mod request_object;
 mod saved;
 mod secret;
 mod software_keys;
@@ -49,7 +51,9 @@ pub use ask::{
     TransmitTicket, Unanswered, Wait,
 };
 pub use authentication::Authentication;
-pub use client::{ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, MetadataRule};
+pub use client::{
+    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, MetadataRule,
+};
 pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use entropy::Entropy;
@@ -64,6 +68,7 @@ pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};
+pub use profile::{FapiCiba, Profile};
 pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
 pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, PrivateJwk, RefreshToken,
@@ -75,5 +80,5 @@ pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
     ErrorCode, Headers, Members, Method, Request, Response, ServerAnswer, UnknownCode,
     authorize::{Acknowledged, Oddity},
-    metadata::{DeliveryMode, MetadataError, ProviderMetadata},
+    metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
 };

@@ -9,18 +9,21 @@ use crate::{
     client::ClientConfig,
     entropy::Entropy,
     error::Class,
-    expect::Expectations,
+    expect::{AcrRule, Expectations},
     jose::base64url,
     json::Object,
+    profile::Profile,
     secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
-    wire::{form::Form, number},
+    wire::number,
 };
 
 mod check;
+mod parameters;
 mod saved;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use parameters::ParameterValue;
 pub(crate) use saved::SavedRequest;
 
 /// Who is to be authenticated: exactly one hint, by construction (CIBA 7.1, REQ-AREQ-07).
@@ -51,7 +54,8 @@ pub struct AuthRequest {
     details: Vec<AuthorizationDetail>,
     details_json: Option<String>,
     resources: Vec<String>,
-    extra: Vec<(String, String)>,
+    extra: Vec<(String, Value)>,
+    unique_context: bool,
     headers: Vec<(String, String)>,
     expectations: Expectations,
 }
@@ -71,6 +75,7 @@ impl AuthRequest {
             details_json: None,
             resources: Vec::new(),
             extra: Vec::new(),
+            unique_context: false,
             headers: Vec::new(),
             expectations: Expectations::default(),
         }
@@ -150,7 +155,22 @@ impl AuthRequest {
     /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
     /// checked then.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.extra.push((name.into(), Value::String(value.into())));
+        self
+    }
+
+    /// As [`Self::extra`], for a parameter that its definition makes a number, a list or an object: `request_context` of
+    /// FAPI-CIBA, for example. A form has its JSON text, a signed request the JSON itself (CIBA 7.1.1, REQ-SIGN-01). `null`
+    /// is refused.
+    pub fn extra_json(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// States that this request is told from every other by its parameters, so that it needs no binding message
+    /// (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). Nothing of it is sent.
+    pub const fn unique_context(mut self) -> Self {
+        self.unique_context = true;
         self
     }
 
@@ -171,29 +191,6 @@ impl AuthRequest {
     #[must_use]
     pub fn shown_binding_message(&self) -> Option<&str> {
         self.binding_message.as_deref().filter(|message| !message.is_empty())
-    }
-
-    /// Writes every parameter of CIBA 7.1 into the form, credentials aside. The request was checked before.
-    pub(crate) fn write(&self, form: &mut Form) {
-        form.push("scope", &self.scope_text());
-        match &self.hint {
-            Hint::Login(hint) => form.push("login_hint", hint.expose()),
-            Hint::LoginToken(token) => form.push("login_hint_token", token.expose()),
-            Hint::IdToken(token) => form.push("id_token_hint", token.expose()),
-        }
-        form.push("acr_values", &self.acr_values.join(" "));
-        form.push("binding_message", self.binding_message.as_deref().unwrap_or_default());
-        form.push("user_code", self.user_code.as_ref().map(UserCode::expose).unwrap_or_default());
-        if let Some(lifetime) = self.requested_expiry {
-            form.push("requested_expiry", &alloc::format!("{}", lifetime.as_secs()));
-        }
-        form.push("authorization_details", &self.details_text());
-        for resource in &self.resources {
-            form.push("resource", resource);
-        }
-        for (name, value) in &self.extra {
-            form.push(name, value);
-        }
     }
 
     /// Header fields the caller added.
@@ -222,11 +219,15 @@ impl AuthRequest {
             expectations.acr_values.clone_from(asked);
         }
         if expectations.nonce.is_none() {
-            expectations.nonce = self.extra_value("nonce").map(String::from);
+            expectations.nonce = self.extra_value("nonce").map(Cow::into_owned);
         }
         if expectations.max_age.is_none() {
-            let asked = self.extra_value("max_age").and_then(number::digits).map(Duration::from_secs);
+            let asked = self.extra_value("max_age").and_then(|age| number::digits(&age)).map(Duration::from_secs);
             expectations.max_age = asked.or(config.registered.max_age);
+        }
+        // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
+        if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
+            expectations.acr = AcrRule::Require;
         }
         expectations.auth_time_required |= config.registered.require_auth_time;
         if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
@@ -240,9 +241,15 @@ impl AuthRequest {
         self.scope.iter().any(|value| value == "openid")
     }
 
-    fn extra_value(&self, name: &str) -> Option<&str> {
+    /// The text of an extra parameter.
+    fn extra_value(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, value) = self.extra.iter().find(|(known, _)| known == name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        let text = value.as_str().map_or_else(|| alloc::format!("{value}").into(), Cow::from);
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    const fn has_details(&self) -> bool {
+        self.details_json.is_some() || !self.details.is_empty()
     }
 
     fn details_text(&self) -> Cow<'_, str> {
@@ -331,6 +338,13 @@ pub enum RequestError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A request the configured [`Profile`](crate::Profile) does not allow.
+    Profile {
+        /// The clause it breaks.
+        clause: &'static str,
+        /// What is missing or wrong.
+        reason: &'static str,
+    },
     /// The client secret has expired (REQ-META-24).
     SecretExpired,
 }
@@ -348,6 +362,7 @@ impl fmt::Display for RequestError {
         match self {
             Self::Parameter { name, reason } => write!(f, "{name} cannot be sent: {reason}"),
             Self::Header { name, reason } => write!(f, "the header field {name} cannot be sent: {reason}"),
+            Self::Profile { clause, reason } => write!(f, "the request breaks {clause}: {reason}"),
             Self::SecretExpired => f.write_str("the client secret has expired"),
         }
     }

@@ -1,70 +1,56 @@
-//! Building a configuration and checking it against the provider's metadata.
+//! Collecting a configuration.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use super::{
-    AssertionRules, ClientConfig, ClientId, ConfigError, ConfigErrors, IdTokenRules, RegisteredDefaults, registration,
+    AssertionRules, Audiences, CertificateSubject, CertificateUse, ClientConfig, ClientId, ConfigErrors, IdTokenRules,
+    MetadataRule, RegisteredDefaults, registration,
 };
 use crate::{
-    client_auth::{Audience, BasicEncoding, ClientAuth},
+    ask::Endpoint,
+    client_auth::{Audience, ClientAuth},
     crypto::Verifier,
     jose::JwsAlgorithm,
     policy::Policy,
-    secret::ClientSecret,
+    profile::Profile,
+    request_object::{RequestObjectOptions, RequestObjectRules},
     time::Timestamp,
     url::Url,
     wire::metadata::{DeliveryMode, ProviderMetadata},
 };
 
-/// The longest life of a client assertion (REQ-AUTH-13).
-const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
-/// The longest back-dating of a client assertion.
-const LONGEST_BACKDATING: Duration = Duration::from_secs(60);
-/// The widest clock skew (REQ-IDT-22).
-const WIDEST_SKEW: Duration = Duration::from_secs(300);
-
-/// A check of the configuration against the provider's metadata that can be switched off, where the metadata is known to be
-/// wrong. None of them changes what is accepted later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MetadataRule {
-    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode (REQ-DISC-06, REQ-DISC-07).
-    DeliveryMode,
-    /// `token_endpoint_auth_methods_supported` lists the method (REQ-DISC-11).
-    AuthenticationMethod,
-    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of the assertions (REQ-DISC-11).
-    AuthenticationAlgorithm,
-    /// `id_token_signing_alg_values_supported` lists the algorithm of the ID Tokens (REQ-DISC-12).
-    IdTokenAlgorithm,
-    /// `backchannel_user_code_parameter_supported` is true (REQ-DISC-09).
-    UserCodes,
-}
-
 /// Collects a configuration; nothing is checked before [`Self::build`].
 #[derive(Debug, Clone)]
 #[must_use = "a configuration comes into being with build()"]
 pub struct ClientConfigBuilder {
-    provider: ProviderMetadata,
-    client_id: ClientId,
-    delivery: DeliveryMode,
-    auth: Option<ClientAuth>,
-    backchannel_endpoint: Option<Url>,
-    token_endpoint: Option<Url>,
-    jwks_uri: Option<Url>,
-    pinned_keys: bool,
-    backchannel_audience: Audience,
-    token_audience: Audience,
-    assertion: AssertionRules,
-    body_client_id: bool,
-    user_codes: bool,
-    id_token: IdTokenRules,
-    registered: RegisteredDefaults,
-    secret_expires_at: Option<Timestamp>,
-    policy: Policy,
-    verifier: Option<Arc<dyn Verifier>>,
-    public_keys: Vec<String>,
-    ignored: Vec<MetadataRule>,
+    pub(super) provider: ProviderMetadata,
+    pub(super) client_id: ClientId,
+    pub(super) delivery: DeliveryMode,
+    pub(super) notification_endpoint: Option<Url>,
+    pub(super) auth: Option<ClientAuth>,
+    pub(super) backchannel_endpoint: Option<Url>,
+    pub(super) token_endpoint: Option<Url>,
+    pub(super) jwks_uri: Option<Url>,
+    pub(super) pinned_keys: bool,
+    pub(super) backchannel_audience: Audience,
+    pub(super) token_audience: Audience,
+    pub(super) assertion: AssertionRules,
+    pub(super) body_client_id: bool,
+    pub(super) request_signing: Option<(JwsAlgorithm, Option<Arc<str>>)>,
+    pub(super) request_audience: Audience,
+    pub(super) request_options: RequestObjectOptions,
+    pub(super) certificate: CertificateUse,
+    pub(super) certificates: Vec<Vec<u8>>,
+    pub(super) user_codes: bool,
+    pub(super) id_token: IdTokenRules,
+    pub(super) registered: RegisteredDefaults,
+    pub(super) secret_expires_at: Option<Timestamp>,
+    pub(super) profile: Profile,
+    pub(super) policy: Policy,
+    pub(super) verifier: Option<Arc<dyn Verifier>>,
+    pub(super) public_keys: Vec<String>,
+    pub(super) ignored: Vec<MetadataRule>,
 }
 
 impl ClientConfigBuilder {
@@ -73,6 +59,7 @@ impl ClientConfigBuilder {
             provider,
             client_id,
             delivery: DeliveryMode::Poll,
+            notification_endpoint: None,
             auth: None,
             backchannel_endpoint: None,
             token_endpoint: None,
@@ -82,6 +69,11 @@ impl ClientConfigBuilder {
             token_audience: Audience::Issuer,
             assertion: AssertionRules { lifetime: Duration::from_secs(60), backdating: Duration::ZERO, typ: None },
             body_client_id: false,
+            request_signing: None,
+            request_audience: Audience::Issuer,
+            request_options: RequestObjectOptions::default(),
+            certificate: CertificateUse::default(),
+            certificates: Vec::new(),
             user_codes: false,
             id_token: IdTokenRules {
                 algorithm: JwsAlgorithm::Rs256,
@@ -91,6 +83,7 @@ impl ClientConfigBuilder {
             },
             registered: RegisteredDefaults::default(),
             secret_expires_at: None,
+            profile: Profile::Plain,
             policy: Policy::default(),
             verifier: None,
             public_keys: Vec::new(),
@@ -98,9 +91,22 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// The registered `backchannel_token_delivery_mode`; poll by default, the only one this release offers.
+    /// The rules beyond CIBA Core the configuration is held to; none by default.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The registered `backchannel_token_delivery_mode`; poll by default (REQ-META-01).
     pub fn delivery(mut self, mode: DeliveryMode) -> Self {
         self.delivery = mode;
+        self
+    }
+
+    /// The registered `backchannel_client_notification_endpoint`: needed in ping and push mode, refused in poll mode, where
+    /// nothing is ever sent to it (REQ-META-04, REQ-META-05).
+    pub fn notification_endpoint(mut self, url: Url) -> Self {
+        self.notification_endpoint = Some(url);
         self
     }
 
@@ -110,13 +116,13 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The backchannel authentication endpoint; wins over the metadata (DV-24).
+    /// The backchannel authentication endpoint; wins over the metadata (DV-24) and its mTLS aliases.
     pub fn backchannel_endpoint(mut self, url: Url) -> Self {
         self.backchannel_endpoint = Some(url);
         self
     }
 
-    /// The token endpoint; wins over the metadata.
+    /// The token endpoint; wins over the metadata and its mTLS aliases.
     pub fn token_endpoint(mut self, url: Url) -> Self {
         self.token_endpoint = Some(url);
         self
@@ -169,6 +175,87 @@ impl ClientConfigBuilder {
     /// Sends `client_id` in the body beside an assertion or Basic, for providers that demand it (REQ-AUTH-17).
     pub fn body_client_id(mut self) -> Self {
         self.body_client_id = true;
+        self
+    }
+
+    /// Signs every authentication request with this algorithm, the registered `backchannel_authentication_request_signing_alg`
+    /// (CIBA 7.1.1, REQ-META-06). The key itself stays with the signer; its id is always sent when known (REQ-SIGN-11).
+    pub fn signed_requests(mut self, algorithm: JwsAlgorithm, key_id: Option<Arc<str>>) -> Self {
+        self.request_signing = Some((algorithm, key_id));
+        self
+    }
+
+    /// The audience of signed requests; the issuer by default (REQ-SIGN-04).
+    pub fn request_audience(mut self, audience: Audience) -> Self {
+        self.request_audience = audience;
+        self
+    }
+
+    /// The life of a signed request, `exp` - `iat`, in whole seconds; 300 by default, and at most 3600 from `nbf` on
+    /// (REQ-SIGN-05).
+    pub fn request_lifetime(mut self, lifetime: Duration) -> Self {
+        self.request_options.lifetime = lifetime;
+        self
+    }
+
+    /// How far back `iat` of a signed request is dated, in whole seconds, at most 60 and less than its life, for providers
+    /// whose clocks are behind; zero by default (REQ-SIGN-06).
+    pub fn request_backdating(mut self, backdating: Duration) -> Self {
+        self.request_options.backdating = backdating;
+        self
+    }
+
+    /// How long before `iat` `nbf` of a signed request lies, in whole seconds; 10 by default (REQ-SIGN-07). `nbf` is never
+    /// more than 3600 s in the past.
+    pub fn request_not_before(mut self, before: Duration) -> Self {
+        self.request_options.not_before = before;
+        self
+    }
+
+    /// Leaves out the `typ` header `oauth-authz-req+jwt` of signed requests, for providers that do not know it
+    /// (REQ-SIGN-15).
+    pub fn request_without_typ(mut self) -> Self {
+        self.request_options.typ = false;
+        self
+    }
+
+    /// Adds the claim `client_id` to signed requests, for providers that demand it (REQ-SIGN-19).
+    pub fn request_client_id_claim(mut self) -> Self {
+        self.request_options.client_id_claim = true;
+        self
+    }
+
+    /// Writes `requested_expiry` of signed requests as a JSON number; a string by default (REQ-SIGN-16).
+    pub fn request_numeric_expiry(mut self) -> Self {
+        self.request_options.numeric_expiry = true;
+        self
+    }
+
+    /// The client was registered with `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4): the certificate is shown
+    /// at the token endpoint, or in push mode at the backchannel authentication endpoint, whatever the authentication is
+    /// (REQ-AUTH-27, REQ-POP-16).
+    pub fn certificate_bound_tokens(mut self) -> Self {
+        self.certificate.bound_tokens = true;
+        self
+    }
+
+    /// The client was registered with `use_mtls_endpoint_aliases`: the aliases are used for every request, also where no
+    /// certificate is shown (FAPI2SP 5.2.2.1.1, REQ-FAPI-21).
+    pub fn use_mtls_endpoint_aliases(mut self) -> Self {
+        self.certificate.aliases_always = true;
+        self
+    }
+
+    /// The subject of the certificate of `tls_client_auth`, to be registered: exactly one (REQ-META-19).
+    pub fn certificate_subject(mut self, subject: CertificateSubject) -> Self {
+        self.certificate.subject = Some(subject);
+        self
+    }
+
+    /// The certificate of `self_signed_tls_client_auth`, DER, to be registered as a key with `x5c` (RFC 8705 2.2.2,
+    /// REQ-META-18). Repeatable, for a change of certificates.
+    pub fn certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
+        self.certificates.push(der.into());
         self
     }
 
@@ -257,227 +344,92 @@ impl ClientConfigBuilder {
     /// # Errors
     ///
     /// [`ConfigErrors`]: everything that is wrong, not only the first thing (REQ-META-27).
-    pub fn build(self) -> Result<Arc<ClientConfig>, ConfigErrors> {
+    pub fn build(mut self) -> Result<Arc<ClientConfig>, ConfigErrors> {
+        self.verifier = self.verifier.or_else(default_verifier);
         let mut findings = Vec::new();
-        self.check_metadata(&mut findings);
-        self.check_auth(&mut findings);
-        self.check_assertion(&mut findings);
-        self.check_id_token(&mut findings);
-        self.check_audiences(&mut findings);
-        self.check_policy(&mut findings);
-        let public_keys = registration::public_keys(&self.public_keys, self.auth.as_ref(), &mut findings);
-
-        let provider = self.provider;
-        let mut needed = |value: Option<Url>, published: Option<Url>, member| {
-            let url = value.or(published);
-            if url.is_none() {
-                findings.push(ConfigError::Missing { member });
-            }
-            url
-        };
-        let backchannel_endpoint = needed(
-            self.backchannel_endpoint,
-            provider.backchannel_authentication_endpoint,
-            "backchannel_authentication_endpoint",
-        );
-        let token_endpoint = needed(self.token_endpoint, provider.token_endpoint, "token_endpoint");
-        let jwks_uri = if self.pinned_keys || self.id_token.algorithm.is_symmetric() {
-            self.jwks_uri.or(provider.jwks_uri)
-        } else {
-            needed(self.jwks_uri, provider.jwks_uri, "jwks_uri")
-        };
-        if self.auth.is_none() {
-            findings.push(ConfigError::Missing { member: "token_endpoint_auth_method" });
-        }
-        let verifier = self.verifier.or_else(default_verifier);
-        if verifier.is_none() {
-            findings.push(ConfigError::Missing { member: "verifier" });
-        }
-        let (Some(backchannel_endpoint), Some(token_endpoint), Some(auth), Some(verifier), true) =
-            (backchannel_endpoint, token_endpoint, self.auth, verifier, findings.is_empty())
+        self.check(&mut findings);
+        self.check_profile(&mut findings);
+        let public_keys = registration::public_keys(&self, &mut findings);
+        let backchannel = self.address(Endpoint::BackchannelAuthentication);
+        let token = self.address(Endpoint::Token);
+        let (Some(backchannel), Some(token), Some(auth), Some(verifier), true) =
+            (backchannel, token, self.auth, self.verifier, findings.is_empty())
         else {
             return Err(ConfigErrors::new(findings));
         };
+        let issuer = self.provider.issuer;
+        let resolved = |audience: Audience, address: &Address| match audience {
+            Audience::Issuer => issuer.as_str().into(),
+            Audience::Endpoint => address.named.as_str().into(),
+            Audience::Text(text) => text,
+        };
+        let request_audience = resolved(self.request_audience, &backchannel);
+        let request_object = self.request_signing.map(|(algorithm, key_id)| RequestObjectRules {
+            algorithm,
+            key_id,
+            audience: request_audience,
+            options: self.request_options,
+        });
+        let audiences = Audiences {
+            backchannel: resolved(self.backchannel_audience, &backchannel),
+            token: resolved(self.token_audience, &token),
+        };
         Ok(Arc::new(ClientConfig {
-            issuer: provider.issuer,
+            issuer,
             client_id: self.client_id,
             delivery: self.delivery,
-            backchannel_endpoint,
-            token_endpoint,
-            jwks_uri,
+            notification_endpoint: self.notification_endpoint,
+            backchannel_endpoint: backchannel.called,
+            token_endpoint: token.called,
+            jwks_uri: self.jwks_uri.or(self.provider.jwks_uri),
             auth,
-            backchannel_audience: self.backchannel_audience,
-            token_audience: self.token_audience,
+            audiences,
             assertion: self.assertion,
+            request_object,
             body_client_id: self.body_client_id,
             user_codes: self.user_codes,
-            authorization_details_types: provider.authorization_details_types,
+            authorization_details_types: self.provider.authorization_details_types,
             id_token: self.id_token,
             registered: self.registered,
             secret_expires_at: self.secret_expires_at,
             policy: self.policy,
             verifier,
+            profile: self.profile,
+            certificate: self.certificate,
             public_keys,
         }))
     }
 
-    fn heeds(&self, rule: MetadataRule) -> bool {
-        !self.ignored.contains(&rule)
-    }
-
-    /// The configuration against what the provider says it offers. A list that was not published says nothing, except that a
-    /// document whose backchannel endpoint is used must also list the delivery modes (CIBA 4).
-    fn check_metadata(&self, findings: &mut Vec<ConfigError>) {
-        const MODES: &str = "backchannel_token_delivery_modes_supported";
-        let mut not_listed =
-            |member, value: &str| findings.push(ConfigError::NotListed { member, value: value.into() });
+    /// Where an endpoint is. One that is configured wins; a discovered one gives way to its mTLS alias where this client has
+    /// to use it (REQ-DISC-14).
+    fn address(&self, endpoint: Endpoint) -> Option<Address> {
         let provider = &self.provider;
-        let relies_on_document = provider.describes_ciba && self.backchannel_endpoint.is_none();
-
-        let modes = provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
-        if modes.is_some_and(|modes| !modes.contains(&self.delivery)) {
-            not_listed(MODES, self.delivery.name());
-        }
-        if let Some(auth) = &self.auth {
-            let methods = provider.auth_methods.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
-            if methods.is_some_and(|methods| !methods.iter().any(|method| method == auth.method())) {
-                not_listed("token_endpoint_auth_methods_supported", auth.method());
-            }
-            let algorithms =
-                provider.auth_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationAlgorithm));
-            if let (Some(algorithms), Some(algorithm)) = (algorithms, auth.algorithm())
-                && !algorithms.contains(&algorithm)
-            {
-                not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
-            }
-        }
-        let algorithms = provider.id_token_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::IdTokenAlgorithm));
-        if algorithms.is_some_and(|algorithms| !algorithms.contains(&self.id_token.algorithm)) {
-            not_listed("id_token_signing_alg_values_supported", self.id_token.algorithm.name());
-        }
-        if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
-            not_listed("backchannel_user_code_parameter_supported", "true");
-        }
-        if relies_on_document && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
-            findings.push(ConfigError::Missing { member: MODES });
-        }
-        if self.delivery != DeliveryMode::Poll {
-            let value = self.delivery.name();
-            findings.push(ConfigError::NotOffered { member: "backchannel_token_delivery_mode", value });
-        }
+        let aliases = &provider.mtls_endpoint_aliases;
+        let (pinned, published, alias) = match endpoint {
+            Endpoint::BackchannelAuthentication => (
+                &self.backchannel_endpoint,
+                &provider.backchannel_authentication_endpoint,
+                &aliases.backchannel_authentication_endpoint,
+            ),
+            Endpoint::Token => (&self.token_endpoint, &provider.token_endpoint, &aliases.token_endpoint),
+            Endpoint::Discovery | Endpoint::KeySet => return None,
+        };
+        let named = pinned.as_ref().or(published.as_ref())?.clone();
+        let alias = alias.as_ref().filter(|_| pinned.is_none() && self.uses_alias(endpoint));
+        Some(Address { called: alias.unwrap_or(&named).clone(), named })
     }
 
-    fn check_auth(&self, findings: &mut Vec<ConfigError>) {
-        const ALGORITHM: &str = "token_endpoint_auth_signing_alg";
-        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
-        match &self.auth {
-            Some(ClientAuth::PrivateKeyJwt { algorithm, .. }) if algorithm.is_symmetric() => {
-                invalid(ALGORITHM, "private_key_jwt takes an asymmetric algorithm");
-            }
-            Some(ClientAuth::ClientSecretJwt { algorithm, .. }) if !algorithm.is_symmetric() => {
-                invalid(ALGORITHM, "client_secret_jwt takes HS256, HS384 or HS512");
-            }
-            Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => check_mac_key(secret, *algorithm, findings),
-            Some(ClientAuth::ClientSecretBasic { encoding: BasicEncoding::Raw, .. })
-                if self.client_id.as_str().contains(':') =>
-            {
-                invalid("client_id", "it has a colon, which raw client_secret_basic cannot carry");
-            }
-            Some(ClientAuth::ClientSecretBasic { secret, .. } | ClientAuth::ClientSecretPost { secret })
-                if secret.expose().is_empty() =>
-            {
-                invalid("client_secret", "it is empty");
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    fn check_assertion(&self, findings: &mut Vec<ConfigError>) {
-        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
-        let AssertionRules { lifetime, backdating, typ } = &self.assertion;
-        let whole = |duration: &Duration| duration.subsec_nanos() == 0;
-        if lifetime.is_zero() || !whole(lifetime) || *lifetime > LONGEST_ASSERTION {
-            invalid("assertion_lifetime", "it is not a whole number of seconds from 1 to 300");
-        }
-        if !whole(backdating) || *backdating > LONGEST_BACKDATING {
-            invalid("assertion_backdating", "it is not a whole number of seconds from 0 to 60");
-        } else if backdating >= lifetime {
-            invalid("assertion_backdating", "it is not shorter than the assertion's life");
-        }
-        if typ.as_ref().is_some_and(|typ| typ.is_empty() || !typ.bytes().all(|byte| byte.is_ascii_graphic())) {
-            invalid("assertion_typ", "it is empty or not visible ASCII");
-        }
-    }
-
-    fn check_id_token(&self, findings: &mut Vec<ConfigError>) {
-        let IdTokenRules { algorithm, trusted_audiences: _, skew, max_age } = &self.id_token;
-        if algorithm.is_symmetric() {
-            match self.auth.as_ref().and_then(ClientAuth::secret) {
-                Some(secret) => check_mac_key(secret, *algorithm, findings),
-                None => findings.push(ConfigError::Invalid {
-                    member: "id_token_signed_response_alg",
-                    reason: "a MAC needs a client secret",
-                }),
-            }
-        }
-        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
-        if *skew > WIDEST_SKEW {
-            invalid("clock_skew", "it is more than 300 s");
-        }
-        if max_age.is_zero() {
-            invalid("max_token_age", "it is zero");
-        }
-    }
-
-    /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's
-    /// (REQ-AUTH-11).
-    fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
-        let audiences = [
-            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint),
-            ("token_audience", &self.token_audience, &self.token_endpoint),
-        ];
-        for (member, audience, pinned) in audiences {
-            match audience {
-                Audience::Endpoint if self.provider.published && pinned.is_none() => {
-                    let reason = "the endpoint as audience needs an endpoint that is configured, not discovered";
-                    findings.push(ConfigError::Invalid { member, reason });
-                }
-                Audience::Text(text) if text.is_empty() => {
-                    findings.push(ConfigError::Invalid { member, reason: "it is empty" });
-                }
-                Audience::Issuer | Audience::Endpoint | Audience::Text(_) => {}
-            }
-        }
-    }
-
-    fn check_policy(&self, findings: &mut Vec<ConfigError>) {
-        for (member, duration) in [
-            ("authentication_timeout", self.policy.authentication_timeout),
-            ("token_timeout", self.policy.token_timeout),
-            ("fetch_timeout", self.policy.fetch_timeout),
-            ("local_timeout", self.policy.local_timeout),
-        ] {
-            if duration.is_zero() {
-                findings.push(ConfigError::Invalid { member, reason: "it is zero" });
-            }
-        }
-        if self.policy.max_token_response == 0 {
-            findings.push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });
-        }
+    /// Whether requests to the endpoint go to its alias, should there be one.
+    pub(super) fn uses_alias(&self, endpoint: Endpoint) -> bool {
+        let auth = self.auth.as_ref().unwrap_or(&ClientAuth::None);
+        self.certificate.aliases_always || self.certificate.is_shown(auth, self.delivery, endpoint)
     }
 }
 
-/// The key of a MAC is at least as long as its output (REQ-AUTH-22, RFC 7518 3.2).
-fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut Vec<ConfigError>) {
-    let least = match algorithm {
-        JwsAlgorithm::Hs384 => 48,
-        JwsAlgorithm::Hs512 => 64,
-        _ => 32,
-    };
-    if secret.expose().len() < least {
-        let reason = "it is shorter than the output of the MAC: 32, 48 or 64 octets for HS256, HS384, HS512";
-        findings.push(ConfigError::Invalid { member: "client_secret", reason });
-    }
+/// An endpoint as it is called, and as audiences name it (REQ-DISC-15).
+struct Address {
+    called: Url,
+    named: Url,
 }
 
 /// The backend that is there without being asked for.

@@ -22,12 +22,14 @@ pub enum ConfigError {
         /// What is not in it.
         value: String,
     },
-    /// This release does not offer it.
-    NotOffered {
-        /// The member of the client metadata.
+    /// A setting the chosen [`Profile`](crate::Profile) takes away.
+    Profile {
+        /// The member of the client metadata, or the setting.
         member: &'static str,
-        /// What is not offered.
-        value: &'static str,
+        /// The clause it breaks.
+        clause: &'static str,
+        /// Why.
+        reason: &'static str,
     },
     /// A setting that cannot be used.
     Invalid {
@@ -45,7 +47,7 @@ impl ConfigError {
         match self {
             Self::Missing { member }
             | Self::NotListed { member, .. }
-            | Self::NotOffered { member, .. }
+            | Self::Profile { member, .. }
             | Self::Invalid { member, .. } => member,
         }
     }
@@ -62,7 +64,7 @@ impl fmt::Display for ConfigError {
         match self {
             Self::Missing { member } => write!(f, "{member} is missing"),
             Self::NotListed { member, value } => write!(f, "the provider does not list {value} in {member}"),
-            Self::NotOffered { member, value } => write!(f, "{member} {value} is not offered by this release"),
+            Self::Profile { member, clause, reason } => write!(f, "{member} breaks {clause}: {reason}"),
             Self::Invalid { member, reason } => write!(f, "{member} cannot be used: {reason}"),
         }
     }

@@ -4,8 +4,12 @@ use alloc::{string::String, vec::Vec};
 
 use serde_json::{Map, Value, json};
 
-use super::{ClientConfig, ConfigError};
-use crate::{client_auth::ClientAuth, json::Object, wire::token::GRANT_TYPE};
+use super::{ClientConfig, ClientConfigBuilder, ConfigError, certificate};
+use crate::{
+    client_auth::ClientAuth,
+    json::Object,
+    wire::{metadata::DeliveryMode, token::GRANT_TYPE},
+};
 
 /// Members of a JWK that hold private or symmetric key material (RFC 7518 6).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -14,10 +18,19 @@ impl ClientConfig {
     /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a registration request
     /// (REQ-META-02, REQ-META-25). It has the public key set when public keys were configured, and no `redirect_uris`, which
     /// mean nothing here.
-    #[must_use]
-    pub fn registration_document(&self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Missing`] when the client authenticates with a certificate and nothing was said of it: its subject for
+    /// `tls_client_auth` (REQ-META-19), itself for `self_signed_tls_client_auth` (REQ-META-18).
+    pub fn registration_document(&self) -> Result<String, ConfigError> {
+        // A client in push mode makes no token request (REQ-META-03).
+        let grant_types: &[&str] = match self.delivery {
+            DeliveryMode::Poll | DeliveryMode::Ping => &[GRANT_TYPE],
+            DeliveryMode::Push => &[],
+        };
         let mut document = json!({
-            "grant_types": [GRANT_TYPE],
+            "grant_types": grant_types,
             "response_types": [],
             "token_endpoint_auth_method": self.auth.method(),
             "id_token_signed_response_alg": self.id_token.algorithm.name(),
@@ -30,6 +43,28 @@ impl ClientConfig {
         };
         if let Some(algorithm) = self.auth.algorithm() {
             set("token_endpoint_auth_signing_alg", algorithm.name().into());
+        }
+        if let Some(url) = &self.notification_endpoint {
+            set("backchannel_client_notification_endpoint", url.as_str().into());
+        }
+        if let Some(algorithm) = self.request_signing_algorithm() {
+            set("backchannel_authentication_request_signing_alg", algorithm.name().into());
+        }
+        match (&self.auth, &self.certificate.subject) {
+            (ClientAuth::TlsClientAuth, Some(subject)) => set(subject.member(), subject.value().into()),
+            (ClientAuth::TlsClientAuth, None) => {
+                return Err(ConfigError::Missing { member: "tls_client_auth_subject_dn" });
+            }
+            (ClientAuth::SelfSignedTlsClientAuth, _) if !self.public_keys.iter().any(has_certificate) => {
+                return Err(ConfigError::Missing { member: "x5c" });
+            }
+            _ => {}
+        }
+        if self.certificate.bound_tokens {
+            set("tls_client_certificate_bound_access_tokens", true.into());
+        }
+        if self.certificate.aliases_always {
+            set("use_mtls_endpoint_aliases", true.into());
         }
         if self.user_codes {
             set("backchannel_user_code_parameter", true.into());
@@ -46,31 +81,50 @@ impl ClientConfig {
         if !self.public_keys.is_empty() {
             set("jwks", json!({ "keys": self.public_keys }));
         }
-        serde_json::to_string_pretty(&document).unwrap_or_default()
+        Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
     }
+}
+
+fn has_certificate(key: &Value) -> bool {
+    key.get("x5c").is_some()
 }
 
 /// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: whoever hands one over
 /// mistook it for a public one (REQ-META-15).
-pub(super) fn public_keys(texts: &[String], auth: Option<&ClientAuth>, findings: &mut Vec<ConfigError>) -> Vec<Value> {
+pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<ConfigError>) -> Vec<Value> {
     const MEMBER: &str = "jwks";
-    let mut invalid = |reason| findings.push(ConfigError::Invalid { member: MEMBER, reason });
     let mut keys: Vec<Map<String, Value>> = Vec::new();
-    for text in texts {
+    let mut wrong: Vec<&'static str> = Vec::new();
+    for text in &builder.public_keys {
         let Ok(object) = Object::parse(text.as_bytes()) else {
-            invalid("a public key is not a JSON object with unique member names");
+            wrong.push("a public key is not a JSON object with unique member names");
             continue;
         };
         let key: Map<String, Value> = object.rest().into_iter().collect();
         if PRIVATE_MEMBERS.iter().any(|member| key.contains_key(*member)) {
-            invalid("a key has private or symmetric members");
+            wrong.push("a key has private or symmetric members");
         } else if !matches!(key.get("kty").and_then(Value::as_str), Some("EC" | "RSA" | "OKP")) {
-            invalid("a key has no kty of a public key");
+            wrong.push("a key has no kty of a public key");
+        } else if !certificate::fits(&key) {
+            wrong.push("x5c of a key does not begin with its certificate, DER in standard base64");
         } else {
             keys.push(key);
         }
     }
+    if let Some(verifier) = &builder.verifier {
+        for der in &builder.certificates {
+            match certificate::jwk(der, &**verifier) {
+                Some(key) => keys.push(key),
+                None => wrong.push("a certificate is not DER, or has a key of an unknown kind"),
+            }
+        }
+    }
+    for key in &keys {
+        builder.check_fapi_key(certificate::key(key).as_ref(), findings);
+    }
 
+    let mut invalid = |reason| findings.push(ConfigError::Invalid { member: MEMBER, reason });
+    wrong.into_iter().for_each(&mut invalid);
     let text = |key: &Map<String, Value>, member: &str| key.get(member).and_then(Value::as_str).map(String::from);
     let mut ids: Vec<Option<String>> = keys.iter().map(|key| text(key, "kid")).collect();
     ids.sort_unstable();
@@ -81,17 +135,22 @@ pub(super) fn public_keys(texts: &[String], auth: Option<&ClientAuth>, findings:
     if uses.iter().flatten().any(|r#use| r#use == "enc") && uses.contains(&None) {
         invalid("with an encryption key in the set every key needs a use");
     }
-    if let (Some(ClientAuth::PrivateKeyJwt { algorithm, key_id }), false) = (auth, keys.is_empty()) {
+    let assertions = match &builder.auth {
+        Some(ClientAuth::PrivateKeyJwt { algorithm, key_id }) => Some((algorithm, key_id)),
+        _ => None,
+    };
+    let requests = builder.request_signing.as_ref().map(|(algorithm, key_id)| (algorithm, key_id));
+    for (algorithm, key_id) in assertions.into_iter().chain(requests).filter(|_| !keys.is_empty()) {
         let fits = |key: &&Map<String, Value>| {
             let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
             let algorithm_fits = text(key, "alg").is_none_or(|name| name == algorithm.name());
             id_fits && algorithm_fits && text(key, "use").is_none_or(|r#use| r#use == "sig")
         };
         if !keys.iter().any(|key| fits(&key)) {
-            invalid("the key that signs assertions is not in the set");
+            invalid("the key that signs assertions or requests is not in the set");
         }
         if key_id.is_none() && keys.len() > 1 {
-            invalid("with several keys in the set assertions need a key id");
+            invalid("with several keys in the set the key that signs needs a key id");
         }
     }
     keys.into_iter().map(Value::Object).collect()

@@ -13,7 +13,10 @@ use super::{
     testing::{ISSUER, builder, builder_from, metadata, private_key_jwt},
     *,
 };
-use crate::{client_auth::BasicEncoding, secret::ClientSecret};
+use crate::{
+    client_auth::{Audience, BasicEncoding},
+    secret::ClientSecret,
+};
 
 fn published() -> Value {
     json!({
@@ -76,12 +79,21 @@ fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
 }
 
 /// REQ-META-01
+/// REQ-META-04
+/// REQ-META-05
 #[test]
-fn other_delivery_modes_are_not_offered() {
+fn a_notification_endpoint_is_there_exactly_where_notifications_are() {
+    const MEMBER: &str = "backchannel_client_notification_endpoint";
+    let url = || Url::parse("https://rp.example/ciba/cb").unwrap();
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
-        let error = only_finding(builder().delivery(mode));
-        assert_eq!(error, ConfigError::NotOffered { member: "backchannel_token_delivery_mode", value: mode.name() });
-        assert!(error.to_string().ends_with("is not offered by this release"), "{error}");
+        assert_eq!(only_finding(builder().delivery(mode)), missing(MEMBER));
+        let config = builder().delivery(mode).notification_endpoint(url()).build().unwrap();
+        assert_eq!((config.delivery(), config.notification_endpoint()), (mode, Some(&url())));
+    }
+    assert_eq!(only_finding(builder().notification_endpoint(url())).member(), MEMBER);
+    assert!(builder().build().unwrap().notification_endpoint().is_none());
+    for refused in ["http://rp.example/ciba/cb", "/ciba/cb", "https:///cb", "https://rp.example/cb#x", ""] {
+        assert!(Url::parse(refused).is_err(), "{refused}");
     }
 }
 
@@ -100,7 +112,13 @@ fn everything_that_is_wrong_is_reported_at_once_by_name() {
     let members: Vec<&str> = errors.iter().map(ConfigError::member).collect();
     assert_eq!(
         members,
-        ["backchannel_token_delivery_mode", "assertion_lifetime", "clock_skew", "max_token_age", "token_endpoint"]
+        [
+            "backchannel_client_notification_endpoint",
+            "assertion_lifetime",
+            "clock_skew",
+            "max_token_age",
+            "token_endpoint"
+        ]
     );
     let text = errors.to_string();
     assert!(members.iter().all(|member| text.contains(member)), "{text}");
@@ -351,7 +369,7 @@ const RSA: &str = r#"{"kty":"RSA","n":"a","e":"AQAB","kid":"key-2","alg":"RS256"
 #[test]
 fn the_registration_document_says_what_was_configured_and_no_more() {
     let document: Value =
-        serde_json::from_str(&builder().public_key(EC).build().unwrap().registration_document()).unwrap();
+        serde_json::from_str(&builder().public_key(EC).build().unwrap().registration_document().unwrap()).unwrap();
     let expected = json!({
         "grant_types": ["urn:openid:params:grant-type:ciba"],
         "response_types": [],
@@ -371,7 +389,7 @@ fn the_registration_document_says_what_was_configured_and_no_more() {
         .default_acr_values(["a", "b"])
         .build()
         .unwrap();
-    let text = config.registration_document();
+    let text = config.registration_document().unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["backchannel_user_code_parameter"], json!(true));
     assert_eq!(document["default_acr_values"], json!(["a", "b"]));

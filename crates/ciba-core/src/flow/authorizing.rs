@@ -86,7 +86,7 @@ impl Authorizing {
                 self.jitter = poll.jitter();
                 let config = poll.tick.config;
                 let mut form = Form::default();
-                self.request.write(&mut form);
+                self.request.write(&mut form, None);
                 let target = Target {
                     endpoint: Endpoint::BackchannelAuthentication,
                     url: &config.backchannel_endpoint,

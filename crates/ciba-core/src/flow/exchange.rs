@@ -7,8 +7,9 @@ use super::phase::{Open, Poll, Say, lost_at};
 use crate::{
     ask::{Endpoint, KeyOperation, KeyPurpose, Output, Transmit},
     client::ClientConfig,
-    client_auth::{self, Applied, Credential, UnsignedAssertion},
+    client_auth::{self, Applied, Credential},
     elapsed::Moment,
+    jose::unsigned::UnsignedJwt,
     url::Url,
     wire::{Request, form::Form},
 };
@@ -41,7 +42,7 @@ impl Making {
     pub(super) fn signed(self, signature: &[u8], config: &ClientConfig) -> Self {
         match self {
             Self::Signing { signing_input, .. } => {
-                Self::Authenticated(UnsignedAssertion::signed(signing_input, signature, config))
+                Self::Authenticated(Applied::assertion(signing_input, signature, config))
             }
             other @ (Self::Fresh | Self::Authenticated(_) | Self::InFlight { .. }) => other,
         }
@@ -63,7 +64,7 @@ pub(super) struct Target<'a> {
 pub(super) fn authenticate(poll: &mut Poll<'_>, endpoint: Endpoint) -> (Making, Option<Say>) {
     match client_auth::credential(poll.tick.config, endpoint, poll.entropy, poll.tick.now) {
         Credential::Ready(applied) => (Making::Authenticated(applied), None),
-        Credential::Unsigned(UnsignedAssertion { signing_input, algorithm, key_id }) => {
+        Credential::Unsigned(UnsignedJwt { signing_input, algorithm, key_id }) => {
             let (ticket, open) = poll.questions.ask(poll.tick.moment.plus(poll.tick.config.policy.local_timeout));
             let operation =
                 KeyOperation::sign(signing_input.clone(), algorithm, KeyPurpose::ClientAssertion, key_id, ticket);

@@ -8,11 +8,10 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     client::ClientConfig,
-    client_auth::ClientAuth,
     error::Untrusted,
     expect::Expectations,
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
-    secret::{AccessToken, AuthReqId, ClientSecret, CompactIdToken, RefreshToken},
+    secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
 };
 
@@ -129,7 +128,7 @@ impl Inspected<'_> {
 
     /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
     fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Untrusted> {
-        let key = client_secret(&config.auth).ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
+        let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
         let mac = config.verifier.hmac(algorithm.hash(), key, self.token.signing_input.as_bytes());
         if key.len() < mac.as_bytes().len() {
             return Err(Untrusted::UnknownKey);
@@ -138,15 +137,6 @@ impl Inspected<'_> {
             true => Ok(()),
             false => Err(Untrusted::Signature),
         }
-    }
-}
-
-fn client_secret(auth: &ClientAuth) -> Option<&ClientSecret> {
-    match auth {
-        ClientAuth::ClientSecretBasic { secret, .. }
-        | ClientAuth::ClientSecretPost { secret }
-        | ClientAuth::ClientSecretJwt { secret, .. } => Some(secret),
-        ClientAuth::PrivateKeyJwt { .. } | ClientAuth::None => None,
     }
 }
 

@@ -1,20 +1,25 @@
-//! The few DER structures between a JWK or PEM file and a backend: RSA keys (RFC 8017 A.1) and EC private keys (RFC 5915).
+//! The few DER structures between a JWK, PEM file or certificate and a backend: RSA keys (RFC 8017 A.1), EC private keys
+//! (RFC 5915), and the key inside a certificate (RFC 5280 4.1).
 
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::jose::Curve;
+use crate::{crypto::OwnedPublicKey, jose::Curve};
 
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
+const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 /// `[0]`, explicit.
 const PARAMETERS: u8 = 0xa0;
 
 const P256_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+const RSA_OID: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const EC_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// One element: tag, length, content.
 fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
@@ -61,7 +66,6 @@ pub(crate) fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
 }
 
 /// Reads `RSAPublicKey`: modulus and exponent.
-#[cfg(feature = "aws-lc-rs")]
 pub(crate) fn read_rsa_public_key(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let (n, e) = (take(INTEGER, &mut content)?, take(INTEGER, &mut content)?);
@@ -123,12 +127,49 @@ pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<(Curve, &[u8])> {
     take(INTEGER, &mut content).filter(|version| *version == [1])?;
     let d = take(OCTET_STRING, &mut content)?;
     let mut parameters = take(PARAMETERS, &mut content)?;
-    let curve = match take(OBJECT_IDENTIFIER, &mut parameters)? {
-        P256_OID => Curve::P256,
-        P384_OID => Curve::P384,
-        _ => return None,
-    };
+    let curve = curve(take(OBJECT_IDENTIFIER, &mut parameters)?)?;
     Some((curve, d)).filter(|_| d.len() == curve.width())
+}
+
+fn curve(oid: &[u8]) -> Option<Curve> {
+    match oid {
+        P256_OID => Some(Curve::P256),
+        P384_OID => Some(Curve::P384),
+        _ => None,
+    }
+}
+
+/// The public key inside a certificate, of a kind that JWKs here have. Nothing else of the certificate is looked at.
+pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
+    let mut certificate = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    let mut body = take(SEQUENCE, &mut certificate)?;
+    // The version has the tag that EC parameters have, and is there for all but the oldest.
+    let _version = take(PARAMETERS, &mut body);
+    take(INTEGER, &mut body)?;
+    // Signature algorithm, issuer, validity, subject.
+    for _ in 0..4 {
+        take(SEQUENCE, &mut body)?;
+    }
+    let mut info = take(SEQUENCE, &mut body)?;
+    let mut algorithm = take(SEQUENCE, &mut info)?;
+    let (unused, mut key) = take(BIT_STRING, &mut info)?.split_first()?;
+    if *unused != 0 {
+        return None;
+    }
+    match take(OBJECT_IDENTIFIER, &mut algorithm)? {
+        RSA_OID => {
+            let (n, e) = read_rsa_public_key(key)?;
+            Some(OwnedPublicKey::Rsa { n: n.into(), e: e.into() })
+        }
+        EC_OID => {
+            let curve = curve(take(OBJECT_IDENTIFIER, &mut algorithm)?)?;
+            key = key.strip_prefix(&[0x04])?;
+            let (x, y) = key.split_at_checked(curve.width()).filter(|(_, y)| y.len() == curve.width())?;
+            Some(OwnedPublicKey::Ec { curve, x: x.into(), y: y.into() })
+        }
+        ED25519_OID if key.len() == 32 => Some(OwnedPublicKey::Ed25519 { x: key.into() }),
+        _ => None,
+    }
 }
 
 /// Reads `RSAPrivateKey` of two primes.

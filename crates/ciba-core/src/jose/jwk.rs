@@ -143,7 +143,7 @@ pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
 }
 
 /// The members that make up a public key, in the order thumbprints want (REQ-JWKS-22).
-fn required_members(key: PublicKey<'_>) -> String {
+pub(crate) fn required_members(key: PublicKey<'_>) -> String {
     let text = |bytes: &[u8]| base64url::encode(bytes);
     match key {
         PublicKey::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n)),

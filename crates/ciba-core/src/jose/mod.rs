@@ -9,6 +9,7 @@ pub(crate) mod jwk;
 mod key_set;
 pub(crate) mod object;
 pub(crate) mod scalar;
+pub(crate) mod unsigned;
 
 pub use alg::{Curve, JwsAlgorithm};
 pub use compact::verify_compact;

@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use serde_json::Value;
 
 use super::{AuthRequest, Hint, RequestError, signed_claims};
-use crate::{client::ClientConfig, time::Timestamp};
+use crate::{client::ClientConfig, profile::Profile, time::Timestamp};
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
 /// client authentication and of the token request, and those that only mean something at the authorization endpoint
@@ -93,6 +93,7 @@ impl AuthRequest {
             return refuse("resource", "it is not an absolute URI without fragment");
         }
         self.check_extra()?;
+        self.check_context(config)?;
         self.check_headers()
     }
 
@@ -166,12 +167,15 @@ impl AuthRequest {
 
     fn check_extra(&self) -> Result<(), RequestError> {
         let mut seen: Vec<&str> = Vec::new();
-        for (name, _) in &self.extra {
+        for (name, value) in &self.extra {
             if name.is_empty() {
                 return refuse("extra", "a parameter has no name");
             }
             if RESERVED_PARAMETERS.contains(&name.as_str()) {
                 return refuse(name, "the protocol's own parameters cannot be added as extra ones");
+            }
+            if value.is_null() {
+                return refuse(name, "it is null; leave it out instead");
             }
             if seen.contains(&name.as_str()) {
                 return refuse(name, "it is given twice");
@@ -179,6 +183,18 @@ impl AuthRequest {
             seen.push(name);
         }
         Ok(())
+    }
+
+    /// A FAPI request is told from every other, or says something that both devices show (REQ-FAPI-05).
+    fn check_context(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        let has_context = self.shown_binding_message().is_some() || self.has_details() || self.unique_context;
+        match config.profile {
+            Profile::FapiCiba(_) if !has_context => Err(RequestError::Profile {
+                clause: "FAPI-CIBA 5.2.2 item 2",
+                reason: "it has neither a binding message nor authorization_details, and is not stated to be unique",
+            }),
+            Profile::Plain | Profile::FapiCiba(_) => Ok(()),
+        }
     }
 
     fn check_headers(&self) -> Result<(), RequestError> {

@@ -33,7 +33,9 @@ pub(crate) struct SavedRequest<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resources: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    extra: Vec<(Text<'a>, Text<'a>)>,
+    extra: Vec<(Text<'a>, Cow<'a, Value>)>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    unique_context: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Text<'a>, Text<'a>)>,
     expectations: SavedExpectations<'a>,
@@ -61,6 +63,7 @@ impl<'a> SavedRequest<'a> {
             details_json,
             resources,
             extra,
+            unique_context,
             headers,
             expectations,
         } = request;
@@ -79,7 +82,8 @@ impl<'a> SavedRequest<'a> {
             details: details.iter().map(|detail| Cow::Borrowed(&detail.0)).collect(),
             details_json: details_json.as_deref().map(Cow::from),
             resources: borrowed(resources),
-            extra: borrowed_pairs(extra),
+            extra: extra.iter().map(|(name, value)| (name.into(), Cow::Borrowed(value))).collect(),
+            unique_context: *unique_context,
             headers: borrowed_pairs(headers),
             expectations: SavedExpectations::save(expectations),
         }
@@ -107,11 +111,17 @@ impl<'a> SavedRequest<'a> {
             details: self.details.into_iter().map(|members| AuthorizationDetail(members.into_owned())).collect(),
             details_json: self.details_json.map(Cow::into_owned),
             resources: owned(self.resources),
-            extra: owned_pairs(self.extra),
+            extra: self.extra.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+            unique_context: self.unique_context,
             headers: owned_pairs(self.headers),
             expectations: self.expectations.load()?,
         })
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn borrowed(texts: &[String]) -> Vec<Text<'_>> {

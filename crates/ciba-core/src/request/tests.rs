@@ -16,6 +16,7 @@ use crate::{
     },
     client_auth::ClientAuth,
     time::Timestamp,
+    wire::form::Form,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -35,7 +36,7 @@ fn sent_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Vec<(String, 
     let config = builder.build().unwrap();
     request.check(&config, NOW).unwrap();
     let mut form = Form::default();
-    request.write(&mut form);
+    request.write(&mut form, None);
     ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect()
 }
 
@@ -56,6 +57,7 @@ fn refused_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Option<Str
     match request.check(&builder.build().unwrap(), NOW) {
         Ok(()) => None,
         Err(RequestError::Parameter { name, .. } | RequestError::Header { name, .. }) => Some(name),
+        Err(RequestError::Profile { clause, .. }) => Some(clause.into()),
         Err(RequestError::SecretExpired) => Some("client_secret".into()),
     }
 }

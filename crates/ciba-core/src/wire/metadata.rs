@@ -10,7 +10,7 @@ use crate::{
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::Object,
-    url::Url,
+    url::{LoopbackHttp, Url},
     wire::Members,
 };
 
@@ -65,10 +65,16 @@ pub struct ProviderMetadata {
     pub auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`; unknown names are dropped.
     pub auth_signing_algs: Option<Vec<JwsAlgorithm>>,
+    /// `backchannel_authentication_request_signing_alg_values_supported` (CIBA 4); unknown names, `none` and MACs mean nothing.
+    pub request_signing_algs: Option<Vec<JwsAlgorithm>>,
     /// `id_token_signing_alg_values_supported`; unknown names are dropped.
     pub id_token_signing_algs: Option<Vec<JwsAlgorithm>>,
     /// `backchannel_user_code_parameter_supported` (CIBA 4).
     pub user_code_supported: bool,
+    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 3.3).
+    pub certificate_bound_tokens: Option<bool>,
+    /// `mtls_endpoint_aliases` (RFC 8705 5).
+    pub mtls_endpoint_aliases: MtlsEndpointAliases,
     /// `grant_types_supported`.
     pub grant_types: Option<Vec<String>>,
     /// `scopes_supported`.
@@ -97,8 +103,11 @@ impl ProviderMetadata {
             delivery_modes: None,
             auth_methods: None,
             auth_signing_algs: None,
+            request_signing_algs: None,
             id_token_signing_algs: None,
             user_code_supported: false,
+            certificate_bound_tokens: None,
+            mtls_endpoint_aliases: MtlsEndpointAliases::default(),
             grant_types: None,
             scopes: None,
             acr_values: None,
@@ -142,10 +151,18 @@ impl ProviderMetadata {
             Some(_) => return Err(Fault::BadMember("backchannel_user_code_parameter_supported")),
         };
 
+        // Only who uses the aliases is troubled by malformed ones.
+        let mtls_endpoint_aliases = object
+            .take("mtls_endpoint_aliases")
+            .map_or_else(MtlsEndpointAliases::default, |value| MtlsEndpointAliases::read(&value, loopback));
+        let certificate_bound_tokens =
+            object.take("tls_client_certificate_bound_access_tokens").as_ref().and_then(Value::as_bool);
+
         let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::BadMember(name));
         let modes = list("backchannel_token_delivery_modes_supported")?;
         let auth_methods = list("token_endpoint_auth_methods_supported")?;
         let auth_signing_algs = list("token_endpoint_auth_signing_alg_values_supported")?;
+        let request_signing_algs = list("backchannel_authentication_request_signing_alg_values_supported")?;
         let id_token_signing_algs = list("id_token_signing_alg_values_supported")?;
         let authorization_details_types = list("authorization_details_types_supported")?;
         let mut shown = |name: &str| texts(object.take(name)).unwrap_or_default();
@@ -157,8 +174,11 @@ impl ProviderMetadata {
             delivery_modes: known(modes, DeliveryMode::from_name),
             auth_methods,
             auth_signing_algs: known(auth_signing_algs, JwsAlgorithm::from_name),
+            request_signing_algs: known(request_signing_algs, JwsAlgorithm::from_name),
             id_token_signing_algs: known(id_token_signing_algs, JwsAlgorithm::from_name),
             user_code_supported,
+            certificate_bound_tokens,
+            mtls_endpoint_aliases,
             grant_types: shown("grant_types_supported"),
             scopes: shown("scopes_supported"),
             acr_values: shown("acr_values_supported"),
@@ -167,6 +187,35 @@ impl ProviderMetadata {
             published: true,
             describes_ciba,
         })
+    }
+}
+
+/// Where clients that show a certificate call the endpoints (RFC 8705 5); other members mean nothing here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MtlsEndpointAliases {
+    /// The backchannel authentication endpoint.
+    pub backchannel_authentication_endpoint: Option<Url>,
+    /// The token endpoint.
+    pub token_endpoint: Option<Url>,
+    /// Something that should be a URL is none.
+    pub(crate) malformed: bool,
+}
+
+impl MtlsEndpointAliases {
+    fn read(value: &Value, loopback: LoopbackHttp) -> Self {
+        let mut malformed = !value.is_object();
+        let mut url = |name: &str| {
+            let text = value.get(name).filter(|alias| !alias.is_null())?;
+            let url = text.as_str().and_then(|text| Url::parse_with(text, loopback).ok());
+            malformed |= url.is_none();
+            url
+        };
+        Self {
+            backchannel_authentication_endpoint: url("backchannel_authentication_endpoint"),
+            token_endpoint: url("token_endpoint"),
+            malformed,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ fn person() -> SwedishPersonalNumber {
 
 fn form(request: &AuthRequest) -> Vec<(String, String)> {
     let mut form = Form::default();
-    request.write(&mut form);
+    request.write(&mut form, None);
     let body = form.into_body();
     url::form_urlencoded::parse(body.expose()).into_owned().collect()
 }

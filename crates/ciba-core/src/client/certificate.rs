@@ -1,0 +1,82 @@
+//! Client certificates as the provider's registration knows them (RFC 8705 2).
+
+use alloc::{string::String, vec, vec::Vec};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+
+use crate::{
+    crypto::{Hash, OwnedPublicKey, Verifier},
+    jose::{base64url, der, jwk},
+    json::Object,
+};
+
+/// By what the provider knows the certificate of `tls_client_auth`: exactly one value, kept as it is (RFC 8705 2.1.2,
+/// REQ-META-19).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateSubject {
+    /// `tls_client_auth_subject_dn`: order and escaping of a distinguished name differ between providers.
+    Dn(String),
+    /// `tls_client_auth_san_dns`.
+    SanDns(String),
+    /// `tls_client_auth_san_uri`.
+    SanUri(String),
+    /// `tls_client_auth_san_ip`.
+    SanIp(String),
+    /// `tls_client_auth_san_email`.
+    SanEmail(String),
+}
+
+impl CertificateSubject {
+    /// The member of the client metadata.
+    #[must_use]
+    pub const fn member(&self) -> &'static str {
+        match self {
+            Self::Dn(_) => "tls_client_auth_subject_dn",
+            Self::SanDns(_) => "tls_client_auth_san_dns",
+            Self::SanUri(_) => "tls_client_auth_san_uri",
+            Self::SanIp(_) => "tls_client_auth_san_ip",
+            Self::SanEmail(_) => "tls_client_auth_san_email",
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Dn(value)
+            | Self::SanDns(value)
+            | Self::SanUri(value)
+            | Self::SanIp(value)
+            | Self::SanEmail(value) => value,
+        }
+    }
+}
+
+/// A certificate as a JWK: its key, and itself as the only item of `x5c` in standard base64 (RFC 7517 4.7, REQ-META-18).
+pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<Map<String, Value>> {
+    let key = der::read_certificate_key(certificate)?;
+    let print = base64url::encode(verifier.digest(Hash::Sha256, certificate).as_bytes());
+    let mut members: Map<String, Value> =
+        serde_json::from_str(&jwk::required_members(key.borrow())).unwrap_or_default();
+    members.insert("kid".into(), print.clone().into());
+    members.insert("use".into(), "sig".into());
+    members.insert("x5t#S256".into(), print.into());
+    members.insert("x5c".into(), vec![STANDARD.encode(certificate)].into());
+    Some(members)
+}
+
+/// The numbers of a JWK.
+pub(super) fn key(members: &Map<String, Value>) -> Option<OwnedPublicKey> {
+    let text = serde_json::to_vec(members).ok()?;
+    jwk::public_key(&mut Object::parse(&text).ok()?)
+}
+
+/// Whether `x5c`, when there, begins with a certificate of this very key (REQ-META-18).
+pub(super) fn fits(members: &Map<String, Value>) -> bool {
+    let Some(chain) = members.get("x5c") else { return true };
+    let texts: Option<Vec<&str>> = chain.as_array().map(|items| items.iter().filter_map(Value::as_str).collect());
+    let leaf = texts.and_then(|texts| STANDARD.decode(texts.first()?).ok());
+    leaf.and_then(|leaf| der::read_certificate_key(&leaf)).is_some_and(|found| Some(found) == key(members))
+}

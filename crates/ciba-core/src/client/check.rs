@@ -1,0 +1,311 @@
+//! Checking a configuration against itself and against the provider's metadata.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{AssertionRules, ClientConfigBuilder, ConfigError, IdTokenRules};
+use crate::{
+    ask::Endpoint,
+    client_auth::{Audience, BasicEncoding, ClientAuth},
+    jose::JwsAlgorithm,
+    request_object::RequestObjectOptions,
+    secret::ClientSecret,
+    wire::metadata::DeliveryMode,
+};
+
+/// The longest life of a client assertion (REQ-AUTH-13).
+const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
+/// The longest back-dating of a client assertion.
+const LONGEST_BACKDATING: Duration = Duration::from_secs(60);
+/// The widest clock skew (REQ-IDT-22).
+const WIDEST_SKEW: Duration = Duration::from_secs(300);
+/// The longest time from `nbf` to `exp` of a signed request, and the farthest `nbf` in the past (REQ-SIGN-05, REQ-SIGN-07).
+const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
+
+/// A check of the configuration against the provider's metadata that can be switched off, where the metadata is known to be
+/// wrong. None of them changes what is accepted later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MetadataRule {
+    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode (REQ-DISC-06, REQ-DISC-07).
+    DeliveryMode,
+    /// `token_endpoint_auth_methods_supported` lists the method (REQ-DISC-11).
+    AuthenticationMethod,
+    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of the assertions (REQ-DISC-11).
+    AuthenticationAlgorithm,
+    /// `id_token_signing_alg_values_supported` lists the algorithm of the ID Tokens (REQ-DISC-12).
+    IdTokenAlgorithm,
+    /// `backchannel_authentication_request_signing_alg_values_supported` is published and lists the algorithm of signed
+    /// requests (REQ-DISC-08).
+    RequestAlgorithm,
+    /// `tls_client_certificate_bound_access_tokens` is not false (RFC 8705 3.3).
+    CertificateBoundTokens,
+    /// `backchannel_user_code_parameter_supported` is true (REQ-DISC-09).
+    UserCodes,
+}
+
+impl ClientConfigBuilder {
+    /// Everything but the profile and the keys to register.
+    pub(super) fn check(&self, findings: &mut Vec<ConfigError>) {
+        self.check_metadata(findings);
+        self.check_delivery(findings);
+        self.check_auth(findings);
+        self.check_certificate(findings);
+        self.check_assertion(findings);
+        self.check_request_object(findings);
+        self.check_id_token(findings);
+        self.check_audiences(findings);
+        self.check_policy(findings);
+        self.check_presence(findings);
+    }
+
+    fn heeds(&self, rule: MetadataRule) -> bool {
+        !self.ignored.contains(&rule)
+    }
+
+    /// The configuration against what the provider says it offers. A list that was not published says nothing, except that a
+    /// document whose backchannel endpoint is used must also list the delivery modes (CIBA 4).
+    fn check_metadata(&self, findings: &mut Vec<ConfigError>) {
+        const MODES: &str = "backchannel_token_delivery_modes_supported";
+        const REQUEST_ALGORITHMS: &str = "backchannel_authentication_request_signing_alg_values_supported";
+        let mut not_listed =
+            |member, value: &str| findings.push(ConfigError::NotListed { member, value: value.into() });
+        let provider = &self.provider;
+        let relies_on_document = provider.describes_ciba && self.backchannel_endpoint.is_none();
+
+        let modes = provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
+        if modes.is_some_and(|modes| !modes.contains(&self.delivery)) {
+            not_listed(MODES, self.delivery.name());
+        }
+        if let Some(auth) = &self.auth {
+            let methods = provider.auth_methods.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
+            if methods.is_some_and(|methods| !methods.iter().any(|method| method == auth.method())) {
+                not_listed("token_endpoint_auth_methods_supported", auth.method());
+            }
+            let algorithms =
+                provider.auth_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationAlgorithm));
+            if let (Some(algorithms), Some(algorithm)) = (algorithms, auth.algorithm())
+                && !algorithms.contains(&algorithm)
+            {
+                not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
+            }
+        }
+        let algorithms = provider.id_token_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::IdTokenAlgorithm));
+        if algorithms.is_some_and(|algorithms| !algorithms.contains(&self.id_token.algorithm)) {
+            not_listed("id_token_signing_alg_values_supported", self.id_token.algorithm.name());
+        }
+        if let Some((algorithm, _)) = &self.request_signing
+            && self.heeds(MetadataRule::RequestAlgorithm)
+        {
+            match &provider.request_signing_algs {
+                Some(algorithms) if !algorithms.contains(algorithm) => not_listed(REQUEST_ALGORITHMS, algorithm.name()),
+                // A document without the list says that no request may be signed (CIBA 4).
+                None if relies_on_document => not_listed(REQUEST_ALGORITHMS, algorithm.name()),
+                Some(_) | None => {}
+            }
+        }
+        if self.certificate.bound_tokens
+            && provider.certificate_bound_tokens == Some(false)
+            && self.heeds(MetadataRule::CertificateBoundTokens)
+        {
+            not_listed("tls_client_certificate_bound_access_tokens", "true");
+        }
+        if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
+            not_listed("backchannel_user_code_parameter_supported", "true");
+        }
+        if relies_on_document && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
+            findings.push(ConfigError::Missing { member: MODES });
+        }
+    }
+
+    fn check_auth(&self, findings: &mut Vec<ConfigError>) {
+        const ALGORITHM: &str = "token_endpoint_auth_signing_alg";
+        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        match &self.auth {
+            Some(ClientAuth::PrivateKeyJwt { algorithm, .. }) if algorithm.is_symmetric() => {
+                invalid(ALGORITHM, "private_key_jwt takes an asymmetric algorithm");
+            }
+            Some(ClientAuth::ClientSecretJwt { algorithm, .. }) if !algorithm.is_symmetric() => {
+                invalid(ALGORITHM, "client_secret_jwt takes HS256, HS384 or HS512");
+            }
+            Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => check_mac_key(secret, *algorithm, findings),
+            Some(ClientAuth::ClientSecretBasic { encoding: BasicEncoding::Raw, .. })
+                if self.client_id.as_str().contains(':') =>
+            {
+                invalid("client_id", "it has a colon, which raw client_secret_basic cannot carry");
+            }
+            Some(ClientAuth::ClientSecretBasic { secret, .. } | ClientAuth::ClientSecretPost { secret })
+                if secret.expose().is_empty() =>
+            {
+                invalid("client_secret", "it is empty");
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// What `build` cannot do without.
+    fn check_presence(&self, findings: &mut Vec<ConfigError>) {
+        let provider = &self.provider;
+        let needs_keys = !self.pinned_keys && !self.id_token.algorithm.is_symmetric();
+        for (member, is_there) in [
+            (
+                "backchannel_authentication_endpoint",
+                self.backchannel_endpoint.is_some() || provider.backchannel_authentication_endpoint.is_some(),
+            ),
+            ("token_endpoint", self.token_endpoint.is_some() || provider.token_endpoint.is_some()),
+            ("jwks_uri", !needs_keys || self.jwks_uri.is_some() || provider.jwks_uri.is_some()),
+            ("token_endpoint_auth_method", self.auth.is_some()),
+            ("verifier", self.verifier.is_some()),
+        ] {
+            if !is_there {
+                findings.push(ConfigError::Missing { member });
+            }
+        }
+    }
+
+    /// A notification endpoint exactly where notifications are sent (REQ-META-04, REQ-META-05). [`Url`](crate::Url) takes no
+    /// fragment, and http only for loopback addresses where the caller said so.
+    fn check_delivery(&self, findings: &mut Vec<ConfigError>) {
+        const MEMBER: &str = "backchannel_client_notification_endpoint";
+        match (self.delivery, &self.notification_endpoint) {
+            (DeliveryMode::Poll, Some(_)) => {
+                let reason = "nothing is ever sent to a client that polls";
+                findings.push(ConfigError::Invalid { member: MEMBER, reason });
+            }
+            (DeliveryMode::Ping | DeliveryMode::Push, None) => findings.push(ConfigError::Missing { member: MEMBER }),
+            (DeliveryMode::Poll, None) | (DeliveryMode::Ping | DeliveryMode::Push, Some(_)) => {}
+        }
+    }
+
+    /// Mutual TLS (RFC 8705).
+    fn check_certificate(&self, findings: &mut Vec<ConfigError>) {
+        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        let uses_aliases =
+            [Endpoint::BackchannelAuthentication, Endpoint::Token].map(|endpoint| self.uses_alias(endpoint));
+        if self.provider.mtls_endpoint_aliases.malformed && uses_aliases.contains(&true) {
+            invalid("mtls_endpoint_aliases", "the provider's value is not an object with https URLs");
+        }
+        if let Some(subject) = self.certificate.subject.as_ref().filter(|subject| subject.value().is_empty()) {
+            invalid(subject.member(), "it is empty");
+        }
+    }
+
+    /// Signed requests (CIBA 7.1.1).
+    fn check_request_object(&self, findings: &mut Vec<ConfigError>) {
+        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        if self.request_signing.as_ref().is_some_and(|(algorithm, _)| algorithm.is_symmetric()) {
+            invalid(
+                "backchannel_authentication_request_signing_alg",
+                "a request is signed with an asymmetric algorithm",
+            );
+        }
+        let RequestObjectOptions { lifetime, backdating, not_before, .. } = &self.request_options;
+        let whole = |duration: &Duration| duration.subsec_nanos() == 0;
+        if lifetime.is_zero() || !whole(lifetime) || lifetime.saturating_add(*not_before) > LONGEST_REQUEST {
+            invalid(
+                "request_lifetime",
+                "it is not a positive whole number of seconds, or ends more than 3600 s after nbf",
+            );
+        }
+        if !whole(backdating) || *backdating > LONGEST_BACKDATING || backdating >= lifetime {
+            invalid(
+                "request_backdating",
+                "it is not a whole number of seconds from 0 to 60 and less than the request's life",
+            );
+        }
+        if !whole(not_before) || backdating.saturating_add(*not_before) > LONGEST_REQUEST {
+            invalid(
+                "request_not_before",
+                "it is not a whole number of seconds, or nbf lies more than 3600 s in the past",
+            );
+        }
+    }
+
+    fn check_assertion(&self, findings: &mut Vec<ConfigError>) {
+        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        let AssertionRules { lifetime, backdating, typ } = &self.assertion;
+        let whole = |duration: &Duration| duration.subsec_nanos() == 0;
+        if lifetime.is_zero() || !whole(lifetime) || *lifetime > LONGEST_ASSERTION {
+            invalid("assertion_lifetime", "it is not a whole number of seconds from 1 to 300");
+        }
+        if !whole(backdating) || *backdating > LONGEST_BACKDATING {
+            invalid("assertion_backdating", "it is not a whole number of seconds from 0 to 60");
+        } else if backdating >= lifetime {
+            invalid("assertion_backdating", "it is not shorter than the assertion's life");
+        }
+        if typ.as_ref().is_some_and(|typ| typ.is_empty() || !typ.bytes().all(|byte| byte.is_ascii_graphic())) {
+            invalid("assertion_typ", "it is empty or not visible ASCII");
+        }
+    }
+
+    fn check_id_token(&self, findings: &mut Vec<ConfigError>) {
+        let IdTokenRules { algorithm, trusted_audiences: _, skew, max_age } = &self.id_token;
+        if algorithm.is_symmetric() {
+            match self.auth.as_ref().and_then(ClientAuth::secret) {
+                Some(secret) => check_mac_key(secret, *algorithm, findings),
+                None => findings.push(ConfigError::Invalid {
+                    member: "id_token_signed_response_alg",
+                    reason: "a MAC needs a client secret",
+                }),
+            }
+        }
+        let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        if *skew > WIDEST_SKEW {
+            invalid("clock_skew", "it is more than 300 s");
+        }
+        if max_age.is_zero() {
+            invalid("max_token_age", "it is zero");
+        }
+    }
+
+    /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's
+    /// (REQ-AUTH-11).
+    fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
+        let audiences = [
+            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint),
+            ("token_audience", &self.token_audience, &self.token_endpoint),
+            ("request_audience", &self.request_audience, &self.backchannel_endpoint),
+        ];
+        for (member, audience, pinned) in audiences {
+            match audience {
+                Audience::Endpoint if self.provider.published && pinned.is_none() => {
+                    let reason = "the endpoint as audience needs an endpoint that is configured, not discovered";
+                    findings.push(ConfigError::Invalid { member, reason });
+                }
+                Audience::Text(text) if text.is_empty() => {
+                    findings.push(ConfigError::Invalid { member, reason: "it is empty" });
+                }
+                Audience::Issuer | Audience::Endpoint | Audience::Text(_) => {}
+            }
+        }
+    }
+
+    fn check_policy(&self, findings: &mut Vec<ConfigError>) {
+        for (member, duration) in [
+            ("authentication_timeout", self.policy.authentication_timeout),
+            ("token_timeout", self.policy.token_timeout),
+            ("fetch_timeout", self.policy.fetch_timeout),
+            ("local_timeout", self.policy.local_timeout),
+        ] {
+            if duration.is_zero() {
+                findings.push(ConfigError::Invalid { member, reason: "it is zero" });
+            }
+        }
+        if self.policy.max_token_response == 0 {
+            findings.push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });
+        }
+    }
+}
+
+/// The key of a MAC is at least as long as its output (REQ-AUTH-22, RFC 7518 3.2).
+fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut Vec<ConfigError>) {
+    let least = match algorithm {
+        JwsAlgorithm::Hs384 => 48,
+        JwsAlgorithm::Hs512 => 64,
+        _ => 32,
+    };
+    if secret.expose().len() < least {
+        let reason = "it is shorter than the output of the MAC: 32, 48 or 64 octets for HS256, HS384, HS512";
+        findings.push(ConfigError::Invalid { member: "client_secret", reason });
+    }
+}

@@ -1,0 +1,143 @@
+//! A configuration against the FAPI-CIBA profile (requirement section 14), every breach by its clause.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{ClientConfigBuilder, ConfigError};
+use crate::{
+    client_auth::{Audience, ClientAuth},
+    crypto::OwnedPublicKey,
+    jose::JwsAlgorithm,
+    profile::{FapiCiba, Profile},
+    wire::metadata::DeliveryMode,
+};
+
+/// Bits of the smallest RSA key (FAPI1B 5.2.4, FAPI2SP 5.4.1).
+const SMALLEST_RSA: usize = 2048;
+/// The widest clock skew: beyond it a peer has to refuse (FAPI2SP 5.3.2.1 item 13).
+const WIDEST_SKEW: Duration = Duration::from_secs(60);
+/// The oldest ID Token.
+const OLDEST_TOKEN: Duration = Duration::from_secs(600);
+
+impl ClientConfigBuilder {
+    /// What the profile takes away. Rules that Core configurations keep anyway are not repeated: signed requests end at most
+    /// 3600 s after `nbf` (REQ-FAPI-04), assertions after 300 s.
+    pub(super) fn check_profile(&self, findings: &mut Vec<ConfigError>) {
+        let Profile::FapiCiba(edition) = self.profile else { return };
+        self.check_fapi_client(edition, findings);
+        self.check_fapi_algorithms(edition, findings);
+        self.check_fapi_provider(findings);
+        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        for (member, audience) in [
+            ("backchannel_audience", &self.backchannel_audience),
+            ("token_audience", &self.token_audience),
+            ("request_audience", &self.request_audience),
+        ] {
+            if *audience != Audience::Issuer {
+                broken(member, "FAPI2SP 5.3.3.1 item 5", "the audience is the issuer");
+            }
+        }
+        if self.id_token.skew > WIDEST_SKEW {
+            broken("clock_skew", "FAPI2SP 5.3.2.1 item 13", "it is more than 60 s");
+        }
+        if self.id_token.max_age > OLDEST_TOKEN {
+            broken("max_token_age", "OIDC Core 3.1.3.7 item 10", "it is more than 600 s");
+        }
+    }
+
+    fn check_fapi_client(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
+        const METHOD: &str = "token_endpoint_auth_method";
+        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        if self.delivery == DeliveryMode::Push {
+            broken("backchannel_token_delivery_mode", "FAPI-CIBA 5.2.2 item 3", "push is not allowed");
+        }
+        match &self.auth {
+            Some(ClientAuth::None) => broken(METHOD, "FAPI-CIBA 5.2.2 item 1", "the client has to be confidential"),
+            Some(
+                ClientAuth::ClientSecretBasic { .. }
+                | ClientAuth::ClientSecretPost { .. }
+                | ClientAuth::ClientSecretJwt { .. },
+            ) => broken(METHOD, "FAPI1A 5.2.2 item 14", "the client authenticates with a key pair or a certificate"),
+            Some(
+                ClientAuth::PrivateKeyJwt { .. } | ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth,
+            )
+            | None => {}
+        }
+        if !self.certificate.bound_tokens {
+            let reason = "access tokens have to be bound to the client certificate";
+            broken("tls_client_certificate_bound_access_tokens", "FAPI1A 5.2.2 items 5 and 6", reason);
+        }
+        if self.request_signing.is_none() && edition.requires_signed_requests() {
+            let reason = "authentication requests have to be signed";
+            broken("backchannel_authentication_request_signing_alg", "FAPI-CIBA 5.2.2 item 6", reason);
+        }
+    }
+
+    fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
+        let used: [(&str, Option<JwsAlgorithm>); 3] = [
+            ("token_endpoint_auth_signing_alg", self.auth.as_ref().and_then(ClientAuth::algorithm)),
+            (
+                "backchannel_authentication_request_signing_alg",
+                self.request_signing.as_ref().map(|(algorithm, _)| *algorithm),
+            ),
+            ("id_token_signed_response_alg", Some(self.id_token.algorithm)),
+        ];
+        for (member, algorithm) in used {
+            if algorithm.is_some_and(|algorithm| !edition.algorithms().contains(&algorithm)) {
+                let reason = "only PS256 and ES256 are allowed, and EdDSA on FAPI 2";
+                findings.push(ConfigError::Profile { member, clause: "FAPI-CIBA 7.10", reason });
+            }
+        }
+    }
+
+    /// Metadata from discovery only, and nothing in clear.
+    fn check_fapi_provider(&self, findings: &mut Vec<ConfigError>) {
+        const DISCOVERY: &str = "FAPI2SP 5.3.3.1 item 9";
+        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        let provider = &self.provider;
+        let aliases = &provider.mtls_endpoint_aliases;
+        for (member, url) in [
+            ("backchannel_authentication_endpoint", &provider.backchannel_authentication_endpoint),
+            ("token_endpoint", &provider.token_endpoint),
+            ("jwks_uri", &provider.jwks_uri),
+            ("mtls_endpoint_aliases", &aliases.backchannel_authentication_endpoint),
+            ("mtls_endpoint_aliases", &aliases.token_endpoint),
+            ("backchannel_client_notification_endpoint", &self.notification_endpoint),
+        ] {
+            if url.as_ref().is_some_and(|url| url.scheme() != "https") {
+                broken(member, "FAPI1A 8.5", "it is not https");
+            }
+        }
+        if !provider.issuer.as_str().starts_with("https://") {
+            broken("issuer", "FAPI1A 8.5", "it is not https");
+        }
+        if !provider.published {
+            broken("issuer", DISCOVERY, "the provider's metadata comes from discovery only");
+        }
+        for (member, is_overridden) in [
+            ("backchannel_authentication_endpoint", self.backchannel_endpoint.is_some()),
+            ("token_endpoint", self.token_endpoint.is_some()),
+            ("jwks_uri", self.jwks_uri.is_some() || self.pinned_keys),
+            ("dangerously_ignore_metadata", !self.ignored.is_empty()),
+        ] {
+            if is_overridden {
+                broken(member, DISCOVERY, "what the provider's metadata says cannot be overridden");
+            }
+        }
+    }
+
+    /// A key that is to be registered.
+    pub(super) fn check_fapi_key(&self, key: Option<&OwnedPublicKey>, findings: &mut Vec<ConfigError>) {
+        let (Profile::FapiCiba(_), Some(OwnedPublicKey::Rsa { n, .. })) = (self.profile, key) else { return };
+        if bits(n) < SMALLEST_RSA {
+            let reason = "an RSA key has less than 2048 bits";
+            findings.push(ConfigError::Profile { member: "jwks", clause: "FAPI1B 5.2.4", reason });
+        }
+    }
+}
+
+/// The bits of a big-endian number without leading zero octets.
+fn bits(number: &[u8]) -> usize {
+    let leading = number.first().map_or(0, |octet| octet.leading_zeros());
+    number.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or_default())
+}

@@ -1,0 +1,76 @@
+//! The one list of what a request says, from which both the form and the claims of a signed request are made.
+
+use alloc::{borrow::Cow, format, string::ToString as _, vec::Vec};
+
+use serde_json::Value;
+
+use super::{AuthRequest, Hint};
+use crate::{secret::UserCode, wire::form::Form};
+
+/// A value in the shape its definition gives it. The form writes all of them as text; a signed request keeps their JSON
+/// types (REQ-SIGN-01).
+pub(crate) enum ParameterValue<'a> {
+    Text(Cow<'a, str>),
+    /// `requested_expiry`.
+    Seconds(u64),
+    /// JSON text.
+    Json(Cow<'a, str>),
+    /// A parameter that may be repeated (RFC 8707 2.1).
+    Texts(&'a Vec<alloc::string::String>),
+}
+
+impl ParameterValue<'_> {
+    /// Empty parameters are not sent (REQ-AREQ-05).
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.is_empty(),
+            Self::Texts(texts) => texts.is_empty(),
+            Self::Seconds(_) => false,
+        }
+    }
+}
+
+impl AuthRequest {
+    /// Every parameter of CIBA 7.1, credentials aside. The request was checked before.
+    pub(crate) fn parameters<'a>(&'a self, token: Option<&'a str>) -> Vec<(&'a str, ParameterValue<'a>)> {
+        let text = |text: &'a str| ParameterValue::Text(text.into());
+        let hint = match &self.hint {
+            Hint::Login(hint) => ("login_hint", text(hint.expose())),
+            Hint::LoginToken(token) => ("login_hint_token", text(token.expose())),
+            Hint::IdToken(token) => ("id_token_hint", text(token.expose())),
+        };
+        let mut parameters = Vec::from([
+            ("scope", ParameterValue::Text(self.scope_text().into())),
+            ("client_notification_token", text(token.unwrap_or_default())),
+            hint,
+            ("acr_values", ParameterValue::Text(self.acr_values.join(" ").into())),
+            ("binding_message", text(self.binding_message.as_deref().unwrap_or_default())),
+            ("user_code", text(self.user_code.as_ref().map(UserCode::expose).unwrap_or_default())),
+        ]);
+        if let Some(lifetime) = self.requested_expiry {
+            parameters.push(("requested_expiry", ParameterValue::Seconds(lifetime.as_secs())));
+        }
+        parameters.push(("authorization_details", ParameterValue::Json(self.details_text())));
+        parameters.push(("resource", ParameterValue::Texts(&self.resources)));
+        for (name, value) in &self.extra {
+            let value = match value {
+                Value::String(value) => text(value),
+                value => ParameterValue::Json(value.to_string().into()),
+            };
+            parameters.push((name, value));
+        }
+        parameters.retain(|(_, value)| !value.is_empty());
+        parameters
+    }
+
+    /// Writes every parameter into the form of an unsigned request.
+    pub(crate) fn write(&self, form: &mut Form, token: Option<&str>) {
+        for (name, value) in self.parameters(token) {
+            match value {
+                ParameterValue::Text(text) | ParameterValue::Json(text) => form.push(name, &text),
+                ParameterValue::Seconds(seconds) => form.push(name, &format!("{seconds}")),
+                ParameterValue::Texts(texts) => texts.iter().for_each(|text| form.push(name, text)),
+            }
+        }
+    }
+}
