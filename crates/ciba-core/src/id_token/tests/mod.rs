@@ -21,6 +21,7 @@ use super::*;
 use crate::{
     AcrRule, Matching, Presence,
     client::testing::{ISSUER, builder},
+    client_auth::ClientAuth,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::{base64url, verify_compact},
 };
