@@ -2,8 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use ciba_core::{ClientSecret, DeliveryMode, jose::JwsAlgorithm};
-use serde_json::Value;
+use crate::client::Client;
 
 /// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`] or
 /// [`ProviderConfig::idura`] and change what the test is about.
@@ -137,122 +136,6 @@ pub enum Personality {
     Idura,
 }
 
-/// A registered client (OP-06).
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Client {
-    /// The client id.
-    pub id: String,
-    /// How it authenticates.
-    pub authentication: ClientAuthentication,
-    /// Which assertion audiences are accepted (OP-11).
-    pub audience: AudienceMode,
-    /// Its one delivery mode. Only poll is delivered; a push client is told `unauthorized_client` at the token endpoint.
-    pub delivery: DeliveryMode,
-    /// Whether it may use CIBA at all; otherwise `unauthorized_client` (OP-16).
-    pub ciba: bool,
-    /// The algorithm of its ID Tokens. RS256 (OP-63).
-    pub id_token_alg: JwsAlgorithm,
-}
-
-impl Client {
-    /// A poll client that may use CIBA, with ID Tokens in RS256.
-    #[must_use]
-    pub fn new(id: impl Into<String>, authentication: ClientAuthentication) -> Self {
-        Self {
-            id: id.into(),
-            authentication,
-            audience: AudienceMode::CibaDefault,
-            delivery: DeliveryMode::Poll,
-            ciba: true,
-            id_token_alg: JwsAlgorithm::Rs256,
-        }
-    }
-
-    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says which algorithms.
-    #[must_use]
-    pub fn with_key(id: impl Into<String>, public_jwk: Value) -> Self {
-        Self::new(id, ClientAuthentication::PrivateKeyJwt { keys: vec![public_jwk], algorithms: Vec::new() })
-    }
-
-    /// Sets the algorithm of its ID Tokens.
-    #[must_use]
-    pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
-        self.id_token_alg = algorithm;
-        self
-    }
-
-    /// Sets which assertion audiences are accepted.
-    #[must_use]
-    pub fn audience(mut self, mode: AudienceMode) -> Self {
-        self.audience = mode;
-        self
-    }
-}
-
-/// How a client proves who it is.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum ClientAuthentication {
-    /// `private_key_jwt`.
-    PrivateKeyJwt {
-        /// The public JWKs.
-        keys: Vec<Value>,
-        /// The algorithms allowed; empty: whatever the keys are for.
-        algorithms: Vec<JwsAlgorithm>,
-    },
-    /// `client_secret_jwt`.
-    ClientSecretJwt {
-        /// The secret.
-        secret: ClientSecret,
-        /// HS256, HS384 or HS512.
-        algorithm: JwsAlgorithm,
-    },
-    /// `client_secret_basic`.
-    ClientSecretBasic {
-        /// The secret.
-        secret: ClientSecret,
-        /// Whether id and secret are compared without form-decoding them, as some providers do (OP-09).
-        raw: bool,
-    },
-    /// `client_secret_post`.
-    ClientSecretPost {
-        /// The secret.
-        secret: ClientSecret,
-    },
-    /// `none`: `client_id` in the body, and nothing else.
-    None,
-}
-
-impl ClientAuthentication {
-    /// The registered name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::PrivateKeyJwt { .. } => "private_key_jwt",
-            Self::ClientSecretJwt { .. } => "client_secret_jwt",
-            Self::ClientSecretBasic { .. } => "client_secret_basic",
-            Self::ClientSecretPost { .. } => "client_secret_post",
-            Self::None => "none",
-        }
-    }
-}
-
-/// Which audiences of a client assertion are accepted (OP-11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum AudienceMode {
-    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA 7.1).
-    #[default]
-    CibaDefault,
-    /// The issuer as one text, nothing else.
-    IssuerOnly,
-    /// The token endpoint, at both endpoints.
-    TokenUrlOnly,
-    /// The endpoint that is called.
-    CalledUrlOnly,
-}
-
 /// A person the provider knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -352,8 +235,11 @@ pub enum ConfigError {
     ClientId(String),
     /// The client's authentication cannot work: no usable key, or an algorithm of the wrong kind.
     Authentication(String),
-    /// Ping and push are not built yet, and want a notification endpoint.
+    /// A ping or push client without a notification endpoint, or with one that is neither https nor http on a loopback
+    /// address; or a poll client with one.
     Delivery(String),
+    /// The client's signed requests would not be signed by an asymmetric algorithm, or no registered key is for it.
+    RequestSigning(String),
     /// The algorithm of the client's ID Tokens is symmetric, which this provider does not offer.
     IdTokenAlgorithm(String),
     /// A lifetime or interval is zero, or not whole seconds.
@@ -366,7 +252,10 @@ impl fmt::Display for ConfigError {
             Self::Issuer => f.write_str("the issuer is not an https URL, nor http on a loopback address"),
             Self::ClientId(id) => write!(f, "the client id {id:?} is empty or taken"),
             Self::Authentication(id) => write!(f, "the client {id:?} could never authenticate"),
-            Self::Delivery(id) => write!(f, "the client {id:?} has no notification endpoint"),
+            Self::Delivery(id) => {
+                write!(f, "the notification endpoint of client {id:?} does not fit its delivery mode")
+            }
+            Self::RequestSigning(id) => write!(f, "the client {id:?} could never sign a request"),
             Self::IdTokenAlgorithm(id) => write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm"),
             Self::Duration => f.write_str("lifetimes and intervals are whole seconds above zero"),
         }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 mod backend;
+mod client;
 mod config;
 pub mod faults;
 mod form;
@@ -13,9 +14,9 @@ mod provider;
 mod script;
 mod server;
 
+pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
-    AudienceMode, Behaviour, Client, ClientAuthentication, ConfigError, Personality, ProviderConfig, RequestedExpiry,
-    SpeedReference, TooEarly, User,
+    Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly, User,
 };
 pub use judge::{Exchange, Report, Rule, Violation};
 pub use keys::TestKey;

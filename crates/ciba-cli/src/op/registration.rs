@@ -32,6 +32,16 @@ struct Entry {
     id_token_signed_response_alg: Option<String>,
     #[serde(default)]
     backchannel_token_delivery_mode: Option<String>,
+    #[serde(default)]
+    backchannel_client_notification_endpoint: Option<String>,
+    #[serde(default)]
+    backchannel_authentication_request_signing_alg: Option<String>,
+    #[serde(default)]
+    backchannel_user_code_parameter: bool,
+    #[serde(default)]
+    tls_client_auth_subject_dn: Option<String>,
+    #[serde(default)]
+    tls_client_certificate_bound_access_tokens: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,9 +77,10 @@ impl Entry {
         let signing = algorithm(self.token_endpoint_auth_signing_alg)?;
         let secret =
             self.client_secret.map(ClientSecret::new).ok_or_else(|| format!("client {id} has no client_secret"));
+        let keys = self.jwks.map(|jwks| jwks.keys);
         let authentication = match self.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic") {
             "private_key_jwt" => {
-                let keys = self.jwks.map(|jwks| jwks.keys).ok_or_else(|| format!("client {id} has no jwks"))?;
+                let keys = keys.clone().ok_or_else(|| format!("client {id} has no jwks"))?;
                 ClientAuthentication::PrivateKeyJwt { keys, algorithms: signing.into_iter().collect() }
             }
             "client_secret_jwt" => ClientAuthentication::ClientSecretJwt {
@@ -78,6 +89,12 @@ impl Entry {
             },
             "client_secret_basic" => ClientAuthentication::ClientSecretBasic { secret: secret?, raw: false },
             "client_secret_post" => ClientAuthentication::ClientSecretPost { secret: secret? },
+            "tls_client_auth" => ClientAuthentication::TlsClientAuth {
+                subject: self
+                    .tls_client_auth_subject_dn
+                    .ok_or_else(|| format!("client {id} has no tls_client_auth_subject_dn"))?,
+            },
+            "self_signed_tls_client_auth" => ClientAuthentication::self_signed(keys.as_deref().unwrap_or_default()),
             "none" => ClientAuthentication::None,
             _ => return Err(format!("client {id} has a token_endpoint_auth_method this provider does not offer")),
         };
@@ -85,6 +102,11 @@ impl Entry {
         if let Some(algorithm) = algorithm(self.id_token_signed_response_alg)? {
             client = client.id_token_alg(algorithm);
         }
+        client.keys = keys.unwrap_or_default();
+        client.request_signing_alg = algorithm(self.backchannel_authentication_request_signing_alg)?;
+        client.user_code = self.backchannel_user_code_parameter;
+        client.certificate_bound = self.tls_client_certificate_bound_access_tokens;
+        client.notification_endpoint = self.backchannel_client_notification_endpoint;
         if let Some(mode) = self.backchannel_token_delivery_mode {
             client.delivery = DeliveryMode::from_name(&mode)
                 .ok_or_else(|| format!("client {id} has a backchannel_token_delivery_mode that is not known"))?;

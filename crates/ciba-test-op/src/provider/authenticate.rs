@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Parameters, Provider, Refusal};
 use crate::{
-    config::{AudienceMode, Client, ClientAuthentication},
+    client::{AudienceMode, Client, ClientAuthentication},
     form,
     judge::Rule,
     jws,
@@ -232,6 +232,8 @@ impl Client {
             }
             ClientAuthentication::ClientSecretBasic { secret, .. }
             | ClientAuthentication::ClientSecretPost { secret } => !secret.expose().is_empty(),
+            ClientAuthentication::TlsClientAuth { subject } => !subject.is_empty(),
+            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => !certificates.is_empty(),
             ClientAuthentication::None => true,
         }
     }
@@ -241,7 +243,10 @@ impl Client {
             ClientAuthentication::ClientSecretJwt { secret, .. }
             | ClientAuthentication::ClientSecretBasic { secret, .. }
             | ClientAuthentication::ClientSecretPost { secret } => Some(secret.expose()),
-            ClientAuthentication::PrivateKeyJwt { .. } | ClientAuthentication::None => None,
+            ClientAuthentication::PrivateKeyJwt { .. }
+            | ClientAuthentication::TlsClientAuth { .. }
+            | ClientAuthentication::SelfSignedTlsClientAuth { .. }
+            | ClientAuthentication::None => None,
         }
     }
 }

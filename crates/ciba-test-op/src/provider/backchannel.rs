@@ -11,7 +11,8 @@ use super::{
     transaction::{Pace, Record},
 };
 use crate::{
-    config::{Behaviour, Client, Personality, RequestedExpiry},
+    client::Client,
+    config::{Behaviour, Personality, RequestedExpiry},
     faults,
     ids::Ids,
     judge::Rule,
@@ -318,12 +319,5 @@ fn resources(parameters: &Parameters) -> Result<(), Refusal> {
     match parameters.all("resource").all(fits) {
         true => Ok(()),
         false => Err(Refusal::new(Rule::Parameter, 400, "invalid_target", "a resource is not an absolute URI")),
-    }
-}
-
-impl Client {
-    /// Whether the provider can deliver to it: only poll is delivered.
-    pub(crate) const fn is_poll(&self) -> bool {
-        matches!(self.delivery, ciba_core::DeliveryMode::Poll)
     }
 }

@@ -24,7 +24,8 @@ use self::{
     transaction::Record,
 };
 use crate::{
-    config::{Client, ConfigError, ProviderConfig},
+    client::Client,
+    config::{ConfigError, ProviderConfig},
     faults::{self, Fault},
     ids::Ids,
     judge::{Exchange, Report, Rule, Violation},
@@ -130,9 +131,11 @@ impl Provider {
         if !client.can_authenticate() {
             return Err(ConfigError::Authentication(client.id));
         }
-        // Ping is not delivered yet, and would want a notification endpoint (OP-06).
-        if client.delivery == ciba_core::DeliveryMode::Ping {
+        if !client.can_be_notified() {
             return Err(ConfigError::Delivery(client.id));
+        }
+        if !client.can_sign_requests() {
+            return Err(ConfigError::RequestSigning(client.id));
         }
         if client.id_token_alg.is_symmetric() && client.secret().is_none() {
             return Err(ConfigError::IdTokenAlgorithm(client.id));

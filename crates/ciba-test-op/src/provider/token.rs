@@ -1,7 +1,7 @@
 //! The token endpoint for the CIBA grant (sections 7 and 10), and UserInfo.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{Response, Timestamp};
+use ciba_core::{DeliveryMode, Response, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -43,7 +43,7 @@ impl Provider {
             }
             None => return Err(Refusal::bad(Rule::GrantType, "grant_type is missing")),
         }
-        if !client.is_poll() {
+        if client.delivery == DeliveryMode::Push {
             return Err(Refusal::new(Rule::PushClientPolls, 400, "unauthorized_client", "a push client never asks"));
         }
         let auth_req_id = parameters.get("auth_req_id");

@@ -6,7 +6,8 @@ use ciba_core::{Response, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    config::{Client, SpeedReference},
+    client::Client,
+    config::SpeedReference,
     judge::Rule,
     message::ExchangeId,
     script::{Decision, Script},

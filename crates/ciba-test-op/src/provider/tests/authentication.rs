@@ -1,7 +1,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
-use crate::config::AudienceMode;
+use crate::client::AudienceMode;
 
 const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
 
@@ -179,6 +179,10 @@ fn entries_that_contradict_themselves_are_refused() {
     let refused = |client: Client| Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap_err();
     let with_delivery = |delivery| Client { delivery, ..post_client("app") };
     assert_eq!(refused(with_delivery(ciba_core::DeliveryMode::Ping)), ConfigError::Delivery("app".into()));
+    let plain = post_client("app").push("http://app.example/cb");
+    assert_eq!(refused(plain), ConfigError::Delivery("app".into()));
+    let no_key = post_client("app").request_signing_alg(JwsAlgorithm::Es256);
+    assert_eq!(refused(no_key), ConfigError::RequestSigning("app".into()));
     assert_eq!(refused(post_client("")), ConfigError::ClientId(String::new()));
     assert_eq!(refused(Client::with_key("app", json!({"kty": "oct"}))), ConfigError::Authentication("app".into()));
     let key = TestKey::ClientP256.public_jwk(ES256);

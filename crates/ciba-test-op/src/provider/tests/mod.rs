@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::Provider;
 use crate::{
-    config::{Client, ClientAuthentication, ProviderConfig},
+    client::{Client, ClientAuthentication},
+    config::ProviderConfig,
     judge::Rule,
     jws::{self, Draft},
     keys::TestKey,

@@ -97,10 +97,7 @@ fn tokens_are_handed_out_once_and_are_what_they_should_be() {
 /// OP-42
 #[test]
 fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
-    let mut bench = bench_with(|config| {
-        let push = Client { delivery: ciba_core::DeliveryMode::Push, ..post_client("push") };
-        config.client(push)
-    });
+    let mut bench = bench_with(|config| config.client(post_client("push").push("https://app.example/cb")));
     let id = bench.begin("never");
     for (change, code, rule) in [
         (("grant_type", ""), "invalid_request", Rule::GrantType),

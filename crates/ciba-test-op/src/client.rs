@@ -1,0 +1,223 @@
+//! A registered client: how it authenticates, how results reach it, what it signs.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, jose::JwsAlgorithm};
+use serde_json::Value;
+
+use crate::jws;
+
+/// A registered client (OP-06).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Client {
+    /// The client id.
+    pub id: String,
+    /// How it authenticates.
+    pub authentication: ClientAuthentication,
+    /// Which assertion audiences are accepted (OP-11).
+    pub audience: AudienceMode,
+    /// Its one delivery mode. A push client is told `unauthorized_client` at the token endpoint.
+    pub delivery: DeliveryMode,
+    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need one.
+    pub notification_endpoint: Option<String>,
+    /// Whether it may send a `user_code`; otherwise the parameter is ignored (OP-21).
+    pub user_code: bool,
+    /// The algorithm of its authentication requests; with one, unsigned requests are refused (OP-25).
+    pub request_signing_alg: Option<JwsAlgorithm>,
+    /// Public JWKs for signed requests, beside those of `private_key_jwt`.
+    pub keys: Vec<Value>,
+    /// Whether its access tokens are bound to the certificate it shows (RFC 8705 3).
+    pub certificate_bound: bool,
+    /// Whether it may use CIBA at all; otherwise `unauthorized_client` (OP-16).
+    pub ciba: bool,
+    /// The algorithm of its ID Tokens. RS256 (OP-63).
+    pub id_token_alg: JwsAlgorithm,
+}
+
+impl Client {
+    /// A poll client that may use CIBA, with ID Tokens in RS256.
+    #[must_use]
+    pub fn new(id: impl Into<String>, authentication: ClientAuthentication) -> Self {
+        Self {
+            id: id.into(),
+            authentication,
+            audience: AudienceMode::CibaDefault,
+            delivery: DeliveryMode::Poll,
+            notification_endpoint: None,
+            user_code: false,
+            request_signing_alg: None,
+            keys: Vec::new(),
+            certificate_bound: false,
+            ciba: true,
+            id_token_alg: JwsAlgorithm::Rs256,
+        }
+    }
+
+    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says which algorithms.
+    #[must_use]
+    pub fn with_key(id: impl Into<String>, public_jwk: Value) -> Self {
+        Self::new(id, ClientAuthentication::PrivateKeyJwt { keys: vec![public_jwk], algorithms: Vec::new() })
+    }
+
+    /// Sets the algorithm of its ID Tokens.
+    #[must_use]
+    pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.id_token_alg = algorithm;
+        self
+    }
+
+    /// Delivers by ping to an endpoint.
+    #[must_use]
+    pub fn ping(self, notification_endpoint: impl Into<String>) -> Self {
+        Self { delivery: DeliveryMode::Ping, notification_endpoint: Some(notification_endpoint.into()), ..self }
+    }
+
+    /// Delivers by push to an endpoint.
+    #[must_use]
+    pub fn push(self, notification_endpoint: impl Into<String>) -> Self {
+        Self { delivery: DeliveryMode::Push, notification_endpoint: Some(notification_endpoint.into()), ..self }
+    }
+
+    /// Lets it send user codes.
+    #[must_use]
+    pub fn user_code(self) -> Self {
+        Self { user_code: true, ..self }
+    }
+
+    /// Takes signed authentication requests only, by this algorithm.
+    #[must_use]
+    pub fn request_signing_alg(self, algorithm: JwsAlgorithm) -> Self {
+        Self { request_signing_alg: Some(algorithm), ..self }
+    }
+
+    /// Adds a public JWK for signed requests.
+    #[must_use]
+    pub fn key(mut self, public_jwk: Value) -> Self {
+        self.keys.push(public_jwk);
+        self
+    }
+
+    /// Binds its access tokens to its certificate.
+    #[must_use]
+    pub fn certificate_bound(self) -> Self {
+        Self { certificate_bound: true, ..self }
+    }
+
+    /// Sets which assertion audiences are accepted.
+    #[must_use]
+    pub fn audience(mut self, mode: AudienceMode) -> Self {
+        self.audience = mode;
+        self
+    }
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `private_key_jwt`.
+    PrivateKeyJwt {
+        /// The public JWKs.
+        keys: Vec<Value>,
+        /// The algorithms allowed; empty: whatever the keys are for.
+        algorithms: Vec<JwsAlgorithm>,
+    },
+    /// `client_secret_jwt`.
+    ClientSecretJwt {
+        /// The secret.
+        secret: ClientSecret,
+        /// HS256, HS384 or HS512.
+        algorithm: JwsAlgorithm,
+    },
+    /// `client_secret_basic`.
+    ClientSecretBasic {
+        /// The secret.
+        secret: ClientSecret,
+        /// Whether id and secret are compared without form-decoding them, as some providers do (OP-09).
+        raw: bool,
+    },
+    /// `client_secret_post`.
+    ClientSecretPost {
+        /// The secret.
+        secret: ClientSecret,
+    },
+    /// `tls_client_auth`: a certificate for this subject from an authority the listener trusts.
+    TlsClientAuth {
+        /// The subject as RFC 4514 writes it: `CN=app,O=Example`.
+        subject: String,
+    },
+    /// `self_signed_tls_client_auth`: exactly one of these certificates.
+    SelfSignedTlsClientAuth {
+        /// The certificates in DER.
+        certificates: Vec<Vec<u8>>,
+    },
+    /// `none`: `client_id` in the body, and nothing else.
+    None,
+}
+
+impl ClientAuthentication {
+    /// `self_signed_tls_client_auth` with the certificates of a key set: the first of each `x5c` (RFC 8705 2.2).
+    #[must_use]
+    pub fn self_signed(keys: &[Value]) -> Self {
+        let certificate = |jwk: &Value| STANDARD.decode(jwk.get("x5c")?.get(0)?.as_str()?).ok();
+        Self::SelfSignedTlsClientAuth { certificates: keys.iter().filter_map(certificate).collect() }
+    }
+
+    /// The registered name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PrivateKeyJwt { .. } => "private_key_jwt",
+            Self::ClientSecretJwt { .. } => "client_secret_jwt",
+            Self::ClientSecretBasic { .. } => "client_secret_basic",
+            Self::ClientSecretPost { .. } => "client_secret_post",
+            Self::TlsClientAuth { .. } => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth { .. } => "self_signed_tls_client_auth",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Which audiences of a client assertion are accepted (OP-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum AudienceMode {
+    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA 7.1).
+    #[default]
+    CibaDefault,
+    /// The issuer as one text, nothing else.
+    IssuerOnly,
+    /// The token endpoint, at both endpoints.
+    TokenUrlOnly,
+    /// The endpoint that is called.
+    CalledUrlOnly,
+}
+
+impl Client {
+    /// Whether the provider can deliver to it (OP-06).
+    pub(crate) fn can_be_notified(&self) -> bool {
+        match (self.delivery, &self.notification_endpoint) {
+            (DeliveryMode::Poll, endpoint) => endpoint.is_none(),
+            (DeliveryMode::Ping | DeliveryMode::Push, Some(endpoint)) => {
+                Url::parse_with(endpoint, LoopbackHttp::DangerouslyAllowed).is_ok()
+            }
+            (DeliveryMode::Ping | DeliveryMode::Push, None) => false,
+        }
+    }
+
+    /// Whether its signed requests, if it sends any, can be verified.
+    pub(crate) fn can_sign_requests(&self) -> bool {
+        self.request_signing_alg.is_none_or(|algorithm| {
+            !algorithm.is_symmetric() && self.request_keys().any(|jwk| jws::algorithms_of(jwk).contains(&algorithm))
+        })
+    }
+
+    /// The public keys of its signed requests.
+    pub(crate) fn request_keys(&self) -> impl Iterator<Item = &Value> {
+        let own: &[Value] = match &self.authentication {
+            ClientAuthentication::PrivateKeyJwt { keys, .. } => keys,
+            _ => &[],
+        };
+        self.keys.iter().chain(own)
+    }
+}
