@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use ciba_core::DeliveryMode;
+
 use crate::client::Client;
 
 /// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`] or
@@ -21,7 +23,8 @@ pub struct ProviderConfig {
     pub expires_in: Duration,
     /// The `interval` it names; `None` names none and enforces 5 s (OP-33).
     pub interval: Option<Duration>,
-    /// How many token requests are answered with `authorization_pending` before the decision shows. 2.
+    /// How many token requests are answered with `authorization_pending` before the decision shows; in ping and push mode,
+    /// after how many intervals the person decides. 2.
     pub pending_answers: u32,
     /// What too-early polls are measured from.
     pub speed_reference: SpeedReference,
@@ -39,6 +42,10 @@ pub struct ProviderConfig {
     pub binding_message_limit: usize,
     /// Scopes it knows (OP-17).
     pub scopes: Vec<String>,
+    /// The delivery modes it names in its metadata. All three; Idura poll.
+    pub delivery_modes: Vec<DeliveryMode>,
+    /// How often a notification that was not accepted is tried again, every 5 s; never after 401 or a redirect (OP-55). 0.
+    pub notification_retries: u32,
     /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
     pub clock_tolerance: Duration,
     /// How many ids stay known after their end, as expired or redeemed. They are forgotten after this time. 600 s.
@@ -69,6 +76,8 @@ impl ProviderConfig {
             scopes: ["openid", "profile", "email", "phone", "address", "offline_access", "payments"]
                 .map(str::to_owned)
                 .to_vec(),
+            delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push],
+            notification_retries: 0,
             clock_tolerance: Duration::from_secs(10),
             memory: Duration::from_secs(600),
             seed: 1,
@@ -85,6 +94,7 @@ impl ProviderConfig {
             id_token_lifetime: Duration::from_secs(1200),
             access_token_lifetime: Duration::from_secs(120),
             binding_message_limit: 1125,
+            delivery_modes: vec![DeliveryMode::Poll],
             ..Self::generic(issuer)
         }
     }

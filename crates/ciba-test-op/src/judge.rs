@@ -72,6 +72,14 @@ pub enum Rule {
     AfterSuccess,
     /// A request to an address that only a followed redirect, `jku` or `error_uri` can have named.
     Trap,
+    /// `client_notification_token` is missing, too long, no bearer token, or has less than 128 bits (CIBA 7.1).
+    NotificationToken,
+    /// A good notification was not answered with 204 or 200, or a bad one not as it should be (CIBA 10.2, 10.3.1).
+    NotificationAnswer,
+    /// A notification was answered with a redirect (CIBA 10.2).
+    NotificationRedirect,
+    /// A notification with a wrong bearer token was accepted (CIBA 10.2).
+    ForgedNotification,
     /// An access token that was never issued, or not sent in the header.
     AccessToken,
 }
@@ -112,6 +120,10 @@ impl Rule {
             Self::AfterTerminalAnswer => "after-terminal-answer",
             Self::AfterSuccess => "after-success",
             Self::Trap => "trap",
+            Self::NotificationToken => "notification-token",
+            Self::NotificationAnswer => "notification-answer",
+            Self::NotificationRedirect => "notification-redirect",
+            Self::ForgedNotification => "forged-notification",
             Self::AccessToken => "access-token",
         }
     }
@@ -123,7 +135,7 @@ impl Rule {
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// The request that broke it.
+    /// The request that broke it; for an answer to a notification, the request that began the transaction.
     pub exchange: ExchangeId,
     /// Where it went.
     pub endpoint: Endpoint,

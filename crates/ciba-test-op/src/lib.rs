@@ -9,6 +9,7 @@ mod judge;
 mod jws;
 mod keys;
 mod message;
+mod notification;
 mod phone;
 mod provider;
 mod script;
@@ -21,6 +22,7 @@ pub use config::{
 pub use judge::{Exchange, Report, Rule, Violation};
 pub use keys::TestKey;
 pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply};
+pub use notification::{Bearer, Moment, NotificationEdit, NotificationId, Notified, Outbound};
 pub use provider::{Provider, Transaction, TransactionState};
 pub use script::{
     Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step, TokenShape, Which,

@@ -134,6 +134,8 @@ pub enum Endpoint {
     Trap,
     /// The person's phone.
     Phone,
+    /// The client's own endpoint for notifications, where the provider is the one who calls.
+    Notification,
     /// Anything else.
     Unknown,
 }
@@ -150,6 +152,7 @@ impl Endpoint {
             Self::UserInfo => "userinfo",
             Self::Trap => "trap",
             Self::Phone => "phone",
+            Self::Notification => "notification",
             Self::Unknown => "unknown",
         }
     }

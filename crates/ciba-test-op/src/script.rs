@@ -5,7 +5,7 @@ use core::time::Duration;
 use ciba_core::jose::JwsAlgorithm;
 use serde_json::{Map, Value};
 
-use crate::{keys::TestKey, message::Endpoint};
+use crate::{keys::TestKey, message::Endpoint, notification::NotificationEdit};
 
 /// What a provider does differently: an ordered list of steps, each for some messages of one endpoint.
 ///
@@ -39,7 +39,7 @@ pub struct Step {
     pub act: Act,
 }
 
-/// Which messages of an endpoint a step is for. Token requests are counted per transaction, from 1; all others per
+/// Which messages of an endpoint a step is for. Token requests and notifications are counted per transaction, from 1; all others per
 /// endpoint, from 1, beginning when the script was given to the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -90,8 +90,10 @@ pub enum Act {
     },
     /// The body is repeated without end.
     Endless,
-    /// The ID Token of a token response is changed. Only for [`Endpoint::Token`].
+    /// The ID Token of a token response or push is changed. Only for [`Endpoint::Token`] and [`Endpoint::Notification`].
     IdToken(IdTokenEdit),
+    /// A notification is changed. Only for [`Endpoint::Notification`].
+    Notification(NotificationEdit),
     /// The person's answer changes: the transaction is decided when this message arrives.
     Decide(Decision),
     /// The published keys change before this message is answered.
@@ -441,6 +443,30 @@ impl Script {
     #[must_use]
     pub fn token_response(self, amendment: Amendment) -> Self {
         self.every(Endpoint::Token, Act::Amend(amendment))
+    }
+
+    /// Changes every notification.
+    #[must_use]
+    pub fn notification(self, edit: NotificationEdit) -> Self {
+        self.every(Endpoint::Notification, Act::Notification(edit))
+    }
+
+    /// Changes the n-th notification of each transaction.
+    #[must_use]
+    pub fn nth_notification(self, n: u32, edit: NotificationEdit) -> Self {
+        self.nth(Endpoint::Notification, n, Act::Notification(edit))
+    }
+
+    /// Changes every pushed ID Token.
+    #[must_use]
+    pub fn pushed_id_token(self, edit: IdTokenEdit) -> Self {
+        self.every(Endpoint::Notification, Act::IdToken(edit))
+    }
+
+    /// Changes the body of every notification.
+    #[must_use]
+    pub fn payload(self, amendment: Amendment) -> Self {
+        self.every(Endpoint::Notification, Act::Amend(amendment))
     }
 
     /// Changes the metadata document.

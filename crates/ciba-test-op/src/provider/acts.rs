@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     message::{Endpoint, Reply},
+    notification::NotificationEdit,
     script::{Act, Amendment, Decision, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer},
 };
 
@@ -15,11 +16,12 @@ pub(super) struct Acts {
     pub(super) amendments: Vec<Amendment>,
     pub(super) id_token: Vec<IdTokenEdit>,
     pub(super) keys: Vec<KeySetEdit>,
+    pub(super) notification: Vec<NotificationEdit>,
     pub(super) decide: Option<Decision>,
     pub(super) drop_before: bool,
     pub(super) hold_forever: bool,
     /// How the answer leaves, in the order of the script.
-    deliveries: Vec<Act>,
+    pub(super) deliveries: Vec<Act>,
 }
 
 impl Acts {
@@ -32,6 +34,7 @@ impl Acts {
                 Act::Amend(amendment) => self.amendments.push(amendment.clone()),
                 Act::IdToken(edit) => self.id_token.push(edit.clone()),
                 Act::Keys(edit) => self.keys.push(edit.clone()),
+                Act::Notification(edit) => self.notification.push(edit.clone()),
                 Act::Decide(decision) => self.decide = Some(*decision),
                 Act::DropBefore => self.drop_before = true,
                 Act::HoldForever => self.hold_forever = true,
@@ -46,6 +49,16 @@ impl Acts {
             response = amend(response, amendment);
         }
         response
+    }
+
+    /// Whether a notification becomes another one than a ping or push with further members.
+    pub(super) fn changes_more_than_members(&self, is_push: bool) -> bool {
+        self.amendments.iter().any(|amendment| {
+            let own = ["auth_req_id", "error", "access_token", "refresh_token", "id_token", "token_type", "expires_in"];
+            let is_own = |name: &String| if is_push { own.contains(&name.as_str()) } else { name == "auth_req_id" };
+            let further = Amendment { set: Vec::new(), ..amendment.clone() };
+            further != Amendment::new() || amendment.set.iter().any(|(name, _)| is_own(name))
+        })
     }
 
     /// Whether the client never sees the answer whole.

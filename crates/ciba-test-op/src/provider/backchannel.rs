@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{DeliveryMode, Response, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -21,6 +21,8 @@ use crate::{
     script::{Decision, Script},
 };
 
+/// What counts when no interval is named (CIBA 7.3).
+const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 const SWEDISH: &str = "urn:grn:authn:se:bankid";
 const NORWEGIAN: &str = "urn:grn:authn:no:bankid";
 /// Words for the pair a Norwegian caller reads out.
@@ -60,6 +62,7 @@ impl Provider {
         let requested = requested_expiry(&parameters)?;
         let details = details(&parameters)?;
         resources(&parameters)?;
+        let notification_token = self.notification_token(&client, &parameters)?;
         let found = self.find(&parameters, hint, &client)?;
         let terms = self.terms(&parameters, details.as_ref(), requested)?;
         if self.lost_requests.iter().any(|lost| lost == hint) {
@@ -72,7 +75,8 @@ impl Provider {
             Personality::Idura => self.ids.uuid(),
         };
         let mut body = json!({ "auth_req_id": auth_req_id, "expires_in": terms.expires_in.as_secs() });
-        if let Some(interval) = terms.interval {
+        // Push clients have no use for one (OP-33).
+        if let Some(interval) = terms.interval.filter(|_| client.delivery != DeliveryMode::Push) {
             body["interval"] = interval.as_secs().into();
         }
         if let Some(words) = &terms.words {
@@ -84,6 +88,10 @@ impl Provider {
             Behaviour::Deny(pending) => (Some(Decision::Deny), pending),
             Behaviour::Never | Behaviour::Manual | Behaviour::Unknown => (None, None),
         };
+        let pending = pending.unwrap_or(self.config.pending_answers);
+        // Nobody counts polls that may never come: the person decides when so many intervals are over.
+        let polls = client.delivery == DeliveryMode::Poll;
+        let decides = now.saturating_add(terms.interval.unwrap_or(USUAL_INTERVAL).saturating_mul(pending));
         let acr = parameters.get("acr_values").and_then(|values| values.split(' ').next()).map(str::to_owned);
         let record = Record {
             number: self.transactions.len() + 1,
@@ -92,13 +100,22 @@ impl Provider {
             name: found.name,
             hint: hint.to_owned(),
             acr,
+            offline: self.config.personality == Personality::Generic
+                && parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),
             details,
             binding_message: parameters.get("binding_message").map(str::to_owned),
             words: terms.words,
             started: now,
             expires: now.saturating_add(terms.expires_in),
-            decided,
-            pending_left: pending.unwrap_or(self.config.pending_answers),
+            decided: decided.filter(|_| polls),
+            scheduled: decided.filter(|_| !polls).map(|decision| (decides, decision)),
+            decision_came: None,
+            acknowledged: None,
+            notification_token,
+            plans: Vec::new(),
+            pushed: None,
+            delivered: None,
+            pending_left: if polls { pending } else { 0 },
             pending_told: 0,
             redeemed: false,
             dead: false,

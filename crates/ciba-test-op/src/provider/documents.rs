@@ -148,7 +148,7 @@ impl Provider {
             Endpoint::UserInfo => paths.userinfo,
             Endpoint::Trap => "/trap",
             Endpoint::Phone => "/phone",
-            Endpoint::Unknown => "/unknown",
+            Endpoint::Notification | Endpoint::Unknown => "/unknown",
         };
         format!("{}{path}", self.base())
     }
@@ -187,7 +187,8 @@ impl Provider {
         document.insert("token_endpoint".into(), url(Endpoint::Token));
         document.insert("jwks_uri".into(), url(Endpoint::KeySet));
         document.insert("userinfo_endpoint".into(), url(Endpoint::UserInfo));
-        document.insert("backchannel_token_delivery_modes_supported".into(), json!(["poll"]));
+        let modes: Vec<&str> = self.config.delivery_modes.iter().map(|mode| mode.name()).collect();
+        document.insert("backchannel_token_delivery_modes_supported".into(), json!(modes));
         document.insert("grant_types_supported".into(), json!(["urn:openid:params:grant-type:ciba"]));
         document.insert("scopes_supported".into(), json!(self.config.scopes));
         document.insert("subject_types_supported".into(), json!(["public"]));

@@ -1,9 +1,11 @@
 //! The provider itself: a function of its state, a request and an instant.
 
 mod acts;
+mod answer;
 mod authenticate;
 mod backchannel;
 mod documents;
+mod notify;
 mod parts;
 mod token;
 mod transaction;
@@ -30,6 +32,7 @@ use crate::{
     ids::Ids,
     judge::{Exchange, Report, Rule, Violation},
     message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
+    notification::Notified,
     script::{Decision, KeySetEdit, Script},
 };
 
@@ -58,6 +61,7 @@ pub struct Provider {
     too_early_now: bool,
     exchanges: Vec<Exchange>,
     violations: Vec<Violation>,
+    notified: Vec<Notified>,
     held: HashMap<ExchangeId, Held>,
     revision: u64,
 }
@@ -105,6 +109,7 @@ impl Provider {
             too_early_now: false,
             exchanges: Vec::new(),
             violations: Vec::new(),
+            notified: Vec::new(),
             held: HashMap::new(),
             revision: 0,
             config: ProviderConfig { clients: Vec::new(), ..config.clone() },
@@ -207,6 +212,7 @@ impl Provider {
 
     /// As [`Self::resume`], for requests taken with [`Self::begin`].
     pub fn proceed(&mut self, exchange: ExchangeId, now: Timestamp) -> Reply {
+        self.settle(now);
         let hold = |until| Reply::Hold { exchange, until };
         let reply = match self.held.remove(&exchange) {
             None | Some(Held::Forever) => {
@@ -248,7 +254,11 @@ impl Provider {
         let record = number.and_then(|number| self.transactions.get_mut(number - 1));
         match (record, endpoint) {
             (Some(record), Endpoint::Token) => record.pace.ended(exchange, now, counts),
-            (Some(record), _) => record.pace.acknowledged(now, counts),
+            (Some(record), _) => {
+                record.pace.acknowledged(now, counts);
+                record.acknowledged_at(now);
+                self.revision += 1;
+            }
             (None, _) => {}
         }
     }
@@ -293,6 +303,8 @@ impl Provider {
         let Some(record) = record.filter(open) else { return false };
         record.decided = Some(decision);
         record.pending_left = 0;
+        record.scheduled = None;
+        record.decided_at(now);
         self.revision += 1;
         true
     }
@@ -320,11 +332,12 @@ impl Provider {
             violations: self.violations.clone(),
             requests: requests.into_iter().collect(),
             transactions: self.transactions.len(),
-            redeemed: self.transactions.iter().filter(|record| record.redeemed).count(),
+            redeemed: self.transactions.iter().filter(|record| record.has_tokens_out()).count(),
         }
     }
 
     fn answer(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) -> Reply {
+        self.settle(now);
         let about = (endpoint == Endpoint::Token).then(|| self.transaction_of(request)).flatten();
         let acts = self.acts(endpoint, about, request);
         if request.query.is_some() && !matches!(endpoint, Endpoint::Phone | Endpoint::Unknown) {
@@ -405,105 +418,6 @@ impl Provider {
             }
         }
         self.keys.document(&acts.keys)
-    }
-
-    fn answer_authentication_request(
-        &mut self,
-        id: ExchangeId,
-        request: &Incoming,
-        acts: &Acts,
-        now: Timestamp,
-    ) -> Reply {
-        let own = self.backchannel(request, now);
-        let (response, record) = match (own, &acts.answer) {
-            // The request is judged all the same; nothing is begun.
-            (own, Some(scripted)) => {
-                if let Err(refusal) = own {
-                    self.refused(&refusal);
-                }
-                (scripted.response(), None)
-            }
-            (Ok((response, record)), None) => (acts.amended(response), Some(record)),
-            (Err(refusal), None) => (self.refused(&refusal), None),
-        };
-        if let Some(mut record) = record {
-            let lifetime = record.expires.since(record.started);
-            record.pace = transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
-            if let Some(exchange) = self.exchange(id) {
-                exchange.transaction = Some(record.number);
-            }
-            self.transactions.push(record);
-            self.revision += 1;
-        }
-        if acts.lose_the_answer() {
-            self.lost_requests.extend(hint_of(request));
-        }
-        self.leave(id, acts, response, now)
-    }
-
-    fn answer_token_request(&mut self, id: ExchangeId, request: &Incoming, acts: Acts, now: Timestamp) -> Reply {
-        let claimed = self.claim(id, request, now);
-        let at = match claimed {
-            Ok(at) => at,
-            Err(refusal) => {
-                let response = self.refused(&refusal);
-                let response = acts.answer.as_ref().map_or(response, |scripted| scripted.response());
-                return self.leave(id, &acts, response, now);
-            }
-        };
-        let number = self.transactions[at].number;
-        if let Some(exchange) = self.exchange(id) {
-            exchange.transaction = Some(number);
-        }
-        if let Some(scripted) = &acts.answer {
-            let response = scripted.response();
-            return self.leave_token_endpoint(id, at, &acts, response, now);
-        }
-        match self.redeem(at, &acts.id_token, now) {
-            Outcome::Answer(response) => self.leave_token_endpoint(id, at, &acts, response, now),
-            Outcome::Undecided(response) => {
-                let expires = self.transactions[at].expires;
-                match self.config.long_polling {
-                    Some(patience) => {
-                        let until = now.saturating_add(patience).min(expires);
-                        self.held.insert(id, Held::Undecided { at, acts, until });
-                        Reply::Hold { exchange: id, until }
-                    }
-                    None => self.leave_token_endpoint(id, at, &acts, response, now),
-                }
-            }
-        }
-    }
-
-    /// Sends an answer of the token endpoint, and holds the client to it if it can have arrived.
-    fn leave_token_endpoint(
-        &mut self,
-        id: ExchangeId,
-        at: usize,
-        acts: &Acts,
-        response: Response,
-        now: Timestamp,
-    ) -> Reply {
-        let is_success = response.status == 200 && acts.answer.is_none();
-        let response = if is_success { acts.amended(response) } else { response };
-        // The client is held to what it has read for certain, from when it can have read it; it may give up on a drip.
-        let reply = self.leave(id, acts, response.clone(), now);
-        if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
-            *tells = Some(at);
-        } else if matches!(reply, Reply::Answer(_)) {
-            self.transactions[at].pace.answered(&response, now);
-        }
-        reply
-    }
-
-    fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
-        let reply = acts.delivered(response);
-        let until = acts.leaves_at(now);
-        if until > now {
-            self.held.insert(id, Held::Delayed { reply, until, tells: None });
-            return Reply::Hold { exchange: id, until };
-        }
-        reply
     }
 
     /// Everything the scripts say about the next message of an endpoint.

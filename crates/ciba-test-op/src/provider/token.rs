@@ -1,6 +1,5 @@
 //! The token endpoint for the CIBA grant (sections 7 and 10), and UserInfo.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{DeliveryMode, Response, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +9,6 @@ use super::{
     transaction::{Record, TransactionState},
 };
 use crate::{
-    backend::verifier,
     config::{Personality, TooEarly},
     judge::Rule,
     jws::{self, Draft},
@@ -113,13 +111,27 @@ impl Provider {
     }
 
     fn tokens(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Response {
+        answer(200, &self.token_set(record, edits, now))
+    }
+
+    /// The members of a token response (OP-50), in push mode with everything that binds them (OP-58).
+    pub(super) fn token_set(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Value {
         let access_token = match self.config.personality {
             Personality::Generic => self.ids.token(),
             Personality::Idura => self.ids.uuid(),
         };
+        let refresh_token = record.offline.then(|| self.ids.token());
+        let mut claims = self.claims(record, &access_token, now);
+        if record.client.delivery == DeliveryMode::Push {
+            claims.insert("urn:openid:params:jwt:claim:auth_req_id".into(), record.auth_req_id.clone().into());
+            if let Some(refresh_token) = &refresh_token {
+                let hash = Self::token_hash(&record.client, refresh_token);
+                claims.insert("urn:openid:params:jwt:claim:rt_hash".into(), hash.into());
+            }
+        }
         let algorithm = record.client.id_token_alg;
         let draft = Draft {
-            claims: self.claims(record, &access_token, now),
+            claims,
             key: self.keys.signing(algorithm),
             algorithm,
             issued: now.unix_secs(),
@@ -137,8 +149,11 @@ impl Provider {
         if let Some(details) = record.details.as_ref().filter(|_| self.config.personality == Personality::Generic) {
             body["authorization_details"] = details.clone();
         }
+        if let Some(refresh_token) = refresh_token {
+            body["refresh_token"] = refresh_token.into();
+        }
         self.access_tokens.push((access_token, record.subject.clone()));
-        answer(200, &body)
+        body
     }
 
     /// The claims of an ID Token (OP-62, ID-90).
@@ -156,8 +171,7 @@ impl Provider {
         set("name", record.name.clone().into());
         match self.config.personality {
             Personality::Generic => {
-                let hash = verifier().digest(record.client.id_token_alg.hash(), access_token.as_bytes());
-                set("at_hash", URL_SAFE_NO_PAD.encode(hash.left_half()).into());
+                set("at_hash", Self::token_hash(&record.client, access_token).into());
                 if let Some(acr) = &record.acr {
                     set("acr", acr.clone().into());
                 }

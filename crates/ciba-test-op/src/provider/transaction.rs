@@ -5,6 +5,7 @@ use core::time::Duration;
 use ciba_core::{Response, Timestamp};
 use serde_json::Value;
 
+use super::notify::Plan;
 use crate::{
     client::Client,
     config::SpeedReference,
@@ -29,6 +30,10 @@ pub enum TransactionState {
     Expired,
     /// Refused for good.
     Dead,
+    /// Tokens, or the error, were pushed, and the client said it has them.
+    Delivered,
+    /// The client did not take what was pushed.
+    DeliveryFailed,
 }
 
 /// One authentication that was begun, as the phone page and tests see it.
@@ -59,12 +64,26 @@ pub(super) struct Record {
     pub(super) name: String,
     pub(super) hint: String,
     pub(super) acr: Option<String>,
+    /// Whether a refresh token was asked for (`offline_access`).
+    pub(super) offline: bool,
     pub(super) details: Option<Value>,
     pub(super) binding_message: Option<String>,
     pub(super) words: Option<String>,
     pub(super) started: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) decided: Option<Decision>,
+    /// What the person will decide, and when. Only in ping and push mode; otherwise the polls are counted.
+    pub(super) scheduled: Option<(Timestamp, Decision)>,
+    /// When the decision came.
+    pub(super) decision_came: Option<Timestamp>,
+    /// When the acknowledgement left.
+    pub(super) acknowledged: Option<Timestamp>,
+    pub(super) notification_token: Option<String>,
+    pub(super) plans: Vec<Plan>,
+    /// The token response that is pushed.
+    pub(super) pushed: Option<Value>,
+    /// Whether the client took what was pushed.
+    pub(super) delivered: Option<bool>,
     /// How many more token requests are answered as pending before the decision shows.
     pub(super) pending_left: u32,
     pub(super) pending_told: u32,
@@ -89,6 +108,9 @@ pub(super) struct Pace {
     open: Option<(ExchangeId, Timestamp)>,
     over: Option<Over>,
     too_early: u32,
+    /// Whether a ping has come, and whether the token request it allows is still to come.
+    pinged: bool,
+    pass: bool,
 }
 
 /// Why there must be no further token request.
@@ -105,7 +127,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Record {
     pub(super) fn state(&self, now: Timestamp) -> TransactionState {
-        match self.decided {
+        match self.decision(now) {
+            _ if self.delivered == Some(true) => TransactionState::Delivered,
+            _ if self.delivered == Some(false) => TransactionState::DeliveryFailed,
             _ if self.redeemed => TransactionState::Redeemed,
             _ if self.dead => TransactionState::Dead,
             _ if now >= self.expires => TransactionState::Expired,
@@ -156,6 +180,8 @@ impl Pace {
             open: None,
             over: None,
             too_early: 0,
+            pinged: false,
+            pass: false,
         }
     }
 
@@ -178,13 +204,21 @@ impl Pace {
             say(Rule::BeforeRetryAfter, format!("{} ms too early", until.since(now).as_millis()));
         }
         let due = self.reference.map(|reference| reference.saturating_add(self.interval));
-        if let Some(due) = due.filter(|due| now < *due) {
+        // The first ping allows one token request at once (OP-51).
+        let pass = core::mem::take(&mut self.pass);
+        if let Some(due) = due.filter(|due| !pass && now < *due) {
             self.too_early += 1;
             say(Rule::TooEarly, format!("{} ms before the interval was over", due.since(now).as_millis()));
         }
         self.reference = Some(now);
         self.open = Some((id, now));
         broken
+    }
+
+    /// A ping left.
+    pub(super) const fn pinged(&mut self) {
+        self.pass |= !self.pinged;
+        self.pinged = true;
     }
 
     pub(super) const fn too_early(&self) -> u32 {

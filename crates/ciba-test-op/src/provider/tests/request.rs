@@ -16,7 +16,7 @@ fn both_well_known_addresses_serve_one_document_without_empty_members() {
     assert_eq!(documents[0].headers.get("content-type"), Some("application/json"));
     let (status, document) = read(&documents[0]);
     assert_eq!((status, &document["issuer"]), (200, &json!("https://op.example/tenant")));
-    assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll"]));
+    assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll", "ping", "push"]));
     assert_eq!(document["grant_types_supported"], json!([GRANT]));
     for (name, value) in document.as_object().unwrap() {
         assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{name}");

@@ -1,0 +1,115 @@
+//! How answers are made and leave: what is asked, what the scripts say, what the client is held to.
+
+use ciba_core::{Response, Timestamp};
+
+use super::{Held, Provider, acts::Acts, hint_of, token::Outcome, transaction};
+use crate::message::{ExchangeId, Incoming, Reply};
+
+impl Provider {
+    pub(super) fn answer_authentication_request(
+        &mut self,
+        id: ExchangeId,
+        request: &Incoming,
+        acts: &Acts,
+        now: Timestamp,
+    ) -> Reply {
+        let own = self.backchannel(request, now);
+        let (response, record) = match (own, &acts.answer) {
+            // The request is judged all the same; nothing is begun.
+            (own, Some(scripted)) => {
+                if let Err(refusal) = own {
+                    self.refused(&refusal);
+                }
+                (scripted.response(), None)
+            }
+            (Ok((response, record)), None) => (acts.amended(response), Some(record)),
+            (Err(refusal), None) => (self.refused(&refusal), None),
+        };
+        if let Some(mut record) = record {
+            let lifetime = record.expires.since(record.started);
+            record.pace = transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
+            if let Some(exchange) = self.exchange(id) {
+                exchange.transaction = Some(record.number);
+            }
+            self.plan(&mut record);
+            self.transactions.push(record);
+            self.revision += 1;
+        }
+        if acts.lose_the_answer() {
+            self.lost_requests.extend(hint_of(request));
+        }
+        self.leave(id, acts, response, now)
+    }
+
+    pub(super) fn answer_token_request(
+        &mut self,
+        id: ExchangeId,
+        request: &Incoming,
+        acts: Acts,
+        now: Timestamp,
+    ) -> Reply {
+        let claimed = self.claim(id, request, now);
+        let at = match claimed {
+            Ok(at) => at,
+            Err(refusal) => {
+                let response = self.refused(&refusal);
+                let response = acts.answer.as_ref().map_or(response, |scripted| scripted.response());
+                return self.leave(id, &acts, response, now);
+            }
+        };
+        let number = self.transactions[at].number;
+        if let Some(exchange) = self.exchange(id) {
+            exchange.transaction = Some(number);
+        }
+        if let Some(scripted) = &acts.answer {
+            let response = scripted.response();
+            return self.leave_token_endpoint(id, at, &acts, response, now);
+        }
+        match self.redeem(at, &acts.id_token, now) {
+            Outcome::Answer(response) => self.leave_token_endpoint(id, at, &acts, response, now),
+            Outcome::Undecided(response) => {
+                let expires = self.transactions[at].expires;
+                match self.config.long_polling {
+                    Some(patience) => {
+                        let decides = self.transactions[at].scheduled.map_or(expires, |(decides, _)| decides);
+                        let until = now.saturating_add(patience).min(expires).min(decides);
+                        self.held.insert(id, Held::Undecided { at, acts, until });
+                        Reply::Hold { exchange: id, until }
+                    }
+                    None => self.leave_token_endpoint(id, at, &acts, response, now),
+                }
+            }
+        }
+    }
+
+    /// Sends an answer of the token endpoint, and holds the client to it if it can have arrived.
+    pub(super) fn leave_token_endpoint(
+        &mut self,
+        id: ExchangeId,
+        at: usize,
+        acts: &Acts,
+        response: Response,
+        now: Timestamp,
+    ) -> Reply {
+        let is_success = response.status == 200 && acts.answer.is_none();
+        let response = if is_success { acts.amended(response) } else { response };
+        // The client is held to what it has read for certain, from when it can have read it; it may give up on a drip.
+        let reply = self.leave(id, acts, response.clone(), now);
+        if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
+            *tells = Some(at);
+        } else if matches!(reply, Reply::Answer(_)) {
+            self.transactions[at].pace.answered(&response, now);
+        }
+        reply
+    }
+
+    pub(super) fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
+        let reply = acts.delivered(response);
+        let until = acts.leaves_at(now);
+        if until > now {
+            self.held.insert(id, Held::Delayed { reply, until, tells: None });
+            return Reply::Hold { exchange: id, until };
+        }
+        reply
+    }
+}

@@ -1,0 +1,391 @@
+//! Ping and push (sections 8 and 9): when a notification is due, what it says, and what its answer tells of the client.
+
+use core::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{DeliveryMode, Headers, Response, Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    Provider,
+    acts::Acts,
+    parts::{Parameters, Refusal},
+    transaction::Record,
+};
+use crate::{
+    backend::verifier,
+    client::Client,
+    judge::{Rule, Violation},
+    message::Endpoint,
+    notification::{Bearer, Expected, Moment, NotificationEdit, NotificationId, Notified, Outbound},
+    script::Decision,
+};
+
+/// How long after a failed delivery it is tried again, when it is.
+const RETRY: Duration = Duration::from_secs(5);
+/// No script makes more notifications of one transaction.
+const MOST_COPIES: u32 = 1_000;
+/// Nobody has been given this one.
+const NEVER_ISSUED: &str = "this-auth-req-id-was-never-issued";
+
+/// One notification that has not left.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    acts: Acts,
+    moment: Moment,
+    delay: Duration,
+    due: Option<Timestamp>,
+    retries: u32,
+}
+
+impl Plan {
+    fn new(acts: Acts, retries: u32) -> Self {
+        let moment = acts.notification.iter().rev().find_map(|edit| match edit {
+            NotificationEdit::At(moment) => Some(*moment),
+            _ => None,
+        });
+        let delay = acts.leaves_at(Timestamp::from_unix_millis(0)).since(Timestamp::from_unix_millis(0));
+        Self { moment: moment.unwrap_or_default(), delay, due: None, retries, acts }
+    }
+
+    fn bearer(&self) -> Option<Bearer> {
+        self.acts.notification.iter().rev().find_map(|edit| match edit {
+            NotificationEdit::Bearer(bearer) => Some(*bearer),
+            _ => None,
+        })
+    }
+
+    fn is_forged(&self) -> bool {
+        self.bearer().is_some_and(|bearer| !bearer.is_right())
+            || self.acts.notification.iter().any(|edit| {
+                matches!(edit, NotificationEdit::UnknownId | NotificationEdit::OtherId | NotificationEdit::Method(_))
+            })
+    }
+
+    fn fall_due(&mut self, at: Timestamp) {
+        self.due = Some(at.saturating_add(self.delay));
+    }
+}
+
+impl Record {
+    /// Everything that was waiting for the decision.
+    pub(super) fn decided_at(&mut self, at: Timestamp) {
+        self.decision_came = Some(self.decision_came.unwrap_or(at));
+        let Some(acknowledged) = self.acknowledged else { return };
+        for plan in self.plans.iter_mut().filter(|plan| plan.due.is_none() && plan.moment == Moment::Decided) {
+            plan.fall_due(at.max(acknowledged));
+        }
+    }
+
+    /// Everything that was waiting for the acknowledgement.
+    pub(super) fn acknowledged_at(&mut self, at: Timestamp) {
+        self.acknowledged = Some(at);
+        for plan in self.plans.iter_mut().filter(|plan| plan.due.is_none() && plan.moment == Moment::Acknowledged) {
+            plan.fall_due(at);
+        }
+        if let Some(decided) = self.decision_came {
+            self.decided_at(decided);
+        }
+    }
+
+    /// Whether the client has tokens of it, as far as the provider knows.
+    pub(super) fn has_tokens_out(&self) -> bool {
+        self.redeemed || self.delivered == Some(true) && self.pushed.is_some()
+    }
+
+    /// The decision the person has come to by `now`.
+    pub(super) fn decision(&self, now: Timestamp) -> Option<Decision> {
+        self.decided.or_else(|| self.scheduled.filter(|(at, _)| *at <= now).map(|(_, decision)| decision))
+    }
+}
+
+impl Provider {
+    /// Takes the notifications that are due, in the order they fell due. Each is handed out once; tell its answer by
+    /// [`Self::notification_answered`].
+    pub fn notifications(&mut self, now: Timestamp) -> Vec<Outbound> {
+        self.settle(now);
+        let mut due = Vec::new();
+        for (at, record) in self.transactions.iter_mut().enumerate() {
+            let is_due = |plan: &mut Plan| plan.due.is_some_and(|due| due <= now);
+            due.extend(record.plans.extract_if(.., is_due).map(|plan| (at, plan)));
+        }
+        due.sort_by_key(|(_, plan)| plan.due);
+        due.into_iter().map(|(at, plan)| self.notification(at, &plan, now)).collect()
+    }
+
+    /// When the next notification falls due; it may be in the past. `None` when none is foreseen.
+    #[must_use]
+    pub fn next_notification(&self) -> Option<Timestamp> {
+        let waits = |record: &&Record| {
+            record.acknowledged.is_some() && record.plans.iter().any(|plan| plan.moment == Moment::Decided)
+        };
+        let decisions = self.transactions.iter().filter(waits).filter_map(|record| record.scheduled);
+        let decisions = decisions.map(|(at, _)| at);
+        let plans = self.transactions.iter().flat_map(|record| &record.plans).filter_map(|plan| plan.due);
+        plans.chain(decisions).min()
+    }
+
+    /// What the client answered to a notification: a status, or `None` when there was no answer.
+    pub fn notification_answered(&mut self, id: NotificationId, status: Option<u16>, now: Timestamp) {
+        let at = id.0.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+        let Some(known) = at.and_then(|at| self.notified.get_mut(at)).filter(|known| known.answered.is_none()) else {
+            return;
+        };
+        (known.answered, known.status) = (Some(now), status);
+        let (expected, retries, number) = (known.expected, known.retries, known.outbound.transaction);
+        self.revision += 1;
+        self.judge_answer(number, expected, status, now);
+        let is_good = expected == Expected::Accepted;
+        let Some(record) = self.transactions.get_mut(number - 1) else { return };
+        let accepted = matches!(status, Some(200 | 204));
+        if is_good && record.client.delivery == DeliveryMode::Push {
+            record.delivered = Some(accepted || record.delivered == Some(true));
+        }
+        // Neither after a redirect nor after 401 (OP-55).
+        let again = is_good && !accepted && !matches!(status, Some(300..=399 | 401));
+        if again && retries > 0 {
+            let mut plan = Plan::new(Acts::default(), retries - 1);
+            plan.fall_due(now.saturating_add(RETRY));
+            record.plans.push(plan);
+        }
+    }
+
+    /// Every notification that left, in that order.
+    #[must_use]
+    pub fn notified(&self) -> &[Notified] {
+        &self.notified
+    }
+
+    /// How many notifications have left and are not answered.
+    #[must_use]
+    pub fn notifications_under_way(&self) -> usize {
+        self.notified.iter().filter(|notified| notified.answered.is_none()).count()
+    }
+
+    /// Sends one more notification of a transaction, changed as the edits say, as soon as somebody asks for what is due.
+    /// Says whether there is such a transaction, in ping or push mode.
+    pub fn notify(&mut self, transaction: usize, edits: &[NotificationEdit], now: Timestamp) -> bool {
+        let record = transaction.checked_sub(1).and_then(|at| self.transactions.get_mut(at));
+        let Some(record) = record.filter(|record| record.client.delivery != DeliveryMode::Poll) else { return false };
+        let mut plan = Plan::new(Acts { notification: edits.to_vec(), ..Acts::default() }, 0);
+        plan.fall_due(now);
+        record.plans.push(plan);
+        true
+    }
+
+    /// Lets every decision show whose time has come.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        for record in &mut self.transactions {
+            let Some((at, decision)) = record.scheduled.filter(|(at, _)| *at <= now) else { continue };
+            record.scheduled = None;
+            if record.decided.is_none() && at < record.expires {
+                record.decided = Some(decision);
+                record.decided_at(at);
+                self.revision += 1;
+            }
+        }
+    }
+
+    /// What will be sent of a transaction that begins (OP-53).
+    pub(super) fn plan(&self, record: &mut Record) {
+        if record.client.delivery == DeliveryMode::Poll {
+            return;
+        }
+        let acts = |copy| {
+            let mut acts = Acts::default();
+            acts.take(&self.script, Endpoint::Notification, copy);
+            acts.take(&record.script, Endpoint::Notification, copy);
+            acts
+        };
+        let copies = acts(1).notification.iter().rev().find_map(|edit| match edit {
+            NotificationEdit::Copies(count) => Some(*count),
+            _ => None,
+        });
+        let plans: Vec<Plan> = (1..=copies.unwrap_or(1).min(MOST_COPIES))
+            .map(acts)
+            .filter(|acts| !acts.notification.contains(&NotificationEdit::Withhold))
+            .map(|acts| Plan::new(acts, self.config.notification_retries))
+            .collect();
+        let brings_forward = |plan: &Plan| plan.moment == Moment::Overtaking && !plan.is_forged();
+        if let Some((_, decision)) = record.scheduled.filter(|_| plans.iter().any(brings_forward)) {
+            record.scheduled = None;
+            record.decided = Some(decision);
+            record.decision_came = Some(record.started);
+        }
+        record.plans = plans;
+        for plan in &mut record.plans {
+            match plan.moment {
+                Moment::Overtaking => plan.fall_due(record.started),
+                Moment::Expired => plan.fall_due(record.expires),
+                Moment::Acknowledged | Moment::Decided => {}
+            }
+        }
+    }
+
+    fn notification(&mut self, at: usize, plan: &Plan, now: Timestamp) -> Outbound {
+        plan.acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
+        let others = |record: &&Record| record.number != at + 1 && now < record.expires;
+        let other = self.transactions.iter().filter(others).find(|record| record.notification_token.is_some());
+        let other = other.map(|record| (record.auth_req_id.clone(), record.notification_token.clone()));
+        let (other_id, other_token) = other.unwrap_or_else(|| (NEVER_ISSUED.to_owned(), None));
+        let other_token = other_token.unwrap_or_else(|| self.ids.token());
+        let record = &self.transactions[at];
+        let mut auth_req_id = record.auth_req_id.clone();
+        let token = record.notification_token.clone().unwrap_or_default();
+        let (mut url, mut method) =
+            (record.client.notification_endpoint.clone().unwrap_or_default(), "POST".to_owned());
+        let (mut raw, mut error) = (None, None);
+        for edit in &plan.acts.notification {
+            match edit {
+                NotificationEdit::UnknownId => NEVER_ISSUED.clone_into(&mut auth_req_id),
+                NotificationEdit::OtherId => auth_req_id.clone_from(&other_id),
+                NotificationEdit::Method(name) => method.clone_from(name),
+                NotificationEdit::UrlSuffix(text) => url.push_str(text),
+                NotificationEdit::Body(bytes) => raw = Some(bytes.clone()),
+                NotificationEdit::Error(code) => error = Some(code.clone()),
+                NotificationEdit::Withhold
+                | NotificationEdit::At(_)
+                | NotificationEdit::Copies(_)
+                | NotificationEdit::Bearer(_) => {}
+            }
+        }
+        if plan.bearer() == Some(Bearer::InQuery) {
+            url = format!("{url}?access_token={token}");
+        }
+        let mut payload = match (record.client.delivery, record.decision(now), error) {
+            (DeliveryMode::Poll | DeliveryMode::Ping, _, _) => json!({}),
+            (DeliveryMode::Push, _, Some(code)) => json!({ "error": code }),
+            (DeliveryMode::Push, Some(Decision::Deny), None) => json!({ "error": "access_denied" }),
+            (DeliveryMode::Push, Some(Decision::Approve) | None, None) => self.pushed(at, plan, now),
+        };
+        payload["auth_req_id"] = auth_req_id.into();
+        let json: Headers = [("content-type", "application/json")].into_iter().collect();
+        let made = plan.acts.amended(Response::new(200, json, raw.unwrap_or_else(|| payload.to_string().into_bytes())));
+        let authorization = Bearer::fields(plan.bearer(), &token, &other_token);
+        let mut headers: Headers = authorization.into_iter().map(|value| ("authorization", value)).collect();
+        for (name, value) in made.headers.iter() {
+            headers.push(name, value);
+        }
+        let expected = self.expected(at, plan, now);
+        let record = &mut self.transactions[at];
+        if expected == Expected::Accepted && record.client.delivery == DeliveryMode::Ping {
+            record.pace.pinged();
+        }
+        let id = NotificationId(u64::try_from(self.notified.len()).unwrap_or(u64::MAX) + 1);
+        let due = plan.due.unwrap_or(now);
+        let outbound = Outbound { id, transaction: at + 1, method, url, headers, body: made.body, due };
+        self.notified.push(Notified {
+            outbound: outbound.clone(),
+            sent: now,
+            answered: None,
+            status: None,
+            expected,
+            retries: plan.retries,
+        });
+        outbound
+    }
+
+    /// The token response of a push; equal deliveries are equal to the byte (OP-57).
+    fn pushed(&mut self, at: usize, plan: &Plan, now: Timestamp) -> Value {
+        let kept = self.transactions[at].pushed.clone().filter(|_| plan.acts.id_token.is_empty());
+        if let Some(kept) = kept {
+            return kept;
+        }
+        let record = self.transactions[at].clone();
+        let payload = self.token_set(&record, &plan.acts.id_token, now);
+        if plan.acts.id_token.is_empty() {
+            self.transactions[at].pushed = Some(payload.clone());
+        }
+        payload
+    }
+
+    fn expected(&self, at: usize, plan: &Plan, now: Timestamp) -> Expected {
+        let record = &self.transactions[at];
+        let edits = &plan.acts.notification;
+        let is_push = record.client.delivery == DeliveryMode::Push;
+        let lies = |edit: &NotificationEdit| matches!(edit, NotificationEdit::UnknownId | NotificationEdit::OtherId);
+        if edits.iter().any(|edit| matches!(edit, NotificationEdit::Method(_))) {
+            Expected::MethodNotAllowed
+        } else if plan.bearer().is_some_and(|bearer| !bearer.is_right()) {
+            Expected::Unauthorized
+        } else if edits.iter().any(lies) {
+            Expected::NoMatter
+        } else if edits.iter().any(|edit| matches!(edit, NotificationEdit::Body(_))) {
+            Expected::Refused
+        } else if now >= record.expires
+            || !plan.acts.id_token.is_empty()
+            || edits.iter().any(|edit| matches!(edit, NotificationEdit::UrlSuffix(_)))
+            || plan.acts.changes_more_than_members(is_push)
+        {
+            Expected::NoMatter
+        } else {
+            Expected::Accepted
+        }
+    }
+
+    /// OP-55, OP-60 and the list of section 15.
+    fn judge_answer(&mut self, number: usize, expected: Expected, status: Option<u16>, now: Timestamp) {
+        let Some(status) = status else { return };
+        let broken = match (expected, status) {
+            (_, 300..=399) => (Rule::NotificationRedirect, "a notification was answered with a redirect"),
+            (Expected::Accepted, 200 | 204 | 503)
+            | (Expected::Unauthorized, 401)
+            | (Expected::MethodNotAllowed, 405)
+            | (Expected::Refused | Expected::NoMatter, 400..=499)
+            | (Expected::NoMatter, 200..=299) => return,
+            (Expected::Accepted, _) => {
+                (Rule::NotificationAnswer, "a good notification was not answered with 204 or 200")
+            }
+            (Expected::Unauthorized, 200..=299) => (Rule::ForgedNotification, "a wrong bearer token was accepted"),
+            (Expected::Unauthorized, _) => (Rule::NotificationAnswer, "a wrong bearer token was not answered with 401"),
+            (Expected::MethodNotAllowed, _) => (Rule::NotificationAnswer, "another method was not answered with 405"),
+            (Expected::Refused, _) => (Rule::NotificationAnswer, "a malformed notification was not refused"),
+            (Expected::NoMatter, _) => (Rule::NotificationAnswer, "a notification led to a server error"),
+        };
+        let begun = self.exchanges.iter().find(|exchange| exchange.transaction == Some(number));
+        let Some(exchange) = begun.map(|exchange| exchange.id) else { return };
+        let (rule, reason) = (broken.0, format!("{}, but with {status}", broken.1));
+        self.violations.push(Violation { rule, exchange, endpoint: Endpoint::Notification, at: now, reason });
+    }
+
+    /// The token a ping or push client sends for its notifications (OP-20).
+    pub(super) fn notification_token(
+        &mut self,
+        client: &Client,
+        parameters: &Parameters,
+    ) -> Result<Option<String>, Refusal> {
+        if client.delivery == DeliveryMode::Poll {
+            return Ok(None);
+        }
+        let bad = |reason| Err(Refusal::bad(Rule::NotificationToken, reason));
+        let Some(token) = parameters.get("client_notification_token") else {
+            return bad("client_notification_token is missing");
+        };
+        if token.len() > 1024 {
+            return bad("client_notification_token is longer than 1024 characters");
+        }
+        let body = token.trim_end_matches('=');
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        if body.is_empty() || !body.bytes().all(fits) {
+            return bad("client_notification_token is no bearer token");
+        }
+        if entropy(token) < 128.0 {
+            self.broke(Rule::NotificationToken, "client_notification_token has less than 128 bits of entropy");
+        }
+        Ok(Some(token.to_owned()))
+    }
+
+    /// The hash of a token that an ID Token carries: the left half, by the hash of the ID Token's algorithm (OP-58).
+    pub(super) fn token_hash(client: &Client, token: &str) -> String {
+        URL_SAFE_NO_PAD.encode(verifier().digest(client.id_token_alg.hash(), token.as_bytes()).left_half())
+    }
+}
+
+/// Shannon's estimate over the characters, in bits.
+fn entropy(text: &str) -> f64 {
+    let length = text.len() as f64;
+    let mut counts = [0_u32; 256];
+    text.bytes().for_each(|byte| counts[usize::from(byte)] += 1);
+    let share = |count: &u32| f64::from(*count) / length;
+    counts.iter().filter(|count| **count > 0).map(|count| -share(count).log2() * f64::from(*count)).sum()
+}
