@@ -57,7 +57,11 @@ const DEEPEST: usize = 64;
 
 /// A protocol object while its members are being taken out.
 #[derive(Debug)]
-pub(crate) struct Object(Members);
+pub(crate) struct Object {
+    members: Members,
+    /// The names of those that are numbers out of range and so kept as text.
+    out_of_range: Vec<String>,
+}
 
 impl Object {
     /// Reads one object: [`Fault::NotJson`] or [`Fault::DuplicateMember`] otherwise.
@@ -65,36 +69,40 @@ impl Object {
     /// A number no 64-bit number can hold is kept as a string of the same characters, so that it is never taken for a
     /// usable one and does not make the rest of the document unreadable.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        raw_members(bytes)?
-            .into_iter()
-            .map(|(name, raw)| Ok((name, value(raw.get()).ok_or(Fault::NotJson)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let mut object = Self { members: Members::default(), out_of_range: Vec::new() };
+        for (name, raw) in raw_members(bytes)? {
+            let value = value(raw.get()).ok_or(Fault::NotJson)?;
+            if value.is_string() && !raw.get().starts_with('"') {
+                object.out_of_range.push(name.clone());
+            }
+            object.members.0.push((name, value));
+        }
+        Ok(object)
     }
 
     /// Takes a member out; JSON `null` counts as absent (ruling 15).
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        let at = self.0.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.0.remove(at).1).filter(|value| !value.is_null())
+        let at = self.members.0.iter().position(|(known, _)| known == name)?;
+        Some(self.members.0.remove(at).1).filter(|value| !value.is_null())
     }
 
     /// Whether a member is there and `null`.
     pub(crate) fn is_null(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(Value::is_null)
+        self.members.get(name).is_some_and(Value::is_null)
     }
 
     /// Takes a text out: [`Fault::BadMember`] when it is of another type.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::String(text)) if !self.out_of_range.iter().any(|number| number == name) => Ok(Some(text)),
             Some(_) => Err(Fault::BadMember(name)),
         }
     }
 
     /// What nobody took.
     pub(crate) fn rest(self) -> Members {
-        self.0
+        self.members
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     ask::{Answer, Endpoint, Input, KeySetRequest, Ticket, Transmit},
     bounds,
     client::ClientConfig,
+    crypto::Hash,
     elapsed::{Clock, Moment},
     error::{Misuse, MisuseReason},
     jose::KeySet,
@@ -23,8 +24,12 @@ use crate::{
 pub struct JwksCache {
     config: Arc<ClientConfig>,
     clock: Clock,
+    /// Marks this issuer's tickets, so that an answer meant for another issuer's cache is refused.
+    serial: u64,
     /// Counts the fetches, and is the counter of their tickets.
     fetches: u32,
+    /// Counts the sets that were held, brought along ones included.
+    generation: u64,
     fetching: Option<Fetching>,
     held: Option<Held>,
     /// When the last forced refresh succeeded, if no regular fetch did since.
@@ -46,6 +51,10 @@ struct Held {
     document: Box<[u8]>,
     fetched_at: Timestamp,
     fresh_until: Moment,
+    /// How long it serves while it cannot be fetched anew.
+    serves_until: Moment,
+    /// The last fetch that was asked for when it came: answers to earlier ones, and to itself, are no news.
+    asked: u64,
 }
 
 /// What a look-up says.
@@ -62,8 +71,6 @@ pub enum Lookup {
     Unavailable,
 }
 
-/// The serial of every cache's tickets; a flow draws its own at random.
-const SERIAL: u64 = 0;
 /// How soon to look again while somebody else is fetching.
 const GLANCE: Duration = Duration::from_millis(250);
 /// How soon a fetch that failed may be tried again.
@@ -75,10 +82,13 @@ impl JwksCache {
     /// An empty cache for the issuer of this configuration.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>) -> Self {
+        let digest = config.verifier.digest(Hash::Sha256, config.issuer.as_str().as_bytes());
         Self {
             config: Arc::clone(config),
             clock: Clock::starting(Timestamp::EPOCH),
+            serial: digest.as_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes),
             fetches: 0,
+            generation: 0,
             fetching: None,
             held: None,
             forced: None,
@@ -127,7 +137,7 @@ impl JwksCache {
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
         self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced });
-        let ticket = Ticket { serial: SERIAL, counter: u64::from(self.fetches) };
+        let ticket = Ticket { serial: self.serial, counter: u64::from(self.fetches) };
         let request = Request::get(url.clone());
         let transmit = Transmit::new(request, Endpoint::KeySet, self.fetches, timeout, bounds::KEY_SET_BYTES, ticket);
         Lookup::Fetch(transmit)
@@ -135,7 +145,7 @@ impl JwksCache {
 
     /// What serves when a fetch has just failed: the old set for a while, unless it is known not to serve.
     fn make_do(&self, request: &KeySetRequest, moment: Moment) -> Lookup {
-        let usable = |held: &&Held| moment < held.fresh_until.plus(bounds::KEY_SET_STALE);
+        let usable = |held: &&Held| moment < held.serves_until;
         match self.held.as_ref().filter(usable) {
             Some(held) if !request.wants_refresh() => Lookup::Ready(held.keys.clone()),
             _ => Lookup::Unavailable,
@@ -157,7 +167,7 @@ impl JwksCache {
     ///
     /// [`Misuse`] when the input is not of a fetch of this cache; nothing changed.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
-        if input.ticket.serial != SERIAL || input.ticket.counter > u64::from(self.fetches) {
+        if input.ticket.serial != self.serial || input.ticket.counter > u64::from(self.fetches) {
             return Err(Misuse { input: Box::new(input), reason: MisuseReason::ForeignTicket });
         }
         let _ = self.clock.observe(now);
@@ -166,13 +176,22 @@ impl JwksCache {
         if fetching.is_some() {
             self.fetching = None;
         }
-        let generation = input.ticket.counter;
+        let is_news = self.held.as_ref().is_none_or(|held| held.asked < input.ticket.counter);
         let response = if let Answer::Response(response) = &input.answer { Some(response) } else { None };
-        let keys = response.and_then(|response| Some((self.import(response, generation)?, response)));
+        let keys = response.and_then(|response| Some((self.import(response)?, response)));
         match keys {
-            Some((keys, response)) if self.newer_than(generation.saturating_sub(1)).is_none() => {
+            Some((keys, response)) if fetching.is_some() || is_news => {
                 let age = max_age(response).map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
-                self.hold(keys, response.body.expose(), moment, now, age);
+                self.generation = keys.generation();
+                self.failed = None;
+                self.held = Some(Held {
+                    keys,
+                    document: response.body.expose().into(),
+                    fetched_at: now,
+                    fresh_until: moment.plus(age),
+                    serves_until: moment.plus(age).plus(bounds::KEY_SET_STALE),
+                    asked: input.ticket.counter,
+                });
                 match fetching {
                     Some(Fetching { forced: true, .. }) => self.forced = Some(moment),
                     Some(_) => self.forced = None,
@@ -187,39 +206,45 @@ impl JwksCache {
         Ok(())
     }
 
-    fn import(&self, response: &Response, generation: u64) -> Option<KeySet> {
+    fn import(&self, response: &Response) -> Option<KeySet> {
         let media_type = response.media_type();
         let is_json = matches!(media_type.as_deref(), Some("application/json" | "application/jwk-set+json"));
         if response.status != 200 || response.truncated || !is_json {
             return None;
         }
-        let document = response.body.expose();
+        self.read(response.body.expose())
+    }
+
+    /// A set of the next generation.
+    fn read(&self, document: &[u8]) -> Option<KeySet> {
+        let generation = self.generation.saturating_add(1);
         KeySet::import(self.config.issuer.shared(), generation, document, &*self.config.verifier).ok()
     }
 
-    fn hold(&mut self, keys: KeySet, document: &[u8], fetched: Moment, fetched_at: Timestamp, age: Duration) {
-        let fresh_until = fetched.plus(age);
-        self.held = Some(Held { keys, document: document.into(), fetched_at, fresh_until });
-        self.failed = None;
-    }
-
     /// Puts a key set document in that was fetched earlier, for example by another process; it counts as fetched at
-    /// `fetched_at`. Says whether it was taken: it has to be a key set, not from the future, and newer than what is held.
+    /// `fetched_at`, and is replaced by what a fetch that is under way brings. Says whether it was taken: it has to be a key
+    /// set, newer than what is held, and neither from the future nor so old that it could not serve any more.
     #[must_use]
     pub fn preload(&mut self, document: &[u8], fetched_at: Timestamp, now: Timestamp) -> bool {
         let _ = self.clock.observe(now);
         let age = now.since(fetched_at);
         let is_newer = self.held.as_ref().is_none_or(|held| held.fetched_at < fetched_at);
-        if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer {
+        let moment = self.clock.moment();
+        let left = bounds::KEY_SET_DEFAULT_AGE.saturating_add(bounds::KEY_SET_STALE).saturating_sub(age);
+        if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer || left.is_zero() {
             return false;
         }
-        self.fetches = self.fetches.wrapping_add(1);
-        let issuer = self.config.issuer.shared();
-        let Ok(keys) = KeySet::import(issuer, u64::from(self.fetches), document, &*self.config.verifier) else {
-            return false;
-        };
-        let left = bounds::KEY_SET_DEFAULT_AGE.saturating_sub(age);
-        self.hold(keys, document, self.clock.moment(), fetched_at, left);
+        let Some(keys) = self.read(document) else { return false };
+        self.generation = keys.generation();
+        self.failed = None;
+        self.held = Some(Held {
+            keys,
+            document: document.into(),
+            fetched_at,
+            fresh_until: moment.plus(bounds::KEY_SET_DEFAULT_AGE.saturating_sub(age)),
+            serves_until: moment.plus(left),
+            asked: u64::from(self.fetches),
+        });
         true
     }
 
@@ -243,4 +268,101 @@ fn max_age(response: &Response) -> Option<Duration> {
         }
     }
     age
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::testing, issuer::Issuer};
+
+    fn cache(issuer: &str) -> (JwksCache, KeySetRequest) {
+        let mut metadata = testing::metadata();
+        metadata.issuer = Issuer::parse(issuer).unwrap();
+        let config = testing::builder_from(metadata).build().unwrap();
+        let ticket = Ticket { serial: 7, counter: 7 };
+        (JwksCache::new(&config), KeySetRequest::new(config.issuer.shared(), None, None, ticket))
+    }
+
+    fn fetch(cache: &mut JwksCache, request: &KeySetRequest) -> Transmit {
+        match cache.lookup(request, Timestamp::EPOCH) {
+            Lookup::Fetch(transmit) => transmit,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Two issuers in one application: what the cache of one asked for says nothing to the other, so that no issuer's keys
+    /// come to stand for another's.
+    ///
+    /// REQ-JWKS-20
+    #[test]
+    fn an_answer_for_another_issuers_cache_is_refused_and_comes_back() {
+        let (mut ours, request) = cache("https://ours.example");
+        let (mut theirs, their_request) = cache("https://theirs.example");
+        let _open = fetch(&mut ours, &request);
+        let foreign = fetch(&mut theirs, &their_request).into_parts().1.answered(Response::json(200, r#"{"keys":[]}"#));
+        let misuse = ours.handle(foreign, Timestamp::EPOCH).unwrap_err();
+        assert_eq!((misuse.reason, ours.export()), (MisuseReason::ForeignTicket, None));
+        theirs.handle(*misuse.input, Timestamp::EPOCH).unwrap();
+        assert!(theirs.export().is_some());
+    }
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_secs(1_893_456_000).saturating_add(Duration::from_secs(seconds))
+    }
+
+    /// A document that says which one it is.
+    fn set(name: &str) -> alloc::string::String {
+        alloc::format!(r#"{{"keys":[],"name":"{name}"}}"#)
+    }
+
+    fn held(cache: &JwksCache) -> Option<alloc::string::String> {
+        cache.export().map(|(document, _)| alloc::string::String::from_utf8(document).unwrap())
+    }
+
+    /// What was brought along while a fetch is under way serves meanwhile; what the fetch brings takes its place, and is
+    /// newer for a flow that found the other of no use.
+    ///
+    /// REQ-JWKS-09
+    #[test]
+    fn a_set_brought_along_does_not_hide_what_a_fetch_under_way_brings() {
+        let (mut cache, first) = cache("https://ours.example");
+        let Lookup::Fetch(transmit) = cache.lookup(&first, at(0)) else { panic!() };
+        assert!(cache.preload(set("brought").as_bytes(), at(0), at(1)));
+        let Lookup::Ready(brought) = cache.lookup(&first, at(1)) else { panic!() };
+        let ticket = Ticket { serial: 7, counter: 8 };
+        let newer = KeySetRequest::new(cache.config.issuer.shared(), None, Some(brought.generation()), ticket);
+        assert!(matches!(cache.lookup(&newer, at(1)), Lookup::Later(_)));
+        cache.handle(transmit.into_parts().1.answered(Response::json(200, set("fetched"))), at(2)).unwrap();
+        assert_eq!(held(&cache), Some(set("fetched")));
+        assert!(matches!(cache.lookup(&newer, at(2)), Lookup::Ready(_)));
+    }
+
+    /// Only what is under way is newer than what was brought along, not an answer that everybody had given up.
+    ///
+    /// REQ-JWKS-12
+    #[test]
+    fn a_late_answer_does_not_replace_a_set_brought_along_after_its_request() {
+        let (mut cache, first) = cache("https://ours.example");
+        let Lookup::Fetch(transmit) = cache.lookup(&first, at(0)) else { panic!() };
+        assert!(cache.preload(set("brought").as_bytes(), at(100), at(100)));
+        assert!(matches!(cache.lookup(&first, at(100)), Lookup::Ready(_)));
+        cache.handle(transmit.into_parts().1.answered(Response::json(200, set("late"))), at(101)).unwrap();
+        assert_eq!(held(&cache), Some(set("brought")));
+    }
+
+    /// What was fetched long ago serves through an outage no longer than if it had been fetched here.
+    ///
+    /// REQ-JWKS-12
+    #[test]
+    fn a_set_brought_along_counts_from_when_it_was_fetched() {
+        for (age, left) in [(4100, 100), (4199, 1), (4200, 0), (1_000_000, 0)] {
+            let (mut cache, first) = cache("https://ours.example");
+            let fetched_at = at(0).saturating_sub(Duration::from_secs(age));
+            assert_eq!(cache.preload(set("old").as_bytes(), fetched_at, at(0)), left > 0, "{age}");
+            for (now, serves) in [(0, left > 0), (left + 2, false)] {
+                let Lookup::Fetch(transmit) = cache.lookup(&first, at(now)) else { panic!("{age} {now}") };
+                cache.handle(transmit.into_parts().1.answered(Response::json(500, "")), at(now)).unwrap();
+                assert_eq!(matches!(cache.lookup(&first, at(now)), Lookup::Ready(_)), serves, "{age} {now}");
+            }
+        }
+    }
 }

@@ -166,10 +166,10 @@ impl Content {
             Ok(object) => object,
             Err(fault) => return Self::Unusable(fault),
         };
-        let code = match object.take("error") {
-            None => return Self::Object(object),
-            Some(Value::String(name)) if !name.is_empty() => ErrorCode::from_name(&name),
-            Some(_) => return Self::Unusable(Fault::BadMember("error")),
+        let code = match object.take_text("error") {
+            Ok(None) => return Self::Object(object),
+            Ok(Some(name)) if !name.is_empty() => ErrorCode::from_name(&name),
+            Ok(Some(_)) | Err(_) => return Self::Unusable(Fault::BadMember("error")),
         };
         // A description that is no text is of no use and takes nothing away from the code.
         let text = |value: Option<Value>| value?.as_str().map(|text| plain_text(text, TEXT_BYTES));

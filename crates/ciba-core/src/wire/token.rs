@@ -292,6 +292,10 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
+        for name in ["access_token", "token_type", "id_token", "refresh_token", "scope"] {
+            let body = with(json!({ name: "sentinel" })).to_string().replace("\"sentinel\"", "-1e400");
+            assert_eq!(fault(read(200, &body)), Fault::BadMember(name), "a number beyond every range is no text");
+        }
         for name in ["access_token", "token_type", "id_token"] {
             let mut body = with(json!({}));
             body[name] = Value::Null;
