@@ -19,8 +19,8 @@ pub trait Watch {
         let _ = event;
     }
 
-    /// Saves the flow's state: called before a step whenever something worth saving changed. Return when it is
-    /// durable; the step is taken after that. The state holds secrets.
+    /// Saves the flow's state: called before a step, and before a stop, whenever something worth saving changed. Return
+    /// when it is durable; the step is taken after that. The state holds secrets.
     ///
     /// # Errors
     ///
@@ -118,6 +118,10 @@ impl Driver {
         let mut saved = None;
         loop {
             if watch.stop(self.clock.now()) {
+                // What was answered since the last step may be the only copy of it.
+                if saved.is_some_and(|saved| saved != flow.revision()) {
+                    watch.save(&flow.snapshot()).map_err(DriveError::Save)?;
+                }
                 return Err(DriveError::Stopped);
             }
             let entropy = self.entropies.draw()?;
@@ -134,12 +138,8 @@ impl Driver {
                 Some(Output::KeySet(request)) => self.find_keys(open, request, watch)?,
                 Some(Output::Wait(wait)) => {
                     told.waiting(&wait, watch);
-                    while self.clock.now() < wait.until() {
-                        if watch.stop(self.clock.now()) {
-                            return Err(DriveError::Stopped);
-                        }
-                        self.clock.sleep_until(wait.until());
-                    }
+                    // Asked again after every short sleep, the flow notices a clock that was set.
+                    self.clock.sleep_until(wait.until());
                 }
                 Some(Output::Done) | None => return Ok(()),
             }

@@ -169,6 +169,71 @@ fn a_drive_that_is_stopped_leaves_a_flow_that_can_be_driven_on() {
     assert_eq!(server.requests().len(), 3);
 }
 
+/// Stops as soon as a first request was answered, and keeps what it was given to save.
+struct StopsAnswered<'a> {
+    server: &'a Server,
+    saved: Option<Snapshot>,
+}
+
+impl Watch for StopsAnswered<'_> {
+    fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        self.saved = Some(snapshot.clone());
+        Ok(())
+    }
+
+    fn stop(&mut self, _: Timestamp) -> bool {
+        !self.server.requests().is_empty()
+    }
+}
+
+/// The answer may be the only one there will ever be: it is saved before the drive stops.
+#[test]
+fn what_was_answered_is_saved_before_a_stop() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let mut flow = flow(&config);
+    let mut watch = StopsAnswered { server: &server, saved: None };
+    let stopped = driver(&config).drive(&mut flow, &mut watch);
+    assert!(matches!(stopped, Err(DriveError::Stopped)), "{stopped:?}");
+    let saved = watch.saved.unwrap();
+    let resumed = Flow::resume(Arc::clone(&config), saved.as_bytes(), Jumping::new().read()).unwrap();
+    assert_eq!((resumed.stage(), flow.stage()), (Stage::Pending, Stage::Pending));
+}
+
+/// A wall clock that is set back by an hour during the first wait.
+struct SetBack {
+    clock: Jumping,
+    by: Mutex<Duration>,
+}
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        self.clock.read().saturating_sub(*self.by.lock().unwrap())
+    }
+
+    fn sleep_until(&self, until: Timestamp) {
+        let mut by = self.by.lock().unwrap();
+        if by.is_zero() {
+            *by = Duration::from_secs(3600);
+        } else {
+            self.clock.jump(until.saturating_add(*by));
+        }
+    }
+}
+
+/// REQ-POLL-28
+#[test]
+fn a_clock_that_is_set_back_during_a_wait_does_not_prolong_it_by_as_much() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let clock = Jumping::new();
+    let start = clock.read();
+    let driver = driver(&config).with_clock(SetBack { clock: clock.clone(), by: Mutex::default() });
+    let error = driver.authenticate(&config, request(), &mut ()).unwrap_err();
+    assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
+    assert_eq!(clock.read().since(start).as_secs(), 5, "the interval and no more");
+}
+
 /// REQ-AREQ-30
 /// OPM-ACK-16
 #[test]
