@@ -37,6 +37,8 @@ pub enum KeyFileError {
     NotPrivate,
     /// A symmetric key, where a key pair is needed.
     Symmetric,
+    /// A JWK that says it is for something else than signing (`use`, `key_ops`; RFC 7517 4.2, 4.3).
+    NotForSigning,
     /// Nothing says which algorithm to use.
     AlgorithmUnknown,
     /// The backend does not take it.
@@ -50,6 +52,7 @@ impl fmt::Display for KeyFileError {
             Self::Encrypted => f.write_str("the key is encrypted; decrypt it first"),
             Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
             Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
+            Self::NotForSigning => f.write_str("the key says it is for something else than signing"),
             Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
             Self::Rejected(_) => f.write_str("the key cannot be used"),
         }
@@ -60,7 +63,12 @@ impl core::error::Error for KeyFileError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Rejected(reason) => Some(reason),
-            Self::Malformed | Self::Encrypted | Self::NotPrivate | Self::Symmetric | Self::AlgorithmUnknown => None,
+            Self::Malformed
+            | Self::Encrypted
+            | Self::NotPrivate
+            | Self::Symmetric
+            | Self::NotForSigning
+            | Self::AlgorithmUnknown => None,
         }
     }
 }
@@ -82,15 +90,30 @@ impl SoftwareKey {
         let key = match label {
             "PRIVATE KEY" => PrivateKey::Pkcs8(&der),
             "RSA PRIVATE KEY" => PrivateKey::Pkcs1(&der),
-            "EC PRIVATE KEY" => {
-                let (curve, d) = der::read_ec_private_key(&der).ok_or(KeyFileError::Malformed)?;
-                PrivateKey::Ec { curve, d }
-            }
+            "EC PRIVATE KEY" => return Self::from_sec1(&der, algorithm, importer),
             "ENCRYPTED PRIVATE KEY" => return Err(KeyFileError::Encrypted),
             "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(KeyFileError::NotPrivate),
             _ => return Err(KeyFileError::Malformed),
         };
         Ok(Self::new(importer.import_private(key, algorithm)?, None, importer))
+    }
+
+    /// Reads `ECPrivateKey`; a public key in it has to be the one of the private key.
+    fn from_sec1(document: &[u8], algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
+        let file = der::read_ec_private_key(document).ok_or(KeyFileError::Malformed)?;
+        let key = importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
+        if let (Some(point), OwnedPublicKey::Ec { x, y, .. }) = (file.point, key.public_key()) {
+            let sign = if y.last().is_some_and(|octet| octet & 1 == 1) { 3 } else { 2 };
+            let is_its_own = match point.split_first() {
+                Some((4, coordinates)) => coordinates == [x, y].concat(),
+                Some((compressed, coordinate)) => *compressed == sign && coordinate == x,
+                None => false,
+            };
+            if !is_its_own {
+                return Err(KeyFileError::Malformed);
+            }
+        }
+        Ok(Self::new(key, None, importer))
     }
 
     /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only algorithm its kind has. The
@@ -115,6 +138,9 @@ impl SoftwareKey {
         }
         let public = jwk::public_key(&mut members).ok_or(KeyFileError::Malformed)?;
         let d = jwk::secret_bytes(&mut members, "d").ok_or(KeyFileError::NotPrivate)?;
+        if !jwk::may_sign(&mut members) {
+            return Err(KeyFileError::NotForSigning);
+        }
         let algorithm = match (algorithm, named) {
             (Some(algorithm), _) => algorithm,
             (None, Some(name)) => JwsAlgorithm::from_name(&name).ok_or(KeyRejected::UnsupportedAlgorithm)?,

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 #![allow(missing_docs)]
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{
     Entropy, KeyFileError, SoftwareKey,
     crypto::{AwsLcRs, KeyImporter, KeyRejected, RustCrypto},
@@ -114,5 +115,122 @@ fn files_that_hold_no_usable_private_key_say_why() {
         }
         let symmetric = SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
         assert_eq!(symmetric, KeyFileError::Symmetric);
+    }
+}
+
+/// The content of a PEM file.
+fn der(pem: &str) -> Vec<u8> {
+    let key = pem.split("-----BEGIN ").find(|block| block.contains("PRIVATE KEY-----")).unwrap();
+    let lines = key.lines().skip(1).take_while(|line| !line.starts_with('-'));
+    STANDARD.decode(lines.collect::<String>()).unwrap()
+}
+
+fn read_der(
+    label: &str,
+    der: &[u8],
+    algorithm: JwsAlgorithm,
+    backend: &dyn KeyImporter,
+) -> Result<SoftwareKey, KeyFileError> {
+    let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der));
+    SoftwareKey::from_pem(&pem, algorithm, backend)
+}
+
+/// A document with something more at the end of its outermost sequence.
+fn with_more_inside(der: &[u8], more: &[u8]) -> Vec<u8> {
+    let header = if der[1] < 0x80 { 2 } else { 2 + usize::from(der[1] & 0x7f) };
+    let content = [&der[header..], more].concat();
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let length = match length {
+        [0, short] if short < 0x80 => vec![short],
+        [0, one] => vec![0x81, one],
+        [high, low] => vec![0x82, high, low],
+    };
+    [&[0x30], &length[..], &content].concat()
+}
+
+/// REQ-AUTH-20
+#[test]
+fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
+    // Where the last octet of the object identifier rsaEncryption, and its parameters, NULL, are.
+    const KIND: usize = 19;
+    let good = der(RSA_PKCS8);
+    assert_eq!(good[KIND - 10..=KIND + 2], [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]);
+    let changed = |at: usize, octet: u8| {
+        let mut document = good.clone();
+        document[at] = octet;
+        document
+    };
+    // A key usage, as some tools add it (RFC 5208 5).
+    let attributes =
+        [0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x31, 0x06, 0x03, 0x04, 0x00, 0x80, 0x00, 0x00];
+    let refused = [
+        ("a key for PSS only", changed(KIND, 10)),
+        ("a key for OAEP only", changed(KIND, 7)),
+        ("other parameters", changed(KIND + 1, 2)),
+        ("another version", changed(6, 1)),
+        ("an octet behind it", [&good[..], &[0]].concat()),
+        ("something behind the key", with_more_inside(&good, &[5, 0])),
+        ("something behind the attributes", with_more_inside(&good, &[&attributes[..], &[5, 0]].concat())),
+    ];
+    for backend in BACKENDS {
+        for algorithm in [JwsAlgorithm::Rs256, JwsAlgorithm::Ps256] {
+            for (what, document) in &refused {
+                let key = read_der("PRIVATE KEY", document, algorithm, backend).map(drop);
+                assert_eq!(key, Err(KeyFileError::Rejected(KeyRejected::WrongKind)), "{what} with {backend:?}");
+            }
+            cross_check(&read_der("PRIVATE KEY", &with_more_inside(&good, &attributes), algorithm, backend).unwrap());
+        }
+        for (pem, algorithm) in
+            [(P256_PKCS8, JwsAlgorithm::Es256), (P384_PKCS8, JwsAlgorithm::Es384), (ED25519, JwsAlgorithm::EdDsa)]
+        {
+            let key = read_der("PRIVATE KEY", &[&der(pem)[..], &[0]].concat(), algorithm, backend).map(drop);
+            assert_eq!(key, Err(KeyFileError::Rejected(KeyRejected::WrongKind)), "{algorithm} with {backend:?}");
+        }
+    }
+}
+
+#[test]
+fn a_public_key_beside_a_private_one_is_its_own() {
+    for backend in BACKENDS {
+        for (pem, algorithm) in [(P256_SEC1, JwsAlgorithm::Es256), (P384_SEC1, JwsAlgorithm::Es384)] {
+            let read = |document: &[u8]| read_der("EC PRIVATE KEY", document, algorithm, backend);
+            let good = der(pem);
+            let public = good.len() - 2 * if algorithm == JwsAlgorithm::Es256 { 32 } else { 48 } - 1;
+            assert_eq!(good[public], 4, "an uncompressed point ends the document");
+            cross_check(&read(&good).unwrap());
+            for at in [public, public + 1, good.len() - 1] {
+                let mut other = good.clone();
+                other[at] ^= 1;
+                assert_eq!(read(&other).map(drop), Err(KeyFileError::Malformed), "octet {at} with {backend:?}");
+            }
+            for more in [&[5, 0][..], &[0xa1, 0], &[0]] {
+                assert!(read(&with_more_inside(&good, more)).is_err(), "{more:?} with {backend:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_jwk_for_something_else_than_signatures_does_not_sign() {
+    let (_, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
+    let signs = r#""use":"sig""#;
+    assert!(jwk.expose().contains(signs));
+    for (members, reads) in [
+        (signs, true),
+        (r#""use":null"#, true),
+        (r#""key_ops":["sign"]"#, true),
+        (r#""use":"sig","key_ops":["sign","verify"]"#, true),
+        (r#""use":"enc""#, false),
+        (r#""use":"enc","key_ops":["sign"]"#, false),
+        (r#""use":1"#, false),
+        (r#""key_ops":["verify"]"#, false),
+        (r#""key_ops":["deriveBits"]"#, false),
+        (r#""key_ops":[]"#, false),
+        (r#""key_ops":"sign""#, false),
+    ] {
+        for backend in BACKENDS {
+            let key = SoftwareKey::from_jwk(&jwk.expose().replace(signs, members), None, backend).map(drop);
+            assert_eq!(key, if reads { Ok(()) } else { Err(KeyFileError::NotForSigning) }, "{members}");
+        }
     }
 }

@@ -76,6 +76,10 @@ impl Verifier for AwsLcRs {
 
 impl KeyImporter for AwsLcRs {
     fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+        // aws-lc-rs does not look at what follows a document.
+        if matches!(key, PrivateKey::Pkcs8(document) if !der::is_one_sequence(document)) {
+            return Err(KeyRejected::WrongKind);
+        }
         if let Some(ecdsa) = ecdsa(algorithm) {
             let pair = match key {
                 PrivateKey::Pkcs8(der) => {
@@ -92,7 +96,7 @@ impl KeyImporter for AwsLcRs {
         }
         if rsa_encoding(algorithm).is_some() {
             let document = match key {
-                PrivateKey::Pkcs8(document) => der::read_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
+                PrivateKey::Pkcs8(document) => der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
                 PrivateKey::Pkcs1(document) => document,
                 PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
             };
@@ -116,7 +120,7 @@ impl KeyImporter for AwsLcRs {
     fn generate_rsa(&self, _: Entropy) -> Result<Body, KeyRejected> {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
         let document = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| KeyRejected::Malformed)?;
-        der::read_pkcs8(document.as_ref()).map(Body::new).ok_or(KeyRejected::Malformed)
+        der::read_rsa_pkcs8(document.as_ref()).map(Body::new).ok_or(KeyRejected::Malformed)
     }
 }
 

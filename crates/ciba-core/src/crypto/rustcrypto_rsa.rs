@@ -9,7 +9,6 @@ use core::{convert::Infallible, fmt};
 use rsa::{
     BoxedUint, PrivateKey as RsaPrivate, PublicKey as RsaPublic,
     pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _},
-    pkcs8::DecodePrivateKey as _,
     rand_core::{TryCryptoRng, TryRng},
     traits::PublicKeyParts as _,
 };
@@ -19,7 +18,11 @@ use zeroize::Zeroize as _;
 use super::{
     BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey, VerificationKey, rules::check_rsa,
 };
-use crate::{entropy::Entropy, jose::JwsAlgorithm, secret::Body};
+use crate::{
+    entropy::Entropy,
+    jose::{JwsAlgorithm, der},
+    secret::Body,
+};
 
 /// The padding and hash an RSA key was imported for.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +62,12 @@ pub(super) fn import(n: &[u8], e: &[u8], algorithm: JwsAlgorithm) -> Result<Arc<
 
 pub(super) fn import_private(key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
-    let key = match key {
-        PrivateKey::Pkcs8(der) => RsaPrivate::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?,
-        PrivateKey::Pkcs1(der) => RsaPrivate::from_pkcs1_der(der).map_err(|_| KeyRejected::Malformed)?,
+    let document = match key {
+        PrivateKey::Pkcs8(document) => der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
+        PrivateKey::Pkcs1(document) => document,
         PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
     };
+    let key = RsaPrivate::from_pkcs1_der(document).map_err(|_| KeyRejected::Malformed)?;
     key.validate().map_err(|_| KeyRejected::Malformed)?;
     check_rsa(&key.n_bytes(), &key.e_bytes())?;
     Ok(Arc::new(Private { key, scheme, algorithm }))

@@ -14,6 +14,15 @@ const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 /// `[0]`, explicit.
 const PARAMETERS: u8 = 0xa0;
+/// `[1]`, explicit.
+const PUBLIC_KEY: u8 = 0xa1;
+/// `[0]`, implicit.
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+const ATTRIBUTES: u8 = 0xa0;
+
+/// `rsaEncryption` with its parameters, NULL (RFC 8017 A.1).
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 const P256_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
@@ -121,14 +130,32 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(content)
 }
 
-/// Reads `ECPrivateKey` (SEC1 PEM files hold it): the curve and the scalar.
-pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<(Curve, &[u8])> {
+/// What an `ECPrivateKey` holds.
+pub(crate) struct EcPrivateKey<'a> {
+    pub(crate) curve: Curve,
+    pub(crate) d: &'a [u8],
+    /// The public key as a SEC1 point, if it is there; whether it is the one of `d` is for the caller to find out.
+    pub(crate) point: Option<&'a [u8]>,
+}
+
+/// Reads `ECPrivateKey` (SEC1 PEM files hold it).
+pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<EcPrivateKey<'_>> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     take(INTEGER, &mut content).filter(|version| *version == [1])?;
     let d = take(OCTET_STRING, &mut content)?;
     let mut parameters = take(PARAMETERS, &mut content)?;
     let curve = curve(take(OBJECT_IDENTIFIER, &mut parameters)?)?;
-    Some((curve, d)).filter(|_| d.len() == curve.width())
+    let point = match content {
+        [] => None,
+        _ => {
+            let mut bits = take(PUBLIC_KEY, &mut content)?;
+            // No bit of the last octet is unused.
+            let point = take(BIT_STRING, &mut bits)?.strip_prefix(&[0])?;
+            bits.is_empty().then_some(Some(point))?
+        }
+    };
+    let is_whole = content.is_empty() && parameters.is_empty() && d.len() == curve.width();
+    is_whole.then_some(EcPrivateKey { curve, d, point })
 }
 
 fn curve(oid: &[u8]) -> Option<Curve> {
@@ -184,11 +211,21 @@ pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
     content.is_empty().then_some(numbers)
 }
 
-/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208).
-#[cfg(feature = "aws-lc-rs")]
-pub(crate) fn read_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
+/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208). A key that is only for PSS or for encryption is none.
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
-    take(INTEGER, &mut content)?;
-    take(SEQUENCE, &mut content)?;
-    take(OCTET_STRING, &mut content)
+    take(INTEGER, &mut content).filter(|version| *version == [0])?;
+    take(SEQUENCE, &mut content).filter(|algorithm| *algorithm == RSA_ENCRYPTION)?;
+    let key = take(OCTET_STRING, &mut content)?;
+    if !content.is_empty() {
+        take(ATTRIBUTES, &mut content)?;
+    }
+    content.is_empty().then_some(key)
+}
+
+/// Whether a document is one sequence with nothing behind it.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn is_one_sequence(mut input: &[u8]) -> bool {
+    take(SEQUENCE, &mut input).is_some() && input.is_empty()
 }

@@ -84,6 +84,14 @@ fn may_verify(operations: &[Value], has_use: bool) -> bool {
     names.contains(&"verify") && names.len() == count && count == operations.len() && is_for_signatures
 }
 
+/// Whether `use` and `key_ops` of a private JWK let it sign.
+pub(crate) fn may_sign(jwk: &mut Object) -> bool {
+    let fits_use = jwk.take("use").is_none_or(|r#use| r#use == "sig");
+    let operations = jwk.take("key_ops");
+    let fits_operations = |operations: &Value| operations.as_array().is_some_and(|all| all.contains(&json!("sign")));
+    fits_use && operations.as_ref().is_none_or(fits_operations)
+}
+
 /// The numbers of a public key, whatever else the JWK says.
 pub(crate) fn public_key(jwk: &mut Object) -> Option<OwnedPublicKey> {
     let kind = jwk.take_text("kty").ok()??;
