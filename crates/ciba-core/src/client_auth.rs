@@ -447,4 +447,25 @@ mod tests {
         assert_eq!((&claims["iss"], &claims["sub"]), (&json!(id), &json!(id)));
         assert_eq!(claims["aud"], "\u{0}\n\u{1f}é\u{7f}\"");
     }
+
+    /// REQ-AUTH-23
+    /// REQ-AUTH-25
+    #[test]
+    fn with_a_certificate_the_body_has_the_client_id_and_no_other_credential() {
+        for auth in [ClientAuth::TlsClientAuth, ClientAuth::SelfSignedTlsClientAuth] {
+            for endpoint in ENDPOINTS {
+                // Whatever else is configured for assertions and requests changes nothing.
+                let builder = builder()
+                    .client_auth(auth.clone())
+                    .body_client_id()
+                    .assertion_typ("JWT")
+                    .signed_requests(JwsAlgorithm::Es256, Some("key-1".into()));
+                let config = builder.clone().build().unwrap();
+                assert!(config.presents_certificate(endpoint));
+                let applied = ready(builder, endpoint);
+                assert_eq!(applied.parameters, [("client_id", "client-1".to_string())]);
+                assert!(applied.headers.is_empty());
+            }
+        }
+    }
 }

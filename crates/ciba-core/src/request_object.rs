@@ -91,3 +91,234 @@ pub(crate) fn unsigned(
     }
     UnsignedJwt::new(typ.then_some(TYP), claims, rules.algorithm, rules.key_id.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{collections::BTreeSet, format, string::ToString as _, vec::Vec};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        ask::Endpoint,
+        client::{
+            ClientConfigBuilder,
+            testing::{ISSUER, builder},
+        },
+        client_auth::{self, Audience, ClientAuth, Credential},
+        request::{AuthorizationDetail, Hint},
+        wire::form::Form,
+    };
+
+    const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+    const SIX: [&str; 6] = ["aud", "exp", "iat", "iss", "jti", "nbf"];
+
+    fn signing() -> ClientConfigBuilder {
+        builder().signed_requests(JwsAlgorithm::Ps256, Some("key-1".into()))
+    }
+
+    fn login() -> AuthRequest {
+        AuthRequest::new(Hint::Login("sub:ssn:1".into()))
+    }
+
+    fn made(builder: ClientConfigBuilder, request: &AuthRequest, token: Option<&str>, entropy: u8) -> UnsignedJwt {
+        let config = builder.build().unwrap();
+        request.check(&config, NOW).unwrap();
+        let rules = config.request_object.as_ref().unwrap();
+        unsigned(rules, &config, request, token, &Entropy::from_bytes([entropy; 32]), NOW)
+    }
+
+    fn decoded(jwt: &UnsignedJwt) -> (Value, Value) {
+        let text = core::str::from_utf8(&jwt.signing_input).unwrap();
+        let parts: Vec<Vec<u8>> = text.split('.').map(|part| base64url::decode(part).unwrap()).collect();
+        let [header, claims] = parts.as_slice() else { panic!("{text}") };
+        (serde_json::from_slice(header).unwrap(), serde_json::from_slice(claims).unwrap())
+    }
+
+    fn claims(builder: ClientConfigBuilder, request: &AuthRequest, token: Option<&str>) -> Value {
+        decoded(&made(builder, request, token, 7)).1
+    }
+
+    /// The claims without those that every signed request has.
+    fn parameters(mut claims: Value) -> Value {
+        let members = claims.as_object_mut().unwrap();
+        for name in SIX {
+            assert!(members.remove(name).is_some(), "{name}");
+        }
+        claims
+    }
+
+    /// REQ-SIGN-03
+    /// REQ-SIGN-04
+    /// REQ-SIGN-05
+    /// REQ-SIGN-06
+    /// REQ-SIGN-07
+    /// REQ-SIGN-09
+    /// REQ-SIGN-11
+    /// REQ-SIGN-13
+    /// REQ-SIGN-14
+    /// REQ-SIGN-15
+    /// REQ-SIGN-17
+    /// OPM-REQ-04
+    /// OPM-REQ-06
+    #[test]
+    fn a_signed_request_has_the_six_claims_and_its_parameters_and_nothing_more() {
+        let jwt = made(signing(), &login(), None, 7);
+        let (header, mut claims) = decoded(&jwt);
+        assert_eq!(header, json!({"alg": "PS256", "kid": "key-1", "typ": "oauth-authz-req+jwt"}));
+        assert_eq!((jwt.algorithm, jwt.key_id.as_deref()), (JwsAlgorithm::Ps256, Some("key-1")));
+        let jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
+        assert!(jti.as_str().unwrap().len() >= 22);
+        let now = NOW.unix_secs();
+        let expected = json!({
+            "iss": "client-1", "aud": ISSUER, "iat": now, "nbf": now - 10, "exp": now + 300,
+            "scope": "openid", "login_hint": "sub:ssn:1",
+        });
+        assert_eq!(claims, expected);
+    }
+
+    /// REQ-SIGN-01
+    /// REQ-SIGN-16
+    #[test]
+    fn every_parameter_of_the_form_is_a_claim_of_the_same_name_in_its_json_type() {
+        let request = login()
+            .scope("payments")
+            .acr_values(["urn:b", "urn:a"])
+            .binding_message("W4SCT \"å\\")
+            .user_code("1234".into())
+            .requested_expiry(Duration::from_secs(120))
+            .authorization_detail(AuthorizationDetail::new("payment").with("amount", 3))
+            .resource("https://api.example/a")
+            .resource("urn:b")
+            .extra("purpose", "a\u{1}b")
+            .extra("max_age", "60")
+            .extra_json("request_context", json!({"device": {"ids": [1, true]}}))
+            .extra_json("level", 3);
+        let builder = || signing().user_codes().dangerously_ignore_metadata(crate::client::MetadataRule::UserCodes);
+        let token = "notify-token";
+        let said = parameters(claims(builder(), &request, Some(token)));
+        let expected = json!({
+            "scope": "openid payments",
+            "client_notification_token": token,
+            "login_hint": "sub:ssn:1",
+            "acr_values": "urn:b urn:a",
+            "binding_message": "W4SCT \"å\\",
+            "user_code": "1234",
+            "requested_expiry": "120",
+            "authorization_details": [{"type": "payment", "amount": 3}],
+            "resource": ["https://api.example/a", "urn:b"],
+            "purpose": "a\u{1}b",
+            "max_age": "60",
+            "request_context": {"device": {"ids": [1, true]}},
+            "level": 3,
+        });
+        assert_eq!(said, expected);
+
+        let mut form = Form::default();
+        request.write(&mut form, Some(token));
+        let form = form.into_body();
+        let sent: BTreeSet<String> =
+            ::url::form_urlencoded::parse(form.expose()).map(|(name, _)| name.into_owned()).collect();
+        let claimed: BTreeSet<String> = said.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(sent, claimed);
+
+        let numeric = claims(builder().request_numeric_expiry(), &request, None);
+        assert_eq!(numeric["requested_expiry"], json!(120));
+        let single = claims(signing(), &login().resource("urn:b"), None);
+        assert_eq!(single["resource"], json!("urn:b"));
+        let text = login().authorization_details_json(r#" [{"type":"t","n":1.50}] "#);
+        assert_eq!(claims(signing(), &text, None)["authorization_details"], json!([{"type": "t", "n": 1.5}]));
+    }
+
+    /// REQ-SIGN-17
+    #[test]
+    fn what_is_not_asked_for_is_no_claim_and_nothing_is_null() {
+        let request = login().binding_message("").acr_values([""; 0]).extra("purpose", "");
+        assert_eq!(
+            parameters(claims(signing(), &request, None)),
+            json!({"scope": "openid", "login_hint": "sub:ssn:1"})
+        );
+        let said = claims(signing(), &request, None);
+        for name in ["iat", "nbf", "exp"] {
+            assert!(said[name].is_u64(), "{name}");
+        }
+    }
+
+    /// REQ-SIGN-04
+    /// REQ-SIGN-05
+    /// REQ-SIGN-06
+    /// REQ-SIGN-07
+    /// REQ-SIGN-15
+    /// REQ-SIGN-19
+    #[test]
+    fn audience_times_type_and_client_id_are_as_configured() {
+        let builder = signing()
+            .request_audience(Audience::Endpoint)
+            .token_audience(Audience::Text("other".into()))
+            .request_lifetime(Duration::from_secs(60))
+            .request_backdating(Duration::from_secs(5))
+            .request_not_before(Duration::from_secs(20))
+            .request_without_typ()
+            .request_client_id_claim();
+        let (header, said) = decoded(&made(builder, &login(), None, 7));
+        let now = NOW.unix_secs();
+        assert_eq!(header, json!({"alg": "PS256", "kid": "key-1"}));
+        assert_eq!((&said["aud"], &said["client_id"]), (&json!("https://op.example/ciba"), &json!("client-1")));
+        assert_eq!((&said["iat"], &said["nbf"], &said["exp"]), (&json!(now - 5), &json!(now - 25), &json!(now + 55)));
+        // The audience of assertions is another setting.
+        assert_eq!(claims(signing().backchannel_audience(Audience::Text("x".into())), &login(), None)["aud"], ISSUER);
+    }
+
+    /// REQ-SIGN-08
+    #[test]
+    fn every_signed_request_has_an_id_of_its_own() {
+        let ids: BTreeSet<String> = (0..100)
+            .map(|entropy| decoded(&made(signing(), &login(), None, entropy)).1["jti"].as_str().unwrap().into())
+            .collect();
+        assert_eq!(ids.len(), 100);
+        assert!(ids.iter().all(|id| base64url::decode(id).unwrap().len() >= 16));
+    }
+
+    /// REQ-SIGN-13
+    /// REQ-SIGN-18
+    #[test]
+    fn a_signed_request_and_the_assertion_beside_it_are_two_different_things() {
+        let config = signing().build().unwrap();
+        let entropy = Entropy::from_bytes([7; 32]);
+        let Credential::Unsigned(assertion) =
+            client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW)
+        else {
+            panic!("private_key_jwt signs");
+        };
+        let request = made(signing(), &login(), None, 7);
+        let ((_, assertion), (_, request)) = (decoded(&assertion), decoded(&request));
+        assert_ne!(assertion["jti"], request["jti"]);
+        assert_eq!((assertion.get("sub").is_some(), request.get("sub")), (true, None));
+        // Signed or not, a client without a key of its own for assertions authenticates as it was registered.
+        let secret = ClientAuth::ClientSecretPost { secret: "secret".into() };
+        let config = signing().client_auth(secret).build().unwrap();
+        let credential = client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW);
+        assert!(matches!(credential, Credential::Ready(applied) if applied.parameters.len() == 2));
+    }
+
+    /// REQ-SIGN-13
+    /// REQ-SIGN-14
+    #[test]
+    fn no_caller_can_add_sub_or_a_request_inside_the_request() {
+        let config = signing().build().unwrap();
+        for name in ["sub", "request", "request_uri", "iss", "aud", "exp", "nbf", "iat", "jti", "client_id"] {
+            assert!(login().extra(name, "client-1").check(&config, NOW).is_err(), "{name}");
+            assert!(login().extra_json(name, 1).check(&config, NOW).is_err(), "{name}");
+        }
+    }
+
+    /// REQ-SIGN-12
+    #[test]
+    fn a_signed_request_is_a_jws_of_three_parts() {
+        let jwt = made(signing(), &login(), None, 7);
+        let jws = crate::jose::unsigned::complete(jwt.signing_input, b"signature");
+        assert_eq!(jws.split('.').count(), 3);
+        assert!(jws.ends_with(&format!(".{}", base64url::encode("signature"))));
+        assert!(!jws.to_string().contains('='));
+    }
+}

@@ -73,10 +73,11 @@ pub(super) fn key(members: &Map<String, Value>) -> Option<OwnedPublicKey> {
     jwk::public_key(&mut Object::parse(&text).ok()?)
 }
 
-/// Whether `x5c`, when there, begins with a certificate of this very key (REQ-META-18).
+/// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very key (REQ-META-18).
 pub(super) fn fits(members: &Map<String, Value>) -> bool {
     let Some(chain) = members.get("x5c") else { return true };
-    let texts: Option<Vec<&str>> = chain.as_array().map(|items| items.iter().filter_map(Value::as_str).collect());
-    let leaf = texts.and_then(|texts| STANDARD.decode(texts.first()?).ok());
-    leaf.and_then(|leaf| der::read_certificate_key(&leaf)).is_some_and(|found| Some(found) == key(members))
+    let decoded = |item: &Value| STANDARD.decode(item.as_str()?).ok();
+    let chain: Option<Vec<Vec<u8>>> = chain.as_array().and_then(|items| items.iter().map(decoded).collect());
+    let leaf = chain.as_ref().and_then(|chain| der::read_certificate_key(chain.first()?));
+    leaf.is_some_and(|found| Some(found) == key(members))
 }

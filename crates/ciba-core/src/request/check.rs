@@ -68,6 +68,9 @@ const RESERVED_HEADERS: [&str; 18] = [
     "forwarded",
 ];
 
+/// Header fields about the device that shows this client, which a FAPI-CIBA client does not control (REQ-FAPI-18).
+const FAPI_DEVICE_HEADERS: [&str; 2] = ["x-fapi-customer-ip-address", "x-fapi-auth-date"];
+
 impl AuthRequest {
     /// Whether this client can send it to this provider now.
     pub(crate) fn check(&self, config: &ClientConfig, now: Timestamp) -> Result<(), RequestError> {
@@ -94,7 +97,7 @@ impl AuthRequest {
         }
         self.check_extra()?;
         self.check_context(config)?;
-        self.check_headers()
+        self.check_headers(config)
     }
 
     fn check_hint(&self, config: &ClientConfig) -> Result<(), RequestError> {
@@ -197,7 +200,7 @@ impl AuthRequest {
         }
     }
 
-    fn check_headers(&self) -> Result<(), RequestError> {
+    fn check_headers(&self, config: &ClientConfig) -> Result<(), RequestError> {
         for (name, value) in &self.headers {
             let refuse = |reason| Err(RequestError::Header { name: name.clone(), reason });
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -206,6 +209,10 @@ impl AuthRequest {
             }
             if RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
                 return refuse("it belongs to the protocol");
+            }
+            let is_about_a_device = FAPI_DEVICE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
+            if is_about_a_device && matches!(config.profile, Profile::FapiCiba(_)) {
+                return refuse("the consumption device is not the client's (FAPI-CIBA 6.2)");
             }
             if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
                 return refuse("its value has a character that must not be there");

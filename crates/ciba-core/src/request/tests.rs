@@ -15,8 +15,11 @@ use crate::{
         testing::{ISSUER, builder, builder_from, metadata},
     },
     client_auth::ClientAuth,
+    issuer::Issuer,
+    jose::JwsAlgorithm,
+    profile::FapiCiba,
     time::Timestamp,
-    wire::form::Form,
+    wire::{form::Form, metadata::ProviderMetadata},
 };
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -447,4 +450,101 @@ fn neither_debug_nor_display_shows_a_value() {
     assert!(!shown.contains("sentinel") && !shown.contains(token.expose()), "{shown}");
     let error = request.check(&builder().build().unwrap(), NOW).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("sentinel"), "{error}");
+}
+
+/// A configuration of the FAPI-CIBA profile.
+fn fapi() -> ClientConfigBuilder {
+    let document = json!({
+        "issuer": ISSUER,
+        "backchannel_authentication_endpoint": "https://op.example/ciba",
+        "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_authentication_request_signing_alg_values_supported": ["ES256"],
+        "token_endpoint": "https://op.example/token",
+        "jwks_uri": "https://op.example/jwks",
+    });
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    let provider = ProviderMetadata::from_json(&issuer, document.to_string().as_bytes()).unwrap();
+    builder_from(provider)
+        .profile(Profile::FapiCiba(FapiCiba::Id1))
+        .id_token_algorithm(JwsAlgorithm::Es256)
+        .signed_requests(JwsAlgorithm::Es256, Some("key-1".into()))
+        .certificate_bound_tokens()
+}
+
+/// REQ-FAPI-05
+#[test]
+fn a_fapi_request_is_told_from_every_other() {
+    const CLAUSE: &str = "FAPI-CIBA 5.2.2 item 2";
+    for unsaid in [login("x"), login("x").binding_message(""), login("x").extra("request_context", "{}")] {
+        assert_eq!(refused_by(fapi(), &unsaid).as_deref(), Some(CLAUSE));
+        assert_eq!(refused(&unsaid), None);
+    }
+    for said in [
+        login("x").binding_message("W4SCT"),
+        login("x").authorization_detail(AuthorizationDetail::new("payment")),
+        login("x").authorization_details_json(r#"[{"type":"payment"}]"#),
+        login("x").unique_context(),
+    ] {
+        assert_eq!(refused_by(fapi(), &said), None);
+    }
+    let error = login("x").check(&fapi().build().unwrap(), NOW).unwrap_err();
+    assert!(error.to_string().contains(CLAUSE), "{error}");
+    assert_eq!(sent(&login("x").unique_context()), sent(&login("x")));
+}
+
+/// REQ-FAPI-06
+#[test]
+fn in_fapi_an_acr_that_was_asked_for_has_to_come_back() {
+    let rule = |builder: ClientConfigBuilder, request: &AuthRequest| {
+        request.effective_expectations(&builder.build().unwrap()).acr
+    };
+    let asked = login("x").acr_values(["urn:high"]);
+    assert_eq!(rule(fapi(), &asked), AcrRule::Require);
+    assert_eq!(rule(fapi(), &asked.clone().expecting(Expectations::new().acr(AcrRule::Report))), AcrRule::Require);
+    assert_eq!(rule(fapi().default_acr_values(["urn:high"]), &login("x")), AcrRule::Require);
+    assert_eq!(rule(fapi(), &login("x")), AcrRule::IfPresent);
+    assert_eq!(rule(builder(), &asked), AcrRule::IfPresent);
+}
+
+/// REQ-FAPI-18
+#[test]
+fn a_fapi_request_says_nothing_of_a_device_that_is_not_the_clients() {
+    let with = |name: &str| login("x").unique_context().header(name, "1");
+    for name in ["x-fapi-customer-ip-address", "X-FAPI-Auth-Date"] {
+        assert_eq!(refused_by(fapi(), &with(name)).as_deref(), Some(name));
+        assert_eq!(refused(&with(name)), None);
+    }
+    assert_eq!(refused_by(fapi(), &with("x-fapi-interaction-id")), None);
+}
+
+/// REQ-AREQ-28
+/// REQ-FAPI-07
+#[test]
+fn extra_parameters_that_are_no_text_are_sent_as_their_json() {
+    let request = login("x").extra_json("request_context", json!({"device": "terminal"})).extra_json("max_age", 60);
+    let expected = pairs(&[
+        ("scope", "openid"),
+        ("login_hint", "x"),
+        ("request_context", r#"{"device":"terminal"}"#),
+        ("max_age", "60"),
+    ]);
+    assert_eq!(sent(&request), expected);
+    let expectations = request.effective_expectations(&builder().build().unwrap());
+    assert_eq!(expectations.max_age, Some(Duration::from_secs(60)));
+    assert_refused(&login("x").extra_json("a", Value::Null), "a");
+    assert_refused(&login("x").extra_json("scope", json!(["a"])), "scope");
+}
+
+#[test]
+fn a_saved_request_is_the_same_request() {
+    let request = login("x")
+        .binding_message("W4SCT")
+        .extra("a", "b")
+        .extra_json("c", json!({"d": [1, null]}))
+        .unique_context()
+        .resource("urn:b");
+    let saved = serde_json::to_vec(&SavedRequest::save(&request)).unwrap();
+    let again = serde_json::from_slice::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
+    assert_eq!(sent(&again), sent(&request));
+    assert!(again.unique_context);
 }

@@ -351,6 +351,7 @@ mod tests {
     /// OPM-ACK-03
     /// OPM-ACK-05
     /// OPM-ACK-06
+    /// REQ-SIGN-21
     #[test]
     fn every_registered_code_is_told_apart_whatever_the_status() {
         use ErrorCode as Code;

@@ -9,6 +9,10 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
+mod fapi;
+mod mutual_tls;
+mod signed;
+
 use super::{
     testing::{ISSUER, builder, builder_from, metadata, private_key_jwt},
     *,

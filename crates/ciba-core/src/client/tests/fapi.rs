@@ -1,0 +1,262 @@
+//! What the FAPI-CIBA profile cannot be talked into.
+
+use super::*;
+use crate::profile::FapiCiba;
+
+const EDITIONS: [FapiCiba; 3] = [FapiCiba::Id1, FapiCiba::Draft03OnFapi1, FapiCiba::Draft03OnFapi2];
+
+/// An RSA key of 1024 bits, made with OpenSSL.
+const SHORT_N: &str = concat!(
+    "3KyUAmNiyLnJSjnZ41dIVEXdKe5Ktns8jwyC8zOApbF63CCFKE31QdrjDlTmx6dA9iem0k9SoGp60mnQFhSbK_L2AQgPFZ58eeU1",
+    "bzBvL5hqgBUO7jLC0a_66T83iv1NeEUN53QPJlP74vh5RQy6VQFH_hysnxek5zHkKF3wkkU",
+);
+/// One of 2048 bits.
+const LONG_N: &str = concat!(
+    "lkrWPnEUt2neu36FEd-WQbJd2XsabY3rfKq1WTMNKfDzLERsPnoOURCsbW2xNevvOXUSaHJ-f1_mDRUPmlLCWHzf4zAGSJL0x0aN",
+    "iA8v7CBU-lptI9jBf2Sqp20vodguvh7jSG7iXm9FwVsPJxIm_GmKX7XsHRoPoWbzAvpnRqVPnNd4NKpIs62NkXpr8nmEx7rmhjwg",
+    "6PXxM_rvyGtCbZh-OvP3ZqgQo7t2QhxiszQ8Hg2EQs9r4IwbacuwZd1bpsN-36oXkVw3sLD56euMl9p28fdjrcbPT-YAju1RQamk",
+    "Ht0XMpCKEJk0r7E3fa7Q3k_C4qTrN4dBhpFA5KucGQ",
+);
+
+fn provider(changes: Value) -> ProviderMetadata {
+    let mut document = json!({
+        "backchannel_token_delivery_modes_supported": ["poll", "ping", "push"],
+        "backchannel_authentication_request_signing_alg_values_supported": ["PS256", "ES256", "RS256", "EdDSA"],
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    with(document)
+}
+
+/// A configuration that every edition takes.
+fn sound(edition: FapiCiba) -> ClientConfigBuilder {
+    from(provider(json!({})), edition)
+}
+
+fn from(provider: ProviderMetadata, edition: FapiCiba) -> ClientConfigBuilder {
+    builder_from(provider)
+        .profile(Profile::FapiCiba(edition))
+        .id_token_algorithm(JwsAlgorithm::Ps256)
+        .signed_requests(JwsAlgorithm::Ps256, Some("key-1".into()))
+        .certificate_bound_tokens()
+}
+
+fn pinged(builder: ClientConfigBuilder) -> ClientConfigBuilder {
+    builder.delivery(DeliveryMode::Ping).notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
+}
+
+/// Every edition refuses it, for one reason that names this clause.
+#[track_caller]
+fn assert_breaks(spoil: impl Fn(ClientConfigBuilder) -> ClientConfigBuilder, member: &str, clause: &str) {
+    for edition in EDITIONS {
+        assert_one_breach(spoil(sound(edition)), member, clause);
+        assert_eq!(findings(spoil(sound(edition)).profile(Profile::Plain)), [], "the plain profile minds");
+    }
+}
+
+#[track_caller]
+fn assert_one_breach(builder: ClientConfigBuilder, member: &str, clause: &str) {
+    match only_finding(builder) {
+        ConfigError::Profile { member: found, clause: named, .. } => assert_eq!((found, named), (member, clause)),
+        other => panic!("{other}"),
+    }
+}
+
+/// REQ-FAPI-02
+/// REQ-FAPI-09
+/// REQ-FAPI-10
+#[test]
+fn what_the_profile_allows_is_built() {
+    for edition in EDITIONS {
+        assert_eq!(findings(sound(edition)), []);
+        assert_eq!(findings(pinged(sound(edition))), []);
+        for auth in [ClientAuth::TlsClientAuth, ClientAuth::SelfSignedTlsClientAuth, private_key_jwt()] {
+            assert_eq!(findings(sound(edition).client_auth(auth)), []);
+        }
+        for algorithm in [JwsAlgorithm::Es256, JwsAlgorithm::Ps256] {
+            let builder = sound(edition).id_token_algorithm(algorithm).signed_requests(algorithm, None);
+            assert_eq!(findings(builder.client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None })), []);
+        }
+        let config = sound(edition).build().unwrap();
+        assert_eq!(config.profile(), Profile::FapiCiba(edition));
+    }
+}
+
+/// REQ-FAPI-10
+#[test]
+fn fapi_cannot_be_talked_into_rs256() {
+    const CLAUSE: &str = "FAPI-CIBA 7.10";
+    for edition in EDITIONS {
+        for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
+            let is_allowed = edition.algorithms().contains(&algorithm);
+            for (builder, member) in [
+                (
+                    sound(edition).client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None }),
+                    "token_endpoint_auth_signing_alg",
+                ),
+                (
+                    sound(edition)
+                        .signed_requests(algorithm, None)
+                        .dangerously_ignore_metadata(MetadataRule::RequestAlgorithm),
+                    "backchannel_authentication_request_signing_alg",
+                ),
+                (sound(edition).id_token_algorithm(algorithm), "id_token_signed_response_alg"),
+            ] {
+                let found = findings(builder);
+                let breach = found.iter().any(|error| {
+                    matches!(error, ConfigError::Profile { member: named, clause: CLAUSE, .. } if *named == member)
+                });
+                assert_eq!(breach, !is_allowed, "{algorithm} {member} {found:?}");
+            }
+        }
+    }
+    let eddsa = |edition: FapiCiba| edition.algorithms().contains(&JwsAlgorithm::EdDsa);
+    assert_eq!(EDITIONS.map(eddsa), [false, false, true]);
+    assert!(EDITIONS.iter().all(|edition| !edition.algorithms().contains(&JwsAlgorithm::Rs256)));
+}
+
+/// REQ-FAPI-03
+#[test]
+fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it() {
+    let unsigned = |edition| {
+        builder_from(provider(json!({})))
+            .profile(Profile::FapiCiba(edition))
+            .id_token_algorithm(JwsAlgorithm::Ps256)
+            .certificate_bound_tokens()
+    };
+    assert_one_breach(
+        unsigned(FapiCiba::Id1),
+        "backchannel_authentication_request_signing_alg",
+        "FAPI-CIBA 5.2.2 item 6",
+    );
+    assert_eq!(findings(unsigned(FapiCiba::Draft03OnFapi1)), []);
+    assert_eq!(findings(unsigned(FapiCiba::Draft03OnFapi2)), []);
+}
+
+/// REQ-FAPI-24
+#[test]
+fn fapi_cannot_be_talked_into_a_public_client() {
+    let public = |builder: ClientConfigBuilder| builder.client_auth(ClientAuth::None);
+    assert_breaks(public, "token_endpoint_auth_method", "FAPI-CIBA 5.2.2 item 1");
+}
+
+/// REQ-FAPI-09
+#[test]
+fn fapi_cannot_be_talked_into_a_client_secret() {
+    for auth in [
+        ClientAuth::ClientSecretBasic { secret: secret(64), encoding: BasicEncoding::Encoded },
+        ClientAuth::ClientSecretPost { secret: secret(64) },
+    ] {
+        let by_secret = |builder: ClientConfigBuilder| builder.client_auth(auth.clone());
+        assert_breaks(by_secret, "token_endpoint_auth_method", "FAPI1A 5.2.2 item 14");
+    }
+    let jwt = ClientAuth::ClientSecretJwt { secret: secret(64), algorithm: JwsAlgorithm::Hs256 };
+    let found = findings(sound(FapiCiba::Id1).client_auth(jwt));
+    assert_eq!(found.first().map(ConfigError::member), Some("token_endpoint_auth_method"), "{found:?}");
+}
+
+/// REQ-FAPI-01
+#[test]
+fn fapi_cannot_be_talked_into_push() {
+    let push = |builder| pinged(builder).delivery(DeliveryMode::Push);
+    assert_breaks(push, "backchannel_token_delivery_mode", "FAPI-CIBA 5.2.2 item 3");
+}
+
+/// REQ-FAPI-12
+#[test]
+fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
+    let key = |n: &str| json!({"kty": "RSA", "n": n, "e": "AQAB", "kid": "key-1"}).to_string();
+    assert_breaks(|builder| builder.public_key(key(SHORT_N)), "jwks", "FAPI1B 5.2.4");
+    assert_eq!(findings(sound(FapiCiba::Id1).public_key(key(LONG_N))), []);
+    let elliptic = sound(FapiCiba::Id1).signed_requests(JwsAlgorithm::Es256, Some("key-1".into()));
+    assert_eq!(findings(elliptic.public_key(EC)), []);
+}
+
+#[test]
+fn fapi_cannot_be_talked_into_an_http_endpoint() {
+    use crate::url::LoopbackHttp::DangerouslyAllowed;
+
+    const CLAUSE: &str = "FAPI1A 8.5";
+    let http = || Url::parse_with("http://127.0.0.1:9/x", DangerouslyAllowed).unwrap();
+    for edition in EDITIONS {
+        for member in ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri", "mtls_endpoint_aliases"] {
+            let mut provider = provider(json!({}));
+            match member {
+                "backchannel_authentication_endpoint" => provider.backchannel_authentication_endpoint = Some(http()),
+                "token_endpoint" => provider.token_endpoint = Some(http()),
+                "jwks_uri" => provider.jwks_uri = Some(http()),
+                _ => provider.mtls_endpoint_aliases.token_endpoint = Some(http()),
+            }
+            assert_eq!(findings(from(provider.clone(), edition).profile(Profile::Plain)), []);
+            assert_one_breach(from(provider, edition), member, CLAUSE);
+        }
+        let ping = pinged(sound(edition)).notification_endpoint(http());
+        assert_one_breach(ping, "backchannel_client_notification_endpoint", CLAUSE);
+        let issuer = Issuer::parse_with("http://127.0.0.1:9", DangerouslyAllowed).unwrap();
+        let mut provider = provider(json!({}));
+        provider.issuer = issuer;
+        assert_one_breach(from(provider, edition), "issuer", CLAUSE);
+    }
+}
+
+/// REQ-FAPI-13
+#[test]
+fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
+    for edition in EDITIONS {
+        let unbound = builder_from(provider(json!({})))
+            .profile(Profile::FapiCiba(edition))
+            .id_token_algorithm(JwsAlgorithm::Ps256)
+            .signed_requests(JwsAlgorithm::Ps256, None);
+        assert_one_breach(unbound, "tls_client_certificate_bound_access_tokens", "FAPI1A 5.2.2 items 5 and 6");
+    }
+}
+
+/// REQ-FAPI-15
+#[test]
+fn fapi_cannot_be_talked_into_another_audience_than_the_issuer() {
+    let other = || Audience::Text("https://op.example".into());
+    let clause = "FAPI2SP 5.3.3.1 item 5";
+    assert_breaks(|builder| builder.token_audience(other()), "token_audience", clause);
+    assert_breaks(|builder| builder.backchannel_audience(other()), "backchannel_audience", clause);
+    assert_breaks(|builder| builder.request_audience(other()), "request_audience", clause);
+}
+
+/// REQ-FAPI-16
+/// REQ-JWKS-23
+#[test]
+fn fapi_cannot_be_talked_into_metadata_that_was_not_discovered() {
+    let clause = "FAPI2SP 5.3.3.1 item 9";
+    let ours = || Url::parse("https://ours.example/x").unwrap();
+    let member = "backchannel_authentication_endpoint";
+    assert_breaks(|builder| builder.backchannel_endpoint(ours()), member, clause);
+    assert_breaks(|builder| builder.token_endpoint(ours()), "token_endpoint", clause);
+    assert_breaks(|builder| builder.jwks_uri(ours()), "jwks_uri", clause);
+    assert_breaks(ClientConfigBuilder::pinned_keys, "jwks_uri", clause);
+    let ignoring = |builder: ClientConfigBuilder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes);
+    assert_breaks(ignoring, "dangerously_ignore_metadata", clause);
+    assert_one_breach(from(metadata(), FapiCiba::Id1), "issuer", clause);
+}
+
+/// REQ-FAPI-04
+#[test]
+fn a_request_of_more_than_an_hour_is_built_in_no_profile() {
+    for profile in [Profile::Plain, Profile::FapiCiba(FapiCiba::Id1)] {
+        let lives = |seconds| sound(FapiCiba::Id1).profile(profile).request_lifetime(Duration::from_secs(seconds));
+        assert_eq!(findings(lives(3590)), []);
+        assert_eq!(only_finding(lives(3591)).member(), "request_lifetime");
+        assert_eq!(only_finding(lives(70 * 60)).member(), "request_lifetime");
+    }
+}
+
+#[test]
+fn tolerance_of_time_is_narrow() {
+    assert_breaks(|builder| builder.clock_skew(Duration::from_secs(61)), "clock_skew", "FAPI2SP 5.3.2.1 item 13");
+    assert_breaks(
+        |builder| builder.max_token_age(Duration::from_secs(601)),
+        "max_token_age",
+        "OIDC Core 3.1.3.7 item 10",
+    );
+    let widest = sound(FapiCiba::Id1).clock_skew(Duration::from_secs(60)).max_token_age(Duration::from_secs(600));
+    assert_eq!(findings(widest), []);
+}
