@@ -21,6 +21,8 @@ pub enum Profile {
 /// asked for has to come back; and every request has a binding message, `authorization_details` or the caller's word that
 /// it is unique ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
 ///
+/// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 texts behind the editions.
+///
 /// | | signed requests | algorithms |
 /// |---|---|---|
 /// | [`Self::Id1`] | always | PS256, ES256 |

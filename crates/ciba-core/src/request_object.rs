@@ -83,7 +83,7 @@ pub(crate) fn unsigned(
             ParameterValue::Seconds(seconds) if numeric_expiry => claims.number(name, *seconds),
             ParameterValue::Seconds(seconds) => claims.text(name, &alloc::format!("{seconds}")),
             ParameterValue::Json(json) => claims.json(name, json),
-            ParameterValue::Texts(texts) => match texts.as_slice() {
+            ParameterValue::Texts(texts) => match texts {
                 [text] => claims.text(name, text),
                 texts => claims.json(name, &serde_json::to_string(texts).unwrap_or_default()),
             },

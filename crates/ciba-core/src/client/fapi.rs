@@ -40,6 +40,9 @@ impl ClientConfigBuilder {
         if self.id_token.skew > WIDEST_SKEW {
             broken("clock_skew", "FAPI2SP 5.3.2.1 item 13", "it is more than 60 s");
         }
+        if self.policy.assume_bearer {
+            broken("assume_bearer", "RFC 6749 5.1", "a token response has to say its token_type");
+        }
         if self.id_token.max_age > OLDEST_TOKEN {
             broken("max_token_age", "OIDC Core 3.1.3.7 item 10", "it is more than 600 s");
         }
@@ -82,10 +85,14 @@ impl ClientConfigBuilder {
             ),
             ("id_token_signed_response_alg", Some(self.id_token.algorithm)),
         ];
+        let clause = match edition {
+            FapiCiba::Id1 | FapiCiba::Draft03OnFapi1 => "FAPI-CIBA 7.10",
+            FapiCiba::Draft03OnFapi2 => "FAPI2SP 5.4.1",
+        };
         for (member, algorithm) in used {
             if algorithm.is_some_and(|algorithm| !edition.algorithms().contains(&algorithm)) {
                 let reason = "only PS256 and ES256 are allowed, and EdDSA on FAPI 2";
-                findings.push(ConfigError::Profile { member, clause: "FAPI-CIBA 7.10", reason });
+                findings.push(ConfigError::Profile { member, clause, reason });
             }
         }
     }

@@ -188,15 +188,22 @@ impl AuthRequest {
         Ok(())
     }
 
-    /// A FAPI request is told from every other, or says something that both devices show (REQ-FAPI-05).
+    /// A FAPI request is told from every other, or says something that both devices show (REQ-FAPI-05); and it is one of
+    /// OpenID Connect.
     fn check_context(&self, config: &ClientConfig) -> Result<(), RequestError> {
-        let has_context = self.shown_binding_message().is_some() || self.has_details() || self.unique_context;
+        let broken = |clause, reason| Err(RequestError::Profile { clause, reason });
         match config.profile {
-            Profile::FapiCiba(_) if !has_context => Err(RequestError::Profile {
-                clause: "FAPI-CIBA 5.2.2 item 2",
-                reason: "it has neither a binding message nor authorization_details, and is not stated to be unique",
-            }),
-            Profile::Plain | Profile::FapiCiba(_) => Ok(()),
+            Profile::Plain => Ok(()),
+            Profile::FapiCiba(_) if !self.openid => broken("CIBA 7.1", "it does not ask for openid"),
+            Profile::FapiCiba(_)
+                if self.shown_binding_message().is_none() && !self.has_details() && !self.unique_context =>
+            {
+                broken(
+                    "FAPI-CIBA 5.2.2 item 2",
+                    "it has neither a binding message nor authorization_details, and is not stated to be unique",
+                )
+            }
+            Profile::FapiCiba(_) => Ok(()),
         }
     }
 

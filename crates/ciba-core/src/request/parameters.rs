@@ -1,6 +1,11 @@
 //! The one list of what a request says, from which both the form and the claims of a signed request are made.
 
-use alloc::{borrow::Cow, format, string::ToString as _, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
 
 use serde_json::Value;
 
@@ -16,7 +21,7 @@ pub(crate) enum ParameterValue<'a> {
     /// JSON text.
     Json(Cow<'a, str>),
     /// A parameter that may be repeated (RFC 8707 2.1).
-    Texts(&'a Vec<alloc::string::String>),
+    Texts(&'a [String]),
 }
 
 impl ParameterValue<'_> {

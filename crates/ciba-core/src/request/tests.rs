@@ -487,6 +487,8 @@ fn a_fapi_request_is_told_from_every_other() {
     ] {
         assert_eq!(refused_by(fapi(), &said), None);
     }
+    let plain_oauth = login("x").without_openid().scope("payments").binding_message("W4SCT");
+    assert_eq!(refused_by(fapi(), &plain_oauth).as_deref(), Some("CIBA 7.1"));
     let error = login("x").check(&fapi().build().unwrap(), NOW).unwrap_err();
     assert!(error.to_string().contains(CLAUSE), "{error}");
     assert_eq!(sent(&login("x").unique_context()), sent(&login("x")));

@@ -86,8 +86,8 @@ fn what_the_profile_allows_is_built() {
 /// REQ-FAPI-10
 #[test]
 fn fapi_cannot_be_talked_into_rs256() {
-    const CLAUSE: &str = "FAPI-CIBA 7.10";
     for edition in EDITIONS {
+        let clause = if edition == FapiCiba::Draft03OnFapi2 { "FAPI2SP 5.4.1" } else { "FAPI-CIBA 7.10" };
         for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
             let is_allowed = edition.algorithms().contains(&algorithm);
             for (builder, member) in [
@@ -105,7 +105,8 @@ fn fapi_cannot_be_talked_into_rs256() {
             ] {
                 let found = findings(builder);
                 let breach = found.iter().any(|error| {
-                    matches!(error, ConfigError::Profile { member: named, clause: CLAUSE, .. } if *named == member)
+                    matches!(error, ConfigError::Profile { member: named, clause: broken, .. }
+                        if (*named, *broken) == (member, clause))
                 });
                 assert_eq!(breach, !is_allowed, "{algorithm} {member} {found:?}");
             }
@@ -236,6 +237,12 @@ fn fapi_cannot_be_talked_into_metadata_that_was_not_discovered() {
     let ignoring = |builder: ClientConfigBuilder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes);
     assert_breaks(ignoring, "dangerously_ignore_metadata", clause);
     assert_one_breach(from(metadata(), FapiCiba::Id1), "issuer", clause);
+}
+
+#[test]
+fn fapi_cannot_be_talked_into_guessing_the_type_of_a_token() {
+    let policy = || Policy { assume_bearer: true, ..Policy::default() };
+    assert_breaks(|builder| builder.policy(policy()), "assume_bearer", "RFC 6749 5.1");
 }
 
 /// REQ-FAPI-04
