@@ -48,8 +48,13 @@ pub struct ProviderConfig {
     pub notification_retries: u32,
     /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
     pub clock_tolerance: Duration,
-    /// How many ids stay known after their end, as expired or redeemed. They are forgotten after this time. 600 s.
+    /// How long transactions and access tokens stay known after their end, as expired or redeemed. 600 s. Afterwards they
+    /// are forgotten, and whoever uses them uses one that was never given out.
     pub memory: Duration,
+    /// How many of each are known at most: requests with their bodies, transactions, access tokens. 20,000, and never
+    /// less than 1. The oldest are forgotten first; transactions only when they are over, and while there are so many that
+    /// go on, authentication requests are answered with 503. What the judge found is never forgotten.
+    pub record_limit: usize,
     /// Where ids and tokens come from: equal seeds give equal values. They are predictable and protect nothing.
     pub seed: u64,
 }
@@ -80,6 +85,7 @@ impl ProviderConfig {
             notification_retries: 0,
             clock_tolerance: Duration::from_secs(10),
             memory: Duration::from_secs(600),
+            record_limit: 20_000,
             seed: 1,
         }
     }

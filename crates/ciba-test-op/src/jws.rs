@@ -53,6 +53,16 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
             IdTokenEdit::SetTime(name, offset) => {
                 _ = claims.insert(name.clone(), issued.saturating_add_signed(*offset).into());
             }
+            IdTokenEdit::Append(name, text) => {
+                if let Some(Value::String(value)) = claims.get_mut(name) {
+                    value.push_str(text);
+                }
+            }
+            IdTokenEdit::Array(name, more) => {
+                let first = claims.remove(name).into_iter();
+                let all: Vec<Value> = first.chain(more.iter().map(|text| text.as_str().into())).collect();
+                claims.insert(name.clone(), all.into());
+            }
             IdTokenEdit::Remove(name) => _ = claims.remove(name),
             IdTokenEdit::RawClaims(text) => raw_claims.push_str(text),
             IdTokenEdit::Algorithm(algorithm) => {

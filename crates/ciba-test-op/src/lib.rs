@@ -2,6 +2,7 @@
 mod backend;
 mod client;
 mod config;
+mod date;
 pub mod faults;
 mod form;
 mod ids;

@@ -173,6 +173,8 @@ impl ScriptedAnswer {
 pub struct Amendment {
     /// Members of the JSON object to set; existing ones keep their place.
     pub set: Vec<(String, Value)>,
+    /// Text put behind members that are text: a slash behind `issuer`.
+    pub append_to: Vec<(String, String)>,
     /// Members to leave out.
     pub remove: Vec<String>,
     /// Raw text put behind the opening brace, for duplicate members and numbers no serializer writes: `"expires_in":1e3,`.
@@ -200,6 +202,13 @@ impl Amendment {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.set.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Puts text behind a member that is text.
+    #[must_use]
+    pub fn append_to(mut self, name: &str, text: &str) -> Self {
+        self.append_to.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -261,6 +270,10 @@ pub enum IdTokenEdit {
     Set(String, Value),
     /// Sets a claim to the instant of issue moved by so many seconds.
     SetTime(String, i64),
+    /// Puts text behind a claim that is text, as it stands by then: a slash behind `iss`.
+    Append(String, String),
+    /// Makes an array of a claim: what it is by then, and these behind it (`aud` as a list).
+    Array(String, Vec<String>),
     /// Leaves a claim out.
     Remove(String),
     /// Raw text put behind the opening brace of the claims, for duplicates and odd numbers.
@@ -304,6 +317,18 @@ impl IdTokenEdit {
     #[must_use]
     pub fn set_time(claim: &str, offset_seconds: i64) -> Self {
         Self::SetTime(claim.to_owned(), offset_seconds)
+    }
+
+    /// Puts text behind a claim that is text.
+    #[must_use]
+    pub fn append(claim: &str, text: &str) -> Self {
+        Self::Append(claim.to_owned(), text.to_owned())
+    }
+
+    /// Makes an array of a claim, with more members behind it.
+    #[must_use]
+    pub fn array(claim: &str, more: &[&str]) -> Self {
+        Self::Array(claim.to_owned(), more.iter().map(|&text| text.to_owned()).collect())
     }
 
     /// Leaves a claim out.

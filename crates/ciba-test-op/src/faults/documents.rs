@@ -32,6 +32,12 @@ fn metadata() -> Vec<Fault> {
             "metadata of another issuer",
             set("issuer", json!("https://op.example/x")),
         ),
+        fault(
+            "discovery-slash-issuer",
+            "F-01",
+            "metadata of the issuer with a slash more",
+            amend(Amendment::new().append_to("issuer", "/")),
+        ),
         fault("discovery-no-issuer", "F-01", "metadata without issuer", remove("issuer")),
         fault(
             "discovery-http-endpoint",

@@ -28,9 +28,13 @@ fn claims() -> Vec<Fault> {
     let remove = |name, summary, claim| one(name, "F-18", summary, IdTokenEdit::remove(claim));
     vec![
         set("id-token-other-iss", "iss is another issuer", "iss", json!("https://op.example/x")),
+        one("id-token-slash-iss", "F-18", "iss with a slash more", IdTokenEdit::append("iss", "/")),
         remove("id-token-no-iss", "no iss", "iss"),
         set("id-token-other-aud", "aud is another client", "aud", json!("another-client")),
         remove("id-token-no-aud", "no aud", "aud"),
+        one("id-token-list-aud", "F-18", "aud is an array of the client", IdTokenEdit::array("aud", &[])),
+        one("id-token-wider-aud", "F-18", "aud names a stranger too", IdTokenEdit::array("aud", &["another-client"])),
+        set("id-token-foreign-aud", "aud is an array of a stranger", "aud", json!(["another-client"])),
         set("id-token-empty-aud", "aud is an empty array", "aud", json!([])),
         set("id-token-number-aud", "aud is an array of numbers", "aud", json!([1, null])),
         remove("id-token-no-sub", "no sub", "sub"),

@@ -104,10 +104,15 @@ impl ScriptedAnswer {
 
 fn amend(response: Response, amendment: &Amendment) -> Response {
     let mut body = response.body.expose().to_vec();
-    let changes_members = !amendment.set.is_empty() || !amendment.remove.is_empty();
+    let changes_members = !amendment.set.is_empty() || !amendment.append_to.is_empty() || !amendment.remove.is_empty();
     if changes_members && let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) {
         for (name, value) in &amendment.set {
             members.insert(name.clone(), value.clone());
+        }
+        for (name, text) in &amendment.append_to {
+            if let Some(Value::String(value)) = members.get_mut(name) {
+                value.push_str(text);
+            }
         }
         for name in &amendment.remove {
             members.remove(name);

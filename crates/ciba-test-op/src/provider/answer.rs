@@ -2,7 +2,7 @@
 
 use ciba_core::{Response, Timestamp};
 
-use super::{Held, Provider, acts::Acts, hint_of, token::Outcome, transaction};
+use super::{Held, Provider, acts::Acts, token::Outcome, transaction};
 use crate::message::{ExchangeId, Incoming, Reply};
 
 impl Provider {
@@ -28,6 +28,7 @@ impl Provider {
         if let Some(mut record) = record {
             let lifetime = record.expires.since(record.started);
             record.pace = transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
+            record.asked = id;
             if let Some(exchange) = self.exchange(id) {
                 exchange.transaction = Some(record.number);
             }
@@ -36,7 +37,7 @@ impl Provider {
             self.revision += 1;
         }
         if acts.lose_the_answer() {
-            self.lost_requests.extend(hint_of(request));
+            self.lose(request, now);
         }
         self.leave(id, acts, response, now)
     }

@@ -23,6 +23,15 @@ enum Offered<'a> {
     Nothing,
 }
 
+/// A `jti` that came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Used {
+    /// When its assertion expires, in Unix seconds.
+    until: u64,
+    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still takes the assertion.
+    unseen: bool,
+}
+
 impl Provider {
     /// The client that sent the request, or why there is none (OP-08 to OP-13).
     pub(super) fn authenticate(
@@ -160,11 +169,21 @@ impl Provider {
         if !self.audience_fits(client.audience, assertion.claims.get("aud"), endpoint) {
             return fail(Rule::AssertionAudience, "the assertion is for another audience");
         }
-        self.assertions.retain(|_, until| *until > seconds);
-        if self.assertions.insert((client.id.clone(), jti.to_owned()), expires).is_some() {
-            return fail(Rule::AssertionReplay, "the assertion's jti was used before");
+        self.assertions.retain(|_, used| used.until > seconds);
+        let key = (client.id.clone(), jti.to_owned());
+        match self.assertions.get_mut(&key) {
+            None => {
+                self.assertions.insert(key, Used { until: expires, unseen: self.unseen });
+                Ok(())
+            }
+            // The provider never saw the first one and takes this; the client could not know.
+            Some(used) if used.unseen => {
+                used.unseen = self.unseen;
+                self.broke(Rule::AssertionReplay, "the assertion's jti was sent before, in a request that was lost");
+                Ok(())
+            }
+            Some(_) => fail(Rule::AssertionReplay, "the assertion's jti was used before"),
         }
-        Ok(())
     }
 
     fn audience_fits(&self, mode: AudienceMode, audience: Option<&Value>, endpoint: Endpoint) -> bool {

@@ -17,7 +17,7 @@ use crate::{
     ids::Ids,
     judge::Rule,
     jws,
-    message::{Endpoint, Incoming},
+    message::{Endpoint, ExchangeId, Incoming},
     script::{Decision, Script},
 };
 
@@ -65,7 +65,10 @@ impl Provider {
         let notification_token = self.notification_token(&client, &parameters)?;
         let found = self.find(&parameters, hint, &client)?;
         let terms = self.terms(&parameters, details.as_ref(), requested)?;
-        if self.lost_requests.iter().any(|lost| lost == hint) {
+        if !self.has_room(now) {
+            return Err(Refusal::error(503, "temporarily_unavailable", "too many authentications are going on"));
+        }
+        if self.lost_requests.iter().any(|(lost, until)| lost == hint && now < *until) {
             let reason = "the answer to the last request for this person was lost; the person is asked twice";
             self.broke(Rule::RepeatedAuthenticationRequest, reason);
         }
@@ -94,11 +97,13 @@ impl Provider {
         let decides = now.saturating_add(terms.interval.unwrap_or(USUAL_INTERVAL).saturating_mul(pending));
         let acr = parameters.get("acr_values").and_then(|values| values.split(' ').next()).map(str::to_owned);
         let record = Record {
-            number: self.transactions.len() + 1,
+            number: self.transactions.begun() + 1,
+            asked: ExchangeId(0),
             auth_req_id,
             subject: found.subject,
             name: found.name,
             hint: hint.to_owned(),
+            scope: parameters.get("scope").unwrap_or_default().to_owned(),
             acr,
             offline: self.config.personality == Personality::Generic
                 && parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),

@@ -7,21 +7,22 @@ mod backchannel;
 mod documents;
 mod notify;
 mod parts;
+mod records;
 mod token;
 mod transaction;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use ciba_core::{Issuer, LoopbackHttp, Response, Timestamp};
-use serde_json::Value;
 
 use self::{
     acts::Acts,
     documents::Keys,
     parts::{Parameters, Refusal},
+    records::{AccessToken, Records},
     token::Outcome,
     transaction::Record,
 };
@@ -51,19 +52,25 @@ pub struct Provider {
     hint_scripts: Vec<(String, Script)>,
     /// Messages of each endpoint since the script was given.
     counts: BTreeMap<Endpoint, u32>,
-    transactions: Vec<Record>,
+    transactions: Records,
     /// The `jti` of every assertion, until it expires.
-    assertions: HashMap<(String, String), u64>,
-    access_tokens: Vec<(String, String)>,
-    /// Hints of authentication requests whose answer never left.
-    lost_requests: Vec<String>,
+    assertions: HashMap<(String, String), authenticate::Used>,
+    access_tokens: VecDeque<AccessToken>,
+    /// Hints of authentication requests whose answer never left, and when they are forgotten.
+    lost_requests: VecDeque<(String, Timestamp)>,
+    /// Whether the request being answered never reaches the provider, only the judge.
+    unseen: bool,
     /// Whether the token request being answered came before its time.
     too_early_now: bool,
     exchanges: Vec<Exchange>,
+    /// How many requests each endpoint saw.
+    seen: BTreeMap<Endpoint, usize>,
     violations: Vec<Violation>,
     notified: Vec<Notified>,
     held: HashMap<ExchangeId, Held>,
     revision: u64,
+    /// When what is over was looked through last.
+    forgot: Timestamp,
 }
 
 /// An answer that has not left yet.
@@ -102,16 +109,19 @@ impl Provider {
             script: Script::new(),
             hint_scripts: Vec::new(),
             counts: BTreeMap::new(),
-            transactions: Vec::new(),
+            transactions: Records::default(),
             assertions: HashMap::new(),
-            access_tokens: Vec::new(),
-            lost_requests: Vec::new(),
+            access_tokens: VecDeque::new(),
+            lost_requests: VecDeque::new(),
+            unseen: false,
             too_early_now: false,
             exchanges: Vec::new(),
+            seen: BTreeMap::new(),
             violations: Vec::new(),
             notified: Vec::new(),
             held: HashMap::new(),
             revision: 0,
+            forgot: Timestamp::from_unix_secs(0),
             config: ProviderConfig { clients: Vec::new(), ..config.clone() },
         };
         config.clients.into_iter().try_for_each(|client| provider.register(client))?;
@@ -190,7 +200,9 @@ impl Provider {
     pub fn begin(&mut self, request: impl Into<Incoming>, now: Timestamp) -> (ExchangeId, Reply) {
         let request = request.into();
         let endpoint = self.endpoint_at(&request.path);
-        let id = ExchangeId(u64::try_from(self.exchanges.len()).unwrap_or(u64::MAX) + 1);
+        self.forget(now);
+        let id = ExchangeId(self.exchanges.last().map_or(1, |last| last.id.0 + 1));
+        *self.seen.entry(endpoint).or_default() += 1;
         self.exchanges.push(Exchange {
             id,
             endpoint,
@@ -269,7 +281,7 @@ impl Provider {
         self.revision
     }
 
-    /// Every transaction, in the order they began.
+    /// Every transaction that is known, in the order they began: until [`ProviderConfig::memory`] after their end.
     #[must_use]
     pub fn transactions(&self, now: Timestamp) -> Vec<Transaction> {
         self.transactions.iter().map(|record| record.public(now)).collect()
@@ -309,7 +321,8 @@ impl Provider {
         true
     }
 
-    /// Every request, in the order they came.
+    /// Every request, in the order they came. The oldest are forgotten when there are more than
+    /// [`ProviderConfig::record_limit`]; what was wrong with them is not.
     #[must_use]
     pub fn exchanges(&self) -> &[Exchange] {
         &self.exchanges
@@ -324,15 +337,12 @@ impl Provider {
     /// What there is to say about the client at the end of a run.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut requests: BTreeMap<Endpoint, usize> = BTreeMap::new();
-        for exchange in self.exchanges.iter().filter(|exchange| exchange.endpoint != Endpoint::Phone) {
-            *requests.entry(exchange.endpoint).or_default() += 1;
-        }
+        let seen = self.seen.iter().filter(|(endpoint, _)| **endpoint != Endpoint::Phone);
         Report {
             violations: self.violations.clone(),
-            requests: requests.into_iter().collect(),
-            transactions: self.transactions.len(),
-            redeemed: self.transactions.iter().filter(|record| record.has_tokens_out()).count(),
+            requests: seen.map(|(endpoint, count)| (*endpoint, *count)).collect(),
+            transactions: self.transactions.begun(),
+            redeemed: self.transactions.redeemed(),
         }
     }
 
@@ -343,6 +353,7 @@ impl Provider {
         if request.query.is_some() && !matches!(endpoint, Endpoint::Phone | Endpoint::Unknown) {
             self.broke(Rule::ParametersInUrl, "there are parameters in the URL");
         }
+        self.unseen = acts.drop_before;
         if acts.drop_before || acts.hold_forever {
             self.judge_only(id, endpoint, request, now);
         }
@@ -368,7 +379,7 @@ impl Provider {
                     _ if is_document && request.method != "GET" => self.refused(&Refusal::method("GET")),
                     Endpoint::Discovery => self.metadata(),
                     Endpoint::KeySet => self.key_set(&acts),
-                    Endpoint::UserInfo => self.user_info(request).unwrap_or_else(|refusal| self.refused(&refusal)),
+                    Endpoint::UserInfo => self.user_info(request, now).unwrap_or_else(|refusal| self.refused(&refusal)),
                     Endpoint::Trap => {
                         self.broke(Rule::Trap, "only a followed redirect or key URL leads here");
                         Refusal::error(404, "not_found", "a trap").response()
@@ -396,7 +407,7 @@ impl Provider {
             },
             Endpoint::Backchannel => {
                 let refusal = self.backchannel(request, now).err();
-                self.lost_requests.extend(hint_of(request));
+                self.lose(request, now);
                 refusal
             }
             _ => None,
@@ -455,7 +466,7 @@ impl Provider {
     fn transaction_of(&self, request: &Incoming) -> Option<usize> {
         let parameters = Parameters::read(request).ok()?;
         let id = parameters.get("auth_req_id")?;
-        self.transactions.iter().position(|record| record.auth_req_id == id)
+        self.transactions.position(|record| record.auth_req_id == id)
     }
 
     fn refused(&mut self, refusal: &Refusal) -> Response {
@@ -471,28 +482,6 @@ impl Provider {
             let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
             self.violations.push(Violation { rule, exchange, endpoint, at, reason: reason.to_owned() });
         }
-    }
-
-    /// Writes down what became of a request.
-    fn note(&mut self, id: ExchangeId, reply: &Reply) {
-        let Some(exchange) = self.exchange(id) else { return };
-        let response = match reply {
-            Reply::Answer(response) | Reply::Drip { response, .. } | Reply::Endless(response) => Some(response),
-            Reply::DropInside { .. } | Reply::Drop => {
-                exchange.lost = true;
-                None
-            }
-            Reply::Hold { .. } => None,
-        };
-        let Some(response) = response else { return };
-        exchange.status = Some(response.status);
-        let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
-        exchange.error = body["error"].as_str().map(str::to_owned);
-    }
-
-    fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
-        let at = usize::try_from(id.0.checked_sub(1)?).ok()?;
-        self.exchanges.get_mut(at)
     }
 }
 

@@ -88,6 +88,11 @@ impl Record {
         }
     }
 
+    /// Whether a notification of it is on its way.
+    pub(super) fn is_to_be_told(&self) -> bool {
+        self.plans.iter().any(|plan| plan.due.is_some())
+    }
+
     /// Whether the client has tokens of it, as far as the provider knows.
     pub(super) fn has_tokens_out(&self) -> bool {
         self.redeemed || self.delivered == Some(true) && self.pushed.is_some()
@@ -105,7 +110,7 @@ impl Provider {
     pub fn notifications(&mut self, now: Timestamp) -> Vec<Outbound> {
         self.settle(now);
         let mut due = Vec::new();
-        for (at, record) in self.transactions.iter_mut().enumerate() {
+        for (at, record) in self.transactions.places_mut() {
             let is_due = |plan: &mut Plan| plan.due.is_some_and(|due| due <= now);
             due.extend(record.plans.extract_if(.., is_due).map(|plan| (at, plan)));
         }
@@ -175,7 +180,7 @@ impl Provider {
 
     /// Lets every decision show whose time has come.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        for record in &mut self.transactions {
+        for (_, record) in self.transactions.places_mut() {
             let Some((at, decision)) = record.scheduled.filter(|(at, _)| *at <= now) else { continue };
             record.scheduled = None;
             if record.decided.is_none() && at < record.expires {
@@ -342,8 +347,7 @@ impl Provider {
             (Expected::Refused, _) => (Rule::NotificationAnswer, "a malformed notification was not refused"),
             (Expected::NoMatter, _) => (Rule::NotificationAnswer, "a notification led to a server error"),
         };
-        let begun = self.exchanges.iter().find(|exchange| exchange.transaction == Some(number));
-        let Some(exchange) = begun.map(|exchange| exchange.id) else { return };
+        let Some(exchange) = self.transactions.get(number - 1).map(|record| record.asked) else { return };
         let (rule, reason) = (broken.0, format!("{}, but with {status}", broken.1));
         self.violations.push(Violation { rule, exchange, endpoint: Endpoint::Notification, at: now, reason });
     }

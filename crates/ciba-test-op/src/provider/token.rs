@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 use super::{
     Provider,
     parts::{Parameters, Refusal, answer},
+    records::AccessToken,
     transaction::{Record, TransactionState},
 };
 use crate::{
     config::{Personality, TooEarly},
+    date,
     judge::Rule,
     jws::{self, Draft},
     message::{Endpoint, ExchangeId, Incoming},
@@ -47,7 +49,7 @@ impl Provider {
         let auth_req_id = parameters.get("auth_req_id");
         let auth_req_id = auth_req_id.ok_or_else(|| Refusal::bad(Rule::AuthReqId, "auth_req_id is missing"))?;
         let owned = |record: &Record| record.auth_req_id == auth_req_id && record.client.id == client.id;
-        let Some(at) = self.transactions.iter().position(owned) else {
+        let Some(at) = self.transactions.position(owned) else {
             return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
         };
         let broken = self.transactions[at].pace.arrive(id, now);
@@ -152,7 +154,8 @@ impl Provider {
         if let Some(refresh_token) = refresh_token {
             body["refresh_token"] = refresh_token.into();
         }
-        self.access_tokens.push((access_token, record.subject.clone()));
+        let until = now.saturating_add(self.config.access_token_lifetime);
+        self.hand_out(AccessToken { token: access_token, subject: record.subject.clone(), until });
         body
     }
 
@@ -180,19 +183,24 @@ impl Provider {
                 let acr = record.acr.clone().unwrap_or_default();
                 let number = record.hint.strip_prefix("sub:ssn:").unwrap_or_default();
                 let (given, family) = record.name.rsplit_once(' ').unwrap_or((&record.name, ""));
-                let norwegian = acr.contains(":no:");
+                let (norwegian, freja) = (acr.contains(":no:"), acr.ends_with(":frejaid"));
+                let scheme = match (norwegian, freja) {
+                    (true, _) => "nobankid-oidc",
+                    (false, true) => "sefrejaid",
+                    (false, false) => "sebankid",
+                };
                 set("nbf", issued.into());
-                set("identityscheme", if norwegian { "nobankid-oidc" } else { "sebankid" }.into());
+                set("identityscheme", scheme.into());
                 set("authenticationtype", if norwegian { format!("{acr}:high") } else { acr }.into());
                 set("authenticationmethod", "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI".into());
                 set("nameidentifier", record.subject.replace(['{', '}', '-'], "").into());
                 set("sessionindex", format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into());
-                set("authenticationinstant", instant(now).into());
+                set("authenticationinstant", date::iso(now).into());
                 if norwegian {
                     set("socialno", number.into());
                     set("uniqueuserid", "9578-6000-4-365161".into());
                     set("certissuer", "CN=BankID - TestBank1 - Bank CA 3,OU=123456789,O=TestBank1 AS,C=NO".into());
-                } else {
+                } else if !freja {
                     set("ssn", number.into());
                     set("ipaddress", "185.157.134.134".into());
                 }
@@ -206,29 +214,15 @@ impl Provider {
         claims
     }
 
-    /// UserInfo (OP-65): the access token in the header, and nowhere else.
-    pub(super) fn user_info(&mut self, request: &Incoming) -> Result<Response, Refusal> {
+    /// UserInfo (OP-65): the access token in the header, and nowhere else. One that has expired is refused and no broken
+    /// rule: when it expires is a hint to the client, no promise.
+    pub(super) fn user_info(&mut self, request: &Incoming, now: Timestamp) -> Result<Response, Refusal> {
         let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
         let token = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        let known = self.access_tokens.iter().find(|(known, _)| Some(known.as_str()) == token);
-        match known {
-            Some((_, subject)) => Ok(answer(200, &json!({ "sub": subject }))),
+        match self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token) {
+            Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
+            Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
             None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token in the header")),
         }
     }
-}
-
-/// ISO 8601 with milliseconds and `Z`, as in the sample token. Civil date from days: the year begins in March, so that the
-/// leap day is its last.
-fn instant(now: Timestamp) -> String {
-    let (days, second) = (now.unix_secs() / 86_400 + 719_468, now.unix_secs() % 86_400);
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era * 400 + year + carry;
-    let (hour, minute, second, millis) = (second / 3_600, second / 60 % 60, second % 60, now.unix_millis() % 1_000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }

@@ -9,6 +9,7 @@ use super::notify::Plan;
 use crate::{
     client::Client,
     config::SpeedReference,
+    date,
     judge::Rule,
     message::ExchangeId,
     script::{Decision, Script},
@@ -46,6 +47,8 @@ pub struct Transaction {
     pub client_id: String,
     /// Where it stands.
     pub state: TransactionState,
+    /// The scopes that were asked for.
+    pub scope: String,
     /// What the person is shown.
     pub binding_message: Option<String>,
     /// The words the agent reads out and the person has to pick (Norwegian BankID).
@@ -58,11 +61,14 @@ pub struct Transaction {
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) number: usize,
+    /// The authentication request.
+    pub(super) asked: ExchangeId,
     pub(super) auth_req_id: String,
     pub(super) client: Client,
     pub(super) subject: String,
     pub(super) name: String,
     pub(super) hint: String,
+    pub(super) scope: String,
     pub(super) acr: Option<String>,
     /// Whether a refresh token was asked for (`offline_access`).
     pub(super) offline: bool,
@@ -146,6 +152,7 @@ impl Record {
             number: self.number,
             client_id: self.client.id.clone(),
             state: self.state(now),
+            scope: self.scope.clone(),
             binding_message: self.binding_message.clone(),
             words: self.words.clone(),
             expires: self.expires,
@@ -236,8 +243,10 @@ impl Pace {
             (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),
             (None, _) => self.over = Some(Over::Success),
         }
-        let seconds = response.headers.get("retry-after").and_then(|text| text.trim().parse().ok());
-        self.not_before = seconds.map(|seconds| now.saturating_add(Duration::from_secs(seconds)));
+        self.not_before = response.headers.get("retry-after").map(str::trim).and_then(|text| match text.parse() {
+            Ok(seconds) => Some(now.saturating_add(Duration::from_secs(seconds))),
+            Err(_) => date::from_http(text),
+        });
     }
 
     /// The acknowledgement left.

@@ -1,7 +1,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
-use crate::client::AudienceMode;
+use crate::{
+    client::AudienceMode,
+    script::{Act, Script},
+};
 
 const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
 
@@ -73,6 +76,89 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
     assert_eq!(bench.broken(), []);
 }
 
+/// OP-03
+#[test]
+fn methods_and_algorithms_that_are_announced_work_at_both_endpoints_and_no_other_is() {
+    let mut bench = bench();
+    let (_, document) = read(&bench.send(Incoming::get("/.well-known/openid-configuration")));
+    let list = |member: &str| -> Vec<String> {
+        document[member].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let algorithms = list("token_endpoint_auth_signing_alg_values_supported");
+    let mut methods = list("token_endpoint_auth_methods_supported");
+    let id_token = list("id_token_signing_alg_values_supported");
+    let asymmetric = JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
+    assert_eq!(id_token, asymmetric.map(|algorithm| algorithm.name().to_owned()).collect::<Vec<_>>());
+    let unused = ["_encryption_", "dpop_", "mtls_", "authorization_details_types"];
+    assert!(!document.as_object().unwrap().keys().any(|name| unused.iter().any(|part| name.contains(part))));
+
+    let secret =
+        || ClientSecret::new("a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike");
+    let mut clients = vec![
+        (Client::new("c", ClientAuthentication::None), None),
+        (Client::new("c", ClientAuthentication::ClientSecretPost { secret: secret() }), None),
+        (Client::new("c", ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false }), None),
+    ];
+    for name in &algorithms {
+        let algorithm = JwsAlgorithm::from_name(name).unwrap();
+        let authentication = match TestKey::client_for(algorithm) {
+            _ if algorithm.is_symmetric() => ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm },
+            key => ClientAuthentication::PrivateKeyJwt {
+                keys: vec![key.unwrap().public_jwk(algorithm)],
+                algorithms: vec![algorithm],
+            },
+        };
+        clients.push((Client::new("c", authentication), Some(algorithm)));
+    }
+    for (client, algorithm) in clients {
+        let name = client.authentication.name();
+        methods.retain(|method| method != name);
+        let method = client.authentication.clone();
+        let mut bench = bench_with(|config| config.client(client));
+        let request = |bench: &Bench, endpoint, mut parameters: Vec<(&'static str, String)>| {
+            let mut header = None;
+            match (&method, algorithm) {
+                (ClientAuthentication::ClientSecretBasic { secret, .. }, _) => {
+                    let text = crate::form::encode([("c", secret.expose())]).replacen('=', ":", 1);
+                    header = Some(format!("Basic {}", STANDARD.encode(text)));
+                }
+                (ClientAuthentication::ClientSecretPost { secret }, _) => {
+                    parameters.push(("client_id", "c".into()));
+                    parameters.push(("client_secret", secret.expose().into()));
+                }
+                (_, None) => parameters.push(("client_id", "c".into())),
+                (_, Some(algorithm)) => {
+                    parameters.push(("client_assertion_type", ASSERTION.into()));
+                    parameters.push(("client_assertion", signed(algorithm, secret().expose(), bench.now)));
+                }
+            }
+            let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+            let request = Incoming::post(&bench.path(endpoint), pairs);
+            header.map_or(request.clone(), |header| request.header("authorization", &header))
+        };
+        let asked = vec![("scope", "openid".to_owned()), ("login_hint", "approve-after:0".to_owned())];
+        let asked = request(&bench, Endpoint::Backchannel, asked);
+        let (status, ack) = read(&bench.send(asked));
+        assert_eq!(status, 200, "{name} {algorithm:?}");
+        bench.pass(5);
+        let id = ack["auth_req_id"].as_str().unwrap().to_owned();
+        let poll = request(&bench, Endpoint::Token, vec![("grant_type", GRANT.to_owned()), ("auth_req_id", id)]);
+        assert_eq!(bench.send(poll).status, 200, "{name} {algorithm:?}");
+        assert_eq!(bench.broken(), []);
+    }
+    assert!(methods.is_empty(), "announced, and not tried: {methods:?}");
+}
+
+/// An assertion of the client `c`.
+fn signed(algorithm: JwsAlgorithm, secret: &str, now: Timestamp) -> String {
+    let issued = now.unix_secs();
+    let jti = format!("{issued}");
+    let claims = json!({ "iss": "c", "sub": "c", "aud": ISSUER, "jti": jti, "iat": issued, "exp": issued + 60 });
+    let Value::Object(claims) = claims else { unreachable!() };
+    let key = TestKey::client_for(algorithm).unwrap_or(TestKey::ClientRsa);
+    jws::compose(Draft { claims, key, algorithm, issued, secret: Some(secret), seed: [1; 32] }, &|_| key, &[])
+}
+
 /// OP-11
 #[test]
 fn the_audience_is_taken_by_the_clients_mode() {
@@ -120,6 +206,27 @@ fn one_jti_serves_once_at_both_endpoints_until_it_expires() {
     bench.pass(60);
     let later = assertion(&[IdTokenEdit::set_time("exp", 120)]);
     assert_eq!(ask_with_assertion(&mut bench, &later, &[]).0, 200, "the first one has expired and is forgotten");
+}
+
+/// OP-13
+#[test]
+fn a_jti_in_a_request_that_never_reached_the_provider_is_not_used_but_its_repetition_is_noted() {
+    let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
+    bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, Act::DropBefore));
+    let text = assertion(&[]);
+    let parameters = [
+        ("scope", "openid"),
+        ("login_hint", "approve"),
+        ("client_assertion", &text),
+        ("client_assertion_type", ASSERTION),
+    ];
+    let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
+    assert_eq!(bench.provider.handle(request, bench.now), Reply::Drop);
+    assert_eq!(bench.broken(), []);
+    assert_eq!(ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0, 200, "the provider never saw it");
+    assert_eq!(bench.broken(), [Rule::AssertionReplay], "the client could not know that");
+    assert_eq!(ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0, 401, "now it is used");
+    assert_eq!(bench.broken(), [Rule::AssertionReplay]);
 }
 
 /// OP-08

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod idura;
+mod memory;
 mod notify;
 mod polling;
 mod request;

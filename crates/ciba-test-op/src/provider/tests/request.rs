@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     config::{Behaviour, RequestedExpiry, User},
+    provider::TransactionState,
     script::{Act, KeySetEdit, Script, ScriptedAnswer},
 };
 
@@ -21,11 +22,125 @@ fn both_well_known_addresses_serve_one_document_without_empty_members() {
     for (name, value) in document.as_object().unwrap() {
         assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
     }
-    for absent in
-        ["backchannel_authentication_request_signing_alg_values_supported", "backchannel_user_code_parameter_supported"]
-    {
-        assert!(document.get(absent).is_none(), "{absent}");
+}
+
+/// OP-02
+/// OP-21
+#[test]
+fn signed_requests_and_user_codes_are_not_announced_and_do_not_work() {
+    let mut bench = bench();
+    let (_, document) = read(&bench.send(Incoming::get("/.well-known/openid-configuration")));
+    let signing = "backchannel_authentication_request_signing_alg_values_supported";
+    assert!(document.get(signing).is_none());
+    assert_eq!(bench.ask(&[("request", "a.b.c")]).1["error"], "invalid_request");
+    assert_eq!(bench.broken(), [Rule::RequestObject]);
+    let user_code = document.get("backchannel_user_code_parameter_supported");
+    assert!(user_code.is_none_or(|supported| *supported == false));
+    for code in ["1234", "", "not a code"] {
+        assert_eq!(bench.ask(&[("user_code", code)]).0, 200, "it is ignored: {code:?}");
     }
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-07
+/// OP-20
+#[test]
+fn a_poll_client_is_answered_at_the_token_endpoint_whatever_notification_token_it_sends() {
+    for token in ["8d67dc78-7faa-4d41-aabd-67707b374255", "a=b", "short", &"x".repeat(1025)] {
+        let mut bench = bench();
+        let (status, ack) = bench.ask(&[("client_notification_token", token), ("login_hint", "approve-after:1")]);
+        assert_eq!((status, bench.broken()), (200, vec![]), "{token}");
+        let id = ack["auth_req_id"].as_str().unwrap();
+        assert_eq!(bench.poll_error(id, 5), "authorization_pending");
+        assert_eq!(bench.poll(id, 5).0, 200);
+        bench.pass(600);
+        assert!(bench.provider.notifications(bench.now).is_empty() && bench.provider.next_notification().is_none());
+        assert_eq!(bench.broken(), []);
+    }
+}
+
+/// OP-07
+#[test]
+fn a_push_client_gets_nothing_at_the_token_endpoint() {
+    let push = post_client("push").push("https://app.example/cb");
+    let mut bench = bench_with(|config| config.client(push));
+    let id = bench.begin("approve-after:0");
+    bench.pass(5);
+    let poll = [("client_id", "push"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", &id)];
+    let (status, body) = bench.post(Endpoint::Token, &poll);
+    assert_eq!((status, &body["error"], body.get("access_token")), (400, &json!("unauthorized_client"), None));
+}
+
+/// OP-35
+#[test]
+fn a_request_is_acknowledged_before_the_person_decides_and_a_late_acknowledgement_may_be_overtaken() {
+    let mut bench = bench();
+    let id = bench.begin("manual");
+    assert_eq!(bench.provider.transactions(bench.now)[0].state, TransactionState::Pending);
+    assert_eq!(bench.poll_error(&id, 5), "authorization_pending");
+
+    let script = Script::new().every(Endpoint::Backchannel, Act::Delay(Duration::from_secs(10)));
+    bench.provider.script(script);
+    let parameters = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "manual")];
+    let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
+    let (exchange, until) = held(&bench.provider.handle(request, bench.now));
+    assert!(bench.provider.approve(2, bench.now), "the phone is faster");
+    bench.now = until;
+    let ack = read(&bench.provider.resume(exchange, bench.now).into_answer().unwrap()).1;
+    assert_eq!(bench.poll(ack["auth_req_id"].as_str().unwrap(), 5).0, 200);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-36
+#[test]
+fn every_id_keeps_what_its_own_request_said() {
+    let mut bench = bench_with(|config| config.interval(7));
+    let details = [r#"[{"n":1,"type":"a"}]"#, r#"[{"n":2,"type":"b"}]"#];
+    let requests = [
+        ("app", "approve-after:0:one", "gold", "openid", "90"),
+        ("other", "approve-after:0:two", "silver", "openid email", "45"),
+    ];
+    let begun = [0, 1].map(|n| {
+        let (client, hint, acr, scope, expiry) = requests[n];
+        let (status, ack) = bench.ask(&[
+            ("client_id", client),
+            ("login_hint", hint),
+            ("acr_values", acr),
+            ("scope", scope),
+            ("requested_expiry", expiry),
+            ("binding_message", client),
+            ("authorization_details", details[n]),
+        ]);
+        assert_eq!((status, &ack["interval"]), (200, &json!(7)));
+        ack["auth_req_id"].as_str().unwrap().to_owned()
+    });
+    for (n, known) in bench.provider.transactions(bench.now).into_iter().enumerate() {
+        let (client, _, _, scope, expiry) = requests[n];
+        assert_eq!((known.client_id.as_str(), known.scope.as_str()), (client, scope));
+        assert_eq!(known.binding_message.as_deref(), Some(client));
+        assert_eq!(known.expires.since(START).as_secs().to_string(), expiry);
+    }
+    let ask = |bench: &mut Bench, client: &str, id: &str| {
+        let poll = [("client_id", client), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+        bench.post(Endpoint::Token, &poll)
+    };
+    bench.pass(7);
+    for (id, thief) in [(&begun[0], "other"), (&begun[1], "app")] {
+        assert_eq!(ask(&mut bench, thief, id).1["error"], "invalid_grant");
+        assert_eq!(bench.broken(), [Rule::AuthReqId]);
+    }
+    for (n, id) in begun.iter().enumerate() {
+        let (client, hint, acr, ..) = requests[n];
+        let (status, tokens) = ask(&mut bench, client, id);
+        assert_eq!((status, tokens["authorization_details"].to_string()), (200, details[n].to_owned()));
+        let claims = claims_of(&tokens);
+        assert_eq!(
+            (&claims["aud"], &claims["acr"], &claims["sub"]),
+            (&json!(client), &json!(acr), &json!(format!("user-{hint}")))
+        );
+    }
+    // The last arrival is kept for each: one poll right behind the other's is on time.
+    assert_eq!(bench.broken(), []);
 }
 
 /// OP-05
