@@ -153,6 +153,17 @@ pub fn core(row: &Scenario) -> Outcome {
     outcome(row, &ended, &world.provider)
 }
 
+/// The core twice at one provider, the second time with the same entropy, as on a machine that was copied while it ran.
+/// What comes of the second is the outcome.
+#[must_use]
+pub fn copied(row: &Scenario) -> Outcome {
+    let issuer = "https://op.example";
+    let mut world = World { provider: row.op(issuer), now: START };
+    drop(in_simulated_time(row, issuer, &mut world));
+    let ended = in_simulated_time(row, issuer, &mut world);
+    outcome(row, &ended, &world.provider)
+}
+
 fn in_simulated_time(row: &Scenario, issuer: &str, world: &mut World) -> Ended {
     let discovery = discovery(row, issuer);
     let answer = world.exchange(&discovery.request(), discovery.timeout(), discovery.max_response());

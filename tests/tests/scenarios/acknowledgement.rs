@@ -6,7 +6,7 @@ use ciba_tests::drivers::run;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::{ack, ack_answer, gaps, plain, row};
+use crate::{Elsewhere, ack, ack_answer, gaps, plain, row};
 
 /// OPM-ACK-01
 /// OPM-ACK-02
@@ -150,7 +150,6 @@ fn unusual_and_legal_acknowledgements_are_taken() {
 }
 
 /// OPM-ACK-16
-/// OPM-ACK-17
 /// OPM-ACK-18
 #[test]
 fn an_authentication_request_is_sent_once_whatever_comes_back() {
@@ -168,14 +167,34 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
         row("held for ever", every(Act::HoldForever))
             .client(move |builder| builder.policy(tiny(Policy::default())))
             .ends("indeterminate", [1, 0, 0]),
-        ack_answer("307", ScriptedAnswer::redirect(307, "/trap"))
-            .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
-        ack_answer("308", ScriptedAnswer::redirect(308, "https://elsewhere.example/bc"))
-            .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
         ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", [1, 0, 0]),
         ack_answer("400 and nothing", ScriptedAnswer::status(400)).ends(
             "provider_misbehaved backchannel: its status means nothing here and it has no error member",
             [1, 0, 0],
         ),
     ]);
+}
+
+/// OPM-ACK-17
+/// REQ-SEC-09
+#[test]
+fn a_redirect_of_any_endpoint_is_not_followed_and_the_other_host_sees_nothing() {
+    let elsewhere = Elsewhere::new();
+    let mut rows = Vec::new();
+    for status in [301, 302, 303, 307, 308] {
+        let away = |endpoint, path: &str| {
+            let answer = ScriptedAnswer::redirect(status, &elsewhere.url("http", path));
+            row(format!("{status} to {path}"), Script::new().every(endpoint, Act::Answer(answer)))
+        };
+        rows.push(
+            away(Endpoint::Discovery, "/.well-known/openid-configuration").ends("metadata: it is a redirect", [0; 3]),
+        );
+        rows.push(
+            away(Endpoint::Backchannel, "/bc").ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
+        );
+        rows.push(away(Endpoint::Token, "/token").ends("provider_misbehaved token: it is a redirect", [1, 1, 0]));
+        rows.push(away(Endpoint::KeySet, "/jwks").ends("unreachable Endpoint(KeySet)", [1, 3, 11]));
+    }
+    run(rows);
+    assert_eq!(elsewhere.connections(), 0);
 }

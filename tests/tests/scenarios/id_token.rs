@@ -1,12 +1,12 @@
 //! ID Tokens (IDT).
 
 use ciba_core::jose::JwsAlgorithm;
-use ciba_test_op::{IdTokenEdit, KeySetEdit, MacKey, Script, TestKey, TokenShape};
+use ciba_test_op::{Amendment, IdTokenEdit, KeySetEdit, MacKey, Script, TestKey, TokenShape};
 use ciba_tests::drivers::run;
 use ciba_tests::scenario::{Auth, Scenario};
 use serde_json::{Value, json};
 
-use crate::{id_token, keys, row};
+use crate::{Elsewhere, id_token, keys, row};
 
 /// The keys may have changed under the same id, so they are fetched once more, and nothing else is.
 fn refreshed(row: Scenario, check: &str) -> Scenario {
@@ -43,9 +43,13 @@ fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
     };
     run(vec![
         set("issuer", "iss", json!("https://op.examplex")),
+        edit("issuer", IdTokenEdit::append("iss", "/")),
         set("audience", "aud", json!("client-1x")),
         edit("audience", IdTokenEdit::remove("aud")),
-        set("extra-audience", "aud", json!(["client-1", "stranger"])),
+        edit("extra-audience", IdTokenEdit::array("aud", &["stranger"])),
+        set("extra-audience", "aud", json!(["stranger", "client-1"])),
+        set("audience", "aud", json!(["stranger"])),
+        set("audience", "aud", json!(["stranger", "another"])),
         set("audience", "aud", json!([])),
         set("audience", "aud", json!([1, null])),
         edit("expiry", IdTokenEdit::set_time("exp", -360)),
@@ -76,7 +80,7 @@ fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
 #[test]
 fn id_tokens_with_an_audience_list_or_without_optional_claims_are_taken() {
     run(vec![
-        id_token("aud list", IdTokenEdit::set("aud", json!(["client-1"]))),
+        id_token("aud list", IdTokenEdit::array("aud", &[])),
         id_token("no at_hash", IdTokenEdit::remove("at_hash")),
     ]);
 }
@@ -101,13 +105,30 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
     let es256 = |row: Scenario| row.id_token_alg(Es256);
     let stranger = TestKey::StrangerRsa.public_jwk(Rs256);
     let embedded = |member: &str, value: Value| {
+        let name = format!("embedded {member} {value}");
         let script = Script::new()
             .id_token(IdTokenEdit::Key(TestKey::StrangerRsa, Rs256))
             .id_token(IdTokenEdit::header("kid", TestKey::ProviderRsa.key_id()))
             .id_token(IdTokenEdit::header(member, value));
-        refreshed(row(format!("embedded {member}"), script), "signature")
+        refreshed(row(name, script), "signature")
+    };
+    let elsewhere = Elsewhere::new();
+    let narrowed = |alg: JwsAlgorithm, script: Script| {
+        let listed = Amendment::new().set("id_token_signing_alg_values_supported", json!([alg.name()]));
+        let name = format!("{alg} is listed: {script:?}");
+        untrusted(row(name, script.metadata(listed)), "algorithm")
+            .ends("untrusted algorithm", [1, 3, 0])
+            .id_token_alg(alg)
+    };
+    let another_published = || {
+        let other = KeySetEdit::Prepend(vec![TestKey::StrangerRsa.public_jwk(Rs256)]);
+        Script::new().id_token(IdTokenEdit::Key(TestKey::StrangerRsa, Rs256)).keys(other)
     };
     let mut rows = vec![
+        narrowed(Ps256, Script::new().id_token(IdTokenEdit::Algorithm(Rs256))),
+        narrowed(Es256, Script::new().id_token(IdTokenEdit::Algorithm(Rs256))),
+        narrowed(Ps256, another_published()),
+        narrowed(Es256, another_published()),
         early("algorithm", IdTokenEdit::Unsigned("none".into())),
         early("algorithm", IdTokenEdit::Unsigned("nOnE".into())),
         after_refresh(IdTokenEdit::XorSignature(0x5a)),
@@ -116,8 +137,6 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
         early("algorithm", IdTokenEdit::Mac(MacKey::PublicNumbers)),
         early("algorithm", IdTokenEdit::Mac(MacKey::ClientSecret)).auth(Auth::Post),
         embedded("jwk", stranger),
-        embedded("jku", json!("https://op.example/trap")),
-        embedded("x5u", json!("https://op.example/trap")),
         embedded("x5c", json!(["AAAA"])),
         early("critical-header", IdTokenEdit::header("crit", json!(["b64"]))),
         early("critical-header", IdTokenEdit::header("crit", json!(["exp"]))),
@@ -138,7 +157,11 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
         let header = json!({"alg": alg, "enc": enc}).to_string();
         rows.push(early("unexpected-encryption", IdTokenEdit::Shape(TokenShape::Raw(jwe(&header)))));
     }
+    for (member, scheme) in [("jku", "http"), ("jku", "https"), ("x5u", "http"), ("x5u", "https")] {
+        rows.push(embedded(member, elsewhere.url(scheme, "/jwks").into()));
+    }
     run(rows);
+    assert_eq!(elsewhere.connections(), 0, "no key is fetched from where the token says");
 }
 
 fn jwe(header: &str) -> String {

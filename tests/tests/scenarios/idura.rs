@@ -4,20 +4,21 @@
 use std::time::Duration;
 
 use ciba_core::{
-    AuthRequest, Hint,
+    AuthRequest, LoginHint,
     jose::JwsAlgorithm,
     providers::idura::{
-        self, CallInitiator, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
+        self, CallInitiator, Check, IdTokenClaims, NorwegianBankId, NorwegianNationalId, SwedishBankId,
+        SwedishPersonalNumber,
     },
 };
 use ciba_test_op::{
-    Act, Amendment, Decision, Endpoint, IdTokenEdit, ProviderConfig, Script, ScriptedAnswer, TokenShape,
+    Act, Amendment, Decision, Endpoint, IdTokenEdit, ProviderConfig, Rule, Script, ScriptedAnswer, TokenShape,
 };
 use ciba_tests::{
-    drivers::run,
+    drivers::{copied, run},
     scenario::{Auth, Scenario},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PERSON: &str = "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}";
 
@@ -76,11 +77,6 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
         second("08 slow_down", ScriptedAnswer::error(400, "slow_down")).ends(PERSON, [1, 5, 1]),
         second("09 expired_token", ScriptedAnswer::error(400, "expired_token"))
             .ends("expired 400 expired_token", [1, 2, 0]),
-        row(
-            "11 replayed jti",
-            Script::new().every(Endpoint::Backchannel, Act::Answer(ScriptedAnswer::error(401, "invalid_client"))),
-        )
-        .ends("refused 401 invalid_client", [1, 0, 0]),
         second("17 429", ScriptedAnswer::status(429).header("retry-after", "7")).ends(PERSON, [1, 5, 1]),
         second("17 503", ScriptedAnswer::status(503).header("retry-after", "7")).ends(PERSON, [1, 5, 1]),
         second("18 html 502", ScriptedAnswer::html(502)).ends(PERSON, [1, 5, 1]),
@@ -108,14 +104,135 @@ fn tokens_of_idura_are_for_the_person_and_the_eid_that_were_asked() {
     ]);
 }
 
+/// What the backchannel endpoint has to be sent.
+struct Sent {
+    hint: &'static str,
+    eid: &'static str,
+    message: Option<&'static str>,
+    details: Value,
+    scope: &'static str,
+}
+
+/// A use of the page: what is sent, and what the token has to say.
+fn use_of_the_page(
+    row: Scenario,
+    sent: Sent,
+    holds: impl Fn(&IdTokenClaims) -> bool + Send + Sync + 'static,
+) -> Scenario {
+    row.check(move |provider, found| {
+        let begun = provider.exchanges().iter().find(|exchange| exchange.endpoint == Endpoint::Backchannel);
+        let parameter = |name: &str| begun.and_then(|begun| begun.parameter(name));
+        let details = parameter("authorization_details").map(|text| serde_json::from_str(&text).expect("JSON"));
+        assert_eq!(parameter("login_hint").as_deref(), Some(sent.hint));
+        assert_eq!(parameter("acr_values").as_deref(), Some(sent.eid));
+        assert_eq!(parameter("binding_message").as_deref(), sent.message);
+        assert_eq!(details.unwrap_or(Value::Null), sent.details);
+        assert_eq!(parameter("scope").as_deref(), Some(sent.scope));
+        let claims: IdTokenClaims = found.expect("the person approved").claims().expect("claims");
+        assert!(holds(&claims), "another person or eID than asked for");
+    })
+}
+
+/// The page names the uses and the eIDs, not which serves which; here each eID serves one.
 #[test]
-fn the_three_uses_of_the_page_end_in_an_authentication() {
-    let shown = |message: &'static str| {
-        move || AuthRequest::new(Hint::Login("approve".into())).binding_message(message).scope("openid")
+fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
+    let till = || {
+        idura::FreeForm::freja_id(LoginHint::new("sub:ssn:196802020575"))
+            .eid_check(Check::Require)
+            .into_request()
+            .binding_message("Till 4: 129.00 SEK to Example Shop")
     };
+    let branch = || {
+        let person = NorwegianNationalId::parse("01010750160").expect("a national id");
+        NorwegianBankId::caller_authentication(person)
+            .person_check(Check::Require)
+            .eid_check(Check::Require)
+            .into_request()
+            .scope("ssn")
+    };
+    let with_scope = |issuer: &str| {
+        let mut config = ProviderConfig::idura(issuer);
+        config.scopes.push("ssn".into());
+        config
+    };
+    // An agent on the telephone makes sure who calls: the person reads the message and answers a question about the call.
+    let call_centre = use_of_the_page(
+        row("call centre, Swedish BankID", Script::new()),
+        Sent {
+            hint: "sub:ssn:196802020575",
+            eid: "urn:grn:authn:se:bankid",
+            message: Some("Example Bank support, case 4711"),
+            details: json!([{"type": "phoneAuth", "callInitiator": "RP"}]),
+            scope: "openid",
+        },
+        |claims| {
+            claims.ssn.as_deref() == Some("196802020575")
+                && claims.identity_scheme.as_deref() == Some("sebankid")
+                && claims.authentication_type.as_deref() == Some("urn:grn:authn:se:bankid")
+        },
+    );
+    // A payment is authorized on the telephone at a till: the message says what is paid.
+    let point_of_sale = use_of_the_page(
+        row("point of sale, FrejaID", Script::new()).request(till),
+        Sent {
+            hint: "sub:ssn:196802020575",
+            eid: "urn:grn:authn:se:frejaid",
+            message: Some("Till 4: 129.00 SEK to Example Shop"),
+            details: Value::Null,
+            scope: "openid",
+        },
+        |claims| {
+            claims.identity_scheme.as_deref() == Some("sefrejaid")
+                && claims.authentication_type.as_deref() == Some("urn:grn:authn:se:frejaid")
+        },
+    );
+    // An agent authenticates a customer face to face: two words are read out, and the customer picks them on the telephone.
+    let bank_branch = use_of_the_page(
+        row("bank branch, Norwegian BankID", Script::new())
+            .request(branch)
+            .provider(with_scope)
+            .ends(CALLER, [1, 4, 1]),
+        Sent {
+            hint: "sub:ssn:01010750160",
+            eid: "urn:grn:authn:no:bankid",
+            message: None,
+            details: json!([{"type": "customerServiceCall.v1"}]),
+            scope: "openid ssn",
+        },
+        |claims| {
+            claims.socialno.as_deref() == Some("01010750160")
+                && claims.identity_scheme.as_deref() == Some("nobankid-oidc")
+                && claims.authentication_type.as_deref() == Some("urn:grn:authn:no:bankid:high")
+        },
+    );
+    let edit = |edit| Script::new().id_token(edit);
     run(vec![
-        row("call centre", Script::new()),
-        Scenario::new("point of sale", Script::new()).request(shown("Till 4, 129.00 SEK")),
-        Scenario::new("bank branch", Script::new()).request(shown("Example Bank, desk 2")),
+        call_centre,
+        point_of_sale,
+        row("point of sale, another eID", edit(IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid")))
+            .request(till)
+            .ends("untrusted another-eid", [1, 4, 1]),
+        bank_branch,
+        row("bank branch, another customer", edit(IdTokenEdit::set("socialno", "01019010046")))
+            .request(branch)
+            .provider(with_scope)
+            .ends("untrusted another-person", [1, 4, 1]),
+        row("bank branch, nobody named", edit(IdTokenEdit::remove("socialno")))
+            .request(branch)
+            .provider(with_scope)
+            .ends("untrusted another-person", [1, 4, 1]),
     ]);
+}
+
+/// A machine that was copied while it ran has its entropy twice, so its assertions bear a `jti` that is used: case 11.
+#[test]
+fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
+    let row = row("11 replayed jti", Script::new())
+        .client(|builder| builder.assertion_lifetime(Duration::from_secs(300)))
+        .ends("refused 401 invalid_client", [2, 4, 1])
+        .breaks(Rule::AssertionReplay);
+    let outcome = copied(&row);
+    let broken: Vec<_> = outcome.report.violations.iter().map(|violation| violation.rule).collect();
+    assert_eq!((&outcome.result, outcome.requests()), (&row.expected, row.requests), "{}", outcome.report);
+    assert_eq!(broken, row.breaks);
 }

@@ -8,6 +8,8 @@ mod idura;
 mod metadata;
 mod polling;
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer};
 use ciba_tests::scenario::Scenario;
 
@@ -60,4 +62,34 @@ fn gaps(provider: &ciba_test_op::Provider) -> Vec<u128> {
         .collect();
     let gap = |pair: &[&ciba_test_op::Exchange]| pair[1].arrived.since(pair[0].ended.expect("it is over")).as_millis();
     seen.windows(2).map(gap).collect()
+}
+
+/// Another host: it listens, and nobody may come.
+struct Elsewhere(TcpListener);
+
+impl Elsewhere {
+    fn new() -> Self {
+        Self(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket"))
+    }
+
+    /// An address there.
+    fn url(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://{}{path}", self.0.local_addr().expect("it is bound"))
+    }
+
+    /// How many connections were made to it, by anybody and at any time.
+    fn connections(&self) -> usize {
+        self.0.set_nonblocking(true).expect("a socket");
+        std::iter::from_fn(|| self.0.accept().ok()).count()
+    }
+}
+
+#[test]
+fn the_other_host_sees_whoever_comes_and_goes() {
+    let elsewhere = Elsewhere::new();
+    assert_eq!(elsewhere.connections(), 0);
+    for _ in 0..2 {
+        drop(TcpStream::connect(elsewhere.0.local_addr().expect("it is bound")).expect("it listens"));
+    }
+    assert_eq!(elsewhere.connections(), 2);
 }

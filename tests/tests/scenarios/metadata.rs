@@ -19,10 +19,14 @@ fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
     run(vec![
         metadata("another issuer", Amendment::new().set("issuer", "https://op.example.evil"))
             .ends("metadata: untrusted discovery-issuer", [0; 3]),
+        metadata("a slash more", Amendment::new().append_to("issuer", "/"))
+            .ends("metadata: untrusted discovery-issuer", [0; 3]),
         metadata("no backchannel endpoint", Amendment::new().remove("backchannel_authentication_endpoint"))
             .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
         metadata("no poll mode", Amendment::new().set(modes, json!(["ping", "push"])))
             .ends("config: not listed in backchannel_token_delivery_modes_supported", [0; 3]),
+        metadata("no RS256", Amendment::new().set("id_token_signing_alg_values_supported", json!(["PS256", "ES256"])))
+            .ends("config: not listed in id_token_signing_alg_values_supported", [0; 3]),
         metadata("plain http", Amendment::new().set("token_endpoint", "http://op.example/token"))
             .ends("metadata: token_endpoint cannot be used", [0; 3]),
         row("html", answer(ScriptedAnswer::html(200))).ends("metadata: its media type is not application/json", [0; 3]),

@@ -90,6 +90,14 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
     run(vec![
         calm(row("503, 20 s", answer(ScriptedAnswer::status(503).header("retry-after", "20"))), 20_000),
         calm(row("429, 20 s", answer(ScriptedAnswer::status(429).header("retry-after", "20"))), 20_000),
+        // The second poll comes at 00:00:10.
+        calm(
+            row(
+                "503, a date",
+                answer(ScriptedAnswer::status(503).header("retry-after", "Tue, 01 Jan 2030 00:00:31 GMT")),
+            ),
+            20_000,
+        ),
         calm(row("503, 1 s", answer(ScriptedAnswer::status(503).header("retry-after", "1"))), 5_000),
         calm(row("500", answer(ScriptedAnswer::status(500))), 5_000),
         calm(row("500 with error", answer(error(500))), 5_000),
@@ -117,12 +125,19 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
     ]);
 }
 
+/// REQ-POLL-11
 #[test]
 fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
     let lost = |act| Script::new().nth(Endpoint::Token, 3, act);
+    let tampered =
+        |status| Script::new().token_response(Amendment::new().status(status).truncate(0).media_type("text/html"));
     run(vec![
         row("dropped after", lost(Act::DropAfter)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
         row("broken off", lost(Act::DropInside(100))).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        // The provider has handed out the tokens, and something between says 5xx in its place. (503 says that nothing was done.)
+        row("500 in place of the tokens", tampered(500)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("502 in place of the tokens", tampered(502)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("504 in place of the tokens", tampered(504)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
     ]);
 }
 
