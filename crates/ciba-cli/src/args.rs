@@ -169,7 +169,7 @@ pub(crate) struct Client {
     /// Trust the certificate authorities of this PEM file instead of the platform's.
     #[arg(long, value_name = "FILE", help_heading = "Provider")]
     pub(crate) ca_cert: Option<PathBuf>,
-    /// Take http addresses on this machine's loopback interface; for tests.
+    /// Take http addresses on this machine's loopback interface, and use no proxy; for tests.
     #[arg(long, help_heading = "Provider")]
     pub(crate) allow_http_loopback: bool,
     /// The HTTP library that carries the requests [default: reqwest].

@@ -20,7 +20,7 @@ use crate::{
     key::public_jwk,
     output::Reporter,
     run::{Attempt, start},
-    transport::Http,
+    transport::{Http, Proxies},
 };
 
 /// Client ids at Idura look like this.
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
 
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
-    let http = Http::new(transport, None)?;
+    let http = Http::new(transport, None, Proxies::Ignored)?;
     let metadata = match attempt.metadata(Some(issuer), None, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),

@@ -19,7 +19,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     }
     let wanted = issuer(&client)?;
     let prepared = Prepared::incomplete(&client)?;
-    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let http = Http::of(&client)?;
     let at_hand = match &client.metadata {
         Some(path) => Some(metadata_file(path, wanted.as_ref(), loopback(&client))?),
         None => None,

@@ -9,7 +9,7 @@ use crate::{
     args::{Key, KeyAlgorithm},
     client::{backend, private_key},
     exit::Stop,
-    output::put,
+    output::try_put,
     state_file::{private_file, reason},
     transport::entropy,
 };
@@ -32,8 +32,7 @@ fn new(algorithm: KeyAlgorithm, out: Option<PathBuf>) -> Result<u8, Stop> {
     let jwk = new_jwk(algorithm)?;
     let jwk = jwk.expose();
     let Some(path) = out else {
-        put(jwk);
-        return Ok(0);
+        return shown(jwk);
     };
     let shown = path.display();
     let mut file = private_file(&path).map_err(|error| {
@@ -65,8 +64,13 @@ fn public(files: &[PathBuf], algorithm: Option<JwsAlgorithm>) -> Result<u8, Stop
         keys.push(public_jwk(&key)?);
     }
     let set = serde_json::to_string_pretty(&json!({ "keys": keys })).map_err(|error| Stop::bug(error.to_string()))?;
-    put(&set);
-    Ok(0)
+    shown(&set)
+}
+
+/// A key that did not arrive anywhere was not made.
+fn shown(text: &str) -> Result<u8, Stop> {
+    let written = try_put(text).map(|()| 0);
+    written.map_err(|error| Stop::usage(format!("standard output cannot be written: {}", reason(&error))))
 }
 
 pub(crate) fn public_jwk(key: &SoftwareKey) -> Result<Value, Stop> {

@@ -29,7 +29,7 @@ use crate::{
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
-        eprintln!("ciba: this is a bug in the ciba command{place}; please report it");
+        output::put_error(&format!("ciba: this is a bug in the ciba command{place}; please report it"));
         std::process::exit(i32::from(exit::BUG));
     }));
     let done = match Cli::try_parse() {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         },
     };
     ExitCode::from(done.unwrap_or_else(|stop| {
-        eprintln!("ciba: {}", stop.sentence);
+        output::put_error(&format!("ciba: {}", stop.sentence));
         stop.code
     }))
 }

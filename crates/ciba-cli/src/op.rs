@@ -18,7 +18,7 @@ use crate::{
     client::private_key,
     exit::Stop,
     key,
-    output::{put, quoted},
+    output::{put, put_error, quoted},
     signals::Signals,
     state_file::{private_file, reason},
 };
@@ -47,19 +47,19 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     let issuer = server.issuer();
     folder.describe(&issuer, client_id, &key, server.ca_pem())?;
     let phone = server.provider().endpoint_url(Endpoint::Phone);
-    eprintln!("A test provider is running; it protects nothing. The person's phone is at\n  {phone}");
-    eprintln!("Authenticate somebody there with\n  {}", folder.command(&options, &issuer, client_id));
+    put_error(&format!("A test provider is running; it protects nothing. The person's phone is at\n  {phone}"));
+    put_error(&format!("Authenticate somebody there with\n  {}", folder.command(&options, &issuer, client_id)));
     if options.personality == Personality::Generic {
-        eprintln!(
-            "--login-hint says what the person does: approve, approve-after:2, deny, never, or manual (tap on the phone page)."
+        put_error(
+            "--login-hint says what the person does: approve, approve-after:2, deny, never, or manual (tap on the phone page).",
         );
     }
-    eprintln!("Ctrl-C ends it and tells what the clients did wrong.");
+    put_error("Ctrl-C ends it and tells what the clients did wrong.");
     put(&format!("READY {issuer}"));
 
     signals.next().await;
     let report = server.provider().report();
-    eprintln!("\n{report}");
+    put_error(&format!("\n{report}"));
     server.stop();
     Ok(0)
 }

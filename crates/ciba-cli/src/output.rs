@@ -248,7 +248,7 @@ impl Reporter {
     /// A sentence for the person, whatever the format.
     pub(crate) fn say(&mut self, sentence: &str) {
         self.clear();
-        eprintln_quietly(sentence);
+        put_error(sentence);
     }
 
     /// A detail for `-v`.
@@ -280,11 +280,17 @@ fn lifetime(authentication: &Authentication) -> Option<Duration> {
 
 /// A line on standard output. Nobody may be listening any more; that is no reason to drop an authentication.
 pub(crate) fn put(line: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    let _ = try_put(line);
 }
 
-fn eprintln_quietly(line: &str) {
+/// The same, for what is lost when nobody gets it.
+pub(crate) fn try_put(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+}
+
+/// A line on standard error. `eprintln` panics when nobody is listening there.
+pub(crate) fn put_error(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

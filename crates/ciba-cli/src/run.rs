@@ -27,7 +27,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let auth_request = request.build(client.provider.unwrap_or_default())?;
     let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let http = Http::of(&client)?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
     let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
 
@@ -54,7 +54,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let Saved { file: state, client, asked_at, snapshot } = StateFile::open(&state, client)?;
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::new(client.transport.unwrap_or_default(), client.ca_cert.as_deref())?;
+    let http = Http::of(&client)?;
     let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
 
     attempt.reporter().hold();

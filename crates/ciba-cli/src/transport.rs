@@ -15,7 +15,7 @@ use ciba_core::{
 };
 
 use crate::{
-    args::Transport,
+    args::{Client, Transport},
     client::read,
     exit::Stop,
     output::Reporter,
@@ -29,9 +29,24 @@ pub(crate) enum Http {
     Ureq(ciba_ureq::HttpClient),
 }
 
+/// What becomes of the proxies the environment names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proxies {
+    /// They carry the requests.
+    Used,
+    /// The provider is on this machine: a proxy would look for it on its own, and see what plain http carries.
+    Ignored,
+}
+
 impl Http {
+    /// The client for the provider of these options.
+    pub(crate) fn of(options: &Client) -> Result<Self, Stop> {
+        let proxies = if options.allow_http_loopback { Proxies::Ignored } else { Proxies::Used };
+        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), proxies)
+    }
+
     /// A client that trusts the platform's roots, or those of a PEM file.
-    pub(crate) fn new(transport: Transport, ca: Option<&Path>) -> Result<Self, Stop> {
+    pub(crate) fn new(transport: Transport, ca: Option<&Path>, proxies: Proxies) -> Result<Self, Stop> {
         let pem = ca.map(|path| read(path, "CA file")).transpose()?;
         let no_certificate = || {
             let shown = ca.unwrap_or(Path::new("")).display();
@@ -44,6 +59,7 @@ impl Http {
                     Some(pem) => ciba_reqwest::with_ca(&pem).map_err(|_| no_certificate())?,
                     None => ciba_reqwest::platform_roots(),
                 };
+                let builder = if proxies == Proxies::Ignored { builder.no_proxy() } else { builder };
                 ciba_reqwest::HttpClient::new(builder).map(Self::Reqwest).map_err(|_| no_tls())
             }
             Transport::Ureq => {
@@ -51,6 +67,7 @@ impl Http {
                     Some(pem) => ciba_ureq::with_ca(&pem).map_err(|_| no_certificate())?,
                     None => ciba_ureq::platform_roots(),
                 };
+                let builder = if proxies == Proxies::Ignored { builder.proxy(None) } else { builder };
                 ciba_ureq::HttpClient::new(builder).map(Self::Ureq).map_err(|_| no_tls())
             }
         }

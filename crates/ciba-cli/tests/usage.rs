@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Folder, Op, arguments, ciba, error};
+use support::{Folder, Op, arguments, ciba, command, ended, error};
 
 /// Every run must fail as usage, and say a sentence that holds `needle` and none of the values given.
 #[track_caller]
@@ -208,4 +208,29 @@ fn a_secret_comes_from_a_file_or_the_environment_and_has_no_option() {
     }
     options.extend(["--client-secret-file".into(), empty]);
     assert!(ciba(&options).expect_code(2).sentence().contains("the client secret is empty"));
+}
+
+/// A pipe nobody reads any more.
+fn broken_pipe() -> std::process::Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_mistake_that_nobody_hears_of_is_still_a_mistake() {
+    let run = ended(command().arg("no-such-command").stderr(broken_pipe()).spawn().unwrap());
+    run.expect_code(2);
+}
+
+/// Whoever makes a key into a full disk must not believe that there is one.
+#[test]
+fn a_key_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new();
+    let path = folder.text("key.jwk");
+    ciba(["key", "new", "--alg", "ES256", "--out", &path]).expect_code(0);
+    for arguments in [&["key", "new", "--alg", "ES256"][..], &["key", "public", &path]] {
+        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(2);
+        assert!(run.sentence().contains("standard output cannot be written"), "{run:?}");
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Ended, Folder, ciba, command, signal};
+use support::{Ended, Folder, Op, Say, ciba, command, ended, signal};
 
 /// `ciba op`, running.
 struct Running {
@@ -79,6 +79,21 @@ fn the_demonstration_speaks_json_over_either_library() {
         assert_eq!(last["claims"]["ssn"], "196802020575");
         assert_eq!(run.stderr, "");
     }
+}
+
+/// A proxy of the environment is for others than this machine, and must not see what goes over plain http.
+#[test]
+fn a_provider_on_this_machine_is_not_asked_through_a_proxy() {
+    let op = Op::start(|_, _| Some(Say::Json(502, json!({}))));
+    for transport in ["reqwest", "ureq"] {
+        let mut demo = command();
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            demo.env(name, &op.issuer);
+        }
+        demo.env_remove("NO_PROXY").env_remove("no_proxy");
+        ended(demo.args(["demo", "--transport", transport]).spawn().unwrap()).expect_code(0);
+    }
+    assert!(op.seen.lock().unwrap().is_empty());
 }
 
 #[cfg(unix)]
