@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use ciba_core::{
-    AcrRule, AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
+    AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
     providers::idura::{
         self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
     },
@@ -50,10 +50,6 @@ impl args::Request {
             return Ok(request);
         }
         let mut expectations = Expectations::new();
-        if provider == Provider::Idura {
-            // As its preset has it: the eID is named by another claim.
-            expectations = expectations.acr(AcrRule::Report);
-        }
         for pair in &self.expect {
             let (claim, value) = pair_of("--expect", pair)?;
             expectations = if claim == "sub" { expectations.subject(value) } else { expectations.claim(claim, value) };

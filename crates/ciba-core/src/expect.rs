@@ -15,7 +15,7 @@ use crate::{error::Untrusted, jose::scalar::Scalar, secret::ExpectedText};
 pub struct Expectations {
     /// The `acr` values asked for, and how strictly they are held to.
     pub(crate) acr_values: Vec<String>,
-    pub(crate) acr: AcrRule,
+    pub(crate) acr: Option<AcrRule>,
     /// The oldest acceptable `auth_time`; makes the claim mandatory (REQ-IDT-25).
     pub(crate) max_age: Option<Duration>,
     /// Whether `auth_time` has to be there (REQ-META-22).
@@ -75,8 +75,7 @@ impl Expectations {
         Self::default()
     }
 
-    /// Holds `acr` to these values beside those the request asks for: the registered `default_acr_values`, for example
-    /// (REQ-META-22). Empty texts are left out.
+    /// Holds `acr` to these values instead of those the request asks for (REQ-IDT-24). Empty texts are left out.
     #[must_use]
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.acr_values.extend(values.into_iter().map(Into::into).filter(|value| !value.is_empty()));
@@ -86,7 +85,7 @@ impl Expectations {
     /// How strictly `acr` is held to the values asked for. [`AcrRule::Require`] without any value asks for presence.
     #[must_use]
     pub const fn acr(mut self, rule: AcrRule) -> Self {
-        self.acr = rule;
+        self.acr = Some(rule);
         self
     }
 
@@ -151,12 +150,27 @@ impl Expectations {
         self
     }
 
-    /// These expectations, and the claims of earlier ones in front of theirs.
-    pub(crate) fn after(mut self, earlier: Self) -> Self {
-        let mut claims = earlier.claims;
-        claims.append(&mut self.claims);
-        self.claims = claims;
-        self
+    /// Earlier expectations and then these: what is not said anew stays, and so do all expected claims.
+    pub(crate) fn after(self, earlier: Self) -> Self {
+        Self {
+            acr_values: if self.acr_values.is_empty() { earlier.acr_values } else { self.acr_values },
+            acr: self.acr.or(earlier.acr),
+            max_age: self.max_age.or(earlier.max_age),
+            auth_time_required: self.auth_time_required || earlier.auth_time_required,
+            subject: self.subject.or(earlier.subject),
+            nonce: self.nonce.or(earlier.nonce),
+            claims: earlier.claims.into_iter().chain(self.claims).collect(),
+        }
+    }
+
+    /// Whether they cannot be met without an ID Token.
+    pub(crate) fn need_an_id_token(&self) -> bool {
+        self.subject.is_some()
+            || self.nonce.is_some()
+            || self.max_age.is_some()
+            || self.auth_time_required
+            || self.acr == Some(AcrRule::Require)
+            || self.claims.iter().any(|expected| expected.presence == Presence::Required)
     }
 
     /// Every expected claim, in order.

@@ -144,8 +144,8 @@ impl AuthRequest {
         self
     }
 
-    /// What the ID Token has to say beyond what the specification demands. Expected claims of an earlier call stay, so that
-    /// a preset's checks are not lost; everything else is as said last.
+    /// What the ID Token has to say beyond what the specification demands. What an earlier call expected stays, so that a
+    /// preset's checks are not lost: expected claims add up, everything else is as said last.
     pub fn expecting(mut self, expectations: Expectations) -> Self {
         self.expectations = expectations.after(self.expectations);
         self
@@ -221,18 +221,15 @@ impl AuthRequest {
         if expectations.nonce.is_none() {
             expectations.nonce = self.extra_value("nonce").map(Cow::into_owned);
         }
-        if expectations.max_age.is_none() {
-            let asked = self.extra_value("max_age").and_then(|age| number::digits(&age)).map(Duration::from_secs);
-            expectations.max_age = asked.or(config.registered.max_age);
-        }
+        let asked = self.extra_value("max_age").and_then(|age| number::digits(&age)).map(Duration::from_secs);
+        expectations.max_age = expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
-            expectations.acr = AcrRule::Require;
+            expectations.acr = Some(AcrRule::Require);
         }
         expectations.auth_time_required |= config.registered.require_auth_time;
         if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
-            let subject = signed_claims(token.expose()).and_then(|mut claims| claims.take("sub"));
-            expectations.subject = subject.and_then(|subject| subject.as_str().map(String::from));
+            expectations.subject = signed_claims(token.expose()).as_mut().and_then(subject_of);
         }
         expectations
     }
@@ -281,6 +278,10 @@ fn signed_claims(compact: &str) -> Option<Object> {
         return None;
     }
     Object::parse(&base64url::decode(payload)?).ok()
+}
+
+fn subject_of(claims: &mut Object) -> Option<String> {
+    claims.take_text("sub").ok().flatten().filter(|subject| !subject.is_empty())
 }
 
 impl fmt::Debug for AuthRequest {

@@ -148,8 +148,8 @@ impl SavedAcknowledged {
 pub(crate) struct SavedExpectations<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     acr_values: Vec<Text<'a>>,
-    #[serde(default, skip_serializing_if = "SavedAcrRule::is_default")]
-    acr: SavedAcrRule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<SavedAcrRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_age: Option<u64>,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -162,19 +162,12 @@ pub(crate) struct SavedExpectations<'a> {
     claims: Vec<SavedClaim<'a>>,
 }
 
-#[derive(Serialize, Deserialize, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SavedAcrRule {
-    #[default]
     IfPresent,
     Require,
     Report,
-}
-
-impl SavedAcrRule {
-    fn is_default(&self) -> bool {
-        *self == Self::IfPresent
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,11 +193,11 @@ impl<'a> SavedExpectations<'a> {
         };
         Self {
             acr_values: expectations.acr_values.iter().map(|value| value.as_str().into()).collect(),
-            acr: match expectations.acr {
+            acr: expectations.acr.map(|rule| match rule {
                 AcrRule::IfPresent => SavedAcrRule::IfPresent,
                 AcrRule::Require => SavedAcrRule::Require,
                 AcrRule::Report => SavedAcrRule::Report,
-            },
+            }),
             max_age: expectations.max_age.map(seconds),
             auth_time: expectations.auth_time_required,
             sub: expectations.subject.as_deref().map(Into::into),
@@ -226,11 +219,11 @@ impl<'a> SavedExpectations<'a> {
         };
         Some(Expectations {
             acr_values: self.acr_values.into_iter().map(Cow::into_owned).collect(),
-            acr: match self.acr {
+            acr: self.acr.map(|rule| match rule {
                 SavedAcrRule::IfPresent => AcrRule::IfPresent,
                 SavedAcrRule::Require => AcrRule::Require,
                 SavedAcrRule::Report => AcrRule::Report,
-            },
+            }),
             max_age: self.max_age.map(Duration::from_secs),
             auth_time_required: self.auth_time,
             subject: self.sub.map(Cow::into_owned),

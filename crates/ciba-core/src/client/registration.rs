@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{ClientConfig, ClientConfigBuilder, ConfigError, certificate};
 use crate::{
     client_auth::ClientAuth,
+    jose::{JwsAlgorithm, jwk},
     json::Object,
     wire::{metadata::DeliveryMode, token::GRANT_TYPE},
 };
@@ -143,8 +144,11 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
     for (algorithm, key_id) in assertions.into_iter().chain(requests).filter(|_| !keys.is_empty()) {
         let fits = |key: &&Map<String, Value>| {
             let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
-            let algorithm_fits = text(key, "alg").is_none_or(|name| name == algorithm.name());
-            id_fits && algorithm_fits && text(key, "use").is_none_or(|r#use| r#use == "sig")
+            let algorithm_fits = text(key, "alg").is_none_or(|name| JwsAlgorithm::from_name(&name) == Some(*algorithm));
+            id_fits
+                && algorithm_fits
+                && is_key_for(key, *algorithm)
+                && text(key, "use").is_none_or(|r#use| r#use == "sig")
         };
         if !keys.iter().any(|key| fits(&key)) {
             invalid("the key that signs assertions or requests is not in the set");
@@ -154,4 +158,11 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
         }
     }
     keys.into_iter().map(Value::Object).collect()
+}
+
+/// Whether a JWK is a whole public key of the kind and curve an algorithm signs with.
+fn is_key_for(key: &Map<String, Value>, algorithm: JwsAlgorithm) -> bool {
+    let text = serde_json::to_vec(key).unwrap_or_default();
+    let public = Object::parse(&text).ok().as_mut().and_then(jwk::public_key);
+    public.is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
 }

@@ -155,7 +155,7 @@ fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrus
 /// 12: `acr` (REQ-IDT-24).
 fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
     let wanted = &context.expectations.acr_values;
-    match (context.expectations.acr, optional(claims.acr.as_ref())) {
+    match (context.expectations.acr.unwrap_or_default(), optional(claims.acr.as_ref())) {
         (AcrRule::Report, _) | (AcrRule::IfPresent, None) => Ok(()),
         (AcrRule::Require, None) => Err(Untrusted::Acr),
         // Nothing was asked for, so there is nothing to compare with.

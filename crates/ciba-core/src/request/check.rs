@@ -2,15 +2,15 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-use super::{AuthRequest, Hint, RequestError, signed_claims};
-use crate::{client::ClientConfig, profile::Profile, time::Timestamp};
+use super::{AuthRequest, Hint, RequestError, signed_claims, subject_of};
+use crate::{client::ClientConfig, json::Object, profile::Profile, time::Timestamp, wire::number};
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
 /// client authentication and of the token request, and those that only mean something at the authorization endpoint
 /// (REQ-AREQ-24, REQ-AREQ-29). Registered claims are among them because a signed request has them.
-const RESERVED_PARAMETERS: [&str; 33] = [
+pub(super) const RESERVED_PARAMETERS: [&str; 34] = [
     "scope",
     "client_notification_token",
     "acr_values",
@@ -28,6 +28,7 @@ const RESERVED_PARAMETERS: [&str; 33] = [
     "client_secret",
     "client_assertion",
     "client_assertion_type",
+    "grant_type",
     "auth_req_id",
     "iss",
     "sub",
@@ -124,9 +125,14 @@ impl AuthRequest {
         }
         let is_us = |value: &Value| value.as_str() == Some(config.client_id.as_str());
         match claims.take("aud") {
-            Some(Value::Array(audiences)) if audiences.iter().any(is_us) => Ok(()),
-            Some(audience) if is_us(&audience) => Ok(()),
-            _ => refuse(name, "it is for another client"),
+            Some(Value::Array(audiences)) if audiences.iter().any(is_us) => {}
+            Some(audience) if is_us(&audience) => {}
+            _ => return refuse(name, "it is for another client"),
+        }
+        match (subject_of(&mut claims), &self.expectations.subject) {
+            (None, _) => refuse(name, "it names no subject"),
+            (Some(hinted), Some(expected)) if hinted != *expected => refuse(name, "another subject is expected"),
+            (Some(_), _) => Ok(()),
         }
     }
 
@@ -138,29 +144,32 @@ impl AuthRequest {
         if !self.openid && self.names_openid() {
             return refuse("scope", "it has openid, and a request without openid was asked for");
         }
+        if !self.openid && self.expectations.need_an_id_token() {
+            return refuse("scope", "it lacks openid, and something is expected that only an ID Token shows");
+        }
         Ok(())
     }
 
     /// RFC 9396 2 and 10.
     fn check_details(&self, config: &ClientConfig) -> Result<(), RequestError> {
         const NAME: &str = "authorization_details";
-        let parsed;
-        let details: Vec<Option<&str>> = match &self.details_json {
-            Some(_) if !self.details.is_empty() => return refuse(NAME, "it is given both as objects and as text"),
-            Some(text) => {
-                parsed = serde_json::from_str::<Vec<Value>>(text).unwrap_or_default();
-                if parsed.is_empty() {
-                    return refuse(NAME, "it is not a JSON array of objects, or an empty one");
-                }
-                parsed.iter().map(|detail| detail.get("type").and_then(Value::as_str)).collect()
-            }
-            None => self.details.iter().map(|detail| detail.0.get("type").and_then(Value::as_str)).collect(),
-        };
-        for r#type in details {
-            let Some(r#type) = r#type.filter(|name| !name.is_empty()) else {
+        if self.details_json.is_some() && !self.details.is_empty() {
+            return refuse(NAME, "it is given both as objects and as text");
+        }
+        let text = self.details_text();
+        let details: Vec<&RawValue> = serde_json::from_str(&text).unwrap_or_default();
+        if details.is_empty() && (self.details_json.is_some() || !text.is_empty()) {
+            return refuse(NAME, "it is not a JSON array of objects, or an empty one");
+        }
+        for detail in details {
+            // A member twice is one thing to us and perhaps another to the provider.
+            let Ok(mut detail) = Object::parse(detail.get().as_bytes()) else {
+                return refuse(NAME, "it has something else in it than objects with unique member names");
+            };
+            let Some(r#type) = detail.take_text("type").ok().flatten().filter(|name| !name.is_empty()) else {
                 return refuse(NAME, "an object has no type");
             };
-            let listed = |types: &Vec<String>| types.iter().any(|known| known == r#type);
+            let listed = |types: &Vec<String>| types.contains(&r#type);
             if !config.authorization_details_types.as_ref().is_none_or(listed) {
                 return refuse(NAME, "the provider does not list the type in authorization_details_types_supported");
             }
@@ -174,18 +183,26 @@ impl AuthRequest {
             if name.is_empty() {
                 return refuse("extra", "a parameter has no name");
             }
-            if RESERVED_PARAMETERS.contains(&name.as_str()) {
+            // Some servers do not tell the cases of a name apart.
+            let is_named = |known: &&str| known.eq_ignore_ascii_case(name);
+            if RESERVED_PARAMETERS.iter().any(is_named) {
                 return refuse(name, "the protocol's own parameters cannot be added as extra ones");
             }
             if value.is_null() {
                 return refuse(name, "it is null; leave it out instead");
             }
-            if seen.contains(&name.as_str()) {
+            if seen.iter().any(is_named) {
                 return refuse(name, "it is given twice");
             }
             seen.push(name);
         }
-        Ok(())
+        if self.extra_value("max_age").is_some_and(|age| number::digits(&age).is_none()) {
+            return refuse("max_age", "it is not a whole number of seconds");
+        }
+        match (self.extra_value("nonce"), &self.expectations.nonce) {
+            (Some(sent), Some(expected)) if sent != expected.as_str() => refuse("nonce", "another one is expected"),
+            _ => Ok(()),
+        }
     }
 
     /// A FAPI request is told from every other, or says something that both devices show (REQ-FAPI-05); and it is one of

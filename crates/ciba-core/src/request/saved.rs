@@ -4,9 +4,9 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{AuthRequest, AuthorizationDetail, Hint};
+use super::{AuthRequest, Hint};
 use crate::saved::SavedExpectations;
 
 type Text<'a> = Cow<'a, str>;
@@ -26,10 +26,9 @@ pub(crate) struct SavedRequest<'a> {
     had_user_code: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requested_expiry: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    details: Vec<Cow<'a, Map<String, Value>>>,
+    /// The text that is sent: numbers read and written again might not be the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    details_json: Option<Text<'a>>,
+    details: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resources: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,8 +58,8 @@ impl<'a> SavedRequest<'a> {
             binding_message,
             user_code,
             requested_expiry,
-            details,
-            details_json,
+            details: _,
+            details_json: _,
             resources,
             extra,
             unique_context,
@@ -79,8 +78,7 @@ impl<'a> SavedRequest<'a> {
             binding_message: binding_message.as_deref().map(Cow::from),
             had_user_code: user_code.is_some(),
             requested_expiry: requested_expiry.map(|lifetime| lifetime.as_secs()),
-            details: details.iter().map(|detail| Cow::Borrowed(&detail.0)).collect(),
-            details_json: details_json.as_deref().map(Cow::from),
+            details: Some(request.details_text()).filter(|text| !text.is_empty()),
             resources: borrowed(resources),
             extra: extra.iter().map(|(name, value)| (name.into(), Cow::Borrowed(value))).collect(),
             unique_context: *unique_context,
@@ -108,8 +106,8 @@ impl<'a> SavedRequest<'a> {
             binding_message: self.binding_message.map(Cow::into_owned),
             user_code: None,
             requested_expiry: self.requested_expiry.map(Duration::from_secs),
-            details: self.details.into_iter().map(|members| AuthorizationDetail(members.into_owned())).collect(),
-            details_json: self.details_json.map(Cow::into_owned),
+            details: Vec::new(),
+            details_json: self.details.map(Cow::into_owned),
             resources: owned(self.resources),
             extra: self.extra.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
             unique_context: self.unique_context,

@@ -8,19 +8,22 @@ use alloc::{
 
 use serde_json::json;
 
-use super::*;
+use super::{check::RESERVED_PARAMETERS, *};
 use crate::{
     client::{
         ClientConfigBuilder, MetadataRule,
         testing::{ISSUER, builder, builder_from, metadata},
     },
     client_auth::ClientAuth,
+    expect::{AcrRule, Matching, Presence},
     issuer::Issuer,
     jose::JwsAlgorithm,
     profile::FapiCiba,
     time::Timestamp,
     wire::{form::Form, metadata::ProviderMetadata},
 };
+
+mod expectations;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 
@@ -49,6 +52,17 @@ fn sent(request: &AuthRequest) -> Vec<(String, String)> {
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
+}
+
+/// A request with everything that has a method of its own.
+fn full(hint: Hint) -> AuthRequest {
+    AuthRequest::new(hint)
+        .acr_values(["a"])
+        .binding_message("m")
+        .user_code("u".into())
+        .requested_expiry(Duration::from_secs(9))
+        .authorization_detail(AuthorizationDetail::new("t"))
+        .resource("urn:r")
 }
 
 fn value_of(request: &AuthRequest, name: &str) -> Option<String> {
@@ -159,16 +173,23 @@ fn an_id_token_hint_is_a_signed_token_of_this_issuer_for_this_client() {
         assert_eq!(expired.effective_expectations(&config).subject.as_deref(), Some("s"));
     }
     for claims in [
-        json!({"iss": "https://op.example/t1", "aud": "client-1"}),
-        json!({"aud": "client-1"}),
-        json!({"iss": ISSUER, "aud": "client-2"}),
-        json!({"iss": ISSUER, "aud": ["client-2"]}),
-        json!({"iss": ISSUER, "aud": {"client-1": 1}}),
-        json!({"iss": ISSUER}),
+        json!({"iss": "https://op.example/t1", "aud": "client-1", "sub": "s"}),
+        json!({"aud": "client-1", "sub": "s"}),
+        json!({"iss": ISSUER, "aud": "client-2", "sub": "s"}),
+        json!({"iss": ISSUER, "aud": ["client-2"], "sub": "s"}),
+        json!({"iss": ISSUER, "aud": {"client-1": 1}, "sub": "s"}),
+        json!({"iss": ISSUER, "sub": "s"}),
+        // Without a subject there would be nothing to compare the new token with.
+        json!({"iss": ISSUER, "aud": "client-1"}),
+        json!({"iss": ISSUER, "aud": "client-1", "sub": ""}),
+        json!({"iss": ISSUER, "aud": "client-1", "sub": 5}),
         json!([]),
     ] {
         assert_refused(&hint_token(&claims), "id_token_hint");
     }
+    let hint = || hint_token(&json!({"iss": ISSUER, "aud": "client-1", "sub": "s"}));
+    assert_eq!(refused(&hint().expecting(Expectations::new().subject("s"))), None);
+    assert_refused(&hint().expecting(Expectations::new().subject("t")), "id_token_hint");
     for compact in ["a.b.c.d.e", "a.b", "a.b.c.d", "a.b.c", "not a token", "a.!!.c"] {
         assert_refused(&AuthRequest::new(Hint::IdToken(compact.into())), "id_token_hint");
     }
@@ -274,6 +295,10 @@ fn authorization_details_are_an_array_of_typed_objects() {
     for text in ["", "{}", r#"{"type":"a"}"#, "[]", "[1]", "[{}]", r#"[{"type":""}]"#, r#"[{"type":1}]"#, "[", "null"] {
         assert_refused(&login("x").authorization_details_json(text), NAME);
     }
+    // Which of the two would the provider ask the person about?
+    for text in [r#"[{"type":"a","type":"b"}]"#, r#"[{"type":"a","sum":"1","s\u0075m":"2"}]"#] {
+        assert_refused(&login("x").authorization_details_json(text), NAME);
+    }
     assert_refused(&login("x").authorization_detail(AuthorizationDetail::new("")), NAME);
     assert_refused(&login("x").authorization_detail(AuthorizationDetail::new("a").with("type", 5)), NAME);
     let both = login("x").authorization_details_json(text).authorization_detail(AuthorizationDetail::new("a"));
@@ -317,43 +342,36 @@ fn a_resource_is_an_absolute_uri_without_fragment() {
 /// REQ-AUTH-30
 #[test]
 fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
-    for name in [
-        "scope",
-        "login_hint",
-        "login_hint_token",
-        "id_token_hint",
-        "client_notification_token",
-        "acr_values",
-        "binding_message",
-        "user_code",
-        "requested_expiry",
-        "authorization_details",
-        "resource",
-        "request",
-        "request_uri",
-        "client_id",
-        "client_secret",
-        "client_assertion",
-        "client_assertion_type",
-        "auth_req_id",
-        "iss",
-        "sub",
-        "aud",
-        "exp",
-        "nbf",
-        "iat",
-        "jti",
-        "response_type",
-        "redirect_uri",
-        "state",
-        "prompt",
-        "code_challenge",
-    ] {
-        assert_refused(&login("x").extra(name, "v"), name);
+    // What is on the wire already, what a client authenticates with, and what the two requirements name.
+    let hints = [Hint::Login("x".into()), Hint::LoginToken("x".into()), Hint::IdToken("x".into())];
+    let on_the_wire: Vec<String> = hints
+        .into_iter()
+        .flat_map(|hint| {
+            let mut form = Form::default();
+            full(hint).write(&mut form, None);
+            ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect::<Vec<_>>()
+        })
+        .map(|(name, _)| name)
+        .collect();
+    let named = [
+        "client_notification_token client_id client_secret client_assertion client_assertion_type grant_type auth_req_id",
+        "request request_uri iss sub aud exp nbf iat jti",
+        "response_type redirect_uri state code_challenge prompt request_uri",
+    ];
+    let named = named.iter().flat_map(|names| names.split(' '));
+    for name in on_the_wire.iter().map(String::as_str).chain(named) {
+        assert!(RESERVED_PARAMETERS.contains(&name), "{name}");
     }
+    for name in RESERVED_PARAMETERS {
+        assert_refused(&login("x").extra(name, "v"), name);
+        // Some servers do not tell the cases of a name apart.
+        let shouted = name.to_ascii_uppercase();
+        assert_refused(&login("x").extra(shouted.as_str(), "v"), &shouted);
+    }
+    assert_refused(&login("x").extra("a", "1").extra("A", "2"), "A");
     assert_refused(&login("x").extra("a", "1").extra("b", "2").extra("a", "3"), "a");
     assert_refused(&login("x").extra("", "1"), "extra");
-    for name in ["purpose", "request_expiry", "callInitiator", "Scope", "client_notification_uri", "audience"] {
+    for name in ["purpose", "request_expiry", "callInitiator", "client_notification_uri", "audience"] {
         assert_eq!(value_of(&login("x").extra(name, "v"), name).as_deref(), Some("v"));
     }
 }
@@ -377,32 +395,6 @@ fn header_fields_cannot_be_the_protocols_own_or_break_out() {
     assert_eq!(request.headers(), pairs(&[("Prefer", "return-trace-id")]));
 }
 
-/// REQ-META-22
-/// REQ-AREQ-19
-/// REQ-IDT-23
-/// REQ-IDT-25
-#[test]
-fn what_is_asked_for_or_registered_is_expected() {
-    let config = builder()
-        .require_auth_time()
-        .default_max_age(Duration::from_secs(60))
-        .default_acr_values(["registered"])
-        .build()
-        .unwrap();
-    let expected = login("x").effective_expectations(&config);
-    assert_eq!(expected.acr_values, ["registered"]);
-    assert_eq!((expected.max_age, expected.auth_time_required), (Some(Duration::from_secs(60)), true));
-    assert_eq!((expected.nonce, expected.subject), (None, None));
-
-    let asking = login("x").acr_values(["a", "b"]).extra("nonce", "n").extra("max_age", "7");
-    let expected = asking.effective_expectations(&config);
-    assert_eq!(expected.acr_values, ["a", "b"]);
-    assert_eq!((expected.max_age, expected.nonce.as_deref()), (Some(Duration::from_secs(7)), Some("n")));
-
-    let plain = login("x").effective_expectations(&builder().build().unwrap());
-    assert_eq!(plain, Expectations::default());
-}
-
 /// REQ-AREQ-21
 /// REQ-SEC-03
 #[test]
@@ -414,11 +406,22 @@ fn a_saved_request_is_the_same_without_its_user_code() {
         .binding_message("m")
         .user_code("sentinel-code".into())
         .requested_expiry(Duration::from_secs(9))
-        .authorization_detail(AuthorizationDetail::new("t").with("x", json!([1, null])))
-        .authorization_details_json("[]")
+        // To the last digit: it may be an amount of money.
+        .authorization_detail(AuthorizationDetail::new("t").with("x", json!([31.245270191439438, null])))
         .resource("urn:r")
         .extra("e", "f")
-        .header("g", "h");
+        .header("g", "h")
+        .expecting(
+            Expectations::new()
+                .acr_values(["a"])
+                .acr(AcrRule::Report)
+                .max_age(Duration::from_secs(60))
+                .require_auth_time()
+                .subject("s")
+                .nonce("n")
+                .claim("c", "v")
+                .claim_with("d", "w", Matching::EqualOrRefined, Presence::IfPresent),
+        );
     let text = serde_json::to_string(&SavedRequest::save(&request)).unwrap();
     assert!(text.contains("sentinel-hint") && !text.contains("sentinel-code"), "{text}");
     let saved: SavedRequest<'_> = serde_json::from_str(&text).unwrap();
@@ -426,6 +429,13 @@ fn a_saved_request_is_the_same_without_its_user_code() {
     let loaded = saved.load().unwrap();
     let again = serde_json::to_string(&SavedRequest::save(&loaded)).unwrap();
     assert_eq!(again, text.replace("\"had_user_code\":true", "\"had_user_code\":false"));
+    assert_eq!(loaded.expectations, request.expectations);
+    let wire = |request: &AuthRequest| {
+        let mut form = Form::default();
+        request.write(&mut form, None);
+        String::from_utf8(form.into_body().expose().to_vec()).unwrap()
+    };
+    assert_eq!(wire(&loaded), wire(&request).replace("user_code=sentinel-code&", ""));
 
     for hint in [Hint::LoginToken("t".into()), Hint::IdToken("a.b.c".into())] {
         let text = serde_json::to_string(&SavedRequest::save(&AuthRequest::new(hint.clone()))).unwrap();
@@ -498,7 +508,7 @@ fn a_fapi_request_is_told_from_every_other() {
 #[test]
 fn in_fapi_an_acr_that_was_asked_for_has_to_come_back() {
     let rule = |builder: ClientConfigBuilder, request: &AuthRequest| {
-        request.effective_expectations(&builder.build().unwrap()).acr
+        request.effective_expectations(&builder.build().unwrap()).acr.unwrap_or_default()
     };
     let asked = login("x").acr_values(["urn:high"]);
     assert_eq!(rule(fapi(), &asked), AcrRule::Require);

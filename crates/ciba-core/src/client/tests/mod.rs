@@ -364,7 +364,7 @@ fn a_client_id_is_printable_ascii() {
     }
 }
 
-const EC: &str = r#"{"kty":"EC","crv":"P-256","x":"a","y":"b","kid":"key-1","alg":"ES256","use":"sig"}"#;
+const EC: &str = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","kid":"key-1","alg":"ES256","use":"sig"}"#;
 const RSA: &str = r#"{"kty":"RSA","n":"a","e":"AQAB","kid":"key-2","alg":"RS256","use":"sig"}"#;
 
 /// REQ-META-02
@@ -433,6 +433,16 @@ fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
     let other = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-2".into()) };
     assert_eq!(only_finding(set(&[EC, RSA]).client_auth(other)).member(), "jwks");
     assert_eq!(findings(set(&[EC]).client_auth(private_key_jwt())), []);
+    // A key that does not say its algorithm says it by its kind.
+    let silent = EC.replace(",\"alg\":\"ES256\"", "");
+    for (algorithm, is_taken) in
+        [(JwsAlgorithm::Es256, true), (JwsAlgorithm::Es384, false), (JwsAlgorithm::Rs256, false)]
+    {
+        let auth = ClientAuth::PrivateKeyJwt { algorithm, key_id: Some("key-1".into()) };
+        assert_eq!(findings(set(&[&silent]).client_auth(auth)).is_empty(), is_taken, "{algorithm}");
+    }
+    let hollow = r#"{"kty":"EC","crv":"P-256","kid":"key-1"}"#;
+    assert_eq!(only_finding(set(&[hollow])).member(), "jwks");
 }
 
 /// REQ-SEC-03

@@ -161,7 +161,7 @@ fn validate(compact: &str, expectations: &Expectations) -> Result<IdToken, Untru
 fn context() -> IdTokenContext<'static> {
     static NOTHING: Expectations = Expectations {
         acr_values: Vec::new(),
-        acr: AcrRule::IfPresent,
+        acr: None,
         max_age: None,
         auth_time_required: false,
         subject: None,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     client::testing,
-    expect::Expectations,
+    expect::{AcrRule, Expectations},
     id_token::Claims,
     issuer::Issuer,
     jose::compact::Compact,
@@ -170,6 +170,11 @@ fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
         let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherEid) };
         assert_eq!(verdict(&request(check), &claims), expected, "{check:?} {claims}");
     }
+    // What the caller expects besides does not hold a refined `acr` to the one that was asked for.
+    let config = testing::builder().build().unwrap();
+    let besides = request(Check::IfPresent).expecting(Expectations::new().subject("s"));
+    let expectations = besides.effective_expectations(&config);
+    assert_eq!((expectations.acr, expectations.subject.as_deref()), (Some(AcrRule::Report), Some("s")));
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! What the ID Token is held to: by the caller, by what was asked for, and by what was registered.
+
+use super::*;
+
+/// REQ-IDT-39
+#[test]
+fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
+    let nothing = Expectations::new;
+    for (expectations, needs_a_token) in [
+        (nothing(), false),
+        (nothing().acr_values(["a"]).acr(AcrRule::IfPresent), false),
+        (nothing().claim_with("c", "v", Matching::Equal, Presence::IfPresent), false),
+        (nothing().claim("c", "v"), true),
+        (nothing().subject("s"), true),
+        (nothing().nonce("n"), true),
+        (nothing().max_age(Duration::ZERO), true),
+        (nothing().require_auth_time(), true),
+        (nothing().acr(AcrRule::Require), true),
+    ] {
+        let request = login("x").expecting(expectations);
+        assert_eq!(refused(&request), None);
+        assert_eq!(refused(&request.without_openid()).is_some(), needs_a_token);
+    }
+}
+
+/// REQ-META-22
+/// REQ-AREQ-19
+/// REQ-IDT-23
+/// REQ-IDT-25
+#[test]
+fn what_is_asked_for_or_registered_is_expected() {
+    let config = builder()
+        .require_auth_time()
+        .default_max_age(Duration::from_secs(60))
+        .default_acr_values(["registered"])
+        .build()
+        .unwrap();
+    let expected = login("x").effective_expectations(&config);
+    assert_eq!(expected.acr_values, ["registered"]);
+    assert_eq!((expected.max_age, expected.auth_time_required), (Some(Duration::from_secs(60)), true));
+    assert_eq!((expected.nonce, expected.subject), (None, None));
+
+    let asking = login("x").acr_values(["a", "b"]).extra("nonce", "n").extra("max_age", "7");
+    let expected = asking.effective_expectations(&config);
+    assert_eq!(expected.acr_values, ["a", "b"]);
+    assert_eq!((expected.max_age, expected.nonce.as_deref()), (Some(Duration::from_secs(7)), Some("n")));
+
+    let plain = login("x").effective_expectations(&builder().build().unwrap());
+    assert_eq!(plain, Expectations::default());
+
+    // Of several ages the shortest: the provider was asked for that one too.
+    let lenient = || Expectations::new().max_age(Duration::from_secs(3600));
+    let max_age = |request: AuthRequest| request.effective_expectations(&config).max_age;
+    assert_eq!(max_age(login("x").expecting(lenient())), Some(Duration::from_secs(60)));
+    assert_eq!(max_age(login("x").expecting(lenient()).extra("max_age", "7")), Some(Duration::from_secs(7)));
+    assert_eq!(max_age(login("x").expecting(lenient()).extra("max_age", "99999")), Some(Duration::from_secs(3600)));
+}
+
+/// REQ-IDT-23
+/// REQ-IDT-25
+#[test]
+fn a_nonce_or_an_age_that_cannot_be_checked_is_not_sent() {
+    for max_age in ["60s", "-1", "+1", " 1", "1.5", "1e3", "never"] {
+        assert_refused(&login("x").extra("max_age", max_age), "max_age");
+    }
+    let expecting = |nonce| login("x").extra("nonce", "n").expecting(Expectations::new().nonce(nonce));
+    assert_refused(&expecting("m"), "nonce");
+    assert_eq!(refused(&expecting("n")), None);
+}
+
+/// REQ-IDT-39
+#[test]
+fn what_was_expected_earlier_stays_expected() {
+    let config = builder().build().unwrap();
+    let strict = Expectations::new()
+        .acr_values(["a"])
+        .acr(AcrRule::Require)
+        .max_age(Duration::from_secs(60))
+        .require_auth_time()
+        .subject("s")
+        .nonce("n")
+        .claim("c", "v");
+    let request = || login("x").expecting(strict.clone());
+    assert_eq!(request().expecting(Expectations::new()).effective_expectations(&config), strict);
+    let later = Expectations::new()
+        .acr_values(["b"])
+        .acr(AcrRule::Report)
+        .max_age(Duration::from_secs(9))
+        .subject("t")
+        .nonce("m")
+        .claim("d", "w");
+    let merged = request().expecting(later.clone()).effective_expectations(&config);
+    let claims = strict.claims.iter().chain(&later.claims).cloned().collect();
+    assert_eq!(merged, Expectations { auth_time_required: true, claims, ..later });
+}
