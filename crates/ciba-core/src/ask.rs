@@ -51,6 +51,8 @@ pub enum Endpoint {
     BackchannelAuthentication,
     /// The token endpoint (CIBA 10.1).
     Token,
+    /// Our own notification endpoint, which a provider calls (CIBA 9).
+    Notification,
 }
 
 impl Endpoint {
@@ -62,6 +64,7 @@ impl Endpoint {
             Self::KeySet => "key_set",
             Self::BackchannelAuthentication => "backchannel_authentication",
             Self::Token => "token",
+            Self::Notification => "notification",
         }
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Endpoint {
             Self::KeySet => "the key set",
             Self::BackchannelAuthentication => "the backchannel authentication endpoint",
             Self::Token => "the token endpoint",
+            Self::Notification => "the notification endpoint",
         })
     }
 }
@@ -88,6 +92,7 @@ pub struct Transmit {
     attempt: u32,
     timeout: Duration,
     max_response: usize,
+    presents_certificate: bool,
     ticket: Ticket,
 }
 
@@ -100,7 +105,13 @@ impl Transmit {
         max_response: usize,
         ticket: Ticket,
     ) -> Self {
-        Self { request, endpoint, attempt, timeout, max_response, ticket }
+        Self { request, endpoint, attempt, timeout, max_response, presents_certificate: false, ticket }
+    }
+
+    /// The same over a connection on which the client shows its certificate.
+    pub(crate) const fn presenting_certificate(mut self, presents: bool) -> Self {
+        self.presents_certificate = presents;
+        self
     }
 
     /// The endpoint it is for.
@@ -131,6 +142,13 @@ impl Transmit {
     #[must_use]
     pub const fn max_response(&self) -> usize {
         self.max_response
+    }
+
+    /// Whether the client's certificate is shown on this connection (RFC 8705 2, REQ-AUTH-24). On any other it is not
+    /// (REQ-POP-21).
+    #[must_use]
+    pub const fn presents_certificate(&self) -> bool {
+        self.presents_certificate
     }
 
     /// The request, and the ticket that takes its answer.
@@ -217,6 +235,8 @@ impl fmt::Debug for SigningTask {
 pub enum KeyPurpose {
     /// A client assertion (RFC 7523).
     ClientAssertion,
+    /// A signed authentication request (CIBA 7.1.1).
+    RequestObject,
 }
 
 impl KeyOperation {
@@ -358,6 +378,10 @@ pub enum Because {
     Interval,
     /// The provider answered `slow_down`, so the interval grew (CIBA 11).
     SlowDown,
+    /// A notification is expected (CIBA 10.2, 10.3).
+    Notification,
+    /// The acknowledgement was lost; a notification may still name the request.
+    Adrift,
     /// Something went wrong that the flow is handling.
     Setback(Setback),
 }
@@ -370,6 +394,8 @@ impl Because {
             Self::InFlight => "in_flight",
             Self::Interval => "interval",
             Self::SlowDown => "slow_down",
+            Self::Notification => "notification",
+            Self::Adrift => "adrift",
             Self::Setback(setback) => setback.name(),
         }
     }

@@ -39,6 +39,14 @@ pub(crate) const LOST_AFTER: Duration = Duration::from_secs(1);
 /// How often the authentication request is tried while it certainly did not leave, and for how long.
 pub(crate) const SEND_ATTEMPTS: u32 = 3;
 pub(crate) const SEND_WINDOW: Duration = Duration::from_secs(30);
+/// How long a flow whose acknowledgement was lost waits for a notification, unless a lifetime was asked for.
+pub(crate) const ADRIFT: Duration = Duration::from_secs(600);
+/// How often a flow in ping mode asks by itself, at the least (REQ-PING-16).
+pub(crate) const BACKSTOP: Duration = Duration::from_secs(60);
+/// The longest ping, in bytes (REQ-PING-20).
+pub(crate) const PING_BYTES: usize = 16 * 1024;
+/// How many notifications that overtake the acknowledgement are kept.
+pub(crate) const EARLY_NOTIFICATIONS: usize = 4;
 /// How long a flow with tokens waits for the issuer's keys.
 pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);
 /// How long before the deadline the only poll of an over-long interval happens, at most.

@@ -241,7 +241,7 @@ impl CertificateUse {
         match endpoint {
             Endpoint::BackchannelAuthentication => auth.is_mutual_tls() || (self.bound_tokens && is_push),
             Endpoint::Token => auth.is_mutual_tls() || self.bound_tokens,
-            Endpoint::Discovery | Endpoint::KeySet => false,
+            Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
         }
     }
 }

@@ -206,7 +206,7 @@ fn assertion(
 ) -> UnsignedJwt {
     let audience = match endpoint {
         Endpoint::BackchannelAuthentication => &config.audiences.backchannel,
-        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet => &config.audiences.token,
+        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => &config.audiences.token,
     };
     let issued_at = now.saturating_sub(config.assertion.backdating);
     let mut claims = JsonObject::new();

@@ -23,6 +23,10 @@ pub(crate) enum Purpose {
     Jitter,
     /// The serial that ties answers to their flow.
     Serial,
+    /// The part of the notification token by which its flow is found.
+    NotificationKey,
+    /// The part of the notification token that proves it (REQ-FAPI-28).
+    NotificationSecret,
 }
 
 impl Purpose {
@@ -32,6 +36,8 @@ impl Purpose {
             Self::RequestJti => b"ciba request jti",
             Self::Jitter => b"ciba jitter",
             Self::Serial => b"ciba serial",
+            Self::NotificationKey => b"ciba notification key",
+            Self::NotificationSecret => b"ciba notification secret",
         }
     }
 }

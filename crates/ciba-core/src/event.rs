@@ -18,6 +18,8 @@ pub enum Event {
     },
     /// The provider took the authentication request and asks the person (CIBA 7.3).
     Acknowledged(Acknowledged),
+    /// A notification for this flow was accepted (CIBA 10.2, 10.3).
+    Notified,
     /// Nothing happens before an instant.
     Waiting(Wait),
 }

@@ -25,6 +25,12 @@ impl Members {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// Takes one out; JSON `null` counts as absent (ruling 15).
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1).filter(|value| !value.is_null())
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -82,8 +88,7 @@ impl Object {
 
     /// Takes a member out; JSON `null` counts as absent (ruling 15).
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        let at = self.members.0.iter().position(|(known, _)| known == name)?;
-        Some(self.members.0.remove(at).1).filter(|value| !value.is_null())
+        self.members.take(name)
     }
 
     /// Whether a member is there and `null`.

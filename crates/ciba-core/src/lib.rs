@@ -63,7 +63,10 @@ pub use error::{
 };
 pub use event::Event;
 pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
-pub use flow::{Acknowledgement, BadNotification, Flow, Notification, ResumeError, Snapshot, Stage};
+pub use flow::{
+    Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, ResumeError, Snapshot,
+    SpentKey, Stage,
+};
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
@@ -71,8 +74,8 @@ pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};
 pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
 pub use secret::{
-    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, PrivateJwk, RefreshToken,
-    UserCode,
+    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, NotificationToken,
+    PrivateJwk, RefreshToken, UserCode,
 };
 pub use software_keys::{KeyFileError, SoftwareKey};
 pub use time::Timestamp;

@@ -18,6 +18,13 @@ pub struct Policy {
     pub local_timeout: Duration,
     /// The longest token response in bytes; default 4 MiB.
     pub max_token_response: usize,
+    /// Whether a flow in ping mode also asks by itself, every minute or half of the lifetime and once shortly before the
+    /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16).
+    pub ping_backstop: bool,
+    /// Whether pushed ID Tokens may lack the `auth_req_id` claim, and the `rt_hash` claim beside a refresh token. Without
+    /// them nothing ties the pushed tokens to this request but the bearer token. Default no; for a provider that is known
+    /// to leave them out (ruling 10). `at_hash` has no such switch.
+    pub dangerously_allow_missing_push_bindings: bool,
     /// Whether a token response without `token_type` counts as Bearer; default no (ruling 15).
     pub assume_bearer: bool,
 }
@@ -41,6 +48,8 @@ impl Default for Policy {
             fetch_timeout: Duration::from_secs(10),
             local_timeout: Duration::from_secs(60),
             max_token_response: crate::bounds::TOKEN_RESPONSE_BYTES,
+            ping_backstop: true,
+            dangerously_allow_missing_push_bindings: false,
             assume_bearer: false,
         }
     }

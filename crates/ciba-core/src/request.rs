@@ -234,6 +234,11 @@ impl AuthRequest {
         expectations
     }
 
+    /// The lifetime that is asked for.
+    pub(crate) const fn requested_lifetime(&self) -> Option<Duration> {
+        self.requested_expiry
+    }
+
     fn names_openid(&self) -> bool {
         self.scope.iter().any(|value| value == "openid")
     }

@@ -269,6 +269,7 @@ pub(crate) enum SavedEndpoint {
     KeySet,
     BackchannelAuthentication,
     Token,
+    Notification,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -320,6 +321,7 @@ impl SavedEndpoint {
             Endpoint::KeySet => Self::KeySet,
             Endpoint::BackchannelAuthentication => Self::BackchannelAuthentication,
             Endpoint::Token => Self::Token,
+            Endpoint::Notification => Self::Notification,
         }
     }
 
@@ -329,6 +331,7 @@ impl SavedEndpoint {
             Self::KeySet => Endpoint::KeySet,
             Self::BackchannelAuthentication => Endpoint::BackchannelAuthentication,
             Self::Token => Endpoint::Token,
+            Self::Notification => Endpoint::Notification,
         }
     }
 }
@@ -380,7 +383,7 @@ impl<'a> SavedFault<'a> {
 }
 
 impl<'a> SavedAnswer<'a> {
-    fn save(answer: &'a ServerAnswer) -> Self {
+    pub(crate) fn save(answer: &'a ServerAnswer) -> Self {
         Self {
             endpoint: SavedEndpoint::save(answer.endpoint),
             status: answer.status,
@@ -394,7 +397,7 @@ impl<'a> SavedAnswer<'a> {
         }
     }
 
-    fn load(self) -> Box<ServerAnswer> {
+    pub(crate) fn load(self) -> Box<ServerAnswer> {
         Box::new(ServerAnswer {
             endpoint: self.endpoint.load(),
             status: self.status,

@@ -83,6 +83,8 @@ secret_string! {
     pub struct UserCode;
     /// A private key as a JWK (RFC 7517): write it to a file only its owner reads.
     pub struct PrivateJwk;
+    /// The `client_notification_token` of one request: the bearer token of its notifications (CIBA 7.1, 9).
+    pub struct NotificationToken;
     /// A text a claim is compared with; may be a national id.
     pub struct ExpectedText;
 }

@@ -412,7 +412,7 @@ impl ClientConfigBuilder {
                 &aliases.backchannel_authentication_endpoint,
             ),
             Endpoint::Token => (&self.token_endpoint, &provider.token_endpoint, &aliases.token_endpoint),
-            Endpoint::Discovery | Endpoint::KeySet => return None,
+            Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => return None,
         };
         let named = pinned.as_ref().or(published.as_ref())?.clone();
         let alias = alias.as_ref().filter(|_| pinned.is_none() && self.uses_alias(endpoint));

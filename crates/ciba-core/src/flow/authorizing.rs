@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
-    exchange::{self, Making, Target},
+    adrift::Adrift,
+    exchange::{self, Making, Ready, Step, Target},
     grant::{Grant, Terms},
     pending::Pending,
     phase::{Pause, Phase, Poll, Say, Tick, Turn},
@@ -17,19 +18,23 @@ use crate::{
     elapsed::Moment,
     error::{Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
     request::AuthRequest,
+    secret::NotificationToken,
     wire::{
-        Response,
+        Response, ServerAnswer,
         authorize::{self, Acknowledged, AuthorizeReply},
         form::Form,
+        metadata::DeliveryMode,
     },
 };
+
+const ENDPOINT: Endpoint = Endpoint::BackchannelAuthentication;
 
 pub(super) struct Authorizing {
     pub(super) request: Box<AuthRequest>,
     pub(super) making: Making,
     /// Counts the transmissions.
     pub(super) attempt: u32,
-    /// Counts the key operations nobody answered.
+    /// Counts key operations in a row that brought no signature in time.
     pub(super) unsigned: u32,
     /// When the first transmission was tried.
     pub(super) first_sent: Option<Moment>,
@@ -56,62 +61,64 @@ impl Authorizing {
         let moment = poll.tick.moment;
         match core::mem::replace(&mut self.making, Making::Fresh) {
             Making::Fresh if moment < self.due => {
-                let pause = Pause::new(self.due, Because::Setback(Setback::NotSent));
+                let setback = if self.unsigned > 0 { Setback::KeyUnavailable } else { Setback::NotSent };
+                let pause = Pause::new(self.due, Because::Setback(setback));
                 Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
             }
             Making::Fresh => {
-                let (making, say) = exchange::authenticate(poll, Endpoint::BackchannelAuthentication);
-                self.making = making;
-                match say {
-                    Some(say) => Turn::Emit(Phase::Authorizing(self), say),
-                    None => Turn::Next(Phase::Authorizing(self)),
-                }
-            }
-            Making::Signing { open, .. } if open.is_over(moment) => {
-                self.unsigned = self.unsigned.saturating_add(1);
-                if self.unsigned >= bounds::SEND_ATTEMPTS {
-                    return Turn::Next(key_unreachable());
-                }
+                self.making = Making::Drafted(Box::default());
                 Turn::Next(Phase::Authorizing(self))
             }
-            Making::InFlight { open, .. } if open.is_over(moment) => Turn::Next(self.lost()),
+            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.unsigned(moment)),
+            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(moment)),
+            Making::InFlight { open, sent } if open.is_over(moment) => Turn::Next(self.lost(None, sent, &poll.tick)),
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
                 let limit = making.open().map_or(moment, |open| open.limit);
                 self.making = making;
                 Turn::Emit(Phase::Authorizing(self), Say::Wait(Pause::new(limit, Because::InFlight)))
             }
-            Making::Authenticated(applied) => {
-                self.attempt = self.attempt.saturating_add(1);
-                self.first_sent.get_or_insert(moment);
-                self.jitter = poll.jitter();
-                let config = poll.tick.config;
-                let mut form = Form::default();
-                self.request.write(&mut form, None);
-                let target = Target {
-                    endpoint: Endpoint::BackchannelAuthentication,
-                    url: &config.backchannel_endpoint,
-                    attempt: self.attempt,
-                    timeout: config.policy.authentication_timeout,
-                    max_response: bounds::ACKNOWLEDGEMENT_BYTES,
-                    latest: Moment::from_millis(u64::MAX),
+            Making::Drafted(draft) => {
+                let (making, say) = match exchange::prepare(draft, ENDPOINT, Some(&self.request), poll) {
+                    Step::Ask(making, say) => (making, say),
+                    Step::Send(ready) => self.transmit(ready, poll),
                 };
-                let (making, say) = exchange::transmit(poll, &target, form, applied, self.request.headers());
                 self.making = making;
                 Turn::Emit(Phase::Authorizing(self), say)
             }
         }
     }
 
+    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (Making, Say) {
+        self.unsigned = 0;
+        self.attempt = self.attempt.saturating_add(1);
+        self.first_sent.get_or_insert(poll.tick.moment);
+        self.jitter = poll.jitter();
+        let config = poll.tick.config;
+        let token = poll.token.map(NotificationToken::expose);
+        let target = Target {
+            endpoint: ENDPOINT,
+            url: &config.backchannel_endpoint,
+            attempt: self.attempt,
+            timeout: config.policy.authentication_timeout,
+            max_response: bounds::ACKNOWLEDGEMENT_BYTES,
+            latest: Moment::from_millis(u64::MAX),
+        };
+        let parameters = |form: &mut Form| self.request.write(form, token);
+        exchange::transmit(poll, &target, parameters, ready, self.request.headers())
+    }
+
     /// Takes the answer to the open question. The acknowledgement goes beside the phase: every later one may show it.
     pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>) {
         match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
             (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
-                self.making = making.signed(&signature, tick.config);
+                self.making = making.signed(&signature, ENDPOINT, tick.config);
                 (Phase::Authorizing(self), None)
             }
-            (Making::Signing { .. }, Answer::KeyUnavailable) => (key_unreachable(), None),
+            (Making::Signing { .. }, Answer::KeyUnavailable) => (self.unsigned(tick.moment), None),
             (Making::InFlight { sent, .. }, Answer::Response(response)) => self.response(&response, sent, tick),
-            (Making::InFlight { .. }, Answer::Unanswered(Unanswered::Lost)) => (self.lost(), None),
+            (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost)) => {
+                (self.lost(None, sent, tick), None)
+            }
             (Making::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent)) => (self.not_sent(tick.moment), None),
             (making, _) => {
                 self.making = making;
@@ -124,26 +131,48 @@ impl Authorizing {
         let failure = match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
                 let terms = Terms::of(&self.request, tick.config);
-                let grant = Grant::new(auth_req_id, &acknowledged, sent, self.jitter, terms);
+                let pace = (acknowledged.interval, acknowledged.expires_in);
+                let grant = Grant::new(auth_req_id, pace, sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
-            AuthorizeReply::Indeterminate(answer) => {
-                Failure::Indeterminate(Indeterminacy { lost: LostAnswer::AuthenticationRequest, answer: Some(answer) })
-            }
+            AuthorizeReply::Indeterminate(answer) => return (self.lost(Some(answer), sent, tick), None),
             AuthorizeReply::Misbehaved(misbehaviour) => Failure::ProviderMisbehaved(misbehaviour),
         };
         (Settled::failed(failure), None)
     }
 
-    /// The answer is lost: the person may have been prompted, so this is the end (poll mode).
-    pub(super) fn lost(self) -> Phase {
-        Settled::failed(Failure::Indeterminate(Indeterminacy { lost: LostAnswer::AuthenticationRequest, answer: None }))
+    /// The acknowledgement is lost, and the person may have been prompted: in poll mode this is the end, otherwise a
+    /// notification may still name the request.
+    pub(super) fn lost(self, answer: Option<Box<ServerAnswer>>, sent: Moment, tick: &Tick<'_>) -> Phase {
+        match tick.config.delivery {
+            DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(Indeterminacy {
+                lost: LostAnswer::AuthenticationRequest,
+                answer,
+            })),
+            DeliveryMode::Ping | DeliveryMode::Push => Phase::Adrift(Box::new(Adrift {
+                terms: Terms::of(&self.request, tick.config),
+                sent,
+                until: Adrift::until(sent, self.request.requested_lifetime()),
+                answer,
+                jitter: self.jitter,
+            })),
+        }
+    }
+
+    /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few times.
+    fn unsigned(mut self, moment: Moment) -> Phase {
+        self.unsigned = self.unsigned.saturating_add(1);
+        if self.unsigned >= bounds::SEND_ATTEMPTS {
+            return key_unreachable();
+        }
+        self.due = moment.plus(pause_before(self.unsigned));
+        Phase::Authorizing(self)
     }
 
     /// Nothing left: try again soon, a few times.
     fn not_sent(mut self, moment: Moment) -> Phase {
-        let due = moment.plus(Duration::from_secs(1).saturating_mul(self.attempt.saturating_mul(self.attempt)));
+        let due = moment.plus(pause_before(self.attempt));
         let window = self.first_sent.unwrap_or(moment).plus(bounds::SEND_WINDOW);
         if self.attempt > bounds::SEND_ATTEMPTS || due > window {
             return Settled::failed(Failure::Unreachable(Unreachable {
@@ -154,6 +183,11 @@ impl Authorizing {
         self.due = due;
         Phase::Authorizing(self)
     }
+}
+
+/// The wait after the first, second, … try that nobody noticed.
+fn pause_before(tries: u32) -> Duration {
+    Duration::from_secs(1).saturating_mul(tries.saturating_mul(tries))
 }
 
 /// The private key is out of reach before anything was sent.

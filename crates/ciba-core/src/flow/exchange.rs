@@ -1,6 +1,7 @@
-//! How both requests of a flow are made: a fresh credential, signed if it has to be, then one transmission.
+//! How both requests of a flow are made: what has to be signed is signed, one thing after the other, then one transmission.
+//! Every signed thing is fresh per attempt (REQ-AUTH-12, REQ-SIGN-08).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use super::phase::{Open, Poll, Say, lost_at};
@@ -9,7 +10,10 @@ use crate::{
     client::ClientConfig,
     client_auth::{self, Applied, Credential},
     elapsed::Moment,
-    jose::unsigned::UnsignedJwt,
+    jose::unsigned::{self, UnsignedJwt},
+    request::AuthRequest,
+    request_object,
+    secret::NotificationToken,
     url::Url,
     wire::{Request, form::Form},
 };
@@ -18,19 +22,32 @@ use crate::{
 pub(super) enum Making {
     /// Nothing is made yet, or what was made is stale.
     Fresh,
-    /// The assertion is with the holder of the private key.
-    Signing { open: Open, signing_input: Vec<u8> },
-    /// The credential is complete.
-    Authenticated(Applied),
+    /// Something is with the holder of the private key.
+    Signing { open: Open, draft: Box<Draft> },
+    /// What was to be signed is, so far.
+    Drafted(Box<Draft>),
     /// The request left, or may have.
     InFlight { open: Open, sent: Moment },
+}
+
+/// A request in the making.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// What is being signed.
+    signing_input: Vec<u8>,
+    /// The signed authentication request, once it is signed (CIBA 7.1.1).
+    request_object: Option<String>,
+    /// The credential, once it is complete.
+    applied: Option<Applied>,
+    /// After this too little is left of the life of what was signed to be worth sending.
+    stale: Option<Moment>,
 }
 
 impl Making {
     pub(super) const fn open(&self) -> Option<&Open> {
         match self {
             Self::Signing { open, .. } | Self::InFlight { open, .. } => Some(open),
-            Self::Fresh | Self::Authenticated(_) => None,
+            Self::Fresh | Self::Drafted(_) => None,
         }
     }
 
@@ -38,13 +55,88 @@ impl Making {
         matches!(self, Self::InFlight { .. })
     }
 
-    /// The signature came.
-    pub(super) fn signed(self, signature: &[u8], config: &ClientConfig) -> Self {
+    /// The signature came. The authentication request is signed before the assertion.
+    pub(super) fn signed(self, signature: &[u8], endpoint: Endpoint, config: &ClientConfig) -> Self {
         match self {
-            Self::Signing { signing_input, .. } => {
-                Self::Authenticated(Applied::assertion(signing_input, signature, config))
+            Self::Signing { mut draft, .. } => {
+                let signing_input = core::mem::take(&mut draft.signing_input);
+                if draft.owes_request_object(endpoint, config) {
+                    draft.request_object = Some(unsigned::complete(signing_input, signature));
+                } else {
+                    draft.applied = Some(Applied::assertion(signing_input, signature, config));
+                }
+                Self::Drafted(draft)
             }
-            other @ (Self::Fresh | Self::Authenticated(_) | Self::InFlight { .. }) => other,
+            other @ (Self::Fresh | Self::Drafted(_) | Self::InFlight { .. }) => other,
+        }
+    }
+}
+
+impl Draft {
+    /// Whether half of the life of something signed is over.
+    pub(super) fn is_stale(&self, moment: Moment) -> bool {
+        self.stale.is_some_and(|stale| moment > stale)
+    }
+
+    fn owes_request_object(&self, endpoint: Endpoint, config: &ClientConfig) -> bool {
+        endpoint == Endpoint::BackchannelAuthentication
+            && config.request_object.is_some()
+            && self.request_object.is_none()
+    }
+
+    fn sign(mut self: Box<Self>, jwt: UnsignedJwt, purpose: KeyPurpose, life: Duration, poll: &mut Poll<'_>) -> Step {
+        let UnsignedJwt { signing_input, algorithm, key_id } = jwt;
+        let moment = poll.tick.moment;
+        let stale = moment.plus(life.checked_div(2).unwrap_or_default());
+        self.stale = Some(self.stale.map_or(stale, |earlier| earlier.min(stale)));
+        let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
+        let operation = KeyOperation::sign(signing_input.clone(), algorithm, purpose, key_id, ticket);
+        self.signing_input = signing_input;
+        let say = Say::Do { output: Output::Key(operation), save: false };
+        Step::Ask(Making::Signing { open, draft: self }, say)
+    }
+}
+
+/// What comes next in the making of a request.
+pub(super) enum Step {
+    /// The holder of the key has to sign something.
+    Ask(Making, Say),
+    /// It can be sent.
+    Send(Ready),
+}
+
+/// A request that lacks nothing.
+pub(super) struct Ready {
+    request_object: Option<String>,
+    applied: Applied,
+}
+
+/// The next step of a draft. `request` is there for the authentication request, which may have to be signed itself.
+pub(super) fn prepare(
+    mut draft: Box<Draft>,
+    endpoint: Endpoint,
+    request: Option<&AuthRequest>,
+    poll: &mut Poll<'_>,
+) -> Step {
+    let config = poll.tick.config;
+    if let (Some(rules), Some(request), true) =
+        (&config.request_object, request, draft.owes_request_object(endpoint, config))
+    {
+        let token = poll.token.map(NotificationToken::expose);
+        let jwt = request_object::unsigned(rules, config, request, token, poll.entropy, poll.tick.now);
+        let life = rules.options.lifetime.saturating_sub(rules.options.backdating);
+        return draft.sign(jwt, KeyPurpose::RequestObject, life, poll);
+    }
+    let request_object = draft.request_object.take();
+    if let Some(applied) = draft.applied.take() {
+        return Step::Send(Ready { request_object, applied });
+    }
+    match client_auth::credential(config, endpoint, poll.entropy, poll.tick.now) {
+        Credential::Ready(applied) => Step::Send(Ready { request_object, applied }),
+        Credential::Unsigned(jwt) => {
+            draft.request_object = request_object;
+            let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
+            draft.sign(jwt, KeyPurpose::ClientAssertion, life, poll)
         }
     }
 }
@@ -60,33 +152,24 @@ pub(super) struct Target<'a> {
     pub(super) latest: Moment,
 }
 
-/// The first step: a credential that is ready, or an operation for the holder of the key.
-pub(super) fn authenticate(poll: &mut Poll<'_>, endpoint: Endpoint) -> (Making, Option<Say>) {
-    match client_auth::credential(poll.tick.config, endpoint, poll.entropy, poll.tick.now) {
-        Credential::Ready(applied) => (Making::Authenticated(applied), None),
-        Credential::Unsigned(UnsignedJwt { signing_input, algorithm, key_id }) => {
-            let (ticket, open) = poll.questions.ask(poll.tick.moment.plus(poll.tick.config.policy.local_timeout));
-            let operation =
-                KeyOperation::sign(signing_input.clone(), algorithm, KeyPurpose::ClientAssertion, key_id, ticket);
-            let say = Say::Do { output: Output::Key(operation), save: false };
-            (Making::Signing { open, signing_input }, Some(say))
-        }
-    }
-}
-
-/// The second step: the request itself.
+/// The last step: the request itself. A signed request takes the place of the parameters (CIBA 7.1.1, REQ-SIGN-02).
 pub(super) fn transmit(
     poll: &mut Poll<'_>,
     target: &Target<'_>,
-    mut form: Form,
-    applied: Applied,
+    parameters: impl FnOnce(&mut Form),
+    ready: Ready,
     headers: &[(String, String)],
 ) -> (Making, Say) {
-    for (name, value) in &applied.parameters {
+    let mut form = Form::default();
+    match &ready.request_object {
+        Some(request_object) => form.push("request", request_object),
+        None => parameters(&mut form),
+    }
+    for (name, value) in &ready.applied.parameters {
         form.push(name, value);
     }
     let mut request = Request::post_form(target.url.clone(), form.into_body());
-    for (name, value) in applied.headers {
+    for (name, value) in ready.applied.headers {
         request.headers.push(name, value);
     }
     for (name, value) in headers {
@@ -94,6 +177,7 @@ pub(super) fn transmit(
     }
     let sent = poll.tick.moment;
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
-    let transmit = Transmit::new(request, target.endpoint, target.attempt, target.timeout, target.max_response, ticket);
+    let transmit = Transmit::new(request, target.endpoint, target.attempt, target.timeout, target.max_response, ticket)
+        .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
     (Making::InFlight { open, sent }, Say::Do { output: Output::Transmit(transmit), save: true })
 }

@@ -12,7 +12,7 @@ use crate::{
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
-    wire::{authorize::Acknowledged, token::Pacing},
+    wire::{metadata::DeliveryMode, token::Pacing},
 };
 
 /// What is kept of the request once it was acknowledged: only what a later check needs.
@@ -49,6 +49,10 @@ pub(super) struct Grant {
     pub(super) setbacks: u32,
     /// Counts key operations in a row that could not be done.
     pub(super) key_failures: u32,
+    /// Whether a notification came (ping mode): from then on the interval counts, not the backstop.
+    pub(super) was_pinged: bool,
+    /// Whether it came while a request was under way, so that one more is owed at once (OPM-PNG-16).
+    pub(super) owes_request: bool,
     /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
     pub(super) maybe_redeemed: bool,
     /// What is added to the next wait.
@@ -70,25 +74,30 @@ pub(super) enum Spacing {
     NoAnswer,
 }
 
+/// Later than any deadline.
+const NEVER: Moment = Moment::from_millis(u64::MAX);
+
 /// Providers may hold a token request this long (REQ-POLL-09).
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 impl Grant {
     pub(super) fn new(
         auth_req_id: AuthReqId,
-        acknowledged: &Acknowledged,
+        (interval, lifetime): (Duration, Duration),
         sent: Moment,
         jitter: Duration,
         terms: Box<Terms>,
     ) -> Self {
         Self {
             auth_req_id,
-            interval: acknowledged.interval,
+            interval,
             sent,
-            deadline: sent.plus(acknowledged.expires_in),
+            deadline: sent.plus(lifetime),
             requests: 0,
             setbacks: 0,
             key_failures: 0,
+            was_pinged: false,
+            owes_request: false,
             maybe_redeemed: false,
             jitter,
             terms,
@@ -99,16 +108,64 @@ impl Grant {
         moment >= self.deadline
     }
 
-    /// When the first token request is due: one interval from now, or shortly before the deadline if that comes sooner
-    /// (rulings 1 and 3, REQ-ACK-15).
-    pub(super) fn first_due(&self, moment: Moment) -> Moment {
-        let due = self.with_jitter(moment.plus(self.interval));
-        if due < self.deadline { due } else { self.last_chance().max(moment) }
+    /// When waiting ends: at the deadline, for no request starts after it; a push may still come for a while (ruling 3,
+    /// REQ-PUSH-26).
+    pub(super) fn ends(&self, config: &ClientConfig) -> Moment {
+        match config.delivery {
+            DeliveryMode::Poll | DeliveryMode::Ping => self.deadline,
+            DeliveryMode::Push => self.deadline.plus(bounds::GRACE),
+        }
+    }
+
+    /// When the first token request is due, with nothing but the acknowledgement at hand. In poll mode one interval from now,
+    /// or shortly before the deadline if that comes sooner (rulings 1 and 3, REQ-ACK-15); in ping mode the backstop; in push
+    /// mode never (REQ-PUSH-19).
+    pub(super) fn first_due(&self, tick: &Tick<'_>) -> Moment {
+        match tick.config.delivery {
+            DeliveryMode::Push => NEVER,
+            DeliveryMode::Ping => self.backstop(tick),
+            DeliveryMode::Poll => {
+                let due = self.with_jitter(tick.moment.plus(self.interval));
+                if due < self.deadline { due } else { self.last_chance().max(tick.moment) }
+            }
+        }
+    }
+
+    /// When to ask although no ping came: every minute, or half of the lifetime if that is less, and once shortly before the
+    /// deadline; never sooner than an interval from now (REQ-PING-16, REQ-POLL-24).
+    fn backstop(&self, tick: &Tick<'_>) -> Moment {
+        if !tick.config.policy.ping_backstop || tick.moment >= self.last_chance() {
+            return NEVER;
+        }
+        let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
+        let regular = self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
+        let last = self.last_chance();
+        if regular < last { regular } else { last.max(tick.moment.plus(self.interval)) }
+    }
+
+    /// A notification came: ask now (CIBA 10.2).
+    pub(super) const fn ping(&mut self) {
+        self.was_pinged = true;
+        self.owes_request = true;
     }
 
     /// When the next token request is due, after one that ended at `ended` and was sent at `sent`. At or after the
     /// deadline means never.
     pub(super) fn next_due(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
+        let spaced = self.spaced(outcome, sent, tick);
+        match (tick.config.delivery, outcome) {
+            (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. })) if self.owes_request => {
+                self.owes_request = false;
+                tick.moment
+            }
+            (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_)) if !self.was_pinged => {
+                spaced.max(self.backstop(tick))
+            }
+            (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => spaced,
+        }
+    }
+
+    fn spaced(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
         self.count(outcome);
         let ended = tick.moment;
         let reference = match tick.config.policy.interval_reference {

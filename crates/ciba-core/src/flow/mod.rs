@@ -1,17 +1,20 @@
 //! One authentication, from the request to the evidence.
 //!
 //! ```text
-//!  Authorizing --sign?, transmit--> Pending --due--> Redeeming --200--> Verifying --keys--> Settled
-//!    |   ^                           |   ^               |                 ^   |
-//!    |   '- not sent: wait           |   '-- pending, ---'                 |   '- unknown key: refresh,
-//!    | answer lost                   |   slow_down, 5xx, 429, no answer    |      wait, ask again
-//!    v                               v                                     '-- one file per phase
-//!  Settled(Indeterminate)      any phase: cancel, refusal, expiry --> Settled(Failure)
+//!  Authorizing --sign?, transmit--> Pending --due or pinged--> Redeeming --200--> Verifying --keys--> Settled
+//!    |   ^                           |   ^                        |                 ^   |
+//!    |   '- not sent: wait           |   '-- pending, slow_down, -'                 |   '- unknown key: refresh,
+//!    | answer lost                   |       5xx, 429, no answer                    |      wait, ask again
+//!    v                               '---------- push: the tokens themselves -------'
+//!  poll: Settled(Indeterminate)      any phase: cancel, refusal, expiry --> Settled(Failure)
+//!  ping, push: Adrift --a notification bearing our token--> Pending or Verifying
 //! ```
 
+mod adrift;
 mod authorizing;
 mod exchange;
 mod grant;
+mod mailbox;
 mod notify;
 mod pending;
 mod phase;
@@ -25,6 +28,7 @@ use core::{fmt, time::Duration};
 
 use self::{
     authorizing::Authorizing,
+    mailbox::Mailbox,
     phase::{Open, Phase, Poll, Questions, Say, Tick, Turn},
     settled::Settled,
 };
@@ -40,7 +44,8 @@ use crate::{
     wire::authorize::Acknowledged,
 };
 
-pub use notify::{Acknowledgement, BadNotification, Notification};
+pub use mailbox::{NotificationKey, SpentKey};
+pub use notify::{Acknowledgement, BadNotification, Notification, NotificationReply};
 pub use snapshot::{ResumeError, Snapshot};
 
 /// One authentication of one person: the machine.
@@ -54,9 +59,11 @@ pub struct Flow {
     clock: Clock,
     questions: Questions,
     revision: u64,
-    /// A step back of the clock that no wait has told yet.
-    set_back: Option<Duration>,
+    /// By how many milliseconds the clock was set back since a wait last told.
+    set_back: u64,
     acknowledged: Option<Box<Acknowledged>>,
+    /// In ping and push mode.
+    mailbox: Option<Box<Mailbox>>,
     /// Always there between calls.
     phase: Option<Phase>,
 }
@@ -67,6 +74,8 @@ pub struct Flow {
 pub enum Stage {
     /// The authentication request has not been acknowledged.
     Authorizing,
+    /// In ping or push mode: the acknowledgement was lost, and a notification may still come.
+    Adrift,
     /// Acknowledged; waiting for the person.
     Pending,
     /// A token request is being made.
@@ -94,13 +103,15 @@ impl Flow {
         for (slot, byte) in serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial)) {
             *slot = byte;
         }
+        let mailbox = Mailbox::open(config.delivery, &entropy, &*config.verifier);
         Ok(Self {
             config,
             clock: Clock::starting(now),
             questions: Questions { serial: u64::from_le_bytes(serial), counter: 0, is_resumed: false },
             revision: 0,
-            set_back: None,
+            set_back: 0,
             acknowledged: None,
+            mailbox,
             phase: Some(Phase::Authorizing(Authorizing::new(request))),
         })
     }
@@ -119,9 +130,11 @@ impl Flow {
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
             let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
-            let mut poll = Poll { tick, entropy: &entropy, questions: &mut self.questions };
+            let token = self.mailbox.as_ref().map(|mailbox| &mailbox.token);
+            let mut poll = Poll { tick, token, entropy: &entropy, questions: &mut self.questions };
             match phase.poll(&mut poll) {
                 Turn::Next(next) => {
+                    let next = self.collect(next, now);
                     // Beginning a token request is not worth saving; losing one, or the end, is.
                     if before != next.stage() && next.stage() != Stage::Redeeming {
                         self.touch();
@@ -145,8 +158,10 @@ impl Flow {
                 output
             }
             Say::Wait(pause) => {
-                let set_back = self.set_back.take().map(|by| Because::Setback(Setback::ClockSetBack(by)));
-                let because = set_back.unwrap_or(pause.because);
+                let because = match core::mem::take(&mut self.set_back) {
+                    0 => pause.because,
+                    millis => Because::Setback(Setback::ClockSetBack(Duration::from_millis(millis))),
+                };
                 Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, because, pause.progress))
             }
             Say::Done => Output::Done,
@@ -174,21 +189,30 @@ impl Flow {
             input.answer,
             Answer::Signature(_) | Answer::Keys(_) | Answer::KeysLater(_) | Answer::KeysUnavailable
         );
-        let (phase, changed) = if is_expected {
+        let (phase, acknowledged, changed) = if is_expected {
             let (phase, acknowledged) = phase.answered(input.answer, &tick);
-            if let Some(acknowledged) = acknowledged {
-                self.acknowledged = Some(Box::new(acknowledged));
-            }
             let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
-            (phase, changed)
+            (phase, acknowledged, changed)
         } else {
             phase.late(&input.answer, &tick)
         };
-        self.phase = Some(phase);
+        if let Some(acknowledged) = acknowledged {
+            self.acknowledged = Some(Box::new(acknowledged));
+        }
+        self.phase = Some(self.collect(phase, now));
         if changed {
             self.touch();
         }
         Ok(())
+    }
+
+    /// After every step: what a notification said too early may count now.
+    fn collect(&mut self, phase: Phase, now: Timestamp) -> Phase {
+        let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+        match &mut self.mailbox {
+            Some(mailbox) => mailbox.collect(phase, &tick),
+            None => phase,
+        }
     }
 
     /// Why an input does not belong here.
@@ -253,7 +277,8 @@ impl Flow {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let moment = match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => authorizing.making.open().map_or(authorizing.due, |open| open.limit),
-            Phase::Pending(pending) => pending.wake_at(),
+            Phase::Adrift(adrift) => adrift.until,
+            Phase::Pending(pending) => pending.wake_at(&self.config),
             Phase::Redeeming(redeeming) => redeeming.wake_at(),
             Phase::Verifying(verifying) => verifying.wake_at(),
             Phase::Settled(_) => return None,
@@ -275,7 +300,7 @@ impl Flow {
 
     fn observe(&mut self, now: Timestamp) {
         if let Some(by) = self.clock.observe(now) {
-            self.set_back = Some(self.set_back.unwrap_or_default().saturating_add(by));
+            self.set_back = self.set_back.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
         }
     }
 
@@ -288,6 +313,7 @@ impl Phase {
     const fn stage(&self) -> Stage {
         match self {
             Self::Authorizing(_) => Stage::Authorizing,
+            Self::Adrift(_) => Stage::Adrift,
             Self::Pending(_) => Stage::Pending,
             Self::Redeeming(_) => Stage::Redeeming,
             Self::Verifying(_) => Stage::Verifying,
@@ -298,6 +324,7 @@ impl Phase {
     fn poll(self, poll: &mut Poll<'_>) -> Turn {
         match self {
             Self::Authorizing(authorizing) => authorizing.poll(poll),
+            Self::Adrift(adrift) => adrift.poll(&poll.tick),
             Self::Pending(pending) => pending.poll(&poll.tick),
             Self::Redeeming(redeeming) => redeeming.poll(poll),
             Self::Verifying(verifying) => verifying.poll(poll),
@@ -311,7 +338,7 @@ impl Phase {
             Self::Authorizing(authorizing) => authorizing.making.open(),
             Self::Redeeming(redeeming) => redeeming.making.open(),
             Self::Verifying(verifying) => verifying.open(),
-            Self::Pending(_) | Self::Settled(_) => None,
+            Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
         }
     }
 
@@ -321,12 +348,18 @@ impl Phase {
             Self::Authorizing(authorizing) => authorizing.answered(answer, tick),
             Self::Redeeming(redeeming) => (redeeming.answered(answer, tick), None),
             Self::Verifying(verifying) => (verifying.answered(answer, tick), None),
-            other @ (Self::Pending(_) | Self::Settled(_)) => (other, None),
+            other @ (Self::Adrift(_) | Self::Pending(_) | Self::Settled(_)) => (other, None),
         }
     }
 
     /// An answer that nobody waits for any more; says whether it changed anything.
-    fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, bool) {
+    fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
+        if let (Self::Adrift(_), Answer::Response(response)) = (&self, answer) {
+            return match self {
+                Self::Adrift(adrift) => adrift.late(response, tick),
+                other => (other, None, false),
+            };
+        }
         let taken = match (&self, answer) {
             (Self::Pending(pending), Answer::Response(response)) => redeeming::late(response, &pending.grant, tick),
             (Self::Redeeming(redeeming), Answer::Response(response)) => {
@@ -334,7 +367,7 @@ impl Phase {
             }
             _ => None,
         };
-        taken.map_or((self, false), |phase| (phase, true))
+        taken.map_or((self, None, false), |phase| (phase, None, true))
     }
 }
 

@@ -1,25 +1,48 @@
-//! Something that arrived unasked at a notification endpoint (CIBA 9). A poll client expects nothing there, so its flows
-//! take nothing (REQ-META-05); the first look, which needs no flow, does not depend on the delivery mode.
+//! Something that arrived unasked at a notification endpoint (CIBA 9): the first look, which needs no flow, and what is
+//! answered. Whether a flow takes it is in `mailbox`.
 
 use alloc::string::String;
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use super::Flow;
-use crate::{secret::Body, time::Timestamp, wire::Headers};
-
-/// The longest notification body (REQ-PING-20).
-const LONGEST_BODY: usize = 16 * 1024;
+use super::mailbox::NotificationKey;
+use crate::{
+    secret::Body,
+    wire::{Headers, Response},
+};
 
 /// A call of the notification endpoint that passed the first look: a POST with exactly one bearer token and a bounded
 /// body. Nothing of the body has been read.
 pub struct Notification {
-    bearer: Zeroizing<String>,
-    body: Body,
+    pub(super) bearer: Zeroizing<String>,
+    /// Its media type and body, in the form of an answer without a status.
+    pub(super) message: Response,
 }
 
-/// A call that is refused before any flow is looked at. Answer its status; nothing changed.
+/// What to answer: a status, at most one header field, and never a body, so that nothing tells which part was wrong
+/// (REQ-PING-03, REQ-PING-13).
+#[must_use = "the provider waits for it"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NotificationReply {
+    /// The status; never 3xx (CIBA 9, REQ-PING-06).
+    pub status: u16,
+    /// A header field that goes with it.
+    pub header: Option<(&'static str, &'static str)>,
+}
+
+impl NotificationReply {
+    const fn new(status: u16) -> Self {
+        let header = match status {
+            401 => Some(("www-authenticate", "Bearer")),
+            405 => Some(("allow", "POST")),
+            _ => None,
+        };
+        Self { status, header }
+    }
+}
+
+/// A call that is refused before any flow is looked at; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadNotification {
@@ -27,19 +50,18 @@ pub enum BadNotification {
     Method,
     /// Not exactly one `Authorization` header with a bearer token: 401.
     Authorization,
-    /// The body is longer than 16 KiB: 413.
+    /// The body is longer than [`Notification::MAX_BODY`]: 413.
     TooLarge,
 }
 
 impl BadNotification {
-    /// The status to answer.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
+    /// What to answer.
+    pub const fn reply(self) -> NotificationReply {
+        NotificationReply::new(match self {
             Self::Method => 405,
             Self::Authorization => 401,
             Self::TooLarge => 413,
-        }
+        })
     }
 }
 
@@ -56,11 +78,14 @@ impl fmt::Display for BadNotification {
 impl core::error::Error for BadNotification {}
 
 impl Notification {
+    /// The longest body, in bytes: a push carries tokens. A ping may have 16 KiB (REQ-PING-20).
+    pub const MAX_BODY: usize = 256 * 1024;
+
     /// The first look: method, the one `Authorization` header, size (REQ-PING-04, REQ-PING-20).
     ///
     /// # Errors
     ///
-    /// [`BadNotification`] with the status to answer.
+    /// [`BadNotification`], which knows what to answer.
     pub fn receive(method: &str, headers: &Headers, body: Body) -> Result<Self, BadNotification> {
         if method != "POST" {
             return Err(BadNotification::Method);
@@ -70,10 +95,19 @@ impl Notification {
             return Err(BadNotification::Authorization);
         };
         let bearer = bearer_token(field).ok_or(BadNotification::Authorization)?;
-        if body.len() > LONGEST_BODY {
+        if body.len() > Self::MAX_BODY {
             return Err(BadNotification::TooLarge);
         }
-        Ok(Self { bearer: Zeroizing::new(bearer.into()), body })
+        let media_type = headers.get("content-type").map(|value| ("content-type", value));
+        let message = Response::new(0, media_type.into_iter().collect(), body);
+        Ok(Self { bearer: Zeroizing::new(bearer.into()), message })
+    }
+
+    /// The key to look its flow up by; `None` when the bearer token is none of ours: answer
+    /// [`Acknowledgement::Unauthorized`].
+    #[must_use]
+    pub fn key(&self) -> Option<NotificationKey> {
+        NotificationKey::of(&self.bearer)
     }
 }
 
@@ -88,35 +122,42 @@ fn bearer_token(field: &str) -> Option<&str> {
 
 impl fmt::Debug for Notification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notification(bearer of {} bytes, {:?})", self.bearer.len(), self.body)
+        write!(f, "Notification(bearer of {} bytes, {:?})", self.bearer.len(), self.message.body)
     }
 }
 
 /// What a flow says to a notification.
-#[must_use = "answer the notification with its status"]
+#[must_use = "answer the notification, and save the flow first when it was accepted"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Acknowledgement {
-    /// The notification is not for this flow: 401, without a word about why.
+    /// It is authentic, and the flow owns it now: save the flow, answer 204, poll the flow.
+    Accepted,
+    /// It is authentic and says nothing new: 204 (REQ-PING-15, REQ-PUSH-18).
+    Known,
+    /// It is not for this flow: 401, without a word about why.
     Unauthorized,
+    /// Its body is not `application/json`: 415.
+    UnsupportedMediaType,
+    /// Its body is longer than a ping's may be: 413.
+    TooLarge,
+    /// Its body is no notification: 400. Nothing changed.
+    Malformed,
+    /// The flow took it and could not be saved: 503. For whoever saves to say; no flow does.
+    Unsaved,
 }
 
 impl Acknowledgement {
-    /// The status to answer.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
+    /// What to answer.
+    pub const fn reply(self) -> NotificationReply {
+        NotificationReply::new(match self {
+            Self::Accepted | Self::Known => 204,
             Self::Unauthorized => 401,
-        }
-    }
-}
-
-impl Flow {
-    /// Takes something that arrived unasked. A flow in poll mode accepts no notification and stays as it is.
-    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
-        let _ = notification;
-        self.observe(now);
-        Acknowledgement::Unauthorized
+            Self::UnsupportedMediaType => 415,
+            Self::TooLarge => 413,
+            Self::Malformed => 400,
+            Self::Unsaved => 503,
+        })
     }
 }
 
@@ -138,5 +179,29 @@ mod tests {
         assert_eq!(receive(&Headers::new()), Err(BadNotification::Authorization));
         let two = [("authorization", "Bearer a"), ("Authorization", "Bearer a")].into_iter().collect();
         assert_eq!(receive(&two), Err(BadNotification::Authorization));
+    }
+
+    /// REQ-PING-20
+    #[test]
+    fn a_body_over_the_limit_is_refused_before_it_is_read() {
+        let headers = [("authorization", "Bearer abc")].into_iter().collect();
+        let body = |length| Body::new(alloc::vec![b'['; length]);
+        assert!(Notification::receive("POST", &headers, body(Notification::MAX_BODY)).is_ok());
+        let refused = Notification::receive("POST", &headers, body(Notification::MAX_BODY + 1)).map(|_| ());
+        assert_eq!(refused, Err(BadNotification::TooLarge));
+        assert_eq!(BadNotification::TooLarge.reply().status, 413);
+    }
+
+    /// REQ-PING-03
+    /// OPM-PNG-12
+    #[test]
+    fn every_reply_has_its_status_and_no_body_to_tell_more() {
+        assert_eq!(Acknowledgement::Unauthorized.reply().header, Some(("www-authenticate", "Bearer")));
+        assert_eq!(Acknowledgement::Unauthorized.reply(), BadNotification::Authorization.reply());
+        for method in ["GET", "HEAD", "PUT", "post", ""] {
+            let refused = Notification::receive(method, &Headers::new(), Body::default()).map(|_| ());
+            assert_eq!(refused, Err(BadNotification::Method), "{method}");
+        }
+        assert_eq!(BadNotification::Method.reply(), NotificationReply { status: 405, header: Some(("allow", "POST")) });
     }
 }

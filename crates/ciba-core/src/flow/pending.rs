@@ -8,7 +8,7 @@ use super::{
     redeeming::Redeeming,
     settled::Settled,
 };
-use crate::{ask::Because, elapsed::Moment, error::Failure};
+use crate::{ask::Because, client::ClientConfig, elapsed::Moment, error::Failure, wire::metadata::DeliveryMode};
 
 pub(super) struct Pending {
     pub(super) grant: Grant,
@@ -21,22 +21,33 @@ pub(super) struct Pending {
 impl Pending {
     /// Right after the acknowledgement.
     pub(super) fn first(grant: Grant, tick: &Tick<'_>) -> Self {
-        Self { due: grant.first_due(tick.moment), grant, because: Because::Interval, progress: None }
+        let because = match tick.config.delivery {
+            DeliveryMode::Poll => Because::Interval,
+            DeliveryMode::Ping | DeliveryMode::Push => Because::Notification,
+        };
+        Self { due: grant.first_due(tick), grant, because, progress: None }
+    }
+
+    /// A notification came: the wait is over.
+    pub(super) fn pinged(mut grant: Grant, tick: &Tick<'_>) -> Self {
+        grant.ping();
+        Self { grant, due: tick.moment, because: Because::Notification, progress: None }
     }
 
     pub(super) fn poll(self, tick: &Tick<'_>) -> Turn {
-        if self.grant.is_over(tick.moment) {
+        if tick.moment >= self.grant.ends(tick.config) {
             return Turn::Next(Settled::failed(Failure::Expired(None)));
         }
         if tick.moment >= self.due {
             return Turn::Next(Phase::Redeeming(Redeeming::new(self)));
         }
-        let pause = Pause { until: self.wake_at(), because: self.because.clone(), progress: self.progress.clone() };
+        let pause =
+            Pause { until: self.wake_at(tick.config), because: self.because.clone(), progress: self.progress.clone() };
         Turn::Emit(Phase::Pending(self), Say::Wait(pause))
     }
 
     /// When there is something to do: the next request, or the end.
-    pub(super) fn wake_at(&self) -> Moment {
-        self.due.min(self.grant.deadline)
+    pub(super) fn wake_at(&self, config: &ClientConfig) -> Moment {
+        self.due.min(self.grant.ends(config))
     }
 }

@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use super::{authorizing::Authorizing, pending::Pending, redeeming::Redeeming, settled::Settled, verifying::Verifying};
+use super::{
+    adrift::Adrift, authorizing::Authorizing, pending::Pending, redeeming::Redeeming, settled::Settled,
+    verifying::Verifying,
+};
 use crate::{
     ask::{Output, Ticket},
     bounds,
@@ -10,12 +13,15 @@ use crate::{
     crypto::Verifier,
     elapsed::Moment,
     entropy::{Entropy, Purpose},
+    secret::NotificationToken,
     time::Timestamp,
 };
 
 /// Where a flow is, with all that only makes sense there.
 pub(super) enum Phase {
     Authorizing(Authorizing),
+    /// In ping or push mode: the acknowledgement was lost.
+    Adrift(alloc::boxed::Box<Adrift>),
     Pending(Pending),
     Redeeming(Redeeming),
     Verifying(alloc::boxed::Box<Verifying>),
@@ -112,6 +118,8 @@ pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
 /// A poll in progress: the tick, the caller's entropy and the ticket counter.
 pub(super) struct Poll<'a> {
     pub(super) tick: Tick<'a>,
+    /// The notification token, in ping and push mode.
+    pub(super) token: Option<&'a NotificationToken>,
     pub(super) entropy: &'a Entropy,
     pub(super) questions: &'a mut Questions,
 }

@@ -1,9 +1,9 @@
 //! One token request: made, sent, and its answer. Never two at once, and never another one after a 200 (ruling 11).
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 
 use super::{
-    exchange::{self, Making, Target},
+    exchange::{self, Making, Ready, Step, Target},
     grant::{Grant, Spacing, unanswered},
     pending::Pending,
     phase::{Pause, Phase, Poll, Say, Tick, Turn},
@@ -45,10 +45,11 @@ impl Redeeming {
             Making::InFlight { open, sent } if open.is_over(moment) => {
                 Turn::Next(self.no_answer(Unanswered::Lost, sent, &poll.tick))
             }
-            Making::Signing { .. } | Making::Fresh | Making::Authenticated(_) if expired => {
+            Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
                 Turn::Next(Settled::failed(Failure::Expired(None)))
             }
-            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(Phase::Redeeming(self)),
+            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
+            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
                 self.making = making;
                 let pause =
@@ -56,31 +57,35 @@ impl Redeeming {
                 Turn::Emit(Phase::Redeeming(self), Say::Wait(pause))
             }
             Making::Fresh => {
-                let (making, say) = exchange::authenticate(poll, Endpoint::Token);
-                self.making = making;
-                match say {
-                    Some(say) => Turn::Emit(Phase::Redeeming(self), say),
-                    None => Turn::Next(Phase::Redeeming(self)),
-                }
+                self.making = Making::Drafted(Box::default());
+                Turn::Next(Phase::Redeeming(self))
             }
-            Making::Authenticated(applied) => {
-                self.grant.requests = self.grant.requests.saturating_add(1);
-                self.grant.jitter = poll.jitter();
-                let config = poll.tick.config;
-                let target = Target {
-                    endpoint: Endpoint::Token,
-                    url: &config.token_endpoint,
-                    attempt: self.grant.requests,
-                    timeout: config.policy.token_timeout,
-                    max_response: config.policy.max_token_response,
-                    latest: self.grant.deadline.plus(bounds::GRACE),
+            Making::Drafted(draft) => {
+                let (making, say) = match exchange::prepare(draft, Endpoint::Token, None, poll) {
+                    Step::Ask(making, say) => (making, say),
+                    Step::Send(ready) => self.transmit(ready, poll),
                 };
-                let form = token::request(&self.grant.auth_req_id);
-                let (making, say) = exchange::transmit(poll, &target, form, applied, &[]);
                 self.making = making;
                 Turn::Emit(Phase::Redeeming(self), say)
             }
         }
+    }
+
+    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (Making, Say) {
+        self.grant.key_failures = 0;
+        self.grant.owes_request = false;
+        self.grant.requests = self.grant.requests.saturating_add(1);
+        self.grant.jitter = poll.jitter();
+        let config = poll.tick.config;
+        let target = Target {
+            endpoint: Endpoint::Token,
+            url: &config.token_endpoint,
+            attempt: self.grant.requests,
+            timeout: config.policy.token_timeout,
+            max_response: config.policy.max_token_response,
+            latest: self.grant.deadline.plus(bounds::GRACE),
+        };
+        exchange::transmit(poll, &target, |form| token::request(&self.grant.auth_req_id, form), ready, &[])
     }
 
     /// When there is something to do. A signature that is not there at the deadline is not wanted any more.
@@ -88,15 +93,14 @@ impl Redeeming {
         match &self.making {
             Making::InFlight { open, .. } => open.limit,
             Making::Signing { open, .. } => open.limit.min(self.grant.deadline),
-            Making::Fresh | Making::Authenticated(_) => Moment::START,
+            Making::Fresh | Making::Drafted(_) => Moment::START,
         }
     }
 
     pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> Phase {
         match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
             (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
-                self.grant.key_failures = 0;
-                self.making = making.signed(&signature, tick.config);
+                self.making = making.signed(&signature, Endpoint::Token, tick.config);
                 Phase::Redeeming(self)
             }
             (Making::Signing { .. }, Answer::KeyUnavailable) => self.key_unavailable(tick),
@@ -117,7 +121,7 @@ impl Redeeming {
     fn response(mut self, response: &Response, sent: Moment, tick: &Tick<'_>) -> Phase {
         let rules = rules(&self.grant, tick);
         match token::process(response, rules, tick.now) {
-            TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick),
+            TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick.now, tick),
             TokenReply::Pending(pacing) => self.again(Spacing::Pending(pacing), Because::Interval, sent, tick),
             TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
             TokenReply::Busy { status, retry_after } => {
@@ -171,8 +175,8 @@ fn rules(grant: &Grant, tick: &Tick<'_>) -> TokenRules {
     TokenRules { id_token_required: grant.terms.id_token_required, assume_bearer: tick.config.policy.assume_bearer }
 }
 
-/// What a terminal error of the token endpoint means, by its code (CIBA 11).
-fn refusal(answer: alloc::boxed::Box<ServerAnswer>, grant: &Grant, tick: &Tick<'_>) -> Failure {
+/// What a terminal error of the token endpoint or of a push means, by its code (CIBA 11, 12).
+pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Tick<'_>) -> Failure {
     match answer.code() {
         Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
         Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
@@ -191,7 +195,7 @@ pub(super) fn late(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Optio
         return None;
     }
     match token::process(response, rules(grant, tick), tick.now) {
-        TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick)),
+        TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick.now, tick)),
         TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, tick))),
         TokenReply::Misbehaved(misbehaviour) => Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour))),
         TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy { .. } => None,

@@ -8,8 +8,10 @@ use zeroize::Zeroize as _;
 
 use super::{
     Flow,
+    adrift::Adrift,
     authorizing::Authorizing,
     grant::{Grant, Spacing, Terms},
+    mailbox::{Arrival, Mailbox},
     pending::Pending,
     phase::{Phase, Questions, Tick},
     settled::Settled,
@@ -21,9 +23,10 @@ use crate::{
     client::ClientConfig,
     elapsed::{Clock, Moment},
     request::SavedRequest,
-    saved::{SavedAcknowledged, SavedExpectations, SavedFailure, SavedTokens},
-    secret::AuthReqId,
+    saved::{SavedAcknowledged, SavedAnswer, SavedExpectations, SavedFailure, SavedTokens},
+    secret::{AuthReqId, NotificationToken},
     time::Timestamp,
+    wire::{metadata::DeliveryMode, notify::Delivery},
 };
 
 /// The version this release writes, and the only one it reads.
@@ -68,6 +71,8 @@ pub enum ResumeError {
     UnknownVersion,
     /// Of another issuer or another client.
     AnotherClient,
+    /// Of a client with another delivery mode: results are only taken through the one it was started with (REQ-META-01).
+    AnotherDeliveryMode,
     /// The request had a user code and had not been sent; user codes are never saved (ruling 16).
     UserCodeGone,
 }
@@ -78,6 +83,7 @@ impl fmt::Display for ResumeError {
             Self::Malformed => "the snapshot is damaged",
             Self::UnknownVersion => "the snapshot was made by another version",
             Self::AnotherClient => "the snapshot belongs to another issuer or client",
+            Self::AnotherDeliveryMode => "the snapshot was made by a client with another delivery mode",
             Self::UserCodeGone => "the request had a user code, which is not saved; start a new flow",
         })
     }
@@ -105,6 +111,8 @@ struct Saved<'a> {
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acknowledged: Option<SavedAcknowledged>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mailbox: Option<SavedMailbox<'a>>,
     phase: SavedPhase<'a>,
 }
 
@@ -119,6 +127,14 @@ enum SavedPhase<'a> {
         /// Not before this moment.
         due: u64,
         in_flight: bool,
+    },
+    Adrift {
+        terms: SavedTerms<'a>,
+        sent: u64,
+        until: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<SavedAnswer<'a>>,
+        jitter: u64,
     },
     Pending {
         grant: SavedGrant<'a>,
@@ -150,9 +166,42 @@ struct SavedGrant<'a> {
     setbacks: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     key_failures: u32,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    was_pinged: bool,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    owes_request: bool,
     maybe_redeemed: bool,
     jitter: u64,
     terms: SavedTerms<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedMailbox<'a> {
+    mode: Cow<'a, str>,
+    token: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_req_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early: Vec<SavedArrival<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedArrival<'a> {
+    auth_req_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivery: Option<SavedDelivery<'a>>,
+    received_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedDelivery<'a> {
+    Tokens(SavedTokens<'a>),
+    Error(SavedAnswer<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -202,6 +251,8 @@ impl<'a> SavedGrant<'a> {
             requests: grant.requests,
             setbacks: grant.setbacks,
             key_failures: grant.key_failures,
+            was_pinged: grant.was_pinged,
+            owes_request: grant.owes_request,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
             terms: SavedTerms::save(&grant.terms),
@@ -219,10 +270,58 @@ impl<'a> SavedGrant<'a> {
             requests: self.requests,
             setbacks: self.setbacks,
             key_failures: self.key_failures,
+            was_pinged: self.was_pinged,
+            owes_request: self.owes_request,
             maybe_redeemed: self.maybe_redeemed,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             terms: self.terms.load()?,
         })
+    }
+}
+
+impl<'a> SavedMailbox<'a> {
+    fn save(mailbox: &'a Mailbox) -> Self {
+        Self {
+            mode: mailbox.mode.name().into(),
+            token: mailbox.token.expose().into(),
+            auth_req_id: mailbox.auth_req_id.as_ref().map(|id| id.expose().into()),
+            until: mailbox.until.map(Moment::millis),
+            early: mailbox.early.iter().map(SavedArrival::save).collect(),
+        }
+    }
+
+    fn load(self, mode: DeliveryMode) -> Box<Mailbox> {
+        Box::new(Mailbox {
+            mode,
+            token: NotificationToken::new(self.token),
+            auth_req_id: self.auth_req_id.map(AuthReqId::new),
+            until: self.until.map(Moment::from_millis),
+            early: self.early.into_iter().take(bounds::EARLY_NOTIFICATIONS).map(SavedArrival::load).collect(),
+        })
+    }
+}
+
+impl<'a> SavedArrival<'a> {
+    fn save(arrival: &'a Arrival) -> Self {
+        Self {
+            auth_req_id: arrival.auth_req_id.expose().into(),
+            delivery: arrival.delivery.as_ref().map(|delivery| match delivery {
+                Delivery::Tokens(tokens) => SavedDelivery::Tokens(SavedTokens::save(tokens)),
+                Delivery::Error(answer) => SavedDelivery::Error(SavedAnswer::save(answer)),
+            }),
+            received_at: arrival.received_at.unix_millis(),
+        }
+    }
+
+    fn load(self) -> Arrival {
+        Arrival {
+            auth_req_id: AuthReqId::new(self.auth_req_id),
+            delivery: self.delivery.map(|delivery| match delivery {
+                SavedDelivery::Tokens(tokens) => Delivery::Tokens(Box::new(tokens.load())),
+                SavedDelivery::Error(answer) => Delivery::Error(answer.load()),
+            }),
+            received_at: Timestamp::from_unix_millis(self.received_at),
+        }
     }
 }
 
@@ -258,6 +357,13 @@ impl<'a> SavedPhase<'a> {
                 due: authorizing.due.millis(),
                 in_flight: authorizing.making.is_in_flight(),
             },
+            Phase::Adrift(adrift) => Self::Adrift {
+                terms: SavedTerms::save(&adrift.terms),
+                sent: adrift.sent.millis(),
+                until: adrift.until.millis(),
+                answer: adrift.answer.as_deref().map(SavedAnswer::save),
+                jitter: millis(adrift.jitter),
+            },
             Phase::Pending(pending) => {
                 Self::Pending { grant: SavedGrant::save(&pending.grant), due: pending.due.millis(), in_flight: false }
             }
@@ -284,7 +390,8 @@ impl<'a> SavedPhase<'a> {
                     ..Authorizing::new(request)
                 };
                 if in_flight {
-                    authorizing.lost()
+                    let sent = authorizing.first_sent.map_or(tick.moment, |sent| sent.min(tick.moment));
+                    authorizing.lost(None, sent, tick)
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
                 } else if authorizing.request.check(tick.config, tick.now).is_err() {
@@ -292,6 +399,16 @@ impl<'a> SavedPhase<'a> {
                 } else {
                     Phase::Authorizing(authorizing)
                 }
+            }
+            Self::Adrift { terms, sent, until, answer, jitter } => {
+                let sent = Moment::from_millis(sent).min(tick.moment);
+                Phase::Adrift(Box::new(Adrift {
+                    terms: terms.load().ok_or(ResumeError::Malformed)?,
+                    sent,
+                    until: Moment::from_millis(until).min(sent.plus(bounds::LIFETIME.most)),
+                    answer: answer.map(SavedAnswer::load),
+                    jitter: Duration::from_millis(jitter).min(bounds::JITTER),
+                }))
             }
             Self::Pending { grant, due, in_flight } => {
                 let mut grant = grant.load(tick.moment).ok_or(ResumeError::Malformed)?;
@@ -326,6 +443,7 @@ impl Flow {
             wall: self.clock.wall().unix_millis(),
             moment: self.clock.moment().millis(),
             acknowledged: self.acknowledged.as_deref().map(SavedAcknowledged::save),
+            mailbox: self.mailbox.as_deref().map(SavedMailbox::save),
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
@@ -349,7 +467,17 @@ impl Flow {
         let mut clock = Clock::restored(Timestamp::from_unix_millis(saved.wall), Moment::from_millis(saved.moment));
         let set_back = clock.observe(now);
         let tick = Tick { config: &config, now, moment: clock.moment() };
-        let phase = saved.phase.load(&tick)?;
+        let mut phase = saved.phase.load(&tick)?;
+        let mut mailbox = match (config.delivery, saved.mailbox) {
+            (DeliveryMode::Poll, None) => None,
+            (mode, Some(mailbox)) if mode.name() == mailbox.mode => Some(mailbox.load(mode)),
+            (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => {
+                return Err(ResumeError::AnotherDeliveryMode);
+            }
+        };
+        if let Some(mailbox) = &mut mailbox {
+            phase = mailbox.collect(phase, &tick);
+        }
         Ok(Self {
             clock,
             questions: Questions {
@@ -358,8 +486,9 @@ impl Flow {
                 is_resumed: true,
             },
             revision: saved.revision,
-            set_back,
+            set_back: set_back.map_or(0, millis),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
+            mailbox,
             phase: Some(phase),
             config,
         })

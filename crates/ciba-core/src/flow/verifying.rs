@@ -18,7 +18,7 @@ use crate::{
     jose::KeySet,
     secret::AuthReqId,
     time::Timestamp,
-    wire::token::ReceivedTokens,
+    wire::{metadata::DeliveryMode, token::ReceivedTokens},
 };
 
 /// What was received and what it has to be checked against: all that a saved flow needs to verify again.
@@ -32,9 +32,6 @@ pub(super) struct Evidence {
     /// When the tokens arrived: all times are checked against it.
     pub(super) received_at: Timestamp,
 }
-
-/// A look-up that asks for more patience than this has no refresh under way.
-const REFRESH_UNDER_WAY: Duration = Duration::from_secs(5);
 
 pub(super) struct Verifying {
     pub(super) evidence: Evidence,
@@ -69,11 +66,10 @@ enum Reason {
 }
 
 impl Verifying {
-    /// Takes the tokens over from a token request.
-    pub(super) fn begin(tokens: ReceivedTokens, grant: Grant, tick: &Tick<'_>) -> Phase {
+    /// Takes the tokens over from a token request or a push.
+    pub(super) fn begin(tokens: ReceivedTokens, grant: Grant, received_at: Timestamp, tick: &Tick<'_>) -> Phase {
         let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
-        let evidence =
-            Evidence { tokens, auth_req_id: grant.auth_req_id, terms: grant.terms, started_at, received_at: tick.now };
+        let evidence = Evidence { tokens, auth_req_id: grant.auth_req_id, terms: grant.terms, started_at, received_at };
         Self::start(evidence, tick.moment, tick)
     }
 
@@ -89,7 +85,7 @@ impl Verifying {
                         Self { evidence, arrived, looking, stale: None, reason: Reason::First, unavailable: 0 };
                     return Phase::Verifying(Box::new(verifying));
                 }
-                Ok(inspected) => inspected.verify(tick.config, None, &evidence.context()).map(Some),
+                Ok(inspected) => inspected.verify(tick.config, None, &evidence.context(tick)).map(Some),
                 Err(untrusted) => Err(untrusted),
             },
         };
@@ -115,8 +111,8 @@ impl Verifying {
             }
             Looking::Due(due) if moment < due => {
                 let because = match self.reason {
-                    Reason::UnknownKey | Reason::Signature => Setback::UnknownKey,
-                    Reason::First => Setback::KeysUnavailable,
+                    Reason::UnknownKey | Reason::Signature if self.unavailable == 0 => Setback::UnknownKey,
+                    Reason::First | Reason::UnknownKey | Reason::Signature => Setback::KeysUnavailable,
                 };
                 let until = due.min(self.window_end());
                 Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::Setback(because))))
@@ -141,12 +137,6 @@ impl Verifying {
     pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Tick<'_>) -> Phase {
         match answer {
             Answer::Keys(keys) => self.verify(&keys, tick),
-            // A forged token is not worth the wait for the next refresh, only for one that is under way.
-            Answer::KeysLater(until)
-                if self.reason == Reason::Signature && until.since(tick.now) > REFRESH_UNDER_WAY =>
-            {
-                Settled::failed(Failure::Untrusted(Untrusted::Signature))
-            }
             Answer::KeysLater(until) => {
                 self.unavailable = 0;
                 self.looking = Looking::Due(tick.moment.plus(until.since(tick.now)));
@@ -169,7 +159,7 @@ impl Verifying {
             return Phase::Verifying(self);
         };
         let verdict = id_token::inspect(tick.config, token.expose())
-            .and_then(|inspected| inspected.verify(tick.config, Some(keys), &self.evidence.context()));
+            .and_then(|inspected| inspected.verify(tick.config, Some(keys), &self.evidence.context(tick)));
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             // One newer set is worth a look, not two (REQ-JWKS-09).
@@ -214,7 +204,7 @@ impl Verifying {
 }
 
 impl Evidence {
-    fn context(&self) -> IdTokenContext<'_> {
+    fn context(&self, tick: &Tick<'_>) -> IdTokenContext<'_> {
         IdTokenContext {
             expectations: &self.terms.expectations,
             auth_req_id: Some(&self.auth_req_id),
@@ -222,6 +212,7 @@ impl Evidence {
             refresh_token: self.tokens.refresh_token.as_ref(),
             started_at: Some(self.started_at),
             received_at: self.received_at,
+            is_pushed: tick.config.delivery == DeliveryMode::Push,
         }
     }
 }

@@ -192,29 +192,33 @@ fn auth_time(
     Ok(Some(date))
 }
 
-/// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`; each only if it is there
-/// (REQ-IDT-26, REQ-IDT-27).
+/// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token endpoint each counts if it is
+/// there (REQ-IDT-26, REQ-IDT-27); in a push they are what the tokens are known by, so they have to be there (REQ-PUSH-08,
+/// REQ-PUSH-09, REQ-PUSH-10).
 fn bindings(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
-    if let Some(claim) = optional(claims.at_hash.as_ref()) {
-        let token = context.access_token.map(|token| token.expose());
-        if !is_half_hash(config, claim, token) {
-            return Err(Untrusted::AccessTokenHash);
-        }
+    let may_lack = config.policy.dangerously_allow_missing_push_bindings;
+    match optional(claims.at_hash.as_ref()) {
+        Some(claim) if is_half_hash(config, claim, context.access_token.map(|token| token.expose())) => {}
+        None if !context.is_pushed => {}
+        Some(_) | None => return Err(Untrusted::AccessTokenHash),
     }
-    if let Some(claim) = optional(claims.rt_hash.as_ref()) {
-        let token = context.refresh_token.map(|token| token.expose());
-        if !is_half_hash(config, claim, token) {
-            return Err(Untrusted::RefreshTokenHash);
-        }
+    match optional(claims.rt_hash.as_ref()) {
+        Some(claim) if is_half_hash(config, claim, context.refresh_token.map(|token| token.expose())) => {}
+        None if !context.is_pushed || may_lack || context.refresh_token.is_none() => {}
+        Some(_) | None => return Err(Untrusted::RefreshTokenHash),
     }
-    if let Some(claim) = optional(claims.auth_req_id.as_ref()) {
-        let expected = context.auth_req_id.map(|id| id.expose().as_bytes()).unwrap_or_default();
-        let claim = claim.text().unwrap_or_default();
-        if expected.is_empty() || !bool::from(claim.as_bytes().ct_eq(expected)) {
-            return Err(Untrusted::AuthReqId);
-        }
+    match optional(claims.auth_req_id.as_ref()) {
+        Some(claim) if is_text(claim, context.auth_req_id.map(|id| id.expose())) => {}
+        None if !context.is_pushed || may_lack => {}
+        Some(_) | None => return Err(Untrusted::AuthReqId),
     }
     Ok(())
+}
+
+/// Whether a claim is this text, in constant time.
+fn is_text(claim: &Scalar<'_>, text: Option<&str>) -> bool {
+    let (Some(claim), Some(text)) = (claim.text(), text) else { return false };
+    !text.is_empty() && bool::from(claim.as_bytes().ct_eq(text.as_bytes()))
 }
 
 /// Whether a claim is the left half of the hash of a token (OIDC Core 3.1.3.6), in constant time. Without a token there

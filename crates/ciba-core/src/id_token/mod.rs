@@ -39,13 +39,24 @@ pub struct IdTokenContext<'a> {
     pub started_at: Option<Timestamp>,
     /// When the response arrived; all times are checked against it.
     pub received_at: Timestamp,
+    /// Whether the tokens came by push: then `at_hash`, the `auth_req_id` claim and, beside a refresh token, `rt_hash`
+    /// have to be there (CIBA 10.3.1, ruling 10).
+    pub is_pushed: bool,
 }
 
 impl<'a> IdTokenContext<'a> {
     /// A token that arrived at an instant, with nothing beside it.
     #[must_use]
     pub const fn new(expectations: &'a Expectations, received_at: Timestamp) -> Self {
-        Self { expectations, auth_req_id: None, access_token: None, refresh_token: None, started_at: None, received_at }
+        Self {
+            expectations,
+            auth_req_id: None,
+            access_token: None,
+            refresh_token: None,
+            started_at: None,
+            received_at,
+            is_pushed: false,
+        }
     }
 }
 

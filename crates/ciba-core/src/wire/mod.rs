@@ -8,6 +8,7 @@ mod http;
 
 mod message;
 pub(crate) mod metadata;
+pub(crate) mod notify;
 pub(crate) mod number;
 #[cfg(test)]
 mod properties;

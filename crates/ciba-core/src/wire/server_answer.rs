@@ -185,6 +185,16 @@ impl ErrorMembers {
         self.rest.get("interval")
     }
 
+    /// Takes another member out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.rest.take(name)
+    }
+
+    /// Whether one of these members is there too.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.rest.get(name).is_some())
+    }
+
     /// The description, made safe to show.
     pub(crate) fn into_description(self) -> Option<String> {
         self.description

@@ -73,12 +73,10 @@ pub(crate) struct TokenRules {
     pub(crate) assume_bearer: bool,
 }
 
-/// The form of a token request, client authentication aside (CIBA 10.1, REQ-POLL-01).
-pub(crate) fn request(id: &AuthReqId) -> Form {
-    let mut form = Form::default();
+/// The parameters of a token request, client authentication aside (CIBA 10.1, REQ-POLL-01).
+pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
     form.push("grant_type", GRANT_TYPE);
     form.push("auth_req_id", id.expose());
-    form
 }
 
 /// Reads an answer of the token endpoint. A known code decides whatever the status says (REQ-TOK-13); without one, 429 and
@@ -129,7 +127,7 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
 }
 
 /// RFC 6749 5.1, OIDC Core 3.1.3.3.
-fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTokens, Fault> {
+pub(crate) fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTokens, Fault> {
     let mut text = |name: &'static str| match object.take_text(name)? {
         Some(text) if text.is_empty() => Err(Fault::BadMember(name)),
         text => Ok(text),
@@ -225,7 +223,8 @@ mod tests {
     /// REQ-AREQ-03
     #[test]
     fn the_token_request_is_the_grant_and_the_id() {
-        let form = request(&AuthReqId::new("a.b+c/d=e f"));
+        let mut form = Form::default();
+        request(&AuthReqId::new("a.b+c/d=e f"), &mut form);
         let expected = "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=a.b%2Bc%2Fd%3De+f";
         assert_eq!(form.into_body().expose(), expected.as_bytes());
     }

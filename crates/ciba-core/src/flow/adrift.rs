@@ -1,0 +1,71 @@
+//! The acknowledgement was lost, and a provider in ping or push mode may still call: its notification names the request.
+//! The request itself is not repeated, for the person may have been prompted (REQ-AREQ-30).
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::{
+    grant::{Grant, Terms},
+    phase::{Pause, Phase, Say, Tick, Turn},
+    settled::Settled,
+};
+use crate::{
+    ask::Because,
+    bounds,
+    elapsed::Moment,
+    error::{Failure, Indeterminacy, LostAnswer},
+    secret::AuthReqId,
+    wire::{
+        Response, ServerAnswer,
+        authorize::{self, Acknowledged, AuthorizeReply},
+    },
+};
+
+pub(super) struct Adrift {
+    pub(super) terms: Box<Terms>,
+    /// When the request was sent.
+    pub(super) sent: Moment,
+    /// How long a notification is waited for.
+    pub(super) until: Moment,
+    /// What came instead of an acknowledgement, if anything did.
+    pub(super) answer: Option<Box<ServerAnswer>>,
+    /// Jitter for the first wait after all.
+    pub(super) jitter: Duration,
+}
+
+impl Adrift {
+    /// As long as was asked for, or ten minutes, from the send.
+    pub(super) fn until(sent: Moment, asked: Option<Duration>) -> Moment {
+        sent.plus(asked.map_or(bounds::ADRIFT, |asked| bounds::LIFETIME.clamp(asked)))
+    }
+
+    pub(super) fn poll(self: Box<Self>, tick: &Tick<'_>) -> Turn {
+        if tick.moment >= self.until {
+            return Turn::Next(Settled::failed(Failure::Indeterminate(Indeterminacy {
+                lost: LostAnswer::AuthenticationRequest,
+                answer: self.answer,
+            })));
+        }
+        let pause = Pause::new(self.until, Because::Adrift);
+        Turn::Emit(Phase::Adrift(self), Say::Wait(pause))
+    }
+
+    /// What is known of a request whose acknowledgement never came: the id a notification named, and defaults.
+    pub(super) fn adopt(self, auth_req_id: AuthReqId) -> Grant {
+        let lifetime = self.until.since(self.sent);
+        Grant::new(auth_req_id, (bounds::DEFAULT_INTERVAL, lifetime), self.sent, self.jitter, self.terms)
+    }
+
+    /// The answer comes after its time was up: better late than lost.
+    pub(super) fn late(self: Box<Self>, response: &Response, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>, bool) {
+        match authorize::process(response, tick.now) {
+            AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
+                let pace = (acknowledged.interval, acknowledged.expires_in);
+                let grant = Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms);
+                (Phase::Pending(super::pending::Pending::first(grant, tick)), Some(acknowledged), true)
+            }
+            AuthorizeReply::Refused(answer) => (Settled::failed(Failure::Refused(answer)), None, true),
+            AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => (Phase::Adrift(self), None, false),
+        }
+    }
+}

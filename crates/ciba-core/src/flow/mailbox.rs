@@ -1,0 +1,324 @@
+//! How a flow in ping or push mode knows its notifications, and what it does with them (CIBA 10.2, 10.3, 12).
+
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    Flow,
+    grant::Grant,
+    notify::{Acknowledgement, Notification},
+    pending::Pending,
+    phase::{Phase, Tick},
+    redeeming,
+    settled::Settled,
+    verifying::Verifying,
+};
+use crate::{
+    bounds,
+    crypto::Verifier,
+    elapsed::Moment,
+    entropy::{Entropy, Purpose},
+    error::Fault,
+    jose::base64url,
+    secret::{AuthReqId, NotificationToken},
+    time::Timestamp,
+    wire::{
+        metadata::DeliveryMode,
+        notify::{self, Delivery, Letter},
+        token::TokenRules,
+    },
+};
+
+/// What a notification is routed by: the first part of the notification token, random and not secret by itself. The rest
+/// of the token proves that a notification is authentic, and only the flow compares it. Known before anything is sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NotificationKey([u8; Self::BYTES]);
+
+impl NotificationKey {
+    const BYTES: usize = 16;
+    /// How long it is in base64url.
+    const TEXT: usize = 22;
+
+    /// The key as bytes, for an index or a database.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// The key of a token of ours; of a foreign one perhaps `None`, perhaps a key that belongs to nobody.
+    pub(super) fn of(token: &str) -> Option<Self> {
+        let bytes = base64url::decode(token.get(..Self::TEXT)?)?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for NotificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotificationKey(..)")
+    }
+}
+
+/// Makes the token of one request: the key, then 256 random bits, in the alphabet of bearer tokens (CIBA 7.1,
+/// REQ-AREQ-14, REQ-FAPI-28).
+fn mint(entropy: &Entropy, verifier: &dyn Verifier) -> NotificationToken {
+    let key = entropy.expand(verifier, Purpose::NotificationKey);
+    let mut token = base64url::encode(key.get(..NotificationKey::BYTES).unwrap_or_default());
+    base64url::encode_onto(entropy.expand(verifier, Purpose::NotificationSecret), &mut token);
+    NotificationToken::new(token)
+}
+
+/// What a flow knows of its notifications.
+pub(super) struct Mailbox {
+    /// Ping or push.
+    pub(super) mode: DeliveryMode,
+    pub(super) token: NotificationToken,
+    /// The id of the request, once the acknowledgement or a notification named it.
+    pub(super) auth_req_id: Option<AuthReqId>,
+    /// Until when notifications are taken, once that is known.
+    pub(super) until: Option<Moment>,
+    /// What overtook the acknowledgement: no two with the same id (REQ-PING-14).
+    pub(super) early: Vec<Arrival>,
+}
+
+/// A notification that is authentic.
+pub(super) struct Arrival {
+    pub(super) auth_req_id: AuthReqId,
+    /// What a push delivers; a ping delivers nothing.
+    pub(super) delivery: Option<Delivery>,
+    pub(super) received_at: Timestamp,
+}
+
+impl Mailbox {
+    /// The mailbox of a new flow; none in poll mode (REQ-META-05).
+    pub(super) fn open(mode: DeliveryMode, entropy: &Entropy, verifier: &dyn Verifier) -> Option<Box<Self>> {
+        let token = match mode {
+            DeliveryMode::Poll => return None,
+            DeliveryMode::Ping | DeliveryMode::Push => mint(entropy, verifier),
+        };
+        Some(Box::new(Self { mode, token, auth_req_id: None, until: None, early: Vec::new() }))
+    }
+
+    fn key(&self) -> Option<NotificationKey> {
+        NotificationKey::of(self.token.expose())
+    }
+
+    /// Whether a notification is ours, in the order in which its faults are answered (REQ-PING-02, REQ-PUSH-01).
+    fn admit(&self, notification: &Notification, moment: Moment) -> Result<Letter, Acknowledgement> {
+        let is_ours: bool = self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes()).into();
+        // Too late is the same as never ours (REQ-PUSH-26).
+        if !is_ours || self.until.is_some_and(|until| moment > until) {
+            return Err(Acknowledgement::Unauthorized);
+        }
+        if self.mode == DeliveryMode::Ping && notification.message.body.len() > bounds::PING_BYTES {
+            return Err(Acknowledgement::TooLarge);
+        }
+        let letter = notify::read(&notification.message).map_err(|fault| match fault {
+            Fault::MediaType => Acknowledgement::UnsupportedMediaType,
+            Fault::Redirect
+            | Fault::Status
+            | Fault::TooLarge
+            | Fault::NotJson
+            | Fault::DuplicateMember
+            | Fault::MissingMember(_)
+            | Fault::BadMember(_) => Acknowledgement::Malformed,
+        })?;
+        match &self.auth_req_id {
+            Some(id) if *id != letter.auth_req_id => Err(Acknowledgement::Unauthorized),
+            Some(_) | None => Ok(letter),
+        }
+    }
+
+    /// Keeps what overtook the acknowledgement. Only the provider and we have the token, so a few different ids are already
+    /// more than an honest provider sends.
+    fn keep(&mut self, arrival: Arrival) -> Acknowledgement {
+        if self.early.iter().any(|kept| kept.auth_req_id == arrival.auth_req_id) {
+            return Acknowledgement::Known;
+        }
+        if self.early.len() >= bounds::EARLY_NOTIFICATIONS {
+            return Acknowledgement::Unauthorized;
+        }
+        self.early.push(arrival);
+        Acknowledgement::Accepted
+    }
+
+    /// Once the request has its id, or will only get one from a notification, what came early counts; what is about another
+    /// request is dropped.
+    pub(super) fn collect(&mut self, phase: Phase, tick: &Tick<'_>) -> Phase {
+        match phase {
+            Phase::Pending(Pending { grant, .. }) if self.auth_req_id.is_none() => {
+                self.name(&grant);
+                let mut early = core::mem::take(&mut self.early).into_iter();
+                match early.find(|arrival| arrival.auth_req_id == grant.auth_req_id) {
+                    Some(arrival) => deliver(grant, arrival, tick),
+                    None => Phase::Pending(Pending::first(grant, tick)),
+                }
+            }
+            Phase::Adrift(adrift) if !self.early.is_empty() => {
+                let first = self.early.swap_remove(0);
+                self.early.clear();
+                let grant = adrift.adopt(first.auth_req_id.clone());
+                self.name(&grant);
+                deliver(grant, first, tick)
+            }
+            Phase::Adrift(adrift) => {
+                self.until = Some(adrift.until.plus(bounds::GRACE));
+                Phase::Adrift(adrift)
+            }
+            other @ (Phase::Authorizing(_)
+            | Phase::Pending(_)
+            | Phase::Redeeming(_)
+            | Phase::Verifying(_)
+            | Phase::Settled(_)) => other,
+        }
+    }
+
+    fn name(&mut self, grant: &Grant) {
+        self.auth_req_id = Some(grant.auth_req_id.clone());
+        self.until = Some(grant.deadline.plus(bounds::GRACE));
+    }
+}
+
+/// A ping means "ask now", never "success" (REQ-PING-09); a push is the result itself.
+fn deliver(grant: Grant, arrival: Arrival, tick: &Tick<'_>) -> Phase {
+    match arrival.delivery {
+        None => Phase::Pending(Pending::pinged(grant, tick)),
+        Some(Delivery::Tokens(tokens)) => Verifying::begin(*tokens, grant, arrival.received_at, tick),
+        Some(Delivery::Error(answer)) => Settled::failed(redeeming::refusal(answer, &grant, tick)),
+    }
+}
+
+impl Flow {
+    /// The key its notifications are found by, from the start on; `None` in poll mode.
+    #[must_use]
+    pub fn notification_key(&self) -> Option<NotificationKey> {
+        self.mailbox.as_ref()?.key()
+    }
+
+    /// Takes something that arrived unasked. A flow in poll mode accepts no notification and stays as it is.
+    ///
+    /// After [`Acknowledgement::Accepted`] save the flow, then answer, then poll: what was accepted is verified by the next
+    /// polls, or starts a token request there.
+    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
+        self.observe(now);
+        let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+        let (Some(mailbox), Some(phase)) = (&mut self.mailbox, self.phase.take()) else {
+            return Acknowledgement::Unauthorized;
+        };
+        let (phase, acknowledgement) = match mailbox.admit(notification, tick.moment) {
+            Err(refused) => (phase, refused),
+            Ok(letter) => mailbox.take(phase, letter, notification, &tick),
+        };
+        self.phase = Some(phase);
+        if acknowledgement == Acknowledgement::Accepted {
+            self.touch();
+        }
+        acknowledgement
+    }
+
+    /// What is left to answer notifications with once the flow is over; `None` in poll mode and before the end.
+    #[must_use]
+    pub fn spent_key(&self) -> Option<SpentKey> {
+        let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else { return None };
+        let until = mailbox.until.unwrap_or_else(|| self.clock.moment().plus(bounds::GRACE));
+        Some(SpentKey {
+            until: self.clock.wall_at(until),
+            mailbox: Mailbox {
+                mode: mailbox.mode,
+                token: mailbox.token.clone(),
+                auth_req_id: mailbox.auth_req_id.clone(),
+                until: None,
+                early: Vec::new(),
+            },
+        })
+    }
+}
+
+impl Mailbox {
+    /// An authentic notification meets the phase.
+    fn take(
+        &mut self,
+        phase: Phase,
+        letter: Letter,
+        notification: &Notification,
+        tick: &Tick<'_>,
+    ) -> (Phase, Acknowledgement) {
+        if matches!(phase, Phase::Verifying(_) | Phase::Settled(_)) {
+            return (phase, Acknowledgement::Known);
+        }
+        let auth_req_id = letter.auth_req_id.clone();
+        let delivery = match self.mode {
+            // A ping delivers nothing, whatever is in it (REQ-PING-19).
+            DeliveryMode::Ping | DeliveryMode::Poll => None,
+            DeliveryMode::Push => {
+                // A push without an ID Token has nothing that binds it to this request (REQ-PUSH-02).
+                let rules = TokenRules { id_token_required: true, assume_bearer: tick.config.policy.assume_bearer };
+                match letter.delivery(&notification.message, rules, tick.now) {
+                    Ok(delivery) => Some(delivery),
+                    Err(_) => return (phase, Acknowledgement::Malformed),
+                }
+            }
+        };
+        let arrival = Arrival { auth_req_id, delivery, received_at: tick.now };
+        match phase {
+            Phase::Authorizing(authorizing) => {
+                let acknowledgement = self.keep(arrival);
+                (Phase::Authorizing(authorizing), acknowledgement)
+            }
+            Phase::Adrift(adrift) => {
+                self.early.push(arrival);
+                (self.collect(Phase::Adrift(adrift), tick), Acknowledgement::Accepted)
+            }
+            // One notification skips the wait, however often it is repeated (REQ-PING-15).
+            Phase::Pending(pending) if pending.grant.was_pinged => (Phase::Pending(pending), Acknowledgement::Known),
+            Phase::Redeeming(redeeming) if redeeming.grant.was_pinged => {
+                (Phase::Redeeming(redeeming), Acknowledgement::Known)
+            }
+            Phase::Pending(pending) => (deliver(pending.grant, arrival, tick), Acknowledgement::Accepted),
+            Phase::Redeeming(mut redeeming) => {
+                redeeming.grant.ping();
+                (Phase::Redeeming(redeeming), Acknowledgement::Accepted)
+            }
+            other @ (Phase::Verifying(_) | Phase::Settled(_)) => (other, Acknowledgement::Known),
+        }
+    }
+}
+
+/// What remains of a flow that is over: it answers notifications that come late or again, until nobody honest sends any.
+#[must_use = "keep it until its time is up"]
+pub struct SpentKey {
+    mailbox: Mailbox,
+    until: Timestamp,
+}
+
+impl SpentKey {
+    /// The key its notifications are found by.
+    #[must_use]
+    pub fn key(&self) -> Option<NotificationKey> {
+        self.mailbox.key()
+    }
+
+    /// Until when to keep it: 60 s after the deadline of the flow.
+    #[must_use]
+    pub const fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Answers a notification; nothing comes of it (REQ-PING-10, REQ-PUSH-18).
+    pub fn notify(&self, notification: &Notification, now: Timestamp) -> Acknowledgement {
+        if now > self.until {
+            return Acknowledgement::Unauthorized;
+        }
+        match self.mailbox.admit(notification, Moment::START) {
+            Ok(_) => Acknowledgement::Known,
+            Err(refused) => refused,
+        }
+    }
+}
+
+impl fmt::Debug for SpentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpentKey").field("until", &self.until).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! What a provider sends to our notification endpoint: a ping (CIBA 10.2), or a push of tokens (CIBA 10.3.1) or of an error
+//! (CIBA 12). The call has the form of an answer, so it is read like one.
+
+use alloc::boxed::Box;
+
+use serde_json::Value;
+
+use crate::{
+    ask::Endpoint,
+    error::Fault,
+    secret::AuthReqId,
+    time::Timestamp,
+    wire::{
+        Response, ServerAnswer,
+        server_answer::Content,
+        token::{self, ReceivedTokens, TokenRules},
+    },
+};
+
+/// A notification that names a request; whether it is ours is for the flow to say.
+pub(crate) struct Letter {
+    pub(crate) auth_req_id: AuthReqId,
+    content: Content,
+}
+
+/// What a push delivers.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Tokens(Box<ReceivedTokens>),
+    Error(Box<ServerAnswer>),
+}
+
+/// Reads a notification as far as both kinds are alike: one JSON object with a non-empty `auth_req_id` (REQ-PING-12,
+/// REQ-PUSH-03).
+pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
+    const MEMBER: &str = "auth_req_id";
+    let mut content = Content::read(message);
+    let id = match &mut content {
+        Content::Error(error) => error.take(MEMBER),
+        Content::Object(object) => object.take(MEMBER),
+        Content::Unusable(fault) => return Err(*fault),
+    };
+    match id {
+        Some(Value::String(id)) if !id.is_empty() => Ok(Letter { auth_req_id: AuthReqId::new(id), content }),
+        Some(_) => Err(Fault::BadMember(MEMBER)),
+        None => Err(Fault::MissingMember(MEMBER)),
+    }
+}
+
+impl Letter {
+    /// What a push delivers. One that holds an error and tokens is neither (REQ-PUSH-04).
+    pub(crate) fn delivery(self, message: &Response, rules: TokenRules, now: Timestamp) -> Result<Delivery, Fault> {
+        match self.content {
+            Content::Error(error) if error.has_any(&["access_token", "id_token", "refresh_token"]) => {
+                Err(Fault::BadMember("error"))
+            }
+            Content::Error(error) => {
+                let answer = ServerAnswer::new(Endpoint::Notification, message, Some(error), now);
+                Ok(Delivery::Error(Box::new(answer)))
+            }
+            Content::Object(object) => token::tokens(object, rules).map(|tokens| Delivery::Tokens(Box::new(tokens))),
+            Content::Unusable(fault) => Err(fault),
+        }
+    }
+}
