@@ -167,9 +167,13 @@ fn fapi_cannot_be_talked_into_push() {
 /// REQ-FAPI-12
 #[test]
 fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
-    let key = |n: &str| json!({"kty": "RSA", "n": n, "e": "AQAB", "kid": "key-1"}).to_string();
-    assert_breaks(|builder| builder.public_key(key(SHORT_N)), "jwks", "FAPI1B 5.2.4");
-    assert_eq!(findings(sound(FapiCiba::Id1).public_key(key(LONG_N))), []);
+    let with_key = |builder: ClientConfigBuilder, n: &str| {
+        let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-1".into()) };
+        let key = json!({"kty": "RSA", "n": n, "e": "AQAB", "kid": "key-1"});
+        builder.client_auth(auth).public_key(key.to_string())
+    };
+    assert_breaks(|builder| with_key(builder, SHORT_N), "jwks", "FAPI1B 5.2.4");
+    assert_eq!(findings(with_key(sound(FapiCiba::Id1), LONG_N)), []);
     let elliptic = sound(FapiCiba::Id1).signed_requests(JwsAlgorithm::Es256, Some("key-1".into()));
     assert_eq!(findings(elliptic.public_key(EC)), []);
 }
