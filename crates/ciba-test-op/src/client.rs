@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, jose::JwsAlgorithm};
 use serde_json::Value;
 
-use crate::jws;
+use crate::{jws, message::Incoming, x509};
 
 /// A registered client (OP-06).
 #[derive(Debug, Clone)]
@@ -210,6 +210,44 @@ impl Client {
         self.request_signing_alg.is_none_or(|algorithm| {
             !algorithm.is_symmetric() && self.request_keys().any(|jwk| jws::algorithms_of(jwk).contains(&algorithm))
         })
+    }
+
+    /// Whether it authenticates by its certificate.
+    pub(crate) const fn authenticates_by_certificate(&self) -> bool {
+        matches!(
+            self.authentication,
+            ClientAuthentication::TlsClientAuth { .. } | ClientAuthentication::SelfSignedTlsClientAuth { .. }
+        )
+    }
+
+    /// The certificate that its access tokens are bound to, when they are (RFC 8705 3).
+    pub(crate) fn thumbprint(&self, request: &Incoming) -> Option<String> {
+        let shown = request.certificate.as_ref().filter(|_| self.certificate_bound)?;
+        Some(x509::thumbprint(&shown.der))
+    }
+
+    /// OP-66 and OP-67.
+    pub(crate) fn fits_fapi_ciba(&self) -> bool {
+        let fits = |algorithm: &JwsAlgorithm| matches!(algorithm, JwsAlgorithm::Ps256 | JwsAlgorithm::Es256);
+        let authentication = match &self.authentication {
+            ClientAuthentication::PrivateKeyJwt { keys, algorithms } => {
+                algorithms.iter().all(fits) && keys.iter().any(|jwk| jws::algorithms_of(jwk).iter().any(fits))
+            }
+            ClientAuthentication::TlsClientAuth { .. } | ClientAuthentication::SelfSignedTlsClientAuth { .. } => true,
+            ClientAuthentication::ClientSecretJwt { .. }
+            | ClientAuthentication::ClientSecretBasic { .. }
+            | ClientAuthentication::ClientSecretPost { .. }
+            | ClientAuthentication::None => false,
+        };
+        let modulus = |jwk: &Value| jwk.get("n").and_then(Value::as_str).map(str::len);
+        // 2048 bits are 342 characters of base64url.
+        let long_enough = self.request_keys().filter_map(modulus).all(|length| length >= 342);
+        authentication
+            && long_enough
+            && self.certificate_bound
+            && self.delivery != DeliveryMode::Push
+            && self.request_signing_alg.as_ref().is_some_and(fits)
+            && fits(&self.id_token_alg)
     }
 
     /// The public keys of its signed requests.

@@ -44,6 +44,12 @@ pub struct ProviderConfig {
     pub scopes: Vec<String>,
     /// The delivery modes it names in its metadata. All three; Idura poll.
     pub delivery_modes: Vec<DeliveryMode>,
+    /// Scheme, host and port of the listener that asks for client certificates, and which clients that show one have to use
+    /// (RFC 8705 5). A server with such a listener sets it.
+    pub mutual_tls: Option<String>,
+    /// Whether it holds clients to FAPI-CIBA, Implementer's Draft 1: confidential clients with keys or certificates, PS256 and
+    /// ES256, signed requests of at most an hour, tokens bound to certificates, no push.
+    pub fapi_ciba: bool,
     /// How often a notification that was not accepted is tried again, every 5 s; never after 401 or a redirect (OP-55). 0.
     pub notification_retries: u32,
     /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
@@ -83,6 +89,8 @@ impl ProviderConfig {
                 .to_vec(),
             delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push],
             notification_retries: 0,
+            mutual_tls: None,
+            fapi_ciba: false,
             clock_tolerance: Duration::from_secs(10),
             memory: Duration::from_secs(600),
             record_limit: 20_000,
@@ -103,6 +111,12 @@ impl ProviderConfig {
             delivery_modes: vec![DeliveryMode::Poll],
             ..Self::generic(issuer)
         }
+    }
+
+    /// A generic provider that holds its clients to FAPI-CIBA (OP-66, OP-67).
+    #[must_use]
+    pub fn fapi_ciba(issuer: impl Into<String>) -> Self {
+        Self { fapi_ciba: true, delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping], ..Self::generic(issuer) }
     }
 
     /// Adds a client.
@@ -164,6 +178,8 @@ pub struct User {
     pub name: String,
     /// What the person does.
     pub behaviour: Behaviour,
+    /// The code that proves the person consents to being asked (CIBA 7.1.2); `None` for a person without one.
+    pub user_code: Option<String>,
 }
 
 impl User {
@@ -171,13 +187,20 @@ impl User {
     #[must_use]
     pub fn new(hint: impl Into<String>, behaviour: Behaviour) -> Self {
         let hint = hint.into();
-        Self { subject: format!("user-{hint}"), name: "Test Person".to_owned(), hint, behaviour }
+        Self { subject: format!("user-{hint}"), name: "Test Person".to_owned(), hint, behaviour, user_code: None }
     }
 
     /// Sets the full name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Sets the user code.
+    #[must_use]
+    pub fn user_code(mut self, user_code: impl Into<String>) -> Self {
+        self.user_code = Some(user_code.into());
         self
     }
 
@@ -254,6 +277,8 @@ pub enum ConfigError {
     /// A ping or push client without a notification endpoint, or with one that is neither https nor http on a loopback
     /// address; or a poll client with one.
     Delivery(String),
+    /// The client is one that FAPI-CIBA does not allow.
+    Profile(String),
     /// The client's signed requests would not be signed by an asymmetric algorithm, or no registered key is for it.
     RequestSigning(String),
     /// The algorithm of the client's ID Tokens is symmetric, which this provider does not offer.
@@ -271,6 +296,7 @@ impl fmt::Display for ConfigError {
             Self::Delivery(id) => {
                 write!(f, "the notification endpoint of client {id:?} does not fit its delivery mode")
             }
+            Self::Profile(id) => write!(f, "the client {id:?} is not allowed by FAPI-CIBA"),
             Self::RequestSigning(id) => write!(f, "the client {id:?} could never sign a request"),
             Self::IdTokenAlgorithm(id) => write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm"),
             Self::Duration => f.write_str("lifetimes and intervals are whole seconds above zero"),

@@ -50,6 +50,22 @@ pub enum Rule {
     Parameter,
     /// Parameters outside of a `request` object, or a `request` of a client not registered for it.
     RequestObject,
+    /// A `request` that is no JWS of the registered algorithm with a good signature (CIBA 7.1.1).
+    RequestObjectForm,
+    /// A claim of a `request` is missing, of the wrong type or wrong (CIBA 7.1.1).
+    RequestObjectClaims,
+    /// A `request` has expired, begins in the future, or lives for too long.
+    RequestObjectTime,
+    /// The `jti` of a `request` was used before.
+    RequestObjectReplay,
+    /// Something about a `request` that is no reason to refuse it: `sub`, `typ`, null, an `aud` that is an endpoint.
+    RequestObjectStyle,
+    /// A request that FAPI-CIBA does not allow.
+    Profile,
+    /// No certificate, or not the registered one (RFC 8705 2, 3).
+    Certificate,
+    /// A client that shows certificates called the main address although there is an alias (RFC 8705 5).
+    PlainHost,
     /// An authentication request was sent again after its answer was lost: the person is asked twice.
     RepeatedAuthenticationRequest,
     /// `grant_type` is missing or not the CIBA one.
@@ -109,6 +125,14 @@ impl Rule {
             Self::RequestedExpiry => "requested-expiry",
             Self::Parameter => "parameter",
             Self::RequestObject => "request-object",
+            Self::RequestObjectForm => "request-object-form",
+            Self::RequestObjectClaims => "request-object-claims",
+            Self::RequestObjectTime => "request-object-time",
+            Self::RequestObjectReplay => "request-object-replay",
+            Self::RequestObjectStyle => "request-object-style",
+            Self::Profile => "profile",
+            Self::Certificate => "certificate",
+            Self::PlainHost => "plain-host",
             Self::RepeatedAuthenticationRequest => "repeated-authentication-request",
             Self::GrantType => "grant-type",
             Self::AuthReqId => "auth-req-id",
@@ -166,6 +190,10 @@ pub struct Exchange {
     pub path: String,
     /// All header fields of the request.
     pub headers: Headers,
+    /// The certificate the client showed, by its SHA-256 thumbprint in base64url (RFC 8705 3.1).
+    pub certificate: Option<String>,
+    /// Scheme, host and port it was sent to, when the transport says so.
+    pub origin: Option<String>,
     /// The raw body of the request.
     pub body: Body,
     /// When it arrived.

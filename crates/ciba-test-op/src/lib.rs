@@ -15,6 +15,7 @@ mod phone;
 mod provider;
 mod script;
 mod server;
+mod x509;
 
 pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
@@ -22,10 +23,12 @@ pub use config::{
 };
 pub use judge::{Exchange, Report, Rule, Violation};
 pub use keys::TestKey;
-pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply};
+pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply};
 pub use notification::{Bearer, Moment, NotificationEdit, NotificationId, Notified, Outbound};
 pub use provider::{Provider, Transaction, TransactionState};
 pub use script::{
     Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step, TokenShape, Which,
 };
+#[cfg(feature = "tls")]
+pub use server::{ClientCertificate, NamedAuthorities};
 pub use server::{Clock, RunningServer, Server, SystemClock, VirtualClock};

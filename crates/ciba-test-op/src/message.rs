@@ -15,6 +15,28 @@ pub struct Incoming {
     pub headers: Headers,
     /// The body, whole.
     pub body: Body,
+    /// Scheme, host and port it was sent to, when the transport says so: it may be an alias (RFC 8705 5).
+    pub origin: Option<String>,
+    /// The certificate the client showed on the connection.
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// A client's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerCertificate {
+    /// The certificate in DER.
+    pub der: Vec<u8>,
+    /// Whether an authority vouches for it that the listener trusts.
+    pub trusted: bool,
+}
+
+impl PeerCertificate {
+    /// A certificate as a transport found it.
+    #[must_use]
+    pub fn new(der: impl Into<Vec<u8>>, trusted: bool) -> Self {
+        Self { der: der.into(), trusted }
+    }
 }
 
 impl Incoming {
@@ -27,7 +49,15 @@ impl Incoming {
             None => (target, None),
         };
         let path = if path.is_empty() { "/" } else { path };
-        Self { method: method.to_owned(), path: path.to_owned(), query, headers, body: body.into() }
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query,
+            headers,
+            body: body.into(),
+            origin: None,
+            certificate: None,
+        }
     }
 
     /// A GET.
@@ -41,6 +71,13 @@ impl Incoming {
     pub fn post<'a>(target: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let headers = [("content-type", "application/x-www-form-urlencoded")].into_iter().collect();
         Self::new("POST", target, headers, crate::form::encode(parameters))
+    }
+
+    /// The same on a connection on which this certificate was shown.
+    #[must_use]
+    pub fn certificate(mut self, certificate: PeerCertificate) -> Self {
+        self.certificate = Some(certificate);
+        self
     }
 
     /// The same with one more header field.
@@ -60,7 +97,9 @@ impl From<&Request> for Incoming {
         let url = request.url.as_str();
         let after_scheme = url.find("://").map_or(url, |at| &url[at + 3..]);
         let target = after_scheme.find(['/', '?']).map_or("/", |at| &after_scheme[at..]);
-        Self::new(method, target, request.headers.clone(), request.body.clone())
+        let origin = url.len() - after_scheme.len() + after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
+        let incoming = Self::new(method, target, request.headers.clone(), request.body.clone());
+        Self { origin: Some(url[..origin].to_owned()), ..incoming }
     }
 }
 

@@ -6,11 +6,14 @@ mod support;
 
 use std::{io, net::TcpStream, sync::Arc, thread};
 
-use ciba_test_op::{Act, Endpoint, ProviderConfig, Rule, RunningServer, Script, Server, VirtualClock};
+use ciba_test_op::{
+    Act, Client, ClientAuthentication, ClientCertificate, Endpoint, NamedAuthorities, ProviderConfig, Rule,
+    RunningServer, Script, Server, VirtualClock,
+};
 use rustls::{
     ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned, SupportedProtocolVersion,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
 };
 use support::{LOOPBACK, Wire, begin, clock, provider, send_poll};
@@ -99,4 +102,99 @@ fn plain_text_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
     let mut silent = support::connect(&server);
     server.stop();
     assert!(silent.rest().is_empty());
+}
+
+/// OP-12
+/// OP-67
+#[test]
+fn certificates_are_asked_for_at_the_alias_and_judged_by_the_provider() {
+    for named in [NamedAuthorities::Own, NamedAuthorities::Nobody] {
+        let self_signed = ClientCertificate::self_signed("anybody").unwrap();
+        let server = Server::start_mutual_tls(LOOPBACK, named, clock(), |issuer| {
+            let subject = "CN=app of the run".to_owned();
+            let pki = Client::new("pki", ClientAuthentication::TlsClientAuth { subject });
+            let certificates = vec![self_signed.der.clone()];
+            let own = Client::new("own", ClientAuthentication::SelfSignedTlsClientAuth { certificates });
+            provider(ProviderConfig::generic(issuer).client(pki).client(own))
+        })
+        .unwrap();
+        let issued = server.client_certificate("app of the run").unwrap();
+        let impostor = ClientCertificate::self_signed("app of the run").unwrap();
+        let alias = server.provider().alias_url(Endpoint::Backchannel).unwrap();
+        let address: std::net::SocketAddr = alias.split('/').nth(2).unwrap().parse().unwrap();
+        assert_ne!(address, server.address());
+        for (client, certificate, status) in [
+            ("pki", Some(&issued), 200),
+            ("pki", Some(&impostor), 401),
+            ("pki", None, 401),
+            ("own", Some(&self_signed), 200),
+            ("own", Some(&issued), 401),
+        ] {
+            for version in [&TLS12, &TLS13] {
+                let mut wire = mutual(address, server.ca_pem().unwrap(), certificate, version);
+                let parameters = [("client_id", client), ("scope", "openid"), ("login_hint", "approve")];
+                let answer = wire.form(&address.to_string(), "/backchannel", &parameters);
+                assert_eq!(answer.status, status, "{client}: {}", answer.text());
+            }
+        }
+        let mut wire = connect(&server, server.ca_pem().unwrap(), "localhost", &TLS13).unwrap();
+        let parameters = [("client_id", "pki"), ("scope", "openid"), ("login_hint", "approve")];
+        assert_eq!(wire.form("localhost", "/backchannel", &parameters).status, 401);
+        assert_eq!(server.provider().violations().last().unwrap().rule, Rule::PlainHost);
+    }
+}
+
+fn mutual(
+    address: std::net::SocketAddr,
+    ca: &str,
+    certificate: Option<&ClientCertificate>,
+    version: &'static SupportedProtocolVersion,
+) -> Wire<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => {
+            let chain = vec![CertificateDer::from_pem_slice(own.certificate_pem.as_bytes()).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes()).unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    Wire::new(StreamOwned::new(session, TcpStream::connect(address).unwrap()))
+}
+
+#[test]
+fn a_notification_over_tls_is_sent_to_endpoints_that_are_trusted_only() {
+    // Another provider's listener stands for the endpoint: it answers 404, which is an answer.
+    for trusted in [true, false] {
+        let endpoint = start();
+        let url = format!("{}/cb", endpoint.issuer());
+        let server = Server::start_tls(LOOPBACK, clock(), |issuer| {
+            let secret = ClientAuthentication::ClientSecretPost { secret: ciba_core::ClientSecret::new("open sesame") };
+            provider(ProviderConfig::generic(issuer).client(Client::new("pinged", secret).ping(url.as_str())))
+        })
+        .unwrap();
+        if trusted {
+            server.trust_notification_endpoints(endpoint.ca_pem().unwrap()).unwrap();
+        }
+        let mut wire = connect(&server, server.ca_pem().unwrap(), "localhost", &TLS13).unwrap();
+        let token = ("client_notification_token", "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIz");
+        begin(&server, &mut wire, &[("client_id", "pinged"), ("login_hint", "approve-after:0"), token]);
+        let status = loop {
+            let provider = server.provider();
+            if let Some(first) = provider.notified().first().filter(|first| first.answered.is_some()) {
+                break first.status;
+            }
+            drop(provider);
+            thread::yield_now();
+        };
+        assert_eq!(status, trusted.then_some(404));
+        assert!(server.trust_notification_endpoints("no certificate").is_err());
+    }
 }

@@ -1,16 +1,17 @@
 //! Client authentication, the same at the backchannel and the token endpoint (section 2 of the provider's rules).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ciba_core::{Timestamp, jose::JwsAlgorithm};
+use ciba_core::{DeliveryMode, Timestamp, jose::JwsAlgorithm};
 use serde_json::Value;
 
-use super::{Parameters, Provider, Refusal};
+use super::{Parameters, Provider, Refusal, request_object::FAPI_ALGORITHMS};
 use crate::{
     client::{AudienceMode, Client, ClientAuthentication},
     form,
     judge::Rule,
     jws,
     message::{Endpoint, Incoming},
+    x509,
 };
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -71,8 +72,15 @@ impl Provider {
         if body_id.is_some_and(|id| id != client.id) {
             return Err(refuse(Rule::ClientIdMismatch, "client_id in the body is not the authenticated client"));
         }
+        self.check_certificate(&client, request, endpoint)?;
         match (&client.authentication, offered, assertion) {
-            (ClientAuthentication::None, Offered::Nothing, _) => {}
+            (
+                ClientAuthentication::None
+                | ClientAuthentication::TlsClientAuth { .. }
+                | ClientAuthentication::SelfSignedTlsClientAuth { .. },
+                Offered::Nothing,
+                _,
+            ) => {}
             (ClientAuthentication::ClientSecretPost { secret }, Offered::Post { secret: sent }, _) => {
                 if secret.expose() != sent {
                     return Err(refuse(Rule::Credential, "wrong secret"));
@@ -101,6 +109,35 @@ impl Provider {
         Ok(client)
     }
 
+    /// Where the client calls, and which certificate it shows there (OP-12, OP-61, OP-67).
+    fn check_certificate(&self, client: &Client, request: &Incoming, endpoint: Endpoint) -> Result<(), Refusal> {
+        let binds = match endpoint {
+            Endpoint::Backchannel => client.delivery == DeliveryMode::Push,
+            _ => true,
+        };
+        let by_certificate = client.authenticates_by_certificate();
+        if !(by_certificate || client.certificate_bound && binds) {
+            return Ok(());
+        }
+        if self.config.mutual_tls.is_some() && self.config.mutual_tls != request.origin {
+            return Err(Refusal::client(Rule::PlainHost, "clients with certificates call the alias", false));
+        }
+        let Some(shown) = &request.certificate else {
+            return Err(Refusal::client(Rule::Certificate, "the client showed no certificate", false));
+        };
+        let fits = match &client.authentication {
+            ClientAuthentication::TlsClientAuth { subject } => {
+                shown.trusted && x509::subject(&shown.der).as_ref() == Some(subject)
+            }
+            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => certificates.contains(&shown.der),
+            _ => true,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(Refusal::client(Rule::Certificate, "the certificate is not the registered one", false)),
+        }
+    }
+
     fn check_assertion(
         &mut self,
         client: &Client,
@@ -116,6 +153,9 @@ impl Provider {
         let Some(algorithm) = assertion.algorithm() else {
             return fail(Rule::AssertionForm, "the assertion's alg is none, missing or unknown");
         };
+        if self.config.fapi_ciba && !FAPI_ALGORITHMS.contains(&algorithm) {
+            return fail(Rule::Profile, "FAPI-CIBA takes assertions by PS256 and ES256 only");
+        }
         match &client.authentication {
             ClientAuthentication::ClientSecretJwt { secret, algorithm: registered } => {
                 if algorithm != *registered {
@@ -193,14 +233,16 @@ impl Provider {
             _ => Vec::new(),
         };
         let url = |endpoint| self.endpoint_url(endpoint);
+        let alias = |endpoint| self.alias_url(endpoint).unwrap_or_else(|| url(endpoint));
         let any = |accepted: &[String]| named.iter().any(|name| accepted.iter().any(|known| known == name));
         match mode {
             AudienceMode::CibaDefault => {
-                any(&[self.config.issuer.clone(), url(Endpoint::Token), url(Endpoint::Backchannel)])
+                let urls = [Endpoint::Token, Endpoint::Backchannel].map(|endpoint| [url(endpoint), alias(endpoint)]);
+                any(&[&[self.config.issuer.clone()][..], urls.as_flattened()].concat())
             }
             AudienceMode::IssuerOnly => audience.and_then(Value::as_str) == Some(&self.config.issuer),
-            AudienceMode::TokenUrlOnly => any(&[url(Endpoint::Token)]),
-            AudienceMode::CalledUrlOnly => any(&[url(endpoint)]),
+            AudienceMode::TokenUrlOnly => any(&[url(Endpoint::Token), alias(Endpoint::Token)]),
+            AudienceMode::CalledUrlOnly => any(&[url(endpoint), alias(endpoint)]),
         }
     }
 }

@@ -36,6 +36,7 @@ struct Found {
     subject: String,
     name: String,
     behaviour: Behaviour,
+    user_code: Option<String>,
 }
 
 /// What one acknowledgement grants.
@@ -53,17 +54,17 @@ impl Provider {
         if !client.ciba {
             return Err(Refusal::error(400, "unauthorized_client", "the client may not use CIBA"));
         }
-        if parameters.get("request").is_some() {
-            return Err(Refusal::bad(Rule::RequestObject, "the client is not registered for signed requests"));
-        }
+        let parameters = self.signed_or_plain(parameters, &client, now)?;
         self.scope(&parameters)?;
         let hint = hint(&parameters)?;
         self.binding_message(&parameters)?;
+        self.unique_context(&parameters)?;
         let requested = requested_expiry(&parameters)?;
         let details = details(&parameters)?;
         resources(&parameters)?;
         let notification_token = self.notification_token(&client, &parameters)?;
         let found = self.find(&parameters, hint, &client)?;
+        user_code(&parameters, &found, &client)?;
         let terms = self.terms(&parameters, details.as_ref(), requested)?;
         if !self.has_room(now) {
             return Err(Refusal::error(503, "temporarily_unavailable", "too many authentications are going on"));
@@ -105,6 +106,7 @@ impl Provider {
             hint: hint.to_owned(),
             scope: parameters.get("scope").unwrap_or_default().to_owned(),
             acr,
+            thumbprint: client.thumbprint(request),
             offline: self.config.personality == Personality::Generic
                 && parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),
             details,
@@ -173,7 +175,7 @@ impl Provider {
             let (subject, name) = (user.subject.clone(), user.name.clone());
             return match user.behaviour {
                 Behaviour::Unknown => Err(unknown()),
-                behaviour => Ok(Found { subject, name, behaviour }),
+                behaviour => Ok(Found { subject, name, behaviour, user_code: user.user_code.clone() }),
             };
         }
         let (subject, behaviour) = match self.config.personality {
@@ -184,7 +186,8 @@ impl Provider {
                 (pseudonym(hint), Behaviour::Approve(None))
             }
         };
-        Ok(Found { subject, name: "Terne Paulsen".to_owned(), behaviour })
+        let user_code = hint.strip_prefix("user-code:").map(str::to_owned);
+        Ok(Found { subject, name: "Terne Paulsen".to_owned(), behaviour, user_code })
     }
 
     /// A token of this provider; that it has expired is no reason to refuse it (OP-19).
@@ -201,7 +204,8 @@ impl Provider {
         let user = self.config.users.iter().find(|user| user.subject == subject);
         let (name, behaviour) = user
             .map_or(("Test Person".to_owned(), Behaviour::Approve(None)), |user| (user.name.clone(), user.behaviour));
-        Ok(Found { subject: subject.to_owned(), name, behaviour })
+        let user_code = user.and_then(|user| user.user_code.clone());
+        Ok(Found { subject: subject.to_owned(), name, behaviour, user_code })
     }
 
     fn terms(
@@ -279,7 +283,8 @@ fn pseudonym(hint: &str) -> String {
     format!("{{{}}}", Ids::new(hint.bytes().fold(0xcbf2_9ce4_8422_2325, fold)).uuid())
 }
 
-/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`, and
+/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`,
+/// `user-code:1234`, which approves and wants that code, and
 /// `fault:NAME`, which approves as far as the fault of the catalogue lets it.
 fn steered(hint: &str) -> Option<Behaviour> {
     let mut words = hint.split(':');
@@ -291,9 +296,21 @@ fn steered(hint: &str) -> Option<Behaviour> {
         "deny-after" => Behaviour::Deny(Some(count?.parse().ok()?)),
         "never" => Behaviour::Never,
         "manual" => Behaviour::Manual,
+        "user-code" => count.map(|_| Behaviour::Approve(None))?,
         "fault" => faults::named(count?).map(|_| Behaviour::Approve(None))?,
         _ => return None,
     })
+}
+
+/// The code of a person who has one, from a client that may send it (OP-21).
+fn user_code(parameters: &Parameters, found: &Found, client: &Client) -> Result<(), Refusal> {
+    match (&found.user_code, parameters.get("user_code")) {
+        (Some(_), None) if client.user_code => Err(Refusal::error(400, "missing_user_code", "a user code is required")),
+        (Some(known), Some(sent)) if client.user_code && known != sent => {
+            Err(Refusal::error(400, "invalid_user_code", "the user code is another one"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The one hint (OP-18).

@@ -3,7 +3,7 @@
 use ciba_core::{Headers, Response, jose::JwsAlgorithm};
 use serde_json::{Map, Value, json};
 
-use super::{Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer};
+use super::{Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer, request_object::FAPI_ALGORITHMS};
 use crate::{config::Personality, keys::TestKey, message::Endpoint, script::KeySetEdit};
 
 /// Which keys are published, and which of them sign.
@@ -153,6 +153,15 @@ impl Provider {
         format!("{}{path}", self.base())
     }
 
+    /// The address of an endpoint for clients that show certificates, when there is one.
+    #[must_use]
+    pub fn alias_url(&self, endpoint: Endpoint) -> Option<String> {
+        let origin = self.config.mutual_tls.as_ref()?;
+        let url = self.endpoint_url(endpoint);
+        let behind_scheme = url.split_once("://").map_or("", |(_, rest)| rest);
+        Some(format!("{origin}{}", behind_scheme.find('/').map_or("", |at| &behind_scheme[at..])))
+    }
+
     /// Which endpoint a path is (OP-01: both well-known addresses).
     pub(super) fn endpoint_at(&self, path: &str) -> Endpoint {
         let (base, paths) = (self.base_path(), self.paths());
@@ -177,6 +186,7 @@ impl Provider {
     pub(super) fn metadata(&self) -> Response {
         let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
         let id_token: Vec<JwsAlgorithm> = match self.config.personality {
+            Personality::Generic if self.config.fapi_ciba => FAPI_ALGORITHMS.to_vec(),
             Personality::Generic => JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect(),
             Personality::Idura => vec![JwsAlgorithm::Rs256],
         };
@@ -193,13 +203,46 @@ impl Provider {
         document.insert("scopes_supported".into(), json!(self.config.scopes));
         document.insert("subject_types_supported".into(), json!(["public"]));
         document.insert("id_token_signing_alg_values_supported".into(), json!(names(&id_token)));
-        document.insert(
-            "token_endpoint_auth_methods_supported".into(),
-            json!(["private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt", "none"]),
-        );
-        document.insert("token_endpoint_auth_signing_alg_values_supported".into(), json!(names(&ASSERTION_ALGORITHMS)));
+        self.describe_clients(&mut document);
         let mut response = answer(200, &Value::Object(document));
         response.headers = [("content-type", "application/json")].into_iter().collect();
         response
+    }
+    /// How clients may authenticate and sign, and where they show certificates (OP-02, OP-03).
+    fn describe_clients(&self, document: &mut Map<String, Value>) {
+        let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
+        let fapi = self.config.fapi_ciba;
+        let mut methods = vec!["private_key_jwt"];
+        if !fapi {
+            methods.extend(["client_secret_basic", "client_secret_post", "client_secret_jwt", "none"]);
+        }
+        let by_certificate = self.config.clients.iter().any(|client| client.authenticates_by_certificate());
+        if by_certificate || self.config.mutual_tls.is_some() {
+            methods.extend(["tls_client_auth", "self_signed_tls_client_auth"]);
+        }
+        let assertions: &[JwsAlgorithm] = if fapi { &FAPI_ALGORITHMS } else { &ASSERTION_ALGORITHMS };
+        let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
+        set("token_endpoint_auth_methods_supported", json!(methods));
+        set("token_endpoint_auth_signing_alg_values_supported", json!(names(assertions)));
+        let asymmetric: Vec<_> = assertions.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
+        if self.config.clients.iter().any(|client| client.request_signing_alg.is_some()) {
+            set("backchannel_authentication_request_signing_alg_values_supported", json!(names(&asymmetric)));
+        }
+        if self.config.clients.iter().any(|client| client.user_code) {
+            set("backchannel_user_code_parameter_supported", json!(true));
+        }
+        if fapi || self.config.mutual_tls.is_some() {
+            set("tls_client_certificate_bound_access_tokens", json!(true));
+        }
+        let alias = |endpoint| self.alias_url(endpoint);
+        let aliases = (alias(Endpoint::Token), alias(Endpoint::Backchannel), alias(Endpoint::UserInfo));
+        if let (Some(token), Some(backchannel), Some(userinfo)) = aliases {
+            let aliases = json!({
+                "token_endpoint": token,
+                "backchannel_authentication_endpoint": backchannel,
+                "userinfo_endpoint": userinfo,
+            });
+            set("mtls_endpoint_aliases", aliases);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod documents;
 mod notify;
 mod parts;
 mod records;
+mod request_object;
 mod token;
 mod transaction;
 
@@ -35,6 +36,7 @@ use crate::{
     message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
     notification::Notified,
     script::{Decision, KeySetEdit, Script},
+    x509,
 };
 
 pub use transaction::{Transaction, TransactionState};
@@ -55,6 +57,8 @@ pub struct Provider {
     transactions: Records,
     /// The `jti` of every assertion, until it expires.
     assertions: HashMap<(String, String), authenticate::Used>,
+    /// The `jti` of every signed request, until it expires.
+    request_objects: HashMap<(String, String), u64>,
     access_tokens: VecDeque<AccessToken>,
     /// Hints of authentication requests whose answer never left, and when they are forgotten.
     lost_requests: VecDeque<(String, Timestamp)>,
@@ -111,6 +115,7 @@ impl Provider {
             counts: BTreeMap::new(),
             transactions: Records::default(),
             assertions: HashMap::new(),
+            request_objects: HashMap::new(),
             access_tokens: VecDeque::new(),
             lost_requests: VecDeque::new(),
             unseen: false,
@@ -152,11 +157,19 @@ impl Provider {
         if !client.can_sign_requests() {
             return Err(ConfigError::RequestSigning(client.id));
         }
+        if self.config.fapi_ciba && !client.fits_fapi_ciba() {
+            return Err(ConfigError::Profile(client.id));
+        }
         if client.id_token_alg.is_symmetric() && client.secret().is_none() {
             return Err(ConfigError::IdTokenAlgorithm(client.id));
         }
         self.config.clients.push(client);
         Ok(())
+    }
+
+    /// Serves the endpoints also at another origin, where clients are asked for certificates, and names it in the metadata.
+    pub fn offer_mutual_tls(&mut self, origin: impl Into<String>) {
+        self.config.mutual_tls = Some(origin.into());
     }
 
     /// Replaces the script; messages are counted from here.
@@ -209,6 +222,8 @@ impl Provider {
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.headers.clone(),
+            certificate: request.certificate.as_ref().map(|shown| x509::thumbprint(&shown.der)),
+            origin: request.origin.clone(),
             body: request.body.clone(),
             arrived: now,
             ended: None,
@@ -493,5 +508,9 @@ fn fault_of(hint: &str) -> Option<Fault> {
 fn hint_of(request: &Incoming) -> Option<String> {
     let parameters = Parameters::read(request).ok()?;
     let names = ["login_hint", "login_hint_token", "id_token_hint"];
-    names.into_iter().find_map(|name| parameters.get(name)).map(str::to_owned)
+    let plain = names.into_iter().find_map(|name| parameters.get(name)).map(str::to_owned);
+    plain.or_else(|| {
+        let signed = crate::jws::parse(parameters.get("request")?)?;
+        names.into_iter().find_map(|name| signed.text(name)).map(str::to_owned)
+    })
 }

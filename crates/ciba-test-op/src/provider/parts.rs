@@ -34,6 +34,15 @@ impl Parameters {
         Ok(Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
     }
 
+    /// Parameters from elsewhere than a form.
+    pub(super) fn new(parameters: Vec<(String, String)>) -> Self {
+        Self(parameters.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

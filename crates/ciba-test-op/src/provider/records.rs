@@ -96,6 +96,8 @@ impl IndexMut<usize> for Records {
 pub(super) struct AccessToken {
     pub(super) token: String,
     pub(super) subject: String,
+    /// The certificate it is bound to.
+    pub(super) bound: Option<String>,
     pub(super) until: Timestamp,
 }
 

@@ -16,6 +16,7 @@ use crate::{
     jws::{self, Draft},
     message::{Endpoint, ExchangeId, Incoming},
     script::{Decision, IdTokenEdit},
+    x509,
 };
 
 const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
@@ -36,6 +37,7 @@ impl Provider {
     pub(super) fn claim(&mut self, id: ExchangeId, request: &Incoming, now: Timestamp) -> Result<usize, Refusal> {
         let parameters = Parameters::read(request)?;
         let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
+        let thumbprint = client.thumbprint(request);
         match parameters.get("grant_type") {
             Some(GRANT_TYPE) => {}
             Some(_) => {
@@ -58,6 +60,7 @@ impl Provider {
             self.broke(rule, &reason);
         }
         self.too_early_now = is_too_early;
+        self.transactions[at].thumbprint = thumbprint;
         Ok(at)
     }
 
@@ -155,7 +158,8 @@ impl Provider {
             body["refresh_token"] = refresh_token.into();
         }
         let until = now.saturating_add(self.config.access_token_lifetime);
-        self.hand_out(AccessToken { token: access_token, subject: record.subject.clone(), until });
+        let (subject, bound) = (record.subject.clone(), record.thumbprint.clone());
+        self.hand_out(AccessToken { token: access_token, subject, bound, until });
         body
     }
 
@@ -219,7 +223,11 @@ impl Provider {
     pub(super) fn user_info(&mut self, request: &Incoming, now: Timestamp) -> Result<Response, Refusal> {
         let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
         let token = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let shown = request.certificate.as_ref().map(|shown| x509::thumbprint(&shown.der));
         match self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token) {
+            Some(known) if known.bound.is_some() && known.bound != shown => {
+                Err(Refusal::new(Rule::Certificate, 401, "invalid_token", "the token is bound to another certificate"))
+            }
             Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
             Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
             None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token in the header")),

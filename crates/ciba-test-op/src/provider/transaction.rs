@@ -70,6 +70,8 @@ pub(super) struct Record {
     pub(super) hint: String,
     pub(super) scope: String,
     pub(super) acr: Option<String>,
+    /// The certificate its access tokens are bound to.
+    pub(super) thumbprint: Option<String>,
     /// Whether a refresh token was asked for (`offline_access`).
     pub(super) offline: bool,
     pub(super) details: Option<Value>,

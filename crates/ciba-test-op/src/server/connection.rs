@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long a thread that holds an answer rests before it looks whether somebody decided or the client went away.
-const REST: Duration = Duration::from_millis(10);
+pub(super) const REST: Duration = Duration::from_millis(10);
 /// The shortest wait the operating system knows: enough to see whether a connection has ended.
 const GLANCE: Duration = Duration::from_millis(1);
 const MOST_CONNECTIONS: usize = 1024;
@@ -35,8 +35,16 @@ pub(super) struct Shared {
     provider: Mutex<Provider>,
     clock: Arc<dyn Clock>,
     phone: Phone,
-    security: Security,
     open: Mutex<Open>,
+    #[cfg(feature = "tls")]
+    trust: super::tls::Trust,
+}
+
+/// How one of the server's addresses is served.
+pub(super) struct Listener {
+    pub(super) security: Security,
+    /// Scheme, host and port, when it is not the main one.
+    pub(super) origin: Option<String>,
 }
 
 /// The open connections. Locked for moments only, and never while waiting for the provider.
@@ -52,6 +60,8 @@ struct Entry {
     socket: TcpStream,
     /// The exchange whose answer has not left.
     exchange: Option<ExchangeId>,
+    /// Whether the connection is encrypted.
+    encrypted: bool,
     /// Whether that takes time, so that the client may go away meanwhile.
     slow: bool,
     /// When it goes on.
@@ -59,8 +69,37 @@ struct Entry {
 }
 
 impl Shared {
-    pub(super) fn new(provider: Provider, clock: Arc<dyn Clock>, phone: Phone, security: Security) -> Self {
-        Self { provider: Mutex::new(provider), clock, phone, security, open: Mutex::default() }
+    pub(super) fn new(provider: Provider, clock: Arc<dyn Clock>, phone: Phone) -> Self {
+        Self {
+            provider: Mutex::new(provider),
+            clock,
+            phone,
+            open: Mutex::default(),
+            #[cfg(feature = "tls")]
+            trust: super::tls::Trust::default(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn wait_until(&self, until: Timestamp, at_most: Duration) {
+        self.clock.wait_until(until, at_most);
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) const fn trust(&self) -> &super::tls::Trust {
+        &self.trust
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        lock(&self.open).stopping
+    }
+
+    /// Ends this connection of the server's own when the server stops; until the answer is dropped.
+    pub(super) fn outgoing(&self, socket: &TcpStream) -> Option<Serving<'_>> {
+        self.register(socket, false).map(|number| Serving { shared: self, number })
     }
 
     pub(super) fn provider(&self) -> MutexGuard<'_, Provider> {
@@ -80,7 +119,7 @@ impl Shared {
         }
     }
 
-    fn register(&self, socket: &TcpStream) -> Option<u64> {
+    fn register(&self, socket: &TcpStream, encrypted: bool) -> Option<u64> {
         let mut open = lock(&self.open);
         if open.stopping || open.connections.len() >= MOST_CONNECTIONS {
             return None;
@@ -88,7 +127,7 @@ impl Shared {
         let socket = socket.try_clone().ok()?;
         open.counter += 1;
         let number = open.counter;
-        open.connections.insert(number, Entry { socket, exchange: None, slow: false, due: None });
+        open.connections.insert(number, Entry { socket, exchange: None, encrypted, slow: false, due: None });
         Some(number)
     }
 
@@ -97,21 +136,13 @@ impl Shared {
     fn end_abandoned(&self) {
         let mut ended = Vec::new();
         for entry in lock(&self.open).connections.values_mut().filter(|entry| entry.slow) {
-            if gone(&entry.socket, self.encrypted()) {
+            if gone(&entry.socket, entry.encrypted) {
                 ended.extend(entry.exchange.take());
             }
         }
         let now = self.clock.now();
         for exchange in ended {
             self.provider().end(exchange, now);
-        }
-    }
-
-    const fn encrypted(&self) -> bool {
-        match &self.security {
-            Security::Plain => false,
-            #[cfg(feature = "tls")]
-            Security::Tls(_) => true,
         }
     }
 }
@@ -130,7 +161,7 @@ fn gone(socket: &TcpStream, encrypted: bool) -> bool {
 }
 
 /// Takes connections until the server stops, then waits for their threads.
-pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<Shared>) {
     let mut threads = Vec::new();
     loop {
         let accepted = listener.accept();
@@ -143,11 +174,11 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             continue;
         };
         threads.retain(|thread: &thread::JoinHandle<()>| !thread.is_finished());
-        let Some(number) = shared.register(&socket) else { continue };
-        let own = Arc::clone(shared);
+        let Some(number) = shared.register(&socket, how.security.scheme() == "https") else { continue };
+        let (own, how) = (Arc::clone(shared), Arc::clone(how));
         let spawned = thread::Builder::new().name(format!("ciba-test-op {number}")).spawn(move || {
             let serving = Serving { shared: &own, number };
-            serving.run(socket);
+            serving.run(socket, &how);
         });
         match spawned {
             Ok(thread) => threads.push(thread),
@@ -160,7 +191,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 /// One connection being served. Forgets it when dropped, in a panic too.
-struct Serving<'a> {
+pub(super) struct Serving<'a> {
     shared: &'a Shared,
     number: u64,
 }
@@ -185,12 +216,12 @@ enum Then {
 }
 
 impl Serving<'_> {
-    fn run(&self, socket: TcpStream) {
+    fn run(&self, socket: TcpStream, how: &Listener) {
         let _ = socket.set_nodelay(true);
-        let stream = match &self.shared.security {
+        let stream = match &how.security {
             Security::Plain => Stream::Plain(socket),
             #[cfg(feature = "tls")]
-            Security::Tls(config) => match rustls::ServerConnection::new(Arc::clone(config)) {
+            Security::Tls(config, _) => match rustls::ServerConnection::new(Arc::clone(config)) {
                 Ok(session) => Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))),
                 Err(_) => return,
             },
@@ -198,7 +229,12 @@ impl Serving<'_> {
         let mut connection = Connection::new(stream);
         loop {
             let then = match connection.receive() {
-                Ok(received) => {
+                Ok(mut received) => {
+                    received.request.origin.clone_from(&how.origin);
+                    #[cfg(feature = "tls")]
+                    if let Security::Tls(_, Some(peers)) = &how.security {
+                        received.request.certificate = peers.judge(connection.peer_certificates());
+                    }
                     let keep_alive = received.keep_alive;
                     self.serve(&mut connection, received.request, keep_alive)
                 }
@@ -312,12 +348,12 @@ impl Serving<'_> {
 
     fn client_gone(&self) -> bool {
         let open = lock(&self.shared.open);
-        let socket = match open.connections.get(&self.number) {
-            Some(entry) if !open.stopping && entry.exchange.is_some() => entry.socket.try_clone(),
+        let (socket, encrypted) = match open.connections.get(&self.number) {
+            Some(entry) if !open.stopping && entry.exchange.is_some() => (entry.socket.try_clone(), entry.encrypted),
             _ => return true,
         };
         drop(open);
-        socket.map_or(true, |socket| gone(&socket, self.shared.encrypted()))
+        socket.map_or(true, |socket| gone(&socket, encrypted))
     }
 
     fn drip(&self, connection: &mut Connection, response: &Response, rate: usize, keep_alive: bool) -> Then {

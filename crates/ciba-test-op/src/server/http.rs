@@ -102,6 +102,15 @@ impl Connection {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// The certificates the client showed, its own first.
+    #[cfg(feature = "tls")]
+    pub(super) fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
+        match &self.stream {
+            Stream::Plain(_) => &[],
+            Stream::Tls(stream) => stream.conn.peer_certificates().unwrap_or_default(),
+        }
+    }
+
     /// Reads the next request, whole.
     pub(super) fn receive(&mut self) -> Result<Received, NoRequest> {
         let (head, length) = loop {

@@ -3,6 +3,7 @@
 mod clock;
 mod connection;
 mod http;
+mod notifier;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -17,7 +18,9 @@ use std::{
 use ciba_core::Timestamp;
 
 pub use self::clock::{Clock, SystemClock, VirtualClock};
-use self::connection::Shared;
+use self::connection::{Listener, Shared};
+#[cfg(feature = "tls")]
+pub use self::tls::{ClientCertificate, NamedAuthorities};
 use crate::{phone::Phone, provider::Provider};
 
 /// Starts providers behind loopback sockets.
@@ -29,8 +32,11 @@ pub struct RunningServer {
     shared: Arc<Shared>,
     address: SocketAddr,
     issuer: String,
-    ca_pem: Option<String>,
-    listening: Option<JoinHandle<()>>,
+    #[cfg(feature = "tls")]
+    authority: Option<(tls::Authority, String)>,
+    /// Every address a thread listens at, which looks up at a connection only.
+    addresses: Vec<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -62,9 +68,47 @@ impl Server {
         clock: Arc<dyn Clock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
+        Self::secure(address, None, clock, provider)
+    }
+
+    /// The same, and a second listener at another port that asks for client certificates
+    /// ([`RunningServer::client_certificate`] makes one). The metadata name it in `mtls_endpoint_aliases`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start_tls`].
+    #[cfg(feature = "tls")]
+    pub fn start_mutual_tls(
+        address: SocketAddr,
+        named: NamedAuthorities,
+        clock: Arc<dyn Clock>,
+        provider: impl FnOnce(&str) -> Provider,
+    ) -> io::Result<RunningServer> {
+        Self::secure(address, Some(named), clock, provider)
+    }
+
+    #[cfg(feature = "tls")]
+    fn secure(
+        address: SocketAddr,
+        named: Option<NamedAuthorities>,
+        clock: Arc<dyn Clock>,
+        provider: impl FnOnce(&str) -> Provider,
+    ) -> io::Result<RunningServer> {
         let listener = bind(address)?;
-        let (config, ca_pem) = tls::configuration()?;
-        RunningServer::new(listener, Security::Tls(config), Some(ca_pem), clock, provider)
+        let authority = tls::Authority::new()?;
+        let (config, _) = authority.server(None)?;
+        let alias = match named {
+            None => None,
+            Some(named) => {
+                let listener = bind(SocketAddr::new(address.ip(), 0))?;
+                let (config, peers) = authority.server(Some(named))?;
+                Some((listener, Security::Tls(config, peers)))
+            }
+        };
+        let mut server = RunningServer::new(listener, Security::Tls(config, None), alias, clock, provider)?;
+        let pem = authority.pem();
+        server.authority = Some((authority, pem));
+        Ok(server)
     }
 }
 
@@ -72,7 +116,8 @@ impl Server {
 enum Security {
     Plain,
     #[cfg(feature = "tls")]
-    Tls(Arc<rustls::ServerConfig>),
+    /// And who is asked for a certificate, if somebody is.
+    Tls(Arc<rustls::ServerConfig>, Option<tls::Peers>),
 }
 
 impl Security {
@@ -80,7 +125,7 @@ impl Security {
         match self {
             Self::Plain => "http",
             #[cfg(feature = "tls")]
-            Self::Tls(_) => "https",
+            Self::Tls(..) => "https",
         }
     }
 }
@@ -97,21 +142,41 @@ impl RunningServer {
     fn new(
         listener: TcpListener,
         security: Security,
-        ca_pem: Option<String>,
+        alias: Option<(TcpListener, Security)>,
         clock: Arc<dyn Clock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let scheme = security.scheme();
-        let provider = provider(&format!("{scheme}://{address}"));
+        let mut provider = provider(&format!("{scheme}://{address}"));
+        let mut listeners = vec![(listener, Listener { security, origin: None })];
+        if let Some((listener, security)) = alias {
+            let origin = format!("{}://{}", security.scheme(), listener.local_addr()?);
+            provider.offer_mutual_tls(origin.clone());
+            listeners.push((listener, Listener { security, origin: Some(origin) }));
+        }
         let issuer = provider.issuer().to_owned();
         let phone = Phone::new(scheme, address, &issuer);
-        let shared = Arc::new(Shared::new(provider, clock, phone, security));
-        let accepting = Arc::clone(&shared);
-        let listening = thread::Builder::new()
-            .name("ciba-test-op".to_owned())
-            .spawn(move || connection::accept(&listener, &accepting))?;
-        Ok(Self { shared, address, issuer, ca_pem, listening: Some(listening) })
+        let shared = Arc::new(Shared::new(provider, clock, phone));
+        let mut server = Self {
+            shared: Arc::clone(&shared),
+            address,
+            issuer,
+            #[cfg(feature = "tls")]
+            authority: None,
+            addresses: Vec::new(),
+            threads: Vec::new(),
+        };
+        let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+        for (listener, how) in listeners {
+            let (at, accepting) = (listener.local_addr()?, Arc::clone(&shared));
+            let how = Arc::new(how);
+            let spawned = thread("ciba-test-op").spawn(move || connection::accept(&listener, &how, &accepting))?;
+            server.addresses.push(at);
+            server.threads.push(spawned);
+        }
+        server.threads.push(thread("ciba-test-op notifier").spawn(move || notifier::run(&shared))?);
+        Ok(server)
     }
 
     /// The provider's issuer identifier: `http://127.0.0.1:PORT`, unless the closure chose another one.
@@ -129,7 +194,31 @@ impl RunningServer {
     /// The certificate a client has to trust, in PEM; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        #[cfg(feature = "tls")]
+        return self.authority.as_ref().map(|(_, pem)| pem.as_str());
+        #[cfg(not(feature = "tls"))]
+        None
+    }
+
+    /// A client's certificate from the authority of this run, with this common name and nothing else for its subject.
+    ///
+    /// # Errors
+    ///
+    /// When the server runs without TLS, or no certificate can be made.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(&self, common_name: &str) -> io::Result<ClientCertificate> {
+        let (authority, _) = self.authority.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        authority.client(common_name)
+    }
+
+    /// Trusts the certificates in a PEM text, when notifications are sent over TLS.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate in it.
+    #[cfg(feature = "tls")]
+    pub fn trust_notification_endpoints(&self, ca_pem: &str) -> io::Result<()> {
+        self.shared.trust().add(ca_pem)
     }
 
     /// The provider: to script it, to decide in a person's place, to read its report. No request is answered while the
@@ -139,7 +228,8 @@ impl RunningServer {
     }
 
     /// The next instant at which an answer that is being held becomes due, if there is one. Whoever moves a
-    /// [`VirtualClock`] has to move it there for the answer to leave.
+    /// [`VirtualClock`] has to move it there for the answer to leave. Notifications are another matter:
+    /// [`Provider::next_notification`] says when the next one is sent, [`Provider::notifications_under_way`] whether one is.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.shared.next_due()
@@ -152,9 +242,10 @@ impl RunningServer {
 impl Drop for RunningServer {
     fn drop(&mut self) {
         self.shared.stop();
-        // The listening thread looks up at a connection only.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        if let Some(thread) = self.listening.take() {
+        for address in &self.addresses {
+            let _ = TcpStream::connect_timeout(address, Duration::from_secs(1));
+        }
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }

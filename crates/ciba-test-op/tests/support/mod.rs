@@ -79,6 +79,12 @@ impl<S: Read + Write> Wire<S> {
 
     /// The next answer, by its `Content-Length`; an error when the connection ends before it is whole.
     pub fn receive(&mut self) -> io::Result<Answer> {
+        let mut answer = self.receive_message()?;
+        answer.status = answer.head.split(' ').nth(1).unwrap().parse().unwrap();
+        Ok(answer)
+    }
+
+    fn receive_message(&mut self) -> io::Result<Answer> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
@@ -87,8 +93,7 @@ impl<S: Read + Write> Wire<S> {
         };
         let rest = self.buffer.split_off(end);
         let head = String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer { status, head, body: Vec::new() };
+        let mut answer = Answer { status: 0, head, body: Vec::new() };
         let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
         while self.buffer.len() < length {
             self.fill()?;
@@ -107,6 +112,12 @@ impl<S: Read + Write> Wire<S> {
                 Ok(())
             }
         }
+    }
+
+    /// A request, by its `Content-Length`: its head and its body.
+    pub fn receive_request(&mut self) -> (String, Vec<u8>) {
+        let whole = self.receive_message().unwrap();
+        (whole.head, whole.body)
     }
 
     /// Everything until the connection ends.
@@ -144,8 +155,9 @@ pub fn path(server: &RunningServer, endpoint: ciba_test_op::Endpoint) -> String 
 
 /// Begins an authentication and gives back the acknowledgement.
 pub fn begin<S: Read + Write>(server: &RunningServer, wire: &mut Wire<S>, more: &[(&str, &str)]) -> serde_json::Value {
-    let parameters =
-        [&[("client_id", "app"), ("client_secret", "open sesame"), ("scope", "openid")][..], more].concat();
+    let parameters = [("client_id", "app"), ("client_secret", "open sesame"), ("scope", "openid")];
+    let usual = parameters.into_iter().filter(|(name, _)| !more.iter().any(|(changed, _)| changed == name));
+    let parameters: Vec<_> = usual.chain(more.iter().copied()).collect();
     let host = server.address().to_string();
     let answer = wire.form(&host, &path(server, ciba_test_op::Endpoint::Backchannel), &parameters);
     assert_eq!(answer.status, 200, "{}", answer.text());

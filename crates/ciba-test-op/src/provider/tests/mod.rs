@@ -6,6 +6,7 @@ mod memory;
 mod notify;
 mod polling;
 mod request;
+mod signed;
 
 use std::time::Duration;
 
