@@ -218,7 +218,7 @@ impl ciba_ureq::Clock for Jumping {
         self.0.now()
     }
 
-    fn sleep_until(&self, until: Timestamp) {
+    fn sleep_until(&self, until: Timestamp, _: &ciba_ureq::Bell) {
         self.0.advance_to(until);
     }
 }

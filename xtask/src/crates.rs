@@ -10,13 +10,14 @@ pub(crate) const CRATES: Gate = Gate { name: "crates", run: crates };
 const FILE: &str = "xtask/crate-counts.txt";
 
 /// Name in the file, package, what to pass to cargo.
-const SETS: [(&str, &str, &str); 7] = [
+const SETS: [(&str, &str, &str); 8] = [
     ("ciba-core, bare", "ciba-core", "--no-default-features"),
     ("ciba-core, aws-lc-rs only", "ciba-core", "--no-default-features --features aws-lc-rs"),
     ("ciba-core, RustCrypto without rsa", "ciba-core", "--no-default-features --features std,rustcrypto"),
     ("ciba-core, default", "ciba-core", ""),
     ("ciba-core, all features", "ciba-core", "--all-features"),
     ("ciba-reqwest, default", "ciba-reqwest", ""),
+    ("ciba-reqwest, with tower", "ciba-reqwest", "--features tower"),
     ("ciba-ureq, default", "ciba-ureq", ""),
 ];
 

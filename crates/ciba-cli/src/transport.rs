@@ -10,8 +10,8 @@ use std::{
 };
 
 use ciba_core::{
-    ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Flow, Issuer, MetadataError, Misbehaviour,
-    ProviderMetadata, Snapshot, SoftwareKey, Timestamp, Unreachable, UnreachableTarget,
+    Authentication, ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Flow, Issuer, MetadataError,
+    Misbehaviour, ProviderMetadata, Snapshot, SoftwareKey, Stage, Timestamp, Unreachable, UnreachableTarget,
 };
 
 use crate::{
@@ -98,39 +98,41 @@ impl Http {
         })
     }
 
-    /// Drives a flow until it is over or [`Watcher::stop`] says so; gives it back with what kept it from going on.
+    /// Drives a flow until it is over or [`Watcher::stop`] says so; says what kept it from going on.
     pub(crate) async fn drive(
         self,
         config: Arc<ClientConfig>,
         key: Option<SoftwareKey>,
-        mut flow: Flow,
+        flow: Flow,
         mut watcher: Watcher,
-    ) -> (Flow, Result<(), Halted>) {
+    ) -> (Driven, Result<(), Halted>) {
         match self {
             Self::Reqwest(http) => {
                 let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
-                let driven = driver.drive(&mut flow, &mut watcher).await;
+                let flow = ciba_reqwest::SharedFlow::with_saver(flow, watcher.clone());
+                let driven = driver.drive(&flow, &mut watcher).await;
                 let halted = driven.map_err(|error| match error {
                     ciba_reqwest::DriveError::Save(error) => Halted::Save(error),
                     other => Halted::Broken(other.to_string()),
                 });
-                (flow, halted)
+                (Driven::Reqwest(flow), halted)
             }
             Self::Ureq(http) => {
                 let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
+                let flow = ciba_ureq::SharedFlow::with_saver(flow, watcher.clone());
                 let thread = tokio::task::spawn_blocking(move || {
-                    let driven = driver.drive(&mut flow, &mut watcher);
+                    let driven = driver.drive(&flow, &mut watcher);
                     let halted = driven.map_err(|error| match error {
                         ciba_ureq::DriveError::Save(error) => Halted::Save(error),
                         other => Halted::Broken(other.to_string()),
                     });
-                    (flow, halted)
+                    (Driven::Ureq(flow), halted)
                 });
                 // A panic there ends the process by the hook, and nobody aborts the task.
                 match thread.await {
@@ -138,6 +140,28 @@ impl Http {
                     Err(_) => std::process::abort(),
                 }
             }
+        }
+    }
+}
+
+/// A flow that was driven.
+pub(crate) enum Driven {
+    Reqwest(ciba_reqwest::SharedFlow),
+    Ureq(ciba_ureq::SharedFlow),
+}
+
+impl Driven {
+    pub(crate) fn stage(&self) -> Stage {
+        match self {
+            Self::Reqwest(flow) => flow.stage(),
+            Self::Ureq(flow) => flow.stage(),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<Box<Authentication>, Failure> {
+        match self {
+            Self::Reqwest(flow) => flow.finish(),
+            Self::Ureq(flow) => flow.finish(),
         }
     }
 }
@@ -219,7 +243,6 @@ impl Watcher {
     }
 
     fn save_now(&self, snapshot: &Snapshot) -> io::Result<()> {
-        self.shared.in_flight.store(false, Ordering::Relaxed);
         let Some(state) = &self.state else { return Ok(()) };
         let asked_at = self.reporter().asked_at();
         match state.save(snapshot.as_bytes(), asked_at) {
@@ -243,13 +266,21 @@ impl Watcher {
 }
 
 #[async_trait::async_trait]
+impl ciba_reqwest::Saver for Watcher {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save_now(snapshot)
+    }
+}
+
+impl ciba_ureq::Saver for Watcher {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save_now(snapshot)
+    }
+}
+
 impl ciba_reqwest::Watch for Watcher {
     fn event(&mut self, event: &Event) {
         self.tell(event);
-    }
-
-    async fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.save_now(snapshot)
     }
 
     fn key_unavailable(&mut self, error: &ciba_reqwest::SignerError) {
@@ -260,10 +291,6 @@ impl ciba_reqwest::Watch for Watcher {
 impl ciba_ureq::Watch for Watcher {
     fn event(&mut self, event: &Event) {
         self.tell(event);
-    }
-
-    fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.save_now(snapshot)
     }
 
     fn stop(&mut self, _: Timestamp) -> bool {

@@ -1,35 +1,23 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, pin::pin, sync::Arc, task::Poll};
 
-use async_trait::async_trait;
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, Event, Flow, Input, KeyOperation, KeySetRequest, Output, Snapshot,
+    AuthRequest, Authentication, ClientConfig, DeliveryMode, Event, Flow, Input, KeyOperation, KeySetRequest, Output,
     Transmit, TransmitTicket, Unanswered, Wait,
 };
 
 use crate::{
-    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Keys, Signer, SignerError, SystemClock, SystemEntropy,
+    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, SharedFlow, Signer, SignerError,
+    SystemClock, SystemEntropy, inbox::Registration,
 };
 
-/// Watches a flow being driven, and saves it. All methods have defaults that do nothing; `&mut ()` watches nothing, and a
-/// closure `|event: &Event| …` watches the progress.
-#[async_trait]
+/// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
+/// `|event: &Event| …` watches the progress.
 pub trait Watch: Send {
     /// Something is about to happen, or did.
     fn event(&mut self, event: &Event) {
         let _ = event;
-    }
-
-    /// Saves the flow's state: called before a step whenever something worth saving changed. Return when it is
-    /// durable; the step is taken after that. The state holds secrets.
-    ///
-    /// # Errors
-    ///
-    /// The drive stops before the step.
-    async fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let _ = snapshot;
-        Ok(())
     }
 
     /// The signer failed and why.
@@ -54,13 +42,21 @@ pub struct Driver {
     signer: Option<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     entropies: Arc<dyn Entropies>,
+    inbox: Option<Inbox>,
 }
 
 impl Driver {
     /// A driver with the system's clock and random generator, and no private key.
     #[must_use]
     pub fn new(http: HttpClient, keys: impl Into<Arc<Keys>>) -> Self {
-        Self { http, keys: keys.into(), signer: None, clock: Arc::new(SystemClock), entropies: Arc::new(SystemEntropy) }
+        Self {
+            http,
+            keys: keys.into(),
+            signer: None,
+            clock: Arc::new(SystemClock),
+            entropies: Arc::new(SystemEntropy),
+            inbox: None,
+        }
     }
 
     /// With a private key.
@@ -81,10 +77,18 @@ impl Driver {
         Self { entropies: Arc::new(entropies), ..self }
     }
 
+    /// With the inbox at which notifications for its flows arrive. Ping and push mode need one; a flow in ping mode can do
+    /// without as long as its policy has it polled at times anyway
+    /// ([`Policy::ping_backstop`](ciba_core::Policy::ping_backstop)).
+    #[must_use]
+    pub fn with_inbox(self, inbox: Inbox) -> Self {
+        Self { inbox: Some(inbox), ..self }
+    }
+
     /// Starts a flow and drives it to its result.
     ///
-    /// Dropping the future gives the flow up. To drive on after that, or after a restart, start the [`Flow`] yourself and
-    /// use [`Self::drive`].
+    /// Dropping the future gives the flow up. To save it, or to drive on after that or after a restart, start the [`Flow`]
+    /// yourself and use [`Self::drive`].
     ///
     /// # Errors
     ///
@@ -96,52 +100,74 @@ impl Driver {
         watch: &mut dyn Watch,
     ) -> Result<Box<Authentication>, AuthenticateError> {
         let entropy = self.entropies.draw().map_err(DriveError::from)?;
-        let mut flow = Flow::start(Arc::clone(config), request, entropy, self.clock.now())?;
-        self.drive(&mut flow, watch).await?;
+        let flow = SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
+        self.drive(&flow, watch).await?;
         flow.finish().map_err(AuthenticateError::Failed)
     }
 
-    /// Drives a flow until it is over; take the result with [`Flow::finish`].
+    /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
     ///
     /// The future may be dropped at any time, by a time-out or a `select`: it stops nothing in the background and leaves
     /// nothing there. A request that was under way counts as lost, because it may have arrived; driving the flow again
     /// goes on from there and repeats nothing that may not be repeated. A private-key operation that was under way is
-    /// asked for again when its time is up.
+    /// asked for again when its time is up. Notifications reach a flow only while it is driven.
     ///
     /// # Errors
     ///
     /// [`DriveError`]; the flow is not over and can be driven again.
-    pub async fn drive(&self, flow: &mut Flow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    pub async fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let _registration = self.register(flow)?;
         let mut told = Told { acknowledged: flow.acknowledged().is_some(), wait: None };
-        let mut saved = None;
         loop {
             let entropy = self.entropies.draw()?;
             let output = flow.poll(self.clock.now(), entropy);
-            told.acknowledged(flow, watch);
-            let mut open = Open { flow: &mut *flow, clock: &*self.clock, output: Some(output), ticket: None };
-            if saved != Some(open.flow.revision()) && !matches!(open.output, Some(Output::Done)) {
-                watch.save(&open.flow.snapshot()).await.map_err(DriveError::Save)?;
-                saved = Some(open.flow.revision());
+            let mut open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
+            told.news(flow, watch);
+            if matches!(open.output, Some(Output::Done)) {
+                flow.end_saving().await;
+                return Ok(());
             }
+            flow.save().await.map_err(DriveError::Save)?;
             match open.output.take() {
                 Some(Output::Transmit(transmit)) => self.transmit(open, transmit, watch).await?,
                 Some(Output::Key(operation)) => self.sign(open, operation, watch).await?,
                 Some(Output::KeySet(request)) => self.find_keys(open, request, watch).await?,
                 Some(Output::Wait(wait)) => {
                     told.waiting(&wait, watch);
-                    self.clock.sleep_until(wait.until()).await;
+                    either(flow.woken(), self.clock.sleep_until(wait.until())).await;
                 }
                 Some(Output::Done) | None => return Ok(()),
             }
         }
     }
 
+    /// Lets notifications reach a flow, if it wants any.
+    fn register(&self, flow: &SharedFlow) -> Result<Option<Registration>, DriveError> {
+        let wants = flow.look(|flow| {
+            let config = flow.config();
+            let can_do_without = config.delivery() != DeliveryMode::Push && config.policy().ping_backstop;
+            flow.notification_key().map(|key| (key, can_do_without))
+        });
+        match (wants.flatten(), &self.inbox) {
+            (None, _) | (Some((_, true)), None) => Ok(None),
+            (Some((_, false)), None) => Err(DriveError::NoInbox),
+            (Some((key, _)), Some(inbox)) => inbox.register(key, flow, self.clock.now()).map(Some),
+        }
+    }
+
     async fn transmit(&self, mut open: Open<'_>, transmit: Transmit, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let line = match self.http.line(&transmit) {
+            Ok(line) => line,
+            Err(error) => {
+                open.output = Some(Output::Transmit(transmit));
+                return Err(DriveError::NoCertificate(error));
+            }
+        };
         watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
         let (request, ticket) = transmit.into_parts();
         open.ticket = Some(ticket);
-        let answer = self.http.exchange(&request, timeout, max_response).await;
+        let answer = line.exchange(&request, timeout, max_response).await;
         let Some(ticket) = open.ticket.take() else { return Ok(()) };
         open.handle(match answer {
             Ok(response) => ticket.answered(response),
@@ -155,7 +181,7 @@ impl Driver {
             return open.handle(operation.unavailable());
         };
         let entropy = self.entropies.draw()?;
-        let limit = open.flow.config().policy().local_timeout;
+        let limit = open.flow.look(|flow| flow.config().policy().local_timeout).unwrap_or_default();
         let signed = tokio::time::timeout(limit, signer.sign(&operation, entropy)).await;
         let input = match signed.unwrap_or_else(|_| Err("the signer took too long".into())) {
             Ok(signature) => operation.answered(signature),
@@ -194,13 +220,15 @@ struct Told {
 }
 
 impl Told {
-    fn acknowledged(&mut self, flow: &Flow, watch: &mut dyn Watch) {
-        if self.acknowledged {
-            return;
-        }
-        if let Some(acknowledged) = flow.acknowledged() {
+    fn news(&mut self, flow: &SharedFlow, watch: &mut dyn Watch) {
+        if !self.acknowledged
+            && let Some(acknowledged) = flow.acknowledged()
+        {
             self.acknowledged = true;
-            watch.event(&Event::Acknowledged(acknowledged.clone()));
+            watch.event(&Event::Acknowledged(acknowledged));
+        }
+        if flow.take_news() {
+            watch.event(&Event::Notified);
         }
     }
 
@@ -215,7 +243,7 @@ impl Told {
 /// A question of the flow that is being answered. Dropped with it open, because the drive's future was dropped or could
 /// not save, it gives the answer that is true then: the flow neither waits for nobody nor repeats anything.
 struct Open<'a> {
-    flow: &'a mut Flow,
+    flow: &'a SharedFlow,
     clock: &'a dyn Clock,
     /// Not begun.
     output: Option<Output>,
@@ -243,4 +271,13 @@ impl Drop for Open<'_> {
         // It is the flow's own ticket, so there is nothing to refuse.
         let _ = self.flow.handle(input, now);
     }
+}
+
+/// Waits until one of two things is there.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    std::future::poll_fn(|context| {
+        if one.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { other.as_mut().poll(context) }
+    })
+    .await;
 }

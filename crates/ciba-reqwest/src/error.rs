@@ -27,6 +27,20 @@ impl Error for EntropyError {
     }
 }
 
+/// A request is to be sent over a connection authenticated by a client certificate, and the
+/// [`HttpClient`](crate::HttpClient) has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoCertificate;
+
+impl fmt::Display for NoCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the HTTP client has no client certificate")
+    }
+}
+
+impl Error for NoCertificate {}
+
 /// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive on, or cancel it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -36,6 +50,12 @@ pub enum DriveError {
     /// The flow's state could not be saved, so the next step was not taken. A request that was to be sent counts as not
     /// sent.
     Save(io::Error),
+    /// A request is to be authenticated by a client certificate, and the driver's HTTP client has none. Nothing was sent.
+    NoCertificate(NoCertificate),
+    /// The flow waits for notifications and the driver has no [`Inbox`](crate::Inbox). Nothing was done with the flow.
+    NoInbox,
+    /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with the flow.
+    InboxFull,
     /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
     Misuse(MisuseReason),
 }
@@ -45,6 +65,9 @@ impl fmt::Display for DriveError {
         match self {
             Self::Entropy(_) => f.write_str("the flow cannot go on without random bytes"),
             Self::Save(_) => f.write_str("the state of the flow could not be saved"),
+            Self::NoCertificate(error) => error.fmt(f),
+            Self::NoInbox => f.write_str("the flow waits for notifications and the driver has no inbox"),
+            Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
             Self::Misuse(MisuseReason::ForeignKeys) => f.write_str("the driver's keys are another issuer's"),
             Self::Misuse(_) => f.write_str("an answer did not belong to the flow"),
         }
@@ -56,7 +79,7 @@ impl Error for DriveError {
         match self {
             Self::Entropy(error) => Some(error),
             Self::Save(error) => Some(error),
-            Self::Misuse(_) => None,
+            Self::NoCertificate(_) | Self::NoInbox | Self::InboxFull | Self::Misuse(_) => None,
         }
     }
 }

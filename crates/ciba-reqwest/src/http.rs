@@ -5,24 +5,39 @@ use std::time::Duration;
 use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
 use reqwest::{ClientBuilder, redirect, retry};
 
+use crate::NoCertificate;
+#[cfg(feature = "rustls-no-provider")]
+use crate::{CertificateError, ClientCertificate};
+
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets is known not to have been reached.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Performs exchanges. Cheap to clone; all clones share one reqwest client.
+/// Performs exchanges. Cheap to clone; all clones share their connectors.
 ///
 /// It takes reqwest's *builder*, because only so can it promise that
 /// - a request is sent once: no redirect is followed and nothing is retried, neither by reqwest nor underneath;
 /// - any status is an answer;
 /// - a body is never decompressed, and never read further than the exchange allows;
-/// - certificates are verified. Roots, proxies, resolvers, client identities stay the caller's.
+/// - certificates are verified. Roots, proxies and resolvers stay the caller's;
+/// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
 /// Every exchange has a connection of its own, over HTTP/1.1. A kept connection may have been closed by the other side
 /// unnoticed; an authentication request written to one is lost without anybody having been asked, and may not be
 /// repeated. The price, a TLS handshake (resumed where the provider allows it) for requests that are five seconds or
-/// more apart, is less than that of an authentication with an unknown outcome.
+/// more apart, is less than that of an authentication with an unknown outcome. So no request goes over a connection that
+/// was made under another identity either.
 #[derive(Debug, Clone)]
-pub struct HttpClient(reqwest::Client);
+pub struct HttpClient {
+    anonymous: Line,
+    /// Its own client, with TLS sessions of its own.
+    certified: Option<Line>,
+    connect_timeout: Duration,
+}
+
+/// One client of the HTTP library: with the client certificate, or without.
+#[derive(Debug, Clone)]
+pub(crate) struct Line(reqwest::Client);
 
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading the platform's roots
@@ -42,6 +57,68 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ClientBuilder, limit: Duration) -> reqwest::Result<Self> {
+        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None, connect_timeout: limit })
+    }
+
+    /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
+    /// so, whatever authorities the server names or does not name. The builder is for the connections that show it, which
+    /// are kept apart from the others: give one like that of [`Self::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError::Refused`] when TLS cannot be set up with it.
+    #[cfg(feature = "rustls-no-provider")]
+    pub fn with_certificate(
+        self,
+        builder: ClientBuilder,
+        certificate: ClientCertificate,
+    ) -> Result<Self, CertificateError> {
+        let builder = builder.identity(certificate.into_identity());
+        let line = Line::new(builder, self.connect_timeout).map_err(|_| CertificateError::Refused)?;
+        Ok(Self { certified: Some(line), ..self })
+    }
+
+    /// Carries out what a machine asks for and returns the answer for its `handle`.
+    ///
+    /// Dropping the future leaves the question unanswered; see [`Driver::drive`](crate::Driver::drive) for a loop that
+    /// takes care of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine
+    /// counts the exchange as unanswered when its time is up.
+    pub async fn perform(&self, transmit: Transmit) -> Result<Input, NoCertificate> {
+        let line = self.line(&transmit)?;
+        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
+        let (request, ticket) = transmit.into_parts();
+        Ok(match line.exchange(&request, timeout, max_response).await {
+            Ok(response) => ticket.answered(response),
+            Err(how) => ticket.unanswered(how),
+        })
+    }
+
+    /// Sends one request, once, and shows no client certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
+    pub async fn exchange(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, Unanswered> {
+        self.anonymous.exchange(request, timeout, max_response).await
+    }
+
+    /// What an exchange goes over.
+    pub(crate) fn line(&self, transmit: &Transmit) -> Result<&Line, NoCertificate> {
+        if transmit.presents_certificate() { self.certified.as_ref().ok_or(NoCertificate) } else { Ok(&self.anonymous) }
+    }
+}
+
+impl Line {
+    fn new(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
         #[cfg(feature = "rustls-no-provider")]
         let builder = builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
         let client = builder
@@ -57,30 +134,12 @@ impl HttpClient {
             .no_brotli()
             .no_deflate()
             .no_zstd()
-            .connect_timeout(limit)
+            .connect_timeout(connect_timeout)
             .build()?;
         Ok(Self(client))
     }
 
-    /// Carries out what a machine asks for and returns the answer for its `handle`.
-    ///
-    /// Dropping the future leaves the question unanswered; see [`Driver::drive`](crate::Driver::drive) for a loop that
-    /// takes care of it.
-    pub async fn perform(&self, transmit: Transmit) -> Input {
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        match self.exchange(&request, timeout, max_response).await {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        }
-    }
-
-    /// Sends one request, once.
-    ///
-    /// # Errors
-    ///
-    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
-    pub async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         request: &Request,
         timeout: Duration,
@@ -110,9 +169,7 @@ fn unanswered(error: &reqwest::Error) -> Unanswered {
 
 async fn read(mut response: reqwest::Response, max_response: usize) -> Result<Response, Unanswered> {
     let status = response.status().as_u16();
-    let fields = response.headers().iter();
-    let headers: Headers =
-        fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+    let headers = headers(response.headers());
     let mut body = Vec::new();
     let mut truncated = false;
     while !truncated {
@@ -129,4 +186,9 @@ async fn read(mut response: reqwest::Response, max_response: usize) -> Result<Re
     let mut answer = Response::new(status, headers, body);
     answer.truncated = truncated;
     Ok(answer)
+}
+
+/// Header fields in the machine's form.
+pub(crate) fn headers(fields: &reqwest::header::HeaderMap) -> Headers {
+    fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect()
 }

@@ -8,17 +8,26 @@
 //! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
 //! | [`Driver`] | the common case: one flow to its end, safe to drop at any await |
+//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
+//! | [`Inbox`] | where notifications arrive, in ping and push mode |
+//! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
 //! | [`discover`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has an event loop already takes the
 //! pieces and leaves the [`Driver`].
 
+#[cfg(feature = "rustls-no-provider")]
+mod certificate;
 mod clock;
 mod discover;
 mod drive;
 mod error;
 mod http;
+mod inbox;
 mod keys;
+#[cfg(feature = "tower")]
+mod service;
+mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
 mod tls;
@@ -26,12 +35,18 @@ mod tls;
 pub use ciba_core;
 pub use reqwest;
 
+#[cfg(feature = "rustls-no-provider")]
+pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Clock, SystemClock};
 pub use discover::discover;
 pub use drive::{Driver, Watch};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
+pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
 pub use http::{CONNECT_TIMEOUT, HttpClient};
+pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
+#[cfg(feature = "tower")]
+pub use service::NotificationService;
+pub use shared::{Saver, SharedFlow};
 pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
 #[cfg(feature = "rustls-no-provider")]
 pub use tls::{CaError, platform_roots, with_ca};

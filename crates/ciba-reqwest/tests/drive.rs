@@ -8,14 +8,17 @@ mod support;
 use std::{
     collections::HashSet,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Signer, SignerError,
-    Watch,
+    AuthenticateError, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Saver, SharedFlow, Signer,
+    SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Event, Failure, Fault, Flow, KeyOperation, KeyTask, Snapshot, Stage,
         Timestamp, UnreachableTarget, jose::JwsAlgorithm,
@@ -52,21 +55,33 @@ fn flow(config: &Arc<ClientConfig>) -> Flow {
     Flow::start(Arc::clone(config), request(), entropy, Jumping::new().read()).unwrap()
 }
 
+fn shared(config: &Arc<ClientConfig>) -> SharedFlow {
+    SharedFlow::new(flow(config))
+}
+
 fn key_jwt() -> ClientAuth {
     ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: Some("one".into()) }
 }
 
 /// Writes down what it is told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Notes {
-    lines: Vec<String>,
-    saving_fails: bool,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
-#[async_trait]
+impl Notes {
+    fn add(&self, line: impl Into<String>) {
+        self.lines.lock().unwrap().push(line.into());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
 impl Watch for Notes {
     fn event(&mut self, event: &Event) {
-        self.lines.push(match event {
+        self.add(match event {
             Event::Requesting { endpoint, attempt } => format!("{} {attempt}", endpoint.name()),
             Event::Acknowledged(acknowledged) => format!("acknowledged {}", acknowledged.expires_in.as_secs()),
             Event::Waiting(wait) => format!("waiting {}", wait.because().name()),
@@ -74,13 +89,33 @@ impl Watch for Notes {
         });
     }
 
-    async fn save(&mut self, _: &Snapshot) -> io::Result<()> {
-        self.lines.push("save".to_owned());
-        if self.saving_fails { Err(io::Error::other("disk full")) } else { Ok(()) }
-    }
-
     fn key_unavailable(&mut self, error: &SignerError) {
-        self.lines.push(format!("key unavailable: {error}"));
+        self.add(format!("key unavailable: {error}"));
+    }
+}
+
+#[async_trait]
+impl Saver for Notes {
+    async fn save(&self, _: &Snapshot) -> io::Result<()> {
+        self.add("save");
+        Ok(())
+    }
+}
+
+/// A disk that is full until somebody mends it.
+#[derive(Clone, Default)]
+struct Failing(Arc<AtomicBool>);
+
+impl Failing {
+    fn mend(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Saver for Failing {
+    async fn save(&self, _: &Snapshot) -> io::Result<()> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err(io::Error::other("disk full")) }
     }
 }
 
@@ -88,13 +123,13 @@ impl Watch for Notes {
 async fn every_step_is_saved_before_it_is_taken_and_told_once() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
     let mut notes = Notes::default();
-    driver(&config).drive(&mut flow, &mut notes).await.unwrap();
+    let flow = SharedFlow::with_saver(flow(&config), notes.clone());
+    driver(&config).drive(&flow, &mut notes).await.unwrap();
     assert_eq!(flow.stage(), Stage::Settled);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(
-        notes.lines,
+        notes.lines(),
         [
             "save",
             "backchannel_authentication 1",
@@ -129,12 +164,13 @@ async fn without_random_bytes_nothing_is_sent() {
 async fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
-    let mut notes = Notes { saving_fails: true, ..Notes::default() };
-    let error = driver(&config).drive(&mut flow, &mut notes).await.unwrap_err();
+    let disk = Failing::default();
+    let flow = SharedFlow::with_saver(flow(&config), disk.clone());
+    let error = driver(&config).drive(&flow, &mut ()).await.unwrap_err();
     assert!(matches!(error, DriveError::Save(_)), "{error:?}");
     assert_eq!((server.connections(), flow.stage()), (0, Stage::Authorizing));
-    driver(&config).drive(&mut flow, &mut ()).await.unwrap();
+    disk.mend();
+    driver(&config).drive(&flow, &mut ()).await.unwrap();
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(server.requests().len(), 2);
 }
@@ -144,16 +180,16 @@ async fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on
 async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice() {
     let server = Arc::new(Server::start([Act::Stall(Vec::new()), answer(200, "", ACKNOWLEDGED)]));
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
+    let flow = shared(&config);
     let clock = Jumping::new();
     let driver = driver(&config).with_clock(clock.clone());
     let waiting = Arc::clone(&server);
     let mut nobody = ();
     tokio::select! {
-        _ = driver.drive(&mut flow, &mut nobody) => panic!("nothing was answered"),
+        _ = driver.drive(&flow, &mut nobody) => panic!("nothing was answered"),
         came = tokio::task::spawn_blocking(move || waiting.wait_for(1)) => came.unwrap(),
     }
-    driver.drive(&mut flow, &mut ()).await.unwrap();
+    driver.drive(&flow, &mut ()).await.unwrap();
     assert_eq!(clock.read(), Jumping::new().read(), "it waited for an answer nobody was going to give");
     assert!(matches!(flow.finish(), Err(Failure::Indeterminate(_))));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
@@ -251,7 +287,7 @@ async fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
     assert!(matches!(unreachable.target, UnreachableTarget::Endpoint(_)));
-    let attempts = notes.lines.iter().filter(|line| line.starts_with("backchannel")).count();
+    let attempts = notes.lines().iter().filter(|line| line.starts_with("backchannel")).count();
     assert!((2..=4).contains(&attempts), "{attempts}");
     assert_eq!(kms.signed.lock().unwrap().len(), attempts);
 }
@@ -266,7 +302,7 @@ async fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
         let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
         let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
         assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
-        assert!(notes.lines.contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines);
+        assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     }
     assert_eq!(server.connections(), 0);
 }

@@ -1,14 +1,16 @@
 //! Whom the adapter trusts.
 #![allow(missing_docs)]
 
+#[path = "support/client.rs"]
+mod client;
 #[path = "support/tls.rs"]
 mod server;
 
 use std::time::Duration;
 
 use ciba_reqwest::{
-    HttpClient,
-    ciba_core::{Body, Request, Response, Unanswered, Url},
+    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate,
+    ciba_core::{Body, ClientAuth, Entropy, Flow, Output, Request, Response, Timestamp, Transmit, Unanswered, Url},
     platform_roots,
     reqwest::ClientBuilder,
     with_ca,
@@ -17,7 +19,7 @@ use rustls::{
     ProtocolVersion,
     version::{TLS12, TLS13},
 };
-use server::{Certificate, TlsServer};
+use server::{Asks, Certificate, ClientIdentity, TlsServer};
 
 async fn exchange(builder: ClientBuilder, server: &TlsServer) -> Result<Response, Unanswered> {
     let request = Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
@@ -71,4 +73,103 @@ fn a_ca_file_without_a_certificate_is_refused() {
         let refused = with_ca(text.as_bytes()).map(|builder| HttpClient::new(builder).is_err());
         assert!(refused.unwrap_or(true), "{text:?}");
     }
+}
+
+const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
+
+/// An authentication request of a client that authenticates itself by a certificate.
+fn certified(server: &TlsServer) -> Transmit {
+    let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
+    let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
+    let mut flow = Flow::start(config, client::request(), entropy(), now).unwrap();
+    match flow.poll(now, entropy()) {
+        Output::Transmit(transmit) => transmit,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn http(server: &TlsServer) -> HttpClient {
+    HttpClient::new(with_ca(server.ca.as_bytes()).unwrap()).unwrap()
+}
+
+fn with(server: &TlsServer, identity: &ClientIdentity) -> HttpClient {
+    let certificate = ClientCertificate::from_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+    http(server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), certificate).unwrap()
+}
+
+fn anything(server: &TlsServer) -> Request {
+    Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("a=b"))
+}
+
+/// REQ-AUTH-24
+/// OPM-TLS-02
+#[tokio::test]
+async fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities_or_not() {
+    for asks in [Asks::Demanding, Asks::Politely] {
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let server = TlsServer::asking(asks, Certificate::Good, versions);
+            let one = &server.clients[0];
+            let der = ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
+            let roots = with_ca(server.ca.as_bytes()).unwrap();
+            for http in [with(&server, one), http(&server).with_certificate(roots, der).unwrap()] {
+                let _ = http.perform(certified(&server)).await.unwrap();
+            }
+            let shown = Some(one.certificate_der.clone());
+            assert_eq!((server.peers(), server.requests()), (vec![shown.clone(), shown], 2));
+        }
+    }
+}
+
+/// REQ-AUTH-26
+#[tokio::test]
+async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let server = TlsServer::asking(Asks::Politely, Certificate::Good, versions);
+        let [one, two] = server.clients.each_ref().map(|identity| with(&server, identity));
+        let limit = Duration::from_secs(20);
+        for _ in 0..2 {
+            let _ = one.perform(certified(&server)).await.unwrap();
+            assert!(one.exchange(&anything(&server), limit, 1024).await.is_ok());
+            let _ = two.perform(certified(&server)).await.unwrap();
+        }
+        let [first, second] = server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
+        let round = [first, None, second];
+        assert_eq!(server.peers(), [&round[..], &round[..]].concat(), "one connection for each exchange");
+    }
+}
+
+/// REQ-AUTH-24
+#[tokio::test]
+async fn without_a_certificate_nothing_is_sent_that_needs_one() {
+    let server = TlsServer::asking(Asks::Politely, Certificate::Good, BOTH);
+    assert!(matches!(http(&server).perform(certified(&server)).await, Err(NoCertificate { .. })));
+    let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
+    let driver = Driver::new(http(&server), Keys::new(&config));
+    let error = driver.authenticate(&config, client::request(), &mut ()).await.unwrap_err();
+    assert!(matches!(error, AuthenticateError::Drive(DriveError::NoCertificate(_))), "{error:?}");
+    assert_eq!((server.peers().len(), server.requests()), (0, 0));
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
+    let server = TlsServer::start(Certificate::Good, BOTH);
+    let [one, two] = &server.clients;
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (chain, key) in [
+        ("", ""),
+        (one.certificate.as_str(), ""),
+        ("", one.key.as_str()),
+        (&one.certificate, &one.certificate),
+        (&one.certificate, "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n"),
+        (no_certificate, &one.key),
+        (&one.certificate, &two.key),
+        (&one.certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+    ] {
+        let read = ClientCertificate::from_pem(chain.as_bytes(), key.as_bytes());
+        let used = read.map(|known| http(&server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), known));
+        let error = used.and_then(|used| used).map(drop).unwrap_err();
+        assert!(matches!(error, CertificateError::Unreadable | CertificateError::Refused), "{error:?}");
+    }
+    let debug = format!("{:?}", ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap());
+    assert_eq!(debug, "ClientCertificate(..)");
 }

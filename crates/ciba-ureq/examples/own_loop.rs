@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let authentication = loop {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {
             // One HTTP exchange; any status is an answer.
-            Output::Transmit(transmit) => http.perform(transmit),
+            Output::Transmit(transmit) => http.perform(transmit)?,
             // A use of the private key: here in memory, elsewhere in a KMS or an HSM.
             Output::Key(operation) => key.answer(operation, SystemEntropy.draw()?),
             // The provider's public keys, from a cache that all flows share.

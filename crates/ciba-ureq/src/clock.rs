@@ -1,6 +1,9 @@
 //! The wall clock a driver reads, and its way to wait.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use ciba_core::Timestamp;
 
@@ -9,9 +12,9 @@ pub trait Clock: Send + Sync {
     /// The wall clock, read anew at every call.
     fn now(&self) -> Timestamp;
 
-    /// Waits until an instant, or shorter: the driver looks at [`Self::now`], asks
+    /// Waits until an instant, until the bell rings, or shorter: the driver looks at what is new and at [`Self::now`], asks
     /// [`Watch::stop`](crate::Watch::stop), and waits again.
-    fn sleep_until(&self, until: Timestamp);
+    fn sleep_until(&self, until: Timestamp, bell: &Bell);
 }
 
 /// The system's wall clock; the thread sleeps.
@@ -26,7 +29,33 @@ impl Clock for SystemClock {
         SystemTime::now().into()
     }
 
-    fn sleep_until(&self, until: Timestamp) {
-        std::thread::sleep(until.since(self.now()).min(LONGEST_SLEEP));
+    fn sleep_until(&self, until: Timestamp, bell: &Bell) {
+        bell.wait(until.since(self.now()).min(LONGEST_SLEEP));
+    }
+}
+
+/// Wakes a drive that waits when there is news for its flow: a notification came, or it was cancelled.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits so long at most, and says whether it rang; at once if it did since it was asked last.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(rung, at_most, |rung| !*rung);
+        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *rung)
     }
 }

@@ -31,7 +31,7 @@ impl Connector for NotingConnector {
         details: &ConnectionDetails,
         chained: Option<()>,
     ) -> Result<Option<NotingTransport>, ureq::Error> {
-        // The TLS configuration is the agent's always, only time-outs differ by request. Taken for the request's own it
+        // All requests of an agent have the same TLS configuration, only time-outs differ. Taken for the request's own it
         // would be built anew each time, and sessions never resumed.
         let details = ConnectionDetails {
             uri: details.uri,

@@ -3,6 +3,8 @@
 use std::{io::Read as _, time::Duration};
 
 use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
+#[cfg(feature = "rustls-no-provider")]
+use ureq::tls::TlsConfig;
 use ureq::{
     Agent,
     config::{AutoHeaderValue, ConfigBuilder},
@@ -11,26 +13,46 @@ use ureq::{
     unversioned::resolver::DefaultResolver,
 };
 
-use crate::connector::{self, NotingConnector};
+#[cfg(feature = "rustls-no-provider")]
+use crate::{CertificateError, ClientCertificate};
+use crate::{
+    NoCertificate,
+    connector::{self, NotingConnector},
+};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets leaves time for another attempt.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Performs exchanges. Cheap to clone; all clones share one ureq agent.
+/// Performs exchanges. Cheap to clone; all clones share their agents.
 ///
 /// It takes ureq's *builder*, because only so can it promise that
 /// - a request is sent once: no redirect is followed, nothing is retried;
 /// - any status is an answer;
 /// - a body is never read further than the exchange allows;
-/// - certificates are verified. Roots, proxies and client certificates stay the caller's.
+/// - certificates are verified. Roots and proxies stay the caller's;
+/// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
 /// Every exchange has a connection of its own. A kept connection may have been closed by the other side unnoticed; an
 /// authentication request written to one is lost without anybody having been asked, and may not be repeated. The
 /// price, a TLS handshake (resumed where the provider allows it) for requests that are five seconds or more apart, is
-/// less than that of an authentication with an unknown outcome.
+/// less than that of an authentication with an unknown outcome. So no request goes over a connection that was made under
+/// another identity either.
 #[derive(Debug, Clone)]
-pub struct HttpClient(Agent);
+pub struct HttpClient {
+    anonymous: Line,
+    /// Its own agent, with TLS sessions of its own.
+    certified: Option<Line>,
+    connect_timeout: Duration,
+}
+
+/// One agent of the HTTP library: with the client certificate, or without.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    agent: Agent,
+    #[cfg(feature = "rustls-no-provider")]
+    certified: Option<TlsConfig>,
+}
 
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading the platform's roots
@@ -49,6 +71,60 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ConfigBuilder<AgentScope>, limit: Duration) -> Result<Self, Unverified> {
+        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None, connect_timeout: limit })
+    }
+
+    /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
+    /// so, whatever authorities the server names or does not name. The builder is for the connections that show it, which
+    /// are kept apart from the others: give one like that of [`Self::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError::Refused`] when TLS cannot be set up with it.
+    #[cfg(feature = "rustls-no-provider")]
+    pub fn with_certificate(
+        self,
+        builder: ConfigBuilder<AgentScope>,
+        certificate: ClientCertificate,
+    ) -> Result<Self, CertificateError> {
+        let mut line = Line::new(builder, self.connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
+        line.certified = Some(certificate.show_in(line.agent.config().tls_config())?);
+        Ok(Self { certified: Some(line), ..self })
+    }
+
+    /// Carries out what a machine asks for and returns the answer for its `handle`.
+    ///
+    /// # Errors
+    ///
+    /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine
+    /// counts the exchange as unanswered when its time is up.
+    pub fn perform(&self, transmit: Transmit) -> Result<Input, NoCertificate> {
+        let line = self.line(&transmit)?;
+        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
+        let (request, ticket) = transmit.into_parts();
+        Ok(match line.exchange(&request, timeout, max_response) {
+            Ok(response) => ticket.answered(response),
+            Err(how) => ticket.unanswered(how),
+        })
+    }
+
+    /// Sends one request, once, and shows no client certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
+    pub fn exchange(&self, request: &Request, timeout: Duration, max_response: usize) -> Result<Response, Unanswered> {
+        self.anonymous.exchange(request, timeout, max_response)
+    }
+
+    /// What an exchange goes over.
+    pub(crate) fn line(&self, transmit: &Transmit) -> Result<&Line, NoCertificate> {
+        if transmit.presents_certificate() { self.certified.as_ref().ok_or(NoCertificate) } else { Ok(&self.anonymous) }
+    }
+}
+
+impl Line {
+    fn new(builder: ConfigBuilder<AgentScope>, connect_timeout: Duration) -> Result<Self, Unverified> {
         let config = builder
             .http_status_as_error(false)
             .max_redirects(0)
@@ -56,31 +132,25 @@ impl HttpClient {
             .accept_encoding(AutoHeaderValue::None)
             .max_idle_connections(0)
             .max_idle_connections_per_host(0)
-            .timeout_connect(Some(limit))
+            .timeout_connect(Some(connect_timeout))
             .build();
         #[cfg(feature = "rustls-no-provider")]
         if config.tls_config().disable_verification() {
             return Err(Unverified);
         }
-        Ok(Self(Agent::with_parts(config, NotingConnector::default(), DefaultResolver::default())))
+        Ok(Self {
+            agent: Agent::with_parts(config, NotingConnector::default(), DefaultResolver::default()),
+            #[cfg(feature = "rustls-no-provider")]
+            certified: None,
+        })
     }
 
-    /// Carries out what a machine asks for and returns the answer for its `handle`.
-    pub fn perform(&self, transmit: Transmit) -> Input {
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        match self.exchange(&request, timeout, max_response) {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        }
-    }
-
-    /// Sends one request, once.
-    ///
-    /// # Errors
-    ///
-    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
-    pub fn exchange(&self, request: &Request, timeout: Duration, max_response: usize) -> Result<Response, Unanswered> {
+    pub(crate) fn exchange(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, Unanswered> {
         connector::forget();
         self.attempt(request, timeout, max_response).map_err(|_| {
             // ureq reports refused connections and answers that broke off alike, so the connector says which it was.
@@ -116,8 +186,15 @@ impl HttpClient {
         request: http::Request<B>,
         timeout: Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let request = self.0.configure_request(request).timeout_global(Some(timeout)).build();
-        self.0.run(request)
+        let settings = self.agent.configure_request(request).timeout_global(Some(timeout));
+        // An agent's own TLS settings cannot be changed once they are known, so the certificate comes with each request;
+        // the connector sees to it that they count as the agent's.
+        #[cfg(feature = "rustls-no-provider")]
+        let settings = match &self.certified {
+            Some(tls) => settings.tls_config(tls.clone()),
+            None => settings,
+        };
+        self.agent.run(settings.build())
     }
 }
 

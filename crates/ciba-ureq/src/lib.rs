@@ -8,18 +8,24 @@
 //! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
 //! | [`Driver`] | the common case: one flow to its end, in the calling thread |
+//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
+//! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | [`discover`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already takes the
 //! pieces and leaves the [`Driver`].
 
+#[cfg(feature = "rustls-no-provider")]
+mod certificate;
 mod clock;
 mod connector;
 mod discover;
 mod drive;
 mod error;
 mod http;
+mod inbox;
 mod keys;
+mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
 mod tls;
@@ -27,12 +33,16 @@ mod tls;
 pub use ciba_core;
 pub use ureq;
 
-pub use clock::{Clock, SystemClock};
+#[cfg(feature = "rustls-no-provider")]
+pub use certificate::{CertificateError, ClientCertificate};
+pub use clock::{Bell, Clock, SystemClock};
 pub use discover::discover;
 pub use drive::{Driver, Watch};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
+pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
 pub use http::{CONNECT_TIMEOUT, HttpClient, Unverified};
+pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
+pub use shared::{Saver, SharedFlow};
 pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
 #[cfg(feature = "rustls-no-provider")]
 pub use tls::{CaError, platform_roots, with_ca};

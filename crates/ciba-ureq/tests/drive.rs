@@ -9,13 +9,16 @@ mod support;
 use std::{
     collections::HashSet,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use ciba_ureq::{
-    AuthenticateError, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Signer, SignerError,
-    Watch,
+    AuthenticateError, Bell, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Saver, SharedFlow,
+    Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Event, Failure, Fault, Flow, KeyOperation, KeyTask, Snapshot, Stage,
         Timestamp, UnreachableTarget, jose::JwsAlgorithm,
@@ -30,7 +33,7 @@ impl Clock for Jumping {
         self.read()
     }
 
-    fn sleep_until(&self, until: Timestamp) {
+    fn sleep_until(&self, until: Timestamp, _: &Bell) {
         self.jump(until);
     }
 }
@@ -51,20 +54,33 @@ fn flow(config: &Arc<ClientConfig>) -> Flow {
     Flow::start(Arc::clone(config), request(), entropy, Jumping::new().read()).unwrap()
 }
 
+fn shared(config: &Arc<ClientConfig>) -> SharedFlow {
+    SharedFlow::new(flow(config))
+}
+
 fn key_jwt() -> ClientAuth {
     ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: Some("one".into()) }
 }
 
 /// Writes down what it is told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Notes {
-    lines: Vec<String>,
-    saving_fails: bool,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Notes {
+    fn add(&self, line: impl Into<String>) {
+        self.lines.lock().unwrap().push(line.into());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
 }
 
 impl Watch for Notes {
     fn event(&mut self, event: &Event) {
-        self.lines.push(match event {
+        self.add(match event {
             Event::Requesting { endpoint, attempt } => format!("{} {attempt}", endpoint.name()),
             Event::Acknowledged(acknowledged) => format!("acknowledged {}", acknowledged.expires_in.as_secs()),
             Event::Waiting(wait) => format!("waiting {}", wait.because().name()),
@@ -72,13 +88,31 @@ impl Watch for Notes {
         });
     }
 
-    fn save(&mut self, _: &Snapshot) -> io::Result<()> {
-        self.lines.push("save".to_owned());
-        if self.saving_fails { Err(io::Error::other("disk full")) } else { Ok(()) }
-    }
-
     fn key_unavailable(&mut self, error: &SignerError) {
-        self.lines.push(format!("key unavailable: {error}"));
+        self.add(format!("key unavailable: {error}"));
+    }
+}
+
+impl Saver for Notes {
+    fn save(&self, _: &Snapshot) -> io::Result<()> {
+        self.add("save");
+        Ok(())
+    }
+}
+
+/// A disk that is full until somebody mends it.
+#[derive(Clone, Default)]
+struct Failing(Arc<AtomicBool>);
+
+impl Failing {
+    fn mend(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Saver for Failing {
+    fn save(&self, _: &Snapshot) -> io::Result<()> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err(io::Error::other("disk full")) }
     }
 }
 
@@ -86,13 +120,13 @@ impl Watch for Notes {
 fn every_step_is_saved_before_it_is_taken_and_told_once() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
     let mut notes = Notes::default();
-    driver(&config).drive(&mut flow, &mut notes).unwrap();
+    let flow = SharedFlow::with_saver(flow(&config), notes.clone());
+    driver(&config).drive(&flow, &mut notes).unwrap();
     assert_eq!(flow.stage(), Stage::Settled);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(
-        notes.lines,
+        notes.lines(),
         [
             "save",
             "backchannel_authentication 1",
@@ -127,12 +161,13 @@ fn without_random_bytes_nothing_is_sent() {
 fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
-    let mut notes = Notes { saving_fails: true, ..Notes::default() };
-    let error = driver(&config).drive(&mut flow, &mut notes).unwrap_err();
+    let disk = Failing::default();
+    let flow = SharedFlow::with_saver(flow(&config), disk.clone());
+    let error = driver(&config).drive(&flow, &mut ()).unwrap_err();
     assert!(matches!(error, DriveError::Save(_)), "{error:?}");
     assert_eq!((server.connections(), flow.stage()), (0, Stage::Authorizing));
-    driver(&config).drive(&mut flow, &mut ()).unwrap();
+    disk.mend();
+    driver(&config).drive(&flow, &mut ()).unwrap();
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(server.requests().len(), 2);
 }
@@ -154,33 +189,44 @@ impl Watch for Stopping {
 fn a_drive_that_is_stopped_leaves_a_flow_that_can_be_driven_on() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
+    let flow = shared(&config);
     let driver = driver(&config);
     let start = Jumping::new().read();
     for (at, sent) in [(start, 0), (start.saturating_add(Duration::from_secs(5)), 1)] {
         let mut watch = Stopping { at: Some(at), asked: 0 };
-        let stopped = driver.drive(&mut flow, &mut watch);
+        let stopped = driver.drive(&flow, &mut watch);
         assert!(matches!(stopped, Err(DriveError::Stopped)), "{stopped:?}");
         assert_eq!(server.requests().len(), sent);
         assert!(watch.asked > 0);
     }
-    driver.drive(&mut flow, &mut ()).unwrap();
+    driver.drive(&flow, &mut ()).unwrap();
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(server.requests().len(), 3);
 }
 
-/// Stops as soon as a first request was answered, and keeps what it was given to save.
+/// Keeps what it was given to save.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Option<Snapshot>>>);
+
+impl Kept {
+    fn last(&self) -> Snapshot {
+        self.0.lock().unwrap().clone().unwrap()
+    }
+}
+
+impl Saver for Kept {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        *self.0.lock().unwrap() = Some(snapshot.clone());
+        Ok(())
+    }
+}
+
+/// Stops as soon as a first request was answered.
 struct StopsAnswered<'a> {
     server: &'a Server,
-    saved: Option<Snapshot>,
 }
 
 impl Watch for StopsAnswered<'_> {
-    fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.saved = Some(snapshot.clone());
-        Ok(())
-    }
-
     fn stop(&mut self, _: Timestamp) -> bool {
         !self.server.requests().is_empty()
     }
@@ -191,11 +237,11 @@ impl Watch for StopsAnswered<'_> {
 fn what_was_answered_is_saved_before_a_stop() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let mut flow = flow(&config);
-    let mut watch = StopsAnswered { server: &server, saved: None };
-    let stopped = driver(&config).drive(&mut flow, &mut watch);
+    let kept = Kept::default();
+    let flow = SharedFlow::with_saver(flow(&config), kept.clone());
+    let stopped = driver(&config).drive(&flow, &mut StopsAnswered { server: &server });
     assert!(matches!(stopped, Err(DriveError::Stopped)), "{stopped:?}");
-    let saved = watch.saved.unwrap();
+    let saved = kept.last();
     let resumed = Flow::resume(Arc::clone(&config), saved.as_bytes(), Jumping::new().read()).unwrap();
     assert_eq!((resumed.stage(), flow.stage()), (Stage::Pending, Stage::Pending));
 }
@@ -211,7 +257,7 @@ impl Clock for SetBack {
         self.clock.read().saturating_sub(*self.by.lock().unwrap())
     }
 
-    fn sleep_until(&self, until: Timestamp) {
+    fn sleep_until(&self, until: Timestamp, _: &Bell) {
         let mut by = self.by.lock().unwrap();
         if by.is_zero() {
             *by = Duration::from_secs(3600);
@@ -325,7 +371,7 @@ fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let error = driver.authenticate(&config, request(), &mut notes).unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
     assert!(matches!(unreachable.target, UnreachableTarget::Endpoint(_)));
-    let attempts = notes.lines.iter().filter(|line| line.starts_with("backchannel")).count();
+    let attempts = notes.lines().iter().filter(|line| line.starts_with("backchannel")).count();
     assert!((2..=4).contains(&attempts), "{attempts}");
     assert_eq!(kms.signed.lock().unwrap().len(), attempts);
 }
@@ -340,7 +386,7 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
         let error = driver.authenticate(&config, request(), &mut notes).unwrap_err();
         let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
         assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
-        assert!(notes.lines.contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines);
+        assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     }
     assert_eq!(server.connections(), 0);
 }

@@ -7,8 +7,8 @@ use std::sync::{
 };
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Hint, Issuer, LoginHint, LoopbackHttp, ProviderMetadata,
-    Timestamp, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy, Headers, Hint, Issuer,
+    LoginHint, LoopbackHttp, Policy, ProviderMetadata, Timestamp, Url,
     crypto::{Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::JwsAlgorithm,
 };
@@ -40,6 +40,23 @@ impl Verifier for Mixer {
 }
 
 pub fn config(base: &str, auth: ClientAuth) -> Arc<ClientConfig> {
+    builder(base, auth).build().unwrap()
+}
+
+/// A client that is notified.
+pub fn notified(base: &str, mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
+    let builder = builder(base, ClientAuth::None).delivery(mode).policy(policy);
+    builder.notification_endpoint(Url::parse("https://client.example/ciba/notify").unwrap()).build().unwrap()
+}
+
+/// A policy by which a flow in ping mode asks when it was pinged and not before.
+pub fn without_backstop() -> Policy {
+    let mut policy = Policy::default();
+    policy.ping_backstop = false;
+    policy
+}
+
+fn builder(base: &str, auth: ClientAuth) -> ClientConfigBuilder {
     let url = |path: &str| Url::parse_with(format!("{base}{path}").as_str(), LoopbackHttp::DangerouslyAllowed).unwrap();
     let issuer = Issuer::parse_with(base, LoopbackHttp::DangerouslyAllowed).unwrap();
     let mut provider = ProviderMetadata::by_hand(issuer);
@@ -47,7 +64,7 @@ pub fn config(base: &str, auth: ClientAuth) -> Arc<ClientConfig> {
     provider.token_endpoint = Some(url("/token"));
     provider.jwks_uri = Some(url("/keys"));
     let builder = ClientConfig::builder(provider, ClientId::new("client").unwrap());
-    builder.client_auth(auth).verifier(Arc::new(Mixer)).build().unwrap()
+    builder.client_auth(auth).verifier(Arc::new(Mixer))
 }
 
 pub fn request() -> AuthRequest {
@@ -58,6 +75,26 @@ pub const ACKNOWLEDGED: &str =
     r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":120,"interval":5}"#;
 pub const PENDING: &str = r#"{"error":"authorization_pending"}"#;
 pub const DENIED: &str = r#"{"error":"access_denied"}"#;
+
+pub const AUTH_REQ_ID: &str = "1c266114-a1be-4252-8ad1-04986c5b9ac1";
+
+/// The token that an authentication request hands to the provider for its notifications.
+pub fn notification_token(request: &str) -> String {
+    let after = request.split("client_notification_token=").nth(1).expect("a request in ping or push mode");
+    after.split('&').next().unwrap().to_owned()
+}
+
+/// The body of a ping.
+pub fn ping(id: &str) -> String {
+    format!(r#"{{"auth_req_id":"{id}"}}"#)
+}
+
+/// The fields of a notification.
+pub fn fields(token: &str) -> Headers {
+    [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())]
+        .into_iter()
+        .collect()
+}
 
 /// Time passes only by waiting, and then at once.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, channel},
     },
@@ -14,8 +14,9 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
-    ProtocolVersion, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer},
+    server::WebPkiClientVerifier,
 };
 
 /// What its certificate is like.
@@ -25,15 +26,40 @@ pub enum Certificate {
     Expired,
 }
 
+/// What it says about client certificates. Both take those of its own CA.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    No,
+    /// Names its CA and ends the handshake without a certificate.
+    Demanding,
+    /// Names no CA and goes on without a certificate.
+    Politely,
+}
+
+/// A client certificate of the server's CA.
+pub struct ClientIdentity {
+    pub certificate: String,
+    pub key: String,
+    pub certificate_der: Vec<u8>,
+    pub key_der: Vec<u8>,
+}
+
 pub struct TlsServer {
     address: SocketAddr,
     pub ca: String,
+    pub clients: [ClientIdentity; 2],
+    /// What each connection that got through the handshake showed.
+    peers: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
     handshakes: Receiver<Option<ProtocolVersion>>,
     requests: Arc<AtomicUsize>,
 }
 
 impl TlsServer {
     pub fn start(certificate: Certificate, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        Self::asking(Asks::No, certificate, versions)
+    }
+
+    pub fn asking(asks: Asks, certificate: Certificate, versions: &[&'static SupportedProtocolVersion]) -> Self {
         let mut root = CertificateParams::new([]).unwrap();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
@@ -48,13 +74,34 @@ impl TlsServer {
         let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone()];
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(root.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = match asks {
+            Asks::No => WebPkiClientVerifier::no_client_auth(),
+            Asks::Demanding => verifier.build().unwrap(),
+            Asks::Politely => verifier.clear_root_hint_subjects().allow_unauthenticated().build().unwrap(),
+        };
         let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let config = Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap());
+        let clients = ["one", "two"].map(|name| {
+            let params = CertificateParams::new([format!("{name}.client.test")]).unwrap();
+            let key = KeyPair::generate().unwrap();
+            let certificate = params.signed_by(&key, &root).unwrap();
+            ClientIdentity {
+                certificate: certificate.pem(),
+                key: key.serialize_pem(),
+                certificate_der: certificate.der().to_vec(),
+                key_der: key.serialize_der(),
+            }
+        });
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&requests);
+        let peers = Arc::<Mutex<Vec<_>>>::default();
+        let seen = Arc::clone(&peers);
         let (sender, handshakes) = channel();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -62,6 +109,10 @@ impl TlsServer {
                 let mut stream = StreamOwned::new(connection, stream);
                 let mut request = [0; 4096];
                 let came = stream.read(&mut request);
+                if came.is_ok() {
+                    let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
+                    seen.lock().unwrap().push(shown.map(|certificate| certificate.to_vec()));
+                }
                 let _ = sender.send(came.is_ok().then(|| stream.conn.protocol_version()).flatten());
                 if came.is_ok_and(|length| length > 0) {
                     counter.fetch_add(1, Ordering::SeqCst);
@@ -73,7 +124,7 @@ impl TlsServer {
                 }
             }
         });
-        Self { address, ca: root.pem(), handshakes, requests }
+        Self { address, ca: root.pem(), clients, peers, handshakes, requests }
     }
 
     pub fn url(&self) -> String {
@@ -87,5 +138,10 @@ impl TlsServer {
 
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// The certificate that each connection showed, of those that got through the handshake.
+    pub fn peers(&self) -> Vec<Option<Vec<u8>>> {
+        self.peers.lock().unwrap().clone()
     }
 }

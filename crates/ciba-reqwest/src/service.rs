@@ -1,0 +1,122 @@
+//! The notification endpoint as a `tower::Service`.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Buf as _;
+use ciba_core::{Acknowledgement, BadNotification, Notification, NotificationReply};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{Clock, Inbox, SystemClock, http::headers};
+
+/// The notification endpoint: mount it into axum, hyper or whatever else takes a `tower::Service`.
+///
+/// Mount it for one path, whole: it answers every method itself. It never redirects; see to it that nothing in front of it
+/// does, as the normalising of paths (a provider does not follow, and its notification is lost). Of a body it reads no
+/// more than a notification may have, and nothing at all unless the call has the token of a flow in the inbox.
+///
+/// ```
+/// # use ciba_reqwest::{Inbox, NotificationService};
+/// let inbox = Inbox::new(); // the one that the drivers have
+/// let app: axum::Router = axum::Router::new().route_service("/ciba/notify", NotificationService::new(inbox));
+/// ```
+#[derive(Clone)]
+pub struct NotificationService {
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+}
+
+impl NotificationService {
+    /// A service that hands everything to this inbox.
+    #[must_use]
+    pub fn new(inbox: Inbox) -> Self {
+        Self { inbox, clock: Arc::new(SystemClock) }
+    }
+
+    /// With another clock: that of the drivers.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    async fn answer<B: Body>(self, request: Request<B>) -> NotificationReply {
+        let (head, body) = request.into_parts();
+        let (method, headers) = (head.method.as_str(), headers(&head.headers));
+        let known = match Notification::receive(method, &headers, ciba_core::Body::default()) {
+            Ok(unread) => self.inbox.knows(&unread),
+            Err(bad) => return bad.reply(),
+        };
+        if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > Notification::MAX_BODY) {
+            return BadNotification::TooLarge.reply();
+        }
+        if !known {
+            return Acknowledgement::Unauthorized.reply();
+        }
+        match read(body).await {
+            Some(body) => self.inbox.receive(method, &headers, body, self.clock.now()).await,
+            None => Acknowledgement::Malformed.reply(),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for NotificationService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(response(service.answer(request).await)) })
+    }
+}
+
+/// Reads a body, of one that is too long one byte too many; `None` when it broke off.
+async fn read<B: Body>(body: B) -> Option<ciba_core::Body> {
+    let mut body = pin!(body);
+    let mut read = Vec::new();
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        let Ok(mut data) = frame.ok()?.into_data() else { continue };
+        while data.has_remaining() {
+            let room = Notification::MAX_BODY + 1 - read.len();
+            let chunk = data.chunk();
+            let taken = chunk.len().min(room);
+            read.extend_from_slice(&chunk[..taken]);
+            if taken == room {
+                return Some(read.into());
+            }
+            data.advance(taken);
+        }
+    }
+    Some(read.into())
+}
+
+fn response(reply: NotificationReply) -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some((name, value)) = reply.header {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+impl fmt::Debug for NotificationService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotificationService").field("inbox", &self.inbox).finish_non_exhaustive()
+    }
+}

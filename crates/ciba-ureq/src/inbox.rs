@@ -1,0 +1,167 @@
+//! Where notifications arrive: from a notification endpoint to the flow that is driven.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ciba_core::{
+    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey, Timestamp,
+};
+
+use crate::{DriveError, SharedFlow};
+
+/// How many flows an [`Inbox`] serves at once unless [`Inbox::with_capacity`] says otherwise.
+pub const INBOX_CAPACITY: usize = 65_536;
+
+/// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one serves every
+/// [`Driver`](crate::Driver) of a process, whatever provider it is for.
+///
+/// Flows are in it while they are driven. Those that are over are remembered until no notification for them can be
+/// expected any more, so that a late one, or a second one, is acknowledged and not refused.
+#[derive(Clone)]
+pub struct Inbox(Arc<Table>);
+
+struct Table {
+    capacity: usize,
+    /// Locked for a moment only, and never together with a flow.
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    driven: HashMap<NotificationKey, Driven>,
+    spent: HashMap<NotificationKey, SpentKey>,
+    /// The spent ones by when they can be forgotten.
+    ends: BTreeSet<(Timestamp, NotificationKey)>,
+}
+
+struct Driven {
+    flow: SharedFlow,
+    /// How many drives of it there are: one, unless somebody drives a flow twice.
+    drives: usize,
+}
+
+impl Inbox {
+    /// An inbox for [`INBOX_CAPACITY`] flows at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(INBOX_CAPACITY)
+    }
+
+    /// An inbox for so many flows at once, which remembers as many that are over.
+    #[must_use]
+    pub fn with_capacity(flows: usize) -> Self {
+        Self(Arc::new(Table { capacity: flows, slots: Mutex::default() }))
+    }
+
+    /// Takes a call of the notification endpoint, and says what to answer. It waits for nothing but the flow's
+    /// [`Saver`](crate::Saver), least of all for the provider; the drive of the flow is woken and does the rest.
+    ///
+    /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more than
+    /// [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too large by that.
+    pub fn receive(&self, method: &str, headers: &Headers, body: Body, now: Timestamp) -> NotificationReply {
+        let notification = match Notification::receive(method, headers, body) {
+            Ok(notification) => notification,
+            Err(bad) => return bad.reply(),
+        };
+        let Some(key) = notification.key() else { return Acknowledgement::Unauthorized.reply() };
+        let flow = self.lock().driven.get(&key).map(|driven| driven.flow.clone());
+        if let Some(flow) = flow
+            && let Some(said) = flow.notify(&notification, now)
+        {
+            return said.reply();
+        }
+        let slots = self.lock();
+        let said = slots.spent.get(&key).map(|spent| spent.notify(&notification, now));
+        said.unwrap_or(Acknowledgement::Unauthorized).reply()
+    }
+
+    /// Puts a flow in, as long as the returned value lives.
+    pub(crate) fn register(
+        &self,
+        key: NotificationKey,
+        flow: &SharedFlow,
+        now: Timestamp,
+    ) -> Result<Registration, DriveError> {
+        let mut slots = self.lock();
+        slots.forget_old(now);
+        match slots.driven.get_mut(&key) {
+            Some(driven) if driven.flow.is(flow) => driven.drives += 1,
+            known => {
+                if known.is_none() && slots.driven.len() >= self.0.capacity {
+                    return Err(DriveError::InboxFull);
+                }
+                slots.driven.insert(key, Driven { flow: flow.clone(), drives: 1 });
+            }
+        }
+        Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
+    }
+
+    /// A panic elsewhere while the lock was held leaves a table that is whole.
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    /// Forgets the spent keys for which nothing is expected any more.
+    fn forget_old(&mut self, now: Timestamp) {
+        while self.ends.first().is_some_and(|(until, _)| *until < now) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, key)) = self.ends.pop_first() {
+            self.spent.remove(&key);
+        }
+    }
+
+    fn remember(&mut self, key: NotificationKey, spent: SpentKey, capacity: usize) {
+        if let Some(before) = self.spent.remove(&key) {
+            self.ends.remove(&(before.until(), key));
+        }
+        self.ends.insert((spent.until(), key));
+        self.spent.insert(key, spent);
+        if self.spent.len() > capacity {
+            self.forget_first();
+        }
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = self.lock();
+        f.debug_struct("Inbox").field("driven", &slots.driven.len()).field("spent", &slots.spent.len()).finish()
+    }
+}
+
+/// A flow's place in an inbox while it is driven.
+pub(crate) struct Registration {
+    inbox: Inbox,
+    key: NotificationKey,
+    flow: SharedFlow,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let spent = self.flow.spent_key();
+        let mut slots = self.inbox.lock();
+        let Some(driven) = slots.driven.get_mut(&self.key).filter(|driven| driven.flow.is(&self.flow)) else { return };
+        driven.drives -= 1;
+        if driven.drives == 0 {
+            slots.driven.remove(&self.key);
+            if let Some(spent) = spent {
+                slots.remember(self.key, spent, self.inbox.0.capacity);
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A flow that one thread drives while others tell it of notifications, and the saving of it.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ciba_core::{
+    Acknowledged, Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification, Output,
+    Snapshot, SpentKey, Stage, Timestamp,
+};
+
+use crate::Bell;
+
+/// Keeps the state of one flow, so that the flow survives a restart.
+pub trait Saver: Send + Sync {
+    /// Saves the flow's state in place of the one before. Return when it is durable: the next step is taken, and a
+    /// notification is acknowledged, after that. The state holds secrets.
+    ///
+    /// Called for one state after the other, never for two at once, and from whichever thread has the news.
+    ///
+    /// # Errors
+    ///
+    /// The drive stops before the step; a notification is answered as not taken, so that it may be sent again.
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
+}
+
+/// A flow being driven. Clones are the same flow.
+#[derive(Clone)]
+pub struct SharedFlow(Arc<Shared>);
+
+struct Shared {
+    /// Locked for a moment only, never during an exchange or a save. Nothing is left in it when the result was taken.
+    flow: Mutex<Option<Flow>>,
+    saver: Option<Box<dyn Saver>>,
+    saving: Mutex<Saving>,
+    bell: Bell,
+    has_news: AtomicBool,
+}
+
+/// Locked during a save, so that an older state never overwrites a newer one.
+#[derive(Default)]
+struct Saving {
+    /// The revision that is kept.
+    kept: Option<u64>,
+    /// The drive came to its end: whoever waited for it decides what becomes of the kept state.
+    is_over: bool,
+}
+
+impl SharedFlow {
+    /// A flow that is not saved, fresh from [`Flow::start`] or [`Flow::resume`].
+    #[must_use]
+    pub fn new(flow: Flow) -> Self {
+        Self::of(flow, None)
+    }
+
+    /// A flow that is saved whenever something worth saving changed: before every step, before a stop, and before a
+    /// notification is acknowledged.
+    #[must_use]
+    pub fn with_saver(flow: Flow, saver: impl Saver + 'static) -> Self {
+        Self::of(flow, Some(Box::new(saver)))
+    }
+
+    fn of(flow: Flow, saver: Option<Box<dyn Saver>>) -> Self {
+        Self(Arc::new(Shared {
+            flow: Mutex::new(Some(flow)),
+            saver,
+            saving: Mutex::default(),
+            bell: Bell::new(),
+            has_news: AtomicBool::new(false),
+        }))
+    }
+
+    /// Where the flow is.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.look(|flow| flow.stage()).unwrap_or(Stage::Settled)
+    }
+
+    /// The acknowledgement, once there is one.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<Acknowledged> {
+        self.look(|flow| flow.acknowledged().cloned()).flatten()
+    }
+
+    /// Gives up, as [`Flow::cancel`]; the drive ends.
+    pub fn cancel(&self, now: Timestamp) {
+        self.look(|flow| flow.cancel(now));
+        self.0.bell.ring();
+    }
+
+    /// The result, as [`Flow::finish`]. It is there once: whoever asks again gets [`Failure::Abandoned`].
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub fn finish(self) -> Result<Box<Authentication>, Failure> {
+        let flow = self.lock().take();
+        flow.ok_or(Failure::Abandoned)?.finish()
+    }
+
+    /// `None` when the result was taken.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&mut Flow) -> T) -> Option<T> {
+        self.lock().as_mut().map(at)
+    }
+
+    pub(crate) fn poll(&self, now: Timestamp, entropy: Entropy) -> Output {
+        self.look(|flow| flow.poll(now, entropy)).unwrap_or(Output::Done)
+    }
+
+    pub(crate) fn handle(&self, input: Input, now: Timestamp) -> Result<(), Misuse> {
+        self.look(|flow| flow.handle(input, now)).unwrap_or(Ok(()))
+    }
+
+    pub(crate) fn spent_key(&self) -> Option<SpentKey> {
+        self.look(|flow| flow.spent_key()).flatten()
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Keeps the flow's state unless it is kept already.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        let Some(saver) = &self.0.saver else { return Ok(()) };
+        let mut saving = self.saving();
+        if saving.is_over {
+            return Ok(());
+        }
+        let kept = saving.kept;
+        let newer = |flow: &mut Flow| (kept != Some(flow.revision())).then(|| (flow.revision(), flow.snapshot()));
+        if let Some((revision, snapshot)) = self.look(newer).flatten() {
+            saver.save(&snapshot)?;
+            saving.kept = Some(revision);
+        }
+        Ok(())
+    }
+
+    /// Nothing is saved after this.
+    pub(crate) fn end_saving(&self) {
+        self.saving().is_over = true;
+    }
+
+    /// Takes a notification and wakes the drive. `None` when the result was taken.
+    pub(crate) fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
+        let said = self.look(|flow| flow.notify(notification, now))?;
+        match said {
+            Acknowledgement::Accepted => {
+                self.0.has_news.store(true, Ordering::Release);
+                // The drive goes on whatever becomes of the save.
+                self.0.bell.ring();
+            }
+            // It may have come before and not been saved then.
+            Acknowledgement::Known => {}
+            refused => return Some(refused),
+        }
+        Some(match self.save() {
+            Ok(()) => said,
+            Err(_) => Acknowledgement::Unsaved,
+        })
+    }
+
+    /// Whether a notification was taken since this was asked last.
+    pub(crate) fn take_news(&self) -> bool {
+        self.0.has_news.swap(false, Ordering::AcqRel)
+    }
+
+    /// Rings when there is something to look at.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.0.bell
+    }
+
+    fn saving(&self) -> MutexGuard<'_, Saving> {
+        self.0.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll at worst.
+    fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
+        self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Flow> for SharedFlow {
+    fn from(flow: Flow) -> Self {
+        Self::new(flow)
+    }
+}
+
+impl fmt::Debug for SharedFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedFlow").field(&self.stage()).finish()
+    }
+}

@@ -1,0 +1,440 @@
+//! Notifications: from the endpoint through the inbox to the flow, and what they are answered.
+#![allow(missing_docs)]
+
+#[path = "../../ciba-reqwest/tests/support/client.rs"]
+mod client;
+#[path = "../../ciba-reqwest/tests/support/mod.rs"]
+mod support;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ciba_ureq::{
+    Bell, Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Watch,
+    ciba_core::{
+        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Notification,
+        NotificationReply, Policy, Snapshot, Stage, Timestamp,
+    },
+    platform_roots,
+};
+use client::{
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notification_token, notified, ping, request, without_backstop,
+};
+use support::{Act, Server, answer};
+
+const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);
+
+/// A clock that stands still: what waits for it waits until the bell rings.
+struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    fn sleep_until(&self, _: Timestamp, bell: &Bell) {
+        bell.wait(Duration::from_millis(20));
+    }
+}
+
+/// A provider, and a flow with it.
+struct Party {
+    server: Arc<Server>,
+    config: Arc<ClientConfig>,
+    inbox: Inbox,
+    driver: Driver,
+    flow: SharedFlow,
+}
+
+impl Party {
+    fn new(acts: impl IntoIterator<Item = Act>, mode: DeliveryMode) -> Self {
+        Self::at(&Inbox::new(), 1, acts, mode, SharedFlow::new)
+    }
+
+    fn at(
+        inbox: &Inbox,
+        number: u8,
+        acts: impl IntoIterator<Item = Act>,
+        mode: DeliveryMode,
+        share: impl FnOnce(Flow) -> SharedFlow,
+    ) -> Self {
+        let server = Arc::new(Server::start(acts));
+        let config = notified(&server.url(""), mode, Policy::default());
+        let entropy = Entropy::from_bytes([number; 32]);
+        let flow = share(Flow::start(Arc::clone(&config), request(), entropy, START).unwrap());
+        let driver = driver(&config).with_inbox(inbox.clone());
+        Self { server, config, inbox: inbox.clone(), driver, flow }
+    }
+
+    fn drive(&self) -> Drive {
+        let (sender, events) = channel();
+        let (over, end) = channel();
+        let stop = Arc::<AtomicBool>::default();
+        let (driver, flow) = (self.driver.clone(), self.flow.clone());
+        let mut watcher = Watcher { sender, stop: Arc::clone(&stop) };
+        thread::spawn(move || {
+            let driven = driver.drive(&flow, &mut watcher);
+            let _ = over.send(driven);
+        });
+        Drive { events, end, stop }
+    }
+
+    /// Returns when so many requests have come.
+    fn requests(&self, count: usize) {
+        self.server.wait_for(count);
+    }
+
+    fn token(&self) -> String {
+        self.requests(1);
+        notification_token(&self.server.requests()[0])
+    }
+
+    fn call(&self, method: &str, headers: &Headers, body: &str) -> NotificationReply {
+        self.inbox.receive(method, headers, body.into(), START)
+    }
+
+    fn post(&self, token: &str, body: &str) -> u16 {
+        self.call("POST", &fields(token), body).status
+    }
+}
+
+fn driver(config: &Arc<ClientConfig>) -> Driver {
+    let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
+    Driver::new(http, Keys::new(config)).with_clock(Standing)
+}
+
+struct Watcher {
+    sender: Sender<Event>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        let _ = self.sender.send(event.clone());
+    }
+
+    fn stop(&mut self, _: Timestamp) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+struct Drive {
+    events: Receiver<Event>,
+    end: Receiver<Result<(), DriveError>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drive {
+    fn waits(&mut self) {
+        while !matches!(self.events.recv().expect("the drive ended"), Event::Waiting(_)) {}
+    }
+
+    fn ends(&self) -> Result<(), DriveError> {
+        self.end.recv_timeout(Duration::from_secs(20)).expect("the drive was not woken")
+    }
+
+    fn stopped(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        assert!(matches!(self.ends(), Err(DriveError::Stopped)));
+    }
+}
+
+fn denial(id: &str) -> String {
+    format!(r#"{{"auth_req_id":"{id}","error":"access_denied"}}"#)
+}
+
+/// REQ-PING-22
+/// REQ-PING-03
+/// REQ-PING-05
+/// REQ-PING-12
+/// REQ-PING-13
+/// OPM-PNG-02
+/// OPM-PNG-03
+/// OPM-PNG-04
+/// OPM-PNG-09
+/// OPM-PNG-11
+/// OPM-PNG-12
+#[test]
+fn every_call_is_answered_by_the_table_and_without_a_body() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+
+    let good = fields(&token);
+    let with = |name: &'static str, value: &str| {
+        let others = good.iter().filter(|(known, _)| *known != name).map(|(name, value)| (name, value.to_owned()));
+        others.chain([(name, value.to_owned())]).collect::<Headers>()
+    };
+    let without = [("content-type", "application/json")].into_iter().collect::<Headers>();
+    let twice: Headers = good.iter().chain(good.iter()).collect();
+    let stranger = format!("{}{}", &"A".repeat(22), &token[22..]);
+    let large = "[".repeat(20 * 1024);
+    let huge = " ".repeat(Notification::MAX_BODY + 1);
+    let right = ping(AUTH_REQ_ID);
+    let wrong = ping("another");
+    let table = [
+        ("GET", good.clone(), right.as_str(), 405),
+        ("HEAD", good.clone(), "", 405),
+        ("PUT", good.clone(), &right, 405),
+        ("GET", without.clone(), "", 405),
+        ("POST", without.clone(), &right, 401),
+        ("POST", twice, &right, 401),
+        ("POST", with("authorization", "Basic YTpi"), &right, 401),
+        ("POST", with("authorization", "Bearer "), &right, 401),
+        ("POST", with("authorization", &format!("Bearer {token}x")), &right, 401),
+        ("POST", with("authorization", &format!("Bearer {}", &token[..token.len() - 1])), &right, 401),
+        ("POST", with("authorization", &format!("Bearer {stranger}")), &right, 401),
+        ("POST", with("authorization", "Bearer short"), &right, 401),
+        ("POST", without, &huge, 401),
+        ("POST", good.clone(), &huge, 413),
+        ("POST", good.clone(), &large, 413),
+        ("POST", with("content-type", "text/plain"), &right, 415),
+        ("POST", with("content-type", "application/x-www-form-urlencoded"), &right, 415),
+        ("POST", good.clone(), "", 400),
+        ("POST", good.clone(), "no json", 400),
+        ("POST", good.clone(), "[]", 400),
+        ("POST", good.clone(), "{}", 400),
+        ("POST", good.clone(), r#"{"auth_req_id":""}"#, 400),
+        ("POST", good.clone(), r#"{"auth_req_id":7}"#, 400),
+        ("POST", good.clone(), &wrong, 401),
+    ];
+    for (method, headers, body, status) in table {
+        let reply = party.call(method, &headers, body);
+        let header = match status {
+            401 => Some(("www-authenticate", "Bearer")),
+            405 => Some(("allow", "POST")),
+            _ => None,
+        };
+        let shown = &body[..body.len().min(40)];
+        assert_eq!((reply.status, reply.header), (status, header), "{method} {headers:?} {shown}");
+    }
+    assert_eq!((party.server.requests().len(), party.flow.stage()), (1, Stage::Pending), "one of them did something");
+
+    let reply = party.call("POST", &good, &right);
+    assert_eq!((reply.status, reply.header), (204, None));
+    drive.ends().unwrap();
+}
+
+/// REQ-PING-08
+/// REQ-PING-09
+/// OPM-PNG-01
+/// OPM-PNG-14
+#[test]
+fn a_ping_wakes_the_drive_which_asks_at_once_and_believes_the_token_endpoint_only() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
+    drive.ends().unwrap();
+    assert_eq!(drive.events.recv(), Ok(Event::Notified));
+    assert_eq!(party.server.requests().len(), 2);
+    assert!(matches!(party.flow.finish(), Err(Failure::Denied(_))));
+}
+
+/// REQ-PUSH-19
+/// REQ-PUSH-21
+#[test]
+fn a_pushed_refusal_ends_the_flow_without_a_token_request() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 204);
+    drive.ends().unwrap();
+    assert_eq!(party.server.requests().len(), 1);
+    assert!(matches!(party.flow.finish(), Err(Failure::Denied(_))));
+}
+
+/// REQ-PING-07
+/// REQ-PING-15
+#[test]
+fn a_notification_is_answered_at_once_while_the_token_endpoint_hangs() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
+    party.requests(2);
+    for _ in 0..5 {
+        let before = Instant::now();
+        assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
+        assert!(before.elapsed() < Duration::from_secs(5));
+    }
+    assert_eq!(party.server.requests().len(), 2);
+}
+
+/// Keeps the last state, unless told to fail.
+#[derive(Clone, Default)]
+struct Disk {
+    kept: Arc<Mutex<Option<Snapshot>>>,
+    is_full: Arc<AtomicBool>,
+}
+
+impl Saver for Disk {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(io::Error::other("disk full"));
+        }
+        *self.kept.lock().unwrap() = Some(snapshot.clone());
+        Ok(())
+    }
+}
+
+/// REQ-PUSH-16
+#[test]
+fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
+    for (mode, body) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+        let disk = Disk::default();
+        let share = |flow| SharedFlow::with_saver(flow, disk.clone());
+        let party = Party::at(&Inbox::new(), 1, [Act::Stall(Vec::new())], mode, share);
+        let _drive = party.drive();
+        let token = party.token();
+
+        disk.is_full.store(true, Ordering::SeqCst);
+        assert_eq!(party.post(&token, &body), 503);
+        assert_eq!(party.post(&token, &body), 503, "it was not saved since");
+        disk.is_full.store(false, Ordering::SeqCst);
+        assert_eq!(party.post(&token, &body), 204);
+
+        let kept = disk.kept.lock().unwrap().clone().unwrap();
+        let mut resumed = Flow::resume(Arc::clone(&party.config), kept.as_bytes(), START).unwrap();
+        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
+        let again = Notification::receive("POST", &fields(&token), body.as_str().into()).unwrap();
+        assert_eq!(resumed.notify(&again, START), Acknowledgement::Known);
+    }
+}
+
+/// REQ-PING-15
+/// REQ-PUSH-18
+/// OPM-PNG-05
+#[test]
+fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_nothing() {
+    for (mode, first) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+        let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], mode);
+        let mut drive = party.drive();
+        let token = party.token();
+        drive.waits();
+        assert_eq!(party.post(&token, &first), 204);
+        drive.ends().unwrap();
+        let sent = party.server.requests().len();
+        assert_eq!(party.post(&token, &first), 204);
+        assert_eq!(party.post(&token, &ping("another")), 401);
+        assert!(matches!(party.flow.clone().finish(), Err(Failure::Denied(_))));
+        assert_eq!(party.post(&token, &first), 204, "the result was taken");
+        for (seconds, status) in [(180, 204), (181, 401)] {
+            let now = START.saturating_add(Duration::from_secs(seconds));
+            let reply = party.inbox.receive("POST", &fields(&token), first.as_str().into(), now);
+            assert_eq!(reply.status, status, "{seconds} s");
+        }
+        assert_eq!(party.server.requests().len(), sent);
+    }
+}
+
+#[test]
+fn notifications_reach_a_flow_while_it_is_driven() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    drive.stopped();
+    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 401);
+    let mut drive = party.drive();
+    drive.waits();
+    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
+    drive.ends().unwrap();
+}
+
+/// REQ-PING-13
+/// OPM-PNG-15
+#[test]
+fn a_notification_with_the_token_of_one_flow_and_the_id_of_another_is_refused() {
+    let inbox = Inbox::new();
+    let other = ACKNOWLEDGED.replace(AUTH_REQ_ID, "another");
+    let acts = |acknowledged: &str| [answer(200, "", acknowledged), answer(400, "", PENDING)];
+    let one = Party::at(&inbox, 1, acts(ACKNOWLEDGED), DeliveryMode::Ping, SharedFlow::new);
+    let two = Party::at(&inbox, 2, acts(&other), DeliveryMode::Ping, SharedFlow::new);
+    let (mut drive_one, mut drive_two) = (one.drive(), two.drive());
+    let (token_one, token_two) = (one.token(), two.token());
+    drive_one.waits();
+    drive_two.waits();
+    assert_ne!(token_one, token_two);
+    assert_eq!(one.post(&token_one, &ping("another")), 401);
+    assert_eq!(one.post(&token_two, &ping(AUTH_REQ_ID)), 401);
+    let mixed = format!("{}{}", &token_one[..22], &token_two[22..]);
+    assert_eq!(one.post(&mixed, &ping(AUTH_REQ_ID)), 401);
+    assert_eq!((one.server.requests().len(), two.server.requests().len()), (1, 1));
+    assert_eq!(one.post(&token_two, &ping("another")), 204);
+    two.requests(2);
+    assert_eq!(one.server.requests().len(), 1);
+    drive_one.stopped();
+    drive_two.stopped();
+}
+
+#[test]
+fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_with_a_full_one() {
+    for (mode, policy, refused) in [
+        (DeliveryMode::Push, Policy::default(), true),
+        (DeliveryMode::Ping, without_backstop(), true),
+        (DeliveryMode::Ping, Policy::default(), false),
+    ] {
+        let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
+        let config = notified(&server.url(""), mode, policy);
+        let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START).unwrap();
+        let driven = driver(&config).drive(&flow.into(), &mut ());
+        assert_eq!(matches!(driven, Err(DriveError::NoInbox)), refused, "{mode:?} {driven:?}");
+        assert_eq!(server.connections(), usize::from(!refused));
+    }
+
+    let inbox = Inbox::with_capacity(1);
+    let one = Party::at(&inbox, 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let two = Party::at(&inbox, 2, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let mut drive = one.drive();
+    drive.waits();
+    assert!(matches!(two.drive().ends(), Err(DriveError::InboxFull)));
+    assert_eq!(two.server.connections(), 0);
+    drive.stopped();
+    let mut drive = two.drive();
+    drive.waits();
+    drive.stopped();
+}
+
+#[test]
+fn a_full_inbox_forgets_those_that_are_over_first() {
+    let inbox = Inbox::with_capacity(1);
+    let mut tokens = Vec::new();
+    for number in 1..=2 {
+        let party = Party::at(&inbox, number, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+        let mut drive = party.drive();
+        let token = party.token();
+        drive.waits();
+        assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 204);
+        drive.ends().unwrap();
+        tokens.push((party, token));
+    }
+    let mut answered = Vec::new();
+    for (party, token) in &tokens {
+        answered.push(party.post(token, &denial(AUTH_REQ_ID)));
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [204, 401]);
+}
+
+#[test]
+fn cancelling_ends_the_drive() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push);
+    let mut drive = party.drive();
+    drive.waits();
+    party.flow.cancel(START);
+    drive.ends().unwrap();
+    assert!(matches!(party.flow.finish(), Err(Failure::Abandoned)));
+}
