@@ -148,11 +148,13 @@ pub enum Bearer {
     LowerCase,
     /// The right token behind `BEARER`.
     UpperCase,
+    /// The right token behind two blanks: good by RFC 6750 2.1, and refused by many. Either answer is taken.
+    TwoBlanks,
 }
 
 impl Bearer {
     pub(crate) const fn is_right(self) -> bool {
-        matches!(self, Self::LowerCase | Self::UpperCase)
+        matches!(self, Self::LowerCase | Self::UpperCase | Self::TwoBlanks)
     }
 
     /// The `Authorization` fields; `other` is another transaction's token.
@@ -178,6 +180,7 @@ impl Bearer {
             Self::Twice => vec![plain.clone(), plain],
             Self::LowerCase => vec![format!("bearer {token}")],
             Self::UpperCase => vec![format!("BEARER {token}")],
+            Self::TwoBlanks => vec![format!("Bearer  {token}")],
         }
     }
 }

@@ -196,6 +196,7 @@ fn bearers() -> Vec<Fault> {
         wrong("bearer-in-query", "one with its token in the query, then the good one", Bearer::InQuery),
         right("bearer-lower-case", "the scheme is written bearer", Bearer::LowerCase),
         right("bearer-upper-case", "the scheme is written BEARER", Bearer::UpperCase),
+        wrong("bearer-two-blanks", "the right token behind two blanks, and once more behind one", Bearer::TwoBlanks),
         fault("bearer-only-forged", "F-22", "a forged one, and never the good one", only),
     ]
 }

@@ -313,7 +313,7 @@ impl Provider {
             Expected::MethodNotAllowed
         } else if plan.bearer().is_some_and(|bearer| !bearer.is_right()) {
             Expected::Unauthorized
-        } else if edits.iter().any(lies) {
+        } else if edits.iter().any(lies) || plan.bearer() == Some(Bearer::TwoBlanks) {
             Expected::NoMatter
         } else if edits.iter().any(|edit| matches!(edit, NotificationEdit::Body(_))) {
             Expected::Refused
