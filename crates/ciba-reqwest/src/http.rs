@@ -32,6 +32,7 @@ pub struct HttpClient {
     anonymous: Line,
     /// Its own client, with TLS sessions of its own.
     certified: Option<Line>,
+    #[cfg(feature = "rustls-no-provider")]
     connect_timeout: Duration,
 }
 
@@ -57,7 +58,12 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ClientBuilder, limit: Duration) -> reqwest::Result<Self> {
-        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None, connect_timeout: limit })
+        Ok(Self {
+            anonymous: Line::new(builder, limit)?,
+            certified: None,
+            #[cfg(feature = "rustls-no-provider")]
+            connect_timeout: limit,
+        })
     }
 
     /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated

@@ -9,7 +9,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +28,10 @@ use client::{
 };
 use support::{Act, Server, answer};
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+    },
     task::JoinHandle,
 };
 
@@ -100,6 +103,14 @@ impl Party {
 
     async fn call(&self, method: &str, headers: &Headers, body: &str) -> NotificationReply {
         self.inbox.receive(method, headers, body.into(), START).await
+    }
+
+    /// What a notification is to the flow of the state that was kept last.
+    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
+        let kept = disk.kept.lock().unwrap().clone().unwrap();
+        let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
+        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
+        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
     }
 
     async fn post(&self, token: &str, body: &str) -> u16 {
@@ -294,17 +305,58 @@ async fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
         disk.is_full.store(false, Ordering::SeqCst);
         assert_eq!(party.post(&token, &body).await, 204);
 
-        let kept = disk.kept.lock().unwrap().clone().unwrap();
-        let mut resumed = Flow::resume(Arc::clone(&party.config), kept.as_bytes(), START).unwrap();
-        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
-        let again = Notification::receive("POST", &fields(&token), body.as_str().into()).unwrap();
-        assert_eq!(resumed.notify(&again, START), Acknowledgement::Known);
+        assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
         drive.dropped().await;
     }
 }
 
+/// Holds the second save up until it is told to go on, and minds that there is never more than one.
+#[derive(Clone)]
+struct Gate {
+    disk: Disk,
+    saves: Arc<AtomicUsize>,
+    is_saving: Arc<AtomicBool>,
+    reached: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+#[async_trait]
+impl Saver for Gate {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        assert!(!self.is_saving.swap(true, Ordering::SeqCst), "two saves at once");
+        if self.saves.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.reached.notify_one();
+            self.open.notified().await;
+        }
+        self.disk.save(snapshot).await?;
+        self.is_saving.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_notification_that_comes_during_a_save_is_saved_after_it() {
+    let gate = Gate {
+        disk: Disk::default(),
+        saves: Arc::default(),
+        is_saving: Arc::default(),
+        reached: Arc::default(),
+        open: Arc::default(),
+    };
+    let share = |flow| SharedFlow::with_saver(flow, gate.clone());
+    let acts = [answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())];
+    let party = Party::at(&Inbox::new(), 1, acts, DeliveryMode::Ping, share);
+    let drive = party.drive();
+    tokio::time::timeout(Duration::from_secs(20), gate.reached.notified()).await.expect("a second save");
+    let (token, body) = (party.token().await, ping(AUTH_REQ_ID));
+    let (status, ()) = tokio::join!(party.post(&token, &body), async { gate.open.notify_one() });
+    assert_eq!(status, 204);
+    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), Acknowledgement::Known);
+    drive.dropped().await;
+}
+
 /// A disk on which a save never comes to an end.
-struct Slow(Arc<tokio::sync::Notify>);
+struct Slow(Arc<Notify>);
 
 #[async_trait]
 impl Saver for Slow {
@@ -316,7 +368,7 @@ impl Saver for Slow {
 
 #[tokio::test]
 async fn a_drive_dropped_during_a_save_leaves_the_next_one_free_to_save() {
-    let reached = Arc::new(tokio::sync::Notify::new());
+    let reached = Arc::new(Notify::new());
     let share = |flow| SharedFlow::with_saver(flow, Slow(Arc::clone(&reached)));
     let party = Party::at(&Inbox::new(), 1, [], DeliveryMode::Ping, share);
     for _ in 0..2 {
@@ -450,4 +502,20 @@ async fn cancelling_ends_the_drive() {
     party.flow.cancel(START);
     drive.ends().await.unwrap();
     assert!(matches!(party.flow.finish(), Err(Failure::Abandoned)));
+}
+
+/// REQ-PING-20
+#[tokio::test]
+async fn ten_thousand_strange_tokens_leave_nothing_behind_and_cause_no_request() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token().await;
+    drive.waits().await;
+    let before = format!("{:?}", party.inbox);
+    for number in 0..10_000 {
+        let stranger = format!("{number:022}{}", &token[22..]);
+        assert_eq!(party.post(&stranger, &ping(AUTH_REQ_ID)).await, 401);
+    }
+    assert_eq!((format!("{:?}", party.inbox), party.server.requests().len()), (before, 1));
+    drive.dropped().await;
 }

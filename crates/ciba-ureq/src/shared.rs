@@ -146,13 +146,16 @@ impl SharedFlow {
 
     /// Takes a notification and wakes the drive. `None` when the result was taken.
     pub(crate) fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
-        let said = self.look(|flow| flow.notify(notification, now))?;
-        match said {
-            Acknowledgement::Accepted => {
+        let said = self.look(|flow| {
+            let said = flow.notify(notification, now);
+            if said == Acknowledgement::Accepted {
                 self.0.has_news.store(true, Ordering::Release);
-                // The drive goes on whatever becomes of the save.
-                self.0.bell.ring();
             }
+            said
+        })?;
+        match said {
+            // The drive goes on whatever becomes of the save.
+            Acknowledgement::Accepted => self.0.bell.ring(),
             // It may have come before and not been saved then.
             Acknowledgement::Known => {}
             refused => return Some(refused),

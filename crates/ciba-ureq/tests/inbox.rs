@@ -10,7 +10,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread,
@@ -99,6 +99,14 @@ impl Party {
 
     fn call(&self, method: &str, headers: &Headers, body: &str) -> NotificationReply {
         self.inbox.receive(method, headers, body.into(), START)
+    }
+
+    /// What a notification is to the flow of the state that was kept last.
+    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
+        let kept = disk.kept.lock().unwrap().clone().unwrap();
+        let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
+        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
+        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
     }
 
     fn post(&self, token: &str, body: &str) -> u16 {
@@ -306,12 +314,56 @@ fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
         disk.is_full.store(false, Ordering::SeqCst);
         assert_eq!(party.post(&token, &body), 204);
 
-        let kept = disk.kept.lock().unwrap().clone().unwrap();
-        let mut resumed = Flow::resume(Arc::clone(&party.config), kept.as_bytes(), START).unwrap();
-        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
-        let again = Notification::receive("POST", &fields(&token), body.as_str().into()).unwrap();
-        assert_eq!(resumed.notify(&again, START), Acknowledgement::Known);
+        assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
     }
+}
+
+/// Holds the second save up until it is told to go on, and minds that there is never more than one.
+#[derive(Clone)]
+struct Gate {
+    disk: Disk,
+    saves: Arc<AtomicUsize>,
+    is_saving: Arc<AtomicBool>,
+    reached: Sender<()>,
+    open: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Saver for Gate {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        assert!(!self.is_saving.swap(true, Ordering::SeqCst), "two saves at once");
+        if self.saves.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.reached.send(()).unwrap();
+            self.open.lock().unwrap().recv().unwrap();
+        }
+        self.disk.save(snapshot)?;
+        self.is_saving.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_notification_that_comes_during_a_save_is_saved_after_it() {
+    let ((reached, reaching), (opening, open)) = (channel(), channel());
+    let gate = Gate {
+        disk: Disk::default(),
+        saves: Arc::default(),
+        is_saving: Arc::default(),
+        reached,
+        open: Arc::new(Mutex::new(open)),
+    };
+    let share = |flow| SharedFlow::with_saver(flow, gate.clone());
+    let acts = [answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())];
+    let party = Party::at(&Inbox::new(), 1, acts, DeliveryMode::Ping, share);
+    let _drive = party.drive();
+    reaching.recv_timeout(Duration::from_secs(20)).expect("a second save");
+    let (token, body) = (party.token(), ping(AUTH_REQ_ID));
+    let status = thread::scope(|scope| {
+        let post = scope.spawn(|| party.post(&token, &body));
+        opening.send(()).unwrap();
+        post.join().unwrap()
+    });
+    assert_eq!(status, 204);
+    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), Acknowledgement::Known);
 }
 
 /// REQ-PING-15
@@ -437,4 +489,20 @@ fn cancelling_ends_the_drive() {
     party.flow.cancel(START);
     drive.ends().unwrap();
     assert!(matches!(party.flow.finish(), Err(Failure::Abandoned)));
+}
+
+/// REQ-PING-20
+#[test]
+fn ten_thousand_strange_tokens_leave_nothing_behind_and_cause_no_request() {
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    let before = format!("{:?}", party.inbox);
+    for number in 0..10_000 {
+        let stranger = format!("{number:022}{}", &token[22..]);
+        assert_eq!(party.post(&stranger, &ping(AUTH_REQ_ID)), 401);
+    }
+    assert_eq!((format!("{:?}", party.inbox), party.server.requests().len()), (before, 1));
+    drive.stopped();
 }

@@ -3,7 +3,7 @@
 
 #[path = "../../ciba-reqwest/tests/support/client.rs"]
 mod client;
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../examples/notifications_blocking.rs"]
 mod example;
 #[path = "../../ciba-reqwest/tests/support/mod.rs"]
