@@ -44,6 +44,12 @@ pub struct ProviderConfig {
     pub scopes: Vec<String>,
     /// The delivery modes it names in its metadata. All three; Idura poll.
     pub delivery_modes: Vec<DeliveryMode>,
+    /// Whether the first ping allows a token request before its time (OP-51). It does; at Keycloak it does not.
+    pub ping_skips_interval: bool,
+    /// Whether a `client_notification_token` from a poll client is refused, as Keycloak does, and not ignored (OP-20).
+    pub refuses_needless_notification_token: bool,
+    /// The error code for a signed request that is wrong: `invalid_request`, or `invalid_request_object` (OP-26).
+    pub request_object_error: &'static str,
     /// Scheme, host and port of the listener that asks for client certificates, and which clients that show one have to use
     /// (RFC 8705 5). A server with such a listener sets it.
     pub mutual_tls: Option<String>,
@@ -89,6 +95,9 @@ impl ProviderConfig {
                 .to_vec(),
             delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push],
             notification_retries: 0,
+            ping_skips_interval: true,
+            refuses_needless_notification_token: false,
+            request_object_error: "invalid_request",
             mutual_tls: None,
             fapi_ciba: false,
             clock_tolerance: Duration::from_secs(10),

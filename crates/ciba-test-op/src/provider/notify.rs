@@ -155,6 +155,12 @@ impl Provider {
         }
     }
 
+    /// Whether a notification is under way, or due and not yet taken. Whoever moves a shared clock lets it stand meanwhile.
+    #[must_use]
+    pub fn is_notifying(&self, now: Timestamp) -> bool {
+        self.notifications_under_way() > 0 || self.next_notification().is_some_and(|due| due <= now)
+    }
+
     /// Every notification that left, in that order.
     #[must_use]
     pub fn notified(&self) -> &[Notified] {
@@ -273,7 +279,8 @@ impl Provider {
         }
         let expected = self.expected(at, plan, now);
         let record = &mut self.transactions[at];
-        if expected == Expected::Accepted && record.client.delivery == DeliveryMode::Ping {
+        let is_ping = record.client.delivery == DeliveryMode::Ping;
+        if expected == Expected::Accepted && is_ping && self.config.ping_skips_interval {
             record.pace.pinged();
         }
         let id = NotificationId(u64::try_from(self.notified.len()).unwrap_or(u64::MAX) + 1);
@@ -359,7 +366,11 @@ impl Provider {
         parameters: &Parameters,
     ) -> Result<Option<String>, Refusal> {
         if client.delivery == DeliveryMode::Poll {
-            return Ok(None);
+            let refused = self.config.refuses_needless_notification_token;
+            return match parameters.get("client_notification_token").filter(|_| refused) {
+                None => Ok(None),
+                Some(_) => Err(Refusal::error(400, "invalid_request", "poll clients send no notification token")),
+            };
         }
         let bad = |reason| Err(Refusal::bad(Rule::NotificationToken, reason));
         let Some(token) = parameters.get("client_notification_token") else {

@@ -38,6 +38,17 @@ impl Provider {
         client: &Client,
         now: Timestamp,
     ) -> Result<Parameters, Refusal> {
+        let code = self.config.request_object_error;
+        let read = self.read_request(parameters, client, now);
+        read.map_err(|mut refusal| {
+            if refusal.rule != Some(Rule::RequestObject) {
+                refusal.code = code;
+            }
+            refusal
+        })
+    }
+
+    fn read_request(&mut self, parameters: Parameters, client: &Client, now: Timestamp) -> Result<Parameters, Refusal> {
         let Some(token) = parameters.get("request") else {
             return match client.request_signing_alg {
                 None => Ok(parameters),

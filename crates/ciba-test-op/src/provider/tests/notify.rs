@@ -140,6 +140,28 @@ fn a_ping_allows_one_token_request_before_its_time_and_no_more() {
     assert_eq!(bench.broken(), [Rule::TooEarly], "a forged one allows nothing");
 }
 
+/// OP-20
+/// OP-51
+#[test]
+fn it_can_be_as_strict_as_keycloak() {
+    let strict =
+        |config| ProviderConfig { ping_skips_interval: false, refuses_needless_notification_token: true, ..config };
+    let mut bench = bench_with(|config| strict(config).client(post_client("pinged").ping(ENDPOINT)));
+    assert_eq!(bench.ask(&[("client_notification_token", TOKEN)]).1["error"], "invalid_request");
+    let id = bench.ask_as("pinged", "manual");
+    bench.pass(5);
+    bench.poll_as("pinged", &id);
+    bench.pass(1);
+    bench.provider.notify(1, &[], bench.now);
+    assert!(bench.provider.is_notifying(bench.now));
+    let ping = bench.due().remove(0);
+    assert!(bench.provider.is_notifying(bench.now));
+    bench.provider.notification_answered(ping.id, Some(204), bench.now);
+    assert!(!bench.provider.is_notifying(bench.now));
+    bench.poll_as("pinged", &id);
+    assert_eq!(bench.broken(), [Rule::TooEarly]);
+}
+
 /// OP-57
 /// OP-58
 /// OP-41

@@ -100,6 +100,16 @@ fn every_defect_of_a_signed_request_has_its_rule() {
     assert_eq!(bench.broken(), [RequestObjectReplay]);
 }
 
+/// OP-26
+#[test]
+fn a_wrong_request_object_may_have_an_error_code_of_its_own() {
+    let config = |config| ProviderConfig { request_object_error: "invalid_request_object", ..config };
+    let mut bench = bench_with(|base| config(base).client(signing_client()));
+    let object = request(START, &[IdTokenEdit::XorSignature(1)]);
+    let own = [("client_id", "signs"), ("client_secret", SECRET), ("request", &object)];
+    assert_eq!(bench.post(Endpoint::Backchannel, &own).1["error"], "invalid_request_object");
+}
+
 /// OP-23
 /// OP-30
 #[test]
