@@ -203,9 +203,8 @@ impl Flow {
     pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
         self.observe(now);
         let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
-        let (Some(mailbox), Some(phase)) = (&mut self.mailbox, self.phase.take()) else {
-            return Acknowledgement::Unauthorized;
-        };
+        let Some(mailbox) = &mut self.mailbox else { return Acknowledgement::Unauthorized };
+        let Some(phase) = self.phase.take() else { return Acknowledgement::Unauthorized };
         let (phase, acknowledgement) = match mailbox.admit(notification, tick.moment) {
             Err(refused) => (phase, refused),
             Ok(letter) => mailbox.take(phase, letter, notification, &tick),
