@@ -37,6 +37,16 @@ pub enum Hint {
     IdToken(CompactIdToken),
 }
 
+/// Whether a binding message may be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessageRule {
+    #[default]
+    Free,
+    Required,
+    Refused,
+}
+
 /// One authentication request. Nothing is checked before [`Flow::start`](crate::Flow::start), which says everything that is
 /// wrong with it before anything is sent.
 ///
@@ -49,6 +59,7 @@ pub struct AuthRequest {
     scope: Vec<String>,
     acr_values: Vec<String>,
     binding_message: Option<String>,
+    message_rule: MessageRule,
     user_code: Option<UserCode>,
     requested_expiry: Option<Duration>,
     details: Vec<AuthorizationDetail>,
@@ -69,6 +80,7 @@ impl AuthRequest {
             scope: Vec::new(),
             acr_values: Vec::new(),
             binding_message: None,
+            message_rule: MessageRule::Free,
             user_code: None,
             requested_expiry: None,
             details: Vec::new(),
@@ -185,6 +197,12 @@ impl AuthRequest {
     #[must_use]
     pub const fn hint(&self) -> &Hint {
         &self.hint
+    }
+
+    /// Whether the eID that is asked for takes a binding message.
+    pub(crate) const fn message_rule(mut self, rule: MessageRule) -> Self {
+        self.message_rule = rule;
+        self
     }
 
     /// The message to show on this device too (REQ-SEC-13).

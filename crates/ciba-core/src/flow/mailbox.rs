@@ -216,17 +216,18 @@ impl Flow {
         acknowledgement
     }
 
-    /// What is left to answer notifications with once the flow is over; `None` in poll mode and before the end.
+    /// What is left to answer notifications with once the flow is over. `None` in poll mode, before the end, and when the
+    /// provider never took the request: then nothing remains of it (REQ-AERR-19).
     #[must_use]
     pub fn spent_key(&self) -> Option<SpentKey> {
         let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else { return None };
-        let until = mailbox.until.unwrap_or_else(|| self.clock.moment().plus(bounds::GRACE));
+        let auth_req_id = mailbox.auth_req_id.clone()?;
         Some(SpentKey {
-            until: self.clock.wall_at(until),
+            until: self.clock.wall_at(mailbox.until?),
             mailbox: Mailbox {
                 mode: mailbox.mode,
                 token: mailbox.token.clone(),
-                auth_req_id: mailbox.auth_req_id.clone(),
+                auth_req_id: Some(auth_req_id),
                 until: None,
                 early: Vec::new(),
             },
@@ -243,8 +244,11 @@ impl Mailbox {
         notification: &Notification,
         tick: &Tick<'_>,
     ) -> (Phase, Acknowledgement) {
-        if matches!(phase, Phase::Verifying(_) | Phase::Settled(_)) {
-            return (phase, Acknowledgement::Known);
+        match phase {
+            // The provider never took the request, so it has nothing to report (REQ-AERR-19).
+            Phase::Settled(_) if self.auth_req_id.is_none() => return (phase, Acknowledgement::Unauthorized),
+            Phase::Verifying(_) | Phase::Settled(_) => return (phase, Acknowledgement::Known),
+            Phase::Authorizing(_) | Phase::Adrift(_) | Phase::Pending(_) | Phase::Redeeming(_) => {}
         }
         let auth_req_id = letter.auth_req_id.clone();
         let delivery = match self.mode {

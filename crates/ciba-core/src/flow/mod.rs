@@ -354,18 +354,12 @@ impl Phase {
 
     /// An answer that nobody waits for any more; says whether it changed anything.
     fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
-        if let (Self::Adrift(_), Answer::Response(response)) = (&self, answer) {
-            return match self {
-                Self::Adrift(adrift) => adrift.late(response, tick),
-                other => (other, None, false),
-            };
-        }
-        let taken = match (&self, answer) {
-            (Self::Pending(pending), Answer::Response(response)) => redeeming::late(response, &pending.grant, tick),
-            (Self::Redeeming(redeeming), Answer::Response(response)) => {
-                redeeming::late(response, &redeeming.grant, tick)
-            }
-            _ => None,
+        let Answer::Response(response) = answer else { return (self, None, false) };
+        let taken = match self {
+            Self::Adrift(adrift) => return adrift.late(response, tick),
+            Self::Pending(ref pending) => redeeming::late(response, &pending.grant, tick),
+            Self::Redeeming(ref redeeming) => redeeming::late(response, &redeeming.grant, tick),
+            Self::Authorizing(_) | Self::Verifying(_) | Self::Settled(_) => None,
         };
         taken.map_or((self, None, false), |phase| (phase, None, true))
     }

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde_json::{Value, value::RawValue};
 
-use super::{AuthRequest, Hint, RequestError, signed_claims, subject_of};
+use super::{AuthRequest, Hint, MessageRule, RequestError, signed_claims, subject_of};
 use crate::{client::ClientConfig, json::Object, profile::Profile, time::Timestamp, wire::number};
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
@@ -85,6 +85,11 @@ impl AuthRequest {
         }
         if self.binding_message.as_ref().is_some_and(|message| message.chars().any(char::is_control)) {
             return refuse("binding_message", "it has a control character");
+        }
+        match (self.message_rule, self.shown_binding_message()) {
+            (MessageRule::Required, None) => return refuse("binding_message", "this eID needs one"),
+            (MessageRule::Refused, Some(_)) => return refuse("binding_message", "this eID takes none"),
+            (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
         }
         if self.user_code.is_some() && !config.user_codes {
             return refuse("user_code", "the client is not configured for user codes");

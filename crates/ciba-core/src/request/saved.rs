@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AuthRequest, Hint};
+use super::{AuthRequest, Hint, MessageRule};
 use crate::saved::SavedExpectations;
 
 type Text<'a> = Cow<'a, str>;
@@ -23,6 +23,8 @@ pub(crate) struct SavedRequest<'a> {
     acr_values: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     binding_message: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "is_free")]
+    message_rule: MessageRule,
     had_user_code: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requested_expiry: Option<u64>,
@@ -56,6 +58,7 @@ impl<'a> SavedRequest<'a> {
             scope,
             acr_values,
             binding_message,
+            message_rule,
             user_code,
             requested_expiry,
             details: _,
@@ -76,6 +79,7 @@ impl<'a> SavedRequest<'a> {
             scope: borrowed(scope),
             acr_values: borrowed(acr_values),
             binding_message: binding_message.as_deref().map(Cow::from),
+            message_rule: *message_rule,
             had_user_code: user_code.is_some(),
             requested_expiry: requested_expiry.map(|lifetime| lifetime.as_secs()),
             details: Some(request.details_text()).filter(|text| !text.is_empty()),
@@ -104,6 +108,7 @@ impl<'a> SavedRequest<'a> {
             scope: owned(self.scope),
             acr_values: owned(self.acr_values),
             binding_message: self.binding_message.map(Cow::into_owned),
+            message_rule: self.message_rule,
             user_code: None,
             requested_expiry: self.requested_expiry.map(Duration::from_secs),
             details: Vec::new(),
@@ -115,6 +120,11 @@ impl<'a> SavedRequest<'a> {
             expectations: self.expectations.load()?,
         })
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
+fn is_free(rule: &MessageRule) -> bool {
+    *rule == MessageRule::Free
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]

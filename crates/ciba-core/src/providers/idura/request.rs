@@ -6,7 +6,7 @@ use super::{FREJA_ID, NORWEGIAN_BANKID, NorwegianNationalId, SWEDISH_BANKID, Swe
 use crate::{
     error::Untrusted,
     expect::{AcrRule, Expectations, Matching, Presence},
-    request::{AuthRequest, AuthorizationDetail, Hint},
+    request::{AuthRequest, AuthorizationDetail, Hint, MessageRule},
     secret::{ExpectedText, LoginHint},
 };
 
@@ -114,7 +114,7 @@ pub struct SwedishBankId {
 }
 
 impl SwedishBankId {
-    /// A request; the message is shown in the app and must not be empty.
+    /// A request; the message is shown in the app. An empty one is refused when the flow is started.
     pub fn phone_authentication(
         person: SwedishPersonalNumber,
         initiator: CallInitiator,
@@ -139,6 +139,7 @@ impl SwedishBankId {
             .into_request(LoginHint::new(format!("sub:ssn:{number}")), Some(("ssn", number)))
             .authorization_detail(detail)
             .binding_message(self.message)
+            .message_rule(MessageRule::Required)
     }
 }
 
@@ -172,6 +173,7 @@ impl NorwegianBankId {
         self.common
             .into_request(LoginHint::new(format!("sub:ssn:{number}")), Some(("socialno", number)))
             .authorization_detail(AuthorizationDetail::new("customerServiceCall.v1"))
+            .message_rule(MessageRule::Refused)
     }
 }
 

@@ -9,8 +9,9 @@ use crate::{
     id_token::Claims,
     issuer::Issuer,
     jose::compact::Compact,
-    request::{AuthRequest, Hint},
+    request::{AuthRequest, Hint, SavedRequest},
     secret::LoginHint,
+    time::Timestamp,
     wire::form::Form,
 };
 
@@ -98,6 +99,30 @@ fn the_norwegian_request_has_no_message() {
         ])
     );
     assert!(request.headers().is_empty());
+}
+
+/// ID-24: required for the one, absent for the other, whatever is set on the request afterwards and after a restart.
+#[test]
+fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
+    let swedish =
+        |message: &str| SwedishBankId::phone_authentication(person(), CallInitiator::Company, message).into_request();
+    let norwegian =
+        || NorwegianBankId::caller_authentication(NorwegianNationalId::parse("01010750160").unwrap()).into_request();
+    let verdict = |request: &AuthRequest| request.check(&testing::builder().build().unwrap(), Timestamp::EPOCH);
+    for (request, is_refused) in [
+        (swedish("Order 4711"), false),
+        (swedish(""), true),
+        (swedish("Order 4711").binding_message(""), true),
+        (norwegian(), false),
+        (norwegian().binding_message(""), false),
+        (norwegian().binding_message("m"), true),
+    ] {
+        let refused = verdict(&request).is_err_and(|error| error.to_string().contains("binding_message"));
+        assert_eq!(refused, is_refused, "{request:?}");
+        let saved = serde_json::to_string(&SavedRequest::save(&request)).unwrap();
+        let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
+        assert_eq!(verdict(&again), verdict(&request), "after a restart");
+    }
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! Notifications that overtake the acknowledgement, and those that come instead of it.
+
+use super::*;
+
+/// REQ-PING-14
+#[test]
+fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledgement_names_the_same_request() {
+    for restarted in [false, true] {
+        for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+            for id in [ID, OTHER_ID] {
+                let (mut case, ticket) = Case::asked(mode);
+                let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+                assert_eq!(case.notify(&body), Acknowledgement::Known);
+                if restarted {
+                    let saved = case.flow.snapshot();
+                    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+                } else {
+                    case.advance(Duration::from_secs(1));
+                    case.acknowledge(ticket, id);
+                }
+                let is_ours = restarted || id == ID;
+                match (mode, is_ours) {
+                    (DeliveryMode::Ping, true) => {
+                        let at = case.now;
+                        let (_, ticket) = case.next_request().expect("due at once");
+                        assert_eq!(case.now, at);
+                        let body = tokens(case.now);
+                        case.answer(ticket, 200, &body);
+                        assert_eq!(case.verdict(), Ok(()));
+                    }
+                    (_, true) => assert_eq!(case.verdict(), Ok(())),
+                    (_, false) => {
+                        assert_eq!(case.flow.stage(), Stage::Pending);
+                        assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_few_early_notifications_with_different_ids_are_kept_and_no_more() {
+    let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
+    for number in 0..3 {
+        assert_eq!(case.notify(&json!({"auth_req_id": format!("{number}")})), Acknowledgement::Accepted);
+    }
+    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    for number in 3..100 {
+        assert_eq!(case.notify(&json!({"auth_req_id": format!("{number}")})), Acknowledgement::Unauthorized);
+    }
+    case.acknowledge(ticket, ID);
+    let at = case.now;
+    assert!(case.next_request().is_some());
+    assert_eq!(case.now, at, "ours was among them");
+}
+
+/// REQ-AREQ-30
+#[test]
+fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names_the_request() {
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        for restarted in [false, true] {
+            let (mut case, ticket) = Case::asked(mode);
+            if restarted {
+                let saved = case.flow.snapshot();
+                case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+            } else {
+                case.flow.handle(ticket.unanswered(Unanswered::Lost), case.now).unwrap();
+            }
+            assert_eq!(case.flow.stage(), Stage::Adrift);
+            assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+            case.advance(Duration::from_secs(599));
+            let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+            assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            assert_eq!(case.notify(&body), Acknowledgement::Known);
+            assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})).reply().status, 401);
+            if mode == DeliveryMode::Ping {
+                let (request, ticket) = case.next_request().unwrap();
+                assert_eq!(parameter(&request, "auth_req_id").as_deref(), Some(ID));
+                let body = tokens(case.now);
+                case.answer(ticket, 200, &body);
+            }
+            assert_eq!(case.verdict(), Ok(()), "{mode:?}");
+        }
+    }
+}
+
+/// REQ-AREQ-30
+#[test]
+fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
+    for (asked, lasts) in [(None, 600), (Some(90), 90)] {
+        let mut request = AuthRequest::new(Hint::Login("somebody".into()));
+        if let Some(seconds) = asked {
+            request = request.requested_expiry(Duration::from_secs(seconds));
+        }
+        let mut case = Case::with(DeliveryMode::Ping, Policy::default(), request);
+        let (_, ticket) = case.next_request().unwrap();
+        // A gateway's own answer says as little as none.
+        case.answer(ticket, 502, "");
+        assert!(case.next_request().is_none());
+        assert_eq!(case.now.since(START).as_secs(), lasts);
+        let Err(Failure::Indeterminate(reason)) = case.flow.finish() else { panic!() };
+        assert_eq!(reason.lost, LostAnswer::AuthenticationRequest);
+        assert_eq!(reason.answer.unwrap().status(), 502);
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_comes_late_ends_the_drifting() {
+    let (mut case, ticket) = Case::asked(DeliveryMode::Push);
+    case.advance(Duration::from_secs(31));
+    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+    case.acknowledge(ticket, ID);
+    assert_eq!(case.flow.stage(), Stage::Pending);
+    assert_eq!(case.flow.acknowledged().unwrap().expires_in, Duration::from_secs(300));
+    assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})), Acknowledgement::Unauthorized);
+    let body = push(case.now);
+    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.verdict(), Ok(()));
+}

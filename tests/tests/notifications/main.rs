@@ -1,0 +1,174 @@
+//! What a flow does with what arrives at the notification endpoint, rule by rule (CIBA 9, 10.2, 10.3, 12).
+#![allow(missing_docs)]
+
+mod early;
+mod ping;
+mod push;
+mod token;
+
+use std::{sync::Arc, time::Duration};
+
+use ciba_core::{
+    Acknowledgement, AuthRequest, BadNotification, Because, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode,
+    Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output, Policy,
+    ProviderMetadata, Request, Response, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted, Url,
+    jose::{JwsAlgorithm, KeySet},
+};
+use ciba_tests::cheap::{self, Cheap};
+use serde_json::{Value, json};
+
+const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+const ISSUER: &str = "https://op.example";
+const ID: &str = "id-of-this-request-0123456789";
+const OTHER_ID: &str = "id-of-another-request-01234567";
+
+fn config(mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
+    let url = |path: &str| Url::parse(&format!("{ISSUER}{path}")).unwrap();
+    let mut provider = ProviderMetadata::by_hand(Issuer::parse(ISSUER).unwrap());
+    provider.backchannel_authentication_endpoint = Some(url("/ciba"));
+    provider.token_endpoint = Some(url("/token"));
+    provider.jwks_uri = Some(url("/jwks"));
+    let mut builder = ClientConfig::builder(provider, ClientId::new("client-1").unwrap())
+        .client_auth(ClientAuth::ClientSecretPost { secret: "a secret of the client".into() })
+        .delivery(mode)
+        .id_token_algorithm(JwsAlgorithm::EdDsa)
+        .verifier(Arc::new(Cheap))
+        .policy(policy);
+    if mode != DeliveryMode::Poll {
+        builder = builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
+    }
+    builder.build().unwrap()
+}
+
+/// One flow, its clock, and the token it handed out.
+struct Case {
+    flow: Flow,
+    now: Timestamp,
+    seed: u8,
+    token: String,
+}
+
+impl Case {
+    fn with(mode: DeliveryMode, policy: Policy, request: AuthRequest) -> Self {
+        let flow = Flow::start(config(mode, policy), request, Entropy::from_bytes([1; 32]), START).unwrap();
+        Self { flow, now: START, seed: 1, token: String::new() }
+    }
+
+    fn new(mode: DeliveryMode) -> Self {
+        Self::with(mode, Policy::default(), AuthRequest::new(Hint::Login("somebody".into())))
+    }
+
+    /// The authentication request is out.
+    fn asked(mode: DeliveryMode) -> (Self, TransmitTicket) {
+        let mut case = Self::new(mode);
+        let (request, ticket) = case.next_request().expect("the authentication request");
+        case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
+        (case, ticket)
+    }
+
+    /// The acknowledgement is there: five minutes, an interval of five seconds.
+    fn acknowledged(mode: DeliveryMode) -> Self {
+        let (mut case, ticket) = Self::asked(mode);
+        case.acknowledge(ticket, ID);
+        case
+    }
+
+    fn acknowledge(&mut self, ticket: TransmitTicket, id: &str) {
+        let body = json!({"auth_req_id": id, "expires_in": 300, "interval": 5}).to_string();
+        self.answer(ticket, 200, &body);
+    }
+
+    fn answer(&mut self, ticket: TransmitTicket, status: u16, body: &str) {
+        self.flow.handle(ticket.answered(Response::json(status, body)), self.now).unwrap();
+    }
+
+    fn poll(&mut self) -> Output {
+        self.seed = self.seed.wrapping_add(1);
+        self.flow.poll(self.now, Entropy::from_bytes([self.seed; 32]))
+    }
+
+    /// The next request, waits waited for; `None` when the flow ends without one.
+    fn next_request(&mut self) -> Option<(Request, TransmitTicket)> {
+        loop {
+            match self.poll() {
+                Output::Transmit(transmit) => return Some(transmit.into_parts()),
+                Output::Wait(wait) => self.now = wait.until(),
+                Output::KeySet(request) => {
+                    let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
+                    let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap).unwrap();
+                    self.flow.handle(request.found(keys), self.now).unwrap();
+                }
+                Output::Key(_) | Output::Done => return None,
+            }
+        }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now.saturating_add(by);
+    }
+
+    fn call(&self, token: &str, media_type: &str, body: &str) -> Notification {
+        let authorization = format!("Bearer {token}");
+        let headers: Headers =
+            [("Authorization", authorization.as_str()), ("Content-Type", media_type)].into_iter().collect();
+        Notification::receive("POST", &headers, Body::from(body)).unwrap()
+    }
+
+    fn notify(&mut self, body: &Value) -> Acknowledgement {
+        let call = self.call(&self.token, "application/json", &body.to_string());
+        self.flow.notify(&call, self.now)
+    }
+
+    fn ping(&mut self) -> Acknowledgement {
+        self.notify(&json!({"auth_req_id": ID}))
+    }
+
+    fn verdict(mut self) -> Result<(), Failure> {
+        assert!(self.next_request().is_none(), "no further request");
+        self.flow.finish().map(|_| ())
+    }
+}
+
+fn parameter(request: &Request, name: &str) -> Option<String> {
+    let body = std::str::from_utf8(request.body.expose()).unwrap();
+    let pair = body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")))?;
+    Some(pair.to_owned())
+}
+
+fn id_token(at: Timestamp, more: &Value) -> String {
+    let mut claims = json!({
+        "iss": ISSUER, "sub": "person", "aud": "client-1", "iat": at.unix_secs(), "exp": at.unix_secs() + 300,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        match value {
+            Value::Null => claims.as_object_mut().unwrap().remove(name),
+            value => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+        };
+    }
+    cheap::jws(&json!({"alg": "EdDSA", "kid": "k"}), &claims, &cheap::key(1))
+}
+
+const AUTH_REQ_ID_CLAIM: &str = "urn:openid:params:jwt:claim:auth_req_id";
+const RT_HASH_CLAIM: &str = "urn:openid:params:jwt:claim:rt_hash";
+
+/// A push in which everything is bound, with changes of the ID Token's claims.
+fn push_with(at: Timestamp, claims: &Value) -> Value {
+    let mut bound = json!({
+        AUTH_REQ_ID_CLAIM: ID, "at_hash": cheap::half_hash("access"), RT_HASH_CLAIM: cheap::half_hash("refresh"),
+    });
+    bound.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    json!({
+        "auth_req_id": ID, "access_token": "access", "token_type": "Bearer", "refresh_token": "refresh",
+        "expires_in": 3600, "id_token": id_token(at, &bound), "unknown": {"kept": true},
+    })
+}
+
+fn push(at: Timestamp) -> Value {
+    push_with(at, &json!({}))
+}
+
+const PENDING: &str = r#"{"error":"authorization_pending"}"#;
+
+fn tokens(at: Timestamp) -> String {
+    json!({"access_token": "access", "token_type": "Bearer", "id_token": id_token(at, &json!({}))}).to_string()
+}

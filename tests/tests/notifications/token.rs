@@ -1,0 +1,296 @@
+//! Whose notification it is, and what is answered to those that are nobody's.
+
+use super::*;
+
+/// REQ-AREQ-12
+/// REQ-AREQ-14
+/// REQ-AREQ-15
+/// REQ-AREQ-17
+/// REQ-FAPI-28
+/// OPM-REQ-09
+#[test]
+fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_bits() {
+    let (case, _) = Case::asked(DeliveryMode::Ping);
+    assert!((22 + 43..=1024).contains(&case.token.len()));
+    assert!(case.token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    let other = |seed| {
+        let request = AuthRequest::new(Hint::Login("somebody".into()));
+        let config = config(DeliveryMode::Push, Policy::default());
+        let mut flow = Flow::start(config, request, Entropy::from_bytes([seed; 32]), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
+        (parameter(&transmit.into_parts().0, "client_notification_token").unwrap(), flow.notification_key().unwrap())
+    };
+    let ((token, key), (same_token, same_key), (another, another_key)) = (other(1), other(1), other(2));
+    assert_eq!((&token, key), (&same_token, same_key), "from the entropy of the start alone");
+    assert_ne!(token, another);
+    assert_ne!(key, another_key);
+}
+
+/// REQ-AREQ-16
+#[test]
+fn ten_thousand_tokens_are_ten_thousand_different_ones() {
+    let config = config(DeliveryMode::Ping, Policy::default());
+    let mut seen = std::collections::HashSet::new();
+    for number in 0..10_000_u32 {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        let request = AuthRequest::new(Hint::Login("somebody".into()));
+        let mut flow = Flow::start(Arc::clone(&config), request, Entropy::from_bytes(bytes), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
+        let token = parameter(&transmit.into_parts().0, "client_notification_token").unwrap();
+        assert!(seen.insert(token[22..].to_owned()), "the secret part alone");
+    }
+}
+
+/// REQ-AREQ-18
+#[test]
+fn the_token_is_in_the_snapshot_before_the_request_leaves() {
+    let mut case = Case::new(DeliveryMode::Push);
+    let saved = case.flow.snapshot();
+    let (request, ticket) = case.next_request().unwrap();
+    drop(ticket);
+    let mut again = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), START).unwrap();
+    assert_eq!(again.notification_key(), case.flow.notification_key());
+    let Output::Transmit(transmit) = again.poll(START, Entropy::from_bytes([77; 32])) else { panic!() };
+    let token = |request: &Request| parameter(request, "client_notification_token");
+    assert_eq!(token(&transmit.into_parts().0), token(&request), "no new one, or the first would be lost");
+}
+
+/// REQ-AERR-19
+#[test]
+fn after_a_refusal_nothing_answers_to_the_token_any_more() {
+    let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
+    case.answer(ticket, 400, r#"{"error":"unknown_user_id"}"#);
+    assert!(case.flow.spent_key().is_none());
+    assert_eq!(case.ping(), Acknowledgement::Unauthorized);
+    assert!(matches!(case.verdict(), Err(Failure::Refused(_))));
+}
+
+/// REQ-PING-06
+/// REQ-FAPI-29
+/// REQ-SEC-17
+#[test]
+fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
+    let acknowledgements = [
+        Acknowledgement::Accepted,
+        Acknowledgement::Known,
+        Acknowledgement::Unauthorized,
+        Acknowledgement::UnsupportedMediaType,
+        Acknowledgement::TooLarge,
+        Acknowledgement::Malformed,
+        Acknowledgement::Unsaved,
+    ]
+    .map(Acknowledgement::reply);
+    let refusals = [BadNotification::Method, BadNotification::Authorization, BadNotification::TooLarge]
+        .map(BadNotification::reply);
+    for reply in acknowledgements.iter().chain(&refusals) {
+        assert!(matches!(reply.status, 204 | 400 | 401 | 405 | 413 | 415 | 503), "{reply:?}");
+        assert!(reply.header.is_none_or(|(name, _)| matches!(name, "www-authenticate" | "allow")), "{reply:?}");
+    }
+}
+
+/// REQ-META-05
+/// REQ-PING-19
+/// REQ-AREQ-13
+#[test]
+fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
+    let mut case = Case::new(DeliveryMode::Poll);
+    let (request, ticket) = case.next_request().unwrap();
+    assert_eq!(parameter(&request, "client_notification_token"), None);
+    assert_eq!(case.flow.notification_key(), None);
+    case.acknowledge(ticket, ID);
+    let revision = case.flow.revision();
+    case.token = "any".into();
+    assert_eq!(case.ping(), Acknowledgement::Unauthorized);
+    assert_eq!((case.flow.stage(), case.flow.revision()), (Stage::Pending, revision));
+}
+
+/// REQ-PING-02
+/// REQ-PING-03
+/// REQ-PING-13
+/// REQ-PUSH-01
+/// REQ-PUSH-05
+/// OPM-PNG-02
+/// OPM-PNG-04
+/// OPM-PNG-15
+/// OPM-PSH-05
+#[test]
+fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let mut case = Case::acknowledged(mode);
+        let good = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+        let mut wrong = good.clone();
+        wrong["auth_req_id"] = OTHER_ID.into();
+        let token = case.token.clone();
+        let swapped: String =
+            token.chars().map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c }).collect();
+        let last = if token.ends_with('A') { "B" } else { "A" };
+        let changed = format!("{}{last}", &token[..token.len() - 1]);
+        let before = (case.flow.revision(), case.flow.stage());
+        for (token, body) in [
+            (format!("{token}x"), &good),
+            (token[..token.len() - 1].to_owned(), &good),
+            (token[..22].to_owned(), &good),
+            (swapped, &good),
+            (changed, &good),
+            ("foreign".into(), &good),
+            (token, &wrong),
+        ] {
+            let call = case.call(&token, "application/json", &body.to_string());
+            let answer = case.flow.notify(&call, case.now);
+            assert_eq!(answer, Acknowledgement::Unauthorized, "{mode:?} {token}");
+            assert_eq!(answer.reply(), BadNotification::Authorization.reply(), "not to be told apart");
+        }
+        assert_eq!((case.flow.revision(), case.flow.stage()), before);
+    }
+}
+
+/// REQ-PING-12
+/// REQ-PUSH-02
+/// REQ-PUSH-03
+/// REQ-PUSH-04
+/// OPM-PNG-09
+#[test]
+fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
+    let deep = "[".repeat(1000);
+    let ping = [
+        "",
+        "x",
+        "[]",
+        "null",
+        "{}",
+        r#"{"auth_req_id":""}"#,
+        r#"{"auth_req_id":7}"#,
+        r#"{"auth_req_id":null}"#,
+        r#"{"auth_req_id":"a","auth_req_id":"b"}"#,
+        r#"{"auth_req_id":"a"} x"#,
+        &deep,
+    ];
+    let mut pushes: Vec<Value> = Vec::new();
+    for member in ["access_token", "token_type", "id_token", "auth_req_id"] {
+        for value in [Value::Null, json!(""), json!(5)] {
+            let mut body = push(START);
+            body[member] = value;
+            pushes.push(body);
+        }
+    }
+    let mut both = push(START);
+    both["error"] = "access_denied".into();
+    pushes.push(both);
+    pushes.push(json!({"error": "access_denied"}));
+    pushes.push(json!({"error": "", "auth_req_id": ID}));
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let mut case = Case::acknowledged(mode);
+        let revision = case.flow.revision();
+        let refused = |case: &mut Case, body: &str| {
+            let call = case.call(&case.token, "application/json", body);
+            assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::Malformed, "{mode:?} {body}");
+        };
+        ping.iter().for_each(|body| refused(&mut case, body));
+        if mode == DeliveryMode::Push {
+            pushes.iter().for_each(|body| refused(&mut case, &body.to_string()));
+        }
+        let call = case.call(&case.token, "text/plain", &json!({"auth_req_id": ID}).to_string());
+        assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::UnsupportedMediaType);
+        assert_eq!((case.flow.revision(), case.flow.stage()), (revision, Stage::Pending));
+    }
+}
+
+/// REQ-PING-09
+/// OPM-PNG-14
+#[test]
+fn a_ping_says_nothing_about_success() {
+    let mut case = Case::acknowledged(DeliveryMode::Ping);
+    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    let (_, ticket) = case.next_request().unwrap();
+    case.answer(ticket, 400, r#"{"error":"access_denied"}"#);
+    assert!(matches!(case.verdict(), Err(Failure::Denied(_))));
+}
+
+/// REQ-PING-10
+#[test]
+fn a_ping_after_the_deadline_is_answered_204_and_nothing_is_asked() {
+    let mut case = Case::acknowledged(DeliveryMode::Ping);
+    case.advance(Duration::from_secs(300));
+    assert_eq!(case.ping().reply().status, 204);
+    assert!(matches!(case.verdict(), Err(Failure::Expired(None))));
+}
+
+/// REQ-PING-10
+/// REQ-PING-15
+/// REQ-PUSH-18
+/// REQ-PUSH-26
+/// OPM-PNG-05
+#[test]
+fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_then() {
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let mut case = Case::acknowledged(mode);
+        let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+        if mode == DeliveryMode::Ping {
+            let (_, ticket) = case.next_request().unwrap();
+            let body = tokens(case.now);
+            case.answer(ticket, 200, &body);
+        }
+        assert!(case.next_request().is_none());
+        assert_eq!(case.flow.stage(), Stage::Settled);
+        let spent = case.flow.spent_key().expect("the flow is over");
+        assert_eq!(spent.key(), case.flow.notification_key());
+        assert_eq!(spent.until(), START.saturating_add(Duration::from_secs(360)));
+        let mut other = body.clone();
+        other["access_token"] = "another".into();
+        for body in [&body, &other] {
+            assert_eq!(case.notify(body), Acknowledgement::Known, "{mode:?}");
+            let call = case.call(&case.token, "application/json", &body.to_string());
+            assert_eq!(spent.notify(&call, spent.until()), Acknowledgement::Known);
+            let late = spent.until().saturating_add(Duration::from_millis(1));
+            assert_eq!(spent.notify(&call, late), Acknowledgement::Unauthorized);
+        }
+        let call = case.call(&format!("{}x", case.token), "application/json", &body.to_string());
+        assert_eq!(spent.notify(&call, case.now), Acknowledgement::Unauthorized);
+        let call = case.call(&case.token, "application/json", &json!({"auth_req_id": OTHER_ID}).to_string());
+        assert_eq!(spent.notify(&call, case.now), Acknowledgement::Unauthorized);
+        assert_eq!(case.flow.finish().unwrap().access_token().expose(), "access", "as first delivered");
+    }
+}
+
+/// Ruling 10: the one waiver, which has no part in `at_hash`.
+///
+/// REQ-PUSH-08
+/// REQ-PUSH-09
+/// REQ-PUSH-10
+#[test]
+fn a_provider_may_be_allowed_to_leave_two_bindings_out_but_not_to_get_them_wrong() {
+    let mut policy = Policy::default();
+    policy.dangerously_allow_missing_push_bindings = true;
+    for (claims, verdict) in [
+        (json!({AUTH_REQ_ID_CLAIM: null, RT_HASH_CLAIM: null}), Ok(())),
+        (json!({AUTH_REQ_ID_CLAIM: OTHER_ID}), Err(Untrusted::AuthReqId)),
+        (json!({RT_HASH_CLAIM: cheap::half_hash("other")}), Err(Untrusted::RefreshTokenHash)),
+        (json!({"at_hash": null}), Err(Untrusted::AccessTokenHash)),
+    ] {
+        let request = AuthRequest::new(Hint::Login("somebody".into()));
+        let mut case = Case::with(DeliveryMode::Push, policy.clone(), request);
+        let (request, ticket) = case.next_request().unwrap();
+        case.token = parameter(&request, "client_notification_token").unwrap();
+        case.acknowledge(ticket, ID);
+        let body = push_with(case.now, &claims);
+        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+        assert_eq!(case.verdict(), verdict.map_err(Failure::Untrusted), "{claims}");
+    }
+}
+
+#[test]
+fn nothing_of_a_notification_or_its_key_shows_in_debug() {
+    let mut case = Case::acknowledged(DeliveryMode::Push);
+    let body = push(case.now);
+    let call = case.call(&case.token, "application/json", &body.to_string());
+    let key = call.key().unwrap();
+    assert_eq!(case.flow.notification_key(), Some(key));
+    let _ = case.flow.notify(&call, case.now);
+    assert!(case.next_request().is_none());
+    let shown = format!("{call:?} {key:?} {:?} {:?}", case.flow, case.flow.spent_key());
+    for secret in [case.token.as_str(), &case.token[..22], ID, "access", "refresh"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
