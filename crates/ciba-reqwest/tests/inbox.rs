@@ -221,6 +221,7 @@ async fn every_call_is_answered_by_the_table_and_without_a_body() {
 }
 
 /// REQ-PING-08
+/// REQ-POLL-25
 /// REQ-PING-09
 /// OPM-PNG-01
 /// OPM-PNG-14

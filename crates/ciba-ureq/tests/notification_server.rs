@@ -57,6 +57,7 @@ fn bearer(token: &str) -> String {
 /// REQ-PING-06
 /// REQ-PING-22
 /// REQ-FAPI-29
+/// REQ-SEC-17
 /// OPM-PNG-12
 #[test]
 fn the_endpoint_answers_by_the_table_and_never_redirects() {

@@ -102,11 +102,16 @@ fn anything(server: &TlsServer) -> Request {
 
 /// REQ-AUTH-24
 /// OPM-TLS-02
+/// OPM-REQ-12
 #[test]
 fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities_or_not() {
     for asks in [Asks::Demanding, Asks::Politely] {
         for versions in [&[&TLS12][..], &[&TLS13]] {
             let server = TlsServer::asking(asks, Certificate::Good, versions);
+            let (request, _ticket) = certified(&server).into_parts();
+            let form = String::from_utf8_lossy(request.body.expose()).into_owned();
+            assert!(form.split('&').any(|parameter| parameter == "client_id=client"), "{form}");
+            assert!(!form.contains("client_assertion") && !form.contains("client_secret"), "{form}");
             let one = &server.clients[0];
             let der = ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
             let roots = with_ca(server.ca.as_bytes()).unwrap();
