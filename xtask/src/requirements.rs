@@ -19,9 +19,10 @@ pub(crate) const REQUIREMENTS: Gate = Gate { name: "requirements", run: |sh| pri
 const STRICT: bool = true;
 
 /// Sections owed in full: every MUST, and every row of what a misbehaving provider may do.
-const OWED: [&str; 19] = [
-    "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-SIGN", "REQ-FAPI", "REQ-ACK", "REQ-AERR", "REQ-POLL",
-    "REQ-TOK", "REQ-IDT", "REQ-JWKS", "REQ-SEC", "OPM-DSC", "OPM-ACK", "OPM-POL", "OPM-IDT", "OPM-REQ", "OPM-TLS",
+const OWED: [&str; 23] = [
+    "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-SIGN", "REQ-PING", "REQ-PUSH", "REQ-FAPI", "REQ-ACK",
+    "REQ-AERR", "REQ-POLL", "REQ-TOK", "REQ-IDT", "REQ-JWKS", "REQ-SEC", "OPM-DSC", "OPM-ACK", "OPM-POL", "OPM-IDT",
+    "OPM-PNG", "OPM-PSH", "OPM-REQ", "OPM-TLS",
 ];
 
 /// A reason shorter than this is none.

@@ -9,9 +9,10 @@ mod token;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, AuthRequest, BadNotification, Because, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode,
-    Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output, Policy,
-    ProviderMetadata, Request, Response, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted, Url,
+    Acknowledgement, AuthRequest, BadNotification, Because, Body, ClientAuth, ClientConfig, ClientConfigBuilder,
+    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output,
+    Policy, ProviderMetadata, Request, Response, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted, Url,
+    crypto::RustCrypto,
     jose::{JwsAlgorithm, KeySet},
 };
 use ciba_tests::cheap::{self, Cheap};
@@ -23,6 +24,10 @@ const ID: &str = "id-of-this-request-0123456789";
 const OTHER_ID: &str = "id-of-another-request-01234567";
 
 fn config(mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
+    builder(mode, policy).build().unwrap()
+}
+
+fn builder(mode: DeliveryMode, policy: Policy) -> ClientConfigBuilder {
     let url = |path: &str| Url::parse(&format!("{ISSUER}{path}")).unwrap();
     let mut provider = ProviderMetadata::by_hand(Issuer::parse(ISSUER).unwrap());
     provider.backchannel_authentication_endpoint = Some(url("/ciba"));
@@ -37,7 +42,7 @@ fn config(mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
     if mode != DeliveryMode::Poll {
         builder = builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
     }
-    builder.build().unwrap()
+    builder
 }
 
 /// One flow, its clock, and the token it handed out.
@@ -50,7 +55,11 @@ struct Case {
 
 impl Case {
     fn with(mode: DeliveryMode, policy: Policy, request: AuthRequest) -> Self {
-        let flow = Flow::start(config(mode, policy), request, Entropy::from_bytes([1; 32]), START).unwrap();
+        Self::of(config(mode, policy), request)
+    }
+
+    fn of(config: Arc<ClientConfig>, request: AuthRequest) -> Self {
+        let flow = Flow::start(config, request, Entropy::from_bytes([1; 32]), START).unwrap();
         Self { flow, now: START, seed: 1, token: String::new() }
     }
 

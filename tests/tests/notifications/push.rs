@@ -132,3 +132,84 @@ fn a_push_client_does_not_take_a_ping_for_a_result() {
     assert_eq!(case.ping(), Acknowledgement::Malformed);
     assert_eq!(case.flow.stage(), Stage::Pending);
 }
+
+/// Tokens of the catalogue (appendix B.7), signed with published keys.
+const ES256: &str = concat!(
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6InRocndxbnVlciJ9.eyJpc3MiOiJodHRwczovL29wLmV4YW1wbGUiLCJzdWIiOiIyNDgyODk3NjEwMDEiL",
+    "CJhdWQiOiJjbGllbnQtMSIsImlhdCI6MTg5MzQ1NjAwMCwiZXhwIjoxODkzNDU2MzAwLCJhdF9oYXNoIjoiV3Qwa1ZGWE1hY3F2bkhleVUwMDA",
+    "xdyIsInVybjpvcGVuaWQ6cGFyYW1zOmp3dDpjbGFpbTpydF9oYXNoIjoic0hhaEN1U3BYQ1JnNW1rRER2dnI0dyIsInVybjpvcGVuaWQ6cGFyY",
+    "W1zOmp3dDpjbGFpbTphdXRoX3JlcV9pZCI6IjFjMjY2MTE0LWExYmUtNDI1Mi04YWQxLTA0OTg2YzViOWFjMSJ9.cR0LAG4-",
+    "1jBbh0l6tFixy2AMsmgGPWMetIsO_Ha9EIKTunjAeIZSxO2oBbq_Eo4djj7Bc60Eo7ItDgENsNrlQg",
+);
+const EDDSA: &str = concat!(
+    "eyJhbGciOiJFZERTQSIsImtpZCI6ImVkLTEifQ.eyJpc3MiOiJodHRwczovL29wLmV4YW1wbGUiLCJzdWIiOiIyNDgyODk3NjEwMDEiLCJhdWQ",
+    "iOiJjbGllbnQtMSIsImlhdCI6MTg5MzQ1NjAwMCwiZXhwIjoxODkzNDU2MzAwLCJhdF9oYXNoIjoiNEt6OFhEYUduNDV0UDE5bWFQVUZINzRnY",
+    "zBtM0xhMzlVUy0wTnVzSHh3NCIsInVybjpvcGVuaWQ6cGFyYW1zOmp3dDpjbGFpbTpydF9oYXNoIjoiSGJGQ2w3bXRuX3YxT0NsZ2IwTEdpdUJ",
+    "NTER3TEduaU5ORlRZNDMzdktpbyIsInVybjpvcGVuaWQ6cGFyYW1zOmp3dDpjbGFpbTphdXRoX3JlcV9pZCI6IjFjMjY2MTE0LWExYmUtNDI1M",
+    "i04YWQxLTA0OTg2YzViOWFjMSJ9.FtZvEbwzaPhOE5PcmbYnnNMUMWMpr3oVQDtvTlzz9X2IY8yHWQHBZuPOm_qgdki1KGiaV5G-",
+    "neKO54g0bPoXDQ",
+);
+
+/// The same with real keys: the hash follows the algorithm, and on Ed25519 it is SHA-512.
+///
+/// REQ-PUSH-12
+/// REQ-PUSH-13
+#[test]
+fn the_hash_of_a_binding_follows_the_signature_of_the_id_token() {
+    const ID: &str = "1c266114-a1be-4252-8ad1-04986c5b9ac1";
+    const ACCESS: &str = "G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN";
+    const REFRESH: &str = "4bwc0ESC_IAhflf-ACC_vjD_ltc11ne-8gFPfA2Kx16";
+    let ec = json!({
+        "kty": "EC", "crv": "P-256", "kid": "thrwqnuer", "x": "YPczq3aBrd8PjtFsXX_HPZNwnzp89vAGjgQXm4cOgdQ",
+        "y": "eqE4OZu0V07qXi9ojhQAeqKndWp0QwUfB3aNp4dYYPQ",
+    });
+    let okp = json!({
+        "kty": "OKP", "crv": "Ed25519", "kid": "ed-1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    });
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    for (token, algorithm, jwk) in [(ES256, JwsAlgorithm::Es256, ec), (EDDSA, JwsAlgorithm::EdDsa, okp)] {
+        for (access, refresh, seconds, verdict) in [
+            (ACCESS, Some(REFRESH), 10, Ok(())),
+            (&ACCESS[1..], Some(REFRESH), 10, Err(Untrusted::AccessTokenHash)),
+            (ACCESS, Some(&REFRESH[1..]), 10, Err(Untrusted::RefreshTokenHash)),
+            (ACCESS, None, 10, Err(Untrusted::RefreshTokenHash)),
+            (ACCESS, Some(REFRESH), 400, Err(Untrusted::Expiry)),
+        ] {
+            let config = builder(DeliveryMode::Push, Policy::default())
+                .verifier(Arc::new(RustCrypto))
+                .id_token_algorithm(algorithm)
+                .build()
+                .unwrap();
+            let request = AuthRequest::new(Hint::Login("somebody".into()));
+            let mut case = Case::of(config, request);
+            let (request, ticket) = case.next_request().unwrap();
+            case.token = parameter(&request, "client_notification_token").unwrap();
+            let body = json!({"auth_req_id": ID, "expires_in": 600}).to_string();
+            case.answer(ticket, 200, &body);
+            case.advance(Duration::from_secs(seconds));
+            let body = json!({
+                "auth_req_id": ID, "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
+                "id_token": token,
+            });
+            assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            let Output::KeySet(question) = case.poll() else { panic!("the signature is checked") };
+            let keys = json!({"keys": [jwk]}).to_string();
+            let keys = KeySet::pinned(&issuer, keys.as_bytes(), &RustCrypto).unwrap();
+            case.flow.handle(question.found(keys), case.now).unwrap();
+            assert_eq!(case.verdict(), verdict.map_err(Failure::Untrusted), "{algorithm:?}");
+        }
+    }
+}
+
+/// REQ-PUSH-07
+#[test]
+fn an_unsigned_id_token_is_refused_in_a_push_before_any_key_is_looked_for() {
+    let mut case = Case::acknowledged(DeliveryMode::Push);
+    let mut body = push(case.now);
+    let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
+    body["id_token"] = format!("eyJhbGciOiJub25lIn0.{claims}.").into();
+    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.flow.stage(), Stage::Settled);
+    let failure = case.verdict().unwrap_err();
+    assert!(matches!(failure, Failure::Untrusted(Untrusted::Algorithm | Untrusted::TokenForm)), "{failure:?}");
+}

@@ -166,6 +166,9 @@ mod tests {
     use super::*;
 
     /// REQ-PING-04
+    /// OPM-PNG-03
+    /// OPM-PNG-10
+    /// OPM-PNG-11
     #[test]
     fn exactly_one_bearer_token_in_any_case_is_needed() {
         let one = |value: &str| [("Authorization", value)].into_iter().collect::<Headers>();
@@ -173,7 +176,7 @@ mod tests {
         for good in ["Bearer abc", "bearer abc==", "BEARER   a-._~+/9"] {
             assert_eq!(receive(&one(good)), Ok(()), "{good}");
         }
-        for bad in ["Basic abc", "Bearer", "Bearer ", "Bearer ==", "Bearer a b", "Bearer a,b", "abc"] {
+        for bad in ["Basic abc", "Bearer", "Bearer ", "Bearer  ", "Bearer ==", "Bearer a b", "Bearer a,b", "abc"] {
             assert_eq!(receive(&one(bad)), Err(BadNotification::Authorization), "{bad}");
         }
         assert_eq!(receive(&Headers::new()), Err(BadNotification::Authorization));
