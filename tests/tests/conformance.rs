@@ -10,7 +10,7 @@ use ciba_core::{
     Entropy,
     crypto::{
         AwsLcRs, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, RustCrypto, SigningKey,
-        VerificationKey,
+        VerificationKey, Verifier as _,
     },
     jose::{Curve, JwsAlgorithm},
 };
@@ -305,6 +305,34 @@ fn ed25519_keys_have_32_octets_and_are_no_point_of_small_order() {
             assert_eq!(key.err(), Some(KeyRejected::Malformed), "{x:?} with {importer:?}");
         }
     }
+}
+
+fn is_taken(importer: &dyn KeyImporter, x: &[u8; 32]) -> bool {
+    let key = importer.import(PublicKey::Ed25519 { x }, JwsAlgorithm::EdDsa);
+    key.map(drop).map_err(|error| assert_eq!(error, KeyRejected::Malformed, "{x:?} with {importer:?}")).is_ok()
+}
+
+/// REQ-JWKS-14
+#[test]
+fn ed25519_keys_are_points_of_the_curve_in_their_one_encoding() {
+    let mut taken = 0;
+    for first in 0..=255_u8 {
+        // RFC 8032 5.1.3: y is smaller than p = 2^255 - 19. From 0xed on, these are p, p + 1, … p + 18.
+        let mut large = [0xff; 32];
+        (large[0], large[31]) = (first, 0x7f);
+        let mut any: [u8; 32] = RustCrypto.digest(Hash::Sha256, &[first]).as_bytes().try_into().expect("32 octets");
+        for _ in 0..2 {
+            for x in [&large, &any] {
+                let [one, other] = BACKENDS.map(|importer| is_taken(importer, x));
+                assert_eq!(one, other, "{x:?}");
+                assert!(!one || x != &large || first < 0xed, "{x:?} is not canonical");
+            }
+            taken += u32::from(is_taken(&AwsLcRs, &any));
+            large[31] ^= 0x80;
+            any[31] ^= 0x80;
+        }
+    }
+    assert!((150..350).contains(&taken), "about every second y is that of a point: {taken} of 512");
 }
 
 #[test]

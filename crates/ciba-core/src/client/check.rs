@@ -7,6 +7,7 @@ use super::{AssertionRules, ClientConfigBuilder, ConfigError, IdTokenRules};
 use crate::{
     ask::Endpoint,
     client_auth::{Audience, BasicEncoding, ClientAuth},
+    crypto::Hash,
     jose::JwsAlgorithm,
     request_object::RequestObjectOptions,
     secret::ClientSecret,
@@ -49,6 +50,7 @@ impl ClientConfigBuilder {
     pub(super) fn check(&self, findings: &mut Vec<ConfigError>) {
         self.check_metadata(findings);
         self.check_delivery(findings);
+        self.check_verifier(findings);
         self.check_auth(findings);
         self.check_certificate(findings);
         self.check_assertion(findings);
@@ -115,6 +117,18 @@ impl ClientConfigBuilder {
         }
         if relies_on_document && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
             findings.push(ConfigError::Missing { member: MODES });
+        }
+    }
+
+    /// Everything unguessable is made with the backend's HMAC, and ids of keys with its digest: one that gives them another
+    /// length is not what it says.
+    fn check_verifier(&self, findings: &mut Vec<ConfigError>) {
+        let hash = Hash::Sha256;
+        if let Some(verifier) = &self.verifier
+            && !(verifier.hmac(hash, &[], &[]).is_of(hash) && verifier.digest(hash, &[]).is_of(hash))
+        {
+            let reason = "its SHA-256 or its HMAC does not have 32 octets";
+            findings.push(ConfigError::Invalid { member: "verifier", reason });
         }
     }
 
@@ -299,12 +313,7 @@ impl ClientConfigBuilder {
 
 /// The key of a MAC is at least as long as its output (REQ-AUTH-22, RFC 7518 3.2).
 fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut Vec<ConfigError>) {
-    let least = match algorithm {
-        JwsAlgorithm::Hs384 => 48,
-        JwsAlgorithm::Hs512 => 64,
-        _ => 32,
-    };
-    if secret.expose().len() < least {
+    if secret.expose().len() < algorithm.hash().length() {
         let reason = "it is shorter than the output of the MAC: 32, 48 or 64 octets for HS256, HS384, HS512";
         findings.push(ConfigError::Invalid { member: "client_secret", reason });
     }

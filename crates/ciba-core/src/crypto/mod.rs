@@ -189,6 +189,18 @@ pub enum Hash {
     Sha512,
 }
 
+impl Hash {
+    /// The length of its output, and of HMAC with it, in octets: 32, 48 or 64.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
 /// The output of a hash function or of HMAC.
 #[derive(Clone, Copy)]
 pub struct Digest {
@@ -197,7 +209,8 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Takes a digest of 32, 48 or 64 bytes; anything longer is cut.
+    /// Takes a digest of 32, 48 or 64 bytes; anything longer is cut. One that has not the length of its hash is never taken
+    /// for a proof.
     #[must_use]
     pub fn new(value: &[u8]) -> Self {
         let mut bytes = [0; 64];
@@ -213,6 +226,12 @@ impl Digest {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether it is as long as a digest of this hash has to be. One that is shorter proves nothing: an empty one is equal to
+    /// every other empty one.
+    pub(crate) const fn is_of(&self, hash: Hash) -> bool {
+        self.length == hash.length()
     }
 
     /// The left half, as `at_hash` and `rt_hash` use it (OIDC Core 3.1.3.6, CIBA 10.3.1).

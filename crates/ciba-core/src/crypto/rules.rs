@@ -42,21 +42,18 @@ pub(super) fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
     OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
 }
 
-/// Every encoding of an Ed25519 point whose order divides the cofactor, the sign bit of the last octet cleared. Under such
-/// a key one signature fits many messages.
-const SMALL_ORDER: [[u8; 32]; 7] = {
-    const fn filled(first: u8, middle: u8, last: u8) -> [u8; 32] {
-        let mut point = [middle; 32];
-        point[0] = first;
-        point[31] = last;
-        point
-    }
+/// The encodings of the Ed25519 points whose order divides the cofactor, the sign bit of the last octet cleared. Under such a
+/// key one signature fits many messages.
+const SMALL_ORDER: [[u8; 32]; 5] = {
+    let zero = [0; 32];
+    let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
+    one[0] = 1;
+    minus_one[0] = 0xec;
+    minus_one[31] = 0x7f;
     [
-        filled(0x00, 0x00, 0x00),
-        filled(0x01, 0x00, 0x00),
-        filled(0xec, 0xff, 0x7f),
-        filled(0xed, 0xff, 0x7f),
-        filled(0xee, 0xff, 0x7f),
+        zero,
+        one,
+        minus_one,
         [
             0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
             0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
@@ -68,11 +65,130 @@ const SMALL_ORDER: [[u8; 32]; 7] = {
     ]
 };
 
-/// Whether 32 octets are an Ed25519 public key that may be used (REQ-JWKS-14).
+/// Whether 32 octets are an Ed25519 public key that may be used (REQ-JWKS-14): a point of the curve in its one encoding
+/// (RFC 8032 5.1.3), and not of small order.
 pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     let x: &[u8; 32] = x.try_into().map_err(|_| KeyRejected::Malformed)?;
-    let mut unsigned = *x;
-    let [.., last] = &mut unsigned;
+    let mut y = *x;
+    let [first, middle @ .., last] = &mut y;
     *last &= 0x7f;
-    if SMALL_ORDER.contains(&unsigned) { Err(KeyRejected::Malformed) } else { Ok(x) }
+    let is_canonical = *first < 0xed || *last != 0x7f || middle.iter().any(|octet| *octet != 0xff);
+    if is_canonical && !SMALL_ORDER.contains(&y) && edwards25519::has_point(&y) {
+        Ok(x)
+    } else {
+        Err(KeyRejected::Malformed)
+    }
+}
+
+/// As much arithmetic modulo p = 2^255 - 19 as it takes to tell whether a point is on the curve: aws-lc-rs finds that out
+/// only when it verifies, and then cannot be told from a bad signature. Everything here is public, so time may vary.
+mod edwards25519 {
+    /// A number below 2^256, the least significant word first. One residue can have several.
+    type Number = [u64; 4];
+
+    const ZERO: Number = [0; 4];
+    const ONE: Number = [1, 0, 0, 0];
+    /// p - 1.
+    const MINUS_ONE: Number = [0xffff_ffff_ffff_ffec, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
+    /// The number d of the curve's equation -x^2 + y^2 = 1 + d x^2 y^2.
+    const D: Number = [0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73];
+    /// One, one and p, one and 2 p.
+    const ONES: [Number; 3] = [
+        ONE,
+        [0xffff_ffff_ffff_ffee, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff],
+        [0xffff_ffff_ffff_ffdb, u64::MAX, u64::MAX, u64::MAX],
+    ];
+
+    /// Whether the curve has a point with this y that is not 1 or -1: x^2 = (y^2 - 1) / (d y^2 + 1) has to be a square, and
+    /// is one exactly when the product of the two is. By Euler, that is a square when its power to (p - 1) / 2 is 1.
+    pub(super) fn has_point(y: &[u8; 32]) -> bool {
+        let mut number = ZERO;
+        for (word, octets) in number.iter_mut().zip(y.chunks_exact(8)) {
+            *word = octets.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
+        }
+        let square = multiply_add(&number, &number, &ZERO);
+        let above = multiply_add(&square, &ONE, &MINUS_ONE);
+        let below = multiply_add(&square, &D, &ONE);
+        let product = multiply_add(&above, &below, &ZERO);
+        // (p - 1) / 2 = 2^254 - 10: 250 ones and 0110.
+        let mut power = ONE;
+        for bit in 0..254 {
+            power = multiply_add(&power, &power, &ZERO);
+            if bit < 250 || bit == 251 || bit == 252 {
+                power = multiply_add(&power, &product, &ZERO);
+            }
+        }
+        ONES.contains(&power)
+    }
+
+    /// a b + c.
+    fn multiply_add(a: &Number, b: &Number, c: &Number) -> Number {
+        let mut wide = [0; 8];
+        wide.iter_mut().zip(c).for_each(|(word, c)| *word = *c);
+        for (place, a) in a.iter().enumerate() {
+            let mut carry = 0;
+            for (word, b) in wide.iter_mut().skip(place).zip(b.iter().chain(&[0])) {
+                carry = put(word, u128::from(*a) * u128::from(*b) + carry);
+            }
+        }
+        // 2^256 is 38.
+        let (low, high) = wide.split_at(4);
+        let mut number = ZERO;
+        let mut carry = 0;
+        for ((word, low), high) in number.iter_mut().zip(low).zip(high) {
+            *word = *low;
+            carry = put(word, 38 * u128::from(*high) + carry);
+        }
+        while carry != 0 {
+            carry *= 38;
+            for word in &mut number {
+                carry = put(word, carry);
+            }
+        }
+        number
+    }
+
+    /// Adds to a word, and gives what does not fit.
+    fn put(word: &mut u64, more: u128) -> u128 {
+        let sum = u128::from(*word) + more;
+        *word = u64::try_from(sum & u128::from(u64::MAX)).unwrap_or_default();
+        sum >> 64
+    }
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn independent(x: &[u8; 32]) -> bool {
+        ed25519_dalek::VerifyingKey::from_bytes(x).is_ok_and(|key| !key.is_weak())
+    }
+
+    #[test]
+    fn small_order_is_all_that_is_refused_among_canonical_points_of_the_curve() {
+        for mut x in SMALL_ORDER {
+            for _ in 0..2 {
+                assert!(ed25519_point(&x).is_err());
+                assert!(!independent(&x));
+                x[31] ^= 0x80;
+            }
+        }
+        for last in [0, 0x55, 0x7f, 0x80, 0xff] {
+            for first in 0..=255 {
+                let mut x = [0; 32];
+                (x[0], x[31]) = (first, last);
+                assert_eq!(ed25519_point(&x).is_ok(), independent(&x), "{x:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// REQ-JWKS-14
+        #[test]
+        fn a_point_is_on_the_curve_as_an_independent_decoder_says(x: [u8; 32]) {
+            prop_assert_eq!(ed25519_point(&x).is_ok(), independent(&x));
+        }
+    }
 }

@@ -225,6 +225,7 @@ fn is_text(claim: &Scalar<'_>, text: Option<&str>) -> bool {
 /// is nothing it could be the hash of.
 fn is_half_hash(config: &ClientConfig, claim: &Scalar<'_>, token: Option<&str>) -> bool {
     let (Some(claim), Some(token)) = (claim.text(), token) else { return false };
-    let digest = config.verifier.digest(config.id_token.algorithm.hash(), token.as_bytes());
-    base64url::encode(digest.left_half()).as_bytes().ct_eq(claim.as_bytes()).into()
+    let hash = config.id_token.algorithm.hash();
+    let digest = config.verifier.digest(hash, token.as_bytes());
+    digest.is_of(hash) && bool::from(base64url::encode(digest.left_half()).as_bytes().ct_eq(claim.as_bytes()))
 }

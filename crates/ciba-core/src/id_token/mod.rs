@@ -140,11 +140,12 @@ impl Inspected<'_> {
     /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
     fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Untrusted> {
         let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
-        let mac = config.verifier.hmac(algorithm.hash(), key, self.token.signing_input.as_bytes());
-        if key.len() < mac.as_bytes().len() {
+        let hash = algorithm.hash();
+        if key.len() < hash.length() {
             return Err(Untrusted::UnknownKey);
         }
-        match bool::from(mac.as_bytes().ct_eq(&self.token.signature)) {
+        let mac = config.verifier.hmac(hash, key, self.token.signing_input.as_bytes());
+        match mac.is_of(hash) && bool::from(mac.as_bytes().ct_eq(&self.token.signature)) {
             true => Ok(()),
             false => Err(Untrusted::Signature),
         }

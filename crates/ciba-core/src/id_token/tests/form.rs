@@ -119,6 +119,68 @@ fn a_mac_counts_only_where_it_is_registered_and_only_under_the_client_secret() {
     refused(check(&mac(header, several, SECRET.as_bytes())), Untrusted::ExtraAudience);
 }
 
+/// A backend that gives this many octets of whatever it is asked for, once the configuration is built.
+#[derive(Debug)]
+struct Short(usize, core::sync::atomic::AtomicBool);
+
+impl Short {
+    fn cut(&self, whole: Digest) -> Digest {
+        let built = self.1.load(core::sync::atomic::Ordering::Relaxed);
+        if built { Digest::new(&whole.as_bytes()[..self.0]) } else { whole }
+    }
+}
+
+impl Verifier for Short {
+    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+        Backend.import(key, algorithm)
+    }
+
+    fn digest(&self, hash: Hash, data: &[u8]) -> Digest {
+        self.cut(Backend.digest(hash, data))
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8], data: &[u8]) -> Digest {
+        self.cut(Backend.hmac(hash, key, data))
+    }
+}
+
+/// REQ-IDT-05
+/// REQ-IDT-26
+#[test]
+fn a_mac_or_digest_that_is_cut_short_proves_nothing() {
+    let header = r#"{"alg":"HS256","kid":"k1"}"#;
+    for length in [0, 1, 16, 31] {
+        let short = Arc::new(Short(length, false.into()));
+        let auth = ClientAuth::ClientSecretPost { secret: SECRET.into() };
+        let config = builder()
+            .client_auth(auth)
+            .verifier(Arc::clone(&short) as Arc<dyn Verifier>)
+            .id_token_algorithm(JwsAlgorithm::Hs256)
+            .build()
+            .unwrap();
+        short.1.store(true, core::sync::atomic::Ordering::Relaxed);
+        let input = signing_input(header, Value::Object(token().claims).to_string());
+        let mac = Backend.hmac(Hash::Sha256, SECRET.as_bytes(), input.as_bytes());
+        for given in [&mac.as_bytes()[..length], mac.as_bytes()] {
+            let token = with_signature(&input, given);
+            refused(config.validate_id_token(&token, None, &context()), Untrusted::Signature);
+        }
+
+        let half = base64url::encode(&Backend.digest(Hash::Sha256, b"access").as_bytes()[..length / 2]);
+        let claims = Value::Object(token().set("at_hash", half.into()).claims).to_string();
+        let token = signed(r#"{"alg":"ES256","kid":"k1"}"#, claims, 1);
+        let config = builder().verifier(Arc::new(Short(length, true.into()))).id_token_algorithm(JwsAlgorithm::Es256);
+        assert!(config.build().is_err(), "a backend of {length} octets");
+        let short = Arc::new(Short(length, false.into()));
+        let verifier = Arc::clone(&short) as Arc<dyn Verifier>;
+        let config = builder().verifier(verifier).id_token_algorithm(JwsAlgorithm::Es256).build().unwrap();
+        short.1.store(true, core::sync::atomic::Ordering::Relaxed);
+        let access_token = AccessToken::new("access");
+        let context = IdTokenContext { access_token: Some(&access_token), ..context() };
+        refused(config.validate_id_token(&token, Some(&key_set()), &context), Untrusted::AccessTokenHash);
+    }
+}
+
 /// REQ-IDT-06
 /// OPM-IDT-13
 #[test]
