@@ -245,8 +245,11 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
     Ok(match method {
         AuthMethod::PrivateKeyJwt => {
             let path = options.key.as_deref().ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
-            let key = private_key(path, algorithm)?;
-            let key_id = Some(options.key_id.as_deref().unwrap_or(key.key_id()).into());
+            let mut key = private_key(path, algorithm)?;
+            if let Some(key_id) = options.key_id.as_deref() {
+                key = key.with_key_id(key_id);
+            }
+            let key_id = Some(key.key_id().into());
             (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
         }
         AuthMethod::ClientSecretJwt => {

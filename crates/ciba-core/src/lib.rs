@@ -77,7 +77,7 @@ pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, NotificationToken,
     PrivateJwk, RefreshToken, UserCode,
 };
-pub use software_keys::{KeyFileError, SoftwareKey};
+pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{

@@ -23,6 +23,39 @@ const LONGEST_FILE: usize = 64 * 1024;
 pub struct SoftwareKey {
     key: Arc<dyn SigningKey>,
     key_id: Arc<str>,
+    /// Whether somebody gave it its id: then it signs under no other.
+    is_named: bool,
+}
+
+/// Why a key did not carry out an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SoftwareKeyError {
+    /// The operation names another key id than the one this key has.
+    AnotherKey,
+    /// The operation is for another algorithm than the one this key was imported for.
+    AnotherAlgorithm,
+    /// The backend could not sign.
+    Failed(SigningFailed),
+}
+
+impl fmt::Display for SoftwareKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AnotherKey => "the key has another id than the one that was asked for",
+            Self::AnotherAlgorithm => "the key is for another algorithm than the one that was asked for",
+            Self::Failed(_) => "the key could not sign",
+        })
+    }
+}
+
+impl core::error::Error for SoftwareKeyError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Failed(reason) => Some(reason),
+            Self::AnotherKey | Self::AnotherAlgorithm => None,
+        }
+    }
 }
 
 /// Why a key file was not read.
@@ -80,7 +113,8 @@ impl From<KeyRejected> for KeyFileError {
 }
 
 impl SoftwareKey {
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1. The key id is the RFC 7638 thumbprint; see [`Self::with_key_id`].
+    /// Reads PEM: PKCS#8, PKCS#1 or SEC1. The key id is the RFC 7638 thumbprint, which nobody gave it: it signs under any id;
+    /// see [`Self::with_key_id`].
     ///
     /// # Errors
     ///
@@ -209,7 +243,9 @@ impl SoftwareKey {
         members: &[(&str, &[u8])],
         importer: &dyn KeyImporter,
     ) -> (Self, PrivateJwk) {
-        let key = Self::new(key, None, importer);
+        let mut key = Self::new(key, None, importer);
+        // As in the JWK.
+        key.is_named = true;
         let public = key.public_jwk();
         let mut jwk = Zeroizing::new(String::with_capacity(4096));
         jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
@@ -222,14 +258,15 @@ impl SoftwareKey {
     }
 
     fn new(key: Arc<dyn SigningKey>, key_id: Option<String>, importer: &dyn KeyImporter) -> Self {
+        let is_named = key_id.is_some();
         let key_id = key_id.unwrap_or_else(|| thumbprint(key.public_key().borrow(), importer));
-        Self { key, key_id: key_id.into() }
+        Self { key, key_id: key_id.into(), is_named }
     }
 
-    /// The same key under the id it is registered with.
+    /// The same key under the id it is registered with; it does nothing under another one.
     #[must_use]
     pub fn with_key_id(self, key_id: impl Into<Arc<str>>) -> Self {
-        Self { key_id: key_id.into(), ..self }
+        Self { key_id: key_id.into(), is_named: true, ..self }
     }
 
     /// The algorithm.
@@ -265,23 +302,29 @@ impl SoftwareKey {
         self.key.sign(message, entropy)
     }
 
-    /// The signature a key operation asks for; `None` when this key cannot do it.
-    #[must_use]
-    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Option<Vec<u8>> {
+    /// The signature a key operation asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`SoftwareKeyError`]: the operation is for another algorithm, or names another key than this one, which has an id of
+    /// its own (`kid` of its JWK, [`Self::with_key_id`]); or the backend could not sign.
+    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SoftwareKeyError> {
+        if self.is_named && operation.key_id().is_some_and(|named| named != self.key_id()) {
+            return Err(SoftwareKeyError::AnotherKey);
+        }
         match operation.task() {
             KeyTask::Sign(task) if task.algorithm() == self.algorithm() => {
-                self.sign_message(task.message(), entropy).ok()
+                self.sign_message(task.message(), entropy).map_err(SoftwareKeyError::Failed)
             }
-            KeyTask::Sign(_) => None,
+            KeyTask::Sign(_) => Err(SoftwareKeyError::AnotherAlgorithm),
         }
     }
 
     /// Carries out a key operation; one this key cannot do is answered as unavailable.
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
-        let signature = self.sign(&operation, entropy);
-        match signature {
-            Some(signature) => operation.answered(signature),
-            None => operation.unavailable(),
+        match self.sign(&operation, entropy) {
+            Ok(signature) => operation.answered(signature),
+            Err(_) => operation.unavailable(),
         }
     }
 }
@@ -303,4 +346,48 @@ fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
     text.extend(body.chars().filter(|c| !c.is_ascii_whitespace()));
     let content = STANDARD.decode(text.as_bytes()).map_err(|_| KeyFileError::Malformed)?;
     Ok((label, Zeroizing::new(content)))
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests {
+    use super::*;
+    use crate::{
+        ask::{KeyPurpose, Ticket},
+        crypto::RustCrypto,
+    };
+
+    /// REQ-AUTH-16
+    #[test]
+    fn a_key_signs_under_its_own_id_and_one_without_an_id_under_any() {
+        const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
+        let operation = |algorithm, key_id: Option<&str>| {
+            let ticket = Ticket { serial: 1, counter: 1 };
+            KeyOperation::sign(
+                b"message".to_vec(),
+                algorithm,
+                KeyPurpose::ClientAssertion,
+                key_id.map(Into::into),
+                ticket,
+            )
+        };
+        let entropy = || Entropy::from_bytes([3; 32]);
+        let (generated, jwk) = SoftwareKey::generate(ES256, entropy(), &RustCrypto).unwrap();
+        let read = |jwk: &str| SoftwareKey::from_jwk(jwk, None, &RustCrypto).unwrap();
+        let own = String::from(generated.key_id());
+        let nameless = jwk.expose().replace(r#""kid""#, r#""not-a-kid""#);
+        for (key, own) in [
+            (generated, Some(own.as_str())),
+            (read(jwk.expose()), Some(own.as_str())),
+            (read(&nameless).with_key_id("one"), Some("one")),
+            (read(&nameless), None),
+        ] {
+            for named in [None, Some(own.unwrap_or("any")), Some("another")] {
+                let fits = named.is_none() || own.is_none() || named == own;
+                let signed = key.sign(&operation(ES256, named), entropy()).map(drop);
+                assert_eq!(signed, if fits { Ok(()) } else { Err(SoftwareKeyError::AnotherKey) }, "{named:?}");
+            }
+            let signed = key.sign(&operation(JwsAlgorithm::EdDsa, None), entropy());
+            assert_eq!(signed, Err(SoftwareKeyError::AnotherAlgorithm));
+        }
+    }
 }

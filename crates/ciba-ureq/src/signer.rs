@@ -41,7 +41,7 @@ pub trait Signer: Send + Sync {
 
 impl Signer for SoftwareKey {
     fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SignerError> {
-        Self::sign(self, operation, entropy).ok_or_else(|| "the key cannot do this operation".into())
+        Ok(Self::sign(self, operation, entropy)?)
     }
 }
 
