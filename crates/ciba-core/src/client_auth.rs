@@ -2,6 +2,7 @@
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use crate::{
     ask::Endpoint,
@@ -133,19 +134,24 @@ pub(crate) enum Credential {
 /// What a credential adds to a request.
 pub(crate) struct Applied {
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) parameters: Vec<(&'static str, String)>,
+    pub(crate) parameters: Vec<(&'static str, Zeroizing<String>)>,
 }
 
 impl Applied {
     /// An assertion, completed with the signature over its signing input.
     pub(crate) fn assertion(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Self {
         let assertion = unsigned::complete(signing_input, signature);
-        let mut parameters = vec![("client_assertion_type", ASSERTION_TYPE.into()), ("client_assertion", assertion)];
+        let mut parameters =
+            vec![parameter("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.into())];
         if config.body_client_id {
-            parameters.push(("client_id", config.client_id.as_str().into()));
+            parameters.push(parameter("client_id", config.client_id.as_str()));
         }
         Self { headers: Vec::new(), parameters }
     }
+}
+
+fn parameter(name: &'static str, value: &str) -> (&'static str, Zeroizing<String>) {
+    (name, Zeroizing::new(value.into()))
 }
 
 /// The type of a JWT client assertion (RFC 7523 2.2).
@@ -168,16 +174,16 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
         ClientAuth::ClientSecretBasic { secret, encoding } => {
             headers.push(("authorization", basic(client_id, secret, *encoding)));
             if config.body_client_id {
-                parameters.push(("client_id", client_id.into()));
+                parameters.push(parameter("client_id", client_id));
             }
         }
         ClientAuth::ClientSecretPost { secret } => {
-            parameters.push(("client_id", client_id.into()));
-            parameters.push(("client_secret", secret.expose().into()));
+            parameters.push(parameter("client_id", client_id));
+            parameters.push(parameter("client_secret", secret.expose()));
         }
         // The certificate is shown in the handshake; nothing else proves anything (REQ-AUTH-23, REQ-AUTH-25).
         ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth | ClientAuth::None => {
-            parameters.push(("client_id", client_id.into()));
+            parameters.push(parameter("client_id", client_id));
         }
     }
     Credential::Ready(Applied { headers, parameters })
@@ -185,12 +191,17 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
 
 /// The value of the `Authorization` field (RFC 6749 2.3.1, REQ-AUTH-04, REQ-AUTH-05).
 fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> String {
-    let pair = match encoding {
-        BasicEncoding::Encoded => [form::encode(client_id), form::encode(secret.expose())],
-        BasicEncoding::Raw => [client_id.into(), secret.expose().into()],
-    };
-    let mut value = String::from("Basic ");
-    STANDARD.encode_string(pair.join(":"), &mut value);
+    let [id, secret] = [client_id, secret.expose()].map(|text| match encoding {
+        BasicEncoding::Encoded => Zeroizing::new(form::encode(text)),
+        BasicEncoding::Raw => Zeroizing::new(text.into()),
+    });
+    // Whatever grows leaves a copy behind, so nothing here has to (REQ-SEC-04).
+    let mut pair = Zeroizing::new(String::with_capacity(id.len().saturating_add(secret.len()).saturating_add(1)));
+    pair.extend([id.as_str(), ":", secret.as_str()]);
+    let length = base64::encoded_len(pair.len(), true).unwrap_or_default();
+    let mut value = String::with_capacity(length.saturating_add(6));
+    value.push_str("Basic ");
+    STANDARD.encode_string(pair.as_bytes(), &mut value);
     value
 }
 
@@ -276,7 +287,7 @@ mod tests {
             let applied = ready(builder(), endpoint);
             assert_eq!(names(&applied), ["client_assertion_type", "client_assertion"]);
             assert!(applied.headers.is_empty());
-            assert_eq!(applied.parameters[0].1, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            assert_eq!(applied.parameters[0].1.as_str(), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
             assert_eq!(assertion(&applied).split('.').count(), 3);
             assert!(assertion(&applied).ends_with(&format!(".{}", base64url::encode("signature"))));
 
@@ -463,7 +474,7 @@ mod tests {
                 let config = builder.clone().build().unwrap();
                 assert!(config.presents_certificate(endpoint));
                 let applied = ready(builder, endpoint);
-                assert_eq!(applied.parameters, [("client_id", "client-1".to_string())]);
+                assert_eq!(applied.parameters, [parameter("client_id", "client-1")]);
                 assert!(applied.headers.is_empty());
             }
         }

@@ -5,6 +5,7 @@ use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
+use zeroize::Zeroize as _;
 
 use crate::error::Fault;
 
@@ -61,7 +62,18 @@ impl FromIterator<(String, Value)> for Members {
 /// The deepest nesting that is read: deeper documents are refused before anything recursive sees them (REQ-SEC-24).
 const DEEPEST: usize = 64;
 
-/// A protocol object while its members are being taken out.
+/// Overwrites every text in a value. The recursion is bounded because nesting was counted when it was read.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A protocol object while its members are being taken out. Those nobody took are wiped on drop: they may be tokens or the
+/// numbers of a private key (REQ-SEC-04).
 #[derive(Debug)]
 pub(crate) struct Object {
     members: Members,
@@ -106,8 +118,14 @@ impl Object {
     }
 
     /// What nobody took.
-    pub(crate) fn rest(self) -> Members {
-        self.members
+    pub(crate) fn rest(mut self) -> Members {
+        core::mem::take(&mut self.members)
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        self.members.0.iter_mut().for_each(|(_, value)| wipe(value));
     }
 }
 
@@ -309,6 +327,14 @@ mod tests {
         assert_eq!(rest.iter().collect::<Vec<_>>(), [("z", &json!(null)), ("a", &json!([1]))]);
         assert_eq!(format!("{rest:?}"), r#"["z", "a"]"#);
         assert_eq!(Object::parse(br#"{"c":1}"#).unwrap().take_text("c"), Err(Fault::BadMember("c")));
+    }
+
+    /// REQ-SEC-04
+    #[test]
+    fn wiping_reaches_every_text_of_a_value() {
+        let mut value = json!({"a": "one", "b": ["two", {"c": "three", "d": 1, "e": null}]});
+        wipe(&mut value);
+        assert_eq!(value, json!({"a": "", "b": ["", {"c": "", "d": 1, "e": null}]}));
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

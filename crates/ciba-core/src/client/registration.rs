@@ -12,9 +12,6 @@ use crate::{
     wire::{metadata::DeliveryMode, token::GRANT_TYPE},
 };
 
-/// Members of a JWK that hold private or symmetric key material (RFC 7518 6).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
 impl ClientConfig {
     /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a registration request
     /// (REQ-META-02, REQ-META-25). It has the public key set when public keys were configured, and no `redirect_uris`, which
@@ -102,7 +99,7 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
             continue;
         };
         let key: Map<String, Value> = object.rest().into_iter().collect();
-        if PRIVATE_MEMBERS.iter().any(|member| key.contains_key(*member)) {
+        if jwk::SECRET_MEMBERS.iter().any(|member| key.contains_key(*member)) {
             wrong.push("a key has private or symmetric members");
         } else if !matches!(key.get("kty").and_then(Value::as_str), Some("EC" | "RSA" | "OKP")) {
             wrong.push("a key has no kty of a public key");

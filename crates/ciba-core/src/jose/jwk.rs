@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::{Hash, OwnedPublicKey, PublicKey, Verifier},
     jose::{Curve, JwsAlgorithm, base64url},
-    json::Object,
+    json::{Object, wipe},
 };
 
 /// A public key from a set, with what its members say it may be used for.
@@ -22,7 +22,7 @@ pub(crate) struct PublicJwk {
 }
 
 /// The members that make a key private or symmetric (RFC 7518 6.2.2, 6.3.2, 6.4, RFC 8037 2).
-const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub(crate) const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// What one key of a set is.
 pub(crate) enum Found {
@@ -40,11 +40,9 @@ pub(crate) fn read(text: &str) -> (Found, bool) {
     let Ok(mut jwk) = Object::parse(text.as_bytes()) else { return (Found::Unusable, false) };
     let mut shows_secret = false;
     for name in SECRET_MEMBERS {
-        if let Some(secret) = jwk.take(name) {
+        if let Some(mut secret) = jwk.take(name) {
             shows_secret = true;
-            if let Value::String(secret) = secret {
-                drop(Zeroizing::new(secret));
-            }
+            wipe(&mut secret);
         }
     }
     (read_members(&mut jwk).unwrap_or(Found::Unusable), shows_secret)
@@ -188,8 +186,17 @@ mod tests {
 
     /// REQ-JWKS-22
     #[test]
-    fn thumbprints_of_appendix_b_5() {
+    fn thumbprints_of_appendix_b_5_and_of_rfc_7638() {
         for (jwk, expected) in [
+            (
+                concat!(
+                    r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjB"#,
+                    "ZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9",
+                    "c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44",
+                    r#"-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
+                ),
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
             (
                 r#"{"kid":"other","kty":"EC","crv":"P-256","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs"}"#,
                 "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",

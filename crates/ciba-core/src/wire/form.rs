@@ -2,11 +2,13 @@
 
 use alloc::string::String;
 
+use zeroize::Zeroizing;
+
 use crate::secret::Body;
 
-/// A form being built; encodes as it goes and never joins raw strings.
+/// A form being built; encodes as it goes and never joins raw strings. It leaves no copy of its secrets behind (REQ-SEC-04).
 #[derive(Default)]
-pub(crate) struct Form(String);
+pub(crate) struct Form(Zeroizing<String>);
 
 impl Form {
     /// Adds a parameter; an empty value is left out (REQ-AREQ-05).
@@ -14,6 +16,7 @@ impl Form {
         if value.is_empty() {
             return;
         }
+        self.make_room(name.len().saturating_add(value.len()).saturating_mul(LONGEST).saturating_add(2));
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -23,14 +26,27 @@ impl Form {
     }
 
     /// The body.
-    pub(crate) fn into_body(self) -> Body {
-        Body::from(self.0)
+    pub(crate) fn into_body(mut self) -> Body {
+        Body::from(core::mem::take(&mut *self.0))
+    }
+
+    /// A string that grows by itself does not wipe where it was.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.0.len().saturating_add(more);
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity(needed.saturating_mul(2)));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
     }
 }
 
+/// What the longest form of one byte takes: `%` and two digits.
+const LONGEST: usize = 3;
+
 /// One name or value, encoded: letters, digits, `*`, `-`, `.`, `_` stay, a space becomes `+` (ruling 8).
 pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
+    let mut encoded = String::with_capacity(text.len().saturating_mul(LONGEST));
     encode_into(text, &mut encoded);
     encoded
 }

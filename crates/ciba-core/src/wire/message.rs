@@ -6,6 +6,8 @@ use alloc::{
 };
 use core::fmt;
 
+use zeroize::Zeroize as _;
+
 use crate::{secret::Body, url::Url};
 
 /// The method of a [`Request`].
@@ -28,7 +30,8 @@ impl Method {
     }
 }
 
-/// Header fields in their order. Names are compared without case. `Debug` shows the names only.
+/// Header fields in their order. Names are compared without case. `Debug` shows the names only; values may be credentials
+/// and are wiped on drop (REQ-SEC-04).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -58,6 +61,12 @@ impl Headers {
     /// Every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
     }
 }
 
