@@ -1,9 +1,17 @@
 //! The command line: what can be asked of the command, and nothing about how it is done.
 
+mod notifications;
+mod op;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::{
+    notifications::{Delivery, Notifications},
+    op::{Op, Personality, ReadyAuth},
+};
 
 /// Authenticate a person on their phone with OpenID Connect CIBA, from a terminal.
 #[derive(Debug, Parser)]
@@ -39,34 +47,6 @@ pub(crate) struct Demo {
     /// The HTTP library that carries the requests.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Op {
-    /// The loopback address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: std::net::SocketAddr,
-    /// Serve https with a certificate of its own (see --client-dir for its ca.pem).
-    #[arg(long)]
-    pub(crate) tls: bool,
-    /// How the provider behaves.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) personality: Personality,
-    /// Register the clients of this file instead of one ready-made client.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) clients: Option<PathBuf>,
-    /// Write a ready client into this folder: client.json, key.jwk and ca.pem.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) client_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Personality {
-    /// An OpenID provider by the book.
-    #[default]
-    Generic,
-    /// Answers as Idura Verify does.
-    Idura,
 }
 
 #[derive(Debug, Subcommand)]
@@ -206,6 +186,23 @@ pub(crate) struct Client {
     /// The registered signature algorithm of ID Tokens [default: RS256].
     #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm_name, help_heading = "Client")]
     pub(crate) id_token_alg: Option<String>,
+    /// Sign authentication requests with --key and this algorithm [default: not signed].
+    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm_name, help_heading = "Client")]
+    pub(crate) signed_request: Option<String>,
+    /// The client certificate of mutual TLS and the chain above it, PEM; with another --client-auth than the two of mutual TLS
+    /// it is shown for certificate-bound access tokens.
+    #[arg(long, value_name = "FILE", requires = "cert_key", help_heading = "Client")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of the client certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Client")]
+    pub(crate) cert_key: Option<PathBuf>,
+    /// The rules beyond CIBA Core that are kept; what breaks them is refused before anything is sent [default: plain].
+    #[arg(long, value_enum, help_heading = "Client")]
+    pub(crate) profile: Option<Profile>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) notifications: Notifications,
 }
 
 /// What is asked of the provider and the person.
@@ -312,8 +309,22 @@ pub(crate) enum AuthMethod {
     ClientSecretBasic,
     #[value(name = "client_secret_post")]
     ClientSecretPost,
+    #[value(name = "tls_client_auth")]
+    TlsClientAuth,
+    #[value(name = "self_signed_tls_client_auth")]
+    SelfSignedTlsClientAuth,
     #[value(name = "none")]
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Profile {
+    /// CIBA Core 1.0.
+    #[default]
+    Plain,
+    /// FAPI-CIBA, Implementer's Draft 1.
+    FapiCiba,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
@@ -354,18 +365,29 @@ impl Client {
             audience: self.audience.or(saved.audience),
             token_audience: self.token_audience.or(saved.token_audience),
             id_token_alg: self.id_token_alg.or(saved.id_token_alg),
+            signed_request: self.signed_request.or(saved.signed_request),
+            cert: self.cert.or(saved.cert),
+            cert_key: self.cert_key.or(saved.cert_key),
+            profile: self.profile.or(saved.profile),
+            notifications: self.notifications.or(saved.notifications),
         }
     }
 
     /// With paths that mean the same from any folder.
     pub(crate) fn absolute(self) -> Self {
-        let absolute = |path: Option<PathBuf>| path.map(|path| std::path::absolute(&path).unwrap_or(path));
         Self {
             metadata: absolute(self.metadata),
             ca_cert: absolute(self.ca_cert),
             key: absolute(self.key),
             client_secret_file: absolute(self.client_secret_file),
+            cert: absolute(self.cert),
+            cert_key: absolute(self.cert_key),
+            notifications: self.notifications.absolute(),
             ..self
         }
     }
+}
+
+fn absolute(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.map(|path| std::path::absolute(&path).unwrap_or(path))
 }

@@ -3,16 +3,18 @@
 use std::{fs, path::Path, sync::Arc};
 
 use ciba_core::{
-    Audience, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, Issuer,
-    KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata, SoftwareKey, Url,
+    Audience, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, ConfigError,
+    DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata, SoftwareKey, Url,
     crypto::{AwsLcRs, KeyRejected, Verifier},
     jose::JwsAlgorithm,
     providers::idura,
 };
 
 use crate::{
-    args::{AuthMethod, Basic, Client, Provider},
+    args::{AuthMethod, Basic, Client, Profile, Provider},
     exit::Stop,
+    listen,
+    signer::KeyRing,
     state_file::reason,
 };
 
@@ -31,7 +33,11 @@ pub(crate) struct Prepared {
     client_id: ClientId,
     /// Always there, except for discovery, which also serves those who have no client yet.
     auth: Option<ClientAuth>,
-    pub(crate) key: Option<SoftwareKey>,
+    pub(crate) keys: KeyRing,
+    delivery: DeliveryMode,
+    notifications: Option<listen::Endpoint>,
+    certificate_bound: bool,
+    profile: ciba_core::Profile,
     backchannel_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
@@ -46,7 +52,15 @@ impl Prepared {
     pub(crate) fn new(options: &Client) -> Result<Self, Stop> {
         let client_id = options.client_id.as_deref().ok_or_else(|| Stop::usage("--client-id is missing"))?;
         let (auth, key) = client_auth(options)?;
-        Self::with(options, client_id, Some(auth), key)
+        if auth.is_mutual_tls() && options.cert.is_none() {
+            return Err(Stop::usage(format!("{} needs --cert FILE and --cert-key FILE", auth.method())));
+        }
+        let prepared = Self::with(options, client_id, Some(auth), key)?;
+        if prepared.delivery != DeliveryMode::Poll && prepared.notifications.is_none() {
+            let mode = prepared.delivery.name();
+            return Err(Stop::usage(format!("--listen is missing: --delivery {mode} has to hear from the provider")));
+        }
+        Ok(prepared)
     }
 
     /// As [`Self::new`], for looking at a provider before there is a client: what is not said is not needed.
@@ -69,12 +83,26 @@ impl Prepared {
         let endpoint =
             |option, text: &Option<String>| text.as_deref().map(|text| url(option, text, loopback)).transpose();
         let audience = audience(options.audience.as_deref());
+        let is_certified = options.cert.is_some();
+        let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
+        let profile = match options.profile.unwrap_or_default() {
+            Profile::Plain => ciba_core::Profile::Plain,
+            Profile::FapiCiba => ciba_core::Profile::FapiCiba(FapiCiba::Id1),
+        };
+        let requests = options.signed_request.as_deref().and_then(JwsAlgorithm::from_name);
+        let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
+        let keys = KeyRing { assertions: key, requests };
         Ok(Self {
             issuer: issuer(options)?,
             provider: options.provider.unwrap_or_default(),
             client_id,
             auth,
-            key,
+            keys,
+            delivery: options.notifications.mode(),
+            notifications: listen::Endpoint::of(&options.notifications, loopback)?,
+            // Shown without being the authentication, it can only be what tokens are bound to.
+            certificate_bound: is_certified && (!by_certificate || profile != ciba_core::Profile::Plain),
+            profile,
             backchannel_endpoint: endpoint("--backchannel-endpoint", &options.backchannel_endpoint)?,
             token_endpoint: endpoint("--token-endpoint", &options.token_endpoint)?,
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
@@ -90,6 +118,14 @@ impl Prepared {
                 .unwrap_or(JwsAlgorithm::Rs256),
             user_codes: false,
         })
+    }
+
+    /// Opens the notification endpoint, if there has to be one: before anything is sent, so that nothing comes in vain.
+    pub(crate) async fn listen(&self) -> Result<Option<listen::Listening>, Stop> {
+        match &self.notifications {
+            Some(endpoint) => endpoint.open().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The client was registered for user codes: one is about to be sent.
@@ -126,7 +162,12 @@ impl Prepared {
     pub(crate) fn findings(&self, metadata: ProviderMetadata) -> Result<Vec<String>, Stop> {
         let built = self.builder(metadata)?.build();
         let findings = built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
-        let said = findings.filter(|finding| self.auth.is_some() || finding.member() != "token_endpoint_auth_method");
+        // Where nothing was said of them.
+        let said = findings.filter(|finding| match finding {
+            ConfigError::Missing { member: "token_endpoint_auth_method" } => self.auth.is_some(),
+            ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => self.notifications.is_some(),
+            _ => true,
+        });
         Ok(said.map(|finding| finding.to_string()).collect())
     }
 
@@ -140,6 +181,8 @@ impl Prepared {
             .backchannel_audience(self.audience.clone())
             .token_audience(self.token_audience.clone())
             .id_token_algorithm(self.id_token_algorithm)
+            .delivery(self.delivery)
+            .profile(self.profile)
             .verifier(Arc::new(backend()) as Arc<dyn Verifier>);
         if let Some(auth) = &self.auth {
             builder = builder.client_auth(auth.clone());
@@ -152,6 +195,15 @@ impl Prepared {
         }
         if let Some(url) = &self.jwks_uri {
             builder = builder.jwks_uri(url.clone());
+        }
+        if let Some(endpoint) = &self.notifications {
+            builder = builder.notification_endpoint(endpoint.url.clone());
+        }
+        if let Some(key) = &self.keys.requests {
+            builder = builder.signed_requests(key.algorithm(), Some(key.key_id().into()));
+        }
+        if self.certificate_bound {
+            builder = builder.certificate_bound_tokens();
         }
         if self.user_codes {
             builder = builder.user_codes();
@@ -237,7 +289,7 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
         (None, None) if has_secret => AuthMethod::ClientSecretBasic,
         (None, None) => {
             return Err(Stop::usage(format!(
-                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none"
+                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none (for --cert one of mutual TLS)"
             )));
         }
     };
@@ -245,10 +297,7 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
     Ok(match method {
         AuthMethod::PrivateKeyJwt => {
             let path = options.key.as_deref().ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
-            let mut key = private_key(path, algorithm)?;
-            if let Some(key_id) = options.key_id.as_deref() {
-                key = key.with_key_id(key_id);
-            }
+            let key = named(options, private_key(path, algorithm)?);
             let key_id = Some(key.key_id().into());
             (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
         }
@@ -264,8 +313,27 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
             (ClientAuth::ClientSecretBasic { secret: client_secret(options)?, encoding }, None)
         }
         AuthMethod::ClientSecretPost => (ClientAuth::ClientSecretPost { secret: client_secret(options)? }, None),
+        AuthMethod::TlsClientAuth => (ClientAuth::TlsClientAuth, None),
+        AuthMethod::SelfSignedTlsClientAuth => (ClientAuth::SelfSignedTlsClientAuth, None),
         AuthMethod::None => (ClientAuth::None, None),
     })
+}
+
+/// The key of signed requests: that of `--key`, whatever else it signs.
+fn request_key(options: &Client, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
+    let path = options.key.as_deref().ok_or_else(|| Stop::usage("--signed-request needs --key FILE"))?;
+    if algorithm.is_symmetric() {
+        return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
+    }
+    private_key(path, Some(algorithm)).map(|key| named(options, key))
+}
+
+/// The key under the id it is registered under.
+fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
+    match options.key_id.as_deref() {
+        Some(key_id) => key.with_key_id(key_id),
+        None => key,
+    }
 }
 
 /// Reads a private key: a JWK when it looks like one, else PEM.

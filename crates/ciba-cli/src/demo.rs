@@ -19,7 +19,7 @@ use crate::{
     exit::Stop,
     key::public_jwk,
     output::Reporter,
-    run::{Attempt, start},
+    run::{Attempt, Tools, start},
     transport::{Http, Proxies},
 };
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
 
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
-    let http = Http::new(transport, None, Proxies::Ignored)?;
+    let http = Http::new(transport, None, Proxies::Ignored, None)?;
     let metadata = match attempt.metadata(Some(issuer), None, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
@@ -65,7 +65,8 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
     let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
     let flow = start(&config, request)?;
-    let code = attempt.drive(http, config, Some(key), flow, None, false).await?;
+    let tools = Tools { http, keys: key.into(), listening: None };
+    let code = attempt.drive(tools, config, flow, None, false).await?;
 
     let judged = server.provider().report();
     server.stop();

@@ -48,6 +48,10 @@ fn describes_client(client: &Client) -> bool {
         || client.key.is_some()
         || client.client_secret_file.is_some()
         || client.id_token_alg.is_some()
+        || client.signed_request.is_some()
+        || client.cert.is_some()
+        || client.profile.is_some()
+        || client.notifications.delivery.is_some()
 }
 
 fn names<T: Copy>(list: Option<&Vec<T>>, name: fn(T) -> &'static str) -> Option<Vec<&'static str>> {
@@ -58,6 +62,16 @@ fn names<T: Copy>(list: Option<&Vec<T>>, name: fn(T) -> &'static str) -> Option<
 fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)> {
     let algorithms = |list: &Option<Vec<JwsAlgorithm>>| json!(names(list.as_ref(), JwsAlgorithm::name));
     let url = |url: &Option<ciba_core::Url>| json!(url.as_ref().map(ciba_core::Url::as_str));
+    let aliases = &metadata.mtls_endpoint_aliases;
+    let aliases = [
+        ("backchannel_authentication_endpoint", &aliases.backchannel_authentication_endpoint),
+        ("token_endpoint", &aliases.token_endpoint),
+    ];
+    let aliases: serde_json::Map<_, _> = aliases
+        .into_iter()
+        .filter_map(|(name, address)| Some((name.to_owned(), json!(address.as_ref()?.as_str()))))
+        .collect();
+    let aliases = if aliases.is_empty() { serde_json::Value::Null } else { aliases.into() };
     vec![
         ("issuer", json!(metadata.issuer.as_str())),
         ("backchannel_authentication_endpoint", url(&metadata.backchannel_authentication_endpoint)),
@@ -69,8 +83,11 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
         ),
         ("token_endpoint_auth_methods_supported", json!(metadata.auth_methods)),
         ("token_endpoint_auth_signing_alg_values_supported", algorithms(&metadata.auth_signing_algs)),
+        ("backchannel_authentication_request_signing_alg_values_supported", algorithms(&metadata.request_signing_algs)),
         ("id_token_signing_alg_values_supported", algorithms(&metadata.id_token_signing_algs)),
         ("backchannel_user_code_parameter_supported", json!(metadata.user_code_supported)),
+        ("tls_client_certificate_bound_access_tokens", json!(metadata.certificate_bound_tokens)),
+        ("mtls_endpoint_aliases", aliases),
         ("grant_types_supported", json!(metadata.grant_types)),
         ("scopes_supported", json!(metadata.scopes)),
         ("acr_values_supported", json!(metadata.acr_values)),
@@ -99,9 +116,13 @@ fn text(metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> 
                 let items: Vec<String> = items.iter().filter_map(|item| item.as_str().map(plain)).collect();
                 if items.is_empty() { "(nothing this command knows)".to_owned() } else { items.join(" ") }
             }
+            serde_json::Value::Object(members) => {
+                let members = members.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
+                members.collect::<Vec<_>>().join(" ")
+            }
             other => other.to_string(),
         };
-        text.push_str(&format!("{name:48}  {shown}\n"));
+        text.push_str(&format!("{name:63}  {shown}\n"));
     }
     let client = if with_client { "this client" } else { "a client that polls" };
     if problems.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Failure, Untrusted};
+use ciba_core::{Endpoint, Failure, ServerAnswer, Untrusted};
 
 /// Why the command stops before or beside a flow: one sentence for standard error, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,9 @@ pub(crate) fn sentence(failure: &Failure) -> String {
                 let _ = write!(text, ": {code}");
             }
             None => {
-                let _ = write!(text, " (status {})", answer.status());
+                if let Some(status) = status(answer) {
+                    let _ = write!(text, " (status {status})");
+                }
             }
         }
         if let Some(description) = answer.description() {
@@ -98,6 +100,11 @@ pub(crate) fn sentence(failure: &Failure) -> String {
     text
 }
 
+/// The status of an answer. A notification is none: it has no status.
+pub(crate) fn status(answer: &ServerAnswer) -> Option<u16> {
+    (answer.endpoint() != Endpoint::Notification).then_some(answer.status())
+}
+
 /// What a person at a terminal can do about an error code.
 fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -105,6 +112,7 @@ fn advice(code: &str) -> Option<&'static str> {
         "unauthorized_client" => "the client is not registered for CIBA at this provider",
         "unknown_user_id" => "the provider does not know the person the hint names",
         "missing_user_code" => "this person has a code: give it with --user-code",
+        "invalid_user_code" => "the code given with --user-code is not this person's",
         "invalid_scope" => "check --scope",
         _ => return None,
     })

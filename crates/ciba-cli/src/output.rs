@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, Endpoint, Event, Failure, Timestamp, Wait};
+use ciba_core::{
+    Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Timestamp, Wait,
+};
 
 use self::json::Line;
 use crate::{
@@ -37,6 +39,7 @@ pub(crate) struct Reporter {
     deadline: Option<Timestamp>,
     frame: usize,
     show_tokens: bool,
+    delivery: DeliveryMode,
     /// The demonstration's own words, instead of those of every day.
     story: Option<Story>,
 }
@@ -54,6 +57,7 @@ impl Reporter {
             deadline: None,
             frame: 0,
             show_tokens,
+            delivery: DeliveryMode::Poll,
             story: None,
         }
     }
@@ -87,6 +91,11 @@ impl Reporter {
         self.asked_at = asked_at;
     }
 
+    /// How the result will come.
+    pub(crate) const fn comes_by(&mut self, delivery: DeliveryMode) {
+        self.delivery = delivery;
+    }
+
     /// A flow is about to begin, or to go on.
     pub(crate) fn started(&mut self, issuer: Option<&str>, client_id: Option<&str>, resumed: bool) {
         if self.format == Format::Json {
@@ -111,6 +120,7 @@ impl Reporter {
         match event {
             Event::Requesting { endpoint, attempt } => self.requesting(*endpoint, *attempt),
             Event::Acknowledged(acknowledged) => self.acknowledged(acknowledged),
+            Event::Notified => self.notified(),
             Event::Waiting(wait) => self.waiting(wait),
             _ => {}
         }
@@ -162,7 +172,7 @@ impl Reporter {
                 .with("extra", json::object(acknowledged.extra.iter()));
             return self.line(line);
         }
-        self.say(&text::acknowledged(acknowledged));
+        self.say(&text::acknowledged(acknowledged, self.delivery));
         for (name, value) in acknowledged.extra.iter() {
             self.say(&format!("  {}: {}", plain(name), text::value(value)));
         }
@@ -171,6 +181,13 @@ impl Reporter {
                 self.say(&format!("  odd, and tolerated: {oddity:?}"));
             }
         }
+    }
+
+    fn notified(&mut self) {
+        if self.format == Format::Json {
+            return self.line(Line::new("notified"));
+        }
+        self.say("The provider has notified this client.");
     }
 
     fn waiting(&mut self, wait: &Wait) {
@@ -191,8 +208,11 @@ impl Reporter {
             if !self.live || self.verbose {
                 let now = time::now();
                 let next = wait.until().since(now).as_secs_f64().ceil();
+                // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait.
+                let asks = self.delivery != DeliveryMode::Push && *wait.because() != Because::Adrift;
+                let next = if asks { format!("next request in {next} s") } else { format!("at most {next} s more") };
                 let left = self.left(now).map(|left| format!(", {} s left", left.as_secs())).unwrap_or_default();
-                self.say(&format!("{sentence} (next request in {next} s{left})."));
+                self.say(&format!("{sentence} ({next}{left})."));
             }
         }
         self.tick();
@@ -222,7 +242,7 @@ impl Reporter {
     pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) {
         self.clear();
         if let Some(story) = &mut self.story {
-            let claims = authentication.claims().unwrap_or_default();
+            let claims = claims(authentication).unwrap_or_default();
             put(&story.closing(&text::claims(&claims)));
         } else if self.format == Format::Json {
             self.line(json::authenticated(authentication, self.show_tokens));
@@ -271,6 +291,13 @@ impl Reporter {
             None => put(&line),
         }
     }
+}
+
+/// The verified claims, without what only ties a pushed token to its request: whoever sees output has no use for that id.
+fn claims(authentication: &Authentication) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let mut claims: serde_json::Map<_, _> = authentication.claims().ok()?;
+    claims.remove("urn:openid:params:jwt:claim:auth_req_id");
+    Some(claims)
 }
 
 /// The access token's lifetime, counted from its arrival.

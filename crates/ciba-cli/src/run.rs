@@ -5,15 +5,17 @@ use std::{
     time::Duration,
 };
 
-use ciba_core::{AuthRequest, ClientConfig, Failure, Flow, Issuer, ProviderMetadata, ResumeError, SoftwareKey};
+use ciba_core::{AuthRequest, ClientConfig, Failure, Flow, Issuer, ProviderMetadata, ResumeError};
 use tokio::time::Instant;
 
 use crate::{
     args,
     client::Prepared,
     exit::{self, Stop},
+    listen::Listening,
     output::{Reporter, quoted},
     signals::Signals,
+    signer::KeyRing,
     state_file::{Saved, StateFile},
     time::now,
     transport::{self, Halted, Http, Watcher},
@@ -29,8 +31,10 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Http::of(&client)?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
+    let listening = prepared.listen().await?;
     let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
 
+    attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
     let metadata = match attempt.metadata(prepared.issuer.clone(), at_hand, &http).await {
@@ -40,7 +44,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let config = prepared.configure(metadata)?;
     let flow = start(&config, auth_request)?;
     attempt.reporter().release();
-    attempt.drive(http, config, prepared.key, flow, state, false).await
+    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow, state, false).await
 }
 
 /// Begins a flow; what core finds wrong with the request is a mistake in the options.
@@ -55,8 +59,10 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Http::of(&client)?;
+    let listening = prepared.listen().await?;
     let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
 
+    attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
     attempt.reporter().remember(asked_at);
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
@@ -79,7 +85,14 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     if let Some(acknowledged) = flow.acknowledged() {
         attempt.reporter().acknowledged(acknowledged);
     }
-    attempt.drive(http, config, prepared.key, flow, Some(state), true).await
+    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow, Some(state), true).await
+}
+
+/// What a drive works with.
+pub(crate) struct Tools {
+    pub(crate) http: Http,
+    pub(crate) keys: KeyRing,
+    pub(crate) listening: Option<Listening>,
 }
 
 /// One run of the command with its clock and its ears.
@@ -131,15 +144,17 @@ impl Attempt {
     /// Drives a flow to its end and tells the outcome.
     pub(crate) async fn drive(
         &mut self,
-        http: Http,
+        tools: Tools,
         config: Arc<ClientConfig>,
-        key: Option<SoftwareKey>,
         flow: Flow,
         state: Option<StateFile>,
         resumed: bool,
     ) -> Result<u8, Stop> {
         let watcher = Watcher::new(Arc::clone(&self.reporter), state, resumed);
-        let drive = http.drive(Arc::clone(&config), key, flow, watcher.clone());
+        let Tools { http, keys, listening } = tools;
+        let inbox = listening.as_ref().map(|_| http.inbox());
+        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| listening.serve(inbox));
+        let drive = http.drive(Arc::clone(&config), keys, flow, watcher.clone(), inbox);
         let mut drive = std::pin::pin!(drive);
         let (flow, halted) = match self.wait_for(drive.as_mut()).await {
             Ok(driven) => driven,
@@ -169,6 +184,10 @@ impl Attempt {
                 }
             }
         };
+        // The provider still waits for the answer to what it delivered.
+        if let Some(serving) = serving {
+            serving.close().await;
+        }
         match halted {
             Ok(()) => {}
             Err(Halted::Save(error)) => {

@@ -11,14 +11,16 @@ use std::{
 
 use ciba_core::{
     Authentication, ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Flow, Issuer, MetadataError,
-    Misbehaviour, ProviderMetadata, Snapshot, SoftwareKey, Stage, Timestamp, Unreachable, UnreachableTarget,
+    Misbehaviour, ProviderMetadata, Snapshot, Stage, Timestamp, Unreachable, UnreachableTarget,
 };
 
 use crate::{
     args::{Client, Transport},
     client::read,
     exit::Stop,
+    listen::Inbox,
     output::Reporter,
+    signer::KeyRing,
     state_file::{StateFile, reason},
 };
 
@@ -42,34 +44,63 @@ impl Http {
     /// The client for the provider of these options.
     pub(crate) fn of(options: &Client) -> Result<Self, Stop> {
         let proxies = if options.allow_http_loopback { Proxies::Ignored } else { Proxies::Used };
-        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), proxies)
+        let certificate = match (&options.cert, &options.cert_key) {
+            (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+            _ => None,
+        };
+        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), proxies, certificate)
     }
 
-    /// A client that trusts the platform's roots, or those of a PEM file.
-    pub(crate) fn new(transport: Transport, ca: Option<&Path>, proxies: Proxies) -> Result<Self, Stop> {
-        let pem = ca.map(|path| read(path, "CA file")).transpose()?;
-        let no_certificate = || {
-            let shown = ca.unwrap_or(Path::new("")).display();
-            Stop::usage(format!("the CA file {shown} holds no certificate in PEM that can be used"))
-        };
+    /// A client that trusts the platform's roots, or those of a PEM file; with a certificate and its key, it shows that where
+    /// a flow says so.
+    pub(crate) fn new(
+        transport: Transport,
+        ca: Option<&Path>,
+        proxies: Proxies,
+        certificate: Option<(&Path, &Path)>,
+    ) -> Result<Self, Stop> {
+        let ca = ca.map(|path| read(path, "CA file").map(|pem| (path, pem))).transpose()?;
+        let certificate = certificate.map(ClientPem::read).transpose()?;
         let no_tls = || Stop::bug("TLS cannot be set up on this machine");
         match transport {
             Transport::Reqwest => {
-                let builder = match pem {
-                    Some(pem) => ciba_reqwest::with_ca(&pem).map_err(|_| no_certificate())?,
-                    None => ciba_reqwest::platform_roots(),
+                let builder = || {
+                    let builder = match &ca {
+                        Some((path, pem)) => ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path))?,
+                        None => ciba_reqwest::platform_roots(),
+                    };
+                    Ok(if proxies == Proxies::Ignored { builder.no_proxy() } else { builder })
                 };
-                let builder = if proxies == Proxies::Ignored { builder.no_proxy() } else { builder };
-                ciba_reqwest::HttpClient::new(builder).map(Self::Reqwest).map_err(|_| no_tls())
+                let http = ciba_reqwest::HttpClient::new(builder()?).map_err(|_| no_tls())?;
+                let Some(pem) = certificate else { return Ok(Self::Reqwest(http)) };
+                let certificate = ciba_reqwest::ClientCertificate::from_pem(&pem.chain, &pem.key);
+                let certificate = certificate.map_err(|error| pem.unusable(&error))?;
+                let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
+                Ok(Self::Reqwest(http))
             }
             Transport::Ureq => {
-                let builder = match pem {
-                    Some(pem) => ciba_ureq::with_ca(&pem).map_err(|_| no_certificate())?,
-                    None => ciba_ureq::platform_roots(),
+                let builder = || {
+                    let builder = match &ca {
+                        Some((path, pem)) => ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path))?,
+                        None => ciba_ureq::platform_roots(),
+                    };
+                    Ok(if proxies == Proxies::Ignored { builder.proxy(None) } else { builder })
                 };
-                let builder = if proxies == Proxies::Ignored { builder.proxy(None) } else { builder };
-                ciba_ureq::HttpClient::new(builder).map(Self::Ureq).map_err(|_| no_tls())
+                let http = ciba_ureq::HttpClient::new(builder()?).map_err(|_| no_tls())?;
+                let Some(pem) = certificate else { return Ok(Self::Ureq(http)) };
+                let certificate = ciba_ureq::ClientCertificate::from_pem(&pem.chain, &pem.key);
+                let certificate = certificate.map_err(|error| pem.unusable(&error))?;
+                let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
+                Ok(Self::Ureq(http))
             }
+        }
+    }
+
+    /// An inbox of the library, for one flow.
+    pub(crate) fn inbox(&self) -> Inbox {
+        match self {
+            Self::Reqwest(_) => Inbox::Reqwest(ciba_reqwest::Inbox::with_capacity(1)),
+            Self::Ureq(_) => Inbox::Ureq(ciba_ureq::Inbox::with_capacity(1)),
         }
     }
 
@@ -102,15 +133,16 @@ impl Http {
     pub(crate) async fn drive(
         self,
         config: Arc<ClientConfig>,
-        key: Option<SoftwareKey>,
+        keys: KeyRing,
         flow: Flow,
         mut watcher: Watcher,
+        inbox: Option<Inbox>,
     ) -> (Driven, Result<(), Halted>) {
         match self {
             Self::Reqwest(http) => {
-                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
-                if let Some(key) = key {
-                    driver = driver.with_signer(key);
+                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config)).with_signer(keys);
+                if let Some(Inbox::Reqwest(inbox)) = inbox {
+                    driver = driver.with_inbox(inbox);
                 }
                 let flow = ciba_reqwest::SharedFlow::with_saver(flow, watcher.clone());
                 let driven = driver.drive(&flow, &mut watcher).await;
@@ -121,9 +153,9 @@ impl Http {
                 (Driven::Reqwest(flow), halted)
             }
             Self::Ureq(http) => {
-                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
-                if let Some(key) = key {
-                    driver = driver.with_signer(key);
+                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_signer(keys);
+                if let Some(Inbox::Ureq(inbox)) = inbox {
+                    driver = driver.with_inbox(inbox);
                 }
                 let flow = ciba_ureq::SharedFlow::with_saver(flow, watcher.clone());
                 let thread = tokio::task::spawn_blocking(move || {
@@ -142,6 +174,31 @@ impl Http {
             }
         }
     }
+}
+
+/// A client certificate and its key, as read from their files.
+struct ClientPem {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+    shown: String,
+}
+
+impl ClientPem {
+    fn read((certificate, key): (&Path, &Path)) -> Result<Self, Stop> {
+        Ok(Self {
+            chain: read(certificate, "client certificate file")?,
+            key: read(key, "client certificate's key file")?,
+            shown: format!("{} with {}", certificate.display(), key.display()),
+        })
+    }
+
+    fn unusable(&self, error: &dyn std::error::Error) -> Stop {
+        Stop::usage(format!("the client certificate {} cannot be used: {error}", self.shown))
+    }
+}
+
+fn no_certificate(ca: &Path) -> Stop {
+    Stop::usage(format!("the CA file {} holds no certificate in PEM that can be used", ca.display()))
 }
 
 /// A flow that was driven.

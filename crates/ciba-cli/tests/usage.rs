@@ -32,22 +32,9 @@ fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
 /// What later steps bring is absent, and never silently accepted.
 #[test]
 fn options_of_steps_that_are_not_built_are_unknown() {
-    for option in [
-        "--delivery",
-        "--listen",
-        "--notification-path",
-        "--signed-request",
-        "--cert",
-        "--cert-key",
-        "--dpop",
-        "--id-token-decrypt-key",
-        "--profile",
-        "--userinfo",
-        "--state-key-file",
-    ] {
+    for option in ["--dpop", "--id-token-decrypt-key", "--userinfo", "--state-key-file"] {
         refused(&["authenticate", option, "sentinel"], &format!("no option {option}"));
     }
-    refused(&["authenticate", "--client-auth", "tls_client_auth"], "--client-auth takes one of");
 }
 
 /// REQ-AREQ-07

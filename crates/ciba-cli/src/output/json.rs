@@ -41,10 +41,9 @@ pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a Value)>) ->
 }
 
 pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
-    let claims: Option<Map<String, Value>> = authentication.claims().ok();
     let line = Line::new("authenticated")
         .some("subject", authentication.subject())
-        .some("claims", claims)
+        .some("claims", super::claims(authentication))
         .with("scope", authentication.scope())
         .with("token_type", authentication.token_type())
         .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
@@ -76,7 +75,7 @@ pub(super) fn failed(failure: &Failure) -> Line {
         .some("check", check)
         .some("error", answer.and_then(|answer| answer.code()).map(|code| code.name()))
         .some("error_description", answer.and_then(|answer| answer.description()))
-        .some("status", answer.map(|answer| answer.status()))
+        .some("status", answer.and_then(crate::exit::status))
         .some("endpoint", endpoint.map(|endpoint| endpoint.name()))
 }
 

@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, Wait};
+use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Wait};
 use serde_json::{Map, Value};
 
 use super::plain;
 
-pub(super) fn acknowledged(acknowledged: &Acknowledged) -> String {
-    format!(
-        "The provider is asking the person, who has {} s to answer; it wants to be asked every {} s.",
-        acknowledged.expires_in.as_secs(),
-        acknowledged.interval.as_secs()
-    )
+pub(super) fn acknowledged(acknowledged: &Acknowledged, delivery: DeliveryMode) -> String {
+    let then = match delivery {
+        DeliveryMode::Poll => format!("it wants to be asked every {} s", acknowledged.interval.as_secs()),
+        DeliveryMode::Ping => "it will say when to ask for the result".to_owned(),
+        DeliveryMode::Push => "it will deliver the result".to_owned(),
+    };
+    format!("The provider is asking the person, who has {} s to answer; {then}.", acknowledged.expires_in.as_secs())
 }
 
 /// What is waited for, without the numbers that change.
@@ -20,6 +21,10 @@ pub(super) fn waiting(wait: &Wait) -> String {
     match (wait.because(), wait.progress()) {
         (Because::Setback(setback), _) => format!("Trying again: {setback}"),
         (_, Some(progress)) => format!("Waiting for the person; the provider says: {}", plain(progress)),
+        (Because::Notification, None) => "Waiting for the person; the provider will notify us".to_owned(),
+        (Because::Adrift, None) => {
+            "The provider's answer was lost; if it asks the person all the same, its notification tells".to_owned()
+        }
         (Because::SlowDown, None) => "Waiting for the person; the provider wants to be asked less often".to_owned(),
         (_, None) => "Waiting for the person".to_owned(),
     }
@@ -30,10 +35,10 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
         Some(subject) => format!("Authenticated: {}\n", plain(subject)),
         None => "Authorized, without an ID Token\n".to_owned(),
     };
-    if let Some(token) = authentication.id_token() {
+    if authentication.id_token().is_some() {
         let _ =
             writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
-        text.push_str(&claims(&token.claims().unwrap_or_default()));
+        text.push_str(&claims(&super::claims(authentication).unwrap_or_default()));
     }
     let lifetime =
         super::lifetime(authentication).map(|life| format!(", valid for {} s", life.as_secs())).unwrap_or_default();

@@ -211,6 +211,20 @@ impl RunningServer {
         authority.client(common_name)
     }
 
+    /// A certificate for a notification endpoint on this machine, from the authority of this run, which is trusted from now on:
+    /// for `127.0.0.1`, `::1` and `localhost`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::client_certificate`].
+    #[cfg(feature = "tls")]
+    pub fn endpoint_certificate(&self) -> io::Result<ClientCertificate> {
+        let (authority, pem) = self.authority.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let (certificate, key) = authority.local("Notification endpoint")?;
+        self.shared.trust().add(pem)?;
+        Ok(ClientCertificate::new(&certificate, &key))
+    }
+
     /// Trusts the certificates in a PEM text, when notifications are sent over TLS.
     ///
     /// # Errors

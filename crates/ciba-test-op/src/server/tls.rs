@@ -36,7 +36,7 @@ pub enum NamedAuthorities {
     Nobody,
 }
 
-/// A client's certificate with its key. For tests only.
+/// A certificate of a client, or of its notification endpoint, with its key. For tests only.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientCertificate {
@@ -60,7 +60,7 @@ impl ClientCertificate {
         Ok(Self::new(&certificate, &key))
     }
 
-    fn new(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+    pub(super) fn new(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         let der = certificate.der().to_vec();
         Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem(), der }
     }
@@ -106,15 +106,21 @@ impl Authority {
         Ok(ClientCertificate::new(&certificate, &key))
     }
 
-    /// A server's side of TLS 1.2 and 1.3; with authorities to name, it asks for a client certificate.
-    pub(super) fn server(&self, asks: Option<NamedAuthorities>) -> io::Result<(Arc<ServerConfig>, Option<Peers>)> {
+    /// The certificate of a server on this machine.
+    pub(super) fn local(&self, common_name: &str) -> io::Result<(rcgen::Certificate, KeyPair)> {
         let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
         let mut server = CertificateParams::new(names).map_err(io::Error::other)?;
         server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        server.distinguished_name.push(DnType::CommonName, "Test provider");
+        server.distinguished_name.push(DnType::CommonName, common_name);
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = server.signed_by(&key, &self.0).map_err(io::Error::other)?;
+        Ok((certificate, key))
+    }
+
+    /// A server's side of TLS 1.2 and 1.3; with authorities to name, it asks for a client certificate.
+    pub(super) fn server(&self, asks: Option<NamedAuthorities>) -> io::Result<(Arc<ServerConfig>, Option<Peers>)> {
+        let (certificate, key) = self.local("Test provider")?;
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
 
         let provider = Arc::new(aws_lc_rs::default_provider());

@@ -1,0 +1,66 @@
+//! The options of the test provider.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{Delivery, Profile};
+
+#[derive(Debug, Args)]
+pub(crate) struct Op {
+    /// The loopback address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Serve https with a certificate of its own (see --client-dir for its ca.pem); client certificates and
+    /// --profile fapi-ciba imply it.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// How the provider behaves.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) personality: Personality,
+    /// The rules the provider holds its clients to.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) profile: Profile,
+    /// Register the clients of this file beside the ready-made one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) clients: Option<PathBuf>,
+    /// Trust the certificate authorities of this PEM file when notifications are sent to https endpoints.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) notification_ca: Option<PathBuf>,
+    /// Write a ready client into this folder: client.json, its keys and certificates, and ca.pem.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) client_dir: Option<PathBuf>,
+    /// How results reach the ready client.
+    #[arg(long, value_enum, default_value_t, value_name = "MODE", help_heading = "Ready client")]
+    pub(crate) delivery: Delivery,
+    /// How the ready client proves who it is.
+    #[arg(long, value_enum, default_value_t, value_name = "METHOD", help_heading = "Ready client")]
+    pub(crate) client_auth: ReadyAuth,
+    /// The ready client signs its authentication requests; --profile fapi-ciba wants ES256 unless this says otherwise.
+    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Ready client")]
+    pub(crate) signed_request: Option<ciba_core::jose::JwsAlgorithm>,
+    /// The ready client may send user codes; the hint `user-code:1234` is a person who has that one.
+    #[arg(long, help_heading = "Ready client")]
+    pub(crate) user_codes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Personality {
+    /// An OpenID provider by the book.
+    #[default]
+    Generic,
+    /// Answers as Idura Verify does.
+    Idura,
+}
+
+/// What a client can be made ready for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ReadyAuth {
+    #[default]
+    #[value(name = "private_key_jwt")]
+    PrivateKeyJwt,
+    #[value(name = "tls_client_auth")]
+    TlsClientAuth,
+    #[value(name = "self_signed_tls_client_auth")]
+    SelfSignedTlsClientAuth,
+}

@@ -1,0 +1,273 @@
+//! The notification endpoint of one flow: a small server that hands what comes to the flow and says what the flow says.
+//!
+//! It never redirects, and has one answer for every path but its own.
+
+use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use ciba_core::{BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply, Url};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{args::Notifications, client::read, exit::Stop, state_file::reason, time::now};
+
+/// Where a notification endpoint is when nothing is said.
+const USUAL_PATH: &str = "/ciba/notify";
+/// How long one connection may last, its handshake and its one request.
+const CONNECTION: Duration = Duration::from_secs(30);
+/// How many there may be at once: one provider is expected.
+const CONNECTIONS: usize = 64;
+/// How long an answer on its way may still take when the flow is over.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// What the options say about the notification endpoint; nothing is open yet.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) url: Url,
+    address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Endpoint {
+    /// Reads the options. `None` in poll mode, and where the mode would need one and nothing was said of it.
+    pub(crate) fn of(options: &Notifications, loopback: LoopbackHttp) -> Result<Option<Self>, Stop> {
+        let Notifications { listen, notification_path, listen_cert, listen_key, .. } = options;
+        if options.mode() == DeliveryMode::Poll {
+            let given = [
+                ("--listen", listen.is_some()),
+                ("--notification-path", notification_path.is_some()),
+                ("--listen-cert", listen_cert.is_some()),
+                ("--listen-key", listen_key.is_some()),
+            ];
+            return match given.into_iter().find(|(_, is_given)| *is_given) {
+                Some((option, _)) => {
+                    Err(Stop::usage(format!("{option} is for --delivery ping or push: in poll mode nobody calls back")))
+                }
+                None => Ok(None),
+            };
+        }
+        let Some(address) = *listen else { return Ok(None) };
+        if address.port() == 0 {
+            return Err(Stop::usage(
+                "--listen needs a port that is not 0: that of the registered notification endpoint",
+            ));
+        }
+        let tls = match (listen_cert, listen_key) {
+            (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+            (None, None) if address.ip().is_loopback() && loopback == LoopbackHttp::DangerouslyAllowed => None,
+            (None, None) => {
+                return Err(Stop::usage(
+                    "--listen needs --listen-cert FILE and --listen-key FILE: plain http is for a loopback address with --allow-http-loopback",
+                ));
+            }
+            (Some(_), None) => return Err(Stop::usage("--listen-key is missing: --listen-cert needs it")),
+            (None, Some(_)) => return Err(Stop::usage("--listen-cert is missing: --listen-key needs it")),
+        };
+        let path = notification_path.as_deref().unwrap_or(USUAL_PATH);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let unusable = |why: &str| Stop::usage(format!("--notification-path cannot be used: {why}"));
+        if !path.starts_with('/') {
+            return Err(unusable("it does not begin with a slash"));
+        }
+        let url = Url::parse_with(&format!("{scheme}://{address}{path}"), loopback);
+        let url = url.map_err(|error| unusable(&error.to_string()))?;
+        if url.query().is_some() {
+            return Err(unusable("it has a query"));
+        }
+        Ok(Some(Self { url, address, tls }))
+    }
+
+    /// Opens it; nothing that comes is answered before [`Listening::serve`].
+    pub(crate) async fn open(&self) -> Result<Listening, Stop> {
+        let listener = TcpListener::bind(self.address).await.map_err(|error| {
+            Stop::usage(format!("--listen cannot be used: at {}: {}", self.address, reason(&error)))
+        })?;
+        Ok(Listening { listener, tls: self.tls.clone().map(TlsAcceptor::from), path: self.url.path().into() })
+    }
+}
+
+fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Stop> {
+    let unusable = |path: &Path, why: &str| {
+        let shown = path.display();
+        Stop::usage(format!("the certificate of the notification endpoint cannot be used: {shown} {why}"))
+    };
+    let chain = read(certificate, "certificate file")?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
+        .collect::<Result<_, _>>()
+        .map_err(|_| unusable(certificate, "is not PEM"))?;
+    if chain.is_empty() {
+        return Err(unusable(certificate, "holds no certificate in PEM"));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&read(key, "key file")?)
+        .map_err(|_| unusable(key, "holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not encrypted)"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Stop::bug("TLS cannot be set up on this machine"))?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|_| unusable(key, "is not its key, or of a kind that is not supported"))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Where notifications go: to the inbox of one of the two libraries.
+#[derive(Clone)]
+pub(crate) enum Inbox {
+    Reqwest(ciba_reqwest::Inbox),
+    Ureq(ciba_ureq::Inbox),
+}
+
+impl Inbox {
+    async fn receive(&self, method: &str, headers: Headers, body: Body) -> NotificationReply {
+        match self {
+            Self::Reqwest(inbox) => inbox.receive(method, &headers, body, now()).await,
+            Self::Ureq(inbox) => {
+                let (inbox, method) = (inbox.clone(), method.to_owned());
+                let received = tokio::task::spawn_blocking(move || inbox.receive(&method, &headers, body, now()));
+                // A panic there ends the process by the hook; a runtime that shuts down answers nobody.
+                received.await.unwrap_or(ciba_core::Acknowledgement::Unsaved.reply())
+            }
+        }
+    }
+}
+
+/// An open endpoint.
+pub(crate) struct Listening {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    path: Arc<str>,
+}
+
+impl Listening {
+    /// Answers what comes, from now on.
+    pub(crate) fn serve(self, inbox: Inbox) -> Serving {
+        let (closing, closed) = watch::channel(false);
+        let task = tokio::spawn(self.accept(inbox, closed));
+        Serving { closing, task }
+    }
+
+    async fn accept(self, inbox: Inbox, mut closed: watch::Receiver<bool>) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = async {
+                let place = Arc::clone(&room).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                _ = closed.changed() => break,
+                accepted = accepted => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            let Ok((stream, _)) = accepted else {
+                // Out of file descriptors, most likely: it passes.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let (inbox, path, acceptor, closed) =
+                (inbox.clone(), Arc::clone(&self.path), self.tls.clone(), closed.clone());
+            connections.spawn(async move {
+                let _place = place;
+                let _ = stream.set_nodelay(true);
+                let served = async {
+                    match acceptor {
+                        None => converse(stream, inbox, path, closed).await,
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                converse(stream, inbox, path, closed).await;
+                            }
+                        }
+                    }
+                };
+                let _ = timeout(CONNECTION, served).await;
+            });
+        }
+        drop(self.listener);
+        let answered = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(LAST_ANSWER, answered).await;
+    }
+}
+
+/// An endpoint that answers.
+pub(crate) struct Serving {
+    closing: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Closes it when the answers that are on their way have left.
+    pub(crate) async fn close(self) {
+        let _ = self.closing.send(true);
+        let _ = self.task.await;
+    }
+}
+
+/// One connection with one request: a provider that kept it open could lose a notification on it.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    inbox: Inbox,
+    path: Arc<str>,
+    mut closed: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| {
+        let (inbox, path) = (inbox.clone(), Arc::clone(&path));
+        async move { Ok::<_, Infallible>(response(answer(request, &inbox, &path).await)) }
+    });
+    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = closed.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(request: Request<Incoming>, inbox: &Inbox, path: &str) -> NotificationReply {
+    let (head, body) = request.into_parts();
+    if head.uri.path() != path {
+        return NotificationReply { status: 404, header: None };
+    }
+    let (method, headers) = (head.method.as_str(), fields(&head.headers));
+    if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
+        return bad.reply();
+    }
+    let body = match Limited::new(body, Notification::MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes().to_vec(),
+        Err(error) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
+        Err(_) => return ciba_core::Acknowledgement::Malformed.reply(),
+    };
+    inbox.receive(method, headers, body.into()).await
+}
+
+fn fields(fields: &HeaderMap) -> Headers {
+    fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect()
+}
+
+fn response(reply: NotificationReply) -> Response<Empty<Bytes>> {
+    let mut response = Response::new(Empty::new());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some((name, value)) = reply.header {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}

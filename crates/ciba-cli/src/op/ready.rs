@@ -1,0 +1,349 @@
+//! The client that is ready to use: registered, described in a folder, and the command line that runs it.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use ciba_core::{DeliveryMode, SoftwareKey, jose::JwsAlgorithm, providers::idura};
+use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, RunningServer};
+use serde_json::json;
+
+use crate::{
+    args::{Op, Personality, Profile, ReadyAuth},
+    client::private_key,
+    exit::Stop,
+    key,
+    output::quoted,
+    state_file::{private_file, reason},
+};
+
+/// The path of the notification endpoint, as `ciba authenticate` has it when nothing is said.
+const PATH: &str = "/ciba/notify";
+/// The code of the person in the line that is printed.
+const USER_CODE: &str = "1234";
+
+/// The ready client of one run.
+pub(super) struct Ready {
+    id: &'static str,
+    personality: Personality,
+    profile: Profile,
+    pub(super) tls: bool,
+    auth: ReadyAuth,
+    delivery: DeliveryMode,
+    /// Where it is to listen.
+    listen: Option<SocketAddr>,
+    signs: Option<JwsAlgorithm>,
+    user_codes: bool,
+    key: Option<SoftwareKey>,
+    /// Made before the provider runs; those of an authority are made by the one of the run.
+    self_signed: Option<ClientCertificate>,
+    folder: ClientFolder,
+}
+
+impl Ready {
+    /// Chooses what was not said, and makes the keys. `tls`: others need it already.
+    pub(super) fn new(options: &Op, tls: bool) -> Result<Self, Stop> {
+        let fapi = options.profile == Profile::FapiCiba;
+        let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
+        if signs.is_some_and(JwsAlgorithm::is_symmetric) {
+            return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
+        }
+        let delivery = DeliveryMode::from(options.delivery);
+        let is_usual = delivery == DeliveryMode::Poll
+            && options.client_auth == ReadyAuth::PrivateKeyJwt
+            && signs.is_none()
+            && !options.user_codes
+            && !fapi;
+        if options.personality == Personality::Idura && !is_usual {
+            return Err(Stop::usage(
+                "--personality idura goes with polling and private_key_jwt only: Idura offers nothing else",
+            ));
+        }
+        if fapi && delivery == DeliveryMode::Push {
+            return Err(Stop::usage("--profile fapi-ciba takes no push: FAPI-CIBA 5.2.2 item 3"));
+        }
+        let (id, algorithm) = match options.personality {
+            Personality::Generic => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
+            // The only algorithm Idura documents.
+            Personality::Idura => ("urn:my:application:identifier:4711", JwsAlgorithm::Rs256),
+        };
+        let folder = ClientFolder::open(options.client_dir.clone())?;
+        let needs_key = options.client_auth == ReadyAuth::PrivateKeyJwt || signs.is_some();
+        let self_signed = options.client_auth == ReadyAuth::SelfSignedTlsClientAuth;
+        let made = self_signed.then(|| ClientCertificate::self_signed(id)).transpose().map_err(|_| no_certificate())?;
+        Ok(Self {
+            id,
+            personality: options.personality,
+            profile: options.profile,
+            tls: tls || fapi || options.client_auth != ReadyAuth::PrivateKeyJwt,
+            auth: options.client_auth,
+            delivery,
+            listen: (delivery != DeliveryMode::Poll).then(free_address).transpose()?,
+            signs,
+            user_codes: options.user_codes,
+            key: needs_key.then(|| folder.key(algorithm)).transpose()?,
+            self_signed: made,
+            folder,
+        })
+    }
+
+    /// What it is registered as.
+    pub(super) fn client(&self) -> Result<Client, Stop> {
+        let public = self.key.as_ref().map(key::public_jwk).transpose()?;
+        let authentication = match self.auth {
+            ReadyAuth::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt {
+                keys: public.clone().into_iter().collect(),
+                algorithms: Vec::new(),
+            },
+            ReadyAuth::TlsClientAuth => ClientAuthentication::TlsClientAuth { subject: self.subject() },
+            ReadyAuth::SelfSignedTlsClientAuth => ClientAuthentication::SelfSignedTlsClientAuth {
+                certificates: self.self_signed.iter().map(|made| made.der.clone()).collect(),
+            },
+        };
+        let mut client = Client::new(self.id, authentication);
+        client.keys = public.into_iter().collect();
+        client.request_signing_alg = self.signs;
+        client.user_code = self.user_codes;
+        client.delivery = self.delivery;
+        client.notification_endpoint = self.notification_endpoint();
+        if self.profile == Profile::FapiCiba {
+            client.id_token_alg = JwsAlgorithm::Es256;
+            client.certificate_bound = true;
+        }
+        Ok(client)
+    }
+
+    fn subject(&self) -> String {
+        format!("CN={}", self.id)
+    }
+
+    fn notification_endpoint(&self) -> Option<String> {
+        let scheme = if self.tls { "https" } else { "http" };
+        self.listen.map(|address| format!("{scheme}://{address}{PATH}"))
+    }
+
+    /// Whether it shows a certificate.
+    fn is_certified(&self) -> bool {
+        self.auth != ReadyAuth::PrivateKeyJwt || self.profile == Profile::FapiCiba
+    }
+
+    /// Writes what a client needs to know, in the members of a registration, and the files these name.
+    pub(super) fn describe(&self, server: &RunningServer) -> Result<(), Stop> {
+        let folder = &self.folder;
+        let public = self.key.as_ref().map(key::public_jwk).transpose()?;
+        let certificate = match &self.self_signed {
+            Some(made) => Some(made.clone()),
+            None if self.is_certified() => Some(server.client_certificate(self.id).map_err(|_| no_certificate())?),
+            None => None,
+        };
+        let endpoint = match self.listen {
+            Some(_) if self.tls => Some(server.endpoint_certificate().map_err(|_| no_certificate())?),
+            _ => None,
+        };
+        let mut client = json!({
+            "issuer": server.issuer(),
+            "client_id": self.id,
+            "token_endpoint_auth_method": self.auth_name(),
+            "id_token_signed_response_alg": self.id_token_alg().name(),
+            "backchannel_token_delivery_mode": self.delivery.name(),
+        });
+        let mut set = |member: &str, value: serde_json::Value| client[member] = value;
+        if self.delivery != DeliveryMode::Push {
+            set("grant_types", json!(["urn:openid:params:grant-type:ciba"]));
+        }
+        if let (ReadyAuth::PrivateKeyJwt, Some(key)) = (self.auth, &self.key) {
+            set("token_endpoint_auth_signing_alg", json!(key.algorithm().name()));
+        }
+        if let Some(algorithm) = self.signs {
+            set("backchannel_authentication_request_signing_alg", json!(algorithm.name()));
+        }
+        if let Some(endpoint) = self.notification_endpoint() {
+            set("backchannel_client_notification_endpoint", json!(endpoint));
+        }
+        if self.user_codes {
+            set("backchannel_user_code_parameter", json!(true));
+        }
+        if self.auth == ReadyAuth::TlsClientAuth {
+            set("tls_client_auth_subject_dn", json!(self.subject()));
+        }
+        if self.profile == Profile::FapiCiba {
+            set("tls_client_certificate_bound_access_tokens", json!(true));
+        }
+        if let Some(public) = public {
+            set("jwks", json!({ "keys": [public] }));
+            set("key_file", json!(folder.file(KEY)));
+        }
+        for (member, name, content) in [
+            ("ca_file", CA, server.ca_pem()),
+            ("cert_file", CERTIFICATE, certificate.as_ref().map(|made| &*made.certificate_pem)),
+            ("cert_key_file", CERTIFICATE_KEY, certificate.as_ref().map(|made| &*made.key_pem)),
+            ("listen_cert_file", ENDPOINT, endpoint.as_ref().map(|made| &*made.certificate_pem)),
+            ("listen_key_file", ENDPOINT_KEY, endpoint.as_ref().map(|made| &*made.key_pem)),
+        ] {
+            // One of an earlier run would only mislead.
+            folder.replace(name, content)?;
+            if content.is_some() {
+                set(member, json!(folder.file(name)));
+            }
+        }
+        let path = folder.file("client.json");
+        fs::write(&path, format!("{client:#}\n")).map_err(|error| unwritable(&path, &error))
+    }
+
+    fn auth_name(&self) -> &'static str {
+        match self.auth {
+            ReadyAuth::PrivateKeyJwt => "private_key_jwt",
+            ReadyAuth::TlsClientAuth => "tls_client_auth",
+            ReadyAuth::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+        }
+    }
+
+    fn id_token_alg(&self) -> JwsAlgorithm {
+        match self.profile {
+            Profile::Plain => JwsAlgorithm::Rs256,
+            Profile::FapiCiba => JwsAlgorithm::Es256,
+        }
+    }
+
+    /// The command line that uses the client.
+    pub(super) fn command(&self, issuer: &str) -> String {
+        let file = |name: &str| self.folder.file(name).display().to_string();
+        let mut words = vec!["ciba".to_owned(), "authenticate".into(), "--issuer".into(), issuer.into()];
+        let mut add = |text: &[&str]| words.extend(text.iter().map(|text| quoted(text)));
+        if self.tls {
+            add(&["--ca-cert", &file(CA)]);
+        } else {
+            add(&["--allow-http-loopback"]);
+        }
+        add(&["--client-id", self.id]);
+        if self.auth != ReadyAuth::PrivateKeyJwt {
+            add(&["--client-auth", self.auth_name()]);
+        }
+        if self.key.is_some() {
+            add(&["--key", &file(KEY)]);
+        }
+        if let Some(algorithm) = self.signs {
+            add(&["--signed-request", algorithm.name()]);
+        }
+        if self.is_certified() {
+            add(&["--cert", &file(CERTIFICATE), "--cert-key", &file(CERTIFICATE_KEY)]);
+        }
+        if self.profile == Profile::FapiCiba {
+            add(&["--profile", "fapi-ciba", "--id-token-alg", self.id_token_alg().name()]);
+        }
+        if let Some(address) = self.listen {
+            add(&["--delivery", self.delivery.name(), "--listen", &address.to_string(), "--notification-path", PATH]);
+            if self.tls {
+                add(&["--listen-cert", &file(ENDPOINT), "--listen-key", &file(ENDPOINT_KEY)]);
+            }
+        }
+        match self.personality {
+            Personality::Generic if self.user_codes => {
+                add(&["--login-hint", &format!("user-code:{USER_CODE}"), "--user-code", USER_CODE]);
+                add(&["--binding-message", "W4SCT"]);
+            }
+            Personality::Generic => add(&["--login-hint", "approve", "--binding-message", "W4SCT"]),
+            Personality::Idura => {
+                add(&["--provider", "idura", "--acr-values", idura::SWEDISH_BANKID]);
+                add(&["--login-hint", "sub:ssn:196802020575", "--binding-message", "Example Bank support, case 4711"]);
+            }
+        }
+        words.join(" ")
+    }
+}
+
+/// An address for the client's notification endpoint. It is free now and, this being for tests, most likely also when the
+/// client listens there.
+fn free_address() -> Result<SocketAddr, Stop> {
+    let found = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    found.map_err(|error| Stop::usage(format!("no port is free for a notification endpoint: {}", reason(&error))))
+}
+
+fn no_certificate() -> Stop {
+    Stop::bug("a certificate could not be made")
+}
+
+const KEY: &str = "key.jwk";
+const CA: &str = "ca.pem";
+const CERTIFICATE: &str = "cert.pem";
+const CERTIFICATE_KEY: &str = "cert-key.pem";
+const ENDPOINT: &str = "listen.pem";
+const ENDPOINT_KEY: &str = "listen-key.pem";
+
+/// The folder with the ready client: the one of `--client-dir`, or one that goes away at the end.
+struct ClientFolder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl ClientFolder {
+    fn open(chosen: Option<PathBuf>) -> Result<Self, Stop> {
+        let (path, temporary) = match chosen {
+            Some(path) => (std::path::absolute(&path).unwrap_or(path), false),
+            None => {
+                let random = getrandom::u64().map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+                (std::env::temp_dir().join(format!("ciba-op-{random:016x}")), true)
+            }
+        };
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(!temporary);
+        #[cfg(unix)]
+        if temporary {
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        }
+        builder.create(&path).map_err(|error| {
+            Stop::usage(format!("the folder {} cannot be made: {}", path.display(), reason(&error)))
+        })?;
+        Ok(Self { path, temporary })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The client's private key: the one that is there from an earlier run, or a new one.
+    fn key(&self, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
+        let path = self.file(KEY);
+        if !path.exists() {
+            let jwk = key::new_jwk(algorithm)?;
+            let written = private_file(&path).and_then(|mut file| writeln!(file, "{}", jwk.expose()));
+            written.map_err(|error| unwritable(&path, &error))?;
+        }
+        let key = private_key(&path, None)?;
+        if key.algorithm() != algorithm {
+            return Err(Stop::usage(format!(
+                "the key file {} is for {} and this provider wants {algorithm}: remove it, or use another --client-dir",
+                path.display(),
+                key.algorithm()
+            )));
+        }
+        Ok(key)
+    }
+
+    /// Puts a file of this run in place of that of an earlier one; without content there is none.
+    fn replace(&self, name: &str, content: Option<&str>) -> Result<(), Stop> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&path, &error)),
+            _ => {}
+        }
+        let Some(content) = content else { return Ok(()) };
+        let written = private_file(&path).and_then(|mut file| file.write_all(content.as_bytes()));
+        written.map_err(|error| unwritable(&path, &error))
+    }
+}
+
+impl Drop for ClientFolder {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Stop {
+    Stop::usage(format!("{} cannot be written: {}", path.display(), reason(error)))
+}

@@ -1,0 +1,40 @@
+//! The client's private key, in each of the algorithms it signs with.
+
+use ciba_core::{Entropy, KeyOperation, KeyPurpose, SoftwareKey};
+
+/// One key file; it may be registered for one algorithm of assertions and another of signed requests.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeyRing {
+    pub(crate) assertions: Option<SoftwareKey>,
+    pub(crate) requests: Option<SoftwareKey>,
+}
+
+impl From<SoftwareKey> for KeyRing {
+    fn from(key: SoftwareKey) -> Self {
+        Self { assertions: Some(key), requests: None }
+    }
+}
+
+impl KeyRing {
+    fn of(&self, purpose: KeyPurpose) -> Result<&SoftwareKey, &'static str> {
+        let key = match purpose {
+            KeyPurpose::ClientAssertion => self.assertions.as_ref(),
+            KeyPurpose::RequestObject => self.requests.as_ref(),
+            _ => None,
+        };
+        key.ok_or("there is no key for this")
+    }
+}
+
+#[async_trait::async_trait]
+impl ciba_reqwest::Signer for KeyRing {
+    async fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, ciba_reqwest::SignerError> {
+        Ok(self.of(operation.purpose())?.sign(operation, entropy)?)
+    }
+}
+
+impl ciba_ureq::Signer for KeyRing {
+    fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, ciba_ureq::SignerError> {
+        Ok(self.of(operation.purpose())?.sign(operation, entropy)?)
+    }
+}
