@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{Headers, Request, Response};
+use ciba_core::{Headers, Request, Response, Untrusted};
 use serde_json::{Value, json};
 
 use crate::cheap;
@@ -56,14 +56,41 @@ pub enum Forgery {
     AuthReqId,
     /// Beside another access token.
     AccessToken,
+    /// Beside another refresh token.
+    RefreshToken,
     /// It expired an hour ago.
     Expired,
     /// No ID Token.
     Missing,
+    /// Nothing says which authentication request it belongs to. From the token endpoint this is no forgery.
+    Unbound,
+    /// Nothing says which access token it belongs to. From the token endpoint this is no forgery.
+    NoAccessTokenHash,
+    /// Nothing says which refresh token it belongs to. From the token endpoint this is no forgery.
+    NoRefreshTokenHash,
 }
 
-/// Every forgery.
-pub const FORGERIES: [Forgery; 9] = [
+impl Forgery {
+    /// The check that a push of such tokens fails; `None` when none does, or when they cannot be read.
+    #[must_use]
+    pub const fn untrusted(self) -> Option<Untrusted> {
+        Some(match self {
+            Self::None | Self::Missing => return None,
+            Self::Signature => Untrusted::Signature,
+            Self::KeyId => Untrusted::UnknownKey,
+            Self::Unsigned => Untrusted::Algorithm,
+            Self::Issuer => Untrusted::Issuer,
+            Self::Audience => Untrusted::Audience,
+            Self::AuthReqId | Self::Unbound => Untrusted::AuthReqId,
+            Self::AccessToken | Self::NoAccessTokenHash => Untrusted::AccessTokenHash,
+            Self::RefreshToken | Self::NoRefreshTokenHash => Untrusted::RefreshTokenHash,
+            Self::Expired => Untrusted::Expiry,
+        })
+    }
+}
+
+/// Every forgery of a push: there the bindings have to be there.
+pub const PUSH_FORGERIES: [Forgery; 13] = [
     Forgery::Signature,
     Forgery::KeyId,
     Forgery::Unsigned,
@@ -71,6 +98,24 @@ pub const FORGERIES: [Forgery; 9] = [
     Forgery::Audience,
     Forgery::AuthReqId,
     Forgery::AccessToken,
+    Forgery::RefreshToken,
+    Forgery::Expired,
+    Forgery::Missing,
+    Forgery::Unbound,
+    Forgery::NoAccessTokenHash,
+    Forgery::NoRefreshTokenHash,
+];
+
+/// Every forgery of a token response.
+pub const FORGERIES: [Forgery; 10] = [
+    Forgery::Signature,
+    Forgery::KeyId,
+    Forgery::Unsigned,
+    Forgery::Issuer,
+    Forgery::Audience,
+    Forgery::AuthReqId,
+    Forgery::AccessToken,
+    Forgery::RefreshToken,
     Forgery::Expired,
     Forgery::Missing,
 ];
@@ -90,8 +135,12 @@ pub struct Provider {
     pub key_fetches: u32,
     /// Bodies of all token requests, decoded.
     pub token_forms: Vec<HashMap<String, String>>,
-    /// The access tokens of every genuine answer.
-    genuine: HashSet<String>,
+    /// The notification token that came with the authentication request.
+    pub notification_token: Option<String>,
+    /// The access tokens of every genuine answer or push, and the request they were issued for.
+    genuine: HashMap<String, String>,
+    /// The ids the client may know: the acknowledged one and those that notifications named.
+    pub(crate) named: HashSet<String>,
     issued: u32,
     redeemed: bool,
     jtis: HashSet<String>,
@@ -109,7 +158,9 @@ impl Provider {
             token_requests: 0,
             key_fetches: 0,
             token_forms: Vec::new(),
-            genuine: HashSet::new(),
+            notification_token: None,
+            genuine: HashMap::new(),
+            named: HashSet::from([Self::AUTH_REQ_ID.to_owned()]),
             issued: 0,
             redeemed: false,
             jtis: HashSet::new(),
@@ -129,9 +180,15 @@ impl Provider {
     pub fn authenticate(&mut self, request: &Request) -> Response {
         self.prompts += 1;
         assert_eq!(self.prompts, 1, "a second authentication request arrived");
-        let form = self.admit(request);
+        let mut form = self.admit(request);
+        if let Some(signed) = form.remove("request") {
+            assert!(form.keys().all(|name| name.starts_with("client_assertion")), "beside a signed request: {form:?}");
+            let claims = self.signed(&signed);
+            form = claims.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
+        }
         assert_eq!(form.get("scope").map(String::as_str), Some("openid"));
         assert!(form.contains_key("login_hint"));
+        self.notification_token = form.remove("client_notification_token");
         let body = json!({"auth_req_id": Self::AUTH_REQ_ID, "expires_in": self.expires_in, "interval": self.interval});
         Response::json(200, body.to_string())
     }
@@ -147,7 +204,9 @@ impl Provider {
         let form = self.admit(request);
         self.token_requests += 1;
         assert_eq!(form.get("grant_type").map(String::as_str), Some("urn:openid:params:grant-type:ciba"));
-        assert_eq!(form.get("auth_req_id").map(String::as_str), Some(Self::AUTH_REQ_ID));
+        let id = form.get("auth_req_id").expect("it names the request");
+        assert!(self.named.contains(id), "an id nobody gave the client");
+        let is_known = id == Self::AUTH_REQ_ID;
         self.token_forms.push(form);
         let error = |status, code: &str, retry_after: Option<u64>, interval: Option<u64>| {
             let mut body = json!({"error": code, "error_description": "as told"});
@@ -158,7 +217,7 @@ impl Provider {
         };
         match say {
             Say::Busy(status, retry_after) => respond(status, "text/html", "<p>busy</p>".into(), retry_after),
-            _ if self.redeemed => error(400, "invalid_grant", None, None),
+            _ if self.redeemed || !is_known => error(400, "invalid_grant", None, None),
             Say::Pending(retry_after, interval) => error(400, "authorization_pending", retry_after, interval),
             Say::SlowDown(retry_after, interval) => error(400, "slow_down", retry_after, interval),
             Say::Error(code) => error(400, code, None, None),
@@ -166,45 +225,53 @@ impl Provider {
             Say::Garbage => respond(200, "application/json", "{".into(), None),
             Say::Tokens(forgery) => {
                 self.redeemed = true;
-                Response::json(200, self.tokens(forgery, now).to_string())
+                Response::json(200, self.tokens(Self::AUTH_REQ_ID, forgery, now).to_string())
             }
         }
     }
 
-    /// Tokens, genuine or not.
-    fn tokens(&mut self, forgery: Forgery, now: u64) -> Value {
+    /// Tokens for a request, genuine or not.
+    pub(crate) fn tokens(&mut self, auth_req_id: &str, forgery: Forgery, now: u64) -> Value {
+        const REFRESH_TOKEN: &str = "refresh-token-sentinel";
         self.issued += 1;
         let access_token = format!("access-token-{}-sentinel", self.issued);
         let key = if matches!(forgery, Forgery::Signature | Forgery::KeyId) { 99 } else { self.generation };
         let key_id = if forgery == Forgery::KeyId { "nobody".to_owned() } else { format!("op-{}", self.generation) };
-        let hashed = if forgery == Forgery::AccessToken { "another" } else { &access_token };
-        let id = if forgery == Forgery::AuthReqId { "another" } else { Self::AUTH_REQ_ID };
-        let claims = json!({
+        let unless = |made: Forgery, text: &str| if forgery == made { "another".to_owned() } else { text.to_owned() };
+        let mut claims = json!({
             "iss": if forgery == Forgery::Issuer { "https://evil.example" } else { ISSUER },
             "aud": if forgery == Forgery::Audience { "client-2" } else { CLIENT_ID },
             "sub": SUBJECT,
             "iat": if forgery == Forgery::Expired { now.saturating_sub(7200) } else { now },
             "exp": if forgery == Forgery::Expired { now.saturating_sub(3600) } else { now + 300 },
-            "at_hash": cheap::half_hash(hashed),
-            "urn:openid:params:jwt:claim:auth_req_id": id,
+            "at_hash": cheap::half_hash(&unless(Forgery::AccessToken, &access_token)),
+            "urn:openid:params:jwt:claim:rt_hash": cheap::half_hash(&unless(Forgery::RefreshToken, REFRESH_TOKEN)),
+            "urn:openid:params:jwt:claim:auth_req_id": unless(Forgery::AuthReqId, auth_req_id),
         });
+        let left_out = match forgery {
+            Forgery::Unbound => "urn:openid:params:jwt:claim:auth_req_id",
+            Forgery::NoAccessTokenHash => "at_hash",
+            Forgery::NoRefreshTokenHash => "urn:openid:params:jwt:claim:rt_hash",
+            _ => "",
+        };
+        claims.as_object_mut().map(|claims| claims.remove(left_out));
         let header = json!({"alg": if forgery == Forgery::Unsigned { "none" } else { "EdDSA" }, "kid": key_id});
         let id_token = cheap::jws(&header, &claims, &cheap::key(key));
         let mut tokens = json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 60,
-            "refresh_token": "refresh-token-sentinel", "id_token": id_token});
+            "refresh_token": REFRESH_TOKEN, "id_token": id_token});
         if forgery == Forgery::Missing {
             tokens.as_object_mut().map(|members| members.remove("id_token"));
         }
         if forgery == Forgery::None {
-            self.genuine.insert(access_token);
+            self.genuine.insert(access_token, auth_req_id.to_owned());
         }
         tokens
     }
 
-    /// Whether this provider issued the access token beside a genuine ID Token.
+    /// The request that the access token was issued for, if this provider issued it beside a genuine ID Token.
     #[must_use]
-    pub fn is_genuine(&self, access_token: &str) -> bool {
-        self.genuine.contains(access_token)
+    pub fn issued_for(&self, access_token: &str) -> Option<&str> {
+        self.genuine.get(access_token).map(String::as_str)
     }
 
     /// Replaces the signing key; the old one is not published any more.
@@ -230,14 +297,21 @@ impl Provider {
     fn admit(&mut self, request: &Request) -> HashMap<String, String> {
         let form = form(request.body.expose());
         let assertion = form.get("client_assertion").expect("every request is authenticated");
-        let (input, signature) = assertion.rsplit_once('.').expect("an assertion is a compact JWS");
+        let claims = self.signed(&assertion.clone());
+        assert_eq!(claims["sub"], CLIENT_ID);
+        form
+    }
+
+    /// The claims of something the client signed, whose `jti` was never seen before.
+    fn signed(&mut self, jws: &str) -> serde_json::Map<String, Value> {
+        let (input, signature) = jws.rsplit_once('.').expect("a compact JWS");
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
-        assert_eq!(signature, cheap::sign(&cheap::key(CLIENT_KEY), input.as_bytes()), "the assertion verifies");
+        assert_eq!(signature, cheap::sign(&cheap::key(CLIENT_KEY), input.as_bytes()), "it verifies");
         let claims = URL_SAFE_NO_PAD.decode(input.split('.').nth(1).expect("claims")).expect("base64url");
-        let claims: Value = serde_json::from_slice(&claims).expect("claims are JSON");
+        let claims: serde_json::Map<String, Value> = serde_json::from_slice(&claims).expect("claims are JSON");
         assert_eq!(claims["iss"], CLIENT_ID);
         assert!(self.jtis.insert(claims["jti"].to_string()), "a jti was used twice");
-        form
+        claims
     }
 }
 

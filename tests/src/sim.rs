@@ -6,21 +6,20 @@
 
 mod answers;
 mod mirror;
+mod notifications;
+mod setup;
 
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, Authentication, Because, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode,
-    Endpoint, Entropy, Failure, Flow, Hint, Issuer, JwksCache, KeyOperation, KeySetRequest, Output, Policy,
-    ProviderMetadata, Request, Response, Stage, Timestamp, TransmitTicket, Url, Wait, jose::JwsAlgorithm,
+    AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, Failure, Flow, JwksCache,
+    KeyOperation, KeyPurpose, KeySetRequest, Output, Request, Response, Stage, Timestamp, TransmitTicket, Wait,
 };
 use serde_json::Value;
 
 use self::mirror::{Grant, Kind, Mirror, OpenQuestion, Outcome};
-use crate::{
-    cheap::Cheap,
-    model::{CLIENT_ID, ISSUER, Provider, Say},
-};
+pub use self::setup::{Setup, client, request};
+use crate::model::{Provider, Say};
 
 /// The wall clock at the start of a simulation: 2030-01-01T00:00:00Z, in milliseconds.
 pub const START: u64 = 1_893_456_000_000;
@@ -28,58 +27,8 @@ pub const START: u64 = 1_893_456_000_000;
 pub const JITTER: u64 = 250;
 const GRACE: u64 = 60_000;
 const LOCAL: u64 = 60_000;
-
-/// What differs between simulations.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// `interval` as the provider writes it.
-    pub interval: Value,
-    /// The interval that is in force then, in milliseconds.
-    pub effective_interval: u64,
-    /// `expires_in`, in seconds.
-    pub expires_in: u64,
-    /// The client's choices.
-    pub policy: Policy,
-    /// How results are delivered.
-    pub delivery: DeliveryMode,
-}
-
-impl Setup {
-    /// Poll mode, an interval and a lifetime in seconds.
-    #[must_use]
-    pub fn new(interval: u64, expires_in: u64) -> Self {
-        Self {
-            interval: interval.into(),
-            effective_interval: interval * 1000,
-            expires_in,
-            policy: Policy::default(),
-            delivery: DeliveryMode::Poll,
-        }
-    }
-}
-
-/// A configuration with the cheap backend, for the reference provider; finish it with `build`.
-///
-/// # Panics
-///
-/// Never: the constants are well-formed.
-pub fn client(issuer: &str) -> ClientConfigBuilder {
-    let url = |text: &str| Url::parse(text).expect("well-formed");
-    let mut metadata = ProviderMetadata::by_hand(Issuer::parse(issuer).expect("well-formed"));
-    metadata.backchannel_authentication_endpoint = Some(url("https://op.example/ciba"));
-    metadata.token_endpoint = Some(url("https://op.example/token"));
-    metadata.jwks_uri = Some(url("https://op.example/jwks"));
-    metadata.user_code_supported = true;
-    ClientConfig::builder(metadata, ClientId::new(CLIENT_ID).expect("well-formed"))
-        .client_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::EdDsa, key_id: Some("client-key".into()) })
-        .id_token_algorithm(JwsAlgorithm::EdDsa)
-        .verifier(Arc::new(Cheap))
-}
-
-/// The request of every simulation.
-pub fn request() -> AuthRequest {
-    AuthRequest::new(Hint::Login("login-hint-sentinel".into()))
-}
+/// More than any flow here needs: nothing a provider or a stranger does makes it grow.
+const LARGEST_SNAPSHOT: usize = 16 * 1024;
 
 /// What a poll said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +106,10 @@ pub struct Sim {
     prompted: bool,
     polls_without_time: u32,
     lives: u32,
+    /// The notification token, which the provider knows once the request arrived there.
+    token: Option<String>,
+    /// Token requests that did not wait for the interval, because of a notification.
+    skips: u32,
     /// The clocks before the last look at them: a call that is refused has not looked.
     unobserved: (u64, u64, u64, u64),
 }
@@ -168,6 +121,14 @@ fn entropy(counter: &mut u64) -> Entropy {
     Entropy::from_bytes(bytes)
 }
 
+/// A snapshot before and after the number of its last ticket: resuming jumps over those of the earlier life.
+fn around_counter(snapshot: &[u8]) -> (&[u8], &[u8]) {
+    const MEMBER: &[u8] = b"\"counter\":";
+    let at = snapshot.windows(MEMBER.len()).position(|window| window == MEMBER).expect("it counts") + MEMBER.len();
+    let digits = snapshot[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (&snapshot[..at], &snapshot[at + digits..])
+}
+
 impl Sim {
     /// Starts a flow.
     ///
@@ -176,8 +137,12 @@ impl Sim {
     /// When the setup is not one a flow can be started with.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let config = client(ISSUER).policy(setup.policy.clone()).delivery(setup.delivery).build().expect("valid");
-        Self::with(setup, config, request())
+        let config = setup.config();
+        let mut request = request();
+        if let Some(seconds) = setup.requested_expiry {
+            request = request.requested_expiry(Duration::from_secs(seconds));
+        }
+        Self::with(setup, config, request)
     }
 
     /// Starts a flow with another configuration or request.
@@ -190,8 +155,12 @@ impl Sim {
         let mut counter = 0;
         let now = Timestamp::from_unix_millis(START);
         let flow = Flow::start(Arc::clone(&config), request, entropy(&mut counter), now).expect("it can be sent");
-        let mirror = Mirror { wall: START, line: 0, open: None, grant: None, redeemed: false };
+        let mirror = Mirror { wall: START, ..Mirror::default() };
+        let first: Value = serde_json::from_slice(flow.snapshot().as_bytes()).expect("JSON");
+        let token = first["mailbox"]["token"].as_str().map(str::to_owned);
+        assert_eq!(token.is_some(), setup.delivery != DeliveryMode::Poll, "a notification token without need, or none");
         Self {
+            token,
             cache: JwksCache::new(&config),
             op: Provider::new(setup.interval.clone(), setup.expires_in.into()),
             saved: (flow.snapshot().as_bytes().to_vec(), mirror.clone(), flow.revision()),
@@ -212,6 +181,7 @@ impl Sim {
             prompted: false,
             polls_without_time: 0,
             lives: 0,
+            skips: 0,
             unobserved: (START, 0, START, 0),
         }
     }
@@ -226,6 +196,12 @@ impl Sim {
     #[must_use]
     pub const fn elapsed(&self) -> u64 {
         self.elapsed
+    }
+
+    /// The notification token; `None` in poll mode.
+    #[must_use]
+    pub fn token(&self) -> Option<String> {
+        self.token.clone()
     }
 
     /// Lets time pass.
@@ -299,10 +275,15 @@ impl Sim {
                 let endpoint = transmit.endpoint();
                 let mut limit = line + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
                 let kind = if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
+                self.mirror.draft = None;
                 if kind == Kind::Token {
-                    self.token_request_is_due();
-                    limit = limit.min(self.grant().deadline + GRACE);
+                    self.token_request_is_due(persist);
+                    let grant = self.mirror.grant.as_mut().expect("just looked at");
+                    (grant.key_failures, grant.owes) = (0, false);
+                    limit = limit.min(grant.deadline + GRACE);
                 } else {
+                    self.mirror.unsigned = 0;
+                    self.mirror.first_sent.get_or_insert(line);
                     assert!(!self.prompted, "an authentication request is repeated though one may have left");
                 }
                 let (request, ticket) = transmit.into_parts();
@@ -313,6 +294,8 @@ impl Sim {
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
+                let life = if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
+                self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(line + life));
                 // A signature that is not there at the deadline is not wanted any more.
                 let deadline = self.mirror.grant.as_ref().map_or(u64::MAX, |grant| grant.deadline);
                 asked(self, Kind::Signature, deadline.min(line + LOCAL), Question::Key(operation));
@@ -342,13 +325,17 @@ impl Sim {
     }
 
     /// The rules for the moment a token request is sent.
-    fn token_request_is_due(&self) {
+    fn token_request_is_due(&mut self, leaves: bool) {
         let grant = self.grant();
         assert!(!self.mirror.redeemed, "a token request after a 200");
         assert!(self.mirror.line < grant.deadline, "a token request at or after the deadline");
         assert!(self.mirror.line >= grant.due.0, "{} ms early", grant.due.0 - self.mirror.line);
-        assert!(self.spacing >= self.not_before, "{} ms early", self.not_before - self.spacing);
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
+        if self.spacing < self.not_before {
+            assert!(grant.pinged, "{} ms early", self.not_before - self.spacing);
+            self.skips += u32::from(leaves);
+            assert!(self.skips <= 1, "notifications skipped two waits");
+        }
     }
 
     fn wait_is_right(&mut self, wait: &Wait) {
@@ -361,8 +348,16 @@ impl Sim {
             (Some(open), _) => (if open.kind == Kind::Keys { self.mirror.line } else { open.limit }, open.limit),
             (None, Stage::Pending) => {
                 let grant = self.grant();
-                (grant.due.0.min(grant.deadline), grant.due.1.min(grant.deadline))
+                let ends = grant.ends(self.setup.delivery);
+                (grant.due.0.min(ends), grant.due.1.min(ends))
             }
+            (None, Stage::Adrift) => {
+                assert!(matches!(wait.because(), Because::Adrift | Because::Setback(_)), "{wait:?}");
+                let (_, until) = self.mirror.adrift.expect("it is adrift");
+                (until, until)
+            }
+            // A few seconds of back-off before the request is tried again.
+            (None, Stage::Authorizing) => (self.mirror.line, self.mirror.line + 9_000),
             _ => (self.mirror.line, u64::MAX),
         };
         assert!((low..=high).contains(&due), "waits until {due}, and not within {low}..={high}: {wait:?}");
@@ -371,19 +366,62 @@ impl Sim {
         }
     }
 
-    /// What the flow concludes from an open question whose time is up.
+    /// What the flow concludes from an open question whose time is up, and from signatures that got too old.
     fn expire_open(&mut self) {
-        let Some(open) = self.mirror.open.filter(|open| self.mirror.line >= open.limit) else { return };
-        self.mirror.open = None;
-        if open.kind == Kind::Token && self.flow.stage() == Stage::Redeeming {
-            self.ended(&Outcome::Lost { waited: self.mirror.line - open.sent }, open.sent);
+        let (line, stage) = (self.mirror.line, self.flow.stage());
+        let over = self.mirror.open.filter(|open| line >= open.limit);
+        let is_stale = self.mirror.open.is_none() && self.mirror.draft.is_some_and(|stale| line > stale);
+        if over.is_some() {
+            self.mirror.open = None;
         }
+        match (over.map(|open| (open.kind, open.sent)), stage) {
+            (Some((Kind::Token, sent)), Stage::Redeeming) => self.ended(&Outcome::Lost { waited: line - sent }, sent),
+            (Some((Kind::Authentication, sent)), Stage::Authorizing) => {
+                self.prompted = true;
+                self.acknowledgement_is_lost(sent);
+            }
+            (Some((Kind::Signature, _)), _) => self.signature_is_missing(),
+            (None, _) if is_stale => self.signature_is_missing(),
+            _ => {}
+        }
+    }
+
+    /// A key operation brought nothing, or nothing in time; three in a row are the end.
+    fn signature_is_missing(&mut self) {
+        self.mirror.draft = None;
+        let line = self.mirror.line;
+        match (self.flow.stage(), &mut self.mirror.grant) {
+            (Stage::Authorizing, _) => self.mirror.unsigned += 1,
+            (Stage::Redeeming, Some(grant)) if line < grant.deadline => {
+                grant.key_failures += 1;
+                grant.ended(&Outcome::NotSent, line, line, &self.setup);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the key was away so often that the flow ends.
+    fn key_is_gone(&self) -> bool {
+        self.mirror.unsigned >= 3 || self.mirror.grant.as_ref().is_some_and(|grant| grant.key_failures >= 3)
+    }
+
+    fn acknowledgement_is_lost(&mut self, sent: u64) {
+        if let Some(delivered) = self.mirror.loses_acknowledgement(sent, &self.setup) {
+            self.spacing_begins();
+            self.is_delivered(delivered);
+        }
+    }
+
+    /// With a new grant, the first wait.
+    fn spacing_begins(&mut self) {
+        let (line, grant) = (self.mirror.line, self.grant());
+        self.not_before = self.spacing + grant.interval.min(grant.due.0.saturating_sub(line));
     }
 
     fn ended(&mut self, outcome: &Outcome, sent: u64) {
         let line = self.mirror.line;
         let Some(grant) = &mut self.mirror.grant else { return };
-        grant.ended(outcome, sent, line, &self.setup.policy);
+        grant.ended(outcome, sent, line, &self.setup);
         // The shortest wait of all rules, counted on the line that no crash sets back.
         let from_send = matches!(self.setup.policy.interval_reference, ciba_core::IntervalReference::Send);
         let since_send = if from_send { line - sent } else { 0 };
@@ -406,16 +444,15 @@ impl Sim {
     /// When a snapshot does not survive a round trip.
     pub fn save(&mut self) {
         let snapshot = self.flow.snapshot().as_bytes().to_vec();
+        assert!(snapshot.len() < LARGEST_SNAPSHOT, "{} bytes", snapshot.len());
         let now = Timestamp::from_unix_millis(self.mirror.wall);
         let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
         let once = resume(&snapshot).snapshot();
-        let twice = resume(once.as_bytes()).snapshot();
-        let content = |bytes: &[u8]| {
-            let mut content: Value = serde_json::from_slice(bytes).expect("JSON");
-            content["counter"] = Value::Null;
-            content
-        };
-        assert_eq!(content(once.as_bytes()), content(twice.as_bytes()), "a snapshot changes by being resumed");
+        let is_in_flight =
+            matches!(self.mirror.open, Some(open) if matches!(open.kind, Kind::Authentication | Kind::Token));
+        let before =
+            if is_in_flight { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { snapshot.clone() };
+        assert_eq!(around_counter(&before), around_counter(once.as_bytes()), "a snapshot changes by being resumed");
         self.saved = (snapshot, self.mirror.clone(), self.flow.revision());
     }
 
@@ -430,10 +467,16 @@ impl Sim {
         self.mirror = self.saved.1.clone();
         self.observe();
         self.flow = Flow::resume(Arc::clone(&self.config), &self.saved.0, self.now()).expect("it resumes");
-        if let Some(open) = self.mirror.open.take().filter(|open| open.kind == Kind::Token) {
-            let _ = open;
-            let line = self.mirror.line;
-            self.ended(&Outcome::Resumed, line);
+        (self.mirror.unsigned, self.mirror.draft) = (0, None);
+        let line = self.mirror.line;
+        match self.mirror.open.take().map(|open| open.kind) {
+            Some(Kind::Token) => self.ended(&Outcome::Resumed, line),
+            Some(Kind::Authentication) => {
+                self.prompted = true;
+                let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
+                self.acknowledgement_is_lost(sent);
+            }
+            Some(Kind::Signature | Kind::Keys) | None => {}
         }
         self.polls_without_time = 0;
     }
@@ -482,9 +525,14 @@ impl Sim {
     ///
     /// When tokens are accepted that the provider did not issue as genuine.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
+        let was_acknowledged = self.flow.acknowledged().is_some();
         let result = self.flow.finish();
         if let Ok(authentication) = &result {
-            assert!(self.op.is_genuine(authentication.access_token().expose()), "forged tokens were accepted");
+            let issued_for = self.op.issued_for(authentication.access_token().expose());
+            assert!(issued_for.is_some(), "forged tokens were accepted");
+            if was_acknowledged {
+                assert_eq!(issued_for, Some(Provider::AUTH_REQ_ID), "tokens of another request were accepted");
+            }
         }
         result
     }

@@ -4,9 +4,10 @@
 //! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
 #![allow(missing_docs)]
 
-use ciba_core::{Entropy, Flow, IntervalReference, Stage, Timestamp};
+use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Flow, IntervalReference, Stage, Timestamp};
 use ciba_tests::{
-    model::{FORGERIES, Forgery, Say},
+    letter::{BROKEN, Bearer, Content, Letter},
+    model::{FORGERIES, Forgery, PUSH_FORGERIES, Say},
     sim::{Asked, Question, Said, Setup, Sim, client, request},
 };
 use proptest::{
@@ -41,6 +42,10 @@ enum Op {
     Crash,
     Foreign,
     Cancel,
+    /// Something arrives at the notification endpoint.
+    Notify(Letter),
+    /// It arrives, and the process dies before that was saved.
+    NotifyAndDie(Letter),
 }
 
 fn say() -> impl Strategy<Value = Say> {
@@ -56,6 +61,24 @@ fn say() -> impl Strategy<Value = Say> {
         3 => Just(Say::Tokens(Forgery::None)),
         2 => proptest::sample::select(&FORGERIES[..]).prop_map(Say::Tokens),
     ]
+}
+
+fn letter() -> impl Strategy<Value = Letter> {
+    let bearer = prop_oneof![
+        12 => Just(Bearer::Ours),
+        1 => proptest::sample::select(&[Bearer::WrongSecret, Bearer::Cut, Bearer::Longer, Bearer::OtherFlow][..]),
+    ];
+    let id = prop_oneof![8 => Just(0_u8), 1 => 1_u8..8];
+    let content = prop_oneof![
+        6 => Just(Content::Ping),
+        4 => Just(Content::Tokens(Forgery::None)),
+        3 => proptest::sample::select(&PUSH_FORGERIES[..]).prop_map(Content::Tokens),
+        1 => proptest::sample::select(&["access_denied", "expired_token", "transaction_failed", "slow_down", "zzz"][..])
+            .prop_map(Content::Error),
+        2 => proptest::sample::select(&BROKEN[..]),
+        1 => prop_oneof![Just(Content::Both), Just(Content::Large)],
+    ];
+    (bearer, id, content).prop_map(|(bearer, id, content)| Letter { bearer, id, content })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -79,17 +102,27 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Crash),
         1 => Just(Op::Foreign),
         1 => prop_oneof![9 => Just(Op::Save), 1 => Just(Op::Cancel)],
+        6 => letter().prop_map(Op::Notify),
+        1 => letter().prop_map(Op::NotifyAndDie),
     ]
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    (1_u64..40, prop_oneof![1_u64..30, 30_u64..600], any::<bool>()).prop_map(|(interval, lifetime, from_send)| {
-        let mut setup = Setup::new(interval, lifetime);
-        if from_send {
-            setup.policy.interval_reference = IntervalReference::Send;
-        }
-        setup
-    })
+    let mode = proptest::sample::select(&[DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push][..]);
+    let asked = proptest::option::weighted(0.2, 1_u64..900);
+    let switches = (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2));
+    (1_u64..40, prop_oneof![1_u64..30, 30_u64..600], mode, asked, switches).prop_map(
+        |(interval, lifetime, mode, asked, (from_send, backstop, signed))| {
+            let mut setup = Setup::new(interval, lifetime).delivered(mode);
+            if from_send {
+                setup.policy.interval_reference = IntervalReference::Send;
+            }
+            setup.policy.ping_backstop = backstop;
+            setup.requested_expiry = asked;
+            setup.signed_requests = signed;
+            setup
+        },
+    )
 }
 
 fn take(sim: &mut Sim, wanted: fn(&Question) -> bool) -> Option<Asked> {
@@ -154,6 +187,10 @@ fn perform(sim: &mut Sim, op: &Op) {
         Op::Crash => sim.crash(),
         Op::Foreign => foreign(sim),
         Op::Cancel => sim.cancel(),
+        Op::Notify(letter) => {
+            let _ = sim.notify(letter);
+        }
+        Op::NotifyAndDie(letter) => sim.notify_and_die(letter),
     }
 }
 
@@ -186,6 +223,23 @@ fn end(sim: &mut Sim) {
         }
     }
     panic!("the flow never ends: {:?}", sim.flow);
+}
+
+/// Notifications that come after the end are known until their time is up, and nothing comes of them.
+fn late_notifications_are_known(sim: &mut Sim) {
+    let Some(spent) = sim.flow.spent_key() else {
+        // In poll mode, and when nobody named the request before it was over.
+        assert_eq!(sim.notify(Letter::PING), Acknowledgement::Unauthorized);
+        return;
+    };
+    assert_eq!(Some(spent.key()), Some(sim.flow.notification_key()));
+    let _ = sim.notify(Letter::PING);
+    let token = sim.token().expect("a flow with a mailbox has one");
+    let notification = Letter::PING.send(&mut sim.op, &token, 0);
+    let said = spent.notify(&notification, sim.now());
+    assert_eq!(said, sim.flow.notify(&notification, sim.now()), "the flow and what is left of it say the same");
+    let late = spent.until().saturating_add(std::time::Duration::from_millis(1));
+    assert_eq!(spent.notify(&notification, late), Acknowledgement::Unauthorized);
 }
 
 /// Whoever asks again after the end, or resumes what was saved then, gets the same result.
@@ -243,6 +297,7 @@ fn no_operations_break_a_rule() {
                 perform(&mut sim, op);
             }
             end(&mut sim);
+            late_notifications_are_known(&mut sim);
             end_is_the_end(sim);
             Ok(())
         })

@@ -1,8 +1,9 @@
 //! What comes after its time: a 200 counts whenever it comes, nothing else does.
 #![allow(missing_docs)]
 
-use ciba_core::{Endpoint, Failure, Stage};
+use ciba_core::{Acknowledgement, DeliveryMode, Endpoint, Failure, Stage};
 use ciba_tests::{
+    letter::Letter,
     model::{Forgery, Say},
     sim::{Said, Setup, Sim},
 };
@@ -57,5 +58,45 @@ fn a_late_200_that_cannot_be_used_ends_the_flow() {
         sim.deliver(first);
         assert_eq!(sim.run(), Said::Done);
         assert!(matches!(sim.finish(), Err(Failure::ProviderMisbehaved(_))), "{say:?}");
+    }
+}
+
+/// An acknowledgement that comes late is none of the answers the flow waits for then, though its status is 200; before a
+/// notification names the request it is better late than lost.
+///
+/// REQ-AREQ-30
+#[test]
+fn a_late_acknowledgement_is_never_taken_for_tokens() {
+    for delivery in [DeliveryMode::Ping, DeliveryMode::Push] {
+        for pings in [0, 1, 2] {
+            let mut sim = Sim::new(Setup::new(5, 600).delivered(delivery));
+            while sim.poll() != Said::Transmit(Endpoint::BackchannelAuthentication) {
+                let asked = sim.open.take().expect("a signature");
+                sim.sign(asked);
+            }
+            sim.perform(PENDING);
+            let acknowledgement = sim.open.take().expect("in flight");
+            sim.advance(31_000);
+            sim.poll();
+            assert_eq!(sim.flow.stage(), Stage::Adrift);
+            let letter = if delivery == DeliveryMode::Ping { Letter::PING } else { Letter::tokens(Forgery::None) };
+            if pings > 0 {
+                assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+            }
+            if pings > 1 {
+                sim.poll();
+            }
+            let before = sim.flow.stage();
+            sim.deliver(acknowledgement);
+            assert_eq!(sim.flow.stage(), if pings == 0 { Stage::Pending } else { before });
+            if pings == 0 {
+                assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+            }
+            if sim.run() == TOKEN {
+                sim.answer(TOKENS);
+                assert_eq!(sim.run(), Said::Done);
+            }
+            assert!(sim.finish().is_ok(), "{delivery:?}, {pings} notifications");
+        }
     }
 }

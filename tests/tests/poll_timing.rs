@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use ciba_core::{
     Because, Endpoint, Failure, IntervalReference, LostAnswer, Oddity, Policy, Setback, Stage, UnreachableTarget,
-    Untrusted,
 };
 use ciba_tests::{
     model::{FORGERIES, Forgery, Provider, Say},
-    sim::{JITTER, Said, Setup, Sim},
+    sim::{JITTER, Question, Said, Setup, Sim},
 };
 use serde_json::{Value, json};
 
@@ -365,22 +364,11 @@ fn after_a_200_no_request_is_made_whatever_the_tokens_are_worth() {
         assert_eq!(sim.poll(), Said::Done);
         assert_eq!(sim.op.token_requests, 1);
         let result = sim.finish();
-        let expected = match forgery {
-            Forgery::None => {
-                assert!(result.is_ok());
-                continue;
-            }
-            Forgery::Missing => continue,
-            Forgery::Signature => Untrusted::Signature,
-            Forgery::KeyId => Untrusted::UnknownKey,
-            Forgery::Unsigned => Untrusted::Algorithm,
-            Forgery::Issuer => Untrusted::Issuer,
-            Forgery::Audience => Untrusted::Audience,
-            Forgery::AuthReqId => Untrusted::AuthReqId,
-            Forgery::AccessToken => Untrusted::AccessTokenHash,
-            Forgery::Expired => Untrusted::Expiry,
-        };
-        assert_eq!(result.expect_err("it is forged"), Failure::Untrusted(expected));
+        match (forgery, forgery.untrusted()) {
+            (Forgery::None, _) => assert!(result.is_ok()),
+            (_, Some(check)) => assert_eq!(result.expect_err("it is forged"), Failure::Untrusted(check)),
+            (_, None) => assert!(matches!(result, Err(Failure::ProviderMisbehaved(_)))),
+        }
     }
 }
 
@@ -492,51 +480,87 @@ fn a_clock_set_back_makes_waits_longer_and_one_set_forward_expires_the_flow() {
 /// A key that is away for a moment is asked again; one that stays away ends the flow with a reason.
 #[test]
 fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
-    let mut sim = Sim::new(Setup::new(5, 600));
-    sim.run();
-    sim.lose();
-    for failures in 1..=3 {
-        loop {
-            match sim.poll() {
-                Said::Wait(wait) => sim.advance_to(wait.until()),
-                Said::Key => break,
-                said => panic!("{said:?}"),
-            }
+    // Before anything was sent the tries follow each other sooner, since nobody waits at a prompt yet.
+    for was_sent in [false, true] {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        if was_sent {
+            sim.run();
+            sim.lose();
         }
-        let asked = sim.open.take().expect("a signature");
-        sim.key_unavailable(asked);
-        assert_eq!(sim.flow.stage() == Stage::Settled, failures == 3);
+        let mut asked_at = Vec::new();
+        for failures in 1..=3 {
+            let asked = loop {
+                match sim.poll() {
+                    Said::Wait(wait) => sim.advance_to(wait.until()),
+                    Said::Key => break sim.open.take().expect("a signature"),
+                    said => panic!("{said:?}"),
+                }
+            };
+            asked_at.push(sim.elapsed());
+            sim.key_unavailable(asked);
+            assert_eq!(sim.flow.stage() == Stage::Settled, failures == 3);
+        }
+        if !was_sent {
+            assert_eq!(asked_at, [0, 1_000, 5_000]);
+        }
+        assert_eq!(sim.poll(), Said::Done);
+        let failure = sim.finish().expect_err("the key is away");
+        assert!(matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey));
     }
-    let failure = sim.finish().expect_err("the key is away");
-    assert!(matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey));
-
-    // Before anything was sent there is nothing to wait for.
-    let mut sim = Sim::new(Setup::new(5, 600));
-    assert_eq!(sim.poll(), Said::Key);
-    let asked = sim.open.take().expect("a signature");
-    sim.key_unavailable(asked);
-    assert_eq!(sim.poll(), Said::Done);
-    let failure = sim.finish().expect_err("the key is away");
-    assert!(matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey));
 }
 
-/// A signature nobody makes is asked for again, with another `jti`, after a minute; the late one is ignored.
+/// A signature nobody makes is asked for again, with another `jti`, a minute and a pause later; the late one is ignored, and
+/// the third in a row is the last.
 /// REQ-POLL-26
 #[test]
 fn a_signature_nobody_makes_is_asked_for_again() {
-    let mut sim = Sim::new(Setup::new(5, 600));
-    assert_eq!(sim.poll(), Said::Key);
-    let first = sim.open.take().expect("a signature");
-    let Said::Wait(wait) = sim.poll() else { panic!("it is being made") };
-    sim.advance_to(wait.until());
-    assert_eq!((sim.poll(), sim.elapsed()), (Said::Key, 60_000));
-    sim.sign(first);
-    assert!(matches!(sim.poll(), Said::Wait(_)), "the late signature is of another assertion");
-    let second = sim.open.take().expect("a signature");
-    sim.sign(second);
-    assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
-    sim.answer(PENDING);
-    assert_eq!(sim.flow.stage(), Stage::Pending);
+    for is_made in [true, false] {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        assert_eq!(sim.poll(), Said::Key);
+        let first = sim.open.take().expect("a signature");
+        let again = |sim: &mut Sim| loop {
+            match sim.poll() {
+                Said::Wait(wait) => sim.advance_to(wait.until()),
+                said => break said,
+            }
+        };
+        assert_eq!((again(&mut sim), sim.elapsed()), (Said::Key, 61_000));
+        sim.sign(first);
+        assert!(matches!(sim.poll(), Said::Wait(_)), "the late signature is of another assertion");
+        if is_made {
+            let second = sim.open.take().expect("a signature");
+            sim.sign(second);
+            assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+            sim.answer(PENDING);
+            assert_eq!(sim.flow.stage(), Stage::Pending);
+        } else {
+            assert_eq!((again(&mut sim), sim.elapsed()), (Said::Key, 125_000));
+            assert_eq!((again(&mut sim), sim.elapsed()), (Said::Done, 185_000));
+            assert_eq!(sim.op.prompts, 0);
+        }
+    }
+}
+
+/// A signature that took more than half of the assertion's life is not sent: the provider could find it expired.
+#[test]
+fn an_assertion_past_half_of_its_life_is_made_anew() {
+    for (taken, said) in [(30_000, Said::Transmit(Endpoint::BackchannelAuthentication)), (30_001, Said::Key)] {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        assert_eq!(sim.poll(), Said::Key);
+        sim.advance(taken);
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+        if let Said::Wait(wait) = sim.poll() {
+            sim.advance_to(wait.until());
+            sim.poll();
+        }
+        let asked = sim.open.as_ref().map(|asked| match asked.question {
+            Question::Transmit { endpoint, .. } => Said::Transmit(endpoint),
+            Question::Key(_) => Said::Key,
+            Question::KeySet(_) => Said::KeySet,
+        });
+        assert_eq!(asked, Some(said), "after {taken} ms");
+    }
 }
 
 /// REQ-SEC-26

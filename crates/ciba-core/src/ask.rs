@@ -153,7 +153,7 @@ impl Transmit {
 
     /// The request, and the ticket that takes its answer.
     pub fn into_parts(self) -> (Request, TransmitTicket) {
-        (self.request, TransmitTicket { ticket: self.ticket })
+        (self.request, TransmitTicket { endpoint: self.endpoint, ticket: self.ticket })
     }
 }
 
@@ -161,13 +161,14 @@ impl Transmit {
 #[must_use = "say what became of the exchange"]
 #[derive(Debug)]
 pub struct TransmitTicket {
+    endpoint: Endpoint,
     ticket: Ticket,
 }
 
 impl TransmitTicket {
     /// An answer came, of whatever status.
     pub fn answered(self, response: Response) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Response(response) }
+        Input { ticket: self.ticket, answer: Answer::Response(self.endpoint, response) }
     }
 
     /// No answer came.
@@ -411,7 +412,7 @@ pub struct Input {
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.answer {
-            Answer::Response(response) => return write!(f, "Input(status {})", response.status),
+            Answer::Response(_, response) => return write!(f, "Input(status {})", response.status),
             Answer::Unanswered(how) => return write!(f, "Input({how:?})"),
             Answer::Signature(_) => "signature",
             Answer::KeyUnavailable => "key unavailable",
@@ -425,7 +426,8 @@ impl fmt::Debug for Input {
 
 /// What an [`Input`] carries.
 pub(crate) enum Answer {
-    Response(Response),
+    /// Of an endpoint: an answer that comes late cannot be told by the phase it meets.
+    Response(Endpoint, Response),
     Unanswered(Unanswered),
     Signature(Vec<u8>),
     KeyUnavailable,

@@ -177,7 +177,7 @@ impl JwksCache {
             self.fetching = None;
         }
         let is_news = self.held.as_ref().is_none_or(|held| held.asked < input.ticket.counter);
-        let response = if let Answer::Response(response) = &input.answer { Some(response) } else { None };
+        let response = if let Answer::Response(_, response) = &input.answer { Some(response) } else { None };
         let keys = response.and_then(|response| Some((self.import(response)?, response)));
         match keys {
             Some((keys, response)) if fetching.is_some() || is_news => {

@@ -8,7 +8,7 @@ use ciba_core::{
 
 use super::{
     Asked, GRACE, Question, START, Sim,
-    mirror::{Grant, Kind, OpenQuestion, Outcome},
+    mirror::{Kind, OpenQuestion, Outcome},
 };
 use crate::{
     cheap,
@@ -30,7 +30,9 @@ impl Sim {
         *response = Some(match endpoint {
             Endpoint::BackchannelAuthentication => {
                 self.prompted = true;
-                (self.op.authenticate(request), None)
+                let response = self.op.authenticate(request);
+                assert_eq!(self.op.notification_token, self.token, "a token with ping and push, and only then");
+                (response, None)
             }
             _ => (self.op.token(request, say, now), Some(say)),
         });
@@ -59,13 +61,17 @@ impl Sim {
         self.hand_over(ticket.answered(response)).expect("it is this flow's own");
         let after = (self.flow.stage(), self.flow.revision());
         let Some(say) = say else {
-            if let Some(open) = open {
-                self.mirror.open = None;
-                self.mirror.grant = Some(Grant::first(&self.setup, open.sent, line));
-                self.not_before = self.spacing + self.setup.effective_interval.min(self.grant().due.0 - line);
-                assert_eq!(after.0, Stage::Pending);
-            } else {
-                assert_eq!(before, after, "a late acknowledgement is ignored");
+            let sent = match (open, before.0, self.mirror.adrift) {
+                (Some(open), Stage::Authorizing, _) => open.sent,
+                (None, Stage::Adrift, Some((sent, _))) => sent,
+                _ => return assert_eq!(before, after, "a late acknowledgement is ignored"),
+            };
+            self.mirror.open = None;
+            let early = self.mirror.is_acknowledged(sent, &self.setup);
+            self.spacing_begins();
+            match early {
+                None => assert_eq!(after.0, Stage::Pending),
+                Some(delivered) => self.is_delivered(delivered),
             }
             return;
         };
@@ -102,6 +108,9 @@ impl Sim {
             return;
         };
         self.mirror.open = None;
+        if (open.kind, how) == (Kind::Authentication, Unanswered::Lost) {
+            self.acknowledgement_is_lost(open.sent);
+        }
         if open.kind == Kind::Token {
             let outcome = match how {
                 Unanswered::Lost => Outcome::Lost { waited: self.mirror.line - open.sent },
@@ -164,9 +173,6 @@ impl Sim {
         assert_eq!(self.flow.revision(), revision, "a signature is not worth saving");
         if self.mirror.open.is_some_and(|open| open.id == id) {
             self.mirror.open = None;
-            if let Some(grant) = &mut self.mirror.grant {
-                grant.key_failures = 0;
-            }
         }
     }
 
@@ -180,15 +186,19 @@ impl Sim {
         self.observe();
         self.hand_over(operation.unavailable()).expect("it is this flow's own");
         let Some(open) = self.mirror.open.filter(|open| open.id == id) else { return };
+        debug_assert_eq!(open.kind, Kind::Signature);
         self.mirror.open = None;
-        let line = self.mirror.line;
-        let _ = open;
-        if let Some(grant) = &mut self.mirror.grant {
+        // Not the stage now: that is after it.
+        if self.mirror.grant.is_none() {
+            self.mirror.draft = None;
+            self.mirror.unsigned += 1;
+        } else if let Some(grant) = &mut self.mirror.grant {
+            self.mirror.draft = None;
             grant.key_failures += 1;
-            grant.ended(&Outcome::NotSent, line, line, &self.setup.policy);
-            let is_over = self.flow.stage() == Stage::Settled;
-            assert_eq!(is_over, grant.key_failures >= 3, "three failures of the key in a row are the end, not fewer");
+            grant.ended(&Outcome::NotSent, self.mirror.line, self.mirror.line, &self.setup);
         }
+        let is_over = self.flow.stage() == Stage::Settled;
+        assert_eq!(is_over, self.key_is_gone(), "three failures of the key in a row are the end, not fewer");
     }
 
     /// Answers a question for keys from the cache, which fetches them from the provider if it has to.

@@ -115,7 +115,7 @@ impl Authorizing {
                 (Phase::Authorizing(self), None)
             }
             (Making::Signing { .. }, Answer::KeyUnavailable) => (self.unsigned(tick.moment), None),
-            (Making::InFlight { sent, .. }, Answer::Response(response)) => self.response(&response, sent, tick),
+            (Making::InFlight { sent, .. }, Answer::Response(_, response)) => self.response(&response, sent, tick),
             (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost)) => {
                 (self.lost(None, sent, tick), None)
             }

@@ -33,7 +33,7 @@ use self::{
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Input, Output, Wait},
+    ask::{Answer, Because, Endpoint, Input, Output, Wait},
     authentication::Authentication,
     client::ClientConfig,
     elapsed::Clock,
@@ -225,7 +225,7 @@ impl Flow {
         }
         match &input.answer {
             Answer::Keys(keys) => (keys.issuer() != self.config.issuer.as_str()).then_some(MisuseReason::ForeignKeys),
-            Answer::Response(_)
+            Answer::Response(..)
             | Answer::Unanswered(_)
             | Answer::Signature(_)
             | Answer::KeyUnavailable
@@ -354,12 +354,16 @@ impl Phase {
 
     /// An answer that nobody waits for any more; says whether it changed anything.
     fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
-        let Answer::Response(response) = answer else { return (self, None, false) };
+        let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
+        let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {
             Self::Adrift(adrift) => return adrift.late(response, tick),
-            Self::Pending(ref pending) => redeeming::late(response, &pending.grant, tick),
-            Self::Redeeming(ref redeeming) => redeeming::late(response, &redeeming.grant, tick),
-            Self::Authorizing(_) | Self::Verifying(_) | Self::Settled(_) => None,
+            Self::Pending(ref pending) if is_of_token_endpoint => redeeming::late(response, &pending.grant, tick),
+            Self::Redeeming(ref redeeming) if is_of_token_endpoint => redeeming::late(response, &redeeming.grant, tick),
+            // A late acknowledgement comes too late once a notification named the request.
+            Self::Authorizing(_) | Self::Pending(_) | Self::Redeeming(_) | Self::Verifying(_) | Self::Settled(_) => {
+                None
+            }
         };
         taken.map_or((self, None, false), |phase| (phase, None, true))
     }

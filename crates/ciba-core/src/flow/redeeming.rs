@@ -104,7 +104,7 @@ impl Redeeming {
                 Phase::Redeeming(self)
             }
             (Making::Signing { .. }, Answer::KeyUnavailable) => self.key_unavailable(tick),
-            (Making::InFlight { sent, .. }, Answer::Response(response)) => {
+            (Making::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 if tick.moment > self.grant.deadline.plus(bounds::GRACE) {
                     return Settled::failed(Failure::Expired(None));
                 }

@@ -148,7 +148,7 @@ impl Verifying {
                 self.looking = Looking::Due(tick.moment.plus(wait));
                 Phase::Verifying(self)
             }
-            Answer::Response(_) | Answer::Unanswered(_) | Answer::Signature(_) | Answer::KeyUnavailable => {
+            Answer::Response(..) | Answer::Unanswered(_) | Answer::Signature(_) | Answer::KeyUnavailable => {
                 Phase::Verifying(self)
             }
         }

@@ -1,0 +1,136 @@
+//! What a notification does to a flow, and what may not happen.
+
+use ciba_core::{Acknowledgement, DeliveryMode, Stage};
+
+use super::{START, Sim, mirror::Delivered};
+use crate::{
+    letter::{Bearer, Content, Letter},
+    model::Forgery,
+};
+
+/// As many notifications as a flow keeps before it knows its id.
+const EARLY: usize = 4;
+
+impl Sim {
+    /// A notification arrives, its effect is saved, and it is answered.
+    ///
+    /// # Panics
+    ///
+    /// When a rule is broken.
+    pub fn notify(&mut self, letter: Letter) -> Acknowledgement {
+        let said = self.take(letter);
+        self.save_if_changed();
+        said
+    }
+
+    /// A notification arrives, and the process dies before anything was saved or answered.
+    pub fn notify_and_die(&mut self, letter: Letter) {
+        let _ = self.take(letter);
+        self.crash();
+    }
+
+    fn take(&mut self, letter: Letter) -> Acknowledgement {
+        let token = self.token.clone().unwrap_or_else(|| "C".repeat(65));
+        let notification = letter.send(&mut self.op, &token, (START + self.elapsed) / 1000);
+        let (before, revision, now) = (self.flow.stage(), self.flow.revision(), self.now());
+        self.observe();
+        // What is refused changes nothing but the flow's idea of the time, which the first look is for.
+        let stranger = Letter { bearer: Bearer::OtherFlow, ..letter }.send(&mut self.op, &token, 0);
+        assert_eq!(self.flow.notify(&stranger, now), Acknowledgement::Unauthorized);
+        let unchanged = self.flow.snapshot();
+        let (expected, delivered) = self.expected(letter, before);
+        let said = self.flow.notify(&notification, now);
+        assert_eq!(said, expected, "{letter:?} at {before:?}");
+        let after = self.flow.stage();
+        if said == Acknowledgement::Accepted {
+            self.op.named.insert(letter.auth_req_id());
+            assert!(self.flow.revision() > revision, "what was accepted is worth saving");
+            match delivered {
+                Some(delivered) => {
+                    self.is_delivered(delivered);
+                    let expected: &[Stage] = match (delivered, before) {
+                        (Delivered::Ping, Stage::Redeeming) => &[Stage::Redeeming],
+                        (Delivered::Ping, _) => &[Stage::Pending],
+                        // Some tokens are refused before any key is looked for.
+                        (Delivered::Tokens, _) => &[Stage::Verifying, Stage::Settled],
+                        (Delivered::Error, _) => &[Stage::Settled],
+                    };
+                    assert!(expected.contains(&after), "{letter:?}: {before:?} to {after:?}");
+                }
+                None => assert_eq!(before, after),
+            }
+        } else {
+            assert_eq!(unchanged.as_bytes(), self.flow.snapshot().as_bytes(), "{letter:?} changed something");
+        }
+        said
+    }
+
+    /// What has to be answered, in the order of ARCHITECTURE.md section 3, and what is delivered by it now.
+    fn expected(&mut self, letter: Letter, stage: Stage) -> (Acknowledgement, Option<Delivered>) {
+        let (mode, line) = (self.setup.delivery, self.mirror.line);
+        let refused = |acknowledgement| (acknowledgement, None);
+        let is_late = self.mirror.mail.until.is_some_and(|until| line > until);
+        if mode == DeliveryMode::Poll || letter.bearer != Bearer::Ours || is_late {
+            return refused(Acknowledgement::Unauthorized);
+        }
+        match letter.content {
+            Content::Large if mode == DeliveryMode::Ping => return refused(Acknowledgement::TooLarge),
+            Content::MediaType => return refused(Acknowledgement::UnsupportedMediaType),
+            Content::NoId | Content::IdNotText | Content::IdEmpty | Content::NotJson | Content::Duplicate => {
+                return refused(Acknowledgement::Malformed);
+            }
+            Content::Ping | Content::Tokens(_) | Content::Error(_) | Content::Both | Content::Large => {}
+        }
+        if self.mirror.mail.id.is_some_and(|id| id != letter.id) {
+            return refused(Acknowledgement::Unauthorized);
+        }
+        // Nothing remains of a request that was over before anybody named it.
+        if stage == Stage::Settled && self.mirror.mail.id.is_none() {
+            return refused(Acknowledgement::Unauthorized);
+        }
+        if matches!(stage, Stage::Verifying | Stage::Settled) {
+            return refused(Acknowledgement::Known);
+        }
+        let delivered = match (mode, letter.content) {
+            (DeliveryMode::Ping, _) => Delivered::Ping,
+            (_, Content::Error(_)) => Delivered::Error,
+            (_, Content::Tokens(forgery)) if forgery != Forgery::Missing => Delivered::Tokens,
+            _ => return refused(Acknowledgement::Malformed),
+        };
+        match (stage, &self.mirror.grant) {
+            (Stage::Authorizing, _) => {
+                let early = &mut self.mirror.mail.early;
+                if early.iter().any(|(id, _)| *id == letter.id) {
+                    return refused(Acknowledgement::Known);
+                }
+                if early.len() >= EARLY {
+                    return refused(Acknowledgement::Unauthorized);
+                }
+                early.push((letter.id, delivered));
+                (Acknowledgement::Accepted, None)
+            }
+            (Stage::Adrift, _) => {
+                self.mirror.adopts(letter.id, &self.setup);
+                self.spacing_begins();
+                (Acknowledgement::Accepted, Some(delivered))
+            }
+            (_, Some(grant)) if grant.pinged => refused(Acknowledgement::Known),
+            _ => (Acknowledgement::Accepted, Some(delivered)),
+        }
+    }
+
+    /// What a notification delivers has reached the flow: a ping skips the wait, a push is the result.
+    pub(super) fn is_delivered(&mut self, delivered: Delivered) {
+        let (line, stage) = (self.mirror.line, self.flow.stage());
+        match delivered {
+            Delivered::Ping => {
+                let is_asking = stage == Stage::Redeeming;
+                if let Some(grant) = &mut self.mirror.grant {
+                    grant.is_pinged((!is_asking).then_some(line));
+                }
+            }
+            Delivered::Tokens => self.mirror.redeemed = true,
+            Delivered::Error => {}
+        }
+    }
+}
