@@ -11,6 +11,7 @@ use crate::{
     jose::JwsAlgorithm,
     policy::Policy,
     profile::Profile,
+    request::RequestStyle,
     request_object::RequestObjectRules,
     time::Timestamp,
     url::Url,
@@ -75,6 +76,8 @@ pub struct ClientConfig {
     pub(crate) assertion: AssertionRules,
     /// How authentication requests are signed; `None` when they never are (REQ-META-06).
     pub(crate) request_object: Option<RequestObjectRules>,
+    /// How this provider wants its requests written.
+    pub(crate) request_style: RequestStyle,
     /// Whether `client_id` goes into the body beside an assertion or Basic (REQ-AUTH-17).
     pub(crate) body_client_id: bool,
     pub(crate) user_codes: bool,

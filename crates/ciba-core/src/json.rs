@@ -103,6 +103,11 @@ impl Object {
         self.members.take(name)
     }
 
+    /// A member, which stays.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// Whether a member is there and `null`.
     pub(crate) fn is_null(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(Value::is_null)

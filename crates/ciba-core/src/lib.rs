@@ -72,7 +72,7 @@ pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
 pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};
-pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
+pub use request::{AuthRequest, AuthorizationDetail, BindingMessageRule, Hint, RequestError, binding_code};
 pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, NotificationToken,
     PrivateJwk, RefreshToken, UserCode,
@@ -84,4 +84,5 @@ pub use wire::{
     ErrorCode, Headers, Members, Method, Request, Response, ServerAnswer, UnknownCode,
     authorize::{Acknowledged, Oddity},
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
+    token::PendingError,
 };

@@ -1,6 +1,9 @@
 //! What the caller may choose about the flow's behaviour. Nothing here touches signature, issuer, audience or expiry.
 
+use alloc::vec::Vec;
 use core::time::Duration;
+
+use crate::wire::token::{PendingError, TokenRules};
 
 /// Choices about timing, limits and tolerated deviations; [`Default`] is right for a provider that follows the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,12 @@ pub struct Policy {
     pub dangerously_allow_missing_push_bindings: bool,
     /// Whether a token response without `token_type` counts as Bearer; default no (ruling 15).
     pub assume_bearer: bool,
+    /// Whether `scope` in a token response may be a list of names in place of one text; default no (DV-32). A list is read as
+    /// the text with blanks between the names.
+    pub scope_lists: bool,
+    /// Errors of the token endpoint that mean `authorization_pending` at this provider; none by default (DV-14). What is
+    /// listed here is asked again until the deadline, so list nothing that could be the end.
+    pub pending_errors: Vec<PendingError>,
 }
 
 /// From where the interval counts.
@@ -51,6 +60,20 @@ impl Default for Policy {
             ping_backstop: true,
             dangerously_allow_missing_push_bindings: false,
             assume_bearer: false,
+            scope_lists: false,
+            pending_errors: Vec::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// How a token response is read.
+    pub(crate) fn token_rules(&self, id_token_required: bool) -> TokenRules<'_> {
+        TokenRules {
+            id_token_required,
+            assume_bearer: self.assume_bearer,
+            scope_lists: self.scope_lists,
+            pending_errors: &self.pending_errors,
         }
     }
 }

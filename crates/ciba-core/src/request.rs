@@ -17,13 +17,15 @@ use crate::{
     wire::number,
 };
 
+mod binding_message;
 mod check;
 mod parameters;
 mod saved;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use parameters::ParameterValue;
+pub use binding_message::BindingMessageRule;
+pub(crate) use parameters::{ParameterValue, RequestStyle};
 pub(crate) use saved::SavedRequest;
 
 /// Who is to be authenticated: exactly one hint, by construction (CIBA 7.1, REQ-AREQ-07).
@@ -118,7 +120,7 @@ impl AuthRequest {
     }
 
     /// `binding_message`: a short text shown on both devices (CIBA 7.1, REQ-AREQ-20). Providers limit its length and
-    /// characters each in their own way.
+    /// characters each in their own way: [`ClientConfigBuilder::binding_messages`](crate::ClientConfigBuilder::binding_messages).
     pub fn binding_message(mut self, message: impl Into<String>) -> Self {
         self.binding_message = Some(message.into());
         self

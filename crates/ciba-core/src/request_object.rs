@@ -77,7 +77,7 @@ pub(crate) fn unsigned(
     if client_id_claim {
         claims.text("client_id", config.client_id.as_str());
     }
-    for (name, value) in request.parameters(token) {
+    for (name, value) in request.parameters(&config.request_style, token) {
         match &value {
             ParameterValue::Text(text) => claims.text(name, text),
             ParameterValue::Seconds(seconds) if numeric_expiry => claims.number(name, *seconds),
@@ -106,7 +106,7 @@ mod tests {
             testing::{ISSUER, builder},
         },
         client_auth::{self, Audience, ClientAuth, Credential},
-        request::{AuthorizationDetail, Hint},
+        request::{AuthorizationDetail, Hint, RequestStyle},
         wire::form::Form,
     };
 
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(said, expected);
 
         let mut form = Form::default();
-        request.write(&mut form, Some(token));
+        request.write(&RequestStyle::default(), &mut form, Some(token));
         let form = form.into_body();
         let sent: BTreeSet<String> =
             ::url::form_urlencoded::parse(form.expose()).map(|(name, _)| name.into_owned()).collect();

@@ -14,6 +14,7 @@ use crate::{
     jose::JwsAlgorithm,
     policy::Policy,
     profile::Profile,
+    request::{BindingMessageRule, RequestStyle},
     request_object::{RequestObjectOptions, RequestObjectRules},
     time::Timestamp,
     url::Url,
@@ -37,7 +38,9 @@ pub struct ClientConfigBuilder {
     pub(super) token_audience: Audience,
     pub(super) assertion: AssertionRules,
     pub(super) body_client_id: bool,
+    pub(super) request_style: RequestStyle,
     pub(super) request_signing: Option<(JwsAlgorithm, Option<Arc<str>>)>,
+    pub(super) signed_requests_only: bool,
     pub(super) request_audience: Audience,
     pub(super) request_options: RequestObjectOptions,
     pub(super) certificate: CertificateUse,
@@ -69,7 +72,9 @@ impl ClientConfigBuilder {
             token_audience: Audience::Issuer,
             assertion: AssertionRules { lifetime: Duration::from_secs(60), backdating: Duration::ZERO, typ: None },
             body_client_id: false,
+            request_style: RequestStyle::default(),
             request_signing: None,
+            signed_requests_only: false,
             request_audience: Audience::Issuer,
             request_options: RequestObjectOptions::default(),
             certificate: CertificateUse::default(),
@@ -182,6 +187,30 @@ impl ClientConfigBuilder {
     /// (CIBA 7.1.1, REQ-META-06). The key itself stays with the signer; its id is always sent when known (REQ-SIGN-11).
     pub fn signed_requests(mut self, algorithm: JwsAlgorithm, key_id: Option<Arc<str>>) -> Self {
         self.request_signing = Some((algorithm, key_id));
+        self
+    }
+
+    /// The provider takes no request that is not signed: without [`Self::signed_requests`] nothing is built (DV-40).
+    pub fn signed_requests_only(mut self) -> Self {
+        self.signed_requests_only = true;
+        self
+    }
+
+    /// What the provider takes as `binding_message`; anything without control characters by default (DV-28).
+    pub fn binding_messages(mut self, rule: BindingMessageRule) -> Self {
+        self.request_style.binding_message = rule;
+        self
+    }
+
+    /// Sends the wanted lifetime by the name `request_expiry`, for providers that do not know `requested_expiry` (DV-29).
+    pub fn request_expiry(mut self) -> Self {
+        self.request_style.request_expiry = true;
+        self
+    }
+
+    /// Sends `grant_type` with the authentication request too, for providers that want it there.
+    pub fn request_grant_type(mut self) -> Self {
+        self.request_style.grant_type = true;
         self
     }
 
@@ -386,6 +415,7 @@ impl ClientConfigBuilder {
             audiences,
             assertion: self.assertion,
             request_object,
+            request_style: self.request_style,
             body_client_id: self.body_client_id,
             user_codes: self.user_codes,
             authorization_details_types: self.provider.authorization_details_types,

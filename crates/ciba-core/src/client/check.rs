@@ -206,12 +206,13 @@ impl ClientConfigBuilder {
 
     /// Signed requests (CIBA 7.1.1).
     fn check_request_object(&self, findings: &mut Vec<ConfigError>) {
+        const ALGORITHM: &str = "backchannel_authentication_request_signing_alg";
+        if self.signed_requests_only && self.request_signing.is_none() {
+            findings.push(ConfigError::Missing { member: ALGORITHM });
+        }
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         if self.request_signing.as_ref().is_some_and(|(algorithm, _)| algorithm.is_symmetric()) {
-            invalid(
-                "backchannel_authentication_request_signing_alg",
-                "a request is signed with an asymmetric algorithm",
-            );
+            invalid(ALGORITHM, "a request is signed with an asymmetric algorithm");
         }
         let RequestObjectOptions { lifetime, backdating, not_before, .. } = &self.request_options;
         let whole = |duration: &Duration| duration.subsec_nanos() == 0;
@@ -273,16 +274,18 @@ impl ClientConfigBuilder {
     }
 
     /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's
-    /// (REQ-AUTH-11).
+    /// (REQ-AUTH-11). Where nothing is signed no audience is named.
     fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
+        let asserts = self.auth.as_ref().is_none_or(|auth| auth.algorithm().is_some());
+        let signs = self.request_signing.is_some();
         let audiences = [
-            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint),
-            ("token_audience", &self.token_audience, &self.token_endpoint),
-            ("request_audience", &self.request_audience, &self.backchannel_endpoint),
+            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint, asserts),
+            ("token_audience", &self.token_audience, &self.token_endpoint, asserts),
+            ("request_audience", &self.request_audience, &self.backchannel_endpoint, signs),
         ];
-        for (member, audience, pinned) in audiences {
+        for (member, audience, pinned, is_named) in audiences {
             match audience {
-                Audience::Endpoint if self.provider.published && pinned.is_none() => {
+                Audience::Endpoint if is_named && self.provider.published && pinned.is_none() => {
                     let reason = "the endpoint as audience needs an endpoint that is configured, not discovered";
                     findings.push(ConfigError::Invalid { member, reason });
                 }

@@ -103,7 +103,7 @@ impl Authorizing {
             max_response: bounds::ACKNOWLEDGEMENT_BYTES,
             latest: Moment::from_millis(u64::MAX),
         };
-        let parameters = |form: &mut Form| self.request.write(form, token);
+        let parameters = |form: &mut Form| self.request.write(&config.request_style, form, token);
         exchange::transmit(poll, &target, parameters, ready, self.request.headers())
     }
 

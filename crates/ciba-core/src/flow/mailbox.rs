@@ -27,7 +27,6 @@ use crate::{
     wire::{
         metadata::DeliveryMode,
         notify::{self, Delivery, Letter},
-        token::TokenRules,
     },
 };
 
@@ -256,7 +255,7 @@ impl Mailbox {
             DeliveryMode::Ping | DeliveryMode::Poll => None,
             DeliveryMode::Push => {
                 // A push without an ID Token has nothing that binds it to this request (REQ-PUSH-02).
-                let rules = TokenRules { id_token_required: true, assume_bearer: tick.config.policy.assume_bearer };
+                let rules = tick.config.policy.token_rules(true);
                 match letter.delivery(&notification.message, rules, tick.now) {
                     Ok(delivery) => Some(delivery),
                     Err(_) => return (phase, Acknowledgement::Malformed),

@@ -171,8 +171,8 @@ impl Redeeming {
     }
 }
 
-fn rules(grant: &Grant, tick: &Tick<'_>) -> TokenRules {
-    TokenRules { id_token_required: grant.terms.id_token_required, assume_bearer: tick.config.policy.assume_bearer }
+fn rules<'a>(grant: &Grant, tick: &Tick<'a>) -> TokenRules<'a> {
+    tick.config.policy.token_rules(grant.terms.id_token_required)
 }
 
 /// What a terminal error of the token endpoint or of a push means, by its code (CIBA 11, 12).

@@ -1,3 +1,181 @@
 //! Presets for providers that are known by name.
+//!
+//! A [`Preset`] is data: the options that differ from the defaults, each with its source. There is one only where vendor
+//! documentation or source code says that an option has to differ; what else is known about providers is in
+//! `docs/providers.md` of the repository. [`idura`] adds request builders and claims of its own.
 
 pub mod idura;
+mod preset;
+
+pub use preset::{Fact, Preset, Setting};
+
+use crate::request::BindingMessageRule;
+
+/// Every preset, by name.
+pub const ALL: &[Preset] = &[
+    AUTH0,
+    CAMARA,
+    CONNECTID,
+    DUENDE,
+    IDPYOIDC,
+    IDURA,
+    KEYCLOAK,
+    NODE_OIDC_PROVIDER,
+    OKTA,
+    PINGAM,
+    PINGFEDERATE,
+    SIGNATURGRUPPEN,
+    WSO2,
+];
+
+/// The preset of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<Preset> {
+    ALL.iter().find(|preset| preset.name == name).copied()
+}
+
+const fn fact(setting: Setting, source: &'static str) -> Fact {
+    Fact { setting, source }
+}
+
+/// Any binding message, to be narrowed.
+const MESSAGE: BindingMessageRule = BindingMessageRule::ANY;
+
+const AUTH0_DOCS: &str = "auth0.com/docs, Client-Initiated Backchannel Authentication Flow";
+/// Auth0. Its documentation names the characters of a binding message without the blank, but has blanks in a sample: they
+/// are left to the provider.
+pub const AUTH0: Preset = Preset {
+    name: "auth0",
+    product: "Auth0",
+    facts: &[
+        fact(Setting::BodyClientId, AUTH0_DOCS),
+        fact(Setting::BindingMessages(MESSAGE.required().at_most(64).only("+-_.,:# ")), AUTH0_DOCS),
+        fact(Setting::AssumeBearer, "auth0.com/docs, a token response of the same pages has no token_type"),
+    ],
+};
+
+const CAMARA_PROFILE: &str =
+    "camaraproject/IdentityAndConsentManagement, documentation/CAMARA-Security-Interoperability.md";
+/// Operators that follow the CAMARA Security and Interoperability Profile (GSMA Open Gateway).
+pub const CAMARA: Preset = Preset {
+    name: "camara",
+    product: "CAMARA Security and Interoperability Profile",
+    facts: &[
+        fact(Setting::BackchannelAudienceIsEndpoint, CAMARA_PROFILE),
+        fact(Setting::TokenAudienceIsEndpoint, CAMARA_PROFILE),
+        fact(Setting::RequestAudienceIsEndpoint, CAMARA_PROFILE),
+    ],
+};
+
+const CONFORMANCE_SUITE: &str = "openid-certification/conformance-suite, fapiciba modules for ConnectID";
+/// ConnectID in Australia. For [`Profile::FapiCiba`](crate::Profile::FapiCiba), with PS256 and mutual TLS.
+pub const CONNECTID: Preset = Preset {
+    name: "connectid",
+    product: "ConnectID (Australia)",
+    facts: &[
+        fact(Setting::SignedRequestsOnly, CONFORMANCE_SUITE),
+        fact(Setting::BindingMessages(MESSAGE.required()), CONFORMANCE_SUITE),
+    ],
+};
+
+/// Duende IdentityServer.
+pub const DUENDE: Preset = Preset {
+    name: "duende",
+    product: "Duende IdentityServer",
+    facts: &[fact(
+        Setting::BindingMessages(MESSAGE.at_most(100)),
+        "DuendeSoftware/products, identity-server/src/IdentityServer, input length restrictions",
+    )],
+};
+
+const IDPYOIDC_CODE: &str = "IdentityPython/idpy-oidc, src/idpyoidc/server/oidc/backchannel_authentication.py";
+/// A provider made with idpyoidc.
+pub const IDPYOIDC: Preset = Preset {
+    name: "idpyoidc",
+    product: "idpyoidc",
+    facts: &[
+        fact(Setting::PendingError { error: "invalid_request", description: "No authentication found" }, IDPYOIDC_CODE),
+        fact(Setting::ScopeLists, IDPYOIDC_CODE),
+    ],
+};
+
+/// Idura Verify, formerly Criipto Verify: see [`idura`].
+pub const IDURA: Preset = Preset {
+    name: "idura",
+    product: "Idura Verify",
+    facts: &[fact(
+        Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" },
+        "docs.idura.app, CIBA flow and Caller Authentication with CIBA",
+    )],
+};
+
+/// Keycloak.
+pub const KEYCLOAK: Preset = Preset {
+    name: "keycloak",
+    product: "Keycloak",
+    facts: &[fact(
+        Setting::BindingMessages(MESSAGE.at_most(50).only("-._+/!?#")),
+        "keycloak/keycloak, services/src/main/java/org/keycloak/protocol/oidc/grants/ciba",
+    )],
+};
+
+/// A provider made with the npm package `oidc-provider`, as it is without a message rule of its own.
+pub const NODE_OIDC_PROVIDER: Preset = Preset {
+    name: "node-oidc-provider",
+    product: "oidc-provider (npm)",
+    facts: &[fact(
+        Setting::BindingMessages(MESSAGE.at_most(20).only("-._+/!?#")),
+        "panva/node-oidc-provider, lib/helpers/defaults.js",
+    )],
+};
+
+/// Okta.
+pub const OKTA: Preset = Preset {
+    name: "okta",
+    product: "Okta",
+    facts: &[
+        fact(Setting::RequestExpiry, "okta/okta-developer-docs, CIBA guide"),
+        fact(Setting::BackchannelAudienceIsEndpoint, "okta/okta-auth-js"),
+    ],
+};
+
+const PINGAM_DOCS: &str = "docs.pingidentity.com, Backchannel request grant";
+/// PingAM and PingOne Advanced Identity Cloud, formerly ForgeRock.
+pub const PINGAM: Preset = Preset {
+    name: "pingam",
+    product: "PingAM, PingOne Advanced Identity Cloud",
+    facts: &[
+        fact(Setting::SignedRequestsOnly, PINGAM_DOCS),
+        fact(Setting::RequestAudienceHasPort, PINGAM_DOCS),
+        fact(Setting::BindingMessages(MESSAGE.at_most(100)), PINGAM_DOCS),
+    ],
+};
+
+const PINGFEDERATE_DOCS: &str =
+    "docs.pingidentity.com, PingFederate, Client-initiated backchannel authentication endpoint";
+/// PingFederate.
+pub const PINGFEDERATE: Preset = Preset {
+    name: "pingfederate",
+    product: "PingFederate",
+    facts: &[fact(Setting::BodyClientId, PINGFEDERATE_DOCS), fact(Setting::RequestClientIdClaim, PINGFEDERATE_DOCS)],
+};
+
+/// The broker of Nets and Signaturgruppen (MitID).
+pub const SIGNATURGRUPPEN: Preset = Preset {
+    name: "signaturgruppen",
+    product: "Nets/Signaturgruppen broker",
+    facts: &[fact(
+        Setting::RequestGrantType,
+        "Signaturgruppen-A-S/signaturgruppen-broker-documentation, enterprise/flex-app-ciba.md",
+    )],
+};
+
+/// WSO2 Identity Server and Asgardeo.
+pub const WSO2: Preset = Preset {
+    name: "wso2",
+    product: "WSO2 Identity Server, Asgardeo",
+    facts: &[fact(
+        Setting::BindingMessages(MESSAGE.without("<>")),
+        "wso2-extensions/identity-inbound-auth-oauth, components/org.wso2.carbon.identity.oauth.ciba",
+    )],
+};

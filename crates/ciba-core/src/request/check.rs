@@ -91,6 +91,9 @@ impl AuthRequest {
             (MessageRule::Refused, Some(_)) => return refuse("binding_message", "this eID takes none"),
             (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
         }
+        if let Some(reason) = config.request_style.binding_message.against(self.shown_binding_message()) {
+            return refuse("binding_message", reason);
+        }
         if self.user_code.is_some() && !config.user_codes {
             return refuse("user_code", "the client is not configured for user codes");
         }
@@ -101,7 +104,7 @@ impl AuthRequest {
         if !self.resources.iter().all(|uri| is_absolute_uri(uri)) {
             return refuse("resource", "it is not an absolute URI without fragment");
         }
-        self.check_extra()?;
+        self.check_extra(config)?;
         self.check_context(config)?;
         self.check_headers(config)
     }
@@ -182,7 +185,7 @@ impl AuthRequest {
         Ok(())
     }
 
-    fn check_extra(&self) -> Result<(), RequestError> {
+    fn check_extra(&self, config: &ClientConfig) -> Result<(), RequestError> {
         let mut seen: Vec<&str> = Vec::new();
         for (name, value) in &self.extra {
             if name.is_empty() {
@@ -190,7 +193,8 @@ impl AuthRequest {
             }
             // Some servers do not tell the cases of a name apart.
             let is_named = |known: &&str| known.eq_ignore_ascii_case(name);
-            if RESERVED_PARAMETERS.iter().any(is_named) {
+            let is_expiry = config.request_style.request_expiry && is_named(&"request_expiry");
+            if is_expiry || RESERVED_PARAMETERS.iter().any(is_named) {
                 return refuse(name, "the protocol's own parameters cannot be added as extra ones");
             }
             if value.is_null() {

@@ -9,8 +9,21 @@ use alloc::{
 
 use serde_json::Value;
 
-use super::{AuthRequest, Hint};
-use crate::{secret::UserCode, wire::form::Form};
+use super::{AuthRequest, BindingMessageRule, Hint};
+use crate::{
+    secret::UserCode,
+    wire::{form::Form, token::GRANT_TYPE},
+};
+
+/// How a provider wants its requests written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestStyle {
+    pub(crate) binding_message: BindingMessageRule,
+    /// The lifetime is wanted by the name `request_expiry` (DV-29).
+    pub(crate) request_expiry: bool,
+    /// `grant_type` is already in the authentication request.
+    pub(crate) grant_type: bool,
+}
 
 /// A value in the shape its definition gives it. The form writes all of them as text; a signed request keeps their JSON
 /// types (REQ-SIGN-01).
@@ -37,7 +50,11 @@ impl ParameterValue<'_> {
 
 impl AuthRequest {
     /// Every parameter of CIBA 7.1, credentials aside. The request was checked before.
-    pub(crate) fn parameters<'a>(&'a self, token: Option<&'a str>) -> Vec<(&'a str, ParameterValue<'a>)> {
+    pub(crate) fn parameters<'a>(
+        &'a self,
+        style: &RequestStyle,
+        token: Option<&'a str>,
+    ) -> Vec<(&'a str, ParameterValue<'a>)> {
         let text = |text: &'a str| ParameterValue::Text(text.into());
         let hint = match &self.hint {
             Hint::Login(hint) => ("login_hint", text(hint.expose())),
@@ -53,7 +70,11 @@ impl AuthRequest {
             ("user_code", text(self.user_code.as_ref().map(UserCode::expose).unwrap_or_default())),
         ]);
         if let Some(lifetime) = self.requested_expiry {
-            parameters.push(("requested_expiry", ParameterValue::Seconds(lifetime.as_secs())));
+            let name = if style.request_expiry { "request_expiry" } else { "requested_expiry" };
+            parameters.push((name, ParameterValue::Seconds(lifetime.as_secs())));
+        }
+        if style.grant_type {
+            parameters.push(("grant_type", text(GRANT_TYPE)));
         }
         parameters.push(("authorization_details", ParameterValue::Json(self.details_text())));
         parameters.push(("resource", ParameterValue::Texts(&self.resources)));
@@ -69,8 +90,8 @@ impl AuthRequest {
     }
 
     /// Writes every parameter into the form of an unsigned request.
-    pub(crate) fn write(&self, form: &mut Form, token: Option<&str>) {
-        for (name, value) in self.parameters(token) {
+    pub(crate) fn write(&self, style: &RequestStyle, form: &mut Form, token: Option<&str>) {
+        for (name, value) in self.parameters(style, token) {
             match value {
                 ParameterValue::Text(text) | ParameterValue::Json(text) => form.push(name, &text),
                 ParameterValue::Seconds(seconds) => form.push(name, &format!("{seconds}")),

@@ -42,7 +42,7 @@ fn sent_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Vec<(String, 
     let config = builder.build().unwrap();
     request.check(&config, NOW).unwrap();
     let mut form = Form::default();
-    request.write(&mut form, None);
+    request.write(&config.request_style, &mut form, None);
     ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect()
 }
 
@@ -348,7 +348,7 @@ fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
         .into_iter()
         .flat_map(|hint| {
             let mut form = Form::default();
-            full(hint).write(&mut form, None);
+            full(hint).write(&RequestStyle::default(), &mut form, None);
             ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect::<Vec<_>>()
         })
         .map(|(name, _)| name)
@@ -432,7 +432,7 @@ fn a_saved_request_is_the_same_without_its_user_code() {
     assert_eq!(loaded.expectations, request.expectations);
     let wire = |request: &AuthRequest| {
         let mut form = Form::default();
-        request.write(&mut form, None);
+        request.write(&RequestStyle::default(), &mut form, None);
         String::from_utf8(form.into_body().expose().to_vec()).unwrap()
     };
     assert_eq!(wire(&loaded), wire(&request).replace("user_code=sentinel-code&", ""));
@@ -559,4 +559,31 @@ fn a_saved_request_is_the_same_request() {
     let again = serde_json::from_slice::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
     assert_eq!(sent(&again), sent(&request));
     assert!(again.unique_context);
+}
+
+#[test]
+fn a_provider_gets_lifetime_and_grant_type_by_the_names_it_wants() {
+    let request = login("x").requested_expiry(Duration::from_secs(60));
+    let base = [("scope", "openid"), ("login_hint", "x")];
+    let grant_type = ("grant_type", "urn:openid:params:grant-type:ciba");
+    for (builder, more) in [
+        (builder(), [("requested_expiry", "60")].as_slice()),
+        (builder().request_expiry(), &[("request_expiry", "60")]),
+        (builder().request_grant_type(), &[("requested_expiry", "60"), grant_type]),
+    ] {
+        assert_eq!(sent_by(builder, &request), pairs(&[&base, more].concat()));
+    }
+    let twice = request.extra("Request_Expiry", "61");
+    assert_eq!(refused_by(builder().request_expiry(), &twice).as_deref(), Some("Request_Expiry"));
+    assert_eq!(refused_by(builder(), &twice), None);
+}
+
+#[test]
+fn a_binding_message_the_provider_does_not_take_is_not_sent() {
+    let rule = BindingMessageRule::ANY.required().at_most(4);
+    for (message, refused) in [("abcd", None), ("abcde", Some("binding_message")), ("", Some("binding_message"))] {
+        let request = login("x").binding_message(message);
+        assert_eq!(refused_by(builder().binding_messages(rule), &request).as_deref(), refused, "{message}");
+        assert_eq!(refused_by(builder(), &request), None);
+    }
 }

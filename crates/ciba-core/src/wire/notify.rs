@@ -49,7 +49,7 @@ pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
 
 impl Letter {
     /// What a push delivers. One that holds an error and tokens is neither (REQ-PUSH-04).
-    pub(crate) fn delivery(self, message: &Response, rules: TokenRules, now: Timestamp) -> Result<Delivery, Fault> {
+    pub(crate) fn delivery(self, message: &Response, rules: TokenRules<'_>, now: Timestamp) -> Result<Delivery, Fault> {
         match self.content {
             Content::Error(error) if error.has_any(&["access_token", "id_token", "refresh_token"]) => {
                 Err(Fault::BadMember("error"))

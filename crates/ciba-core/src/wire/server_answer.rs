@@ -196,6 +196,11 @@ impl ErrorMembers {
     }
 
     /// The description, made safe to show.
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The description, made safe to show.
     pub(crate) fn into_description(self) -> Option<String> {
         self.description
     }

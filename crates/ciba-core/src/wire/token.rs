@@ -66,11 +66,31 @@ pub(crate) struct Pacing {
 
 /// The rules of the configuration that reading a token response depends on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenRules {
+pub(crate) struct TokenRules<'a> {
     /// `openid` was asked for, so an ID Token must be there.
     pub(crate) id_token_required: bool,
     /// Absent `token_type` counts as Bearer (ruling 15).
     pub(crate) assume_bearer: bool,
+    /// `scope` may be a list (DV-32).
+    pub(crate) scope_lists: bool,
+    /// What else means that nothing is decided yet (DV-14).
+    pub(crate) pending_errors: &'a [PendingError],
+}
+
+/// An error of the token endpoint by which a provider says that nothing is decided yet: its `error` and its
+/// `error_description`, both to the letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingError {
+    /// The `error` member.
+    pub error: String,
+    /// The `error_description` member.
+    pub description: String,
+}
+
+impl PendingError {
+    fn is(&self, error: &ErrorMembers) -> bool {
+        self.error == error.code.name() && error.description() == Some(&self.description)
+    }
 }
 
 /// The parameters of a token request, client authentication aside (CIBA 10.1, REQ-POLL-01).
@@ -81,7 +101,7 @@ pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
 
 /// Reads an answer of the token endpoint. A known code decides whatever the status says (REQ-TOK-13); without one, 429 and
 /// 5xx are passing trouble and everything else is the end (REQ-TOK-30).
-pub(crate) fn process(response: &Response, rules: TokenRules, now: Timestamp) -> TokenReply {
+pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp) -> TokenReply {
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::Token, response, error, now));
     let misbehaved =
         |fault| TokenReply::Misbehaved(Misbehaviour { fault, endpoint: Endpoint::Token, answer: Some(keep(None)) });
@@ -96,6 +116,9 @@ pub(crate) fn process(response: &Response, rules: TokenRules, now: Timestamp) ->
             return match error.code {
                 ErrorCode::AuthorizationPending => TokenReply::Pending(pacing(error, response, now)),
                 ErrorCode::SlowDown => TokenReply::SlowDown(pacing(error, response, now)),
+                _ if rules.pending_errors.iter().any(|pending| pending.is(&error)) => {
+                    TokenReply::Pending(pacing(error, response, now))
+                }
                 // A gateway's own code says no more than its status.
                 ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_) if may_pass => {
                     busy()
@@ -127,7 +150,7 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
 }
 
 /// RFC 6749 5.1, OIDC Core 3.1.3.3.
-pub(crate) fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTokens, Fault> {
+pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<ReceivedTokens, Fault> {
     let mut text = |name: &'static str| match object.take_text(name)? {
         Some(text) if text.is_empty() => Err(Fault::BadMember(name)),
         text => Ok(text),
@@ -145,7 +168,10 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTo
     }
     let refresh_token = text("refresh_token")?;
     // An empty scope is a scope: nothing was granted (REQ-TOK-07).
-    let scope = object.take_text("scope")?;
+    let scope = match rules.scope_lists.then(|| scope_list(&mut object)).flatten() {
+        Some(scope) => Some(scope),
+        None => object.take_text("scope")?,
+    };
     // A senseless lifetime is an unknown one (ruling 2); the person has already said yes.
     let expires_in = object.take("expires_in").and_then(|value| number::whole(&value));
     Ok(ReceivedTokens {
@@ -159,6 +185,14 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules) -> Result<ReceivedTo
     })
 }
 
+/// A `scope` that is a list of names; any other is left where it is.
+fn scope_list(object: &mut Object) -> Option<String> {
+    let names = object.get("scope")?.as_array()?.iter().map(serde_json::Value::as_str);
+    let scope = names.collect::<Option<alloc::vec::Vec<_>>>()?.join(" ");
+    object.take("scope");
+    Some(scope)
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::{format, string::ToString as _};
@@ -168,7 +202,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-    const STRICT: TokenRules = TokenRules { id_token_required: true, assume_bearer: false };
+    const STRICT: TokenRules<'static> =
+        TokenRules { id_token_required: true, assume_bearer: false, scope_lists: false, pending_errors: &[] };
 
     fn read(status: u16, body: &str) -> TokenReply {
         process(&Response::json(status, body), STRICT, NOW)
@@ -186,7 +221,7 @@ mod tests {
         body
     }
 
-    fn accepted_under(rules: TokenRules, body: &Value) -> ReceivedTokens {
+    fn accepted_under(rules: TokenRules<'_>, body: &Value) -> ReceivedTokens {
         match process(&Response::json(200, body.to_string()), rules, NOW) {
             TokenReply::Tokens(tokens) => *tokens,
             other => panic!("{body}: {other:?}"),
@@ -313,7 +348,7 @@ mod tests {
     /// REQ-TOK-04
     #[test]
     fn only_the_callers_choice_makes_token_type_or_id_token_optional() {
-        let rules = TokenRules { id_token_required: false, assume_bearer: true };
+        let rules = TokenRules { id_token_required: false, assume_bearer: true, ..STRICT };
         let tokens = accepted_under(rules, &json!({ "access_token": "at" }));
         assert_eq!((tokens.token_type.as_str(), tokens.id_token), ("Bearer", None));
         assert!(accepted_under(rules, &with(json!({}))).id_token.is_some());
@@ -535,5 +570,41 @@ mod tests {
         }
         let tokens = accepted(json!({"refresh_token": "sentinel", "access_token": "sentinel", "x": "sentinel"}));
         assert!(!format!("{tokens:?}").contains("sentinel"));
+    }
+
+    #[test]
+    fn an_error_means_pending_only_where_it_is_listed_to_the_letter() {
+        let pending_errors =
+            [PendingError { error: "invalid_request".into(), description: "No authentication found".into() }];
+        let rules = TokenRules { pending_errors: &pending_errors, ..STRICT };
+        for (code, description, is_pending) in [
+            ("invalid_request", "No authentication found", true),
+            ("invalid_request", "no authentication found", false),
+            ("invalid_request", "", false),
+            ("invalid_grant", "No authentication found", false),
+        ] {
+            let body = json!({"error": code, "error_description": description}).to_string();
+            let answer = Response::json(400, body);
+            let reply = process(&answer, rules, NOW);
+            assert_eq!(matches!(reply, TokenReply::Pending(_)), is_pending, "{code} {description}");
+            assert!(matches!(process(&answer, STRICT, NOW), TokenReply::Error(_)), "{code} {description}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
+        let rules = TokenRules { scope_lists: true, ..STRICT };
+        for (scope, read) in [
+            (json!(["openid", "email"]), Some("openid email")),
+            (json!([]), Some("")),
+            (json!("openid"), Some("openid")),
+        ] {
+            assert_eq!(accepted_under(rules, &with(json!({"scope": scope}))).scope.as_deref(), read);
+        }
+        for scope in [json!(["openid", 1]), json!([["openid"]]), json!(5), json!({})] {
+            let body = with(json!({"scope": scope})).to_string();
+            assert_eq!(fault(process(&Response::json(200, body), rules, NOW)), Fault::BadMember("scope"));
+        }
+        assert_eq!(fault(read(200, &with(json!({"scope": ["openid"]})).to_string())), Fault::BadMember("scope"));
     }
 }

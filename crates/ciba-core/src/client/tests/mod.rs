@@ -327,6 +327,9 @@ fn a_discovered_endpoint_is_never_an_audience() {
     let pinned =
         discovered().token_audience(audience.clone()).token_endpoint(Url::parse("https://op.example/token").unwrap());
     assert_eq!(findings(pinned), []);
+    let secret = ClientAuth::ClientSecretPost { secret: "s".into() };
+    let unnamed = discovered().token_audience(audience.clone()).request_audience(audience.clone()).client_auth(secret);
+    assert_eq!(findings(unnamed), [], "nothing is signed, so no audience is named");
     assert_eq!(findings(builder().token_audience(audience)), []);
     let empty = builder().token_audience(Audience::Text(String::new()));
     assert_eq!(only_finding(empty).member(), "token_audience");

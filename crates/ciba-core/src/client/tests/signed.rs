@@ -111,3 +111,10 @@ fn the_grant_is_registered_for_poll_and_ping_and_not_for_push() {
         assert_eq!(document.get("backchannel_client_notification_endpoint"), notified.as_ref());
     }
 }
+
+#[test]
+fn where_only_signed_requests_are_taken_nothing_is_built_without_them() {
+    let error = only_finding(builder().signed_requests_only());
+    assert_eq!(error, ConfigError::Missing { member: "backchannel_authentication_request_signing_alg" });
+    assert_eq!(findings(builder().signed_requests_only().signed_requests(JwsAlgorithm::Es256, None)), []);
+}

@@ -13,15 +13,15 @@
 //! # Ok::<(), ciba_core::providers::idura::NationalIdError>(())
 //! ```
 
-use alloc::{format, string::String, sync::Arc};
+use alloc::{string::String, sync::Arc};
 use core::time::Duration;
 
 use crate::{
-    client::{ClientConfig, ClientConfigBuilder, ClientId},
+    client::{ClientConfigBuilder, ClientId},
     client_auth::{BasicEncoding, ClientAuth},
     jose::JwsAlgorithm,
     secret::ClientSecret,
-    url::{LoopbackHttp, Url, UrlError},
+    url::UrlError,
     wire::{authorize::Acknowledged, metadata::ProviderMetadata},
 };
 
@@ -48,18 +48,8 @@ pub const FREJA_ID: &str = "urn:grn:authn:se:frejaid";
 /// # Errors
 ///
 /// [`UrlError`] when the issuer cannot be continued by a path.
-pub fn complete(mut metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError> {
-    let base = metadata.issuer.as_str();
-    let base = base.strip_suffix('/').unwrap_or(base);
-    // The scheme is the issuer's: plain http got here only where it was allowed for that issuer.
-    let behind = |path: &str| Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed);
-    if metadata.backchannel_authentication_endpoint.is_none() {
-        metadata.backchannel_authentication_endpoint = Some(behind("/ciba/bc-authorize")?);
-    }
-    if metadata.token_endpoint.is_none() {
-        metadata.token_endpoint = Some(behind("/oauth2/token")?);
-    }
-    Ok(metadata)
+pub fn complete(metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError> {
+    super::IDURA.complete(metadata)
 }
 
 /// Begins a configuration as Idura wants it: endpoints completed, poll mode, client assertions for the issuer that live
@@ -69,7 +59,8 @@ pub fn complete(mut metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlE
 ///
 /// As [`complete`].
 pub fn client(metadata: ProviderMetadata, client_id: ClientId) -> Result<ClientConfigBuilder, UrlError> {
-    Ok(ClientConfig::builder(complete(metadata)?, client_id)
+    Ok(super::IDURA
+        .client(metadata, client_id)?
         .id_token_algorithm(JwsAlgorithm::Rs256)
         .assertion_lifetime(Duration::from_secs(60)))
 }

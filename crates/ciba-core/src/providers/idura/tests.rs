@@ -9,9 +9,10 @@ use crate::{
     id_token::Claims,
     issuer::Issuer,
     jose::compact::Compact,
-    request::{AuthRequest, Hint, SavedRequest},
+    request::{AuthRequest, Hint, RequestStyle, SavedRequest},
     secret::LoginHint,
     time::Timestamp,
+    url::{LoopbackHttp, Url},
     wire::form::Form,
 };
 
@@ -23,7 +24,7 @@ fn person() -> SwedishPersonalNumber {
 
 fn form(request: &AuthRequest) -> Vec<(String, String)> {
     let mut form = Form::default();
-    request.write(&mut form, None);
+    request.write(&RequestStyle::default(), &mut form, None);
     let body = form.into_body();
     url::form_urlencoded::parse(body.expose()).into_owned().collect()
 }

@@ -1,0 +1,280 @@
+//! A provider's habits as data: which options its clients set, and how it is known.
+
+use alloc::{format, string::String};
+use core::fmt;
+
+use crate::{
+    client::{ClientConfig, ClientConfigBuilder, ClientId},
+    client_auth::Audience,
+    issuer::Issuer,
+    policy::Policy,
+    request::BindingMessageRule,
+    url::{LoopbackHttp, Url, UrlError},
+    wire::{metadata::ProviderMetadata, token::PendingError},
+};
+
+/// What is known about one provider and differs from the defaults, as data.
+///
+/// ```
+/// use ciba_core::{ClientId, Issuer, ProviderMetadata, Url, providers};
+///
+/// let mut metadata = ProviderMetadata::by_hand(Issuer::parse("https://login.example/realms/shop")?);
+/// # metadata.token_endpoint = Some(Url::parse("https://login.example/token")?);
+/// let builder = providers::KEYCLOAK.client(metadata, ClientId::new("shop")?)?;
+/// // .client_auth(…).build()
+/// # let _ = builder;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    pub(super) name: &'static str,
+    pub(super) product: &'static str,
+    pub(super) facts: &'static [Fact],
+}
+
+/// One option a preset sets, and how it is known that the provider wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact {
+    /// The option.
+    pub setting: Setting,
+    /// The vendor's documentation, or the source code, that says so.
+    pub source: &'static str,
+}
+
+/// An option that differs from the default. `Display` says it in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Setting {
+    /// Where the endpoints are, behind the issuer, when the metadata does not say it (DV-24).
+    Endpoints {
+        /// The path of the backchannel authentication endpoint.
+        backchannel: &'static str,
+        /// The path of the token endpoint.
+        token: &'static str,
+    },
+    /// [`ClientConfigBuilder::binding_messages`] (DV-28).
+    BindingMessages(BindingMessageRule),
+    /// [`ClientConfigBuilder::request_expiry`] (DV-29).
+    RequestExpiry,
+    /// [`ClientConfigBuilder::request_grant_type`].
+    RequestGrantType,
+    /// [`ClientConfigBuilder::body_client_id`] (DV-23).
+    BodyClientId,
+    /// [`ClientConfigBuilder::request_client_id_claim`] (DV-23).
+    RequestClientIdClaim,
+    /// [`ClientConfigBuilder::signed_requests_only`] (DV-40).
+    SignedRequestsOnly,
+    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called, which therefore has to be configured by
+    /// hand (DV-20, REQ-AUTH-11).
+    BackchannelAudienceIsEndpoint,
+    /// As the last one, for [`ClientConfigBuilder::token_audience`].
+    TokenAudienceIsEndpoint,
+    /// As the last one, for [`ClientConfigBuilder::request_audience`]; it is the backchannel authentication endpoint.
+    RequestAudienceIsEndpoint,
+    /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, also when it is the usual one (DV-20).
+    RequestAudienceHasPort,
+    /// [`Policy::assume_bearer`] (DV-32).
+    AssumeBearer,
+    /// [`Policy::scope_lists`] (DV-32).
+    ScopeLists,
+    /// An entry of [`Policy::pending_errors`] (DV-14).
+    PendingError {
+        /// Its `error`.
+        error: &'static str,
+        /// Its `error_description`.
+        description: &'static str,
+    },
+}
+
+impl Preset {
+    /// The name by which the command line knows it: lower-case letters, digits and `-`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The product, as its maker calls it.
+    #[must_use]
+    pub const fn product(&self) -> &'static str {
+        self.product
+    }
+
+    /// What it sets, and why.
+    #[must_use]
+    pub const fn facts(&self) -> &'static [Fact] {
+        self.facts
+    }
+
+    /// Fills in the endpoints that are known where the metadata lacks them. What is there stays.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] when the issuer cannot be continued by a path.
+    pub fn complete(&self, mut metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError> {
+        for fact in self.facts {
+            let Setting::Endpoints { backchannel, token } = fact.setting else { continue };
+            let base = metadata.issuer.as_str();
+            let base = base.strip_suffix('/').unwrap_or(base);
+            // The scheme is the issuer's: plain http got here only where it was allowed for that issuer.
+            let behind = |path: &str| Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed);
+            let (backchannel, token) = (behind(backchannel)?, behind(token)?);
+            metadata.backchannel_authentication_endpoint.get_or_insert(backchannel);
+            metadata.token_endpoint.get_or_insert(token);
+        }
+        Ok(metadata)
+    }
+
+    /// Begins a configuration as this provider wants it. Whatever is set afterwards wins; a [`Policy`] of your own takes the
+    /// place of the preset's, so begin it with [`Self::policy`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::complete`].
+    pub fn client(&self, metadata: ProviderMetadata, client_id: ClientId) -> Result<ClientConfigBuilder, UrlError> {
+        let issuer = metadata.issuer.clone();
+        let builder = ClientConfig::builder(self.complete(metadata)?, client_id).policy(self.policy());
+        Ok(self.facts.iter().fold(builder, |builder, fact| fact.setting.apply(builder, &issuer)))
+    }
+
+    /// The default policy with what this provider needs.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let mut policy = Policy::default();
+        for fact in self.facts {
+            match fact.setting {
+                Setting::AssumeBearer => policy.assume_bearer = true,
+                Setting::ScopeLists => policy.scope_lists = true,
+                Setting::PendingError { error, description } => {
+                    let pending = PendingError { error: error.into(), description: description.into() };
+                    policy.pending_errors.push(pending);
+                }
+                Setting::Endpoints { .. }
+                | Setting::BindingMessages(_)
+                | Setting::RequestExpiry
+                | Setting::RequestGrantType
+                | Setting::BodyClientId
+                | Setting::RequestClientIdClaim
+                | Setting::SignedRequestsOnly
+                | Setting::BackchannelAudienceIsEndpoint
+                | Setting::TokenAudienceIsEndpoint
+                | Setting::RequestAudienceIsEndpoint
+                | Setting::RequestAudienceHasPort => {}
+            }
+        }
+        policy
+    }
+}
+
+impl Setting {
+    fn apply(self, builder: ClientConfigBuilder, issuer: &Issuer) -> ClientConfigBuilder {
+        match self {
+            Self::BindingMessages(rule) => builder.binding_messages(rule),
+            Self::RequestExpiry => builder.request_expiry(),
+            Self::RequestGrantType => builder.request_grant_type(),
+            Self::BodyClientId => builder.body_client_id(),
+            Self::RequestClientIdClaim => builder.request_client_id_claim(),
+            Self::SignedRequestsOnly => builder.signed_requests_only(),
+            Self::BackchannelAudienceIsEndpoint => builder.backchannel_audience(Audience::Endpoint),
+            Self::TokenAudienceIsEndpoint => builder.token_audience(Audience::Endpoint),
+            Self::RequestAudienceIsEndpoint => builder.request_audience(Audience::Endpoint),
+            Self::RequestAudienceHasPort => builder.request_audience(Audience::Text(with_port(issuer.as_str()))),
+            // These are in the metadata and the policy the builder was begun with.
+            Self::Endpoints { .. } | Self::AssumeBearer | Self::ScopeLists | Self::PendingError { .. } => builder,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoints { backchannel, token } => {
+                write!(f, "endpoints `{backchannel}` and `{token}` behind the issuer where the metadata names none")
+            }
+            Self::BindingMessages(rule) => write!(f, "`binding_message` {rule}"),
+            Self::RequestExpiry => f.write_str("the lifetime is wanted as `request_expiry`"),
+            Self::RequestGrantType => f.write_str("`grant_type` also in the authentication request"),
+            Self::BodyClientId => f.write_str("`client_id` in every body"),
+            Self::RequestClientIdClaim => f.write_str("`client_id` also in signed requests"),
+            Self::SignedRequestsOnly => f.write_str("signed requests only"),
+            Self::BackchannelAudienceIsEndpoint => {
+                f.write_str("assertions for the backchannel endpoint name that endpoint, which is configured by hand")
+            }
+            Self::TokenAudienceIsEndpoint => {
+                f.write_str("assertions for the token endpoint name that endpoint, which is configured by hand")
+            }
+            Self::RequestAudienceIsEndpoint => {
+                f.write_str("signed requests name the backchannel endpoint, which is configured by hand")
+            }
+            Self::RequestAudienceHasPort => f.write_str("signed requests name the issuer with its port"),
+            Self::AssumeBearer => f.write_str("no `token_type` means Bearer"),
+            Self::ScopeLists => f.write_str("`scope` of a token response may be a list"),
+            Self::PendingError { error, description } => {
+                write!(f, "`{error}` with the text \"{description}\" means pending")
+            }
+        }
+    }
+}
+
+/// `https://op.example/a` as `https://op.example:443/a`.
+fn with_port(issuer: &str) -> String {
+    let Some((scheme, rest)) = issuer.split_once("://") else { return issuer.into() };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let after_address = host.rsplit(']').next().unwrap_or(host);
+    if after_address.contains(':') {
+        return issuer.into();
+    }
+    let port = if scheme == "http" { 80_u16 } else { 443 };
+    format!("{scheme}://{host}:{port}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+    use crate::{client::testing, providers};
+
+    #[test]
+    fn every_preset_has_a_name_of_its_own_and_says_how_each_option_is_known() {
+        let names: BTreeSet<_> = providers::ALL.iter().map(|preset| preset.name()).collect();
+        assert_eq!(names.len(), providers::ALL.len());
+        for preset in providers::ALL {
+            let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(!preset.name.is_empty() && preset.name.chars().all(is_plain), "{}", preset.name);
+            assert_eq!(providers::named(preset.name), Some(*preset));
+            assert!(!preset.facts.is_empty(), "{} differs in nothing", preset.name);
+            assert!(preset.facts.iter().all(|fact| fact.source.len() > 10), "{}", preset.name);
+        }
+        assert_eq!(providers::named("generic"), None);
+    }
+
+    #[test]
+    fn a_preset_changes_the_client_and_what_is_set_afterwards_wins() {
+        let id = || ClientId::new("client-1").unwrap();
+        for preset in providers::ALL {
+            let plain = ClientConfig::builder(testing::metadata(), id());
+            let made = preset.client(testing::metadata(), id()).unwrap();
+            let only_endpoints = preset.facts.iter().all(|fact| matches!(fact.setting, Setting::Endpoints { .. }));
+            assert_eq!(format!("{plain:?}") == format!("{made:?}"), only_endpoints, "{}", preset.name);
+        }
+        let okta = providers::OKTA.client(testing::metadata(), id()).unwrap();
+        let back = okta.backchannel_audience(Audience::Issuer).client_auth(testing::private_key_jwt());
+        assert_eq!(back.build().unwrap().audiences.backchannel, testing::ISSUER);
+    }
+
+    #[test]
+    fn an_issuer_gets_the_port_it_did_not_name() {
+        for (issuer, named) in [
+            ("https://op.example/am/realms", "https://op.example:443/am/realms"),
+            ("https://op.example", "https://op.example:443"),
+            ("https://op.example/", "https://op.example:443/"),
+            ("https://op.example:8443/a:b", "https://op.example:8443/a:b"),
+            ("https://op.example/a:b", "https://op.example:443/a:b"),
+            ("https://[2001:db8::1]/a", "https://[2001:db8::1]:443/a"),
+            ("https://[2001:db8::1]:444/a", "https://[2001:db8::1]:444/a"),
+            ("http://127.0.0.1", "http://127.0.0.1:80"),
+        ] {
+            assert_eq!(with_port(issuer), named);
+        }
+    }
+}
