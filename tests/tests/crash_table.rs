@@ -5,11 +5,12 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    Authentication, Endpoint, Entropy, Failure, Flow, KeyTask, LostAnswer, MisuseReason, Output, ResumeError, Stage,
-    Timestamp, UserCode, jose::KeySet,
+    Acknowledgement, Authentication, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, KeyTask, LostAnswer,
+    MisuseReason, Output, Response, ResumeError, Stage, Timestamp, UserCode, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
+    letter::Letter,
     model::{CLIENT_KEY, Forgery, ISSUER, Provider, Say},
     sim::{Question, START, Said, Setup, Sim, client, request},
 };
@@ -254,7 +255,7 @@ fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
     }
     let mut expired = answered(Say::Busy(503, Some(9_999)));
     assert_eq!(expired.run(), Said::Done);
-    vec![
+    let mut kinds = vec![
         ("started", fresh(), "authenticated"),
         ("authentication-not-sent", unsent, "authenticated"),
         ("authentication-in-flight", authentication(), "indeterminate"),
@@ -273,6 +274,61 @@ fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
         ("indeterminate", lost, "indeterminate"),
         ("unreachable", no_key, "unreachable"),
         ("abandoned", abandoned, "abandoned"),
+    ];
+    kinds.extend(notified_kinds());
+    kinds
+}
+
+/// What ping and push add.
+fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
+    let sent = |delivery| {
+        let mut sim = Sim::new(Setup::new(5, 600).delivered(delivery));
+        while sim.poll() != Said::Transmit(Endpoint::BackchannelAuthentication) {
+            let asked = sim.open.take().expect("a signature");
+            sim.sign(asked);
+        }
+        sim.perform(SCRIPT[0]);
+        sim
+    };
+    let acknowledged = |mut sim: Sim| {
+        let asked = sim.open.take().expect("in flight");
+        sim.deliver(asked);
+        sim
+    };
+    let notified = |mut sim: Sim, letter| {
+        assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+        sim
+    };
+    let (ping, push) = (|| sent(DeliveryMode::Ping), || sent(DeliveryMode::Push));
+    let tokens = Letter::tokens(Forgery::None);
+    let mut adrift = ping();
+    adrift.lose();
+    // A gateway answered in the provider's place.
+    let mut adrift_answered = push();
+    let Some(Question::Transmit { ticket, .. }) = adrift_answered.open.take().map(|asked| asked.question) else {
+        panic!("in flight")
+    };
+    let answer = Response::new(502, Headers::new(), "<p>busy</p>");
+    adrift_answered.flow.handle(ticket.answered(answer), Timestamp::from_unix_millis(START)).expect("its own");
+    // Pinged while a token request is in flight: one more is owed.
+    let mut owing = acknowledged(ping());
+    assert_eq!(owing.run(), Said::Transmit(Endpoint::Token));
+    let mut pinged = notified(acknowledged(ping()), Letter::PING);
+    assert_eq!(pinged.run(), Said::Transmit(Endpoint::Token));
+    pinged.answer(SCRIPT[0]);
+    assert_eq!(adrift_answered.flow.stage(), Stage::Adrift);
+    vec![
+        ("ping-adrift", adrift, "indeterminate"),
+        ("push-adrift-answered", adrift_answered, "indeterminate"),
+        ("ping-early", notified(notified(ping(), Letter::PING), Letter { id: 3, ..Letter::PING }), "authenticated"),
+        ("push-early-tokens", notified(push(), tokens), "authenticated"),
+        ("push-early-error", notified(push(), Letter::error("access_denied")), "denied"),
+        ("ping-acknowledged", acknowledged(ping()), "authenticated"),
+        ("ping-pinged", pinged, "authenticated"),
+        ("ping-owing", notified(owing, Letter::PING), "authenticated"),
+        ("push-acknowledged", acknowledged(push()), "expired"),
+        ("push-tokens-received", notified(acknowledged(push()), tokens), "authenticated"),
+        ("push-error", notified(acknowledged(push()), Letter::error("transaction_failed")), "refused"),
     ]
 }
 
@@ -315,7 +371,6 @@ fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
 /// are written; those that are there are never changed.
 #[test]
 fn golden_snapshots_are_resumed_for_ever() {
-    let config = client(ISSUER).build().expect("valid");
     let mut files = BTreeSet::new();
     for (name, sim, ending) in kinds() {
         let path = directory().join(format!("{name}.json"));
@@ -327,13 +382,48 @@ fn golden_snapshots_are_resumed_for_ever() {
         // What is written today can still be read too.
         for bytes in [&golden[..], sim.flow.snapshot().as_bytes()] {
             let now = Timestamp::from_unix_millis(START + 20_000);
-            let flow = Flow::resume(Arc::clone(&config), bytes, now).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let flow =
+                Flow::resume(Arc::clone(&sim.config), bytes, now).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(end(flow, now), ending, "{name}");
         }
         files.insert(path);
     }
     let found = fs::read_dir(directory()).expect("readable").map(|entry| entry.expect("readable").path()).collect();
     assert_eq!(files, found, "every golden snapshot is resumed");
+}
+
+/// Results are only taken through the delivery mode a flow was started with, wherever it is in its life.
+///
+/// REQ-META-01
+#[test]
+fn a_snapshot_is_not_resumed_with_another_delivery_mode() {
+    let modes = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
+    for (name, sim, _) in kinds() {
+        for mode in modes {
+            let config = Setup::new(5, 600).delivered(mode).config();
+            let result = Flow::resume(config, sim.flow.snapshot().as_bytes(), sim.now()).map(|flow| flow.stage());
+            match mode == sim.config.delivery() {
+                true => assert!(result.is_ok(), "{name}: {result:?}"),
+                false => assert_eq!(result, Err(ResumeError::AnotherDeliveryMode), "{name} as {mode:?}"),
+            }
+        }
+    }
+}
+
+/// A snapshot that says that a token request is due makes none in push mode: the mode is the configuration's.
+///
+/// REQ-PUSH-19
+#[test]
+fn a_damaged_snapshot_makes_no_token_request_in_push_mode() {
+    let (_, sim, _) = notified_kinds().into_iter().find(|(name, ..)| *name == "push-acknowledged").expect("a kind");
+    let saved = String::from_utf8(sim.flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
+    let due = format!("\"due\":{},\"in_flight\":false", u64::MAX);
+    assert!(saved.contains(&due), "{saved}");
+    for damage in ["\"due\":0,\"in_flight\":false", "\"due\":0,\"in_flight\":true"] {
+        let damaged = saved.replacen(&due, damage, 1);
+        let flow = Flow::resume(Arc::clone(&sim.config), damaged.as_bytes(), sim.now()).expect("it can be read");
+        assert_eq!(end(flow, sim.now()), "expired", "{damage}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Pending {
         if tick.moment >= self.grant.ends(tick.config) {
             return Turn::Next(Settled::failed(Failure::Expired(None)));
         }
-        if tick.moment >= self.due {
+        if tick.moment >= self.asks_at(tick.config) {
             return Turn::Next(Phase::Redeeming(Redeeming::new(self)));
         }
         let pause =
@@ -48,6 +48,14 @@ impl Pending {
 
     /// When there is something to do: the next request, or the end.
     pub(super) fn wake_at(&self, config: &ClientConfig) -> Moment {
-        self.due.min(self.grant.ends(config))
+        self.asks_at(config).min(self.grant.ends(config))
+    }
+
+    /// When the next token request is due: never in push mode, whatever a snapshot said (REQ-PUSH-19).
+    fn asks_at(&self, config: &ClientConfig) -> Moment {
+        match config.delivery {
+            DeliveryMode::Poll | DeliveryMode::Ping => self.due,
+            DeliveryMode::Push => self.grant.ends(config),
+        }
     }
 }
