@@ -158,10 +158,13 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Answers what comes, from now on.
-    pub(crate) fn serve(self, inbox: Inbox) -> Serving {
+    /// Answers what comes, when the flow is being driven; what comes earlier waits.
+    pub(crate) fn serve(self, inbox: Inbox, driven: impl Future<Output = ()> + Send + 'static) -> Serving {
         let (closing, closed) = watch::channel(false);
-        let task = tokio::spawn(self.accept(inbox, closed));
+        let task = tokio::spawn(async move {
+            driven.await;
+            self.accept(inbox, closed).await;
+        });
         Serving { closing, task }
     }
 
@@ -218,7 +221,7 @@ impl Serving {
     /// Closes it when the answers that are on their way have left.
     pub(crate) async fn close(self) {
         let _ = self.closing.send(true);
-        let _ = self.task.await;
+        let _ = timeout(2 * LAST_ANSWER, self.task).await;
     }
 }
 

@@ -153,7 +153,10 @@ impl Attempt {
         let watcher = Watcher::new(Arc::clone(&self.reporter), state, resumed);
         let Tools { http, keys, listening } = tools;
         let inbox = listening.as_ref().map(|_| http.inbox());
-        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| listening.serve(inbox));
+        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| {
+            let watcher = watcher.clone();
+            listening.serve(inbox, async move { watcher.driven().await })
+        });
         let drive = http.drive(Arc::clone(&config), keys, flow, watcher.clone(), inbox);
         let mut drive = std::pin::pin!(drive);
         let (flow, halted) = match self.wait_for(drive.as_mut()).await {

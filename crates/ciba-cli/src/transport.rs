@@ -264,6 +264,8 @@ struct Shared {
     /// A request may have reached the provider, so a flow that cannot be saved is better carried on than left.
     sent: AtomicBool,
     save_failed: AtomicBool,
+    /// The flow is being driven, so that notifications reach it.
+    driven: tokio::sync::Notify,
 }
 
 impl Watcher {
@@ -290,7 +292,13 @@ impl Watcher {
         self.shared.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Returns when the drive has begun.
+    pub(crate) async fn driven(&self) {
+        self.shared.driven.notified().await;
+    }
+
     fn tell(&self, event: &Event) {
+        self.shared.driven.notify_one();
         let requesting = matches!(event, Event::Requesting { .. });
         self.shared.in_flight.store(requesting, Ordering::Relaxed);
         if requesting {

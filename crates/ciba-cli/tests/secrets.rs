@@ -125,3 +125,58 @@ fn a_saved_flow_holds_no_client_secret_and_leaves_nothing_behind() {
     let without = ciba(["resume", "--state", &state]).expect_code(2);
     assert!(without.sentence().contains("cannot be read"));
 }
+
+/// REQ-SEC-03
+#[test]
+fn nothing_of_a_delivered_or_signed_flow_is_printed() {
+    use ciba_core::DeliveryMode;
+    use ciba_test_op::{Client, Endpoint};
+    use support::wired::Wired;
+
+    let check = |mode: DeliveryMode, hint: &str, format: &str| {
+        let change = |client: Client| client.user_code().request_signing_alg(ciba_core::jose::JwsAlgorithm::Es256);
+        let op = Wired::start(mode, change).certified();
+        let mut arguments: Vec<&str> = vec!["authenticate", "--login-hint", hint, "--output", format, "-v"];
+        arguments.extend([
+            "--user-code",
+            "31415926535",
+            "--signed-request",
+            "ES256",
+            "--scope",
+            "openid offline_access",
+        ]);
+        let run = ended(command().args(arguments).args(&op.options).spawn().unwrap());
+        op.expect_clean();
+        let printed = format!("{}{}", run.stdout, run.stderr);
+        let mut secrets = vec!["31415926535".to_owned()];
+        for name in ["key.jwk", "cert-key.pem", "listen-key.pem"] {
+            secrets.push(std::fs::read_to_string(op.folder.path(name)).unwrap());
+        }
+        let provider = op.server.provider();
+        for exchange in provider.exchanges() {
+            for name in ["client_notification_token", "auth_req_id", "request", "client_assertion"] {
+                secrets.extend(exchange.parameter(name));
+            }
+        }
+        for notified in provider.notified() {
+            let bearer = notified.outbound.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            secrets.extend(bearer.and_then(|(_, value)| value.split(' ').nth(1)).map(str::to_owned));
+            let body: serde_json::Value = serde_json::from_slice(notified.outbound.body.expose()).unwrap();
+            for name in ["auth_req_id", "access_token", "refresh_token", "id_token"] {
+                secrets.extend(body[name].as_str().map(str::to_owned));
+            }
+        }
+        let sent = provider.exchanges().iter().any(|exchange| exchange.endpoint == Endpoint::Backchannel);
+        assert!(sent && secrets.len() > 6, "the test would prove nothing");
+        for secret in secrets {
+            assert!(!printed.contains(secret.trim()), "{secret} is printed: {run:?}");
+        }
+        run
+    };
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        for format in ["text", "json"] {
+            check(mode, "approve-after:0", format).expect_code(0);
+            check(mode, "deny-after:0", format).expect_code(10);
+        }
+    }
+}

@@ -37,6 +37,41 @@ fn options_of_steps_that_are_not_built_are_unknown() {
     }
 }
 
+/// A notification endpoint is opened as registered, with TLS off loopback, or not at all.
+#[test]
+fn what_does_not_fit_a_notification_endpoint_is_said() {
+    let op = Op::start(|_, _| None);
+    let folder = Folder::new();
+    let own = ciba_test_op::ClientCertificate::self_signed("me").unwrap();
+    let other = ciba_test_op::ClientCertificate::self_signed("other").unwrap();
+    let (certificate, key) = (folder.write("c.pem", &own.certificate_pem), folder.write("k.pem", &own.key_pem));
+    let other = folder.write("o.pem", &other.key_pem);
+    let base: Vec<String> = arguments(&op.issuer);
+    let base: Vec<&str> = base.iter().map(String::as_str).collect();
+    let (ping, at) = (["--delivery", "ping"], ["--listen", "127.0.0.1:1"]);
+    let with = |parts: &[&[&str]], needle: &str| refused(&[&base[..], &parts.concat()].concat(), needle);
+    with(&[&["--delivery", "sentinel"]], "--delivery takes one of poll, ping, push");
+    with(&[&["--delivery", "ping", "--listen", "sentinel"]], "--listen");
+    with(&[&ping], "--listen is missing");
+    with(&[&at], "--listen is for --delivery ping or push");
+    with(&[&["--listen-key", &key]], "--listen-key is for --delivery ping or push");
+    with(&[&ping, &["--listen", "127.0.0.1:0"]], "a port that is not 0");
+    with(&[&ping, &["--listen", "192.0.2.1:8443"]], "plain http is for a loopback address");
+    with(&[&ping, &at, &["--notification-path", "told"]], "does not begin with a slash");
+    with(&[&ping, &at, &["--notification-path", "/told?a=b"]], "it has a query");
+    with(&[&ping, &at, &["--notification-path", "/a/../b"]], "--notification-path cannot be used");
+    with(&[&ping, &at, &["--listen-cert", &certificate]], "--listen-key is missing");
+    with(&[&ping, &at, &["--listen-key", &key]], "--listen-cert is missing");
+    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &other]], "is not its key");
+    with(&[&ping, &at, &["--listen-cert", &key, "--listen-key", &key]], "holds no certificate in PEM");
+    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &certificate]], "holds no private key in PEM");
+    with(&[&["--signed-request", "ES256"]], "--signed-request needs --key FILE");
+    let tls = ["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--client-auth", "none"];
+    let hint = ["--login-hint", "h"];
+    refused(&[&tls[..], &hint, &ping, &at].concat(), "a loopback address with --allow-http-loopback");
+    assert!(op.seen.lock().unwrap().is_empty(), "nothing was sent");
+}
+
 /// REQ-AREQ-07
 #[test]
 fn exactly_one_hint_is_needed() {

@@ -112,9 +112,9 @@ fn the_provider_makes_a_client_ready_and_judges_it() {
     assert!(said.contains("the client broke no rule"), "{said}");
 }
 
-#[test]
-fn the_line_the_provider_prints_works_as_it_stands() {
-    let mut child = command().args(["op"]).spawn().unwrap();
+/// Runs the line that `ciba op` prints with these options, in the form a shell would, with another hint where `hint` says.
+fn line(options: &[&str], hint: Option<&str>) -> (Ended, String) {
+    let mut child = command().arg("op").args(options).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut first = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
@@ -125,11 +125,79 @@ fn the_line_the_provider_prints_works_as_it_stands() {
             break line.to_owned();
         }
     };
-    let words = line.split(' ').chain(["--output", "json"]);
-    let run = ciba(std::iter::once("authenticate").chain(words));
+    let mut words: Vec<&str> = line.split(' ').collect();
+    if let (Some(at), Some(hint)) = (words.iter().position(|word| *word == "--login-hint"), hint) {
+        words[at + 1] = hint;
+    }
+    let run = ciba(["authenticate"].into_iter().chain(words).chain(["--output", "json"]));
     signal(&child, "INT");
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
     assert!(child.wait().unwrap().success());
+    (run, said)
+}
+
+#[test]
+fn the_line_the_provider_prints_works_as_it_stands() {
+    let (run, said) = line(&[], None);
     assert_eq!(run.expect_code(0).last()["event"], "authenticated");
+    assert!(said.contains("the client broke no rule"), "{said}");
+}
+
+#[test]
+fn the_line_works_in_every_mode_with_every_proof() {
+    let table: [&[&str]; 8] = [
+        &["--delivery", "ping"],
+        &["--delivery", "push"],
+        &["--delivery", "ping", "--tls", "--signed-request", "PS256"],
+        &["--delivery", "push", "--client-auth", "self_signed_tls_client_auth"],
+        &["--client-auth", "tls_client_auth", "--delivery", "ping"],
+        &["--profile", "fapi-ciba", "--delivery", "ping"],
+        &[
+            "--profile",
+            "fapi-ciba",
+            "--delivery",
+            "ping",
+            "--client-auth",
+            "tls_client_auth",
+            "--signed-request",
+            "PS256",
+        ],
+        &["--profile", "fapi-ciba", "--client-auth", "self_signed_tls_client_auth", "--delivery", "ping"],
+    ];
+    std::thread::scope(|scope| {
+        for options in table {
+            scope.spawn(move || {
+                let (run, said) = line(options, Some("approve-after:0"));
+                assert_eq!(
+                    (run.code, run.last()["event"].as_str()),
+                    (0, Some("authenticated")),
+                    "{options:?}: {run:?}"
+                );
+                assert!(said.contains("the client broke no rule"), "{options:?}: {said}");
+            });
+        }
+    });
+}
+
+#[test]
+fn the_line_sends_the_code_of_the_person() {
+    let (run, said) = line(&["--user-codes", "--delivery", "push"], None);
+    assert_eq!(run.expect_code(0).last()["subject"], "user-user-code:1234");
+    assert!(said.contains("the client broke no rule"), "{said}");
+}
+
+#[test]
+fn a_client_the_provider_could_not_serve_is_not_made() {
+    for (options, needle) in [
+        (&["--personality", "idura", "--delivery", "ping"][..], "Idura offers nothing else"),
+        (&["--profile", "fapi-ciba", "--delivery", "push"], "FAPI-CIBA 5.2.2 item 3"),
+        (&["--signed-request", "HS256"], "takes no MAC"),
+    ] {
+        let run = ciba(["op"].iter().chain(options)).expect_code(2);
+        assert!(run.sentence().contains(needle), "{run:?}");
+        assert_eq!(run.stdout, "");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! whatever a test wants it to say.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod wired;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -38,6 +40,23 @@ impl Ended {
 
     pub(crate) fn last(&self) -> Value {
         self.lines().pop().unwrap_or_else(|| panic!("nothing on standard output: {self:?}"))
+    }
+
+    /// The names of the events, in order.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.lines().iter().map(|line| line["event"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The last line says `failed` with these members and no others beside `event` and `at`.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, members: &Value) {
+        assert_eq!(self.code, code, "{self:?}");
+        let mut last = self.last();
+        let last = last.as_object_mut().expect("an object");
+        assert_eq!(last.remove("event"), Some(json!("failed")), "{self:?}");
+        assert!(last.remove("at").is_some_and(|at| at.as_str().is_some_and(|at| at.ends_with('Z'))));
+        assert_eq!(Value::Object(last.clone()), *members);
+        assert!(self.sentence().len() > 10);
     }
 
     /// The whole of standard error, when it is one sentence of the command.
@@ -308,7 +327,7 @@ impl Signer {
     }
 }
 
-fn entropy() -> Entropy {
+pub(crate) fn entropy() -> Entropy {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("random bytes");
     Entropy::from_bytes(bytes)

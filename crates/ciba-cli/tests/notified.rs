@@ -1,0 +1,239 @@
+//! Ping and push, against the test provider over TLS.
+
+mod support;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use ciba_core::DeliveryMode;
+use ciba_test_op::{Act, Client, Endpoint, NotificationEdit, Script, faults};
+use serde_json::{Value, json};
+use support::{Ended, ciba, ended, wired::Wired};
+
+const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
+const MODES: [DeliveryMode; 2] = [DeliveryMode::Ping, DeliveryMode::Push];
+
+fn same(client: Client) -> Client {
+    client
+}
+
+fn asked(run: &Ended, endpoint: &str) -> usize {
+    run.lines().iter().filter(|line| line["event"] == "requesting" && line["endpoint"] == endpoint).count()
+}
+
+/// REQ-PUSH-02
+#[test]
+fn a_person_who_approves_is_told_of_in_either_mode() {
+    for mode in MODES {
+        let op = Wired::start(mode, same);
+        for transport in TRANSPORTS {
+            let run = op.run("approve-after:0", &["--transport", transport]).expect_code(0);
+            assert_eq!(run.stderr, "");
+            assert_eq!(run.last()["subject"], "user-approve-after:0");
+            assert_eq!(run.events().iter().filter(|event| *event == "notified").count(), 1, "{run:?}");
+            assert_eq!(asked(&run, "token"), usize::from(mode == DeliveryMode::Ping), "{run:?}");
+            assert_eq!(asked(&run, "backchannel_authentication"), 1);
+        }
+        assert_eq!(op.answers(), [Some(204), Some(204)], "an answer is complete before the command ends");
+        op.expect_clean();
+    }
+}
+
+#[test]
+fn waiting_for_a_notification_is_said_with_its_reason() {
+    for mode in MODES {
+        let op = Wired::start(mode, same);
+        let run = op.run("approve-after:1", &[]).expect_code(0);
+        let reasons: Vec<Value> = run.lines().iter().filter_map(|line| line.get("because").cloned()).collect();
+        assert_eq!(reasons[0], "notification", "{run:?}");
+        op.expect_clean();
+    }
+}
+
+#[test]
+fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
+    for transport in TRANSPORTS {
+        let op = Wired::start(DeliveryMode::Ping, same);
+        let run = op.run("deny-after:0", &["--transport", transport]).expect_code(10);
+        assert_eq!((&run.last()["endpoint"], &run.last()["status"]), (&json!("token"), &json!(400)));
+        op.expect_clean();
+
+        let op = Wired::start(DeliveryMode::Push, same);
+        let run = op.run("deny-after:0", &["--transport", transport]).expect_code(10);
+        let mut last = run.last();
+        last.as_object_mut().unwrap().remove("error_description");
+        last.as_object_mut().unwrap().remove("at");
+        let said = json!({
+            "event": "failed", "failure": "denied", "error": "access_denied", "endpoint": "notification",
+        });
+        assert_eq!(last, said);
+        assert!(run.sentence().contains("access_denied") && !run.sentence().contains("status"), "{run:?}");
+        assert_eq!(op.answers(), [Some(204)]);
+        op.expect_clean();
+    }
+}
+
+#[test]
+fn a_push_that_fails_a_check_is_13_by_its_name() {
+    let op = Wired::start(DeliveryMode::Push, same);
+    for (fault, check) in [
+        ("push-other-at-hash", "access-token-hash"),
+        ("push-no-auth-req-id-claim", "auth-req-id"),
+        ("push-other-aud", "audience"),
+        ("push-wrong-signature", "signature"),
+    ] {
+        let script = faults::named(fault).unwrap_or_else(|| panic!("{fault}")).script;
+        op.server.provider().script_for_hint("approve-after:0", script);
+        let run = op.run("approve-after:0", &[]).expect_code(13);
+        assert_eq!(run.last()["failure"], "untrusted");
+        assert_eq!(run.last()["check"], check, "{fault}");
+        assert!(run.sentence().contains(&format!("(check {check})")), "{run:?}");
+    }
+    op.expect_clean();
+}
+
+#[test]
+fn a_pushed_failure_of_another_kind_is_12() {
+    let op = Wired::start(DeliveryMode::Push, same);
+    let script = faults::named("push-failed").unwrap().script;
+    op.server.provider().script_for_hint("approve-after:0", script);
+    let run = op.run("approve-after:0", &[]).expect_code(12);
+    assert_eq!((&run.last()["error"], &run.last()["endpoint"]), (&json!("transaction_failed"), &json!("notification")));
+}
+
+#[test]
+fn a_lost_acknowledgement_leaves_a_flow_adrift_that_a_notification_rescues() {
+    for mode in MODES {
+        let op = Wired::start(mode, same);
+        op.server.provider().script(Script::new().every(Endpoint::Backchannel, Act::DropAfter));
+        let run = op.run("approve-after:1", &[]).expect_code(0);
+        assert!(run.lines().iter().any(|line| line["because"] == "adrift"), "{run:?}");
+        assert_eq!(asked(&run, "backchannel_authentication"), 1, "the person may not be prompted twice");
+        op.expect_clean();
+    }
+}
+
+#[test]
+fn a_notification_that_never_comes_ends_with_the_patience_of_the_caller() {
+    for mode in MODES {
+        let op = Wired::start(mode, same);
+        op.server.provider().script(Script::new().notification(NotificationEdit::Withhold));
+        let run = op.run("approve-after:0", &["--timeout", "2"]).expect_code(17);
+        assert!(!run.events().contains(&"notified".to_owned()) && asked(&run, "token") == 0, "{run:?}");
+        op.expect_clean();
+    }
+}
+
+/// One call to the endpoint over plain http: status line and header fields.
+fn call(op: &str, method: &str, path: &str, fields: &str) -> String {
+    let mut stream = TcpStream::connect(op).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let body = "{\"auth_req_id\":\"another\"}";
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: me\r\n{fields}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.to_ascii_lowercase()
+}
+
+/// REQ-PING-06
+/// REQ-FAPI-29
+#[test]
+fn the_endpoint_answers_by_the_table_and_never_redirects() {
+    let op = support::Op::knowing_itself(|issuer, path, _| match path {
+        "/.well-known/openid-configuration" => {
+            let mut metadata = support::metadata(issuer);
+            metadata["backchannel_token_delivery_modes_supported"] = json!(["ping"]);
+            Some(support::Say::Json(200, metadata))
+        }
+        "/bc" => Some(support::acknowledgement(60)),
+        _ => None,
+    });
+    for transport in TRANSPORTS {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let options =
+            ["--delivery", "ping", "--listen", &free, "--notification-path", "/told", "--transport", transport];
+        let before = op.count("/bc");
+        let child = support::command().args(op.arguments()).args(options).spawn().unwrap();
+        while op.count("/bc") == before {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let sent = op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
+        let token =
+            sent.split('&').find_map(|pair| pair.strip_prefix("client_notification_token=")).unwrap().to_owned();
+        let good = format!("authorization: Bearer {token}\r\n");
+        let wrong = format!("authorization: Bearer {token}x\r\n");
+        for (method, path, fields, status, field) in [
+            ("POST", "/told", "", 401, "\r\nwww-authenticate: bearer"),
+            ("POST", "/told", &*wrong, 401, "\r\nwww-authenticate: bearer"),
+            ("POST", "/told", &good, 401, "\r\nwww-authenticate: bearer"),
+            ("GET", "/told", &good, 405, "\r\nallow: post"),
+            ("HEAD", "/told", &good, 405, "\r\nallow: post"),
+            ("PUT", "/told", &good, 405, "\r\nallow: post"),
+            ("POST", "/told/", &good, 404, ""),
+            ("POST", "//told", &good, 404, ""),
+            ("POST", "/", &good, 404, ""),
+        ] {
+            let answer = call(&free, method, path, fields);
+            assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{method} {path}: {answer}");
+            assert!(answer.contains(field) && answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+        support::signal(&child, "INT");
+        let run = ended(child).expect_code(130);
+        assert!(!run.events().contains(&"notified".to_owned()), "{run:?}");
+    }
+}
+
+/// A flow that was interrupted listens again.
+#[test]
+fn a_resumed_flow_listens_again() {
+    for (mode, transport) in [(DeliveryMode::Ping, "reqwest"), (DeliveryMode::Push, "ureq")] {
+        let op = Wired::start(mode, same);
+        let state = op.folder.text("state");
+        let mut child = op.pending("manual", &["--state", &state, "--transport", transport]);
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", std::fs::read_to_string(&state));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let resumed = support::command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
+        // What comes before the flow is driven again waits for that.
+        while TcpStream::connect(op.listen).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        op.approve();
+        let run = ended(resumed).expect_code(0);
+        assert_eq!(run.last()["subject"], "user-manual");
+        assert!(run.events().contains(&"notified".to_owned()), "{run:?}");
+        assert!(!op.folder.path("state").exists());
+        op.expect_clean();
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
+    let op = Wired::start(DeliveryMode::Push, same);
+    let _taken = std::net::TcpListener::bind(op.listen).unwrap();
+    let run = op.run("approve-after:0", &[]).expect_code(2);
+    assert!(run.sentence().contains("--listen cannot be used"), "{run:?}");
+    assert_eq!((run.stdout.as_str(), op.transactions()), ("", 0));
+}
+
+#[test]
+fn discovery_tells_of_a_mode_that_is_not_offered() {
+    let op = support::Op::start(|_, _| None);
+    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let run = discover(&["--delivery", "ping"]).expect_code(2);
+    assert!(run.sentence().contains("does not list ping in backchannel_token_delivery_modes_supported"), "{run:?}");
+    let run = discover(&["--signed-request", "ES256", "--key", "no-such-file"]).expect_code(2);
+    assert!(run.sentence().contains("no-such-file cannot be read"), "{run:?}");
+}
