@@ -9,7 +9,7 @@ use ciba_core::{
 
 use crate::{
     AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, SharedFlow, Signer, SignerError,
-    SystemClock, SystemEntropy, inbox::Registration,
+    SystemClock, SystemEntropy, http::Line, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
@@ -124,12 +124,13 @@ impl Driver {
             let mut open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
-                flow.end_saving().await;
-                return Ok(());
+                return flow.end_saving().await.map_err(DriveError::Save);
             }
+            // Before the save: a request that cannot be sent is not kept as one that may have been.
+            let line = self.line(open.output.as_ref())?;
             flow.save().await.map_err(DriveError::Save)?;
             match open.output.take() {
-                Some(Output::Transmit(transmit)) => self.transmit(open, transmit, watch).await?,
+                Some(Output::Transmit(transmit)) => self.transmit(open, transmit, line, watch).await?,
                 Some(Output::Key(operation)) => self.sign(open, operation, watch).await?,
                 Some(Output::KeySet(request)) => self.find_keys(open, request, watch).await?,
                 Some(Output::Wait(wait)) => {
@@ -155,14 +156,23 @@ impl Driver {
         }
     }
 
-    async fn transmit(&self, mut open: Open<'_>, transmit: Transmit, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let line = match self.http.line(&transmit) {
-            Ok(line) => line,
-            Err(error) => {
-                open.output = Some(Output::Transmit(transmit));
-                return Err(DriveError::NoCertificate(error));
+    /// What the next request goes over.
+    fn line(&self, output: Option<&Output>) -> Result<&Line, DriveError> {
+        match output {
+            Some(Output::Transmit(transmit)) => self.http.line(transmit).map_err(DriveError::NoCertificate),
+            Some(Output::Key(_) | Output::KeySet(_) | Output::Wait(_) | Output::Done) | None => {
+                Ok(self.http.anonymous())
             }
-        };
+        }
+    }
+
+    async fn transmit(
+        &self,
+        mut open: Open<'_>,
+        transmit: Transmit,
+        line: &Line,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
         watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
         let (request, ticket) = transmit.into_parts();

@@ -117,6 +117,10 @@ impl HttpClient {
         self.anonymous.exchange(request, timeout, max_response).await
     }
 
+    pub(crate) const fn anonymous(&self) -> &Line {
+        &self.anonymous
+    }
+
     /// What an exchange goes over.
     pub(crate) fn line(&self, transmit: &Transmit) -> Result<&Line, NoCertificate> {
         if transmit.presents_certificate() { self.certified.as_ref().ok_or(NoCertificate) } else { Ok(&self.anonymous) }

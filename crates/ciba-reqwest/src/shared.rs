@@ -59,8 +59,8 @@ impl SharedFlow {
         Self::of(flow, None)
     }
 
-    /// A flow that is saved whenever something worth saving changed: before every step, and before a notification is
-    /// acknowledged.
+    /// A flow that is saved whenever something worth saving changed: before every step, at the end, and before a
+    /// notification is acknowledged.
     #[must_use]
     pub fn with_saver(flow: Flow, saver: impl Saver + 'static) -> Self {
         Self::of(flow, Some(Box::new(saver)))
@@ -127,11 +127,20 @@ impl SharedFlow {
 
     /// Keeps the flow's state unless it is kept already.
     pub(crate) async fn save(&self) -> io::Result<()> {
-        let Some(saver) = &self.0.saver else { return Ok(()) };
+        self.keep(&mut *self.0.saving.lock().await).await
+    }
+
+    /// Keeps the end, too: a notification that brought it is acknowledged in the belief that it is saved. Nothing is saved
+    /// after this.
+    pub(crate) async fn end_saving(&self) -> io::Result<()> {
         let mut saving = self.0.saving.lock().await;
-        if saving.is_over {
-            return Ok(());
-        }
+        self.keep(&mut saving).await?;
+        saving.is_over = true;
+        Ok(())
+    }
+
+    async fn keep(&self, saving: &mut Saving) -> io::Result<()> {
+        let Some(saver) = self.0.saver.as_ref().filter(|_| !saving.is_over) else { return Ok(()) };
         let kept = saving.kept;
         let newer = |flow: &mut Flow| (kept != Some(flow.revision())).then(|| (flow.revision(), flow.snapshot()));
         if let Some((revision, snapshot)) = self.look(newer).flatten() {
@@ -139,11 +148,6 @@ impl SharedFlow {
             saving.kept = Some(revision);
         }
         Ok(())
-    }
-
-    /// Nothing is saved after this.
-    pub(crate) async fn end_saving(&self) {
-        self.0.saving.lock().await.is_over = true;
     }
 
     /// Takes a notification and wakes the drive. `None` when the result was taken.

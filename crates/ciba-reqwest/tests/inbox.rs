@@ -311,6 +311,66 @@ async fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
     }
 }
 
+/// A push that ends the flow leaves nothing to save it afterwards.
+///
+/// REQ-PUSH-16
+#[tokio::test]
+async fn a_pushed_outcome_is_saved_before_the_drive_ends() {
+    let disk = Disk::default();
+    let share = |flow| SharedFlow::with_saver(flow, disk.clone());
+    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
+    let token = party.token().await;
+    drive.waits().await;
+    disk.is_full.store(true, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &body).await, 503);
+    assert!(matches!(drive.ends().await, Err(DriveError::Save(_))));
+    disk.is_full.store(false, Ordering::SeqCst);
+    party.drive().ends().await.unwrap();
+    assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+}
+
+/// Never comes to the end of a save while it is told so.
+#[derive(Clone, Default)]
+struct Hanging {
+    disk: Disk,
+    hangs: Arc<AtomicBool>,
+    reached: Arc<Notify>,
+}
+
+#[async_trait]
+impl Saver for Hanging {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.reached.notify_one();
+            std::future::pending::<()>().await;
+        }
+        self.disk.save(snapshot).await
+    }
+}
+
+/// The provider hung up while its push was being saved, and sends it again when the flow is over.
+///
+/// REQ-PUSH-16
+#[tokio::test]
+async fn no_push_is_acknowledged_by_a_flow_whose_end_was_not_saved() {
+    let saver = Hanging::default();
+    let share = |flow| SharedFlow::with_saver(flow, saver.clone());
+    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
+    let token = party.token().await;
+    drive.waits().await;
+    saver.hangs.store(true, Ordering::SeqCst);
+    tokio::select! {
+        _ = party.post(&token, &body) => panic!("it was answered"),
+        () = saver.reached.notified() => {}
+    }
+    saver.hangs.store(false, Ordering::SeqCst);
+    drive.ends().await.unwrap();
+    assert_eq!(party.post(&token, &body).await, 204);
+    assert_eq!(party.notified_when_resumed(&saver.disk, &token, &body), Acknowledgement::Known);
+}
+
 /// Holds the second save up until it is told to go on, and minds that there is never more than one.
 #[derive(Clone)]
 struct Gate {

@@ -23,8 +23,11 @@ use ciba_reqwest::{
     platform_roots,
 };
 use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request, without_backstop};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use support::{Server, answer};
 use tokio::{net::TcpListener, sync::mpsc::unbounded_channel, task::spawn_blocking};
+use tower_service::Service as _;
 
 async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -155,5 +158,41 @@ async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
             String::from_utf8_lossy(&answer).into_owned()
         });
         assert_eq!(answer.await.unwrap(), "HTTP/1.1 401");
+    }
+}
+
+/// Without a router: whatever calls, the service itself answers.
+///
+/// REQ-PING-06
+/// REQ-PING-22
+#[tokio::test]
+async fn the_service_mounts_into_hyper_as_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let endpoint = NotificationService::new(Inbox::new());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let endpoint = endpoint.clone();
+            let service = service_fn(move |call: hyper::Request<Incoming>| endpoint.clone().call(call));
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        }
+    });
+    let (token, body) = (bearer(&"A".repeat(65)), ping(AUTH_REQ_ID));
+    let old = |fields: &str, body: &str| format!("POST / HTTP/1.0\r\n{fields}\r\n{body}");
+    for (bytes, status) in [
+        (written("OPTIONS", "*", &token, ""), 405),
+        (written("TRACE", "/", &token, ""), 405),
+        (written("HEAD", "/", &token, ""), 405),
+        (written("POST", "http://client.example/ciba/notify/", &token, &body), 401),
+        (written("POST", "/..//%2e%2e", &token, &body), 401),
+        (written("POST", "/", &[&*token, &*token].concat(), &body), 401),
+        (written("POST", "/", "authorization: Bearer \u{e9}\u{1f511}\r\n", &body), 401),
+        (written("POST", "/", "authorization:\r\n", &body), 401),
+        (written("POST", "/", &format!("authorization: Bearer {}\r\n", "A".repeat(60_000)), &body), 401),
+        (old(&token, ""), 401),
+        (old(&token, &body), 401),
+        (old("", ""), 401),
+    ] {
+        assert_eq!(call(address, bytes.clone()).await.0, status, "{}", &bytes.chars().take(60).collect::<String>());
     }
 }

@@ -6,11 +6,22 @@ mod client;
 #[path = "support/tls.rs"]
 mod server;
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate,
-    ciba_core::{Body, ClientAuth, Entropy, Flow, Output, Request, Response, Timestamp, Transmit, Unanswered, Url},
+    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate, Saver,
+    SharedFlow,
+    ciba_core::{
+        Body, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp, Transmit, Unanswered, Url,
+    },
     platform_roots,
     reqwest::ClientBuilder,
     with_ca,
@@ -143,6 +154,17 @@ async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
     }
 }
 
+/// Counts how often a flow is saved.
+struct Counter(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Saver for Counter {
+    async fn save(&self, _: &Snapshot) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
 /// REQ-AUTH-24
 #[tokio::test]
 async fn without_a_certificate_nothing_is_sent_that_needs_one() {
@@ -153,6 +175,14 @@ async fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let error = driver.authenticate(&config, client::request(), &mut ()).await.unwrap_err();
     assert!(matches!(error, AuthenticateError::Drive(DriveError::NoCertificate(_))), "{error:?}");
     assert_eq!((server.peers().len(), server.requests()), (0, 0));
+
+    // A request that was saved as under way would count as lost after a restart.
+    let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), Entropy::from_bytes([7; 32]));
+    let saves = Arc::<AtomicUsize>::default();
+    let flow = Flow::start(config, client::request(), entropy, now).unwrap();
+    let flow = SharedFlow::with_saver(flow, Counter(Arc::clone(&saves)));
+    assert!(matches!(driver.drive(&flow, &mut ()).await, Err(DriveError::NoCertificate(_))));
+    assert_eq!(saves.load(Ordering::SeqCst), 0);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub enum DriveError {
     /// The random generator failed; nothing was done with the flow.
     Entropy(EntropyError),
     /// The flow's state could not be saved, so the next step was not taken. A request that was to be sent counts as not
-    /// sent.
+    /// sent; of a flow that was over by then the result can be taken, or driving on saves it.
     Save(io::Error),
     /// [`Watch::stop`](crate::Watch::stop) said so.
     Stopped,

@@ -57,8 +57,8 @@ impl SharedFlow {
         Self::of(flow, None)
     }
 
-    /// A flow that is saved whenever something worth saving changed: before every step, before a stop, and before a
-    /// notification is acknowledged.
+    /// A flow that is saved whenever something worth saving changed: before every step, before a stop, at the end, and
+    /// before a notification is acknowledged.
     #[must_use]
     pub fn with_saver(flow: Flow, saver: impl Saver + 'static) -> Self {
         Self::of(flow, Some(Box::new(saver)))
@@ -125,11 +125,20 @@ impl SharedFlow {
 
     /// Keeps the flow's state unless it is kept already.
     pub(crate) fn save(&self) -> io::Result<()> {
-        let Some(saver) = &self.0.saver else { return Ok(()) };
+        self.keep(&mut self.saving())
+    }
+
+    /// Keeps the end, too: a notification that brought it is acknowledged in the belief that it is saved. Nothing is saved
+    /// after this.
+    pub(crate) fn end_saving(&self) -> io::Result<()> {
         let mut saving = self.saving();
-        if saving.is_over {
-            return Ok(());
-        }
+        self.keep(&mut saving)?;
+        saving.is_over = true;
+        Ok(())
+    }
+
+    fn keep(&self, saving: &mut Saving) -> io::Result<()> {
+        let Some(saver) = self.0.saver.as_ref().filter(|_| !saving.is_over) else { return Ok(()) };
         let kept = saving.kept;
         let newer = |flow: &mut Flow| (kept != Some(flow.revision())).then(|| (flow.revision(), flow.snapshot()));
         if let Some((revision, snapshot)) = self.look(newer).flatten() {
@@ -137,11 +146,6 @@ impl SharedFlow {
             saving.kept = Some(revision);
         }
         Ok(())
-    }
-
-    /// Nothing is saved after this.
-    pub(crate) fn end_saving(&self) {
-        self.saving().is_over = true;
     }
 
     /// Takes a notification and wakes the drive. `None` when the result was taken.

@@ -319,6 +319,25 @@ fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
     }
 }
 
+/// A push that ends the flow leaves nothing to save it afterwards.
+///
+/// REQ-PUSH-16
+#[test]
+fn a_pushed_outcome_is_saved_before_the_drive_ends() {
+    let disk = Disk::default();
+    let share = |flow| SharedFlow::with_saver(flow, disk.clone());
+    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
+    let token = party.token();
+    drive.waits();
+    disk.is_full.store(true, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &body), 503);
+    assert!(matches!(drive.ends(), Err(DriveError::Save(_))));
+    disk.is_full.store(false, Ordering::SeqCst);
+    party.drive().ends().unwrap();
+    assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+}
+
 /// Holds the second save up until it is told to go on, and minds that there is never more than one.
 #[derive(Clone)]
 struct Gate {

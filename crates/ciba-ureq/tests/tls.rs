@@ -6,12 +6,21 @@ mod client;
 #[path = "../../ciba-reqwest/tests/support/tls.rs"]
 mod server;
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use ciba_ureq::{
-    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate,
-    Unverified,
-    ciba_core::{Body, ClientAuth, Entropy, Flow, Output, Request, Response, Timestamp, Transmit, Unanswered, Url},
+    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate, Saver,
+    SharedFlow, Unverified,
+    ciba_core::{
+        Body, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp, Transmit, Unanswered, Url,
+    },
     platform_roots,
     ureq::{Agent, config::ConfigBuilder, tls::TlsConfig, typestate::AgentScope},
     with_ca,
@@ -142,6 +151,16 @@ fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
     }
 }
 
+/// Counts how often a flow is saved.
+struct Counter(Arc<AtomicUsize>);
+
+impl Saver for Counter {
+    fn save(&self, _: &Snapshot) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
 /// REQ-AUTH-24
 #[test]
 fn without_a_certificate_nothing_is_sent_that_needs_one() {
@@ -152,6 +171,14 @@ fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let error = driver.authenticate(&config, client::request(), &mut ()).unwrap_err();
     assert!(matches!(error, AuthenticateError::Drive(DriveError::NoCertificate(_))), "{error:?}");
     assert_eq!((server.peers().len(), server.requests()), (0, 0));
+
+    // A request that was saved as under way would count as lost after a restart.
+    let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), Entropy::from_bytes([7; 32]));
+    let saves = Arc::<AtomicUsize>::default();
+    let flow = Flow::start(config, client::request(), entropy, now).unwrap();
+    let flow = SharedFlow::with_saver(flow, Counter(Arc::clone(&saves)));
+    assert!(matches!(driver.drive(&flow, &mut ()), Err(DriveError::NoCertificate(_))));
+    assert_eq!(saves.load(Ordering::SeqCst), 0);
 }
 
 #[test]
