@@ -1,26 +1,54 @@
-// The provider: npm oidc-provider with CIBA switched on, over HTTPS on a free loopback port.
+// The provider: npm oidc-provider with CIBA switched on, over HTTPS on free loopback ports: one for everybody, one that asks
+// for client certificates. Takes the folder that tls.mjs filled.
 //
-// Writes .run/clients.json (what the tests need to be each client), .run/ca.pem, and, once it listens, .run/env.
+// Writes clients.json there (what the tests need to be each client), a line into `sent` for each ping, and, once it listens,
+// `env`.
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createServer as createSocket } from 'node:net';
+import { join } from 'node:path';
 
 import { errors, Provider } from 'oidc-provider';
 
-import { ALGORITHMS, PEOPLE, clients, signingKeys } from './config.mjs';
+import { ALGORITHMS, ASYMMETRIC, PEOPLE, RESOURCES, SCOPES, USER_CODE, clients, signingKeys } from './config.mjs';
 import { Storage } from './storage.mjs';
-import { certificates } from './tls.mjs';
 
-const run = join(dirname(fileURLToPath(import.meta.url)), '.run');
-mkdirSync(run, { recursive: true, mode: 0o700 });
-const tls = certificates(run);
-const registered = clients();
+const run = process.argv[2];
+const pem = (name) => readFileSync(join(run, name), 'utf8');
 
-let issuer;
+/** The address of a listener, or of one on a port that is free now and taken by the tests later. */
+const address = (server) => `https://127.0.0.1:${server.address().port}`;
+const listening = (server, port = 0) => new Promise((done) => server.listen(port, '127.0.0.1', () => done(server)));
+
+async function freeAddress() {
+  const socket = await listening(createSocket());
+  const free = address(socket);
+  await new Promise((done) => socket.close(done));
+  return free;
+}
+
+let handler;
+
+function answer(request, response) {
+  response.on('finish', () => console.log(request.method, request.url, response.statusCode));
+  handler(request, response);
+}
+
+const tls = { key: pem('server.key'), cert: pem('server.pem') };
+const server = await listening(createServer(tls, answer), Number(process.env.PORT ?? 0));
+// Any certificate or none gets through the handshake: the provider judges.
+const asking = { ...tls, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: false };
+const mutual = address(await listening(createServer(asking, answer)));
+const issuer = address(server);
+
+const endpoints = {
+  reqwest: `${await freeAddress()}/ciba/notify`,
+  ureq: `${await freeAddress()}/ciba/notify`,
+};
+const registered = clients({ client: pem('client.pem'), 'self-signed': pem('self-signed.pem') }, endpoints);
+
 let generation = 0;
 let provider;
-let handler;
 
 function rotate() {
   generation += 1;
@@ -31,17 +59,39 @@ function rotate() {
   console.log(`keys of generation ${generation}`);
 }
 
+/** Notes when a ping left, in Unix milliseconds. The provider itself would call no loopback address. */
+function send(url, { dispatcher, ...options }) {
+  const sent = performance.timeOrigin + performance.now();
+  const answered = fetch(url, options);
+  appendFileSync(join(run, 'sent'), `${sent}\n`);
+  return answered;
+}
+
 function configuration(jwks) {
   return {
     jwks,
     adapter: Storage,
     clients: registered.map((client) => client.registered),
-    clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic', 'client_secret_post', 'none'],
-    enabledJWA: { clientAuthSigningAlgValues: ALGORITHMS, idTokenSigningAlgValues: ALGORITHMS },
+    clientAuthMethods: [
+      'private_key_jwt', 'client_secret_jwt', 'client_secret_basic', 'client_secret_post', 'none',
+      'tls_client_auth', 'self_signed_tls_client_auth',
+    ],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ALGORITHMS,
+      idTokenSigningAlgValues: ALGORITHMS,
+      requestObjectSigningAlgValues: ASYMMETRIC,
+    },
     scopes: ['openid'],
     acrValues: ['urn:example:high'],
     claims: { openid: ['sub'], acr: null, auth_time: null },
     cookies: { keys: ['interop'] },
+    fetch: send,
+    discovery: {
+      mtls_endpoint_aliases: {
+        backchannel_authentication_endpoint: `${mutual}/backchannel`,
+        token_endpoint: `${mutual}/token`,
+      },
+    },
     ttl: {
       BackchannelAuthenticationRequest: (ctx) => Number(ctx?.oidc?.params?.requested_expiry ?? 120),
       IdToken: 300,
@@ -53,10 +103,42 @@ function configuration(jwks) {
     },
     features: {
       devInteractions: { enabled: false },
+      requestObjects: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        tlsClientAuth: true,
+        selfSignedTlsClientAuth: true,
+        getCertificate: (ctx) => ctx.socket.getPeerX509Certificate()?.toString(),
+        certificateAuthorized: (ctx) => ctx.socket.authorized,
+        certificateSubjectMatches: (ctx, property, expected) =>
+          property === 'tls_client_auth_subject_dn' && ctx.socket.getPeerX509Certificate().subject === expected,
+      },
+      resourceIndicators: {
+        enabled: true,
+        // Rich authorization requests need a resource here, and an access token has one at most.
+        defaultResource: async (ctx, client, oneOf) => oneOf?.at(-1) ?? (ctx.oidc.params.authorization_details && RESOURCES[0]),
+        useGrantedResource: async () => true,
+        async getResourceServerInfo(ctx, resource) {
+          if (!RESOURCES.includes(resource)) throw new errors.InvalidTarget();
+          // As a JWT, so that the tests can look into it.
+          return { scope: SCOPES.join(' '), audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } };
+        },
+      },
+      richAuthorizationRequests: {
+        enabled: true,
+        types: {
+          payment: {
+            validate(ctx, detail) {
+              if (!(detail.amount > 0)) throw new errors.InvalidAuthorizationDetails('amount is missing');
+            },
+          },
+        },
+        authorizationDetailsForAccessToken: (ctx, token, source) => source.rar,
+      },
       ciba: {
         enabled: true,
-        // `ping` joins here once the tests receive one.
-        deliveryModes: ['poll'],
+        deliveryModes: ['poll', 'ping'],
         async processLoginHint(ctx, hint) {
           return hint in PEOPLE ? hint : undefined;
         },
@@ -64,10 +146,18 @@ function configuration(jwks) {
           if (message !== undefined && message.length > 64) throw new errors.InvalidBindingMessage('too long');
         },
         async validateRequestContext() {},
-        async verifyUserCode() {},
+        async verifyUserCode(ctx, account, code) {
+          if (!ctx.oidc.client.backchannelUserCodeParameter) return;
+          if (code === undefined) throw new errors.MissingUserCode();
+          if (code !== USER_CODE) throw new errors.InvalidUserCode();
+        },
         async triggerAuthenticationDevice(ctx, request, account) {
           const person = PEOPLE[account.accountId];
-          if (person) setTimeout(() => decide(request.jti, person).catch(console.error), person.after + 100);
+          if (!person) return;
+          const decided = () => decide(request.jti, person);
+          // The acknowledgement leaves when this is over.
+          if (person.after === undefined) await decided();
+          else setTimeout(() => decided().catch(console.error), person.after);
         },
       },
     },
@@ -82,21 +172,20 @@ async function decide(id, person) {
   const request = await provider.BackchannelAuthenticationRequest.find(id);
   const grant = new provider.Grant({ clientId: request.clientId, accountId: request.accountId });
   grant.addOIDCScope('openid');
+  for (const resource of [request.resource ?? []].flat()) grant.addResourceScope(resource, SCOPES.join(' '));
   await grant.save();
-  return provider.backchannelResult(id, grant, { acr: 'urn:example:high', authTime: Math.floor(Date.now() / 1000) });
+  const details = request.params.authorization_details;
+  return provider.backchannelResult(id, grant, {
+    acr: 'urn:example:high',
+    authTime: Math.floor(Date.now() / 1000),
+    // More than was asked for: what counts is what was granted.
+    rar: details && JSON.parse(details).map((detail) => ({ ...detail, from: 'savings' })),
+  });
 }
 
-const server = createServer({ key: tls.key, cert: tls.cert }, (request, response) => {
-  response.on('finish', () => console.log(request.method, request.url, response.statusCode));
-  handler(request, response);
-});
-server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
-  issuer = `https://127.0.0.1:${server.address().port}`;
-  rotate();
-  writeFileSync(join(run, 'clients.json'), JSON.stringify(registered.map((client) => client.known), null, 1), { mode: 0o600 });
-  // Renamed into place, so that a reader sees all of it or nothing.
-  writeFileSync(join(run, 'env.new'), [
-    `CIBA_INTEROP_ISSUER=${issuer}`, `CIBA_INTEROP_CA=${tls.ca}`, `CIBA_INTEROP_CLIENTS=${join(run, 'clients.json')}`, '',
-  ].join('\n'));
-  renameSync(join(run, 'env.new'), join(run, 'env'));
-});
+rotate();
+writeFileSync(join(run, 'sent'), '');
+writeFileSync(join(run, 'clients.json'), JSON.stringify(registered.map((client) => client.known), null, 1), { mode: 0o600 });
+// Renamed into place, so that a reader sees all of it or nothing.
+writeFileSync(join(run, 'env.new'), `CIBA_INTEROP_ISSUER=${issuer}\nCIBA_INTEROP_RUN=${run}\n`);
+renameSync(join(run, 'env.new'), join(run, 'env'));

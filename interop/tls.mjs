@@ -1,17 +1,31 @@
-// A certificate authority of our own, made anew for every run; its key never leaves the ignored folder.
+// Run before the provider: `node tls.mjs FOLDER` makes a certificate authority and all that it vouches for, anew for every
+// run. The provider itself has to trust it from the start (NODE_EXTRA_CA_CERTS), because it calls notification endpoints.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export function certificates(folder) {
-  const at = (name) => join(folder, name);
-  const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...curve, '-keyout', at('ca.key'), '-out', at('ca.pem'), '-days', '2',
-    '-subj', '/CN=ciba interop CA', '-addext', 'keyUsage=critical,keyCertSign,cRLSign');
-  openssl('req', '-new', ...curve, '-keyout', at('server.key'), '-out', at('server.csr'), '-subj', '/CN=localhost');
-  writeFileSync(at('server.ext'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n');
-  openssl('x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial',
-    '-out', at('server.pem'), '-days', '2', '-extfile', at('server.ext'));
-  return { ca: at('ca.pem'), key: readFileSync(at('server.key')), cert: readFileSync(at('server.pem')) };
+const folder = process.argv[2];
+const at = (name) => join(folder, name);
+const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+
+function selfSigned(name, subject, ...extensions) {
+  openssl('req', '-x509', ...curve, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`), '-days', '2', '-subj', subject,
+    ...extensions.flatMap((extension) => ['-addext', extension]));
 }
+
+function issued(name, subject, ...extensions) {
+  openssl('req', '-new', ...curve, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', subject);
+  writeFileSync(at(`${name}.ext`), [...extensions, 'basicConstraints=critical,CA:FALSE', ''].join('\n'));
+  openssl('x509', '-req', '-in', at(`${name}.csr`), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial',
+    '-out', at(`${name}.pem`), '-days', '2', '-extfile', at(`${name}.ext`));
+}
+
+selfSigned('ca', '/CN=ciba interop CA', 'keyUsage=critical,keyCertSign,cRLSign');
+// The provider, and the client's notification endpoints.
+for (const name of ['server', 'notify']) {
+  issued(name, '/CN=localhost', 'subjectAltName=IP:127.0.0.1,DNS:localhost', 'extendedKeyUsage=serverAuth');
+}
+issued('client', '/CN=ciba interop client', 'extendedKeyUsage=clientAuth');
+issued('stranger', '/CN=somebody else', 'extendedKeyUsage=clientAuth');
+selfSigned('self-signed', '/CN=ciba interop self-signed');

@@ -60,11 +60,21 @@ fn start(sh: &Shell) -> Result<Server, Stop> {
     let broken = |what: &str, error: std::io::Error| Stop::Red(format!("{what}: {error}"));
     let _absent = fs::remove_dir_all(&run);
     fs::create_dir_all(&run).map_err(|error| broken("interop/.run", error))?;
+    {
+        let _in = sh.push_dir(&folder);
+        cmd!(sh, "node tls.mjs {run}")
+            .quiet()
+            .run()
+            .map_err(|_| Stop::Missing("the certificates could not be made: is openssl installed?".into()))?;
+    }
     let log = fs::File::create(run.join("server.log")).map_err(|error| broken("server.log", error))?;
     let errors = log.try_clone().map_err(|error| broken("server.log", error))?;
     let child = Command::new("node")
         .arg("server.mjs")
+        .arg(&run)
         .current_dir(&folder)
+        // It calls the notification endpoints of the tests, which have certificates of the run's own authority.
+        .env("NODE_EXTRA_CA_CERTS", run.join("ca.pem"))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)

@@ -1,0 +1,121 @@
+//! One client with its driver, in either adapter. ciba-reqwest checks and signs with RustCrypto, ciba-ureq with aws-lc-rs.
+use std::{fs, sync::Arc};
+
+use ciba_core::{
+    AuthRequest, Authentication, ClientConfig, DiscoveryAddress, Endpoint, Event, Failure, Issuer,
+    crypto::{AwsLcRs, RustCrypto},
+};
+
+use crate::{
+    clients::{Client, in_run, runtime, variable},
+    endpoint,
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Adapter {
+    Reqwest,
+    Ureq,
+}
+
+pub(crate) const ADAPTERS: [Adapter; 2] = [Adapter::Reqwest, Adapter::Ureq];
+
+impl Adapter {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Reqwest => "reqwest",
+            Self::Ureq => "ureq",
+        }
+    }
+}
+
+/// A driver of one client, with the key set cache that its flows share.
+enum Driver {
+    Reqwest(ciba_reqwest::Driver),
+    Ureq(ciba_ureq::Driver),
+}
+
+pub(crate) struct Party {
+    config: Arc<ClientConfig>,
+    driver: Driver,
+}
+
+/// How a flow went.
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Box<Authentication>, Failure>,
+    /// A notification was accepted.
+    pub(crate) notified: bool,
+    pub(crate) token_requests: u32,
+}
+
+impl Party {
+    /// Shows the certificate of this name, if any.
+    pub(crate) fn new(client: &Client, adapter: Adapter, certificate: Option<&str>) -> Self {
+        let read = |name: String| fs::read(in_run(&name)).expect("the file is there");
+        let ca = read("ca.pem".into());
+        let issuer = Issuer::parse(variable("CIBA_INTEROP_ISSUER")).expect("the issuer is an address");
+        let identity = certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
+        match adapter {
+            Adapter::Reqwest => {
+                let builder = || ciba_reqwest::with_ca(&ca).expect("a CA");
+                let mut http = ciba_reqwest::HttpClient::new(builder()).expect("an HTTP client");
+                if let Some((chain, key)) = identity {
+                    let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
+                    http = http.with_certificate(builder(), certificate).expect("an HTTP client");
+                }
+                let metadata = runtime().block_on(ciba_reqwest::discover(&http, issuer, DiscoveryAddress::OpenId));
+                let (config, key) = client.config(metadata.expect("metadata"), Arc::new(RustCrypto), &RustCrypto);
+                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
+                if let Some(key) = key {
+                    driver = driver.with_signer(key);
+                }
+                if let Some(endpoint) = &client.notification_endpoint {
+                    driver = driver.with_inbox(endpoint::reqwest(endpoint));
+                }
+                Self { config, driver: Driver::Reqwest(driver) }
+            }
+            Adapter::Ureq => {
+                let builder = || ciba_ureq::with_ca(&ca).expect("a CA");
+                let mut http = ciba_ureq::HttpClient::new(builder()).expect("an HTTP client");
+                if let Some((chain, key)) = identity {
+                    let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
+                    http = http.with_certificate(builder(), certificate).expect("an HTTP client");
+                }
+                let metadata = ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId);
+                let (config, key) = client.config(metadata.expect("metadata"), Arc::new(AwsLcRs), &AwsLcRs);
+                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
+                if let Some(key) = key {
+                    driver = driver.with_signer(key);
+                }
+                if let Some(endpoint) = &client.notification_endpoint {
+                    driver = driver.with_inbox(endpoint::ureq(endpoint));
+                }
+                Self { config, driver: Driver::Ureq(driver) }
+            }
+        }
+    }
+
+    pub(crate) fn authenticate(&self, request: AuthRequest) -> Outcome {
+        let (mut notified, mut token_requests) = (false, 0);
+        let mut watch = |event: &Event| match event {
+            Event::Notified => notified = true,
+            Event::Requesting { endpoint: Endpoint::Token, .. } => token_requests += 1,
+            _ => {}
+        };
+        let result = match &self.driver {
+            Driver::Reqwest(driver) => {
+                let driven = driver.authenticate(&self.config, request, &mut watch);
+                runtime().block_on(driven).map_err(|error| match error {
+                    ciba_reqwest::AuthenticateError::Failed(failure) => failure,
+                    other => panic!("{other}"),
+                })
+            }
+            Driver::Ureq(driver) => {
+                driver.authenticate(&self.config, request, &mut watch).map_err(|error| match error {
+                    ciba_ureq::AuthenticateError::Failed(failure) => failure,
+                    other => panic!("{other}"),
+                })
+            }
+        };
+        Outcome { result, notified, token_requests }
+    }
+}
