@@ -1,4 +1,4 @@
-//! The `Retry-After` field (RFC 9110 10.2.3): seconds or a date.
+//! The `Retry-After` field (RFC 9110 10.2.3): seconds or a date in any of its three forms.
 
 use core::time::Duration;
 
@@ -13,32 +13,65 @@ pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration>
     let text = headers.get("retry-after")?.trim();
     let delay = match number::digits(text) {
         Some(seconds) => Duration::from_secs(seconds),
-        None => http_date(text)?.since(now),
+        None => http_date(text, now)?.since(now),
     };
     Some(bounds::RETRY_AFTER.clamp(delay))
 }
 
-/// Reads `Tue, 01 Jan 2030 00:00:20 GMT`, the one form of a date that may be sent (RFC 9110 5.6.7). Years before 1970 are
-/// not read.
+/// Reads a date (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent, and the two that have to
+/// be understood, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. Years before 1970 are not read.
+fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
+    const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let is_short = |word: &str| WEEKDAYS.iter().any(|name| name.get(..3) == Some(word));
+    let mut words = text.split(' ');
+    let weekday = words.next()?;
+    let (date, ends) = match weekday.strip_suffix(',') {
+        Some(weekday) if is_short(weekday) => {
+            let (day, month) = (fixed_width(words.next()?, 2)?, words.next()?);
+            let year = fixed_width(words.next()?, 4)?;
+            (date(year, month, day, words.next()?)?, words.next() == Some("GMT"))
+        }
+        Some(weekday) if WEEKDAYS.contains(&weekday) => {
+            let mut parts = words.next()?.split('-');
+            let (day, month) = (fixed_width(parts.next()?, 2)?, parts.next()?);
+            let year = full_year(fixed_width(parts.next()?, 2)?, now);
+            (date(year, month, day, words.next()?)?, parts.next().is_none() && words.next() == Some("GMT"))
+        }
+        None if is_short(weekday) => {
+            let month = words.next()?;
+            let day = match words.next()? {
+                "" => fixed_width(words.next()?, 1)?,
+                day => fixed_width(day, 2)?,
+            };
+            let clock = words.next()?;
+            (date(fixed_width(words.next()?, 4)?, month, day, clock)?, true)
+        }
+        Some(_) | None => return None,
+    };
+    (ends && words.next().is_none()).then_some(date)
+}
+
+/// The year two digits mean: one that seems more than 50 years in the future is the last one in the past with the same
+/// digits (RFC 9110 5.6.7).
+#[cfg_attr(not(test), expect(clippy::arithmetic_side_effects, reason = "the latest year is above 2000"))]
+fn full_year(digits: u64, now: Timestamp) -> u64 {
+    const SECONDS: u64 = 31_556_952;
+    let latest = 1970 + 50 + now.unix_secs() / SECONDS;
+    latest - (latest - digits) % 100
+}
+
 #[cfg_attr(not(test), expect(clippy::arithmetic_side_effects, reason = "four-digit years fit many times over"))]
-fn http_date(text: &str) -> Option<Timestamp> {
-    const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+fn date(year: u64, month: &str, day: u64, clock: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (weekday, rest) = text.split_once(", ")?;
-    let mut words = rest.split(' ');
-    let day = fixed_width(words.next()?, 2)?;
-    let month = words.next()?;
     let month = MONTHS.iter().position(|name| *name == month)?;
-    let year = fixed_width(words.next()?, 4)?;
-    let mut clock = words.next()?.split(':');
+    let mut clock = clock.split(':');
     let hour = fixed_width(clock.next()?, 2)?;
     let minute = fixed_width(clock.next()?, 2)?;
     let second = fixed_width(clock.next()?, 2)?;
-    let ends = clock.next().is_none() && words.next() == Some("GMT") && words.next().is_none();
-    let fits = WEEKDAYS.contains(&weekday) && year >= 1970 && hour < 24 && minute < 60 && second <= 60;
+    let fits = clock.next().is_none() && year >= 1970 && hour < 24 && minute < 60 && second <= 60;
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    if !ends || !fits || day == 0 || day > *lengths.get(month)? {
+    if !fits || day == 0 || day > *lengths.get(month)? {
         return None;
     }
     let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
@@ -105,10 +138,32 @@ mod tests {
             ("Tue, 01 Jan 2030 00:00:00 UTC", None),
             ("Tue, 01 Jan 2030 00:00:00 GMT x", None),
             ("Tue, 01 Jan 2030 00:00 GMT", None),
-            ("Tuesday, 01-Jan-30 00:00:00 GMT", None),
             ("Xxx, 01 Jan 2030 00:00:00 GMT", None),
+            // The two obsolete forms (RFC 9110 5.6.7).
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
+            ("Tuesday, 01-Jan-30 00:00:20 GMT", Some(1_893_456_020)),
+            ("Saturday, 31-Dec-79 23:59:59 GMT", Some(3_471_292_799)),
+            ("Friday, 01-Jan-82 00:00:00 GMT", Some(378_691_200)),
+            ("Tue, 01-Jan-30 00:00:00 GMT", None),
+            ("Tuesday, 1-Jan-30 00:00:00 GMT", None),
+            ("Tuesday, 01-Jan-2030 00:00:00 GMT", None),
+            ("Tuesday, 01-Jan-30-1 00:00:00 GMT", None),
+            ("Tuesday, 01-Jan-30 00:00:00", None),
+            ("Tuesday, 01 Jan 2030 00:00:00 GMT", None),
+            ("Sun Nov  6 08:49:37 1994", Some(784_111_777)),
+            ("Sun Nov 16 08:49:37 1994", Some(784_975_777)),
+            ("Tue Jan  1 00:00:20 2030", Some(1_893_456_020)),
+            ("Tue Jan 1 00:00:00 2030", None),
+            ("Tue Jan 01 00:00:00 2030", Some(1_893_456_000)),
+            ("Tue Jan  01 00:00:00 2030", None),
+            ("Tue Jan   1 00:00:00 2030", None),
+            ("Tue Jan  1 00:00:00 2030 GMT", None),
+            ("Tue Jan  1 00:00:00 30", None),
+            ("Tuesday Jan  1 00:00:00 2030", None),
+            ("Tue", None),
+            ("Tue,", None),
         ] {
-            assert_eq!(http_date(text).map(Timestamp::unix_secs), expected, "{text}");
+            assert_eq!(http_date(text, NOW).map(Timestamp::unix_secs), expected, "{text}");
         }
     }
 }
