@@ -1,6 +1,6 @@
 //! From options to a client: files read, secrets fetched, everything checked before anything is sent.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 use ciba_core::{
     Audience, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, ConfigError,
@@ -408,11 +408,16 @@ pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
     let shown = path.display();
     let unreadable =
         |error: &std::io::Error| Stop::usage(format!("the {what} {shown} cannot be read: {}", reason(error)));
-    let found = fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if found.len() > MOST {
-        return Err(Stop::usage(format!("the {what} {shown} is larger than a megabyte")));
-    }
-    fs::read(path).map_err(|error| unreadable(&error))
+    let bytes = read_at_most(path, MOST).map_err(|error| unreadable(&error))?;
+    bytes.ok_or_else(|| Stop::usage(format!("the {what} {shown} is larger than a megabyte")))
+}
+
+/// What is in a file, or `None` when that is more than so many bytes. The length a file claims is not relied on: pipes and
+/// devices claim none.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(read).is_ok_and(|read| read <= most).then_some(bytes))
 }
 
 /// Reads an algorithm's name, for clap.

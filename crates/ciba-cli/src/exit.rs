@@ -37,7 +37,7 @@ const FAILURES: [(&str, u8, &str); 8] = [
     ("provider_misbehaved", 14, "the provider gave an answer that cannot be used"),
     ("indeterminate", 15, "the outcome is unknown: an answer was lost on its way"),
     ("unreachable", 16, "nothing could be sent, or metadata or keys could not be fetched"),
-    ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C without --state (exit 130)"),
+    ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
 ];
 
 /// The exit code of a failed flow. An abandoned one has two, so whoever gave up says which.
@@ -49,7 +49,7 @@ pub(crate) fn code(failure: &Failure) -> u8 {
 /// The exit codes, for the help.
 pub(crate) fn exit_codes() -> String {
     let mut text = String::from(
-        "Exit codes:\n    0  authenticated\n    1  a bug of this command\n    2  usage or configuration; nobody was prompted\n",
+        "Exit codes:\n    0  authenticated\n    1  a bug of this command, or standard output could not take the result\n    2  usage or configuration; nobody was prompted\n",
     );
     for (name, code, meaning) in FAILURES {
         let _ = writeln!(text, "   {code:2}  {name}: {meaning}");

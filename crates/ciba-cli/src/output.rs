@@ -5,6 +5,7 @@ mod text;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    path::Path,
     time::Duration,
 };
 
@@ -211,7 +212,7 @@ impl Reporter {
                 // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait.
                 let asks = self.delivery != DeliveryMode::Push && *wait.because() != Because::Adrift;
                 let next = if asks { format!("next request in {next} s") } else { format!("at most {next} s more") };
-                let left = self.left(now).map(|left| format!(", {} s left", left.as_secs())).unwrap_or_default();
+                let left = self.time_left(now).map(|left| format!(", {} s left", left.as_secs())).unwrap_or_default();
                 self.say(&format!("{sentence} ({next}{left})."));
             }
         }
@@ -226,7 +227,7 @@ impl Reporter {
         }
         self.frame = (self.frame + 1) % FRAMES.len();
         let now = time::now();
-        let left = self.left(now).map(|left| format!(" · {} s left", left.as_secs())).unwrap_or_default();
+        let left = self.time_left(now).map(|left| format!(" · {} s left", left.as_secs())).unwrap_or_default();
         let frame = FRAMES[self.frame];
         // Without wrapping, a narrow terminal cuts the line instead of leaving copies of it behind.
         let mut stderr = io::stderr().lock();
@@ -234,20 +235,21 @@ impl Reporter {
         let _ = stderr.flush();
     }
 
-    fn left(&self, now: Timestamp) -> Option<Duration> {
+    fn time_left(&self, now: Timestamp) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.since(now))
     }
 
-    /// The person is who the provider says.
-    pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) {
+    /// The person is who the provider says. An error when nobody could be told.
+    pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) -> io::Result<()> {
         self.clear();
+        self.status.clear();
         if let Some(story) = &mut self.story {
             let claims = claims(authentication).unwrap_or_default();
-            put(&story.closing(&text::claims(&claims)));
+            try_put(&story.closing(&text::claims(&claims)))
         } else if self.format == Format::Json {
-            self.line(json::authenticated(authentication, self.show_tokens));
+            try_put(&json::authenticated(authentication, self.show_tokens).finish())
         } else {
-            put(text::authenticated(authentication, config, self.show_tokens).trim_end());
+            try_put(text::authenticated(authentication, config, self.show_tokens).trim_end())
         }
     }
 
@@ -257,6 +259,14 @@ impl Reporter {
             self.line(json::failed(failure));
         }
         self.stopped(&exit::sentence(failure));
+    }
+
+    /// The command ends before the flow does. `kept` is the state file from which the flow can be gone on with.
+    pub(crate) fn left(&mut self, kept: Option<&Path>) {
+        if self.format == Format::Json {
+            let kept = kept.map(|path| path.display().to_string());
+            self.line(json::failed(&Failure::Abandoned).some("state", kept));
+        }
     }
 
     /// One sentence about why the command ends.

@@ -16,7 +16,7 @@ use crate::{
     output::{Reporter, quoted},
     signals::Signals,
     signer::KeyRing,
-    state_file::{Saved, StateFile},
+    state_file::{self, Saved, StateFile},
     time::now,
     transport::{self, Halted, Http, Watcher},
 };
@@ -195,17 +195,22 @@ impl Attempt {
             Ok(()) => {}
             Err(Halted::Save(error)) => {
                 let shown = watcher.state().map(|state| state.path().display().to_string()).unwrap_or_default();
+                self.reporter().left(None);
                 return Err(Stop::usage(format!(
                     "the state file {shown} cannot be written: {}",
-                    crate::state_file::reason(&error)
+                    state_file::reason(&error)
                 )));
             }
-            Err(Halted::Broken(why)) => return Err(Stop::bug(why)),
+            Err(Halted::Broken(why)) => {
+                self.reporter().left(watcher.state().map(StateFile::path));
+                return Err(Stop::bug(why));
+            }
         }
         let outcome = flow.finish();
         let code = match outcome {
             Ok(authentication) => {
-                self.reporter().authenticated(&authentication, &config);
+                let told = self.reporter().authenticated(&authentication, &config);
+                told.map_err(|error| untold(&error, &watcher))?;
                 0
             }
             Err(failure) => self.failed(&failure),
@@ -249,9 +254,9 @@ impl Attempt {
     fn interrupted(&mut self, watcher: &Watcher) -> u8 {
         match watcher.state() {
             Some(state) => {
-                let shown = quoted(&state.path().display().to_string());
+                self.reporter().left(Some(state.path()));
                 self.reporter()
-                    .stopped(&format!("interrupted; the flow is kept, go on with it by: ciba resume --state {shown}"));
+                    .stopped(&format!("interrupted; the flow is kept, go on with it by: {}", resume_by(state)));
                 exit::INTERRUPTED
             }
             None => self.abandoned(&Cut::Interrupted),
@@ -264,6 +269,20 @@ async fn until(instant: Option<Instant>) {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
     }
+}
+
+/// The person was authenticated and nobody knows: what is saved stays, because tokens are given once.
+fn untold(error: &std::io::Error, watcher: &Watcher) -> Stop {
+    let mut sentence =
+        format!("the person was authenticated, but standard output cannot be written: {}", state_file::reason(error));
+    if let Some(state) = watcher.state() {
+        sentence += &format!("; the flow is kept, go on with it by: {}", resume_by(state));
+    }
+    Stop::bug(sentence)
+}
+
+fn resume_by(state: &StateFile) -> String {
+    format!("ciba resume --state {}", quoted(&state.path().display().to_string()))
 }
 
 /// The outcome was told, so nothing has to be kept.

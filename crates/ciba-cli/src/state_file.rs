@@ -13,7 +13,7 @@ use ciba_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{args::Client, exit::Stop};
+use crate::{args::Client, client::read_at_most, exit::Stop};
 
 /// What the file holds: the client's options (no secret among them) and the flow as core saved it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,10 +84,8 @@ impl StateFile {
             return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
         }
         refuse_if_readable_by_others(path, &found)?;
-        if found.len() > MOST_BYTES {
-            return Err(Stop::usage(format!("the state file {shown} is too large to be one")));
-        }
-        let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
+        let bytes = read_at_most(path, MOST_BYTES).map_err(|error| unreadable(&error))?;
+        let bytes = bytes.ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
         let contents: Contents = serde_json::from_slice(&bytes)
             .map_err(|_| Stop::usage(format!("the state file {shown} does not hold a saved flow")))?;
         if contents.ciba_state != VERSION {
@@ -147,10 +145,17 @@ impl StateFile {
     fn sync_folder(&self) -> io::Result<()> {
         if cfg!(unix) {
             let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            let synced = fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+            return synced.or_else(|error| if is_not_offered(&error) { Ok(()) } else { Err(error) });
         }
         Ok(())
     }
+}
+
+/// Some file systems sync no folders (EINVAL, ENOTSUP), and some folders may be written to and not be opened: then the
+/// rename is as durable as it can be there. What a device reports is an error.
+fn is_not_offered(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
 }
 
 /// Creates a file that only its owner can read; never one that is there already.
@@ -186,4 +191,18 @@ pub(crate) fn reason(error: &io::Error) -> String {
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_cannot_be_synced_fails_no_save_and_a_broken_device_does() {
+        // EACCES, EINVAL, ENOTSUP; EIO, ENOSPC, EROFS.
+        for (number, is_fine) in [(13, true), (22, true), (95, true), (5, false), (28, false), (30, false)] {
+            assert_eq!(is_not_offered(&io::Error::from_raw_os_error(number)), is_fine, "{number}");
+        }
+    }
 }

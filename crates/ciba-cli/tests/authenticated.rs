@@ -79,6 +79,53 @@ fn a_token_of_another_issuer_client_or_algorithm_is_13() {
     assert_eq!(approving(json!({})).run(&[]).expect_code(13).last()["check"], "algorithm");
 }
 
+/// A pipe nobody reads any more.
+fn broken_pipe() -> std::process::Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn an_outcome_that_nobody_could_be_told_is_kept_and_told_again() {
+    for (transport, format) in [("reqwest", "json"), ("ureq", "text")] {
+        let folder = Folder::new();
+        let state = folder.text("state");
+        let op = approving(json!({}));
+        let options = || {
+            op.arguments()
+                .into_iter()
+                .filter(|text| text != "json")
+                .map(|text| text.replace("--output", &format!("--output={format}")))
+        };
+        let run = |more: &[&str]| {
+            let mut command = command();
+            ended(
+                command
+                    .args(options())
+                    .args(ALG)
+                    .args(["--transport", transport])
+                    .args(more)
+                    .stdout(broken_pipe())
+                    .spawn()
+                    .unwrap(),
+            )
+        };
+        let unsaved = run(&[]).expect_code(1);
+        assert!(unsaved.stderr.contains("standard output cannot be written"), "{unsaved:?}");
+
+        let op_asked = op.count("/token");
+        let unheard = run(&["--state", &state]).expect_code(1);
+        assert!(unheard.stderr.contains(&format!("ciba resume --state {state}")), "{unheard:?}");
+        let asked = op.count("/token");
+        assert!(asked > op_asked);
+        let again = ciba(["resume", "--state", &state, "--output", "json", "--show-tokens"]).expect_code(0);
+        assert_eq!(again.last()["access_token"], "sentinel-access");
+        assert_eq!(op.count("/token"), asked, "tokens are given once");
+        assert!(!folder.path("state").exists());
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_flow_that_was_interrupted_ends_with_the_same_person() {

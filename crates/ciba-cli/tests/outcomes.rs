@@ -76,6 +76,20 @@ fn refused_is_12_and_keeps_the_code() {
     }
 }
 
+#[test]
+fn the_key_id_of_the_options_wins_over_the_one_in_the_key_file() {
+    let folder = Folder::new();
+    let key = folder.text("key.jwk");
+    ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
+    let op = authorize(|| error("invalid_client"));
+    for transport in TRANSPORTS {
+        let options = op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
+        let more = ["--key", &key, "--key-id", "registered", "--transport", transport];
+        ciba(options.chain(more.map(str::to_owned))).expect_code(12);
+    }
+    assert_eq!(op.count("/bc"), 2);
+}
+
 /// REQ-DISC-04
 /// OPM-DSC-01
 #[test]
@@ -189,7 +203,7 @@ fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
         signal(&child, "INT");
         let run = ended(child).expect_code(130);
         assert!(run.sentence().ends_with(&format!("ciba resume --state {state}")), "{run:?}");
-        assert_ne!(run.last()["event"], "failed", "the flow is not over");
+        failed(&run, 130, json!({ "failure": "abandoned", "state": state }));
         assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "no temporary file stays behind");
 
@@ -205,6 +219,27 @@ fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
         );
         assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
         assert!(!folder.path("state").exists(), "a flow that is over leaves no secrets behind");
+    }
+}
+
+#[test]
+fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line() {
+    for transport in TRANSPORTS {
+        let folder = Folder::new();
+        let within = folder.path("within");
+        std::fs::create_dir(&within).unwrap();
+        let gone = within.clone();
+        let op = Op::start(move |path, _| {
+            if path != "/bc" {
+                let _ = std::fs::remove_dir(&gone);
+            }
+            (path == "/bc").then(|| acknowledgement(60))
+        });
+        let state = folder.text("within/state");
+        let run = op.run(&["--state", &state, "--transport", transport]);
+        failed(&run, 2, json!({ "failure": "abandoned" }));
+        assert!(run.sentence().contains("cannot be written"), "{run:?}");
+        assert_eq!(op.count("/bc"), 0, "nobody may be prompted");
     }
 }
 
@@ -239,7 +274,8 @@ fn events_come_one_a_line_in_order_with_what_the_provider_said() {
         ("/bc", _) => Some(Say::Json(
             200,
             json!({
-                "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": 60, "interval": 1, "bindingMessage": "RED PANDA",
+                "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": 60, "interval": 1,
+                "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}",
             }),
         )),
         ("/token", 0) => Some(Say::Json(
@@ -251,7 +287,12 @@ fn events_come_one_a_line_in_order_with_what_the_provider_said() {
         ("/token", _) => Some(error("access_denied")),
         _ => None,
     });
-    let lines = op.run(&[]).lines();
+    let run = op.run(&[]);
+    assert!(
+        !run.stdout.chars().any(|c| c.is_control() && c != '\n'),
+        "a terminal could take it for a command: {run:?}"
+    );
+    let lines = run.lines();
     let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(
         events,
@@ -271,7 +312,7 @@ fn events_come_one_a_line_in_order_with_what_the_provider_said() {
     assert_eq!(endpoints, ["discovery", "backchannel_authentication", "token", "token", "token"]);
     assert_eq!(lines[3]["expires_in"], 60);
     assert_eq!(lines[3]["interval"], 1);
-    assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED PANDA" }));
+    assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}" }));
     assert_eq!(lines[4]["because"], "interval");
     assert_eq!(lines[6]["progress"], "open the [2J app");
     assert_eq!(lines[7]["attempt"], 2);

@@ -113,6 +113,21 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
     key(&folder.write("encrypted.pem", encrypted), "encrypted");
 }
 
+/// Neither the length a file claims nor its end can be relied on.
+#[cfg(unix)]
+#[test]
+fn a_file_that_does_not_end_is_too_large() {
+    for (option, proves) in
+        [("--key", true), ("--client-secret-file", true), ("--metadata", false), ("--ca-cert", false)]
+    {
+        let options = arguments("https://op.example").into_iter();
+        let options = options.filter(|text| !proves || (text != "--client-auth" && text != "none"));
+        let run = ciba(options.chain([option.to_owned(), "/dev/zero".to_owned()])).expect_code(2);
+        assert!(run.sentence().contains("/dev/zero is larger than a megabyte"), "{run:?}");
+    }
+    refused(&["key", "public", "/dev/zero"], "is larger than a megabyte");
+}
+
 #[test]
 fn a_state_file_that_cannot_be_written_is_found_before_anything_is_sent() {
     let op = Op::start(|_, _| None);

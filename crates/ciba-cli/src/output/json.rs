@@ -1,5 +1,7 @@
 //! One JSON object a line: `event` and `at` first, then what the event says.
 
+use std::fmt::Write as _;
+
 use ciba_core::{Authentication, Failure};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,7 +19,14 @@ impl Line {
 
     pub(super) fn with(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
-        self.0.push_str(&format!(r#","{name}":{value}"#));
+        let _ = write!(self.0, r#","{name}":"#);
+        for c in value.chars() {
+            match c {
+                // Control characters JSON lets stand; some steer a terminal. They occur within strings only.
+                '\u{7f}'..='\u{9f}' => drop(write!(self.0, "\\u{:04x}", u32::from(c))),
+                _ => self.0.push(c),
+            }
+        }
         self
     }
 
