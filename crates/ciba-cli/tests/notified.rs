@@ -24,7 +24,6 @@ fn asked(run: &Ended, endpoint: &str) -> usize {
     run.lines().iter().filter(|line| line["event"] == "requesting" && line["endpoint"] == endpoint).count()
 }
 
-/// REQ-PUSH-02
 #[test]
 fn a_person_who_approves_is_told_of_in_either_mode() {
     for mode in MODES {

@@ -3,7 +3,7 @@
 mod support;
 
 use ciba_core::{ClientSecret, DeliveryMode, SoftwareKey, crypto::AwsLcRs, jose::JwsAlgorithm};
-use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Endpoint, ProviderConfig};
+use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Endpoint, Exchange, ProviderConfig};
 use serde_json::{Value, json};
 use support::{
     Ended, Folder, ciba, command, ended,
@@ -57,6 +57,7 @@ fn a_certificate_authenticates_the_client_at_the_aliases() {
         for exchange in op.server.provider().exchanges() {
             let is_authenticated = matches!(exchange.endpoint, Endpoint::Backchannel | Endpoint::Token);
             assert_eq!(exchange.certificate.is_some(), is_authenticated, "{:?}", exchange.endpoint);
+            assert_eq!(exchange.parameter("client_id").as_deref(), is_authenticated.then_some(CLIENT));
         }
     }
 }
@@ -143,6 +144,17 @@ fn a_request_is_signed_with_the_registered_key_or_refused() {
 }
 
 /// REQ-POP-16
+#[test]
+fn tokens_of_a_push_are_bound_to_the_certificate_shown_with_the_request() {
+    for transport in TRANSPORTS {
+        let op = Wired::start(DeliveryMode::Push, Client::certificate_bound).certified();
+        op.run("approve-after:0", &["--transport", transport]).expect_code(0);
+        op.expect_clean();
+        let shown = |exchange: &Exchange| exchange.endpoint == Endpoint::Backchannel && exchange.certificate.is_some();
+        assert!(op.server.provider().exchanges().iter().any(shown));
+    }
+}
+
 #[test]
 fn the_fapi_profile_holds_from_end_to_end() {
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
