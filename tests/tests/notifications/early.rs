@@ -119,3 +119,63 @@ fn an_acknowledgement_that_comes_late_ends_the_drifting() {
     assert_eq!(case.notify(&body), Acknowledgement::Accepted);
     assert_eq!(case.verdict(), Ok(()));
 }
+
+/// A flow that goes on from its snapshot, with changes.
+fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
+    let mut saved: Value = serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap();
+    edit(&mut saved);
+    let text = saved.to_string();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now).unwrap();
+}
+
+#[test]
+fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
+    let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
+    let saved = case.flow.snapshot();
+    case.acknowledge(ticket, ID);
+    let (_, ticket) = case.next_request().unwrap();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+    case.answer(ticket, 400, PENDING);
+    assert_eq!(case.flow.stage(), Stage::Adrift);
+}
+
+/// REQ-ACK-06
+#[test]
+fn an_id_that_no_acknowledgement_could_have_is_not_adopted() {
+    for id in ["a\nb", &"x".repeat(8193), "\u{e9}"] {
+        let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
+        case.flow.handle(ticket.unanswered(Unanswered::Lost), case.now).unwrap();
+        assert_eq!(case.notify(&json!({"auth_req_id": id})), Acknowledgement::Malformed);
+        assert_eq!(case.flow.stage(), Stage::Adrift);
+    }
+}
+
+/// REQ-PUSH-19
+#[test]
+fn no_snapshot_makes_a_push_client_ask_for_tokens() {
+    for in_flight in [false, true] {
+        let mut case = Case::acknowledged(DeliveryMode::Push);
+        resume(&mut case, |saved| {
+            saved["phase"]["pending"]["due"] = json!(0);
+            saved["phase"]["pending"]["in_flight"] = json!(in_flight);
+        });
+        assert!(case.next_request().is_none(), "in flight: {in_flight}");
+    }
+}
+
+#[test]
+fn a_wait_for_a_notification_says_so_after_a_restart_and_after_the_backstop_asked() {
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let mut case = Case::acknowledged(mode);
+        resume(&mut case, |_| ());
+        assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
+    }
+    let mut case = Case::acknowledged(DeliveryMode::Ping);
+    let (_, ticket) = case.next_request().unwrap();
+    case.answer(ticket, 400, PENDING);
+    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
+    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    let (_, ticket) = case.next_request().unwrap();
+    case.answer(ticket, 400, PENDING);
+    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Interval));
+}

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::phase::Tick;
 use crate::{
+    ask::Because,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
@@ -114,6 +115,15 @@ impl Grant {
         match config.delivery {
             DeliveryMode::Poll | DeliveryMode::Ping => self.deadline,
             DeliveryMode::Push => self.deadline.plus(bounds::GRACE),
+        }
+    }
+
+    /// What a wait is for while nothing is wrong: in ping mode a notification, until one came.
+    pub(super) const fn awaits(&self, config: &ClientConfig) -> Because {
+        match config.delivery {
+            DeliveryMode::Poll => Because::Interval,
+            DeliveryMode::Ping if self.was_pinged => Because::Interval,
+            DeliveryMode::Ping | DeliveryMode::Push => Because::Notification,
         }
     }
 

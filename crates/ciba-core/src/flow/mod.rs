@@ -357,13 +357,16 @@ impl Phase {
         let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {
-            Self::Adrift(adrift) => return adrift.late(response, tick),
+            Self::Adrift(adrift) if !is_of_token_endpoint => return adrift.late(response, tick),
             Self::Pending(ref pending) if is_of_token_endpoint => redeeming::late(response, &pending.grant, tick),
             Self::Redeeming(ref redeeming) if is_of_token_endpoint => redeeming::late(response, &redeeming.grant, tick),
             // A late acknowledgement comes too late once a notification named the request.
-            Self::Authorizing(_) | Self::Pending(_) | Self::Redeeming(_) | Self::Verifying(_) | Self::Settled(_) => {
-                None
-            }
+            Self::Authorizing(_)
+            | Self::Adrift(_)
+            | Self::Pending(_)
+            | Self::Redeeming(_)
+            | Self::Verifying(_)
+            | Self::Settled(_) => None,
         };
         taken.map_or((self, None, false), |phase| (phase, None, true))
     }

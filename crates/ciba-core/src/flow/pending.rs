@@ -21,11 +21,17 @@ pub(super) struct Pending {
 impl Pending {
     /// Right after the acknowledgement.
     pub(super) fn first(grant: Grant, tick: &Tick<'_>) -> Self {
-        let because = match tick.config.delivery {
-            DeliveryMode::Poll => Because::Interval,
-            DeliveryMode::Ping | DeliveryMode::Push => Because::Notification,
-        };
-        Self { due: grant.first_due(tick), grant, because, progress: None }
+        Self { due: grant.first_due(tick), because: grant.awaits(tick.config), grant, progress: None }
+    }
+
+    /// After a restart. In push mode nothing is ever due, whatever a snapshot says (REQ-PUSH-19).
+    pub(super) fn resumed(grant: Grant, due: Moment, tick: &Tick<'_>) -> Self {
+        match tick.config.delivery {
+            DeliveryMode::Push => Self::first(grant, tick),
+            DeliveryMode::Poll | DeliveryMode::Ping => {
+                Self { due, because: grant.awaits(tick.config), grant, progress: None }
+            }
+        }
     }
 
     /// A notification came: the wait is over.

@@ -122,7 +122,10 @@ impl Redeeming {
         let rules = rules(&self.grant, tick);
         match token::process(response, rules, tick.now) {
             TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick.now, tick),
-            TokenReply::Pending(pacing) => self.again(Spacing::Pending(pacing), Because::Interval, sent, tick),
+            TokenReply::Pending(pacing) => {
+                let because = self.grant.awaits(tick.config);
+                self.again(Spacing::Pending(pacing), because, sent, tick)
+            }
             TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
             TokenReply::Busy { status, retry_after } => {
                 // Something between us and the provider may have swallowed the tokens; a 503 or 429 says it was not done.

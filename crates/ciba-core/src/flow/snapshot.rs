@@ -18,7 +18,6 @@ use super::{
     verifying::{Evidence, Verifying},
 };
 use crate::{
-    ask::Because,
     bounds,
     client::ClientConfig,
     elapsed::{Clock, Moment},
@@ -417,7 +416,7 @@ impl<'a> SavedPhase<'a> {
                     grant.maybe_redeemed = true;
                     due = grant.next_due(&Spacing::GaveUp, tick.moment, tick);
                 }
-                Phase::Pending(Pending { grant, due, because: Because::Interval, progress: None })
+                Phase::Pending(Pending::resumed(grant, due, tick))
             }
             // The keys may be looked for as long as if the tokens had just come.
             Self::Verifying(evidence) => {

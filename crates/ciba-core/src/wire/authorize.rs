@@ -90,6 +90,12 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
     }
 }
 
+/// Whether a text can be an `auth_req_id`, in an acknowledgement as in a notification (REQ-ACK-05, REQ-ACK-06).
+pub(crate) fn is_auth_req_id(id: &str) -> bool {
+    let printable = id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    !id.is_empty() && id.len() <= bounds::AUTH_REQ_ID_BYTES && printable
+}
+
 /// CIBA 7.3.
 fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledged), Fault> {
     const ID: &str = "auth_req_id";
@@ -97,8 +103,7 @@ fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledged), Fault> 
     let mut oddities = Vec::new();
 
     let id = object.take_text(ID)?.ok_or(Fault::MissingMember(ID))?;
-    let printable = id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if id.is_empty() || id.len() > bounds::AUTH_REQ_ID_BYTES || !printable {
+    if !is_auth_req_id(&id) {
         return Err(Fault::BadMember(ID));
     }
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {

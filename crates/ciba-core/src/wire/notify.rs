@@ -11,7 +11,7 @@ use crate::{
     secret::AuthReqId,
     time::Timestamp,
     wire::{
-        Response, ServerAnswer,
+        Response, ServerAnswer, authorize,
         server_answer::Content,
         token::{self, ReceivedTokens, TokenRules},
     },
@@ -30,7 +30,7 @@ pub(crate) enum Delivery {
     Error(Box<ServerAnswer>),
 }
 
-/// Reads a notification as far as both kinds are alike: one JSON object with a non-empty `auth_req_id` (REQ-PING-12,
+/// Reads a notification as far as both kinds are alike: one JSON object with a usable `auth_req_id` (REQ-PING-12,
 /// REQ-PUSH-03).
 pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
     const MEMBER: &str = "auth_req_id";
@@ -41,7 +41,9 @@ pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
         Content::Unusable(fault) => return Err(*fault),
     };
     match id {
-        Some(Value::String(id)) if !id.is_empty() => Ok(Letter { auth_req_id: AuthReqId::new(id), content }),
+        Some(Value::String(id)) if authorize::is_auth_req_id(&id) => {
+            Ok(Letter { auth_req_id: AuthReqId::new(id), content })
+        }
         Some(_) => Err(Fault::BadMember(MEMBER)),
         None => Err(Fault::MissingMember(MEMBER)),
     }
