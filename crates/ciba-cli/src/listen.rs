@@ -160,10 +160,12 @@ pub(crate) struct Listening {
 impl Listening {
     /// Answers what comes, when the flow is being driven; what comes earlier waits.
     pub(crate) fn serve(self, inbox: Inbox, driven: impl Future<Output = ()> + Send + 'static) -> Serving {
-        let (closing, closed) = watch::channel(false);
+        let (closing, mut closed) = watch::channel(false);
         let task = tokio::spawn(async move {
-            driven.await;
-            self.accept(inbox, closed).await;
+            tokio::select! {
+                () = driven => self.accept(inbox, closed).await,
+                _ = closed.changed() => {}
+            }
         });
         Serving { closing, task }
     }
@@ -221,7 +223,7 @@ impl Serving {
     /// Closes it when the answers that are on their way have left.
     pub(crate) async fn close(self) {
         let _ = self.closing.send(true);
-        let _ = timeout(2 * LAST_ANSWER, self.task).await;
+        let _ = self.task.await;
     }
 }
 

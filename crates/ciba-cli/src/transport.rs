@@ -300,7 +300,10 @@ impl Watcher {
     fn tell(&self, event: &Event) {
         self.shared.driven.notify_one();
         let requesting = matches!(event, Event::Requesting { .. });
-        self.shared.in_flight.store(requesting, Ordering::Relaxed);
+        // A notification may come while a request is under way.
+        if !matches!(event, Event::Notified) {
+            self.shared.in_flight.store(requesting, Ordering::Relaxed);
+        }
         if requesting {
             self.shared.sent.store(true, Ordering::Relaxed);
         }

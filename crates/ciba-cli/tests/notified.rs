@@ -53,6 +53,24 @@ fn waiting_for_a_notification_is_said_with_its_reason() {
 }
 
 #[test]
+fn text_says_who_acts_next() {
+    for (mode, then) in [
+        (DeliveryMode::Ping, "it will say when to ask for the result"),
+        (DeliveryMode::Push, "it will deliver the result"),
+    ] {
+        let op = Wired::start(mode, same);
+        let options = ["authenticate", "--login-hint", "approve-after:0"];
+        let run = ended(support::command().args(options).args(&op.options).spawn().unwrap()).expect_code(0);
+        for words in [then, "the provider will notify us (", "The provider has notified this client."] {
+            assert!(run.stderr.contains(words), "{words}: {run:?}");
+        }
+        assert_eq!(run.stderr.contains("next request in"), mode == DeliveryMode::Ping, "{run:?}");
+        assert!(run.stdout.starts_with("Authenticated: user-approve-after:0\n"), "{run:?}");
+        assert!(!run.stdout.contains("auth_req_id"), "{run:?}");
+    }
+}
+
+#[test]
 fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
     for transport in TRANSPORTS {
         let op = Wired::start(DeliveryMode::Ping, same);

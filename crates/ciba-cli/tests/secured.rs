@@ -200,6 +200,27 @@ fn what_breaks_the_profile_is_2_with_its_clause_and_nothing_is_sent() {
 }
 
 #[test]
+fn discovery_shows_what_certificates_and_signed_requests_need() {
+    let op = Wired::at(fapi, DeliveryMode::Ping, strict).certified();
+    let options = ["discover", "--output", "json", "--profile", "fapi-ciba", "--signed-request", "ES256"];
+    let discover = |more: &[&str]| ended(command().args(options).args(&op.options).args(more).spawn().unwrap());
+    let last = discover(&[]).expect_code(0).last();
+    assert_eq!(last["problems"], json!([]));
+    let shown = &last["backchannel_authentication_request_signing_alg_values_supported"];
+    assert!(shown.as_array().unwrap().contains(&json!("ES256")), "{last}");
+    let alias = last["mtls_endpoint_aliases"]["token_endpoint"].as_str().unwrap();
+    assert!(alias.starts_with("https://127.0.0.1:") && !alias.starts_with(&op.server.issuer()), "{last}");
+    // Of the client nothing has to be there yet.
+    let (issuer, ca) = (op.server.issuer(), op.folder.text("ca.pem"));
+    let bare = ["discover", &issuer, "--ca-cert", &ca, "--id-token-alg", "ES256", "--output", "json"];
+    for more in [&["--client-auth", "tls_client_auth"][..], &["--delivery", "ping"]] {
+        assert_eq!(ciba(bare.iter().chain(more)).expect_code(0).last()["problems"], json!([]));
+    }
+    let run = ciba(bare.iter().chain(&["--delivery", "push"])).expect_code(2);
+    assert!(run.sentence().contains("does not list push"), "{run:?}");
+}
+
+#[test]
 fn the_profile_takes_no_rs256_and_no_http() {
     let folder = Folder::new();
     let key = folder.text("key.jwk");
