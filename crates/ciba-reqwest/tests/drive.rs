@@ -7,11 +7,14 @@ mod support;
 
 use std::{
     collections::HashSet,
+    future::poll_fn,
     io,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -222,6 +225,70 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
     assert_eq!(clock.read(), Jumping::new().read(), "it waited for an answer nobody was going to give");
     assert!(matches!(flow.finish(), Err(Failure::Indeterminate(_))));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
+}
+
+/// Lets another task run before every step, so that a drive has as many awaits as it can have.
+#[derive(Clone)]
+struct Yielding(Jumping);
+
+#[async_trait]
+impl Clock for Yielding {
+    fn now(&self) -> Timestamp {
+        self.0.read()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        tokio::task::yield_now().await;
+        self.0.jump(until);
+    }
+}
+
+#[async_trait]
+impl Saver for Yielding {
+    async fn save(&self, _: &Snapshot) -> io::Result<()> {
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Signer for Yielding {
+    async fn sign(&self, _: &KeyOperation, _: Entropy) -> Result<Vec<u8>, SignerError> {
+        tokio::task::yield_now().await;
+        Ok(vec![1; 64])
+    }
+}
+
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end() {
+    for (first, second) in (1..=24).flat_map(|first| [(first, 0), (first, 2)]) {
+        let acts = [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING)];
+        let server = Server::start(acts.into_iter().chain(std::iter::repeat_n(answer(400, "", DENIED), 4)));
+        let config = config(&server.url(""), key_jwt());
+        let yielding = Yielding(Jumping::new());
+        let driver = driver(&config).with_clock(yielding.clone()).with_signer(yielding.clone());
+        let flow = SharedFlow::with_saver(flow(&config), yielding);
+        for polls in [first, second] {
+            let mut nobody = ();
+            let mut drive = pin!(driver.drive(&flow, &mut nobody));
+            let mut left = polls;
+            poll_fn(|context| {
+                if left == 0 {
+                    return Poll::Ready(());
+                }
+                left -= 1;
+                drive.as_mut().poll(context).map(drop)
+            })
+            .await;
+        }
+        driver.drive(&flow, &mut ()).await.unwrap();
+        let ended = flow.finish();
+        assert!(matches!(ended, Err(Failure::Denied(_) | Failure::Indeterminate(_))), "{first} {second}: {ended:?}");
+        let requests = server.requests();
+        let prompts = requests.iter().filter(|request| request.starts_with("POST /authenticate ")).count();
+        assert!(prompts <= 1, "dropped after {first} and {second} polls: {prompts} prompts");
+    }
 }
 
 /// REQ-AREQ-30
