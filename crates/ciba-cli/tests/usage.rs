@@ -38,6 +38,8 @@ fn options_of_steps_that_are_not_built_are_unknown() {
 }
 
 /// A notification endpoint is opened as registered, with TLS off loopback, or not at all.
+///
+/// REQ-PING-18
 #[test]
 fn what_does_not_fit_a_notification_endpoint_is_said() {
     let op = Op::start(|_, _| None);
