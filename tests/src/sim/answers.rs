@@ -108,7 +108,8 @@ impl Sim {
             return;
         };
         self.mirror.open = None;
-        if (open.kind, how) == (Kind::Authentication, Unanswered::Lost) {
+        let is_lost = how == Unanswered::Lost || !self.mirror.mail.early.is_empty();
+        if open.kind == Kind::Authentication && is_lost {
             self.acknowledgement_is_lost(open.sent);
         }
         if open.kind == Kind::Token {

@@ -2,7 +2,7 @@
 
 use ciba_core::{Acknowledgement, DeliveryMode, Stage};
 
-use super::{START, Sim, mirror::Delivered};
+use super::{Kind, START, Sim, mirror::Delivered};
 use crate::{
     letter::{Bearer, Content, Letter},
     model::Forgery,
@@ -107,7 +107,15 @@ impl Sim {
                     return refused(Acknowledgement::Unauthorized);
                 }
                 early.push((letter.id, delivered));
-                (Acknowledgement::Accepted, None)
+                if self.mirror.open.is_some_and(|open| open.kind == Kind::Authentication) {
+                    return (Acknowledgement::Accepted, None);
+                }
+                // Nothing is in flight, and yet the provider has the request: it is not sent again.
+                self.mirror.open = None;
+                let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
+                let delivered = self.mirror.loses_acknowledgement(sent, &self.setup);
+                self.spacing_begins();
+                (Acknowledgement::Accepted, delivered)
             }
             (Stage::Adrift, _) => {
                 self.mirror.adopts(letter.id, &self.setup);

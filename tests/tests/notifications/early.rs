@@ -128,6 +128,33 @@ fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
     case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now).unwrap();
 }
 
+/// Nobody but the provider has our token: whoever says that the request did not leave is wrong.
+///
+/// REQ-AREQ-30
+#[test]
+fn a_request_that_a_notification_answers_is_not_sent_again() {
+    for is_early in [true, false] {
+        for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+            let (mut case, ticket) = Case::asked(mode);
+            let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+            if is_early {
+                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            }
+            case.flow.handle(ticket.unanswered(Unanswered::NotSent), case.now).unwrap();
+            if !is_early {
+                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            }
+            if mode == DeliveryMode::Ping {
+                let (request, ticket) = case.next_request().unwrap();
+                assert!(request.url.as_str().ends_with("/token"), "prompted twice");
+                let body = tokens(case.now);
+                case.answer(ticket, 200, &body);
+            }
+            assert_eq!(case.verdict(), Ok(()));
+        }
+    }
+}
+
 #[test]
 fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);

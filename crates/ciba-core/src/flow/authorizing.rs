@@ -160,6 +160,13 @@ impl Authorizing {
         }
     }
 
+    /// A notification came, and nothing is in flight: only the provider has our token, so a request that was said not to
+    /// have left did leave, and is not sent again.
+    pub(super) fn was_received(self, tick: &Tick<'_>) -> Phase {
+        let sent = self.first_sent.unwrap_or(tick.moment);
+        self.lost(None, sent, tick)
+    }
+
     /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few times.
     fn unsigned(mut self, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);

@@ -154,6 +154,9 @@ impl Mailbox {
                     None => Phase::Pending(Pending::first(grant, tick)),
                 }
             }
+            Phase::Authorizing(authorizing) if !self.early.is_empty() && !authorizing.making.is_in_flight() => {
+                self.collect(authorizing.was_received(tick), tick)
+            }
             Phase::Adrift(adrift) if !self.early.is_empty() => {
                 let first = self.early.swap_remove(0);
                 self.early.clear();
@@ -266,7 +269,7 @@ impl Mailbox {
         match phase {
             Phase::Authorizing(authorizing) => {
                 let acknowledgement = self.keep(arrival);
-                (Phase::Authorizing(authorizing), acknowledgement)
+                (self.collect(Phase::Authorizing(authorizing), tick), acknowledgement)
             }
             Phase::Adrift(adrift) => {
                 self.early.push(arrival);

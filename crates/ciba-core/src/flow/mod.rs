@@ -33,7 +33,7 @@ use self::{
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, Input, Output, Wait},
+    ask::{Answer, Because, Endpoint, Input, Output, Unanswered, Wait},
     authentication::Authentication,
     client::ClientConfig,
     elapsed::Clock,
@@ -190,7 +190,14 @@ impl Flow {
             Answer::Signature(_) | Answer::Keys(_) | Answer::KeysLater(_) | Answer::KeysUnavailable
         );
         let (phase, acknowledged, changed) = if is_expected {
-            let (phase, acknowledged) = phase.answered(input.answer, &tick);
+            let answer = match (&self.mailbox, input.answer) {
+                // Only the provider has our token: what was said not to have left is answered already.
+                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent)) if !mailbox.early.is_empty() => {
+                    Answer::Unanswered(Unanswered::Lost)
+                }
+                (_, answer) => answer,
+            };
+            let (phase, acknowledged) = phase.answered(answer, &tick);
             let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
             (phase, acknowledged, changed)
         } else {
