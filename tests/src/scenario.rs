@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ciba_core::{
     AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, Endpoint as AskedEndpoint, Failure, Hint, MetadataError, ProviderMetadata, SoftwareKey,
-    crypto::RustCrypto, jose::JwsAlgorithm,
+    ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure, FapiCiba, Hint, LoopbackHttp, MetadataError, Profile,
+    ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm,
 };
 use ciba_test_op::{
     AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule, Script, TestKey,
@@ -26,8 +26,23 @@ pub enum Auth {
     Post,
     /// `client_secret_jwt`.
     SecretJwt(JwsAlgorithm),
+    /// `tls_client_auth`, with a certificate for [`CLIENT`] from an authority the provider trusts.
+    Certificate,
+    /// `self_signed_tls_client_auth`.
+    SelfSigned,
     /// `none`.
     None,
+}
+
+/// Where a row runs.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// Scheme, host and port of the provider.
+    pub origin: String,
+    /// The client's notification endpoint.
+    pub notification_endpoint: String,
+    /// The client's self-signed certificate, DER.
+    pub self_signed: Vec<u8>,
 }
 
 /// Changes something that is being built.
@@ -45,6 +60,12 @@ pub struct Scenario {
     pub script: Script,
     /// The client's authentication.
     pub auth: Auth,
+    /// The delivery mode.
+    pub mode: DeliveryMode,
+    /// The algorithm of signed requests, when requests are signed.
+    pub signing: Option<JwsAlgorithm>,
+    /// Whether the access tokens are bound to the client's certificate.
+    pub is_bound: bool,
     /// The client's id.
     pub client_id: String,
     /// The algorithm of ID Tokens.
@@ -55,6 +76,8 @@ pub struct Scenario {
     pub issuer_path: &'static str,
     /// The authentication request.
     pub request: Arc<dyn Fn() -> AuthRequest + Send + Sync>,
+    /// The client's further registration at the provider.
+    pub registered: Change<Client>,
     /// The client's further settings.
     pub client: Change<ClientConfigBuilder>,
     /// Repairs the metadata by hand.
@@ -63,6 +86,8 @@ pub struct Scenario {
     pub expected: String,
     /// How many requests the backchannel, the token and the key-set endpoint see.
     pub requests: [usize; 3],
+    /// What the client answers to the notifications, in their order; `None` for one that got no answer.
+    pub answers: Vec<Option<u16>>,
     /// The rules the provider finds broken, because of what the row makes it do.
     pub breaks: Vec<Rule>,
     /// Looks at the provider's record and at the authentication.
@@ -77,18 +102,54 @@ impl Scenario {
             name: name.into(),
             script,
             auth: Auth::Key(JwsAlgorithm::Es256),
+            mode: DeliveryMode::Poll,
+            signing: None,
+            is_bound: false,
             client_id: CLIENT.into(),
             id_token_alg: JwsAlgorithm::Rs256,
             provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
             issuer_path: "",
             request: Arc::new(|| AuthRequest::new(Hint::Login("approve".into())).binding_message("W4SCT")),
+            registered: Arc::new(|client| client),
             client: Arc::new(|builder| builder),
             metadata: Arc::new(|metadata| metadata),
             expected: "authenticated user-approve".into(),
             requests: [1, 3, 1],
+            answers: Vec::new(),
             breaks: Vec::new(),
             check: Arc::new(|_, _| {}),
         }
+    }
+
+    /// In another delivery mode, with what comes of an approval there: a ping is answered and leads to one token request,
+    /// a push is answered and leads to none.
+    #[must_use]
+    pub fn mode(mut self, mode: DeliveryMode) -> Self {
+        self.mode = mode;
+        (self.requests, self.answers) = match mode {
+            DeliveryMode::Poll => ([1, 3, 1], Vec::new()),
+            DeliveryMode::Ping => ([1, 1, 1], vec![Some(204)]),
+            DeliveryMode::Push => ([1, 0, 1], vec![Some(204)]),
+        };
+        self
+    }
+
+    /// With signed requests.
+    #[must_use]
+    pub fn signed(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.signing = Some(algorithm);
+        self
+    }
+
+    /// Under the FAPI-CIBA profile, at a provider that holds clients to it: everything signed by one algorithm, tokens
+    /// bound to the certificate.
+    #[must_use]
+    pub fn fapi(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.is_bound = true;
+        self.signed(algorithm)
+            .id_token_alg(algorithm)
+            .provider(|issuer| ProviderConfig::fapi_ciba(issuer))
+            .client(|builder| builder.profile(Profile::FapiCiba(FapiCiba::Id1)).certificate_bound_tokens())
     }
 
     /// With another person's hint.
@@ -125,6 +186,13 @@ impl Scenario {
         self
     }
 
+    /// With a client registered for more.
+    #[must_use]
+    pub fn registered(mut self, change: impl Fn(Client) -> Client + Send + Sync + 'static) -> Self {
+        self.registered = Arc::new(change);
+        self
+    }
+
     /// With a client set up further.
     #[must_use]
     pub fn client(
@@ -143,6 +211,13 @@ impl Scenario {
         self
     }
 
+    /// Expects these answers to the notifications.
+    #[must_use]
+    pub fn answers(mut self, statuses: &[u16]) -> Self {
+        self.answers = statuses.iter().copied().map(Some).collect();
+        self
+    }
+
     /// Expects one rule to be found broken.
     #[must_use]
     pub fn breaks(mut self, rule: Rule) -> Self {
@@ -157,25 +232,34 @@ impl Scenario {
         self
     }
 
-    /// The key that signs assertions, when there is one.
+    /// Whether the client shows a certificate, so that the provider has to be spoken to over TLS.
+    #[must_use]
+    pub const fn shows_certificate(&self) -> bool {
+        self.is_bound || matches!(self.auth, Auth::Certificate | Auth::SelfSigned)
+    }
+
+    /// The key that signs assertions and requests, when there is one. It is one for both.
     ///
     /// # Panics
     ///
     /// When there is no test key for the algorithm.
     #[must_use]
     pub fn key(&self) -> Option<SoftwareKey> {
-        let Auth::Key(algorithm) = self.auth else { return None };
+        let algorithm = match self.auth {
+            Auth::Key(algorithm) => Some(algorithm),
+            _ => self.signing,
+        }?;
         let pem = TestKey::client_for(algorithm).expect("there is a key for it").private_pem();
         Some(SoftwareKey::from_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
     }
 
-    /// The provider behind this issuer.
+    /// The provider at this place.
     ///
     /// # Panics
     ///
     /// When the row makes no sense.
     #[must_use]
-    pub fn op(&self, issuer: &str) -> Provider {
+    pub fn op(&self, place: &Place) -> Provider {
         let secret = || ClientSecret::new(SECRET);
         let authentication = match self.auth {
             Auth::Key(algorithm) => ClientAuthentication::PrivateKeyJwt {
@@ -185,12 +269,29 @@ impl Scenario {
             Auth::Basic => ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false },
             Auth::Post => ClientAuthentication::ClientSecretPost { secret: secret() },
             Auth::SecretJwt(algorithm) => ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm },
+            Auth::Certificate => ClientAuthentication::TlsClientAuth { subject: format!("CN={CLIENT}") },
+            Auth::SelfSigned => {
+                ClientAuthentication::SelfSignedTlsClientAuth { certificates: vec![place.self_signed.clone()] }
+            }
             Auth::None => ClientAuthentication::None,
         };
-        let client = Client::new(&self.client_id, authentication)
+        let mut client = Client::new(&self.client_id, authentication)
             .id_token_alg(self.id_token_alg)
             .audience(AudienceMode::IssuerOnly);
-        let issuer = format!("{issuer}{}", self.issuer_path);
+        client = match self.mode {
+            DeliveryMode::Poll => client,
+            DeliveryMode::Ping => client.ping(&place.notification_endpoint),
+            DeliveryMode::Push => client.push(&place.notification_endpoint),
+        };
+        if let Some(algorithm) = self.signing {
+            let key = TestKey::client_for(algorithm).expect("there is a key for it").public_jwk(algorithm);
+            client = client.request_signing_alg(algorithm).key(key);
+        }
+        if self.is_bound {
+            client = client.certificate_bound();
+        }
+        let client = (self.registered)(client);
+        let issuer = format!("{}{}", place.origin, self.issuer_path);
         let mut provider = Provider::new((self.provider)(&issuer).client(client)).expect("the row makes sense");
         provider.script(self.script.clone());
         provider
@@ -205,7 +306,11 @@ impl Scenario {
     /// # Panics
     ///
     /// When the row makes no sense.
-    pub fn configure(&self, found: Result<ProviderMetadata, MetadataError>) -> Result<Arc<ClientConfig>, String> {
+    pub fn configure(
+        &self,
+        place: &Place,
+        found: Result<ProviderMetadata, MetadataError>,
+    ) -> Result<Arc<ClientConfig>, String> {
         let metadata = found.map_err(|error| match error {
             MetadataError::Unusable(fault) => format!("metadata: {fault}"),
             MetadataError::Untrusted(check) => format!("metadata: untrusted {}", check.name()),
@@ -220,12 +325,22 @@ impl Scenario {
             Auth::Basic => ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::default() },
             Auth::Post => ClientAuth::ClientSecretPost { secret: secret() },
             Auth::SecretJwt(algorithm) => ClientAuth::ClientSecretJwt { secret: secret(), algorithm },
+            Auth::Certificate => ClientAuth::TlsClientAuth,
+            Auth::SelfSigned => ClientAuth::SelfSignedTlsClientAuth,
             Auth::None => ClientAuth::None,
         };
         let id = ClientId::new(self.client_id.as_str()).expect("the row makes sense");
-        let builder = ClientConfig::builder((self.metadata)(metadata), id)
+        let mut builder = ClientConfig::builder((self.metadata)(metadata), id)
             .client_auth(auth)
+            .delivery(self.mode)
             .id_token_algorithm(self.id_token_alg);
+        if self.mode != DeliveryMode::Poll {
+            let url = Url::parse_with(&place.notification_endpoint, LoopbackHttp::DangerouslyAllowed);
+            builder = builder.notification_endpoint(url.expect("a good URL"));
+        }
+        if let Some(algorithm) = self.signing {
+            builder = builder.signed_requests(algorithm, self.key().map(|key| key.key_id().into()));
+        }
         (self.client)(builder).build().map_err(|findings| match findings.iter().next() {
             Some(ConfigError::Missing { member }) => format!("config: missing {member}"),
             Some(ConfigError::NotListed { member, .. }) => format!("config: not listed in {member}"),
@@ -241,6 +356,8 @@ pub struct Outcome {
     pub result: String,
     /// What the provider saw and says.
     pub report: Report,
+    /// What the client answered to each notification.
+    pub answers: Vec<Option<u16>>,
 }
 
 impl Outcome {
@@ -263,7 +380,10 @@ pub fn authenticated(authentication: &Authentication) -> String {
 #[must_use]
 pub fn of_failure(failure: &Failure) -> String {
     let answer = failure.server_answer().map(|answer| {
-        answer.code().map_or_else(|| answer.status().to_string(), |code| format!("{} {}", answer.status(), code.name()))
+        // An error that was pushed has no status.
+        let status = (answer.status() != 0).then(|| answer.status().to_string());
+        let words: Vec<_> = status.into_iter().chain(answer.code().map(|code| code.name().to_owned())).collect();
+        words.join(" ")
     });
     let detail = match failure {
         Failure::Untrusted(check) => Some(check.name().to_owned()),

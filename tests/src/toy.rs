@@ -1,125 +1,273 @@
-//! An adapter in some sixty lines: blocking HTTP over `std::net` and a loop by hand. It has no TLS and is no example for
-//! production; it shows how little an embedding needs, and runs the same scenarios as the real ones.
+//! An adapter in some eighty lines: blocking HTTP over `std::net`, TLS by rustls, a loop by hand, and a notification
+//! endpoint. It is no example for production; it shows how little an embedding needs, and runs the same scenarios as the
+//! real ones.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{Read, Write},
     net::{TcpStream, ToSocketAddrs as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use ciba_core::{
-    Authentication, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method, Output, Request, Response,
-    SoftwareKey, Timestamp, Transmit, Unanswered,
+    Acknowledgement, Authentication, Body, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method,
+    Notification, NotificationReply, Output, Request, Response, SoftwareKey, SpentKey, Timestamp, Transmit, Unanswered,
+};
+use ciba_test_op::ClientCertificate;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-/// Drives a flow to its end.
-///
-/// # Errors
-///
-/// As the flow ended.
-///
-/// # Panics
-///
-/// When an answer is given to the wrong question, which this loop never does.
-pub fn drive(
-    mut flow: Flow,
-    cache: &mut JwksCache,
-    key: Option<&SoftwareKey>,
-    mut entropy: impl FnMut() -> Entropy,
-    now: impl Fn() -> Timestamp,
-    sleep_until: impl Fn(Timestamp),
-) -> Result<Box<Authentication>, Failure> {
-    loop {
-        let input = match flow.poll(now(), entropy()) {
-            Output::Done => return flow.finish(),
-            Output::Wait(wait) => {
-                sleep_until(wait.until());
-                continue;
-            }
-            Output::Transmit(transmit) => perform(transmit),
-            Output::Key(operation) => match key {
-                Some(key) => key.answer(operation, entropy()),
-                None => operation.unavailable(),
-            },
-            Output::KeySet(request) => {
-                let mut found = cache.lookup(&request, now());
-                if let Lookup::Fetch(transmit) = found {
-                    cache.handle(perform(transmit), now()).expect("the cache's own ticket");
-                    found = cache.lookup(&request, now());
-                }
-                match found {
-                    Lookup::Ready(keys) => request.found(keys),
-                    Lookup::Later(until) => request.later(until),
-                    Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
-                }
-            }
+/// A flow that one thread drives while another tells it of notifications.
+#[derive(Debug)]
+pub struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    Driven(Box<Flow>),
+    Over(Option<SpentKey>),
+}
+
+impl Shared {
+    /// A fresh flow.
+    #[must_use]
+    pub fn new(flow: Flow) -> Self {
+        Self(Mutex::new(State::Driven(Box::new(flow))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flow<T>(&self, at: impl FnOnce(&mut Flow) -> T) -> Option<T> {
+        match &mut *self.lock() {
+            State::Driven(flow) => Some(at(flow)),
+            State::Over(_) => None,
+        }
+    }
+
+    /// Takes the flow out and leaves what answers late notifications.
+    fn finish(&self) -> Result<Box<Authentication>, Failure> {
+        let mut state = self.lock();
+        let spent = match &*state {
+            State::Driven(flow) => flow.spent_key(),
+            State::Over(_) => None,
         };
-        flow.handle(input, now()).expect("the flow's own ticket");
+        match std::mem::replace(&mut *state, State::Over(spent)) {
+            State::Driven(flow) => flow.finish(),
+            State::Over(_) => Err(Failure::Abandoned),
+        }
+    }
+
+    /// Answers a call of the notification endpoint. `sleep_until` of the drive has to return early for it.
+    pub fn receive(&self, method: &str, headers: &Headers, body: Body, now: Timestamp) -> NotificationReply {
+        let notification = match Notification::receive(method, headers, body) {
+            Ok(notification) => notification,
+            Err(bad) => return bad.reply(),
+        };
+        match &mut *self.lock() {
+            State::Driven(flow) => match flow.spent_key() {
+                Some(spent) => spent.notify(&notification, now),
+                None => flow.notify(&notification, now),
+            },
+            State::Over(Some(spent)) => spent.notify(&notification, now),
+            State::Over(None) => Acknowledgement::Unauthorized,
+        }
+        .reply()
+    }
+
+    /// Drives the flow to its end.
+    ///
+    /// # Errors
+    ///
+    /// As the flow ended.
+    ///
+    /// # Panics
+    ///
+    /// When an answer is given to the wrong question, which this loop never does.
+    pub fn drive(
+        &self,
+        line: &Line,
+        cache: &mut JwksCache,
+        key: Option<&SoftwareKey>,
+        mut entropy: impl FnMut() -> Entropy,
+        now: impl Fn() -> Timestamp,
+        sleep_until: impl Fn(Timestamp),
+    ) -> Result<Box<Authentication>, Failure> {
+        loop {
+            let input = match self.flow(|flow| flow.poll(now(), entropy())).unwrap_or(Output::Done) {
+                Output::Done => return self.finish(),
+                Output::Wait(wait) => {
+                    sleep_until(wait.until());
+                    continue;
+                }
+                Output::Transmit(transmit) => line.perform(transmit),
+                Output::Key(operation) => match key {
+                    Some(key) => key.answer(operation, entropy()),
+                    None => operation.unavailable(),
+                },
+                Output::KeySet(request) => {
+                    let mut found = cache.lookup(&request, now());
+                    if let Lookup::Fetch(transmit) = found {
+                        cache.handle(line.perform(transmit), now()).expect("the cache's own ticket");
+                        found = cache.lookup(&request, now());
+                    }
+                    match found {
+                        Lookup::Ready(keys) => request.found(keys),
+                        Lookup::Later(until) => request.later(until),
+                        Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
+                    }
+                }
+            };
+            self.flow(|flow| flow.handle(input, now()).expect("the flow's own ticket"));
+        }
     }
 }
 
-/// Carries one exchange out.
-pub fn perform(transmit: Transmit) -> Input {
-    let (timeout, most) = (transmit.timeout(), transmit.max_response());
-    let (request, ticket) = transmit.into_parts();
-    match exchange(&request, timeout, most) {
-        Ok(response) => ticket.answered(response),
-        Err(how) => ticket.unanswered(how),
+/// What exchanges go over: in clear, or by TLS with the client certificate or without.
+#[derive(Debug)]
+pub struct Line {
+    anonymous: Option<Arc<ClientConfig>>,
+    certified: Option<Arc<ClientConfig>>,
+}
+
+trait Wire: Read + Write {}
+impl<T: Read + Write> Wire for T {}
+
+impl Line {
+    /// A line that trusts this authority and has this certificate.
+    ///
+    /// # Panics
+    ///
+    /// When one of them cannot be read.
+    #[must_use]
+    pub fn new(ca_pem: Option<&str>, certificate: Option<&ClientCertificate>) -> Self {
+        let builder = || {
+            let mut roots = RootCertStore::empty();
+            let ca = CertificateDer::from_pem_slice(ca_pem.unwrap_or_default().as_bytes()).expect("a certificate");
+            roots.add(ca).expect("a certificate");
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            builder.expect("a usable provider").with_root_certificates(roots)
+        };
+        let certified = certificate.map(|shown| {
+            let key = PrivateKeyDer::from_pem_slice(shown.key_pem.as_bytes()).expect("a key");
+            let chain = vec![CertificateDer::from(shown.der.clone())];
+            Arc::new(builder().with_client_auth_cert(chain, key).expect("a certificate and its key"))
+        });
+        Self { anonymous: ca_pem.map(|_| Arc::new(builder().with_no_client_auth())), certified }
+    }
+
+    /// Carries one exchange out.
+    pub fn perform(&self, transmit: Transmit) -> Input {
+        let (shows, limits) = (transmit.presents_certificate(), (transmit.timeout(), transmit.max_response()));
+        let (request, ticket) = transmit.into_parts();
+        match self.exchange(&request, shows, limits) {
+            Ok(response) => ticket.answered(response),
+            Err(how) => ticket.unanswered(how),
+        }
+    }
+
+    /// A connection to where a URL points, and what is behind host and port in it.
+    fn connect<'a>(
+        &self,
+        url: &'a str,
+        shows: bool,
+        timeout: Duration,
+    ) -> Option<(Box<dyn Wire>, &'a str, &'a str)> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (host, target) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        let address = host.to_socket_addrs().ok()?.next()?;
+        let stream = TcpStream::connect_timeout(&address, timeout).ok()?;
+        stream.set_read_timeout(Some(timeout)).ok()?;
+        if scheme == "http" {
+            return Some((Box::new(stream), host, target));
+        }
+        let config = if shows { &self.certified } else { &self.anonymous };
+        let name = ServerName::from(address.ip());
+        let session = ClientConnection::new(Arc::clone(config.as_ref()?), name).ok()?;
+        Some((Box::new(StreamOwned::new(session, stream)), host, target))
+    }
+
+    /// One request on a connection of its own, and its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`].
+    pub fn exchange(
+        &self,
+        request: &Request,
+        shows: bool,
+        (timeout, most): (Duration, usize),
+    ) -> Result<Response, Unanswered> {
+        let connected = self.connect(request.url.as_str(), shows, timeout);
+        let (mut stream, host, target) = connected.ok_or(Unanswered::NotSent)?;
+        let method = if request.method == Method::Post { "POST" } else { "GET" };
+        let body = request.body.expose();
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        for (name, value) in request.headers.iter() {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        sent.and_then(|()| stream.flush()).map_err(|_| Unanswered::Lost)?;
+        let (head, headers, body, truncated) = message(&mut *stream, most).ok_or(Unanswered::Lost)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(Unanswered::Lost)?;
+        let mut response = Response::new(status, headers, body);
+        response.truncated = truncated;
+        Ok(response)
     }
 }
 
-/// One request on a connection of its own, and its answer.
-///
-/// # Errors
-///
-/// [`Unanswered`].
-pub fn exchange(request: &Request, timeout: Duration, most: usize) -> Result<Response, Unanswered> {
-    let (host, target) = split(request.url.as_str()).ok_or(Unanswered::NotSent)?;
-    let address = host.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or(Unanswered::NotSent)?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout).map_err(|_| Unanswered::NotSent)?;
-    let method = if request.method == Method::Post { "POST" } else { "GET" };
-    let body = request.body.expose();
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in request.headers.iter() {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += &format!("Content-Length: {}\r\n\r\n", body.len());
-    let lost = |_| Unanswered::Lost;
-    stream.set_read_timeout(Some(timeout)).map_err(lost)?;
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).map_err(lost)?;
+/// One HTTP message: its first line, header fields, at most so much of its body, and whether there is more.
+fn message(stream: &mut (impl Read + ?Sized), most: usize) -> Option<(String, Headers, Vec<u8>, bool)> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 16_384]);
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
         }
-        read(&mut stream, &mut bytes, &mut piece)?.then_some(()).ok_or(Unanswered::Lost)?;
+        read(stream, &mut bytes, &mut piece).filter(|more| *more)?;
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or(Unanswered::Lost)?;
+    let first = lines.next()?.to_owned();
     let headers: Headers = lines.filter_map(|line| line.split_once(':')).map(|(n, v)| (n.trim(), v.trim())).collect();
     let length: Option<usize> = headers.get("content-length").and_then(|length| length.parse().ok());
     let mut body = bytes.split_off(end);
     while body.len() <= most && length.is_none_or(|length| body.len() < length) {
-        if !read(&mut stream, &mut body, &mut piece)? {
-            length.is_none().then_some(()).ok_or(Unanswered::Lost)?;
+        if !read(stream, &mut body, &mut piece)? {
+            length.is_none().then_some(())?;
             break;
         }
     }
     let truncated = body.len() > most;
     body.truncate(most);
-    let mut response = Response::new(status, headers, body);
-    response.truncated = truncated;
-    Ok(response)
+    Some((first, headers, body, truncated))
 }
 
-fn read(stream: &mut TcpStream, into: &mut Vec<u8>, piece: &mut [u8]) -> Result<bool, Unanswered> {
-    let count = stream.read(piece).map_err(|_| Unanswered::Lost)?;
+fn read(stream: &mut (impl Read + ?Sized), into: &mut Vec<u8>, piece: &mut [u8]) -> Option<bool> {
+    let count = stream.read(piece).ok()?;
     into.extend_from_slice(&piece[..count]);
-    Ok(count > 0)
+    Some(count > 0)
 }
 
-fn split(url: &str) -> Option<(&str, &str)> {
-    let rest = url.strip_prefix("http://")?;
-    Some(rest.find('/').map_or((rest, "/"), |at| rest.split_at(at)))
+/// Answers one call of a notification endpoint at this path; elsewhere, and as long as nobody answers, there is nothing.
+pub fn answer(
+    mut stream: TcpStream,
+    path: &str,
+    receive: impl Fn(&str, &Headers, Body) -> Option<NotificationReply>,
+) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+    // A client that closes with something unread resets the connection, and its answer may be lost with it.
+    let Some((head, headers, mut body, _)) = message(&mut stream, 8 * Notification::MAX_BODY) else { return };
+    body.truncate(Notification::MAX_BODY + 1);
+    let mut words = head.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let here = target.split('?').next() == Some(path);
+    let reply = if here { receive(method, &headers, body.into()) } else { None };
+    let (status, field) = reply.map_or((404, None), |reply| (reply.status, reply.header));
+    let field = field.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+    let _ = write!(stream, "HTTP/1.1 {status} -\r\n{field}Content-Length: 0\r\nConnection: close\r\n\r\n");
 }

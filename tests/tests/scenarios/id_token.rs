@@ -6,7 +6,7 @@ use ciba_tests::drivers::run;
 use ciba_tests::scenario::{Auth, Scenario};
 use serde_json::{Value, json};
 
-use crate::{Elsewhere, id_token, keys, row};
+use crate::{AUTH_REQ_ID, Elsewhere, id_token, keys, row};
 
 /// The keys may have changed under the same id, so they are fetched once more, and nothing else is.
 fn refreshed(row: Scenario, check: &str) -> Scenario {
@@ -32,7 +32,6 @@ fn untrusted(row: Scenario, check: &str) -> Scenario {
 /// OPM-IDT-21
 #[test]
 fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
-    let auth_req_id = "urn:openid:params:jwt:claim:auth_req_id";
     let edit = |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
     let set = |check: &str, claim: &str, value: Value| edit(check, IdTokenEdit::set(claim, value));
     let raw = |check: &str, claim: &str, text: &str| {
@@ -66,7 +65,7 @@ fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
         edit("subject", IdTokenEdit::remove("sub")),
         set("subject", "sub", json!("")),
         set("access-token-hash", "at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA")),
-        set("auth-req-id", auth_req_id, json!("another")),
+        set("auth-req-id", AUTH_REQ_ID, json!("another")),
         set("expiry", "exp", json!("1893456300")),
         set("expiry", "exp", json!(true)),
         raw("claims-form", "exp", "1e400"),

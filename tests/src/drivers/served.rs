@@ -1,0 +1,333 @@
+//! The adapters over loopback sockets, with a shared clock.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ciba_core::{Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp};
+use ciba_test_op::{ClientCertificate, Clock as _, NamedAuthorities, RunningServer, Server, VirtualClock};
+
+use super::{Ended, Numbers, QUIET, START, discovery, issuer, outcome, start};
+use crate::{
+    scenario::{Auth, CLIENT, Outcome, Place, Scenario, of_failure},
+    toy,
+};
+
+/// How often the threads that move the clock look.
+const GLANCE: Duration = Duration::from_micros(300);
+/// A notification that is not answered by then, in real time, never will be.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the client's notifications go: what its adapter answers with.
+type Door = Box<dyn Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync>;
+
+/// A provider that is served, and the client's surroundings.
+struct Scene {
+    server: Arc<RunningServer>,
+    place: Place,
+    clock: Jumping,
+    door: Arc<OnceLock<Door>>,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Scene {
+    fn new(row: &Scenario, notification_endpoint: String) -> Self {
+        let clock = Arc::new(VirtualClock::new(START));
+        let shared: Arc<dyn ciba_test_op::Clock> = Arc::<VirtualClock>::clone(&clock);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut place = Place { notification_endpoint, ..Place::default() };
+        let mut certificate = None;
+        let server = if row.shows_certificate() {
+            let own = ClientCertificate::self_signed(CLIENT).expect("a certificate");
+            place.self_signed.clone_from(&own.der);
+            // An empty list of authorities: the harder case for clients.
+            let started = Server::start_mutual_tls(address, NamedAuthorities::Nobody, shared, |origin| {
+                place.origin = origin.into();
+                row.op(&place)
+            })
+            .expect("a loopback socket");
+            certificate = Some(match row.auth {
+                Auth::Certificate => started.client_certificate(CLIENT).expect("a certificate"),
+                _ => own,
+            });
+            started
+        } else {
+            let started = Server::start(address, shared, |origin| {
+                place.origin = origin.into();
+                row.op(&place)
+            });
+            started.expect("a loopback socket")
+        };
+        let server = Arc::new(server);
+        let clock = Jumping { clock, server: Arc::clone(&server) };
+        Self { server, place, clock, door: Arc::default(), certificate }
+    }
+
+    fn ca(&self) -> &[u8] {
+        self.server.ca_pem().unwrap_or_default().as_bytes()
+    }
+
+    /// Opens the notification endpoint.
+    fn notified(&self, door: impl Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync + 'static) {
+        assert!(self.door.set(Box::new(door)).is_ok(), "it is opened once");
+    }
+}
+
+/// The shared clock: whoever waits moves it, though never past a notification.
+#[derive(Clone)]
+struct Jumping {
+    clock: Arc<VirtualClock>,
+    server: Arc<RunningServer>,
+}
+
+impl Jumping {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether a notification is due or on its way, and when the next one falls due.
+    fn notifications(&self) -> (bool, Option<Timestamp>) {
+        let now = self.clock.now();
+        let provider = self.server.provider();
+        (provider.is_notifying(now), provider.next_notification())
+    }
+
+    /// Moves on, at most to `until`, and only to the next notification when one falls due before; then it was answered.
+    fn step(&self, until: Timestamp) {
+        let mut waited = false;
+        let began = Instant::now();
+        loop {
+            let (is_notifying, next) = self.notifications();
+            if is_notifying {
+                assert!(began.elapsed() < PATIENCE, "a notification that nobody answers");
+                waited = true;
+                thread::sleep(GLANCE);
+            } else if waited || self.now() >= until {
+                return;
+            } else {
+                self.clock.advance_to(next.map_or(until, |next| next.min(until)));
+            }
+        }
+    }
+
+    /// Lets the answer leave that is held, if there is one, after the notifications before it.
+    fn release(&self) {
+        // In this order: what is held may be the cause of what is notified.
+        let Some(due) = self.server.next_due() else { return };
+        let (is_notifying, next) = self.notifications();
+        if !is_notifying {
+            self.clock.advance_to(next.map_or(due, |next| next.min(due)));
+        }
+    }
+
+    /// Everything that still comes when the client is done.
+    fn drain(&self) {
+        loop {
+            match self.notifications() {
+                (true, _) => self.step(self.now()),
+                (false, Some(next)) => self.step(next),
+                (false, None) => return,
+            }
+        }
+    }
+}
+
+impl ciba_ureq::Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn sleep_until(&self, until: Timestamp, _: &ciba_ureq::Bell) {
+        self.step(until);
+    }
+}
+
+#[async_trait::async_trait]
+impl ciba_reqwest::Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
+    /// Blocks the only thread there is; notifications come on others.
+    async fn sleep_until(&self, until: Timestamp) {
+        self.step(until);
+    }
+}
+
+impl ciba_ureq::Entropies for Numbers {
+    fn draw(&self) -> Result<ciba_core::Entropy, ciba_ureq::EntropyError> {
+        Ok(Self::draw(self))
+    }
+}
+
+impl ciba_reqwest::Entropies for Numbers {
+    fn draw(&self) -> Result<ciba_core::Entropy, ciba_reqwest::EntropyError> {
+        Ok(Self::draw(self))
+    }
+}
+
+/// Serves the row's provider and the notification endpoint while `client` runs, moves the clock whenever the provider
+/// holds an answer, and listens for strays afterwards.
+fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
+    let listener = (row.mode != DeliveryMode::Poll)
+        .then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket"));
+    let address = listener.as_ref().map(|listener| listener.local_addr().expect("it is bound"));
+    let endpoint = address.map(|address| format!("http://{address}/ciba")).unwrap_or_default();
+    let scene = Scene::new(row, endpoint);
+    let over = AtomicBool::new(false);
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                scene.clock.release();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        if let Some(listener) = listener {
+            let (door, over) = (Arc::clone(&scene.door), &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Acquire) {
+                    let Ok((stream, _)) = listener.accept() else { continue };
+                    toy::answer(stream, "/ciba", |method, headers, body| door.get().map(|door| door(method, headers, body)));
+                }
+            });
+        }
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let ended = client(&scene);
+            scene.clock.drain();
+            ended
+        }));
+        over.store(true, Ordering::Release);
+        // So that the endpoint looks up.
+        drop(address.map(std::net::TcpStream::connect));
+        ended
+    });
+    let ended = ended.unwrap_or_else(|panic| resume_unwind(panic));
+    let before = scene.server.provider().exchanges().len();
+    scene.clock.clock.advance(QUIET);
+    thread::sleep(Duration::from_millis(2));
+    let provider = scene.server.provider();
+    assert_eq!(provider.exchanges().len(), before, "{}: something was sent after the end", row.name);
+    outcome(row, &ended, &provider)
+}
+
+/// The blocking toy adapter.
+#[must_use]
+pub fn toy_adapter(row: &Scenario) -> Outcome {
+    served(row, |scene| {
+        let clock = scene.clock.clone();
+        let line = toy::Line::new(scene.server.ca_pem(), scene.certificate.as_ref());
+        let discovery = discovery(row, &scene.place);
+        let answer = line.exchange(&discovery.request(), false, (discovery.timeout(), discovery.max_response()));
+        let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
+        let config = row.configure(&scene.place, discovery.process(&answer))?;
+        let numbers = Numbers::default();
+        let flow = Arc::new(toy::Shared::new(start(row, &config, &numbers, clock.now())?));
+        let (told, at) = (Arc::clone(&flow), clock.clone());
+        scene.notified(move |method, headers, body| told.receive(method, headers, body, at.now()));
+        let (now, sleep) = (|| clock.now(), |until| clock.step(until));
+        let mut cache = JwksCache::new(&config);
+        let ended = flow.drive(&line, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
+        ended.map_err(|failure| of_failure(&failure))
+    })
+}
+
+/// The blocking adapter.
+#[must_use]
+pub fn ureq(row: &Scenario) -> Outcome {
+    use ciba_ureq::{
+        AuthenticateError, ClientCertificate, DiscoverError, Driver, HttpClient, Inbox, Keys, discover, ureq::Agent,
+        with_ca,
+    };
+
+    served(row, |scene| {
+        let http = match &scene.certificate {
+            None => HttpClient::new(Agent::config_builder()).expect("certificates are verified"),
+            Some(shown) => {
+                let builder = || with_ca(scene.ca()).expect("an authority").proxy(None);
+                let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
+                let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
+                let anonymous = HttpClient::new(builder()).expect("certificates are verified");
+                anonymous.with_certificate(builder(), certificate).expect("a certificate")
+            }
+        };
+        let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId) {
+            Ok(metadata) => Ok(metadata),
+            Err(DiscoverError::Metadata(error)) => Err(error),
+            Err(DiscoverError::Unreachable(how)) => return Err(format!("discovery: {how:?}")),
+            Err(error) => return Err(format!("discovery: {error}")),
+        };
+        let config = row.configure(&scene.place, found)?;
+        let (inbox, clock) = (Inbox::new(), scene.clock.clone());
+        let mut driver = Driver::new(http, Keys::new(&config))
+            .with_clock(clock.clone())
+            .with_entropies(Numbers::default())
+            .with_inbox(inbox.clone());
+        scene.notified(move |method, headers, body| inbox.receive(method, headers, body, clock.now()));
+        if let Some(key) = row.key() {
+            driver = driver.with_signer(key);
+        }
+        driver.authenticate(&config, (row.request)(), &mut ()).map_err(|error| match error {
+            AuthenticateError::Failed(failure) => of_failure(&failure),
+            AuthenticateError::Request(error) => format!("request: {error}"),
+            error => format!("{error}"),
+        })
+    })
+}
+
+/// The asynchronous adapter.
+#[must_use]
+pub fn reqwest(row: &Scenario) -> Outcome {
+    use ciba_reqwest::{
+        AuthenticateError, ClientCertificate, DiscoverError, Driver, HttpClient, Inbox, Keys, discover,
+        reqwest::Client, with_ca,
+    };
+
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    served(row, |scene| {
+        runtime().block_on(async {
+            let http = match &scene.certificate {
+                None => HttpClient::new(Client::builder()).expect("a client"),
+                Some(shown) => {
+                    let builder = || with_ca(scene.ca()).expect("an authority").no_proxy();
+                    let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
+                    let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
+                    let anonymous = HttpClient::new(builder()).expect("a client");
+                    anonymous.with_certificate(builder(), certificate).expect("a certificate")
+                }
+            };
+            let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId).await {
+                Ok(metadata) => Ok(metadata),
+                Err(DiscoverError::Metadata(error)) => Err(error),
+                Err(DiscoverError::Unreachable(how)) => return Err(format!("discovery: {how:?}")),
+                Err(error) => return Err(format!("discovery: {error}")),
+            };
+            let config = row.configure(&scene.place, found)?;
+            let (inbox, clock) = (Inbox::new(), scene.clock.clone());
+            let mut driver = Driver::new(http, Keys::new(&config))
+                .with_clock(clock.clone())
+                .with_entropies(Numbers::default())
+                .with_inbox(inbox.clone());
+            let answering = runtime();
+            let answering = std::sync::Mutex::new(answering);
+            scene.notified(move |method, headers, body| {
+                let answering = answering.lock().expect("no panic before");
+                answering.block_on(inbox.receive(method, headers, body, clock.now()))
+            });
+            if let Some(key) = row.key() {
+                driver = driver.with_signer(key);
+            }
+            driver.authenticate(&config, (row.request)(), &mut ()).await.map_err(|error| match error {
+                AuthenticateError::Failed(failure) => of_failure(&failure),
+                AuthenticateError::Request(error) => format!("request: {error}"),
+                error => format!("{error}"),
+            })
+        })
+    })
+}

@@ -1,0 +1,190 @@
+//! The core with the provider in one function, in simulated time.
+
+use std::time::Duration;
+
+use ciba_core::{
+    Flow, Input, JwksCache, Lookup, Notification, Output, Request, Response, Timestamp, Transmit, Unanswered,
+};
+use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
+
+use super::{Ended, Numbers, QUIET, START, discovery, outcome, start};
+use crate::scenario::{Auth, CLIENT, Outcome, Place, Scenario, of_failure};
+
+/// Where mutual TLS would be spoken.
+const ALIAS: &str = "https://mtls.op.example";
+
+struct World {
+    place: Place,
+    provider: Provider,
+    now: Timestamp,
+    /// What the client shows when an exchange presents a certificate.
+    certificate: Option<PeerCertificate>,
+}
+
+impl World {
+    fn new(row: &Scenario) -> Self {
+        let mut place = Place {
+            origin: "https://op.example".into(),
+            notification_endpoint: "https://client.example/ciba".into(),
+            self_signed: Vec::new(),
+        };
+        let mut certificate = None;
+        if row.shows_certificate() {
+            // An authority's name under it makes no difference here: the listener's word is taken for whether it is trusted.
+            let made = ClientCertificate::self_signed(CLIENT).expect("a certificate");
+            certificate = Some(PeerCertificate::new(made.der.clone(), matches!(row.auth, Auth::Certificate)));
+            place.self_signed = made.der;
+        }
+        let mut provider = row.op(&place);
+        if certificate.is_some() {
+            provider.offer_mutual_tls(ALIAS);
+        }
+        Self { place, provider, now: START, certificate }
+    }
+
+    /// Carries every notification that is due.
+    fn deliver(&mut self, flow: &mut Option<&mut Flow>) {
+        for outbound in self.provider.notifications(self.now) {
+            // What is behind another path is no notification endpoint.
+            let status = if outbound.url.split('?').next() != Some(&self.place.notification_endpoint) {
+                404
+            } else {
+                match (Notification::receive(&outbound.method, &outbound.headers, outbound.body), &mut *flow) {
+                    (Err(bad), _) => bad.reply().status,
+                    (Ok(_), None) => 401,
+                    (Ok(notification), Some(flow)) => match flow.spent_key() {
+                        Some(spent) => spent.notify(&notification, self.now).reply().status,
+                        None => flow.notify(&notification, self.now).reply().status,
+                    },
+                }
+            };
+            self.provider.notification_answered(outbound.id, Some(status), self.now);
+        }
+    }
+
+    /// Moves on, at most to `until`, and only to the next notification when one falls due before.
+    fn step(&mut self, until: Timestamp, flow: &mut Option<&mut Flow>) {
+        let next = self.provider.next_notification().filter(|next| *next <= until);
+        self.now = self.now.max(next.unwrap_or(until));
+        self.deliver(flow);
+    }
+
+    fn exchange(
+        &mut self,
+        request: impl Into<Incoming>,
+        (timeout, most): (Duration, usize),
+        mut flow: Option<&mut Flow>,
+    ) -> Result<Response, Unanswered> {
+        let gives_up = self.now.saturating_add(timeout);
+        let (id, mut reply) = self.provider.begin(request, self.now);
+        let answer = loop {
+            match reply {
+                Reply::Hold { exchange, until } => {
+                    while self.now < until.min(gives_up) {
+                        self.step(until.min(gives_up), &mut flow);
+                    }
+                    if until == FOREVER || until > gives_up {
+                        break Err(Unanswered::Lost);
+                    }
+                    reply = self.provider.proceed(exchange, self.now);
+                }
+                Reply::Answer(response) => break Ok(response),
+                Reply::Drop | Reply::DropInside { .. } => break Err(Unanswered::Lost),
+                Reply::Drip { response, bytes_per_second } => {
+                    let seconds = response.body.expose().len().div_ceil(bytes_per_second.max(1));
+                    let until = self.now.saturating_add(Duration::from_secs(seconds as u64));
+                    self.now = until.min(gives_up);
+                    break if until > gives_up { Err(Unanswered::Lost) } else { Ok(response) };
+                }
+                Reply::Endless(response) => {
+                    let body: Vec<u8> = response.body.expose().iter().copied().cycle().take(most + 1).collect();
+                    break Ok(Response::new(response.status, response.headers, body));
+                }
+            }
+        };
+        self.provider.end(id, self.now);
+        answer.map(|response| {
+            let body = response.body.expose();
+            let mut cut =
+                Response::new(response.status, response.headers.clone(), body[..body.len().min(most)].to_vec());
+            cut.truncated = body.len() > most;
+            cut
+        })
+    }
+
+    fn perform(&mut self, transmit: Transmit, flow: &mut Flow) -> Input {
+        let shown = self.certificate.clone().filter(|_| transmit.presents_certificate());
+        let limits = (transmit.timeout(), transmit.max_response());
+        let (request, ticket) = transmit.into_parts();
+        let request = Incoming { certificate: shown, ..Incoming::from(&request) };
+        match self.exchange(request, limits, Some(flow)) {
+            Ok(response) => ticket.answered(response),
+            Err(how) => ticket.unanswered(how),
+        }
+    }
+}
+
+/// The core with the provider in one function, in simulated time.
+#[must_use]
+pub fn core(row: &Scenario) -> Outcome {
+    let mut world = World::new(row);
+    let ended = in_simulated_time(row, &mut world);
+    outcome(row, &ended, &world.provider)
+}
+
+/// The core twice at one provider, the second time with the same entropy, as on a machine that was copied while it ran.
+/// What comes of the second is the outcome.
+#[must_use]
+pub fn copied(row: &Scenario) -> Outcome {
+    let mut world = World::new(row);
+    drop(in_simulated_time(row, &mut world));
+    let ended = in_simulated_time(row, &mut world);
+    outcome(row, &ended, &world.provider)
+}
+
+fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
+    let discovery = discovery(row, &world.place);
+    let request: Request = discovery.request();
+    let answer = world.exchange(&request, (discovery.timeout(), discovery.max_response()), None);
+    let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
+    let config = row.configure(&world.place, discovery.process(&answer))?;
+    let numbers = Numbers::default();
+    let key = row.key();
+    let mut cache = JwksCache::new(&config);
+    let mut flow = start(row, &config, &numbers, world.now)?;
+    loop {
+        let input = match flow.poll(world.now, numbers.draw()) {
+            Output::Done => break,
+            Output::Wait(wait) => {
+                world.step(wait.until(), &mut Some(&mut flow));
+                continue;
+            }
+            Output::Transmit(transmit) => world.perform(transmit, &mut flow),
+            Output::Key(operation) => match &key {
+                Some(key) => key.answer(operation, numbers.draw()),
+                None => operation.unavailable(),
+            },
+            Output::KeySet(request) => {
+                let mut found = cache.lookup(&request, world.now);
+                if let Lookup::Fetch(transmit) = found {
+                    let input = world.perform(transmit, &mut flow);
+                    cache.handle(input, world.now).expect("the cache's own ticket");
+                    found = cache.lookup(&request, world.now);
+                }
+                match found {
+                    Lookup::Ready(keys) => request.found(keys),
+                    Lookup::Later(until) => request.later(until),
+                    Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
+                }
+            }
+        };
+        flow.handle(input, world.now).expect("the flow's own ticket");
+    }
+    while let Some(next) = world.provider.next_notification() {
+        world.step(next, &mut Some(&mut flow));
+    }
+    // The quiet rule: however late it is asked again, it has nothing to say.
+    world.now = world.now.saturating_add(QUIET);
+    assert!(matches!(flow.poll(world.now, numbers.draw()), Output::Done), "a flow that is over stays over");
+    flow.finish().map_err(|failure| of_failure(&failure))
+}

@@ -1,0 +1,201 @@
+//! The three delivery modes against everything that may happen in each, and against every client authentication.
+
+use std::time::Duration;
+
+use ciba_core::{DeliveryMode, jose::JwsAlgorithm};
+use ciba_test_op::{
+    Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script, ScriptedAnswer,
+};
+use ciba_tests::{
+    drivers::run,
+    scenario::{Auth, Scenario},
+};
+
+use crate::{APPROVED, AUTH_REQ_ID, MODES, gaps, row};
+
+/// What happens to an authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Happens {
+    Approve,
+    Deny,
+    Expire,
+    SlowDown,
+    Unavailable,
+    KeyRotated,
+    AcknowledgementLost,
+    Overtakes,
+    Duplicate,
+    Forged,
+    Withheld,
+    ProviderLies,
+}
+
+use Happens::{
+    AcknowledgementLost, Approve, Deny, Duplicate, Expire, Forged, KeyRotated, Overtakes, ProviderLies, SlowDown,
+    Unavailable, Withheld,
+};
+
+const ALL: [Happens; 12] = [
+    Approve,
+    Deny,
+    Expire,
+    SlowDown,
+    Unavailable,
+    KeyRotated,
+    AcknowledgementLost,
+    Overtakes,
+    Duplicate,
+    Forged,
+    Withheld,
+    ProviderLies,
+];
+
+const NO_ENDPOINT: &str = "a poll client registers no notification endpoint, so that there is none to call (REQ-META-05)";
+const NO_POLL: &str = "slow_down is an answer to a token request, and a push client makes none (CIBA 11)";
+
+/// What comes of a pair, or why it means nothing.
+fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> {
+    use DeliveryMode::{Ping, Poll, Push};
+    let with = |script| row(format!("{happens:?} in {mode:?} mode"), script).mode(mode);
+    let plain = || with(Script::new());
+    let nth = |endpoint, n, act| with(Script::new().nth(endpoint, n, act));
+    let error = |code| Act::Answer(ScriptedAnswer::error(400, code));
+    let unavailable = || Act::Answer(ScriptedAnswer::status(503));
+    let notified = |edit| Script::new().notification(edit);
+    let copies = || notified(NotificationEdit::Copies(2));
+    let untrusted = "untrusted auth-req-id";
+    let lie = IdTokenEdit::set(AUTH_REQ_ID, "another");
+    Ok(match (happens, mode) {
+        (Approve, _) => plain(),
+
+        (Deny, Poll) => plain().hint("deny").ends("denied 400 access_denied", [1, 3, 0]),
+        (Deny, Ping) => plain().hint("deny").ends("denied 400 access_denied", [1, 1, 0]),
+        (Deny, Push) => plain().hint("deny").ends("denied access_denied", [1, 0, 0]),
+
+        (Expire, Poll) => plain().hint("never").ends("expired", [1, 23, 0]),
+        // The backstop asks after a minute, and shortly before the end.
+        (Expire, Ping) => plain().hint("never").ends("expired", [1, 2, 0]).answers(&[]),
+        (Expire, Push) => plain().hint("never").ends("expired", [1, 0, 0]).answers(&[]),
+
+        (SlowDown, Poll) => calm(nth(Endpoint::Token, 2, error("slow_down")), 2).ends(APPROVED, [1, 4, 1]),
+        (SlowDown, Ping) => calm(nth(Endpoint::Token, 1, error("slow_down")), 1).ends(APPROVED, [1, 2, 1]),
+        (SlowDown, Push) => return Err(NO_POLL),
+
+        (Unavailable, Poll) => nth(Endpoint::Token, 2, unavailable()).ends(APPROVED, [1, 4, 1]),
+        (Unavailable, Ping) => nth(Endpoint::Token, 1, unavailable()).ends(APPROVED, [1, 2, 1]),
+        (Unavailable, Push) => nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, [1, 0, 2]),
+
+        (KeyRotated, Poll) => nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)),
+        (KeyRotated, Ping | Push) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)),
+
+        (AcknowledgementLost, Poll) => {
+            with(Script::new().every(Endpoint::Backchannel, Act::DropAfter)).ends("indeterminate", [1, 0, 0])
+        }
+        (AcknowledgementLost, Ping | Push) => with(Script::new().every(Endpoint::Backchannel, Act::DropAfter)),
+
+        (Overtakes | Duplicate | Forged | Withheld, Poll) => return Err(NO_ENDPOINT),
+        (Overtakes, Ping | Push) => {
+            let late = Act::Delay(Duration::from_secs(2));
+            with(notified(NotificationEdit::At(Moment::Overtaking)).every(Endpoint::Backchannel, late))
+        }
+        (Duplicate, Ping | Push) => {
+            let later = Act::Delay(Duration::from_secs(30));
+            with(copies().nth(Endpoint::Notification, 2, later)).answers(&[204, 204])
+        }
+        (Forged, Ping | Push) => {
+            let first = copies().nth_notification(1, NotificationEdit::At(Moment::Acknowledged));
+            with(first.nth_notification(1, NotificationEdit::Bearer(Bearer::Appended))).answers(&[401, 204])
+        }
+        // The backstop asks for it.
+        (Withheld, Ping) => with(notified(NotificationEdit::Withhold)).answers(&[]),
+        (Withheld, Push) => with(notified(NotificationEdit::Withhold)).ends("expired", [1, 0, 0]).answers(&[]),
+
+        (ProviderLies, Poll) => with(Script::new().id_token(lie)).ends(untrusted, [1, 3, 1]),
+        (ProviderLies, Ping) => with(Script::new().id_token(lie)).ends(untrusted, [1, 1, 1]),
+        (ProviderLies, Push) => with(Script::new().pushed_id_token(lie)).ends(untrusted, [1, 0, 1]),
+    })
+}
+
+/// After `slow_down`, the n-th answer, there are ten seconds between token requests.
+fn calm(row: Scenario, n: usize) -> Scenario {
+    row.check(move |provider, _| {
+        let found = gaps(provider);
+        assert!(found[n..].iter().all(|gap| *gap >= 10_000), "{found:?}");
+    })
+}
+
+/// OPM-PNG-05
+/// OPM-PNG-06
+/// OPM-PNG-14
+/// OPM-PSH-03
+/// OPM-PSH-08
+#[test]
+fn whatever_happens_in_any_mode_ends_as_it_should_and_breaks_no_rule() {
+    let mut excused = Vec::new();
+    let mut rows = Vec::new();
+    for mode in MODES {
+        for happens in ALL {
+            match cell(mode, happens) {
+                Ok(row) => rows.push(row),
+                Err(reason) => excused.push((mode, happens, reason)),
+            }
+        }
+    }
+    assert_eq!(rows.len() + excused.len(), 36, "every pair is run or excused");
+    assert_eq!(
+        excused,
+        [
+            (DeliveryMode::Poll, Overtakes, NO_ENDPOINT),
+            (DeliveryMode::Poll, Duplicate, NO_ENDPOINT),
+            (DeliveryMode::Poll, Forged, NO_ENDPOINT),
+            (DeliveryMode::Poll, Withheld, NO_ENDPOINT),
+            (DeliveryMode::Push, SlowDown, NO_POLL),
+        ]
+    );
+    run(rows);
+}
+
+/// OPM-DSC-04
+/// OPM-REQ-12
+/// OPM-TLS-02
+#[test]
+fn every_client_authentication_works_in_every_mode() {
+    let all = [
+        Auth::Key(JwsAlgorithm::Es256),
+        Auth::Basic,
+        Auth::Post,
+        Auth::SecretJwt(JwsAlgorithm::Hs256),
+        Auth::None,
+        Auth::Certificate,
+        Auth::SelfSigned,
+    ];
+    let mut rows = Vec::new();
+    for mode in MODES {
+        for auth in all {
+            let row = row(format!("{auth:?} in {mode:?} mode"), Script::new()).mode(mode).auth(auth);
+            rows.push(match auth {
+                Auth::Certificate | Auth::SelfSigned => row.check(shows_its_certificate),
+                _ => row,
+            });
+        }
+    }
+    assert_eq!(rows.len(), 21);
+    run(rows);
+}
+
+/// With a certificate for its authentication, a client names itself and sends nothing else that authenticates.
+fn shows_its_certificate(provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>) {
+    let authenticated = [Endpoint::Backchannel, Endpoint::Token];
+    for exchange in provider.exchanges() {
+        if !authenticated.contains(&exchange.endpoint) {
+            assert_eq!(exchange.certificate, None, "shown to {:?}", exchange.endpoint);
+            continue;
+        }
+        assert!(exchange.certificate.is_some() && exchange.origin.is_some(), "{:?}", exchange.endpoint);
+        assert_eq!(exchange.parameter("client_id").as_deref(), Some("client-1"));
+        for name in ["client_assertion", "client_assertion_type", "client_secret"] {
+            assert_eq!(exchange.parameter(name), None);
+        }
+        assert_eq!(exchange.headers.get("authorization"), None);
+    }
+}
