@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ciba_core::{
     AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure, FapiCiba, Hint, LoopbackHttp, MetadataError, Profile,
-    ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure, FapiCiba, Hint, LoopbackHttp, MetadataError,
+    Profile, ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm,
 };
 use ciba_test_op::{
     AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule, Script, TestKey,
@@ -32,6 +32,17 @@ pub enum Auth {
     SelfSigned,
     /// `none`.
     None,
+}
+
+/// How the client's notification endpoint is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all; on a loopback address only.
+    None,
+    /// TLS.
+    Tls,
+    /// TLS that demands a certificate of whoever calls. The test provider has none.
+    MutualTls,
 }
 
 /// Where a row runs.
@@ -66,6 +77,8 @@ pub struct Scenario {
     pub signing: Option<JwsAlgorithm>,
     /// Whether the access tokens are bound to the client's certificate.
     pub is_bound: bool,
+    /// How the notification endpoint is protected.
+    pub protection: Protection,
     /// The client's id.
     pub client_id: String,
     /// The algorithm of ID Tokens.
@@ -105,6 +118,7 @@ impl Scenario {
             mode: DeliveryMode::Poll,
             signing: None,
             is_bound: false,
+            protection: Protection::None,
             client_id: CLIENT.into(),
             id_token_alg: JwsAlgorithm::Rs256,
             provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
@@ -141,11 +155,18 @@ impl Scenario {
         self
     }
 
+    /// With another protection of the notification endpoint.
+    #[must_use]
+    pub fn protection(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
+
     /// Under the FAPI-CIBA profile, at a provider that holds clients to it: everything signed by one algorithm, tokens
-    /// bound to the certificate.
+    /// bound to the certificate, nothing in clear.
     #[must_use]
     pub fn fapi(mut self, algorithm: JwsAlgorithm) -> Self {
-        self.is_bound = true;
+        (self.is_bound, self.protection) = (true, Protection::Tls);
         self.signed(algorithm)
             .id_token_alg(algorithm)
             .provider(|issuer| ProviderConfig::fapi_ciba(issuer))

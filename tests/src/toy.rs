@@ -171,12 +171,7 @@ impl Line {
     }
 
     /// A connection to where a URL points, and what is behind host and port in it.
-    fn connect<'a>(
-        &self,
-        url: &'a str,
-        shows: bool,
-        timeout: Duration,
-    ) -> Option<(Box<dyn Wire>, &'a str, &'a str)> {
+    fn connect<'a>(&self, url: &'a str, shows: bool, timeout: Duration) -> Option<(Box<dyn Wire>, &'a str, &'a str)> {
         let (scheme, rest) = url.split_once("://")?;
         let (host, target) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let address = host.to_socket_addrs().ok()?.next()?;
@@ -255,11 +250,10 @@ fn read(stream: &mut (impl Read + ?Sized), into: &mut Vec<u8>, piece: &mut [u8])
 
 /// Answers one call of a notification endpoint at this path; elsewhere, and as long as nobody answers, there is nothing.
 pub fn answer(
-    mut stream: TcpStream,
+    mut stream: impl Read + Write,
     path: &str,
     receive: impl Fn(&str, &Headers, Body) -> Option<NotificationReply>,
 ) {
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
     // A client that closes with something unread resets the connection, and its answer may be lost with it.
     let Some((head, headers, mut body, _)) = message(&mut stream, 8 * Notification::MAX_BODY) else { return };
     body.truncate(Notification::MAX_BODY + 1);
@@ -270,4 +264,5 @@ pub fn answer(
     let (status, field) = reply.map_or((404, None), |reply| (reply.status, reply.header));
     let field = field.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
     let _ = write!(stream, "HTTP/1.1 {status} -\r\n{field}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    let _ = stream.flush();
 }

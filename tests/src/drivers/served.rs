@@ -1,7 +1,7 @@
 //! The adapters over loopback sockets, with a shared clock.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, OnceLock,
@@ -13,10 +13,16 @@ use std::{
 
 use ciba_core::{Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp};
 use ciba_test_op::{ClientCertificate, Clock as _, NamedAuthorities, RunningServer, Server, VirtualClock};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
 
 use super::{Ended, Numbers, QUIET, START, discovery, issuer, outcome, start};
 use crate::{
-    scenario::{Auth, CLIENT, Outcome, Place, Scenario, of_failure},
+    scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure},
     toy,
 };
 
@@ -33,7 +39,7 @@ struct Scene {
     server: Arc<RunningServer>,
     place: Place,
     clock: Jumping,
-    door: Arc<OnceLock<Door>>,
+    door: OnceLock<Door>,
     certificate: Option<ClientCertificate>,
 }
 
@@ -67,7 +73,7 @@ impl Scene {
         };
         let server = Arc::new(server);
         let clock = Jumping { clock, server: Arc::clone(&server) };
-        Self { server, place, clock, door: Arc::default(), certificate }
+        Self { server, place, clock, door: OnceLock::new(), certificate }
     }
 
     fn ca(&self) -> &[u8] {
@@ -173,14 +179,69 @@ impl ciba_reqwest::Entropies for Numbers {
     }
 }
 
+/// The client's notification endpoint: a socket, and TLS over it.
+struct Endpoint {
+    listener: TcpListener,
+    url: String,
+    tls: Option<Arc<ServerConfig>>,
+    /// The certificate to trust.
+    pem: String,
+}
+
+impl Endpoint {
+    const PATH: &str = "/ciba";
+
+    fn new(protection: Protection) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket");
+        let address = listener.local_addr().expect("it is bound");
+        if protection == Protection::None {
+            return Self { listener, url: format!("http://{address}{}", Self::PATH), tls: None, pem: String::new() };
+        }
+        let made = rcgen::generate_simple_self_signed([address.ip().to_string()]).expect("a certificate");
+        let (certificate, pem) = (made.cert.der().clone(), made.cert.pem());
+        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).expect("its key");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+        let builder = builder.expect("a usable provider");
+        let builder = if protection == Protection::MutualTls {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate.clone()).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.expect("an authority"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(vec![certificate], key).expect("a certificate and its key");
+        Self { listener, url: format!("https://{address}{}", Self::PATH), tls: Some(Arc::new(config)), pem }
+    }
+
+    /// Answers one call.
+    fn answer(&self, receive: impl Fn(&str, &Headers, Body) -> Option<NotificationReply>) {
+        let Ok((stream, _)) = self.listener.accept() else { return };
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+        match &self.tls {
+            None => toy::answer(stream, Self::PATH, receive),
+            Some(config) => {
+                let session = ServerConnection::new(Arc::clone(config)).expect("a usable configuration");
+                toy::answer(StreamOwned::new(session, stream), Self::PATH, receive);
+            }
+        }
+    }
+
+    /// Makes whoever waits for a call look up.
+    fn knock(&self) {
+        drop(self.listener.local_addr().and_then(TcpStream::connect));
+    }
+}
+
 /// Serves the row's provider and the notification endpoint while `client` runs, moves the clock whenever the provider
 /// holds an answer, and listens for strays afterwards.
 fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
-    let listener = (row.mode != DeliveryMode::Poll)
-        .then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket"));
-    let address = listener.as_ref().map(|listener| listener.local_addr().expect("it is bound"));
-    let endpoint = address.map(|address| format!("http://{address}/ciba")).unwrap_or_default();
-    let scene = Scene::new(row, endpoint);
+    let endpoint = (row.mode != DeliveryMode::Poll).then(|| Endpoint::new(row.protection));
+    let scene = Scene::new(row, endpoint.as_ref().map(|endpoint| endpoint.url.clone()).unwrap_or_default());
+    if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.tls.is_some()) {
+        scene.server.trust_notification_endpoints(&endpoint.pem).expect("a certificate");
+    }
     let over = AtomicBool::new(false);
     let ended = thread::scope(|scope| {
         scope.spawn(|| {
@@ -189,12 +250,10 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        if let Some(listener) = listener {
-            let (door, over) = (Arc::clone(&scene.door), &over);
-            scope.spawn(move || {
+        if let Some(endpoint) = &endpoint {
+            scope.spawn(|| {
                 while !over.load(Ordering::Acquire) {
-                    let Ok((stream, _)) = listener.accept() else { continue };
-                    toy::answer(stream, "/ciba", |method, headers, body| door.get().map(|door| door(method, headers, body)));
+                    endpoint.answer(|method, headers, body| scene.door.get().map(|door| door(method, headers, body)));
                 }
             });
         }
@@ -204,8 +263,9 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
             ended
         }));
         over.store(true, Ordering::Release);
-        // So that the endpoint looks up.
-        drop(address.map(std::net::TcpStream::connect));
+        if let Some(endpoint) = &endpoint {
+            endpoint.knock();
+        }
         ended
     });
     let ended = ended.unwrap_or_else(|panic| resume_unwind(panic));
@@ -315,9 +375,7 @@ pub fn reqwest(row: &Scenario) -> Outcome {
                 .with_entropies(Numbers::default())
                 .with_inbox(inbox.clone());
             let answering = runtime();
-            let answering = std::sync::Mutex::new(answering);
             scene.notified(move |method, headers, body| {
-                let answering = answering.lock().expect("no panic before");
                 answering.block_on(inbox.receive(method, headers, body, clock.now()))
             });
             if let Some(key) = row.key() {

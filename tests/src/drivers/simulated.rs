@@ -8,13 +8,15 @@ use ciba_core::{
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 
 use super::{Ended, Numbers, QUIET, START, discovery, outcome, start};
-use crate::scenario::{Auth, CLIENT, Outcome, Place, Scenario, of_failure};
+use crate::scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure};
 
 /// Where mutual TLS would be spoken.
 const ALIAS: &str = "https://mtls.op.example";
 
 struct World {
     place: Place,
+    /// Whether calls of the notification endpoint fail at the handshake.
+    is_closed: bool,
     provider: Provider,
     now: Timestamp,
     /// What the client shows when an exchange presents a certificate.
@@ -39,12 +41,17 @@ impl World {
         if certificate.is_some() {
             provider.offer_mutual_tls(ALIAS);
         }
-        Self { place, provider, now: START, certificate }
+        let is_closed = row.protection == Protection::MutualTls;
+        Self { place, is_closed, provider, now: START, certificate }
     }
 
     /// Carries every notification that is due.
     fn deliver(&mut self, flow: &mut Option<&mut Flow>) {
         for outbound in self.provider.notifications(self.now) {
+            if self.is_closed {
+                self.provider.notification_answered(outbound.id, None, self.now);
+                continue;
+            }
             // What is behind another path is no notification endpoint.
             let status = if outbound.url.split('?').next() != Some(&self.place.notification_endpoint) {
                 404

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use ciba_core::{DeliveryMode, jose::JwsAlgorithm};
-use ciba_test_op::{
-    Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script, ScriptedAnswer,
-};
+use ciba_test_op::{Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script, ScriptedAnswer};
 use ciba_tests::{
     drivers::run,
     scenario::{Auth, Scenario},
@@ -50,7 +48,8 @@ const ALL: [Happens; 12] = [
     ProviderLies,
 ];
 
-const NO_ENDPOINT: &str = "a poll client registers no notification endpoint, so that there is none to call (REQ-META-05)";
+const NO_ENDPOINT: &str =
+    "a poll client registers no notification endpoint, so that there is none to call (REQ-META-05)";
 const NO_POLL: &str = "slow_down is an answer to a token request, and a push client makes none (CIBA 11)";
 
 /// What comes of a pair, or why it means nothing.

@@ -6,7 +6,10 @@ use ciba_core::{AuthRequest, DeliveryMode, Hint, Policy};
 use ciba_test_op::{
     Act, Amendment, Bearer, Endpoint, IdTokenEdit, Moment, NotificationEdit, ProviderConfig, Script, ScriptedAnswer,
 };
-use ciba_tests::{drivers::run, scenario::Scenario};
+use ciba_tests::{
+    drivers::run,
+    scenario::{Protection, Scenario},
+};
 use serde_json::json;
 
 use crate::{APPROVED, AUTH_REQ_ID, gaps, row};
@@ -143,6 +146,20 @@ fn without_a_ping_the_rules_of_polling_hold() {
     ]);
 }
 
+/// OPM-PNG-07
+#[test]
+fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
+    let closed = |row: Scenario| {
+        let mut row = row.protection(Protection::MutualTls);
+        row.answers = vec![None];
+        row
+    };
+    run(vec![
+        closed(waits(ping("nobody asks", Script::new()))).ends("expired", [1, 0, 0]),
+        closed(ping("the backstop asks", Script::new())),
+    ]);
+}
+
 /// OPM-PNG-16
 #[test]
 fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
@@ -176,16 +193,20 @@ fn a_push_is_acknowledged_verified_and_delivered_once() {
     };
     let copies = edited(NotificationEdit::Copies(3));
     let other = Act::Amend(Amendment::new().set("access_token", "another-access-token"));
+    let later = Act::Delay(Duration::from_secs(1));
     run(vec![
         push("once", Script::new()).request(request).check(whole),
         push("three times", copies.clone()).request(request).check(whole).answers(&[204; 3]),
-        push("again with other tokens", copies.nth(Endpoint::Notification, 2, other))
-            .request(request)
-            .check(|_, found| {
-                let token = found.map(|found| found.access_token().expose().to_owned());
-                assert_ne!(token.as_deref(), Some("another-access-token"));
-            })
-            .answers(&[204; 3]),
+        push(
+            "again with other tokens",
+            copies.nth(Endpoint::Notification, 2, other).nth(Endpoint::Notification, 2, later),
+        )
+        .request(request)
+        .check(|_, found| {
+            let token = found.map(|found| found.access_token().expose().to_owned());
+            assert_ne!(token.as_deref(), Some("another-access-token"));
+        })
+        .answers(&[204; 3]),
     ]);
 }
 

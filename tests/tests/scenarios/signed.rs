@@ -101,7 +101,9 @@ fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() 
         rows.push(refused("wrong", Some("4321"), "invalid_user_code"));
         rows.push(refused("missing", None, "missing_user_code"));
     }
-    rows.push(coded("signed", Some("1234")).signed(JwsAlgorithm::Es256).ends("authenticated user-user-code:1234", [1, 3, 1]));
+    rows.push(
+        coded("signed", Some("1234")).signed(JwsAlgorithm::Es256).ends("authenticated user-user-code:1234", [1, 3, 1]),
+    );
     run(rows);
 }
 
