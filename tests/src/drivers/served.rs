@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -72,7 +72,7 @@ impl Scene {
             started.expect("a loopback socket")
         };
         let server = Arc::new(server);
-        let clock = Jumping { clock, server: Arc::clone(&server) };
+        let clock = Jumping::new(clock, Arc::clone(&server));
         Self { server, place, clock, door: OnceLock::new(), certificate }
     }
 
@@ -91,31 +91,37 @@ impl Scene {
 struct Jumping {
     clock: Arc<VirtualClock>,
     server: Arc<RunningServer>,
+    /// How many notifications the client has answered and been woken for.
+    woken: Arc<AtomicUsize>,
 }
 
 impl Jumping {
+    fn new(clock: Arc<VirtualClock>, server: Arc<RunningServer>) -> Self {
+        Self { clock, server, woken: Arc::default() }
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Whether a notification is due or on its way, and when the next one falls due.
-    fn notifications(&self) -> (bool, Option<Timestamp>) {
+    /// Whether a notification is due or on its way, when the next one falls due, and how many were answered.
+    fn notifications(&self) -> (bool, Option<Timestamp>, usize) {
         let now = self.clock.now();
         let provider = self.server.provider();
-        (provider.is_notifying(now), provider.next_notification())
+        let answered = provider.notified().len() - provider.notifications_under_way();
+        (provider.is_notifying(now), provider.next_notification(), answered)
     }
 
-    /// Moves on, at most to `until`, and only to the next notification when one falls due before; then it was answered.
+    /// Moves on, at most to `until`, and only to the next notification when one falls due before. Returns at once when one
+    /// was answered since it returned last, however short a while ago.
     fn step(&self, until: Timestamp) {
-        let mut waited = false;
         let began = Instant::now();
         loop {
-            let (is_notifying, next) = self.notifications();
+            let (is_notifying, next, answered) = self.notifications();
             if is_notifying {
                 assert!(began.elapsed() < PATIENCE, "a notification that nobody answers");
-                waited = true;
                 thread::sleep(GLANCE);
-            } else if waited || self.now() >= until {
+            } else if self.woken.swap(answered, Ordering::AcqRel) != answered || self.now() >= until {
                 return;
             } else {
                 self.clock.advance_to(next.map_or(until, |next| next.min(until)));
@@ -127,7 +133,7 @@ impl Jumping {
     fn release(&self) {
         // In this order: what is held may be the cause of what is notified.
         let Some(due) = self.server.next_due() else { return };
-        let (is_notifying, next) = self.notifications();
+        let (is_notifying, next, _) = self.notifications();
         if !is_notifying {
             self.clock.advance_to(next.map_or(due, |next| next.min(due)));
         }
@@ -137,9 +143,9 @@ impl Jumping {
     fn drain(&self) {
         loop {
             match self.notifications() {
-                (true, _) => self.step(self.now()),
-                (false, Some(next)) => self.step(next),
-                (false, None) => return,
+                (true, ..) => self.step(self.now()),
+                (false, Some(next), _) => self.step(next),
+                (false, None, _) => return,
             }
         }
     }
