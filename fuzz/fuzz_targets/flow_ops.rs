@@ -1,14 +1,25 @@
-//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice, and every wait is ahead.
+//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice, every wait is ahead, one
+//! notification skips one wait, and a push client asks for no tokens.
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Endpoint, Flow, Input, Output, Response, Stage, Timestamp, TransmitTicket, Unanswered};
-use ciba_fuzz::{Bytes, START, config, config_with_key, entropy, flow, keys};
+use ciba_core::{
+    Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
+    Timestamp, TransmitTicket, Unanswered,
+};
+use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
+
+/// How long a flow whose acknowledgement was lost lives, and its interval.
+const ADRIFT: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(5));
 
 /// What must hold, told independently of the flow.
 #[derive(Default)]
 struct Judge {
+    is_push: bool,
+    /// A notification was accepted and skipped no wait yet.
+    may_skip: bool,
+    skipped: bool,
     prompts: u32,
     sent: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -31,13 +42,18 @@ impl Judge {
             }
             Endpoint::Token => {
                 assert!(!self.redeemed, "asked again after tokens");
+                assert!(!self.is_push, "a token request in push mode");
                 if self.clock_stepped {
                     return;
                 }
                 if let Some(last) = self.last_answer {
                     let due = last.saturating_add(self.interval);
                     // An interval that reaches past the deadline gives one poll shortly before that.
-                    assert!(now >= due || self.deadline.is_none_or(|deadline| due >= deadline), "early");
+                    let is_early = now < due && self.deadline.is_some_and(|deadline| due < deadline);
+                    assert!(!is_early || self.may_skip, "early");
+                    if is_early {
+                        (self.may_skip, self.skipped) = (false, true);
+                    }
                 }
                 assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
             }
@@ -48,9 +64,15 @@ impl Judge {
 
 fuzz_target!(|data: &[u8]| {
     let mut bytes = Bytes(data);
-    let config = if bytes.byte() % 2 == 0 { config() } else { config_with_key() };
+    let kind = bytes.byte();
+    let delivery = match kind / 2 % 3 {
+        0 => DeliveryMode::Poll,
+        1 => DeliveryMode::Ping,
+        _ => DeliveryMode::Push,
+    };
+    let config = if kind % 2 == 0 { config_for(delivery) } else { config_with_key(delivery) };
     let mut flow = flow(config.clone());
-    let mut judge = Judge::default();
+    let mut judge = Judge { is_push: delivery == DeliveryMode::Push, ..Judge::default() };
     let mut now = START;
     let mut open: Option<(Endpoint, TransmitTicket)> = None;
     let mut late: Vec<Input> = Vec::new();
@@ -89,6 +111,7 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
             7 if bytes.byte() == 0 => flow.cancel(now),
+            9 => notify(&mut flow, &mut judge, &mut bytes, now),
             _ => match flow.poll(now, entropy(turn)) {
                 Output::Transmit(transmit) => {
                     if let Some((_, ticket)) = open.take() {
@@ -126,6 +149,47 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
+fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timestamp) {
+    const BODIES: [&str; 7] = [
+        r#"{"auth_req_id":"a"}"#,
+        r#"{"auth_req_id":"b"}"#,
+        r#"{"auth_req_id":"a","error":"access_denied"}"#,
+        r#"{"auth_req_id":"a","access_token":"t","token_type":"Bearer","id_token":"e30.e30.AA"}"#,
+        r#"{"auth_req_id":"b","access_token":"t","token_type":"Bearer","id_token":"e30.e30.AA"}"#,
+        r#"{"auth_req_id":"a","access_token":"t","id_token":"e30.e30.AA","error":"access_denied"}"#,
+        "{}",
+    ];
+    let choice = bytes.byte();
+    let mut bearer = notification_token(flow);
+    if bearer.is_empty() || choice >= 0xf0 {
+        bearer.push('A');
+    }
+    let body =
+        BODIES.get(usize::from(choice % 8)).map_or_else(|| bytes.some().to_vec(), |body| body.as_bytes().to_vec());
+    let receive = |bearer: &str| {
+        let headers: Headers =
+            [("authorization", format!("Bearer {bearer}").as_str()), ("content-type", "application/json")]
+                .into_iter()
+                .collect();
+        Notification::receive("POST", &headers, Body::from(body.clone())).expect("a POST with a bearer token")
+    };
+    // A stranger's does nothing but show the flow the time.
+    assert_eq!(flow.notify(&receive("stranger"), now), Acknowledgement::Unauthorized);
+    let (before, was_adrift) = (flow.snapshot(), flow.stage() == Stage::Adrift);
+    match flow.notify(&receive(&bearer), now) {
+        Acknowledgement::Accepted => {
+            assert!(choice < 0xf0, "accepted with another token");
+            judge.may_skip = !judge.skipped;
+            if was_adrift {
+                judge.deadline = judge.sent.map(|sent| sent.saturating_add(ADRIFT.0));
+                judge.interval = ADRIFT.1;
+            }
+        }
+        _ => assert_eq!(before.as_bytes(), flow.snapshot().as_bytes(), "a refused notification changed something"),
+    }
+    assert!(flow.snapshot().as_bytes().len() < 16 * 1024, "notifications pile up");
+}
+
 fn answer(
     flow: &mut Flow,
     judge: &mut Judge,
@@ -154,6 +218,8 @@ fn answer(
     ];
     // A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
     let is_late = flow.stage() == Stage::Pending;
+    // An acknowledgement counts until something else named the request.
+    let names = matches!(flow.stage(), Stage::Authorizing | Stage::Adrift);
     let choice = bytes.byte();
     if choice % 5 == 4 {
         let how = if choice % 2 == 0 { Unanswered::NotSent } else { Unanswered::Lost };
@@ -161,7 +227,7 @@ fn answer(
             judge.prompts = 0;
         }
         let _late = flow.handle(ticket.unanswered(how), now);
-        if !is_late {
+        if !is_late && (names || endpoint == Endpoint::Token) {
             judge.last_answer = Some(now);
         }
         return;
@@ -169,8 +235,10 @@ fn answer(
     let response = match endpoint {
         Endpoint::BackchannelAuthentication => {
             let which = usize::from(choice % 4);
-            judge.interval = Duration::from_secs(INTERVALS[which]);
-            judge.deadline = judge.sent.map(|sent| sent.saturating_add(Duration::from_secs(LIFETIMES[which])));
+            if names {
+                judge.interval = Duration::from_secs(INTERVALS[which]);
+                judge.deadline = judge.sent.map(|sent| sent.saturating_add(Duration::from_secs(LIFETIMES[which])));
+            }
             Response::json(200, ACKNOWLEDGEMENTS[which])
         }
         _ => {
@@ -182,7 +250,7 @@ fn answer(
     judge.redeemed |= endpoint == Endpoint::Token && response.status == 200;
     // A flow that gave the request up meanwhile takes the answer or leaves it; both are right.
     let _late = flow.handle(ticket.answered(response), now);
-    if !is_late {
+    if !is_late && (names || endpoint == Endpoint::Token) {
         judge.last_answer = Some(now);
     }
 }

@@ -1,15 +1,21 @@
-//! Invariant: bytes that claim to be a snapshot are refused, or give a flow that can go on and, saved, is the same again.
+//! Invariant: bytes that claim to be a snapshot are refused, or give a flow of one delivery mode that can go on and, saved,
+//! is the same again; a push client asks for no tokens, whatever they say.
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Flow, Output};
-use ciba_fuzz::{START, config, entropy};
+use ciba_core::{DeliveryMode, Endpoint, Flow, Output};
+use ciba_fuzz::{START, config_for, entropy};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let config = config();
     let mut now = START.saturating_add(Duration::from_secs(7));
-    let Ok(mut flow) = Flow::resume(config.clone(), data, now) else { return };
+    let mut resumed = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push].into_iter().filter_map(|delivery| {
+        let config = config_for(delivery);
+        Flow::resume(config.clone(), data, now).ok().map(|flow| (config, flow))
+    });
+    let Some((config, mut flow)) = resumed.next() else { return };
+    assert!(resumed.next().is_none(), "resumed with two delivery modes");
+    let is_push = config.delivery() == DeliveryMode::Push;
     let saved = flow.snapshot();
     let again = Flow::resume(config, saved.as_bytes(), now).expect("what was saved can be resumed");
     assert_eq!(
@@ -25,7 +31,10 @@ fuzz_target!(|data: &[u8]| {
             }
             Output::Done => return drop(flow.finish()),
             // Left unanswered: the flow has to notice by itself.
-            Output::Transmit(_) | Output::Key(_) | Output::KeySet(_) => {}
+            Output::Transmit(transmit) => {
+                assert!(!is_push || transmit.endpoint() != Endpoint::Token, "a token request in push mode");
+            }
+            Output::Key(_) | Output::KeySet(_) => {}
         }
     }
 });

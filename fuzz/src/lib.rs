@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, Discovery, DiscoveryAddress, Entropy,
-    Flow, Hint, Issuer, LoginHint, Response, Timestamp,
+    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Discovery,
+    DiscoveryAddress, Entropy, Flow, Hint, Issuer, LoginHint, Response, Timestamp, Url,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::{JwsAlgorithm, KeySet},
 };
@@ -89,23 +89,29 @@ impl<'a> Bytes<'a> {
 
 /// A poll client of the recorded provider that expects ES256.
 pub fn config() -> Arc<ClientConfig> {
-    with_auth(ClientAuth::ClientSecretBasic {
+    config_for(DeliveryMode::Poll)
+}
+
+/// The same client with any delivery mode.
+pub fn config_for(delivery: DeliveryMode) -> Arc<ClientConfig> {
+    let auth = ClientAuth::ClientSecretBasic {
         secret: ClientSecret::new("a secret of no consequence, long enough"),
         encoding: BasicEncoding::Encoded,
-    })
+    };
+    with_auth(auth, delivery)
 }
 
 /// The same client, with a private key that the caller holds.
-pub fn config_with_key() -> Arc<ClientConfig> {
-    with_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None })
+pub fn config_with_key(delivery: DeliveryMode) -> Arc<ClientConfig> {
+    with_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None }, delivery)
 }
 
-fn with_auth(auth: ClientAuth) -> Arc<ClientConfig> {
+fn with_auth(auth: ClientAuth, delivery: DeliveryMode) -> Arc<ClientConfig> {
     let issuer = Issuer::parse(ISSUER).expect("the issuer is an https address");
     let document = format!(
         r#"{{"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/jwks","token_endpoint":"{ISSUER}/token",
         "backchannel_authentication_endpoint":"{ISSUER}/backchannel",
-        "backchannel_token_delivery_modes_supported":["poll"],
+        "backchannel_token_delivery_modes_supported":["poll","ping","push"],
         "token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported":["ES256"],
         "id_token_signing_alg_values_supported":["ES256"]}}"#
@@ -113,7 +119,12 @@ fn with_auth(auth: ClientAuth) -> Arc<ClientConfig> {
     let provider = Discovery::new(issuer, DiscoveryAddress::OpenId)
         .process(&Response::json(200, document))
         .expect("the document is this issuer's");
-    ClientConfig::builder(provider, ClientId::new("poll-pkjwt-es256").expect("a client id"))
+    let mut builder = ClientConfig::builder(provider, ClientId::new("poll-pkjwt-es256").expect("a client id"));
+    if delivery != DeliveryMode::Poll {
+        let url = Url::parse("https://client.example/notifications").expect("an https address");
+        builder = builder.delivery(delivery).notification_endpoint(url);
+    }
+    builder
         .client_auth(auth)
         .id_token_algorithm(JwsAlgorithm::Es256)
         .verifier(Arc::new(Lenient))
@@ -132,6 +143,13 @@ pub fn entropy(counter: u64) -> Entropy {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&counter.to_le_bytes());
     Entropy::from_bytes(bytes)
+}
+
+/// The notification token of a flow in ping or push mode, which only the provider is told; empty in poll mode.
+pub fn notification_token(flow: &Flow) -> String {
+    let saved = String::from_utf8_lossy(flow.snapshot().as_bytes()).into_owned();
+    let token = saved.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    token.unwrap_or_default().to_owned()
 }
 
 /// The provider's keys.
