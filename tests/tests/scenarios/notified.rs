@@ -105,6 +105,7 @@ fn a_call_that_is_no_ping_of_this_request_is_refused_and_starts_nothing() {
     run(rows);
 }
 
+/// REQ-PING-04
 /// OPM-PNG-08
 /// OPM-PNG-10
 #[test]
@@ -118,6 +119,8 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
     run(vec![
         waits(ping("bearer", bearer(Bearer::LowerCase))),
         waits(ping("BEARER", bearer(Bearer::UpperCase))),
+        // Row PNG-11 would have it refused; REQ-PING-04 and RFC 6750 2.1 take any number of blanks.
+        waits(ping("two blanks", bearer(Bearer::TwoBlanks))),
         waits(ping("charset", Script::new().payload(Amendment::new().media_type("application/json;charset=UTF-8")))),
         waits(ping("more members", Script::new().payload(smuggled))).check(|_, found| {
             if let Some(found) = found {
