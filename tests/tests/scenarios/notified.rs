@@ -185,6 +185,26 @@ fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
     ]);
 }
 
+/// REQ-PING-10
+/// REQ-PUSH-26
+#[test]
+fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
+    let late = |by| {
+        edited(NotificationEdit::At(Moment::Expired)).nth(
+            Endpoint::Notification,
+            1,
+            Act::Delay(Duration::from_secs(by)),
+        )
+    };
+    run(vec![
+        waits(ping("a ping 30 s late", late(30))).ends("expired", [1, 0, 0]),
+        waits(ping("a ping 90 s late", late(90))).ends("expired", [1, 0, 0]).answers(&[401]),
+        // Tokens that come late are tokens all the same.
+        push("a push 30 s late", late(30)),
+        push("a push 90 s late", late(90)).ends("expired", [1, 0, 0]).answers(&[401]),
+    ]);
+}
+
 /// OPM-PSH-01
 #[test]
 fn a_push_is_acknowledged_verified_and_delivered_once() {
