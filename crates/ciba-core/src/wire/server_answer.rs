@@ -260,7 +260,7 @@ impl ServerAnswer {
         self.endpoint
     }
 
-    /// The HTTP status.
+    /// The HTTP status; 0 for an error that was pushed to us.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
