@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ciba_core::{
     AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
     ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure, FapiCiba, Hint, LoopbackHttp, MetadataError,
-    Profile, ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    Profile, ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm, providers::Preset,
 };
 use ciba_test_op::{
     AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule, Script, TestKey,
@@ -71,6 +71,8 @@ pub struct Scenario {
     pub script: Script,
     /// The client's authentication.
     pub auth: Auth,
+    /// The preset the client is begun with, when there is one.
+    pub preset: Option<Preset>,
     /// The delivery mode.
     pub mode: DeliveryMode,
     /// The algorithm of signed requests, when requests are signed.
@@ -115,6 +117,7 @@ impl Scenario {
             name: name.into(),
             script,
             auth: Auth::Key(JwsAlgorithm::Es256),
+            preset: None,
             mode: DeliveryMode::Poll,
             signing: None,
             is_bound: false,
@@ -351,10 +354,12 @@ impl Scenario {
             Auth::None => ClientAuth::None,
         };
         let id = ClientId::new(self.client_id.as_str()).expect("the row makes sense");
-        let mut builder = ClientConfig::builder((self.metadata)(metadata), id)
-            .client_auth(auth)
-            .delivery(self.mode)
-            .id_token_algorithm(self.id_token_alg);
+        let metadata = (self.metadata)(metadata);
+        let begun = match self.preset {
+            Some(preset) => preset.client(metadata, id).expect("the issuer can be continued"),
+            None => ClientConfig::builder(metadata, id),
+        };
+        let mut builder = begun.client_auth(auth).delivery(self.mode).id_token_algorithm(self.id_token_alg);
         if self.mode != DeliveryMode::Poll {
             let url = Url::parse_with(&place.notification_endpoint, LoopbackHttp::DangerouslyAllowed);
             builder = builder.notification_endpoint(url.expect("a good URL"));

@@ -5,7 +5,8 @@ mod op;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use ciba_core::providers::{self, Preset};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
@@ -289,13 +290,50 @@ pub(crate) enum Transport {
     Ureq,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Provider {
-    #[default]
-    Generic,
-    /// Idura Verify: national ids, binding messages and claims are checked.
-    Idura,
+/// A preset of core, by its name, or none by the name `generic`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Provider(pub(crate) Option<Preset>);
+
+impl Provider {
+    const ALL: [Self; providers::ALL.len() + 1] = {
+        let mut all = [Self(None); providers::ALL.len() + 1];
+        let mut at = 0;
+        while at < providers::ALL.len() {
+            all[at + 1] = Self(Some(providers::ALL[at]));
+            at += 1;
+        }
+        all
+    };
+
+    pub(crate) fn name(self) -> &'static str {
+        self.0.map_or("generic", |preset| preset.name())
+    }
+}
+
+impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = self.0.map_or("Nothing beyond the specification", |preset| preset.product());
+        Some(PossibleValue::new(self.name()).help(help))
+    }
+}
+
+impl TryFrom<String> for Provider {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_str(&name, false)
+    }
+}
+
+impl From<Provider> for String {
+    fn from(provider: Provider) -> Self {
+        provider.name().to_owned()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ use ciba_core::{
     DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata, SoftwareKey, Url,
     crypto::{AwsLcRs, KeyRejected, Verifier},
     jose::JwsAlgorithm,
-    providers::idura,
 };
 
 use crate::{
@@ -41,8 +40,8 @@ pub(crate) struct Prepared {
     backchannel_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
-    audience: Audience,
-    token_audience: Audience,
+    audience: Option<Audience>,
+    token_audience: Option<Audience>,
     id_token_algorithm: JwsAlgorithm,
     user_codes: bool,
 }
@@ -82,7 +81,7 @@ impl Prepared {
         let loopback = loopback(options);
         let endpoint =
             |option, text: &Option<String>| text.as_deref().map(|text| url(option, text, loopback)).transpose();
-        let audience = audience(options.audience.as_deref());
+        let audience = options.audience.as_deref().map(audience);
         let is_certified = options.cert.is_some();
         let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
         let profile = match options.profile.unwrap_or_default() {
@@ -106,10 +105,7 @@ impl Prepared {
             backchannel_endpoint: endpoint("--backchannel-endpoint", &options.backchannel_endpoint)?,
             token_endpoint: endpoint("--token-endpoint", &options.token_endpoint)?,
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
-            token_audience: options
-                .token_audience
-                .as_deref()
-                .map_or(audience.clone(), |text| crate::client::audience(Some(text))),
+            token_audience: options.token_audience.as_deref().map(self::audience).or_else(|| audience.clone()),
             audience,
             id_token_algorithm: options
                 .id_token_alg
@@ -172,20 +168,25 @@ impl Prepared {
     }
 
     fn builder(&self, metadata: ProviderMetadata) -> Result<ClientConfigBuilder, Stop> {
-        let metadata = match self.provider {
-            Provider::Generic => metadata,
-            Provider::Idura => idura::complete(metadata)
+        let builder = match self.provider.0 {
+            None => ClientConfig::builder(metadata, self.client_id.clone()),
+            Some(preset) => preset
+                .client(metadata, self.client_id.clone())
                 .map_err(|error| Stop::usage(format!("the issuer cannot be continued by a path: {error}")))?,
         };
-        let mut builder = ClientConfig::builder(metadata, self.client_id.clone())
-            .backchannel_audience(self.audience.clone())
-            .token_audience(self.token_audience.clone())
+        let mut builder = builder
             .id_token_algorithm(self.id_token_algorithm)
             .delivery(self.delivery)
             .profile(self.profile)
             .verifier(Arc::new(backend()) as Arc<dyn Verifier>);
         if let Some(auth) = &self.auth {
             builder = builder.client_auth(auth.clone());
+        }
+        if let Some(audience) = &self.audience {
+            builder = builder.backchannel_audience(audience.clone());
+        }
+        if let Some(audience) = &self.token_audience {
+            builder = builder.token_audience(audience.clone());
         }
         if let Some(url) = &self.backchannel_endpoint {
             builder = builder.backchannel_endpoint(url.clone());
@@ -243,11 +244,11 @@ fn url(option: &str, text: &str, loopback: LoopbackHttp) -> Result<Url, Stop> {
     Url::parse_with(text, loopback).map_err(|error| Stop::usage(format!("{option} cannot be used: {error}")))
 }
 
-fn audience(text: Option<&str>) -> Audience {
+fn audience(text: &str) -> Audience {
     match text {
-        None | Some("issuer") => Audience::Issuer,
-        Some("endpoint") => Audience::Endpoint,
-        Some(text) => Audience::Text(text.to_owned()),
+        "issuer" => Audience::Issuer,
+        "endpoint" => Audience::Endpoint,
+        text => Audience::Text(text.to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use ciba_core::{DeliveryMode, ProviderMetadata, jose::JwsAlgorithm};
 use serde_json::json;
 
 use crate::{
-    args::{Client, Discover, Format},
+    args::{Client, Discover, Format, Provider},
     client::{Prepared, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
     output::{Reporter, plain, put},
@@ -32,8 +32,8 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     let problems = prepared.findings(metadata.clone())?;
     let with_client = describes_client(&client);
     match report.output {
-        Format::Json => put(&json(&metadata, &problems).to_string()),
-        Format::Text => put(text(&metadata, &problems, with_client).trim_end()),
+        Format::Json => put(&json(prepared.provider, &metadata, &problems).to_string()),
+        Format::Text => put(text(prepared.provider, &metadata, &problems, with_client).trim_end()),
     }
     if with_client && !problems.is_empty() {
         return Err(cannot_work(&plain(&problems.join("; "))));
@@ -95,10 +95,17 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
     ]
 }
 
-fn json(metadata: &ProviderMetadata, problems: &[String]) -> serde_json::Value {
+/// What the preset sets, in words.
+fn options_of(provider: Provider) -> Vec<String> {
+    provider.0.iter().flat_map(|preset| preset.facts()).map(|fact| fact.setting.to_string()).collect()
+}
+
+fn json(provider: Provider, metadata: &ProviderMetadata, problems: &[String]) -> serde_json::Value {
     let mut object = serde_json::Map::new();
     object.insert("event".to_owned(), json!("discovered"));
     object.insert("at".to_owned(), json!(crate::time::rfc3339(crate::time::now())));
+    object.insert("provider".to_owned(), json!(provider.name()));
+    object.insert("provider_options".to_owned(), json!(options_of(provider)));
     for (name, value) in members(metadata) {
         object.insert(name.to_owned(), value);
     }
@@ -106,7 +113,7 @@ fn json(metadata: &ProviderMetadata, problems: &[String]) -> serde_json::Value {
     serde_json::Value::Object(object)
 }
 
-fn text(metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> String {
+fn text(provider: Provider, metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> String {
     let mut text = String::new();
     for (name, value) in members(metadata) {
         let shown = match &value {
@@ -123,6 +130,12 @@ fn text(metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> 
             other => other.to_string(),
         };
         text.push_str(&format!("{name:63}  {shown}\n"));
+    }
+    if let Some(preset) = provider.0 {
+        text.push_str(&format!("\nSet for {} (--provider {}):\n", preset.product(), preset.name()));
+        for option in options_of(provider) {
+            text.push_str(&format!("  - {option}\n"));
+        }
     }
     let client = if with_client { "this client" } else { "a client that polls" };
     if problems.is_empty() {

@@ -4,8 +4,11 @@ use std::{path::Path, time::Duration};
 
 use ciba_core::{
     AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
-    providers::idura::{
-        self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
+    providers::{
+        self,
+        idura::{
+            self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
+        },
     },
 };
 use serde_json::{Value, json};
@@ -19,9 +22,9 @@ use crate::{
 impl args::Request {
     /// The request these options describe. Its values are checked by core when a flow is started with it.
     pub(crate) fn build(&self, provider: Provider) -> Result<AuthRequest, Stop> {
-        let mut request = match provider {
-            Provider::Generic => self.generic()?,
-            Provider::Idura => self.idura()?,
+        let mut request = match provider.0 {
+            Some(preset) if preset == providers::IDURA => self.idura()?,
+            Some(_) | None => self.generic()?,
         };
         if let Some(scope) = &self.scope {
             request = request.scope(scope);

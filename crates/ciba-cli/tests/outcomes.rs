@@ -360,3 +360,25 @@ fn discovery_tells_what_is_offered_and_what_would_not_work() {
     let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);
     failed(&run, 13, json!({ "failure": "untrusted", "check": "discovery-issuer" }));
 }
+
+#[test]
+fn discovery_names_the_preset_and_what_it_sets() {
+    let op = Op::start(|_, _| None);
+    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    for preset in ciba_core::providers::ALL {
+        let run = discover(&["--provider", preset.name(), "--output", "json"]).expect_code(0);
+        let set: Vec<_> = preset.facts().iter().map(|fact| fact.setting.to_string()).collect();
+        let last = run.last();
+        assert_eq!((&last["provider"], &last["provider_options"]), (&json!(preset.name()), &json!(set)));
+    }
+    assert_eq!(discover(&["--output", "json"]).last()["provider"], "generic");
+    let run = discover(&["--provider", "auth0"]).expect_code(0);
+    assert!(
+        run.stdout.contains("Set for Auth0 (--provider auth0):\n  - `client_id` in every body\n"),
+        "{}",
+        run.stdout
+    );
+    // No invented provider is taken, and the known ones are told.
+    let sentence = discover(&["--provider", "nobody"]).expect_code(2);
+    assert!(sentence.sentence().contains("keycloak"), "{:?}", sentence.stderr);
+}

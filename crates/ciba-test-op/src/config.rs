@@ -4,7 +4,7 @@ use core::{fmt, time::Duration};
 
 use ciba_core::DeliveryMode;
 
-use crate::client::Client;
+use crate::{client::Client, habits::Habits};
 
 /// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`] or
 /// [`ProviderConfig::idura`] and change what the test is about.
@@ -15,6 +15,8 @@ pub struct ProviderConfig {
     pub issuer: String,
     /// Whose habits it has.
     pub personality: Personality,
+    /// What it wants and does beside what the specifications say. Nothing.
+    pub habits: Habits,
     /// The registered clients.
     pub clients: Vec<Client>,
     /// The people it knows, beside those that steer themselves (`approve`, `deny`, …).
@@ -78,6 +80,7 @@ impl ProviderConfig {
         Self {
             issuer: issuer.into(),
             personality: Personality::Generic,
+            habits: Habits::default(),
             clients: Vec::new(),
             users: Vec::new(),
             expires_in: Duration::from_secs(120),

@@ -5,6 +5,7 @@ mod config;
 mod date;
 pub mod faults;
 mod form;
+mod habits;
 mod ids;
 mod judge;
 mod jws;
@@ -21,6 +22,7 @@ pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
     Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly, User,
 };
+pub use habits::{Habits, RequestAudience};
 pub use judge::{Exchange, Report, Rule, Violation};
 pub use keys::TestKey;
 pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply};

@@ -9,6 +9,7 @@ mod metadata;
 mod modes;
 mod notified;
 mod polling;
+mod presets;
 mod signed;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

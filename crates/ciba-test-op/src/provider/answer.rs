@@ -99,7 +99,7 @@ impl Provider {
         if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
             *tells = Some(at);
         } else if matches!(reply, Reply::Answer(_)) {
-            self.transactions[at].pace.answered(&response, now);
+            self.transactions[at].pace.answered(&response, self.config.habits.pending, now);
         }
         reply
     }

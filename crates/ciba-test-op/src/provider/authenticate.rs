@@ -72,6 +72,9 @@ impl Provider {
         if body_id.is_some_and(|id| id != client.id) {
             return Err(refuse(Rule::ClientIdMismatch, "client_id in the body is not the authenticated client"));
         }
+        if body_id.is_none() && self.config.habits.wants_client_id {
+            return Err(Refusal::error(400, "invalid_request", "client_id is wanted in every body"));
+        }
         self.check_certificate(&client, request, endpoint)?;
         match (&client.authentication, offered, assertion) {
             (

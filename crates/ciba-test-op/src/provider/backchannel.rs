@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Provider,
     parts::{Parameters, Refusal, answer},
+    token::GRANT_TYPE,
     transaction::{Pace, Record},
 };
 use crate::{
@@ -55,11 +56,14 @@ impl Provider {
             return Err(Refusal::error(400, "unauthorized_client", "the client may not use CIBA"));
         }
         let parameters = self.signed_or_plain(parameters, &client, now)?;
+        if self.config.habits.wants_grant_type && parameters.get("grant_type") != Some(GRANT_TYPE) {
+            return Err(Refusal::error(400, "unsupported_grant_type", "grant_type is wanted here too"));
+        }
         self.scope(&parameters)?;
         let hint = hint(&parameters)?;
         self.binding_message(&parameters)?;
         self.unique_context(&parameters)?;
-        let requested = requested_expiry(&parameters)?;
+        let requested = self.requested_expiry(&parameters)?;
         let details = details(&parameters)?;
         resources(&parameters)?;
         let notification_token = self.notification_token(&client, &parameters)?;
@@ -159,10 +163,27 @@ impl Provider {
 
     fn binding_message(&self, parameters: &Parameters) -> Result<(), Refusal> {
         let message = parameters.get("binding_message").unwrap_or_default();
-        if message.chars().count() > self.config.binding_message_limit || message.chars().any(char::is_control) {
+        let is_too_long = message.chars().count() > self.config.binding_message_limit;
+        let taken = self.config.habits.take_message(parameters.get("binding_message"));
+        if is_too_long || !taken || message.chars().any(char::is_control) {
             return Err(Refusal::error(400, "invalid_binding_message", "the binding message cannot be shown"));
         }
         Ok(())
+    }
+
+    /// A positive whole number without sign or leading zeros (OP-23).
+    fn requested_expiry(&self, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
+        let habits = &self.config.habits;
+        let name = habits.expiry_parameter.unwrap_or("requested_expiry");
+        let Some(text) = parameters.get(name) else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        match text.parse() {
+            Ok(seconds) if habits.refuses_longer_expiry && seconds > self.config.expires_in.as_secs() => {
+                Err(Refusal::error(400, "invalid_request", "requested_expiry is longer than requests live here"))
+            }
+            Ok(seconds) if digits => Ok(Some(seconds)),
+            _ => Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number")),
+        }
     }
 
     /// The person of a hint: one of the configured users, one that steers itself, or for Idura any `sub:ssn:` number.
@@ -323,16 +344,6 @@ fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
         }
         (Some(hint), None) => Ok(hint),
         _ => Err(Refusal::bad(Rule::Hint, "exactly one hint is wanted")),
-    }
-}
-
-/// A positive whole number without sign or leading zeros (OP-23).
-fn requested_expiry(parameters: &Parameters) -> Result<Option<u64>, Refusal> {
-    let Some(text) = parameters.get("requested_expiry") else { return Ok(None) };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    match text.parse() {
-        Ok(seconds) if digits => Ok(Some(seconds)),
-        _ => Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number")),
     }
 }
 

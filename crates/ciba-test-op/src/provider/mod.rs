@@ -252,7 +252,7 @@ impl Provider {
             }
             Some(Held::Delayed { reply, tells, .. }) => {
                 if let (Reply::Answer(response), Some(at)) = (&reply, tells) {
-                    self.transactions[at].pace.answered(response, now);
+                    self.transactions[at].pace.answered(response, self.config.habits.pending, now);
                 }
                 reply
             }

@@ -7,7 +7,7 @@ use super::{
     Provider,
     parts::{Parameters, Refusal},
 };
-use crate::{client::Client, judge::Rule, jws, message::Endpoint};
+use crate::{client::Client, habits::RequestAudience, judge::Rule, jws, message::Endpoint};
 
 /// What stands beside a signed request: client authentication, and nothing else (CIBA 7.1.1).
 const OUTSIDE: [&str; 5] = ["request", "client_assertion", "client_assertion_type", "client_id", "client_secret"];
@@ -51,6 +51,9 @@ impl Provider {
     fn read_request(&mut self, parameters: Parameters, client: &Client, now: Timestamp) -> Result<Parameters, Refusal> {
         let Some(token) = parameters.get("request") else {
             return match client.request_signing_alg {
+                None if self.config.habits.signed_requests_only => {
+                    Err(Refusal::error(400, "invalid_request", "only signed requests are taken"))
+                }
                 None => Ok(parameters),
                 Some(_) => Err(Refusal::bad(Rule::RequestObject, "the client is registered for signed requests only")),
             };
@@ -87,8 +90,12 @@ impl Provider {
         if parsed.claims.get("client_id").is_some_and(|id| id.as_str() != Some(&client.id)) {
             return bad("the request's client_id is another one");
         }
-        if !names(parsed.claims.get("aud")).contains(&self.config.issuer.as_str()) {
-            return bad("the request's aud does not contain the issuer");
+        let wants_id = self.config.habits.wants_client_id;
+        if wants_id && !parsed.claims.contains_key("client_id") {
+            return Err(Refusal::error(400, "invalid_request", "client_id is wanted in the request too"));
+        }
+        if !names(parsed.claims.get("aud")).contains(&self.request_audience().as_str()) {
+            return bad("the request's aud does not contain what is wanted here");
         }
         let seconds =
             |claim: &str| parsed.claims.get(claim).filter(|value| value.is_number()).and(parsed.seconds(claim));
@@ -121,6 +128,25 @@ impl Provider {
         Ok(())
     }
 
+    /// Whom signed requests have to be for.
+    fn request_audience(&self) -> String {
+        match self.config.habits.request_audience {
+            RequestAudience::Issuer => self.config.issuer.clone(),
+            RequestAudience::Endpoint => self.endpoint_url(Endpoint::Backchannel),
+            RequestAudience::IssuerWithPort => {
+                let issuer = self.config.issuer.as_str();
+                let (scheme, rest) = issuer.split_once("://").unwrap_or(("", issuer));
+                let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+                let port = match (authority.rsplit(']').next().is_some_and(|end| end.contains(':')), scheme) {
+                    (true, _) => "",
+                    (false, "http") => ":80",
+                    (false, _) => ":443",
+                };
+                format!("{scheme}://{authority}{port}{path}")
+            }
+        }
+    }
+
     /// What is noted, and no reason to refuse (OP-29).
     fn look_at_style(&mut self, parsed: &jws::Parsed) {
         let url = |endpoint| self.endpoint_url(endpoint);
@@ -135,7 +161,8 @@ impl Provider {
         if parsed.claims.values().any(Value::is_null) {
             found.push("a claim of the request is null");
         }
-        if names(parsed.claims.get("aud")).iter().any(|name| endpoints.iter().any(|url| url == name)) {
+        let is_wanted = self.config.habits.request_audience == RequestAudience::Endpoint;
+        if !is_wanted && names(parsed.claims.get("aud")).iter().any(|name| endpoints.iter().any(|url| url == name)) {
             found.push("the request's aud names an endpoint");
         }
         found.into_iter().for_each(|reason| self.broke(Rule::RequestObjectStyle, reason));

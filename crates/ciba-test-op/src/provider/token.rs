@@ -19,7 +19,7 @@ use crate::{
     x509,
 };
 
-const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
+pub(super) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
 /// The texts Idura gives with its pending answers to Swedish callers, in their order (ID-71).
 const SWEDISH_PROGRESS: [&str; 3] =
@@ -112,7 +112,8 @@ impl Provider {
             _ => "User has not yet granted authorization",
         };
         record.pending_told += 1;
-        Refusal::error(400, "authorization_pending", text).response()
+        let (code, text) = self.config.habits.pending.unwrap_or(("authorization_pending", text));
+        Refusal::error(400, code, text).response()
     }
 
     fn tokens(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Response {
@@ -153,6 +154,12 @@ impl Provider {
         });
         if let Some(details) = record.details.as_ref().filter(|_| self.config.personality == Personality::Generic) {
             body["authorization_details"] = details.clone();
+        }
+        if self.config.habits.omits_token_type {
+            body.as_object_mut().map(|body| body.remove("token_type"));
+        }
+        if self.config.habits.scope_list {
+            body["scope"] = record.scope.split(' ').collect();
         }
         if let Some(refresh_token) = refresh_token {
             body["refresh_token"] = refresh_token.into();

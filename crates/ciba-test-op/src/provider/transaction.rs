@@ -234,12 +234,14 @@ impl Pace {
         self.too_early
     }
 
-    /// What an answer of the token endpoint tells the client.
-    pub(super) fn answered(&mut self, response: &Response, now: Timestamp) {
+    /// What an answer of the token endpoint tells the client; `pending` is what is said here in place of
+    /// `authorization_pending`.
+    pub(super) fn answered(&mut self, response: &Response, pending: Option<(&str, &str)>, now: Timestamp) {
         let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
-        let error = body["error"].as_str();
+        let (error, text) = (body["error"].as_str(), body["error_description"].as_str().unwrap_or_default());
         match (error, response.status) {
             (Some("slow_down"), _) => self.interval += STEP,
+            (Some(code), _) if pending.is_some_and(|known| known == (code, text)) => {}
             (Some("authorization_pending"), _) | (_, 429 | 500..=599) => {}
             // A success that was followed by `invalid_grant` stays a success.
             (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),

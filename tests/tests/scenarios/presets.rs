@@ -1,0 +1,206 @@
+//! Providers that want or do what their presets say: with the preset the flow ends well, and without it it does not.
+
+use std::time::Duration;
+
+use ciba_core::{
+    Audience, AuthRequest, Hint, ProviderMetadata,
+    jose::JwsAlgorithm,
+    providers::{self, Preset, idura},
+};
+use ciba_test_op::{Amendment, AudienceMode, ProviderConfig, Rule, Script};
+use ciba_tests::{
+    drivers::{core, run},
+    scenario::{Auth, Scenario},
+};
+
+use crate::row;
+
+/// At a provider that behaves like the one of the preset, with a client that knows it.
+fn with(preset: Preset) -> Scenario {
+    let mut row = without(preset);
+    row.preset = Some(preset);
+    row
+}
+
+/// At the same provider, with a client that does not know it.
+fn without(preset: Preset) -> Scenario {
+    row(preset.name(), Script::new())
+        .provider(move |issuer| ProviderConfig::like(preset.name(), issuer).expect("the provider is known"))
+}
+
+fn saying(message: &'static str) -> impl Fn() -> AuthRequest + Send + Sync {
+    move || AuthRequest::new(Hint::Login("approve".into())).binding_message(message)
+}
+
+/// The endpoints are configured by hand, as endpoints that become audiences have to be.
+fn by_hand(mut row: Scenario) -> Scenario {
+    row.metadata = std::sync::Arc::new(|found| {
+        let mut metadata = ProviderMetadata::by_hand(found.issuer);
+        metadata.backchannel_authentication_endpoint = found.backchannel_authentication_endpoint;
+        metadata.token_endpoint = found.token_endpoint;
+        metadata.jwks_uri = found.jwks_uri;
+        metadata
+    });
+    row
+}
+
+const NOT_TAKEN: &str = "request: binding_message cannot be sent: it has a character that the provider does not take";
+const TOO_LONG: &str = "request: binding_message cannot be sent: it is longer than the provider takes";
+const MISSING: &str = "request: binding_message cannot be sent: the provider takes no request without one";
+const REFUSED_MESSAGE: &str = "refused 400 invalid_binding_message";
+const INVALID_REQUEST: &str = "refused 400 invalid_request";
+const UNSIGNED: &str = "config: missing backchannel_authentication_request_signing_alg";
+
+#[test]
+fn binding_messages_are_what_the_provider_takes() {
+    const HUNDRED_AND_ONE: &str = "1234567890123456789012345678901234567890123456789012345678901234567890\
+        1234567890123456789012345678901";
+    let mut rows = Vec::new();
+    for (preset, message, why) in [
+        (providers::KEYCLOAK, "Order 4711", NOT_TAKEN),
+        (providers::KEYCLOAK, &HUNDRED_AND_ONE[..51], TOO_LONG),
+        (providers::NODE_OIDC_PROVIDER, "Order 4711", NOT_TAKEN),
+        (providers::NODE_OIDC_PROVIDER, &HUNDRED_AND_ONE[..21], TOO_LONG),
+        (providers::DUENDE, HUNDRED_AND_ONE, TOO_LONG),
+        (providers::WSO2, "<b>Order</b>", NOT_TAKEN),
+    ] {
+        rows.push(with(preset));
+        rows.push(with(preset).request(saying(message)).ends(why, [0; 3]));
+        rows.push(without(preset).request(saying(message)).ends(REFUSED_MESSAGE, [1, 0, 0]));
+    }
+    run(rows);
+}
+
+#[test]
+fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
+    const MISBEHAVED: &str = "provider_misbehaved token: token_type is missing";
+    let auth0 = providers::AUTH0;
+    let silent = || AuthRequest::new(Hint::Login("approve".into()));
+    run(vec![
+        with(auth0),
+        without(auth0).ends(INVALID_REQUEST, [1, 0, 0]),
+        without(auth0).client(|builder| builder.body_client_id()).ends(MISBEHAVED, [1, 3, 0]),
+        with(auth0).request(silent).ends(MISSING, [0; 3]),
+        without(auth0).client(|builder| builder.body_client_id()).request(silent).ends(REFUSED_MESSAGE, [1, 0, 0]),
+    ]);
+}
+
+#[test]
+fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
+    let camara = providers::CAMARA;
+    let called = |row: Scenario| by_hand(row).registered(|client| client.audience(AudienceMode::CalledUrlOnly));
+    run(vec![
+        called(with(camara)),
+        called(with(camara)).signed(JwsAlgorithm::Es256),
+        called(without(camara)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
+        by_hand(without(camara))
+            .signed(JwsAlgorithm::Es256)
+            .ends(INVALID_REQUEST, [1, 0, 0])
+            .breaks(Rule::RequestObjectClaims),
+    ]);
+}
+
+#[test]
+fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
+    let okta = providers::OKTA;
+    let soon = || {
+        AuthRequest::new(Hint::Login("never".into())).binding_message("W4SCT").requested_expiry(Duration::from_secs(30))
+    };
+    // What the token endpoint wants is not known; here it is the same.
+    let called = |row: Scenario| {
+        by_hand(row)
+            .registered(|client| client.audience(AudienceMode::CalledUrlOnly))
+            .client(|builder| builder.token_audience(Audience::Endpoint))
+    };
+    run(vec![
+        called(with(okta)),
+        called(without(okta)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
+        // With a secret there is no audience, so the endpoints may be discovered.
+        with(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 5, 0]),
+        without(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 58, 0]),
+    ]);
+}
+
+#[test]
+fn some_providers_take_signed_requests_only() {
+    let mut rows = Vec::new();
+    for preset in [providers::PINGAM, providers::CONNECTID] {
+        rows.push(with(preset).auth(Auth::Key(JwsAlgorithm::Ps256)).signed(JwsAlgorithm::Ps256));
+        rows.push(with(preset).ends(UNSIGNED, [0; 3]));
+        rows.push(without(preset).ends(INVALID_REQUEST, [1, 0, 0]));
+    }
+    let silent = || AuthRequest::new(Hint::Login("approve".into()));
+    let connectid = |row: Scenario| row.signed(JwsAlgorithm::Es256).request(silent);
+    rows.push(connectid(with(providers::CONNECTID)).ends(MISSING, [0; 3]));
+    rows.push(connectid(without(providers::CONNECTID)).ends(REFUSED_MESSAGE, [1, 0, 0]));
+    run(rows);
+    // On a loopback address the issuer names its port anyway; where it does not, only the preset knows.
+    let outcome = core(&without(providers::PINGAM).signed(JwsAlgorithm::Es256));
+    assert_eq!((outcome.result.as_str(), outcome.requests()), (INVALID_REQUEST, [1, 0, 0]));
+}
+
+#[test]
+fn pingfederate_wants_the_client_id_in_the_body_and_in_the_signed_request() {
+    let pingfederate = providers::PINGFEDERATE;
+    let signed = |row: Scenario| row.signed(JwsAlgorithm::Es256);
+    run(vec![
+        with(pingfederate),
+        signed(with(pingfederate)),
+        without(pingfederate).ends(INVALID_REQUEST, [1, 0, 0]),
+        signed(without(pingfederate)).client(|builder| builder.body_client_id()).ends(INVALID_REQUEST, [1, 0, 0]),
+    ]);
+}
+
+#[test]
+fn idpyoidc_says_pending_in_its_own_words_and_scope_as_a_list() {
+    let idpyoidc = providers::IDPYOIDC;
+    run(vec![
+        with(idpyoidc).check(|_, found| {
+            let found = found.expect("the person approved");
+            assert_eq!(found.scope(), "openid");
+        }),
+        without(idpyoidc).ends(INVALID_REQUEST, [1, 1, 0]),
+    ]);
+}
+
+#[test]
+fn the_broker_of_signaturgruppen_wants_the_grant_type_at_once() {
+    let broker = providers::SIGNATURGRUPPEN;
+    run(vec![with(broker), without(broker).ends("refused 400 unsupported_grant_type", [1, 0, 0])]);
+}
+
+#[test]
+fn the_endpoints_of_idura_are_known() {
+    let person = || idura::SwedishPersonalNumber::parse("196802020575").expect("a personal number");
+    let request = move || {
+        let company = idura::CallInitiator::Company;
+        idura::SwedishBankId::phone_authentication(person(), company, "Case 4711").into_request()
+    };
+    let row = |mut row: Scenario| {
+        let hidden = Amendment::new().remove("backchannel_authentication_endpoint").remove("token_endpoint");
+        row.script = Script::new().metadata(hidden);
+        row.auth(Auth::Key(JwsAlgorithm::Rs256)).request(request)
+    };
+    run(vec![
+        row(with(providers::IDURA)).ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", [1, 4, 1]),
+        row(without(providers::IDURA)).ends("config: missing backchannel_authentication_endpoint", [0; 3]),
+    ]);
+}
+
+#[test]
+fn every_preset_has_a_provider_here_and_a_line_in_the_docs() {
+    let page = include_str!("../../../docs/providers.md");
+    let rows = include_str!("presets.rs");
+    let mut missing = String::new();
+    for preset in providers::ALL {
+        let (name, product) = (preset.name(), preset.product());
+        assert!(ProviderConfig::like(name, "https://op.example").is_some(), "{name}");
+        let constant = format!("providers::{}", name.to_uppercase().replace('-', "_"));
+        assert!(rows.contains(&constant), "{constant}");
+        for fact in preset.facts() {
+            let line = format!("| `{name}` | {product} | {} | {} |\n", fact.setting, fact.source);
+            missing.extend((!page.contains(&line)).then_some(line));
+        }
+    }
+    assert_eq!(missing, "", "docs/providers.md lacks these lines");
+}
