@@ -1,7 +1,7 @@
 //! What takes too long for every change: many random operations, long fuzzing, benchmarks.
 use std::fmt::Write as _;
 
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::{
     fuzz,
@@ -15,12 +15,14 @@ const FIGURES: &str = "docs/figures.md";
 pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
     let properties = properties(sh, ops);
     let fuzzed = fuzz::fuzz(sh, fuzz_seconds, None);
-    let benched = bench(sh);
+    let mut told = String::new();
+    let benched = bench_into(sh, &mut told);
     let mut page = header(sh, ops, fuzz_seconds);
     for (what, outcome) in [("random operations", &properties), ("fuzzing", &fuzzed), ("benchmarks", &benched)] {
         let word = if outcome.is_ok() { "passed" } else { "FAILED" };
         let _ = writeln!(page, "| {what} | {word} |");
     }
+    let _ = write!(page, "\n{told}");
     let written = sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
     let all = [("properties", properties), ("fuzz", fuzzed), ("bench", benched), ("figures", written)];
     all.into_iter().fold(true, |green, (name, outcome)| report(name, outcome) && green)
@@ -38,19 +40,34 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
 /// The README's figures against their targets, once for each backend the peers can have; then wall times and
 /// instruction counts.
 pub(crate) fn bench(sh: &Shell) -> Outcome {
+    bench_into(sh, &mut String::new())
+}
+
+fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     const MANIFEST: &str = "benches/Cargo.toml";
     for peers in ["peers-rustcrypto", "peers-aws-lc-rs"] {
         let features = ["--no-default-features", "--features", peers];
-        cmd!(sh, "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check").run()?;
+        let figures = cmd!(sh, "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check");
+        keep(figures, page)?;
     }
-    cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory").run()?;
-    cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench wall").run()?;
+    keep(cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory"), page)?;
+    keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench wall"), page)?;
     tools::GUNGRAUN_RUNNER.ensure(sh)?;
     if cmd!(sh, "valgrind --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         return Err(Stop::Missing("valgrind is not installed: instruction counts need it".into()));
     }
     cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions").run()?;
     Ok(())
+}
+
+/// Runs a command, shows what it says on standard output and puts it on the page, a missed target included.
+fn keep(command: Cmd<'_>, page: &mut String) -> Outcome {
+    let said = command.to_string();
+    let output = command.ignore_status().output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let _ = writeln!(page, "`{said}`:\n\n```text\n{}\n```\n", text.trim_end());
+    if output.status.success() { Ok(()) } else { Err(Stop::Red(format!("{said} failed"))) }
 }
 
 fn header(sh: &Shell, ops: u64, fuzz_seconds: u64) -> String {

@@ -142,7 +142,15 @@ impl Grant {
         let due = now + interval;
         grant.due = match setup.delivery {
             DeliveryMode::Push => (NEVER, NEVER),
-            DeliveryMode::Ping => grant.backstop(now, setup),
+            DeliveryMode::Ping => {
+                let last = grant.last_chance();
+                let one = |due: u64| match due >= grant.deadline && setup.policy.ping_backstop && now < last {
+                    true => last,
+                    false => due,
+                };
+                let (earliest, latest) = grant.backstop(now, setup);
+                (one(earliest), one(latest))
+            }
             DeliveryMode::Poll if due < grant.deadline => grant.jittered(due),
             DeliveryMode::Poll => {
                 let last = grant.last_chance().max(now);

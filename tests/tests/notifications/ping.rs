@@ -102,6 +102,14 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
     assert_eq!(asked, [60, 120, 180, 240, 295]);
     assert!(matches!(case.flow.finish(), Err(Failure::Expired(None))));
 
+    // An interval that reaches past the deadline leaves one request, as in poll mode (ruling 1).
+    let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
+    case.answer(ticket, 200, &json!({"auth_req_id": ID, "expires_in": 300, "interval": 4000}).to_string());
+    let (_, ticket) = case.next_request().expect("one chance");
+    assert_eq!(case.now.since(START).as_secs(), 295);
+    case.answer(ticket, 400, PENDING);
+    assert!(case.next_request().is_none());
+
     let mut policy = Policy::default();
     policy.ping_backstop = false;
     let mut case = Case::with(DeliveryMode::Ping, policy, AuthRequest::new(Hint::Login("somebody".into())));

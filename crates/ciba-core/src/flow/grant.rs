@@ -133,7 +133,11 @@ impl Grant {
     pub(super) fn first_due(&self, tick: &Tick<'_>) -> Moment {
         match tick.config.delivery {
             DeliveryMode::Push => NEVER,
-            DeliveryMode::Ping => self.backstop(tick),
+            DeliveryMode::Ping => {
+                let (due, last) = (self.backstop(tick), self.last_chance());
+                let has_chance = tick.config.policy.ping_backstop && tick.moment < last;
+                if due >= self.deadline && has_chance { last } else { due }
+            }
             DeliveryMode::Poll => {
                 let due = self.with_jitter(tick.moment.plus(self.interval));
                 if due < self.deadline { due } else { self.last_chance().max(tick.moment) }
