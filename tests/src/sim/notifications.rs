@@ -110,8 +110,9 @@ impl Sim {
                 if self.mirror.open.is_some_and(|open| open.kind == Kind::Authentication) {
                     return (Acknowledgement::Accepted, None);
                 }
-                // Nothing is in flight, and yet the provider has the request: it is not sent again.
-                self.mirror.open = None;
+                // Nothing is in flight, and yet the provider has the request: it is not sent again, and what was being
+                // signed for it is of no use.
+                (self.mirror.open, self.mirror.draft) = (None, None);
                 let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
                 let delivered = self.mirror.loses_acknowledgement(sent, &self.setup);
                 self.spacing_begins();
