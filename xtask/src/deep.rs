@@ -56,8 +56,7 @@ fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     if cmd!(sh, "valgrind --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         return Err(Stop::Missing("valgrind is not installed: instruction counts need it".into()));
     }
-    cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions").run()?;
-    Ok(())
+    keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions"), page)
 }
 
 /// Runs a command, shows what it says on standard output and puts it on the page, a missed target included.

@@ -36,6 +36,8 @@ pub(crate) const JITTER: Duration = Duration::from_millis(250);
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 /// How long after its time-out an exchange counts as lost.
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(1);
+/// How many key operations in a row may bring no signature in time before a flow gives up.
+pub(crate) const KEY_FAILURES: u32 = 3;
 /// How often the authentication request is tried while it certainly did not leave, and for how long.
 pub(crate) const SEND_ATTEMPTS: u32 = 3;
 pub(crate) const SEND_WINDOW: Duration = Duration::from_secs(30);

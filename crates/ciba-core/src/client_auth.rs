@@ -139,7 +139,7 @@ pub(crate) struct Applied {
 
 impl Applied {
     /// An assertion, completed with the signature over its signing input.
-    pub(crate) fn assertion(signing_input: Vec<u8>, signature: &[u8], config: &ClientConfig) -> Self {
+    pub(crate) fn assertion(signing_input: String, signature: &[u8], config: &ClientConfig) -> Self {
         let assertion = unsigned::complete(signing_input, signature);
         let mut parameters =
             vec![parameter("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.into())];
@@ -168,7 +168,7 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
         }
         ClientAuth::ClientSecretJwt { secret, algorithm } => {
             let signing_input = assertion(config, endpoint, *algorithm, None, entropy, now).signing_input;
-            let mac = config.verifier.hmac(algorithm.hash(), secret.expose().as_bytes(), &signing_input);
+            let mac = config.verifier.hmac(algorithm.hash(), secret.expose().as_bytes(), signing_input.as_bytes());
             return Credential::Ready(Applied::assertion(signing_input, mac.as_bytes(), config));
         }
         ClientAuth::ClientSecretBasic { secret, encoding } => {
@@ -345,7 +345,7 @@ mod tests {
         let assertions: BTreeSet<Vec<u8>> = (0..200_u8)
             .map(|n| match credential(&config, ENDPOINTS[usize::from(n % 2)], &Entropy::from_bytes([n; 32]), NOW) {
                 Credential::Unsigned(unsigned) => {
-                    let text = String::from_utf8(unsigned.signing_input).unwrap();
+                    let text = unsigned.signing_input;
                     let claims = base64url::decode(text.split_once('.').unwrap().1).unwrap();
                     let claims: Value = serde_json::from_slice(&claims).unwrap();
                     base64url::decode(claims["jti"].as_str().unwrap()).unwrap()

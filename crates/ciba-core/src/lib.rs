@@ -65,7 +65,7 @@ pub use event::Event;
 pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{
     Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, ResumeError, Snapshot,
-    SpentKey, Stage,
+    SpentKey, SpentKeys, Stage,
 };
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;

@@ -1,13 +1,13 @@
 //! Where notifications arrive: from a notification endpoint to the flow that is driven.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ciba_core::{
-    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey, Timestamp,
+    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKeys, Timestamp,
 };
 
 use crate::{DriveError, SharedFlow};
@@ -29,12 +29,9 @@ struct Table {
     slots: Mutex<Slots>,
 }
 
-#[derive(Default)]
 struct Slots {
     driven: HashMap<NotificationKey, Driven>,
-    spent: HashMap<NotificationKey, SpentKey>,
-    /// The spent ones by when they can be forgotten.
-    ends: BTreeSet<(Timestamp, NotificationKey)>,
+    spent: SpentKeys,
 }
 
 struct Driven {
@@ -53,7 +50,8 @@ impl Inbox {
     /// An inbox for so many flows at once, which remembers as many that are over.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
-        Self(Arc::new(Table { capacity: flows, slots: Mutex::default() }))
+        let slots = Slots { driven: HashMap::new(), spent: SpentKeys::with_capacity(flows) };
+        Self(Arc::new(Table { capacity: flows, slots: Mutex::new(slots) }))
     }
 
     /// Takes a call of the notification endpoint, and says what to answer. It waits for nothing but the flow's
@@ -73,9 +71,7 @@ impl Inbox {
         {
             return said.reply();
         }
-        let slots = self.lock();
-        let said = slots.spent.get(&key).map(|spent| spent.notify(&notification, now));
-        said.unwrap_or(Acknowledgement::Unauthorized).reply()
+        self.lock().spent.notify(&notification, now).reply()
     }
 
     /// Puts a flow in, as long as the returned value lives.
@@ -86,7 +82,7 @@ impl Inbox {
         now: Timestamp,
     ) -> Result<Registration, DriveError> {
         let mut slots = self.lock();
-        slots.forget_old(now);
+        slots.spent.forget_old(now);
         match slots.driven.get_mut(&key) {
             Some(driven) if driven.flow.is(flow) => driven.drives += 1,
             known => {
@@ -102,32 +98,6 @@ impl Inbox {
     /// A panic elsewhere while the lock was held leaves a table that is whole.
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Slots {
-    /// Forgets the spent keys for which nothing is expected any more.
-    fn forget_old(&mut self, now: Timestamp) {
-        while self.ends.first().is_some_and(|(until, _)| *until < now) {
-            self.forget_first();
-        }
-    }
-
-    fn forget_first(&mut self) {
-        if let Some((_, key)) = self.ends.pop_first() {
-            self.spent.remove(&key);
-        }
-    }
-
-    fn remember(&mut self, key: NotificationKey, spent: SpentKey, capacity: usize) {
-        if let Some(before) = self.spent.remove(&key) {
-            self.ends.remove(&(before.until(), key));
-        }
-        self.ends.insert((spent.until(), key));
-        self.spent.insert(key, spent);
-        if self.spent.len() > capacity {
-            self.forget_first();
-        }
     }
 }
 
@@ -160,7 +130,7 @@ impl Drop for Registration {
         if driven.drives == 0 {
             slots.driven.remove(&self.key);
             if let Some(spent) = spent {
-                slots.remember(self.key, spent, self.inbox.0.capacity);
+                slots.spent.remember(spent);
             }
         }
     }

@@ -11,7 +11,8 @@ use std::{sync::Arc, time::Duration};
 use ciba_core::{
     Acknowledgement, AuthRequest, BadNotification, Because, Body, ClientAuth, ClientConfig, ClientConfigBuilder,
     ClientId, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output,
-    Policy, ProviderMetadata, Request, Response, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted, Url,
+    Policy, ProviderMetadata, Request, Response, SpentKeys, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted,
+    Url,
     crypto::RustCrypto,
     jose::{JwsAlgorithm, KeySet},
 };

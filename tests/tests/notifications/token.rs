@@ -294,3 +294,45 @@ fn nothing_of_a_notification_or_its_key_shows_in_debug() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way() {
+    // Flows that differ in their token, over at once; the deadline of each is a second later than that of the one before.
+    let ended = |number: u8| {
+        let request = AuthRequest::new(Hint::Login("somebody".into()));
+        let config = config(DeliveryMode::Ping, Policy::default());
+        let mut flow = Flow::start(config, request, Entropy::from_bytes([number; 32]), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([99; 32])) else { panic!() };
+        let (request, ticket) = transmit.into_parts();
+        let token = parameter(&request, "client_notification_token").unwrap();
+        let body = json!({"auth_req_id": ID, "expires_in": 100 + u64::from(number)}).to_string();
+        flow.handle(ticket.answered(Response::json(200, Body::from(body.as_str()))), START).unwrap();
+        flow.cancel(START);
+        (token, flow.spent_key().unwrap())
+    };
+    let call = |token: &str| {
+        let headers: Headers =
+            [("authorization", format!("Bearer {token}")), ("content-type", "application/json".into())]
+                .into_iter()
+                .collect();
+        Notification::receive("POST", &headers, Body::from(format!(r#"{{"auth_req_id":"{ID}"}}"#))).unwrap()
+    };
+    let mut keys = SpentKeys::with_capacity(2);
+    let tokens: Vec<String> = (1..=3)
+        .map(|number| {
+            let (token, spent) = ended(number);
+            keys.remember(spent);
+            token
+        })
+        .collect();
+    keys.remember(ended(3).1);
+    assert_eq!(keys.len(), 2, "the third replaced nothing but itself");
+    let said = |keys: &SpentKeys| tokens.iter().map(|token| keys.notify(&call(token), START)).collect::<Vec<_>>();
+    let (known, nobody) = (Acknowledgement::Known, Acknowledgement::Unauthorized);
+    assert_eq!(said(&keys), [nobody, known, known]);
+    keys.forget_old(START.saturating_add(Duration::from_secs(162)));
+    assert_eq!(said(&keys), [nobody, known, known], "until the very instant");
+    keys.forget_old(START.saturating_add(Duration::from_secs(163)));
+    assert_eq!(said(&keys), [nobody, nobody, known]);
+    assert!(!keys.contains(&call(&tokens[1]).key().unwrap()));
+}

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{ClientConfigBuilder, ConfigError};
 use crate::{
     client_auth::{Audience, ClientAuth},
-    crypto::OwnedPublicKey,
+    crypto::{OwnedPublicKey, rules::bit_length},
     jose::JwsAlgorithm,
     profile::{FapiCiba, Profile},
     wire::metadata::DeliveryMode,
@@ -136,15 +136,9 @@ impl ClientConfigBuilder {
     /// A key that is to be registered.
     pub(super) fn check_fapi_key(&self, key: Option<&OwnedPublicKey>, findings: &mut Vec<ConfigError>) {
         let (Profile::FapiCiba(_), Some(OwnedPublicKey::Rsa { n, .. })) = (self.profile, key) else { return };
-        if bits(n) < SMALLEST_RSA {
+        if bit_length(n) < SMALLEST_RSA {
             let reason = "an RSA key has less than 2048 bits";
             findings.push(ConfigError::Profile { member: "jwks", clause: "FAPI1B 5.2.4", reason });
         }
     }
-}
-
-/// The bits of a big-endian number without leading zero octets.
-fn bits(number: &[u8]) -> usize {
-    let leading = number.first().map_or(0, |octet| octet.leading_zeros());
-    number.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or_default())
 }

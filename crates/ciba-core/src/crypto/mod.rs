@@ -13,7 +13,7 @@ use crate::secret::Body;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
-mod rules;
+pub(crate) mod rules;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 #[cfg(feature = "rustcrypto-rsa")]

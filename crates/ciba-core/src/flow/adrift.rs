@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{
     grant::{Grant, Terms},
+    pending::Pending,
     phase::{Pause, Phase, Say, Tick, Turn},
     settled::Settled,
 };
@@ -51,18 +52,17 @@ impl Adrift {
     }
 
     /// What is known of a request whose acknowledgement never came: the id a notification named, and defaults.
-    pub(super) fn adopt(self, auth_req_id: AuthReqId) -> Grant {
-        let lifetime = self.until.since(self.sent);
-        Grant::new(auth_req_id, (bounds::DEFAULT_INTERVAL, lifetime), self.sent, self.jitter, self.terms)
+    pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Tick<'_>) -> Pending {
+        let pace = (bounds::DEFAULT_INTERVAL, self.until.since(self.sent));
+        Pending::first(Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms), tick)
     }
 
     /// The answer comes after its time was up: better late than lost.
     pub(super) fn late(self: Box<Self>, response: &Response, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>, bool) {
         match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
-                let pace = (acknowledged.interval, acknowledged.expires_in);
-                let grant = Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms);
-                (Phase::Pending(super::pending::Pending::first(grant, tick)), Some(acknowledged), true)
+                let grant = Grant::new(auth_req_id, acknowledged.pace(), self.sent, self.jitter, self.terms);
+                (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged), true)
             }
             AuthorizeReply::Refused(answer) => (Settled::failed(Failure::Refused(answer)), None, true),
             AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => (Phase::Adrift(self), None, false),

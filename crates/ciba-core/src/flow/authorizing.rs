@@ -131,8 +131,7 @@ impl Authorizing {
         let failure = match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
                 let terms = Terms::of(&self.request, tick.config);
-                let pace = (acknowledged.interval, acknowledged.expires_in);
-                let grant = Grant::new(auth_req_id, pace, sent, self.jitter, terms);
+                let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
@@ -170,8 +169,8 @@ impl Authorizing {
     /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few times.
     fn unsigned(mut self, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);
-        if self.unsigned >= bounds::SEND_ATTEMPTS {
-            return key_unreachable();
+        if self.unsigned >= bounds::KEY_FAILURES {
+            return Settled::key_unreachable();
         }
         self.due = moment.plus(pause_before(self.unsigned));
         Phase::Authorizing(self)
@@ -195,9 +194,4 @@ impl Authorizing {
 /// The wait after the first, second, … try that nobody noticed.
 fn pause_before(tries: u32) -> Duration {
     Duration::from_secs(1).saturating_mul(tries.saturating_mul(tries))
-}
-
-/// The private key is out of reach before anything was sent.
-pub(super) fn key_unreachable() -> Phase {
-    Settled::failed(Failure::Unreachable(Unreachable { target: UnreachableTarget::PrivateKey, answer: None }))
 }

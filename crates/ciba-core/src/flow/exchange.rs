@@ -1,7 +1,7 @@
 //! How both requests of a flow are made: what has to be signed is signed, one thing after the other, then one transmission.
 //! Every signed thing is fresh per attempt (REQ-AUTH-12, REQ-SIGN-08).
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String};
 use core::time::Duration;
 
 use super::phase::{Open, Poll, Say, lost_at};
@@ -34,7 +34,7 @@ pub(super) enum Making {
 #[derive(Default)]
 pub(super) struct Draft {
     /// What is being signed.
-    signing_input: Vec<u8>,
+    signing_input: String,
     /// The signed authentication request, once it is signed (CIBA 7.1.1).
     request_object: Option<String>,
     /// The credential, once it is complete.
@@ -90,7 +90,7 @@ impl Draft {
         let stale = moment.plus(life.checked_div(2).unwrap_or_default());
         self.stale = Some(self.stale.map_or(stale, |earlier| earlier.min(stale)));
         let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
-        let operation = KeyOperation::sign(signing_input.clone(), algorithm, purpose, key_id, ticket);
+        let operation = KeyOperation::sign(signing_input.as_bytes().into(), algorithm, purpose, key_id, ticket);
         self.signing_input = signing_input;
         let say = Say::Do { output: Output::Key(operation), save: false };
         Step::Ask(Making::Signing { open, draft: self }, say)

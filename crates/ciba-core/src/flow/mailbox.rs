@@ -99,12 +99,12 @@ impl Mailbox {
         Some(Box::new(Self { mode, token, auth_req_id: None, until: None, early: Vec::new() }))
     }
 
-    fn key(&self) -> Option<NotificationKey> {
+    pub(super) fn key(&self) -> Option<NotificationKey> {
         NotificationKey::of(self.token.expose())
     }
 
     /// Whether a notification is ours, in the order in which its faults are answered (REQ-PING-02, REQ-PUSH-01).
-    fn admit(&self, notification: &Notification, moment: Moment) -> Result<Letter, Acknowledgement> {
+    pub(super) fn admit(&self, notification: &Notification, moment: Moment) -> Result<Letter, Acknowledgement> {
         let is_ours: bool = self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes()).into();
         // Too late is the same as never ours (REQ-PUSH-26).
         if !is_ours || self.until.is_some_and(|until| moment > until) {
@@ -146,12 +146,12 @@ impl Mailbox {
     /// request is dropped.
     pub(super) fn collect(&mut self, phase: Phase, tick: &Tick<'_>) -> Phase {
         match phase {
-            Phase::Pending(Pending { grant, .. }) if self.auth_req_id.is_none() => {
-                self.name(&grant);
+            Phase::Pending(pending) if self.auth_req_id.is_none() => {
+                self.name(&pending.grant);
                 let mut early = core::mem::take(&mut self.early).into_iter();
-                match early.find(|arrival| arrival.auth_req_id == grant.auth_req_id) {
-                    Some(arrival) => deliver(grant, arrival, tick),
-                    None => Phase::Pending(Pending::first(grant, tick)),
+                match early.find(|arrival| arrival.auth_req_id == pending.grant.auth_req_id) {
+                    Some(arrival) => deliver(pending, arrival, tick),
+                    None => Phase::Pending(pending),
                 }
             }
             Phase::Authorizing(authorizing) if !self.early.is_empty() && !authorizing.making.is_in_flight() => {
@@ -160,9 +160,9 @@ impl Mailbox {
             Phase::Adrift(adrift) if !self.early.is_empty() => {
                 let first = self.early.swap_remove(0);
                 self.early.clear();
-                let grant = adrift.adopt(first.auth_req_id.clone());
-                self.name(&grant);
-                deliver(grant, first, tick)
+                let pending = adrift.adopt(first.auth_req_id.clone(), tick);
+                self.name(&pending.grant);
+                deliver(pending, first, tick)
             }
             Phase::Adrift(adrift) => {
                 self.until = Some(adrift.until.plus(bounds::GRACE));
@@ -183,11 +183,11 @@ impl Mailbox {
 }
 
 /// A ping means "ask now", never "success" (REQ-PING-09); a push is the result itself.
-fn deliver(grant: Grant, arrival: Arrival, tick: &Tick<'_>) -> Phase {
+fn deliver(pending: Pending, arrival: Arrival, tick: &Tick<'_>) -> Phase {
     match arrival.delivery {
-        None => Phase::Pending(Pending::pinged(grant, tick)),
-        Some(Delivery::Tokens(tokens)) => Verifying::begin(*tokens, grant, arrival.received_at, tick),
-        Some(Delivery::Error(answer)) => Settled::failed(redeeming::refusal(answer, &grant, tick)),
+        None => Phase::Pending(pending.pinged(tick)),
+        Some(Delivery::Tokens(tokens)) => Verifying::begin(*tokens, pending.grant, arrival.received_at, tick),
+        Some(Delivery::Error(answer)) => Settled::failed(redeeming::refusal(answer, &pending.grant, tick)),
     }
 }
 
@@ -216,24 +216,6 @@ impl Flow {
             self.touch();
         }
         acknowledgement
-    }
-
-    /// What is left to answer notifications with once the flow is over. `None` in poll mode, before the end, and when the
-    /// provider never took the request: then nothing remains of it (REQ-AERR-19).
-    #[must_use]
-    pub fn spent_key(&self) -> Option<SpentKey> {
-        let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else { return None };
-        let auth_req_id = mailbox.auth_req_id.clone()?;
-        Some(SpentKey {
-            until: self.clock.wall_at(mailbox.until?),
-            mailbox: Mailbox {
-                mode: mailbox.mode,
-                token: mailbox.token.clone(),
-                auth_req_id: Some(auth_req_id),
-                until: None,
-                early: Vec::new(),
-            },
-        })
     }
 }
 
@@ -280,50 +262,12 @@ impl Mailbox {
             Phase::Redeeming(redeeming) if redeeming.grant.was_pinged => {
                 (Phase::Redeeming(redeeming), Acknowledgement::Known)
             }
-            Phase::Pending(pending) => (deliver(pending.grant, arrival, tick), Acknowledgement::Accepted),
+            Phase::Pending(pending) => (deliver(pending, arrival, tick), Acknowledgement::Accepted),
             Phase::Redeeming(mut redeeming) => {
                 redeeming.grant.ping();
                 (Phase::Redeeming(redeeming), Acknowledgement::Accepted)
             }
             other @ (Phase::Verifying(_) | Phase::Settled(_)) => (other, Acknowledgement::Known),
         }
-    }
-}
-
-/// What remains of a flow that is over: it answers notifications that come late or again, until nobody honest sends any.
-#[must_use = "keep it until its time is up"]
-pub struct SpentKey {
-    mailbox: Mailbox,
-    until: Timestamp,
-}
-
-impl SpentKey {
-    /// The key its notifications are found by.
-    #[must_use]
-    pub fn key(&self) -> Option<NotificationKey> {
-        self.mailbox.key()
-    }
-
-    /// Until when to keep it: 60 s after the deadline of the flow.
-    #[must_use]
-    pub const fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    /// Answers a notification; nothing comes of it (REQ-PING-10, REQ-PUSH-18).
-    pub fn notify(&self, notification: &Notification, now: Timestamp) -> Acknowledgement {
-        if now > self.until {
-            return Acknowledgement::Unauthorized;
-        }
-        match self.mailbox.admit(notification, Moment::START) {
-            Ok(_) => Acknowledgement::Known,
-            Err(refused) => refused,
-        }
-    }
-}
-
-impl fmt::Debug for SpentKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpentKey").field("until", &self.until).finish_non_exhaustive()
     }
 }

@@ -21,6 +21,7 @@ mod phase;
 mod redeeming;
 mod settled;
 mod snapshot;
+mod spent;
 mod verifying;
 
 use alloc::{boxed::Box, sync::Arc};
@@ -44,9 +45,10 @@ use crate::{
     wire::authorize::Acknowledged,
 };
 
-pub use mailbox::{NotificationKey, SpentKey};
+pub use mailbox::NotificationKey;
 pub use notify::{Acknowledgement, BadNotification, Notification, NotificationReply};
 pub use snapshot::{ResumeError, Snapshot};
+pub use spent::{SpentKey, SpentKeys};
 
 /// One authentication of one person: the machine.
 ///

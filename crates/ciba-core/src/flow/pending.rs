@@ -24,20 +24,15 @@ impl Pending {
         Self { due: grant.first_due(tick), because: grant.awaits(tick.config), grant, progress: None }
     }
 
-    /// After a restart. In push mode nothing is ever due, whatever a snapshot says (REQ-PUSH-19).
+    /// After a restart.
     pub(super) fn resumed(grant: Grant, due: Moment, tick: &Tick<'_>) -> Self {
-        match tick.config.delivery {
-            DeliveryMode::Push => Self::first(grant, tick),
-            DeliveryMode::Poll | DeliveryMode::Ping => {
-                Self { due, because: grant.awaits(tick.config), grant, progress: None }
-            }
-        }
+        Self { due, because: grant.awaits(tick.config), grant, progress: None }
     }
 
     /// A notification came: the wait is over.
-    pub(super) fn pinged(mut grant: Grant, tick: &Tick<'_>) -> Self {
-        grant.ping();
-        Self { grant, due: tick.moment, because: Because::Notification, progress: None }
+    pub(super) fn pinged(mut self, tick: &Tick<'_>) -> Self {
+        self.grant.ping();
+        Self { due: tick.moment, because: Because::Notification, ..self }
     }
 
     pub(super) fn poll(self, tick: &Tick<'_>) -> Turn {

@@ -14,15 +14,12 @@ use crate::{
     ask::{Answer, Because, Endpoint, Unanswered},
     bounds,
     elapsed::Moment,
-    error::{Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
+    error::{Failure, Indeterminacy, LostAnswer, Setback},
     wire::{
         ErrorCode, Response, ServerAnswer,
         token::{self, Pacing, TokenReply, TokenRules},
     },
 };
-
-/// Key operations that fail in a row before the flow gives up.
-const KEY_FAILURES: u32 = 3;
 
 pub(super) struct Redeeming {
     pub(super) grant: Grant,
@@ -163,11 +160,8 @@ impl Redeeming {
     fn key_unavailable(mut self, tick: &Tick<'_>) -> Phase {
         let due = self.grant.next_due(&Spacing::NoAnswer, tick.moment, tick);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
-        if self.grant.key_failures >= KEY_FAILURES {
-            return Settled::failed(Failure::Unreachable(Unreachable {
-                target: UnreachableTarget::PrivateKey,
-                answer: None,
-            }));
+        if self.grant.key_failures >= bounds::KEY_FAILURES {
+            return Settled::key_unreachable();
         }
         let because = Because::Setback(Setback::KeyUnavailable);
         Phase::Pending(Pending { grant: self.grant, due, because, progress: self.progress })

@@ -6,7 +6,11 @@ use super::{
     phase::Phase,
     verifying::{Evidence, Verified},
 };
-use crate::{authentication::Authentication, error::Failure, id_token::IdToken};
+use crate::{
+    authentication::Authentication,
+    error::{Failure, Unreachable, UnreachableTarget},
+    id_token::IdToken,
+};
 
 pub(super) enum Settled {
     /// Every check passed; the evidence is kept as it was received, so that a snapshot can be verified again.
@@ -21,6 +25,11 @@ impl Settled {
 
     pub(super) const fn failed(failure: Failure) -> Phase {
         Phase::Settled(Self::Failed(failure))
+    }
+
+    /// The private key is out of reach.
+    pub(super) const fn key_unreachable() -> Phase {
+        Self::failed(Failure::Unreachable(Unreachable { target: UnreachableTarget::PrivateKey, answer: None }))
     }
 
     pub(super) fn finish(self) -> Result<Box<Authentication>, Failure> {

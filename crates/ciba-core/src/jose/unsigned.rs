@@ -1,6 +1,6 @@
 //! A JWS that is still to be signed, and the JSON inside it.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc};
 use core::fmt::{self, Write as _};
 
 use crate::jose::{JwsAlgorithm, base64url};
@@ -8,7 +8,7 @@ use crate::jose::{JwsAlgorithm, base64url};
 /// A signed thing without its signature. No `Debug`: hints, user codes and tokens stand in it in clear (REQ-SIGN-20).
 pub(crate) struct UnsignedJwt {
     /// `header.payload`, both encoded.
-    pub(crate) signing_input: Vec<u8>,
+    pub(crate) signing_input: String,
     pub(crate) algorithm: JwsAlgorithm,
     pub(crate) key_id: Option<Arc<str>>,
 }
@@ -32,17 +32,15 @@ impl UnsignedJwt {
         base64url::encode_onto(header.finish(), &mut input);
         input.push('.');
         base64url::encode_onto(claims.finish(), &mut input);
-        Self { signing_input: input.into_bytes(), algorithm, key_id }
+        Self { signing_input: input, algorithm, key_id }
     }
 }
 
 /// The compact JWS of a signing input and the signature over it.
-#[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
-pub(crate) fn complete(signing_input: Vec<u8>, signature: &[u8]) -> String {
-    let mut jws = String::from_utf8(signing_input).expect("a signing input is base64url with a dot");
-    jws.push('.');
-    base64url::encode_onto(signature, &mut jws);
-    jws
+pub(crate) fn complete(mut signing_input: String, signature: &[u8]) -> String {
+    signing_input.push('.');
+    base64url::encode_onto(signature, &mut signing_input);
+    signing_input
 }
 
 /// A JSON object, written in one go: an assertion is made for every request, so it should cost next to nothing.

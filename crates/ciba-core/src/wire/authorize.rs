@@ -30,6 +30,13 @@ pub struct Acknowledged {
     pub oddities: Vec<Oddity>,
 }
 
+impl Acknowledged {
+    /// The interval, and the lifetime.
+    pub(crate) const fn pace(&self) -> (Duration, Duration) {
+        (self.interval, self.expires_in)
+    }
+}
+
 /// Something odd in an acknowledgement that ends no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
