@@ -1,6 +1,5 @@
-//! An adapter in some eighty lines: blocking HTTP over `std::net`, TLS by rustls, a loop by hand, and a notification
-//! endpoint. It is no example for production; it shows how little an embedding needs, and runs the same scenarios as the
-//! real ones.
+//! An adapter by hand: a loop, blocking HTTP over `std::net`, TLS by rustls, and a notification endpoint. Most of it is HTTP.
+//! It is no example for production; it shows what an embedding needs, and runs the same scenarios as the real ones.
 
 use std::{
     io::{Read, Write},
