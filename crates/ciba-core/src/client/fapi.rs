@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{ClientConfigBuilder, ConfigError};
 use crate::{
     client_auth::{Audience, ClientAuth},
-    crypto::{OwnedPublicKey, rules::bit_length},
+    crypto::{OwnedPublicKey, bit_length},
     jose::JwsAlgorithm,
     profile::{FapiCiba, Profile},
     wire::metadata::DeliveryMode,

@@ -13,7 +13,7 @@ use crate::secret::Body;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
 #[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
-pub(crate) mod rules;
+mod rules;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 #[cfg(feature = "rustcrypto-rsa")]
@@ -152,6 +152,12 @@ impl OwnedPublicKey {
             Self::Ed25519 { x } => PublicKey::Ed25519 { x },
         }
     }
+}
+
+/// The bits of a big-endian number without leading zero octets.
+pub(crate) fn bit_length(number: &[u8]) -> usize {
+    let leading = number.first().map_or(8, |octet| octet.leading_zeros());
+    number.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(8))
 }
 
 /// The numbers of a private key, in the two encodings every backend reads. Redacted in `Debug`.

@@ -15,16 +15,10 @@ pub(super) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyRejected> {
 /// Odd RSA moduli of 2048 to 8192 bits with an odd exponent of at least 3 (REQ-JWKS-13, ruling 4).
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 fn is_in_range(n: &[u8], e: &[u8]) -> bool {
-    let bits = bit_length(n);
+    let bits = super::bit_length(n);
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
     let is_one = e.iter().rev().skip(1).all(|byte| *byte == 0) && e.last() == Some(&1);
     (2048..=8192).contains(&bits) && is_odd(n) && is_odd(e) && !is_one && e.len() <= 5
-}
-
-/// The bits of a big-endian number without leading zero octets.
-pub(crate) fn bit_length(number: &[u8]) -> usize {
-    let leading = number.first().map_or(8, |octet| octet.leading_zeros());
-    number.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(8))
 }
 
 /// Whether a modulus carries the print of the generator behind CVE-2017-15361 (ROCA), whose keys can be factored: modulo
