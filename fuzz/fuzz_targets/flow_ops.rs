@@ -7,7 +7,7 @@ use ciba_core::{
     Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
     Timestamp, TransmitTicket, Unanswered,
 };
-use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, keys, notification_token};
+use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
 
 /// How long a flow whose acknowledgement was lost lives, and its interval.
@@ -206,15 +206,15 @@ fn answer(
     ];
     const LIFETIMES: [u64; 4] = [120, 30, 600, 3];
     const INTERVALS: [u64; 4] = [5, 2, 31, 5];
-    const TOKEN_ANSWERS: [(u16, &str); 8] = [
-        (400, r#"{"error":"authorization_pending"}"#),
-        (400, r#"{"error":"slow_down"}"#),
-        (503, ""),
-        (429, "{}"),
-        (400, r#"{"error":"access_denied"}"#),
-        (400, r#"{"error":"expired_token"}"#),
-        (400, r#"{"error":"invalid_grant"}"#),
-        (200, r#"{"access_token":"t","token_type":"Bearer"}"#),
+    const TOKEN_ANSWERS: [(u16, &[u8]); 8] = [
+        (400, br#"{"error":"authorization_pending"}"#),
+        (400, br#"{"error":"slow_down"}"#),
+        (503, b""),
+        (429, b"{}"),
+        (400, br#"{"error":"access_denied"}"#),
+        (400, br#"{"error":"expired_token"}"#),
+        (400, br#"{"error":"invalid_grant"}"#),
+        (200, br#"{"access_token":"t","token_type":"Bearer"}"#),
     ];
     // A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
     let is_late = flow.stage() == Stage::Pending;
@@ -242,12 +242,14 @@ fn answer(
             Response::json(200, ACKNOWLEDGEMENTS[which])
         }
         _ => {
-            let (status, body) = TOKEN_ANSWERS[usize::from(choice % 8)];
-            judge.redeemed |= status == 200;
-            if choice % 16 == 15 { Response::json(200, bytes.some().to_vec()) } else { Response::json(status, body) }
+            let (status, body) = match choice % 16 {
+                15 => (200, bytes.some()),
+                _ => TOKEN_ANSWERS[usize::from(choice % 8)],
+            };
+            judge.redeemed |= is_final(status, body);
+            Response::json(status, body.to_vec())
         }
     };
-    judge.redeemed |= endpoint == Endpoint::Token && response.status == 200;
     // A flow that gave the request up meanwhile takes the answer or leaves it; both are right.
     let _late = flow.handle(ticket.answered(response), now);
     if !is_late && (names || endpoint == Endpoint::Token) {

@@ -57,6 +57,13 @@ impl VerificationKey for LenientKey {
     }
 }
 
+/// Whether an answer of the token endpoint is a 200 after which nothing is asked any more. One that names an error is not: a
+/// known code decides whatever the status says (REQ-TOK-13), so nothing may be decided yet.
+pub fn is_final(status: u16, body: &[u8]) -> bool {
+    let body = serde_json::from_slice::<serde_json::Value>(body);
+    status == 200 && !body.is_ok_and(|body| body.get("error").is_some())
+}
+
 /// The fuzzer's bytes, taken from the front; when they are used up everything is zero.
 pub struct Bytes<'a>(pub &'a [u8]);
 

@@ -73,7 +73,6 @@ impl fmt::Debug for SpentKey {
 }
 
 /// The spent keys an inbox keeps, so many at most. Those that can be forgotten first give way.
-#[derive(Default)]
 pub struct SpentKeys {
     most: usize,
     keys: BTreeMap<NotificationKey, SpentKey>,
