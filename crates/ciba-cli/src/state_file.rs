@@ -1,12 +1,15 @@
-//! The file of `--state`: a flow that can be gone on with, readable by its owner only.
+//! The file of `--state`: a flow that can be gone on with, readable by its owner only, and held by one process at a time.
 //!
 //! Written to a temporary file beside it, synced and renamed, so that a crash leaves the old state or the new one and
 //! never half of either.
+
+mod hold;
 
 use std::{
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use ciba_core::Timestamp;
@@ -45,33 +48,53 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 pub(crate) struct StateFile {
     path: PathBuf,
     client: Client,
+    /// What is at the path, locked.
+    held: Mutex<fs::File>,
+    /// This process made it.
+    is_new: bool,
 }
 
 impl StateFile {
     /// Takes a path for a new flow, and finds out whether it can be written before anything is sent.
     pub(crate) fn new(path: &Path, client: &Client) -> Result<Self, Stop> {
         let shown = path.display();
-        match fs::metadata(path) {
+        let is_new = match fs::metadata(path) {
             Ok(found) if !found.is_file() => {
                 return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
             }
-            Ok(found) => {
-                refuse_if_readable_by_others(path, &found)?;
-                if found.len() > 0 {
-                    return Err(Stop::usage(format!(
-                        "the state file {shown} already holds a flow: go on with it by `ciba resume --state {shown}`, or remove it"
-                    )));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(found) => refuse_if_readable_by_others(path, &found).map(|()| false)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
                 return Err(Stop::usage(format!("the state file {shown} cannot be used: {}", reason(&error))));
             }
+        };
+        let file = Self::hold(path, client, is_new)?;
+        if !file.is_empty() {
+            return Err(Stop::usage(format!(
+                "the state file {shown} already holds a flow: go on with it by `ciba resume --state {shown}`, or remove it"
+            )));
         }
-        let file = Self { path: path.to_owned(), client: client.clone().absolute() };
-        let probe = file.temporary().and_then(|(path, _)| fs::remove_file(path));
-        probe.map_err(|error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error))))?;
         Ok(file)
+    }
+
+    /// Takes the file for this process, and finds out whether it can be replaced.
+    fn hold(path: &Path, client: &Client, is_new: bool) -> Result<Self, Stop> {
+        let shown = path.display();
+        let unwritable =
+            |error: io::Error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error)));
+        let held = hold::hold(path, is_new).map_err(unwritable)?;
+        let held = held.ok_or_else(|| {
+            Stop::usage(format!("the state file {shown} is in use by another `ciba`, which goes on with its flow"))
+        })?;
+        let file = Self { path: path.to_owned(), client: client.clone().absolute(), held: Mutex::new(held), is_new };
+        file.temporary().and_then(|(path, _)| fs::remove_file(path)).map_err(unwritable)?;
+        Ok(file)
+    }
+
+    /// Whether no flow was saved yet.
+    fn is_empty(&self) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.metadata().is_ok_and(|found| found.len() == 0)
     }
 
     /// Opens the file of an interrupted flow; `client` holds what the command line says now and wins over what was saved.
@@ -84,6 +107,7 @@ impl StateFile {
             return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
         }
         refuse_if_readable_by_others(path, &found)?;
+        let mut file = Self::hold(path, &client, false)?;
         let bytes = read_at_most(path, MOST_BYTES).map_err(|error| unreadable(&error))?;
         let bytes = bytes.ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
         let contents: Contents = serde_json::from_slice(&bytes)
@@ -92,9 +116,7 @@ impl StateFile {
             return Err(Stop::usage(format!("the state file {shown} was written by another version of this command")));
         }
         let client = client.or(contents.client);
-        let file = Self { path: path.to_owned(), client: client.clone().absolute() };
-        let probe = file.temporary().and_then(|(path, _)| fs::remove_file(path));
-        probe.map_err(|error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error))))?;
+        file.client = client.clone().absolute();
         let snapshot = contents.flow.get().as_bytes().to_vec();
         Ok(Saved { file, client, asked_at: contents.asked_at.map(Timestamp::from_unix_millis), snapshot })
     }
@@ -116,12 +138,14 @@ impl StateFile {
         let written = file
             .write_all(&bytes)
             .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&temporary, &self.path))
-            .and_then(|()| self.sync_folder());
+            .and_then(|()| hold::lock(&file))
+            .and_then(|_| fs::rename(&temporary, &self.path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
+            return written;
         }
-        written
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        self.sync_folder()
     }
 
     /// The flow is over and its outcome was told: its secrets leave the disk.
@@ -149,6 +173,15 @@ impl StateFile {
             return synced.or_else(|error| if is_not_offered(&error) { Ok(()) } else { Err(error) });
         }
         Ok(())
+    }
+}
+
+impl Drop for StateFile {
+    /// A flow that was never saved leaves no file behind.
+    fn drop(&mut self) {
+        if self.is_new && self.is_empty() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

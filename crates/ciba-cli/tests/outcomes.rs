@@ -231,7 +231,7 @@ fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line
         let gone = within.clone();
         let op = Op::start(move |path, _| {
             if path != "/bc" {
-                let _ = std::fs::remove_dir(&gone);
+                let _ = std::fs::remove_dir_all(&gone);
             }
             (path == "/bc").then(|| acknowledgement(60))
         });
@@ -254,6 +254,31 @@ fn a_killed_run_is_gone_on_with() {
     child.wait().unwrap();
     assert_eq!(ciba(["resume", "--state", &state]).code, 10);
     assert_eq!(op.count("/bc"), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn two_runs_never_go_on_with_one_flow() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let is_decided = Arc::new(AtomicBool::new(false));
+    let decided = Arc::clone(&is_decided);
+    let op =
+        redeem(move |_| error(if decided.load(Ordering::Relaxed) { "access_denied" } else { "authorization_pending" }));
+    let mut first = pending(&op, &["--state", &state]);
+    for second in [ciba(["resume", "--state", &state]), op.run(&["--state", &state])] {
+        assert!(second.expect_code(2).sentence().contains("in use by another"));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    is_decided.store(true, Ordering::Relaxed);
+    assert_eq!(ciba(["resume", "--state", &state]).code, 10, "a run that was killed holds nothing");
+    assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
 }
 
 #[test]
