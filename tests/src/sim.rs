@@ -264,9 +264,10 @@ impl Sim {
         self.ids += 1;
         let id = self.ids;
         let line = self.mirror.line;
+        let stale = self.mirror.draft.unwrap_or(u64::MAX);
         let asked = |sim: &mut Self, kind, limit, question| {
             assert!(sim.mirror.open.is_none(), "a question is open and another is asked");
-            sim.mirror.open = Some(OpenQuestion { id, kind, sent: line, limit });
+            sim.mirror.open = Some(OpenQuestion { id, kind, sent: line, limit, stale });
             sim.left.extend(sim.open.take());
             sim.open = Some(Asked { id, question });
         };

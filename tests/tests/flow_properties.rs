@@ -27,7 +27,10 @@ enum Op {
     Perform(Say),
     Lose,
     NotSent,
+    /// Saving took its time: ask whether the open request is still to be sent.
+    AskAgain,
     KeyUnavailable,
+    KeyInterrupted,
     NoKeys(Option<u64>),
     KeysDown,
     Rotate,
@@ -89,7 +92,9 @@ fn op() -> impl Strategy<Value = Op> {
         4 => say().prop_map(Op::Perform),
         2 => Just(Op::Lose),
         2 => Just(Op::NotSent),
+        3 => Just(Op::AskAgain),
         1 => Just(Op::KeyUnavailable),
+        1 => Just(Op::KeyInterrupted),
         1 => proptest::option::of(0_u64..90_000).prop_map(Op::NoKeys),
         1 => Just(Op::KeysDown),
         1 => Just(Op::Rotate),
@@ -153,9 +158,15 @@ fn perform(sim: &mut Sim, op: &Op) {
         Op::Perform(say) => sim.perform(say),
         Op::Lose => sim.lose(),
         Op::NotSent => sim.not_sent(),
+        Op::AskAgain => sim.ask_again(),
         Op::KeyUnavailable => {
             if let Some(asked) = take(sim, |question| matches!(question, Question::Key(_))) {
                 sim.key_unavailable(asked);
+            }
+        }
+        Op::KeyInterrupted => {
+            if let Some(asked) = take(sim, |question| matches!(question, Question::Key(_))) {
+                sim.interrupt(asked);
             }
         }
         Op::NoKeys(later) => {

@@ -162,7 +162,7 @@ impl Transmit {
 #[derive(Debug)]
 pub struct TransmitTicket {
     endpoint: Endpoint,
-    ticket: Ticket,
+    pub(crate) ticket: Ticket,
 }
 
 impl TransmitTicket {
@@ -277,6 +277,12 @@ impl KeyOperation {
     /// The key cannot be used: service down, access refused, or a task this signer does not know.
     pub fn unavailable(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable }
+    }
+
+    /// The caller stopped before there was a result. Nothing counts against the key, and the next poll asks anew, with a
+    /// fresh `jti`.
+    pub fn interrupted(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeyInterrupted }
     }
 }
 
@@ -416,6 +422,7 @@ impl fmt::Debug for Input {
             Answer::Unanswered(how) => return write!(f, "Input({how:?})"),
             Answer::Signature(_) => "signature",
             Answer::KeyUnavailable => "key unavailable",
+            Answer::KeyInterrupted => "key interrupted",
             Answer::Keys(_) => "keys",
             Answer::KeysLater(_) => "keys later",
             Answer::KeysUnavailable => "keys unavailable",
@@ -431,6 +438,7 @@ pub(crate) enum Answer {
     Unanswered(Unanswered),
     Signature(Vec<u8>),
     KeyUnavailable,
+    KeyInterrupted,
     Keys(KeySet),
     KeysLater(Timestamp),
     KeysUnavailable,

@@ -13,6 +13,8 @@ pub(crate) struct Moment(u64);
 
 impl Moment {
     pub(crate) const START: Self = Self(0);
+    /// Later than any deadline.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
 
     pub(crate) const fn from_millis(millis: u64) -> Self {
         Self(millis)

@@ -3,8 +3,8 @@
 use std::{fmt, pin::pin, sync::Arc, task::Poll};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, DeliveryMode, Event, Flow, Input, KeyOperation, KeySetRequest, Output,
-    Transmit, TransmitTicket, Unanswered, Wait,
+    AuthRequest, Authentication, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, TransmitTicket,
+    Unanswered, Wait,
 };
 
 use crate::{
@@ -120,8 +120,8 @@ impl Driver {
         let mut told = Told { acknowledged: flow.acknowledged().is_some(), wait: None };
         loop {
             let entropy = self.entropies.draw()?;
-            let output = flow.poll(self.clock.now(), entropy);
-            let mut open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
+            let output = flow.poll(&*self.clock, entropy);
+            let open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
                 return flow.end_saving().await.map_err(DriveError::Save);
@@ -129,12 +129,12 @@ impl Driver {
             // Before the save: a request that cannot be sent is not kept as one that may have been.
             let line = self.line(open.output.as_ref())?;
             flow.save().await.map_err(DriveError::Save)?;
-            match open.output.take() {
-                Some(Output::Transmit(transmit)) => self.transmit(open, transmit, line, watch).await?,
-                Some(Output::Key(operation)) => self.sign(open, operation, watch).await?,
-                Some(Output::KeySet(request)) => self.find_keys(open, request, watch).await?,
+            match &open.output {
+                Some(Output::Transmit(_)) => self.transmit(open, line, watch).await?,
+                Some(Output::Key(_)) => self.sign(open, watch).await?,
+                Some(Output::KeySet(_)) => self.find_keys(open, watch).await?,
                 Some(Output::Wait(wait)) => {
-                    told.waiting(&wait, watch);
+                    told.waiting(wait, watch);
                     either(flow.woken(), self.clock.sleep_until(wait.until())).await;
                 }
                 Some(Output::Done) | None => return Ok(()),
@@ -166,17 +166,11 @@ impl Driver {
         }
     }
 
-    async fn transmit(
-        &self,
-        mut open: Open<'_>,
-        transmit: Transmit,
-        line: &Line,
-        watch: &mut dyn Watch,
-    ) -> Result<(), DriveError> {
+    async fn transmit(&self, mut open: Open<'_>, line: &Line, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let Some(Output::Transmit(transmit)) = &open.output else { return Ok(()) };
         watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        open.ticket = Some(ticket);
+        let Some(request) = open.begin() else { return Ok(()) };
         let answer = line.exchange(&request, timeout, max_response).await;
         let Some(ticket) = open.ticket.take() else { return Ok(()) };
         open.handle(match answer {
@@ -185,33 +179,30 @@ impl Driver {
         })
     }
 
-    async fn sign(&self, open: Open<'_>, operation: KeyOperation, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let Some(signer) = &self.signer else {
-            watch.key_unavailable(&"the driver has no signer".into());
-            return open.handle(operation.unavailable());
-        };
-        let entropy = self.entropies.draw()?;
-        let limit = open.flow.look(|flow| flow.config().policy().local_timeout).unwrap_or_default();
-        let signed = tokio::time::timeout(limit, signer.sign(&operation, entropy)).await;
-        let input = match signed.unwrap_or_else(|_| Err("the signer took too long".into())) {
-            Ok(signature) => operation.answered(signature),
-            Err(error) => {
-                watch.key_unavailable(&error);
-                operation.unavailable()
+    async fn sign(&self, mut open: Open<'_>, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let Some(Output::Key(operation)) = &open.output else { return Ok(()) };
+        let signed = match &self.signer {
+            Some(signer) => {
+                let entropy = self.entropies.draw()?;
+                let limit = open.flow.look(|flow| flow.config().policy().local_timeout).unwrap_or_default();
+                let signed = tokio::time::timeout(limit, signer.sign(operation, entropy)).await;
+                signed.unwrap_or_else(|_| Err("the signer took too long".into()))
             }
+            None => Err("the driver has no signer".into()),
         };
-        open.handle(input)
+        if let Err(error) = &signed {
+            watch.key_unavailable(error);
+        }
+        let Some(Output::Key(operation)) = open.output.take() else { return Ok(()) };
+        open.handle(match signed {
+            Ok(signature) => operation.answered(signature),
+            Err(_) => operation.unavailable(),
+        })
     }
 
-    async fn find_keys(
-        &self,
-        mut open: Open<'_>,
-        request: KeySetRequest,
-        watch: &mut dyn Watch,
-    ) -> Result<(), DriveError> {
-        let request = open.output.insert(Output::KeySet(request));
-        let Output::KeySet(question) = &*request else { return Ok(()) };
-        let found = self.keys.find(question, &self.http, &*self.clock, &mut |event| watch.event(event)).await;
+    async fn find_keys(&self, mut open: Open<'_>, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let Some(Output::KeySet(request)) = &open.output else { return Ok(()) };
+        let found = self.keys.find(request, &self.http, &*self.clock, &mut |event| watch.event(event)).await;
         let Some(Output::KeySet(request)) = open.output.take() else { return Ok(()) };
         open.handle(found.answer(request))
     }
@@ -255,31 +246,42 @@ impl Told {
 struct Open<'a> {
     flow: &'a SharedFlow,
     clock: &'a dyn Clock,
-    /// Not begun.
+    /// Not begun, or begun without a trace.
     output: Option<Output>,
     /// The ticket of a request that is under way.
     ticket: Option<TransmitTicket>,
 }
 
 impl Open<'_> {
+    /// The request that is to be sent now. Whatever was saved or told meanwhile took its time, and it may be too late.
+    fn begin(&mut self) -> Option<Request> {
+        let Some(Output::Transmit(transmit)) = self.output.take() else { return None };
+        let (request, ticket) = transmit.into_parts();
+        if self.flow.may_send(&ticket, self.clock) {
+            self.ticket = Some(ticket);
+            return Some(request);
+        }
+        // It is the flow's own ticket, so there is nothing to refuse.
+        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent), self.clock);
+        None
+    }
+
     fn handle(self, input: Input) -> Result<(), DriveError> {
-        let now = self.clock.now();
-        self.flow.handle(input, now).map_err(|misuse| DriveError::Misuse(misuse.reason))
+        self.flow.handle(input, self.clock).map_err(|misuse| DriveError::Misuse(misuse.reason))
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        let now = self.clock.now();
         let input = match (self.ticket.take(), self.output.take()) {
             (Some(ticket), _) => ticket.unanswered(Unanswered::Lost),
             (None, Some(Output::Transmit(transmit))) => transmit.into_parts().1.unanswered(Unanswered::NotSent),
-            (None, Some(Output::KeySet(request))) => request.later(now),
-            // A key operation has no answer that means "ask again at once"; the flow does so when its time is up.
-            (None, Some(Output::Key(_) | Output::Wait(_) | Output::Done) | None) => return,
+            (None, Some(Output::Key(operation))) => operation.interrupted(),
+            (None, Some(Output::KeySet(request))) => request.later(self.clock.now()),
+            (None, Some(Output::Wait(_) | Output::Done) | None) => return,
         };
         // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(input, now);
+        let _ = self.flow.handle(input, self.clock);
     }
 }
 

@@ -139,6 +139,8 @@ impl Line {
             .retry(retry::never())
             .pool_max_idle_per_host(0)
             .http1_only()
+            // It would write secrets to the log.
+            .connection_verbose(false)
             // These have no effect unless another crate in the build turned the features on.
             .no_gzip()
             .no_brotli()

@@ -10,7 +10,7 @@ use ciba_core::{
     Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKeys, Timestamp,
 };
 
-use crate::{DriveError, SharedFlow};
+use crate::{DriveError, SharedFlow, shared::WeakFlow};
 
 /// How many flows an [`Inbox`] serves at once unless [`Inbox::with_capacity`] says otherwise.
 pub const INBOX_CAPACITY: usize = 65_536;
@@ -18,8 +18,10 @@ pub const INBOX_CAPACITY: usize = 65_536;
 /// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one serves every
 /// [`Driver`](crate::Driver) of a process, whatever provider it is for.
 ///
-/// Flows are in it while they are driven. Those that are over are remembered until no notification for them can be
-/// expected any more, so that a late one, or a second one, is acknowledged and not refused.
+/// Flows are in it from their first drive on, between two drives too, as long as somebody keeps their [`SharedFlow`]; when
+/// it is full, those that nobody drives give way. Those
+/// that are over are remembered until no notification for them can be expected any more, so that a late one, or a second
+/// one, is acknowledged and not refused.
 #[derive(Clone)]
 pub struct Inbox(Arc<Table>);
 
@@ -30,13 +32,13 @@ struct Table {
 }
 
 struct Slots {
-    driven: HashMap<NotificationKey, Driven>,
+    flows: HashMap<NotificationKey, Slot>,
     spent: SpentKeys,
 }
 
-struct Driven {
-    flow: SharedFlow,
-    /// How many drives of it there are: one, unless somebody drives a flow twice.
+struct Slot {
+    flow: WeakFlow,
+    /// How many drives of it there are: one, or none between two, unless somebody drives a flow twice.
     drives: usize,
 }
 
@@ -50,7 +52,7 @@ impl Inbox {
     /// An inbox for so many flows at once, which remembers as many that are over.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
-        let slots = Slots { driven: HashMap::new(), spent: SpentKeys::with_capacity(flows) };
+        let slots = Slots { flows: HashMap::new(), spent: SpentKeys::with_capacity(flows) };
         Self(Arc::new(Table { capacity: flows, slots: Mutex::new(slots) }))
     }
 
@@ -65,7 +67,7 @@ impl Inbox {
             Err(bad) => return bad.reply(),
         };
         let Some(key) = notification.key() else { return Acknowledgement::Unauthorized.reply() };
-        let flow = self.lock().driven.get(&key).map(|driven| driven.flow.clone());
+        let flow = self.lock().flows.get(&key).and_then(|slot| slot.flow.upgrade());
         if let Some(flow) = flow
             && let Some(said) = flow.notify(&notification, now).await
         {
@@ -74,11 +76,12 @@ impl Inbox {
         self.lock().spent.notify(&notification, now).reply()
     }
 
-    /// Whether a notification's key is that of a flow: driven, or over and remembered.
+    /// Whether a notification's key is that of a flow: alive, or over and remembered.
     #[cfg(feature = "tower")]
     pub(crate) fn knows(&self, notification: &Notification) -> bool {
         let slots = self.lock();
-        notification.key().is_some_and(|key| slots.driven.contains_key(&key) || slots.spent.contains(&key))
+        let lives = |key: &NotificationKey| slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone());
+        notification.key().is_some_and(|key| lives(&key) || slots.spent.contains(&key))
     }
 
     /// Puts a flow in, as long as the returned value lives.
@@ -90,13 +93,13 @@ impl Inbox {
     ) -> Result<Registration, DriveError> {
         let mut slots = self.lock();
         slots.spent.forget_old(now);
-        match slots.driven.get_mut(&key) {
-            Some(driven) if driven.flow.is(flow) => driven.drives += 1,
+        match slots.flows.get_mut(&key) {
+            Some(slot) if slot.flow.is(flow) => slot.drives += 1,
             known => {
-                if known.is_none() && slots.driven.len() >= self.0.capacity {
-                    return Err(DriveError::InboxFull);
+                if known.is_none() {
+                    slots.make_room(self.0.capacity)?;
                 }
-                slots.driven.insert(key, Driven { flow: flow.clone(), drives: 1 });
+                slots.flows.insert(key, Slot { flow: flow.downgrade(), drives: 1 });
             }
         }
         Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
@@ -105,6 +108,18 @@ impl Inbox {
     /// A panic elsewhere while the lock was held leaves a table that is whole.
     fn lock(&self) -> MutexGuard<'_, Slots> {
         self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    /// Flows that nobody keeps give way first, then those that nobody drives.
+    fn make_room(&mut self, capacity: usize) -> Result<(), DriveError> {
+        for gives_way in [|slot: &Slot| slot.flow.is_gone(), |slot: &Slot| slot.drives == 0] {
+            if self.flows.len() >= capacity {
+                self.flows.retain(|_, slot| !gives_way(slot));
+            }
+        }
+        if self.flows.len() < capacity { Ok(()) } else { Err(DriveError::InboxFull) }
     }
 }
 
@@ -117,7 +132,7 @@ impl Default for Inbox {
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slots = self.lock();
-        f.debug_struct("Inbox").field("driven", &slots.driven.len()).field("spent", &slots.spent.len()).finish()
+        f.debug_struct("Inbox").field("flows", &slots.flows.len()).field("spent", &slots.spent.len()).finish()
     }
 }
 
@@ -132,13 +147,12 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let spent = self.flow.spent_key();
         let mut slots = self.inbox.lock();
-        let Some(driven) = slots.driven.get_mut(&self.key).filter(|driven| driven.flow.is(&self.flow)) else { return };
-        driven.drives -= 1;
-        if driven.drives == 0 {
-            slots.driven.remove(&self.key);
-            if let Some(spent) = spent {
-                slots.spent.remember(spent);
-            }
+        let Some(slot) = slots.flows.get_mut(&self.key).filter(|slot| slot.flow.is(&self.flow)) else { return };
+        slot.drives -= 1;
+        // One that is not over stays: it may be driven on, and what comes meanwhile is kept.
+        if let (0, Some(spent)) = (slot.drives, spent) {
+            slots.flows.remove(&self.key);
+            slots.spent.remember(spent);
         }
     }
 }

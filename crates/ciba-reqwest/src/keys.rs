@@ -83,20 +83,27 @@ impl Keys {
             Lookup::Unavailable => return Found::Nowhere,
             Lookup::Fetch(transmit) => transmit,
         };
-        progress(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
+        let requesting = Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() };
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
         let (get, ticket) = transmit.into_parts();
         let mut fetch = Fetch { cache, clock, ticket: Some(ticket) };
+        progress(&requesting);
         let answer = http.exchange(&get, timeout, max_response).await;
         fetch.end(|ticket| match answer {
             Ok(response) => ticket.answered(response),
             Err(how) => ticket.unanswered(how),
         });
-        match lock(cache).lookup(request, clock.now()) {
+        let looked_up = lock(cache).lookup(request, clock.now());
+        match looked_up {
             Lookup::Ready(keys) => Found::Here(keys),
             Lookup::Later(until) => Found::Later(until),
-            // What comes back as a fetch again was of no use the first time; the flow asks again when it sees fit.
-            Lookup::Unavailable | Lookup::Fetch(_) => Found::Nowhere,
+            Lookup::Unavailable => Found::Nowhere,
+            // What comes back as a fetch again was of no use the first time; whoever asks next does it.
+            Lookup::Fetch(again) => {
+                Fetch { cache, clock, ticket: Some(again.into_parts().1) }
+                    .end(|ticket| ticket.unanswered(Unanswered::NotSent));
+                Found::Nowhere
+            }
         }
     }
 }

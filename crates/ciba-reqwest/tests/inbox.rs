@@ -3,6 +3,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/party.rs"]
+mod party;
 mod support;
 
 use std::{
@@ -16,130 +18,23 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow,
+    DriveError, Inbox, Saver, SharedFlow,
     ciba_core::{
-        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Notification,
-        NotificationReply, Policy, Snapshot, Stage, Timestamp,
+        Acknowledgement, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Notification, Policy, Snapshot, Stage,
     },
-    platform_roots,
 };
-use client::{
-    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notification_token, notified, ping, request, without_backstop,
-};
+use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notified, ping, request, without_backstop};
+use party::{Party, START, driver};
 use support::{Act, Server, answer};
-use tokio::{
-    sync::{
-        Notify,
-        mpsc::{UnboundedReceiver, unbounded_channel},
-    },
-    task::JoinHandle,
-};
-
-const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);
-
-/// A clock that stands still: what waits for it waits for ever.
-struct Standing;
-
-#[async_trait]
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        START
-    }
-
-    async fn sleep_until(&self, _: Timestamp) {
-        std::future::pending().await
-    }
-}
-
-/// A provider, and a flow with it.
-struct Party {
-    server: Arc<Server>,
-    config: Arc<ClientConfig>,
-    inbox: Inbox,
-    driver: Driver,
-    flow: SharedFlow,
-}
+use tokio::sync::{Notify, mpsc::unbounded_channel};
 
 impl Party {
-    fn new(acts: impl IntoIterator<Item = Act>, mode: DeliveryMode) -> Self {
-        Self::at(&Inbox::new(), 1, acts, mode, SharedFlow::new)
-    }
-
-    fn at(
-        inbox: &Inbox,
-        number: u8,
-        acts: impl IntoIterator<Item = Act>,
-        mode: DeliveryMode,
-        share: impl FnOnce(Flow) -> SharedFlow,
-    ) -> Self {
-        let server = Arc::new(Server::start(acts));
-        let config = notified(&server.url(""), mode, Policy::default());
-        let entropy = Entropy::from_bytes([number; 32]);
-        let flow = share(Flow::start(Arc::clone(&config), request(), entropy, START).unwrap());
-        let driver = driver(&config).with_inbox(inbox.clone());
-        Self { server, config, inbox: inbox.clone(), driver, flow }
-    }
-
-    fn drive(&self) -> Drive {
-        let (sender, events) = unbounded_channel();
-        let (driver, flow) = (self.driver.clone(), self.flow.clone());
-        let task = tokio::spawn(async move {
-            let mut tell = |event: &Event| drop(sender.send(event.clone()));
-            driver.drive(&flow, &mut tell).await
-        });
-        Drive { task, events }
-    }
-
-    /// Returns when so many requests have come.
-    async fn requests(&self, count: usize) {
-        let server = Arc::clone(&self.server);
-        tokio::task::spawn_blocking(move || server.wait_for(count)).await.unwrap();
-    }
-
-    async fn token(&self) -> String {
-        self.requests(1).await;
-        notification_token(&self.server.requests()[0])
-    }
-
-    async fn call(&self, method: &str, headers: &Headers, body: &str) -> NotificationReply {
-        self.inbox.receive(method, headers, body.into(), START).await
-    }
-
     /// What a notification is to the flow of the state that was kept last.
     fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
         let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
         resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
-    }
-
-    async fn post(&self, token: &str, body: &str) -> u16 {
-        self.call("POST", &fields(token), body).await.status
-    }
-}
-
-fn driver(config: &Arc<ClientConfig>) -> Driver {
-    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Standing)
-}
-
-struct Drive {
-    task: JoinHandle<Result<(), DriveError>>,
-    events: UnboundedReceiver<Event>,
-}
-
-impl Drive {
-    async fn waits(&mut self) {
-        while !matches!(self.events.recv().await.expect("the drive ended"), Event::Waiting(_)) {}
-    }
-
-    async fn ends(self) -> Result<(), DriveError> {
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("the drive was not woken").unwrap()
-    }
-
-    async fn dropped(self) {
-        self.task.abort();
-        let _ = self.task.await;
     }
 }
 
@@ -467,17 +362,43 @@ async fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and
 }
 
 #[tokio::test]
-async fn notifications_reach_a_flow_while_it_is_driven() {
+async fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
     let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
     drive.dropped().await;
-    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)).await, 401);
-    let mut drive = party.drive();
-    drive.waits().await;
     assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)).await, 204);
-    drive.ends().await.unwrap();
+    assert_eq!(party.server.requests().len(), 1, "nobody drives it");
+    party.drive().ends().await.unwrap();
+    assert_eq!(party.server.requests().len(), 2, "it asks at once");
+
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token().await;
+    drive.waits().await;
+    drive.dropped().await;
+    let Party { inbox, flow, .. } = party;
+    drop(flow);
+    assert_eq!(inbox.receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START).await.status, 401);
+}
+
+/// A push whose first save fails is not refused when it comes again, although no drive is left.
+#[tokio::test]
+async fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
+    let disk = Disk::default();
+    let share = |flow| SharedFlow::with_saver(flow, disk.clone());
+    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let mut drive = party.drive();
+    let token = party.token().await;
+    drive.waits().await;
+    disk.is_full.store(true, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 503);
+    assert!(matches!(drive.ends().await, Err(DriveError::Save(_))));
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 503);
+    disk.is_full.store(false, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 204);
+    assert_eq!(party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)), Acknowledgement::Known);
 }
 
 /// REQ-PING-13

@@ -24,12 +24,17 @@ use crate::{
 /// the time-out of any exchange, so that a provider that drops packets leaves time for another attempt.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Where ureq writes all that it sends and receives to the log, at TRACE. It has no switch for that.
+const SHOWS_ALL: &str = "ureq_proto::util";
+
 /// Performs exchanges. Cheap to clone; all clones share their agents.
 ///
 /// It takes ureq's *builder*, because only so can it promise that
 /// - a request is sent once: no redirect is followed, nothing is retried;
 /// - any status is an answer;
 /// - a body is never read further than the exchange allows;
+/// - nothing secret reaches the log: ureq writes what it sends and receives to the target `ureq_proto::util` of the crate
+///   `log` at TRACE, so while a logger wants that, nothing is sent, and an error there says why. Filter the target out;
 /// - certificates are verified. Roots and proxies stay the caller's;
 /// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
@@ -161,6 +166,10 @@ impl Line {
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
+        if log::log_enabled!(target: SHOWS_ALL, log::Level::Trace) {
+            log::error!("nothing is sent while the log shows {SHOWS_ALL} at TRACE: ureq would write secrets there");
+            return Err(Unanswered::NotSent);
+        }
         connector::forget();
         self.attempt(request, timeout, max_response).map_err(|_| {
             // ureq reports refused connections and answers that broke off alike, so the connector says which it was.

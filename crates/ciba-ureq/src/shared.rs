@@ -3,17 +3,17 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use ciba_core::{
     Acknowledged, Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification, Output,
-    Snapshot, SpentKey, Stage, Timestamp,
+    Snapshot, SpentKey, Stage, Timestamp, TransmitTicket,
 };
 
-use crate::Bell;
+use crate::{Bell, Clock};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 pub trait Saver: Send + Sync {
@@ -86,7 +86,8 @@ impl SharedFlow {
         self.look(|flow| flow.acknowledged().cloned()).flatten()
     }
 
-    /// Gives up, as [`Flow::cancel`]; the drive ends.
+    /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is not cut off: the drive
+    /// ends after it.
     pub fn cancel(&self, now: Timestamp) {
         self.look(|flow| flow.cancel(now));
         self.0.bell.ring();
@@ -107,20 +108,28 @@ impl SharedFlow {
         self.lock().as_mut().map(at)
     }
 
-    pub(crate) fn poll(&self, now: Timestamp, entropy: Entropy) -> Output {
-        self.look(|flow| flow.poll(now, entropy)).unwrap_or(Output::Done)
+    // The clock is read while the flow is held, so that no reading is older than one the flow has seen.
+
+    pub(crate) fn poll(&self, clock: &dyn Clock, entropy: Entropy) -> Output {
+        self.look(|flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
     }
 
-    pub(crate) fn handle(&self, input: Input, now: Timestamp) -> Result<(), Misuse> {
-        self.look(|flow| flow.handle(input, now)).unwrap_or(Ok(()))
+    pub(crate) fn may_send(&self, ticket: &TransmitTicket, clock: &dyn Clock) -> bool {
+        self.look(|flow| flow.may_send(ticket, clock.now())).unwrap_or(false)
     }
 
+    pub(crate) fn handle(&self, input: Input, clock: &dyn Clock) -> Result<(), Misuse> {
+        self.look(|flow| flow.handle(input, clock.now())).unwrap_or(Ok(()))
+    }
+
+    /// What answers notifications from now on. `None` before the end, and while the end has still to be saved.
     pub(crate) fn spent_key(&self) -> Option<SpentKey> {
-        self.look(|flow| flow.spent_key()).flatten()
+        let is_saved = self.0.saver.is_none() || self.0.saving.try_lock().is_ok_and(|saving| saving.is_over);
+        self.look(|flow| flow.spent_key()).flatten().filter(|_| is_saved)
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+    pub(crate) fn downgrade(&self) -> WeakFlow {
+        WeakFlow(Arc::downgrade(&self.0))
     }
 
     /// Keeps the flow's state unless it is kept already.
@@ -187,6 +196,23 @@ impl SharedFlow {
     /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll at worst.
     fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A [`SharedFlow`] that somebody else keeps.
+pub(crate) struct WeakFlow(Weak<Shared>);
+
+impl WeakFlow {
+    pub(crate) fn upgrade(&self) -> Option<SharedFlow> {
+        self.0.upgrade().map(SharedFlow)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    pub(crate) fn is(&self, flow: &SharedFlow) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&flow.0))
     }
 }
 

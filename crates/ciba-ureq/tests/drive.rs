@@ -10,7 +10,7 @@ use std::{
     collections::HashSet,
     io,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,12 +20,12 @@ use ciba_ureq::{
     AuthenticateError, Bell, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Saver, SharedFlow,
     Signer, SignerError, Watch,
     ciba_core::{
-        ClientAuth, ClientConfig, Entropy, Event, Failure, Fault, Flow, KeyOperation, KeyTask, Snapshot, Stage,
-        Timestamp, UnreachableTarget, jose::JwsAlgorithm,
+        ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow, IntervalReference, KeyOperation,
+        KeyTask, Policy, Snapshot, Stage, Timestamp, UnreachableTarget, jose::JwsAlgorithm,
     },
     platform_roots,
 };
-use client::{ACKNOWLEDGED, Counting, DENIED, Jumping, PENDING, config, jti, request};
+use client::{ACKNOWLEDGED, Counting, DENIED, Jumping, PENDING, config, jti, polling, request};
 use support::{Act, Server, answer, closed_port};
 
 impl Clock for Jumping {
@@ -417,6 +417,128 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
         assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     }
     assert_eq!(server.connections(), 0);
+}
+
+/// Does something during one of its saves.
+#[derive(Clone)]
+struct During {
+    at: usize,
+    saves: Arc<AtomicUsize>,
+    act: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl During {
+    fn save(at: usize, act: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { at, saves: Arc::default(), act: Arc::new(act) }
+    }
+}
+
+impl Saver for During {
+    fn save(&self, _: &Snapshot) -> io::Result<()> {
+        if self.saves.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            (self.act)();
+        }
+        Ok(())
+    }
+}
+
+/// REQ-POLL-18
+#[test]
+fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
+    // Cancelled before the person was prompted; the deadline comes before the first token request.
+    for (at, cancels, sent) in [(1, true, 0), (3, false, 1)] {
+        let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+        let config = config(&server.url(""), ClientAuth::None);
+        let clock = Jumping::new();
+        let flow_of = Arc::new(OnceLock::<SharedFlow>::new());
+        let (cancelled, slow) = (Arc::clone(&flow_of), clock.clone());
+        let saver = During::save(at, move || match cancelled.get() {
+            Some(flow) if cancels => flow.cancel(slow.read()),
+            _ => slow.jump(slow.read().saturating_add(Duration::from_secs(130))),
+        });
+        let flow = SharedFlow::with_saver(flow(&config), saver);
+        flow_of.set(flow.clone()).unwrap();
+        driver(&config).with_clock(clock).drive(&flow, &mut ()).unwrap();
+        let ended = flow.finish();
+        let is_right = if cancels {
+            matches!(ended, Err(Failure::Abandoned))
+        } else {
+            matches!(ended, Err(Failure::Expired(None)))
+        };
+        assert!(is_right, "{ended:?}");
+        assert_eq!(server.requests().len(), sent);
+    }
+}
+
+/// REQ-POLL-03
+#[test]
+fn the_interval_counts_from_the_sending_and_not_from_before_a_slow_save() {
+    let acts = [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)];
+    let server = Server::start(acts);
+    let mut policy = Policy::default();
+    policy.interval_reference = IntervalReference::Send;
+    let config = polling(&server.url(""), policy);
+    let clock = Jumping::new();
+    let slow = clock.clone();
+    let saver = During::save(3, move || slow.jump(slow.read().saturating_add(Duration::from_secs(3))));
+    let flow = SharedFlow::with_saver(flow(&config), saver);
+    let (sent, reading) = (Mutex::new(Vec::new()), clock.clone());
+    let mut watch = |event: &Event| {
+        if let Event::Requesting { endpoint: Endpoint::Token, .. } = event {
+            sent.lock().unwrap().push(reading.read());
+        }
+    };
+    driver(&config).with_clock(clock).drive(&flow, &mut watch).unwrap();
+    let sent = sent.into_inner().unwrap();
+    assert!(sent[1].since(sent[0]) >= Duration::from_secs(5), "{sent:?}");
+}
+
+/// The store is away when the first assertion is to be signed; then there is no randomness for the signer.
+#[test]
+fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_against_it() {
+    for store_fails in [true, false] {
+        let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+        let config = config(&server.url(""), key_jwt());
+        let clock = Jumping::new();
+        let disk = Failing::default();
+        let flow = if store_fails { SharedFlow::with_saver(flow(&config), disk.clone()) } else { shared(&config) };
+        let driver = driver(&config).with_clock(clock.clone()).with_signer(Kms::default());
+        for _ in 0..4 {
+            let entropies = if store_fails { Counting::default() } else { Counting::failing_after(1) };
+            let error = driver.clone().with_entropies(entropies).drive(&flow, &mut ()).unwrap_err();
+            assert!(matches!(error, DriveError::Save(_) | DriveError::Entropy(_)), "{error:?}");
+        }
+        disk.mend();
+        let start = clock.read();
+        let mut sent = None;
+        let reading = clock.clone();
+        let mut watch = |event: &Event| {
+            if let Event::Requesting { .. } = event {
+                sent.get_or_insert(reading.read());
+            }
+        };
+        driver.drive(&flow, &mut watch).unwrap();
+        assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
+        assert_eq!(sent, Some(start), "the request waited for a key that was never away");
+    }
+}
+
+/// REQ-AREQ-30
+#[test]
+fn a_watcher_that_panics_before_a_request_leaves_one_that_was_not_sent() {
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+    let config = config(&server.url(""), ClientAuth::None);
+    let flow = shared(&config);
+    let (driver_of, driven) = (driver(&config), flow.clone());
+    let panicked = std::thread::spawn(move || {
+        let mut watch = |_: &Event| panic!("a bug of the caller's");
+        driver_of.drive(&driven, &mut watch)
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(server.connections(), 0);
+    driver(&config).drive(&flow, &mut ()).unwrap();
+    assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]

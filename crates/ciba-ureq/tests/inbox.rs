@@ -82,6 +82,7 @@ impl Party {
         let mut watcher = Watcher { sender, stop: Arc::clone(&stop) };
         thread::spawn(move || {
             let driven = driver.drive(&flow, &mut watcher);
+            drop(flow);
             let _ = over.send(driven);
         });
         Drive { events, end, stop }
@@ -413,17 +414,43 @@ fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_
 }
 
 #[test]
-fn notifications_reach_a_flow_while_it_is_driven() {
+fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
     let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
     drive.stopped();
-    assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 401);
-    let mut drive = party.drive();
-    drive.waits();
     assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
-    drive.ends().unwrap();
+    assert_eq!(party.server.requests().len(), 1, "nobody drives it");
+    party.drive().ends().unwrap();
+    assert_eq!(party.server.requests().len(), 2, "it asks at once");
+
+    let party = Party::new([answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    drive.stopped();
+    let Party { inbox, flow, .. } = party;
+    drop(flow);
+    assert_eq!(inbox.receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START).status, 401);
+}
+
+/// A push whose first save fails is not refused when it comes again, although no drive is left.
+#[test]
+fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
+    let disk = Disk::default();
+    let share = |flow| SharedFlow::with_saver(flow, disk.clone());
+    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let mut drive = party.drive();
+    let token = party.token();
+    drive.waits();
+    disk.is_full.store(true, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 503);
+    assert!(matches!(drive.ends(), Err(DriveError::Save(_))));
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 503);
+    disk.is_full.store(false, Ordering::SeqCst);
+    assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 204);
+    assert_eq!(party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)), Acknowledgement::Known);
 }
 
 /// REQ-PING-13

@@ -133,6 +133,36 @@ impl Sim {
         }
     }
 
+    /// Saving took its time, and the caller asks whether the open request is still to be sent. Nothing happens when it was
+    /// performed.
+    ///
+    /// # Panics
+    ///
+    /// When a request would be sent too late, or is held back without need.
+    pub fn ask_again(&mut self) {
+        let Some(Asked { id, question: Question::Transmit { ticket, response: None, .. } }) = &self.open else {
+            return;
+        };
+        let (id, now) = (*id, self.now());
+        let says = self.flow.may_send(ticket, now);
+        self.observe();
+        let (line, mirror) = (self.mirror.line, &mut self.mirror);
+        let open = mirror.open.as_mut().filter(|open| open.id == id);
+        let deadline = mirror.grant.as_ref().map_or(u64::MAX, |grant| grant.deadline);
+        let is_wanted = open.as_ref().is_some_and(|open| line <= open.stale && line < deadline);
+        assert_eq!(says, is_wanted, "{:?}", self.flow);
+        match open.filter(|_| says) {
+            Some(open) => {
+                open.limit = (open.limit + line - open.sent).min(deadline.saturating_add(GRACE));
+                open.sent = line;
+                if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
+                    *sent = self.elapsed;
+                }
+            }
+            None => self.not_sent(),
+        }
+    }
+
     /// The open request may have left, and no answer comes.
     pub fn lose(&mut self) {
         match self.open.take() {
@@ -200,6 +230,22 @@ impl Sim {
         }
         let is_over = self.flow.stage() == Stage::Settled;
         assert_eq!(is_over, self.key_is_gone(), "three failures of the key in a row are the end, not fewer");
+    }
+
+    /// The caller stops before there is a signature: nothing counts, and the flow asks anew.
+    ///
+    /// # Panics
+    ///
+    /// When the flow does not take it.
+    pub fn interrupt(&mut self, asked: Asked) {
+        let Asked { id, question: Question::Key(operation) } = asked else { return };
+        let before = (self.flow.stage(), self.flow.revision());
+        self.observe();
+        self.hand_over(operation.interrupted()).expect("it is this flow's own");
+        assert_eq!(before, (self.flow.stage(), self.flow.revision()), "nothing happened");
+        if self.mirror.open.is_some_and(|open| open.id == id) {
+            (self.mirror.open, self.mirror.draft) = (None, None);
+        }
     }
 
     /// Answers a question for keys from the cache, which fetches them from the provider if it has to.

@@ -36,6 +36,8 @@ pub(super) struct OpenQuestion {
     pub(super) kind: Kind,
     pub(super) sent: u64,
     pub(super) limit: u64,
+    /// After this what was signed for it is too old to be sent.
+    pub(super) stale: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod early;
+mod edited;
 mod ping;
 mod push;
 mod token;

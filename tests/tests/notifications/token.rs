@@ -336,3 +336,22 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way
     assert_eq!(said(&keys), [nobody, nobody, known]);
     assert!(!keys.contains(&call(&tokens[1]).key().unwrap()));
 }
+
+/// A server that read the clock before it read a slow body; the token need not even be right.
+///
+/// REQ-POLL-03
+#[test]
+fn a_notification_with_an_older_reading_of_the_clock_makes_no_request_early() {
+    let mut case = Case::acknowledged(DeliveryMode::Ping);
+    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    let (_, ticket) = case.next_request().unwrap();
+    case.answer(ticket, 400, PENDING);
+    let answered = case.now;
+    assert!(matches!(case.poll(), Output::Wait(_)));
+    for token in [case.token.clone(), format!("{}x", case.token)] {
+        let call = case.call(&token, "application/json", &json!({"auth_req_id": ID}).to_string());
+        let _ = case.flow.notify(&call, answered.saturating_sub(Duration::from_secs(4)));
+    }
+    let (_, _ticket) = case.next_request().unwrap();
+    assert!(case.now.since(answered) >= Duration::from_secs(5), "{:?} after the last answer", case.now.since(answered));
+}

@@ -71,7 +71,9 @@ impl Authorizing {
             }
             Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.unsigned(moment)),
             Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(moment)),
-            Making::InFlight { open, sent } if open.is_over(moment) => Turn::Next(self.lost(None, sent, &poll.tick)),
+            Making::InFlight { open, sent, .. } if open.is_over(moment) => {
+                Turn::Next(self.lost(None, sent, &poll.tick))
+            }
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
                 let limit = making.open().map_or(moment, |open| open.limit);
                 self.making = making;
@@ -101,7 +103,7 @@ impl Authorizing {
             attempt: self.attempt,
             timeout: config.policy.authentication_timeout,
             max_response: bounds::ACKNOWLEDGEMENT_BYTES,
-            latest: Moment::from_millis(u64::MAX),
+            latest: Moment::NEVER,
         };
         let parameters = |form: &mut Form| self.request.write(&config.request_style, form, token);
         exchange::transmit(poll, &target, parameters, ready, self.request.headers())
@@ -115,6 +117,7 @@ impl Authorizing {
                 (Phase::Authorizing(self), None)
             }
             (Making::Signing { .. }, Answer::KeyUnavailable) => (self.unsigned(tick.moment), None),
+            (Making::Signing { .. }, Answer::KeyInterrupted) => (Phase::Authorizing(self), None),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => self.response(&response, sent, tick),
             (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost)) => {
                 (self.lost(None, sent, tick), None)

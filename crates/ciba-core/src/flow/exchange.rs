@@ -8,7 +8,7 @@ use super::phase::{Open, Poll, Say, lost_at};
 use crate::{
     ask::{Endpoint, KeyOperation, KeyPurpose, Output, Transmit},
     client::ClientConfig,
-    client_auth::{self, Applied, Credential},
+    client_auth::{self, Applied, ClientAuth, Credential},
     elapsed::Moment,
     jose::unsigned::{self, UnsignedJwt},
     request::AuthRequest,
@@ -26,12 +26,11 @@ pub(super) enum Making {
     Signing { open: Open, draft: Box<Draft> },
     /// What was to be signed is, so far.
     Drafted(Box<Draft>),
-    /// The request left, or may have.
-    InFlight { open: Open, sent: Moment },
+    /// The request left, or may have. After `stale` too little is left of the life of what was signed for it.
+    InFlight { open: Open, sent: Moment, stale: Moment },
 }
 
 /// A request in the making.
-#[derive(Default)]
 pub(super) struct Draft {
     /// What is being signed.
     signing_input: String,
@@ -40,7 +39,13 @@ pub(super) struct Draft {
     /// The credential, once it is complete.
     applied: Option<Applied>,
     /// After this too little is left of the life of what was signed to be worth sending.
-    stale: Option<Moment>,
+    stale: Moment,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self { signing_input: String::new(), request_object: None, applied: None, stale: Moment::NEVER }
+    }
 }
 
 impl Making {
@@ -53,6 +58,17 @@ impl Making {
 
     pub(super) const fn is_in_flight(&self) -> bool {
         matches!(self, Self::InFlight { .. })
+    }
+
+    /// The request of this number is about to be sent. Its times count from now, unless it is too late for it.
+    pub(super) fn may_send(&mut self, counter: u64, moment: Moment, latest: Moment) -> bool {
+        let Self::InFlight { open, sent, stale } = self else { return false };
+        if open.counter != counter || moment > *stale {
+            return false;
+        }
+        open.limit = open.limit.plus(moment.since(*sent)).min(latest);
+        *sent = moment;
+        true
     }
 
     /// The signature came. The authentication request is signed before the assertion.
@@ -75,7 +91,12 @@ impl Making {
 impl Draft {
     /// Whether half of the life of something signed is over.
     pub(super) fn is_stale(&self, moment: Moment) -> bool {
-        self.stale.is_some_and(|stale| moment > stale)
+        moment > self.stale
+    }
+
+    /// Something is signed now that lives so long.
+    fn lives(&mut self, life: Duration, moment: Moment) {
+        self.stale = self.stale.min(moment.plus(life.checked_div(2).unwrap_or_default()));
     }
 
     fn owes_request_object(&self, endpoint: Endpoint, config: &ClientConfig) -> bool {
@@ -87,8 +108,7 @@ impl Draft {
     fn sign(mut self: Box<Self>, jwt: UnsignedJwt, purpose: KeyPurpose, life: Duration, poll: &mut Poll<'_>) -> Step {
         let UnsignedJwt { signing_input, algorithm, key_id } = jwt;
         let moment = poll.tick.moment;
-        let stale = moment.plus(life.checked_div(2).unwrap_or_default());
-        self.stale = Some(self.stale.map_or(stale, |earlier| earlier.min(stale)));
+        self.lives(life, moment);
         let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
         let operation = KeyOperation::sign(signing_input.as_bytes().into(), algorithm, purpose, key_id, ticket);
         self.signing_input = signing_input;
@@ -109,6 +129,7 @@ pub(super) enum Step {
 pub(super) struct Ready {
     request_object: Option<String>,
     applied: Applied,
+    stale: Moment,
 }
 
 /// The next step of a draft. `request` is there for the authentication request, which may have to be signed itself.
@@ -129,13 +150,18 @@ pub(super) fn prepare(
     }
     let request_object = draft.request_object.take();
     if let Some(applied) = draft.applied.take() {
-        return Step::Send(Ready { request_object, applied });
+        return Step::Send(Ready { request_object, applied, stale: draft.stale });
     }
+    let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
     match client_auth::credential(config, endpoint, poll.entropy, poll.tick.now) {
-        Credential::Ready(applied) => Step::Send(Ready { request_object, applied }),
+        Credential::Ready(applied) => {
+            if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
+                draft.lives(life, poll.tick.moment);
+            }
+            Step::Send(Ready { request_object, applied, stale: draft.stale })
+        }
         Credential::Unsigned(jwt) => {
             draft.request_object = request_object;
-            let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
             draft.sign(jwt, KeyPurpose::ClientAssertion, life, poll)
         }
     }
@@ -179,5 +205,5 @@ pub(super) fn transmit(
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
     let transmit = Transmit::new(request, target.endpoint, target.attempt, target.timeout, target.max_response, ticket)
         .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
-    (Making::InFlight { open, sent }, Say::Do { output: Output::Transmit(transmit), save: true })
+    (Making::InFlight { open, sent, stale: ready.stale }, Say::Do { output: Output::Transmit(transmit), save: true })
 }

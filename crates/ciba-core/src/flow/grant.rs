@@ -75,9 +75,6 @@ pub(super) enum Spacing {
     NoAnswer,
 }
 
-/// Later than any deadline.
-const NEVER: Moment = Moment::from_millis(u64::MAX);
-
 /// Providers may hold a token request this long (REQ-POLL-09).
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
@@ -132,7 +129,7 @@ impl Grant {
     /// mode never (REQ-PUSH-19).
     pub(super) fn first_due(&self, tick: &Tick<'_>) -> Moment {
         match tick.config.delivery {
-            DeliveryMode::Push => NEVER,
+            DeliveryMode::Push => Moment::NEVER,
             DeliveryMode::Ping => {
                 let (due, last) = (self.backstop(tick), self.last_chance());
                 let has_chance = tick.config.policy.ping_backstop && tick.moment < last;
@@ -149,7 +146,7 @@ impl Grant {
     /// deadline; never sooner than an interval from now (REQ-PING-16, REQ-POLL-24).
     fn backstop(&self, tick: &Tick<'_>) -> Moment {
         if !tick.config.policy.ping_backstop || tick.moment >= self.last_chance() {
-            return NEVER;
+            return Moment::NEVER;
         }
         let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
         let regular = self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));

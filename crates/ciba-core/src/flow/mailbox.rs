@@ -202,8 +202,12 @@ impl Flow {
     ///
     /// After [`Acknowledgement::Accepted`] save the flow, then answer, then poll: what was accepted is verified by the next
     /// polls, or starts a token request there.
+    ///
+    /// `now` may be a little older than what the flow was shown last: whoever takes a notification in may have read the clock
+    /// before waiting for the flow.
     pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
-        self.observe(now);
+        // Anybody can call: an older reading must not count as a clock that was set back, nor the time since then twice.
+        self.observe(now.max(self.clock.wall()));
         let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
         let Some(mailbox) = &mut self.mailbox else { return Acknowledgement::Unauthorized };
         let Some(phase) = self.phase.take() else { return Acknowledgement::Unauthorized };

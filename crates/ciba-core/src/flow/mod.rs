@@ -34,10 +34,10 @@ use self::{
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, Input, Output, Unanswered, Wait},
+    ask::{Answer, Because, Endpoint, Input, Output, Ticket, TransmitTicket, Unanswered, Wait},
     authentication::Authentication,
     client::ClientConfig,
-    elapsed::Clock,
+    elapsed::{Clock, Moment},
     entropy::{Entropy, Purpose},
     error::{Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
@@ -170,6 +170,27 @@ impl Flow {
         }
     }
 
+    /// Whether the request of this ticket is still to be sent, asked right before that; its times count from then.
+    ///
+    /// Ask when something that takes time lies between [`Self::poll`] and the sending, such as saving the flow: it may have
+    /// been cancelled meanwhile, its deadline may have come (REQ-POLL-18), or too little is left of the life of what was
+    /// signed. If it is not, answer [`Unanswered::NotSent`].
+    #[must_use]
+    pub fn may_send(&mut self, ticket: &TransmitTicket, now: Timestamp) -> bool {
+        self.observe(now);
+        let moment = self.clock.moment();
+        let Ticket { serial, counter } = ticket.ticket;
+        serial == self.questions.serial
+            && match &mut self.phase {
+                Some(Phase::Authorizing(authorizing)) => authorizing.making.may_send(counter, moment, Moment::NEVER),
+                Some(Phase::Redeeming(redeeming)) => {
+                    let latest = redeeming.latest();
+                    !redeeming.grant.is_over(moment) && redeeming.making.may_send(counter, moment, latest)
+                }
+                _ => false,
+            }
+    }
+
     /// Takes the answer to an output.
     ///
     /// An answer that comes after its output was given up is ignored, except a 200 of the token endpoint while the flow is
@@ -189,7 +210,11 @@ impl Flow {
         // Signatures and keys are asked for again after a restart, so they are not worth saving.
         let is_fleeting = matches!(
             input.answer,
-            Answer::Signature(_) | Answer::Keys(_) | Answer::KeysLater(_) | Answer::KeysUnavailable
+            Answer::Signature(_)
+                | Answer::KeyInterrupted
+                | Answer::Keys(_)
+                | Answer::KeysLater(_)
+                | Answer::KeysUnavailable
         );
         let (phase, acknowledged, changed) = if is_expected {
             let answer = match (&self.mailbox, input.answer) {
@@ -238,6 +263,7 @@ impl Flow {
             | Answer::Unanswered(_)
             | Answer::Signature(_)
             | Answer::KeyUnavailable
+            | Answer::KeyInterrupted
             | Answer::KeysLater(_)
             | Answer::KeysUnavailable => None,
         }

@@ -39,7 +39,7 @@ impl Redeeming {
         let moment = poll.tick.moment;
         let expired = self.grant.is_over(moment);
         match core::mem::replace(&mut self.making, Making::Fresh) {
-            Making::InFlight { open, sent } if open.is_over(moment) => {
+            Making::InFlight { open, sent, .. } if open.is_over(moment) => {
                 Turn::Next(self.no_answer(Unanswered::Lost, sent, &poll.tick))
             }
             Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
@@ -80,9 +80,14 @@ impl Redeeming {
             attempt: self.grant.requests,
             timeout: config.policy.token_timeout,
             max_response: config.policy.max_token_response,
-            latest: self.grant.deadline.plus(bounds::GRACE),
+            latest: self.latest(),
         };
         exchange::transmit(poll, &target, |form| token::request(&self.grant.auth_req_id, form), ready, &[])
+    }
+
+    /// When the wait for an answer ends at the latest.
+    pub(super) fn latest(&self) -> Moment {
+        self.grant.deadline.plus(bounds::GRACE)
     }
 
     /// When there is something to do. A signature that is not there at the deadline is not wanted any more.
@@ -101,8 +106,9 @@ impl Redeeming {
                 Phase::Redeeming(self)
             }
             (Making::Signing { .. }, Answer::KeyUnavailable) => self.key_unavailable(tick),
+            (Making::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => {
-                if tick.moment > self.grant.deadline.plus(bounds::GRACE) {
+                if tick.moment > self.latest() {
                     return Settled::failed(Failure::Expired(None));
                 }
                 self.response(&response, sent, tick)

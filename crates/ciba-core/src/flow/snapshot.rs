@@ -259,8 +259,10 @@ impl<'a> SavedGrant<'a> {
     }
 
     /// What a damaged snapshot could stretch is clamped as if a provider had sent it.
-    fn load(self, now: Moment) -> Option<Grant> {
-        let sent = Moment::from_millis(self.sent).min(now);
+    fn load(self, tick: &Tick<'_>) -> Option<Grant> {
+        let sent = Moment::from_millis(self.sent).min(tick.moment);
+        // A push would be taken for a repetition.
+        let can_be_pinged = tick.config.delivery == DeliveryMode::Ping;
         Some(Grant {
             auth_req_id: AuthReqId::new(self.auth_req_id),
             interval: bounds::INTERVAL.clamp(Duration::from_millis(self.interval)),
@@ -269,8 +271,8 @@ impl<'a> SavedGrant<'a> {
             requests: self.requests,
             setbacks: self.setbacks,
             key_failures: self.key_failures,
-            was_pinged: self.was_pinged,
-            owes_request: self.owes_request,
+            was_pinged: self.was_pinged && can_be_pinged,
+            owes_request: self.owes_request && can_be_pinged,
             maybe_redeemed: self.maybe_redeemed,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             terms: self.terms.load()?,
@@ -289,13 +291,18 @@ impl<'a> SavedMailbox<'a> {
         }
     }
 
-    fn load(self, mode: DeliveryMode) -> Box<Mailbox> {
+    fn load(self, tick: &Tick<'_>) -> Box<Mailbox> {
+        let mode = tick.config.delivery;
+        let longest = tick.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
+        // A ping delivers nothing, and a push something.
+        let fits = |arrival: &SavedArrival<'_>| arrival.delivery.is_some() == (mode == DeliveryMode::Push);
+        let early = self.early.into_iter().filter(fits).take(bounds::EARLY_NOTIFICATIONS);
         Box::new(Mailbox {
             mode,
             token: NotificationToken::new(self.token),
             auth_req_id: self.auth_req_id.map(AuthReqId::new),
-            until: self.until.map(Moment::from_millis),
-            early: self.early.into_iter().take(bounds::EARLY_NOTIFICATIONS).map(SavedArrival::load).collect(),
+            until: self.until.map(|until| Moment::from_millis(until).min(longest)),
+            early: early.map(SavedArrival::load).collect(),
         })
     }
 }
@@ -384,12 +391,12 @@ impl<'a> SavedPhase<'a> {
                 let request = request.load().ok_or(ResumeError::Malformed)?;
                 let authorizing = Authorizing {
                     attempt,
-                    first_sent: first_sent.map(Moment::from_millis),
+                    first_sent: first_sent.map(|sent| Moment::from_millis(sent).min(tick.moment)),
                     due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
                     ..Authorizing::new(request)
                 };
                 if in_flight {
-                    let sent = authorizing.first_sent.map_or(tick.moment, |sent| sent.min(tick.moment));
+                    let sent = authorizing.first_sent.unwrap_or(tick.moment);
                     authorizing.lost(None, sent, tick)
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
@@ -410,7 +417,7 @@ impl<'a> SavedPhase<'a> {
                 }))
             }
             Self::Pending { grant, due, in_flight } => {
-                let mut grant = grant.load(tick.moment).ok_or(ResumeError::Malformed)?;
+                let mut grant = grant.load(tick).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
                 if in_flight {
                     grant.maybe_redeemed = true;
@@ -469,7 +476,7 @@ impl Flow {
         let mut phase = saved.phase.load(&tick)?;
         let mut mailbox = match (config.delivery, saved.mailbox) {
             (DeliveryMode::Poll, None) => None,
-            (mode, Some(mailbox)) if mode.name() == mailbox.mode => Some(mailbox.load(mode)),
+            (mode, Some(mailbox)) if mode.name() == mailbox.mode => Some(mailbox.load(&tick)),
             (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => {
                 return Err(ResumeError::AnotherDeliveryMode);
             }

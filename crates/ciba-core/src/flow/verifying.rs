@@ -76,8 +76,9 @@ impl Verifying {
     /// Begins, or begins again after a restart.
     pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Tick<'_>) -> Phase {
         let verdict = match &evidence.tokens.id_token {
-            // Only the plain-OAuth policy lets an answer without an ID Token come this far (ruling 5).
-            None => Ok(None),
+            // None was asked for (ruling 5). Any other answer without one comes this far in an edited snapshot only.
+            None if !evidence.terms.id_token_required && tick.config.delivery != DeliveryMode::Push => Ok(None),
+            None => Err(Untrusted::TokenForm),
             Some(token) => match id_token::inspect(tick.config, token.expose()) {
                 Ok(inspected) if inspected.needs_keys(tick.config) => {
                     let looking = Looking::Due(Moment::START);
@@ -148,9 +149,11 @@ impl Verifying {
                 self.looking = Looking::Due(tick.moment.plus(wait));
                 Phase::Verifying(self)
             }
-            Answer::Response(..) | Answer::Unanswered(_) | Answer::Signature(_) | Answer::KeyUnavailable => {
-                Phase::Verifying(self)
-            }
+            Answer::Response(..)
+            | Answer::Unanswered(_)
+            | Answer::Signature(_)
+            | Answer::KeyUnavailable
+            | Answer::KeyInterrupted => Phase::Verifying(self),
         }
     }
 

@@ -43,6 +43,11 @@ pub fn config(base: &str, auth: ClientAuth) -> Arc<ClientConfig> {
     builder(base, auth).build().unwrap()
 }
 
+/// A client that polls by a policy of its own.
+pub fn polling(base: &str, policy: Policy) -> Arc<ClientConfig> {
+    builder(base, ClientAuth::None).policy(policy).build().unwrap()
+}
+
 /// A client that is notified.
 pub fn notified(base: &str, mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
     let builder = builder(base, ClientAuth::None).delivery(mode).policy(policy);

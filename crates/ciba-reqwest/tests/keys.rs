@@ -1,0 +1,70 @@
+//! The provider's keys as flows ask for them.
+#![allow(missing_docs)]
+
+#[path = "support/client.rs"]
+mod client;
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ciba_reqwest::{
+    Clock, HttpClient, Keys,
+    ciba_core::{ClientAuth, ClientConfig, Flow, KeySetRequest, Output, Timestamp},
+    platform_roots,
+};
+use client::{ACKNOWLEDGED, Counting, Jumping, config, request};
+use support::{Server, answer};
+
+/// Shows five seconds more whenever it is read.
+#[derive(Default)]
+struct Running(AtomicUsize);
+
+#[async_trait]
+impl Clock for Running {
+    fn now(&self) -> Timestamp {
+        let reads = u64::try_from(self.0.fetch_add(1, Ordering::SeqCst)).unwrap();
+        Jumping::new().read().saturating_add(Duration::from_secs(5 * reads))
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {}
+}
+
+/// What a flow asks for when it has got a token.
+async fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> KeySetRequest {
+    let (clock, random) = (Jumping::new(), Counting::default());
+    let mut flow = Flow::start(Arc::clone(config), request(), random.next().unwrap(), clock.read()).unwrap();
+    loop {
+        match flow.poll(clock.read(), random.next().unwrap()) {
+            Output::Transmit(transmit) => {
+                let input = http.perform(transmit).await.unwrap();
+                flow.handle(input, clock.read()).unwrap();
+            }
+            Output::Wait(wait) => clock.jump(wait.until()),
+            Output::KeySet(request) => return request,
+            other => panic!("{other:?} after {:?}", server.requests()),
+        }
+    }
+}
+
+/// A fetch failed, and by the time that was noted the next one was due.
+#[tokio::test]
+async fn a_fetch_of_keys_that_is_not_made_is_in_nobodys_way() {
+    let tokens = r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
+    let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];
+    let server = Server::start(acts.clone().into_iter().chain(acts));
+    let config = config(&server.url(""), ClientAuth::None);
+    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    let (keys, clock) = (Keys::new(&config), Running::default());
+    let questions = [question(&server, &config, &http).await, question(&server, &config, &http).await];
+    for (request, connections) in questions.into_iter().zip([5, 6]) {
+        let _ = keys.answer(request, &http, &clock, &mut |_| ()).await;
+        assert_eq!(server.connections(), connections);
+    }
+}

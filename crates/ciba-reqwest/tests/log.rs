@@ -1,0 +1,68 @@
+//! Nothing secret reaches a log, however much of it is wanted.
+#![allow(missing_docs)]
+
+#[path = "support/client.rs"]
+mod client;
+mod support;
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use ciba_reqwest::{
+    Clock, Driver, HttpClient, Keys,
+    ciba_core::{ClientAuth, Timestamp},
+    platform_roots,
+};
+use client::{ACKNOWLEDGED, AUTH_REQ_ID, Jumping, config, request};
+use support::{Server, answer};
+
+/// Keeps every line.
+struct Capture {
+    lines: Mutex<Vec<String>>,
+}
+
+impl log::Log for Capture {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.lines.lock().unwrap().push(format!("{} {}", record.target(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static CAPTURE: Capture = Capture { lines: Mutex::new(Vec::new()) };
+
+#[async_trait]
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.read()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        self.jump(until);
+    }
+}
+
+/// REQ-SEC-03
+#[tokio::test]
+async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
+    log::set_logger(&CAPTURE).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let tokens = r#"{"access_token":"sentinel-access","token_type":"Bearer","id_token":"a.b.c"}"#;
+    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)]);
+    let config = config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
+    let http = HttpClient::new(platform_roots().no_proxy().connection_verbose(true)).unwrap();
+    let driver = Driver::new(http, Keys::new(&config)).with_clock(Jumping::new());
+    let _ = driver.authenticate(&config, request(), &mut ()).await;
+    assert_eq!(server.requests().len(), 2);
+    let lines = CAPTURE.lines.lock().unwrap().clone();
+    assert!(!lines.is_empty(), "the logger hears nothing");
+    for secret in ["sentinel-secret", "sentinel-access", AUTH_REQ_ID, "somebody"] {
+        assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
+    }
+}
