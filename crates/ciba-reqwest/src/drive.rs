@@ -110,7 +110,8 @@ impl Driver {
     /// The future may be dropped at any time, by a time-out or a `select`: it stops nothing in the background and leaves
     /// nothing there. A request that was under way counts as lost, because it may have arrived; driving the flow again
     /// goes on from there and repeats nothing that may not be repeated. A private-key operation that was under way is
-    /// asked for again when its time is up. Notifications reach a flow only while it is driven.
+    /// asked for again at once, and nothing counts against the key. Notifications reach a flow from its first drive on, as
+    /// long as somebody keeps it, and what they brought is there when it is driven again.
     ///
     /// # Errors
     ///

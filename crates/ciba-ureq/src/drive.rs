@@ -115,7 +115,8 @@ impl Driver {
     ///
     /// Everything happens in the calling thread, waits included; it ends early only when [`Watch::stop`] says so or
     /// something fails. Driving the flow again goes on where it stopped and repeats nothing that may not be repeated.
-    /// Notifications reach a flow only while it is driven.
+    /// Notifications reach a flow from its first drive on, as long as somebody keeps it, and what they brought is there when
+    /// it is driven again.
     ///
     /// # Errors
     ///
