@@ -10,6 +10,34 @@ use ciba_core::{
 use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
 
+/// A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
+fn is_late(flow: &Flow) -> bool {
+    flow.stage() == Stage::Pending
+}
+
+/// An acknowledgement counts until something else named the request.
+fn names(flow: &Flow) -> bool {
+    matches!(flow.stage(), Stage::Authorizing | Stage::Adrift)
+}
+
+fn unanswered(
+    flow: &mut Flow,
+    judge: &mut Judge,
+    endpoint: Endpoint,
+    ticket: TransmitTicket,
+    how: Unanswered,
+    now: Timestamp,
+) {
+    let counts = !is_late(flow) && (names(flow) || endpoint == Endpoint::Token);
+    if endpoint == Endpoint::BackchannelAuthentication && how == Unanswered::NotSent {
+        judge.prompts = 0;
+    }
+    let _late = flow.handle(ticket.unanswered(how), now);
+    if counts {
+        judge.last_answer = Some(now);
+    }
+}
+
 /// How long a flow whose acknowledgement was lost lives, and its interval.
 const ADRIFT: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(5));
 
@@ -60,6 +88,16 @@ impl Judge {
             other => panic!("a flow does not send to {other:?}"),
         }
     }
+
+    /// What the flow asked to send leaves later than it asked.
+    fn goes_out_now(&mut self, endpoint: Endpoint, now: Timestamp) {
+        assert!(!self.redeemed, "asked again after tokens");
+        if endpoint == Endpoint::BackchannelAuthentication {
+            self.sent = Some(now);
+        } else if !self.clock_stepped {
+            assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
+        }
+    }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -97,7 +135,18 @@ fuzz_target!(|data: &[u8]| {
                     late.push(ticket.unanswered(Unanswered::Lost));
                 }
             }
-            4 | 5 if open.is_some() => {
+            5 if open.is_some() => {
+                // The request was not sent yet, for something took its time.
+                let (endpoint, ticket) = open.as_ref().expect("just looked");
+                if flow.may_send(ticket, now) {
+                    judge.goes_out_now(*endpoint, now);
+                } else {
+                    let (endpoint, ticket) = open.take().expect("just looked");
+                    judge.in_flight = None;
+                    unanswered(&mut flow, &mut judge, endpoint, ticket, Unanswered::NotSent, now);
+                }
+            }
+            4 if open.is_some() => {
                 let (endpoint, ticket) = open.take().expect("just looked");
                 judge.in_flight = None;
                 answer(&mut flow, &mut judge, endpoint, ticket, &mut bytes, now);
@@ -127,8 +176,11 @@ fuzz_target!(|data: &[u8]| {
                     }
                 }
                 Output::Key(operation) => {
-                    let input =
-                        if bytes.byte() == 0 { operation.unavailable() } else { operation.answered(vec![2; 64]) };
+                    let input = match bytes.byte() {
+                        0 => operation.unavailable(),
+                        1 => operation.interrupted(),
+                        _ => operation.answered(vec![2; 64]),
+                    };
                     flow.handle(input, now).expect("the answer is this flow's");
                 }
                 Output::KeySet(request) => {
@@ -216,22 +268,12 @@ fn answer(
         (400, br#"{"error":"invalid_grant"}"#),
         (200, br#"{"access_token":"t","token_type":"Bearer"}"#),
     ];
-    // A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
-    let is_late = flow.stage() == Stage::Pending;
-    // An acknowledgement counts until something else named the request.
-    let names = matches!(flow.stage(), Stage::Authorizing | Stage::Adrift);
     let choice = bytes.byte();
     if choice % 5 == 4 {
         let how = if choice % 2 == 0 { Unanswered::NotSent } else { Unanswered::Lost };
-        if endpoint == Endpoint::BackchannelAuthentication && how == Unanswered::NotSent {
-            judge.prompts = 0;
-        }
-        let _late = flow.handle(ticket.unanswered(how), now);
-        if !is_late && (names || endpoint == Endpoint::Token) {
-            judge.last_answer = Some(now);
-        }
-        return;
+        return unanswered(flow, judge, endpoint, ticket, how, now);
     }
+    let (is_late, names) = (is_late(flow), names(flow));
     let response = match endpoint {
         Endpoint::BackchannelAuthentication => {
             let which = usize::from(choice % 4);
