@@ -27,8 +27,8 @@ enum Op {
     Perform(Say),
     Lose,
     NotSent,
-    /// Saving took its time: ask whether the open request is still to be sent.
-    AskAgain,
+    /// Poll and save, which takes so long; then ask whether the request is still to be sent.
+    SlowSave(u64),
     KeyUnavailable,
     KeyInterrupted,
     NoKeys(Option<u64>),
@@ -92,7 +92,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => say().prop_map(Op::Perform),
         2 => Just(Op::Lose),
         2 => Just(Op::NotSent),
-        3 => Just(Op::AskAgain),
+        4 => prop_oneof![0_u64..300, 0_u64..8000, 0_u64..70_000].prop_map(Op::SlowSave),
         1 => Just(Op::KeyUnavailable),
         1 => Just(Op::KeyInterrupted),
         1 => proptest::option::of(0_u64..90_000).prop_map(Op::NoKeys),
@@ -158,7 +158,11 @@ fn perform(sim: &mut Sim, op: &Op) {
         Op::Perform(say) => sim.perform(say),
         Op::Lose => sim.lose(),
         Op::NotSent => sim.not_sent(),
-        Op::AskAgain => sim.ask_again(),
+        Op::SlowSave(millis) => {
+            sim.poll();
+            sim.advance(millis);
+            sim.ask_again();
+        }
         Op::KeyUnavailable => {
             if let Some(asked) = take(sim, |question| matches!(question, Question::Key(_))) {
                 sim.key_unavailable(asked);
