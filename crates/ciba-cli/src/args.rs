@@ -255,7 +255,7 @@ pub(crate) struct Request {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Give up after this many seconds (exit 17).
+    /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as after Ctrl-C.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Running")]
     pub(crate) timeout: Option<u64>,
     /// Show the tokens themselves at the end.

@@ -51,12 +51,13 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     if report.output == Format::Text {
         reporter.tell(Story::new(&issuer_text, CLIENT_ID, PERSON, MESSAGE));
     }
+    let http = Http::new(transport, None, Proxies::Ignored, None)?;
     let mut attempt = Attempt::begin(reporter, None)?;
+    attempt.reporter().hold();
     attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
 
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
-    let http = Http::new(transport, None, Proxies::Ignored, None)?;
     let metadata = match attempt.metadata(Some(issuer), None, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
@@ -66,7 +67,8 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
     let flow = start(&config, request)?;
     let tools = Tools { http, keys: key.into(), listening: None };
-    let code = attempt.drive(tools, config, flow, None, false).await?;
+    attempt.reporter().release();
+    let code = attempt.drive(tools, config, flow).await?;
 
     let judged = server.provider().report();
     server.stop();

@@ -4,7 +4,9 @@
 
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use ciba_core::{BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply, Url};
+use ciba_core::{
+    Acknowledgement, BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply, Url,
+};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
@@ -28,7 +30,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{args::Notifications, client::read, exit::Stop, state_file::reason, time::now};
+use crate::{
+    args::Notifications,
+    client::read,
+    exit::Stop,
+    state_file::reason,
+    time::now,
+    transport::{Kept, Watcher},
+};
 
 /// Where a notification endpoint is when nothing is said.
 const USUAL_PATH: &str = "/ciba/notify";
@@ -144,9 +153,39 @@ impl Inbox {
                 let (inbox, method) = (inbox.clone(), method.to_owned());
                 let received = tokio::task::spawn_blocking(move || inbox.receive(&method, &headers, body, now()));
                 // A panic there ends the process by the hook; a runtime that shuts down answers nobody.
-                received.await.unwrap_or(ciba_core::Acknowledgement::Unsaved.reply())
+                received.await.unwrap_or(Acknowledgement::Unsaved.reply())
             }
         }
+    }
+}
+
+/// Who answers: the inbox, and whether what it takes is kept.
+#[derive(Clone)]
+struct Desk {
+    inbox: Inbox,
+    watcher: Watcher,
+    path: Arc<str>,
+}
+
+impl Desk {
+    async fn answer(&self, request: Request<Incoming>) -> NotificationReply {
+        let (head, body) = request.into_parts();
+        if head.uri.path() != &*self.path {
+            return NotificationReply { status: 404, header: None };
+        }
+        let (method, headers) = (head.method.as_str(), fields(&head.headers));
+        if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
+            return bad.reply();
+        }
+        let body = match Limited::new(body, Notification::MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes().to_vec(),
+            Err(error) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
+            Err(_) => return Acknowledgement::Malformed.reply(),
+        };
+        let reply = self.inbox.receive(method, headers, body.into()).await;
+        // A flow that cannot be saved goes on, but 204 would say that it is safe.
+        let is_taken = reply == Acknowledgement::Accepted.reply();
+        if is_taken && self.watcher.kept() == Kept::Earlier { Acknowledgement::Unsaved.reply() } else { reply }
     }
 }
 
@@ -159,18 +198,19 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Answers what comes, when the flow is being driven; what comes earlier waits.
-    pub(crate) fn serve(self, inbox: Inbox, driven: impl Future<Output = ()> + Send + 'static) -> Serving {
+    pub(crate) fn serve(self, inbox: Inbox, watcher: Watcher) -> Serving {
         let (closing, mut closed) = watch::channel(false);
+        let desk = Desk { inbox, watcher, path: Arc::clone(&self.path) };
         let task = tokio::spawn(async move {
             tokio::select! {
-                () = driven => self.accept(inbox, closed).await,
+                () = desk.watcher.driven() => self.accept(desk.clone(), closed).await,
                 _ = closed.changed() => {}
             }
         });
         Serving { closing, task }
     }
 
-    async fn accept(self, inbox: Inbox, mut closed: watch::Receiver<bool>) {
+    async fn accept(self, desk: Desk, mut closed: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -189,17 +229,16 @@ impl Listening {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (inbox, path, acceptor, closed) =
-                (inbox.clone(), Arc::clone(&self.path), self.tls.clone(), closed.clone());
+            let (desk, acceptor, closed) = (desk.clone(), self.tls.clone(), closed.clone());
             connections.spawn(async move {
                 let _place = place;
                 let _ = stream.set_nodelay(true);
                 let served = async {
                     match acceptor {
-                        None => converse(stream, inbox, path, closed).await,
+                        None => converse(stream, desk, closed).await,
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(stream).await {
-                                converse(stream, inbox, path, closed).await;
+                                converse(stream, desk, closed).await;
                             }
                         }
                     }
@@ -228,15 +267,10 @@ impl Serving {
 }
 
 /// One connection with one request: a provider that kept it open could lose a notification on it.
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    inbox: Inbox,
-    path: Arc<str>,
-    mut closed: watch::Receiver<bool>,
-) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Desk, mut closed: watch::Receiver<bool>) {
     let service = service_fn(move |request| {
-        let (inbox, path) = (inbox.clone(), Arc::clone(&path));
-        async move { Ok::<_, Infallible>(response(answer(request, &inbox, &path).await)) }
+        let desk = desk.clone();
+        async move { Ok::<_, Infallible>(response(desk.answer(request).await)) }
     });
     let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -245,23 +279,6 @@ async fn converse(
         _ = closed.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
-}
-
-async fn answer(request: Request<Incoming>, inbox: &Inbox, path: &str) -> NotificationReply {
-    let (head, body) = request.into_parts();
-    if head.uri.path() != path {
-        return NotificationReply { status: 404, header: None };
-    }
-    let (method, headers) = (head.method.as_str(), fields(&head.headers));
-    if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
-        return bad.reply();
-    }
-    let body = match Limited::new(body, Notification::MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
-        Err(error) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
-        Err(_) => return ciba_core::Acknowledgement::Malformed.reply(),
-    };
-    inbox.receive(method, headers, body.into()).await
 }
 
 fn fields(fields: &HeaderMap) -> Headers {

@@ -1,9 +1,6 @@
 //! `ciba authenticate` and `ciba resume`: one flow, from the command line to the exit code.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ciba_core::{AuthRequest, ClientConfig, Failure, Flow, Issuer, ProviderMetadata, ResumeError};
 use tokio::time::Instant;
@@ -18,7 +15,7 @@ use crate::{
     signer::KeyRing,
     state_file::{self, Saved, StateFile},
     time::now,
-    transport::{self, Halted, Http, Watcher},
+    transport::{self, Halted, Http, Kept, Watcher},
 };
 
 /// How long an exchange that is under way may still take after Ctrl-C: its answer may be the only copy of the tokens.
@@ -32,7 +29,8 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let http = Http::of(&client)?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
     let listening = prepared.listen().await?;
-    let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
+    let reporter = Reporter::new(report, run.show_tokens);
+    let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(state, Kept::Nothing);
 
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
@@ -44,7 +42,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let config = prepared.configure(metadata)?;
     let flow = start(&config, auth_request)?;
     attempt.reporter().release();
-    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow, state, false).await
+    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow).await
 }
 
 /// Begins a flow; what core finds wrong with the request is a mistake in the options.
@@ -60,7 +58,9 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Http::of(&client)?;
     let listening = prepared.listen().await?;
-    let mut attempt = Attempt::begin(Reporter::new(report, run.show_tokens), run.timeout)?;
+    let place = state.path().display().to_string();
+    let reporter = Reporter::new(report, run.show_tokens);
+    let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(Some(state), Kept::Flow);
 
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
@@ -79,13 +79,13 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
             }
             other => other.to_string(),
         };
-        Stop::usage(format!("the flow in the state file {} cannot be gone on with: {why}", state.path().display()))
+        Stop::usage(format!("the flow in the state file {place} cannot be gone on with: {why}"))
     })?;
     attempt.reporter().release();
     if let Some(acknowledged) = flow.acknowledged() {
         attempt.reporter().acknowledged(acknowledged);
     }
-    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow, Some(state), true).await
+    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow).await
 }
 
 /// What a drive works with.
@@ -97,7 +97,7 @@ pub(crate) struct Tools {
 
 /// One run of the command with its clock and its ears.
 pub(crate) struct Attempt {
-    reporter: Arc<Mutex<Reporter>>,
+    watcher: Watcher,
     signals: Signals,
     give_up: Option<Instant>,
 }
@@ -112,11 +112,16 @@ impl Attempt {
     pub(crate) fn begin(reporter: Reporter, timeout: Option<u64>) -> Result<Self, Stop> {
         let signals = Signals::new().map_err(|_| Stop::bug("signals cannot be listened to"))?;
         let give_up = timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
-        Ok(Self { reporter: Arc::new(Mutex::new(reporter)), signals, give_up })
+        Ok(Self { watcher: Watcher::new(reporter), signals, give_up })
+    }
+
+    /// With a file for the flow, and what is in it.
+    fn keeping(self, state: Option<StateFile>, kept: Kept) -> Self {
+        Self { watcher: self.watcher.keeping(state, kept), ..self }
     }
 
     pub(crate) fn reporter(&self) -> std::sync::MutexGuard<'_, Reporter> {
-        transport::lock(&self.reporter)
+        self.watcher.reporter()
     }
 
     /// The provider's metadata, or the exit code when it cannot be had.
@@ -133,41 +138,36 @@ impl Attempt {
                 let fetched = http.discover(issuer);
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
-                    Err(cut) => return Err(self.abandoned(&cut)),
+                    Err(Cut::TimedOut) => return Err(self.timed_out()),
+                    Err(Cut::Interrupted) => return Err(self.interrupted()),
                 }
             }
             (None, None) => Err(Failure::Abandoned),
         };
-        found.map_err(|failure| self.failed(&failure))
+        found.map_err(|failure| {
+            let code = self.failed(&failure);
+            if let Some(fate) = self.fate() {
+                self.reporter().stopped(&fate);
+            }
+            code
+        })
     }
 
     /// Drives a flow to its end and tells the outcome.
-    pub(crate) async fn drive(
-        &mut self,
-        tools: Tools,
-        config: Arc<ClientConfig>,
-        flow: Flow,
-        state: Option<StateFile>,
-        resumed: bool,
-    ) -> Result<u8, Stop> {
-        let watcher = Watcher::new(Arc::clone(&self.reporter), state, resumed);
+    pub(crate) async fn drive(&mut self, tools: Tools, config: Arc<ClientConfig>, flow: Flow) -> Result<u8, Stop> {
+        let watcher = self.watcher.clone();
         let Tools { http, keys, listening } = tools;
         let inbox = listening.as_ref().map(|_| http.inbox());
-        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| {
-            let watcher = watcher.clone();
-            listening.serve(inbox, async move { watcher.driven().await })
-        });
+        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| listening.serve(inbox, watcher.clone()));
         let drive = http.drive(Arc::clone(&config), keys, flow, watcher.clone(), inbox);
         let mut drive = std::pin::pin!(drive);
         let (flow, halted) = match self.wait_for(drive.as_mut()).await {
             Ok(driven) => driven,
             Err(Cut::TimedOut) => {
                 watcher.stop();
-                forget(&watcher);
-                return Ok(self.abandoned(&Cut::TimedOut));
+                return Ok(self.timed_out());
             }
             Err(Cut::Interrupted) => {
-                watcher.stop();
                 let leave = Instant::now() + LAST_ANSWER;
                 let over = loop {
                     tokio::select! {
@@ -181,9 +181,10 @@ impl Attempt {
                         }
                     }
                 };
+                watcher.stop();
                 match over {
                     Some((flow, Ok(()))) if flow.stage() == ciba_core::Stage::Settled => (flow, Ok(())),
-                    _ => return Ok(self.interrupted(&watcher)),
+                    _ => return Ok(self.interrupted()),
                 }
             }
         };
@@ -202,7 +203,7 @@ impl Attempt {
                 )));
             }
             Err(Halted::Broken(why)) => {
-                self.reporter().left(watcher.state().map(StateFile::path));
+                self.reporter().left(watcher.kept_at());
                 return Err(Stop::bug(why));
             }
         }
@@ -210,12 +211,12 @@ impl Attempt {
         let code = match outcome {
             Ok(authentication) => {
                 let told = self.reporter().authenticated(&authentication, &config);
-                told.map_err(|error| untold(&error, &watcher))?;
+                told.map_err(|error| self.untold(&error))?;
                 0
             }
             Err(failure) => self.failed(&failure),
         };
-        forget(&watcher);
+        self.forget();
         Ok(code)
     }
 
@@ -230,7 +231,7 @@ impl Attempt {
                 there = something.as_mut() => return Ok(there),
                 () = self.signals.next() => return Err(Cut::Interrupted),
                 () = until(give_up) => return Err(Cut::TimedOut),
-                _ = frames.tick() => transport::lock(&self.reporter).tick(),
+                _ = frames.tick() => self.watcher.reporter().tick(),
             }
         }
     }
@@ -241,25 +242,53 @@ impl Attempt {
         exit::code(failure)
     }
 
-    /// The caller gave up; the flow is not gone on with.
-    fn abandoned(&mut self, cut: &Cut) -> u8 {
+    /// `--timeout` is over: the caller gave up, and the flow is not gone on with.
+    fn timed_out(&mut self) -> u8 {
         self.failed(&Failure::Abandoned);
-        match cut {
-            Cut::TimedOut => exit::TIMEOUT,
-            Cut::Interrupted => exit::INTERRUPTED,
-        }
+        self.forget();
+        exit::TIMEOUT
     }
 
     /// Ctrl-C: what is saved was saved before every step, so there is nothing left to write.
-    fn interrupted(&mut self, watcher: &Watcher) -> u8 {
-        match watcher.state() {
-            Some(state) => {
-                self.reporter().left(Some(state.path()));
-                self.reporter()
-                    .stopped(&format!("interrupted; the flow is kept, go on with it by: {}", resume_by(state)));
-                exit::INTERRUPTED
+    fn interrupted(&mut self) -> u8 {
+        match self.fate() {
+            Some(fate) => {
+                self.reporter().release();
+                self.reporter().left(self.watcher.kept_at());
+                self.reporter().stopped(&format!("interrupted; {fate}"));
             }
-            None => self.abandoned(&Cut::Interrupted),
+            None => {
+                self.failed(&Failure::Abandoned);
+            }
+        }
+        exit::INTERRUPTED
+    }
+
+    /// The person was authenticated and nobody knows: what is saved stays, because tokens are given once.
+    fn untold(&self, error: &std::io::Error) -> Stop {
+        let why = state_file::reason(error);
+        let fate = self.fate().map(|fate| format!("; {fate}")).unwrap_or_default();
+        Stop::bug(format!("the person was authenticated, but standard output cannot be written: {why}{fate}"))
+    }
+
+    /// What becomes of a flow that is left; nothing where none was saved.
+    fn fate(&self) -> Option<String> {
+        let path = self.watcher.state()?.path().display().to_string();
+        match self.watcher.kept() {
+            Kept::Nothing => None,
+            Kept::Flow => Some(format!("the flow is kept, go on with it by: ciba resume --state {}", quoted(&path))),
+            Kept::Earlier => {
+                Some(format!("the flow could not be kept: the state file {path} holds an earlier state of it, if any"))
+            }
+        }
+    }
+
+    /// Nothing has to be kept any more.
+    fn forget(&self) {
+        let Some(state) = self.watcher.state() else { return };
+        if let Err(error) = state.remove() {
+            let (shown, why) = (state.path().display(), state_file::reason(&error));
+            self.reporter().say(&format!("ciba: warning: the state file {shown}, which holds secrets, stays: {why}"));
         }
     }
 }
@@ -268,26 +297,5 @@ async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The person was authenticated and nobody knows: what is saved stays, because tokens are given once.
-fn untold(error: &std::io::Error, watcher: &Watcher) -> Stop {
-    let mut sentence =
-        format!("the person was authenticated, but standard output cannot be written: {}", state_file::reason(error));
-    if let Some(state) = watcher.state() {
-        sentence += &format!("; the flow is kept, go on with it by: {}", resume_by(state));
-    }
-    Stop::bug(sentence)
-}
-
-fn resume_by(state: &StateFile) -> String {
-    format!("ciba resume --state {}", quoted(&state.path().display().to_string()))
-}
-
-/// The outcome was told, so nothing has to be kept.
-fn forget(watcher: &Watcher) {
-    if let Some(state) = watcher.state() {
-        state.remove();
     }
 }

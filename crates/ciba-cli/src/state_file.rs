@@ -16,7 +16,7 @@ use ciba_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{args::Client, client::read_at_most, exit::Stop};
+use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
 
 /// What the file holds: the client's options (no secret among them) and the flow as core saved it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,10 +58,8 @@ impl StateFile {
     /// Takes a path for a new flow, and finds out whether it can be written before anything is sent.
     pub(crate) fn new(path: &Path, client: &Client) -> Result<Self, Stop> {
         let shown = path.display();
-        let is_new = match fs::metadata(path) {
-            Ok(found) if !found.is_file() => {
-                return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
-            }
+        let is_new = match fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => return Err(irregular(path)),
             Ok(found) => refuse_if_readable_by_others(path, &found).map(|()| false)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
@@ -71,7 +69,8 @@ impl StateFile {
         let file = Self::hold(path, client, is_new)?;
         if !file.is_empty() {
             return Err(Stop::usage(format!(
-                "the state file {shown} already holds a flow: go on with it by `ciba resume --state {shown}`, or remove it"
+                "the state file {shown} already holds a flow: go on with it by `ciba resume --state {}`, or remove it",
+                quoted(&shown.to_string())
             )));
         }
         Ok(file)
@@ -102,9 +101,9 @@ impl StateFile {
         let shown = path.display();
         let unreadable =
             |error: &io::Error| Stop::usage(format!("the state file {shown} cannot be read: {}", reason(error)));
-        let found = fs::metadata(path).map_err(|error| unreadable(&error))?;
+        let found = fs::symlink_metadata(path).map_err(|error| unreadable(&error))?;
         if !found.is_file() {
-            return Err(Stop::usage(format!("the state file {shown} is not a regular file")));
+            return Err(irregular(path));
         }
         refuse_if_readable_by_others(path, &found)?;
         let mut file = Self::hold(path, &client, false)?;
@@ -149,9 +148,11 @@ impl StateFile {
     }
 
     /// The flow is over and its outcome was told: its secrets leave the disk.
-    pub(crate) fn remove(&self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = self.sync_folder();
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync_folder()),
+        }
     }
 
     /// A new file beside the state file, readable by its owner only from its first moment.
@@ -185,6 +186,15 @@ impl Drop for StateFile {
     }
 }
 
+/// What is at the path cannot be replaced by renaming and leave nothing behind. A symbolic link would be replaced itself, and
+/// the secrets stay where it led.
+fn irregular(path: &Path) -> Stop {
+    Stop::usage(format!(
+        "the state file {} is not a regular file: give its own path, and no symbolic link",
+        path.display()
+    ))
+}
+
 /// Some file systems sync no folders (EINVAL, ENOTSUP), and some folders may be written to and not be opened: then the
 /// rename is as durable as it can be there. What a device reports is an error.
 fn is_not_offered(error: &io::Error) -> bool {
@@ -206,8 +216,9 @@ fn refuse_if_readable_by_others(path: &Path, found: &fs::Metadata) -> Result<(),
     if mode & 0o077 != 0 {
         let shown = path.display();
         return Err(Stop::usage(format!(
-            "the state file {shown} can be read by others (mode {:03o}): protect it with `chmod 600 {shown}`",
-            mode & 0o777
+            "the state file {shown} can be read by others (mode {:03o}): protect it with `chmod 600 {}`",
+            mode & 0o777,
+            quoted(&shown.to_string())
         )));
     }
     Ok(())

@@ -64,10 +64,14 @@ impl Http {
         let no_tls = || Stop::bug("TLS cannot be set up on this machine");
         match transport {
             Transport::Reqwest => {
+                // A machine without roots still speaks plain http. Where they are needed they are then missing, as ureq finds,
+                // which looks for them no earlier.
+                let has_roots = ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
                 let builder = || {
                     let builder = match &ca {
                         Some((path, pem)) => ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path))?,
-                        None => ciba_reqwest::platform_roots(),
+                        None if has_roots => ciba_reqwest::platform_roots(),
+                        None => ciba_reqwest::platform_roots().tls_certs_only([]),
                     };
                     Ok(if proxies == Proxies::Ignored { builder.no_proxy() } else { builder })
                 };
@@ -257,29 +261,62 @@ pub(crate) struct Watcher {
     shared: Arc<Shared>,
 }
 
+/// What the state file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kept {
+    /// Nothing: no flow was saved, or nobody asked for it.
+    #[default]
+    Nothing,
+    /// The flow, as it is.
+    Flow,
+    /// An earlier state at best: the flow could not be saved any more.
+    Earlier,
+}
+
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
     in_flight: AtomicBool,
     /// A request may have reached the provider, so a flow that cannot be saved is better carried on than left.
     sent: AtomicBool,
-    save_failed: AtomicBool,
+    kept: Mutex<Kept>,
     /// The flow is being driven, so that notifications reach it.
     driven: tokio::sync::Notify,
 }
 
 impl Watcher {
-    pub(crate) fn new(reporter: Arc<Mutex<Reporter>>, state: Option<StateFile>, resumed: bool) -> Self {
-        let shared = Shared { sent: AtomicBool::new(resumed), ..Shared::default() };
-        Self { reporter, state: state.map(Arc::new), shared: Arc::new(shared) }
+    pub(crate) fn new(reporter: Reporter) -> Self {
+        Self { reporter: Arc::new(Mutex::new(reporter)), state: None, shared: Arc::default() }
     }
 
+    /// With a file for the flow, and what is in it: one that was saved may have been sent.
+    pub(crate) fn keeping(self, state: Option<StateFile>, kept: Kept) -> Self {
+        let sent = AtomicBool::new(kept == Kept::Flow);
+        let shared = Shared { sent, kept: Mutex::new(kept), ..Shared::default() };
+        Self { state: state.map(Arc::new), shared: Arc::new(shared), ..self }
+    }
+
+    /// A panic elsewhere ends the process, so a poisoned lock is of no consequence.
     pub(crate) fn reporter(&self) -> MutexGuard<'_, Reporter> {
-        lock(&self.reporter)
+        self.reporter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn state(&self) -> Option<&StateFile> {
         self.state.as_deref()
+    }
+
+    /// What of the flow is on the disk.
+    pub(crate) fn kept(&self) -> Kept {
+        *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file from which the flow can be gone on with.
+    pub(crate) fn kept_at(&self) -> Option<&Path> {
+        self.state().filter(|_| self.kept() == Kept::Flow).map(StateFile::path)
+    }
+
+    fn keeps(&self, now: Kept) -> Kept {
+        std::mem::replace(&mut *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
     /// Asks the drive to end before its next step.
@@ -314,8 +351,13 @@ impl Watcher {
         let Some(state) = &self.state else { return Ok(()) };
         let asked_at = self.reporter().asked_at();
         match state.save(snapshot.as_bytes(), asked_at) {
+            Ok(()) => {
+                self.keeps(Kept::Flow);
+                Ok(())
+            }
+            // The login goes on; a notification is refused all the same, where it is answered.
             Err(error) if self.shared.sent.load(Ordering::Relaxed) => {
-                if !self.shared.save_failed.swap(true, Ordering::Relaxed) {
+                if self.keeps(Kept::Earlier) != Kept::Earlier {
                     let shown = state.path().display();
                     self.reporter().say(&format!(
                         "ciba: warning: the state file {shown} cannot be written any more ({}); going on without saving",
@@ -324,7 +366,7 @@ impl Watcher {
                 }
                 Ok(())
             }
-            saved => saved,
+            failed => failed,
         }
     }
 
@@ -375,9 +417,4 @@ pub(crate) fn entropy() -> Result<Entropy, Stop> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
     Ok(Entropy::from_bytes(bytes))
-}
-
-/// A panic elsewhere ends the process, so a poisoned lock is of no consequence.
-pub(crate) fn lock(reporter: &Mutex<Reporter>) -> MutexGuard<'_, Reporter> {
-    reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -236,6 +236,31 @@ fn a_resumed_flow_listens_again() {
     }
 }
 
+/// 204 means that it is safe here, so what could not be saved is answered 503; the login is not lost for that.
+#[test]
+fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on() {
+    for (mode, transport) in
+        [(DeliveryMode::Push, "reqwest"), (DeliveryMode::Ping, "reqwest"), (DeliveryMode::Push, "ureq")]
+    {
+        let op = Wired::start(mode, same);
+        let within = op.folder.path("within");
+        std::fs::create_dir(&within).unwrap();
+        let state = op.folder.text("within/state");
+        let child = op.pending("manual", &["--state", &state, "--transport", transport]);
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", std::fs::read_to_string(&state));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::remove_dir_all(&within).unwrap();
+        op.approve();
+        let run = ended(child).expect_code(0);
+        assert_eq!(run.last()["subject"], "user-manual");
+        assert!(run.sentence().contains("going on without saving"), "{run:?}");
+        assert_eq!(op.answers()[0], Some(503), "{mode:?} over {transport}");
+    }
+}
+
 #[test]
 fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
     let op = Wired::start(DeliveryMode::Push, same);

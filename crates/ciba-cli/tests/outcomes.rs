@@ -222,6 +222,90 @@ fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_does_not_say_that_a_flow_is_kept_that_could_not_be_saved() {
+    for transport in TRANSPORTS {
+        let folder = Folder::new();
+        let within = folder.path("within");
+        std::fs::create_dir(&within).unwrap();
+        let state = folder.text("within/state");
+        let op = redeem(move |before| {
+            if before == 0 {
+                let _ = std::fs::remove_dir_all(&within);
+            }
+            error("authorization_pending")
+        });
+        let child = pending(&op, &["--state", &state, "--transport", transport]);
+        signal(&child, "INT");
+        let run = ended(child).expect_code(130);
+        assert!(run.stderr.contains("the flow could not be kept") && !run.stderr.contains("resume"), "{run:?}");
+        assert_eq!(run.last().get("state"), None, "{run:?}");
+    }
+}
+
+/// A flow that was not gone on with is still there, whatever kept it from that.
+#[cfg(unix)]
+#[test]
+fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    };
+
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let mood = Arc::new(AtomicU8::new(0));
+    let seen = Arc::clone(&mood);
+    let op = Op::start(move |path, _| match (path, seen.load(Ordering::Relaxed)) {
+        ("/bc", _) => Some(acknowledgement(60)),
+        ("/token", _) => Some(error("authorization_pending")),
+        (_, 1) => Some(Say::Nothing),
+        (_, 2) => Some(Say::Silence(Duration::from_secs(20))),
+        _ => None,
+    });
+    let mut child = pending(&op, &["--state", &state]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let how = format!("the flow is kept, go on with it by: ciba resume --state {state}\n");
+    let resume = || command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
+
+    mood.store(1, Ordering::Relaxed);
+    let down = ended(resume()).expect_code(16);
+    assert!(down.stderr.ends_with(&how), "{down:?}");
+
+    mood.store(2, Ordering::Relaxed);
+    let before = op.seen.lock().unwrap().len();
+    let child = resume();
+    while op.seen.lock().unwrap().len() == before {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "INT");
+    let run = ended(child);
+    assert!(run.stderr.ends_with(&how), "{run:?}");
+    failed(&run, 130, json!({ "failure": "abandoned", "state": state }));
+
+    // `--timeout` gives up for good, wherever it finds the flow.
+    let run = ciba(["resume", "--state", &state, "--output", "json", "--timeout", "1"]);
+    failed(&run, 17, json!({ "failure": "abandoned" }));
+    assert!(!folder.path("state").exists());
+}
+
+/// The answer may be the only copy of the tokens.
+#[cfg(unix)]
+#[test]
+fn an_answer_under_way_at_ctrl_c_is_taken() {
+    for transport in TRANSPORTS {
+        let op = redeem(|_| {
+            std::thread::sleep(Duration::from_millis(700));
+            Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" }))
+        });
+        let child = pending(&op, &["--transport", transport, "--no-openid", "--scope", "payments"]);
+        signal(&child, "INT");
+        assert_eq!(ended(child).expect_code(0).last()["event"], "authenticated");
+    }
+}
+
 #[test]
 fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line() {
     for transport in TRANSPORTS {

@@ -159,6 +159,23 @@ fn a_state_file_that_others_can_read_is_refused() {
     assert_eq!(op.seen.lock().unwrap().len(), 0, "nothing may have been sent");
 }
 
+/// Its secrets would stay behind where the link leads.
+#[cfg(unix)]
+#[test]
+fn a_state_file_behind_a_symbolic_link_is_refused() {
+    let op = Op::start(|_, _| None);
+    let folder = Folder::new();
+    let link = folder.text("link");
+    for target in [folder.write("state", ""), folder.text("absent")] {
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        for run in [op.run(&["--state", &link]), ciba(["resume", "--state", &link])] {
+            assert!(run.expect_code(2).sentence().contains("no symbolic link"));
+        }
+        std::fs::remove_file(&link).unwrap();
+    }
+    assert_eq!(op.seen.lock().unwrap().len(), 0, "nothing may have been sent");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_state_file_with_a_flow_in_it_is_not_overwritten() {

@@ -81,6 +81,22 @@ fn the_demonstration_speaks_json_over_either_library() {
     }
 }
 
+/// Who speaks http on this machine needs nobody's certificates, and https without them reaches nobody, over either library.
+#[test]
+fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
+    let op = Running::start(&["--tls"]);
+    for transport in ["reqwest", "ureq"] {
+        let run = |arguments: &[&str]| {
+            let mut bare = command();
+            bare.env("SSL_CERT_FILE", "/no/such/file").env("SSL_CERT_DIR", "/no/such/folder");
+            ended(bare.args(arguments).args(["--transport", transport, "--output", "json"]).spawn().unwrap())
+        };
+        run(&["demo"]).expect_code(0);
+        assert_eq!(run(&["discover", &op.issuer]).expect_code(16).last()["failure"], "unreachable");
+        run(&["discover", &op.issuer, "--ca-cert", &op.folder.text("ca.pem")]).expect_code(0);
+    }
+}
+
 /// A proxy of the environment is for others than this machine, and must not see what goes over plain http.
 #[test]
 fn a_provider_on_this_machine_is_not_asked_through_a_proxy() {
