@@ -1,11 +1,15 @@
 //! The command line: what can be asked of the command, and nothing about how it is done.
 
+mod by_name;
 mod notifications;
 mod op;
 
 use std::path::PathBuf;
 
-use ciba_core::providers::{self, Preset};
+use ciba_core::{
+    jose::JwsAlgorithm,
+    providers::{self, Preset},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +20,7 @@ pub(crate) use self::{
 
 /// Authenticate a person on their phone with OpenID Connect CIBA, from a terminal.
 #[derive(Debug, Parser)]
-#[command(name = "ciba", version, max_term_width = 100, after_help = crate::exit::exit_codes())]
+#[command(name = "ciba", version, max_term_width = 100, arg_required_else_help = false, after_help = crate::exit::exit_codes())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,7 +33,7 @@ pub(crate) enum Command {
     /// Run an OpenID provider for trying things, with a phone page to tap on.
     Op(Op),
     /// Make a private key, or show the public keys to register.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Key(Key),
     /// Show what a provider offers for CIBA, and what of it would not work with the given client.
     Discover(Box<Discover>),
@@ -68,7 +72,7 @@ pub(crate) enum Key {
         files: Vec<PathBuf>,
         /// The algorithm to register for, where the file does not say (RSA in PEM: RS256).
         #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm)]
-        alg: Option<ciba_core::jose::JwsAlgorithm>,
+        alg: Option<JwsAlgorithm>,
     },
 }
 
@@ -170,8 +174,9 @@ pub(crate) struct Client {
     #[arg(long, value_name = "KID", help_heading = "Client")]
     pub(crate) key_id: Option<String>,
     /// The algorithm to sign with [default: what the key is for].
-    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm_name, help_heading = "Client")]
-    pub(crate) alg: Option<String>,
+    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Client")]
+    #[serde(with = "by_name")]
+    pub(crate) alg: Option<JwsAlgorithm>,
     /// A file with the client secret; else the environment variable CIBA_CLIENT_SECRET is read.
     #[arg(long, value_name = "FILE", help_heading = "Client")]
     pub(crate) client_secret_file: Option<PathBuf>,
@@ -185,11 +190,13 @@ pub(crate) struct Client {
     #[arg(long, value_name = "AUD", help_heading = "Client")]
     pub(crate) token_audience: Option<String>,
     /// The registered signature algorithm of ID Tokens [default: RS256].
-    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm_name, help_heading = "Client")]
-    pub(crate) id_token_alg: Option<String>,
+    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Client")]
+    #[serde(with = "by_name")]
+    pub(crate) id_token_alg: Option<JwsAlgorithm>,
     /// Sign authentication requests with --key and this algorithm [default: not signed].
-    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm_name, help_heading = "Client")]
-    pub(crate) signed_request: Option<String>,
+    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Client")]
+    #[serde(with = "by_name")]
+    pub(crate) signed_request: Option<JwsAlgorithm>,
     /// The client certificate of mutual TLS and the chain above it, PEM; with another --client-auth than the two of mutual TLS
     /// it is shown for certificate-bound access tokens.
     #[arg(long, value_name = "FILE", requires = "cert_key", help_heading = "Client")]
@@ -210,31 +217,31 @@ pub(crate) struct Client {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Request {
     /// Who is to be authenticated, in the provider's words (exactly one of the three hints).
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) login_hint: Option<String>,
     /// A token that says who is to be authenticated.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) login_hint_token: Option<String>,
     /// An earlier ID Token of the person.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) id_token_hint: Option<String>,
     /// The scope; `openid` is added unless --no-openid.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) scope: Option<String>,
     /// Plain OAuth: do not ask for `openid` and do without an ID Token.
     #[arg(long, help_heading = "Request")]
     pub(crate) no_openid: bool,
     /// The authentication context classes, separated by blanks.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) acr_values: Option<String>,
     /// A text the person sees on both devices.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) binding_message: Option<String>,
     /// The person's code against unwanted prompts.
-    #[arg(long, value_name = "TEXT", help_heading = "Request")]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) user_code: Option<String>,
     /// How long the request should live.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Request")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Request")]
     pub(crate) requested_expiry: Option<u64>,
     /// A JSON array of authorization details (RFC 9396), or @FILE with one.
     #[arg(long, value_name = "JSON|@FILE", help_heading = "Request")]
@@ -256,7 +263,7 @@ pub(crate) struct Request {
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as after Ctrl-C.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Running")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Running")]
     pub(crate) timeout: Option<u64>,
     /// Show the tokens themselves at the end.
     #[arg(long, help_heading = "Running")]
@@ -373,6 +380,11 @@ pub(crate) enum Basic {
     Encoded,
     /// As they are, for servers that never decode.
     Raw,
+}
+
+/// Reads a text that is there, for clap. An empty one would be left out of the request without a word.
+fn text(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
 }
 
 /// Reads a number of seconds, for clap.

@@ -3,8 +3,9 @@
 use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 use ciba_core::{
-    Audience, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, ConfigError,
-    DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata, SoftwareKey, Url,
+    Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
+    ConfigError, DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata,
+    SoftwareKey, Url,
     crypto::{AwsLcRs, KeyRejected, Verifier},
     jose::JwsAlgorithm,
 };
@@ -13,6 +14,7 @@ use crate::{
     args::{AuthMethod, Basic, Client, Profile, Provider},
     exit::Stop,
     listen,
+    run::start,
     signer::KeyRing,
     state_file::reason,
 };
@@ -88,7 +90,7 @@ impl Prepared {
             Profile::Plain => ciba_core::Profile::Plain,
             Profile::FapiCiba => ciba_core::Profile::FapiCiba(FapiCiba::Id1),
         };
-        let requests = options.signed_request.as_deref().and_then(JwsAlgorithm::from_name);
+        let requests = options.signed_request;
         let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
         let keys = KeyRing { assertions: key, requests };
         Ok(Self {
@@ -107,11 +109,7 @@ impl Prepared {
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
             token_audience: options.token_audience.as_deref().map(self::audience).or_else(|| audience.clone()),
             audience,
-            id_token_algorithm: options
-                .id_token_alg
-                .as_deref()
-                .and_then(JwsAlgorithm::from_name)
-                .unwrap_or(JwsAlgorithm::Rs256),
+            id_token_algorithm: options.id_token_alg.unwrap_or(JwsAlgorithm::Rs256),
             user_codes: false,
         })
     }
@@ -152,6 +150,22 @@ impl Prepared {
     /// The configuration, checked against what the provider offers.
     pub(crate) fn configure(&self, metadata: ProviderMetadata) -> Result<Arc<ClientConfig>, Stop> {
         self.builder(metadata)?.build().map_err(|errors| cannot_work(&errors.to_string()))
+    }
+
+    /// Finds what is wrong with a request at any provider, before this one is asked for its metadata: by beginning it at a
+    /// provider that publishes no limits.
+    pub(crate) fn rehearse(&self, request: &AuthRequest) -> Result<(), Stop> {
+        let Some(issuer) = &self.issuer else { return Ok(()) };
+        let mut metadata = ProviderMetadata::by_hand(issuer.clone());
+        let anywhere = Url::parse_with(issuer.as_str(), LoopbackHttp::DangerouslyAllowed).ok();
+        metadata.backchannel_authentication_endpoint.clone_from(&anywhere);
+        metadata.token_endpoint.clone_from(&anywhere);
+        metadata.jwks_uri = anywhere;
+        match self.builder(metadata)?.build() {
+            Ok(config) => start(&config, request.clone()).map(drop),
+            // What the client lacks is said with what the provider offers.
+            Err(_) => Ok(()),
+        }
     }
 
     /// What speaks against this client at this provider, as far as anything was said about the client.
@@ -260,7 +274,7 @@ pub(crate) fn metadata_file(
     loopback: LoopbackHttp,
 ) -> Result<Result<ProviderMetadata, MetadataError>, Stop> {
     let shown = path.display();
-    let document = read(path, "metadata file")?;
+    let document = read(path, "--metadata")?;
     let issuer = match issuer {
         Some(issuer) => issuer.clone(),
         None => {
@@ -294,11 +308,11 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
             )));
         }
     };
-    let algorithm = options.alg.as_deref().and_then(JwsAlgorithm::from_name);
+    let algorithm = options.alg;
     Ok(match method {
         AuthMethod::PrivateKeyJwt => {
             let path = options.key.as_deref().ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
-            let key = named(options, private_key(path, algorithm)?);
+            let key = named(options, private_key(path, "--key", algorithm)?);
             let key_id = Some(key.key_id().into());
             (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
         }
@@ -326,7 +340,7 @@ fn request_key(options: &Client, algorithm: JwsAlgorithm) -> Result<SoftwareKey,
     if algorithm.is_symmetric() {
         return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
     }
-    private_key(path, Some(algorithm)).map(|key| named(options, key))
+    private_key(path, "--key", Some(algorithm)).map(|key| named(options, key))
 }
 
 /// The key under the id it is registered under.
@@ -338,9 +352,9 @@ fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
 }
 
 /// Reads a private key: a JWK when it looks like one, else PEM.
-pub(crate) fn private_key(path: &Path, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
+pub(crate) fn private_key(path: &Path, option: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
     let shown = path.display();
-    let text = String::from_utf8(read(path, "key file")?)
+    let text = String::from_utf8(read(path, option)?)
         .map_err(|_| Stop::usage(format!("the key file {shown} cannot be used: it is neither PEM nor a JWK")))?;
     let key = if text.trim_start().starts_with('{') {
         match SoftwareKey::from_jwk(&text, algorithm, &backend()) {
@@ -380,7 +394,7 @@ fn from_pem(text: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, 
 fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
     let text = match &options.client_secret_file {
         Some(path) => {
-            let bytes = read(path, "client secret file")?;
+            let bytes = read(path, "--client-secret-file")?;
             String::from_utf8(bytes)
                 .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?
         }
@@ -403,14 +417,14 @@ fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
     Ok(ClientSecret::new(secret))
 }
 
-/// Reads a file of the command line, of at most a megabyte.
-pub(crate) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
+/// Reads a file that an option names, of at most a megabyte. What cannot be read may be no path but the secret itself, and is
+/// not repeated.
+pub(crate) fn read(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     const MOST: u64 = 1024 * 1024;
+    let bytes = read_at_most(path, MOST)
+        .map_err(|error| Stop::usage(format!("the file of {option} cannot be read: {}", reason(&error))))?;
     let shown = path.display();
-    let unreadable =
-        |error: &std::io::Error| Stop::usage(format!("the {what} {shown} cannot be read: {}", reason(error)));
-    let bytes = read_at_most(path, MOST).map_err(|error| unreadable(&error))?;
-    bytes.ok_or_else(|| Stop::usage(format!("the {what} {shown} is larger than a megabyte")))
+    bytes.ok_or_else(|| Stop::usage(format!("the file of {option} cannot be used: {shown} is larger than a megabyte")))
 }
 
 /// What is in a file, or `None` when that is more than so many bytes. The length a file claims is not relied on: pipes and
@@ -427,9 +441,4 @@ pub(crate) fn algorithm(name: &str) -> Result<JwsAlgorithm, String> {
         let names: Vec<&str> = JwsAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
         format!("there are {}", names.join(", "))
     })
-}
-
-/// As [`algorithm`], for options that are saved and so keep the name.
-pub(crate) fn algorithm_name(name: &str) -> Result<String, String> {
-    algorithm(name).map(|algorithm| algorithm.name().to_owned())
 }

@@ -7,7 +7,7 @@ use crate::{
     args::{Client, Discover, Format, Provider},
     client::{Prepared, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
-    output::{Reporter, plain, put},
+    output::{Line, Reporter, plain, try_put},
     run::Attempt,
     transport::Http,
 };
@@ -31,10 +31,11 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     };
     let problems = prepared.findings(metadata.clone())?;
     let with_client = describes_client(&client);
-    match report.output {
-        Format::Json => put(&json(prepared.provider, &metadata, &problems).to_string()),
-        Format::Text => put(text(prepared.provider, &metadata, &problems, with_client).trim_end()),
-    }
+    let told = match report.output {
+        Format::Json => try_put(&json(prepared.provider, &metadata, &problems).finish()),
+        Format::Text => try_put(text(prepared.provider, &metadata, &problems, with_client).trim_end()),
+    };
+    told.map_err(|error| Stop::untold(&error))?;
     if with_client && !problems.is_empty() {
         return Err(cannot_work(&plain(&problems.join("; "))));
     }
@@ -100,17 +101,11 @@ fn options_of(provider: Provider) -> Vec<String> {
     provider.0.iter().flat_map(|preset| preset.facts()).map(|fact| fact.setting.to_string()).collect()
 }
 
-fn json(provider: Provider, metadata: &ProviderMetadata, problems: &[String]) -> serde_json::Value {
-    let mut object = serde_json::Map::new();
-    object.insert("event".to_owned(), json!("discovered"));
-    object.insert("at".to_owned(), json!(crate::time::rfc3339(crate::time::now())));
-    object.insert("provider".to_owned(), json!(provider.name()));
-    object.insert("provider_options".to_owned(), json!(options_of(provider)));
-    for (name, value) in members(metadata) {
-        object.insert(name.to_owned(), value);
-    }
-    object.insert("problems".to_owned(), json!(problems));
-    serde_json::Value::Object(object)
+fn json(provider: Provider, metadata: &ProviderMetadata, problems: &[String]) -> Line {
+    let line = Line::new("discovered").with("provider", provider.name());
+    let line = line.with("provider_options", options_of(provider));
+    let line = members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
+    line.with("problems", problems)
 }
 
 fn text(provider: Provider, metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> String {

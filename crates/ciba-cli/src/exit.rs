@@ -17,6 +17,11 @@ impl Stop {
         Self { code: USAGE, sentence: sentence.into() }
     }
 
+    /// Nobody could be told the result.
+    pub(crate) fn untold(error: &std::io::Error) -> Self {
+        Self::bug(format!("standard output cannot be written: {}", crate::state_file::reason(error)))
+    }
+
     /// Our own bug, or a machine that does not work.
     pub(crate) fn bug(sentence: impl Into<String>) -> Self {
         Self { code: BUG, sentence: sentence.into() }

@@ -60,7 +60,7 @@ pub(crate) fn new_jwk(algorithm: JwsAlgorithm) -> Result<PrivateJwk, Stop> {
 fn public(files: &[PathBuf], algorithm: Option<JwsAlgorithm>) -> Result<u8, Stop> {
     let mut keys: Vec<Value> = Vec::new();
     for path in files {
-        let key = private_key(path, algorithm)?;
+        let key = private_key(path, "`key public`", algorithm)?;
         keys.push(public_jwk(&key)?);
     }
     let set = serde_json::to_string_pretty(&json!({ "keys": keys })).map_err(|error| Stop::bug(error.to_string()))?;
@@ -69,8 +69,7 @@ fn public(files: &[PathBuf], algorithm: Option<JwsAlgorithm>) -> Result<u8, Stop
 
 /// A key that did not arrive anywhere was not made.
 fn shown(text: &str) -> Result<u8, Stop> {
-    let written = try_put(text).map(|()| 0);
-    written.map_err(|error| Stop::usage(format!("standard output cannot be written: {}", reason(&error))))
+    try_put(text).map(|()| 0).map_err(|error| Stop::untold(&error))
 }
 
 pub(crate) fn public_jwk(key: &SoftwareKey) -> Result<Value, Stop> {

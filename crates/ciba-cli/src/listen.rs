@@ -119,14 +119,14 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Stop> {
         let shown = path.display();
         Stop::usage(format!("the certificate of the notification endpoint cannot be used: {shown} {why}"))
     };
-    let chain = read(certificate, "certificate file")?;
+    let chain = read(certificate, "--listen-cert")?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
         .map_err(|_| unusable(certificate, "is not PEM"))?;
     if chain.is_empty() {
         return Err(unusable(certificate, "holds no certificate in PEM"));
     }
-    let private = PrivateKeyDer::from_pem_slice(&read(key, "key file")?)
+    let private = PrivateKeyDer::from_pem_slice(&read(key, "--listen-key")?)
         .map_err(|_| unusable(key, "holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not encrypted)"))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

@@ -25,7 +25,7 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
         return Err(Stop::usage("--listen takes a loopback address only: the test provider protects nothing"));
     }
     let registered = options.clients.as_deref().map(registration::read).transpose()?.unwrap_or_default();
-    let notification_ca = options.notification_ca.as_deref().map(|path| read(path, "CA file")).transpose()?;
+    let notification_ca = options.notification_ca.as_deref().map(|path| read(path, "--notification-ca")).transpose()?;
     let tls = options.tls || registered.iter().any(shows_certificate);
     let ready = Ready::new(&options, tls)?;
     let mut signals = Signals::new().map_err(|_| Stop::bug("signals cannot be listened to"))?;

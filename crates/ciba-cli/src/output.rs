@@ -13,7 +13,7 @@ use ciba_core::{
     Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Timestamp, Wait,
 };
 
-use self::json::Line;
+pub(crate) use self::json::Line;
 use crate::{
     args::{Format, Report},
     demo::Story,

@@ -158,7 +158,7 @@ impl args::Request {
 /// The JSON itself, or what is in the file behind `@`.
 fn authorization_details(text: &str) -> Result<String, Stop> {
     let Some(path) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
-    let text = String::from_utf8(read(Path::new(path), "authorization details file")?);
+    let text = String::from_utf8(read(Path::new(path), "--authorization-details")?);
     let text = text.map_err(|_| Stop::usage(format!("the authorization details file {path} is not UTF-8")))?;
     Ok(text.trim().to_owned())
 }

@@ -25,6 +25,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let args::Authenticate { client, request, run, state, report } = options;
     let auth_request = request.build(client.provider.unwrap_or_default())?;
     let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
+    prepared.rehearse(&auth_request)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Http::of(&client)?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;

@@ -59,7 +59,7 @@ impl Http {
         proxies: Proxies,
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, Stop> {
-        let ca = ca.map(|path| read(path, "CA file").map(|pem| (path, pem))).transpose()?;
+        let ca = ca.map(|path| read(path, "--ca-cert").map(|pem| (path, pem))).transpose()?;
         let certificate = certificate.map(ClientPem::read).transpose()?;
         let no_tls = || Stop::bug("TLS cannot be set up on this machine");
         match transport {
@@ -190,8 +190,8 @@ struct ClientPem {
 impl ClientPem {
     fn read((certificate, key): (&Path, &Path)) -> Result<Self, Stop> {
         Ok(Self {
-            chain: read(certificate, "client certificate file")?,
-            key: read(key, "client certificate's key file")?,
+            chain: read(certificate, "--cert")?,
+            key: read(key, "--cert-key")?,
             shown: format!("{} with {}", certificate.display(), key.display()),
         })
     }

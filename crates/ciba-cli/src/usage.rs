@@ -17,15 +17,23 @@ pub(crate) fn unread(error: &clap::Error) -> Unread {
     let named = option.as_deref().unwrap_or("an option");
     let sentence = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Unread::Shown(error.render().to_string()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "a command is missing: demo, op, key, discover, authenticate or resume".to_owned()
-        }
-        ErrorKind::InvalidSubcommand => "there is no such command".to_owned(),
-        ErrorKind::UnknownArgument => match (&option, error.get(ContextKind::SuggestedArg)) {
-            (Some(option), Some(ContextValue::String(similar))) => {
-                format!("there is no option {option} here; there is {similar}")
+        ErrorKind::MissingSubcommand => match error.get(ContextKind::ValidSubcommand) {
+            Some(ContextValue::Strings(names)) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "help").collect();
+                format!("a command is missing, one of {}", names.join(", "))
             }
-            (Some(option), _) => format!("there is no option {option} here"),
+            _ => "a command is missing".to_owned(),
+        },
+        ErrorKind::InvalidSubcommand => "there is no such command".to_owned(),
+        // What looks like an option may be a value that begins with a dash.
+        ErrorKind::UnknownArgument => match (&option, error.get(ContextKind::SuggestedArg)) {
+            (Some(_), Some(ContextValue::String(similar))) => {
+                format!("there is an option that is not known here; there is {similar}")
+            }
+            (Some(_), _) => {
+                "there is an option that is not known here (a value that begins with a dash is given as --option=VALUE)"
+                    .to_owned()
+            }
             (None, _) => "there is an argument that belongs to no option".to_owned(),
         },
         ErrorKind::MissingRequiredArgument => format!("{named} is missing"),

@@ -277,5 +277,5 @@ fn discovery_tells_of_a_mode_that_is_not_offered() {
     let run = discover(&["--delivery", "ping"]).expect_code(2);
     assert!(run.sentence().contains("does not list ping in backchannel_token_delivery_modes_supported"), "{run:?}");
     let run = discover(&["--signed-request", "ES256", "--key", "no-such-file"]).expect_code(2);
-    assert!(run.sentence().contains("no-such-file cannot be read"), "{run:?}");
+    assert!(run.sentence().contains("the file of --key cannot be read"), "{run:?}");
 }

@@ -375,6 +375,16 @@ fn a_saved_flow_is_of_its_client_only() {
     child.wait().unwrap();
     let run = ciba(["resume", "--state", &state, "--client-id", "another"]).expect_code(2);
     assert!(run.stderr.contains("another issuer or client"), "{run:?}");
+
+    // A setting that is not known would be replaced by a weaker one.
+    let saved = std::fs::read_to_string(&state).unwrap();
+    for setting in ["id_token_alg", "alg", "signed_request"] {
+        let known = format!("\"{setting}\":null");
+        assert!(saved.contains(&known), "{saved}");
+        std::fs::write(&state, saved.replace(&known, &format!("\"{setting}\":\"ES999\""))).unwrap();
+        let run = ciba(["resume", "--state", &state]).expect_code(2);
+        assert!(run.sentence().contains("does not hold a saved flow"), "{run:?}");
+    }
 }
 
 #[test]
@@ -468,6 +478,19 @@ fn discovery_tells_what_is_offered_and_what_would_not_work() {
     let other = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
     let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);
     failed(&run, 13, json!({ "failure": "untrusted", "check": "discovery-issuer" }));
+}
+
+#[test]
+fn discovery_cannot_steer_a_terminal() {
+    let op = Op::knowing_itself(|issuer, _, _| {
+        let mut metadata = metadata(issuer);
+        metadata["scopes_supported"] = json!(["a\u{9b}31m\u{7f}"]);
+        Some(Say::Json(200, metadata))
+    });
+    for format in ["text", "json"] {
+        let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", format]).expect_code(0);
+        assert!(!run.stdout.chars().any(|c| c.is_control() && c != '\n'), "{run:?}");
+    }
 }
 
 #[test]

@@ -15,15 +15,19 @@ fn refused(arguments: &[&str], needle: &str) {
 
 #[test]
 fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
-    refused(&[], "command is missing");
+    refused(&[], "one of demo, op, key, discover, authenticate, resume (see");
+    refused(&["key"], "one of new, public (see");
     refused(&["sentinel"], "no such command");
     refused(&["authenticate", "sentinel"], "belongs to no option");
-    refused(&["authenticate", "--no-such=sentinel"], "no option --no-such");
+    refused(&["authenticate", "--no-such=sentinel"], "an option that is not known here");
+    refused(&["authenticate", "--login-hint-token", "--sentinel"], "is given as --option=VALUE");
     refused(&["authenticate", "--isuer", "sentinel"], "there is --issuer");
     refused(&["authenticate", "--login-hint"], "--login-hint needs a value");
     refused(&["authenticate", "--client-auth", "sentinel"], "--client-auth takes one of private_key_jwt");
     refused(&["authenticate", "--alg", "sentinel"], "--alg cannot be used");
     refused(&["authenticate", "--timeout", "sentinel"], "whole number of seconds");
+    refused(&["authenticate", "--timeout", "-1"], "--timeout cannot be used: it is a whole number of seconds");
+    refused(&["authenticate", "--requested-expiry", "-1.5"], "--requested-expiry cannot be used");
     refused(&["authenticate", "--issuer", "sentinel", "--issuer", "sentinel"], "more than once");
     refused(&["resume"], "--state is missing");
     refused(&["key", "new", "--alg", "sentinel"], "ES256, ES384, EdDSA, RS256, PS256");
@@ -33,7 +37,7 @@ fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
 #[test]
 fn options_of_steps_that_are_not_built_are_unknown() {
     for option in ["--dpop", "--id-token-decrypt-key", "--userinfo", "--state-key-file"] {
-        refused(&["authenticate", option, "sentinel"], &format!("no option {option}"));
+        refused(&["authenticate", option, "sentinel"], "an option that is not known here");
     }
 }
 
@@ -115,6 +119,55 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
     key(&folder.write("encrypted.pem", encrypted), "encrypted");
 }
 
+/// Who gives the secret itself in place of its file does not find it in a log.
+///
+/// REQ-SEC-03
+#[test]
+fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
+    let jwk = r#"{"kty":"EC","d":"sentinel"}"#;
+    let pem = "-----BEGIN PRIVATE KEY-----\nsentinel\n-----END PRIVATE KEY-----\n";
+    let long = "sentinel".repeat(1000);
+    let base = ["authenticate", "--login-hint", "h", "--client-id", "c", "--issuer", "https://op.example"];
+    refused(&[&base[..], &["--key", pem]].concat(), "a value that begins with a dash");
+    for value in [jwk, "sentinel", &long] {
+        for option in ["--key", "--client-secret-file", "--cert-key"] {
+            let other = if option == "--cert-key" {
+                ["--client-auth", "none", "--cert", "Cargo.toml"]
+            } else {
+                ["--alg", "ES256", "--basic", "raw"]
+            };
+            refused(&[&base[..], &other, &[option, value]].concat(), &format!("the file of {option} cannot be read"));
+        }
+        refused(&["key", "public", value], "the file of `key public` cannot be read");
+    }
+}
+
+/// An empty value would not be sent, and nobody would know.
+#[test]
+fn an_empty_value_is_a_mistake() {
+    for option in ["--login-hint", "--scope", "--acr-values", "--binding-message", "--user-code"] {
+        for value in ["", " "] {
+            refused(&["authenticate", option, value], &format!("{option} "));
+        }
+    }
+}
+
+/// Where the provider is not needed to see a mistake, it is not asked.
+#[test]
+fn a_request_nobody_would_take_is_refused_before_discovery() {
+    let down = arguments("http://127.0.0.1:1");
+    let down: Vec<&str> = down.iter().map(String::as_str).collect();
+    for (option, value, needle) in [
+        ("--binding-message", "a\nb", "binding_message"),
+        ("--authorization-details", "{", "authorization_details"),
+        ("--param", "scope=sentinel", "scope"),
+        ("--header", "Authorization=sentinel", "Authorization"),
+        ("--resource", "x#sentinel", "resource"),
+    ] {
+        refused(&[&down[..], &[option, value]].concat(), needle);
+    }
+}
+
 /// Neither the length a file claims nor its end can be relied on.
 #[cfg(unix)]
 #[test]
@@ -149,11 +202,13 @@ fn a_state_file_that_others_can_read_is_refused() {
 
     let op = Op::start(|_, _| None);
     let folder = Folder::new();
-    let state = folder.write("state", "");
+    let state = folder.write("the state", "");
     for mode in [0o644, 0o640, 0o602] {
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
         for run in [op.run(&["--state", &state]), ciba(["resume", "--state", &state])] {
-            assert!(run.expect_code(2).sentence().contains("can be read by others"));
+            let run = run.expect_code(2);
+            assert!(run.sentence().contains("can be read by others"));
+            assert!(run.sentence().ends_with(&format!("`chmod 600 '{state}'`")), "{run:?}");
         }
     }
     assert_eq!(op.seen.lock().unwrap().len(), 0, "nothing may have been sent");
@@ -183,9 +238,12 @@ fn a_state_file_with_a_flow_in_it_is_not_overwritten() {
 
     let op = Op::start(|_, _| None);
     let folder = Folder::new();
-    let state = folder.write("state", "{}");
+    let state = folder.write("the state", "{}");
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(op.run(&["--state", &state]).expect_code(2).sentence().contains("already holds a flow"));
+    let run = op.run(&["--state", &state]).expect_code(2);
+    assert!(
+        run.sentence().contains(&format!("already holds a flow: go on with it by `ciba resume --state '{state}'`"))
+    );
     assert!(ciba(["resume", "--state", &state]).expect_code(2).sentence().contains("does not hold a saved flow"));
     assert_eq!(std::fs::read_to_string(&state).unwrap(), "{}");
 }
@@ -286,7 +344,13 @@ fn a_key_that_cannot_be_written_is_an_error() {
     let path = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &path]).expect_code(0);
     for arguments in [&["key", "new", "--alg", "ES256"][..], &["key", "public", &path]] {
-        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(2);
+        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
+        assert!(run.sentence().contains("standard output cannot be written"), "{run:?}");
+    }
+    let op = Op::start(|_, _| None);
+    for format in ["text", "json"] {
+        let arguments = ["discover", &op.issuer, "--allow-http-loopback", "--output", format];
+        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
         assert!(run.sentence().contains("standard output cannot be written"), "{run:?}");
     }
 }

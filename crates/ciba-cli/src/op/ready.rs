@@ -312,7 +312,7 @@ impl ClientFolder {
             let written = private_file(&path).and_then(|mut file| writeln!(file, "{}", jwk.expose()));
             written.map_err(|error| unwritable(&path, &error))?;
         }
-        let key = private_key(&path, None)?;
+        let key = private_key(&path, "--client-dir", None)?;
         if key.algorithm() != algorithm {
             return Err(Stop::usage(format!(
                 "the key file {} is for {} and this provider wants {algorithm}: remove it, or use another --client-dir",

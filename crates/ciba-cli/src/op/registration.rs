@@ -51,7 +51,7 @@ struct KeySet {
 
 pub(super) fn read(path: &Path) -> Result<Vec<Client>, Stop> {
     let shown = path.display();
-    let read: OneOrMany = serde_json::from_slice(&client::read(path, "clients file")?).map_err(|_| {
+    let read: OneOrMany = serde_json::from_slice(&client::read(path, "--clients")?).map_err(|_| {
         Stop::usage(format!(
             "the clients file {shown} is not a client, or an array of clients, with `client_id` and the like"
         ))

@@ -10,14 +10,14 @@ use crate::time;
 
 /// A line in the making. Members keep their order, so that a person can read it too.
 #[derive(Debug)]
-pub(super) struct Line(String);
+pub(crate) struct Line(String);
 
 impl Line {
-    pub(super) fn new(event: &str) -> Self {
+    pub(crate) fn new(event: &str) -> Self {
         Self(format!(r#"{{"event":"{event}","at":"{}""#, time::rfc3339(time::now())))
     }
 
-    pub(super) fn with(mut self, name: &str, value: impl Serialize) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
         let _ = write!(self.0, r#","{name}":"#);
         for c in value.chars() {
@@ -31,14 +31,14 @@ impl Line {
     }
 
     /// A member that is left out when there is nothing to say.
-    pub(super) fn some(self, name: &str, value: Option<impl Serialize>) -> Self {
+    pub(crate) fn some(self, name: &str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.0.push('}');
         self.0
     }
