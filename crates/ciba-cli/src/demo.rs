@@ -51,23 +51,23 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     if report.output == Format::Text {
         reporter.tell(Story::new(&issuer_text, CLIENT_ID, PERSON, MESSAGE));
     }
-    let http = Http::new(transport, None, Proxies::Ignored, None)?;
-    let mut attempt = Attempt::begin(reporter, None)?;
-    attempt.reporter().hold();
-    attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
-
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
+    let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
+    let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
+    let http = Http::new(transport, None, Proxies::Ignored, None)?;
+    let mut attempt = Attempt::begin(reporter, None)?;
+    attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
+
     let metadata = match attempt.metadata(Some(issuer), None, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
-    let config = configure(metadata, &key).ok_or_else(|| bug("its configuration"))?;
-    let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
-    let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
-    let flow = start(&config, request)?;
+    let begun = configure(metadata, &key).ok_or_else(|| bug("its configuration"));
+    let begun = begun.and_then(|config| start(&config, request).map(|flow| (config, flow)));
+    // What has started has a last line.
+    let (config, flow) = begun.inspect_err(|_| attempt.reporter().left(None))?;
     let tools = Tools { http, keys: key.into(), listening: None };
-    attempt.reporter().release();
     let code = attempt.drive(tools, config, flow).await?;
 
     let judged = server.provider().report();

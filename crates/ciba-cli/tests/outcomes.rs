@@ -291,6 +291,22 @@ fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
     assert!(!folder.path("state").exists());
 }
 
+/// Its secrets stay, so whoever wanted it knows.
+#[test]
+fn a_state_file_that_cannot_be_removed_is_told_of() {
+    for transport in TRANSPORTS {
+        let folder = Folder::new();
+        let (state, place) = (folder.text("state"), folder.path("state"));
+        let op = redeem(move |_| {
+            std::fs::remove_file(&place).and_then(|()| std::fs::create_dir(&place)).unwrap();
+            error("access_denied")
+        });
+        let run = op.run(&["--state", &state, "--transport", transport]).expect_code(10);
+        let told = format!("the state file {state}, which holds secrets, stays");
+        assert_eq!(run.stderr.matches(&told).count(), 1, "{run:?}");
+    }
+}
+
 /// The answer may be the only copy of the tokens.
 #[cfg(unix)]
 #[test]
