@@ -336,7 +336,7 @@ impl Scenario {
         found: Result<ProviderMetadata, MetadataError>,
     ) -> Result<Arc<ClientConfig>, String> {
         let metadata = found.map_err(|error| match error {
-            MetadataError::Unusable(fault) => format!("metadata: {fault}"),
+            MetadataError::Unusable(found) => format!("metadata: {}", found.fault),
             MetadataError::Untrusted(check) => format!("metadata: untrusted {}", check.name()),
             error => format!("metadata: {error}"),
         })?;

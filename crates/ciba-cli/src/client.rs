@@ -288,8 +288,8 @@ pub(crate) fn metadata_file(
         }
     };
     match ProviderMetadata::from_json(&issuer, &document) {
-        Err(MetadataError::Unusable(fault)) => {
-            Err(Stop::usage(format!("the metadata file {shown} cannot be used: {fault}")))
+        Err(MetadataError::Unusable(found)) => {
+            Err(Stop::usage(format!("the metadata file {shown} cannot be used: {}", found.fault)))
         }
         other => Ok(other),
     }
@@ -356,14 +356,16 @@ pub(crate) fn private_key(path: &Path, option: &str, algorithm: Option<JwsAlgori
     let shown = path.display();
     let text = String::from_utf8(read(path, option)?)
         .map_err(|_| Stop::usage(format!("the key file {shown} cannot be used: it is neither PEM nor a JWK")))?;
+    // Some editors put a byte order mark in front, which RFC 8259 8.1 lets readers ignore.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let key = if text.trim_start().starts_with('{') {
-        match SoftwareKey::from_jwk(&text, algorithm, &backend()) {
+        match SoftwareKey::from_jwk(text, algorithm, &backend()) {
             // An RSA key that does not say what for, as in PEM.
-            Err(KeyFileError::AlgorithmUnknown) => SoftwareKey::from_jwk(&text, Some(JwsAlgorithm::Rs256), &backend()),
+            Err(KeyFileError::AlgorithmUnknown) => SoftwareKey::from_jwk(text, Some(JwsAlgorithm::Rs256), &backend()),
             read => read,
         }
     } else {
-        from_pem(&text, algorithm)
+        from_pem(text, algorithm)
     };
     key.map_err(|error| {
         let why = match error {
@@ -380,14 +382,14 @@ fn from_pem(text: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, 
     const TRIED: [JwsAlgorithm; 4] =
         [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
     let tried = algorithm.as_ref().map_or(&TRIED[..], std::slice::from_ref);
-    let mut read = Err(KeyFileError::Malformed);
     for algorithm in tried {
-        read = SoftwareKey::from_pem(text, *algorithm, &backend());
-        if !matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind))) {
-            break;
+        match SoftwareKey::from_pem(text, *algorithm, &backend()) {
+            Err(KeyFileError::Rejected(KeyRejected::WrongKind)) => {}
+            read => return read,
         }
     }
-    read
+    // Without an algorithm nobody named a wrong one.
+    Err(KeyFileError::Rejected(if algorithm.is_some() { KeyRejected::WrongKind } else { KeyRejected::Malformed }))
 }
 
 /// The secret, from its file or the environment; a line end at the end is not part of it.

@@ -98,7 +98,12 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         if let Some(description) = answer.description() {
             let _ = write!(text, " ({})", crate::output::plain(description));
         }
-        if let Some(advice) = answer.code().and_then(|code| advice(code.name())) {
+        let is_elsewhere = (answer.endpoint(), answer.status()) == (Endpoint::Discovery, 404);
+        let advice = match answer.code() {
+            Some(code) => advice(code.name()),
+            None => is_elsewhere.then_some("perhaps the issuer is mistyped"),
+        };
+        if let Some(advice) = advice {
             let _ = write!(text, "; {advice}");
         }
     }

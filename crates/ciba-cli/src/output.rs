@@ -41,6 +41,8 @@ pub(crate) struct Reporter {
     frame: usize,
     show_tokens: bool,
     delivery: DeliveryMode,
+    /// Why no answer came, in the HTTP library's words.
+    cause: Option<String>,
     /// The demonstration's own words, instead of those of every day.
     story: Option<Story>,
 }
@@ -59,6 +61,7 @@ impl Reporter {
             frame: 0,
             show_tokens,
             delivery: DeliveryMode::Poll,
+            cause: None,
             story: None,
         }
     }
@@ -179,7 +182,7 @@ impl Reporter {
         }
         if self.verbose {
             for oddity in &acknowledged.oddities {
-                self.say(&format!("  odd, and tolerated: {oddity:?}"));
+                self.say(&format!("  odd, and tolerated: {oddity}"));
             }
         }
     }
@@ -208,11 +211,15 @@ impl Reporter {
             self.said.clone_from(&sentence);
             if !self.live || self.verbose {
                 let now = time::now();
-                let next = wait.until().since(now).as_secs_f64().ceil();
-                // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait.
-                let asks = self.delivery != DeliveryMode::Push && *wait.because() != Because::Adrift;
+                let next = seconds(wait.until().since(now));
+                let left = self.seconds_left(now);
+                // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait; nor when time
+                // is up then.
+                let asks = self.delivery != DeliveryMode::Push
+                    && *wait.because() != Because::Adrift
+                    && left.is_none_or(|left| next < left);
                 let next = if asks { format!("next request in {next} s") } else { format!("at most {next} s more") };
-                let left = self.time_left(now).map(|left| format!(", {} s left", left.as_secs())).unwrap_or_default();
+                let left = left.map(|left| format!(", {left} s left")).unwrap_or_default();
                 self.say(&format!("{sentence} ({next}{left})."));
             }
         }
@@ -227,7 +234,7 @@ impl Reporter {
         }
         self.frame = (self.frame + 1) % FRAMES.len();
         let now = time::now();
-        let left = self.time_left(now).map(|left| format!(" · {} s left", left.as_secs())).unwrap_or_default();
+        let left = self.seconds_left(now).map(|left| format!(" · {left} s left")).unwrap_or_default();
         let frame = FRAMES[self.frame];
         // Without wrapping, a narrow terminal cuts the line instead of leaving copies of it behind.
         let mut stderr = io::stderr().lock();
@@ -235,8 +242,13 @@ impl Reporter {
         let _ = stderr.flush();
     }
 
-    fn time_left(&self, now: Timestamp) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.since(now))
+    fn seconds_left(&self, now: Timestamp) -> Option<u64> {
+        self.deadline.map(|deadline| seconds(deadline.since(now)))
+    }
+
+    /// Why no answer came: the sentence about the failure will end with it.
+    pub(crate) fn blame(&mut self, cause: String) {
+        self.cause = Some(cause);
     }
 
     /// The person is who the provider says. An error when nobody could be told.
@@ -258,7 +270,8 @@ impl Reporter {
         if self.format == Format::Json {
             self.line(json::failed(failure));
         }
-        self.stopped(&exit::sentence(failure));
+        let cause = self.cause.take().map(|cause| format!(": {}", plain(&cause))).unwrap_or_default();
+        self.stopped(&format!("{}{cause}", exit::sentence(failure)));
     }
 
     /// The command ends before the flow does. `kept` is the state file from which the flow can be gone on with.
@@ -308,6 +321,11 @@ fn claims(authentication: &Authentication) -> Option<serde_json::Map<String, ser
     let mut claims: serde_json::Map<_, _> = authentication.claims().ok()?;
     claims.remove("urn:openid:params:jwt:claim:auth_req_id");
     Some(claims)
+}
+
+/// Whole seconds, a begun one counted: whoever waits is told none less than it takes.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
 /// The access token's lifetime, counted from its arrival.

@@ -136,7 +136,7 @@ impl Attempt {
             (Some(read), _) => read.map_err(transport::failure_of),
             (None, Some(issuer)) => {
                 self.reporter().requesting(ciba_core::Endpoint::Discovery, 1);
-                let fetched = http.discover(issuer);
+                let fetched = http.discover(issuer, self.watcher.clone());
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
                     Err(Cut::TimedOut) => return Err(self.timed_out()),

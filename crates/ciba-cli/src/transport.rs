@@ -10,8 +10,9 @@ use std::{
 };
 
 use ciba_core::{
-    Authentication, ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Flow, Issuer, MetadataError,
-    Misbehaviour, ProviderMetadata, Snapshot, Stage, Timestamp, Unreachable, UnreachableTarget,
+    Authentication, ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Fault, Flow, Issuer,
+    MetadataError, Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unreachable,
+    UnreachableTarget,
 };
 
 use crate::{
@@ -108,29 +109,28 @@ impl Http {
         }
     }
 
-    /// Fetches the provider's metadata.
-    pub(crate) async fn discover(&self, issuer: Issuer) -> Result<ProviderMetadata, Failure> {
+    /// Fetches the provider's metadata; the reporter learns why no answer came.
+    pub(crate) async fn discover(&self, issuer: Issuer, watcher: Watcher) -> Result<ProviderMetadata, Failure> {
         let address = DiscoveryAddress::OpenId;
-        let found = match self {
-            Self::Reqwest(http) => match ciba_reqwest::discover(http, issuer, address).await {
-                Ok(metadata) => Ok(metadata),
-                Err(ciba_reqwest::DiscoverError::Metadata(error)) => Err(Some(error)),
-                Err(_) => Err(None),
-            },
+        let unanswered = |error: &dyn std::error::Error| {
+            watcher.reporter().blame(root(error));
+            unobtainable(None)
+        };
+        match self {
+            Self::Reqwest(http) => ciba_reqwest::discover(http, issuer, address).await.map_err(|error| match error {
+                ciba_reqwest::DiscoverError::Metadata(error) => failure_of(error),
+                error => unanswered(&error),
+            }),
             Self::Ureq(http) => {
                 let http = http.clone();
                 let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover(&http, issuer, address));
-                match fetch.await {
-                    Ok(Ok(metadata)) => Ok(metadata),
-                    Ok(Err(ciba_ureq::DiscoverError::Metadata(error))) => Err(Some(error)),
-                    Ok(Err(_)) | Err(_) => Err(None),
-                }
+                let found = fetch.await.map_err(|error| unanswered(&error))?;
+                found.map_err(|error| match error {
+                    ciba_ureq::DiscoverError::Metadata(error) => failure_of(error),
+                    error => unanswered(&error),
+                })
             }
-        };
-        found.map_err(|error| match error {
-            None => unobtainable(),
-            Some(error) => failure_of(error),
-        })
+        }
     }
 
     /// Drives a flow until it is over or [`Watcher::stop`] says so; says what kept it from going on.
@@ -241,16 +241,19 @@ pub(crate) fn failure_of(error: MetadataError) -> Failure {
     match error {
         MetadataError::Untrusted(check) => Failure::Untrusted(check),
         // No document there, or nobody who serves it just now: it is not obtainable.
-        MetadataError::Unusable(ciba_core::Fault::Status) => unobtainable(),
-        MetadataError::Unusable(fault) => {
-            Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint: Endpoint::Discovery, answer: None })
-        }
-        _ => unobtainable(),
+        MetadataError::Unusable(Misbehaviour { fault: Fault::Status, answer, .. }) => unobtainable(answer),
+        MetadataError::Unusable(found) => Failure::ProviderMisbehaved(found),
+        _ => unobtainable(None),
     }
 }
 
-fn unobtainable() -> Failure {
-    Failure::Unreachable(Unreachable { target: UnreachableTarget::Endpoint(Endpoint::Discovery), answer: None })
+fn unobtainable(answer: Option<Box<ServerAnswer>>) -> Failure {
+    Failure::Unreachable(Unreachable { target: UnreachableTarget::Endpoint(Endpoint::Discovery), answer })
+}
+
+/// The first cause. What stands above it only says where the HTTP library was, which is of no use to a person.
+fn root(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Watches one drive: tells what happens, saves, and says when to stop.

@@ -119,6 +119,10 @@ fn a_pushed_failure_of_another_kind_is_12() {
     op.server.provider().script_for_hint("approve-after:0", script);
     let run = op.run("approve-after:0", &[]).expect_code(12);
     assert_eq!((&run.last()["error"], &run.last()["endpoint"]), (&json!("transaction_failed"), &json!("notification")));
+    assert!(
+        run.sentence().contains("the provider reports that the authentication failed: transaction_failed"),
+        "{run:?}"
+    );
 }
 
 #[test]

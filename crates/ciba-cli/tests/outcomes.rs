@@ -124,16 +124,75 @@ fn an_answer_that_cannot_be_used_is_14() {
     assert_eq!(op.count("/token"), 1, "after a 200 nothing is asked again");
     assert!(run.sentence().contains("id_token"), "{run:?}");
     let op = Op::start(|_, _| Some(Say::Raw(200, "application/json", "[]".to_owned())));
-    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "endpoint": "discovery" }));
+    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "status": 200, "endpoint": "discovery" }));
+    let op = Op::start(|_, _| Some(Say::Json(302, json!({}))));
+    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "status": 302, "endpoint": "discovery" }));
 }
 
 #[test]
 fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
     for transport in TRANSPORTS {
         let op = authorize(|| Say::Nothing);
-        failed(&op.run(&["--transport", transport]), 15, json!({ "failure": "indeterminate" }));
+        failed(
+            &op.run(&["--transport", transport]),
+            15,
+            json!({ "failure": "indeterminate", "endpoint": "backchannel_authentication" }),
+        );
         assert_eq!(op.count("/bc"), 1);
     }
+}
+
+#[test]
+fn an_answer_that_leaves_the_outcome_open_is_not_called_lost() {
+    let run = authorize(|| Say::Json(500, json!({}))).run(&[]);
+    failed(&run, 15, json!({ "failure": "indeterminate", "status": 500, "endpoint": "backchannel_authentication" }));
+    assert!(run.sentence().ends_with("does not tell whether the person was prompted (status 500)"), "{run:?}");
+}
+
+#[test]
+fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
+    let sentence = |issuer: &str, transport: &str, more: &[&str]| {
+        let run = ciba(["discover", issuer, "--transport", transport].iter().chain(more)).expect_code(16);
+        run.sentence().to_owned()
+    };
+    let missing = Op::start(|_, _| Some(Say::Json(404, json!({}))));
+    let plain = missing.issuer.replace("http:", "https:");
+    for transport in TRANSPORTS {
+        let loopback = &["--allow-http-loopback"][..];
+        let said = sentence(&missing.issuer, transport, loopback);
+        assert!(
+            said.ends_with("did not give the metadata document (status 404); perhaps the issuer is mistyped"),
+            "{said}"
+        );
+        // What is said of a TLS handshake that nobody answers depends on when the connection is closed.
+        for (issuer, why) in [("http://127.0.0.1:1", "Connection refused"), (&plain, "")] {
+            let said = sentence(issuer, transport, loopback);
+            let (_, cause) = said.split_once("the metadata document could not be reached: ").unwrap();
+            assert!(!cause.is_empty() && cause.starts_with(why), "{transport} {why}: {said}");
+        }
+    }
+}
+
+#[test]
+fn text_announces_no_request_that_the_deadline_comes_before() {
+    let op = Op::start(|path, _| match path {
+        "/bc" => Some(Say::Json(200, json!({ "auth_req_id": "r".repeat(32), "expires_in": 2, "interval": 2 }))),
+        "/token" => Some(error("authorization_pending")),
+        _ => None,
+    });
+    let run =
+        ciba(op.arguments().into_iter().filter(|text| text != "--output" && text != "json").chain(["-v".to_owned()]));
+    let run = run.expect_code(11);
+    let announced = |line: &str| {
+        let (_, rest) = line.split_once("next request in ")?;
+        let (next, rest) = rest.split_once(" s, ")?;
+        let (left, _) = rest.split_once(" s left")?;
+        Some((next.parse::<u64>().ok()?, left.parse::<u64>().ok()?))
+    };
+    for (next, left) in run.stderr.lines().filter_map(announced) {
+        assert!(next < left, "{run:?}");
+    }
+    assert!(run.stderr.contains(" s left)"), "{run:?}");
 }
 
 #[test]
@@ -144,7 +203,7 @@ fn a_provider_that_is_down_is_16() {
         failed(&run, 16, json!({ "failure": "unreachable", "endpoint": "discovery" }));
     }
     let op = Op::start(|_, _| Some(Say::Json(503, json!({}))));
-    failed(&op.run(&[]), 16, json!({ "failure": "unreachable", "endpoint": "discovery" }));
+    failed(&op.run(&[]), 16, json!({ "failure": "unreachable", "status": 503, "endpoint": "discovery" }));
 }
 
 #[test]

@@ -70,21 +70,23 @@ impl Discovery {
     ///
     /// [`MetadataError`]; nothing of the document is used then.
     pub fn process(&self, response: &Response) -> Result<ProviderMetadata, MetadataError> {
-        let fault = match response.status {
-            200 if response.truncated => Fault::TooLarge,
-            200 if response.media_type().as_deref() != Some("application/json") => Fault::MediaType,
-            200 => return ProviderMetadata::from_json(&self.issuer, response.body.expose()),
-            300..400 => Fault::Redirect,
-            _ => Fault::Status,
+        let document = match response.status {
+            200 if response.truncated => Err(Fault::TooLarge),
+            200 if response.media_type().as_deref() != Some("application/json") => Err(Fault::MediaType),
+            200 => Ok(response.body.expose()),
+            300..400 => Err(Fault::Redirect),
+            _ => Err(Fault::Status),
         };
-        Err(MetadataError::Unusable(fault))
+        let read = document.map_err(MetadataError::unusable);
+        read.and_then(|document| ProviderMetadata::from_json(&self.issuer, document))
+            .map_err(|error| error.answered(response))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LoopbackHttp, Untrusted};
+    use crate::{Endpoint, LoopbackHttp, Misbehaviour, Untrusted};
 
     fn address(issuer: &str, address: DiscoveryAddress) -> alloc::string::String {
         let issuer = Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).unwrap();
@@ -148,7 +150,12 @@ mod tests {
             (Response::json(200, "<html>"), Fault::NotJson),
             (cut, Fault::TooLarge),
         ] {
-            assert_eq!(discovery.process(&response).unwrap_err(), MetadataError::Unusable(fault));
+            let error = discovery.process(&response).unwrap_err();
+            let MetadataError::Unusable(Misbehaviour { fault: found, endpoint, answer }) = error else {
+                panic!("{error:?}")
+            };
+            let status = answer.map(|answer| answer.status());
+            assert_eq!((found, endpoint, status), (fault, Endpoint::Discovery, Some(response.status)));
         }
         let other = Response::json(200, r#"{"issuer":"https://op.example/"}"#);
         assert_eq!(discovery.process(&other).unwrap_err(), MetadataError::Untrusted(Untrusted::DiscoveryIssuer));

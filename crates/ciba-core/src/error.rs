@@ -102,6 +102,10 @@ impl fmt::Display for Failure {
         match self {
             Self::Denied(_) => f.write_str("the person refused the authentication"),
             Self::Expired(_) => f.write_str("the authentication request expired"),
+            // The notification endpoint is ours: what comes there says how the authentication ended.
+            Self::Refused(answer) if answer.endpoint() == Endpoint::Notification => {
+                f.write_str("the provider reports that the authentication failed")
+            }
             Self::Refused(answer) => write!(f, "{} refused the request", answer.endpoint()),
             Self::Untrusted(_) => f.write_str("the provider's answer failed a check"),
             Self::ProviderMisbehaved(_) => f.write_str("the provider gave an answer that cannot be used"),
@@ -201,11 +205,14 @@ pub enum LostAnswer {
 
 impl fmt::Display for Indeterminacy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.lost {
-            LostAnswer::AuthenticationRequest => {
+        f.write_str(match (self.lost, &self.answer) {
+            (LostAnswer::AuthenticationRequest, None) => {
                 "the answer to the authentication request was lost; the person may have been prompted"
             }
-            LostAnswer::Tokens => "an answer of the token endpoint was lost, and the tokens with it",
+            (LostAnswer::AuthenticationRequest, Some(_)) => {
+                "the answer to the authentication request does not tell whether the person was prompted"
+            }
+            (LostAnswer::Tokens, _) => "an answer of the token endpoint was lost, and the tokens with it",
         })
     }
 }
@@ -233,9 +240,10 @@ pub enum UnreachableTarget {
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.target {
-            UnreachableTarget::Endpoint(endpoint) => write!(f, "{endpoint} could not be reached"),
-            UnreachableTarget::PrivateKey => f.write_str("the private key could not be used"),
+        match (self.target, &self.answer) {
+            (UnreachableTarget::Endpoint(endpoint), None) => write!(f, "{endpoint} could not be reached"),
+            (UnreachableTarget::Endpoint(endpoint), Some(_)) => write!(f, "the provider did not give {endpoint}"),
+            (UnreachableTarget::PrivateKey, _) => f.write_str("the private key could not be used"),
         }
     }
 }

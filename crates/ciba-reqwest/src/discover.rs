@@ -2,7 +2,7 @@
 
 use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
 
-use crate::{DiscoverError, HttpClient};
+use crate::{DiscoverError, HttpClient, http::unanswered};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///
@@ -16,7 +16,9 @@ pub async fn discover(
 ) -> Result<ProviderMetadata, DiscoverError> {
     let discovery = Discovery::new(issuer, address);
     let request = discovery.request();
-    let exchange = http.exchange(&request, discovery.timeout(), discovery.max_response());
-    let response = exchange.await.map_err(DiscoverError::Unreachable)?;
+    let exchange = http.anonymous().attempt(&request, discovery.timeout(), discovery.max_response());
+    let response = exchange
+        .await
+        .map_err(|error| DiscoverError::Unreachable { how: unanswered(&error), source: error.without_url().into() })?;
     discovery.process(&response).map_err(DiscoverError::Metadata)
 }

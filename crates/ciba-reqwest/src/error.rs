@@ -135,11 +135,16 @@ impl From<EntropyError> for DriveError {
 }
 
 /// Why a provider's metadata could not be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum DiscoverError {
     /// No answer came.
-    Unreachable(Unanswered),
+    Unreachable {
+        /// Whether the request left.
+        how: Unanswered,
+        /// What reqwest says about it.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The answer cannot be used.
     Metadata(MetadataError),
 }
@@ -147,7 +152,7 @@ pub enum DiscoverError {
 impl fmt::Display for DiscoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unreachable(_) => "the metadata document could not be fetched",
+            Self::Unreachable { .. } => "the metadata document could not be fetched",
             Self::Metadata(_) => "the metadata document cannot be used",
         })
     }
@@ -156,7 +161,7 @@ impl fmt::Display for DiscoverError {
 impl Error for DiscoverError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unreachable(_) => None,
+            Self::Unreachable { source, .. } => Some(&**source),
             Self::Metadata(error) => Some(error),
         }
     }

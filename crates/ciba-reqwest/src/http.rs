@@ -157,6 +157,15 @@ impl Line {
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
+        self.attempt(request, timeout, max_response).await.map_err(|error| unanswered(&error))
+    }
+
+    pub(crate) async fn attempt(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> reqwest::Result<Response> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -168,32 +177,26 @@ impl Line {
         if request.method == Method::Post {
             sending = sending.body(request.body.expose().to_vec());
         }
-        let response = sending.send().await.map_err(|error| unanswered(&error))?;
-        read(response, max_response).await
+        read(sending.send().await?, max_response).await
     }
 }
 
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
 /// first byte; of all others it is not known.
-fn unanswered(error: &reqwest::Error) -> Unanswered {
+pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
     if error.is_connect() || error.is_builder() { Unanswered::NotSent } else { Unanswered::Lost }
 }
 
-async fn read(mut response: reqwest::Response, max_response: usize) -> Result<Response, Unanswered> {
+async fn read(mut response: reqwest::Response, max_response: usize) -> reqwest::Result<Response> {
     let status = response.status().as_u16();
     let headers = headers(response.headers());
     let mut body = Vec::new();
     let mut truncated = false;
     while !truncated {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = max_response - body.len();
-                truncated = chunk.len() > room;
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            }
-            Ok(None) => break,
-            Err(_) => return Err(Unanswered::Lost),
-        }
+        let Some(chunk) = response.chunk().await? else { break };
+        let room = max_response - body.len();
+        truncated = chunk.len() > room;
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     let mut answer = Response::new(status, headers, body);
     answer.truncated = truncated;

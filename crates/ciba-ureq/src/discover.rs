@@ -16,7 +16,7 @@ pub fn discover(
 ) -> Result<ProviderMetadata, DiscoverError> {
     let discovery = Discovery::new(issuer, address);
     let request = discovery.request();
-    let exchange = http.exchange(&request, discovery.timeout(), discovery.max_response());
-    let response = exchange.map_err(DiscoverError::Unreachable)?;
+    let exchange = http.anonymous().explained(&request, discovery.timeout(), discovery.max_response());
+    let response = exchange.map_err(|(how, source)| DiscoverError::Unreachable { how, source })?;
     discovery.process(&response).map_err(DiscoverError::Metadata)
 }

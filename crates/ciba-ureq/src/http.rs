@@ -1,6 +1,6 @@
 //! One HTTP exchange, with the promises the protocol needs.
 
-use std::{io::Read as _, time::Duration};
+use std::{error::Error, io::Read as _, time::Duration};
 
 use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
 #[cfg(feature = "rustls-no-provider")]
@@ -166,14 +166,27 @@ impl Line {
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
+        self.explained(request, timeout, max_response).map_err(|(how, _)| how)
+    }
+
+    /// An exchange; when it fails, with the reason.
+    pub(crate) fn explained(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, (Unanswered, Box<dyn Error + Send + Sync>)> {
         if log::log_enabled!(target: SHOWS_ALL, log::Level::Trace) {
-            log::error!("nothing is sent while the log shows {SHOWS_ALL} at TRACE: ureq would write secrets there");
-            return Err(Unanswered::NotSent);
+            let why =
+                format!("nothing is sent while the log shows {SHOWS_ALL} at TRACE: ureq would write secrets there");
+            log::error!("{why}");
+            return Err((Unanswered::NotSent, why.into()));
         }
         connector::forget();
-        self.attempt(request, timeout, max_response).map_err(|_| {
+        self.attempt(request, timeout, max_response).map_err(|error| {
             // ureq reports refused connections and answers that broke off alike, so the connector says which it was.
-            if connector::wrote() { Unanswered::Lost } else { Unanswered::NotSent }
+            let how = if connector::wrote() { Unanswered::Lost } else { Unanswered::NotSent };
+            (how, error.into_io().into())
         })
     }
 

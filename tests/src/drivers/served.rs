@@ -326,7 +326,7 @@ pub fn ureq(row: &Scenario) -> Outcome {
         let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId) {
             Ok(metadata) => Ok(metadata),
             Err(DiscoverError::Metadata(error)) => Err(error),
-            Err(DiscoverError::Unreachable(how)) => return Err(format!("discovery: {how:?}")),
+            Err(DiscoverError::Unreachable { how, .. }) => return Err(format!("discovery: {how:?}")),
             Err(error) => return Err(format!("discovery: {error}")),
         };
         let config = row.configure(&scene.place, found)?;
@@ -371,7 +371,7 @@ pub fn reqwest(row: &Scenario) -> Outcome {
             let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId).await {
                 Ok(metadata) => Ok(metadata),
                 Err(DiscoverError::Metadata(error)) => Err(error),
-                Err(DiscoverError::Unreachable(how)) => return Err(format!("discovery: {how:?}")),
+                Err(DiscoverError::Unreachable { how, .. }) => return Err(format!("discovery: {how:?}")),
                 Err(error) => return Err(format!("discovery: {error}")),
             };
             let config = row.configure(&scene.place, found)?;

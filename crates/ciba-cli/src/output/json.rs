@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Failure};
+use ciba_core::{Authentication, Endpoint, Failure, LostAnswer};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -75,6 +75,11 @@ pub(super) fn failed(failure: &Failure) -> Line {
         Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.endpoint),
         Failure::Unreachable(unreachable) => match unreachable.target {
             ciba_core::UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        },
+        Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
+            LostAnswer::AuthenticationRequest => Some(Endpoint::BackchannelAuthentication),
+            LostAnswer::Tokens => Some(Endpoint::Token),
             _ => None,
         },
         _ => None,

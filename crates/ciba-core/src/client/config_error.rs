@@ -63,6 +63,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { member } => write!(f, "{member} is missing"),
+            Self::NotListed { member, value } if value == "true" => {
+                write!(f, "the provider's metadata does not set {member} to true")
+            }
             Self::NotListed { member, value } => write!(f, "the provider does not list {value} in {member}"),
             Self::Profile { member, clause, reason } => write!(f, "{member} breaks {clause}: {reason}"),
             Self::Invalid { member, reason } => write!(f, "{member} cannot be used: {reason}"),

@@ -1,7 +1,7 @@
 //! The answer of the backchannel authentication endpoint (CIBA 7.3, 13).
 
 use alloc::{boxed::Box, vec::Vec};
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use crate::{
     ask::Endpoint,
@@ -53,6 +53,19 @@ pub enum Oddity {
     ShortAuthReqId,
     /// `auth_req_id` has characters outside the alphabet of CIBA 7.3 (REQ-ACK-05).
     AuthReqIdAlphabet,
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IntervalUnusable => "interval cannot be used, so the usual one is kept",
+            Self::IntervalAdjusted => "interval is not a whole number of seconds within the bounds, so it was adjusted",
+            Self::LifetimeWasText => "expires_in is a text",
+            Self::LifetimeClamped => "expires_in is longer than a day, so it was cut",
+            Self::ShortAuthReqId => "auth_req_id is so short that it might be guessed",
+            Self::AuthReqIdAlphabet => "auth_req_id has characters it must not have",
+        })
+    }
 }
 
 /// What an answer of the backchannel endpoint means.

@@ -1,17 +1,18 @@
 //! The provider's metadata document (OIDC Discovery 3 and 4, RFC 8414 3, CIBA 4).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use serde_json::Value;
 
 use crate::{
-    error::{Class, Fault, Untrusted},
+    ask::Endpoint,
+    error::{Class, Fault, Misbehaviour, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::Object,
     url::{LoopbackHttp, Url},
-    wire::Members,
+    wire::{Members, Response, ServerAnswer},
 };
 
 /// How the result of an authentication reaches the client (CIBA 5). A client is registered for exactly one.
@@ -124,7 +125,7 @@ impl ProviderMetadata {
     ///
     /// [`MetadataError`]; nothing of the document is used then (REQ-DISC-04).
     pub fn from_json(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
-        let unusable = MetadataError::Unusable;
+        let unusable = MetadataError::unusable;
         let mut object = Object::parse(document).map_err(unusable)?;
         let named = object.take_text("issuer").map_err(unusable)?.ok_or(unusable(Fault::MissingMember("issuer")))?;
         if named != issuer.as_str() {
@@ -240,16 +241,31 @@ fn known<T>(names: Option<Vec<String>>, read: fn(&str) -> Option<T>) -> Option<V
 }
 
 /// Why a metadata document is not usable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// It is malformed.
-    Unusable(Fault),
+    /// It is malformed, or something else came in its place. The answer is there when it was fetched.
+    Unusable(Misbehaviour),
     /// It is another issuer's.
     Untrusted(Untrusted),
 }
 
 impl MetadataError {
+    pub(crate) const fn unusable(fault: Fault) -> Self {
+        Self::Unusable(Misbehaviour { fault, endpoint: Endpoint::Discovery, answer: None })
+    }
+
+    /// The same about a document that came in this answer.
+    pub(crate) fn answered(self, response: &Response) -> Self {
+        match self {
+            Self::Unusable(found) => {
+                let answer = Some(Box::new(ServerAnswer::of_document(found.endpoint, response)));
+                Self::Unusable(Misbehaviour { answer, ..found })
+            }
+            Self::Untrusted(check) => Self::Untrusted(check),
+        }
+    }
+
     /// Always [`Class::Terminal`]: the same document is as bad the next time.
     #[must_use]
     pub const fn class(&self) -> Class {
@@ -260,7 +276,7 @@ impl MetadataError {
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unusable(fault) => write!(f, "the metadata document cannot be used: {fault}"),
+            Self::Unusable(found) => write!(f, "the metadata document cannot be used: {}", found.fault),
             Self::Untrusted(check) => check.fmt(f),
         }
     }
@@ -327,8 +343,8 @@ mod tests {
             let error = read(&with("issuer", json!(other))).unwrap_err();
             assert_eq!(error, MetadataError::Untrusted(Untrusted::DiscoveryIssuer), "{other}");
         }
-        assert_eq!(read(&json!({})).unwrap_err(), MetadataError::Unusable(Fault::MissingMember("issuer")));
-        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::Unusable(Fault::BadMember("issuer")));
+        assert_eq!(read(&json!({})).unwrap_err(), MetadataError::unusable(Fault::MissingMember("issuer")));
+        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::unusable(Fault::BadMember("issuer")));
     }
 
     /// REQ-DISC-09
@@ -355,7 +371,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(&with(name, value.clone())).unwrap_err(),
-                MetadataError::Unusable(Fault::BadMember(name)),
+                MetadataError::unusable(Fault::BadMember(name)),
                 "{value}"
             );
         }
@@ -400,7 +416,7 @@ mod tests {
             (r#"{"issuer":"a","issuer":"a"}"#, Fault::DuplicateMember),
         ] {
             let error = ProviderMetadata::from_json(&issuer, document.as_bytes()).unwrap_err();
-            assert_eq!(error, MetadataError::Unusable(fault));
+            assert_eq!(error, MetadataError::unusable(fault));
         }
     }
 

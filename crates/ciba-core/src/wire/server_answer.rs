@@ -241,6 +241,11 @@ impl ServerAnswer {
         }
         answer
     }
+
+    /// The same for a document somebody asks for outside of a flow: nothing waits, so nothing is made of `Retry-After`.
+    pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
+        Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
+    }
 }
 
 /// At most so many fields, without control characters and cookies; those that help in finding a fault are always kept.
