@@ -117,6 +117,9 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
     );
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VudGluZWw=\n-----END ENCRYPTED PRIVATE KEY-----\n";
     key(&folder.write("encrypted.pem", encrypted), "encrypted");
+    key(&folder.write("set.jwk", "\u{feff}{\"keys\":[]}"), "a set of keys");
+    key(&folder.write("ed448.pem", include_str!("../../../tests/data/keys/ed448.pkcs8.pem")), "not supported");
+    key(&folder.write("damaged.pem", damaged), "the key is malformed");
 }
 
 /// Who gives the secret itself in place of its file does not find it in a log.

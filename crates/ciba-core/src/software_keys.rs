@@ -62,12 +62,20 @@ impl core::error::Error for SoftwareKeyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a JWK.
+    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a well-formed JWK.
     Malformed,
+    /// Of another kind than RSA, EC and Ed25519, or on another curve than P-256 and P-384.
+    Unsupported,
+    /// A JWK Set, where one key is needed.
+    Set,
+    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`, `qi`).
+    PrimesMissing,
     /// Encrypted: decrypt it first.
     Encrypted,
-    /// A public key or a certificate, where a private key is needed.
+    /// A public key, where a private key is needed.
     NotPrivate,
+    /// A certificate, where a private key is needed.
+    Certificate,
     /// A symmetric key, where a key pair is needed.
     Symmetric,
     /// A JWK that says it is for something else than signing (`use`, `key_ops`; RFC 7517 4.2, 4.3).
@@ -81,9 +89,13 @@ pub enum KeyFileError {
 impl fmt::Display for KeyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a JWK"),
+            Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK"),
+            Self::Unsupported => f.write_str("the key is of a kind or on a curve that is not supported"),
+            Self::Set => f.write_str("this is a set of keys, and one key is needed"),
+            Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are needed"),
             Self::Encrypted => f.write_str("the key is encrypted; decrypt it first"),
             Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
+            Self::Certificate => f.write_str("this is a certificate, and its private key is needed"),
             Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
             Self::NotForSigning => f.write_str("the key says it is for something else than signing"),
             Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
@@ -97,8 +109,12 @@ impl core::error::Error for KeyFileError {
         match self {
             Self::Rejected(reason) => Some(reason),
             Self::Malformed
+            | Self::Unsupported
+            | Self::Set
+            | Self::PrimesMissing
             | Self::Encrypted
             | Self::NotPrivate
+            | Self::Certificate
             | Self::Symmetric
             | Self::NotForSigning
             | Self::AlgorithmUnknown => None,
@@ -126,15 +142,23 @@ impl SoftwareKey {
             "RSA PRIVATE KEY" => PrivateKey::Pkcs1(&der),
             "EC PRIVATE KEY" => return Self::from_sec1(&der, algorithm, importer),
             "ENCRYPTED PRIVATE KEY" => return Err(KeyFileError::Encrypted),
-            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => return Err(KeyFileError::NotPrivate),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => return Err(KeyFileError::NotPrivate),
+            "CERTIFICATE" => return Err(KeyFileError::Certificate),
             _ => return Err(KeyFileError::Malformed),
         };
-        Ok(Self::new(importer.import_private(key, algorithm)?, None, importer))
+        let imported = importer.import_private(key, algorithm).map_err(|reason| match key {
+            PrivateKey::Pkcs8(document) if der::is_of_other_kind(document) => KeyFileError::Unsupported,
+            _ => KeyFileError::Rejected(reason),
+        });
+        Ok(Self::new(imported?, None, importer))
     }
 
     /// Reads `ECPrivateKey`; a public key in it has to be the one of the private key.
     fn from_sec1(document: &[u8], algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
-        let file = der::read_ec_private_key(document).ok_or(KeyFileError::Malformed)?;
+        let file = der::read_ec_private_key(document).ok_or(match der::is_on_other_curve(document) {
+            true => KeyFileError::Unsupported,
+            false => KeyFileError::Malformed,
+        })?;
         let key = importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
         if let (Some(point), OwnedPublicKey::Ec { x, y, .. }) = (file.point, key.public_key()) {
             let sign = if y.last().is_some_and(|octet| octet & 1 == 1) { 3 } else { 2 };
@@ -170,8 +194,17 @@ impl SoftwareKey {
         if text("k")?.map(Zeroizing::new).is_some() {
             return Err(KeyFileError::Symmetric);
         }
+        if members.get("kty").is_none() && members.get("keys").is_some() {
+            return Err(KeyFileError::Set);
+        }
+        if !jwk::is_supported(&members) {
+            return Err(KeyFileError::Unsupported);
+        }
         let public = jwk::public_key(&mut members).ok_or(KeyFileError::Malformed)?;
-        let d = jwk::secret_bytes(&mut members, "d").ok_or(KeyFileError::NotPrivate)?;
+        if members.get("d").is_none() {
+            return Err(KeyFileError::NotPrivate);
+        }
+        let d = jwk::secret_bytes(&mut members, "d").ok_or(KeyFileError::Malformed)?;
         if !jwk::may_sign(&mut members) {
             return Err(KeyFileError::NotForSigning);
         }
@@ -189,6 +222,9 @@ impl SoftwareKey {
             }
             OwnedPublicKey::Ed25519 { .. } => importer.import_private(PrivateKey::Ed25519(&d), algorithm),
             OwnedPublicKey::Rsa { n, e } => {
+                if ["p", "q", "dp", "dq", "qi"].iter().any(|name| members.get(name).is_none()) {
+                    return Err(KeyFileError::PrimesMissing);
+                }
                 let mut part = |name| jwk::secret_bytes(&mut members, name).ok_or(KeyFileError::Malformed);
                 let (p, q, dp, dq, qi) = (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
                 let document = der::rsa_private_key([n, e, &d, &p, &q, &dp, &dq, &qi]);

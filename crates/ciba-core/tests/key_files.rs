@@ -22,10 +22,14 @@ const ENCRYPTED: [&str; 2] = [
     include_str!("../../../tests/data/keys/ec-p256.encrypted.pem"),
     include_str!("../../../tests/data/keys/rsa-2048.encrypted-pkcs1.pem"),
 ];
-const PUBLIC: [&str; 2] = [
-    include_str!("../../../tests/data/keys/ec-p256.public.pem"),
-    include_str!("../../../tests/data/keys/ec-p256.certificate.pem"),
+const PUBLIC: &str = include_str!("../../../tests/data/keys/ec-p256.public.pem");
+const CERTIFICATE: &str = include_str!("../../../tests/data/keys/ec-p256.certificate.pem");
+const P521: [&str; 2] = [
+    include_str!("../../../tests/data/keys/ec-p521.pkcs8.pem"),
+    include_str!("../../../tests/data/keys/ec-p521.sec1.pem"),
 ];
+const ED448: &str = include_str!("../../../tests/data/keys/ed448.pkcs8.pem");
+const SECP256K1: &str = include_str!("../../../tests/data/keys/ec-secp256k1.pkcs8.pem");
 
 const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
 
@@ -105,8 +109,10 @@ fn files_that_hold_no_usable_private_key_say_why() {
         for pem in ENCRYPTED {
             assert_eq!(read(pem), KeyFileError::Encrypted);
         }
-        for pem in PUBLIC {
-            assert_eq!(read(pem), KeyFileError::NotPrivate);
+        assert_eq!(read(PUBLIC), KeyFileError::NotPrivate);
+        assert_eq!(read(CERTIFICATE), KeyFileError::Certificate);
+        for pem in P521.into_iter().chain([ED448, SECP256K1]) {
+            assert_eq!(read(pem), KeyFileError::Unsupported, "{backend:?} {pem:.40}");
         }
         let cut = &P256_PKCS8[..P256_PKCS8.len() - 10];
         let long = "-".repeat(1 << 20);
@@ -115,6 +121,34 @@ fn files_that_hold_no_usable_private_key_say_why() {
         }
         let symmetric = SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
         assert_eq!(symmetric, KeyFileError::Symmetric);
+    }
+}
+
+#[test]
+fn a_jwk_that_is_no_usable_private_key_says_why() {
+    let (_, ec) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
+    let (_, rsa) = SoftwareKey::generate(JwsAlgorithm::Rs256, entropy(), &RustCrypto).unwrap();
+    let (ec, rsa) = (ec.expose(), rsa.expose());
+    let without = |jwk: &str, name: &str| jwk.replace(&format!(r#""{name}":"#), r#""x-":"#);
+    let padded = format!("{}=\"}}", ec.strip_suffix("\"}").unwrap());
+    for (jwk, why) in [
+        (format!(r#"{{"keys":[{ec}]}}"#), KeyFileError::Set),
+        (r#"{"keys":[]}"#.to_owned(), KeyFileError::Set),
+        (ec.replace("P-256", "P-521"), KeyFileError::Unsupported),
+        (ec.replace("P-256", "secp256k1"), KeyFileError::Unsupported),
+        (r#"{"kty":"OKP","crv":"Ed448","x":"AAAA","d":"AAAA"}"#.to_owned(), KeyFileError::Unsupported),
+        (ec.replace(r#""EC""#, r#""AKP""#), KeyFileError::Unsupported),
+        (without(rsa, "p"), KeyFileError::PrimesMissing),
+        (without(rsa, "qi"), KeyFileError::PrimesMissing),
+        (without(rsa, "d"), KeyFileError::NotPrivate),
+        (without(ec, "d"), KeyFileError::NotPrivate),
+        (without(ec, "kty"), KeyFileError::Malformed),
+        (padded, KeyFileError::Malformed),
+    ] {
+        for backend in BACKENDS {
+            let algorithm = Some(if jwk.contains("RSA") { JwsAlgorithm::Rs256 } else { JwsAlgorithm::Es256 });
+            assert_eq!(SoftwareKey::from_jwk(&jwk, algorithm, backend).map(drop), Err(why), "{backend:?}");
+        }
     }
 }
 
@@ -163,20 +197,21 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
     // A key usage, as some tools add it (RFC 5208 5).
     let attributes =
         [0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x31, 0x06, 0x03, 0x04, 0x00, 0x80, 0x00, 0x00];
+    let wrong = KeyFileError::Rejected(KeyRejected::WrongKind);
     let refused = [
-        ("a key for PSS only", changed(KIND, 10)),
-        ("a key for OAEP only", changed(KIND, 7)),
-        ("other parameters", changed(KIND + 1, 2)),
-        ("another version", changed(6, 1)),
-        ("an octet behind it", [&good[..], &[0]].concat()),
-        ("something behind the key", with_more_inside(&good, &[5, 0])),
-        ("something behind the attributes", with_more_inside(&good, &[&attributes[..], &[5, 0]].concat())),
+        ("a key for PSS only", changed(KIND, 10), KeyFileError::Unsupported),
+        ("a key for OAEP only", changed(KIND, 7), KeyFileError::Unsupported),
+        ("other parameters", changed(KIND + 1, 2), wrong),
+        ("another version", changed(6, 1), wrong),
+        ("an octet behind it", [&good[..], &[0]].concat(), wrong),
+        ("something behind the key", with_more_inside(&good, &[5, 0]), wrong),
+        ("something behind the attributes", with_more_inside(&good, &[&attributes[..], &[5, 0]].concat()), wrong),
     ];
     for backend in BACKENDS {
         for algorithm in [JwsAlgorithm::Rs256, JwsAlgorithm::Ps256] {
-            for (what, document) in &refused {
+            for (what, document, why) in &refused {
                 let key = read_der("PRIVATE KEY", document, algorithm, backend).map(drop);
-                assert_eq!(key, Err(KeyFileError::Rejected(KeyRejected::WrongKind)), "{what} with {backend:?}");
+                assert_eq!(key, Err(*why), "{what} with {backend:?}");
             }
             cross_check(&read_der("PRIVATE KEY", &with_more_inside(&good, &attributes), algorithm, backend).unwrap());
         }

@@ -18,6 +18,11 @@ impl ClientCertificate {
     ///
     /// [`CertificateError::Unreadable`].
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        // reqwest reads both from one text, and would not mind if the two were swapped.
+        let holds = |pem: &[u8], label: &[u8]| pem.windows(label.len()).any(|window| window == label);
+        if !holds(chain, b"-----BEGIN CERTIFICATE-----") || !holds(key, b"PRIVATE KEY-----") {
+            return Err(CertificateError::Unreadable);
+        }
         let pem = Zeroizing::new([chain, b"\n", key].concat());
         Identity::from_pem(&pem).map(Self).map_err(|_| CertificateError::Unreadable)
     }

@@ -195,6 +195,7 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
         (one.certificate.as_str(), ""),
         ("", one.key.as_str()),
         (&one.certificate, &one.certificate),
+        (&one.key, &one.certificate),
         (&one.certificate, "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n"),
         (no_certificate, &one.key),
         (&one.certificate, &two.key),

@@ -224,6 +224,34 @@ pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     content.is_empty().then_some(key)
 }
 
+/// Whether a PKCS#8 document names another kind of key than those that are read here, or another curve.
+pub(crate) fn is_of_other_kind(mut input: &[u8]) -> bool {
+    let mut named = || {
+        let mut content = take(SEQUENCE, &mut input)?;
+        take(INTEGER, &mut content)?;
+        let mut algorithm = take(SEQUENCE, &mut content)?;
+        let kind = take(OBJECT_IDENTIFIER, &mut algorithm)?;
+        Some(match kind {
+            RSA_OID | ED25519_OID => true,
+            EC_OID => curve(take(OBJECT_IDENTIFIER, &mut algorithm)?).is_some(),
+            _ => false,
+        })
+    };
+    named() == Some(false)
+}
+
+/// Whether an `ECPrivateKey` names another curve than those that are read here.
+pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
+    let mut named = || {
+        let mut content = take(SEQUENCE, &mut input)?;
+        take(INTEGER, &mut content)?;
+        take(OCTET_STRING, &mut content)?;
+        let mut parameters = take(PARAMETERS, &mut content)?;
+        take(OBJECT_IDENTIFIER, &mut parameters).map(curve)
+    };
+    named() == Some(None)
+}
+
 /// Whether a document is one sequence with nothing behind it.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) fn is_one_sequence(mut input: &[u8]) -> bool {

@@ -90,6 +90,17 @@ pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     fits_use && operations.as_ref().is_none_or(fits_operations)
 }
 
+/// Whether a key is of a kind and on a curve that are read here, as far as it names them.
+pub(crate) fn is_supported(jwk: &Object) -> bool {
+    let text = |name| jwk.get(name).and_then(Value::as_str);
+    match text("kty") {
+        None | Some("RSA") => true,
+        Some("EC") => text("crv").is_none_or(|name| curve(name).is_some()),
+        Some("OKP") => text("crv").is_none_or(|name| name == "Ed25519"),
+        Some(_) => false,
+    }
+}
+
 /// The numbers of a public key, whatever else the JWK says.
 pub(crate) fn public_key(jwk: &mut Object) -> Option<OwnedPublicKey> {
     let kind = jwk.take_text("kty").ok()??;
