@@ -13,6 +13,7 @@ pub(crate) const DOCS: Gate = Gate { name: "docs", run: docs };
 fn fmt(sh: &Shell) -> Outcome {
     cmd!(sh, "cargo fmt --all --check").run()?;
     cmd!(sh, "cargo fmt --manifest-path fuzz/Cargo.toml --check").run()?;
+    cmd!(sh, "cargo fmt --manifest-path tests/consumers/Cargo.toml --all --check").run()?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
 //! The project's own tasks. `cargo xtask help` lists them; `ARCHITECTURE.md` section 8 says what each gate guards.
+mod consumers;
 mod crates;
 mod deep;
 mod deny;
@@ -66,6 +67,8 @@ mod flags {
                 /// Writes the file instead of comparing.
                 optional --bless
             }
+            /// Programs outside the workspace, built from the READMEs' code and run.
+            cmd consumers {}
             /// Which rule of the specification has a test.
             cmd requirements {
                 /// Fails when a rule that is owed a test by now is open.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Cmd::Purity(_) => run(&sh, &[purity::PURITY], false),
         Cmd::Crates(crates) if crates.bless => gate::report("crates", crates::bless(&sh)),
         Cmd::Crates(_) => run(&sh, &[crates::CRATES], false),
+        Cmd::Consumers(_) => run(&sh, &[consumers::CONSUMERS], false),
         Cmd::Requirements(asked) => gate::report("requirements", requirements::print(&sh, asked.strict, asked.list)),
         Cmd::Vectors(_) => run(&sh, &[vectors::VECTORS], false),
         Cmd::Fuzz(asked) => {
@@ -144,6 +148,7 @@ fn gates() -> Vec<Gate> {
         lint::DOCS,
         features::FEATURES,
         purity::PURITY,
+        consumers::CONSUMERS,
         vectors::VECTORS,
         interop::INTEROP,
         deny::DENY,

@@ -169,11 +169,13 @@ impl ClientConfigBuilder {
             ("token_endpoint", self.token_endpoint.is_some() || provider.token_endpoint.is_some()),
             ("jwks_uri", !needs_keys || self.jwks_uri.is_some() || provider.jwks_uri.is_some()),
             ("token_endpoint_auth_method", self.auth.is_some()),
-            ("verifier", self.verifier.is_some()),
         ] {
             if !is_there {
                 findings.push(ConfigError::Missing { member });
             }
+        }
+        if self.verifier.is_none() {
+            findings.push(ConfigError::NoCryptography);
         }
     }
 

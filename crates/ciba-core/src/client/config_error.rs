@@ -31,6 +31,9 @@ pub enum ConfigError {
         /// Why.
         reason: &'static str,
     },
+    /// No cryptography backend is compiled in and none was given to
+    /// [`ClientConfigBuilder::verifier`](crate::ClientConfigBuilder::verifier).
+    NoCryptography,
     /// A setting that cannot be used.
     Invalid {
         /// The member of the client metadata, or the setting.
@@ -49,6 +52,7 @@ impl ConfigError {
             | Self::NotListed { member, .. }
             | Self::Profile { member, .. }
             | Self::Invalid { member, .. } => member,
+            Self::NoCryptography => "verifier",
         }
     }
 
@@ -68,6 +72,10 @@ impl fmt::Display for ConfigError {
             }
             Self::NotListed { member, value } => write!(f, "the provider does not list {value} in {member}"),
             Self::Profile { member, clause, reason } => write!(f, "{member} breaks {clause}: {reason}"),
+            Self::NoCryptography => f.write_str(
+                "no cryptography backend: enable the feature `aws-lc-rs` or `rustcrypto` (with `rustcrypto-rsa` for RS256) of \
+                 ciba-core, ciba-reqwest or ciba-ureq, or give the configuration a verifier",
+            ),
             Self::Invalid { member, reason } => write!(f, "{member} cannot be used: {reason}"),
         }
     }

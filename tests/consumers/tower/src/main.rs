@@ -1,0 +1,45 @@
+//! A service that takes notifications, with `ciba-reqwest` and its feature `tower`. The code is that of the READMEs.
+
+mod front_page {
+    include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
+
+    pub fn run(http: HttpClient, config: Arc<ClientConfig>, key: SoftwareKey) -> Driver {
+        example(http, config, key).1
+    }
+}
+
+mod own_page {
+    include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
+
+    pub fn run(driver: ciba_reqwest::Driver) -> axum::Router {
+        example(driver).1
+    }
+}
+
+use ciba_reqwest::{
+    HttpClient,
+    ciba_core::{
+        ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey, Url, crypto::AwsLcRs,
+        jose::JwsAlgorithm,
+    },
+    platform_roots,
+};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut provider = ProviderMetadata::by_hand(Issuer::parse(std::env::var("ISSUER_KEY")?)?);
+    for endpoint in
+        [&mut provider.backchannel_authentication_endpoint, &mut provider.token_endpoint, &mut provider.jwks_uri]
+    {
+        *endpoint = Some(Url::parse("https://op.example/endpoint")?);
+    }
+    let key = SoftwareKey::from_pem(&std::fs::read_to_string("key.pem")?, JwsAlgorithm::Es256, &AwsLcRs)?;
+    let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
+    let config = ClientConfig::builder(provider, ClientId::new("my-client")?)
+        .client_auth(auth)
+        .delivery(DeliveryMode::Ping)
+        .notification_endpoint(Url::parse("https://client.example/ciba/notify")?)
+        .build()?;
+    let _app = own_page::run(front_page::run(HttpClient::new(platform_roots())?, config, key));
+    println!("authenticated: nobody, but the endpoint is mounted");
+    Ok(())
+}
