@@ -6,7 +6,7 @@ use ciba_core::{
     Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
     ConfigError, DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata,
     SoftwareKey, Url,
-    crypto::{AwsLcRs, KeyRejected, Verifier},
+    crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
 };
 
@@ -354,42 +354,13 @@ fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
 /// Reads a private key: a JWK when it looks like one, else PEM.
 pub(crate) fn private_key(path: &Path, option: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
     let shown = path.display();
-    let text = String::from_utf8(read(path, option)?)
-        .map_err(|_| Stop::usage(format!("the key file {shown} cannot be used: it is neither PEM nor a JWK")))?;
-    // Some editors put a byte order mark in front, which RFC 8259 8.1 lets readers ignore.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let key = if text.trim_start().starts_with('{') {
-        match SoftwareKey::from_jwk(text, algorithm, &backend()) {
-            // An RSA key that does not say what for, as in PEM.
-            Err(KeyFileError::AlgorithmUnknown) => SoftwareKey::from_jwk(text, Some(JwsAlgorithm::Rs256), &backend()),
-            read => read,
-        }
-    } else {
-        from_pem(text, algorithm)
-    };
-    key.map_err(|error| {
+    SoftwareKey::from_file(&read(path, option)?, algorithm, &backend()).map_err(|error| {
         let why = match error {
             KeyFileError::Rejected(why) => why.to_string(),
             other => other.to_string(),
         };
         Stop::usage(format!("the key file {shown} cannot be used: {why}"))
     })
-}
-
-/// PEM does not say for which algorithm an RSA key is meant (RS256, unless told), and a curve has one algorithm: the first that
-/// takes the key is right.
-fn from_pem(text: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, KeyFileError> {
-    const TRIED: [JwsAlgorithm; 4] =
-        [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
-    let tried = algorithm.as_ref().map_or(&TRIED[..], std::slice::from_ref);
-    for algorithm in tried {
-        match SoftwareKey::from_pem(text, *algorithm, &backend()) {
-            Err(KeyFileError::Rejected(KeyRejected::WrongKind)) => {}
-            read => return read,
-        }
-    }
-    // Without an algorithm nobody named a wrong one.
-    Err(KeyFileError::Rejected(if algorithm.is_some() { KeyRejected::WrongKind } else { KeyRejected::Malformed }))
 }
 
 /// The secret, from its file or the environment; a line end at the end is not part of it.

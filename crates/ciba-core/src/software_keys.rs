@@ -1,5 +1,7 @@
 //! Private keys in memory: read once from PEM or a JWK, and answering key operations.
 
+mod file_error;
+
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
@@ -10,10 +12,12 @@ use crate::{
     ask::{Input, KeyOperation, KeyTask},
     crypto::{Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey},
     entropy::Entropy,
-    jose::{Curve, JwsAlgorithm, base64url, der, jwk, thumbprint},
+    jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
     json::Object,
     secret::PrivateJwk,
 };
+
+pub use file_error::KeyFileError;
 
 /// The largest key file that is read, in bytes.
 const LONGEST_FILE: usize = 64 * 1024;
@@ -58,85 +62,54 @@ impl core::error::Error for SoftwareKeyError {
     }
 }
 
-/// Why a key file was not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a well-formed JWK.
-    Malformed,
-    /// Of another kind than RSA, EC and Ed25519, or on another curve than P-256 and P-384.
-    Unsupported,
-    /// A JWK Set, where one key is needed.
-    Set,
-    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`, `qi`).
-    PrimesMissing,
-    /// Encrypted: decrypt it first.
-    Encrypted,
-    /// A public key, where a private key is needed.
-    NotPrivate,
-    /// A certificate, where a private key is needed.
-    Certificate,
-    /// A symmetric key, where a key pair is needed.
-    Symmetric,
-    /// A JWK that says it is for something else than signing (`use`, `key_ops`; RFC 7517 4.2, 4.3).
-    NotForSigning,
-    /// Nothing says which algorithm to use.
-    AlgorithmUnknown,
-    /// The backend does not take it.
-    Rejected(KeyRejected),
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK"),
-            Self::Unsupported => f.write_str("the key is of a kind or on a curve that is not supported"),
-            Self::Set => f.write_str("this is a set of keys, and one key is needed"),
-            Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are needed"),
-            Self::Encrypted => f.write_str("the key is encrypted; decrypt it first"),
-            Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
-            Self::Certificate => f.write_str("this is a certificate, and its private key is needed"),
-            Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
-            Self::NotForSigning => f.write_str("the key says it is for something else than signing"),
-            Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
-            Self::Rejected(_) => f.write_str("the key cannot be used"),
-        }
-    }
-}
-
-impl core::error::Error for KeyFileError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Rejected(reason) => Some(reason),
-            Self::Malformed
-            | Self::Unsupported
-            | Self::Set
-            | Self::PrimesMissing
-            | Self::Encrypted
-            | Self::NotPrivate
-            | Self::Certificate
-            | Self::Symmetric
-            | Self::NotForSigning
-            | Self::AlgorithmUnknown => None,
-        }
-    }
-}
-
-impl From<KeyRejected> for KeyFileError {
-    fn from(reason: KeyRejected) -> Self {
-        Self::Rejected(reason)
-    }
-}
-
 impl SoftwareKey {
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1. The key id is the RFC 7638 thumbprint, which nobody gave it: it signs under any id;
+    /// Reads a key file: a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte order mark is ignored.
+    ///
+    /// Without `algorithm`, a JWK decides by its `alg` or its kind, and PEM by its kind. RSA keys that do not say which
+    /// algorithm they are for are imported for RS256.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`]. Formats that are not read are told apart: encrypted keys, DER, key stores, OpenSSH, UTF-16.
+    pub fn from_file(
+        bytes: &[u8],
+        algorithm: Option<JwsAlgorithm>,
+        importer: &dyn KeyImporter,
+    ) -> Result<Self, KeyFileError> {
+        let text = match core::str::from_utf8(bytes) {
+            // Letters of UTF-16 without a byte order mark are valid UTF-8 with zeros between them.
+            Ok(text) if !bytes.contains(&0) => text,
+            _ => return Err(der::told_apart(bytes).into()),
+        };
+        let text = text.trim_start_matches('\u{feff}').trim_ascii();
+        if text.starts_with('{') {
+            return match Self::from_jwk(text, algorithm, importer) {
+                Err(KeyFileError::AlgorithmUnknown) => Self::from_jwk(text, Some(JwsAlgorithm::Rs256), importer),
+                read => read,
+            };
+        }
+        // A curve has one algorithm, so the first that takes the key is right.
+        const TRIED: [JwsAlgorithm; 4] =
+            [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
+        let Some(algorithm) = algorithm else {
+            let mut tried = TRIED.into_iter().map(|algorithm| Self::from_pem(text, algorithm, importer));
+            let is_of_other_kind =
+                |read: &Result<Self, _>| matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind)));
+            // Without an algorithm nobody named a wrong one.
+            return tried.find(|read| !is_of_other_kind(read)).unwrap_or(Err(KeyRejected::Malformed.into()));
+        };
+        Self::from_pem(text, algorithm, importer)
+    }
+
+    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment variables. The key id is the RFC 7638 thumbprint, which nobody gave it: it signs under any id;
     /// see [`Self::with_key_id`].
     ///
     /// # Errors
     ///
     /// [`KeyFileError`].
     pub fn from_pem(pem: &str, algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
-        let (label, der) = read_pem(pem)?;
+        let unescaped = unescaped(pem);
+        let (label, der) = read_pem(unescaped.as_ref().map_or(pem, |text| text.as_str()))?;
         let key = match label {
             "PRIVATE KEY" => PrivateKey::Pkcs8(&der),
             "RSA PRIVATE KEY" => PrivateKey::Pkcs1(&der),
@@ -144,6 +117,7 @@ impl SoftwareKey {
             "ENCRYPTED PRIVATE KEY" => return Err(KeyFileError::Encrypted),
             "PUBLIC KEY" | "RSA PUBLIC KEY" => return Err(KeyFileError::NotPrivate),
             "CERTIFICATE" => return Err(KeyFileError::Certificate),
+            "OPENSSH PRIVATE KEY" => return Err(KeyFileError::OpenSsh),
             _ => return Err(KeyFileError::Malformed),
         };
         let imported = importer.import_private(key, algorithm).map_err(|reason| match key {
@@ -188,8 +162,10 @@ impl SoftwareKey {
         if jwk.len() > LONGEST_FILE {
             return Err(KeyFileError::Malformed);
         }
+        let jwk = jwk.trim_start_matches('\u{feff}');
         let mut members = Object::parse(jwk.as_bytes()).map_err(|_| KeyFileError::Malformed)?;
-        let mut text = |name| members.take_text(name).map_err(|_| KeyFileError::Malformed);
+        let not_text = |name| KeyFileError::Member { name, fault: KeyMemberFault::NotText };
+        let mut text = |name| members.take_text(name).map_err(|_| not_text(name));
         let (key_id, named) = (text("kid")?, text("alg")?);
         if text("k")?.map(Zeroizing::new).is_some() {
             return Err(KeyFileError::Symmetric);
@@ -197,14 +173,14 @@ impl SoftwareKey {
         if members.get("kty").is_none() && members.get("keys").is_some() {
             return Err(KeyFileError::Set);
         }
-        if !jwk::is_supported(&members) {
-            return Err(KeyFileError::Unsupported);
-        }
-        let public = jwk::public_key(&mut members).ok_or(KeyFileError::Malformed)?;
-        if members.get("d").is_none() {
+        let public = jwk::public_key(&mut members)?;
+        if members.get("d").is_none_or(serde_json::Value::is_null) {
             return Err(KeyFileError::NotPrivate);
         }
-        let d = jwk::secret_bytes(&mut members, "d").ok_or(KeyFileError::Malformed)?;
+        let d = match &public {
+            OwnedPublicKey::Ec { curve, .. } => jwk::scalar(&mut members, "d", *curve),
+            OwnedPublicKey::Ed25519 { .. } | OwnedPublicKey::Rsa { .. } => jwk::bytes(&mut members, "d"),
+        }?;
         if !jwk::may_sign(&mut members) {
             return Err(KeyFileError::NotForSigning);
         }
@@ -225,7 +201,7 @@ impl SoftwareKey {
                 if ["p", "q", "dp", "dq", "qi"].iter().any(|name| members.get(name).is_none()) {
                     return Err(KeyFileError::PrimesMissing);
                 }
-                let mut part = |name| jwk::secret_bytes(&mut members, name).ok_or(KeyFileError::Malformed);
+                let mut part = |name| jwk::bytes(&mut members, name);
                 let (p, q, dp, dq, qi) = (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
                 let document = der::rsa_private_key([n, e, &d, &p, &q, &dp, &dq, &qi]);
                 importer.import_private(PrivateKey::Pkcs1(&document), algorithm)
@@ -363,6 +339,19 @@ impl SoftwareKey {
             Err(_) => operation.unavailable(),
         }
     }
+}
+
+/// PEM on one line, as it is kept in environment variables and JSON: line ends written out, perhaps in quotes.
+fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
+    if pem.len() > LONGEST_FILE || !pem.contains("\\n") {
+        return None;
+    }
+    let mut text = Zeroizing::new(String::with_capacity(pem.len()));
+    for piece in pem.split("\\n") {
+        text.push_str(piece.strip_suffix("\\r").unwrap_or(piece));
+        text.push('\n');
+    }
+    Some(text)
 }
 
 /// The label and the content of the first block with a private key, or of the first block at all: files can begin with

@@ -2,11 +2,14 @@
 #![cfg(all(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 #![allow(missing_docs)]
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
+};
 use ciba_core::{
     Entropy, KeyFileError, SoftwareKey,
-    crypto::{AwsLcRs, KeyImporter, KeyRejected, RustCrypto},
-    jose::JwsAlgorithm,
+    crypto::{AwsLcRs, KeyImporter, KeyRejected, OwnedPublicKey, RustCrypto},
+    jose::{JwsAlgorithm, KeyMemberFault},
 };
 
 const RSA_PKCS8: &str = include_str!("../../../tests/data/keys/rsa-2048.pkcs8.pem");
@@ -126,11 +129,16 @@ fn files_that_hold_no_usable_private_key_say_why() {
 
 #[test]
 fn a_jwk_that_is_no_usable_private_key_says_why() {
+    use KeyMemberFault::{Length, Missing, NotBase64, NotText};
     let (_, ec) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
     let (_, rsa) = SoftwareKey::generate(JwsAlgorithm::Rs256, entropy(), &RustCrypto).unwrap();
     let (ec, rsa) = (ec.expose(), rsa.expose());
     let without = |jwk: &str, name: &str| jwk.replace(&format!(r#""{name}":"#), r#""x-":"#);
-    let padded = format!("{}=\"}}", ec.strip_suffix("\"}").unwrap());
+    let bad = |jwk: &str, name: &str, value: &str| {
+        let (head, tail) = jwk.split_once(&format!(r#""{name}":""#)).unwrap();
+        format!(r#"{head}"{name}":{value}{}"#, tail.split_once('"').unwrap().1)
+    };
+    let member = |name, fault| KeyFileError::Member { name, fault };
     for (jwk, why) in [
         (format!(r#"{{"keys":[{ec}]}}"#), KeyFileError::Set),
         (r#"{"keys":[]}"#.to_owned(), KeyFileError::Set),
@@ -142,8 +150,16 @@ fn a_jwk_that_is_no_usable_private_key_says_why() {
         (without(rsa, "qi"), KeyFileError::PrimesMissing),
         (without(rsa, "d"), KeyFileError::NotPrivate),
         (without(ec, "d"), KeyFileError::NotPrivate),
-        (without(ec, "kty"), KeyFileError::Malformed),
-        (padded, KeyFileError::Malformed),
+        (without(ec, "kty"), member("kty", Missing)),
+        (without(ec, "x"), member("x", Missing)),
+        (without(rsa, "e"), member("e", Missing)),
+        (bad(ec, "y", "7"), member("y", NotText)),
+        (bad(ec, "d", r#""no base64!""#), member("d", NotBase64)),
+        (bad(ec, "d", &format!(r#""{}""#, "A".repeat(43))), member("d", Length)),
+        (bad(ec, "x", &format!(r#""{}""#, "B".repeat(60))), member("x", Length)),
+        (bad(rsa, "dq", "null"), member("dq", Missing)),
+        (bad(rsa, "n", r#""""#), member("n", Length)),
+        (bad(ec, "kid", "[]"), member("kid", NotText)),
     ] {
         for backend in BACKENDS {
             let algorithm = Some(if jwk.contains("RSA") { JwsAlgorithm::Rs256 } else { JwsAlgorithm::Es256 });
@@ -260,12 +276,105 @@ fn a_jwk_for_something_else_than_signatures_does_not_sign() {
         (r#""use":1"#, false),
         (r#""key_ops":["verify"]"#, false),
         (r#""key_ops":["deriveBits"]"#, false),
-        (r#""key_ops":[]"#, false),
+        (r#""key_ops":[]"#, true),
         (r#""key_ops":"sign""#, false),
     ] {
         for backend in BACKENDS {
             let key = SoftwareKey::from_jwk(&jwk.expose().replace(signs, members), None, backend).map(drop);
             assert_eq!(key, if reads { Ok(()) } else { Err(KeyFileError::NotForSigning) }, "{members}");
         }
+    }
+}
+
+/// A JWK with its numbers spelled otherwise.
+fn respelled(jwk: &str, spell: &dyn Fn(Vec<u8>) -> String) -> String {
+    let mut members: serde_json::Value = serde_json::from_str(jwk).unwrap();
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y"] {
+        if let Some(number) = members.get_mut(name) {
+            let bytes = URL_SAFE_NO_PAD.decode(number.as_str().unwrap()).unwrap();
+            *number = spell(bytes).into();
+        }
+    }
+    members.to_string()
+}
+
+#[test]
+fn numbers_of_a_private_jwk_are_read_in_every_spelling_and_brought_to_width() {
+    let padded = |bytes: Vec<u8>| STANDARD.encode([&[0], &bytes[..]].concat());
+    let short = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(&bytes[usize::from(bytes[0] == 0)..]);
+    let spellings: [&dyn Fn(Vec<u8>) -> String; 4] =
+        [&|bytes| STANDARD.encode(bytes), &|bytes| URL_SAFE.encode(bytes), &short, &padded];
+    let with_a_zero = (0..=255).find_map(|seed| {
+        let seed = Entropy::from_bytes([seed; 32]);
+        let (key, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, seed, &RustCrypto).unwrap();
+        let OwnedPublicKey::Ec { x, y, .. } = key.public_key() else { panic!() };
+        (x[0] == 0 || y[0] == 0).then_some((key, jwk))
+    });
+    let rsa = SoftwareKey::generate(JwsAlgorithm::Rs256, entropy(), &RustCrypto).unwrap();
+    for (key, jwk) in [with_a_zero.unwrap(), rsa] {
+        for (at, spell) in spellings.iter().enumerate() {
+            for backend in BACKENDS {
+                let read = SoftwareKey::from_jwk(&respelled(jwk.expose(), spell), Some(key.algorithm()), backend);
+                let read = read.unwrap_or_else(|error| panic!("spelling {at} of {}: {error}", key.algorithm()));
+                assert_eq!(read.public_key(), key.public_key());
+                cross_check(&read);
+            }
+        }
+    }
+}
+
+fn utf_16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(order).collect()
+}
+
+/// What somebody may have at hand instead of a key file is read, or named.
+#[test]
+fn a_key_file_of_every_format_is_read_or_named() {
+    const PKCS12: &[u8] = include_bytes!("../../../tests/data/keys/ec-p256.p12");
+    const OPENSSH: &str = include_str!("../../../tests/data/keys/ec-p256.openssh");
+    let jwk = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap().1;
+    let jwk = jwk.expose();
+    let escaped = |pem: &str, end: &str| pem.replace('\n', end).into_bytes();
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    let block = |label: &str, pem: &str| der(&pem.replace(label, "PRIVATE KEY"));
+    let read: [(&str, Vec<u8>); 9] = [
+        ("PEM", P256_PKCS8.into()),
+        ("PEM with a byte order mark", marked(P256_PKCS8)),
+        ("a JWK with a byte order mark", marked(jwk)),
+        ("a JWK after empty lines", format!("\n\n{jwk}\n").into()),
+        ("PEM with \\n", escaped(P256_PKCS8, "\\n")),
+        ("PEM with \\r\\n", escaped(P256_SEC1, "\\r\\n")),
+        ("PEM with \\n in quotes", format!("\"{}\"", P256_PKCS8.replace('\n', "\\n")).into()),
+        ("PEM with line ends of Windows", escaped(P256_PKCS8, "\r\n")),
+        ("PEM behind a certificate", format!("{CERTIFICATE}{P256_PKCS8}").into()),
+    ];
+    let named: [(&str, Vec<u8>, KeyFileError); 14] = [
+        ("DER of PKCS#8", der(P256_PKCS8), KeyFileError::Der),
+        ("DER of SEC1", der(P256_SEC1), KeyFileError::Der),
+        ("DER of PKCS#1", der(RSA_PKCS1), KeyFileError::Der),
+        ("DER, encrypted", block("ENCRYPTED PRIVATE KEY", ENCRYPTED[0]), KeyFileError::Encrypted),
+        ("DER of a public key", block("PUBLIC KEY", PUBLIC), KeyFileError::NotPrivate),
+        ("DER of a certificate", block("CERTIFICATE", CERTIFICATE), KeyFileError::Certificate),
+        ("PKCS#12", PKCS12.into(), KeyFileError::KeyStore),
+        ("a Java key store", [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2][..], &[0; 40]].concat(), KeyFileError::KeyStore),
+        ("OpenSSH", OPENSSH.into(), KeyFileError::OpenSsh),
+        ("UTF-16LE", utf_16(&format!("\u{feff}{P256_PKCS8}"), u16::to_le_bytes), KeyFileError::Utf16),
+        ("UTF-16BE", utf_16(&format!("\u{feff}{jwk}"), u16::to_be_bytes), KeyFileError::Utf16),
+        ("UTF-16LE without a mark", utf_16(P256_PKCS8, u16::to_le_bytes), KeyFileError::Utf16),
+        ("UTF-16BE without a mark", utf_16(P256_PKCS8, u16::to_be_bytes), KeyFileError::Utf16),
+        ("something", vec![1, 2, 3, 0xff], KeyFileError::Malformed),
+    ];
+    for backend in BACKENDS {
+        for (what, bytes) in &read {
+            for algorithm in [None, Some(JwsAlgorithm::Es256)] {
+                let key = SoftwareKey::from_file(bytes, algorithm, backend);
+                assert_eq!(key.map(|key| key.algorithm()), Ok(JwsAlgorithm::Es256), "{what}");
+            }
+        }
+        for (what, bytes, why) in &named {
+            assert_eq!(SoftwareKey::from_file(bytes, None, backend).map(drop), Err(*why), "{what}");
+        }
+        let rsa = SoftwareKey::from_file(RSA_PKCS8.as_bytes(), None, backend);
+        assert_eq!(rsa.map(|key| key.algorithm()), Ok(JwsAlgorithm::Rs256));
     }
 }

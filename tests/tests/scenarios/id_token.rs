@@ -149,8 +149,8 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
         es256(after_refresh(IdTokenEdit::DerSignature)),
         es256(after_refresh(IdTokenEdit::CutSignature(63))),
         es256(after_refresh(IdTokenEdit::Signature(vec![0; 64]))),
-        refreshed(keys("keys for encryption", KeySetEdit::SetMembers(member("use", json!("enc")))), "unknown-key"),
-        refreshed(keys("keys of another alg", KeySetEdit::SetMembers(member("alg", json!("RS512")))), "unknown-key"),
+        refreshed(keys("keys for encryption", KeySetEdit::SetMembers(member("use", json!("enc")))), "unusable-key"),
+        refreshed(keys("keys of another alg", KeySetEdit::SetMembers(member("alg", json!("RS512")))), "unusable-key"),
     ];
     for (alg, enc) in [("RSA1_5", "A128CBC-HS256"), ("dir", "A256GCM"), ("RSA-OAEP-256", "A256GCM")] {
         let header = json!({"alg": alg, "enc": enc}).to_string();

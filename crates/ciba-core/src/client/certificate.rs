@@ -70,7 +70,7 @@ pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<Map<Str
 /// The numbers of a JWK.
 pub(super) fn key(members: &Map<String, Value>) -> Option<OwnedPublicKey> {
     let text = serde_json::to_vec(members).ok()?;
-    jwk::public_key(&mut Object::parse(&text).ok()?)
+    jwk::public_key(&mut Object::parse(&text).ok()?).ok()
 }
 
 /// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very key (REQ-META-18).

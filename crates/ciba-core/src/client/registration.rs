@@ -160,6 +160,6 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
 /// Whether a JWK is a whole public key of the kind and curve an algorithm signs with.
 fn is_key_for(key: &Map<String, Value>, algorithm: JwsAlgorithm) -> bool {
     let text = serde_json::to_vec(key).unwrap_or_default();
-    let public = Object::parse(&text).ok().as_mut().and_then(jwk::public_key);
+    let public = Object::parse(&text).ok().as_mut().and_then(|key| jwk::public_key(key).ok());
     public.is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
 }

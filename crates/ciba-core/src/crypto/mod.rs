@@ -278,7 +278,7 @@ impl fmt::Display for SigningFailed {
 impl core::error::Error for SigningFailed {}
 
 /// Why a key was not imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRejected {
     /// The backend does not implement the algorithm.

@@ -49,6 +49,8 @@ checks! {
     TokenType = "token-type", "the token is of another type";
     /// No key of the issuer fits, also after a refresh (REQ-JWKS-09).
     UnknownKey = "unknown-key", "the id token is signed with a key the issuer does not publish";
+    /// The key is published, and cannot be used (REQ-JWKS-03).
+    UnusableKey = "unusable-key", "the id token is signed with a key that the issuer publishes but that cannot be used";
     /// No fitting key verifies the signature (REQ-IDT-06).
     Signature = "signature", "the signature of the id token does not verify";
     /// The payload is not a JSON object with unique member names (REQ-IDT-31, REQ-SEC-24).

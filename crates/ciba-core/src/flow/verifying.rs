@@ -166,7 +166,7 @@ impl Verifying {
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             // One newer set is worth a look, not two (REQ-JWKS-09).
-            Err(Untrusted::UnknownKey) if self.stale.is_none() => Reason::UnknownKey,
+            Err(Untrusted::UnknownKey | Untrusted::UnusableKey) if self.stale.is_none() => Reason::UnknownKey,
             Err(Untrusted::Signature) if self.stale.is_none() => Reason::Signature,
             Err(untrusted) => return Settled::failed(Failure::Untrusted(untrusted)),
         };

@@ -7,6 +7,7 @@ use base64::{
     alphabet::URL_SAFE,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use zeroize::Zeroizing;
 
 /// Refuses padding, white space, other alphabets and trailing bits that are not zero, so that two texts never stand
 /// for the same bytes.
@@ -21,6 +22,31 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
 /// The bytes a text stands for; `None` when it is not strict base64url.
 pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     STRICT.decode(text).ok()
+}
+
+/// As [`STRICT`], without a rule for trailing bits.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes of a number in a key: with or without padding, in either base64 alphabet (ruling 32).
+///
+/// Never for anything that is signed or compared as a string, where a second spelling would be a second value.
+pub(crate) fn decode_number(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digits = text.trim_end_matches('=').bytes();
+    let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
+        digits
+            .map(|digit| match digit {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => other,
+            })
+            .collect(),
+    );
+    LENIENT.decode(digits.as_slice()).ok().map(Zeroizing::new)
 }
 
 /// The text for some bytes.
@@ -48,6 +74,19 @@ mod tests {
         let mut text = "head.".to_string();
         encode_onto(b"foob", &mut text);
         assert_eq!(text, "head.Zm9vYg");
+    }
+
+    /// REQ-JWKS-14
+    #[test]
+    fn a_number_of_a_key_is_read_in_every_spelling_publishers_use() {
+        for text in ["__79", "//79", "__79=", "_/79=="] {
+            assert_eq!(decode_number(text).map(|bytes| bytes.to_vec()), Some(alloc::vec![0xff, 0xfe, 0xfd]), "{text}");
+        }
+        assert_eq!(decode_number("Zh==").map(|bytes| bytes.to_vec()), Some(b"f".to_vec()));
+        for text in ["Z", "=", "Zg==Zg", "Zm 9v", "Zm9v\n", "Zm9vé", "-1.5"] {
+            let read = decode_number(text).map(|bytes| bytes.to_vec());
+            assert!(read.as_ref().is_none_or(Vec::is_empty), "{text}: {read:?}");
+        }
     }
 
     #[test]

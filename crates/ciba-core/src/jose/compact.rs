@@ -46,7 +46,8 @@ impl<'a> Compact<'a> {
 
     /// Tries the keys that fit, at most [`bounds::KEYS_TRIED`] of them (ruling 4).
     pub(crate) fn verify(&self, algorithm: JwsAlgorithm, key_id: Option<&str>, keys: &KeySet) -> Result<(), Untrusted> {
-        let mut verdict = Untrusted::UnknownKey;
+        let why_none = keys.why_none(algorithm, key_id);
+        let mut verdict = if why_none.is_some() { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
         for key in keys.candidates(algorithm, key_id).take(bounds::KEYS_TRIED) {
             match key.verify(self.signing_input.as_bytes(), &self.signature) {
                 Ok(()) => return Ok(()),
@@ -57,15 +58,20 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// Checks a compact JWS against a key set and gives its payload: the way every ID Token goes, without its claims.
+/// Verifies the signature of a compact JWS with a key set and returns its payload.
+///
+/// Nothing else is checked: not the issuer, the audience, the times or the kind of the token, so a payload returned here
+/// proves nothing about a person. For ID Tokens use
+/// [`ClientConfig::validate_id_token`](crate::ClientConfig::validate_id_token).
 ///
 /// The algorithm is the caller's; the one the token names has to be the same. A `typ` is not looked at.
 ///
 /// # Errors
 ///
 /// [`Untrusted`], by the first check that fails, from [`Untrusted::TokenForm`] to [`Untrusted::Signature`]; a
-/// symmetric algorithm finds no key in a key set and ends as [`Untrusted::UnknownKey`].
-pub fn verify_compact(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Untrusted> {
+/// symmetric algorithm finds no key in a key set and ends as [`Untrusted::UnknownKey`]
+/// or [`Untrusted::UnusableKey`].
+pub fn verify_signature_only(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Untrusted> {
     let token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(algorithm)?;

@@ -252,6 +252,52 @@ pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
     named() == Some(None)
 }
 
+/// What a file that is not a string in UTF-8 holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotText {
+    Utf16,
+    KeyStore,
+    Encrypted,
+    PrivateKey,
+    PublicKey,
+    Certificate,
+    Unknown,
+}
+
+/// What a key file is that is not a text in UTF-8.
+pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
+    let has_zeros = bytes.iter().take(64).any(|byte| *byte == 0);
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => NotText::Utf16,
+        // A Java key store; a PKCS#12 store in BER, version 3.
+        [0xfe, 0xed, 0xfe, 0xed, ..] | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => NotText::KeyStore,
+        [SEQUENCE, ..] => document_told_apart(bytes).unwrap_or(NotText::Unknown),
+        [0, _, ..] | [_, 0, ..] if has_zeros => NotText::Utf16,
+        _ => NotText::Unknown,
+    }
+}
+
+fn document_told_apart(mut input: &[u8]) -> Option<NotText> {
+    let mut content = take(SEQUENCE, &mut input)?;
+    if let Some(version) = take(INTEGER, &mut content) {
+        // PFX (RFC 7292 4) is version 3 and goes on with a sequence; keys are version 0 or 1.
+        let is_store = *version == [3] && take(SEQUENCE, &mut content).is_some();
+        let is_key = matches!(version, [0 | 1]);
+        return match (is_store, is_key) {
+            (true, _) => Some(NotText::KeyStore),
+            (false, true) => Some(NotText::PrivateKey),
+            // The two integers of an RSA public key.
+            (false, false) => Some(NotText::PublicKey),
+        };
+    }
+    let mut first = take(SEQUENCE, &mut content)?;
+    Some(match take(OBJECT_IDENTIFIER, &mut first) {
+        None => NotText::Certificate,
+        Some(_) if take(OCTET_STRING, &mut content).is_some() => NotText::Encrypted,
+        Some(_) => NotText::PublicKey,
+    })
+}
+
 /// Whether a document is one sequence with nothing behind it.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) fn is_one_sequence(mut input: &[u8]) -> bool {

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
+    bounds,
     crypto::{Hash, OwnedPublicKey, PublicKey, Verifier},
-    jose::{Curve, JwsAlgorithm, base64url},
+    jose::{Curve, JwsAlgorithm, UnusableKey, base64url},
     json::{Object, wipe},
 };
 
 /// A public key from a set, with what its members say it may be used for.
 pub(crate) struct PublicJwk {
     pub(crate) key: OwnedPublicKey,
-    pub(crate) key_id: Option<String>,
     /// Whether `use` is there (and `sig`).
     pub(crate) has_use: bool,
     /// Every algorithm it may verify.
@@ -24,20 +24,27 @@ pub(crate) struct PublicJwk {
 /// The members that make a key private or symmetric (RFC 7518 6.2.2, 6.3.2, 6.4, RFC 8037 2).
 pub(crate) const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// What one key of a set is.
-pub(crate) enum Found {
-    /// Good for checking signatures.
-    Signing(PublicJwk),
-    /// Marked for encryption.
-    Encryption,
-    /// Of no use here: an unknown kind, malformed, or contradicting itself (REQ-JWKS-03).
-    Unusable,
+/// One key of a set as it was read.
+pub(crate) struct Entry {
+    pub(crate) key_id: Option<String>,
+    /// `kty` and `crv` as far as they are there, for people.
+    pub(crate) kind: String,
+    /// The key, or why it is of no use here (REQ-JWKS-03).
+    pub(crate) key: Result<PublicJwk, UnusableKey>,
+    /// Whether it shows a secret.
+    pub(crate) shows_secret: bool,
 }
 
-/// Reads one key of a set, and says whether it shows a secret. Secret members serve no other purpose (REQ-JWKS-04);
-/// certificates are no source of trust (REQ-JWKS-18).
-pub(crate) fn read(text: &str) -> (Found, bool) {
-    let Ok(mut jwk) = Object::parse(text.as_bytes()) else { return (Found::Unusable, false) };
+/// The longest `kty` or `crv` that is kept for people, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// Reads one key of a set. Secret members serve no purpose (REQ-JWKS-04); certificates are no source of trust
+/// (REQ-JWKS-18).
+pub(crate) fn read(text: &str) -> Entry {
+    let Ok(mut jwk) = Object::parse(text.as_bytes()) else {
+        let key_id = serde_json::from_str(text).ok().and_then(|KeyIdOnly { kid }| kid);
+        return Entry { key_id, kind: String::new(), key: Err(UnusableKey::NotAnObject), shows_secret: false };
+    };
     let mut shows_secret = false;
     for name in SECRET_MEMBERS {
         if let Some(mut secret) = jwk.take(name) {
@@ -45,30 +52,48 @@ pub(crate) fn read(text: &str) -> (Found, bool) {
             wipe(&mut secret);
         }
     }
-    (read_members(&mut jwk).unwrap_or(Found::Unusable), shows_secret)
+    let name = |name| jwk.get(name).and_then(Value::as_str).map(|text| bounds::plain_text(text, LONGEST_NAME));
+    let kind = [name("kty"), name("crv")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    // RFC 7517 4.5: a key with another kind of id has none that a token could name.
+    let (key_id, key) = match jwk.take_text("kid") {
+        Ok(key_id) => (key_id, read_members(&mut jwk)),
+        Err(_) => (None, Err(UnusableKey::not_text("kid"))),
+    };
+    Entry { key_id, kind, key, shows_secret }
 }
 
-fn read_members(jwk: &mut Object) -> Option<Found> {
+/// The id of a key of which nothing else is read.
+#[derive(serde::Deserialize)]
+struct KeyIdOnly {
+    kid: Option<String>,
+}
+
+fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     let has_use = match jwk.take("use") {
         None => false,
         Some(Value::String(r#use)) if r#use == "sig" => true,
-        Some(Value::String(r#use)) if r#use == "enc" => return Some(Found::Encryption),
-        Some(_) => return None,
+        Some(Value::String(r#use)) if r#use == "enc" => return Err(UnusableKey::Encryption),
+        Some(_) => return Err(UnusableKey::Use),
     };
-    if let Some(operations) = jwk.take("key_ops") {
-        may_verify(operations.as_array()?, has_use).then_some(())?;
+    if let Some(operations) = operations(jwk) {
+        let operations = operations.as_array().ok_or(UnusableKey::Operations)?;
+        may_verify(operations, has_use).then_some(()).ok_or(UnusableKey::Operations)?;
     }
-    let key_id = jwk.take_text("kid").ok()?;
-    let named = jwk.take_text("alg").ok()?;
+    let named = jwk.take_text("alg").map_err(|_| UnusableKey::Algorithm)?;
     let key = public_key(jwk)?;
     let algorithms = match named {
         None => fitting(&key).to_vec(),
         Some(name) => {
-            let algorithm = JwsAlgorithm::from_name(&name)?;
-            fitting(&key).contains(&algorithm).then(|| [algorithm].to_vec())?
+            let algorithm = JwsAlgorithm::from_name(&name).filter(|named| fitting(&key).contains(named));
+            [algorithm.ok_or(UnusableKey::Algorithm)?].to_vec()
         }
     };
-    Some(Found::Signing(PublicJwk { key, key_id, has_use, algorithms }))
+    Ok(PublicJwk { key, has_use, algorithms })
+}
+
+/// `key_ops`. An empty list says nothing (ruling 32).
+fn operations(jwk: &mut Object) -> Option<Value> {
+    jwk.take("key_ops").filter(|operations| operations.as_array().is_none_or(|list| !list.is_empty()))
 }
 
 /// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC 7517 4.3), and where `use`
@@ -85,46 +110,45 @@ fn may_verify(operations: &[Value], has_use: bool) -> bool {
 /// Whether `use` and `key_ops` of a private JWK let it sign.
 pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     let fits_use = jwk.take("use").is_none_or(|r#use| r#use == "sig");
-    let operations = jwk.take("key_ops");
     let fits_operations = |operations: &Value| operations.as_array().is_some_and(|all| all.contains(&json!("sign")));
-    fits_use && operations.as_ref().is_none_or(fits_operations)
-}
-
-/// Whether a key is of a kind and on a curve that are read here, as far as it names them.
-pub(crate) fn is_supported(jwk: &Object) -> bool {
-    let text = |name| jwk.get(name).and_then(Value::as_str);
-    match text("kty") {
-        None | Some("RSA") => true,
-        Some("EC") => text("crv").is_none_or(|name| curve(name).is_some()),
-        Some("OKP") => text("crv").is_none_or(|name| name == "Ed25519"),
-        Some(_) => false,
-    }
+    fits_use && operations(jwk).as_ref().is_none_or(fits_operations)
 }
 
 /// The numbers of a public key, whatever else the JWK says.
-pub(crate) fn public_key(jwk: &mut Object) -> Option<OwnedPublicKey> {
-    let kind = jwk.take_text("kty").ok()??;
+///
+/// They are read as publishers write them and brought to width (ruling 32): a coordinate that lost its leading zero octets
+/// or has one too many, a modulus with its sign octet (REQ-JWKS-13). That hides no mistake: whether the key is the right
+/// one is for the signature to show.
+pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey> {
+    let kind = text(jwk, "kty")?;
     match kind.as_str() {
         "RSA" => {
-            // Some publishers keep the sign octet of their big numbers (REQ-JWKS-13).
             let mut number = |name| {
                 let digits = bytes(jwk, name)?;
-                let start = digits.iter().position(|byte| *byte != 0)?;
-                digits.get(start..).map(<[u8]>::to_vec)
+                let digits = without_zeros(&digits);
+                if digits.is_empty() { Err(UnusableKey::length(name)) } else { Ok(digits.to_vec()) }
             };
-            Some(OwnedPublicKey::Rsa { n: number("n")?, e: number("e")? })
+            Ok(OwnedPublicKey::Rsa { n: number("n")?, e: number("e")? })
         }
         "EC" => {
-            let curve = curve(&jwk.take_text("crv").ok()??)?;
-            let mut coordinate = |name| bytes(jwk, name).filter(|bytes| bytes.len() == curve.width());
-            Some(OwnedPublicKey::Ec { curve, x: coordinate("x")?, y: coordinate("y")? })
+            let curve = curve(&text(jwk, "crv")?).ok_or(UnusableKey::Curve)?;
+            let mut coordinate = |name| scalar(jwk, name, curve).map(|mut bytes| core::mem::take(&mut *bytes));
+            Ok(OwnedPublicKey::Ec { curve, x: coordinate("x")?, y: coordinate("y")? })
         }
         "OKP" => {
-            let is_ed25519 = jwk.take_text("crv").ok()?? == "Ed25519";
-            let x = bytes(jwk, "x").filter(|x| is_ed25519 && x.len() == 32)?;
-            Some(OwnedPublicKey::Ed25519 { x })
+            if text(jwk, "crv")? != "Ed25519" {
+                return Err(UnusableKey::Curve);
+            }
+            // A string of octets and no number (RFC 8037 2): nothing may be added to it or dropped.
+            let mut x = bytes(jwk, "x")?;
+            if x.len() == 32 {
+                Ok(OwnedPublicKey::Ed25519 { x: core::mem::take(&mut *x) })
+            } else {
+                Err(UnusableKey::length("x"))
+            }
         }
-        _ => None,
+        "oct" => Err(UnusableKey::Symmetric),
+        _ => Err(UnusableKey::Kind),
     }
 }
 
@@ -132,14 +156,31 @@ pub(crate) fn curve(name: &str) -> Option<Curve> {
     [Curve::P256, Curve::P384].into_iter().find(|curve| curve.name() == name)
 }
 
-fn bytes(jwk: &mut Object, name: &'static str) -> Option<Vec<u8>> {
-    base64url::decode(jwk.take_text(name).ok()??)
+fn text(jwk: &mut Object, name: &'static str) -> Result<String, UnusableKey> {
+    jwk.take_text(name).map_err(|_| UnusableKey::not_text(name))?.ok_or(UnusableKey::missing(name))
 }
 
-/// A secret member, wiped on drop.
-pub(crate) fn secret_bytes(jwk: &mut Object, name: &'static str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = Zeroizing::new(jwk.take_text(name).ok()??);
-    base64url::decode(text.as_str()).map(Zeroizing::new)
+/// A member in base64, wiped on drop.
+pub(crate) fn bytes(jwk: &mut Object, name: &'static str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
+    let text = Zeroizing::new(text(jwk, name)?);
+    base64url::decode_number(&text).ok_or(UnusableKey::not_base64(name))
+}
+
+/// A number of this curve, in its width.
+pub(crate) fn scalar(jwk: &mut Object, name: &'static str, curve: Curve) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
+    let bytes = bytes(jwk, name)?;
+    let digits = without_zeros(&bytes);
+    let zeros = curve.width().checked_sub(digits.len()).filter(|zeros| *zeros < curve.width());
+    let zeros = zeros.ok_or(UnusableKey::length(name))?;
+    let mut scalar = Zeroizing::new(Vec::with_capacity(curve.width()));
+    scalar.resize(zeros, 0);
+    scalar.extend_from_slice(digits);
+    Ok(scalar)
+}
+
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    bytes.get(start..).unwrap_or_default()
 }
 
 /// The algorithms a key fits (REQ-JWKS-06).
@@ -233,8 +274,8 @@ mod tests {
         let value: Value = serde_json::from_str(&text).unwrap();
         let names: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
-        let (Found::Signing(jwk), false) = read(&text) else { panic!("a signing key") };
-        assert_eq!(jwk.key_id.as_deref(), Some("a\"b"));
+        let Entry { key_id, kind, key: Ok(jwk), shows_secret: false } = read(&text) else { panic!("a signing key") };
+        assert_eq!((key_id.as_deref(), kind.as_str()), (Some("a\"b"), "OKP Ed25519"));
         assert_eq!(jwk.key, OwnedPublicKey::Ed25519 { x: x.to_vec() });
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     crypto::{VerificationKey, Verifier},
     error::Fault,
     issuer::Issuer,
-    jose::{JwsAlgorithm, jwk},
+    jose::{JwsAlgorithm, UnusableKey, jwk},
     json,
 };
 
@@ -21,19 +21,80 @@ pub struct KeySet(Arc<Keys>);
 struct Keys {
     issuer: Arc<str>,
     generation: u64,
-    keys: Vec<ImportedKey>,
+    keys: Vec<Key>,
     shows_secrets: bool,
+    /// Whether the document holds more keys than are read.
+    is_cut: bool,
 }
 
-struct ImportedKey {
+/// A key of the document, usable or not: what cannot be used is kept by name, so that it can be said why.
+struct Key {
     key_id: Option<String>,
-    algorithms: Vec<(JwsAlgorithm, Arc<dyn VerificationKey>)>,
+    kind: String,
+    imported: Result<Vec<Imported>, UnusableKey>,
 }
 
-impl ImportedKey {
-    fn new(jwk: jwk::PublicJwk, verifier: &dyn Verifier) -> Self {
-        let import = |algorithm: JwsAlgorithm| Some((algorithm, verifier.import(jwk.key.borrow(), algorithm).ok()?));
-        Self { algorithms: jwk.algorithms.iter().copied().filter_map(import).collect(), key_id: jwk.key_id }
+type Imported = (JwsAlgorithm, Arc<dyn VerificationKey>);
+
+impl Key {
+    fn new(entry: jwk::Entry, is_mixed: bool, verifier: &dyn Verifier) -> Self {
+        let imported = entry.key.and_then(|jwk| import(&jwk, is_mixed, verifier));
+        Self { key_id: entry.key_id, kind: entry.kind, imported }
+    }
+}
+
+/// For every algorithm the key fits. The reason is the last one, when no algorithm is left.
+fn import(jwk: &jwk::PublicJwk, is_mixed: bool, verifier: &dyn Verifier) -> Result<Vec<Imported>, UnusableKey> {
+    if is_mixed && !jwk.has_use {
+        return Err(UnusableKey::Unmarked);
+    }
+    let mut reason = UnusableKey::Algorithm;
+    let mut imported = Vec::with_capacity(jwk.algorithms.len());
+    for algorithm in jwk.algorithms.iter().copied() {
+        match verifier.import(jwk.key.borrow(), algorithm) {
+            Ok(key) => imported.push((algorithm, key)),
+            Err(rejected) => reason = UnusableKey::Rejected(rejected),
+        }
+    }
+    if imported.is_empty() { Err(reason) } else { Ok(imported) }
+}
+
+/// One key of a set, for people: what it is called, and whether it can be used.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishedKey<'a> {
+    key: &'a Key,
+}
+
+impl<'a> PublishedKey<'a> {
+    /// `kid`, when it is there.
+    #[must_use]
+    pub fn key_id(self) -> Option<&'a str> {
+        self.key.key_id.as_deref()
+    }
+
+    /// `kty`, and `crv` when there is one, cut to a length that can be shown; empty when they cannot be read.
+    #[must_use]
+    pub fn kind(self) -> &'a str {
+        &self.key.kind
+    }
+
+    /// The algorithms that the key verifies.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableKey`]: why it verifies none.
+    pub fn algorithms(self) -> Result<impl Iterator<Item = JwsAlgorithm> + 'a, UnusableKey> {
+        match &self.key.imported {
+            Ok(imported) => Ok(imported.iter().map(|(algorithm, _)| *algorithm)),
+            Err(reason) => Err(*reason),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.imported.as_ref().err();
+        f.debug_struct("Key").field("kind", &self.kind).field("unusable", &reason).finish_non_exhaustive()
     }
 }
 
@@ -60,25 +121,12 @@ impl KeySet {
         let members = json::raw_members(document)?;
         let keys = members.iter().find(|(name, _)| name == "keys").ok_or(Fault::MissingMember("keys"))?;
         let keys = json::raw_items(keys.1).ok_or(Fault::BadMember("keys"))?;
-        let mut is_mixed = false;
-        let mut shows_secrets = false;
-        let mut usable = Vec::new();
-        for key in keys.into_iter().take(bounds::KEYS_IN_SET) {
-            let (found, shows_secret) = jwk::read(key.get());
-            shows_secrets |= shows_secret;
-            match found {
-                jwk::Found::Signing(key) => usable.push(key),
-                jwk::Found::Encryption => is_mixed = true,
-                jwk::Found::Unusable => {}
-            }
-        }
-        let keys = usable
-            .into_iter()
-            .filter(|key| key.has_use || !is_mixed)
-            .map(|key| ImportedKey::new(key, verifier))
-            .filter(|key| !key.algorithms.is_empty())
-            .collect();
-        Ok(Self(Arc::new(Keys { issuer, generation, keys, shows_secrets })))
+        let is_cut = keys.len() > bounds::KEYS_IN_SET;
+        let entries: Vec<_> = keys.into_iter().take(bounds::KEYS_IN_SET).map(|key| jwk::read(key.get())).collect();
+        let shows_secrets = entries.iter().any(|entry| entry.shows_secret);
+        let is_mixed = entries.iter().any(|entry| matches!(entry.key, Err(UnusableKey::Encryption)));
+        let keys = entries.into_iter().map(|entry| Key::new(entry, is_mixed, verifier)).collect();
+        Ok(Self(Arc::new(Keys { issuer, generation, keys, shows_secrets, is_cut })))
     }
 
     /// Whose keys.
@@ -110,14 +158,33 @@ impl KeySet {
             .iter()
             .filter(move |key| key_id.is_none_or(|wanted| key.key_id.as_deref() == Some(wanted)))
             .flat_map(move |key| {
-                key.algorithms.iter().filter(move |(known, _)| *known == algorithm).map(|(_, key)| &**key)
+                let imported = key.imported.iter().flatten();
+                imported.filter(move |(known, _)| *known == algorithm).map(|(_, key)| &**key)
             })
+    }
+
+    /// Why no key fits algorithm and key id although one is published that could be meant: the key of that id, or, when the
+    /// token names none, the first that cannot be used (ruling 32).
+    pub(crate) fn why_none(&self, algorithm: JwsAlgorithm, key_id: Option<&str>) -> Option<UnusableKey> {
+        let meant = self.0.keys.iter().filter(|key| key_id.is_none_or(|wanted| key.key_id.as_deref() == Some(wanted)));
+        let mut reasons = meant.filter_map(|key| match &key.imported {
+            Err(reason) => Some(*reason),
+            Ok(imported) if imported.iter().any(|(known, _)| *known == algorithm) => None,
+            Ok(_) => key_id.map(|_| UnusableKey::OtherAlgorithm),
+        });
+        reasons.next().or_else(|| self.0.is_cut.then_some(UnusableKey::TooMany))
+    }
+
+    /// Every key of the document, usable or not, in order; two hundred at most.
+    pub fn keys(&self) -> impl Iterator<Item = PublishedKey<'_>> {
+        self.0.keys.iter().map(|key| PublishedKey { key })
     }
 }
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeySet({} keys of {})", self.0.keys.len(), self.0.issuer)
+        let usable = self.0.keys.iter().filter(|key| key.imported.is_ok()).count();
+        write!(f, "KeySet({usable} keys of {})", self.0.issuer)
     }
 }
 
@@ -125,11 +192,12 @@ impl fmt::Debug for KeySet {
 impl KeySet {
     /// A set of keys that were imported elsewhere.
     pub(crate) fn of(issuer: &str, keys: Vec<(Option<&str>, JwsAlgorithm, Arc<dyn VerificationKey>)>) -> Self {
-        let imported = |(key_id, algorithm, key): (Option<&str>, _, _)| ImportedKey {
+        let imported = |(key_id, algorithm, key): (Option<&str>, _, _)| Key {
             key_id: key_id.map(Into::into),
-            algorithms: alloc::vec![(algorithm, key)],
+            kind: String::new(),
+            imported: Ok(alloc::vec![(algorithm, key)]),
         };
         let keys = keys.into_iter().map(imported).collect();
-        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys, shows_secrets: false }))
+        Self(Arc::new(Keys { issuer: issuer.into(), generation: 0, keys, shows_secrets: false, is_cut: false }))
     }
 }

@@ -10,8 +10,10 @@ mod key_set;
 pub(crate) mod object;
 pub(crate) mod scalar;
 pub(crate) mod unsigned;
+mod unusable;
 
 pub use alg::{Curve, JwsAlgorithm};
-pub use compact::verify_compact;
+pub use compact::verify_signature_only;
 pub use jwk::thumbprint;
-pub use key_set::KeySet;
+pub use key_set::{KeySet, PublishedKey};
+pub use unusable::{KeyMemberFault, UnusableKey};

@@ -23,7 +23,7 @@ use crate::{
     client::testing::{ISSUER, builder},
     client_auth::ClientAuth,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
-    jose::{base64url, verify_compact},
+    jose::{base64url, verify_signature_only},
 };
 
 mod claims;

@@ -1,0 +1,142 @@
+//! Why a key file was not read.
+
+use core::fmt;
+
+use crate::{
+    crypto::KeyRejected,
+    jose::{KeyMemberFault, UnusableKey, der::NotText},
+};
+
+/// Why a key file was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a well-formed JWK.
+    Malformed,
+    /// Of another kind than RSA, EC and Ed25519, or on another curve than P-256 and P-384.
+    Unsupported,
+    /// A JWK Set, where one key is needed.
+    Set,
+    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`, `qi`).
+    PrimesMissing,
+    /// A member of a JWK is missing or has a value that cannot be read.
+    Member {
+        /// The name of the member.
+        name: &'static str,
+        /// What is wrong with it.
+        fault: KeyMemberFault,
+    },
+    /// Encrypted: decrypt it first.
+    Encrypted,
+    /// A key in DER, where PEM or a JWK is needed.
+    Der,
+    /// A PKCS#12 or Java key store, where one key in PEM or a JWK is needed.
+    KeyStore,
+    /// A key in the format of OpenSSH.
+    OpenSsh,
+    /// A text in UTF-16 (or UTF-32), where UTF-8 is needed.
+    Utf16,
+    /// A public key, where a private key is needed.
+    NotPrivate,
+    /// A certificate, where a private key is needed.
+    Certificate,
+    /// A symmetric key, where a key pair is needed.
+    Symmetric,
+    /// A JWK that says it is for something else than signing (`use`, `key_ops`; RFC 7517 4.2, 4.3).
+    NotForSigning,
+    /// Nothing says which algorithm to use.
+    AlgorithmUnknown,
+    /// The backend does not take it.
+    Rejected(KeyRejected),
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK"),
+            Self::Unsupported => f.write_str("the key is of a kind or on a curve that is not supported"),
+            Self::Set => f.write_str("this is a set of keys, and one key is needed"),
+            Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are needed"),
+            Self::Member { name, fault } => write!(f, "`{name}` in the key {fault}"),
+            Self::Encrypted => f.write_str("the key is encrypted; decrypt it first (openssl pkey -in FILE -out NEW)"),
+            Self::Der => {
+                f.write_str("the key is in DER, and PEM is needed (openssl pkey -inform DER -in FILE -out NEW)")
+            }
+            Self::KeyStore => f.write_str(
+                "this is a key store, and its key is needed in PEM (openssl pkcs12 -in FILE -nocerts -nodes -out NEW)",
+            ),
+            Self::OpenSsh => f.write_str(
+                "the key is in the format of OpenSSH, and PKCS#8 is needed (ssh-keygen -p -m PKCS8 -f COPY)",
+            ),
+            Self::Utf16 => f.write_str("the file is in UTF-16, and UTF-8 is needed"),
+            Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
+            Self::Certificate => f.write_str("this is a certificate, and its private key is needed"),
+            Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
+            Self::NotForSigning => f.write_str("the key says it is for something else than signing"),
+            Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
+            Self::Rejected(_) => f.write_str("the key cannot be used"),
+        }
+    }
+}
+
+impl core::error::Error for KeyFileError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Rejected(reason) => Some(reason),
+            Self::Malformed
+            | Self::Unsupported
+            | Self::Set
+            | Self::PrimesMissing
+            | Self::Member { .. }
+            | Self::Encrypted
+            | Self::Der
+            | Self::KeyStore
+            | Self::OpenSsh
+            | Self::Utf16
+            | Self::NotPrivate
+            | Self::Certificate
+            | Self::Symmetric
+            | Self::NotForSigning
+            | Self::AlgorithmUnknown => None,
+        }
+    }
+}
+
+impl From<UnusableKey> for KeyFileError {
+    fn from(reason: UnusableKey) -> Self {
+        match reason {
+            UnusableKey::Member { name, fault } => Self::Member { name, fault },
+            UnusableKey::Symmetric => Self::Symmetric,
+            UnusableKey::Kind | UnusableKey::Curve => Self::Unsupported,
+            UnusableKey::Rejected(reason) => Self::Rejected(reason),
+            UnusableKey::NotAnObject
+            | UnusableKey::Encryption
+            | UnusableKey::Use
+            | UnusableKey::Operations
+            | UnusableKey::Algorithm
+            | UnusableKey::OtherAlgorithm
+            | UnusableKey::Unmarked
+            | UnusableKey::TooMany => Self::Malformed,
+        }
+    }
+}
+
+impl From<KeyRejected> for KeyFileError {
+    fn from(reason: KeyRejected) -> Self {
+        Self::Rejected(reason)
+    }
+}
+
+impl From<NotText> for KeyFileError {
+    fn from(found: NotText) -> Self {
+        match found {
+            NotText::Utf16 => Self::Utf16,
+            NotText::KeyStore => Self::KeyStore,
+            NotText::Encrypted => Self::Encrypted,
+            NotText::PrivateKey => Self::Der,
+            NotText::PublicKey => Self::NotPrivate,
+            NotText::Certificate => Self::Certificate,
+            NotText::Unknown => Self::Malformed,
+        }
+    }
+}
