@@ -18,6 +18,7 @@ use crate::{
     wire::metadata::{DeliveryMode, ProviderMetadata},
 };
 
+mod addresses;
 mod builder;
 mod certificate;
 mod check;

@@ -6,6 +6,8 @@ use core::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
+mod internal;
+
 /// Whether `http` to a loopback address is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LoopbackHttp {

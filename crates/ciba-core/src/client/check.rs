@@ -43,12 +43,16 @@ pub enum MetadataRule {
     CertificateBoundTokens,
     /// `backchannel_user_code_parameter_supported` is true (REQ-DISC-09).
     UserCodes,
+    /// No URL of the document leads to an internal address ([`Url::is_internal`](crate::Url::is_internal)), but for those at the
+    /// issuer's own host: a document must not make the client call services of the network it runs in (RFC 8725 3.10).
+    InternalAddress,
 }
 
 impl ClientConfigBuilder {
     /// Everything but the profile and the keys to register.
     pub(super) fn check(&self, findings: &mut Vec<ConfigError>) {
         self.check_metadata(findings);
+        self.check_addresses(findings);
         self.check_delivery(findings);
         self.check_verifier(findings);
         self.check_auth(findings);
@@ -62,7 +66,11 @@ impl ClientConfigBuilder {
     }
 
     fn heeds(&self, rule: MetadataRule) -> bool {
-        !self.ignored.contains(&rule)
+        !self.ignores(rule)
+    }
+
+    pub(super) fn ignores(&self, rule: MetadataRule) -> bool {
+        self.ignored.contains(&rule)
     }
 
     /// The configuration against what the provider says it offers. A list that was not published says nothing, except that a
