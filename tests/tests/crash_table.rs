@@ -345,7 +345,7 @@ fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
             Output::Done => {
                 return match flow.finish() {
                     Ok(authentication) => {
-                        assert_eq!(authentication.subject(), Some(ciba_tests::model::SUBJECT));
+                        assert_eq!(authentication.subject(), Ok(ciba_tests::model::SUBJECT));
                         "authenticated"
                     }
                     Err(failure) => failure.name(),

@@ -297,7 +297,7 @@ fn a_token_request_says_what_it_must_and_nothing_more() {
         assert_eq!(names, ["auth_req_id", "client_assertion", "client_assertion_type", "grant_type"]);
     }
     let authentication = sim.finish().expect("the tokens are genuine");
-    assert_eq!(authentication.subject(), Some(ciba_tests::model::SUBJECT));
+    assert_eq!(authentication.subject(), Ok(ciba_tests::model::SUBJECT));
 }
 
 /// REQ-POLL-20

@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("client_auth", 3),
     ("expect", 3),
     ("id_token", 3),
+    ("person", 3),
     ("policy", 3),
     ("profile", 3),
     ("providers", 3),

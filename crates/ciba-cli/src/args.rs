@@ -258,6 +258,9 @@ pub(crate) struct Request {
     /// A claim the ID Token must have with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
+    /// Refuse an answer that does not show that the person who was named is the one who answered.
+    #[arg(long, help_heading = "Request")]
+    pub(crate) require_person: bool,
 }
 
 #[derive(Debug, Args)]

@@ -49,6 +49,9 @@ impl args::Request {
             let (name, value) = pair_of("--header", pair)?;
             request = request.header(name, value);
         }
+        if self.require_person {
+            request = request.require_person();
+        }
         if self.expect.is_empty() {
             return Ok(request);
         }

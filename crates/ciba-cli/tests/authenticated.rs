@@ -39,12 +39,56 @@ fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
     }
 }
 
+/// Ruling 25: the last line says whether the person was compared, and `--require-person` demands it.
+#[test]
+fn the_result_says_whether_the_person_was_compared() {
+    let not_compared = json!({"compared": false, "reason": "nothing_to_compare"});
+    let run = approving(json!({})).run(&ALG).expect_code(0);
+    assert_eq!(run.last()["person"], not_compared);
+    let op = approving(json!({}));
+    let subject = ["--expect", "sub=the-person-s-id", "--require-person"];
+    let run = op.run(&[&ALG[..], &subject].concat()).expect_code(0);
+    assert_eq!(run.last()["person"], json!({"compared": true, "by": "subject"}));
+
+    let op = approving(json!({}));
+    let run = op.run(&[&ALG[..], &["--require-person"]].concat()).expect_code(2);
+    assert!(run.sentence().contains("the person has to be compared"), "{run:?}");
+    assert_eq!((run.stdout.as_str(), op.count("/bc")), ("", 0));
+
+    let idura = ["--provider", "idura", "--acr-values", "urn:grn:authn:se:frejaid"];
+    let named = |claims: Value, more: &[&str]| {
+        let op = approving(claims);
+        let mut arguments = op.arguments();
+        for argument in &mut arguments {
+            if argument == "the-person" {
+                *argument = "sub:ssn:196802020575".into();
+            }
+        }
+        let more = [&ALG[..], &idura, more].concat();
+        ciba(arguments.into_iter().chain(more.into_iter().map(str::to_owned)))
+    };
+    let silent = named(json!({}), &[]).expect_code(0).last();
+    assert_eq!(silent["person"], json!({"compared": false, "reason": "not_in_token"}));
+    let same = named(json!({"ssn": "19680202-0575"}), &["--require-person"]).expect_code(0).last();
+    assert_eq!(same["person"], json!({"compared": true, "by": "national_id"}));
+    for (claims, more) in [(json!({}), &["--require-person"][..]), (json!({"socialno": "01010750160"}), &[])] {
+        let run = named(claims, more).expect_code(13);
+        assert_eq!(run.last()["check"], "another-person");
+        assert!(!run.stderr.contains("0575") && !run.stdout.contains("0575"), "{run:?}");
+    }
+    for more in [&["--no-openid"][..], &["--no-openid", "--require-person"]] {
+        let run = named(json!({}), more).expect_code(2);
+        assert_eq!(run.stdout, "");
+    }
+}
+
 #[test]
 fn text_puts_the_claims_on_standard_output_and_cleans_them() {
     let op = approving(json!({ "name": "Terne\u{1b}[31m\nPaulsen" }));
     let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
     let run = ciba(options.chain(ALG.map(str::to_owned))).expect_code(0);
     assert!(run.stdout.starts_with("Authenticated: the-person-s-id\n"), "{run:?}");
+    assert!(run.stdout.contains("The person was not compared: "), "{run:?}");
     assert!(run.stdout.contains("  Terne [31m Paulsen\n"), "{run:?}");
     assert!(run.stdout.contains("--show-tokens") && !run.stdout.contains("sentinel"));
     let op = approving(json!({}));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     id_token::{ClaimsError, IdToken},
+    person::{NotCompared, Person},
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
     wire::{Members, token::ReceivedTokens},
@@ -32,10 +33,24 @@ impl Authentication {
         Box::new(Self { tokens, id_token, received_at, requested_scope })
     }
 
-    /// Who was authenticated: the `sub` of the ID Token. `None` only under the plain-OAuth policy.
+    /// Returns who was authenticated: the `sub` of the ID Token.
+    ///
+    /// # Errors
+    ///
+    /// [`NoIdToken`] after plain OAuth ([`AuthRequest::without_openid`](crate::AuthRequest::without_openid)), which
+    /// authorizes somebody and authenticates nobody. A request that asks for `openid` never ends without an ID Token.
+    pub fn subject(&self) -> Result<&str, NoIdToken> {
+        self.id_token.as_ref().map(IdToken::subject).ok_or(NoIdToken)
+    }
+
+    /// Returns whether the person was compared with the one the request named, and why not. An authentication of somebody
+    /// who was not compared rests on the provider's word that it asked the right person.
     #[must_use]
-    pub fn subject(&self) -> Option<&str> {
-        self.id_token.as_ref().map(IdToken::subject)
+    pub const fn person(&self) -> Person {
+        match &self.id_token {
+            Some(id_token) => id_token.person(),
+            None => Person::NotCompared(NotCompared::NoIdToken),
+        }
     }
 
     /// The verified ID Token. `None` only under the plain-OAuth policy.
@@ -125,6 +140,18 @@ impl Authentication {
     }
 }
 
+/// Nobody is named: the request did not ask for `openid`, and no ID Token came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NoIdToken;
+
+impl fmt::Display for NoIdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody is named: openid was not asked for, and there is no id token")
+    }
+}
+
+impl core::error::Error for NoIdToken {}
+
 impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authentication")
@@ -182,7 +209,7 @@ mod tests {
         assert_eq!(authentication.authorization_details(), Some(&details));
         assert_eq!(authentication.extra().get("x"), Some(&json!(1)));
         assert_eq!(authentication.expires_at(), Some(Timestamp::from_unix_secs(1120)));
-        assert_eq!((authentication.subject(), authentication.id_token().is_none()), (None, true));
+        assert_eq!((authentication.subject(), authentication.id_token().is_none()), (Err(NoIdToken), true));
         assert_eq!(authentication.claims::<Value>(), Err(ClaimsError::NoIdToken));
         assert!(!format!("{authentication:?}").contains("sentinel"));
     }

@@ -9,6 +9,7 @@ use crate::{
     crypto::Verifier,
     issuer::Issuer,
     jose::JwsAlgorithm,
+    person::PersonRules,
     policy::Policy,
     profile::Profile,
     request::RequestStyle,
@@ -86,6 +87,8 @@ pub struct ClientConfig {
     pub(crate) authorization_details_types: Option<Vec<String>>,
     pub(crate) id_token: IdTokenRules,
     pub(crate) registered: RegisteredDefaults,
+    /// How persons and eIDs are compared, whatever a request says.
+    pub(crate) persons: PersonRules,
     /// When the client secret ends; `None` when it never does (REQ-META-24).
     pub(crate) secret_expires_at: Option<Timestamp>,
     pub(crate) policy: Policy,

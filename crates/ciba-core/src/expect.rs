@@ -6,7 +6,13 @@ use alloc::{
 };
 use core::{fmt, time::Duration};
 
-use crate::{error::Untrusted, jose::scalar::Scalar, secret::ExpectedText};
+use crate::{
+    error::Untrusted,
+    jose::scalar::Scalar,
+    person::{ComparedBy, ExpectedPerson, NotCompared, Person},
+    secret::ExpectedText,
+    time::Timestamp,
+};
 
 /// Expectations of one request; part of the snapshot until the flow is settled.
 ///
@@ -25,6 +31,11 @@ pub struct Expectations {
     /// The `nonce` that was sent as an extension parameter (REQ-IDT-23).
     pub(crate) nonce: Option<String>,
     pub(crate) claims: Vec<ExpectedClaim>,
+    /// Whether the person has to be compared; the configuration decides where nothing is said.
+    pub(crate) person: Option<Presence>,
+    /// The person named by number, and the eIDs that were asked for: made from request and configuration.
+    pub(crate) by_number: Option<ExpectedPerson>,
+    pub(crate) eid: Option<ExpectedEid>,
 }
 
 /// How the `acr` claim is held to the values asked for (REQ-IDT-24).
@@ -46,6 +57,26 @@ pub enum Presence {
     IfPresent,
     /// It has to be there.
     Required,
+}
+
+/// Whether something in the ID Token is compared with what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// When it is there it has to fit.
+    #[default]
+    IfPresent,
+    /// It has to be there and fit.
+    Require,
+    /// It is not looked at.
+    Off,
+}
+
+/// The eIDs that were asked for, any of which may have been used, and whether the token has to say which was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExpectedEid {
+    pub(crate) values: Vec<String>,
+    pub(crate) presence: Presence,
 }
 
 /// One claim and the text it has to have. `Debug` does not show the text: it may be a national id.
@@ -128,25 +159,24 @@ impl Expectations {
     /// A claim that is compared as told.
     #[must_use]
     pub fn claim_with(
-        self,
+        mut self,
         name: impl Into<String>,
         text: impl Into<ExpectedText>,
         matching: Matching,
         presence: Presence,
     ) -> Self {
-        self.expect(name.into(), text.into(), matching, presence, Untrusted::ExpectedClaim)
+        let check = Untrusted::ExpectedClaim;
+        self.claims.push(ExpectedClaim { name: name.into(), text: text.into(), matching, presence, check });
+        self
     }
 
-    /// As [`Self::claim_with`], failing as a check of its own.
-    pub(crate) fn expect(
-        mut self,
-        name: String,
-        text: ExpectedText,
-        matching: Matching,
-        presence: Presence,
-        check: Untrusted,
-    ) -> Self {
-        self.claims.push(ExpectedClaim { name, text, matching, presence, check });
+    /// Whether the person has to be compared with the one the request names: by the national id of the hint, by an expected
+    /// `sub`, or by the `sub` of an `id_token_hint`. With [`Presence::Required`] an ID Token that does not show it is refused,
+    /// and so is a request that names the person by nothing an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
+    /// leave out `ssn`, which it has to send otherwise. What is there is always compared.
+    #[must_use]
+    pub const fn person(mut self, presence: Presence) -> Self {
+        self.person = Some(presence);
         self
     }
 
@@ -160,25 +190,68 @@ impl Expectations {
             subject: self.subject.or(earlier.subject),
             nonce: self.nonce.or(earlier.nonce),
             claims: earlier.claims.into_iter().chain(self.claims).collect(),
+            person: self.person.or(earlier.person),
+            by_number: self.by_number.or(earlier.by_number),
+            eid: self.eid.or(earlier.eid),
         }
     }
 
-    /// Whether they cannot be met without an ID Token.
+    /// Whether anything is expected that only an ID Token shows.
     pub(crate) fn need_an_id_token(&self) -> bool {
-        self.subject.is_some()
-            || self.nonce.is_some()
-            || self.max_age.is_some()
-            || self.auth_time_required
-            || self.acr == Some(AcrRule::Require)
-            || self.claims.iter().any(|expected| expected.presence == Presence::Required)
+        *self != Self::default()
     }
 
-    /// Every expected claim, in order.
-    pub(crate) fn check<'a, 'b: 'a>(&self, claim: impl Fn(&str) -> Option<&'a Scalar<'b>>) -> Result<(), Untrusted> {
-        self.claims.iter().try_for_each(|expected| match expected.accepts(claim(&expected.name)) {
-            true => Ok(()),
-            false => Err(expected.check),
-        })
+    /// Whether somebody is named whom an ID Token can be compared with.
+    pub(crate) const fn name_a_person(&self) -> bool {
+        self.by_number.is_some() || self.subject.is_some()
+    }
+
+    /// Whether the value of a claim is needed for [`Self::check`].
+    pub(crate) fn look_at(&self, name: &str) -> bool {
+        self.claims.iter().any(|expected| expected.name == name)
+            || (self.by_number.is_some() && ExpectedPerson::looks_at(name))
+            || (self.eid.is_some() && ExpectedEid::CLAIMS.contains(&name))
+    }
+
+    /// Every expected claim, in order. `sub` was compared before.
+    pub(crate) fn check<'a, 'b: 'a>(
+        &self,
+        claim: impl Fn(&str) -> Option<&'a Scalar<'b>>,
+        now: Timestamp,
+    ) -> Result<Person, Untrusted> {
+        for expected in &self.claims {
+            if !expected.accepts(claim(&expected.name)) {
+                return Err(expected.check);
+            }
+        }
+        if self.eid.as_ref().is_some_and(|eid| !eid.accepts(&claim)) {
+            return Err(Untrusted::AnotherEid);
+        }
+        let by_number = self.by_number.as_ref().map(|person| person.check(&claim, now)).transpose()?;
+        let person = match (by_number, &self.subject) {
+            (Some(compared @ Person::Compared(_)), _) => compared,
+            (_, Some(_)) => Person::Compared(ComparedBy::Subject),
+            (Some(not_compared), None) => not_compared,
+            (None, None) => Person::NotCompared(NotCompared::NothingToCompare),
+        };
+        match self.person {
+            Some(Presence::Required) if !person.is_compared() => Err(Untrusted::AnotherPerson),
+            Some(Presence::Required | Presence::IfPresent) | None => Ok(person),
+        }
+    }
+}
+
+impl ExpectedEid {
+    /// Where a token says which eID was used. Idura has it in the first and sends no `acr`; should one come it may be refined too.
+    const CLAIMS: [&'static str; 2] = ["authenticationtype", "acr"];
+
+    fn accepts<'a, 'b: 'a>(&self, claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>) -> bool {
+        let fits = |name, presence| match claim(name) {
+            None | Some(Scalar::Null) => presence == Presence::IfPresent,
+            Some(value) => value.text().is_some_and(|eid| self.values.iter().any(|asked| is_or_refines(eid, asked))),
+        };
+        let [eid, acr] = Self::CLAIMS;
+        fits(eid, self.presence) && fits(acr, Presence::IfPresent)
     }
 }
 
@@ -198,11 +271,14 @@ impl ExpectedClaim {
         let expected = self.text.expose();
         match self.matching {
             Matching::Equal => text == expected,
-            Matching::EqualOrRefined => {
-                text.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-            }
+            Matching::EqualOrRefined => is_or_refines(text, expected),
         }
     }
+}
+
+/// Equal, or followed by `:` and more.
+pub(crate) fn is_or_refines(text: &str, expected: &str) -> bool {
+    text.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 impl fmt::Debug for ExpectedClaim {
@@ -222,6 +298,9 @@ impl fmt::Debug for Expectations {
             .field("subject", &self.subject.is_some())
             .field("nonce", &self.nonce.is_some())
             .field("claims", &self.claims)
+            .field("person", &self.person)
+            .field("by_number", &self.by_number)
+            .field("eid", &self.eid)
             .finish()
     }
 }

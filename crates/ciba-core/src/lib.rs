@@ -32,6 +32,7 @@ pub mod jose;
 mod json;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod jwks;
+mod person;
 mod policy;
 mod profile;
 pub mod providers;
@@ -50,7 +51,7 @@ pub use ask::{
     Because, Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, SigningTask, Transmit,
     TransmitTicket, Unanswered, Wait,
 };
-pub use authentication::Authentication;
+pub use authentication::{Authentication, NoIdToken};
 pub use client::{
     CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, MetadataRule,
 };
@@ -62,7 +63,7 @@ pub use error::{
     UnreachableTarget, Untrusted,
 };
 pub use event::Event;
-pub use expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence};
+pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{
     Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, ResumeError, Snapshot,
     SpentKey, SpentKeys, Stage,
@@ -70,6 +71,7 @@ pub use flow::{
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};
+pub use person::{ComparedBy, NotCompared, Person};
 pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};
 pub use request::{AuthRequest, AuthorizationDetail, BindingMessageRule, Hint, RequestError, binding_code};

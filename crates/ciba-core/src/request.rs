@@ -9,9 +9,10 @@ use crate::{
     client::ClientConfig,
     entropy::Entropy,
     error::Class,
-    expect::{AcrRule, Expectations},
+    expect::{AcrRule, Check, Expectations, ExpectedEid, Presence},
     jose::base64url,
     json::Object,
+    person::{self, ExpectedPerson},
     profile::Profile,
     secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
     wire::number,
@@ -70,6 +71,10 @@ pub struct AuthRequest {
     extra: Vec<(String, Value)>,
     unique_context: bool,
     headers: Vec<(String, String)>,
+    /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not say so.
+    by_number: bool,
+    /// Whether `authenticationtype` is compared with the eID; the configuration decides where nothing is said.
+    eid: Option<Check>,
     expectations: Expectations,
 }
 
@@ -91,6 +96,8 @@ impl AuthRequest {
             extra: Vec::new(),
             unique_context: false,
             headers: Vec::new(),
+            by_number: false,
+            eid: None,
             expectations: Expectations::default(),
         }
     }
@@ -165,6 +172,17 @@ impl AuthRequest {
         self
     }
 
+    /// Whether the person has to be compared; short for [`Expectations::person`], which is said last counts.
+    pub fn person_check(self, presence: Presence) -> Self {
+        self.expecting(Expectations::new().person(presence))
+    }
+
+    /// Refuses an answer that does not show that the person who was named is the one who answered; short for
+    /// [`Expectations::person`] with [`Presence::Required`].
+    pub fn require_person(self) -> Self {
+        self.person_check(Presence::Required)
+    }
+
     /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one of client authentication or
     /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
     /// checked then.
@@ -207,6 +225,18 @@ impl AuthRequest {
         self
     }
 
+    /// Compares number and eID as Idura has them, under any configuration.
+    pub(crate) const fn named_by_number(mut self, by_number: bool) -> Self {
+        self.by_number = by_number;
+        self
+    }
+
+    /// How the eID is compared, under any configuration.
+    pub(crate) const fn eid_check(mut self, check: Check) -> Self {
+        self.eid = Some(check);
+        self
+    }
+
     /// The message to show on this device too (REQ-SEC-13).
     #[must_use]
     pub fn shown_binding_message(&self) -> Option<&str> {
@@ -235,9 +265,9 @@ impl AuthRequest {
     pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
         let mut expectations = self.expectations.clone();
         if expectations.acr_values.is_empty() {
-            let asked = if self.acr_values.is_empty() { &config.registered.acr_values } else { &self.acr_values };
-            expectations.acr_values.clone_from(asked);
+            expectations.acr_values = self.eids(config).to_vec();
         }
+        self.expect_eid(config, &mut expectations);
         if expectations.nonce.is_none() {
             expectations.nonce = self.extra_value("nonce").map(Cow::into_owned);
         }
@@ -251,7 +281,50 @@ impl AuthRequest {
         if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
             expectations.subject = signed_claims(token.expose()).as_mut().and_then(subject_of);
         }
+        if config.persons.required {
+            expectations.person = Some(Presence::Required);
+        }
+        expectations.by_number =
+            self.number(config).map(|number| ExpectedPerson::new(number, self.eids(config), expectations.person));
         expectations
+    }
+
+    /// The `acr_values` that count as asked for.
+    fn eids<'a>(&'a self, config: &'a ClientConfig) -> &'a [String] {
+        if self.acr_values.is_empty() { &config.registered.acr_values } else { &self.acr_values }
+    }
+
+    /// Whether a login hint `sub:ssn:N` names a person by number (ruling 24).
+    const fn is_by_number(&self, config: &ClientConfig) -> bool {
+        self.by_number || config.persons.by_number
+    }
+
+    /// The number that names the person.
+    fn number(&self, config: &ClientConfig) -> Option<&str> {
+        match &self.hint {
+            Hint::Login(hint) if self.is_by_number(config) => person::hinted_number(hint),
+            Hint::Login(_) | Hint::LoginToken(_) | Hint::IdToken(_) => None,
+        }
+    }
+
+    /// What the token has to say about the eID. Where it is compared, `acr` is not held to the values asked for byte by byte:
+    /// it may refine them.
+    fn expect_eid(&self, config: &ClientConfig, expectations: &mut Expectations) {
+        let check = match self.eid {
+            Some(check) => check,
+            None if config.persons.eid_claim => Check::default(),
+            None => return,
+        };
+        let presence = match check {
+            Check::IfPresent => Some(Presence::IfPresent),
+            Check::Require => Some(Presence::Required),
+            Check::Off => None,
+        };
+        let values = self.eids(config).to_vec();
+        if !values.is_empty() {
+            expectations.eid = presence.map(|presence| ExpectedEid { values, presence });
+            expectations.acr = expectations.acr.or(Some(AcrRule::Report));
+        }
     }
 
     /// The lifetime that is asked for.

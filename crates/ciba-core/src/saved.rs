@@ -16,7 +16,8 @@ use crate::{
     ask::Endpoint,
     bounds,
     error::{Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted},
-    expect::{AcrRule, Expectations, ExpectedClaim, Matching, Presence},
+    expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
+    person::{Demand, ExpectedPerson},
     secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
     wire::{
         ErrorCode, Headers, Members, ServerAnswer,
@@ -160,6 +161,26 @@ pub(crate) struct SavedExpectations<'a> {
     nonce: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     claims: Vec<SavedClaim<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person_required: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_number: Option<SavedPerson<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eid: Option<SavedEid<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedPerson<'a> {
+    number: Text<'a>,
+    demand: Demand,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedEid<'a> {
+    values: Vec<Text<'a>>,
+    required: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,6 +224,15 @@ impl<'a> SavedExpectations<'a> {
             sub: expectations.subject.as_deref().map(Into::into),
             nonce: expectations.nonce.as_deref().map(Into::into),
             claims: expectations.claims.iter().map(claim).collect(),
+            person_required: expectations.person.map(|presence| presence == Presence::Required),
+            by_number: expectations
+                .by_number
+                .as_ref()
+                .map(|person| SavedPerson { number: person.number.expose().into(), demand: person.demand }),
+            eid: expectations.eid.as_ref().map(|eid| SavedEid {
+                values: eid.values.iter().map(|value| value.as_str().into()).collect(),
+                required: eid.presence == Presence::Required,
+            }),
         }
     }
 
@@ -213,7 +243,7 @@ impl<'a> SavedExpectations<'a> {
                 name: claim.name.into_owned(),
                 text: ExpectedText::new(claim.text),
                 matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
-                presence: if claim.required { Presence::Required } else { Presence::IfPresent },
+                presence: presence(claim.required),
                 check: untrusted(&claim.check)?,
             })
         };
@@ -229,8 +259,20 @@ impl<'a> SavedExpectations<'a> {
             subject: self.sub.map(Cow::into_owned),
             nonce: self.nonce.map(Cow::into_owned),
             claims: self.claims.into_iter().map(claim).collect::<Option<_>>()?,
+            person: self.person_required.map(presence),
+            by_number: self
+                .by_number
+                .map(|person| ExpectedPerson { number: ExpectedText::new(person.number), demand: person.demand }),
+            eid: self.eid.map(|eid| ExpectedEid {
+                values: eid.values.into_iter().map(Cow::into_owned).collect(),
+                presence: presence(eid.required),
+            }),
         })
     }
+}
+
+const fn presence(required: bool) -> Presence {
+    if required { Presence::Required } else { Presence::IfPresent }
 }
 
 fn untrusted(name: &str) -> Option<Untrusted> {

@@ -28,6 +28,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");
     let mut progress = |event: &Event| println!("{event:?}");
     let authentication = driver.authenticate(&config, request, &mut progress).await?;
-    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -135,7 +135,7 @@ fn asking(hint: &str) -> AuthRequest {
 fn an_approval_ends_in_tokens_and_breaks_no_rule() {
     let mut run = Run::new(ProviderConfig::generic(ISSUER));
     let authentication = run.authenticate(asking("approve")).unwrap();
-    assert_eq!(authentication.subject(), Some("user-approve"));
+    assert_eq!(authentication.subject(), Ok("user-approve"));
     let report = run.provider.report();
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.redeemed, 1);

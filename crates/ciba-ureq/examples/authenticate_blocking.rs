@@ -27,6 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");
     let mut progress = |event: &Event| println!("{event:?}");
     let authentication = driver.authenticate(&config, request, &mut progress)?;
-    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -62,6 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
     let authentication = driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}"))?;
-    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

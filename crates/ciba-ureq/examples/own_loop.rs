@@ -47,6 +47,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         flow.handle(answer, now())?;
     };
-    println!("authenticated: {}", authentication.subject().unwrap_or("(no ID Token)"));
+    println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

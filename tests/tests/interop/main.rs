@@ -260,7 +260,7 @@ fn check(case: &Case, outcome: Outcome) {
     }
     match (ends, outcome.result) {
         (Ends::Verified, Ok(authentication)) => {
-            assert_eq!(authentication.subject(), Some(*hint));
+            assert_eq!(authentication.subject(), Ok(*hint));
             (case.checks)(&authentication);
         }
         (Ends::Denied, Err(Failure::Denied(_))) | (Ends::Expired, Err(Failure::Expired(_))) => {}

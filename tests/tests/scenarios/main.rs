@@ -8,6 +8,7 @@ mod idura;
 mod metadata;
 mod modes;
 mod notified;
+mod persons;
 mod polling;
 mod presets;
 mod signed;

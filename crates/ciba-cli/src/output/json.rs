@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Endpoint, Failure, LostAnswer};
+use ciba_core::{Authentication, Endpoint, Failure, LostAnswer, Person};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::time;
 
@@ -51,7 +51,8 @@ pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a Value)>) ->
 
 pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
     let line = Line::new("authenticated")
-        .some("subject", authentication.subject())
+        .some("subject", authentication.subject().ok())
+        .with("person", person(authentication.person()))
         .some("claims", super::claims(authentication))
         .with("scope", authentication.scope())
         .with("token_type", authentication.token_type())
@@ -63,6 +64,15 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
     line.with("access_token", authentication.access_token().expose())
         .some("id_token", authentication.id_token().map(|token| token.compact().expose()))
         .some("refresh_token", authentication.refresh_token().map(|token| token.expose()))
+}
+
+/// Whether the person was compared with the one who was named, and by what or why not.
+fn person(person: Person) -> Value {
+    match person {
+        Person::Compared(by) => json!({"compared": true, "by": by.name()}),
+        Person::NotCompared(why) => json!({"compared": false, "reason": why.name()}),
+        other => json!({"compared": other.is_compared()}),
+    }
 }
 
 pub(super) fn failed(failure: &Failure) -> Line {

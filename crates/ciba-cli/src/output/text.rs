@@ -32,9 +32,10 @@ pub(super) fn waiting(wait: &Wait) -> String {
 
 pub(super) fn authenticated(authentication: &Authentication, config: &ClientConfig, show_tokens: bool) -> String {
     let mut text = match authentication.subject() {
-        Some(subject) => format!("Authenticated: {}\n", plain(subject)),
-        None => "Authorized, without an ID Token\n".to_owned(),
+        Ok(subject) => format!("Authenticated: {}\n", plain(subject)),
+        Err(_) => "Authorized, without an ID Token\n".to_owned(),
     };
+    let _ = writeln!(text, "The person was {}.", authentication.person());
     if authentication.id_token().is_some() {
         let _ =
             writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());

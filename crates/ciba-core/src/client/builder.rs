@@ -12,6 +12,7 @@ use crate::{
     client_auth::{Audience, ClientAuth},
     crypto::Verifier,
     jose::JwsAlgorithm,
+    person::PersonRules,
     policy::Policy,
     profile::Profile,
     request::{BindingMessageRule, RequestStyle},
@@ -48,6 +49,7 @@ pub struct ClientConfigBuilder {
     pub(super) user_codes: bool,
     pub(super) id_token: IdTokenRules,
     pub(super) registered: RegisteredDefaults,
+    pub(super) persons: PersonRules,
     pub(super) secret_expires_at: Option<Timestamp>,
     pub(super) profile: Profile,
     pub(super) policy: Policy,
@@ -87,6 +89,7 @@ impl ClientConfigBuilder {
                 max_age: Duration::from_secs(600),
             },
             registered: RegisteredDefaults::default(),
+            persons: PersonRules::default(),
             secret_expires_at: None,
             profile: Profile::Plain,
             policy: Policy::default(),
@@ -336,6 +339,29 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// A `login_hint` of the form `sub:ssn:N` names a person whose national id the ID Token repeats: `ssn` and `socialno`,
+    /// each when present, have to be N for every request of this client. Ten digits, twelve digits and a sign before the last
+    /// four are spellings of the same Swedish person. `ssn` has to be present when Swedish BankID is asked for or was used;
+    /// [`Expectations::person`](crate::Expectations::person) changes that for one request. Hints with blanks are refused.
+    pub fn persons_by_number(mut self) -> Self {
+        self.persons.by_number = true;
+        self
+    }
+
+    /// The claim `authenticationtype` says which eID was used: when present it has to be one of the `acr_values` that were
+    /// asked for, or refine it. `acr` may refine what was asked for, too.
+    pub fn eid_claim(mut self) -> Self {
+        self.persons.eid_claim = true;
+        self
+    }
+
+    /// Every authentication has to show the person the request named; see
+    /// [`Expectations::person`](crate::Expectations::person), which cannot take this back.
+    pub fn require_person(mut self) -> Self {
+        self.persons.required = true;
+        self
+    }
+
     /// The `client_secret_expires_at` of the registration; the epoch means never. No flow is started with a secret that has
     /// expired (REQ-META-24).
     pub fn client_secret_expires_at(mut self, instant: Timestamp) -> Self {
@@ -422,6 +448,7 @@ impl ClientConfigBuilder {
             authorization_details_types: self.provider.authorization_details_types,
             id_token: self.id_token,
             registered: self.registered,
+            persons: self.persons,
             secret_expires_at: self.secret_expires_at,
             policy: self.policy,
             verifier,

@@ -10,6 +10,7 @@ use crate::{
     error::Untrusted,
     expect::AcrRule,
     jose::{base64url, scalar::Scalar},
+    person::Person,
     time::Timestamp,
 };
 
@@ -20,6 +21,7 @@ pub(super) struct Verdict<'a> {
     pub(super) issued_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) auth_time: Option<Timestamp>,
+    pub(super) person: Person,
 }
 
 /// Every check on claims. The first that fails is the answer.
@@ -39,8 +41,8 @@ pub(super) fn check<'a>(
     acr(claims, context)?;
     let auth_time = auth_time(config, claims, context)?;
     bindings(config, claims, context)?;
-    context.expectations.check(|name| claims.get(name))?;
-    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time })
+    let person = context.expectations.check(|name| claims.get(name), context.received_at)?;
+    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person })
 }
 
 /// A claim that may be left out. Some providers write `null` then (ruling 15).

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::{
     error::Untrusted,
-    expect::{Expectations, ExpectedClaim},
+    expect::Expectations,
     jose::{
         object::{Name, Names, Skip},
         scalar::Scalar,
@@ -92,7 +92,7 @@ impl<'a> Claims<'a> {
     /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the checks to judge.
     pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let claims = Reader(&expectations.claims).deserialize(&mut deserializer).map_err(|_| Untrusted::ClaimsForm)?;
+        let claims = Reader(expectations).deserialize(&mut deserializer).map_err(|_| Untrusted::ClaimsForm)?;
         deserializer.end().map_err(|_| Untrusted::ClaimsForm)?;
         Ok(claims)
     }
@@ -109,7 +109,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-struct Reader<'e>(&'e [ExpectedClaim]);
+struct Reader<'e>(&'e Expectations);
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Claims<'de>;
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         while let Some(Name(name)) = map.next_key()? {
             if let Some(slot) = claims.known(&name) {
                 *slot = Some(map.next_value()?);
-            } else if self.0.iter().any(|expected| expected.name == name) {
+            } else if self.0.look_at(&name) {
                 let value = map.next_value()?;
                 claims.others.push((name.clone(), value));
             } else {

@@ -11,6 +11,7 @@ use crate::{
     error::Untrusted,
     expect::Expectations,
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
+    person::Person,
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
 };
@@ -134,6 +135,7 @@ impl Inspected<'_> {
             auth_time: verdict.auth_time,
             acr: claims.acr().map(Into::into),
             amr: claims.amr(),
+            person: verdict.person,
         })
     }
 
@@ -166,6 +168,7 @@ pub struct IdToken {
     auth_time: Option<Timestamp>,
     acr: Option<String>,
     amr: Vec<String>,
+    person: Person,
 }
 
 impl IdToken {
@@ -219,6 +222,12 @@ impl IdToken {
     /// `amr`, not interpreted; empty when it is not there or not a list of texts (REQ-IDT-32).
     pub fn amr(&self) -> impl Iterator<Item = &str> {
         self.amr.iter().map(String::as_str)
+    }
+
+    /// Whether the person was compared with the one the request named.
+    #[must_use]
+    pub const fn person(&self) -> Person {
+        self.person
     }
 
     /// All claims as the JSON object that was signed.

@@ -99,14 +99,17 @@ pub const IDPYOIDC: Preset = Preset {
     ],
 };
 
+const IDURA_DOCS: &str = "docs.idura.app, CIBA flow and Caller Authentication with CIBA";
+const IDURA_TOKENS: &str = "docs.idura.app, Token contents, Swedish BankID and Norwegian BankID";
 /// Idura Verify, formerly Criipto Verify: see [`idura`].
 pub const IDURA: Preset = Preset {
     name: "idura",
     product: "Idura Verify",
-    facts: &[fact(
-        Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" },
-        "docs.idura.app, CIBA flow and Caller Authentication with CIBA",
-    )],
+    facts: &[
+        fact(Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" }, IDURA_DOCS),
+        fact(Setting::PersonsByNumber, IDURA_TOKENS),
+        fact(Setting::EidClaim, IDURA_TOKENS),
+    ],
 };
 
 /// Keycloak.

@@ -73,6 +73,10 @@ pub enum Setting {
     RequestAudienceIsEndpoint,
     /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, also when it is the usual one (DV-20).
     RequestAudienceHasPort,
+    /// [`ClientConfigBuilder::persons_by_number`].
+    PersonsByNumber,
+    /// [`ClientConfigBuilder::eid_claim`].
+    EidClaim,
     /// [`Policy::assume_bearer`] (DV-32).
     AssumeBearer,
     /// [`Policy::scope_lists`] (DV-32).
@@ -158,7 +162,9 @@ impl Preset {
                 | Setting::BackchannelAudienceIsEndpoint
                 | Setting::TokenAudienceIsEndpoint
                 | Setting::RequestAudienceIsEndpoint
-                | Setting::RequestAudienceHasPort => {}
+                | Setting::RequestAudienceHasPort
+                | Setting::PersonsByNumber
+                | Setting::EidClaim => {}
             }
         }
         policy
@@ -177,6 +183,8 @@ impl Setting {
             Self::BackchannelAudienceIsEndpoint => builder.backchannel_audience(Audience::Endpoint),
             Self::TokenAudienceIsEndpoint => builder.token_audience(Audience::Endpoint),
             Self::RequestAudienceIsEndpoint => builder.request_audience(Audience::Endpoint),
+            Self::PersonsByNumber => builder.persons_by_number(),
+            Self::EidClaim => builder.eid_claim(),
             Self::RequestAudienceHasPort => builder.request_audience(Audience::Text(with_port(issuer.as_str()))),
             // These are in the metadata and the policy the builder was begun with.
             Self::Endpoints { .. } | Self::AssumeBearer | Self::ScopeLists | Self::PendingError { .. } => builder,
@@ -206,6 +214,12 @@ impl fmt::Display for Setting {
                 f.write_str("signed requests name the backchannel endpoint, which is configured by hand")
             }
             Self::RequestAudienceHasPort => f.write_str("signed requests name the issuer with its port"),
+            Self::PersonsByNumber => f.write_str(
+                "a hint `sub:ssn:N` names the person: `ssn` and `socialno` of the ID Token, when present, have to be N",
+            ),
+            Self::EidClaim => f.write_str(
+                "`authenticationtype` of the ID Token, when present, has to be the eID asked for, or to refine it",
+            ),
             Self::AssumeBearer => f.write_str("no `token_type` means Bearer"),
             Self::ScopeLists => f.write_str("`scope` of a token response may be a list"),
             Self::PendingError { error, description } => {

@@ -5,7 +5,15 @@ use alloc::{string::String, vec::Vec};
 use serde_json::{Value, value::RawValue};
 
 use super::{AuthRequest, Hint, MessageRule, RequestError, signed_claims, subject_of};
-use crate::{client::ClientConfig, json::Object, profile::Profile, time::Timestamp, wire::number};
+use crate::{
+    client::ClientConfig,
+    expect::{Check, Presence},
+    json::Object,
+    person,
+    profile::Profile,
+    time::Timestamp,
+    wire::number,
+};
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
 /// client authentication and of the token request, and those that only mean something at the authorization endpoint
@@ -80,6 +88,7 @@ impl AuthRequest {
         }
         self.check_hint(config)?;
         self.check_scope()?;
+        self.check_person(config)?;
         if !self.acr_values.iter().all(|value| is_word(value)) {
             return refuse("acr_values", "a value is empty or has a blank or control character");
         }
@@ -110,16 +119,21 @@ impl AuthRequest {
     }
 
     fn check_hint(&self, config: &ClientConfig) -> Result<(), RequestError> {
-        let (name, value) = match &self.hint {
-            Hint::Login(hint) => ("login_hint", hint.expose()),
-            Hint::LoginToken(token) => ("login_hint_token", token.expose()),
-            Hint::IdToken(token) => ("id_token_hint", token.expose()),
+        let name = self.hint_name();
+        let value = match &self.hint {
+            Hint::Login(hint) => hint.expose(),
+            Hint::LoginToken(token) => token.expose(),
+            Hint::IdToken(token) => token.expose(),
         };
         if value.is_empty() {
             return refuse(name, "it is empty");
         }
-        if !matches!(self.hint, Hint::IdToken(_)) {
-            return Ok(());
+        match &self.hint {
+            Hint::Login(hint) if self.is_by_number(config) => {
+                return person::against_hint(hint).map_or(Ok(()), |reason| refuse(name, reason));
+            }
+            Hint::Login(_) | Hint::LoginToken(_) => return Ok(()),
+            Hint::IdToken(_) => {}
         }
         if value.split('.').count() == 5 {
             return refuse(name, "it is encrypted; the signed token inside has to be sent");
@@ -144,6 +158,14 @@ impl AuthRequest {
         }
     }
 
+    const fn hint_name(&self) -> &'static str {
+        match &self.hint {
+            Hint::Login(_) => "login_hint",
+            Hint::LoginToken(_) => "login_hint_token",
+            Hint::IdToken(_) => "id_token_hint",
+        }
+    }
+
     fn check_scope(&self) -> Result<(), RequestError> {
         let is_token = |value: &String| value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         if !self.scope.iter().all(is_token) {
@@ -152,8 +174,24 @@ impl AuthRequest {
         if !self.openid && self.names_openid() {
             return refuse("scope", "it has openid, and a request without openid was asked for");
         }
-        if !self.openid && self.expectations.need_an_id_token() {
+        Ok(())
+    }
+
+    /// What only an ID Token shows is not expected where none need come (ruling 25), and where the person has to be compared
+    /// there is something to compare.
+    fn check_person(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        let expected = self.effective_expectations(config);
+        let asks_for_claims = ["nonce", "max_age"].iter().any(|name| self.extra_value(name).is_some());
+        let needs_an_id_token = self.expectations.need_an_id_token()
+            || self.eid == Some(Check::Require)
+            || asks_for_claims
+            || expected.name_a_person()
+            || expected.person.is_some();
+        if !self.openid && needs_an_id_token {
             return refuse("scope", "it lacks openid, and something is expected that only an ID Token shows");
+        }
+        if expected.person == Some(Presence::Required) && !expected.name_a_person() {
+            return refuse(self.hint_name(), "the person has to be compared, and no ID Token repeats this hint");
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AuthRequest, Hint, MessageRule};
-use crate::saved::SavedExpectations;
+use crate::{expect::Check, saved::SavedExpectations};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -39,6 +39,10 @@ pub(crate) struct SavedRequest<'a> {
     unique_context: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Text<'a>, Text<'a>)>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_number: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eid: Option<Check>,
     expectations: SavedExpectations<'a>,
 }
 
@@ -67,6 +71,8 @@ impl<'a> SavedRequest<'a> {
             extra,
             unique_context,
             headers,
+            by_number,
+            eid,
             expectations,
         } = request;
         Self {
@@ -87,6 +93,8 @@ impl<'a> SavedRequest<'a> {
             extra: extra.iter().map(|(name, value)| (name.into(), Cow::Borrowed(value))).collect(),
             unique_context: *unique_context,
             headers: borrowed_pairs(headers),
+            by_number: *by_number,
+            eid: *eid,
             expectations: SavedExpectations::save(expectations),
         }
     }
@@ -117,6 +125,8 @@ impl<'a> SavedRequest<'a> {
             extra: self.extra.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
             unique_context: self.unique_context,
             headers: owned_pairs(self.headers),
+            by_number: self.by_number,
+            eid: self.eid,
             expectations: self.expectations.load()?,
         })
     }

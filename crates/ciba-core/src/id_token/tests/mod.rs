@@ -167,6 +167,9 @@ fn context() -> IdTokenContext<'static> {
         subject: None,
         nonce: None,
         claims: Vec::new(),
+        person: None,
+        by_number: None,
+        eid: None,
     };
     IdTokenContext::new(&NOTHING, at(NOW))
 }

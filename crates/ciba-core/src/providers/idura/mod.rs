@@ -1,7 +1,11 @@
 //! Idura Verify (formerly Criipto Verify): Swedish BankID, Norwegian BankID and FrejaID over CIBA, in poll mode.
 //!
 //! A request is made for one eID, of what that eID takes and nothing else: a Norwegian request has no method for a
-//! binding message. Each request also says what its ID Token has to show: the same national id, and the same eID.
+//! binding message.
+//!
+//! [`client`] compares every ID Token with its request, however the request was built: `ssn` and `socialno`, when present, have
+//! to be the national id of a hint `sub:ssn:N`, and the eID has to be the one asked for. Swedish BankID has to send `ssn`. Of
+//! the others [`Authentication::person`](crate::Authentication::person) says whether there was something to compare.
 //!
 //! ```
 //! use ciba_core::providers::idura::{CallInitiator, SwedishBankId, SwedishPersonalNumber};
@@ -31,9 +35,10 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub use crate::expect::Check;
 pub use claims::IdTokenClaims;
 pub use national_id::{NationalIdError, NorwegianNationalId, SwedishPersonalNumber};
-pub use request::{CallInitiator, Check, FreeForm, NorwegianBankId, SwedishBankId, binding_message_may_be_too_long};
+pub use request::{CallInitiator, FreeForm, NorwegianBankId, SwedishBankId, binding_message_may_be_too_long};
 
 /// `acr_values` of Swedish BankID.
 pub const SWEDISH_BANKID: &str = "urn:grn:authn:se:bankid";
@@ -53,7 +58,7 @@ pub fn complete(metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError
 }
 
 /// Begins a configuration as Idura wants it: endpoints completed, poll mode, client assertions for the issuer that live
-/// 60 seconds, ID Tokens signed with RS256. What remains is [`ClientConfigBuilder::client_auth`].
+/// 60 seconds, ID Tokens signed with RS256, and person and eID of every ID Token compared with those that were asked for. What remains is [`ClientConfigBuilder::client_auth`].
 ///
 /// # Errors
 ///

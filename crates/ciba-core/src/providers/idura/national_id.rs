@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::secret::ExpectedText;
+use crate::{person::is_date, secret::ExpectedText};
 
 /// Why a national id is not taken. It does not repeat the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,18 +141,6 @@ fn digits<const N: usize>(text: &str) -> Result<[u32; N], NationalIdError> {
         None => Ok(digits),
         Some(_) => Err(NationalIdError::Length { expected: N }),
     }
-}
-
-fn is_date(year: u32, month: u32, day: u32) -> bool {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let longest = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return false,
-    };
-    (1..=longest).contains(&day)
 }
 
 impl fmt::Debug for SwedishPersonalNumber {

@@ -4,23 +4,10 @@ use alloc::{format, string::String};
 
 use super::{FREJA_ID, NORWEGIAN_BANKID, NorwegianNationalId, SWEDISH_BANKID, SwedishPersonalNumber};
 use crate::{
-    error::Untrusted,
-    expect::{AcrRule, Expectations, Matching, Presence},
+    expect::{Check, Presence},
     request::{AuthRequest, AuthorizationDetail, Hint, MessageRule},
-    secret::{ExpectedText, LoginHint},
+    secret::LoginHint,
 };
-
-/// Whether something in the ID Token is compared with what was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Check {
-    /// When it is there it has to fit.
-    #[default]
-    IfPresent,
-    /// It has to be there and fit.
-    Require,
-    /// It is not looked at.
-    Off,
-}
 
 /// Who dialled: it changes the question the app asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,45 +32,32 @@ impl CallInitiator {
 struct Common {
     acr: String,
     eid: Check,
-    person: Check,
+    /// `None` where nothing was said.
+    person: Option<Check>,
     trace_id: bool,
 }
 
 impl Common {
     fn new(acr: impl Into<String>) -> Self {
-        Self { acr: acr.into(), eid: Check::default(), person: Check::default(), trace_id: false }
+        Self { acr: acr.into(), eid: Check::default(), person: None, trace_id: false }
     }
 
-    /// `person` is the claim that repeats the number that was hinted, and the number.
-    fn into_request(self, hint: LoginHint, person: Option<(&str, &str)>) -> AuthRequest {
-        // Idura names the eID in `authenticationtype` and sends no `acr`; should one come it may be refined too.
-        let mut expectations = Expectations::new().acr(AcrRule::Report);
-        expectations = expect(expectations, self.eid, "authenticationtype", &self.acr, Untrusted::AnotherEid);
-        if self.eid != Check::Off {
-            expectations = expect(expectations, Check::IfPresent, "acr", &self.acr, Untrusted::AnotherEid);
-        }
-        if let Some((claim, number)) = person {
-            expectations = expect(expectations, self.person, claim, number, Untrusted::AnotherPerson);
-        }
-        let request = AuthRequest::new(Hint::Login(hint)).acr_values([self.acr]).expecting(expectations);
+    /// The checks hold under any configuration; under that of Idura they hold for every other request, too.
+    fn into_request(self, hint: LoginHint) -> AuthRequest {
+        let request = AuthRequest::new(Hint::Login(hint))
+            .acr_values([self.acr])
+            .named_by_number(self.person != Some(Check::Off))
+            .eid_check(self.eid);
+        let request = match self.person {
+            None => request,
+            Some(Check::Require) => request.person_check(Presence::Required),
+            Some(Check::IfPresent | Check::Off) => request.person_check(Presence::IfPresent),
+        };
         match self.trace_id {
             true => request.header("Prefer", "return-trace-id"),
             false => request,
         }
     }
-}
-
-fn expect(expectations: Expectations, check: Check, claim: &str, text: &str, failing: Untrusted) -> Expectations {
-    let presence = match check {
-        Check::IfPresent => Presence::IfPresent,
-        Check::Require => Presence::Required,
-        Check::Off => return expectations,
-    };
-    let matching = match failing {
-        Untrusted::AnotherEid => Matching::EqualOrRefined,
-        _ => Matching::Equal,
-    };
-    expectations.expect(claim.into(), ExpectedText::new(text), matching, presence, failing)
 }
 
 /// The settings every request has.
@@ -123,9 +97,10 @@ impl SwedishBankId {
         Self { common: Common::new(SWEDISH_BANKID), person, initiator, message: binding_message.into() }
     }
 
-    /// How the `ssn` in the token is compared with the number that was asked for.
+    /// How the `ssn` in the token is compared with the number that was asked for; it has to be there by default. With
+    /// [`Check::Off`] the request itself asks for no comparison; a client of [`client`](super::client) still compares what is there.
     pub const fn person_check(mut self, check: Check) -> Self {
-        self.common.person = check;
+        self.common.person = Some(check);
         self
     }
 
@@ -136,7 +111,7 @@ impl SwedishBankId {
         let number = self.person.expose();
         let detail = AuthorizationDetail::new("phoneAuth").with("callInitiator", self.initiator.name());
         self.common
-            .into_request(LoginHint::new(format!("sub:ssn:{number}")), Some(("ssn", number)))
+            .into_request(LoginHint::new(format!("sub:ssn:{number}")))
             .authorization_detail(detail)
             .binding_message(self.message)
             .message_rule(MessageRule::Required)
@@ -158,10 +133,11 @@ impl NorwegianBankId {
         Self { common: Common::new(NORWEGIAN_BANKID), person }
     }
 
-    /// How the `socialno` in the token is compared with the number that was asked for. It is there only with the scope
-    /// `ssn`, which has to be switched on for the application.
+    /// How the `socialno` in the token is compared with the number that was asked for; when it is there by default. It is
+    /// there only with the scope `ssn`, which has to be switched on for the application. With [`Check::Off`] the request itself
+    /// asks for no comparison; a client of [`client`](super::client) still compares what is there.
     pub const fn person_check(mut self, check: Check) -> Self {
-        self.common.person = check;
+        self.common.person = Some(check);
         self
     }
 
@@ -171,7 +147,7 @@ impl NorwegianBankId {
     pub fn into_request(self) -> AuthRequest {
         let number = self.person.expose();
         self.common
-            .into_request(LoginHint::new(format!("sub:ssn:{number}")), Some(("socialno", number)))
+            .into_request(LoginHint::new(format!("sub:ssn:{number}")))
             .authorization_detail(AuthorizationDetail::new("customerServiceCall.v1"))
             .message_rule(MessageRule::Refused)
     }
@@ -180,8 +156,9 @@ impl NorwegianBankId {
 /// An eID whose parameters are not documented, FrejaID first: any `acr_values`, any hint; `authorization_details`,
 /// binding message and the rest are set on the request.
 ///
-/// Which claim repeats the person is not known, so none is checked: say so with
-/// [`AuthRequest::expecting`](crate::AuthRequest::expecting), which adds to the check of the eID.
+/// Which claim repeats the person is not documented: `ssn` and `socialno` are compared with a hint `sub:ssn:N` when they are
+/// there, and the result says whether they were. If you know another claim, say so with
+/// [`AuthRequest::expecting`](crate::AuthRequest::expecting).
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct FreeForm {
@@ -204,7 +181,7 @@ impl FreeForm {
 
     /// The authentication request.
     pub fn into_request(self) -> AuthRequest {
-        self.common.into_request(self.hint, None)
+        self.common.into_request(self.hint)
     }
 }
 

@@ -8,8 +8,10 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
     let nothing = Expectations::new;
     for (expectations, needs_a_token) in [
         (nothing(), false),
-        (nothing().acr_values(["a"]).acr(AcrRule::IfPresent), false),
-        (nothing().claim_with("c", "v", Matching::Equal, Presence::IfPresent), false),
+        (nothing().acr_values(["a"]).acr(AcrRule::IfPresent), true),
+        (nothing().claim_with("c", "v", Matching::Equal, Presence::IfPresent), true),
+        (nothing().person(Presence::IfPresent), true),
+        (nothing().acr(AcrRule::Report), true),
         (nothing().claim("c", "v"), true),
         (nothing().subject("s"), true),
         (nothing().nonce("n"), true),
@@ -20,6 +22,39 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
         let request = login("x").expecting(expectations);
         assert_eq!(refused(&request), None);
         assert_eq!(refused(&request.without_openid()).is_some(), needs_a_token);
+    }
+    // Parameters whose claims are checked, and persons who are compared, whoever says so.
+    for request in [login("x").extra("nonce", "n"), login("x").extra("max_age", "7")] {
+        assert_eq!(refused(&request), None);
+        assert_refused(&request.without_openid(), "scope");
+    }
+    let numbered = builder().persons_by_number().build().unwrap();
+    let required = builder().require_person().build().unwrap();
+    let verdict = |config: &ClientConfig, request: AuthRequest| request.check(config, Timestamp::EPOCH).is_ok();
+    assert!(verdict(&numbered, login("x").without_openid()));
+    assert!(!verdict(&numbered, login("sub:ssn:1").without_openid()));
+    assert!(!verdict(&required, login("x").expecting(nothing().subject("s")).without_openid()));
+}
+
+/// Ruling 25: a person who has to be compared is named by something that can be.
+#[test]
+fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required() {
+    let plain = builder().build().unwrap();
+    let numbered = builder().persons_by_number().build().unwrap();
+    let required = builder().require_person().build().unwrap();
+    let verdict = |config: &ClientConfig, request: &AuthRequest| request.check(config, Timestamp::EPOCH).is_ok();
+    for (request, comparable, comparable_by_number) in [
+        (login("approve"), false, false),
+        (login("sub:ssn:1"), false, true),
+        (login("sub:email:a@example.org"), false, false),
+        (login("approve").expecting(Expectations::new().subject("s")), true, true),
+        (login("approve").expecting(Expectations::new().claim("email", "a")), false, false),
+    ] {
+        assert!(verdict(&plain, &request) && verdict(&numbered, &request));
+        assert_eq!(verdict(&required, &request), comparable, "{request:?}");
+        let strict = request.require_person();
+        assert_eq!(verdict(&plain, &strict), comparable, "{strict:?}");
+        assert_eq!(verdict(&numbered, &strict), comparable_by_number, "{strict:?}");
     }
 }
 

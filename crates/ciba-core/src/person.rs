@@ -1,0 +1,422 @@
+//! Whether an ID Token is about the person the request named: by a national id, or by `sub`.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::{
+    error::Untrusted,
+    expect::{Presence, is_or_refines},
+    jose::scalar::Scalar,
+    secret::{ExpectedText, LoginHint},
+    time::Timestamp,
+};
+
+/// The prefix of a hint that names a person by a national id (`spec/providers.md` ID-21).
+const BY_NUMBER: &str = "sub:ssn:";
+/// The claims that repeat the number: Swedish BankID, and Norwegian BankID with the scope `ssn` (ID-93).
+const SSN: &str = "ssn";
+const SOCIALNO: &str = "socialno";
+/// Which eID was used.
+const EID: &str = "authenticationtype";
+/// The eIDs whose claim is documented.
+const SWEDISH_BANKID: &str = "urn:grn:authn:se:bankid";
+const NORWEGIAN_BANKID: &str = "urn:grn:authn:no:bankid";
+
+/// Whether the person in the ID Token was compared with the person the request named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Person {
+    /// They were compared, and they are the same person.
+    Compared(ComparedBy),
+    /// They were not compared: that the right person answered is the provider's word alone.
+    NotCompared(NotCompared),
+}
+
+/// What the person was compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ComparedBy {
+    /// The national id of the hint.
+    NationalId,
+    /// The expected `sub`, or the one of an `id_token_hint`.
+    Subject,
+}
+
+/// Why the person was not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotCompared {
+    /// There is no ID Token (plain OAuth).
+    NoIdToken,
+    /// The request names the person by a national id, and the ID Token has no claim that repeats it.
+    NotInToken,
+    /// The request names the person by nothing that an ID Token of this provider is known to repeat.
+    NothingToCompare,
+}
+
+impl Person {
+    /// Whether the persons were compared. If not, the provider's word is all there is.
+    #[must_use]
+    pub const fn is_compared(self) -> bool {
+        matches!(self, Self::Compared(_))
+    }
+}
+
+impl ComparedBy {
+    /// The snake_case name, for machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NationalId => "national_id",
+            Self::Subject => "subject",
+        }
+    }
+}
+
+impl NotCompared {
+    /// The snake_case name, for machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoIdToken => "no_id_token",
+            Self::NotInToken => "not_in_token",
+            Self::NothingToCompare => "nothing_to_compare",
+        }
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compared(ComparedBy::NationalId) => "compared by the national id of the hint",
+            Self::Compared(ComparedBy::Subject) => "compared by the expected subject",
+            Self::NotCompared(NotCompared::NoIdToken) => "not compared: there is no id token",
+            Self::NotCompared(NotCompared::NotInToken) => {
+                "not compared: the id token does not repeat the national id of the hint (Norwegian BankID does with the scope ssn)"
+            }
+            Self::NotCompared(NotCompared::NothingToCompare) => {
+                "not compared: no claim is known to repeat the hint"
+            }
+        })
+    }
+}
+
+/// What a configuration says about persons and eIDs, whatever a request says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PersonRules {
+    /// A hint `sub:ssn:N` names a person whose number the claims `ssn` and `socialno` repeat.
+    pub(crate) by_number: bool,
+    /// The claim `authenticationtype` names the eID that was used, in the words of `acr_values`.
+    pub(crate) eid_claim: bool,
+    /// Every request has to end with a comparison.
+    pub(crate) required: bool,
+}
+
+/// The number behind `sub:ssn:`, or `None` when the hint names nobody by number.
+pub(crate) fn hinted_number(hint: &LoginHint) -> Option<&str> {
+    let (prefix, number) = hint.expose().split_at_checked(BY_NUMBER.len())?;
+    prefix.eq_ignore_ascii_case(BY_NUMBER).then_some(number)
+}
+
+/// What is wrong with a hint that names somebody by number. A provider reads blanks as the end of the number and what is
+/// behind them as another instruction, so that another person may be asked than the one who is compared.
+pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
+    let names_a_number = hint.expose().to_ascii_lowercase().contains(BY_NUMBER);
+    if !names_a_number {
+        return None;
+    }
+    match hinted_number(hint) {
+        None => Some("it has something in front of sub:ssn:"),
+        Some("") => Some("it has no number behind sub:ssn:"),
+        Some(number) if !number.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Some("it has a blank, or another character that no national id has, behind sub:ssn:")
+        }
+        Some(_) => None,
+    }
+}
+
+/// The person a request named by number. `Debug` does not show the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExpectedPerson {
+    pub(crate) number: ExpectedText,
+    pub(crate) demand: Demand,
+}
+
+/// Which claim has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Demand {
+    /// None.
+    Nothing,
+    /// `ssn`, if the token says that Swedish BankID was used.
+    SsnOfSwedishBankId,
+    /// `ssn`.
+    Ssn,
+    /// `socialno`.
+    Socialno,
+    /// Either of them.
+    Either,
+}
+
+impl ExpectedPerson {
+    /// The person with that number. Which claim is owed depends on the eIDs that were asked for: Swedish BankID always sends
+    /// the number, so that a token without it is no proof (ruling 25).
+    pub(crate) fn new(number: &str, eids: &[String], presence: Option<Presence>) -> Self {
+        let asks_for = |eid| eids.iter().any(|asked| is_or_refines(asked, eid));
+        let demand = match presence {
+            Some(Presence::IfPresent) => Demand::Nothing,
+            None | Some(Presence::Required) if asks_for(SWEDISH_BANKID) => Demand::Ssn,
+            None => Demand::SsnOfSwedishBankId,
+            Some(Presence::Required) if asks_for(NORWEGIAN_BANKID) => Demand::Socialno,
+            Some(Presence::Required) => Demand::Either,
+        };
+        Self { number: ExpectedText::new(number), demand }
+    }
+
+    pub(crate) fn looks_at(name: &str) -> bool {
+        matches!(name, SSN | SOCIALNO | EID)
+    }
+
+    /// Whether the claims are about this person. Both are compared when they are there, whichever eID was asked for.
+    pub(crate) fn check<'a, 'b: 'a>(
+        &self,
+        claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>,
+        now: Timestamp,
+    ) -> Result<Person, Untrusted> {
+        let compare = |name| match claim(name) {
+            None | Some(Scalar::Null) => Ok(false),
+            Some(value) if self.is_shown_by(value, now) => Ok(true),
+            Some(_) => Err(Untrusted::AnotherPerson),
+        };
+        let (ssn, socialno) = (compare(SSN)?, compare(SOCIALNO)?);
+        let is_swedish = || claim(EID).and_then(Scalar::text).is_some_and(|eid| is_or_refines(eid, SWEDISH_BANKID));
+        let is_met = match self.demand {
+            Demand::Nothing => true,
+            Demand::SsnOfSwedishBankId => ssn || !is_swedish(),
+            Demand::Ssn => ssn,
+            Demand::Socialno => socialno,
+            Demand::Either => ssn || socialno,
+        };
+        match (is_met, ssn || socialno) {
+            (false, _) => Err(Untrusted::AnotherPerson),
+            (true, true) => Ok(Person::Compared(ComparedBy::NationalId)),
+            (true, false) => Ok(Person::NotCompared(NotCompared::NotInToken)),
+        }
+    }
+
+    fn is_shown_by(&self, value: &Scalar<'_>, now: Timestamp) -> bool {
+        match value {
+            Scalar::Text(text) => is_same(self.number.expose(), text, now),
+            Scalar::Whole(number) => is_same(self.number.expose(), &alloc::format!("{number}"), now),
+            Scalar::Null
+            | Scalar::Bool(_)
+            | Scalar::Negative(_)
+            | Scalar::Fraction(_)
+            | Scalar::Texts(_)
+            | Scalar::Other => false,
+        }
+    }
+}
+
+/// Whether two spellings certainly name the same person: byte for byte the same, or the same Swedish number.
+fn is_same(one: &str, other: &str, now: Timestamp) -> bool {
+    let year = year_of(now);
+    one == other || swedish(one, year).is_some_and(|number| swedish(other, year) == Some(number))
+}
+
+/// The twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number: twelve or ten digits, with or without a
+/// sign in front of the last four. `None` where it is no such number or could be another person's.
+///
+/// Ten digits leave out the century, and the sign gives it back: `+` from the year of the hundredth birthday on, `-` before.
+/// Without a sign they are read as if with `-`. The check digit is not looked at: both spellings have the same one.
+fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
+    let (front, back) = text.split_at_checked(text.len().checked_sub(4)?)?;
+    let (front, sign) = match front.strip_suffix(['-', '+']) {
+        Some(digits) => (digits, front.chars().next_back()),
+        None => (front, None),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(front) || !digits(back) {
+        return None;
+    }
+    let is_old = sign == Some('+');
+    let latest = if is_old { year.checked_sub(100)? } else { year };
+    let born = match front.len() {
+        8 => front.get(..4)?.parse().ok()?,
+        6 => {
+            let within: u32 = front.get(..2)?.parse().ok()?;
+            latest.checked_sub((latest + 100 - within) % 100)?
+        }
+        _ => return None,
+    };
+    if !(1800..=latest).contains(&born) {
+        return None;
+    }
+    let rest = front.get(front.len().checked_sub(4)?..)?;
+    let (month, day): (u32, u32) = (rest.get(..2)?.parse().ok()?, rest.get(2..)?.parse().ok()?);
+    // A coordination number has sixty added to the day.
+    if !is_date(born, month, if day > 60 { day - 60 } else { day }) {
+        return None;
+    }
+    let spelt = alloc::format!("{born:04}{rest}{back}");
+    let mut number = [0; 12];
+    for (slot, digit) in number.iter_mut().zip(spelt.chars()) {
+        *slot = digit.to_digit(10)?;
+    }
+    Some(number)
+}
+
+/// Whether there is such a day in the Gregorian calendar.
+pub(crate) fn is_date(year: u32, month: u32, day: u32) -> bool {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let longest = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1..=longest).contains(&day)
+}
+
+/// The calendar year in UTC.
+fn year_of(now: Timestamp) -> u32 {
+    let mut days = now.unix_secs() / 86_400;
+    let mut year = 1970;
+    // A timestamp ends with the year 9999.
+    loop {
+        let length = if is_date(year, 2, 29) { 366 } else { 365 };
+        if days < length {
+            return year;
+        }
+        days -= length;
+        year += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last and the first second of a year.
+    const NEW_YEARS_EVE_2025: u64 = 1_767_225_599;
+
+    fn at(year: u32) -> Timestamp {
+        let days: u64 = (1970..year).map(|year| if is_date(year, 2, 29) { 366 } else { 365 }).sum();
+        Timestamp::from_unix_secs(days * 86_400 + 180 * 86_400)
+    }
+
+    #[test]
+    fn a_year_ends_at_midnight() {
+        assert_eq!(year_of(Timestamp::EPOCH), 1970);
+        assert_eq!(year_of(Timestamp::from_unix_secs(NEW_YEARS_EVE_2025)), 2025);
+        assert_eq!(year_of(Timestamp::from_unix_secs(NEW_YEARS_EVE_2025 + 1)), 2026);
+        assert_eq!(year_of(Timestamp::from_unix_millis(u64::MAX)), 9999);
+        assert_eq!(year_of(at(2400)), 2400);
+    }
+
+    #[test]
+    fn spellings_of_one_swedish_person_are_the_same_and_all_others_are_not() {
+        for (one, other, same) in [
+            ("196802020575", "196802020575", true),
+            ("196802020575", "19680202-0575", true),
+            ("196802020575", "6802020575", true),
+            ("196802020575", "680202-0575", true),
+            ("19680202-0575", "680202-0575", true),
+            ("6802020575", "680202-0575", true),
+            // Coordination numbers.
+            ("197010632391", "701063-2391", true),
+            ("197010632391", "19701063-2391", true),
+            ("197010632391", "701003-2391", false),
+            // Another century is another person.
+            ("186802020575", "6802020575", false),
+            ("186802020575", "196802020575", false),
+            ("191802020575", "180202-0575", false),
+            ("201802020575", "180202-0575", true),
+            ("201802020575", "1802020575", true),
+            ("191802020575", "1802020575", false),
+            ("191802020575", "180202+0575", true),
+            ("191802020575", "19180202-0575", true),
+            ("191802020575", "19180202+0575", true),
+            ("201802020575", "180202+0575", false),
+            ("201802020575", "20180202+0575", false),
+            ("186802020575", "680202+0575", true),
+            ("196802020575", "680202+0575", false),
+            // In the year of the hundredth birthday the sign is a plus.
+            ("192602020575", "260202+0575", true),
+            ("192602020575", "260202-0575", false),
+            ("192702020575", "270202-0575", true),
+            ("192702020575", "270202+0575", false),
+            // Another number.
+            ("196802020575", "196802020576", false),
+            ("196802020575", "6802020576", false),
+            ("196802020575", "196802020575 ", false),
+            ("196802020575", "1968-0202-0575", false),
+            ("196802020575", "19680202--0575", false),
+            ("196802020575", "19680202\u{2013}0575", false),
+            ("196802020575", "19680202 0575", false),
+            ("196802020575", "+6802020575", false),
+            ("196802020575", "", false),
+            ("196802020575", "0575", false),
+            // No date, so no Swedish number: only the same bytes are the same.
+            ("199913020575", "991302-0575", false),
+            ("199913020575", "199913020575", true),
+            ("199902290575", "990229-0575", false),
+            // Norwegian numbers have eleven digits and one spelling.
+            ("01010750160", "01010750160", true),
+            ("01010750160", "010107-50160", false),
+            ("01010750160", "0101075016", false),
+        ] {
+            let now = at(2026);
+            assert_eq!((is_same(one, other, now), is_same(other, one, now)), (same, same), "{one} {other}");
+        }
+    }
+
+    /// The property behind the table: whatever the spelling, the century is never guessed wrong.
+    #[test]
+    fn every_spelling_of_a_year_is_read_as_that_year_or_not_at_all() {
+        for now in [1999, 2000, 2026, 2099, 2100] {
+            for born in now - 199..=now {
+                let whole = alloc::format!("{born}02020575");
+                let short = alloc::format!("{:02}0202", born % 100);
+                let is_old = now - born >= 100;
+                for (spelt, same) in [
+                    (alloc::format!("{short}0575"), !is_old),
+                    (alloc::format!("{short}-0575"), !is_old),
+                    (alloc::format!("{short}+0575"), is_old),
+                    (alloc::format!("{born}0202-0575"), true),
+                    (alloc::format!("{born}0202+0575"), is_old),
+                ] {
+                    assert_eq!(is_same(&whole, &spelt, at(now)), same, "{whole} {spelt} in {now}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_that_names_a_number_names_nothing_else() {
+        for (hint, number, is_refused) in [
+            ("sub:ssn:196802020575", Some("196802020575"), false),
+            ("SUB:SSN:196802020575", Some("196802020575"), false),
+            ("sub:ssn:131052-308T", Some("131052-308T"), false),
+            ("sub:ssncountry:SE", None, false),
+            ("sub:email:a@example.org", None, false),
+            ("sub:ssn", None, false),
+            ("", None, false),
+            ("sub:ssn:", Some(""), true),
+            (" sub:ssn:196802020575", None, true),
+            ("sub:ssn: 196802020575", Some(" 196802020575"), true),
+            ("sub:ssn:196802020575 ", Some("196802020575 "), true),
+            ("sub:ssn:196802020575\t", Some("196802020575\t"), true),
+            ("sub:ssn:19680202 0575", Some("19680202 0575"), true),
+            ("sub:ssn:19680202\u{a0}0575", Some("19680202\u{a0}0575"), true),
+            ("sub:ssn:19680202\u{200b}0575", Some("19680202\u{200b}0575"), true),
+            ("sub:ssn:1 sub:ssn:2", Some("1 sub:ssn:2"), true),
+            ("message:aGk= sub:ssn:196802020575", None, true),
+        ] {
+            let hint = LoginHint::new(hint);
+            assert_eq!(hinted_number(&hint), number);
+            assert_eq!(against_hint(&hint).is_some(), is_refused, "{number:?}");
+        }
+    }
+}
