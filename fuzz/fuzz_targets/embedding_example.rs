@@ -7,7 +7,7 @@
 #![no_main]
 use std::{fmt::Write as _, time::Duration};
 
-use ciba_core::{Authentication, Failure, Flow, Input, Output, Response, Timestamp, Unanswered};
+use ciba_core::{Cause, Authentication, Failure, Flow, Input, Output, Response, Timestamp, Unanswered};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, keys};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,10 +30,10 @@ impl Embedding {
                 let timeout = transmit.timeout();
                 let (_request, ticket) = transmit.into_parts();
                 match network.byte() {
-                    0 => ticket.unanswered(Unanswered::NotSent),
+                    0 => ticket.unanswered(Unanswered::NotSent(Cause::Unknown)),
                     1 => {
                         self.now = self.now.saturating_add(timeout);
-                        ticket.unanswered(Unanswered::Lost)
+                        ticket.unanswered(Unanswered::Lost(Cause::Unknown))
                     }
                     status => ticket
                         .answered(Response::json(if status % 2 == 0 { 200 } else { 400 }, network.some().to_vec())),

@@ -3,7 +3,7 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{
+use ciba_core::{Cause, 
     Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
     Timestamp, TransmitTicket, Unanswered,
 };
@@ -29,7 +29,7 @@ fn unanswered(
     now: Timestamp,
 ) {
     let counts = !is_late(flow) && (names(flow) || endpoint == Endpoint::Token);
-    if endpoint == Endpoint::BackchannelAuthentication && how == Unanswered::NotSent {
+    if endpoint == Endpoint::BackchannelAuthentication && matches!(how, Unanswered::NotSent(_)) {
         judge.prompts = 0;
     }
     let _late = flow.handle(ticket.unanswered(how), now);
@@ -132,7 +132,7 @@ fuzz_target!(|data: &[u8]| {
                 // A restart may lose when the last answer came, never the deadline.
                 judge.last_answer = None;
                 if let Some((_, ticket)) = open.take() {
-                    late.push(ticket.unanswered(Unanswered::Lost));
+                    late.push(ticket.unanswered(Unanswered::Lost(Cause::Unknown)));
                 }
             }
             5 if open.is_some() => {
@@ -143,7 +143,7 @@ fuzz_target!(|data: &[u8]| {
                 } else {
                     let (endpoint, ticket) = open.take().expect("just looked");
                     judge.in_flight = None;
-                    unanswered(&mut flow, &mut judge, endpoint, ticket, Unanswered::NotSent, now);
+                    unanswered(&mut flow, &mut judge, endpoint, ticket, Unanswered::NotSent(Cause::Unknown), now);
                 }
             }
             4 if open.is_some() => {
@@ -166,7 +166,7 @@ fuzz_target!(|data: &[u8]| {
                     if let Some((_, ticket)) = open.take() {
                         // The flow gave it up; its answer, if any, comes late.
                         judge.in_flight = None;
-                        late.push(ticket.unanswered(Unanswered::Lost));
+                        late.push(ticket.unanswered(Unanswered::Lost(Cause::Unknown)));
                     }
                     judge.sends(transmit.endpoint(), now);
                     let endpoint = transmit.endpoint();
@@ -185,7 +185,7 @@ fuzz_target!(|data: &[u8]| {
                 }
                 Output::KeySet(request) => {
                     let input = match bytes.byte() % 3 {
-                        0 => request.unavailable(),
+                        0 => request.unavailable(Cause::Unknown.into()),
                         1 => request.later(now.saturating_add(Duration::from_secs(5))),
                         _ => request.found(keys()),
                     };
@@ -270,7 +270,7 @@ fn answer(
     ];
     let choice = bytes.byte();
     if choice % 5 == 4 {
-        let how = if choice % 2 == 0 { Unanswered::NotSent } else { Unanswered::Lost };
+        let how = if choice % 2 == 0 { Unanswered::NotSent(Cause::Unknown) } else { Unanswered::Lost(Cause::Unknown) };
         return unanswered(flow, judge, endpoint, ticket, how, now);
     }
     let (is_late, names) = (is_late(flow), names(flow));

@@ -3,7 +3,7 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{
+use ciba_core::{Cause, 
     Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Notification, Output, Response, Stage, Timestamp,
     Unanswered,
 };
@@ -64,7 +64,7 @@ fn at(state: u8) -> (Flow, Timestamp) {
             return (flow, now);
         }
         1 => ticket.answered(Response::json(200, ACKNOWLEDGEMENT)),
-        _ => ticket.unanswered(Unanswered::Lost),
+        _ => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
     };
     flow.handle(input, now).expect("the answer is this flow's");
     (flow, now)
@@ -98,7 +98,7 @@ fuzz_target!(|data: &[u8]| {
         let input = match flow.poll(now, entropy(turn)) {
             Output::Transmit(transmit) => {
                 assert!(!is_push && transmit.endpoint() == Endpoint::Token, "{transmit:?}");
-                transmit.into_parts().1.unanswered(Unanswered::Lost)
+                transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown))
             }
             Output::KeySet(request) => request.found(keys()),
             Output::Wait(wait) => {

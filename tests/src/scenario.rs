@@ -337,7 +337,7 @@ impl Scenario {
     ) -> Result<Arc<ClientConfig>, String> {
         let metadata = found.map_err(|error| match error {
             MetadataError::Unusable(found) => format!("metadata: {}", found.fault),
-            MetadataError::Untrusted(check) => format!("metadata: untrusted {}", check.name()),
+            MetadataError::Untrusted(rejection) => format!("metadata: untrusted {}", rejection.check().name()),
             error => format!("metadata: {error}"),
         })?;
         let secret = || ClientSecret::new(SECRET);
@@ -412,7 +412,7 @@ pub fn of_failure(failure: &Failure) -> String {
         words.join(" ")
     });
     let detail = match failure {
-        Failure::Untrusted(check) => Some(check.name().to_owned()),
+        Failure::Untrusted(rejection) => Some(rejection.check().name().to_owned()),
         Failure::ProviderMisbehaved(misbehaviour) => {
             let endpoint = match misbehaviour.endpoint {
                 AskedEndpoint::BackchannelAuthentication => "backchannel",

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Authentication, Body, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method,
+    Acknowledgement, Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method,
     Notification, NotificationReply, Output, Request, Response, SoftwareKey, SpentKey, Timestamp, Transmit, Unanswered,
 };
 use ciba_test_op::ClientCertificate;
@@ -116,7 +116,8 @@ impl Shared {
                     match found {
                         Lookup::Ready(keys) => request.found(keys),
                         Lookup::Later(until) => request.later(until),
-                        Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
+                        Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
+                        Lookup::Unavailable(why) => request.unavailable(why),
                     }
                 }
             };
@@ -197,7 +198,7 @@ impl Line {
         (timeout, most): (Duration, usize),
     ) -> Result<Response, Unanswered> {
         let connected = self.connect(request.url.as_str(), shows, timeout);
-        let (mut stream, host, target) = connected.ok_or(Unanswered::NotSent)?;
+        let (mut stream, host, target) = connected.ok_or(Unanswered::NotSent(Cause::Unknown))?;
         let method = if request.method == Method::Post { "POST" } else { "GET" };
         let body = request.body.expose();
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
@@ -206,9 +207,10 @@ impl Line {
         }
         head += &format!("Content-Length: {}\r\n\r\n", body.len());
         let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-        sent.and_then(|()| stream.flush()).map_err(|_| Unanswered::Lost)?;
-        let (head, headers, body, truncated) = message(&mut *stream, most).ok_or(Unanswered::Lost)?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(Unanswered::Lost)?;
+        sent.and_then(|()| stream.flush()).map_err(|_| Unanswered::Lost(Cause::Unknown))?;
+        let (head, headers, body, truncated) = message(&mut *stream, most).ok_or(Unanswered::Lost(Cause::Unknown))?;
+        let status =
+            head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(Unanswered::Lost(Cause::Unknown))?;
         let mut response = Response::new(status, headers, body);
         response.truncated = truncated;
         Ok(response)

@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    ClientConfig, Endpoint, Entropy, Failure, Flow, Headers, JwksCache, KeySetRequest, Lookup, Method, MisuseReason,
-    Output, Response, Snapshot, Stage, Timestamp, Transmit, Unanswered, UnreachableTarget, Untrusted, Url,
-    jose::KeySet,
+    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup, Method,
+    MisuseReason, Output, Response, Snapshot, Stage, Timestamp, Transmit, Trouble, Unanswered, UnreachableTarget,
+    Untrusted, Url, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -144,7 +144,7 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
         cache.handle(ticket.answered(response), at(0)).expect("its own");
         match cache.lookup(&asker.first(at(0)), at(0)) {
             Lookup::Ready(_) => assert!(is_taken, "{shown}"),
-            Lookup::Unavailable => assert!(!is_taken, "{shown}"),
+            Lookup::Unavailable(_) => assert!(!is_taken, "{shown}"),
             other => panic!("{other:?}"),
         }
     }
@@ -163,7 +163,7 @@ fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
         assert!(until > at(second));
     }
     // Nobody answered: the next caller gets it, when a moment has passed.
-    assert!(matches!(cache.lookup(&asker.first(at(11)), at(11)), Lookup::Unavailable));
+    assert!(matches!(cache.lookup(&asker.first(at(11)), at(11)), Lookup::Unavailable(_)));
     let second = fetch(cache.lookup(&asker.first(at(12)), at(12)));
     cache.handle(second.into_parts().1.answered(answer(&key_set("op-1", 1), None)), at(12)).expect("its own");
     let keys = ready(cache.lookup(&asker.first(at(13)), at(13)));
@@ -208,7 +208,7 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
             fill(&mut cache, &mut asker, at(now), outage.clone());
             match cache.lookup(&asker.first(at(now)), at(now)) {
                 Lookup::Ready(_) => assert!(serves, "{now}"),
-                Lookup::Unavailable => assert!(!serves, "{now}"),
+                Lookup::Unavailable(_) => assert!(!serves, "{now}"),
                 other => panic!("{other:?}"),
             }
         }
@@ -252,7 +252,7 @@ fn a_forced_refresh_that_fails_is_not_repeated_at_once() {
     cache.handle(failed, at(10)).expect("its own");
     for seconds in [10, 12, 19] {
         let request = asker.newer(&mut cache, at(seconds));
-        assert!(matches!(cache.lookup(&request, at(seconds)), Lookup::Unavailable), "after {seconds} s");
+        assert!(matches!(cache.lookup(&request, at(seconds)), Lookup::Unavailable(_)), "after {seconds} s");
     }
     let request = asker.newer(&mut cache, at(20));
     let _ = fetch(cache.lookup(&request, at(20)));
@@ -297,7 +297,7 @@ fn there_is_one_refresh_for_a_token_and_no_second() {
         sim.find_keys(asked, true);
         assert_eq!((sim.run(), sim.op.key_fetches, sim.op.token_requests), (Said::Done, 2, 1));
         assert_eq!(sim.elapsed() / 1000, 5, "at once");
-        assert_eq!(sim.finish().expect_err("forged"), Failure::Untrusted(failure));
+        assert_eq!(sim.finish().expect_err("forged").check(), Some(failure));
     }
 }
 
@@ -319,9 +319,10 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     }
     assert_eq!((sim.elapsed() - arrived, sim.op.token_requests), (120_000, 1));
     let failure = sim.finish().expect_err("no keys");
-    assert!(
-        matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::Endpoint(Endpoint::KeySet))
-    );
+    let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
+    assert_eq!(why.target, UnreachableTarget::Endpoint(Endpoint::KeySet));
+    assert_eq!(why.trouble, Some(Trouble::Unusable { fault: Fault::Status, status: 500 }));
+    assert!(why.attempts > 1, "{why:?}");
 
     // An outage that ends in time costs nothing but time.
     let mut sim = verifying(Forgery::None);
@@ -366,7 +367,7 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     // The other issuer's cache has nothing for this flow.
     let mut cache = JwksCache::new(&other);
     assert!(cache.preload(sim.op.keys().as_bytes(), now, now));
-    assert!(matches!(cache.lookup(&request, now), Lookup::Unavailable));
+    assert!(matches!(cache.lookup(&request, now), Lookup::Unavailable(_)));
 
     let misuse = sim.flow.handle(request.found(foreign), now).expect_err("another issuer's");
     assert_eq!(misuse.reason, MisuseReason::ForeignKeys);
@@ -427,10 +428,50 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
     let mut cache = JwksCache::new(&asker.config);
     let (mut flow, request) = asker.ask(at(0));
     let transmit = fetch(cache.lookup(&request, at(0)));
-    let misuse = cache.handle(request.unavailable(), at(0)).expect_err("the flow's");
+    let misuse = cache.handle(request.unavailable(Cause::Unknown.into()), at(0)).expect_err("the flow's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     flow.handle(*misuse.input, at(0)).expect("it came back whole");
-    let misuse = flow.handle(transmit.into_parts().1.unanswered(Unanswered::Lost), at(0)).expect_err("the cache's");
+    let misuse = flow
+        .handle(transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown)), at(0))
+        .expect_err("the cache's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     cache.handle(*misuse.input, at(0)).expect("it came back whole");
+}
+
+/// A fetch that fails says why: what came, or why nothing did.
+#[test]
+fn a_fetch_that_fails_says_why() {
+    let document = key_set("k1", 1);
+    let with =
+        |status, fields: &[(&str, &str)]| Response::new(status, fields.iter().copied().collect(), document.to_string());
+    let mut cut = with(200, &[("content-type", "application/json")]);
+    cut.truncated = true;
+    let unusable = |fault, status| Trouble::Unusable { fault, status };
+    for (response, why) in [
+        (with(503, &[]), unusable(Fault::Status, 503)),
+        (with(404, &[]), unusable(Fault::Status, 404)),
+        (with(302, &[("location", "https://op.example/keys")]), unusable(Fault::Redirect, 302)),
+        (cut, unusable(Fault::TooLarge, 200)),
+        (
+            with(200, &[("content-type", "application/json"), ("content-encoding", "gzip")]),
+            unusable(Fault::ContentCoding, 200),
+        ),
+    ] {
+        let mut asker = Asker::new();
+        let mut cache = JwksCache::new(&asker.config);
+        let request = asker.first(at(0));
+        let transmit = fetch(cache.lookup(&request, at(0)));
+        cache.handle(transmit.into_parts().1.answered(response), at(0)).expect("its own");
+        let looked_up = cache.lookup(&request, at(0));
+        assert!(matches!(looked_up, Lookup::Unavailable(said) if said == why), "{looked_up:?}");
+    }
+    for how in [Unanswered::NotSent(Cause::Name), Unanswered::Lost(Cause::Closed)] {
+        let mut asker = Asker::new();
+        let mut cache = JwksCache::new(&asker.config);
+        let request = asker.first(at(0));
+        let transmit = fetch(cache.lookup(&request, at(0)));
+        cache.handle(transmit.into_parts().1.unanswered(how), at(0)).expect("its own");
+        let looked_up = cache.lookup(&request, at(0));
+        assert!(matches!(looked_up, Lookup::Unavailable(said) if said == how.cause().into()), "{looked_up:?}");
+    }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Because, Endpoint, Failure, IntervalReference, LostAnswer, Oddity, Policy, Setback, Stage, UnreachableTarget,
+    Because, Cause, Endpoint, Failure, IntervalReference, LostAnswer, Oddity, Policy, Setback, Stage, UnreachableTarget,
 };
 use ciba_tests::{
     model::{FORGERIES, Forgery, Provider, Say},
@@ -366,7 +366,7 @@ fn after_a_200_no_request_is_made_whatever_the_tokens_are_worth() {
         let result = sim.finish();
         match (forgery, forgery.untrusted()) {
             (Forgery::None, _) => assert!(result.is_ok()),
-            (_, Some(check)) => assert_eq!(result.expect_err("it is forged"), Failure::Untrusted(check)),
+            (_, Some(check)) => assert_eq!(result.expect_err("it is forged").check(), Some(check)),
             (_, None) => assert!(matches!(result, Err(Failure::ProviderMisbehaved(_)))),
         }
     }
@@ -436,7 +436,10 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         assert_eq!(sent(&mut sim), Said::Done);
         assert_eq!(sim.elapsed(), if answers { 0 } else { 31_000 });
         let failure = sim.finish().expect_err("nothing came");
-        assert!(matches!(failure, Failure::Indeterminate(why) if why.lost == LostAnswer::AuthenticationRequest));
+        let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
+        let cause = if answers { Cause::Closed } else { Cause::Timeout };
+        assert_eq!((why.lost, why.cause, why.attempts), (LostAnswer::AuthenticationRequest, Some(cause), 1));
+        assert!(why.to_string().ends_with(&format!("({cause})")), "{why}");
     }
     // Not sent: a few times more, within half a minute.
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -448,8 +451,10 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
     assert_eq!((times, sim.op.prompts), (4, 0), "once, and at most three times again");
     assert!(sim.elapsed() <= 30_000);
     let failure = sim.finish().expect_err("it could not be sent");
-    assert!(matches!(failure, Failure::Unreachable(why)
-        if why.target == UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication)));
+    let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
+    let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
+    assert_eq!((why.target, why.trouble, why.attempts), (target, Some(Cause::Refused.into()), 4));
+    assert!(why.to_string().ends_with(" could not be reached: the connection was refused (4 attempts)"), "{why}");
     // And one that gets through at last prompts once; the assertion is a new one each time.
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sent(&mut sim), backchannel);

@@ -89,7 +89,7 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
             Output::Wait(wait) => return format!("waits: {}", wait.because().name()),
             Output::KeySet(request) => match cache.lookup(&request, now) {
                 Lookup::Ready(keys) => request.found(keys),
-                _ => request.unavailable(),
+                _ => request.unavailable(ciba_core::Cause::Unknown.into()),
             },
             Output::Key(operation) => operation.unavailable(),
             Output::Done => {

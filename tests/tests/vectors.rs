@@ -254,7 +254,14 @@ fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             count.judge("another algorithm", verify_signature_only(compact, JwsAlgorithm::Ps256, &keys).is_ok(), false);
             let strangers = pinned(&[], importer);
             let verdict = verify_signature_only(compact, JwsAlgorithm::Rs256, &strangers);
-            count.judge("no key", !matches!(verdict, Err(Untrusted::UnknownKey | Untrusted::UnusableKey)), false);
+            count.judge(
+                "no key",
+                !matches!(
+                    verdict.map_err(|rejection| rejection.check()),
+                    Err(Untrusted::UnknownKey | Untrusted::UnusableKey)
+                ),
+                false,
+            );
         }
         "HS256" => {
             let key = URL_SAFE_NO_PAD.decode(text(&input["key"], "k")).expect("base64url");

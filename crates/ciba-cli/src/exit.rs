@@ -81,7 +81,7 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         (_, Some(source)) => format!("{failure}: {source}"),
         (_, None) => failure.to_string(),
     };
-    if let Failure::Untrusted(check) = failure {
+    if let Some(check) = failure.check() {
         let _ = write!(text, " (check {})", check.name());
     }
     if let Some(answer) = failure.server_answer() {
@@ -136,7 +136,7 @@ mod tests {
     fn every_failure_has_its_exit_code() {
         let codes: Vec<u8> = FAILURES.iter().map(|(_, code, _)| *code).collect();
         assert_eq!(codes, [10, 11, 12, 13, 14, 15, 16, 17]);
-        assert_eq!(code(&Failure::Untrusted(Untrusted::Audience)), 13);
+        assert_eq!(code(&Failure::Untrusted(Untrusted::Audience.into())), 13);
         assert_eq!(code(&Failure::Abandoned), TIMEOUT);
         assert_eq!(code(&Failure::Expired(None)), 11);
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_failed_check_is_named_in_its_sentence() {
         assert_eq!(
-            sentence(&Failure::Untrusted(Untrusted::Audience)),
+            sentence(&Failure::Untrusted(Untrusted::Audience.into())),
             "the provider's answer failed a check: the id token is for another client (check audience)"
         );
     }

@@ -239,7 +239,7 @@ pub(crate) enum Halted {
 /// What a failed discovery is to whoever waits for an authentication.
 pub(crate) fn failure_of(error: MetadataError) -> Failure {
     match error {
-        MetadataError::Untrusted(check) => Failure::Untrusted(check),
+        MetadataError::Untrusted(rejection) => Failure::Untrusted(rejection),
         // No document there, or nobody who serves it just now: it is not obtainable.
         MetadataError::Unusable(Misbehaviour { fault: Fault::Status, answer, .. }) => unobtainable(answer),
         MetadataError::Unusable(found) => Failure::ProviderMisbehaved(found),
@@ -248,7 +248,7 @@ pub(crate) fn failure_of(error: MetadataError) -> Failure {
 }
 
 fn unobtainable(answer: Option<Box<ServerAnswer>>) -> Failure {
-    Failure::Unreachable(Unreachable { target: UnreachableTarget::Endpoint(Endpoint::Discovery), answer })
+    Failure::Unreachable(Unreachable::new(UnreachableTarget::Endpoint(Endpoint::Discovery)).answered(answer))
 }
 
 /// The first cause. What stands above it only says where the HTTP library was, which is of no use to a person.

@@ -7,7 +7,7 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use crate::{
-    error::Setback,
+    error::{Cause, Setback, Trouble},
     jose::{JwsAlgorithm, KeySet},
     time::Timestamp,
     url::Url,
@@ -177,13 +177,24 @@ impl TransmitTicket {
     }
 }
 
-/// Why there is no answer. The two are different facts: after [`Self::Lost`] a person may already have been prompted.
+/// Whether the request left, and why there is no answer. The two are different facts: after [`Self::Lost`] a person may
+/// already have been prompted. The cause decides nothing; it is told to whoever has to find the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
-    /// Certainly no byte of the request left: name, connection or TLS handshake failed.
-    NotSent,
+    /// The provider certainly did not get the request: name, connection or TLS handshake failed.
+    NotSent(Cause),
     /// Anything else: time-out, reset, an answer that broke off.
-    Lost,
+    Lost(Cause),
+}
+
+impl Unanswered {
+    /// Why there is no answer.
+    #[must_use]
+    pub const fn cause(self) -> Cause {
+        match self {
+            Self::NotSent(cause) | Self::Lost(cause) => cause,
+        }
+    }
 }
 
 /// A use of a private key, for software keys, a KMS or an HSM.
@@ -335,8 +346,8 @@ impl KeySetRequest {
     }
 
     /// The key set could not be fetched. The flow waits and asks again, within its limits.
-    pub fn unavailable(self) -> Input {
-        Input { ticket: self.ticket, answer: Answer::KeysUnavailable }
+    pub fn unavailable(self, why: Trouble) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeysUnavailable(why) }
     }
 }
 
@@ -425,7 +436,7 @@ impl fmt::Debug for Input {
             Answer::KeyInterrupted => "key interrupted",
             Answer::Keys(_) => "keys",
             Answer::KeysLater(_) => "keys later",
-            Answer::KeysUnavailable => "keys unavailable",
+            Answer::KeysUnavailable(why) => return write!(f, "Input(keys unavailable, {why:?})"),
         };
         write!(f, "Input({kind})")
     }
@@ -441,5 +452,5 @@ pub(crate) enum Answer {
     KeyInterrupted,
     Keys(KeySet),
     KeysLater(Timestamp),
-    KeysUnavailable,
+    KeysUnavailable(Trouble),
 }

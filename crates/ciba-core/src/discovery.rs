@@ -72,6 +72,7 @@ impl Discovery {
     pub fn process(&self, response: &Response) -> Result<ProviderMetadata, MetadataError> {
         let document = match response.status {
             200 if response.truncated => Err(Fault::TooLarge),
+            200 if response.is_encoded() => Err(Fault::ContentCoding),
             200 if response.media_type().as_deref() != Some("application/json") => Err(Fault::MediaType),
             200 => Ok(response.body.expose()),
             300..400 => Err(Fault::Redirect),
@@ -158,6 +159,7 @@ mod tests {
             assert_eq!((found, endpoint, status), (fault, Endpoint::Discovery, Some(response.status)));
         }
         let other = Response::json(200, r#"{"issuer":"https://op.example/"}"#);
-        assert_eq!(discovery.process(&other).unwrap_err(), MetadataError::Untrusted(Untrusted::DiscoveryIssuer));
+        let MetadataError::Untrusted(rejection) = discovery.process(&other).unwrap_err() else { panic!() };
+        assert_eq!(rejection.check(), Untrusted::DiscoveryIssuer);
     }
 }

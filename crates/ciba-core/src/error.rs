@@ -10,8 +10,13 @@ use crate::{
     wire::ServerAnswer,
 };
 
+mod cause;
+mod rejection;
 mod untrusted;
 
+pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
+pub(crate) use rejection::{Detail, TYPES};
+pub use rejection::{Expected, Found, Rejection};
 pub use untrusted::Untrusted;
 
 /// Whose move it is.
@@ -39,7 +44,7 @@ pub enum Failure {
     /// any other terminal error of the token endpoint.
     Refused(Box<ServerAnswer>),
     /// A numbered check failed: nothing of the answer may be believed.
-    Untrusted(Untrusted),
+    Untrusted(Rejection),
     /// An answer that cannot be used: the provider or something in front of it is broken.
     ProviderMisbehaved(Misbehaviour),
     /// The outcome is unknown: the person may have been prompted, or the tokens may have been lost.
@@ -80,6 +85,15 @@ impl Failure {
             Self::Indeterminate(_) => "indeterminate",
             Self::Unreachable(_) => "unreachable",
             Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// The check that failed.
+    #[must_use]
+    pub const fn check(&self) -> Option<Untrusted> {
+        match self {
+            Self::Untrusted(rejection) => Some(rejection.check()),
+            _ => None,
         }
     }
 
@@ -149,6 +163,8 @@ pub enum Fault {
     Status,
     /// Not `application/json`.
     MediaType,
+    /// Compressed or otherwise encoded, though nothing of that kind was asked for.
+    ContentCoding,
     /// Longer than the limit for this exchange.
     TooLarge,
     /// Not one JSON object in UTF-8 with nothing behind it.
@@ -161,12 +177,40 @@ pub enum Fault {
     BadMember(&'static str),
 }
 
+impl Fault {
+    /// A lower-case name with underscores, for machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::Status => "status",
+            Self::MediaType => "media_type",
+            Self::ContentCoding => "content_coding",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::DuplicateMember => "duplicate_member",
+            Self::MissingMember(_) => "missing_member",
+            Self::BadMember(_) => "bad_member",
+        }
+    }
+
+    /// The member it is about.
+    #[must_use]
+    pub const fn member(self) -> Option<&'static str> {
+        match self {
+            Self::MissingMember(name) | Self::BadMember(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirect => f.write_str("it is a redirect"),
             Self::Status => f.write_str("its status means nothing here and it has no error member"),
             Self::MediaType => f.write_str("its media type is not application/json"),
+            Self::ContentCoding => f.write_str("it is compressed, which was not asked for"),
             Self::TooLarge => f.write_str("it is too large"),
             Self::NotJson => f.write_str("it is not a JSON object"),
             Self::DuplicateMember => f.write_str("a member name occurs twice"),
@@ -186,11 +230,39 @@ impl core::error::Error for Misbehaviour {}
 
 /// Why the outcome of a flow is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Indeterminacy {
     /// What was lost.
     pub lost: LostAnswer,
     /// The answer that shows it, when there is one.
     pub answer: Option<Box<ServerAnswer>>,
+    /// Why no answer came, when that is known.
+    pub cause: Option<Cause>,
+    /// How many requests were made to the endpoint.
+    pub attempts: u32,
+}
+
+impl Indeterminacy {
+    pub(crate) const fn new(lost: LostAnswer, attempts: u32) -> Self {
+        Self { lost, answer: None, cause: None, attempts }
+    }
+
+    pub(crate) fn answered(self, answer: Option<Box<ServerAnswer>>) -> Self {
+        Self { answer, ..self }
+    }
+
+    pub(crate) fn because(self, cause: Option<Cause>) -> Self {
+        Self { cause, ..self }
+    }
+
+    /// The endpoint whose answer was lost.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        match self.lost {
+            LostAnswer::AuthenticationRequest => Endpoint::BackchannelAuthentication,
+            LostAnswer::Tokens => Endpoint::Token,
+        }
+    }
 }
 
 /// The answer that was lost.
@@ -213,7 +285,11 @@ impl fmt::Display for Indeterminacy {
                 "the answer to the authentication request does not tell whether the person was prompted"
             }
             (LostAnswer::Tokens, _) => "an answer of the token endpoint was lost, and the tokens with it",
-        })
+        })?;
+        match self.cause {
+            Some(Cause::Unknown) | None => Ok(()),
+            Some(cause) => write!(f, " ({cause})"),
+        }
     }
 }
 
@@ -221,11 +297,36 @@ impl core::error::Error for Indeterminacy {}
 
 /// What could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unreachable {
     /// What.
     pub target: UnreachableTarget,
     /// The last answer, when one came.
     pub answer: Option<Box<ServerAnswer>>,
+    /// What went wrong with the last attempt, when that is known.
+    pub trouble: Option<Trouble>,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+impl Unreachable {
+    /// Nothing is known but what could not be reached.
+    #[must_use]
+    pub const fn new(target: UnreachableTarget) -> Self {
+        Self { target, answer: None, trouble: None, attempts: 0 }
+    }
+
+    /// With the last answer.
+    #[must_use]
+    pub fn answered(self, answer: Option<Box<ServerAnswer>>) -> Self {
+        Self { answer, ..self }
+    }
+
+    /// With what went wrong at the last of so many attempts.
+    #[must_use]
+    pub fn because(self, trouble: Trouble, attempts: u32) -> Self {
+        Self { trouble: Some(trouble), attempts, ..self }
+    }
 }
 
 /// Something a flow needs from outside.
@@ -241,9 +342,23 @@ pub enum UnreachableTarget {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.target, &self.answer) {
-            (UnreachableTarget::Endpoint(endpoint), None) => write!(f, "{endpoint} could not be reached"),
-            (UnreachableTarget::Endpoint(endpoint), Some(_)) => write!(f, "the provider did not give {endpoint}"),
-            (UnreachableTarget::PrivateKey, _) => f.write_str("the private key could not be used"),
+            (UnreachableTarget::PrivateKey, _) => return f.write_str("the private key could not be used"),
+            (UnreachableTarget::Endpoint(endpoint), None)
+                if !matches!(self.trouble, Some(Trouble::Unusable { .. })) =>
+            {
+                write!(f, "{endpoint} could not be reached")?;
+            }
+            (UnreachableTarget::Endpoint(endpoint), _) => write!(f, "the provider did not give {endpoint}")?,
+        }
+        match self.trouble {
+            // The status is shown with the answer.
+            Some(Trouble::Unanswered(Cause::Unknown)) | None => {}
+            Some(Trouble::Unusable { fault: Fault::Status, .. }) if self.answer.is_some() => {}
+            Some(trouble) => write!(f, ": {trouble}")?,
+        }
+        match self.attempts {
+            0 | 1 => Ok(()),
+            attempts => write!(f, " ({attempts} attempts)"),
         }
     }
 }
@@ -255,9 +370,19 @@ impl core::error::Error for Unreachable {}
 #[non_exhaustive]
 pub enum Setback {
     /// The authentication request could not be sent; nobody was prompted, and it is tried again.
-    NotSent,
+    NotSent {
+        /// Why.
+        cause: Cause,
+        /// How many requests were tried.
+        attempts: u32,
+    },
     /// A token request was not answered.
-    NoAnswer,
+    NoAnswer {
+        /// Why.
+        cause: Cause,
+        /// How many token requests were made.
+        attempts: u32,
+    },
     /// The token endpoint is busy: 429 or 5xx.
     Unavailable {
         /// The status.
@@ -268,7 +393,7 @@ pub enum Setback {
     /// The private key could not be used (its service is away); the token request is made later.
     KeyUnavailable,
     /// The key set could not be fetched yet.
-    KeysUnavailable,
+    KeysUnavailable(Trouble),
     /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
     UnknownKey,
     /// The clock was set back by this much; all waits got longer by it (ruling 18).
@@ -286,11 +411,11 @@ impl Setback {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::NotSent => "not_sent",
-            Self::NoAnswer => "no_answer",
+            Self::NotSent { .. } => "not_sent",
+            Self::NoAnswer { .. } => "no_answer",
             Self::Unavailable { .. } => "unavailable",
             Self::KeyUnavailable => "key_unavailable",
-            Self::KeysUnavailable => "keys_unavailable",
+            Self::KeysUnavailable(_) => "keys_unavailable",
             Self::UnknownKey => "unknown_key",
             Self::ClockSetBack(_) => "clock_set_back",
         }
@@ -300,11 +425,20 @@ impl Setback {
 impl fmt::Display for Setback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent => f.write_str("the authentication request could not be sent yet"),
-            Self::NoAnswer => f.write_str("a token request was not answered"),
+            Self::NotSent { cause, .. } => {
+                f.write_str("the authentication request could not be sent yet")?;
+                say(f, (*cause).into())
+            }
+            Self::NoAnswer { cause, .. } => {
+                f.write_str("a token request was not answered")?;
+                say(f, (*cause).into())
+            }
             Self::Unavailable { status, .. } => write!(f, "the token endpoint is unavailable (status {status})"),
             Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
-            Self::KeysUnavailable => f.write_str("the provider's keys cannot be fetched yet"),
+            Self::KeysUnavailable(trouble) => {
+                f.write_str("the provider's keys cannot be fetched yet")?;
+                say(f, *trouble)
+            }
             Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
             Self::ClockSetBack(by) => write!(f, "the clock was set back by {} s", by.as_secs()),
         }
@@ -312,6 +446,38 @@ impl fmt::Display for Setback {
 }
 
 impl core::error::Error for Setback {}
+
+impl Setback {
+    /// The endpoint it is about.
+    #[must_use]
+    pub const fn endpoint(&self) -> Option<Endpoint> {
+        match self {
+            Self::NotSent { .. } => Some(Endpoint::BackchannelAuthentication),
+            Self::NoAnswer { .. } | Self::Unavailable { .. } => Some(Endpoint::Token),
+            Self::KeysUnavailable(_) | Self::UnknownKey => Some(Endpoint::KeySet),
+            Self::KeyUnavailable | Self::ClockSetBack(_) => None,
+        }
+    }
+
+    /// What went wrong with the exchange.
+    #[must_use]
+    pub const fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => Some(Trouble::Unanswered(*cause)),
+            Self::Unavailable { status, .. } => Some(Trouble::Unusable { fault: Fault::Status, status: *status }),
+            Self::KeysUnavailable(trouble) => Some(*trouble),
+            Self::UnknownKey | Self::KeyUnavailable | Self::ClockSetBack(_) => None,
+        }
+    }
+}
+
+/// The reason, behind what it is the reason of.
+fn say(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
+    match trouble {
+        Trouble::Unanswered(Cause::Unknown) => Ok(()),
+        trouble => write!(f, ": {trouble}"),
+    }
+}
 
 /// An input that does not belong where it was given. Nothing changed; the input comes back.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use alloc::{
 use core::{fmt, time::Duration};
 
 use crate::{
-    error::Untrusted,
+    error::{Rejection, Untrusted},
     jose::scalar::Scalar,
     person::{ComparedBy, ExpectedPerson, NotCompared, Person},
     secret::ExpectedText,
@@ -218,14 +218,16 @@ impl Expectations {
         &self,
         claim: impl Fn(&str) -> Option<&'a Scalar<'b>>,
         now: Timestamp,
-    ) -> Result<Person, Untrusted> {
+    ) -> Result<Person, Rejection> {
         for expected in &self.claims {
-            if !expected.accepts(claim(&expected.name)) {
-                return Err(expected.check);
+            let found = claim(&expected.name);
+            if !expected.accepts(found) {
+                // What such a claim says may be about a person.
+                return Err(expected.check.at(expected.name.clone(), Scalar::closed(found)));
             }
         }
         if self.eid.as_ref().is_some_and(|eid| !eid.accepts(&claim)) {
-            return Err(Untrusted::AnotherEid);
+            return Err(Untrusted::AnotherEid.into());
         }
         let by_number = self.by_number.as_ref().map(|person| person.check(&claim, now)).transpose()?;
         let person = match (by_number, &self.subject) {
@@ -235,7 +237,7 @@ impl Expectations {
             (None, None) => Person::NotCompared(NotCompared::NothingToCompare),
         };
         match self.person {
-            Some(Presence::Required) if !person.is_compared() => Err(Untrusted::AnotherPerson),
+            Some(Presence::Required) if !person.is_compared() => Err(Untrusted::AnotherPerson.into()),
             Some(Presence::Required | Presence::IfPresent) | None => Ok(person),
         }
     }

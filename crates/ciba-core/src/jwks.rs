@@ -9,7 +9,7 @@ use crate::{
     client::ClientConfig,
     crypto::Hash,
     elapsed::{Clock, Moment},
-    error::{Misuse, MisuseReason},
+    error::{Cause, Fault, Misuse, MisuseReason, Trouble},
     jose::KeySet,
     time::Timestamp,
     wire::{Request, Response},
@@ -34,8 +34,8 @@ pub struct JwksCache {
     held: Option<Held>,
     /// When the last forced refresh succeeded, if no regular fetch did since.
     forced: Option<Moment>,
-    /// When a fetch failed, if none succeeded since.
-    failed: Option<Moment>,
+    /// When a fetch failed and why, if none succeeded since.
+    failed: Option<(Moment, Trouble)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +67,8 @@ pub enum Lookup {
     Fetch(Transmit),
     /// Somebody else is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`], the flow will ask again.
     Later(Timestamp),
-    /// No set can be had now: [`KeySetRequest::unavailable`], the flow will ask again.
-    Unavailable,
+    /// No set can be had now, and why: [`KeySetRequest::unavailable`], the flow will ask again.
+    Unavailable(Trouble),
 }
 
 /// How soon to look again while somebody else is fetching.
@@ -101,11 +101,11 @@ impl JwksCache {
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
         if request.issuer() != self.config.issuer.as_str() {
-            return Lookup::Unavailable;
+            return Lookup::Unavailable(Cause::Local.into());
         }
         if self.fetching.is_some_and(|fetching| moment >= fetching.limit) {
             self.fetching = None;
-            self.failed = Some(moment);
+            self.failed = Some((moment, Cause::Timeout.into()));
         }
         let wanted = match request.stale_generation() {
             Some(stale) => self.newer_than(stale),
@@ -118,8 +118,8 @@ impl JwksCache {
             return Lookup::Later(now.saturating_add(GLANCE));
         }
         let retry = if request.wants_refresh() { FORCED_RETRY } else { RETRY };
-        if self.failed.is_some_and(|failed| moment.since(failed) < retry) {
-            return self.make_do(request, moment);
+        if let Some((_, why)) = self.failed.filter(|(failed, _)| moment.since(*failed) < retry) {
+            return self.make_do(request, why, moment);
         }
         let forced = request.wants_refresh();
         if let Some(last) = self.forced.filter(|_| forced) {
@@ -132,7 +132,7 @@ impl JwksCache {
     }
 
     fn fetch(&mut self, moment: Moment, forced: bool) -> Lookup {
-        let Some(url) = &self.config.jwks_uri else { return Lookup::Unavailable };
+        let Some(url) = &self.config.jwks_uri else { return Lookup::Unavailable(Cause::Local.into()) };
         let timeout = self.config.policy.fetch_timeout;
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
@@ -144,11 +144,11 @@ impl JwksCache {
     }
 
     /// What serves when a fetch has just failed: the old set for a while, unless it is known not to serve.
-    fn make_do(&self, request: &KeySetRequest, moment: Moment) -> Lookup {
+    fn make_do(&self, request: &KeySetRequest, why: Trouble, moment: Moment) -> Lookup {
         let usable = |held: &&Held| moment < held.serves_until;
         match self.held.as_ref().filter(usable) {
             Some(held) if !request.wants_refresh() => Lookup::Ready(held.keys.clone()),
-            _ => Lookup::Unavailable,
+            _ => Lookup::Unavailable(why),
         }
     }
 
@@ -177,10 +177,18 @@ impl JwksCache {
             self.fetching = None;
         }
         let is_news = self.held.as_ref().is_none_or(|held| held.asked < input.ticket.counter);
-        let response = if let Answer::Response(_, response) = &input.answer { Some(response) } else { None };
-        let keys = response.and_then(|response| Some((self.import(response)?, response)));
+        let keys = match &input.answer {
+            Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
+            Answer::Unanswered(how) => Err(how.cause().into()),
+            Answer::Signature(_)
+            | Answer::KeyUnavailable
+            | Answer::KeyInterrupted
+            | Answer::Keys(_)
+            | Answer::KeysLater(_)
+            | Answer::KeysUnavailable(_) => Err(Cause::Unknown.into()),
+        };
         match keys {
-            Some((keys, response)) if fetching.is_some() || is_news => {
+            Ok((keys, response)) if fetching.is_some() || is_news => {
                 let age = max_age(response).map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
                 self.generation = keys.generation();
                 self.failed = None;
@@ -199,20 +207,28 @@ impl JwksCache {
                     None => {}
                 }
             }
-            Some(_) => {}
-            None if fetching.is_some() => self.failed = Some(moment),
-            None => {}
+            Ok(_) => {}
+            Err(why) if fetching.is_some() => self.failed = Some((moment, why)),
+            Err(_) => {}
         }
         Ok(())
     }
 
-    fn import(&self, response: &Response) -> Option<KeySet> {
+    fn import(&self, response: &Response) -> Result<KeySet, Trouble> {
         let media_type = response.media_type();
         let is_json = matches!(media_type.as_deref(), Some("application/json" | "application/jwk-set+json"));
-        if response.status != 200 || response.truncated || !is_json {
-            return None;
-        }
-        self.read(response.body.expose())
+        let fault = match response.status {
+            200 if response.truncated => Fault::TooLarge,
+            200 if response.is_encoded() => Fault::ContentCoding,
+            200 if !is_json => Fault::MediaType,
+            200 => match self.read(response.body.expose()) {
+                Some(keys) => return Ok(keys),
+                None => Fault::BadMember("keys"),
+            },
+            300..400 => Fault::Redirect,
+            _ => Fault::Status,
+        };
+        Err(Trouble::Unusable { fault, status: response.status })
     }
 
     /// A set of the next generation.

@@ -59,8 +59,8 @@ pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use entropy::Entropy;
 pub use error::{
-    Class, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Misuse, MisuseReason, Setback, Unreachable,
-    UnreachableTarget, Untrusted,
+    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Misuse,
+    MisuseReason, Rejection, Setback, TlsAlert, Trouble, Unreachable, UnreachableTarget, Untrusted,
 };
 pub use event::Event;
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};

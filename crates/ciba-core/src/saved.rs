@@ -26,6 +26,10 @@ use crate::{
     },
 };
 
+mod reason;
+
+pub(crate) use reason::{SavedCause, SavedRejection, SavedTrouble};
+
 type Text<'a> = Cow<'a, str>;
 
 fn members(members: &Members) -> Map<String, Value> {
@@ -286,7 +290,7 @@ pub(crate) enum SavedFailure<'a> {
     Denied(SavedAnswer<'a>),
     Expired(Option<SavedAnswer<'a>>),
     Refused(SavedAnswer<'a>),
-    Untrusted(Text<'a>),
+    Untrusted(SavedRejection<'a>),
     ProviderMisbehaved {
         fault: SavedFault<'a>,
         endpoint: SavedEndpoint,
@@ -295,13 +299,26 @@ pub(crate) enum SavedFailure<'a> {
     Indeterminate {
         lost: SavedLost,
         answer: Option<SavedAnswer<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<SavedCause<'a>>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        attempts: u32,
     },
     Unreachable {
         /// Absent for the private key.
         endpoint: Option<SavedEndpoint>,
         answer: Option<SavedAnswer<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<SavedTrouble<'a>>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        attempts: u32,
     },
     Abandoned,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -327,6 +344,7 @@ pub(crate) enum SavedFault<'a> {
     Redirect,
     Status,
     MediaType,
+    ContentCoding,
     TooLarge,
     NotJson,
     DuplicateMember,
@@ -402,6 +420,7 @@ impl<'a> SavedFault<'a> {
             Fault::Redirect => Self::Redirect,
             Fault::Status => Self::Status,
             Fault::MediaType => Self::MediaType,
+            Fault::ContentCoding => Self::ContentCoding,
             Fault::TooLarge => Self::TooLarge,
             Fault::NotJson => Self::NotJson,
             Fault::DuplicateMember => Self::DuplicateMember,
@@ -415,6 +434,7 @@ impl<'a> SavedFault<'a> {
             Self::Redirect => Fault::Redirect,
             Self::Status => Fault::Status,
             Self::MediaType => Fault::MediaType,
+            Self::ContentCoding => Fault::ContentCoding,
             Self::TooLarge => Fault::TooLarge,
             Self::NotJson => Fault::NotJson,
             Self::DuplicateMember => Fault::DuplicateMember,
@@ -461,7 +481,7 @@ impl<'a> SavedFailure<'a> {
             Failure::Denied(denied) => Self::Denied(SavedAnswer::save(denied)),
             Failure::Expired(expired) => Self::Expired(answer(expired)),
             Failure::Refused(refused) => Self::Refused(SavedAnswer::save(refused)),
-            Failure::Untrusted(check) => Self::Untrusted(check.name().into()),
+            Failure::Untrusted(rejection) => Self::Untrusted(SavedRejection::save(rejection)),
             Failure::ProviderMisbehaved(misbehaviour) => Self::ProviderMisbehaved {
                 fault: SavedFault::save(misbehaviour.fault),
                 endpoint: SavedEndpoint::save(misbehaviour.endpoint),
@@ -473,6 +493,8 @@ impl<'a> SavedFailure<'a> {
                     LostAnswer::Tokens => SavedLost::Tokens,
                 },
                 answer: answer(&indeterminacy.answer),
+                cause: SavedCause::save(indeterminacy.cause),
+                attempts: indeterminacy.attempts,
             },
             Failure::Unreachable(unreachable) => Self::Unreachable {
                 endpoint: match unreachable.target {
@@ -480,6 +502,8 @@ impl<'a> SavedFailure<'a> {
                     UnreachableTarget::PrivateKey => None,
                 },
                 answer: answer(&unreachable.answer),
+                trouble: unreachable.trouble.map(SavedTrouble::save),
+                attempts: unreachable.attempts,
             },
             Failure::Abandoned => Self::Abandoned,
         }
@@ -491,19 +515,23 @@ impl<'a> SavedFailure<'a> {
             Self::Denied(denied) => Failure::Denied(denied.load()),
             Self::Expired(expired) => Failure::Expired(answer(expired)),
             Self::Refused(refused) => Failure::Refused(refused.load()),
-            Self::Untrusted(name) => Failure::Untrusted(untrusted(&name)?),
+            Self::Untrusted(rejection) => Failure::Untrusted(rejection.load()?),
             Self::ProviderMisbehaved { fault, endpoint, answer: given } => {
                 let (fault, endpoint) = (fault.load(), endpoint.load());
                 Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint, answer: answer(given) })
             }
-            Self::Indeterminate { lost, answer: given } => Failure::Indeterminate(Indeterminacy {
+            Self::Indeterminate { lost, answer: given, cause, attempts } => Failure::Indeterminate(Indeterminacy {
                 lost: match lost {
                     SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
                     SavedLost::Tokens => LostAnswer::Tokens,
                 },
                 answer: answer(given),
+                cause: SavedCause::load(cause),
+                attempts,
             }),
-            Self::Unreachable { endpoint, answer: given } => Failure::Unreachable(Unreachable {
+            Self::Unreachable { endpoint, answer: given, trouble, attempts } => Failure::Unreachable(Unreachable {
+                trouble: trouble.map(SavedTrouble::load),
+                attempts,
                 target: endpoint
                     .map_or(UnreachableTarget::PrivateKey, |endpoint| UnreachableTarget::Endpoint(endpoint.load())),
                 answer: answer(given),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy, Flow, Hint, Issuer,
-    KeyPurpose, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered, Url,
+    AuthRequest, Cause, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy, Flow, Hint,
+    Issuer, KeyPurpose, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered, Url,
     crypto::{RustCrypto, Verifier as _},
     jose::JwsAlgorithm,
 };
@@ -102,7 +102,7 @@ fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fres
         assert_eq!((said.get("sub"), &proof["sub"]), (None, &"client-1".into()));
         ids.extend([said["jti"].to_string(), proof["jti"].to_string()]);
 
-        flow.handle(ticket.unanswered(Unanswered::NotSent), now).unwrap();
+        flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Unknown)), now).unwrap();
         now = flow.wake_at().unwrap();
     }
     ids.sort_unstable();

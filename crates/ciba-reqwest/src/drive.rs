@@ -3,8 +3,8 @@
 use std::{fmt, pin::pin, sync::Arc, task::Poll};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, TransmitTicket,
-    Unanswered, Wait,
+    AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request,
+    TransmitTicket, Unanswered, Wait,
 };
 
 use crate::{
@@ -263,7 +263,7 @@ impl Open<'_> {
             return Some(request);
         }
         // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent), self.clock);
+        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Withheld)), self.clock);
         None
     }
 
@@ -275,8 +275,10 @@ impl Open<'_> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         let input = match (self.ticket.take(), self.output.take()) {
-            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost),
-            (None, Some(Output::Transmit(transmit))) => transmit.into_parts().1.unanswered(Unanswered::NotSent),
+            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost(Cause::Interrupted)),
+            (None, Some(Output::Transmit(transmit))) => {
+                transmit.into_parts().1.unanswered(Unanswered::NotSent(Cause::Interrupted))
+            }
             (None, Some(Output::Key(operation))) => operation.interrupted(),
             (None, Some(Output::KeySet(request))) => request.later(self.clock.now()),
             (None, Some(Output::Wait(_) | Output::Done) | None) => return,

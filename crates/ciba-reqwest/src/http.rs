@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered};
 use reqwest::{ClientBuilder, redirect, retry};
 
 use crate::NoCertificate;
@@ -184,7 +184,11 @@ impl Line {
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
 /// first byte; of all others it is not known.
 pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
-    if error.is_connect() || error.is_builder() { Unanswered::NotSent } else { Unanswered::Lost }
+    if error.is_connect() || error.is_builder() {
+        Unanswered::NotSent(Cause::Unknown)
+    } else {
+        Unanswered::Lost(Cause::Unknown)
+    }
 }
 
 async fn read(mut response: reqwest::Response, max_response: usize) -> reqwest::Result<Response> {

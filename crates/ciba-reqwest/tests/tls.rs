@@ -45,11 +45,11 @@ async fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     for certificate in [Certificate::ForAnotherHost, Certificate::Expired] {
         let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
         let builder = with_ca(server.ca.as_bytes()).unwrap();
-        assert_eq!(exchange(builder, &server).await, Err(Unanswered::NotSent));
+        assert!(matches!(exchange(builder, &server).await, Err(Unanswered::NotSent(_))));
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
     let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
-    assert_eq!(exchange(platform_roots(), &unknown).await, Err(Unanswered::NotSent));
+    assert!(matches!(exchange(platform_roots(), &unknown).await, Err(Unanswered::NotSent(_))));
     assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
 }
 
@@ -74,7 +74,7 @@ async fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
 async fn verification_cannot_be_turned_off() {
     let server = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
     let builder = platform_roots().tls_danger_accept_invalid_certs(true).tls_danger_accept_invalid_hostnames(true);
-    assert_eq!(exchange(builder, &server).await, Err(Unanswered::NotSent));
+    assert!(matches!(exchange(builder, &server).await, Err(Unanswered::NotSent(_))));
     assert_eq!((server.handshake(), server.requests()), (None, 0));
 }
 

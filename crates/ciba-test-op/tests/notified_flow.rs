@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow, Hint, Input,
-    Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered,
-    Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    AuthRequest, Authentication, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow, Hint,
+    Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit,
+    Unanswered, Url, crypto::RustCrypto, jose::JwsAlgorithm,
 };
 use ciba_test_op::{Client, Endpoint, FOREVER, Incoming, Provider, ProviderConfig, Reply, Report, TestKey, faults};
 
@@ -90,7 +90,7 @@ impl Run {
         self.provider.end(exchange, self.now);
         match reply {
             Reply::Answer(response) => ticket.answered(response),
-            _ => ticket.unanswered(Unanswered::Lost),
+            _ => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
         }
     }
 
@@ -114,7 +114,7 @@ impl Run {
                     match cache.lookup(&request, self.now) {
                         Lookup::Ready(keys) => request.found(keys),
                         Lookup::Later(until) => request.later(until),
-                        _ => request.unavailable(),
+                        _ => request.unavailable(Cause::Unknown.into()),
                     }
                 }
                 Output::Wait(wait) => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow, Hint,
-    Issuer, JwksCache, Lookup, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered,
+    AuthRequest, Authentication, Body, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow,
+    Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered,
     crypto::RustCrypto, jose::JwsAlgorithm, providers::idura,
 };
 use ciba_test_op::{Client, Endpoint, Provider, ProviderConfig, Reply, TestKey};
@@ -76,14 +76,14 @@ impl Run {
             Reply::Hold { .. } => None,
             Reply::Drop | Reply::DropInside { .. } => {
                 self.provider.end(exchange, self.now);
-                return ticket.unanswered(Unanswered::Lost);
+                return ticket.unanswered(Unanswered::Lost(Cause::Unknown));
             }
         };
         let input = match answer {
             Some(response) => ticket.answered(response),
             None => {
                 self.now = gives_up;
-                ticket.unanswered(Unanswered::Lost)
+                ticket.unanswered(Unanswered::Lost(Cause::Unknown))
             }
         };
         self.provider.end(exchange, self.now);
@@ -107,11 +107,11 @@ impl Run {
                         cache.handle(input, self.now).unwrap();
                         match cache.lookup(&request, self.now) {
                             Lookup::Ready(keys) => request.found(keys),
-                            _ => request.unavailable(),
+                            _ => request.unavailable(Cause::Unknown.into()),
                         }
                     }
                     Lookup::Later(until) => request.later(until),
-                    Lookup::Unavailable => request.unavailable(),
+                    Lookup::Unavailable(why) => request.unavailable(why),
                 },
                 Output::Wait(wait) => {
                     let told = wait.progress().filter(|text| self.progress.last().is_none_or(|last| last != text));

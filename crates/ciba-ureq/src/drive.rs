@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, Timestamp,
+    AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, Timestamp,
     TransmitTicket, Unanswered, Wait,
 };
 
@@ -276,7 +276,7 @@ impl Open<'_> {
             return Some(request);
         }
         // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent), self.clock);
+        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Withheld)), self.clock);
         None
     }
 
@@ -288,8 +288,10 @@ impl Open<'_> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         let input = match (self.ticket.take(), self.output.take()) {
-            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost),
-            (None, Some(Output::Transmit(transmit))) => transmit.into_parts().1.unanswered(Unanswered::NotSent),
+            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost(Cause::Interrupted)),
+            (None, Some(Output::Transmit(transmit))) => {
+                transmit.into_parts().1.unanswered(Unanswered::NotSent(Cause::Interrupted))
+            }
             (None, Some(Output::Key(operation))) => operation.interrupted(),
             (None, Some(Output::KeySet(request))) => request.later(self.clock.now()),
             (None, Some(Output::Wait(_) | Output::Done) | None) => return,

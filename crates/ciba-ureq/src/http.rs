@@ -2,7 +2,7 @@
 
 use std::{error::Error, io::Read as _, time::Duration};
 
-use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered};
 #[cfg(feature = "rustls-no-provider")]
 use ureq::tls::TlsConfig;
 use ureq::{
@@ -180,12 +180,13 @@ impl Line {
             let why =
                 format!("nothing is sent while the log shows {SHOWS_ALL} at TRACE: ureq would write secrets there");
             log::error!("{why}");
-            return Err((Unanswered::NotSent, why.into()));
+            return Err((Unanswered::NotSent(Cause::Local), why.into()));
         }
         connector::forget();
         self.attempt(request, timeout, max_response).map_err(|error| {
             // ureq reports refused connections and answers that broke off alike, so the connector says which it was.
-            let how = if connector::wrote() { Unanswered::Lost } else { Unanswered::NotSent };
+            let how =
+                if connector::wrote() { Unanswered::Lost(Cause::Unknown) } else { Unanswered::NotSent(Cause::Unknown) };
             (how, error.into_io().into())
         })
     }

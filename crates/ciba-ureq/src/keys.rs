@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ciba_core::{
-    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, TransmitTicket, Unanswered, jose::KeySet,
+    Cause, ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, TransmitTicket, Trouble,
+    Unanswered, jose::KeySet,
 };
 
 use crate::{Clock, HttpClient};
@@ -78,7 +79,7 @@ impl Keys {
         let transmit = match looked_up {
             Lookup::Ready(keys) => return Found::Here(keys),
             Lookup::Later(until) => return Found::Later(until),
-            Lookup::Unavailable => return Found::Nowhere,
+            Lookup::Unavailable(why) => return Found::Nowhere(why),
             Lookup::Fetch(transmit) => transmit,
         };
         let requesting = Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() };
@@ -95,12 +96,12 @@ impl Keys {
         match looked_up {
             Lookup::Ready(keys) => Found::Here(keys),
             Lookup::Later(until) => Found::Later(until),
-            Lookup::Unavailable => Found::Nowhere,
+            Lookup::Unavailable(why) => Found::Nowhere(why),
             // What comes back as a fetch again was of no use the first time; whoever asks next does it.
             Lookup::Fetch(again) => {
                 Fetch { cache, clock, ticket: Some(again.into_parts().1) }
-                    .end(|ticket| ticket.unanswered(Unanswered::NotSent));
-                Found::Nowhere
+                    .end(|ticket| ticket.unanswered(Unanswered::NotSent(Cause::Unknown)));
+                Found::Nowhere(Cause::Unknown.into())
             }
         }
     }
@@ -110,7 +111,7 @@ impl Keys {
 pub(crate) enum Found {
     Here(KeySet),
     Later(Timestamp),
-    Nowhere,
+    Nowhere(Trouble),
 }
 
 impl Found {
@@ -118,7 +119,7 @@ impl Found {
         match self {
             Self::Here(keys) => request.found(keys),
             Self::Later(until) => request.later(until),
-            Self::Nowhere => request.unavailable(),
+            Self::Nowhere(why) => request.unavailable(why),
         }
     }
 }
@@ -141,7 +142,7 @@ impl Fetch<'_> {
 
 impl Drop for Fetch<'_> {
     fn drop(&mut self) {
-        self.end(|ticket| ticket.unanswered(Unanswered::Lost));
+        self.end(|ticket| ticket.unanswered(Unanswered::Lost(Cause::Interrupted)));
     }
 }
 

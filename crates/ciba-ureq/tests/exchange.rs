@@ -120,7 +120,7 @@ fn a_compressed_body_stays_compressed() {
 #[test]
 fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
     let server = Server::start([Act::Reset, answer(200, "", "{}")]);
-    assert_eq!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost));
+    assert!(matches!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(_))));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
 }
 
@@ -145,7 +145,7 @@ fn silence_and_an_answer_that_breaks_off_are_lost() {
     {
         let server = Server::start([act, answer(200, "", "{}")]);
         let lost = exchange_within(&post(&server.url("/")), Duration::from_millis(300));
-        assert_eq!(lost, Err(Unanswered::Lost));
+        assert!(matches!(lost, Err(Unanswered::Lost(_))));
         assert_eq!((server.requests().len(), server.connections()), (1, 1));
     }
 }
@@ -153,16 +153,16 @@ fn silence_and_an_answer_that_breaks_off_are_lost() {
 #[test]
 fn an_answer_that_is_no_http_is_lost() {
     let server = Server::start([Act::Answer(b"SSH-2.0-OpenSSH\r\n".to_vec())]);
-    assert_eq!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost));
+    assert!(matches!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(_))));
 }
 
 /// REQ-AREQ-30
 #[test]
 fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     let refused = format!("http://{}/", closed_port());
-    assert_eq!(exchange(&post(&refused)), Err(Unanswered::NotSent));
+    assert!(matches!(exchange(&post(&refused)), Err(Unanswered::NotSent(_))));
     let unknown = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::default());
-    assert_eq!(exchange(&unknown), Err(Unanswered::NotSent));
+    assert!(matches!(exchange(&unknown), Err(Unanswered::NotSent(_))));
 }
 
 /// The proxy was talked to; the provider was not.
@@ -172,7 +172,7 @@ fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
     let builder = platform_roots().proxy(Some(ureq::Proxy::new(&proxy.url("")).unwrap()));
     let request = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::from("secret=sentinel"));
     let client = HttpClient::new(builder).unwrap();
-    assert_eq!(client.exchange(&request, Duration::from_secs(20), LIMIT), Err(Unanswered::NotSent));
+    assert!(matches!(client.exchange(&request, Duration::from_secs(20), LIMIT), Err(Unanswered::NotSent(_))));
     let [seen] = &proxy.requests()[..] else { panic!("one tunnel was asked for") };
     assert!(seen.starts_with("CONNECT op.invalid:443 ") && !seen.contains("sentinel"), "{seen}");
 }

@@ -44,11 +44,11 @@ fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     for certificate in [Certificate::ForAnotherHost, Certificate::Expired] {
         let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
         let builder = with_ca(server.ca.as_bytes()).unwrap();
-        assert_eq!(exchange(builder, &server), Err(Unanswered::NotSent));
+        assert!(matches!(exchange(builder, &server), Err(Unanswered::NotSent(_))));
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
     let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
-    assert_eq!(exchange(platform_roots(), &unknown), Err(Unanswered::NotSent));
+    assert!(matches!(exchange(platform_roots(), &unknown), Err(Unanswered::NotSent(_))));
     assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
 }
 

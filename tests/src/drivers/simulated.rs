@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Flow, Input, JwksCache, Lookup, Notification, Output, Request, Response, Timestamp, Transmit, Unanswered,
+    Cause, Flow, Input, JwksCache, Lookup, Notification, Output, Request, Response, Timestamp, Transmit, Unanswered,
 };
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 
@@ -91,17 +91,17 @@ impl World {
                         self.step(until.min(gives_up), &mut flow);
                     }
                     if until == FOREVER || until > gives_up {
-                        break Err(Unanswered::Lost);
+                        break Err(Unanswered::Lost(Cause::Unknown));
                     }
                     reply = self.provider.proceed(exchange, self.now);
                 }
                 Reply::Answer(response) => break Ok(response),
-                Reply::Drop | Reply::DropInside { .. } => break Err(Unanswered::Lost),
+                Reply::Drop | Reply::DropInside { .. } => break Err(Unanswered::Lost(Cause::Unknown)),
                 Reply::Drip { response, bytes_per_second } => {
                     let seconds = response.body.expose().len().div_ceil(bytes_per_second.max(1));
                     let until = self.now.saturating_add(Duration::from_secs(seconds as u64));
                     self.now = until.min(gives_up);
-                    break if until > gives_up { Err(Unanswered::Lost) } else { Ok(response) };
+                    break if until > gives_up { Err(Unanswered::Lost(Cause::Unknown)) } else { Ok(response) };
                 }
                 Reply::Endless(response) => {
                     let body: Vec<u8> = response.body.expose().iter().copied().cycle().take(most + 1).collect();
@@ -181,7 +181,8 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
                 match found {
                     Lookup::Ready(keys) => request.found(keys),
                     Lookup::Later(until) => request.later(until),
-                    Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
+                    Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
+                    Lookup::Unavailable(why) => request.unavailable(why),
                 }
             }
         };

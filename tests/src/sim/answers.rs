@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Stage, TransmitTicket, Unanswered,
+    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Stage, TransmitTicket, Unanswered,
 };
 
 use super::{
@@ -53,7 +53,7 @@ impl Sim {
             if open.is_some() && endpoint != Endpoint::Token {
                 self.prompted = true;
             }
-            return self.unanswered(ticket, Unanswered::Lost, open);
+            return self.unanswered(ticket, Unanswered::Lost(Cause::Closed), open);
         };
         let status = response.status;
         let invalid_grant = String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
@@ -108,14 +108,14 @@ impl Sim {
             return;
         };
         self.mirror.open = None;
-        let is_lost = how == Unanswered::Lost || !self.mirror.mail.early.is_empty();
+        let is_lost = matches!(how, Unanswered::Lost(_)) || !self.mirror.mail.early.is_empty();
         if open.kind == Kind::Authentication && is_lost {
             self.acknowledgement_is_lost(open.sent);
         }
         if open.kind == Kind::Token {
             let outcome = match how {
-                Unanswered::Lost => Outcome::Lost { waited: self.mirror.line - open.sent },
-                Unanswered::NotSent => Outcome::NotSent,
+                Unanswered::Lost(_) => Outcome::Lost { waited: self.mirror.line - open.sent },
+                Unanswered::NotSent(_) => Outcome::NotSent,
             };
             self.ended(&outcome, open.sent);
         }
@@ -127,7 +127,7 @@ impl Sim {
             Some(Asked { id, question: Question::Transmit { ticket, response: None, .. } }) => {
                 self.observe();
                 let open = self.mirror.open.filter(|open| open.id == id);
-                self.unanswered(ticket, Unanswered::NotSent, open);
+                self.unanswered(ticket, Unanswered::NotSent(Cause::Refused), open);
             }
             other => self.open = other,
         }
@@ -172,7 +172,7 @@ impl Sim {
                 }
                 self.observe();
                 let open = self.mirror.open.filter(|open| open.id == id);
-                self.unanswered(ticket, Unanswered::Lost, open);
+                self.unanswered(ticket, Unanswered::Lost(Cause::Closed), open);
             }
             other => self.open = other,
         }
@@ -269,7 +269,8 @@ impl Sim {
         let input = match found {
             Lookup::Ready(keys) => request.found(keys),
             Lookup::Later(until) => request.later(until),
-            Lookup::Unavailable | Lookup::Fetch(_) => request.unavailable(),
+            Lookup::Unavailable(why) => request.unavailable(why),
+            Lookup::Fetch(_) => request.unavailable(Cause::Name.into()),
         };
         self.keys(id, input);
     }
@@ -282,7 +283,7 @@ impl Sim {
             id,
             match until {
                 Some(until) => request.later(until),
-                None => request.unavailable(),
+                None => request.unavailable(Cause::Name.into()),
             },
         );
     }

@@ -66,7 +66,7 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
                 let saved = case.flow.snapshot();
                 case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
             } else {
-                case.flow.handle(ticket.unanswered(Unanswered::Lost), case.now).unwrap();
+                case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
             }
             assert_eq!(case.flow.stage(), Stage::Adrift);
             assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
@@ -140,7 +140,7 @@ fn a_request_that_a_notification_answers_is_not_sent_again() {
             if is_early {
                 assert_eq!(case.notify(&body), Acknowledgement::Accepted);
             }
-            case.flow.handle(ticket.unanswered(Unanswered::NotSent), case.now).unwrap();
+            case.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Unknown)), case.now).unwrap();
             if !is_early {
                 assert_eq!(case.notify(&body), Acknowledgement::Accepted);
             }
@@ -171,7 +171,7 @@ fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
 fn an_id_that_no_acknowledgement_could_have_is_not_adopted() {
     for id in ["a\nb", &"x".repeat(8193), "\u{e9}"] {
         let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
-        case.flow.handle(ticket.unanswered(Unanswered::Lost), case.now).unwrap();
+        case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
         assert_eq!(case.notify(&json!({"auth_req_id": id})), Acknowledgement::Malformed);
         assert_eq!(case.flow.stage(), Stage::Adrift);
     }

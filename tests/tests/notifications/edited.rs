@@ -21,7 +21,7 @@ fn genuine(mode: DeliveryMode, at: Timestamp) -> Value {
 /// A flow at every stage of its life.
 fn stages(mode: DeliveryMode) -> Vec<Case> {
     let mut all = vec![Case::new(mode), Case::asked(mode).0, Case::acknowledged(mode)];
-    for how in [Unanswered::NotSent, Unanswered::Lost] {
+    for how in [Unanswered::NotSent(Cause::Unknown), Unanswered::Lost(Cause::Unknown)] {
         let (mut case, ticket) = Case::asked(mode);
         case.flow.handle(ticket.unanswered(how), case.now).unwrap();
         all.push(case);
@@ -114,7 +114,7 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
                 if is_token {
                     case.answer(ticket, 400, PENDING);
                 } else {
-                    case.flow.handle(ticket.unanswered(Unanswered::Lost), case.now).unwrap();
+                    case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
                 }
             }
             Output::Wait(wait) => {
@@ -188,7 +188,7 @@ fn evidence_without_its_id_token_authenticates_nobody() {
             tokens["access_token"] = json!("stolen");
             tokens.as_object_mut().unwrap().remove("id_token");
         });
-        assert_eq!(case.verdict(), Err(Failure::Untrusted(Untrusted::TokenForm)), "{mode:?}");
+        assert_eq!(case.verdict().expect_err("forged").check(), Some(Untrusted::TokenForm), "{mode:?}");
     }
 }
 

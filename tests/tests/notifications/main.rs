@@ -10,7 +10,7 @@ mod token;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, AuthRequest, BadNotification, Because, Body, ClientAuth, ClientConfig, ClientConfigBuilder,
+    Acknowledgement, AuthRequest, BadNotification, Because, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
     ClientId, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output,
     Policy, ProviderMetadata, Request, Response, SpentKeys, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted,
     Url,

@@ -32,7 +32,7 @@ fn drive() -> Option<bool> {
             Output::Key(operation) => key.answer(operation, entropy()),
             Output::KeySet(request) => match keys.lookup(&request, now) {
                 Lookup::Ready(keys) => request.found(keys),
-                _ => request.unavailable(),
+                _ => request.unavailable(ciba_core::Cause::Unknown.into()),
             },
             Output::Wait(wait) => {
                 now = wait.until();

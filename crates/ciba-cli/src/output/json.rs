@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Endpoint, Failure, LostAnswer, Person};
+use ciba_core::{Authentication, Endpoint, Failure, LostAnswer, Person, Untrusted};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -76,10 +76,7 @@ fn person(person: Person) -> Value {
 }
 
 pub(super) fn failed(failure: &Failure) -> Line {
-    let check = match failure {
-        Failure::Untrusted(check) => Some(check.name()),
-        _ => None,
-    };
+    let check = failure.check().map(Untrusted::name);
     let answer = failure.server_answer();
     let endpoint = answer.map(|answer| answer.endpoint()).or(match failure {
         Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.endpoint),

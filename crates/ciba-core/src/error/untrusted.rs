@@ -4,7 +4,7 @@ use core::fmt;
 
 macro_rules! checks {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
-        /// A check that failed. Nothing of the answer reaches the caller (REQ-TOK-11).
+        /// A check that can fail. Nothing of the answer reaches the caller then (REQ-TOK-11).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Untrusted {

@@ -14,7 +14,7 @@ use crate::{
     ask::Because,
     bounds,
     elapsed::Moment,
-    error::{Failure, Indeterminacy, LostAnswer},
+    error::{Cause, Failure, Indeterminacy, LostAnswer},
     secret::AuthReqId,
     wire::{
         Response, ServerAnswer,
@@ -30,6 +30,10 @@ pub(super) struct Adrift {
     pub(super) until: Moment,
     /// What came instead of an acknowledgement, if anything did.
     pub(super) answer: Option<Box<ServerAnswer>>,
+    /// Why nothing came, when that is known.
+    pub(super) cause: Option<Cause>,
+    /// How many requests were made.
+    pub(super) attempts: u32,
     /// Jitter for the first wait after all.
     pub(super) jitter: Duration,
 }
@@ -42,10 +46,8 @@ impl Adrift {
 
     pub(super) fn poll(self: Box<Self>, tick: &Tick<'_>) -> Turn {
         if tick.moment >= self.until {
-            return Turn::Next(Settled::failed(Failure::Indeterminate(Indeterminacy {
-                lost: LostAnswer::AuthenticationRequest,
-                answer: self.answer,
-            })));
+            let lost = Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempts);
+            return Turn::Next(Settled::failed(Failure::Indeterminate(lost.answered(self.answer).because(self.cause))));
         }
         let pause = Pause::new(self.until, Because::Adrift);
         Turn::Emit(Phase::Adrift(self), Say::Wait(pause))

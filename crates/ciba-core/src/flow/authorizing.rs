@@ -16,7 +16,7 @@ use crate::{
     ask::{Answer, Because, Endpoint, Unanswered},
     bounds,
     elapsed::Moment,
-    error::{Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
+    error::{Cause, Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
     request::AuthRequest,
     secret::NotificationToken,
     wire::{
@@ -36,6 +36,8 @@ pub(super) struct Authorizing {
     pub(super) attempt: u32,
     /// Counts key operations in a row that brought no signature in time.
     pub(super) unsigned: u32,
+    /// Why the last transmission did not leave, or was not answered.
+    pub(super) cause: Cause,
     /// When the first transmission was tried.
     pub(super) first_sent: Option<Moment>,
     /// Not before this moment.
@@ -51,6 +53,7 @@ impl Authorizing {
             making: Making::Fresh,
             attempt: 0,
             unsigned: 0,
+            cause: Cause::Unknown,
             first_sent: None,
             due: Moment::START,
             jitter: Duration::ZERO,
@@ -61,7 +64,10 @@ impl Authorizing {
         let moment = poll.tick.moment;
         match core::mem::replace(&mut self.making, Making::Fresh) {
             Making::Fresh if moment < self.due => {
-                let setback = if self.unsigned > 0 { Setback::KeyUnavailable } else { Setback::NotSent };
+                let setback = match self.unsigned {
+                    0 => Setback::NotSent { cause: self.cause, attempts: self.attempt },
+                    _ => Setback::KeyUnavailable,
+                };
                 let pause = Pause::new(self.due, Because::Setback(setback));
                 Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
             }
@@ -72,6 +78,7 @@ impl Authorizing {
             Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.unsigned(moment)),
             Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(moment)),
             Making::InFlight { open, sent, .. } if open.is_over(moment) => {
+                self.cause = Cause::Timeout;
                 Turn::Next(self.lost(None, sent, &poll.tick))
             }
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
@@ -119,10 +126,14 @@ impl Authorizing {
             (Making::Signing { .. }, Answer::KeyUnavailable) => (self.unsigned(tick.moment), None),
             (Making::Signing { .. }, Answer::KeyInterrupted) => (Phase::Authorizing(self), None),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => self.response(&response, sent, tick),
-            (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost)) => {
+            (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost(cause))) => {
+                self.cause = cause;
                 (self.lost(None, sent, tick), None)
             }
-            (Making::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent)) => (self.not_sent(tick.moment), None),
+            (Making::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent(cause))) => {
+                self.cause = cause;
+                (self.not_sent(tick.moment), None)
+            }
             (making, _) => {
                 self.making = making;
                 (Phase::Authorizing(self), None)
@@ -147,16 +158,18 @@ impl Authorizing {
     /// The acknowledgement is lost, and the person may have been prompted: in poll mode this is the end, otherwise a
     /// notification may still name the request.
     pub(super) fn lost(self, answer: Option<Box<ServerAnswer>>, sent: Moment, tick: &Tick<'_>) -> Phase {
+        let cause = answer.is_none().then_some(self.cause);
         match tick.config.delivery {
-            DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(Indeterminacy {
-                lost: LostAnswer::AuthenticationRequest,
-                answer,
-            })),
+            DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(
+                Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempt).answered(answer).because(cause),
+            )),
             DeliveryMode::Ping | DeliveryMode::Push => Phase::Adrift(Box::new(Adrift {
                 terms: Terms::of(&self.request, tick.config),
                 sent,
                 until: Adrift::until(sent, self.request.requested_lifetime()),
                 answer,
+                cause,
+                attempts: self.attempt,
                 jitter: self.jitter,
             })),
         }
@@ -184,10 +197,9 @@ impl Authorizing {
         let due = moment.plus(pause_before(self.attempt));
         let window = self.first_sent.unwrap_or(moment).plus(bounds::SEND_WINDOW);
         if self.attempt > bounds::SEND_ATTEMPTS || due > window {
-            return Settled::failed(Failure::Unreachable(Unreachable {
-                target: UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication),
-                answer: None,
-            }));
+            let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
+            let unreachable = Unreachable::new(target).because(self.cause.into(), self.attempt);
+            return Settled::failed(Failure::Unreachable(unreachable));
         }
         self.due = due;
         Phase::Authorizing(self)

@@ -117,6 +117,7 @@ impl Mailbox {
             Fault::MediaType => Acknowledgement::UnsupportedMediaType,
             Fault::Redirect
             | Fault::Status
+            | Fault::ContentCoding
             | Fault::TooLarge
             | Fault::NotJson
             | Fault::DuplicateMember

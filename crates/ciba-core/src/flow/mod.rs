@@ -214,13 +214,13 @@ impl Flow {
                 | Answer::KeyInterrupted
                 | Answer::Keys(_)
                 | Answer::KeysLater(_)
-                | Answer::KeysUnavailable
+                | Answer::KeysUnavailable(_)
         );
         let (phase, acknowledged, changed) = if is_expected {
             let answer = match (&self.mailbox, input.answer) {
                 // Only the provider has our token: what was said not to have left is answered already.
-                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent)) if !mailbox.early.is_empty() => {
-                    Answer::Unanswered(Unanswered::Lost)
+                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause))) if !mailbox.early.is_empty() => {
+                    Answer::Unanswered(Unanswered::Lost(cause))
                 }
                 (_, answer) => answer,
             };
@@ -265,7 +265,7 @@ impl Flow {
             | Answer::KeyUnavailable
             | Answer::KeyInterrupted
             | Answer::KeysLater(_)
-            | Answer::KeysUnavailable => None,
+            | Answer::KeysUnavailable(_) => None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     ask::{Answer, Because, Endpoint, Unanswered},
     bounds,
     elapsed::Moment,
-    error::{Failure, Indeterminacy, LostAnswer, Setback},
+    error::{Cause, Failure, Indeterminacy, LostAnswer, Setback},
     wire::{
         ErrorCode, Response, ServerAnswer,
         token::{self, Pacing, TokenReply, TokenRules},
@@ -40,7 +40,7 @@ impl Redeeming {
         let expired = self.grant.is_over(moment);
         match core::mem::replace(&mut self.making, Making::Fresh) {
             Making::InFlight { open, sent, .. } if open.is_over(moment) => {
-                Turn::Next(self.no_answer(Unanswered::Lost, sent, &poll.tick))
+                Turn::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
             }
             Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
                 Turn::Next(Settled::failed(Failure::Expired(None)))
@@ -142,13 +142,14 @@ impl Redeeming {
     }
 
     pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Tick<'_>) -> Phase {
-        self.grant.maybe_redeemed |= how == Unanswered::Lost;
+        self.grant.maybe_redeemed |= matches!(how, Unanswered::Lost(_));
         let waited = tick.moment.since(sent);
         let spacing = match how {
-            Unanswered::Lost => unanswered(waited),
-            Unanswered::NotSent => Spacing::NoAnswer,
+            Unanswered::Lost(_) => unanswered(waited),
+            Unanswered::NotSent(_) => Spacing::NoAnswer,
         };
-        self.again(spacing, Because::Setback(Setback::NoAnswer), sent, tick)
+        let setback = Setback::NoAnswer { cause: how.cause(), attempts: self.grant.requests };
+        self.again(spacing, Because::Setback(setback), sent, tick)
     }
 
     fn again(mut self, spacing: Spacing, because: Because, sent: Moment, tick: &Tick<'_>) -> Phase {
@@ -184,7 +185,7 @@ pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Tick<'_>)
         Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
         Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
         Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => {
-            Failure::Indeterminate(Indeterminacy { lost: LostAnswer::Tokens, answer: Some(answer) })
+            Failure::Indeterminate(Indeterminacy::new(LostAnswer::Tokens, grant.requests).answered(Some(answer)))
         }
         _ => Failure::Refused(answer),
     }

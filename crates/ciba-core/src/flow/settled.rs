@@ -29,7 +29,7 @@ impl Settled {
 
     /// The private key is out of reach.
     pub(super) const fn key_unreachable() -> Phase {
-        Self::failed(Failure::Unreachable(Unreachable { target: UnreachableTarget::PrivateKey, answer: None }))
+        Self::failed(Failure::Unreachable(Unreachable::new(UnreachableTarget::PrivateKey)))
     }
 
     pub(super) fn finish(self) -> Result<Box<Authentication>, Failure> {

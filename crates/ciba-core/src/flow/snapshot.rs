@@ -21,8 +21,9 @@ use crate::{
     bounds,
     client::ClientConfig,
     elapsed::{Clock, Moment},
+    error::Cause,
     request::SavedRequest,
-    saved::{SavedAcknowledged, SavedAnswer, SavedExpectations, SavedFailure, SavedTokens},
+    saved::{SavedAcknowledged, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
     time::Timestamp,
     wire::{metadata::DeliveryMode, notify::Delivery},
@@ -126,6 +127,8 @@ enum SavedPhase<'a> {
         /// Not before this moment.
         due: u64,
         in_flight: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<SavedCause<'a>>,
     },
     Adrift {
         terms: SavedTerms<'a>,
@@ -133,6 +136,10 @@ enum SavedPhase<'a> {
         until: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<SavedAnswer<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<SavedCause<'a>>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        attempts: u32,
         jitter: u64,
     },
     Pending {
@@ -362,12 +369,15 @@ impl<'a> SavedPhase<'a> {
                 first_sent: authorizing.first_sent.map(Moment::millis),
                 due: authorizing.due.millis(),
                 in_flight: authorizing.making.is_in_flight(),
+                cause: SavedCause::save(Some(authorizing.cause)),
             },
             Phase::Adrift(adrift) => Self::Adrift {
                 terms: SavedTerms::save(&adrift.terms),
                 sent: adrift.sent.millis(),
                 until: adrift.until.millis(),
                 answer: adrift.answer.as_deref().map(SavedAnswer::save),
+                cause: SavedCause::save(adrift.cause),
+                attempts: adrift.attempts,
                 jitter: millis(adrift.jitter),
             },
             Phase::Pending(pending) => {
@@ -386,16 +396,18 @@ impl<'a> SavedPhase<'a> {
 
     fn load(self, tick: &Tick<'_>) -> Result<Phase, ResumeError> {
         Ok(match self {
-            Self::Authorizing { request, attempt, first_sent, due, in_flight } => {
+            Self::Authorizing { request, attempt, first_sent, due, in_flight, cause } => {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
                 let authorizing = Authorizing {
                     attempt,
+                    cause: SavedCause::load(cause).unwrap_or(Cause::Unknown),
                     first_sent: first_sent.map(|sent| Moment::from_millis(sent).min(tick.moment)),
                     due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
                     ..Authorizing::new(request)
                 };
                 if in_flight {
+                    let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
                     let sent = authorizing.first_sent.unwrap_or(tick.moment);
                     authorizing.lost(None, sent, tick)
                 } else if had_user_code {
@@ -406,13 +418,15 @@ impl<'a> SavedPhase<'a> {
                     Phase::Authorizing(authorizing)
                 }
             }
-            Self::Adrift { terms, sent, until, answer, jitter } => {
+            Self::Adrift { terms, sent, until, answer, cause, attempts, jitter } => {
                 let sent = Moment::from_millis(sent).min(tick.moment);
                 Phase::Adrift(Box::new(Adrift {
                     terms: terms.load().ok_or(ResumeError::Malformed)?,
                     sent,
                     until: Moment::from_millis(until).min(sent.plus(bounds::LIFETIME.most)),
                     answer: answer.map(SavedAnswer::load),
+                    cause: SavedCause::load(cause),
+                    attempts,
                     jitter: Duration::from_millis(jitter).min(bounds::JITTER),
                 }))
             }

@@ -13,7 +13,7 @@ use crate::{
     ask::{Answer, Because, Endpoint, KeySetRequest, Output},
     bounds,
     elapsed::Moment,
-    error::{Failure, Setback, Unreachable, UnreachableTarget, Untrusted},
+    error::{Cause, Failure, Found, Rejection, Setback, Trouble, Unreachable, UnreachableTarget, Untrusted},
     id_token::{self, IdToken, IdTokenContext},
     jose::KeySet,
     secret::AuthReqId,
@@ -44,6 +44,10 @@ pub(super) struct Verifying {
     reason: Reason,
     /// Counts look-ups in a row that brought no key set.
     unavailable: u32,
+    /// What went wrong with the last of them.
+    trouble: Trouble,
+    /// What the check said that a newer key set may change.
+    rejection: Option<Rejection>,
 }
 
 /// How far the look-up of keys is.
@@ -78,12 +82,20 @@ impl Verifying {
         let verdict = match &evidence.tokens.id_token {
             // None was asked for (ruling 5). Any other answer without one comes this far in an edited snapshot only.
             None if !evidence.terms.id_token_required && tick.config.delivery != DeliveryMode::Push => Ok(None),
-            None => Err(Untrusted::TokenForm),
+            None => Err(Untrusted::TokenForm.at("id_token", Found::Missing)),
             Some(token) => match id_token::inspect(tick.config, token.expose()) {
                 Ok(inspected) if inspected.needs_keys(tick.config) => {
                     let looking = Looking::Due(Moment::START);
-                    let verifying =
-                        Self { evidence, arrived, looking, stale: None, reason: Reason::First, unavailable: 0 };
+                    let verifying = Self {
+                        evidence,
+                        arrived,
+                        looking,
+                        stale: None,
+                        reason: Reason::First,
+                        unavailable: 0,
+                        trouble: Cause::Unknown.into(),
+                        rejection: None,
+                    };
                     return Phase::Verifying(Box::new(verifying));
                 }
                 Ok(inspected) => inspected.verify(tick.config, None, &evidence.context(tick)).map(Some),
@@ -113,7 +125,7 @@ impl Verifying {
             Looking::Due(due) if moment < due => {
                 let because = match self.reason {
                     Reason::UnknownKey | Reason::Signature if self.unavailable == 0 => Setback::UnknownKey,
-                    Reason::First | Reason::UnknownKey | Reason::Signature => Setback::KeysUnavailable,
+                    Reason::First | Reason::UnknownKey | Reason::Signature => Setback::KeysUnavailable(self.trouble),
                 };
                 let until = due.min(self.window_end());
                 Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::Setback(because))))
@@ -143,7 +155,8 @@ impl Verifying {
                 self.looking = Looking::Due(tick.moment.plus(until.since(tick.now)));
                 Phase::Verifying(self)
             }
-            Answer::KeysUnavailable => {
+            Answer::KeysUnavailable(why) => {
+                self.trouble = why;
                 let wait = Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
                 self.unavailable = self.unavailable.saturating_add(1);
                 self.looking = Looking::Due(tick.moment.plus(wait));
@@ -166,9 +179,15 @@ impl Verifying {
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             // One newer set is worth a look, not two (REQ-JWKS-09).
-            Err(Untrusted::UnknownKey | Untrusted::UnusableKey) if self.stale.is_none() => Reason::UnknownKey,
-            Err(Untrusted::Signature) if self.stale.is_none() => Reason::Signature,
-            Err(untrusted) => return Settled::failed(Failure::Untrusted(untrusted)),
+            Err(rejection) => {
+                let reason = match rejection.check() {
+                    Untrusted::UnknownKey | Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
+                    Untrusted::Signature if self.stale.is_none() => Reason::Signature,
+                    _ => return Settled::failed(Failure::Untrusted(rejection)),
+                };
+                self.rejection = Some(rejection);
+                reason
+            }
         };
         self.reason = reason;
         self.stale = Some(keys.generation());
@@ -196,12 +215,13 @@ impl Verifying {
 
     fn give_up(self: Box<Self>) -> Phase {
         Settled::failed(match self.reason {
-            Reason::UnknownKey if self.unavailable == 0 => Failure::Untrusted(Untrusted::UnknownKey),
-            Reason::Signature => Failure::Untrusted(Untrusted::Signature),
-            Reason::First | Reason::UnknownKey => Failure::Unreachable(Unreachable {
-                target: UnreachableTarget::Endpoint(Endpoint::KeySet),
-                answer: None,
-            }),
+            Reason::UnknownKey if self.unavailable == 0 => {
+                Failure::Untrusted(self.rejection.unwrap_or(Untrusted::UnknownKey.into()))
+            }
+            Reason::Signature => Failure::Untrusted(self.rejection.unwrap_or(Untrusted::Signature.into())),
+            Reason::First | Reason::UnknownKey => Failure::Unreachable(
+                Unreachable::new(UnreachableTarget::Endpoint(Endpoint::KeySet)).because(self.trouble, self.unavailable),
+            ),
         })
     }
 }

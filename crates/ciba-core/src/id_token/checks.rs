@@ -1,13 +1,13 @@
 //! The checks themselves, after the signature, in the order of OIDC Core 3.1.3.7.
 
-use alloc::{vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use subtle::ConstantTimeEq;
 
 use super::{Claims, IdTokenContext};
 use crate::{
     client::ClientConfig,
-    error::Untrusted,
+    error::{Expected, Found, Rejection, Untrusted},
     expect::AcrRule,
     jose::{base64url, scalar::Scalar},
     person::Person,
@@ -29,7 +29,7 @@ pub(super) fn check<'a>(
     config: &ClientConfig,
     claims: &'a Claims<'_>,
     context: &IdTokenContext<'_>,
-) -> Result<Verdict<'a>, Untrusted> {
+) -> Result<Verdict<'a>, Rejection> {
     kind(claims)?;
     issuer(config, claims)?;
     let audiences = audiences(config, claims)?;
@@ -51,60 +51,65 @@ fn optional<'a, 'b>(claim: Option<&'a Scalar<'b>>) -> Option<&'a Scalar<'b>> {
 }
 
 /// A logout or security event token has `events` and is no ID Token (REQ-IDT-33).
-fn kind(claims: &Claims<'_>) -> Result<(), Untrusted> {
+fn kind(claims: &Claims<'_>) -> Result<(), Rejection> {
     match claims.events {
         None => Ok(()),
-        Some(_) => Err(Untrusted::TokenKind),
+        Some(_) => Err(Untrusted::TokenKind.into()),
     }
 }
 
 /// 2: `iss` is the issuer, byte for byte (REQ-IDT-11).
-fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Untrusted> {
+fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
     match claims.iss.as_ref().and_then(Scalar::text) {
         Some(issuer) if issuer == config.issuer.as_str() => Ok(()),
-        _ => Err(Untrusted::Issuer),
+        _ => {
+            let expected = Expected::text(config.issuer.as_str());
+            Err(Untrusted::Issuer.at("iss", Scalar::open(claims.iss.as_ref())).expecting(expected))
+        }
     }
 }
 
 /// 3: `aud` has the client id, and nobody who is not trusted (REQ-IDT-12, REQ-IDT-13).
-fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'a str>, Untrusted> {
+fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'a str>, Rejection> {
+    let ours = config.client_id.as_str();
+    let refused = |check: Untrusted, found| check.at("aud", found).expecting(Expected::text(ours));
     let audiences: Vec<&str> = match &claims.aud {
         Some(Scalar::Text(audience)) => vec![audience],
         Some(Scalar::Texts(audiences)) => audiences.iter().map(AsRef::as_ref).collect(),
-        _ => return Err(Untrusted::Audience),
+        other => return Err(refused(Untrusted::Audience, Scalar::open(other.as_ref()))),
     };
-    let ours = config.client_id.as_str();
     if !audiences.contains(&ours) {
-        return Err(Untrusted::Audience);
+        return Err(refused(Untrusted::Audience, Scalar::open(claims.aud.as_ref())));
     }
     let trusted =
         |audience: &&str| *audience == ours || config.id_token.trusted_audiences.iter().any(|t| t == audience);
-    if !audiences.iter().all(trusted) {
-        return Err(Untrusted::ExtraAudience);
+    if !audiences.iter().all(&trusted) {
+        let strangers = audiences.iter().copied().filter(|audience| !trusted(audience));
+        return Err(refused(Untrusted::ExtraAudience, Found::texts(strangers)));
     }
     // 8: a secret shared with one audience proves nothing to several (REQ-IDT-05).
     if config.id_token.algorithm.is_symmetric() && audiences.len() > 1 {
-        return Err(Untrusted::ExtraAudience);
+        return Err(refused(Untrusted::ExtraAudience, Found::texts(audiences)));
     }
     Ok(audiences)
 }
 
 /// 4, 5: `azp` is the client id; it has to be there with several audiences (REQ-IDT-14).
-fn authorized_party(config: &ClientConfig, claims: &Claims<'_>, audiences: &[&str]) -> Result<(), Untrusted> {
+fn authorized_party(config: &ClientConfig, claims: &Claims<'_>, audiences: &[&str]) -> Result<(), Rejection> {
+    let ours = config.client_id.as_str();
     match optional(claims.azp.as_ref()) {
-        None if audiences.len() > 1 => Err(Untrusted::AuthorizedParty),
-        None => Ok(()),
-        Some(party) if party.text() == Some(config.client_id.as_str()) => Ok(()),
-        Some(_) => Err(Untrusted::AuthorizedParty),
+        None if audiences.len() <= 1 => Ok(()),
+        Some(party) if party.text() == Some(ours) => Ok(()),
+        other => Err(Untrusted::AuthorizedParty.at("azp", Scalar::open(other)).expecting(Expected::text(ours))),
     }
 }
 
 /// `sub` is a text, and the one expected if one is (REQ-IDT-15 to REQ-IDT-17).
-fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&'a str, Untrusted> {
+fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&'a str, Rejection> {
     let subject = claims.sub.as_ref().and_then(Scalar::text).filter(|subject| !subject.is_empty());
-    let subject = subject.ok_or(Untrusted::Subject)?;
+    let subject = subject.ok_or_else(|| Untrusted::Subject.at("sub", Scalar::closed(claims.sub.as_ref())))?;
     match &context.expectations.subject {
-        Some(expected) if expected != subject => Err(Untrusted::ExpectedSubject),
+        Some(expected) if expected != subject => Err(Untrusted::ExpectedSubject.at("sub", Found::AnotherValue)),
         _ => Ok(subject),
     }
 }
@@ -114,16 +119,21 @@ fn lifetime(
     config: &ClientConfig,
     claims: &Claims<'_>,
     context: &IdTokenContext<'_>,
-) -> Result<(Timestamp, Timestamp), Untrusted> {
+) -> Result<(Timestamp, Timestamp), Rejection> {
     let rules = &config.id_token;
     let now = context.received_at;
-    let expires_at = claims.exp.as_ref().and_then(Scalar::date).ok_or(Untrusted::Expiry)?;
+    let (exp, iat) = (claims.exp.as_ref(), claims.iat.as_ref());
+    let expires_at = exp.and_then(Scalar::date).ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::kind(exp)))?;
+    let expired = |limit| {
+        let found = Scalar::instant(exp, expires_at, now);
+        Untrusted::Expiry.at("exp", found).expecting(Expected::NotBefore(limit))
+    };
     if expires_at.saturating_add(rules.skew) <= now {
-        return Err(Untrusted::Expiry);
+        return Err(expired(now));
     }
-    let issued_at = claims.iat.as_ref().and_then(Scalar::date).ok_or(Untrusted::IssuedAt)?;
+    let issued_at = iat.and_then(Scalar::date).ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::kind(iat)))?;
     if expires_at <= issued_at {
-        return Err(Untrusted::Expiry);
+        return Err(expired(issued_at));
     }
     let in_the_future = issued_at > now.saturating_add(rules.skew);
     let too_old = issued_at.saturating_add(rules.max_age).saturating_add(rules.skew) < now;
@@ -131,42 +141,57 @@ fn lifetime(
     let earliest = |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
     let before_the_request = context.started_at.is_some_and(|start| issued_at < earliest(start));
     if in_the_future || too_old || before_the_request {
-        return Err(Untrusted::IssuedAt);
+        let oldest = context.started_at.map_or(now.saturating_sub(rules.max_age), earliest);
+        let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
+        return Err(Untrusted::IssuedAt.at("iat", Scalar::instant(iat, issued_at, now)).expecting(expected));
     }
     Ok((issued_at, expires_at))
 }
 
 /// `nbf` (REQ-IDT-20). A `null` here is no date (REQ-IDT-21).
-fn not_before(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
+fn not_before(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let Some(claim) = &claims.nbf else { return Ok(()) };
+    let now = context.received_at;
     match claim.date() {
-        Some(date) if date <= context.received_at.saturating_add(config.id_token.skew) => Ok(()),
-        _ => Err(Untrusted::NotBefore),
+        Some(date) if date <= now.saturating_add(config.id_token.skew) => Ok(()),
+        Some(date) => {
+            let found = Scalar::instant(Some(claim), date, now);
+            Err(Untrusted::NotBefore.at("nbf", found).expecting(Expected::NotAfter(now)))
+        }
+        None => Err(Untrusted::NotBefore.at("nbf", Scalar::kind(Some(claim)))),
     }
 }
 
 /// 11: the `nonce` that was sent, and none if none was (REQ-IDT-23).
-fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
+fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     match (&context.expectations.nonce, optional(claims.nonce.as_ref())) {
         (None, None) => Ok(()),
         (Some(sent), Some(claim)) if claim.text() == Some(sent) => Ok(()),
-        _ => Err(Untrusted::Nonce),
+        (_, claim) => Err(Untrusted::Nonce.at("nonce", Scalar::closed(claim))),
     }
 }
 
 /// 12: `acr` (REQ-IDT-24).
-fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
+fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let wanted = &context.expectations.acr_values;
     match (context.expectations.acr.unwrap_or_default(), optional(claims.acr.as_ref())) {
         (AcrRule::Report, _) | (AcrRule::IfPresent, None) => Ok(()),
-        (AcrRule::Require, None) => Err(Untrusted::Acr),
+        (AcrRule::Require, None) => Err(another_acr(None, wanted)),
         // Nothing was asked for, so there is nothing to compare with.
         (AcrRule::IfPresent, Some(_)) if wanted.is_empty() => Ok(()),
         (AcrRule::IfPresent | AcrRule::Require, Some(claim)) => match claim.text() {
             Some(acr) if wanted.is_empty() || wanted.iter().any(|value| value == acr) => Ok(()),
-            _ => Err(Untrusted::Acr),
+            _ => Err(another_acr(Some(claim), wanted)),
         },
     }
+}
+
+fn another_acr(claim: Option<&Scalar<'_>>, wanted: &[String]) -> Rejection {
+    let rejection = Untrusted::Acr.at("acr", Scalar::open(claim));
+    if wanted.is_empty() {
+        return rejection;
+    }
+    rejection.expecting(Expected::one_of(wanted.iter().map(String::as_str)))
 }
 
 /// 13: `auth_time` (REQ-IDT-25, REQ-META-22).
@@ -174,22 +199,23 @@ fn auth_time(
     config: &ClientConfig,
     claims: &Claims<'_>,
     context: &IdTokenContext<'_>,
-) -> Result<Option<Timestamp>, Untrusted> {
+) -> Result<Option<Timestamp>, Rejection> {
     let expectations = context.expectations;
     let Some(claim) = &claims.auth_time else {
         return match expectations.auth_time_required || expectations.max_age.is_some() {
-            true => Err(Untrusted::AuthTime),
+            true => Err(Untrusted::AuthTime.at("auth_time", Found::Missing)),
             false => Ok(None),
         };
     };
     let skew = config.id_token.skew;
-    let date = claim.date().ok_or(Untrusted::AuthTime)?;
-    let in_the_future = date > context.received_at.saturating_add(skew);
-    let too_old = expectations
-        .max_age
-        .is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < context.received_at);
+    let now = context.received_at;
+    let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::kind(Some(claim))))?;
+    let in_the_future = date > now.saturating_add(skew);
+    let too_old = expectations.max_age.is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < now);
     if in_the_future || too_old {
-        return Err(Untrusted::AuthTime);
+        let oldest = now.saturating_sub(expectations.max_age.unwrap_or_default());
+        let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
+        return Err(Untrusted::AuthTime.at("auth_time", Scalar::instant(Some(claim), date, now)).expecting(expected));
     }
     Ok(Some(date))
 }
@@ -197,22 +223,22 @@ fn auth_time(
 /// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token endpoint each counts if it is
 /// there (REQ-IDT-26, REQ-IDT-27); in a push they are what the tokens are known by, so they have to be there (REQ-PUSH-08,
 /// REQ-PUSH-09, REQ-PUSH-10).
-fn bindings(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Untrusted> {
+fn bindings(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let may_lack = config.policy.dangerously_allow_missing_push_bindings;
     match optional(claims.at_hash.as_ref()) {
         Some(claim) if is_half_hash(config, claim, context.access_token.map(|token| token.expose())) => {}
         None if !context.is_pushed => {}
-        Some(_) | None => return Err(Untrusted::AccessTokenHash),
+        other => return Err(Untrusted::AccessTokenHash.at("at_hash", Scalar::closed(other))),
     }
     match optional(claims.rt_hash.as_ref()) {
         Some(claim) if is_half_hash(config, claim, context.refresh_token.map(|token| token.expose())) => {}
         None if !context.is_pushed || may_lack || context.refresh_token.is_none() => {}
-        Some(_) | None => return Err(Untrusted::RefreshTokenHash),
+        other => return Err(Untrusted::RefreshTokenHash.at("rt_hash", Scalar::closed(other))),
     }
     match optional(claims.auth_req_id.as_ref()) {
         Some(claim) if is_text(claim, context.auth_req_id.map(|id| id.expose())) => {}
         None if !context.is_pushed || may_lack => {}
-        Some(_) | None => return Err(Untrusted::AuthReqId),
+        other => return Err(Untrusted::AuthReqId.at("auth_req_id", Scalar::closed(other))),
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     client::ClientConfig,
-    error::Untrusted,
+    error::{Rejection, Untrusted},
     expect::Expectations,
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
     person::Person,
@@ -69,13 +69,13 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// [`Untrusted`]: the first check that fails.
+    /// [`Rejection`]: the first check that fails.
     pub fn validate_id_token(
         &self,
         compact: &str,
         keys: Option<&KeySet>,
         context: &IdTokenContext<'_>,
-    ) -> Result<IdToken, Untrusted> {
+    ) -> Result<IdToken, Rejection> {
         inspect(self, compact)?.verify(self, keys, context)
     }
 }
@@ -88,12 +88,12 @@ pub(crate) struct Inspected<'a> {
 }
 
 /// Form and header: what can be said before any key is at hand.
-pub(crate) fn inspect<'a>(config: &ClientConfig, compact: &'a str) -> Result<Inspected<'a>, Untrusted> {
+pub(crate) fn inspect<'a>(config: &ClientConfig, compact: &'a str) -> Result<Inspected<'a>, Rejection> {
     let token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(config.id_token.algorithm)?;
     if !header.is_plain_jwt() {
-        return Err(Untrusted::TokenType);
+        return Err(header.of_another_type());
     }
     let key_id = header.key_id();
     Ok(Inspected { compact, key_id, token })
@@ -111,7 +111,7 @@ impl Inspected<'_> {
         config: &ClientConfig,
         keys: Option<&KeySet>,
         context: &IdTokenContext<'_>,
-    ) -> Result<IdToken, Untrusted> {
+    ) -> Result<IdToken, Rejection> {
         let algorithm = config.id_token.algorithm;
         if self.needs_keys(config) {
             // Keys of another issuer are no keys, whatever they could verify (REQ-IDT-34).
@@ -140,16 +140,16 @@ impl Inspected<'_> {
     }
 
     /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
-    fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Untrusted> {
+    fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
         let hash = algorithm.hash();
         if key.len() < hash.length() {
-            return Err(Untrusted::UnknownKey);
+            return Err(Untrusted::UnknownKey.into());
         }
         let mac = config.verifier.hmac(hash, key, self.token.signing_input.as_bytes());
         match mac.is_of(hash) && bool::from(mac.as_bytes().ct_eq(&self.token.signature)) {
             true => Ok(()),
-            false => Err(Untrusted::Signature),
+            false => Err(Untrusted::Signature.into()),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The compact serialisation of a JWS (RFC 7515 3.1, 5.2): three parts of strict base64url, and the way from there to a
 //! payload somebody signed.
 
-use alloc::vec::Vec;
+use alloc::{string::ToString as _, vec::Vec};
 
 use crate::{
     bounds,
-    error::Untrusted,
+    error::{Found, Rejection, Untrusted},
     jose::{JwsAlgorithm, KeySet, base64url, header::Header},
 };
 
@@ -20,21 +20,21 @@ pub(crate) struct Compact<'a> {
 
 impl<'a> Compact<'a> {
     /// Splits and decodes (REQ-IDT-01). A JWE, five parts, is told apart (REQ-IDT-35).
-    pub(crate) fn split(compact: &'a str) -> Result<Self, Untrusted> {
+    pub(crate) fn split(compact: &'a str) -> Result<Self, Rejection> {
         if compact.len() > bounds::JWS_BYTES {
-            return Err(Untrusted::TokenForm);
+            return Err(Untrusted::TokenForm.into());
         }
         let mut dots = compact.match_indices('.').map(|(at, _)| at);
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
-            return Err(Untrusted::TokenForm);
+            return Err(Untrusted::TokenForm.into());
         };
         match dots.take(3).count() {
             0 => {}
-            2 => return Err(Untrusted::UnexpectedEncryption),
-            _ => return Err(Untrusted::TokenForm),
+            2 => return Err(Untrusted::UnexpectedEncryption.into()),
+            _ => return Err(Untrusted::TokenForm.into()),
         }
         if first > bounds::JWS_HEADER_BYTES {
-            return Err(Untrusted::TokenForm);
+            return Err(Untrusted::TokenForm.into());
         }
         let part = |from: usize, to: usize| compact.get(from..to).and_then(base64url::decode);
         let header = part(0, first).ok_or(Untrusted::TokenForm)?;
@@ -45,7 +45,7 @@ impl<'a> Compact<'a> {
     }
 
     /// Tries the keys that fit, at most [`bounds::KEYS_TRIED`] of them (ruling 4).
-    pub(crate) fn verify(&self, algorithm: JwsAlgorithm, key_id: Option<&str>, keys: &KeySet) -> Result<(), Untrusted> {
+    pub(crate) fn verify(&self, algorithm: JwsAlgorithm, key_id: Option<&str>, keys: &KeySet) -> Result<(), Rejection> {
         let why_none = keys.why_none(algorithm, key_id);
         let mut verdict = if why_none.is_some() { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
         for key in keys.candidates(algorithm, key_id).take(bounds::KEYS_TRIED) {
@@ -54,7 +54,11 @@ impl<'a> Compact<'a> {
                 Err(_) => verdict = Untrusted::Signature,
             }
         }
-        Err(verdict)
+        let rejection = verdict.at("kid", key_id.map_or(Found::Missing, Found::text));
+        Err(match why_none.filter(|_| verdict == Untrusted::UnusableKey) {
+            Some(why) => rejection.because(&why.to_string()),
+            None => rejection,
+        })
     }
 }
 
@@ -68,10 +72,10 @@ impl<'a> Compact<'a> {
 ///
 /// # Errors
 ///
-/// [`Untrusted`], by the first check that fails, from [`Untrusted::TokenForm`] to [`Untrusted::Signature`]; a
+/// [`Rejection`], by the first check that fails, from [`Untrusted::TokenForm`] to [`Untrusted::Signature`]; a
 /// symmetric algorithm finds no key in a key set and ends as [`Untrusted::UnknownKey`]
 /// or [`Untrusted::UnusableKey`].
-pub fn verify_signature_only(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Untrusted> {
+pub fn verify_signature_only(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Rejection> {
     let token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(algorithm)?;

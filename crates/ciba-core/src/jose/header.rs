@@ -6,7 +6,7 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::{
-    error::Untrusted,
+    error::{Expected, Rejection, Untrusted},
     jose::{
         JwsAlgorithm,
         object::{Name, Names, Skip},
@@ -26,25 +26,26 @@ pub(crate) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// Reads a decoded header: UTF-8 without byte order mark, one JSON object, no member name twice (REQ-IDT-02).
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Untrusted> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let text = core::str::from_utf8(bytes).map_err(|_| Untrusted::TokenForm)?;
         let header: Self = serde_json::from_str(text).map_err(|_| Untrusted::TokenForm)?;
         match header.kid {
             None | Some(Scalar::Text(_)) => Ok(header),
-            Some(_) => Err(Untrusted::TokenForm),
+            ref other => Err(Untrusted::TokenForm.at("kid", Scalar::kind(other.as_ref()))),
         }
     }
 
     /// The checks that need no key, in order: algorithm, critical extensions (REQ-IDT-03, REQ-IDT-04, REQ-IDT-08).
-    pub(crate) fn demand(&self, algorithm: JwsAlgorithm) -> Result<(), Untrusted> {
+    pub(crate) fn demand(&self, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let named = self.alg.as_ref().and_then(Scalar::text).and_then(JwsAlgorithm::from_name);
         if named != Some(algorithm) {
-            return Err(Untrusted::Algorithm);
+            let found = Scalar::open(self.alg.as_ref());
+            return Err(Untrusted::Algorithm.at("alg", found).expecting(Expected::text(algorithm.name())));
         }
         // No extension is implemented, so any list is refused, a malformed or empty one too. `b64` only works through
         // `crit` (RFC 7797 6); without it, it is taken for what its author meant.
         if self.crit || !matches!(self.b64, None | Some(Scalar::Bool(true))) {
-            return Err(Untrusted::CriticalHeader);
+            return Err(Untrusted::CriticalHeader.into());
         }
         Ok(())
     }
@@ -56,6 +57,11 @@ impl<'a> Header<'a> {
             Some(Scalar::Text(typ)) => typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt"),
             Some(_) => false,
         }
+    }
+
+    /// A token of another type.
+    pub(crate) fn of_another_type(&self) -> Rejection {
+        Untrusted::TokenType.at("typ", Scalar::open(self.typ.as_ref())).expecting(Expected::text("JWT"))
     }
 
     /// The key id.

@@ -1,11 +1,15 @@
 //! One member's value as tokens use them: a scalar, a list of texts, or something of no use.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::jose::object::{Name, Skip};
+use crate::{
+    error::Found,
+    jose::object::{Name, Skip},
+    time::Timestamp,
+};
 
 /// A value that is read without knowing its type: what is wrong with it is for the check that wants it to say.
 pub(crate) enum Scalar<'a> {
@@ -33,6 +37,54 @@ impl Scalar<'_> {
             | Self::Fraction(_)
             | Self::Texts(_)
             | Self::Other => None,
+        }
+    }
+}
+
+/// A value as evidence in a failed check.
+impl Scalar<'_> {
+    /// A value of a member that says nothing about a person.
+    pub(crate) fn open(value: Option<&Self>) -> Found {
+        match value {
+            Some(Scalar::Text(text)) => Found::text(text),
+            Some(Scalar::Texts(texts)) => Found::texts(texts.iter().map(AsRef::as_ref)),
+            other => Self::kind(other),
+        }
+    }
+
+    /// A value that may say something about a person: only whether it is there, and its type where that is not a text.
+    pub(crate) fn closed(value: Option<&Self>) -> Found {
+        match value {
+            Some(Scalar::Text(_)) => Found::AnotherValue,
+            other => Self::kind(other),
+        }
+    }
+
+    /// Whether it is there, and its type.
+    pub(crate) fn kind(value: Option<&Self>) -> Found {
+        Found::AnotherType(match value {
+            None => return Found::Missing,
+            Some(Scalar::Null) => "null",
+            Some(Scalar::Bool(_)) => "boolean",
+            Some(Scalar::Whole(_)) => "number",
+            Some(Scalar::Negative(_)) => "negative number",
+            Some(Scalar::Fraction(_)) => "fraction",
+            Some(Scalar::Text(_)) => "string",
+            Some(Scalar::Texts(_)) => "array of strings",
+            Some(Scalar::Other) => "object or array",
+        })
+    }
+
+    /// A date out of range: in milliseconds if that brings it near to `now`.
+    pub(crate) fn instant(value: Option<&Self>, date: Timestamp, now: Timestamp) -> Found {
+        const NEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+        match value {
+            Some(Scalar::Whole(number)) if date > now => {
+                let meant = Timestamp::from_unix_millis(*number);
+                let is_near = meant.since(now) < NEAR && now.since(meant) < NEAR;
+                if is_near { Found::Milliseconds(*number) } else { Found::Time(date) }
+            }
+            _ => Found::Time(date),
         }
     }
 }

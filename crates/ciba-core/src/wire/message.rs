@@ -147,4 +147,10 @@ impl Response {
         let value = self.headers.get("content-type")?;
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().to_string())
     }
+
+    /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Nothing of that kind is asked for.
+    pub(crate) fn is_encoded(&self) -> bool {
+        let codings = self.headers.all("content-encoding").flat_map(|value| value.split(','));
+        codings.map(str::trim).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    }
 }

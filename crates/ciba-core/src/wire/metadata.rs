@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     ask::Endpoint,
-    error::{Class, Fault, Misbehaviour, Untrusted},
+    error::{Class, Expected, Fault, Found, Misbehaviour, Rejection, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::Object,
@@ -129,7 +129,8 @@ impl ProviderMetadata {
         let mut object = Object::parse(document).map_err(unusable)?;
         let named = object.take_text("issuer").map_err(unusable)?.ok_or(unusable(Fault::MissingMember("issuer")))?;
         if named != issuer.as_str() {
-            return Err(MetadataError::Untrusted(Untrusted::DiscoveryIssuer));
+            let rejection = Untrusted::DiscoveryIssuer.at("issuer", Found::text(&named));
+            return Err(MetadataError::Untrusted(rejection.expecting(Expected::text(issuer.as_str()))));
         }
         Self::read(issuer, object).map_err(unusable)
     }
@@ -247,7 +248,7 @@ pub enum MetadataError {
     /// It is malformed, or something else came in its place. The answer is there when it was fetched.
     Unusable(Misbehaviour),
     /// It is another issuer's.
-    Untrusted(Untrusted),
+    Untrusted(Rejection),
 }
 
 impl MetadataError {
@@ -341,7 +342,10 @@ mod tests {
             "",
         ] {
             let error = read(&with("issuer", json!(other))).unwrap_err();
-            assert_eq!(error, MetadataError::Untrusted(Untrusted::DiscoveryIssuer), "{other}");
+            let MetadataError::Untrusted(rejection) = error else { panic!("{other}") };
+            assert_eq!(rejection.check(), Untrusted::DiscoveryIssuer);
+            assert_eq!(rejection.found(), Some(&Found::text(other)));
+            assert_eq!(rejection.expected(), Some(&Expected::text("https://op.example/t1/")));
         }
         assert_eq!(read(&json!({})).unwrap_err(), MetadataError::unusable(Fault::MissingMember("issuer")));
         assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::unusable(Fault::BadMember("issuer")));

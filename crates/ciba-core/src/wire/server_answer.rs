@@ -159,6 +159,9 @@ impl Content {
         if response.truncated {
             return Self::Unusable(Fault::TooLarge);
         }
+        if response.is_encoded() {
+            return Self::Unusable(Fault::ContentCoding);
+        }
         if response.media_type().as_deref() != Some("application/json") {
             return Self::Unusable(Fault::MediaType);
         }

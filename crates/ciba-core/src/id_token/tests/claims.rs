@@ -107,7 +107,7 @@ fn the_audience_is_the_client_and_nobody_unknown() {
         let expectations = Expectations::default();
         let context = IdTokenContext::new(&expectations, at(NOW));
         let result = config.validate_id_token(&token.signed(), Some(&key_set()), &context);
-        assert_eq!(result.err(), verdict, "aud {aud}, azp {azp:?}");
+        assert_eq!(result.err().map(|rejection| rejection.check()), verdict, "aud {aud}, azp {azp:?}");
     }
 }
 
@@ -222,7 +222,7 @@ fn one_skew_counts_for_all_times() {
             let mut token = token().set("exp", json!(NOW + 300)).set("iat", json!(NOW - 100));
             token = token.set(name, json!(value));
             let result = config.validate_id_token(&token.signed(), Some(&key_set()), &context);
-            assert_eq!(result.err(), verdict, "{name} {value}");
+            assert_eq!(result.err().map(|rejection| rejection.check()), verdict, "{name} {value}");
         }
     }
 }

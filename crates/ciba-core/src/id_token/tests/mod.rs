@@ -19,7 +19,7 @@ use sha2::Digest as _;
 
 use super::*;
 use crate::{
-    AcrRule, Matching, Presence,
+    AcrRule, Found, Matching, Presence,
     client::testing::{ISSUER, builder},
     client_auth::ClientAuth,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod claims;
+mod evidence;
 mod form;
 
 /// When the answer of every test arrived, in seconds.
@@ -154,7 +155,8 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn validate(compact: &str, expectations: &Expectations) -> Result<IdToken, Untrusted> {
-    config().validate_id_token(compact, Some(&key_set()), &IdTokenContext::new(expectations, at(NOW)))
+    let verdict = config().validate_id_token(compact, Some(&key_set()), &IdTokenContext::new(expectations, at(NOW)));
+    verdict.map_err(|rejection| rejection.check())
 }
 
 /// A context in which nothing is expected, to be changed.
@@ -175,7 +177,8 @@ fn context() -> IdTokenContext<'static> {
 }
 
 fn within(token: &Token, context: IdTokenContext<'_>) -> Result<IdToken, Untrusted> {
-    config().validate_id_token(&token.signed(), Some(&key_set()), &context)
+    let verdict = config().validate_id_token(&token.signed(), Some(&key_set()), &context);
+    verdict.map_err(|rejection| rejection.check())
 }
 
 fn expecting(token: &Token, expectations: Expectations) -> Result<IdToken, Untrusted> {
@@ -183,6 +186,6 @@ fn expecting(token: &Token, expectations: Expectations) -> Result<IdToken, Untru
 }
 
 #[track_caller]
-fn refused(result: Result<IdToken, Untrusted>, check: Untrusted) {
-    assert_eq!(result.map(|_| "accepted"), Err(check));
+fn refused<E: Into<Rejection>>(result: Result<IdToken, E>, check: Untrusted) {
+    assert_eq!(result.map(|_| "accepted").map_err(|error| error.into().check()), Err(check));
 }

@@ -47,7 +47,10 @@ fn verdict(request: &AuthRequest, claims: &Value) -> Result<(), crate::Untrusted
     assert_eq!(again.effective_expectations(&config), expectations);
     let text = claims.to_string();
     let claims = Claims::parse(&text, &expectations).unwrap();
-    expectations.check(|name| claims.get(name), Timestamp::from_unix_secs(1_780_000_000)).map(drop)
+    expectations
+        .check(|name| claims.get(name), Timestamp::from_unix_secs(1_780_000_000))
+        .map(drop)
+        .map_err(|rejection| rejection.check())
 }
 
 #[test]

@@ -1,0 +1,272 @@
+//! Why an exchange brought no answer, or none that can be used. Small and copyable: no text of another party is in it, so it
+//! can be logged, compared and saved.
+
+use core::fmt;
+
+use super::Fault;
+
+/// Declares the causes that carry nothing, with their names and sentences, once.
+macro_rules! causes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
+        /// Why no answer came.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $($(#[$doc])* $variant,)*
+            /// The server's certificate was not accepted.
+            Certificate(CertificateProblem),
+            /// The server refused the client certificate, or wants one: a fatal alert came before any byte of an answer.
+            ClientCertificate(TlsAlert),
+            /// The server ended the connection with another fatal TLS alert.
+            TlsAlert(TlsAlert),
+        }
+
+        impl Cause {
+            const PLAIN: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// A lower-case name with underscores, for machine-readable output.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Certificate(problem) => problem.cause_name(),
+                    Self::ClientCertificate(_) => "client_certificate",
+                    Self::TlsAlert(_) => "tls_alert",
+                }
+            }
+        }
+
+        impl fmt::Display for Cause {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant => f.write_str($text),)*
+                    Self::Certificate(problem) => write!(f, "the server's certificate {problem}"),
+                    Self::ClientCertificate(alert) => {
+                        write!(f, "the server did not accept the client certificate ({alert})")
+                    }
+                    Self::TlsAlert(alert) => write!(f, "the server ended the TLS connection ({alert})"),
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// Not known, or not said by whoever made the exchange.
+    Unknown = "unknown", "the reason is not known";
+    /// The host name could not be resolved.
+    Name = "name_not_resolved", "the host name could not be resolved";
+    /// The host refused the connection: nothing listens at that port.
+    Refused = "connection_refused", "the connection was refused";
+    /// There is no way to the host from here.
+    NoRoute = "no_route", "the host cannot be reached from this network";
+    /// The connection could not be made in time.
+    ConnectTimeout = "connect_timeout", "the connection could not be made in time";
+    /// TLS could not be agreed on, without an alert that says why: no common version or cipher, or the server does not speak TLS.
+    Tls = "tls", "no TLS connection could be made";
+    /// The proxy could not be reached, or did not make the connection.
+    Proxy = "proxy", "the proxy did not make the connection";
+    /// No answer came in time.
+    Timeout = "timeout", "no answer came in time";
+    /// The connection was closed before the answer was complete.
+    Closed = "connection_closed", "the connection was closed before the answer was complete";
+    /// What came was not HTTP.
+    NotHttp = "not_http", "the answer was not HTTP";
+    /// The head of the answer was too large.
+    TooLarge = "too_large", "the head of the answer was too large";
+    /// The flow did not allow the request to be sent any more.
+    Withheld = "withheld", "it was too late to send the request";
+    /// The caller stopped before there was an answer.
+    Interrupted = "interrupted", "the caller stopped waiting for the answer";
+    /// The client is set up so that it does not send, for example because a log would show secrets.
+    Local = "local", "the HTTP client did not send the request";
+}
+
+impl Cause {
+    /// The TLS alert behind it.
+    #[must_use]
+    pub const fn alert(self) -> Option<TlsAlert> {
+        match self {
+            Self::ClientCertificate(alert) | Self::TlsAlert(alert) => Some(alert),
+            _ => None,
+        }
+    }
+
+    /// The cause with that name; one with an alert needs its number, too.
+    pub(crate) fn from_name(name: &str, alert: Option<u8>) -> Self {
+        let plain = Self::PLAIN.iter().copied();
+        let certificates = CertificateProblem::ALL.iter().copied().map(Self::Certificate);
+        let alert = TlsAlert(alert.unwrap_or_default());
+        let alerts = [Self::ClientCertificate(alert), Self::TlsAlert(alert)];
+        plain.chain(certificates).chain(alerts).find(|cause| cause.name() == name).unwrap_or(Self::Unknown)
+    }
+}
+
+macro_rules! certificate_problems {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
+        /// Why a server's certificate was not accepted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum CertificateProblem {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl CertificateProblem {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            const fn cause_name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!("certificate_", $name),)*
+                }
+            }
+        }
+
+        impl fmt::Display for CertificateProblem {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $text,)*
+                })
+            }
+        }
+    };
+}
+
+certificate_problems! {
+    /// No trusted root leads to it.
+    UnknownIssuer = "unknown_issuer", "is not signed by a trusted authority";
+    /// It is a certificate authority's own, which is no server certificate.
+    CaAsEndEntity = "ca_as_end_entity", "is that of a certificate authority, not of a server";
+    /// Its time is over.
+    Expired = "expired", "has expired";
+    /// Its time has not begun.
+    NotYetValid = "not_yet_valid", "is not valid yet";
+    /// It is for another host.
+    WrongName = "wrong_name", "is for another host name";
+    /// It was revoked.
+    Revoked = "revoked", "was revoked";
+    /// Something else is wrong with it.
+    Other = "unusable", "cannot be used";
+}
+
+/// A TLS alert, by its number (RFC 8446 section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TlsAlert(pub u8);
+
+impl TlsAlert {
+    /// Whether the alert says that the client's certificate, or its absence, ended the handshake. A server sends it before it
+    /// reads any request, though under TLS 1.3 the request may be under way by then.
+    #[must_use]
+    pub const fn is_about_client_certificate(self) -> bool {
+        // decrypt_error is the answer to a signature over the handshake that does not verify.
+        matches!(self.0, 42..=46 | 48 | 49 | 51 | 116)
+    }
+
+    /// The name in RFC 8446, for the alerts a handshake ends with.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0 => "close_notify",
+            10 => "unexpected_message",
+            20 => "bad_record_mac",
+            22 => "record_overflow",
+            40 => "handshake_failure",
+            42 => "bad_certificate",
+            43 => "unsupported_certificate",
+            44 => "certificate_revoked",
+            45 => "certificate_expired",
+            46 => "certificate_unknown",
+            47 => "illegal_parameter",
+            48 => "unknown_ca",
+            49 => "access_denied",
+            50 => "decode_error",
+            51 => "decrypt_error",
+            70 => "protocol_version",
+            71 => "insufficient_security",
+            80 => "internal_error",
+            86 => "inappropriate_fallback",
+            90 => "user_canceled",
+            109 => "missing_extension",
+            110 => "unsupported_extension",
+            112 => "unrecognized_name",
+            113 => "bad_certificate_status_response",
+            115 => "unknown_psk_identity",
+            116 => "certificate_required",
+            120 => "no_application_protocol",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for TlsAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "TLS alert {name}"),
+            None => write!(f, "TLS alert {}", self.0),
+        }
+    }
+}
+
+/// What went wrong with an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// No answer came.
+    Unanswered(Cause),
+    /// An answer came that cannot be used.
+    Unusable {
+        /// What is wrong with it.
+        fault: Fault,
+        /// Its status.
+        status: u16,
+    },
+}
+
+impl Trouble {
+    /// A lower-case name with underscores, for machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unanswered(cause) => cause.name(),
+            Self::Unusable { fault, .. } => fault.name(),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered(cause) => cause.fmt(f),
+            Self::Unusable { fault: Fault::Status, status } => write!(f, "the answer has status {status}"),
+            Self::Unusable { fault: Fault::Redirect, status } => {
+                write!(f, "the answer is a redirect (status {status})")
+            }
+            Self::Unusable { fault, .. } => write!(f, "the answer cannot be used: {fault}"),
+        }
+    }
+}
+
+impl From<Cause> for Trouble {
+    fn from(cause: Cause) -> Self {
+        Self::Unanswered(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_found_by_its_name() {
+        let certificates = CertificateProblem::ALL.iter().copied().map(Cause::Certificate);
+        for cause in Cause::PLAIN.iter().copied().chain(certificates) {
+            assert_eq!(Cause::from_name(cause.name(), None), cause);
+        }
+        for alert in 0..=255 {
+            let alert = TlsAlert(alert);
+            for cause in [Cause::ClientCertificate(alert), Cause::TlsAlert(alert)] {
+                assert_eq!(Cause::from_name(cause.name(), cause.alert().map(|alert| alert.0)), cause);
+            }
+        }
+        assert_eq!(Cause::from_name("nothing", None), Cause::Unknown);
+    }
+}

@@ -1,0 +1,226 @@
+//! A check that failed, with the evidence: what was found and what was expected. What may say something about a person is told
+//! by its kind only.
+
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use core::{fmt, time::Duration};
+
+use super::Untrusted;
+use crate::{bounds, time::Timestamp};
+
+/// A check that failed, and why. Nothing of the answer reaches the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    check: Untrusted,
+    detail: Option<Box<Detail>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Detail {
+    pub(crate) member: Cow<'static, str>,
+    pub(crate) found: Found,
+    pub(crate) expected: Option<Expected>,
+    pub(crate) because: Option<Box<str>>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Found {
+    /// Nothing: the member is not there.
+    Missing,
+    /// A value of another JSON type, whose name this is.
+    AnotherType(&'static str),
+    /// A text, as received; control characters became blanks, and what is longer than 256 bytes was cut.
+    Text(Box<str>),
+    /// Several texts, at most eight of them.
+    Texts(Vec<Box<str>>),
+    /// A time.
+    Time(Timestamp),
+    /// A number that is a time in milliseconds, where times are in seconds.
+    Milliseconds(u64),
+    /// Another value than the expected one. It may say something about a person, so it is not told.
+    AnotherValue,
+}
+
+/// What a check expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// This text.
+    Text(Box<str>),
+    /// One of these texts; at most eight are told.
+    OneOf(Vec<Box<str>>),
+    /// A time no earlier than this one.
+    NotBefore(Timestamp),
+    /// A time no later than this one.
+    NotAfter(Timestamp),
+}
+
+/// The longest text that is kept as evidence, and the most texts.
+const TEXT_BYTES: usize = 256;
+const TEXTS: usize = 8;
+
+impl Found {
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(bounded(text))
+    }
+
+    pub(crate) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Texts(several(texts))
+    }
+}
+
+/// The JSON types that evidence names.
+pub(crate) const TYPES: [&str; 8] =
+    ["null", "boolean", "number", "negative number", "fraction", "string", "array of strings", "object or array"];
+
+impl Expected {
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(bounded(text))
+    }
+
+    pub(crate) fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::OneOf(several(texts))
+    }
+}
+
+fn bounded(text: &str) -> Box<str> {
+    bounds::plain_text(text, TEXT_BYTES).into_boxed_str()
+}
+
+fn several<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Box<str>> {
+    texts.into_iter().take(TEXTS).map(bounded).collect()
+}
+
+impl From<Untrusted> for Rejection {
+    fn from(check: Untrusted) -> Self {
+        Self { check, detail: None }
+    }
+}
+
+impl Untrusted {
+    /// This check failed at a member, with what was found there.
+    pub(crate) fn at(self, member: impl Into<Cow<'static, str>>, found: Found) -> Rejection {
+        let detail = Detail { member: member.into(), found, expected: None, because: None };
+        Rejection { check: self, detail: Some(Box::new(detail)) }
+    }
+}
+
+impl Rejection {
+    /// Also with what was expected.
+    pub(crate) fn expecting(mut self, expected: Expected) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.expected = Some(expected);
+        }
+        self
+    }
+
+    /// Also with our own words about it.
+    pub(crate) fn because(mut self, why: &str) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.because = Some(bounded(why));
+        }
+        self
+    }
+
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        self.detail.as_deref()
+    }
+
+    /// The check.
+    #[must_use]
+    pub const fn check(&self) -> Untrusted {
+        self.check
+    }
+
+    /// The claim or header member it looked at.
+    #[must_use]
+    pub fn member(&self) -> Option<&str> {
+        self.detail.as_ref().map(|detail| &*detail.member)
+    }
+
+    /// What it found there.
+    #[must_use]
+    pub fn found(&self) -> Option<&Found> {
+        self.detail.as_ref().map(|detail| &detail.found)
+    }
+
+    /// What it expected there.
+    #[must_use]
+    pub fn expected(&self) -> Option<&Expected> {
+        self.detail.as_ref().and_then(|detail| detail.expected.as_ref())
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Detail { member, found, expected, because }) = self.detail.as_deref() else {
+            return self.check.fmt(f);
+        };
+        let what = match self.check {
+            Untrusted::DiscoveryIssuer => "the metadata document",
+            _ => "the id token",
+        };
+        match (found, expected) {
+            // A token without a key id is in order.
+            (Found::Missing, _) if member == "kid" => self.check.fmt(f),
+            (Found::Missing, _) => write!(f, "{what} has no {member}"),
+            (Found::AnotherType(kind), _) => write!(f, "{member} of {what} has a type it must not have: {kind}"),
+            (Found::Milliseconds(number), _) => {
+                write!(f, "{member} of {what} is in milliseconds ({number}), and has to be in seconds")
+            }
+            (Found::Time(time), Some(Expected::NotBefore(limit))) => {
+                write!(f, "{}: {member} lies {} s too early", self.check, seconds(limit.since(*time)))
+            }
+            (Found::Time(time), Some(Expected::NotAfter(limit))) => {
+                write!(f, "{}: {member} lies {} s too late", self.check, seconds(time.since(*limit)))
+            }
+            (Found::AnotherValue, _) => write!(f, "{} ({member})", self.check),
+            (found, None) => write!(f, "{}: {member} is {found}", self.check),
+            (found, Some(expected)) => write!(f, "{}: {member} is {found}, expected is {expected}", self.check),
+        }?;
+        because.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
+    }
+}
+
+/// Rounded up.
+const fn seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(if time.subsec_nanos() > 0 { 1 } else { 0 })
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("missing"),
+            Self::AnotherType(kind) => write!(f, "of type {kind}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Texts(texts) => list(f, texts),
+            Self::Time(time) => write!(f, "{}", time.unix_secs()),
+            Self::Milliseconds(number) => write!(f, "{number}"),
+            Self::AnotherValue => f.write_str("another value"),
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::OneOf(texts) => list(f, texts),
+            Self::NotBefore(time) => write!(f, "{} or later", time.unix_secs()),
+            Self::NotAfter(time) => write!(f, "{} or earlier", time.unix_secs()),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, texts: &[Box<str>]) -> fmt::Result {
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            f.write_str(" ")?;
+        }
+        f.write_str(text)?;
+    }
+    Ok(())
+}
+
+impl core::error::Error for Rejection {}

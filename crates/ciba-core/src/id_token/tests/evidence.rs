@@ -1,0 +1,95 @@
+//! What a failed check tells: what was found and what was expected, and never what a token says about a person.
+
+use alloc::string::ToString as _;
+
+use super::*;
+
+/// The rejection of a token.
+fn rejection(token: &Token) -> Rejection {
+    let expectations = Expectations::new().subject("248289761001").claim("ssn", "19800101-1234");
+    let config = config();
+    let context = IdTokenContext { is_pushed: false, ..IdTokenContext::new(&expectations, at(NOW)) };
+    config.validate_id_token(&token.signed(), Some(&key_set()), &context).expect_err("it is spoilt")
+}
+
+fn good() -> Token {
+    token().set("ssn", json!("19800101-1234"))
+}
+
+/// A claim that is missing, one of another type and one out of range read differently.
+///
+/// REQ-META-11
+#[test]
+fn a_failed_check_says_what_was_found_and_what_was_expected() {
+    const MILLIS: u64 = NOW * 1000;
+    for (token, said) in [
+        (
+            good().header(r#"{"alg":"RS256","kid":"k1"}"#),
+            "the id token is not signed with the registered algorithm: alg is RS256, expected is ES256",
+        ),
+        (good().header(r#"{"kid":"k1"}"#), "the id token has no alg"),
+        (
+            good().header(r#"{"alg":"ES256","kid":"k9"}"#),
+            "the id token is signed with a key the issuer does not publish: kid is k9",
+        ),
+        (
+            good().header(r#"{"alg":"ES256","typ":"at+jwt"}"#),
+            "the token is of another type: typ is at+jwt, expected is JWT",
+        ),
+        (
+            good().set("iss", json!("https://op.example/")),
+            "the id token is from another issuer: iss is https://op.example/, expected is https://op.example/t1/",
+        ),
+        (good().without("iss"), "the id token has no iss"),
+        (good().set("aud", json!(["a", "b"])), "the id token is for another client: aud is a b, expected is client-1"),
+        (
+            good().set("aud", json!(["client-1", "b"])),
+            "the id token is also for an audience that is not trusted: aud is b, expected is client-1",
+        ),
+        (good().set("aud", json!(5)), "aud of the id token has a type it must not have: number"),
+        (good().without("exp"), "the id token has no exp"),
+        (good().set("exp", json!((NOW + 300).to_string())), "exp of the id token has a type it must not have: string"),
+        (
+            good().set("exp", json!(NOW - 90)).set("iat", json!(NOW - 100)),
+            "the id token has expired or has no usable expiry: exp lies 90 s too early",
+        ),
+        (good().set("iat", json!(NOW + 200)), "the id token was not issued just now: iat lies 200 s too late"),
+        (
+            good().set("iat", json!(MILLIS)).set("exp", json!(MILLIS + 300_000)),
+            &alloc::format!("exp of the id token is in milliseconds ({}), and has to be in seconds", MILLIS + 300_000),
+        ),
+        (good().set("nbf", json!(NOW + 400)), "the id token is not valid yet: nbf lies 400 s too late"),
+        (good().without("sub"), "the id token has no sub"),
+        (good().set("sub", json!("another-person")), "the id token is about another subject (sub)"),
+        (good().set("nonce", json!("n-0S6")), "the id token has an unexpected nonce (nonce)"),
+        (good().without("ssn"), "the id token has no ssn"),
+        (good().set("ssn", json!("20000101-9876")), "a claim the application expects is missing or different (ssn)"),
+    ] {
+        assert_eq!(rejection(&token).to_string(), said);
+    }
+}
+
+/// REQ-TOK-11
+#[test]
+fn no_rejection_repeats_what_a_token_says_about_a_person() {
+    for (name, value) in [("sub", "another-person"), ("ssn", "20000101-9876"), ("nonce", "n-0S6")] {
+        let rejection = rejection(&good().set(name, json!(value)));
+        assert_eq!((rejection.member(), rejection.found()), (Some(name), Some(&Found::AnotherValue)));
+        assert!(!alloc::format!("{rejection} {rejection:?}").contains(value));
+    }
+}
+
+/// Everything that is kept is bounded.
+#[test]
+fn evidence_is_bounded() {
+    let long = "x".repeat(5000);
+    let many: Vec<String> = (0..50).map(|n| alloc::format!("{n}{long}\u{1b}")).collect();
+    for token in [
+        good().set("iss", json!(long)),
+        good().set("aud", json!(many)),
+        good().header(&alloc::format!(r#"{{"alg":"{long}"}}"#)),
+    ] {
+        assert!(rejection(&token).to_string().len() < 3000);
+        assert!(!rejection(&token).to_string().contains('\u{1b}'));
+    }
+}

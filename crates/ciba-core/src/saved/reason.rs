@@ -1,0 +1,149 @@
+//! Reasons of failures, as they stand in a snapshot: causes, troubles and failed checks.
+
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::{SavedFault, Text, untrusted};
+use crate::{
+    error::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble},
+    time::Timestamp,
+};
+
+/// Why no answer came.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedCause<'a> {
+    name: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert: Option<u8>,
+}
+
+impl SavedCause<'_> {
+    /// A cause that is not known is not written.
+    pub(crate) fn save(cause: Option<Cause>) -> Option<Self> {
+        let cause = cause.filter(|cause| *cause != Cause::Unknown)?;
+        Some(Self { name: cause.name().into(), alert: cause.alert().map(|alert| alert.0) })
+    }
+
+    pub(crate) fn load(saved: Option<Self>) -> Option<Cause> {
+        saved.map(|saved| Cause::from_name(&saved.name, saved.alert))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedTrouble<'a> {
+    Unanswered(SavedCause<'a>),
+    Unusable { fault: SavedFault<'a>, status: u16 },
+}
+
+impl SavedTrouble<'_> {
+    pub(crate) fn save(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unanswered(cause) => {
+                Self::Unanswered(SavedCause { name: cause.name().into(), alert: cause.alert().map(|alert| alert.0) })
+            }
+            Trouble::Unusable { fault, status } => Self::Unusable { fault: SavedFault::save(fault), status },
+        }
+    }
+
+    pub(crate) fn load(self) -> Trouble {
+        match self {
+            Self::Unanswered(cause) => Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert)),
+            Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.load(), status },
+        }
+    }
+}
+
+/// A failed check: its name, as earlier releases wrote it, or with its evidence.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum SavedRejection<'a> {
+    Name(Text<'a>),
+    Detailed {
+        check: Text<'a>,
+        member: Text<'a>,
+        found: SavedFound<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<SavedExpected<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Text<'a>>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedFound<'a> {
+    Missing,
+    AnotherType(Text<'a>),
+    Text(Text<'a>),
+    Texts(Vec<Text<'a>>),
+    Time(u64),
+    Milliseconds(u64),
+    AnotherValue,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedExpected<'a> {
+    Text(Text<'a>),
+    OneOf(Vec<Text<'a>>),
+    NotBefore(u64),
+    NotAfter(u64),
+}
+
+impl<'a> SavedRejection<'a> {
+    pub(crate) fn save(rejection: &'a Rejection) -> Self {
+        let check = rejection.check().name().into();
+        let Some(Detail { member, found, expected, because }) = rejection.detail() else { return Self::Name(check) };
+        let texts = |texts: &'a [Box<str>]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
+        let found = match found {
+            Found::Missing => SavedFound::Missing,
+            Found::AnotherType(kind) => SavedFound::AnotherType((*kind).into()),
+            Found::Text(text) => SavedFound::Text((&**text).into()),
+            Found::Texts(list) => SavedFound::Texts(texts(list)),
+            Found::Time(time) => SavedFound::Time(time.unix_millis()),
+            Found::Milliseconds(number) => SavedFound::Milliseconds(*number),
+            Found::AnotherValue => SavedFound::AnotherValue,
+        };
+        let expected = expected.as_ref().map(|expected| match expected {
+            Expected::Text(text) => SavedExpected::Text((&**text).into()),
+            Expected::OneOf(list) => SavedExpected::OneOf(texts(list)),
+            Expected::NotBefore(time) => SavedExpected::NotBefore(time.unix_millis()),
+            Expected::NotAfter(time) => SavedExpected::NotAfter(time.unix_millis()),
+        });
+        let because = because.as_deref().map(Into::into);
+        Self::Detailed { check, member: (&**member).into(), found, expected, because }
+    }
+
+    pub(crate) fn load(self) -> Option<Rejection> {
+        let (check, member, found, expected, because) = match self {
+            Self::Name(check) => return Some(untrusted(&check)?.into()),
+            Self::Detailed { check, member, found, expected, because } => (check, member, found, expected, because),
+        };
+        let found = match found {
+            SavedFound::Missing => Found::Missing,
+            SavedFound::AnotherType(kind) => Found::AnotherType(TYPES.into_iter().find(|known| *known == kind)?),
+            SavedFound::Text(text) => Found::text(&text),
+            SavedFound::Texts(texts) => Found::texts(texts.iter().map(AsRef::as_ref)),
+            SavedFound::Time(time) => Found::Time(Timestamp::from_unix_millis(time)),
+            SavedFound::Milliseconds(number) => Found::Milliseconds(number),
+            SavedFound::AnotherValue => Found::AnotherValue,
+        };
+        let rejection = untrusted(&check)?.at(member.into_owned(), found);
+        let rejection = match because {
+            Some(why) => rejection.because(&why),
+            None => rejection,
+        };
+        Some(match expected {
+            None => rejection,
+            Some(expected) => rejection.expecting(match expected {
+                SavedExpected::Text(text) => Expected::text(&text),
+                SavedExpected::OneOf(texts) => Expected::one_of(texts.iter().map(AsRef::as_ref)),
+                SavedExpected::NotBefore(time) => Expected::NotBefore(Timestamp::from_unix_millis(time)),
+                SavedExpected::NotAfter(time) => Expected::NotAfter(Timestamp::from_unix_millis(time)),
+            }),
+        })
+    }
+}
