@@ -4,7 +4,7 @@ use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 use ciba_core::{
     Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, MetadataError, ProviderMetadata,
+    ConfigError, DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, Members, MetadataError, ProviderMetadata,
     SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
@@ -278,11 +278,11 @@ pub(crate) fn metadata_file(
     let issuer = match issuer {
         Some(issuer) => issuer.clone(),
         None => {
-            let value: serde_json::Value = serde_json::from_slice(&document)
+            let document = Members::from_json(&String::from_utf8_lossy(&document))
                 .map_err(|_| Stop::usage(format!("the metadata file {shown} is not JSON")))?;
-            let named = value.get("issuer").and_then(serde_json::Value::as_str);
+            let named: Option<String> = document.get("issuer").ok().flatten();
             let named = named.ok_or_else(|| Stop::usage(format!("the metadata file {shown} names no issuer")))?;
-            Issuer::parse_with(named, loopback).map_err(|error| {
+            Issuer::parse_with(&named, loopback).map_err(|error| {
                 Stop::usage(format!("the issuer in the metadata file {shown} cannot be used: {error}"))
             })?
         }

@@ -4,6 +4,7 @@ mod json;
 mod text;
 
 use std::{
+    borrow::Cow,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     time::Duration,
@@ -173,12 +174,12 @@ impl Reporter {
             let line = Line::new("acknowledged")
                 .with("expires_in", acknowledged.expires_in.as_secs())
                 .with("interval", acknowledged.interval.as_secs())
-                .with("extra", json::object(acknowledged.extra.iter()));
+                .with_json("extra", acknowledged.extra.as_json());
             return self.line(line);
         }
         self.say(&text::acknowledged(acknowledged, self.delivery));
         for (name, value) in acknowledged.extra.iter() {
-            self.say(&format!("  {}: {}", plain(name), text::value(value)));
+            self.say(&format!("  {}: {}", plain(&name), text::value(value)));
         }
         if self.verbose {
             for oddity in &acknowledged.oddities {
@@ -256,8 +257,7 @@ impl Reporter {
         self.clear();
         self.status.clear();
         if let Some(story) = &mut self.story {
-            let claims = claims(authentication).unwrap_or_default();
-            try_put(&story.closing(&text::claims(&claims)))
+            try_put(&story.closing(&text::claims(authentication)))
         } else if self.format == Format::Json {
             try_put(&json::authenticated(authentication, self.show_tokens).finish())
         } else {
@@ -317,10 +317,11 @@ impl Reporter {
 }
 
 /// The verified claims, without what only ties a pushed token to its request: whoever sees output has no use for that id.
-fn claims(authentication: &Authentication) -> Option<serde_json::Map<String, serde_json::Value>> {
-    let mut claims: serde_json::Map<_, _> = authentication.claims().ok()?;
-    claims.remove("urn:openid:params:jwt:claim:auth_req_id");
-    Some(claims)
+///
+/// Each is a name and JSON text: they are shown as they were signed, and nothing in them is interpreted on the way.
+fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    let claims = authentication.id_token().into_iter().flat_map(|token| token.iter_claims());
+    claims.filter(|(name, _)| *name != "urn:openid:params:jwt:claim:auth_req_id")
 }
 
 /// Whole seconds, a begun one counted: whoever waits is told none less than it takes.

@@ -12,13 +12,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use ciba_core::Timestamp;
+use ciba_core::{Members, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
 
-/// What the file holds: the client's options (no secret among them) and the flow as core saved it.
+/// What the file holds beside the flow as core saved it, which is its member `flow`: the client's options (no secret among
+/// them).
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     ciba_state: u32,
@@ -26,7 +26,6 @@ struct Contents {
     /// When the authentication request was sent, in Unix milliseconds; only to tell a person how much time is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_at: Option<u64>,
-    flow: Box<RawValue>,
 }
 
 /// A flow that was saved.
@@ -109,14 +108,16 @@ impl StateFile {
         let mut file = Self::hold(path, &client, false)?;
         let bytes = read_at_most(path, MOST_BYTES).map_err(|error| unreadable(&error))?;
         let bytes = bytes.ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
-        let contents: Contents = serde_json::from_slice(&bytes)
-            .map_err(|_| Stop::usage(format!("the state file {shown} does not hold a saved flow")))?;
+        let damaged = || Stop::usage(format!("the state file {shown} does not hold a saved flow"));
+        let members = std::str::from_utf8(&bytes).ok().and_then(|text| Members::from_json(text).ok());
+        let members = members.ok_or_else(damaged)?;
+        let contents: Contents = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         if contents.ciba_state != VERSION {
             return Err(Stop::usage(format!("the state file {shown} was written by another version of this command")));
         }
         let client = client.or(contents.client);
         file.client = client.clone().absolute();
-        let snapshot = contents.flow.get().as_bytes().to_vec();
+        let snapshot = members.json("flow").ok_or_else(damaged)?.as_bytes().to_vec();
         Ok(Saved { file, client, asked_at: contents.asked_at.map(Timestamp::from_unix_millis), snapshot })
     }
 
@@ -127,12 +128,14 @@ impl StateFile {
 
     /// Replaces what is saved.
     pub(crate) fn save(&self, snapshot: &[u8], asked_at: Option<Timestamp>) -> io::Result<()> {
-        let text = std::str::from_utf8(snapshot).map_err(io::Error::other)?;
-        let flow = RawValue::from_string(text.to_owned()).map_err(io::Error::other)?;
         let asked_at = asked_at.map(Timestamp::unix_millis);
-        let contents = Contents { ciba_state: VERSION, client: self.client.clone(), asked_at, flow };
+        let contents = Contents { ciba_state: VERSION, client: self.client.clone(), asked_at };
         let mut bytes = serde_json::to_vec(&contents).map_err(io::Error::other)?;
-        bytes.push(b'\n');
+        // The snapshot is JSON already, and goes in as it is.
+        bytes.pop();
+        bytes.extend_from_slice(b",\"flow\":");
+        bytes.extend_from_slice(snapshot);
+        bytes.extend_from_slice(b"}\n");
         let (temporary, mut file) = self.temporary()?;
         let written = file
             .write_all(&bytes)

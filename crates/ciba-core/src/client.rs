@@ -9,6 +9,7 @@ use crate::{
     crypto::Verifier,
     issuer::Issuer,
     jose::JwsAlgorithm,
+    json::Members,
     person::PersonRules,
     policy::Policy,
     profile::Profile,
@@ -95,7 +96,7 @@ pub struct ClientConfig {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) profile: Profile,
     certificate: CertificateUse,
-    public_keys: Vec<serde_json::Value>,
+    public_keys: Vec<Members>,
 }
 
 /// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none (REQ-DISC-15).

@@ -83,7 +83,7 @@ pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    ErrorCode, Headers, Members, Method, Request, Response, ServerAnswer, UnknownCode,
+    ErrorCode, Headers, JsonError, Members, Method, Request, Response, ServerAnswer, UnknownCode,
     authorize::{Acknowledged, Oddity},
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,

@@ -68,7 +68,7 @@ pub struct AuthRequest {
     details: Vec<AuthorizationDetail>,
     details_json: Option<String>,
     resources: Vec<String>,
-    extra: Vec<(String, Value)>,
+    extra: Vec<(String, ExtraValue)>,
     unique_context: bool,
     headers: Vec<(String, String)>,
     /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not say so.
@@ -187,7 +187,7 @@ impl AuthRequest {
     /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
     /// checked then.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.extra.push((name.into(), Value::String(value.into())));
+        self.extra.push((name.into(), ExtraValue::Text(value.into())));
         self
     }
 
@@ -195,7 +195,7 @@ impl AuthRequest {
     /// FAPI-CIBA, for example. A form has its JSON text, a signed request the JSON itself (CIBA 7.1.1, REQ-SIGN-01). `null`
     /// is refused.
     pub fn extra_json(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.extra.push((name.into(), value.into()));
+        self.extra.push((name.into(), ExtraValue::new(&value.into())));
         self
     }
 
@@ -269,9 +269,9 @@ impl AuthRequest {
         }
         self.expect_eid(config, &mut expectations);
         if expectations.nonce.is_none() {
-            expectations.nonce = self.extra_value("nonce").map(Cow::into_owned);
+            expectations.nonce = self.extra_value("nonce").map(Into::into);
         }
-        let asked = self.extra_value("max_age").and_then(|age| number::digits(&age)).map(Duration::from_secs);
+        let asked = self.extra_value("max_age").and_then(|age| number::digits(age)).map(Duration::from_secs);
         expectations.max_age = expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
@@ -337,10 +337,10 @@ impl AuthRequest {
     }
 
     /// The text of an extra parameter.
-    fn extra_value(&self, name: &str) -> Option<Cow<'_, str>> {
+    fn extra_value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.extra.iter().find(|(known, _)| known == name)?;
-        let text = value.as_str().map_or_else(|| alloc::format!("{value}").into(), Cow::from);
-        Some(text).filter(|text| !text.is_empty())
+        let (ExtraValue::Text(text) | ExtraValue::Json(text)) = value;
+        Some(text.as_str()).filter(|text| !text.is_empty())
     }
 
     const fn has_details(&self) -> bool {
@@ -356,6 +356,28 @@ impl AuthRequest {
                 alloc::format!("{details}").into()
             }
         }
+    }
+}
+
+/// The value of an extra parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ExtraValue {
+    Text(String),
+    /// JSON text, for a value that is no string. Kept as text from the start, so that no name in it can mean something to
+    /// whoever reads a saved request again (ruling 28).
+    Json(String),
+}
+
+impl ExtraValue {
+    fn new(value: &Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text.clone()),
+            other => Self::Json(alloc::format!("{other}")),
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Json(json) if json == "null")
     }
 }
 

@@ -226,8 +226,8 @@ mod tests {
         assert_eq!(numeric["requested_expiry"], json!(120));
         let single = claims(signing(), &login().resource("urn:b"), None);
         assert_eq!(single["resource"], json!("urn:b"));
-        let text = login().authorization_details_json(r#" [{"type":"t","n":1.50}] "#);
-        assert_eq!(claims(signing(), &text, None)["authorization_details"], json!([{"type": "t", "n": 1.5}]));
+        let text = login().authorization_details_json(r#" [{"type":"t","n":1.25}] "#);
+        assert_eq!(claims(signing(), &text, None)["authorization_details"], json!([{"type": "t", "n": 1.25}]));
     }
 
     /// REQ-SIGN-17

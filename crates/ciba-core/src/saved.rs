@@ -1,26 +1,21 @@
 //! The parts of a saved flow that other modules own, as they stand in its JSON. The public types have no `Serialize` and no
 //! `Deserialize` of their own: a snapshot is the only way in or out, and what comes out of one is verified again.
 
-use alloc::{
-    borrow::{Cow, ToOwned as _},
-    boxed::Box,
-    string::String,
-    vec::Vec,
-};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::{
     ask::Endpoint,
     bounds,
     error::{Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted},
     expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
+    json::SavedMembers,
     person::{Demand, ExpectedPerson},
     secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
     wire::{
-        ErrorCode, Headers, Members, ServerAnswer,
+        ErrorCode, Headers, ServerAnswer,
         authorize::{Acknowledged, Oddity},
         token::ReceivedTokens,
     },
@@ -31,14 +26,6 @@ mod reason;
 pub(crate) use reason::{SavedCause, SavedRejection, SavedTrouble};
 
 type Text<'a> = Cow<'a, str>;
-
-fn members(members: &Members) -> Map<String, Value> {
-    members.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
-}
-
-fn load_members(members: Map<String, Value>) -> Members {
-    members.into_iter().collect()
-}
 
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs()
@@ -58,8 +45,8 @@ pub(crate) struct SavedTokens<'a> {
     expires_in: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    extra: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
+    extra: SavedMembers<'a>,
 }
 
 impl<'a> SavedTokens<'a> {
@@ -71,7 +58,7 @@ impl<'a> SavedTokens<'a> {
             refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().into()),
             expires_in: tokens.expires_in.map(seconds),
             scope: tokens.scope.as_deref().map(Into::into),
-            extra: members(&tokens.extra),
+            extra: SavedMembers::save(&tokens.extra),
         }
     }
 
@@ -83,7 +70,7 @@ impl<'a> SavedTokens<'a> {
             refresh_token: self.refresh_token.map(RefreshToken::new),
             expires_in: self.expires_in.map(Duration::from_secs),
             scope: self.scope.map(Cow::into_owned),
-            extra: load_members(self.extra),
+            extra: self.extra.load(),
         }
     }
 }
@@ -91,11 +78,11 @@ impl<'a> SavedTokens<'a> {
 /// An acknowledgement.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SavedAcknowledged {
+pub(crate) struct SavedAcknowledged<'a> {
     expires_in: u64,
     interval: u64,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    extra: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
+    extra: SavedMembers<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     oddities: Vec<SavedOddity>,
 }
@@ -111,8 +98,8 @@ enum SavedOddity {
     AuthReqIdAlphabet,
 }
 
-impl SavedAcknowledged {
-    pub(crate) fn save(acknowledged: &Acknowledged) -> Self {
+impl<'a> SavedAcknowledged<'a> {
+    pub(crate) fn save(acknowledged: &'a Acknowledged) -> Self {
         let oddity = |oddity: &Oddity| match oddity {
             Oddity::IntervalUnusable => SavedOddity::IntervalUnusable,
             Oddity::IntervalAdjusted => SavedOddity::IntervalAdjusted,
@@ -124,7 +111,7 @@ impl SavedAcknowledged {
         Self {
             expires_in: seconds(acknowledged.expires_in),
             interval: seconds(acknowledged.interval),
-            extra: members(&acknowledged.extra),
+            extra: SavedMembers::save(&acknowledged.extra),
             oddities: acknowledged.oddities.iter().map(oddity).collect(),
         }
     }
@@ -141,7 +128,7 @@ impl SavedAcknowledged {
         Acknowledged {
             expires_in: bounds::LIFETIME.clamp(Duration::from_secs(self.expires_in)),
             interval: bounds::INTERVAL.clamp(Duration::from_secs(self.interval)),
-            extra: load_members(self.extra),
+            extra: self.extra.load(),
             oddities: self.oddities.into_iter().map(oddity).collect(),
         }
     }
@@ -366,8 +353,8 @@ pub(crate) struct SavedAnswer<'a> {
     uri: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    extra: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
+    extra: SavedMembers<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -453,7 +440,7 @@ impl<'a> SavedAnswer<'a> {
             description: answer.description.as_deref().map(Into::into),
             uri: answer.uri.as_deref().map(Into::into),
             retry_after: answer.retry_after.map(seconds),
-            extra: members(&answer.extra),
+            extra: SavedMembers::save(&answer.extra),
             headers: answer.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             excerpt: answer.excerpt.as_str().into(),
         }
@@ -467,7 +454,7 @@ impl<'a> SavedAnswer<'a> {
             description: self.description.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
             uri: self.uri.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
             retry_after: self.retry_after.map(Duration::from_secs),
-            extra: load_members(self.extra),
+            extra: self.extra.load(),
             headers: self.headers.into_iter().collect::<Headers>(),
             excerpt: bounds::plain_text(&self.excerpt, bounds::TEXT_BYTES),
         })

@@ -13,7 +13,7 @@ use crate::{
     crypto::{Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey},
     entropy::Entropy,
     jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
-    json::Object,
+    json::{Object, Raw},
     secret::PrivateJwk,
 };
 
@@ -174,7 +174,7 @@ impl SoftwareKey {
             return Err(KeyFileError::Set);
         }
         let public = jwk::public_key(&mut members)?;
-        if members.get("d").is_none_or(serde_json::Value::is_null) {
+        if members.get("d").is_none_or(Raw::is_null) {
             return Err(KeyFileError::NotPrivate);
         }
         let d = match &public {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ciba_core::{Authentication, Endpoint, Failure, LostAnswer, Person, Untrusted};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::time;
 
@@ -17,10 +17,15 @@ impl Line {
         Self(format!(r#"{{"event":"{event}","at":"{}""#, time::rfc3339(time::now())))
     }
 
-    pub(crate) fn with(mut self, name: &str, value: impl Serialize) -> Self {
+    pub(crate) fn with(self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
+        self.with_json(name, &value)
+    }
+
+    /// A member whose value is JSON text: what a provider sent, as it sent it.
+    pub(crate) fn with_json(mut self, name: &str, json: &str) -> Self {
         let _ = write!(self.0, r#","{name}":"#);
-        for c in value.chars() {
+        for c in compact(json).chars() {
             match c {
                 // Control characters JSON lets stand; some steer a terminal. They occur within strings only.
                 '\u{7f}'..='\u{9f}' => drop(write!(self.0, "\\u{:04x}", u32::from(c))),
@@ -44,16 +49,34 @@ impl Line {
     }
 }
 
-/// Members as received.
-pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a Value)>) -> Map<String, Value> {
-    members.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+/// JSON text on one line: without the white space between its tokens.
+pub(super) fn compact(json: &str) -> String {
+    let (mut in_string, mut is_escaped) = (false, false);
+    let is_kept = |c: &char| {
+        in_string ^= *c == '"' && !is_escaped;
+        is_escaped = in_string && *c == '\\' && !is_escaped;
+        in_string || !c.is_ascii_whitespace()
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+/// The verified claims as one object; none without an ID Token.
+fn claims(authentication: &Authentication) -> Option<String> {
+    authentication.id_token()?;
+    let name = |name: &str| serde_json::to_string(name).unwrap_or_default();
+    let members: Vec<String> =
+        super::claims(authentication).map(|(claim, value)| format!("{}:{value}", name(&claim))).collect();
+    Some(format!("{{{}}}", members.join(",")))
 }
 
 pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
-    let line = Line::new("authenticated")
+    let mut line = Line::new("authenticated")
         .some("subject", authentication.subject().ok())
-        .with("person", person(authentication.person()))
-        .some("claims", super::claims(authentication))
+        .with("person", person(authentication.person()));
+    if let Some(claims) = claims(authentication) {
+        line = line.with_json("claims", &claims);
+    }
+    let line = line
         .with("scope", authentication.scope())
         .with("token_type", authentication.token_type())
         .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
@@ -109,7 +132,7 @@ mod tests {
         let line = Line::new("x").with("text", "a\n\"b\"").some("nothing", None::<&str>).with("n", 3).finish();
         assert!(!line.contains('\n') && line.starts_with(r#"{"event":"x","at":"20"#), "{line}");
         assert!(line.ends_with(r#","text":"a\n\"b\"","n":3}"#), "{line}");
-        let value: Value = serde_json::from_str(&line).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value.as_object().unwrap().len(), 4);
     }
 }

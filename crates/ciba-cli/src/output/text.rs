@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Wait};
-use serde_json::{Map, Value};
-
 use super::plain;
+use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Wait};
 
 pub(super) fn acknowledged(acknowledged: &Acknowledged, delivery: DeliveryMode) -> String {
     let then = match delivery {
@@ -39,7 +37,7 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
     if authentication.id_token().is_some() {
         let _ =
             writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
-        text.push_str(&claims(&super::claims(authentication).unwrap_or_default()));
+        text.push_str(&claims(authentication));
     }
     let lifetime =
         super::lifetime(authentication).map(|life| format!(", valid for {} s", life.as_secs())).unwrap_or_default();
@@ -59,19 +57,21 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
 }
 
 /// A table of claims.
-pub(crate) fn claims(claims: &Map<String, Value>) -> String {
-    let width = claims.keys().map(|name| name.chars().count()).max().unwrap_or_default().min(24);
+pub(crate) fn claims(authentication: &Authentication) -> String {
+    let names = super::claims(authentication).map(|(name, _)| name.chars().count());
+    let width = names.max().unwrap_or_default().min(24);
     let mut text = String::new();
-    for (name, claim) in claims {
-        let _ = writeln!(text, "  {:width$}  {}", plain(name), value(claim));
+    for (name, claim) in super::claims(authentication) {
+        let _ = writeln!(text, "  {:width$}  {}", plain(&name), value(claim));
     }
     text
 }
 
 /// A value on one line; texts without their quotes.
-pub(super) fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => plain(text),
-        other => plain(&other.to_string()),
+pub(super) fn value(json: &str) -> String {
+    // A string that is none, for want of half a character, is shown as it stands there.
+    match serde_json::from_str::<String>(json) {
+        Ok(text) => plain(&text),
+        Err(_) => plain(&super::json::compact(json)),
     }
 }

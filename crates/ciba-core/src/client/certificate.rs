@@ -1,14 +1,13 @@
 //! Client certificates as the provider's registration knows them (RFC 8705 2).
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
 
 use crate::{
     crypto::{Hash, OwnedPublicKey, Verifier},
     jose::{base64url, der, jwk},
-    json::Object,
+    json::{Members, Object, Raw},
 };
 
 /// By what the provider knows the certificate of `tls_client_auth`: exactly one value, kept as it is (RFC 8705 2.1.2,
@@ -55,29 +54,26 @@ impl CertificateSubject {
 }
 
 /// A certificate as a JWK: its key, and itself as the only item of `x5c` in standard base64 (RFC 7517 4.7, REQ-META-18).
-pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<Map<String, Value>> {
+pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<Members> {
     let key = der::read_certificate_key(certificate)?;
     let print = base64url::encode(verifier.digest(Hash::Sha256, certificate).as_bytes());
-    let mut members: Map<String, Value> =
-        serde_json::from_str(&jwk::required_members(key.borrow())).unwrap_or_default();
-    members.insert("kid".into(), print.clone().into());
-    members.insert("use".into(), "sig".into());
-    members.insert("x5t#S256".into(), print.into());
-    members.insert("x5c".into(), vec![STANDARD.encode(certificate)].into());
-    Some(members)
+    let members = jwk::required_members(key.borrow());
+    let open = members.strip_suffix('}').unwrap_or(&members);
+    let x5c = STANDARD.encode(certificate);
+    let text = format!(r#"{open},"kid":"{print}","use":"sig","x5t#S256":"{print}","x5c":["{x5c}"]}}"#);
+    Members::from_json(&text).ok()
 }
 
 /// The numbers of a JWK.
-pub(super) fn key(members: &Map<String, Value>) -> Option<OwnedPublicKey> {
-    let text = serde_json::to_vec(members).ok()?;
-    jwk::public_key(&mut Object::parse(&text).ok()?).ok()
+pub(super) fn key(members: &Members) -> Option<OwnedPublicKey> {
+    jwk::public_key(&mut Object::parse(members.as_json().as_bytes()).ok()?).ok()
 }
 
 /// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very key (REQ-META-18).
-pub(super) fn fits(members: &Map<String, Value>) -> bool {
-    let Some(chain) = members.get("x5c") else { return true };
-    let decoded = |item: &Value| STANDARD.decode(item.as_str()?).ok();
-    let chain: Option<Vec<Vec<u8>>> = chain.as_array().and_then(|items| items.iter().map(decoded).collect());
+pub(super) fn fits(members: &Members) -> bool {
+    let Some(chain) = members.find("x5c") else { return true };
+    let decoded = |item: Raw<'_>| STANDARD.decode(&*item.text()?).ok();
+    let chain: Option<Vec<Vec<u8>>> = chain.items().and_then(|items| items.map(decoded).collect());
     let leaf = chain.as_ref().and_then(|chain| der::read_certificate_key(chain.first()?));
     leaf.is_some_and(|found| Some(found) == key(members))
 }

@@ -1,14 +1,14 @@
 //! What to register at the provider (OIDC Registration 2, RFC 7591 2, CIBA 4).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{ClientConfig, ClientConfigBuilder, ConfigError, certificate};
 use crate::{
     client_auth::ClientAuth,
     jose::{JwsAlgorithm, jwk},
-    json::Object,
+    json::{Members, Raw},
     wire::{metadata::DeliveryMode, token::GRANT_TYPE},
 };
 
@@ -76,32 +76,39 @@ impl ClientConfig {
         if !self.registered.acr_values.is_empty() {
             set("default_acr_values", self.registered.acr_values.clone().into());
         }
-        if !self.public_keys.is_empty() {
-            set("jwks", json!({ "keys": self.public_keys }));
+        let mut document = serde_json::to_string_pretty(&document).unwrap_or_default();
+        // The keys are text from outside and stay as they were given (ruling 28).
+        if let Some(open) = document.strip_suffix("\n}").filter(|_| !self.public_keys.is_empty()) {
+            let keys: Vec<&str> = self.public_keys.iter().map(Members::as_json).collect();
+            let keys = keys.join(",\n      ");
+            document = format!("{open},\n  \"jwks\": {{\n    \"keys\": [\n      {keys}\n    ]\n  }}\n}}");
         }
-        Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
+        Ok(document)
     }
 }
 
-fn has_certificate(key: &Value) -> bool {
-    key.get("x5c").is_some()
+fn has_certificate(key: &Members) -> bool {
+    key.contains("x5c")
+}
+
+fn text(key: &Members, member: &str) -> Option<String> {
+    key.find(member).and_then(Raw::text).map(Cow::into_owned)
 }
 
 /// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: whoever hands one over
 /// mistook it for a public one (REQ-META-15).
-pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<ConfigError>) -> Vec<Value> {
+pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<ConfigError>) -> Vec<Members> {
     const MEMBER: &str = "jwks";
-    let mut keys: Vec<Map<String, Value>> = Vec::new();
+    let mut keys: Vec<Members> = Vec::new();
     let mut wrong: Vec<&'static str> = Vec::new();
     for text in &builder.public_keys {
-        let Ok(object) = Object::parse(text.as_bytes()) else {
+        let Ok(key) = Members::from_json(text) else {
             wrong.push("a public key is not a JSON object with unique member names");
             continue;
         };
-        let key: Map<String, Value> = object.rest().into_iter().collect();
-        if jwk::SECRET_MEMBERS.iter().any(|member| key.contains_key(*member)) {
+        if jwk::SECRET_MEMBERS.iter().any(|member| key.contains(member)) {
             wrong.push("a key has private or symmetric members");
-        } else if !matches!(key.get("kty").and_then(Value::as_str), Some("EC" | "RSA" | "OKP")) {
+        } else if !matches!(key.find("kty").and_then(Raw::text).as_deref(), Some("EC" | "RSA" | "OKP")) {
             wrong.push("a key has no kty of a public key");
         } else if !certificate::fits(&key) {
             wrong.push("x5c of a key does not begin with its certificate, DER in standard base64");
@@ -123,7 +130,6 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
 
     let mut invalid = |reason| findings.push(ConfigError::Invalid { member: MEMBER, reason });
     wrong.into_iter().for_each(&mut invalid);
-    let text = |key: &Map<String, Value>, member: &str| key.get(member).and_then(Value::as_str).map(String::from);
     let mut ids: Vec<Option<String>> = keys.iter().map(|key| text(key, "kid")).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair.first() == pair.last()) {
@@ -139,7 +145,7 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
     };
     let requests = builder.request_signing.as_ref().map(|(algorithm, key_id)| (algorithm, key_id));
     for (algorithm, key_id) in assertions.into_iter().chain(requests).filter(|_| !keys.is_empty()) {
-        let fits = |key: &&Map<String, Value>| {
+        let fits = |key: &&Members| {
             let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
             let algorithm_fits = text(key, "alg").is_none_or(|name| JwsAlgorithm::from_name(&name) == Some(*algorithm));
             id_fits
@@ -154,12 +160,10 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
             invalid("with several keys in the set the key that signs needs a key id");
         }
     }
-    keys.into_iter().map(Value::Object).collect()
+    keys
 }
 
 /// Whether a JWK is a whole public key of the kind and curve an algorithm signs with.
-fn is_key_for(key: &Map<String, Value>, algorithm: JwsAlgorithm) -> bool {
-    let text = serde_json::to_vec(key).unwrap_or_default();
-    let public = Object::parse(&text).ok().as_mut().and_then(|key| jwk::public_key(key).ok());
-    public.is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
+fn is_key_for(key: &Members, algorithm: JwsAlgorithm) -> bool {
+    certificate::key(key).is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
 }

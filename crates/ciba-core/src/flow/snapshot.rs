@@ -110,7 +110,7 @@ struct Saved<'a> {
     wall: u64,
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    acknowledged: Option<SavedAcknowledged>,
+    acknowledged: Option<SavedAcknowledged<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mailbox: Option<SavedMailbox<'a>>,
     phase: SavedPhase<'a>,

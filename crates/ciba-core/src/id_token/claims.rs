@@ -3,15 +3,11 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
-
 use crate::{
     error::Untrusted,
     expect::Expectations,
-    jose::{
-        object::{Name, Names, Skip},
-        scalar::Scalar,
-    },
+    jose::scalar::Scalar,
+    json::{self, JsonError},
     time::Timestamp,
 };
 
@@ -29,6 +25,18 @@ pub enum ClaimsError {
         /// Where in the JSON text of the claims reading stopped, counted from 1.
         column: usize,
     },
+    /// A claim has a name that `serde_json` reserves for itself; see [`JsonError::ReservedName`]. The text of the claims
+    /// is available.
+    ReservedName,
+}
+
+impl From<JsonError> for ClaimsError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Shape { column } => Self::Shape { column },
+            JsonError::ReservedName => Self::ReservedName,
+        }
+    }
 }
 
 impl fmt::Display for ClaimsError {
@@ -36,6 +44,7 @@ impl fmt::Display for ClaimsError {
         match self {
             Self::NoIdToken => f.write_str("there is no id token"),
             Self::Shape { column } => write!(f, "the claims do not fit the type (at column {column})"),
+            Self::ReservedName => f.write_str("a claim has a name that is reserved by serde_json"),
         }
     }
 }
@@ -91,10 +100,15 @@ known_claims! {
 impl<'a> Claims<'a> {
     /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the checks to judge.
     pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let claims = Reader(expectations).deserialize(&mut deserializer).map_err(|_| Untrusted::ClaimsForm)?;
-        deserializer.end().map_err(|_| Untrusted::ClaimsForm)?;
-        Ok(claims)
+        let mut claims = Self::default();
+        let read = json::strict_members(text, |name, value| {
+            if let Some(slot) = claims.known(name) {
+                *slot = Some(Scalar::read(value));
+            } else if expectations.look_at(name) {
+                claims.others.push((name.clone(), Scalar::read(value)));
+            }
+        });
+        read.map(|()| claims).ok_or(Untrusted::ClaimsForm)
     }
 
     pub(super) fn acr(&self) -> Option<&str> {
@@ -105,44 +119,6 @@ impl<'a> Claims<'a> {
         match &self.amr {
             Some(Scalar::Texts(values)) => values.iter().map(|value| value.as_ref().into()).collect(),
             _ => Vec::new(),
-        }
-    }
-}
-
-struct Reader<'e>(&'e Expectations);
-
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = Claims<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Claims<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut claims = Claims::default();
-        let mut names = Names::new();
-        while let Some(Name(name)) = map.next_key()? {
-            if let Some(slot) = claims.known(&name) {
-                *slot = Some(map.next_value()?);
-            } else if self.0.look_at(&name) {
-                let value = map.next_value()?;
-                claims.others.push((name.clone(), value));
-            } else {
-                map.next_value::<Skip>()?;
-            }
-            names.push(name);
-        }
-        match names.are_unique() {
-            true => Ok(claims),
-            false => Err(A::Error::custom("a claim twice")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! ID Token validation in numbered checks (OIDC Core 3.1.3.7, requirement section 12).
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use serde::de::DeserializeOwned;
@@ -11,6 +11,7 @@ use crate::{
     error::{Rejection, Untrusted},
     expect::Expectations,
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
+    json,
     person::Person,
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
@@ -236,13 +237,18 @@ impl IdToken {
         &self.claims
     }
 
+    /// The name and the JSON text of each claim, in the order they were signed.
+    pub fn iter_claims(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        json::fields(&self.claims)
+    }
+
     /// All claims, read into a type of the caller (REQ-IDT-30).
     ///
     /// # Errors
     ///
     /// [`ClaimsError`] when they do not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
-        serde_json::from_str(&self.claims).map_err(|error| ClaimsError::Shape { column: error.column() })
+        Ok(json::read(&self.claims)?)
     }
 }
 

@@ -1,17 +1,11 @@
 //! The protected header of a JWS (RFC 7515 4). Keys and addresses of keys in it are never looked at (REQ-IDT-09).
 
 use alloc::string::{String, ToString};
-use core::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::{
     error::{Expected, Rejection, Untrusted},
-    jose::{
-        JwsAlgorithm,
-        object::{Name, Names, Skip},
-        scalar::Scalar,
-    },
+    jose::{JwsAlgorithm, scalar::Scalar},
+    json,
 };
 
 /// What a header says, as far as anything here depends on it.
@@ -28,7 +22,15 @@ impl<'a> Header<'a> {
     /// Reads a decoded header: UTF-8 without byte order mark, one JSON object, no member name twice (REQ-IDT-02).
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let text = core::str::from_utf8(bytes).map_err(|_| Untrusted::TokenForm)?;
-        let header: Self = serde_json::from_str(text).map_err(|_| Untrusted::TokenForm)?;
+        let mut header = Header { alg: None, kid: None, typ: None, b64: None, crit: false };
+        let read = json::strict_members(text, |name, value| match &**name {
+            "alg" => header.alg = Some(Scalar::read(value)),
+            "kid" => header.kid = Some(Scalar::read(value)),
+            "typ" => header.typ = Some(Scalar::read(value)),
+            "b64" => header.b64 = Some(Scalar::read(value)),
+            other => header.crit |= other == "crit",
+        });
+        read.ok_or(Untrusted::TokenForm)?;
         match header.kid {
             None | Some(Scalar::Text(_)) => Ok(header),
             ref other => Err(Untrusted::TokenForm.at("kid", Scalar::kind(other.as_ref()))),
@@ -67,43 +69,5 @@ impl<'a> Header<'a> {
     /// The key id.
     pub(crate) fn key_id(&self) -> Option<String> {
         self.kid.as_ref().and_then(Scalar::text).map(ToString::to_string)
-    }
-}
-
-impl<'de> Deserialize<'de> for Header<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Header<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut header = Header { alg: None, kid: None, typ: None, b64: None, crit: false };
-                let mut names = Names::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    match &*name {
-                        "alg" => header.alg = Some(map.next_value()?),
-                        "kid" => header.kid = Some(map.next_value()?),
-                        "typ" => header.typ = Some(map.next_value()?),
-                        "b64" => header.b64 = Some(map.next_value()?),
-                        other => {
-                            header.crit |= other == "crit";
-                            map.next_value::<Skip>()?;
-                        }
-                    }
-                    names.push(name);
-                }
-                match names.are_unique() {
-                    true => Ok(header),
-                    false => Err(A::Error::custom("a member name twice")),
-                }
-            }
-        }
-
-        deserializer.deserialize_map(Read)
     }
 }

@@ -1,15 +1,14 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2) and their thumbprints (RFC 7638).
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
     bounds,
     crypto::{Hash, OwnedPublicKey, PublicKey, Verifier},
-    jose::{Curve, JwsAlgorithm, UnusableKey, base64url},
-    json::{Object, wipe},
+    jose::{Curve, JwsAlgorithm, UnusableKey, base64url, unsigned::JsonObject},
+    json::{Object, Raw},
 };
 
 /// A public key from a set, with what its members say it may be used for.
@@ -42,17 +41,14 @@ const LONGEST_NAME: usize = 64;
 /// (REQ-JWKS-18).
 pub(crate) fn read(text: &str) -> Entry {
     let Ok(mut jwk) = Object::parse(text.as_bytes()) else {
-        let key_id = serde_json::from_str(text).ok().and_then(|KeyIdOnly { kid }| kid);
+        let key_id = Raw::parse(text).and_then(|jwk| jwk.member("kid")).and_then(Raw::text).map(Cow::into_owned);
         return Entry { key_id, kind: String::new(), key: Err(UnusableKey::NotAnObject), shows_secret: false };
     };
     let mut shows_secret = false;
     for name in SECRET_MEMBERS {
-        if let Some(mut secret) = jwk.take(name) {
-            shows_secret = true;
-            wipe(&mut secret);
-        }
+        shows_secret |= jwk.take(name).is_some();
     }
-    let name = |name| jwk.get(name).and_then(Value::as_str).map(|text| bounds::plain_text(text, LONGEST_NAME));
+    let name = |name| jwk.get(name).and_then(Raw::text).map(|text| bounds::plain_text(&text, LONGEST_NAME));
     let kind = [name("kty"), name("crv")].into_iter().flatten().collect::<Vec<_>>().join(" ");
     // RFC 7517 4.5: a key with another kind of id has none that a token could name.
     let (key_id, key) = match jwk.take_text("kid") {
@@ -62,22 +58,17 @@ pub(crate) fn read(text: &str) -> Entry {
     Entry { key_id, kind, key, shows_secret }
 }
 
-/// The id of a key of which nothing else is read.
-#[derive(serde::Deserialize)]
-struct KeyIdOnly {
-    kid: Option<String>,
-}
-
 fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
-    let has_use = match jwk.take("use") {
+    let has_use = match jwk.take_text("use").map_err(|_| UnusableKey::Use)?.as_deref() {
         None => false,
-        Some(Value::String(r#use)) if r#use == "sig" => true,
-        Some(Value::String(r#use)) if r#use == "enc" => return Err(UnusableKey::Encryption),
+        Some("sig") => true,
+        Some("enc") => return Err(UnusableKey::Encryption),
         Some(_) => return Err(UnusableKey::Use),
     };
     if let Some(operations) = operations(jwk) {
-        let operations = operations.as_array().ok_or(UnusableKey::Operations)?;
-        may_verify(operations, has_use).then_some(()).ok_or(UnusableKey::Operations)?;
+        let names: Option<Vec<_>> = operations.items().and_then(|items| items.map(Raw::text).collect());
+        let is_good = names.is_some_and(|names| may_verify(names.iter().map(AsRef::as_ref).collect(), has_use));
+        is_good.then_some(()).ok_or(UnusableKey::Operations)?;
     }
     let named = jwk.take_text("alg").map_err(|_| UnusableKey::Algorithm)?;
     let key = public_key(jwk)?;
@@ -92,26 +83,26 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
 }
 
 /// `key_ops`. An empty list says nothing (ruling 32).
-fn operations(jwk: &mut Object) -> Option<Value> {
-    jwk.take("key_ops").filter(|operations| operations.as_array().is_none_or(|list| !list.is_empty()))
+fn operations(jwk: &mut Object) -> Option<Raw<'_>> {
+    jwk.take("key_ops").filter(|operations| operations.items().is_none_or(|mut list| list.next().is_some()))
 }
 
 /// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC 7517 4.3), and where `use`
 /// says `sig`, none is for anything else (REQ-JWKS-17).
-fn may_verify(operations: &[Value], has_use: bool) -> bool {
-    let mut names: Vec<&str> = operations.iter().filter_map(Value::as_str).collect();
+fn may_verify(mut names: Vec<&str>, has_use: bool) -> bool {
     let count = names.len();
     let is_for_signatures = !has_use || names.iter().all(|name| ["sign", "verify"].contains(name));
     names.sort_unstable();
     names.dedup();
-    names.contains(&"verify") && names.len() == count && count == operations.len() && is_for_signatures
+    names.contains(&"verify") && names.len() == count && is_for_signatures
 }
 
 /// Whether `use` and `key_ops` of a private JWK let it sign.
 pub(crate) fn may_sign(jwk: &mut Object) -> bool {
-    let fits_use = jwk.take("use").is_none_or(|r#use| r#use == "sig");
-    let fits_operations = |operations: &Value| operations.as_array().is_some_and(|all| all.contains(&json!("sign")));
-    fits_use && operations(jwk).as_ref().is_none_or(fits_operations)
+    let fits_use = jwk.take("use").is_none_or(|r#use| r#use.text().as_deref() == Some("sig"));
+    let is_signing = |operation: Raw<'_>| operation.text().as_deref() == Some("sign");
+    let fits_operations = |operations: Raw<'_>| operations.items().is_some_and(|mut all| all.any(is_signing));
+    fits_use && operations(jwk).is_none_or(fits_operations)
 }
 
 /// The numbers of a public key, whatever else the JWK says.
@@ -222,12 +213,18 @@ pub fn thumbprint(key: PublicKey<'_>, verifier: &dyn Verifier) -> String {
 pub(crate) fn write_public(key: PublicKey<'_>, algorithm: JwsAlgorithm, key_id: &str) -> String {
     let members = required_members(key);
     let open = members.strip_suffix('}').unwrap_or(&members);
-    format!(r#"{open},"kid":{},"alg":"{algorithm}","use":"sig"}}"#, json!(key_id))
+    let mut named = JsonObject::new();
+    named.text("kid", key_id);
+    named.text("alg", algorithm.name());
+    named.text("use", "sig");
+    format!("{open},{}", named.finish().trim_start_matches('{'))
 }
 
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::crypto::RustCrypto;
 

@@ -9,7 +9,7 @@ use crate::{
     error::Fault,
     issuer::Issuer,
     jose::{JwsAlgorithm, UnusableKey, jwk},
-    json,
+    json::Object,
 };
 
 /// An issuer's keys, imported once for every algorithm each of them fits. Cheap to clone.
@@ -118,11 +118,11 @@ impl KeySet {
         document: &[u8],
         verifier: &dyn Verifier,
     ) -> Result<Self, Fault> {
-        let members = json::raw_members(document)?;
-        let keys = members.iter().find(|(name, _)| name == "keys").ok_or(Fault::MissingMember("keys"))?;
-        let keys = json::raw_items(keys.1).ok_or(Fault::BadMember("keys"))?;
-        let is_cut = keys.len() > bounds::KEYS_IN_SET;
-        let entries: Vec<_> = keys.into_iter().take(bounds::KEYS_IN_SET).map(|key| jwk::read(key.get())).collect();
+        let document = Object::parse(document)?;
+        let keys = document.get("keys").ok_or(Fault::MissingMember("keys"))?;
+        let mut keys = keys.items().ok_or(Fault::BadMember("keys"))?;
+        let entries: Vec<_> = keys.by_ref().take(bounds::KEYS_IN_SET).map(|key| jwk::read(key.json())).collect();
+        let is_cut = keys.next().is_some();
         let shows_secrets = entries.iter().any(|entry| entry.shows_secret);
         let is_mixed = entries.iter().any(|entry| matches!(entry.key, Err(UnusableKey::Encryption)));
         let keys = entries.into_iter().map(|entry| Key::new(entry, is_mixed, verifier)).collect();

@@ -7,7 +7,6 @@ pub(crate) mod der;
 pub(crate) mod header;
 pub(crate) mod jwk;
 mod key_set;
-pub(crate) mod object;
 pub(crate) mod scalar;
 pub(crate) mod unsigned;
 mod unusable;

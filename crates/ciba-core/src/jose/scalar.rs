@@ -1,15 +1,9 @@
 //! One member's value as tokens use them: a scalar, a list of texts, or something of no use.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::{fmt, time::Duration};
+use alloc::{borrow::Cow, vec::Vec};
+use core::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
-use crate::{
-    error::Found,
-    jose::object::{Name, Skip},
-    time::Timestamp,
-};
+use crate::{error::Found, json::Raw, time::Timestamp};
 
 /// A value that is read without knowing its type: what is wrong with it is for the check that wants it to say.
 pub(crate) enum Scalar<'a> {
@@ -26,7 +20,7 @@ pub(crate) enum Scalar<'a> {
     Other,
 }
 
-impl Scalar<'_> {
+impl<'a> Scalar<'a> {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -37,6 +31,21 @@ impl Scalar<'_> {
             | Self::Fraction(_)
             | Self::Texts(_)
             | Self::Other => None,
+        }
+    }
+
+    pub(crate) fn read(value: Raw<'a>) -> Self {
+        if value.is_null() {
+            Self::Null
+        } else if let Some(flag) = value.boolean() {
+            Self::Bool(flag)
+        } else if let Some(text) = value.text() {
+            Self::Text(text)
+        } else if let Some(digits) = value.number() {
+            number(digits)
+        } else {
+            let texts = value.items().and_then(|items| items.map(Raw::text).collect());
+            texts.map_or(Self::Other, Self::Texts)
         }
     }
 }
@@ -89,82 +98,9 @@ impl Scalar<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Scalar<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-                Ok(Scalar::Bool(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-                Ok(Scalar::Whole(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-                Ok(Scalar::Negative(value))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-                Ok(Scalar::Fraction(value))
-            }
-
-            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Borrowed(value)))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Owned(value.into())))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(Cow::Owned(value)))
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Scalar::Null)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(item) = seq.next_element::<Scalar<'de>>()? {
-                    let Scalar::Text(text) = item else {
-                        while seq.next_element::<Skip>()?.is_some() {}
-                        return Ok(Scalar::Other);
-                    };
-                    texts.push(text);
-                }
-                Ok(Scalar::Texts(texts))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                // With `serde_json/arbitrary_precision`, which another crate of a program may switch on for all, a
-                // number arrives as an object of this one member.
-                if let Some(Name(name)) = map.next_key()? {
-                    if name == "$serde_json::private::Number" {
-                        return Ok(map.next_value::<Scalar<'de>>()?.text().map_or(Scalar::Other, number));
-                    }
-                    map.next_value::<Skip>()?;
-                }
-                while map.next_entry::<Name<'_>, Skip>()?.is_some() {}
-                Ok(Scalar::Other)
-            }
-        }
-
-        deserializer.deserialize_any(Read)
-    }
-}
-
-fn number<'a>(text: &str) -> Scalar<'a> {
-    let whole = || text.parse().ok().map(Scalar::Whole);
-    let negative = || text.parse().ok().map(Scalar::Negative);
-    let fraction = || text.parse().ok().map(Scalar::Fraction);
+fn number<'a>(digits: &str) -> Scalar<'a> {
+    let whole = || digits.parse().ok().map(Scalar::Whole);
+    let negative = || digits.parse().ok().filter(|number| *number < 0).map(Scalar::Negative);
+    let fraction = || digits.parse().ok().map(Scalar::Fraction);
     whole().or_else(negative).or_else(fraction).unwrap_or(Scalar::Other)
 }

@@ -2,13 +2,11 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde_json::{Value, value::RawValue};
-
 use super::{AuthRequest, Hint, MessageRule, RequestError, signed_claims, subject_of};
 use crate::{
     client::ClientConfig,
     expect::{Check, Presence},
-    json::Object,
+    json::{Object, Raw},
     person,
     profile::Profile,
     time::Timestamp,
@@ -142,14 +140,16 @@ impl AuthRequest {
             return refuse(name, "it is not a signed ID Token");
         };
         // Neither expiry nor signature is looked at: an old token is a good hint, and keys change (REQ-AREQ-11).
-        if claims.take("iss").as_ref().and_then(Value::as_str) != Some(config.issuer.as_str()) {
+        if claims.take("iss").and_then(Raw::text).as_deref() != Some(config.issuer.as_str()) {
             return refuse(name, "it is of another issuer");
         }
-        let is_us = |value: &Value| value.as_str() == Some(config.client_id.as_str());
-        match claims.take("aud") {
-            Some(Value::Array(audiences)) if audiences.iter().any(is_us) => {}
-            Some(audience) if is_us(&audience) => {}
-            _ => return refuse(name, "it is for another client"),
+        let is_us = |value: Raw<'_>| value.text().as_deref() == Some(config.client_id.as_str());
+        let is_for_us = |audience: Raw<'_>| match audience.items() {
+            Some(mut audiences) => audiences.any(is_us),
+            None => is_us(audience),
+        };
+        if !claims.take("aud").is_some_and(is_for_us) {
+            return refuse(name, "it is for another client");
         }
         match (subject_of(&mut claims), &self.expectations.subject) {
             (None, _) => refuse(name, "it names no subject"),
@@ -203,13 +203,13 @@ impl AuthRequest {
             return refuse(NAME, "it is given both as objects and as text");
         }
         let text = self.details_text();
-        let details: Vec<&RawValue> = serde_json::from_str(&text).unwrap_or_default();
+        let details: Vec<Raw<'_>> = Raw::parse(&text).and_then(Raw::items).into_iter().flatten().collect();
         if details.is_empty() && (self.details_json.is_some() || !text.is_empty()) {
             return refuse(NAME, "it is not a JSON array of objects, or an empty one");
         }
         for detail in details {
             // A member twice is one thing to us and perhaps another to the provider.
-            let Ok(mut detail) = Object::parse(detail.get().as_bytes()) else {
+            let Ok(mut detail) = Object::parse(detail.json().as_bytes()) else {
                 return refuse(NAME, "it has something else in it than objects with unique member names");
             };
             let Some(r#type) = detail.take_text("type").ok().flatten().filter(|name| !name.is_empty()) else {

@@ -1,15 +1,8 @@
 //! The one list of what a request says, from which both the form and the claims of a signed request are made.
 
-use alloc::{
-    borrow::Cow,
-    format,
-    string::{String, ToString as _},
-    vec::Vec,
-};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use serde_json::Value;
-
-use super::{AuthRequest, BindingMessageRule, Hint};
+use super::{AuthRequest, BindingMessageRule, ExtraValue, Hint};
 use crate::{
     secret::UserCode,
     wire::{form::Form, token::GRANT_TYPE},
@@ -80,8 +73,8 @@ impl AuthRequest {
         parameters.push(("resource", ParameterValue::Texts(&self.resources)));
         for (name, value) in &self.extra {
             let value = match value {
-                Value::String(value) => text(value),
-                value => ParameterValue::Json(value.to_string().into()),
+                ExtraValue::Text(value) => text(value),
+                ExtraValue::Json(value) => ParameterValue::Json(value.into()),
             };
             parameters.push((name, value));
         }

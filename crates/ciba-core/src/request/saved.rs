@@ -4,10 +4,9 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{AuthRequest, Hint, MessageRule};
-use crate::{expect::Check, saved::SavedExpectations};
+use super::{AuthRequest, ExtraValue, Hint, MessageRule};
+use crate::{expect::Check, json::SavedJson, saved::SavedExpectations};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -34,7 +33,10 @@ pub(crate) struct SavedRequest<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resources: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    extra: Vec<(Text<'a>, Cow<'a, Value>)>,
+    extra: Vec<(Text<'a>, SavedJson)>,
+    /// Those that are no strings, as JSON text; earlier builds wrote them above, as JSON.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extra_json: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "is_false")]
     unique_context: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,7 +92,20 @@ impl<'a> SavedRequest<'a> {
             requested_expiry: requested_expiry.map(|lifetime| lifetime.as_secs()),
             details: Some(request.details_text()).filter(|text| !text.is_empty()),
             resources: borrowed(resources),
-            extra: extra.iter().map(|(name, value)| (name.into(), Cow::Borrowed(value))).collect(),
+            extra: extra
+                .iter()
+                .filter_map(|(name, value)| match value {
+                    ExtraValue::Text(text) => Some((name.into(), SavedJson::Text(text.clone()))),
+                    ExtraValue::Json(_) => None,
+                })
+                .collect(),
+            extra_json: extra
+                .iter()
+                .filter_map(|(name, value)| match value {
+                    ExtraValue::Text(_) => None,
+                    ExtraValue::Json(json) => Some((name.into(), json.into())),
+                })
+                .collect(),
             unique_context: *unique_context,
             headers: borrowed_pairs(headers),
             by_number: *by_number,
@@ -122,7 +137,7 @@ impl<'a> SavedRequest<'a> {
             details: Vec::new(),
             details_json: self.details.map(Cow::into_owned),
             resources: owned(self.resources),
-            extra: self.extra.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+            extra: self.extra.into_iter().map(from_saved).chain(self.extra_json.into_iter().map(from_json)).collect(),
             unique_context: self.unique_context,
             headers: owned_pairs(self.headers),
             by_number: self.by_number,
@@ -130,6 +145,18 @@ impl<'a> SavedRequest<'a> {
             expectations: self.expectations.load()?,
         })
     }
+}
+
+fn from_saved((name, value): (Text<'_>, SavedJson)) -> (String, ExtraValue) {
+    let value = match value {
+        SavedJson::Text(text) => ExtraValue::Text(text),
+        SavedJson::Json(json) => ExtraValue::Json(json),
+    };
+    (name.into_owned(), value)
+}
+
+fn from_json((name, json): (Text<'_>, Text<'_>)) -> (String, ExtraValue) {
+    (name.into_owned(), ExtraValue::Json(json.into_owned()))
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]

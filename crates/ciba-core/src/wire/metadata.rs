@@ -1,16 +1,14 @@
 //! The provider's metadata document (OIDC Discovery 3 and 4, RFC 8414 3, CIBA 4).
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
-
-use serde_json::Value;
 
 use crate::{
     ask::Endpoint,
     error::{Class, Expected, Fault, Found, Misbehaviour, Rejection, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
-    json::Object,
+    json::{Object, Raw},
     url::{LoopbackHttp, Url},
     wire::{Members, Response, ServerAnswer},
 };
@@ -149,16 +147,14 @@ impl ProviderMetadata {
 
         let user_code_supported = match object.take("backchannel_user_code_parameter_supported") {
             None => false,
-            Some(Value::Bool(supported)) => supported,
-            Some(_) => return Err(Fault::BadMember("backchannel_user_code_parameter_supported")),
+            Some(value) => value.boolean().ok_or(Fault::BadMember("backchannel_user_code_parameter_supported"))?,
         };
 
         // Only who uses the aliases is troubled by malformed ones.
         let mtls_endpoint_aliases = object
             .take("mtls_endpoint_aliases")
-            .map_or_else(MtlsEndpointAliases::default, |value| MtlsEndpointAliases::read(&value, loopback));
-        let certificate_bound_tokens =
-            object.take("tls_client_certificate_bound_access_tokens").as_ref().and_then(Value::as_bool);
+            .map_or_else(MtlsEndpointAliases::default, |value| MtlsEndpointAliases::read(value, loopback));
+        let certificate_bound_tokens = object.take("tls_client_certificate_bound_access_tokens").and_then(Raw::boolean);
 
         let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::BadMember(name));
         let modes = list("backchannel_token_delivery_modes_supported")?;
@@ -205,11 +201,11 @@ pub struct MtlsEndpointAliases {
 }
 
 impl MtlsEndpointAliases {
-    fn read(value: &Value, loopback: LoopbackHttp) -> Self {
+    fn read(value: Raw<'_>, loopback: LoopbackHttp) -> Self {
         let mut malformed = !value.is_object();
         let mut url = |name: &str| {
-            let text = value.get(name).filter(|alias| !alias.is_null())?;
-            let url = text.as_str().and_then(|text| Url::parse_with(text, loopback).ok());
+            let alias = value.member(name)?;
+            let url = alias.text().and_then(|text| Url::parse_with(&text, loopback).ok());
             malformed |= url.is_none();
             url
         };
@@ -224,16 +220,11 @@ impl MtlsEndpointAliases {
 struct NotAList;
 
 /// The texts of an array; an empty array counts as absent (REQ-DISC-19), items of other types are left out.
-fn texts(value: Option<Value>) -> Result<Option<Vec<String>>, NotAList> {
-    match value {
-        None => Ok(None),
-        Some(Value::Array(items)) if items.is_empty() => Ok(None),
-        Some(Value::Array(items)) => {
-            let text = |item| if let Value::String(text) = item { Some(text) } else { None };
-            Ok(Some(items.into_iter().filter_map(text).collect()))
-        }
-        Some(_) => Err(NotAList),
-    }
+fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
+    let Some(value) = value else { return Ok(None) };
+    let mut items = value.items().ok_or(NotAList)?.peekable();
+    let has_items = items.peek().is_some();
+    Ok(has_items.then(|| items.filter_map(Raw::text).map(Cow::into_owned).collect()))
 }
 
 /// The names that mean something here. A list without any stays a list: it says that nothing we know is offered.
@@ -289,7 +280,7 @@ impl core::error::Error for MetadataError {}
 mod tests {
     use alloc::{string::ToString as _, vec};
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -393,7 +384,7 @@ mod tests {
         }
         let types = json!(["a", "b"]);
         let metadata = read(&with("backchannel_endpoint_login_hint_token_types_supported", types.clone())).unwrap();
-        assert_eq!(metadata.extra.get("backchannel_endpoint_login_hint_token_types_supported"), Some(&types));
+        assert_eq!(metadata.extra.get("backchannel_endpoint_login_hint_token_types_supported"), Ok(Some(types)));
         let metadata = read(&with("scopes_supported", json!(["openid", "payments"]))).unwrap();
         assert_eq!(metadata.scopes, Some(vec!["openid".to_string(), "payments".to_string()]));
     }

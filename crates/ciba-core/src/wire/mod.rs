@@ -16,6 +16,6 @@ mod retry_after;
 mod server_answer;
 pub(crate) mod token;
 
-pub use crate::json::Members;
+pub use crate::json::{JsonError, Members};
 pub use message::{Headers, Method, Request, Response};
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

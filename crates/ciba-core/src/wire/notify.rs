@@ -3,8 +3,6 @@
 
 use alloc::boxed::Box;
 
-use serde_json::Value;
-
 use crate::{
     ask::Endpoint,
     error::Fault,
@@ -40,13 +38,9 @@ pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
         Content::Object(object) => object.take(MEMBER),
         Content::Unusable(fault) => return Err(*fault),
     };
-    match id {
-        Some(Value::String(id)) if authorize::is_auth_req_id(&id) => {
-            Ok(Letter { auth_req_id: AuthReqId::new(id), content })
-        }
-        Some(_) => Err(Fault::BadMember(MEMBER)),
-        None => Err(Fault::MissingMember(MEMBER)),
-    }
+    let id = id.ok_or(Fault::MissingMember(MEMBER))?.text().filter(|id| authorize::is_auth_req_id(id));
+    let auth_req_id = AuthReqId::new(id.ok_or(Fault::BadMember(MEMBER))?);
+    Ok(Letter { auth_req_id, content })
 }
 
 impl Letter {

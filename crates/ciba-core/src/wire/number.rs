@@ -3,9 +3,7 @@
 
 use core::time::Duration;
 
-use serde_json::Value;
-
-use crate::bounds;
+use crate::{bounds, json::Raw};
 
 /// What an `interval` member means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +17,8 @@ pub(crate) enum Interval {
 }
 
 /// Reads an `interval` (ruling 1).
-pub(crate) fn interval(value: &Value) -> Interval {
-    let (seconds, exact) = match (whole(value), value.as_f64()) {
+pub(crate) fn interval(value: Raw<'_>) -> Interval {
+    let (seconds, exact) = match (whole(value), value.number().and_then(double)) {
         (Some(whole), _) => (whole.seconds, !whole.was_text),
         (None, Some(fraction)) if fraction > 0.0 => (truncated(fraction).saturating_add(1), false),
         (None, _) => return Interval::Unusable,
@@ -44,15 +42,17 @@ pub(crate) struct Whole {
 
 /// Reads a whole number that is not negative: a JSON number without fraction (`120`, `120.0`, `1.2e2`), or a string of
 /// digits (REQ-ACK-08, REQ-ACK-09, ruling 2).
-pub(crate) fn whole(value: &Value) -> Option<Whole> {
-    match value {
-        Value::Number(number) => {
-            let from_fraction = || number.as_f64().filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
-            number.as_u64().or_else(from_fraction).map(|seconds| Whole { seconds, was_text: false })
-        }
-        Value::String(text) => digits(text).map(|seconds| Whole { seconds, was_text: true }),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+pub(crate) fn whole(value: Raw<'_>) -> Option<Whole> {
+    if let Some(number) = value.number() {
+        let from_fraction = || double(number).filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
+        return number.parse().ok().or_else(from_fraction).map(|seconds| Whole { seconds, was_text: false });
     }
+    digits(&value.text()?).map(|seconds| Whole { seconds, was_text: true })
+}
+
+/// A number as a double. One out of range is none, so that it is never taken for a usable one (REQ-SEC-24).
+fn double(number: &str) -> Option<f64> {
+    number.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// Reads a string of decimal digits and nothing else; what does not fit is [`u64::MAX`].
@@ -75,6 +75,8 @@ fn is_whole(value: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use serde_json::json;
 
     use super::*;
@@ -112,7 +114,7 @@ mod tests {
             (json!([120]), None),
             (json!({"a": 120}), None),
         ] {
-            assert_eq!(whole(&value), expected, "{value}");
+            assert_eq!(whole(Raw::parse(&value.to_string()).unwrap()), expected, "{value}");
         }
     }
 
@@ -146,7 +148,7 @@ mod tests {
             (json!([]), Interval::Unusable),
             (json!({}), Interval::Unusable),
         ] {
-            assert_eq!(interval(&value), expected, "{value}");
+            assert_eq!(interval(Raw::parse(&value.to_string()).unwrap()), expected, "{value}");
         }
     }
 }

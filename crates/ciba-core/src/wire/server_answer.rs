@@ -3,13 +3,11 @@
 use alloc::string::String;
 use core::{fmt, time::Duration};
 
-use serde_json::Value;
-
 use crate::{
     ask::Endpoint,
     bounds::{TEXT_BYTES, plain_text},
     error::Fault,
-    json::Object,
+    json::{Object, Raw},
     time::Timestamp,
     wire::{Headers, Members, Response, retry_after::retry_after},
 };
@@ -150,7 +148,7 @@ pub(crate) struct ErrorMembers {
     pub(crate) code: ErrorCode,
     description: Option<String>,
     uri: Option<String>,
-    rest: Members,
+    rest: Object,
 }
 
 impl Content {
@@ -175,21 +173,21 @@ impl Content {
             Ok(Some(_)) | Err(_) => return Self::Unusable(Fault::BadMember("error")),
         };
         // A description that is no text is of no use and takes nothing away from the code.
-        let text = |value: Option<Value>| value?.as_str().map(|text| plain_text(text, TEXT_BYTES));
+        let text = |value: Option<Raw<'_>>| value?.text().map(|text| plain_text(&text, TEXT_BYTES));
         let description = text(object.take("error_description"));
         let uri = text(object.take("error_uri"));
-        Self::Error(ErrorMembers { code, description, uri, rest: object.rest() })
+        Self::Error(ErrorMembers { code, description, uri, rest: object })
     }
 }
 
 impl ErrorMembers {
     /// An `interval` member (DV-09).
-    pub(crate) fn interval(&self) -> Option<&Value> {
+    pub(crate) fn interval(&self) -> Option<Raw<'_>> {
         self.rest.get("interval")
     }
 
     /// Takes another member out.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Raw<'_>> {
         self.rest.take(name)
     }
 
@@ -229,8 +227,7 @@ impl ServerAnswer {
                 answer.description = error.description;
                 answer.uri = error.uri;
                 if response.body.len() <= EXTRA_BYTES {
-                    let kept = error.rest.into_iter().filter(|(name, _)| !SECRET_MEMBERS.contains(&name.as_str()));
-                    answer.extra = kept.collect();
+                    answer.extra = error.rest.rest_without(&SECRET_MEMBERS);
                 }
             }
             None if !(200..300).contains(&response.status) => {

@@ -1,13 +1,13 @@
 //! The answer of the token endpoint (CIBA 10.1.1, 11; RFC 6749 5).
 
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::{
     ask::Endpoint,
     bounds,
     error::{Fault, Misbehaviour},
-    json::Object,
+    json::{Object, Raw},
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
     wire::{
@@ -173,7 +173,7 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
         None => object.take_text("scope")?,
     };
     // A senseless lifetime is an unknown one (ruling 2); the person has already said yes.
-    let expires_in = object.take("expires_in").and_then(|value| number::whole(&value));
+    let expires_in = object.take("expires_in").and_then(number::whole);
     Ok(ReceivedTokens {
         access_token: access_token.into(),
         token_type,
@@ -187,8 +187,7 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
 
 /// A `scope` that is a list of names; any other is left where it is.
 fn scope_list(object: &mut Object) -> Option<String> {
-    let names = object.get("scope")?.as_array()?.iter().map(serde_json::Value::as_str);
-    let scope = names.collect::<Option<alloc::vec::Vec<_>>>()?.join(" ");
+    let scope = object.get("scope")?.items()?.map(Raw::text).collect::<Option<Vec<_>>>()?.join(" ");
     object.take("scope");
     Some(scope)
 }

@@ -87,8 +87,8 @@ pub const fn client_secret(secret: ClientSecret) -> ClientAuth {
 /// They are the provider's text: control characters are replaced, at most 1 KiB is kept.
 #[must_use]
 pub fn words_to_read_out(acknowledged: &Acknowledged) -> Option<String> {
-    let words = acknowledged.extra.get("bindingMessage")?.as_str()?;
-    Some(crate::bounds::plain_text(words, crate::bounds::TEXT_BYTES))
+    let words = acknowledged.extra.find("bindingMessage")?.text()?;
+    Some(crate::bounds::plain_text(&words, crate::bounds::TEXT_BYTES))
 }
 
 /// How far a person has come in Swedish BankID, read from [`Wait::progress`](crate::Wait::progress). For an agent's

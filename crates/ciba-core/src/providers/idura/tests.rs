@@ -344,7 +344,7 @@ fn texts_of_the_provider_are_read_as_documented() {
     let acknowledged = |extra: Value| Acknowledged {
         expires_in: Duration::from_secs(900),
         interval: Duration::from_secs(3),
-        extra: extra.as_object().unwrap().clone().into_iter().collect(),
+        extra: crate::Members::from_json(&extra.to_string()).unwrap(),
         oddities: Vec::new(),
     };
     let words = words_to_read_out(&acknowledged(json!({"bindingMessage": "BLÅ\u{202e} HEST\u{1b}"})));

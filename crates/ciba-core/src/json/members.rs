@@ -1,0 +1,172 @@
+//! The members the protocol does not define, kept as the text they came in.
+
+use alloc::{borrow::Cow, string::String};
+use core::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{Object, Raw, scan::Scanner};
+use crate::error::Fault;
+
+/// The members of a JSON object that the protocol does not define, in the order they were received.
+///
+/// They are kept as JSON text, without the white space between tokens, and read on demand: [`Self::get`] reads one into a
+/// type of your choice, [`Self::json`] returns its text. The text is wiped on drop. `Debug` shows the names only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Members(Zeroizing<String>);
+
+impl Members {
+    /// Reads the members of a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotJson`] if the text is not exactly one JSON object, or is nested more than 64 levels deep, and
+    /// [`Fault::DuplicateMember`] if a name occurs twice at its top level.
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        Ok(Object::parse(text.as_bytes())?.rest())
+    }
+
+    /// Of members that were read from an object before.
+    pub(super) fn of<'a>(members: impl Iterator<Item = (&'a str, &'a str)>, capacity: usize) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        for (name, value) in members {
+            let before = if text.is_empty() { '{' } else { ',' };
+            text.push(before);
+            text.push('"');
+            text.push_str(name);
+            text.push_str("\":");
+            push_compact(value, &mut text);
+        }
+        if !text.is_empty() {
+            text.push('}');
+        }
+        // Never moved to make it smaller: that would leave a copy behind that nobody wipes.
+        Self(text)
+    }
+
+    /// Returns `true` if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns `true` if there is a member of this name, even one that is `null`.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Reads a member into a type; `None` if there is no such member or it is `null`.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if the value does not fit the type.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JsonError> {
+        self.find(name).filter(|value| !value.is_null()).map(|value| read(value.json())).transpose()
+    }
+
+    /// Returns the JSON text of a member.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<&str> {
+        self.find(name).map(Raw::json)
+    }
+
+    /// Returns the JSON text of the object with all members.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        if self.0.is_empty() { "{}" } else { &self.0 }
+    }
+
+    /// Returns the name and the JSON text of each member.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        self.fields().map(|(name, value)| (name, value.json()))
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Raw<'_>> {
+        self.fields().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Raw<'_>)> {
+        Raw(self.as_json()).members().into_iter().flatten()
+    }
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self(Zeroizing::new(String::new()))
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.fields().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Appends JSON text without the white space between its tokens.
+fn push_compact(json: &str, out: &mut String) {
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        let (between, string) = rest.split_at(start);
+        out.extend(between.split_ascii_whitespace());
+        // The closing quote is the first that no backslash escapes.
+        let mut is_escaped = true;
+        let end = string.bytes().position(|byte| {
+            let is_end = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            is_end
+        });
+        let (string, after) = string.split_at(end.map_or(string.len(), |end| end.saturating_add(1)));
+        out.push_str(string);
+        rest = after;
+    }
+    out.extend(rest.split_ascii_whitespace());
+}
+
+/// Why JSON text could not be read into a type. It does not repeat the text, which may hold personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The value does not fit the type.
+    Shape {
+        /// Where reading stopped, counted in bytes from 1.
+        column: usize,
+    },
+    /// A member has a name that `serde_json` reserves for itself, and another crate of this program has switched on the
+    /// feature (`raw_value` or `arbitrary_precision`) that gives it a meaning. Reading it could show something else than
+    /// what was received; the text itself is available.
+    ReservedName,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape { column } => write!(f, "the value does not fit the type (at column {column})"),
+            Self::ReservedName => f.write_str("a member has a name that is reserved by serde_json"),
+        }
+    }
+}
+
+impl core::error::Error for JsonError {}
+
+/// Reads JSON text that came from outside into a type.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+    let mut scanner = Scanner::new(text);
+    if scanner.value().is_none() {
+        return Err(JsonError::Shape { column: 1 });
+    }
+    if scanner.saw_private_name() && private_names_mean_something() {
+        return Err(JsonError::ReservedName);
+    }
+    serde_json::from_str(text).map_err(|error| JsonError::Shape { column: error.column() })
+}
+
+/// Whether `serde_json` was built with a feature that gives a member name a meaning: any crate of a program can switch
+/// it on for all.
+fn private_names_mean_something() -> bool {
+    const PROBES: [&str; 2] = [r#"{"$serde_json::private::RawValue":"0"}"#, r#"{"$serde_json::private::Number":"0"}"#];
+    // An object is read as an object unless its name means something.
+    PROBES.iter().any(|probe| !serde_json::from_str::<Value>(probe).is_ok_and(|value| value.is_object()))
+}

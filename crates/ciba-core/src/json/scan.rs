@@ -1,0 +1,296 @@
+//! Reads JSON text without giving any member name a meaning (ruling 28): a grammar of RFC 8259, without recursion.
+//!
+//! `serde_json` reads two names as instructions when the features `raw_value` and `arbitrary_precision` are on, which any
+//! other crate of a program can switch on for all. So text from outside is taken apart here.
+
+use alloc::{borrow::Cow, string::String};
+use core::ops::Range;
+
+/// The deepest nesting that is read (REQ-SEC-24).
+pub(super) const DEEPEST: u32 = 64;
+
+/// The names that `serde_json` gives a meaning begin like this.
+const PRIVATE: &str = "$serde_json::private::";
+
+/// A position in a JSON text.
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    /// The nesting that is left.
+    depth: u32,
+    /// Refuse strings that hold half of a surrogate pair and numbers no double can hold, wherever they are.
+    strict: bool,
+    /// A member name that has a meaning to `serde_json` came by.
+    private_name: bool,
+    /// Where the last name or value stands.
+    last: Range<usize>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: DEEPEST, strict: false, private_name: false, last: 0..0 }
+    }
+
+    /// Refuses what cannot be read by everybody: lone surrogates and numbers out of range (RFC 7493).
+    pub(super) const fn strict(text: &'a str) -> Self {
+        let mut scanner = Self::new(text);
+        scanner.strict = true;
+        scanner
+    }
+
+    /// Whether a member name came by, at any depth, that has a meaning to `serde_json`.
+    pub(super) const fn saw_private_name(&self) -> bool {
+        self.private_name
+    }
+
+    /// Where the name or value that was returned last stands in the text.
+    pub(super) fn last(&self) -> Option<Range<u32>> {
+        Some(u32::try_from(self.last.start).ok()?..u32::try_from(self.last.end).ok()?)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Whether this is the next byte, which is consumed then.
+    fn eat(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Whether only white space is left.
+    pub(super) fn is_done(&mut self) -> bool {
+        self.space();
+        self.at == self.text.len()
+    }
+
+    /// Enters an object or an array: `true` when there is something in it.
+    pub(super) fn open(&mut self, bracket: u8) -> Option<bool> {
+        self.space();
+        if !self.eat(bracket) {
+            return None;
+        }
+        self.depth = self.depth.checked_sub(1)?;
+        self.space();
+        let is_empty = self.eat(closing(bracket));
+        self.depth += u32::from(is_empty);
+        Some(!is_empty)
+    }
+
+    /// After a member or an item: `true` when another one follows, `false` when this was the last.
+    pub(super) fn more(&mut self, bracket: u8) -> Option<bool> {
+        self.space();
+        if self.eat(b',') {
+            return Some(true);
+        }
+        if !self.eat(closing(bracket)) {
+            return None;
+        }
+        self.depth += 1;
+        Some(false)
+    }
+
+    /// A member name without its quotes, and the colon.
+    pub(super) fn name(&mut self) -> Option<&'a str> {
+        self.space();
+        let (name, is_text) = self.string()?;
+        self.last = self.at - 1 - name.len()..self.at - 1;
+        self.space();
+        // A name with half of a character in it is equal to no other, and to many.
+        let is_name = is_text && self.eat(b':');
+        self.private_name |= is_name && is_private(name);
+        is_name.then_some(name)
+    }
+
+    /// The text of one value, whatever is in it.
+    pub(super) fn value(&mut self) -> Option<&'a str> {
+        self.space();
+        let start = self.at;
+        // One bit for each open bracket: whether it is an object's. There are at most `DEEPEST` of them.
+        let (mut open, mut objects) = (0_u32, 0_u64);
+        loop {
+            let mut has_ended = true;
+            self.space();
+            match self.peek()? {
+                bracket @ (b'{' | b'[') => {
+                    if self.open(bracket)? {
+                        objects = objects << 1 | u64::from(bracket == b'{');
+                        open += 1;
+                        has_ended = false;
+                        if bracket == b'{' {
+                            self.name()?;
+                        }
+                    }
+                }
+                b'"' => {
+                    let (_, is_text) = self.string()?;
+                    if self.strict && !is_text {
+                        return None;
+                    }
+                }
+                b'-' | b'0'..=b'9' => self.number()?,
+                b't' => self.word("true")?,
+                b'f' => self.word("false")?,
+                b'n' => self.word("null")?,
+                _ => return None,
+            }
+            while has_ended && open > 0 {
+                let is_object = objects & 1 == 1;
+                if self.more(if is_object { b'{' } else { b'[' })? {
+                    if is_object {
+                        self.name()?;
+                    }
+                    has_ended = false;
+                } else {
+                    objects >>= 1;
+                    open -= 1;
+                }
+            }
+            if has_ended {
+                self.last = start..self.at;
+                return self.text.get(start..self.at);
+            }
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        rest.starts_with(word).then(|| self.at += word.len())
+    }
+
+    /// A string without its quotes, and whether it holds no half of a surrogate pair.
+    fn string(&mut self) -> Option<(&'a str, bool)> {
+        if !self.eat(b'"') {
+            return None;
+        }
+        let start = self.at;
+        let mut is_text = true;
+        loop {
+            let byte = self.peek()?;
+            self.at += 1;
+            match byte {
+                b'"' => return Some((self.text.get(start..self.at - 1)?, is_text)),
+                b'\\' => {
+                    let escaped = self.peek()?;
+                    self.at += 1;
+                    match escaped {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                        b'u' => is_text &= self.unit()?,
+                        _ => return None,
+                    }
+                }
+                0..=0x1f => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// What stands behind `\u`, and the second half of a pair: whether it is a character.
+    fn unit(&mut self) -> Option<bool> {
+        let first = self.hex()?;
+        if !(0xd800..0xe000).contains(&first) {
+            return Some(true);
+        }
+        let is_pair = first < 0xdc00 && self.text.get(self.at..)?.starts_with("\\u");
+        if !is_pair {
+            return Some(false);
+        }
+        let before = self.at;
+        self.at += 2;
+        let second = self.hex()?;
+        if (0xdc00..0xe000).contains(&second) {
+            return Some(true);
+        }
+        // It may begin a pair of its own.
+        self.at = before;
+        Some(false)
+    }
+
+    fn hex(&mut self) -> Option<u32> {
+        let digits =
+            self.text.get(self.at..self.at + 4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        self.at += 4;
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let start = self.at;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _sign = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        let text = self.text.get(start..self.at)?;
+        (!self.strict || text.parse::<f64>().is_ok_and(f64::is_finite)).then_some(())
+    }
+}
+
+const fn closing(bracket: u8) -> u8 {
+    if bracket == b'{' { b'}' } else { b']' }
+}
+
+fn is_private(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'$' | b'\\') => unescape(name).is_some_and(|name| name.starts_with(PRIVATE)),
+        _ => false,
+    }
+}
+
+/// What a string says, from what stands between its quotes; `None` when it holds half of a surrogate pair. The text was
+/// scanned before.
+pub(super) fn unescape(inner: &str) -> Option<Cow<'_, str>> {
+    let Some((plain, _)) = inner.split_once('\\') else { return Some(inner.into()) };
+    let mut text = String::with_capacity(inner.len());
+    text.push_str(plain);
+    let mut rest = inner.get(plain.len()..)?;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let mut chars = escaped.chars();
+        text.push(match chars.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => character(&mut chars)?,
+            other => other,
+        });
+        rest = chars.as_str();
+    }
+    text.push_str(rest);
+    Some(text.into())
+}
+
+fn character(chars: &mut core::str::Chars<'_>) -> Option<char> {
+    let mut unit = || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
+    let first = unit()?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first);
+    }
+    // The backslash and the `u` of the second half.
+    let is_pair = chars.next() == Some('\\') && chars.next() == Some('u');
+    let mut unit = || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
+    let second = is_pair.then(&mut unit).flatten().filter(|second| (0xdc00..0xe000).contains(second))?;
+    char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+}
