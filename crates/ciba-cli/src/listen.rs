@@ -2,6 +2,8 @@
 //!
 //! It never redirects, and has one answer for every path but its own.
 
+mod places;
+
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
@@ -24,12 +26,13 @@ use rustls::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
+use self::places::{Place, Places};
 use crate::{
     args::Notifications,
     client::read,
@@ -43,8 +46,8 @@ use crate::{
 const USUAL_PATH: &str = "/ciba/notify";
 /// How long one connection may last, its handshake and its one request.
 const CONNECTION: Duration = Duration::from_secs(30);
-/// How many there may be at once: one provider is expected.
-const CONNECTIONS: usize = 64;
+/// How long the body of a request may take once its head is known to be for a flow.
+const BODY: Duration = Duration::from_secs(10);
 /// How long an answer on its way may still take when the flow is over.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
@@ -146,6 +149,13 @@ pub(crate) enum Inbox {
 }
 
 impl Inbox {
+    fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
+        match self {
+            Self::Reqwest(inbox) => inbox.first_look(method, headers),
+            Self::Ureq(inbox) => inbox.first_look(method, headers),
+        }
+    }
+
     async fn receive(&self, method: &str, headers: Headers, body: Body) -> NotificationReply {
         match self {
             Self::Reqwest(inbox) => inbox.receive(method, &headers, body, now()).await,
@@ -168,19 +178,21 @@ struct Desk {
 }
 
 impl Desk {
-    async fn answer(&self, request: Request<Incoming>) -> NotificationReply {
+    async fn answer(&self, request: Request<Incoming>, place: &Place) -> NotificationReply {
+        place.is_heard();
         let (head, body) = request.into_parts();
         if head.uri.path() != &*self.path {
             return NotificationReply { status: 404, header: None };
         }
         let (method, headers) = (head.method.as_str(), fields(&head.headers));
-        if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
-            return bad.reply();
+        if let Err(reply) = self.inbox.first_look(method, &headers) {
+            return reply;
         }
-        let body = match Limited::new(body, Notification::MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes().to_vec(),
-            Err(error) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
-            Err(_) => return Acknowledgement::Malformed.reply(),
+        place.is_known();
+        let body = match timeout(BODY, Limited::new(body, Notification::MAX_BODY).collect()).await {
+            Ok(Ok(body)) => body.to_bytes().to_vec(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
+            Ok(Err(_)) | Err(_) => return Acknowledgement::Malformed.reply(),
         };
         let reply = self.inbox.receive(method, headers, body.into()).await;
         // A flow that cannot be saved goes on, but 204 would say that it is safe.
@@ -211,39 +223,39 @@ impl Listening {
     }
 
     async fn accept(self, desk: Desk, mut closed: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Places::default();
         let mut connections = JoinSet::new();
         loop {
-            let accepted = async {
-                let place = Arc::clone(&room).acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 _ = closed.changed() => break,
-                accepted = accepted => accepted,
+                accepted = self.listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, peer)) = accepted else {
                 // Out of file descriptors, most likely: it passes.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
+            let Some(place) = places.take(peer.ip()).map(Arc::new) else { continue };
             let (desk, acceptor, closed) = (desk.clone(), self.tls.clone(), closed.clone());
             connections.spawn(async move {
-                let _place = place;
                 let _ = stream.set_nodelay(true);
+                let caller = Arc::clone(&place);
                 let served = async {
                     match acceptor {
-                        None => converse(stream, desk, closed).await,
+                        None => converse(stream, desk, caller, closed).await,
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(stream).await {
-                                converse(stream, desk, closed).await;
+                                converse(stream, desk, caller, closed).await;
                             }
                         }
                     }
                 };
-                let _ = timeout(CONNECTION, served).await;
+                tokio::select! {
+                    _ = timeout(CONNECTION, served) => {}
+                    () = place.left() => {}
+                }
             });
         }
         drop(self.listener);
@@ -267,10 +279,15 @@ impl Serving {
 }
 
 /// One connection with one request: a provider that kept it open could lose a notification on it.
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Desk, mut closed: watch::Receiver<bool>) {
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    desk: Desk,
+    place: Arc<Place>,
+    mut closed: watch::Receiver<bool>,
+) {
     let service = service_fn(move |request| {
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(response(desk.answer(request).await)) }
+        let (desk, place) = (desk.clone(), Arc::clone(&place));
+        async move { Ok::<_, Infallible>(response(desk.answer(request, &place).await)) }
     });
     let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -283,3 +283,31 @@ fn discovery_tells_of_a_mode_that_is_not_offered() {
     let run = discover(&["--signed-request", "ES256", "--key", "no-such-file"]).expect_code(2);
     assert!(run.sentence().contains("the file of --key cannot be read"), "{run:?}");
 }
+
+/// Connections that say nothing, half a head, or announce a body that never comes, keep no push out.
+///
+/// REQ-PING-20
+/// OPM-PSH-05
+#[test]
+fn idle_connections_do_not_hold_the_endpoint_shut() {
+    let op = Wired::start(DeliveryMode::Push, same);
+    let child = op.pending("manual", &[]);
+    let idle: Vec<TcpStream> = (0..193)
+        .map(|n| {
+            let mut stream = TcpStream::connect(op.listen).unwrap();
+            match n % 3 {
+                0 => {}
+                // The beginning of a TLS record.
+                1 => stream.write_all(&[0x16, 0x03, 0x01]).unwrap(),
+                _ => stream.write_all(b"POST /ciba/notify HTTP/1.1\r\n").unwrap(),
+            }
+            stream
+        })
+        .collect();
+    op.approve();
+    let run = ended(child).expect_code(0);
+    assert_eq!(run.last()["subject"], "user-manual");
+    assert_eq!(op.answers(), [Some(204)]);
+    drop(idle);
+    op.expect_clean();
+}

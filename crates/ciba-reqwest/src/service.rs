@@ -23,6 +23,10 @@ use crate::{Clock, Inbox, SystemClock, http::headers};
 /// does, as the normalising of paths (a provider does not follow, and its notification is lost). Of a body it reads no
 /// more than a notification may have, and nothing at all unless the call has the token of a flow in the inbox.
 ///
+/// A service cannot bound how long a caller takes to send a request, nor how many connections there are; that is for the
+/// server. Anyone can reach the endpoint, so set both limits, as `examples/notifications_axum.rs` does: 3 s for the head of a
+/// request, 10 s more for its body, 256 connections. `axum::serve` has neither limit.
+///
 /// ```
 /// # use ciba_reqwest::{Inbox, NotificationService};
 /// let inbox = Inbox::new(); // the one that the drivers have
@@ -50,15 +54,11 @@ impl NotificationService {
     async fn answer<B: Body>(self, request: Request<B>) -> NotificationReply {
         let (head, body) = request.into_parts();
         let (method, headers) = (head.method.as_str(), headers(&head.headers));
-        let known = match Notification::receive(method, &headers, ciba_core::Body::default()) {
-            Ok(unread) => self.inbox.knows(&unread),
-            Err(bad) => return bad.reply(),
-        };
+        if let Err(reply) = self.inbox.first_look(method, &headers) {
+            return reply;
+        }
         if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > Notification::MAX_BODY) {
             return BadNotification::TooLarge.reply();
-        }
-        if !known {
-            return Acknowledgement::Unauthorized.reply();
         }
         match read(body).await {
             Some(body) => self.inbox.receive(method, &headers, body, self.clock.now()).await,

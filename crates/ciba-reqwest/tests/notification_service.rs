@@ -9,7 +9,6 @@ mod example;
 mod support;
 
 use std::{
-    future::IntoFuture as _,
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
     sync::Arc,
@@ -32,7 +31,7 @@ use tower_service::Service as _;
 async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(axum::serve(listener, app).into_future());
+    tokio::spawn(example::serve(listener, app));
     address
 }
 

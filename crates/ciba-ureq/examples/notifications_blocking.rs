@@ -1,34 +1,97 @@
-//! Ping mode in threads, with tiny_http as the server: `cargo run --example notifications_blocking -- ISSUER CLIENT_ID
-//! LOGIN_HINT NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that
-//! terminates TLS and hands the notification endpoint on to port 8080.
+//! Ping mode in a blocking program: `cargo run --example notifications_blocking -- ISSUER CLIENT_ID LOGIN_HINT
+//! NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
+//! TLS and hands the notification endpoint on to port 8080.
+//!
+//! The server is hyper in a thread of its own: anyone can reach the endpoint, and hyper bounds how long a caller may take. Each
+//! notification is given to the inbox in a thread of a pool, where it may wait for a store.
 
 use std::{
+    convert::Infallible,
     env,
     error::Error,
-    io::{self, Read as _},
+    io,
+    net::TcpListener,
+    sync::Arc,
     thread,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use ciba_ureq::{Driver, HttpClient, Inbox, Keys, ciba_core::*, discover, platform_roots};
-use tiny_http::{Header, Request, Response, Server};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::HeaderValue,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-/// All that the notification endpoint takes, besides a server and a thread or more.
-pub fn answer(inbox: &Inbox, mut request: Request) -> io::Result<()> {
-    if request.url() != "/ciba/notify" {
-        return request.respond(Response::empty(404));
+/// How long a caller may take for the head of a request, and then for its body.
+const HEAD: Duration = Duration::from_secs(3);
+const BODY: Duration = Duration::from_secs(10);
+/// How many connections there may be at once.
+const CONNECTIONS: usize = 256;
+
+/// Serves the notification endpoint in the calling thread.
+pub fn serve(listener: TcpListener, inbox: Inbox) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of file descriptors, most likely: it passes.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let inbox = inbox.clone();
+            let service = service_fn(move |request| {
+                let inbox = inbox.clone();
+                async move { Ok::<_, Infallible>(response(answer(inbox, request).await)) }
+            });
+            tokio::spawn(async move {
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false);
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                drop(place);
+            });
+        }
+    })
+}
+
+/// All that a call takes: the first look, its body, and the inbox.
+async fn answer(inbox: Inbox, request: Request<Incoming>) -> NotificationReply {
+    let (head, body) = request.into_parts();
+    if head.uri.path() != "/ciba/notify" {
+        return NotificationReply { status: 404, header: None };
     }
-    let method = request.method().to_string();
-    let fields = request.headers().iter();
-    let headers = fields.map(|header| (header.field.to_string(), header.value.to_string())).collect();
-    let mut body = Vec::new();
-    request.as_reader().take(Notification::MAX_BODY as u64 + 1).read_to_end(&mut body)?;
-    let reply = inbox.receive(&method, &headers, body.into(), SystemTime::now().into());
-    let mut response = Response::empty(reply.status);
-    if let Some(header) = reply.header.and_then(|(name, value)| Header::from_bytes(name, value).ok()) {
-        response.add_header(header);
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Headers = head.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let method = head.method.to_string();
+    // A body is read only for a known flow, and only for so long.
+    if let Err(reply) = inbox.first_look(&method, &headers) {
+        return reply;
     }
-    request.respond(response)
+    let body = match timeout(BODY, Limited::new(body, Notification::MAX_BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
+        Ok(Err(_)) | Err(_) => return Acknowledgement::Malformed.reply(),
+    };
+    let received = spawn_blocking(move || inbox.receive(&method, &headers, body.into(), SystemTime::now().into()));
+    received.await.unwrap_or(Acknowledgement::Unsaved.reply())
+}
+
+fn response(reply: NotificationReply) -> Response<Empty<Bytes>> {
+    let mut response = Response::new(Empty::new());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some((name, value)) = reply.header {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,14 +103,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Once per process: the inbox, the endpoint that fills it, and the driver that has it.
     let inbox = Inbox::new();
     let filled = inbox.clone();
-    let server = Server::http("127.0.0.1:8080").map_err(|error| error.to_string())?;
-    thread::spawn(move || {
-        for request in server.incoming_requests() {
-            if let Err(error) = answer(&filled, request) {
-                eprintln!("a notification broke off: {error}");
-            }
-        }
-    });
+    let listener = TcpListener::bind("127.0.0.1:8080")?;
+    thread::spawn(move || serve(listener, filled));
 
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;

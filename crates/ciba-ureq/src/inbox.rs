@@ -76,6 +76,26 @@ impl Inbox {
         self.lock().spent.notify(&notification, now).reply()
     }
 
+    /// The first look at a call of the notification endpoint, before its body is read: `Err` is the answer to a call that is
+    /// refused whatever its body says (method, `Authorization`, or a token that no flow here has handed out).
+    ///
+    /// A server that reads bodies only after this cannot be held up by callers who announce a body and send none.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give.
+    pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
+        let notification = Notification::receive(method, headers, Body::default()).map_err(|bad| bad.reply())?;
+        if self.knows(&notification) { Ok(()) } else { Err(Acknowledgement::Unauthorized.reply()) }
+    }
+
+    /// Whether a notification's key is that of a flow: alive, or over and remembered.
+    fn knows(&self, notification: &Notification) -> bool {
+        let slots = self.lock();
+        let lives = |key: &NotificationKey| slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone());
+        notification.key().is_some_and(|key| lives(&key) || slots.spent.contains(&key))
+    }
+
     /// Puts a flow in, as long as the returned value lives.
     pub(crate) fn register(
         &self,

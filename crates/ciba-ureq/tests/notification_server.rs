@@ -11,7 +11,7 @@ mod support;
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc::channel,
     thread,
     time::{Duration, SystemTime},
@@ -26,13 +26,9 @@ use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, pi
 use support::{Server, answer};
 
 fn serve(inbox: Inbox) -> SocketAddr {
-    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
-    let address = server.server_addr().to_ip().unwrap();
-    thread::spawn(move || {
-        for request in server.incoming_requests() {
-            let _ = example::answer(&inbox, request);
-        }
-    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || example::serve(listener, inbox));
     address
 }
 
@@ -101,4 +97,30 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     assert_eq!(call(address, "POST", "/ciba/notify", &good, &right).0, 204);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
     assert_eq!(op.requests().len(), 2);
+}
+
+/// Callers who announce a body and send none hold up nobody, and get their answer before they send it.
+///
+/// REQ-PING-20
+/// OPM-PSH-05
+#[test]
+fn the_body_of_a_call_nobody_waits_for_is_not_read() {
+    let address = serve(Inbox::new());
+    let open: Vec<TcpStream> = (0..40)
+        .map(|n| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            // Half of them do not even finish the head.
+            let end = if n % 2 == 0 { "\r\n" } else { "" };
+            let fields = bearer(&"A".repeat(65));
+            write!(stream, "POST /ciba/notify HTTP/1.1\r\nhost: c\r\n{fields}content-length: 1000\r\n{end}").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(call(address, "POST", "/ciba/notify", &bearer(&"B".repeat(65)), &ping(AUTH_REQ_ID)).0, 401);
+    for mut stream in open.into_iter().step_by(2) {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
 }

@@ -2,7 +2,6 @@
 //! terminates TLS with a certificate of the run's authority.
 use std::{
     fs,
-    future::IntoFuture as _,
     net::{SocketAddr, TcpListener},
     sync::{Arc, OnceLock},
     thread,
@@ -38,7 +37,7 @@ pub(crate) fn reqwest(endpoint: &str) -> ciba_reqwest::Inbox {
             runtime().block_on(async {
                 listener.set_nonblocking(true).expect("a socket");
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                axum::serve(listener, app).into_future().await
+                axum_example::serve(listener, app).await;
             })
         });
         inbox
@@ -52,13 +51,9 @@ pub(crate) fn ureq(endpoint: &str) -> ciba_ureq::Inbox {
     let start = || {
         let inbox = ciba_ureq::Inbox::new();
         let filled = inbox.clone();
-        let server = tiny_http::Server::http("127.0.0.1:0").expect("a free port");
-        terminate_tls(port(endpoint), server.server_addr().to_ip().expect("an address"));
-        thread::spawn(move || {
-            for request in server.incoming_requests() {
-                blocking_example::answer(&filled, request).expect("the answer is taken");
-            }
-        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        terminate_tls(port(endpoint), listener.local_addr().expect("an address"));
+        thread::spawn(move || blocking_example::serve(listener, filled).expect("the endpoint is served"));
         inbox
     };
     INBOX.get_or_init(start).clone()
