@@ -13,10 +13,11 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
     Authentication, ClientConfig, Discovery, DiscoveryAddress, Entropy, Flow, Issuer, LoopbackHttp, Timestamp,
 };
-use ciba_test_op::Provider;
+use ciba_test_op::{Endpoint, Provider, Transaction};
 
 pub use self::{
     served::{reqwest, toy_adapter, ureq},
@@ -86,8 +87,25 @@ fn discovery(row: &Scenario, place: &Place) -> Discovery {
     Discovery::new(issuer(row, place), DiscoveryAddress::OpenId)
 }
 
+/// What no specification demands of a client, and ours does all the same: an `iat` in every assertion (REQ-AUTH-14), and no
+/// poll at or after the deadline (REQ-POLL-18).
+fn keeps_our_own_rules(provider: &Provider) {
+    let transactions = provider.transactions(START);
+    for exchange in provider.exchanges() {
+        if let Some(assertion) = exchange.parameter("client_assertion") {
+            let claims = assertion.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+            let claims: serde_json::Value = serde_json::from_slice(&claims.unwrap_or_default()).unwrap_or_default();
+            assert!(claims["iat"].is_u64(), "an assertion without iat");
+        }
+        let of_exchange = |transaction: &&Transaction| Some(transaction.number) == exchange.transaction;
+        let transaction = transactions.iter().find(of_exchange).filter(|_| exchange.endpoint == Endpoint::Token);
+        assert!(transaction.is_none_or(|it| exchange.arrived < it.told_expires), "a poll after the deadline");
+    }
+}
+
 fn outcome(row: &Scenario, ended: &Ended, provider: &Provider) -> Outcome {
     (row.check)(provider, ended.as_ref().ok().map(|authentication| &**authentication));
+    keeps_our_own_rules(provider);
     let result = match ended {
         Ok(authentication) => authenticated(authentication),
         Err(result) => result.clone(),

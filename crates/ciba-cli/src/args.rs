@@ -30,7 +30,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Watch a whole authentication: a provider, a phone and a client on this machine.
     Demo(Demo),
-    /// Run an OpenID provider for trying things, with a phone page to tap on.
+    /// Run an OpenID provider for trying things, with a phone page to tap on and a judge of its clients.
     Op(Op),
     /// Make a private key, or show the public keys to register.
     #[command(subcommand, arg_required_else_help = false)]

@@ -31,6 +31,8 @@ impl Stop {
 pub(crate) const BUG: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const TIMEOUT: u8 = 17;
+/// Of `ciba op --judge`.
+pub(crate) const MISTAKES: u8 = 18;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One row of the table of failures: its name, exit code and meaning.
@@ -59,6 +61,7 @@ pub(crate) fn exit_codes() -> String {
     for (name, code, meaning) in FAILURES {
         let _ = writeln!(text, "   {code:2}  {name}: {meaning}");
     }
+    let _ = writeln!(text, "   {MISTAKES}  a client of `ciba op --judge` made a mistake");
     text.push_str("  130  interrupted (with --state the flow is kept for `ciba resume`)");
     text
 }

@@ -14,8 +14,8 @@ use self::ready::Ready;
 use crate::{
     args::{Op, Personality, Profile},
     client::read,
-    exit::Stop,
-    output::{put, put_error},
+    exit::{self, Stop},
+    output::{put, put_error, try_put},
     signals::Signals,
     state_file::reason,
 };
@@ -24,7 +24,7 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     if !options.listen.ip().is_loopback() {
         return Err(Stop::usage("--listen takes a loopback address only: the test provider protects nothing"));
     }
-    let registered = options.clients.as_deref().map(registration::read).transpose()?.unwrap_or_default();
+    let (registered, notes) = options.clients.as_deref().map(registration::read).transpose()?.unwrap_or_default();
     let notification_ca = options.notification_ca.as_deref().map(|path| read(path, "--notification-ca")).transpose()?;
     let tls = options.tls || registered.iter().any(shows_certificate);
     let ready = Ready::new(&options, tls)?;
@@ -47,14 +47,22 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
             "--login-hint says what the person does: approve, approve-after:2, deny, never, manual (tap on the phone page), or user-code:1234.",
         );
     }
-    put_error("Ctrl-C ends it and tells what the clients did wrong.");
+    notes.iter().for_each(|note| put_error(note));
+    let report = server.report_url();
+    put_error(&format!(
+        "What the clients did wrong is said here, as JSON and at any time, and when Ctrl-C ends it\n  {report}"
+    ));
     put(&format!("READY {issuer}"));
 
     signals.next().await;
     let report = server.provider().report();
     put_error(&format!("\n{report}"));
     server.stop();
-    Ok(0)
+    if !options.judge {
+        return Ok(0);
+    }
+    try_put(&report.to_json().to_string()).map_err(|error| Stop::untold(&error))?;
+    Ok(if report.is_clean() { 0 } else { exit::MISTAKES })
 }
 
 fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer, Stop> {

@@ -1,7 +1,7 @@
 //! A registered client: how it authenticates, how results reach it, what it signs.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, jose::JwsAlgorithm};
+use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, crypto::Hash, jose::JwsAlgorithm};
 use serde_json::Value;
 
 use crate::{jws, message::Incoming, x509};
@@ -18,7 +18,8 @@ pub struct Client {
     pub audience: AudienceMode,
     /// Its one delivery mode. A push client is told `unauthorized_client` at the token endpoint.
     pub delivery: DeliveryMode,
-    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need one.
+    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need one; that of a poll
+    /// client is not called.
     pub notification_endpoint: Option<String>,
     /// Whether it may send a `user_code`; otherwise the parameter is ignored (OP-21).
     pub user_code: bool,
@@ -30,6 +31,8 @@ pub struct Client {
     pub certificate_bound: bool,
     /// Whether it may use CIBA at all; otherwise `unauthorized_client` (OP-16).
     pub ciba: bool,
+    /// Whether it may use refresh tokens; otherwise the scope `offline_access` brings none.
+    pub refresh: bool,
     /// The algorithm of its ID Tokens. RS256 (OP-63).
     pub id_token_alg: JwsAlgorithm,
 }
@@ -49,6 +52,7 @@ impl Client {
             keys: Vec::new(),
             certificate_bound: false,
             ciba: true,
+            refresh: true,
             id_token_alg: JwsAlgorithm::Rs256,
         }
     }
@@ -108,6 +112,15 @@ impl Client {
     pub fn audience(mut self, mode: AudienceMode) -> Self {
         self.audience = mode;
         self
+    }
+}
+
+/// How long the hash of an algorithm is.
+fn hash_bytes(algorithm: JwsAlgorithm) -> usize {
+    match algorithm.hash() {
+        Hash::Sha256 => 32,
+        Hash::Sha384 => 48,
+        Hash::Sha512 => 64,
     }
 }
 
@@ -196,13 +209,23 @@ pub enum AudienceMode {
 impl Client {
     /// Whether the provider can deliver to it (OP-06).
     pub(crate) fn can_be_notified(&self) -> bool {
-        match (self.delivery, &self.notification_endpoint) {
-            (DeliveryMode::Poll, endpoint) => endpoint.is_none(),
-            (DeliveryMode::Ping | DeliveryMode::Push, Some(endpoint)) => {
-                Url::parse_with(endpoint, LoopbackHttp::DangerouslyAllowed).is_ok()
-            }
-            (DeliveryMode::Ping | DeliveryMode::Push, None) => false,
+        match &self.notification_endpoint {
+            // Registered for another mode, perhaps: a poll client may have one, and never hears of it.
+            Some(endpoint) => Url::parse_with(endpoint, LoopbackHttp::DangerouslyAllowed).is_ok(),
+            None => self.delivery == DeliveryMode::Poll,
         }
+    }
+
+    /// How many bytes the secret needs to have for the HMAC algorithms the client is registered with, when it has fewer
+    /// (RFC 7518 3.2).
+    pub(crate) fn missing_secret_bytes(&self) -> Option<usize> {
+        let assertions = match &self.authentication {
+            ClientAuthentication::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
+            _ => None,
+        };
+        let algorithms = [assertions, Some(self.id_token_alg)].into_iter().flatten();
+        let bytes = algorithms.filter(|algorithm| algorithm.is_symmetric()).map(hash_bytes).max()?;
+        self.secret().is_some_and(|secret| secret.len() < bytes).then_some(bytes)
     }
 
     /// Whether its signed requests, if it sends any, can be verified.

@@ -34,8 +34,13 @@ pub struct ProviderConfig {
     pub too_early: TooEarly,
     /// Whether, and for how long at most, a token request is held until a decision (OP-47).
     pub long_polling: Option<Duration>,
+    /// How much earlier than the interval allows a poll may come: clients with a steady timer are off by their machine's
+    /// jitter. 100 ms.
+    pub interval_tolerance: Duration,
     /// How `requested_expiry` is taken (OP-23).
     pub requested_expiry: RequestedExpiry,
+    /// The longest lifetime that `requested_expiry` leads to; a longer one is cut to it, and the judge says so. An hour.
+    pub longest_expiry: Duration,
     /// Lifetime of ID Tokens. 300 s; Idura 1200 s.
     pub id_token_lifetime: Duration,
     /// Lifetime of access tokens. 600 s; Idura 120 s.
@@ -87,9 +92,11 @@ impl ProviderConfig {
             interval: None,
             pending_answers: 2,
             speed_reference: SpeedReference::PreviousArrival,
-            too_early: TooEarly::Recorded,
+            too_early: TooEarly::SlowDown,
             long_polling: None,
+            interval_tolerance: Duration::from_millis(100),
             requested_expiry: RequestedExpiry::Honoured,
+            longest_expiry: Duration::from_secs(3_600),
             id_token_lifetime: Duration::from_secs(300),
             access_token_lifetime: Duration::from_secs(600),
             binding_message_limit: 64,
@@ -256,9 +263,9 @@ pub enum SpeedReference {
 #[non_exhaustive]
 pub enum TooEarly {
     /// Nothing more.
-    #[default]
     Recorded,
     /// `slow_down`, and an interval that is 5 s longer for good (OP-44).
+    #[default]
     SlowDown,
     /// So many are forgiven, the next is `invalid_request` and the end of the transaction (OP-45).
     Death(u32),
@@ -286,9 +293,16 @@ pub enum ConfigError {
     ClientId(String),
     /// The client's authentication cannot work: no usable key, or an algorithm of the wrong kind.
     Authentication(String),
-    /// A ping or push client without a notification endpoint, or with one that is neither https nor http on a loopback
-    /// address; or a poll client with one.
+    /// A ping or push client without a notification endpoint, or a client with one that is neither https nor http on a
+    /// loopback address.
     Delivery(String),
+    /// The client's secret is shorter than the hash of the algorithm it is the key of (RFC 7518 3.2).
+    ShortSecret {
+        /// The client.
+        id: String,
+        /// How many bytes it needs to have.
+        bytes: usize,
+    },
     /// The client is one that FAPI-CIBA does not allow.
     Profile(String),
     /// The client's signed requests would not be signed by an asymmetric algorithm, or no registered key is for it.
@@ -308,6 +322,10 @@ impl fmt::Display for ConfigError {
             Self::Delivery(id) => {
                 write!(f, "the notification endpoint of client {id:?} does not fit its delivery mode")
             }
+            Self::ShortSecret { id, bytes } => write!(
+                f,
+                "the secret of client {id:?} is shorter than the {bytes} bytes its HMAC algorithm needs (RFC 7518 3.2)"
+            ),
             Self::Profile(id) => write!(f, "the client {id:?} is not allowed by FAPI-CIBA"),
             Self::RequestSigning(id) => write!(f, "the client {id:?} could never sign a request"),
             Self::IdTokenAlgorithm(id) => write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm"),

@@ -10,6 +10,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
         return Ok(Vec::new());
     }
     body.split(|byte| *byte == b'&')
+        // `a=1&` and `a=1&&b=2` say nothing between and behind their parameters.
+        .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
                 Some(at) => (&pair[..at], &pair[at + 1..]),

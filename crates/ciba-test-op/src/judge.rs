@@ -30,7 +30,8 @@ pub enum Rule {
     AssertionType,
     /// The assertion is no compact JWS with a proper header, or its algorithm is not registered.
     AssertionForm,
-    /// `iss`, `sub`, `exp`, `iat` or `jti` is missing or of the wrong type, or `iss` or `sub` names someone else.
+    /// `iss`, `sub`, `exp` or `jti` is missing or of the wrong type, `iat` is of the wrong type, or `iss` or `sub` names
+    /// someone else.
     AssertionClaims,
     /// The assertion has expired, lives for more than 24 hours, or begins in the future.
     AssertionTime,
@@ -44,10 +45,16 @@ pub enum Rule {
     Scope,
     /// Not exactly one hint.
     Hint,
-    /// `requested_expiry` is no positive whole number.
+    /// `requested_expiry` is no positive whole number; as advice, it is longer than any transaction lives here.
     RequestedExpiry,
-    /// `authorization_details`, `claims` or `resource` is malformed.
-    Parameter,
+    /// `authorization_details` is no array of objects with a type (RFC 9396 2).
+    AuthorizationDetails,
+    /// `resource` is no absolute URI without fragment (RFC 8707 2).
+    Resource,
+    /// `claims` is no JSON object of the form of OpenID Connect Core 5.5.
+    Claims,
+    /// `request_context` is no JSON object (FAPI-CIBA 5.3).
+    RequestContext,
     /// Parameters outside of a `request` object, or a `request` of a client not registered for it.
     RequestObject,
     /// A `request` that is no JWS of the registered algorithm with a good signature (CIBA 7.1.1).
@@ -58,7 +65,8 @@ pub enum Rule {
     RequestObjectTime,
     /// The `jti` of a `request` was used before.
     RequestObjectReplay,
-    /// Something about a `request` that is no reason to refuse it: `sub`, `typ`, null, an `aud` that is an endpoint.
+    /// Something about a `request` that is no reason to refuse it: a `sub`, a `typ` of another kind of token, null, an
+    /// `aud` that names an endpoint.
     RequestObjectStyle,
     /// A request that FAPI-CIBA does not allow.
     Profile,
@@ -68,8 +76,10 @@ pub enum Rule {
     PlainHost,
     /// An authentication request was sent again after its answer was lost: the person is asked twice.
     RepeatedAuthenticationRequest,
-    /// `grant_type` is missing or not the CIBA one.
+    /// `grant_type` is missing, or one this provider or this client does not have.
     GrantType,
+    /// A refresh token that was never given to this client, or that was used before (RFC 6749 6, 10.4).
+    RefreshToken,
     /// `auth_req_id` is missing, or one that was never given to this client.
     AuthReqId,
     /// The CIBA grant from a push client.
@@ -80,9 +90,7 @@ pub enum Rule {
     Overlap,
     /// A poll before the instant `Retry-After` named.
     BeforeRetryAfter,
-    /// A poll at or after the end of the transaction.
-    AfterExpiry,
-    /// A poll after a terminal error.
+    /// A poll after a terminal error, `expired_token` among them.
     AfterTerminalAnswer,
     /// A poll after the tokens had been delivered: a second redemption.
     AfterSuccess,
@@ -96,59 +104,152 @@ pub enum Rule {
     NotificationRedirect,
     /// A notification with a wrong bearer token was accepted (CIBA 10.2).
     ForgedNotification,
-    /// An access token that was never issued, or not sent in the header.
+    /// An access token that was never issued, or none.
     AccessToken,
 }
 
 impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 47] = [
+        Self::Method,
+        Self::MediaType,
+        Self::ParametersInUrl,
+        Self::MalformedForm,
+        Self::DuplicateParameter,
+        Self::SecondCredential,
+        Self::AuthenticationMethod,
+        Self::Credential,
+        Self::AssertionType,
+        Self::AssertionForm,
+        Self::AssertionClaims,
+        Self::AssertionTime,
+        Self::AssertionAudience,
+        Self::AssertionReplay,
+        Self::ClientIdMismatch,
+        Self::Scope,
+        Self::Hint,
+        Self::RequestedExpiry,
+        Self::AuthorizationDetails,
+        Self::Resource,
+        Self::Claims,
+        Self::RequestContext,
+        Self::RequestObject,
+        Self::RequestObjectForm,
+        Self::RequestObjectClaims,
+        Self::RequestObjectTime,
+        Self::RequestObjectReplay,
+        Self::RequestObjectStyle,
+        Self::Profile,
+        Self::Certificate,
+        Self::PlainHost,
+        Self::RepeatedAuthenticationRequest,
+        Self::GrantType,
+        Self::RefreshToken,
+        Self::AuthReqId,
+        Self::PushClientPolls,
+        Self::TooEarly,
+        Self::Overlap,
+        Self::BeforeRetryAfter,
+        Self::AfterTerminalAnswer,
+        Self::AfterSuccess,
+        Self::Trap,
+        Self::NotificationToken,
+        Self::NotificationAnswer,
+        Self::NotificationRedirect,
+        Self::ForgedNotification,
+        Self::AccessToken,
+    ];
+
     /// A kebab-case name, stable.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// The sections that say so, such as `CIBA 7.3`.
+    #[must_use]
+    pub const fn clause(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// What breaking it usually is: advice where the text says SHOULD, or leaves it open.
+    pub(crate) const fn usual_severity(self) -> Severity {
         match self {
-            Self::Method => "method",
-            Self::MediaType => "media-type",
-            Self::ParametersInUrl => "parameters-in-url",
-            Self::MalformedForm => "malformed-form",
-            Self::DuplicateParameter => "duplicate-parameter",
-            Self::SecondCredential => "second-credential",
-            Self::AuthenticationMethod => "authentication-method",
-            Self::Credential => "credential",
-            Self::AssertionType => "assertion-type",
-            Self::AssertionForm => "assertion-form",
-            Self::AssertionClaims => "assertion-claims",
-            Self::AssertionTime => "assertion-time",
-            Self::AssertionAudience => "assertion-audience",
-            Self::AssertionReplay => "assertion-replay",
-            Self::ClientIdMismatch => "client-id-mismatch",
-            Self::Scope => "scope",
-            Self::Hint => "hint",
-            Self::RequestedExpiry => "requested-expiry",
-            Self::Parameter => "parameter",
-            Self::RequestObject => "request-object",
-            Self::RequestObjectForm => "request-object-form",
-            Self::RequestObjectClaims => "request-object-claims",
-            Self::RequestObjectTime => "request-object-time",
-            Self::RequestObjectReplay => "request-object-replay",
-            Self::RequestObjectStyle => "request-object-style",
-            Self::Profile => "profile",
-            Self::Certificate => "certificate",
-            Self::PlainHost => "plain-host",
-            Self::RepeatedAuthenticationRequest => "repeated-authentication-request",
-            Self::GrantType => "grant-type",
-            Self::AuthReqId => "auth-req-id",
-            Self::PushClientPolls => "push-client-polls",
-            Self::TooEarly => "too-early",
-            Self::Overlap => "overlap",
-            Self::BeforeRetryAfter => "before-retry-after",
-            Self::AfterExpiry => "after-expiry",
-            Self::AfterTerminalAnswer => "after-terminal-answer",
-            Self::AfterSuccess => "after-success",
-            Self::Trap => "trap",
-            Self::NotificationToken => "notification-token",
-            Self::NotificationAnswer => "notification-answer",
-            Self::NotificationRedirect => "notification-redirect",
-            Self::ForgedNotification => "forged-notification",
-            Self::AccessToken => "access-token",
+            Self::RequestObjectStyle | Self::RepeatedAuthenticationRequest | Self::BeforeRetryAfter => Severity::Advice,
+            _ => Severity::Mistake,
+        }
+    }
+
+    const fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Method => ("method", "CIBA 7.1, 10.1"),
+            Self::MediaType => ("media-type", "CIBA 7.1; RFC 6749 3.2"),
+            Self::ParametersInUrl => ("parameters-in-url", "CIBA 7.1; RFC 6749 2.3.1"),
+            Self::MalformedForm => ("malformed-form", "RFC 6749 appendix B"),
+            Self::DuplicateParameter => ("duplicate-parameter", "RFC 6749 3.2"),
+            Self::SecondCredential => ("second-credential", "RFC 6749 2.3"),
+            Self::AuthenticationMethod => ("authentication-method", "OpenID Connect Core 9"),
+            Self::Credential => ("credential", "RFC 6749 5.2"),
+            Self::AssertionType => ("assertion-type", "RFC 7523 2.2"),
+            Self::AssertionForm => ("assertion-form", "RFC 7523 3; OpenID Connect Core 9"),
+            Self::AssertionClaims => ("assertion-claims", "OpenID Connect Core 9"),
+            Self::AssertionTime => ("assertion-time", "RFC 7523 3"),
+            Self::AssertionAudience => ("assertion-audience", "CIBA 7.1; RFC 7523 3"),
+            Self::AssertionReplay => ("assertion-replay", "OpenID Connect Core 9; RFC 7523 3"),
+            Self::ClientIdMismatch => ("client-id-mismatch", "RFC 7521 4.2"),
+            Self::Scope => ("scope", "CIBA 7.1; RFC 6749 3.3"),
+            Self::Hint => ("hint", "CIBA 7.1, 7.2"),
+            Self::RequestedExpiry => ("requested-expiry", "CIBA 7.1"),
+            Self::AuthorizationDetails => ("authorization-details", "RFC 9396 2, 5"),
+            Self::Resource => ("resource", "RFC 8707 2"),
+            Self::Claims => ("claims", "OpenID Connect Core 5.5"),
+            Self::RequestContext => ("request-context", "FAPI-CIBA 5.3"),
+            Self::RequestObject => ("request-object", "CIBA 4, 7.1.1"),
+            Self::RequestObjectForm => ("request-object-form", "CIBA 7.1.1"),
+            Self::RequestObjectClaims => ("request-object-claims", "CIBA 7.1.1"),
+            Self::RequestObjectTime => ("request-object-time", "CIBA 7.1.1; FAPI-CIBA 5.2.2"),
+            Self::RequestObjectReplay => ("request-object-replay", "CIBA 7.1.1; RFC 7519 4.1.7"),
+            Self::RequestObjectStyle => ("request-object-style", "RFC 9101 4, 10.8"),
+            Self::Profile => ("profile", "FAPI-CIBA 5.2.2"),
+            Self::Certificate => ("certificate", "RFC 8705 2, 3"),
+            Self::PlainHost => ("plain-host", "RFC 8705 5"),
+            Self::RepeatedAuthenticationRequest => ("repeated-authentication-request", "RFC 9110 9.2.2"),
+            Self::GrantType => ("grant-type", "CIBA 10.1; RFC 6749 5.2"),
+            Self::RefreshToken => ("refresh-token", "RFC 6749 6, 10.4"),
+            Self::AuthReqId => ("auth-req-id", "CIBA 10.1"),
+            Self::PushClientPolls => ("push-client-polls", "CIBA 11"),
+            Self::TooEarly => ("too-early", "CIBA 7.3"),
+            Self::Overlap => ("overlap", "CIBA 10.1"),
+            Self::BeforeRetryAfter => ("before-retry-after", "CIBA 10.1; RFC 9110 10.2.3"),
+            Self::AfterTerminalAnswer => ("after-terminal-answer", "CIBA 11"),
+            Self::AfterSuccess => ("after-success", "CIBA 10.1.1"),
+            Self::Trap => ("trap", "RFC 9700 4.12"),
+            Self::NotificationToken => ("notification-token", "CIBA 7.1"),
+            Self::NotificationAnswer => ("notification-answer", "CIBA 10.2, 10.3.1"),
+            Self::NotificationRedirect => ("notification-redirect", "CIBA 10.2"),
+            Self::ForgedNotification => ("forged-notification", "CIBA 10.2"),
+            Self::AccessToken => ("access-token", "RFC 6750 2, 3"),
+        }
+    }
+}
+
+/// How much it matters that a rule was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Legal, and better done otherwise.
+    Advice,
+    /// A specification forbids it.
+    Mistake,
+}
+
+impl Severity {
+    /// `advice` or `mistake`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Advice => "advice",
+            Self::Mistake => "mistake",
         }
     }
 }
@@ -159,6 +260,11 @@ impl Rule {
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
+    /// Whether it is a mistake or advice.
+    pub severity: Severity,
+    /// The client: the one that authenticated, or else the one the request names, which may be anybody. `None` when it
+    /// names none.
+    pub client_id: Option<String>,
     /// The request that broke it; for an answer to a notification, the request that began the transaction.
     pub exchange: ExchangeId,
     /// Where it went.
@@ -171,8 +277,12 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, exchange, endpoint, reason, .. } = self;
-        write!(f, "request {} ({}): {}: {reason}", exchange.0, endpoint.name(), rule.name())
+        let Self { rule, exchange, endpoint, reason, client_id, .. } = self;
+        write!(f, "request {} ({}", exchange.0, endpoint.name())?;
+        if let Some(client) = client_id {
+            write!(f, ", client {client:?}")?;
+        }
+        write!(f, "): {}: {reason} ({})", rule.name(), rule.clause())
     }
 }
 
@@ -216,44 +326,5 @@ impl Exchange {
     pub fn parameter(&self, name: &str) -> Option<String> {
         let parameters = crate::form::parse(self.body.expose()).ok()?;
         parameters.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-}
-
-/// What a provider has to say about its clients at the end of a run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Report {
-    /// Everything that was wrong, in the order it happened.
-    pub violations: Vec<Violation>,
-    /// How many requests each endpoint saw, the phone left out.
-    pub requests: Vec<(Endpoint, usize)>,
-    /// How many transactions were begun.
-    pub transactions: usize,
-    /// How many of them ended with tokens handed out.
-    pub redeemed: usize,
-}
-
-impl Report {
-    /// Whether no rule was broken.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.violations.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} transactions, {} redeemed;", self.transactions, self.redeemed)?;
-        for (endpoint, count) in &self.requests {
-            write!(f, " {} {}", endpoint.name(), count)?;
-        }
-        if self.is_clean() {
-            return f.write_str("\nthe client broke no rule");
-        }
-        write!(f, "\nthe client broke {} rules:", self.violations.len())?;
-        for violation in &self.violations {
-            write!(f, "\n  {violation}")?;
-        }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@ mod backend;
 mod client;
 mod config;
 mod date;
+mod entropy;
 pub mod faults;
 mod form;
 mod habits;
@@ -14,6 +15,7 @@ mod message;
 mod notification;
 mod phone;
 mod provider;
+mod report;
 mod script;
 mod server;
 mod x509;
@@ -23,11 +25,12 @@ pub use config::{
     Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly, User,
 };
 pub use habits::{Habits, RequestAudience};
-pub use judge::{Exchange, Report, Rule, Violation};
+pub use judge::{Exchange, Rule, Severity, Violation};
 pub use keys::TestKey;
 pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply};
 pub use notification::{Bearer, Moment, NotificationEdit, NotificationId, Notified, Outbound};
 pub use provider::{Provider, Transaction, TransactionState};
+pub use report::Report;
 pub use script::{
     Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step, TokenShape, Which,
 };

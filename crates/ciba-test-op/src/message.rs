@@ -169,10 +169,14 @@ pub enum Endpoint {
     Token,
     /// UserInfo.
     UserInfo,
+    /// The authorization endpoint, which parsers of metadata want to be named. It refuses everything.
+    Authorization,
     /// An address that only a client finds that follows what it must not follow: a redirect, a `jku`, an `error_uri`.
     Trap,
     /// The person's phone.
     Phone,
+    /// What the judge says so far, as JSON. Only a server has it.
+    Report,
     /// The client's own endpoint for notifications, where the provider is the one who calls.
     Notification,
     /// Anything else.
@@ -189,8 +193,10 @@ impl Endpoint {
             Self::Backchannel => "backchannel",
             Self::Token => "token",
             Self::UserInfo => "userinfo",
+            Self::Authorization => "authorization",
             Self::Trap => "trap",
             Self::Phone => "phone",
+            Self::Report => "report",
             Self::Notification => "notification",
             Self::Unknown => "unknown",
         }

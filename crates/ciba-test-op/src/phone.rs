@@ -1,4 +1,5 @@
-//! The person's phone, as a web page: what waits for a decision, and buttons to decide.
+//! What the server has for people and scripts on this machine: the person's phone, a web page with what waits for a decision
+//! and buttons to decide; and the judge's report.
 
 use core::fmt::Write as _;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub(crate) struct Phone {
     hosts: Vec<String>,
     /// The path of the page.
     path: String,
+    /// The path of the report.
+    report: String,
 }
 
 impl Phone {
@@ -49,17 +52,22 @@ impl Phone {
         let hosts = vec![address.to_string(), format!("localhost:{port}")];
         let behind_scheme = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
         let below = behind_scheme.find('/').map_or("", |at| &behind_scheme[at..]);
-        Self { scheme, hosts, path: format!("{}/phone", below.trim_end_matches('/')) }
+        let below = below.trim_end_matches('/');
+        Self { scheme, hosts, path: format!("{below}/phone"), report: format!("{below}/report") }
     }
 
-    /// Whether a request is for the page or its buttons.
+    /// Whether a request is for the page, its buttons or the report.
     pub(crate) fn is_for(&self, request: &Incoming) -> bool {
-        request.path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let is_of_page = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        request.path == self.report || request.path.strip_prefix(&self.path).is_some_and(is_of_page)
     }
 
     pub(crate) fn answer(&self, provider: &mut Provider, request: &Incoming, now: Timestamp) -> Response {
         if !self.is_from_here(&request.headers) {
             return notice(403, "This page is for people on this machine only.");
+        }
+        if request.path == self.report {
+            return report(provider, request);
         }
         let below = request.path.strip_prefix(&self.path).unwrap_or_default();
         match (below, request.method.as_str()) {
@@ -157,6 +165,21 @@ impl Phone {
         }
         let _ = write!(page, "<p class=quiet>Number {number}, {seconds} seconds left.</p></article>");
     }
+}
+
+/// The report, about one client only if the query says so.
+fn report(provider: &Provider, request: &Incoming) -> Response {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return with(notice(405, "The report can only be read."), "allow", "GET");
+    }
+    let mut report = provider.report();
+    let query = form::parse(request.query.as_deref().unwrap_or_default().as_bytes()).unwrap_or_default();
+    if let Some((_, client)) = query.iter().find(|(name, _)| name == "client_id") {
+        report.violations.retain(|violation| violation.client_id.as_ref() == Some(client));
+    }
+    let headers =
+        [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
+    Response::new(200, headers.into_iter().collect(), report.to_json().to_string())
 }
 
 /// What waits for a person.

@@ -57,9 +57,27 @@ fn a_head_request_has_the_length_but_no_body() {
 #[test]
 fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
     let server = start(&clock(), |config| config);
-    let long = "a".repeat(70_000);
+    let (long, half) = ("a".repeat(70_000), "a".repeat(0x8_0000));
+    let chunked = |body: &str| format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n{body}");
     let table = [
-        (format!("POST /ciba/token HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 501),
+        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 501),
+        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"), 400),
+        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), 400),
+        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"), 400),
+        (format!("POST / HTTP/1.0\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400),
+        (chunked("\r\n"), 400),
+        (chunked("x\r\n"), 400),
+        (chunked("-1\r\n"), 400),
+        (chunked("3\nabc\r\n0\r\n\r\n"), 400),
+        (chunked("3\r\nabcd\r\n0\r\n\r\n"), 400),
+        (chunked("3;a\nb\r\nabc\r\n0\r\n\r\n"), 400),
+        (chunked("0\r\nno trailer\r\n\r\n"), 400),
+        (chunked("100001\r\n"), 413),
+        (chunked("ffffffffffffffff\r\n"), 413),
+        (chunked(&format!("80000\r\n{half}\r\n80000\r\n{half}\r\n1\r\n")), 413),
+        (chunked(&format!("1;{long}")), 400),
+        (chunked(&format!("0\r\nA: {long}\r\n\r\n")), 431),
+        (chunked(&format!("0\r\n{}", "a: b\r\n".repeat(200))), 431),
         (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 1048577\r\n\r\n"), 413),
         (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 99999999999999999999999\r\n\r\n"), 413),
         (format!("POST / HTTP/1.1\r\n{HOST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 400),
@@ -96,6 +114,76 @@ fn a_request_may_come_in_pieces_in_absolute_form_and_ask_to_continue() {
     let provider = server.provider();
     let [first, second] = provider.exchanges() else { panic!("two requests") };
     assert_eq!((first.path.as_str(), second.body.expose()), ("/nothing", &b"a=b"[..]));
+}
+
+/// RFC 9112 7.1
+#[test]
+fn a_body_may_come_in_chunks_with_extensions_and_trailers() {
+    let server = start(&clock(), |config| config);
+    let mut wire = connect(&server);
+    let head = format!(
+        "POST {} HTTP/1.1\r\n{HOST}Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: Chunked\r\n\r\n",
+        support::path(&server, Endpoint::Backchannel)
+    );
+    let form = "client_id=app&client_secret=open+sesame&scope=openid&login_hint=approve";
+    let ones: String = form.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    let (front, back) = form.split_at(20);
+    let bodies = [
+        format!("{:x}\r\n{form}\r\n0\r\n\r\n", form.len()),
+        format!("{:04X} ; name=\"a;b\" ;flag\r\n{front}\r\n{:x}\r\n{back}\r\n000\r\n\r\n", front.len(), back.len()),
+        format!("{ones}0;last\r\nDigest: none\r\nX-Trace: 1\r\n\r\n"),
+    ];
+    // All on one connection: what follows a body is the next request.
+    for body in &bodies {
+        wire.send(&format!("{head}{body}"));
+        assert_eq!(wire.receive().unwrap().status, 200, "{body:.60}");
+    }
+    wire.send(&bodies.iter().map(|body| format!("{head}{body}")).collect::<String>());
+    for _ in &bodies {
+        assert_eq!(wire.receive().unwrap().status, 200);
+    }
+    // Byte by byte, so that no piece ends where a part does.
+    for byte in format!("{head}{}", bodies[1]).chars() {
+        wire.send(byte.encode_utf8(&mut [0; 4]));
+    }
+    assert_eq!(wire.receive().unwrap().status, 200);
+    let provider = server.provider();
+    assert!(provider.exchanges().iter().all(|exchange| exchange.body.expose() == form.as_bytes()));
+    assert!(provider.report().is_clean() && provider.exchanges().len() == 7);
+}
+
+#[test]
+fn the_report_is_read_on_this_machine_at_any_time_as_json() {
+    let server = start(&clock(), |config| config);
+    let mut wire = connect(&server);
+    let host = format!("Host: {}\r\n", server.address());
+    let url = server.report_url();
+    let path = url.strip_prefix(&server.issuer()).unwrap();
+    let clean = wire.get(path, &host);
+    assert_eq!((clean.status, clean.header("content-type")), (200, Some("application/json")));
+    assert_eq!((&clean.json()["clean"], &clean.json()["requests"]), (&serde_json::json!(true), &serde_json::json!({})));
+    let address = server.address().to_string();
+    let backchannel = support::path(&server, Endpoint::Backchannel);
+    for secret in ["wrong", "open sesame"] {
+        wire.form(&address, &backchannel, &[("client_id", "app"), ("client_secret", secret), ("scope", "openid")]);
+    }
+    let report = wire.get(path, &host).json();
+    assert_eq!((&report["clean"], &report["mistakes"]), (&serde_json::json!(false), &serde_json::json!(2)));
+    let rules: Vec<_> = report["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].clone()).collect();
+    assert_eq!(rules, ["credential", "hint"]);
+    assert_eq!(report["findings"][1]["client_id"], "app");
+    let of = |client: &str| wire_report(&server, &format!("{path}?client_id={client}"), &host);
+    assert_eq!((&of("app")["mistakes"], &of("other")["mistakes"]), (&serde_json::json!(2), &serde_json::json!(0)));
+    for (fields, status) in
+        [("Host: evil.example\r\n".to_owned(), 403), (format!("{host}Origin: https://evil.example\r\n"), 403)]
+    {
+        assert_eq!(connect(&server).get(path, &fields).status, status);
+    }
+    assert_eq!(connect(&server).form(&address, path, &[]).status, 405);
+}
+
+fn wire_report(server: &RunningServer, path: &str, host: &str) -> serde_json::Value {
+    connect(server).get(path, host).json()
 }
 
 #[test]

@@ -24,6 +24,10 @@ pub(crate) struct Op {
     /// Register the clients of this file beside the ready-made one.
     #[arg(long, value_name = "FILE")]
     pub(crate) clients: Option<PathBuf>,
+    /// At the end, write the judge's report to standard output as one line of JSON, and exit with 18 when a client made a
+    /// mistake.
+    #[arg(long)]
+    pub(crate) judge: bool,
     /// Trust the certificate authorities of this PEM file when notifications are sent to https endpoints.
     #[arg(long, value_name = "FILE")]
     pub(crate) notification_ca: Option<PathBuf>,

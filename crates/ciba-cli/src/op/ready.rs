@@ -151,9 +151,11 @@ impl Ready {
             "backchannel_token_delivery_mode": self.delivery.name(),
         });
         let mut set = |member: &str, value: serde_json::Value| client[member] = value;
-        if self.delivery != DeliveryMode::Push {
-            set("grant_types", json!(["urn:openid:params:grant-type:ciba"]));
-        }
+        let grants: &[&str] = match self.delivery {
+            DeliveryMode::Push => &["refresh_token"],
+            _ => &["urn:openid:params:grant-type:ciba", "refresh_token"],
+        };
+        set("grant_types", json!(grants));
         if let (ReadyAuth::PrivateKeyJwt, Some(key)) = (self.auth, &self.key) {
             set("token_endpoint_auth_signing_alg", json!(key.algorithm().name()));
         }

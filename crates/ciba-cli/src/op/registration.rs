@@ -1,116 +1,131 @@
 //! The file of `--clients`: one client, or an array of them, in the members of OpenID Connect client metadata.
 
+mod members;
+
 use std::path::Path;
 
 use ciba_core::{ClientSecret, DeliveryMode, jose::JwsAlgorithm};
 use ciba_test_op::{Client, ClientAuthentication};
-use serde::Deserialize;
 use serde_json::Value;
 
+use self::members::{Members, unknown};
 use crate::{client, exit::Stop};
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<Entry>),
-    One(Box<Entry>),
-}
+const CIBA: &str = "urn:openid:params:grant-type:ciba";
+const REFRESH: &str = "refresh_token";
+/// Registered grant types; a client may have those of other providers.
+const GRANT_TYPES: [&str; 10] = [
+    CIBA,
+    REFRESH,
+    "authorization_code",
+    "implicit",
+    "password",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "urn:ietf:params:oauth:grant-type:saml2-bearer",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+const METHODS: [&str; 7] = [
+    "private_key_jwt",
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "none",
+];
+const MODES: [&str; 3] = ["poll", "ping", "push"];
 
-/// What is read of a client; other members may be there.
-#[derive(Deserialize)]
-struct Entry {
-    client_id: String,
-    #[serde(default)]
-    token_endpoint_auth_method: Option<String>,
-    #[serde(default)]
-    token_endpoint_auth_signing_alg: Option<String>,
-    #[serde(default)]
-    client_secret: Option<String>,
-    #[serde(default)]
-    jwks: Option<KeySet>,
-    #[serde(default)]
-    id_token_signed_response_alg: Option<String>,
-    #[serde(default)]
-    backchannel_token_delivery_mode: Option<String>,
-    #[serde(default)]
-    backchannel_client_notification_endpoint: Option<String>,
-    #[serde(default)]
-    backchannel_authentication_request_signing_alg: Option<String>,
-    #[serde(default)]
-    backchannel_user_code_parameter: bool,
-    #[serde(default)]
-    tls_client_auth_subject_dn: Option<String>,
-    #[serde(default)]
-    tls_client_certificate_bound_access_tokens: bool,
-}
-
-#[derive(Deserialize)]
-struct KeySet {
-    keys: Vec<Value>,
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<Client>, Stop> {
+/// The clients of a file, and a sentence about each that has members this provider makes no use of.
+pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
     let shown = path.display();
-    let read: OneOrMany = serde_json::from_slice(&client::read(path, "--clients")?).map_err(|_| {
-        Stop::usage(format!(
-            "the clients file {shown} is not a client, or an array of clients, with `client_id` and the like"
-        ))
-    })?;
-    let entries = match read {
-        OneOrMany::Many(entries) => entries,
-        OneOrMany::One(entry) => vec![*entry],
+    let bytes = client::read(path, "--clients")?;
+    let wrong = |why: &str| Stop::usage(format!("the clients file {shown} cannot be used: {why}"));
+    // What JSON says about where it is wrong may quote a secret; the line and column do not.
+    let at = |error: &serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => error.to_string(),
+        _ => format!("it is not JSON at line {}, column {}", error.line(), error.column()),
     };
-    let wrong = |why| Stop::usage(format!("the clients file {shown} cannot be used: {why}"));
-    entries.into_iter().map(Entry::client).collect::<Result<_, _>>().map_err(wrong)
+    let whole: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(&at(&error)))?;
+    let entries: Vec<Members> = match whole {
+        Value::Array(entries) if entries.iter().all(Value::is_object) => serde_json::from_slice(&bytes),
+        Value::Object(_) => serde_json::from_slice(&bytes).map(|entry| vec![entry]),
+        _ => return Err(wrong("it is not a client, or an array of clients, with `client_id` and the like")),
+    }
+    .map_err(|error| wrong(&at(&error)))?;
+    let (mut clients, mut notes) = (Vec::new(), Vec::new());
+    for members in &entries {
+        let id = members.text("client_id").map_err(|why| wrong(&why))?;
+        let id = id.ok_or_else(|| wrong("a client has no client_id"))?;
+        let id = crate::output::plain(id);
+        let of_client = |why: String| wrong(&format!("client {id}: {why}"));
+        let unused = members.check().map_err(of_client)?;
+        clients.push(client(members).map_err(of_client)?);
+        if !unused.is_empty() {
+            notes.push(format!("Client {id}: this provider makes no use of {}.", unused.join(", ")));
+        }
+    }
+    Ok((clients, notes))
 }
 
-impl Entry {
-    fn client(self) -> Result<Client, String> {
-        let id = crate::output::plain(&self.client_id);
-        let algorithm = |name: Option<String>| match name {
-            Some(name) => match JwsAlgorithm::from_name(&name) {
-                Some(algorithm) => Ok(Some(algorithm)),
-                None => Err(format!("client {id} names an algorithm that is not known")),
-            },
-            None => Ok(None),
-        };
-        let signing = algorithm(self.token_endpoint_auth_signing_alg)?;
-        let secret =
-            self.client_secret.map(ClientSecret::new).ok_or_else(|| format!("client {id} has no client_secret"));
-        let keys = self.jwks.map(|jwks| jwks.keys);
-        let authentication = match self.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic") {
-            "private_key_jwt" => {
-                let keys = keys.clone().ok_or_else(|| format!("client {id} has no jwks"))?;
-                ClientAuthentication::PrivateKeyJwt { keys, algorithms: signing.into_iter().collect() }
-            }
-            "client_secret_jwt" => ClientAuthentication::ClientSecretJwt {
-                secret: secret?,
-                algorithm: signing.unwrap_or(JwsAlgorithm::Hs256),
-            },
-            "client_secret_basic" => ClientAuthentication::ClientSecretBasic { secret: secret?, raw: false },
-            "client_secret_post" => ClientAuthentication::ClientSecretPost { secret: secret? },
-            "tls_client_auth" => ClientAuthentication::TlsClientAuth {
-                subject: self
-                    .tls_client_auth_subject_dn
-                    .ok_or_else(|| format!("client {id} has no tls_client_auth_subject_dn"))?,
-            },
-            "self_signed_tls_client_auth" => ClientAuthentication::self_signed(keys.as_deref().unwrap_or_default()),
-            "none" => ClientAuthentication::None,
-            _ => return Err(format!("client {id} has a token_endpoint_auth_method this provider does not offer")),
-        };
-        let mut client = Client::new(self.client_id, authentication);
-        if let Some(algorithm) = algorithm(self.id_token_signed_response_alg)? {
-            client = client.id_token_alg(algorithm);
+fn client(members: &Members) -> Result<Client, String> {
+    let algorithm = |member: &str| -> Result<Option<JwsAlgorithm>, String> {
+        let Some(name) = members.text(member)? else { return Ok(None) };
+        let known: Vec<&str> = JwsAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        JwsAlgorithm::from_name(name).map(Some).ok_or_else(|| unknown(member, name, &known))
+    };
+    let missing = |member: &str| format!("there is no {member}");
+    let signing = algorithm("token_endpoint_auth_signing_alg")?;
+    let secret =
+        || Ok::<_, String>(ClientSecret::new(members.text("client_secret")?.ok_or_else(|| missing("client_secret"))?));
+    let keys = members.keys("jwks")?;
+    // What is registered without a method authenticates by Basic (OpenID Connect Registration 2).
+    let method = members.text("token_endpoint_auth_method")?.unwrap_or("client_secret_basic");
+    let authentication = match method {
+        "private_key_jwt" => {
+            let keys = keys.clone().ok_or_else(|| missing("jwks"))?;
+            ClientAuthentication::PrivateKeyJwt { keys, algorithms: signing.into_iter().collect() }
         }
-        client.keys = keys.unwrap_or_default();
-        client.request_signing_alg = algorithm(self.backchannel_authentication_request_signing_alg)?;
-        client.user_code = self.backchannel_user_code_parameter;
-        client.certificate_bound = self.tls_client_certificate_bound_access_tokens;
-        client.notification_endpoint = self.backchannel_client_notification_endpoint;
-        if let Some(mode) = self.backchannel_token_delivery_mode {
-            client.delivery = DeliveryMode::from_name(&mode)
-                .ok_or_else(|| format!("client {id} has a backchannel_token_delivery_mode that is not known"))?;
+        "client_secret_jwt" => ClientAuthentication::ClientSecretJwt {
+            secret: secret()?,
+            algorithm: signing.unwrap_or(JwsAlgorithm::Hs256),
+        },
+        "client_secret_basic" => ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false },
+        "client_secret_post" => ClientAuthentication::ClientSecretPost { secret: secret()? },
+        "tls_client_auth" => {
+            let subject = members.text("tls_client_auth_subject_dn")?;
+            let subject = subject.ok_or_else(|| missing("tls_client_auth_subject_dn"))?.to_owned();
+            ClientAuthentication::TlsClientAuth { subject }
         }
-        Ok(client)
+        "self_signed_tls_client_auth" => ClientAuthentication::self_signed(keys.as_deref().unwrap_or_default()),
+        "none" => ClientAuthentication::None,
+        other => return Err(unknown("token_endpoint_auth_method", other, &METHODS)),
+    };
+    let mut client = Client::new(members.text("client_id")?.unwrap_or_default(), authentication);
+    if let Some(algorithm) = algorithm("id_token_signed_response_alg")? {
+        client = client.id_token_alg(algorithm);
     }
+    client.keys = keys.unwrap_or_default();
+    client.request_signing_alg = algorithm("backchannel_authentication_request_signing_alg")?;
+    client.user_code = members.flag("backchannel_user_code_parameter")?;
+    client.certificate_bound = members.flag("tls_client_certificate_bound_access_tokens")?;
+    let endpoint = members.text("backchannel_client_notification_endpoint")?;
+    client.notification_endpoint = endpoint.map(str::to_owned);
+    if let Some(mode) = members.text("backchannel_token_delivery_mode")? {
+        let known = || unknown("backchannel_token_delivery_mode", mode, &MODES);
+        client.delivery = DeliveryMode::from_name(mode).ok_or_else(known)?;
+    }
+    if let Some(grants) = members.texts("grant_types")? {
+        if let Some(strange) = grants.iter().find(|grant| !GRANT_TYPES.contains(grant)) {
+            return Err(unknown("grant_types", strange, &GRANT_TYPES));
+        }
+        // CIBA 4. A push client never asks the token endpoint.
+        if client.delivery != DeliveryMode::Push && !grants.contains(&CIBA) {
+            let mode = client.delivery.name();
+            return Err(format!("grant_types lacks {CIBA}, which delivery by {mode} needs (CIBA 4)"));
+        }
+        client.refresh = grants.contains(&REFRESH);
+    }
+    Ok(client)
 }

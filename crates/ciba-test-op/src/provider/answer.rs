@@ -2,7 +2,7 @@
 
 use ciba_core::{Response, Timestamp};
 
-use super::{Held, Provider, acts::Acts, token::Outcome, transaction};
+use super::{Held, Provider, acts::Acts, refresh, token::Outcome, transaction};
 use crate::message::{ExchangeId, Incoming, Reply};
 
 impl Provider {
@@ -49,9 +49,13 @@ impl Provider {
         acts: Acts,
         now: Timestamp,
     ) -> Reply {
+        if refresh::is_refresh(request) {
+            let response = self.answer_refresh_request(id, request, &acts, now);
+            return self.leave(id, &acts, response, now);
+        }
         let claimed = self.claim(id, request, now);
-        let at = match claimed {
-            Ok(at) => at,
+        let (at, too_early) = match claimed {
+            Ok(claimed) => claimed,
             Err(refusal) => {
                 let response = self.refused(&refusal);
                 let response = acts.answer.as_ref().map_or(response, |scripted| scripted.response());
@@ -66,7 +70,7 @@ impl Provider {
             let response = scripted.response();
             return self.leave_token_endpoint(id, at, &acts, response, now);
         }
-        match self.redeem(at, &acts.id_token, now) {
+        match self.redeem(at, &acts.id_token, too_early, now) {
             Outcome::Answer(response) => self.leave_token_endpoint(id, at, &acts, response, now),
             Outcome::Undecided(response) => {
                 let expires = self.transactions[at].expires;

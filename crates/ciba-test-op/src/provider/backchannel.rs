@@ -16,7 +16,7 @@ use crate::{
     config::{Behaviour, Personality, RequestedExpiry},
     faults,
     ids::Ids,
-    judge::Rule,
+    judge::{Rule, Severity},
     jws,
     message::{Endpoint, ExchangeId, Incoming},
     script::{Decision, Script},
@@ -66,6 +66,8 @@ impl Provider {
         let requested = self.requested_expiry(&parameters)?;
         let details = details(&parameters)?;
         resources(&parameters)?;
+        claims(&parameters)?;
+        request_context(&parameters)?;
         let notification_token = self.notification_token(&client, &parameters)?;
         let found = self.find(&parameters, hint, &client)?;
         user_code(&parameters, &found, &client)?;
@@ -112,6 +114,7 @@ impl Provider {
             acr,
             thumbprint: client.thumbprint(request),
             offline: self.config.personality == Personality::Generic
+                && client.refresh
                 && parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),
             details,
             binding_message: parameters.get("binding_message").map(str::to_owned),
@@ -171,19 +174,25 @@ impl Provider {
         Ok(())
     }
 
-    /// A positive whole number without sign or leading zeros (OP-23).
-    fn requested_expiry(&self, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
+    /// A positive whole number without sign or leading zeros (OP-23), at most the ceiling.
+    fn requested_expiry(&mut self, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
         let habits = &self.config.habits;
         let name = habits.expiry_parameter.unwrap_or("requested_expiry");
         let Some(text) = parameters.get(name) else { return Ok(None) };
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-        match text.parse() {
-            Ok(seconds) if habits.refuses_longer_expiry && seconds > self.config.expires_in.as_secs() => {
-                Err(Refusal::error(400, "invalid_request", "requested_expiry is longer than requests live here"))
-            }
-            Ok(seconds) if digits => Ok(Some(seconds)),
-            _ => Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number")),
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {
+            return Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number"));
         }
+        // Digits that do not fit are a large number.
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        if habits.refuses_longer_expiry && seconds > self.config.expires_in.as_secs() {
+            return Err(Refusal::error(400, "invalid_request", "requested_expiry is longer than requests live here"));
+        }
+        let ceiling = self.config.longest_expiry.as_secs();
+        if seconds > ceiling && self.config.requested_expiry != RequestedExpiry::Ignored {
+            let reason = format!("requested_expiry is longer than any request lives here, which is {ceiling} s");
+            self.say(Rule::RequestedExpiry, Severity::Advice, &reason);
+        }
+        Ok(Some(seconds.min(ceiling)))
     }
 
     /// The person of a hint: one of the configured users, one that steers itself, or for Idura any `sub:ssn:` number.
@@ -350,7 +359,8 @@ fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
 /// An array of objects with a type (OP-24).
 fn details(parameters: &Parameters) -> Result<Option<Value>, Refusal> {
     let Some(text) = parameters.get("authorization_details") else { return Ok(None) };
-    let malformed = || Refusal::new(Rule::Parameter, 400, "invalid_authorization_details", "they are malformed");
+    let reason = "authorization_details is no array of objects with a type";
+    let malformed = || Refusal::new(Rule::AuthorizationDetails, 400, "invalid_authorization_details", reason);
     let details: Value = serde_json::from_str(text).map_err(|_| malformed())?;
     let typed = |entry: &Value| entry["type"].as_str().is_some_and(|kind| !kind.is_empty());
     match details.as_array() {
@@ -365,9 +375,53 @@ fn kind(details: Option<&Value>) -> Option<&str> {
 
 /// Absolute URIs without fragment (OP-24).
 fn resources(parameters: &Parameters) -> Result<(), Refusal> {
-    let fits = |uri: &str| uri.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty()) && !uri.contains('#');
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_scheme =
+        |scheme: &str| scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(in_scheme);
+    let in_uri = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);
+    let fits = |uri: &str| match uri.split_once(':') {
+        Some((scheme, rest)) => is_scheme(scheme) && !rest.is_empty() && uri.bytes().all(in_uri),
+        None => false,
+    };
     match parameters.all("resource").all(fits) {
         true => Ok(()),
-        false => Err(Refusal::new(Rule::Parameter, 400, "invalid_target", "a resource is not an absolute URI")),
+        false => Err(Refusal::new(Rule::Resource, 400, "invalid_target", "a resource is not an absolute URI")),
+    }
+}
+
+/// An object whose `id_token` and `userinfo` are objects, and in these each claim is null or an object of a few known members
+/// (OP-24).
+fn claims(parameters: &Parameters) -> Result<(), Refusal> {
+    let Some(text) = parameters.get("claims") else { return Ok(()) };
+    let asked = |claim: &Value| match claim {
+        Value::Null => true,
+        Value::Object(members) => members.iter().all(|(name, value)| match name.as_str() {
+            "essential" => value.is_boolean(),
+            "values" => value.as_array().is_some_and(|values| !values.is_empty()),
+            _ => true,
+        }),
+        _ => false,
+    };
+    let of_place = |place: &Value| match place {
+        Value::Null => true,
+        Value::Object(claims) => claims.values().all(asked),
+        _ => false,
+    };
+    match serde_json::from_str(text) {
+        Ok(Value::Object(places))
+            if ["id_token", "userinfo"].iter().all(|name| places.get(*name).is_none_or(of_place)) =>
+        {
+            Ok(())
+        }
+        _ => Err(Refusal::bad(Rule::Claims, "claims is no JSON object of claims that are asked for")),
+    }
+}
+
+/// An object (OP-24).
+fn request_context(parameters: &Parameters) -> Result<(), Refusal> {
+    let Some(text) = parameters.get("request_context") else { return Ok(()) };
+    match serde_json::from_str(text) {
+        Ok(Value::Object(_)) => Ok(()),
+        _ => Err(Refusal::bad(Rule::RequestContext, "request_context is no JSON object")),
     }
 }

@@ -3,7 +3,10 @@
 use ciba_core::{Headers, Response, jose::JwsAlgorithm};
 use serde_json::{Map, Value, json};
 
-use super::{Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer, request_object::FAPI_ALGORITHMS};
+use super::{
+    Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer, refresh::REFRESH, request_object::FAPI_ALGORITHMS,
+    token::GRANT_TYPE,
+};
 use crate::{config::Personality, keys::TestKey, message::Endpoint, script::KeySetEdit};
 
 /// Which keys are published, and which of them sign.
@@ -107,14 +110,22 @@ struct Paths {
     token: &'static str,
     keys: &'static str,
     userinfo: &'static str,
+    authorization: &'static str,
 }
 
-const GENERIC: Paths = Paths { backchannel: "/backchannel", token: "/token", keys: "/jwks", userinfo: "/userinfo" };
+const GENERIC: Paths = Paths {
+    backchannel: "/backchannel",
+    token: "/token",
+    keys: "/jwks",
+    userinfo: "/userinfo",
+    authorization: "/authorize",
+};
 const IDURA: Paths = Paths {
     backchannel: "/ciba/bc-authorize",
     token: "/oauth2/token",
     keys: "/.well-known/jwks",
     userinfo: "/oauth2/userinfo",
+    authorization: "/oauth2/authorize",
 };
 
 impl Provider {
@@ -148,6 +159,8 @@ impl Provider {
             Endpoint::UserInfo => paths.userinfo,
             Endpoint::Trap => "/trap",
             Endpoint::Phone => "/phone",
+            Endpoint::Report => "/report",
+            Endpoint::Authorization => paths.authorization,
             Endpoint::Notification | Endpoint::Unknown => "/unknown",
         };
         format!("{}{path}", self.base())
@@ -176,6 +189,8 @@ impl Provider {
             rest if rest == paths.backchannel => Endpoint::Backchannel,
             rest if rest == paths.token => Endpoint::Token,
             rest if rest == paths.userinfo => Endpoint::UserInfo,
+            rest if rest == paths.authorization => Endpoint::Authorization,
+            "/report" => Endpoint::Report,
             rest if rest.starts_with("/phone") => Endpoint::Phone,
             rest if rest.starts_with("/trap") => Endpoint::Trap,
             _ => Endpoint::Unknown,
@@ -199,7 +214,14 @@ impl Provider {
         document.insert("userinfo_endpoint".into(), url(Endpoint::UserInfo));
         let modes: Vec<&str> = self.config.delivery_modes.iter().map(|mode| mode.name()).collect();
         document.insert("backchannel_token_delivery_modes_supported".into(), json!(modes));
-        document.insert("grant_types_supported".into(), json!(["urn:openid:params:grant-type:ciba"]));
+        // Both are required of every provider, and parsers insist; nobody is sent there.
+        document.insert("authorization_endpoint".into(), url(Endpoint::Authorization));
+        document.insert("response_types_supported".into(), json!(["none"]));
+        let grants: &[&str] = match self.config.personality {
+            Personality::Generic => &[GRANT_TYPE, REFRESH],
+            Personality::Idura => &[GRANT_TYPE],
+        };
+        document.insert("grant_types_supported".into(), json!(grants));
         document.insert("scopes_supported".into(), json!(self.config.scopes));
         document.insert("subject_types_supported".into(), json!(["public"]));
         document.insert("id_token_signing_alg_values_supported".into(), json!(names(&id_token)));

@@ -8,6 +8,7 @@ mod documents;
 mod notify;
 mod parts;
 mod records;
+mod refresh;
 mod request_object;
 mod token;
 mod transaction;
@@ -24,6 +25,7 @@ use self::{
     documents::Keys,
     parts::{Parameters, Refusal},
     records::{AccessToken, Records},
+    refresh::RefreshToken,
     token::Outcome,
     transaction::Record,
 };
@@ -32,9 +34,10 @@ use crate::{
     config::{ConfigError, ProviderConfig},
     faults::{self, Fault},
     ids::Ids,
-    judge::{Exchange, Report, Rule, Violation},
+    judge::{Exchange, Rule, Severity, Violation},
     message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
     notification::Notified,
+    report::Report,
     script::{Decision, KeySetEdit, Script},
     x509,
 };
@@ -64,8 +67,9 @@ pub struct Provider {
     lost_requests: VecDeque<(String, Timestamp)>,
     /// Whether the request being answered never reaches the provider, only the judge.
     unseen: bool,
-    /// Whether the token request being answered came before its time.
-    too_early_now: bool,
+    /// The client that sent the request being answered, or says it did.
+    caller: Option<String>,
+    refresh_tokens: VecDeque<RefreshToken>,
     exchanges: Vec<Exchange>,
     /// How many requests each endpoint saw.
     seen: BTreeMap<Endpoint, usize>,
@@ -119,7 +123,8 @@ impl Provider {
             access_tokens: VecDeque::new(),
             lost_requests: VecDeque::new(),
             unseen: false,
-            too_early_now: false,
+            caller: None,
+            refresh_tokens: VecDeque::new(),
             exchanges: Vec::new(),
             seen: BTreeMap::new(),
             violations: Vec::new(),
@@ -150,6 +155,9 @@ impl Provider {
         }
         if !client.can_authenticate() {
             return Err(ConfigError::Authentication(client.id));
+        }
+        if let Some(bytes) = client.missing_secret_bytes() {
+            return Err(ConfigError::ShortSecret { id: client.id, bytes });
         }
         if !client.can_be_notified() {
             return Err(ConfigError::Delivery(client.id));
@@ -232,6 +240,7 @@ impl Provider {
             lost: false,
             transaction: None,
         });
+        self.caller = authenticate::claimed(&request);
         let reply = self.answer(id, endpoint, &request, now);
         self.note(id, &reply);
         (id, reply)
@@ -256,7 +265,7 @@ impl Provider {
                 }
                 reply
             }
-            Some(Held::Undecided { at, acts, until }) => match self.redeem(at, &acts.id_token, now) {
+            Some(Held::Undecided { at, acts, until }) => match self.redeem(at, &acts.id_token, false, now) {
                 Outcome::Undecided(_) if now < until => {
                     self.held.insert(exchange, Held::Undecided { at, acts, until });
                     hold(until)
@@ -343,16 +352,17 @@ impl Provider {
         &self.exchanges
     }
 
-    /// Every rule the client broke, in the order it happened.
+    /// Every rule a client broke and all advice, in the order it happened.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// What there is to say about the client at the end of a run.
+    /// What there is to say about the clients so far.
     #[must_use]
     pub fn report(&self) -> Report {
-        let seen = self.seen.iter().filter(|(endpoint, _)| **endpoint != Endpoint::Phone);
+        let own = [Endpoint::Phone, Endpoint::Report];
+        let seen = self.seen.iter().filter(|(endpoint, _)| !own.contains(endpoint));
         Report {
             violations: self.violations.clone(),
             requests: seen.map(|(endpoint, count)| (*endpoint, *count)).collect(),
@@ -365,9 +375,7 @@ impl Provider {
         self.settle(now);
         let about = (endpoint == Endpoint::Token).then(|| self.transaction_of(request)).flatten();
         let acts = self.acts(endpoint, about, request);
-        if request.query.is_some() && !matches!(endpoint, Endpoint::Phone | Endpoint::Unknown) {
-            self.broke(Rule::ParametersInUrl, "there are parameters in the URL");
-        }
+        self.look_at_query(endpoint, request);
         self.unseen = acts.drop_before;
         if acts.drop_before || acts.hold_forever {
             self.judge_only(id, endpoint, request, now);
@@ -395,8 +403,12 @@ impl Provider {
                     Endpoint::Discovery => self.metadata(),
                     Endpoint::KeySet => self.key_set(&acts),
                     Endpoint::UserInfo => self.user_info(request, now).unwrap_or_else(|refusal| self.refused(&refusal)),
+                    Endpoint::Authorization => {
+                        let reason = "nobody is sent here: this provider asks people on their phones";
+                        Refusal::error(400, "unsupported_response_type", reason).response()
+                    }
                     Endpoint::Trap => {
-                        self.broke(Rule::Trap, "only a followed redirect or key URL leads here");
+                        self.trapped(request);
                         Refusal::error(404, "not_found", "a trap").response()
                     }
                     _ => Refusal::error(404, "not_found", "nothing is here").response(),
@@ -410,8 +422,9 @@ impl Provider {
     /// Judges a request that the provider never answers and does not act on.
     fn judge_only(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) {
         let refusal = match endpoint {
+            Endpoint::Token if refresh::is_refresh(request) => self.check_refresh(request, now).err(),
             Endpoint::Token => match self.claim(id, request, now) {
-                Ok(at) => {
+                Ok((at, _)) => {
                     let number = self.transactions[at].number;
                     if let Some(exchange) = self.exchange(id) {
                         exchange.transaction = Some(number);
@@ -491,14 +504,54 @@ impl Provider {
         refusal.response()
     }
 
+    /// Parameters of the protocol do not belong into a URL; a query of another kind does no harm where documents are fetched.
+    fn look_at_query(&mut self, endpoint: Endpoint, request: &Incoming) {
+        let Some(query) = &request.query else { return };
+        let secret = |pair: &str| SECRET_PARAMETERS.contains(&pair.split('=').next().unwrap_or_default());
+        let broken = match endpoint {
+            Endpoint::Backchannel | Endpoint::Token => true,
+            Endpoint::Phone | Endpoint::Report | Endpoint::Unknown | Endpoint::Notification => false,
+            _ => query.split('&').any(secret),
+        };
+        if broken {
+            self.broke(Rule::ParametersInUrl, "there are parameters in the URL");
+        }
+    }
+
+    /// Following a redirect to a document is no mistake by itself; carrying a form or credentials there is one.
+    fn trapped(&mut self, request: &Incoming) {
+        let carries = request.method != "GET" || request.headers.get("authorization").is_some();
+        let severity = if carries { Severity::Mistake } else { Severity::Advice };
+        self.say(Rule::Trap, severity, "only a followed redirect or key URL leads here");
+    }
+
     /// Records a violation by the request that is being answered.
     fn broke(&mut self, rule: Rule, reason: &str) {
+        self.say(rule, rule.usual_severity(), reason);
+    }
+
+    fn say(&mut self, rule: Rule, severity: Severity, reason: &str) {
         if let Some(exchange) = self.exchanges.last() {
             let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
-            self.violations.push(Violation { rule, exchange, endpoint, at, reason: reason.to_owned() });
+            let (client_id, reason) = (self.caller.clone(), reason.to_owned());
+            self.violations.push(Violation { rule, severity, client_id, exchange, endpoint, at, reason });
         }
     }
 }
+
+/// Parameters that must not stand in any URL.
+const SECRET_PARAMETERS: [&str; 10] = [
+    "access_token",
+    "refresh_token",
+    "token",
+    "client_secret",
+    "client_assertion",
+    "client_notification_token",
+    "auth_req_id",
+    "login_hint",
+    "login_hint_token",
+    "id_token_hint",
+];
 
 /// The fault of the catalogue that a hint asks for: `fault:NAME`.
 fn fault_of(hint: &str) -> Option<Fault> {

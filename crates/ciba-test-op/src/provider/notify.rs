@@ -15,6 +15,7 @@ use super::{
 use crate::{
     backend::verifier,
     client::Client,
+    entropy,
     judge::{Rule, Violation},
     message::Endpoint,
     notification::{Bearer, Expected, Moment, NotificationEdit, NotificationId, Notified, Outbound},
@@ -25,6 +26,8 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(5);
 /// No script makes more notifications of one transaction.
 const MOST_COPIES: u32 = 1_000;
+/// What a notification token has to have (CIBA 7.1).
+const WANTED_BITS: f64 = 128.0;
 /// Nobody has been given this one.
 const NEVER_ISSUED: &str = "this-auth-req-id-was-never-issued";
 
@@ -305,6 +308,7 @@ impl Provider {
         }
         let record = self.transactions[at].clone();
         let payload = self.token_set(&record, &plan.acts.id_token, now);
+        self.keep_refresh_token(&payload, &record, now);
         if plan.acts.id_token.is_empty() {
             self.transactions[at].pushed = Some(payload.clone());
         }
@@ -354,9 +358,11 @@ impl Provider {
             (Expected::Refused, _) => (Rule::NotificationAnswer, "a malformed notification was not refused"),
             (Expected::NoMatter, _) => (Rule::NotificationAnswer, "a notification led to a server error"),
         };
-        let Some(exchange) = self.transactions.get(number - 1).map(|record| record.asked) else { return };
+        let Some(record) = self.transactions.get(number - 1) else { return };
+        let (exchange, client_id) = (record.asked, Some(record.client.id.clone()));
         let (rule, reason) = (broken.0, format!("{}, but with {status}", broken.1));
-        self.violations.push(Violation { rule, exchange, endpoint: Endpoint::Notification, at: now, reason });
+        let (severity, endpoint) = (rule.usual_severity(), Endpoint::Notification);
+        self.violations.push(Violation { rule, severity, client_id, exchange, endpoint, at: now, reason });
     }
 
     /// The token a ping or push client sends for its notifications (OP-20).
@@ -384,8 +390,11 @@ impl Provider {
         if body.is_empty() || !body.bytes().all(fits) {
             return bad("client_notification_token is no bearer token");
         }
-        if entropy(token) < 128.0 {
-            self.broke(Rule::NotificationToken, "client_notification_token has less than 128 bits of entropy");
+        if entropy::most_bits(token) < WANTED_BITS {
+            return bad("client_notification_token is too short for 128 bits");
+        }
+        if entropy::likely_bits(token) < WANTED_BITS {
+            self.broke(Rule::NotificationToken, "client_notification_token looks like less than 128 random bits");
         }
         Ok(Some(token.to_owned()))
     }
@@ -394,13 +403,4 @@ impl Provider {
     pub(super) fn token_hash(client: &Client, token: &str) -> String {
         URL_SAFE_NO_PAD.encode(verifier().digest(client.id_token_alg.hash(), token.as_bytes()).left_half())
     }
-}
-
-/// Shannon's estimate over the characters, in bits.
-fn entropy(text: &str) -> f64 {
-    let length = text.len() as f64;
-    let mut counts = [0_u32; 256];
-    text.bytes().for_each(|byte| counts[usize::from(byte)] += 1);
-    let share = |count: &u32| f64::from(*count) / length;
-    counts.iter().filter(|count| **count > 0).map(|count| -share(count).log2() * f64::from(*count)).sum()
 }

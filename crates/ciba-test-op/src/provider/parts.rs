@@ -80,10 +80,15 @@ impl Refusal {
         Self::new(rule, 400, "invalid_request", reason)
     }
 
-    /// `invalid_client`, with a challenge when the `Authorization` header was used (section 2).
-    pub(super) fn client(rule: Rule, reason: &str, challenge: bool) -> Self {
-        let field = challenge.then_some(("www-authenticate", "Basic realm=\"test provider\""));
-        Self { field, ..Self::new(rule, 401, "invalid_client", reason) }
+    /// `invalid_client` (section 2).
+    pub(super) fn client(rule: Rule, reason: &str) -> Self {
+        Self::new(rule, 401, "invalid_client", reason)
+    }
+
+    /// A request for a resource without any token, whose challenge names no error (RFC 6750 3.1).
+    pub(super) fn no_token(rule: Rule, reason: &str) -> Self {
+        let field = Some(("www-authenticate", "Bearer realm=\"test provider\""));
+        Self { field, ..Self::new(rule, 401, "invalid_token", reason) }
     }
 
     /// An error that is nobody's fault.
@@ -93,7 +98,13 @@ impl Refusal {
 
     pub(super) fn response(&self) -> Response {
         let mut response = answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
-        if let Some((name, value)) = self.field {
+        // Every 401 has a challenge (RFC 9110 15.5.2), also where no `Authorization` field was sent.
+        let challenge = match self.code {
+            "invalid_token" => "Bearer realm=\"test provider\", error=\"invalid_token\"",
+            _ => "Basic realm=\"test provider\"",
+        };
+        let challenge = (self.status == 401).then_some(("www-authenticate", challenge));
+        if let Some((name, value)) = self.field.or(challenge) {
             response.headers.push(name, value);
         }
         response

@@ -95,6 +95,7 @@ impl IndexMut<usize> for Records {
 #[derive(Debug)]
 pub(super) struct AccessToken {
     pub(super) token: String,
+    pub(super) client_id: String,
     pub(super) subject: String,
     /// The certificate it is bound to.
     pub(super) bound: Option<String>,
@@ -102,7 +103,7 @@ pub(super) struct AccessToken {
 }
 
 impl Provider {
-    fn record_limit(&self) -> usize {
+    pub(super) fn record_limit(&self) -> usize {
         self.config.record_limit.max(1)
     }
 
@@ -122,6 +123,7 @@ impl Provider {
             is_used || remembered(record.expires.max(record.pace.deadline))
         });
         self.access_tokens.retain(|known| remembered(known.until));
+        self.refresh_tokens.retain(|known| now < known.until);
         self.lost_requests.retain(|(_, until)| now < *until);
     }
 

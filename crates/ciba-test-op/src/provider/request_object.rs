@@ -155,8 +155,11 @@ impl Provider {
         if parsed.claims.contains_key("sub") {
             found.push("a signed request has no sub: it could pass for a client assertion");
         }
-        if parsed.header.get("typ").is_some_and(|typ| typ != "oauth-authz-req+jwt") {
-            found.push("the request's typ is neither absent nor oauth-authz-req+jwt");
+        // CIBA names none, and `JWT` is what libraries write when nobody says otherwise (RFC 7519 5.1).
+        let fits = |typ: &str| ["jwt", "oauth-authz-req+jwt"].contains(&typ.to_ascii_lowercase().as_str());
+        let short = |typ: &str| typ.strip_prefix("application/").unwrap_or(typ).to_owned();
+        if parsed.header.get("typ").is_some_and(|typ| !typ.as_str().is_some_and(|typ| fits(&short(typ)))) {
+            found.push("the request's typ is that of another kind of token");
         }
         if parsed.claims.values().any(Value::is_null) {
             found.push("a claim of the request is null");

@@ -33,8 +33,14 @@ pub(super) enum Outcome {
 }
 
 impl Provider {
-    /// Checks a token request in the fixed order of section 7 up to the transaction it is about, and judges its pace.
-    pub(super) fn claim(&mut self, id: ExchangeId, request: &Incoming, now: Timestamp) -> Result<usize, Refusal> {
+    /// Checks a token request in the fixed order of section 7 up to the transaction it is about, and judges its pace: the
+    /// place of the transaction, and whether the request came before its time.
+    pub(super) fn claim(
+        &mut self,
+        id: ExchangeId,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Result<(usize, bool), Refusal> {
         let parameters = Parameters::read(request)?;
         let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
         let thumbprint = client.thumbprint(request);
@@ -54,27 +60,26 @@ impl Provider {
         let Some(at) = self.transactions.position(owned) else {
             return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
         };
-        let broken = self.transactions[at].pace.arrive(id, now);
+        let broken = self.transactions[at].pace.arrive(id, self.config.interval_tolerance, now);
         let is_too_early = broken.iter().any(|(rule, _)| *rule == Rule::TooEarly);
         for (rule, reason) in broken {
             self.broke(rule, &reason);
         }
-        self.too_early_now = is_too_early;
         self.transactions[at].thumbprint = thumbprint;
-        Ok(at)
+        Ok((at, is_too_early))
     }
 
     /// Answers for a transaction as it stands.
-    pub(super) fn redeem(&mut self, at: usize, edits: &[IdTokenEdit], now: Timestamp) -> Outcome {
-        let too_early = self.config.too_early;
+    pub(super) fn redeem(&mut self, at: usize, edits: &[IdTokenEdit], too_early: bool, now: Timestamp) -> Outcome {
+        let habit = self.config.too_early;
         let memory = self.config.memory;
         let record = &mut self.transactions[at];
         let refuse = |code, text: &str| Outcome::Answer(Refusal::error(400, code, text).response());
         if record.redeemed || record.dead || now >= record.expires.saturating_add(memory) {
             return refuse("invalid_grant", "no such auth_req_id");
         }
-        if self.too_early_now {
-            match too_early {
+        if too_early {
+            match habit {
                 TooEarly::Recorded => {}
                 TooEarly::SlowDown => return refuse("slow_down", "too fast"),
                 TooEarly::Death(forgiven) if record.pace.too_early() > forgiven => {
@@ -117,7 +122,9 @@ impl Provider {
     }
 
     fn tokens(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Response {
-        answer(200, &self.token_set(record, edits, now))
+        let body = self.token_set(record, edits, now);
+        self.keep_refresh_token(&body, record, now);
+        answer(200, &body)
     }
 
     /// The members of a token response (OP-50), in push mode with everything that binds them (OP-58).
@@ -165,8 +172,9 @@ impl Provider {
             body["refresh_token"] = refresh_token.into();
         }
         let until = now.saturating_add(self.config.access_token_lifetime);
-        let (subject, bound) = (record.subject.clone(), record.thumbprint.clone());
-        self.hand_out(AccessToken { token: access_token, subject, bound, until });
+        let (client_id, subject) = (record.client.id.clone(), record.subject.clone());
+        let bound = record.thumbprint.clone();
+        self.hand_out(AccessToken { token: access_token, client_id, subject, bound, until });
         body
     }
 
@@ -225,19 +233,27 @@ impl Provider {
         claims
     }
 
-    /// UserInfo (OP-65): the access token in the header, and nowhere else. One that has expired is refused and no broken
-    /// rule: when it expires is a hint to the client, no promise.
+    /// UserInfo (OP-65): the access token in the header, or in the form of a POST where no profile forbids it (OpenID Connect
+    /// Core 5.3.1, RFC 6750 2). One that has expired is refused and no broken rule: when it expires is a hint to the client,
+    /// no promise.
     pub(super) fn user_info(&mut self, request: &Incoming, now: Timestamp) -> Result<Response, Refusal> {
         let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
-        let token = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let header = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let form = Parameters::read(request).ok().filter(|_| header.is_none() && !self.config.fapi_ciba);
+        let token = header.or_else(|| form.as_ref()?.get("access_token"));
+        if token.is_none() {
+            return Err(Refusal::no_token(Rule::AccessToken, "there is no access token"));
+        }
         let shown = request.certificate.as_ref().map(|shown| x509::thumbprint(&shown.der));
-        match self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token) {
+        let found = self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token);
+        self.caller = found.map(|known| known.client_id.clone());
+        match found {
             Some(known) if known.bound.is_some() && known.bound != shown => {
                 Err(Refusal::new(Rule::Certificate, 401, "invalid_token", "the token is bound to another certificate"))
             }
             Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
             Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
-            None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token in the header")),
+            None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token")),
         }
     }
 }

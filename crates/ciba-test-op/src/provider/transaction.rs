@@ -55,6 +55,8 @@ pub struct Transaction {
     pub words: Option<String>,
     /// When it ends.
     pub expires: Timestamp,
+    /// When it ends by what the client was told, which a script may have changed.
+    pub told_expires: Timestamp,
 }
 
 /// The same with everything the provider keeps of it (OP-36).
@@ -158,6 +160,7 @@ impl Record {
             binding_message: self.binding_message.clone(),
             words: self.words.clone(),
             expires: self.expires,
+            told_expires: self.pace.deadline,
         }
     }
 }
@@ -195,16 +198,14 @@ impl Pace {
     }
 
     /// Judges a token request as it arrives. Too early comes last, so that it can lead to `slow_down`.
-    pub(super) fn arrive(&mut self, id: ExchangeId, now: Timestamp) -> Vec<(Rule, String)> {
+    /// A poll after the end is right as long as the client has not been told that it is over.
+    pub(super) fn arrive(&mut self, id: ExchangeId, tolerance: Duration, now: Timestamp) -> Vec<(Rule, String)> {
         let mut broken = Vec::new();
         let mut say = |rule, reason: String| broken.push((rule, reason));
         match self.over {
             Some(Over::Terminal) => say(Rule::AfterTerminalAnswer, "the last answer was final".into()),
             Some(Over::Success) => say(Rule::AfterSuccess, "the tokens were already delivered".into()),
             None => {}
-        }
-        if now >= self.deadline {
-            say(Rule::AfterExpiry, format!("{} ms after the end", now.since(self.deadline).as_millis()));
         }
         if let Some((_, since)) = self.open.filter(|(_, since)| now.since(*since) < PATIENCE) {
             say(Rule::Overlap, format!("another one is open for {} ms", now.since(since).as_millis()));
@@ -215,7 +216,7 @@ impl Pace {
         let due = self.reference.map(|reference| reference.saturating_add(self.interval));
         // The first ping allows one token request at once (OP-51).
         let pass = core::mem::take(&mut self.pass);
-        if let Some(due) = due.filter(|due| !pass && now < *due) {
+        if let Some(due) = due.filter(|due| !pass && now.saturating_add(tolerance) < *due) {
             self.too_early += 1;
             say(Rule::TooEarly, format!("{} ms before the interval was over", due.since(now).as_millis()));
         }

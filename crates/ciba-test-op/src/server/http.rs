@@ -8,11 +8,12 @@ use std::{
 
 use ciba_core::{Headers, Response};
 
+use super::chunked::Chunked;
 use crate::message::Incoming;
 
-const LARGEST_HEAD: usize = 64 * 1024;
-const LARGEST_BODY: usize = 1024 * 1024;
-const MOST_FIELDS: usize = 128;
+pub(super) const LARGEST_HEAD: usize = 64 * 1024;
+pub(super) const LARGEST_BODY: usize = 1024 * 1024;
+pub(super) const MOST_FIELDS: usize = 128;
 /// How much of a refused request is read and forgotten, so that the client gets to see the answer.
 const LINGER: usize = 2 * LARGEST_BODY;
 const LONGEST_LINGER: Duration = Duration::from_millis(500);
@@ -69,6 +70,7 @@ pub(super) struct Received {
 }
 
 /// Why there is no request.
+#[derive(Debug)]
 pub(super) enum NoRequest {
     /// The client has closed the connection, or it broke.
     Closed,
@@ -122,18 +124,36 @@ impl Connection {
             }
             self.fill()?;
         };
-        let body_length = head.body_length()?;
+        let framing = head.framing()?;
         if head.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let whole = length + body_length;
-        while self.buffer.len() < whole {
-            self.fill()?;
-        }
-        let rest = self.buffer.split_off(whole);
-        let body = std::mem::replace(&mut self.buffer, rest).split_off(length);
+        let rest = self.buffer.split_off(length);
+        self.buffer = rest;
+        let body = match framing {
+            Framing::Length(length) => self.receive_length(length)?,
+            Framing::Chunked => self.receive_chunks()?,
+        };
         let keep_alive = head.keep_alive();
         Ok(Received { request: Incoming::new(&head.method, &head.target, head.headers, body), keep_alive })
+    }
+
+    fn receive_length(&mut self, length: usize) -> Result<Vec<u8>, NoRequest> {
+        while self.buffer.len() < length {
+            self.fill()?;
+        }
+        let rest = self.buffer.split_off(length);
+        Ok(std::mem::replace(&mut self.buffer, rest))
+    }
+
+    fn receive_chunks(&mut self) -> Result<Vec<u8>, NoRequest> {
+        let mut chunks = Chunked::default();
+        loop {
+            if let Some(body) = chunks.take(&mut self.buffer)? {
+                return Ok(body);
+            }
+            self.fill()?;
+        }
     }
 
     fn fill(&mut self) -> Result<(), NoRequest> {
@@ -177,6 +197,12 @@ impl Connection {
     }
 }
 
+/// Where the body of a request ends (RFC 9112 6.3).
+enum Framing {
+    Length(usize),
+    Chunked,
+}
+
 /// The first lines of a request.
 struct Head {
     method: String,
@@ -218,18 +244,32 @@ impl Head {
         Ok(Some((head, length)))
     }
 
-    fn body_length(&self) -> Result<usize, NoRequest> {
-        // Nobody who talks to a provider has a reason to send a body of unknown length.
-        if self.headers.get("transfer-encoding").is_some() {
-            return Err(NoRequest::Refused(501));
-        }
+    fn framing(&self) -> Result<Framing, NoRequest> {
         let mut lengths = self.headers.all("content-length");
-        let Some(length) = lengths.next() else { return Ok(0) };
+        if self.headers.get("transfer-encoding").is_some() {
+            // Two ways to tell where the body ends, or one that HTTP/1.0 does not know, hide requests in requests.
+            let is_clear = lengths.next().is_none() && self.version == 1;
+            return self.transfer_coding().filter(|_| is_clear).unwrap_or(Err(NoRequest::Refused(400)));
+        }
+        let Some(length) = lengths.next() else { return Ok(Framing::Length(0)) };
         if lengths.next().is_some() || length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NoRequest::Refused(400));
         }
         let length = length.parse().ok().filter(|length| *length <= LARGEST_BODY);
-        length.ok_or(NoRequest::Refused(413))
+        length.map(Framing::Length).ok_or(NoRequest::Refused(413))
+    }
+
+    /// `None` when nothing tells where the body ends.
+    fn transfer_coding(&self) -> Option<Result<Framing, NoRequest>> {
+        let fields = self.headers.all("transfer-encoding").flat_map(|field| field.split(','));
+        let codings: Vec<&str> = fields.map(str::trim).filter(|coding| !coding.is_empty()).collect();
+        let (last, inner) = codings.split_last()?;
+        let is_chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+        if !is_chunked(last) || inner.iter().any(|coding| is_chunked(coding)) {
+            return None;
+        }
+        // Clients have no reason to compress a form, and were not told that they may.
+        Some(if inner.is_empty() { Ok(Framing::Chunked) } else { Err(NoRequest::Refused(501)) })
     }
 
     fn keep_alive(&self) -> bool {

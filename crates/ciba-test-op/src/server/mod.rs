@@ -1,5 +1,6 @@
 //! The provider behind a loopback socket.
 
+mod chunked;
 mod clock;
 mod connection;
 mod http;
@@ -233,6 +234,13 @@ impl RunningServer {
     #[cfg(feature = "tls")]
     pub fn trust_notification_endpoints(&self, ca_pem: &str) -> io::Result<()> {
         self.shared.trust().add(ca_pem)
+    }
+
+    /// Where the judge's report is to be had as JSON at any time, for clients on this machine (`GET`; see
+    /// [`Report::to_json`](crate::Report::to_json)). `?client_id=app` leaves the findings about other clients out.
+    #[must_use]
+    pub fn report_url(&self) -> String {
+        self.provider().endpoint_url(crate::Endpoint::Report)
     }
 
     /// The provider: to script it, to decide in a person's place, to read its report. No request is answered while the

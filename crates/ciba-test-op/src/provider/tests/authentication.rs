@@ -50,7 +50,7 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
         ("an empty jti", vec![set("jti", "")], Rule::AssertionClaims),
         ("no exp", vec![IdTokenEdit::remove("exp")], Rule::AssertionClaims),
         ("exp as text", vec![set("exp", "9999999999")], Rule::AssertionClaims),
-        ("no iat", vec![IdTokenEdit::remove("iat")], Rule::AssertionClaims),
+        ("iat as text", vec![set("iat", "1893456000")], Rule::AssertionClaims),
         ("expired now", vec![time("exp", 0)], Rule::AssertionTime),
         ("for two days", vec![time("exp", 172_800)], Rule::AssertionTime),
         ("issued later", vec![time("iat", 11)], Rule::AssertionTime),
@@ -71,8 +71,10 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
         assert_eq!(ask_with_assertion(&mut bench, &assertion(&[]), &more).0, 401, "{what}");
         assert_eq!(bench.broken(), [rule], "{what}");
     }
-    let tolerated = [time("iat", 10), time("nbf", 10)];
-    assert_eq!(ask_with_assertion(&mut bench, &assertion(&tolerated), &[("client_id", "key")]).0, 200);
+    // `iat` is optional (OpenID Connect Core 9).
+    for tolerated in [vec![time("iat", 10), time("nbf", 10)], vec![IdTokenEdit::remove("iat"), set("jti", "second")]] {
+        assert_eq!(ask_with_assertion(&mut bench, &assertion(&tolerated), &[("client_id", "key")]).0, 200);
+    }
     assert_eq!(bench.broken(), []);
 }
 
@@ -288,6 +290,26 @@ fn entries_that_contradict_themselves_are_refused() {
     assert_eq!(refused(with_delivery(ciba_core::DeliveryMode::Ping)), ConfigError::Delivery("app".into()));
     let plain = post_client("app").push("http://app.example/cb");
     assert_eq!(refused(plain), ConfigError::Delivery("app".into()));
+    // A poll client may have one, as long as it is one.
+    let polls = |endpoint: &str| Client { notification_endpoint: Some(endpoint.to_owned()), ..post_client("app") };
+    assert_eq!(refused(polls("http://app.example/cb")), ConfigError::Delivery("app".into()));
+    assert!(Provider::new(ProviderConfig::generic(ISSUER).client(polls("https://app.example/cb"))).is_ok());
+    // RFC 7518 3.2.
+    for (algorithm, bytes) in [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)] {
+        let asserts = |length| {
+            let secret = ClientSecret::new("s".repeat(length));
+            Client::new("app", ClientAuthentication::ClientSecretJwt { secret, algorithm })
+        };
+        let reads = |length| {
+            let secret = ClientSecret::new("s".repeat(length));
+            Client::new("app", ClientAuthentication::ClientSecretPost { secret }).id_token_alg(algorithm)
+        };
+        let short = ConfigError::ShortSecret { id: "app".into(), bytes };
+        for make in [&asserts as &dyn Fn(usize) -> Client, &reads] {
+            assert_eq!(refused(make(bytes - 1)), short);
+            assert!(Provider::new(ProviderConfig::generic(ISSUER).client(make(bytes))).is_ok());
+        }
+    }
     let no_key = post_client("app").request_signing_alg(JwsAlgorithm::Es256);
     assert_eq!(refused(no_key), ConfigError::RequestSigning("app".into()));
     assert_eq!(refused(post_client("")), ConfigError::ClientId(String::new()));

@@ -5,6 +5,7 @@ mod idura;
 mod memory;
 mod notify;
 mod polling;
+mod refresh;
 mod request;
 mod signed;
 
@@ -45,7 +46,9 @@ fn bench() -> Bench {
 }
 
 fn bench_with(change: impl FnOnce(ProviderConfig) -> ProviderConfig) -> Bench {
-    let config = change(ProviderConfig::generic(ISSUER).client(post_client("app")).client(post_client("other")));
+    // Simulated time has no jitter.
+    let exact = ProviderConfig { interval_tolerance: Duration::ZERO, ..ProviderConfig::generic(ISSUER) };
+    let config = change(exact.client(post_client("app")).client(post_client("other")));
     Bench { provider: Provider::new(config).unwrap(), now: START }
 }
 
@@ -55,7 +58,10 @@ impl Bench {
     }
 
     fn send(&mut self, request: Incoming) -> Response {
-        self.provider.handle(request, self.now).into_answer().unwrap()
+        let answer = self.provider.handle(request, self.now).into_answer().unwrap();
+        // RFC 9110 15.5.2, whatever was wrong.
+        assert!(answer.status != 401 || answer.headers.get("www-authenticate").is_some(), "a 401 without a challenge");
+        answer
     }
 
     fn post(&mut self, endpoint: Endpoint, parameters: &[(&str, &str)]) -> (u16, Value) {

@@ -62,7 +62,15 @@ fn ping_and_push_clients_send_a_bearer_token_for_their_notifications() {
         ("====", Some(Rule::NotificationToken)),
         ("with a blank, and long enough otherwise", Some(Rule::NotificationToken)),
         (long.as_str(), Some(Rule::NotificationToken)),
+        ("x", Some(Rule::NotificationToken)),
+        ("7", Some(Rule::NotificationToken)),
+        ("twenty-one-characters", Some(Rule::NotificationToken)),
         (TOKEN, None),
+        // 16 and 20 random bytes.
+        ("3q2-7wVtTnqXm0eZlB8RaQ", None),
+        ("9f86d081884c7d659a2feaa0c55ad015", None),
+        ("nVbZ0rX2kq7t5yJm1wHc3oEdPgU", None),
+        ("mzxw6ytboi2gk3tbovwheylbnq", None),
     ] {
         let mut bench = ping_bench();
         let (status, answer) = bench.ask(&[("client_id", "pinged"), ("client_notification_token", token)]);
@@ -74,6 +82,10 @@ fn ping_and_push_clients_send_a_bearer_token_for_their_notifications() {
         [("client_id", "pinged"), ("client_notification_token", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")];
     assert_eq!(bench.ask(&weak).0, 200);
     assert_eq!(bench.broken(), [Rule::NotificationToken], "guessable");
+    let digits = "0123456789".repeat(6);
+    let counted = [("client_id", "pinged"), ("client_notification_token", digits.as_str())];
+    assert_eq!(bench.ask(&counted).0, 200);
+    assert_eq!(bench.broken(), [Rule::NotificationToken], "so is this");
     assert_eq!(bench.ask(&[("client_notification_token", "a=b")]).0, 200, "a poll client's is ignored");
 }
 

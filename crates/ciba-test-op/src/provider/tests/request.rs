@@ -18,7 +18,14 @@ fn both_well_known_addresses_serve_one_document_without_empty_members() {
     let (status, document) = read(&documents[0]);
     assert_eq!((status, &document["issuer"]), (200, &json!("https://op.example/tenant")));
     assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll", "ping", "push"]));
-    assert_eq!(document["grant_types_supported"], json!([GRANT]));
+    assert_eq!(document["grant_types_supported"], json!([GRANT, "refresh_token"]));
+    // Parsers want both, of every provider.
+    assert_eq!(document["response_types_supported"], json!(["none"]));
+    let authorization = document["authorization_endpoint"].as_str().unwrap();
+    let path = &authorization["https://op.example".len()..];
+    let answer = provider.handle(Incoming::get(&format!("{path}?response_type=code")), START).into_answer().unwrap();
+    assert_eq!((answer.status, &read(&answer).1["error"]), (400, &json!("unsupported_response_type")));
+    assert!(provider.violations().is_empty());
     for (name, value) in document.as_object().unwrap() {
         assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
     }
@@ -224,7 +231,7 @@ fn each_wrong_parameter_has_its_code_and_begins_nothing() {
     let long = "x".repeat(65);
     let hints = [("login_hint", "approve"), ("login_hint_token", "approve")];
     type Change<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(Change<'_>, &str, Option<Rule>); 21] = [
+    let cases: [(Change<'_>, &str, Option<Rule>); 34] = [
         (&[("client_id", "barred")], "unauthorized_client", None),
         (&[("scope", "")], "invalid_request", Some(Rule::Scope)),
         (&[("scope", "profile")], "invalid_request", Some(Rule::Scope)),
@@ -242,9 +249,26 @@ fn each_wrong_parameter_has_its_code_and_begins_nothing() {
         (&[("requested_expiry", "x")], "invalid_request", Some(Rule::RequestedExpiry)),
         (&[("binding_message", &long)], "invalid_binding_message", None),
         (&[("binding_message", "a\nb")], "invalid_binding_message", None),
-        (&[("authorization_details", "{}")], "invalid_authorization_details", Some(Rule::Parameter)),
-        (&[("authorization_details", "[{\"a\":1}]")], "invalid_authorization_details", Some(Rule::Parameter)),
-        (&[("resource", "relative#fragment")], "invalid_target", Some(Rule::Parameter)),
+        (&[("authorization_details", "{}")], "invalid_authorization_details", Some(Rule::AuthorizationDetails)),
+        (
+            &[("authorization_details", "[{\"a\":1}]")],
+            "invalid_authorization_details",
+            Some(Rule::AuthorizationDetails),
+        ),
+        (&[("resource", "relative#fragment")], "invalid_target", Some(Rule::Resource)),
+        (&[("resource", "https://a.example/#x")], "invalid_target", Some(Rule::Resource)),
+        (&[("resource", "1a:b")], "invalid_target", Some(Rule::Resource)),
+        (&[("resource", "https:")], "invalid_target", Some(Rule::Resource)),
+        (&[("claims", "{")], "invalid_request", Some(Rule::Claims)),
+        (&[("claims", "[]")], "invalid_request", Some(Rule::Claims)),
+        (&[("claims", "{\"id_token\":[\"name\"]}")], "invalid_request", Some(Rule::Claims)),
+        (&[("claims", "{\"userinfo\":{\"name\":true}}")], "invalid_request", Some(Rule::Claims)),
+        (&[("claims", "{\"id_token\":{\"name\":{\"essential\":\"yes\"}}}")], "invalid_request", Some(Rule::Claims)),
+        (&[("claims", "{\"id_token\":{\"name\":{\"values\":[]}}}")], "invalid_request", Some(Rule::Claims)),
+        (&[("request_context", "[]")], "invalid_request", Some(Rule::RequestContext)),
+        (&[("request_context", "ip=1.2.3.4")], "invalid_request", Some(Rule::RequestContext)),
+        (&[("requested_expiry", "007")], "invalid_request", Some(Rule::RequestedExpiry)),
+        (&[("requested_expiry", "+60")], "invalid_request", Some(Rule::RequestedExpiry)),
         (&[("request", "a.b.c")], "invalid_request", Some(Rule::RequestObject)),
     ];
     for (change, code, rule) in cases {
@@ -284,6 +308,97 @@ fn requested_expiry_is_honoured_ignored_or_shortened() {
         let mut bench = bench_with(|config| ProviderConfig { requested_expiry: habit, ..config });
         assert_eq!(bench.ask(&[("requested_expiry", "40")]).1["expires_in"], expected);
     }
+}
+
+/// OP-23
+#[test]
+fn requested_expiry_has_a_ceiling_and_the_judge_says_so() {
+    for (asked, expires_in, said) in [
+        ("3600", 3600, vec![]),
+        ("3601", 3600, vec![Rule::RequestedExpiry]),
+        ("18446744073709551615", 3600, vec![Rule::RequestedExpiry]),
+        ("99999999999999999999999999", 3600, vec![Rule::RequestedExpiry]),
+    ] {
+        let mut bench = bench();
+        assert_eq!(bench.ask(&[("requested_expiry", asked)]).1["expires_in"], expires_in, "{asked}");
+        assert!(bench.provider.report().is_clean(), "it may ask, and is told");
+        assert_eq!(bench.broken(), said, "{asked}");
+    }
+}
+
+/// OP-24
+#[test]
+fn parameters_that_are_well_formed_are_taken() {
+    let mut bench = bench();
+    let claims = r#"{"userinfo":{"name":null,"email":{"essential":true}},"id_token":{"acr":{"values":["gold"]},"x":{"value":1}},"other":7}"#;
+    for (name, value) in [
+        ("claims", claims),
+        ("claims", "{}"),
+        ("request_context", r#"{"ip":"192.0.2.1"}"#),
+        ("resource", "urn:example:payments"),
+        ("resource", "https://api.example/a?b=c%20d"),
+        ("authorization_details", r#"[{"type":"payment"}]"#),
+    ] {
+        assert_eq!(bench.ask(&[(name, value)]).0, 200, "{name}={value}");
+    }
+    assert_eq!(bench.broken(), []);
+}
+
+#[test]
+fn a_query_is_a_mistake_where_parameters_belong_into_the_body_or_it_holds_a_secret() {
+    for (target, rules) in [
+        ("/.well-known/openid-configuration?v=2", vec![]),
+        ("/jwks?cache=no", vec![]),
+        ("/userinfo?schema=openid", vec![Rule::AccessToken]),
+        ("/userinfo?access_token=x", vec![Rule::ParametersInUrl, Rule::AccessToken]),
+        ("/jwks?login_hint=anna", vec![Rule::ParametersInUrl]),
+    ] {
+        let mut bench = bench();
+        bench.send(Incoming::get(target));
+        assert_eq!(bench.broken(), rules, "{target}");
+    }
+}
+
+/// An empty pair says nothing; two of them are no parameter that came twice.
+#[test]
+fn empty_pairs_between_parameters_are_passed_over() {
+    let mut bench = bench();
+    let form = format!("&client_id=app&&client_secret={}&scope=openid&login_hint=approve&", SECRET.replace(' ', "+"));
+    let request = Incoming { body: form.into_bytes().into(), ..Incoming::post("/backchannel", []) };
+    assert_eq!(bench.send(request).status, 200);
+    assert_eq!(bench.broken(), []);
+}
+
+/// OP-65
+#[test]
+fn an_access_token_is_taken_from_the_header_or_from_a_form() {
+    let mut bench = bench();
+    let id = bench.begin("approve-after:0");
+    let tokens = bench.poll(&id, 5).1;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(read(&bench.send(Incoming::post("/userinfo", [("access_token", token)]))).0, 200);
+    assert_eq!(bench.broken(), []);
+    let bare = bench.send(Incoming::get("/userinfo"));
+    assert_eq!(bare.headers.get("www-authenticate"), Some("Bearer realm=\"test provider\""));
+    let wrong = bench.send(Incoming::get("/userinfo").header("authorization", "Bearer guessed"));
+    assert!(wrong.headers.get("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+    assert_eq!(bench.broken(), [Rule::AccessToken]);
+}
+
+#[test]
+fn a_finding_names_the_client_that_authenticated_or_was_named() {
+    let mut bench = bench();
+    let basic = "Basic bmFtZWQ6d3Jvbmc=";
+    bench.send(Incoming::post("/token", [("client_id", "somebody"), ("client_secret", "wrong")]));
+    bench.send(Incoming::post("/token", [("grant_type", GRANT)]).header("authorization", basic));
+    bench.send(Incoming::post("/token", [("client_id", "app"), ("client_secret", SECRET)]));
+    bench.send(Incoming::get("/token"));
+    let long = "x".repeat(100_000);
+    bench.send(Incoming::post("/token", [("client_id", long.as_str())]));
+    let named: Vec<_> = bench.provider.violations().iter().map(|violation| violation.client_id.clone()).collect();
+    let expected = [Some("somebody"), Some("named"), Some("app"), None].map(|id| id.map(str::to_owned));
+    assert_eq!(named[..4], expected);
+    assert_eq!(named[4].as_ref().map(String::len), Some(200));
 }
 
 /// OP-31
@@ -346,5 +461,8 @@ fn an_address_that_only_a_redirect_names_is_a_trap() {
     assert_eq!(bench.poll(&id, 5).0, 307);
     assert_eq!(bench.broken(), []);
     bench.send(Incoming::get("/trap"));
+    assert!(bench.provider.report().is_clean(), "to follow a redirect to a document is no mistake by itself");
     assert_eq!(bench.broken(), [Rule::Trap]);
+    bench.send(Incoming::post("/trap", []));
+    assert!(!bench.provider.report().is_clean());
 }

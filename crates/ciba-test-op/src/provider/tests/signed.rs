@@ -86,11 +86,17 @@ fn every_defect_of_a_signed_request_has_its_rule() {
         set("sub", json!("signs")),
         set("acr_values", json!(null)),
         set("aud", json!([ISSUER, "https://op.example/token"])),
-        IdTokenEdit::header("typ", "JWT"),
+        IdTokenEdit::header("typ", "at+jwt"),
+        IdTokenEdit::header("typ", 7),
     ] {
         let mut bench = signed_bench();
         assert_eq!(bench.ask_signed(&request(START, std::slice::from_ref(&edit)), &[]), 200, "{edit:?}");
         assert_eq!(bench.broken(), [RequestObjectStyle], "{edit:?}");
+    }
+    for typ in ["JWT", "jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"] {
+        let mut bench = signed_bench();
+        assert_eq!(bench.ask_signed(&request(START, &[IdTokenEdit::header("typ", typ)]), &[]), 200, "{typ}");
+        assert_eq!(bench.broken(), [], "{typ} is what libraries write, or what RFC 9101 names");
     }
     let mut bench = signed_bench();
     assert_eq!(bench.ask_signed(&request(START, &[]), &[("scope", "openid")]), 400);

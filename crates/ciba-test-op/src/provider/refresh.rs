@@ -1,0 +1,145 @@
+//! Refresh tokens (OP-52): handed out with `offline_access`, and exchanged for another one at each use.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use ciba_core::{DeliveryMode, Response, Timestamp};
+use serde_json::Value;
+
+use super::{
+    Provider,
+    acts::Acts,
+    parts::{Parameters, Refusal, answer},
+    transaction::Record,
+};
+use crate::{
+    judge::Rule,
+    message::{Endpoint, ExchangeId, Incoming},
+};
+
+pub(super) const REFRESH: &str = "refresh_token";
+/// Longer than any test runs.
+const LIFETIME: Duration = Duration::from_secs(86_400);
+
+/// A refresh token that was handed out.
+#[derive(Debug)]
+pub(super) struct RefreshToken {
+    token: String,
+    /// The authentication it goes back to, and what was granted.
+    grant: Arc<Record>,
+    /// The request that used it.
+    used: Option<ExchangeId>,
+    pub(super) until: Timestamp,
+}
+
+/// Whether a token request is one for this grant.
+pub(super) fn is_refresh(request: &Incoming) -> bool {
+    Parameters::read(request).is_ok_and(|parameters| parameters.get("grant_type") == Some(REFRESH))
+}
+
+impl Provider {
+    /// Remembers the refresh token of a token response.
+    pub(super) fn keep_refresh_token(&mut self, tokens: &Value, record: &Record, now: Timestamp) {
+        let Some(token) = tokens["refresh_token"].as_str() else { return };
+        if self.refresh_tokens.len() >= self.record_limit() {
+            self.refresh_tokens.pop_front();
+        }
+        let (token, grant) = (token.to_owned(), Arc::new(record.clone()));
+        self.refresh_tokens.push_back(RefreshToken { token, grant, used: None, until: now.saturating_add(LIFETIME) });
+    }
+
+    pub(super) fn answer_refresh_request(
+        &mut self,
+        id: ExchangeId,
+        request: &Incoming,
+        acts: &Acts,
+        now: Timestamp,
+    ) -> Response {
+        match (self.check_refresh(request, now), &acts.answer) {
+            (Err(refusal), scripted) => {
+                let own = self.refused(&refusal);
+                scripted.as_ref().map_or(own, |scripted| scripted.response())
+            }
+            (Ok(_), Some(scripted)) => scripted.response(),
+            (Ok((at, scope)), None) => {
+                let body = self.refresh(id, at, scope, request, acts, now);
+                acts.amended(answer(200, &body))
+            }
+        }
+    }
+
+    /// Checks a request up to the token it is about: its place, and the scope that is asked for.
+    pub(super) fn check_refresh(
+        &mut self,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Result<(usize, Option<String>), Refusal> {
+        let parameters = Parameters::read(request)?;
+        let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
+        if !client.refresh {
+            let reason = "the client is not registered for refresh tokens";
+            return Err(Refusal::new(Rule::GrantType, 400, "unauthorized_client", reason));
+        }
+        let token = parameters.get(REFRESH);
+        let token = token.ok_or_else(|| Refusal::bad(Rule::RefreshToken, "refresh_token is missing"))?;
+        let owned = |known: &RefreshToken| known.token == token && known.grant.client.id == client.id;
+        let invalid = |reason| Refusal::new(Rule::RefreshToken, 400, "invalid_grant", reason);
+        let Some(at) = self.refresh_tokens.iter().position(owned) else {
+            return Err(invalid("no such refresh token"));
+        };
+        if now >= self.refresh_tokens[at].until {
+            return Err(Refusal::error(400, "invalid_grant", "the refresh token has expired"));
+        }
+        if let Some(used) = self.refresh_tokens[at].used {
+            return Err(self.reused(at, used));
+        }
+        let granted = &self.refresh_tokens[at].grant.scope;
+        let scope = parameters.get("scope").map(str::to_owned);
+        let exceeds = |scope: &String| scope.split(' ').any(|token| !granted.split(' ').any(|known| known == token));
+        if scope.as_ref().is_some_and(exceeds) {
+            let reason = "scope asks for more than was granted";
+            return Err(Refusal::new(Rule::Scope, 400, "invalid_scope", reason));
+        }
+        Ok((at, scope))
+    }
+
+    /// A rotated token is refused, and with it every token of the same authentication (RFC 9700 4.14.2). Whoever never got
+    /// the answer to the first use could not know.
+    fn reused(&mut self, at: usize, used: ExchangeId) -> Refusal {
+        let family = self.refresh_tokens[at].grant.number;
+        self.refresh_tokens.retain(|known| known.grant.number != family);
+        let reason = "the refresh token was used before; it and its successors are revoked";
+        match self.exchange(used).is_some_and(|exchange| exchange.lost) {
+            true => Refusal::error(400, "invalid_grant", reason),
+            false => Refusal::new(Rule::RefreshToken, 400, "invalid_grant", reason),
+        }
+    }
+
+    /// The tokens for a refresh token, with a new one in its place.
+    fn refresh(
+        &mut self,
+        id: ExchangeId,
+        at: usize,
+        scope: Option<String>,
+        request: &Incoming,
+        acts: &Acts,
+        now: Timestamp,
+    ) -> Value {
+        self.refresh_tokens[at].used = Some(id);
+        let grant = Arc::clone(&self.refresh_tokens[at].grant);
+        let mut record = Record::clone(&grant);
+        record.thumbprint = record.client.thumbprint(request);
+        // What binds a pushed ID Token to its delivery has no place in this one (OpenID Connect Core 12.2).
+        record.client.delivery = DeliveryMode::Poll;
+        let mut body = self.token_set(&record, &acts.id_token, now);
+        if let Some(scope) = scope.filter(|scope| *scope != record.scope) {
+            if !scope.split(' ').any(|token| token == "openid") {
+                body.as_object_mut().map(|body| body.remove("id_token"));
+            }
+            body["scope"] = scope.into();
+        }
+        // The next one stands for all that was granted, whatever was asked for now (RFC 6749 6).
+        self.keep_refresh_token(&body, &grant, now);
+        body
+    }
+}

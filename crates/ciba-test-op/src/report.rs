@@ -1,0 +1,165 @@
+//! What the judge says at the end of a run, or at any time: in words, and as data.
+
+use core::fmt;
+
+use serde_json::{Value, json};
+
+use crate::{
+    date,
+    judge::{Severity, Violation},
+    message::Endpoint,
+};
+
+/// What a provider has to say about its clients.
+///
+/// [`Self::to_json`] is the same for scripts; `Display` is for people.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// Everything there is to say, mistakes and advice, in the order it happened.
+    pub violations: Vec<Violation>,
+    /// How many requests each endpoint saw, the pages for people and scripts left out.
+    pub requests: Vec<(Endpoint, usize)>,
+    /// How many transactions were begun.
+    pub transactions: usize,
+    /// How many of them ended with tokens handed out.
+    pub redeemed: usize,
+}
+
+impl Report {
+    /// Returns `true` if no client made a mistake. There may be advice.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.mistakes().next().is_none()
+    }
+
+    /// Iterates over what a specification forbids.
+    pub fn mistakes(&self) -> impl Iterator<Item = &Violation> {
+        self.of(Severity::Mistake)
+    }
+
+    /// Iterates over what is legal and better done otherwise.
+    pub fn advice(&self) -> impl Iterator<Item = &Violation> {
+        self.of(Severity::Advice)
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Violation> {
+        self.violations.iter().filter(move |violation| violation.severity == severity)
+    }
+
+    /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice` (how many), `transactions`,
+    /// `redeemed`, `requests` (how many each endpoint saw), and `findings`, an array of objects with `severity` (`mistake`
+    /// or `advice`), `client_id` (or null), `rule`, `clause`, `reason`, `endpoint`, `request` (its number) and `at`
+    /// (RFC 3339).
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let finding = |violation: &Violation| {
+            json!({
+                "severity": violation.severity.name(),
+                "client_id": violation.client_id,
+                "rule": violation.rule.name(),
+                "clause": violation.rule.clause(),
+                "reason": violation.reason,
+                "endpoint": violation.endpoint.name(),
+                "request": violation.exchange.0,
+                "at": date::iso(violation.at),
+            })
+        };
+        let requests = self.requests.iter().map(|(endpoint, count)| (endpoint.name().to_owned(), Value::from(*count)));
+        json!({
+            "clean": self.is_clean(),
+            "mistakes": self.mistakes().count(),
+            "advice": self.advice().count(),
+            "transactions": self.transactions,
+            "redeemed": self.redeemed,
+            "requests": Value::Object(requests.collect()),
+            "findings": self.violations.iter().map(finding).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} transactions, {} redeemed;", self.transactions, self.redeemed)?;
+        for (endpoint, count) in &self.requests {
+            write!(f, " {} {}", endpoint.name(), count)?;
+        }
+        match self.mistakes().count() {
+            0 => f.write_str("\nthe client broke no rule")?,
+            1 => f.write_str("\nthe client broke a rule:")?,
+            count => write!(f, "\nthe client broke {count} rules:")?,
+        }
+        for violation in self.mistakes() {
+            write!(f, "\n  {violation}")?;
+        }
+        for violation in self.advice() {
+            write!(f, "\n  advice, {violation}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ciba_core::Timestamp;
+
+    use super::*;
+    use crate::{judge::Rule, message::ExchangeId};
+
+    fn violation(rule: Rule) -> Violation {
+        Violation {
+            rule,
+            severity: rule.usual_severity(),
+            client_id: Some("app\u{1b}".to_owned()),
+            exchange: ExchangeId(7),
+            endpoint: Endpoint::Token,
+            at: Timestamp::from_unix_millis(1_893_456_000_250),
+            reason: "a reason".to_owned(),
+        }
+    }
+
+    fn report(rules: &[Rule]) -> Report {
+        let violations = rules.iter().copied().map(violation).collect();
+        Report { violations, requests: vec![(Endpoint::Token, 2)], transactions: 1, redeemed: 1 }
+    }
+
+    #[test]
+    fn the_same_is_said_in_json_and_in_words() {
+        let of_both = report(&[Rule::TooEarly, Rule::RequestObjectStyle]);
+        assert!(!of_both.is_clean());
+        let finding = |severity, rule, clause| {
+            json!({
+                "severity": severity, "client_id": "app\u{1b}", "rule": rule, "clause": clause, "reason": "a reason",
+                "endpoint": "token", "request": 7, "at": "2030-01-01T00:00:00.250Z",
+            })
+        };
+        let expected = json!({
+            "clean": false, "mistakes": 1, "advice": 1, "transactions": 1, "redeemed": 1, "requests": { "token": 2 },
+            "findings": [
+                finding("mistake", "too-early", "CIBA 7.3"),
+                finding("advice", "request-object-style", "RFC 9101 4, 10.8"),
+            ],
+        });
+        assert_eq!(of_both.to_json(), expected);
+        let text = of_both.to_string();
+        assert!(text.contains("broke a rule:\n  request 7 (token, client \"app\\u{1b}\"): too-early"), "{text}");
+        assert!(text.contains("\n  advice, request 7"), "{text}");
+
+        let advice = report(&[Rule::RequestObjectStyle]);
+        assert!(advice.is_clean() && advice.to_string().contains("the client broke no rule\n  advice"));
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own_and_a_clause() {
+        let mut names: Vec<&str> = Rule::ALL.into_iter().map(Rule::name).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Rule::ALL.len());
+        let sources = ["CIBA ", "RFC ", "OpenID Connect Core ", "FAPI-CIBA "];
+        for rule in Rule::ALL {
+            let known = |part: &str| sources.iter().any(|source| part.starts_with(source));
+            assert!(rule.clause().split("; ").all(known), "{}: {}", rule.name(), rule.clause());
+        }
+    }
+}
