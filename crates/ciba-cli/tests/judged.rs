@@ -255,7 +255,7 @@ fn curl_breaks_no_rule() {
     let curl = |path: &str, form: &[&str]| {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--noproxy", "*", "--user", &encoded, "--header", "Transfer-Encoding: chunked"]);
-        form.iter().for_each(|pair| drop(curl.args(["--data-urlencode", pair])));
+        curl.args(form.iter().flat_map(|pair| ["--data-urlencode", *pair]));
         curl.arg(format!("{}{path}", op.issuer));
         foreign(curl, "").map(|said| serde_json::from_str::<Value>(&said).unwrap())
     };
