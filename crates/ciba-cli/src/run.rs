@@ -18,7 +18,8 @@ use crate::{
     transport::{self, Halted, Http, Kept, Watcher},
 };
 
-/// How long an exchange that is under way may still take after Ctrl-C: its answer may be the only copy of the tokens.
+/// How long an exchange that is under way may still take after Ctrl-C where the flow is kept: its answer may be the only copy
+/// of the tokens.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop> {
@@ -168,8 +169,20 @@ impl Attempt {
                 watcher.stop();
                 return Ok(self.timed_out());
             }
+            // Without a state file there is nothing that a late answer could be kept in.
+            Err(Cut::Interrupted) if watcher.state().is_none() => {
+                watcher.stop();
+                return Ok(self.interrupted());
+            }
             Err(Cut::Interrupted) => {
                 let leave = Instant::now() + LAST_ANSWER;
+                if watcher.in_flight() {
+                    self.reporter().say(&format!(
+                        "ciba: interrupted; waiting up to {} s for the answer to the request under way, to keep it (Ctrl-C again \
+                         ends at once)",
+                        LAST_ANSWER.as_secs()
+                    ));
+                }
                 let over = loop {
                     tokio::select! {
                         biased;

@@ -375,7 +375,10 @@ fn an_answer_under_way_at_ctrl_c_is_taken() {
             std::thread::sleep(Duration::from_millis(700));
             Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" }))
         });
-        let child = pending(&op, &["--transport", transport, "--no-openid", "--scope", "payments"]);
+        let folder = Folder::new();
+        let state = folder.text("state");
+        let options = ["--transport", transport, "--no-openid", "--scope", "payments", "--state", &state];
+        let child = pending(&op, &options);
         signal(&child, "INT");
         assert_eq!(ended(child).expect_code(0).last()["event"], "authenticated");
     }
