@@ -1,6 +1,7 @@
 //! Four ways to run a row: the core in simulated time, the two adapters and the toy over loopback sockets with a shared
 //! clock that jumps to where it is waited for. Nobody sleeps.
 
+mod kept;
 mod served;
 mod simulated;
 
@@ -20,10 +21,14 @@ use ciba_core::{
 use ciba_test_op::{Endpoint, Provider, Transaction};
 
 pub use self::{
-    served::{reqwest, toy_adapter, ureq},
+    kept::STOPPED,
+    served::{reqwest, reqwest_at, toy_adapter, ureq, ureq_at},
     simulated::{copied, core},
 };
-use crate::scenario::{Outcome, Place, Scenario, authenticated};
+use crate::{
+    scenario::{Outcome, Place, Scenario, authenticated},
+    sim::Fails,
+};
 
 /// 2030-01-01, a Tuesday.
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -58,7 +63,47 @@ pub fn run(rows: Vec<Scenario>) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} runs differ:\n{}", wrong.len(), rows.len() * 4, wrong.join("\n"));
+    for (number, row) in rows.iter().enumerate() {
+        // Over the table, every save is met by many rows, over both adapters.
+        let save = number / 2 % 9 + 1;
+        let fails = if number % 2 == 0 { Fails::Once(save) } else { Fails::From(save) };
+        wrong.extend(STORED[number / 18 % 2].differs(row, fails));
+    }
+    assert!(wrong.is_empty(), "{} of {} runs differ:\n{}", wrong.len(), rows.len() * 5, wrong.join("\n"));
+}
+
+/// An adapter with a store.
+struct Stored {
+    name: &'static str,
+    run: fn(&Scenario, Option<Fails>) -> Outcome,
+}
+
+const STORED: [Stored; 2] = [Stored { name: "reqwest", run: reqwest_at }, Stored { name: "ureq", run: ureq_at }];
+
+impl Stored {
+    /// Runs a row at a store that fails, and says what differs (ruling 26): it ends as it does without a store, or nothing left.
+    fn differs(&self, row: &Scenario, fails: Fails) -> Option<String> {
+        let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| (self.run)(row, Some(fails)))) else {
+            return Some(format!("{} [{}, {fails:?}]: panicked", row.name, self.name));
+        };
+        let requests = outcome.requests();
+        // A notification that could not be saved is refused and sent again, which may make one more token request.
+        let asked = if row.answers.is_empty() { requests } else { [requests[0], row.requests[1], row.requests[2]] };
+        let is_same = outcome.result == row.expected && asked == row.requests;
+        // The flow is saved with its first output, and again when its request is to leave.
+        let may_stop = matches!(fails, Fails::From(1 | 2));
+        let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
+        (!is_same && !(may_stop && is_stopped)).then(|| {
+            let (result, name) = (&outcome.result, self.name);
+            format!("{} [{name}, {fails:?}]: got {result:?}, {requests:?}; {}", row.name, outcome.report)
+        })
+    }
+}
+
+/// Runs a row with both adapters at a store that fails, and says what differs.
+#[must_use]
+pub fn at_a_failing_store(row: &Scenario, fails: Fails) -> Vec<String> {
+    STORED.iter().filter_map(|stored| stored.differs(row, fails)).collect()
 }
 
 /// Random bytes for tests: never the same twice, and no secret.
@@ -104,7 +149,9 @@ fn keeps_our_own_rules(provider: &Provider) {
 }
 
 fn outcome(row: &Scenario, ended: &Ended, provider: &Provider) -> Outcome {
-    (row.check)(provider, ended.as_ref().ok().map(|authentication| &**authentication));
+    if ended.as_ref().err().is_none_or(|result| result != STOPPED) {
+        (row.check)(provider, ended.as_ref().ok().map(|authentication| &**authentication));
+    }
     keeps_our_own_rules(provider);
     let result = match ended {
         Ok(authentication) => authenticated(authentication),

@@ -268,6 +268,12 @@ impl Provider {
         tokens
     }
 
+    /// Whether tokens were given for the request, genuine or not.
+    #[must_use]
+    pub const fn is_redeemed(&self) -> bool {
+        self.redeemed
+    }
+
     /// The request that the access token was issued for, if this provider issued it beside a genuine ID Token.
     #[must_use]
     pub fn issued_for(&self, access_token: &str) -> Option<&str> {

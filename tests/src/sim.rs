@@ -8,17 +8,21 @@ mod answers;
 mod mirror;
 mod notifications;
 mod setup;
+mod store;
 
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, Failure, Flow, JwksCache,
-    KeyOperation, KeyPurpose, KeySetRequest, Output, Request, Response, Stage, Timestamp, TransmitTicket, Wait,
+    AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure, Flow,
+    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, Output, Request, Response, Stage, Timestamp, TransmitTicket,
+    Wait,
 };
 use serde_json::Value;
 
 use self::mirror::{Grant, Kind, Mirror, OpenQuestion, Outcome};
 pub use self::setup::{Setup, client, request};
+pub use self::store::Fails;
+use self::store::Store;
 use crate::model::{Provider, Say};
 
 /// The wall clock at the start of a simulation: 2030-01-01T00:00:00Z, in milliseconds.
@@ -27,8 +31,6 @@ pub const START: u64 = 1_893_456_000_000;
 pub const JITTER: u64 = 250;
 const GRACE: u64 = 60_000;
 const LOCAL: u64 = 60_000;
-/// More than any flow here needs: nothing a provider or a stranger does makes it grow.
-const LARGEST_SNAPSHOT: usize = 16 * 1024;
 
 /// What a poll said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub struct Sim {
     entropy: u64,
     ids: u64,
     mirror: Mirror,
-    saved: (Vec<u8>, Mirror, u64),
+    store: Store,
     spacing: u64,
     spacing_wall: u64,
     /// On the spacing line: no token request before it.
@@ -119,14 +121,6 @@ fn entropy(counter: &mut u64) -> Entropy {
     let mut bytes = [0x5a; 32];
     bytes[..8].copy_from_slice(&counter.to_le_bytes());
     Entropy::from_bytes(bytes)
-}
-
-/// A snapshot before and after the number of its last ticket: resuming jumps over those of the earlier life.
-fn around_counter(snapshot: &[u8]) -> (&[u8], &[u8]) {
-    const MEMBER: &[u8] = b"\"counter\":";
-    let at = snapshot.windows(MEMBER.len()).position(|window| window == MEMBER).expect("it counts") + MEMBER.len();
-    let digits = snapshot[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    (&snapshot[..at], &snapshot[at + digits..])
 }
 
 impl Sim {
@@ -163,7 +157,7 @@ impl Sim {
             token,
             cache: JwksCache::new(&config),
             op: Provider::new(setup.interval.clone(), setup.expires_in.into()),
-            saved: (flow.snapshot().as_bytes().to_vec(), mirror.clone(), flow.revision()),
+            store: Store::new(&flow.snapshot(), &mirror),
             flow,
             config,
             setup,
@@ -236,7 +230,8 @@ impl Sim {
         self.spacing_wall = self.wall;
     }
 
-    /// Polls, checks everything that always holds, and saves what is to be saved before an output is carried out.
+    /// Polls, checks everything that always holds, and saves what is to be saved before an output is carried out. When that
+    /// fails and has to stop the caller, no question is open afterwards.
     ///
     /// # Panics
     ///
@@ -316,7 +311,10 @@ impl Sim {
             }
         };
         if persist {
-            self.save_if_changed();
+            match self.save_if_changed() {
+                true => self.store.is_behind |= said == Said::Transmit(Endpoint::Token) && !self.is_saved(),
+                false => self.stop(),
+            }
         }
         said
     }
@@ -432,56 +430,6 @@ impl Sim {
         }
     }
 
-    fn save_if_changed(&mut self) {
-        if self.flow.revision() != self.saved.2 {
-            self.save();
-        }
-    }
-
-    /// Saves the flow; whatever can be resumed from it is the same every time.
-    ///
-    /// # Panics
-    ///
-    /// When a snapshot does not survive a round trip.
-    pub fn save(&mut self) {
-        let snapshot = self.flow.snapshot().as_bytes().to_vec();
-        assert!(snapshot.len() < LARGEST_SNAPSHOT, "{} bytes", snapshot.len());
-        let now = Timestamp::from_unix_millis(self.mirror.wall);
-        let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
-        let once = resume(&snapshot).snapshot();
-        let is_in_flight =
-            matches!(self.mirror.open, Some(open) if matches!(open.kind, Kind::Authentication | Kind::Token));
-        let before =
-            if is_in_flight { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { snapshot.clone() };
-        assert_eq!(around_counter(&before), around_counter(once.as_bytes()), "a snapshot changes by being resumed");
-        self.saved = (snapshot, self.mirror.clone(), self.flow.revision());
-    }
-
-    /// The process dies, and another one goes on from what was saved last.
-    ///
-    /// # Panics
-    ///
-    /// When the snapshot cannot be resumed.
-    pub fn crash(&mut self) {
-        self.lives += 1;
-        self.left.extend(self.open.take());
-        self.mirror = self.saved.1.clone();
-        self.observe();
-        self.flow = Flow::resume(Arc::clone(&self.config), &self.saved.0, self.now()).expect("it resumes");
-        (self.mirror.unsigned, self.mirror.draft) = (0, None);
-        let line = self.mirror.line;
-        match self.mirror.open.take().map(|open| open.kind) {
-            Some(Kind::Token) => self.ended(&Outcome::Resumed, line),
-            Some(Kind::Authentication) => {
-                self.prompted = true;
-                let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
-                self.acknowledgement_is_lost(sent);
-            }
-            Some(Kind::Signature | Kind::Keys) | None => {}
-        }
-        self.polls_without_time = 0;
-    }
-
     /// Goes on as a well-behaved caller until the flow asks for a token request, is over, or `say` is used up: signs,
     /// finds keys, waits. The authentication request is answered.
     pub fn run(&mut self) -> Said {
@@ -528,6 +476,15 @@ impl Sim {
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         let was_acknowledged = self.flow.acknowledged().is_some();
         let result = self.flow.finish();
+        if let Err(Failure::Refused(answer)) = &result
+            && self.op.is_redeemed()
+        {
+            assert_ne!(
+                answer.code(),
+                Some(&ErrorCode::InvalidGrant),
+                "refused, where tokens were issued to an earlier life"
+            );
+        }
         if let Ok(authentication) = &result {
             let issued_for = self.op.issued_for(authentication.access_token().expose());
             assert!(issued_for.is_some(), "forged tokens were accepted");

@@ -8,7 +8,7 @@ use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Flow, IntervalReference,
 use ciba_tests::{
     letter::{BROKEN, Bearer, Content, Letter},
     model::{FORGERIES, Forgery, PUSH_FORGERIES, Say},
-    sim::{Asked, Question, Said, Setup, Sim, client, request},
+    sim::{Asked, Fails, Question, Said, Setup, Sim, client, request},
 };
 use proptest::{
     prelude::*,
@@ -42,6 +42,12 @@ enum Op {
     ToWake,
     SetClock(i64),
     Save,
+    /// From now on saves fail, or work again.
+    StoreFails(bool),
+    /// The caller is dropped during a save, which goes on behind.
+    Abandon,
+    /// What was abandoned lands in the store.
+    Land,
     Crash,
     Foreign,
     Cancel,
@@ -104,6 +110,9 @@ fn op() -> impl Strategy<Value = Op> {
         14 => Just(Op::ToWake),
         2 => prop_oneof![-3_000_i64..3_000, -100_000_i64..100_000].prop_map(Op::SetClock),
         1 => Just(Op::Save),
+        2 => any::<bool>().prop_map(Op::StoreFails),
+        2 => Just(Op::Abandon),
+        2 => Just(Op::Land),
         2 => Just(Op::Crash),
         1 => Just(Op::Foreign),
         1 => prop_oneof![9 => Just(Op::Save), 1 => Just(Op::Cancel)],
@@ -199,6 +208,10 @@ fn perform(sim: &mut Sim, op: &Op) {
         }
         Op::SetClock(by) => sim.set_clock(by),
         Op::Save => sim.save(),
+        Op::StoreFails(true) => sim.fail(Fails::From(1)),
+        Op::StoreFails(false) => sim.fail(Fails::Never),
+        Op::Abandon => sim.poll_and_abandon(),
+        Op::Land => sim.land(),
         Op::Crash => sim.crash(),
         Op::Foreign => foreign(sim),
         Op::Cancel => sim.cancel(),
@@ -311,6 +324,7 @@ fn no_operations_break_a_rule() {
             for op in &ops {
                 perform(&mut sim, op);
             }
+            sim.fail(Fails::Never);
             end(&mut sim);
             late_notifications_are_known(&mut sim);
             end_is_the_end(sim);

@@ -33,14 +33,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::places::{Place, Places};
-use crate::{
-    args::Notifications,
-    client::read,
-    exit::Stop,
-    state_file::reason,
-    time::now,
-    transport::{Kept, Watcher},
-};
+use crate::{args::Notifications, client::read, exit::Stop, state_file::reason, time::now, transport::Watcher};
 
 /// Where a notification endpoint is when nothing is said.
 const USUAL_PATH: &str = "/ciba/notify";
@@ -194,10 +187,7 @@ impl Desk {
             Ok(Err(error)) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
             Ok(Err(_)) | Err(_) => return Acknowledgement::Malformed.reply(),
         };
-        let reply = self.inbox.receive(method, headers, body.into()).await;
-        // A flow that cannot be saved goes on, but 204 would say that it is safe.
-        let is_taken = reply == Acknowledgement::Accepted.reply();
-        if is_taken && self.watcher.kept() == Kept::Earlier { Acknowledgement::Unsaved.reply() } else { reply }
+        self.inbox.receive(method, headers, body.into()).await
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ciba_core::{Members, Timestamp};
+use ciba_core::{Members, Snapshot, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
@@ -38,6 +38,14 @@ pub(crate) struct Saved {
     pub(crate) snapshot: Vec<u8>,
 }
 
+/// What is at the path.
+#[derive(Debug)]
+struct Held {
+    file: fs::File,
+    /// The revision of the last state this process wrote.
+    revision: Option<u64>,
+}
+
 const VERSION: u32 = 1;
 /// Far above what a flow needs, tokens with photographs included.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
@@ -48,7 +56,7 @@ pub(crate) struct StateFile {
     path: PathBuf,
     client: Client,
     /// What is at the path, locked.
-    held: Mutex<fs::File>,
+    held: Mutex<Held>,
     /// This process made it.
     is_new: bool,
 }
@@ -84,15 +92,15 @@ impl StateFile {
         let held = held.ok_or_else(|| {
             Stop::usage(format!("the state file {shown} is in use by another `ciba`, which goes on with its flow"))
         })?;
-        let file = Self { path: path.to_owned(), client: client.clone().absolute(), held: Mutex::new(held), is_new };
+        let held = Mutex::new(Held { file: held, revision: None });
+        let file = Self { path: path.to_owned(), client: client.clone().absolute(), held, is_new };
         file.temporary().and_then(|(path, _)| fs::remove_file(path)).map_err(unwritable)?;
         Ok(file)
     }
 
     /// Whether no flow was saved yet.
     fn is_empty(&self) -> bool {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.metadata().is_ok_and(|found| found.len() == 0)
+        self.held().file.metadata().is_ok_and(|found| found.len() == 0)
     }
 
     /// Opens the file of an interrupted flow; `client` holds what the command line says now and wins over what was saved.
@@ -121,20 +129,28 @@ impl StateFile {
         Ok(Saved { file, client, asked_at: contents.asked_at.map(Timestamp::from_unix_millis), snapshot })
     }
 
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Replaces what is saved.
-    pub(crate) fn save(&self, snapshot: &[u8], asked_at: Option<Timestamp>) -> io::Result<()> {
+    /// Replaces what is saved, unless that is as new.
+    pub(crate) fn save(&self, snapshot: &Snapshot, asked_at: Option<Timestamp>) -> io::Result<()> {
+        let mut held = self.held();
+        if held.revision >= Some(snapshot.revision()) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a newer state was saved"));
+        }
         let asked_at = asked_at.map(Timestamp::unix_millis);
         let contents = Contents { ciba_state: VERSION, client: self.client.clone(), asked_at };
         let mut bytes = serde_json::to_vec(&contents).map_err(io::Error::other)?;
         // The snapshot is JSON already, and goes in as it is.
         bytes.pop();
         bytes.extend_from_slice(b",\"flow\":");
-        bytes.extend_from_slice(snapshot);
+        bytes.extend_from_slice(snapshot.as_bytes());
         bytes.extend_from_slice(b"}\n");
         let (temporary, mut file) = self.temporary()?;
         let written = file
@@ -146,7 +162,7 @@ impl StateFile {
             let _ = fs::remove_file(&temporary);
             return written;
         }
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        *held = Held { file, revision: Some(snapshot.revision()) };
         self.sync_folder()
     }
 

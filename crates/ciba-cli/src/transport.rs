@@ -230,7 +230,7 @@ impl Driven {
 /// Why a flow was not driven to its end.
 #[derive(Debug)]
 pub(crate) enum Halted {
-    /// The state file could not be written before the first request.
+    /// The state file could not be written while the authentication request might still leave.
     Save(io::Error),
     /// Something that should not happen.
     Broken(String),
@@ -280,8 +280,8 @@ pub(crate) enum Kept {
 struct Shared {
     stop: AtomicBool,
     in_flight: AtomicBool,
-    /// A request may have reached the provider, so a flow that cannot be saved is better carried on than left.
-    sent: AtomicBool,
+    /// The person was told that the file cannot be written.
+    is_warned: AtomicBool,
     kept: Mutex<Kept>,
     /// The flow is being driven, so that notifications reach it.
     driven: tokio::sync::Notify,
@@ -292,10 +292,9 @@ impl Watcher {
         Self { reporter: Arc::new(Mutex::new(reporter)), state: None, shared: Arc::default() }
     }
 
-    /// With a file for the flow, and what is in it: one that was saved may have been sent.
+    /// With a file for the flow, and what is in it.
     pub(crate) fn keeping(self, state: Option<StateFile>, kept: Kept) -> Self {
-        let sent = AtomicBool::new(kept == Kept::Flow);
-        let shared = Shared { sent, kept: Mutex::new(kept), ..Shared::default() };
+        let shared = Shared { kept: Mutex::new(kept), ..Shared::default() };
         Self { state: state.map(Arc::new), shared: Arc::new(shared), ..self }
     }
 
@@ -344,32 +343,35 @@ impl Watcher {
         if !matches!(event, Event::Notified) {
             self.shared.in_flight.store(requesting, Ordering::Relaxed);
         }
-        if requesting {
-            self.shared.sent.store(true, Ordering::Relaxed);
-        }
         self.reporter().event(event);
     }
 
     fn save_now(&self, snapshot: &Snapshot) -> io::Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
         let asked_at = self.reporter().asked_at();
-        match state.save(snapshot.as_bytes(), asked_at) {
+        let saved = state.save(snapshot, asked_at);
+        match &saved {
             Ok(()) => {
                 self.keeps(Kept::Flow);
-                Ok(())
+                self.shared.is_warned.store(false, Ordering::Relaxed);
             }
-            // The login goes on; a notification is refused all the same, where it is answered.
-            Err(error) if self.shared.sent.load(Ordering::Relaxed) => {
-                if self.keeps(Kept::Earlier) != Kept::Earlier {
-                    let shown = state.path().display();
-                    self.reporter().say(&format!(
-                        "ciba: warning: the state file {shown} cannot be written any more ({}); going on without saving",
-                        reason(&error)
-                    ));
-                }
-                Ok(())
+            Err(_) if self.kept() == Kept::Flow => {
+                self.keeps(Kept::Earlier);
             }
-            failed => failed,
+            Err(_) => {}
+        }
+        saved
+    }
+
+    /// The login goes on without the file; said once for each time that it stops working.
+    fn not_saved(&self, error: &io::Error) {
+        let Some(state) = &self.state else { return };
+        if !self.shared.is_warned.swap(true, Ordering::Relaxed) {
+            let shown = state.path().display();
+            self.reporter().say(&format!(
+                "ciba: warning: the state file {shown} cannot be written any more ({}); going on without saving",
+                reason(error)
+            ));
         }
     }
 
@@ -396,6 +398,10 @@ impl ciba_reqwest::Watch for Watcher {
         self.tell(event);
     }
 
+    fn save_failed(&mut self, error: &io::Error) {
+        self.not_saved(error);
+    }
+
     fn key_unavailable(&mut self, error: &ciba_reqwest::SignerError) {
         self.no_key(&**error);
     }
@@ -408,6 +414,10 @@ impl ciba_ureq::Watch for Watcher {
 
     fn stop(&mut self, _: Timestamp) -> bool {
         self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    fn save_failed(&mut self, error: &io::Error) {
+        self.not_saved(error);
     }
 
     fn key_unavailable(&mut self, error: &ciba_ureq::SignerError) {

@@ -1,6 +1,6 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, pin::pin, sync::Arc, task::Poll};
+use std::{fmt, io, pin::pin, sync::Arc, task::Poll};
 
 use ciba_core::{
     AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request,
@@ -18,6 +18,15 @@ pub trait Watch: Send {
     /// Something is about to happen, or did.
     fn event(&mut self, event: &Event) {
         let _ = event;
+    }
+
+    /// The state of the flow could not be saved. Called when the drive continues without the store; otherwise the drive ends
+    /// with [`DriveError::Save`]. Every later step tries to save again and reports every failure here.
+    ///
+    /// When this is called and no later save succeeds, the store holds an older state. Remove that once the flow is over: do not
+    /// resume from it while its result is in use.
+    fn save_failed(&mut self, error: &io::Error) {
+        let _ = error;
     }
 
     /// The signer failed and why.
@@ -125,11 +134,14 @@ impl Driver {
             let open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
-                return flow.end_saving().await.map_err(DriveError::Save);
+                if let Err(error) = flow.end_saving().await {
+                    watch.save_failed(&error);
+                }
+                return Ok(());
             }
             // Before the save: a request that cannot be sent is not kept as one that may have been.
             let line = self.line(open.output.as_ref())?;
-            flow.save().await.map_err(DriveError::Save)?;
+            save(flow, watch).await?;
             match &open.output {
                 Some(Output::Transmit(_)) => self.transmit(open, line, watch).await?,
                 Some(Output::Key(_)) => self.sign(open, watch).await?,
@@ -212,6 +224,19 @@ impl Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// Saves the state. While the authentication request may still leave, a failure stops the drive: a resumed flow would send it
+/// again. After that the flow is worth more than its copy (ruling 26).
+async fn save(flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    match flow.save().await {
+        Ok(()) => Ok(()),
+        Err(error) if flow.must_be_saved() => Err(DriveError::Save(error)),
+        Err(error) => {
+            watch.save_failed(&error);
+            Ok(())
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKeys, Timestamp,
+    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey, SpentKeys, Timestamp,
 };
 
 use crate::{DriveError, SharedFlow, shared::WeakFlow};
@@ -40,6 +40,8 @@ struct Slot {
     flow: WeakFlow,
     /// How many drives of it there are: one, or none between two, unless somebody drives a flow twice.
     drives: usize,
+    /// Answers in its place once it is gone, when it is over and its end could not be saved.
+    spent: Option<SpentKey>,
 }
 
 impl Inbox {
@@ -73,7 +75,9 @@ impl Inbox {
         {
             return said.reply();
         }
-        self.lock().spent.notify(&notification, now).reply()
+        let mut slots = self.lock();
+        slots.retire(&key);
+        slots.spent.notify(&notification, now).reply()
     }
 
     /// The first look at a call of the notification endpoint, before its body is read: `Err` is the answer to a call that is
@@ -92,7 +96,9 @@ impl Inbox {
     /// Whether a notification's key is that of a flow: alive, or over and remembered.
     fn knows(&self, notification: &Notification) -> bool {
         let slots = self.lock();
-        let lives = |key: &NotificationKey| slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone());
+        let lives = |key: &NotificationKey| {
+            slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone() || slot.spent.is_some())
+        };
         notification.key().is_some_and(|key| lives(&key) || slots.spent.contains(&key))
     }
 
@@ -111,7 +117,7 @@ impl Inbox {
                 if known.is_none() {
                     slots.make_room(self.0.capacity)?;
                 }
-                slots.flows.insert(key, Slot { flow: flow.downgrade(), drives: 1 });
+                slots.flows.insert(key, Slot { flow: flow.downgrade(), drives: 1, spent: None });
             }
         }
         Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
@@ -124,11 +130,20 @@ impl Inbox {
 }
 
 impl Slots {
+    /// A flow that is over and gone leaves what answers in its place.
+    fn retire(&mut self, key: &NotificationKey) {
+        if let Some(spent) = self.flows.get_mut(key).and_then(|slot| slot.spent.take()) {
+            self.flows.remove(key);
+            self.spent.remember(spent);
+        }
+    }
+
     /// Flows that nobody keeps give way first, then those that nobody drives.
     fn make_room(&mut self, capacity: usize) -> Result<(), DriveError> {
         for gives_way in [|slot: &Slot| slot.flow.is_gone(), |slot: &Slot| slot.drives == 0] {
             if self.flows.len() >= capacity {
-                self.flows.retain(|_, slot| !gives_way(slot));
+                let leaving = self.flows.extract_if(|_, slot| gives_way(slot));
+                leaving.filter_map(|(_, slot)| slot.spent).for_each(|spent| self.spent.remember(spent));
             }
         }
         if self.flows.len() < capacity { Ok(()) } else { Err(DriveError::InboxFull) }
@@ -157,14 +172,16 @@ pub(crate) struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let spent = self.flow.spent_key();
+        let (spent, owes_a_save) = (self.flow.spent_key(), self.flow.owes_a_save());
         let mut slots = self.inbox.lock();
         let Some(slot) = slots.flows.get_mut(&self.key).filter(|slot| slot.flow.is(&self.flow)) else { return };
         slot.drives -= 1;
         // One that is not over stays: it may be driven on, and what comes meanwhile is kept.
         if let (0, Some(spent)) = (slot.drives, spent) {
-            slots.flows.remove(&self.key);
-            slots.spent.remember(spent);
+            slot.spent = Some(spent);
+            if !owes_a_save {
+                slots.retire(&self.key);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,18 +18,28 @@ use tokio::sync::Notify;
 
 use crate::Clock;
 
+/// How long a save may take that nobody's safety depends on. A store that hangs must not cost a login.
+const UNNEEDED_SAVE: Duration = Duration::from_secs(10);
+
 /// Keeps the state of one flow, so that the flow survives a restart.
 #[async_trait]
 pub trait Saver: Send + Sync {
-    /// Saves the flow's state in place of the one before. Return when it is durable: the next step is taken, and a
-    /// notification is acknowledged, after that. The state holds secrets.
+    /// Saves the flow's state over the one before. Return when it is durable: the next step is taken, and a notification is
+    /// acknowledged, only after that. The state holds secrets.
     ///
-    /// Called for one state after the other, never for two at once. The future may be dropped half-way, with the drive or
-    /// the notification that wanted it; then what it began must have no effect later, when a newer state may be there.
+    /// Write it only if the store holds no state of this flow yet, or one with a lower [revision](Snapshot::revision). Otherwise
+    /// change nothing and return an error: another process continues this flow.
+    ///
+    /// Saves of one flow are requested one after the other, never two at once. The future may be dropped before it completes,
+    /// with the drive or the notification that needed it, or because it takes too long: a minute while the authentication
+    /// request may still be sent, ten seconds after that. What it started may still reach the store later, and the revision
+    /// keeps it from replacing a newer state.
     ///
     /// # Errors
     ///
-    /// The drive stops before the step; a notification is answered as not taken, so that it may be sent again.
+    /// While the authentication request may still be sent, the drive stops with [`DriveError::Save`](crate::DriveError::Save).
+    /// After that it continues and reports the failure to [`Watch::save_failed`](crate::Watch::save_failed). A notification that
+    /// could not be saved is answered with 503, so that the provider may send it again.
     async fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
@@ -50,6 +61,8 @@ struct Shared {
 struct Saving {
     /// The revision that is kept.
     kept: Option<u64>,
+    /// The last save failed or was abandoned: what it wrote may be there, or may still come.
+    is_uncertain: bool,
     /// The drive came to its end: whoever waited for it decides what becomes of the kept state.
     is_over: bool,
 }
@@ -126,14 +139,23 @@ impl SharedFlow {
         self.look(|flow| flow.handle(input, clock.now())).unwrap_or(Ok(()))
     }
 
-    /// What answers notifications from now on. `None` before the end, and while the end has still to be saved.
+    /// What answers notifications once the flow is gone; `None` before the end.
     pub(crate) fn spent_key(&self) -> Option<SpentKey> {
-        let is_saved = self.0.saver.is_none() || self.0.saving.try_lock().is_ok_and(|saving| saving.is_over);
-        self.look(|flow| flow.spent_key()).flatten().filter(|_| is_saved)
+        self.look(|flow| flow.spent_key()).flatten()
+    }
+
+    /// Whether the end has still to be saved, so that the flow itself answers notifications.
+    pub(crate) fn owes_a_save(&self) -> bool {
+        self.0.saver.is_some() && !self.0.saving.try_lock().is_ok_and(|saving| saving.is_over)
     }
 
     pub(crate) fn downgrade(&self) -> WeakFlow {
         WeakFlow(Arc::downgrade(&self.0))
+    }
+
+    /// See [`Flow::must_be_saved`].
+    pub(crate) fn must_be_saved(&self) -> bool {
+        self.look(|flow| flow.must_be_saved()).unwrap_or(false)
     }
 
     /// Keeps the flow's state unless it is kept already.
@@ -142,7 +164,7 @@ impl SharedFlow {
     }
 
     /// Keeps the end, too: a notification that brought it is acknowledged in the belief that it is saved. Nothing is saved
-    /// after this.
+    /// after this, unless it fails: then a notification that comes again is what the next save is for.
     pub(crate) async fn end_saving(&self) -> io::Result<()> {
         let mut saving = self.0.saving.lock().await;
         self.keep(&mut saving).await?;
@@ -152,11 +174,21 @@ impl SharedFlow {
 
     async fn keep(&self, saving: &mut Saving) -> io::Result<()> {
         let Some(saver) = self.0.saver.as_ref().filter(|_| !saving.is_over) else { return Ok(()) };
-        let kept = saving.kept;
-        let newer = |flow: &mut Flow| (kept != Some(flow.revision())).then(|| (flow.revision(), flow.snapshot()));
-        if let Some((revision, snapshot)) = self.look(newer).flatten() {
-            saver.save(&snapshot).await?;
-            saving.kept = Some(revision);
+        let (kept, is_uncertain) = (saving.kept, saving.is_uncertain);
+        let newer = |flow: &mut Flow| {
+            let is_newer = kept != Some(flow.revision());
+            if is_newer && is_uncertain {
+                flow.advance_revision();
+            }
+            is_newer.then(|| (flow.snapshot(), flow.config().policy().local_timeout))
+        };
+        if let Some((snapshot, local_timeout)) = self.look(newer).flatten() {
+            saving.is_uncertain = true;
+            let limit = if self.must_be_saved() { local_timeout } else { local_timeout.min(UNNEEDED_SAVE) };
+            let saved = tokio::time::timeout(limit, saver.save(&snapshot)).await;
+            saved
+                .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the store did not answer in time")))?;
+            (saving.kept, saving.is_uncertain) = (Some(snapshot.revision()), false);
         }
         Ok(())
     }

@@ -179,34 +179,6 @@ async fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on
     assert_eq!(server.requests().len(), 2);
 }
 
-/// Fails at one save of many.
-struct FailsOnce {
-    at: usize,
-    saves: AtomicUsize,
-}
-
-#[async_trait]
-impl Saver for FailsOnce {
-    async fn save(&self, _: &Snapshot) -> io::Result<()> {
-        let count = self.saves.fetch_add(1, Ordering::SeqCst) + 1;
-        if count == self.at { Err(io::Error::other("disk full")) } else { Ok(()) }
-    }
-}
-
-/// The last save is the one that keeps the outcome.
-#[tokio::test]
-async fn an_end_that_cannot_be_saved_is_not_lost_and_can_be_driven_on() {
-    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
-    let config = config(&server.url(""), ClientAuth::None);
-    let flow = SharedFlow::with_saver(flow(&config), FailsOnce { at: 4, saves: AtomicUsize::new(0) });
-    let error = driver(&config).drive(&flow, &mut ()).await.unwrap_err();
-    assert!(matches!(error, DriveError::Save(_)), "{error:?}");
-    assert_eq!(flow.stage(), Stage::Settled);
-    driver(&config).drive(&flow, &mut ()).await.unwrap();
-    assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-    assert_eq!(server.requests().len(), 2);
-}
-
 /// REQ-AREQ-30
 #[tokio::test]
 async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice() {

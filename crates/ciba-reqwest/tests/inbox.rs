@@ -219,7 +219,7 @@ async fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     drive.waits().await;
     disk.is_full.store(true, Ordering::SeqCst);
     assert_eq!(party.post(&token, &body).await, 503);
-    assert!(matches!(drive.ends().await, Err(DriveError::Save(_))));
+    drive.ends().await.unwrap();
     disk.is_full.store(false, Ordering::SeqCst);
     party.drive().ends().await.unwrap();
     assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
@@ -394,7 +394,7 @@ async fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     drive.waits().await;
     disk.is_full.store(true, Ordering::SeqCst);
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 503);
-    assert!(matches!(drive.ends().await, Err(DriveError::Save(_))));
+    drive.ends().await.unwrap();
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 503);
     disk.is_full.store(false, Ordering::SeqCst);
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 204);

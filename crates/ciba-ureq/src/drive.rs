@@ -1,6 +1,6 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use ciba_core::{
     AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, Timestamp,
@@ -25,6 +25,15 @@ pub trait Watch {
     fn stop(&mut self, now: Timestamp) -> bool {
         let _ = now;
         false
+    }
+
+    /// The state of the flow could not be saved. Called when the drive continues without the store; otherwise the drive ends
+    /// with [`DriveError::Save`]. Every later step tries to save again and reports every failure here.
+    ///
+    /// When this is called and no later save succeeds, the store holds an older state. Remove that once the flow is over: do not
+    /// resume from it while its result is in use.
+    fn save_failed(&mut self, error: &io::Error) {
+        let _ = error;
     }
 
     /// The signer failed and why.
@@ -129,7 +138,7 @@ impl Driver {
             if watch.stop(self.clock.now()) {
                 if began {
                     // What was answered since the last step may be the only copy of it.
-                    flow.save().map_err(DriveError::Save)?;
+                    save(flow, watch)?;
                 }
                 return Err(DriveError::Stopped);
             }
@@ -139,11 +148,14 @@ impl Driver {
             let open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
-                return flow.end_saving().map_err(DriveError::Save);
+                if let Err(error) = flow.end_saving() {
+                    watch.save_failed(&error);
+                }
+                return Ok(());
             }
             // Before the save: a request that cannot be sent is not kept as one that may have been.
             let line = self.line(open.output.as_ref())?;
-            flow.save().map_err(DriveError::Save)?;
+            save(flow, watch)?;
             match &open.output {
                 Some(Output::Transmit(_)) => self.transmit(open, line, watch)?,
                 Some(Output::Key(_)) => self.sign(open, watch)?,
@@ -225,6 +237,19 @@ impl Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// Saves the state. While the authentication request may still leave, a failure stops the drive: a resumed flow would send it
+/// again. After that the flow is worth more than its copy (ruling 26).
+fn save(flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    match flow.save() {
+        Ok(()) => Ok(()),
+        Err(error) if flow.must_be_saved() => Err(DriveError::Save(error)),
+        Err(error) => {
+            watch.save_failed(&error);
+            Ok(())
+        }
     }
 }
 

@@ -47,8 +47,8 @@ impl Error for NoCertificate {}
 pub enum DriveError {
     /// The random generator failed; nothing was done with the flow.
     Entropy(EntropyError),
-    /// The flow's state could not be saved, so the next step was not taken. A request that was to be sent counts as not
-    /// sent; of a flow that was over by then the result can be taken, or driving on saves it.
+    /// The flow's state could not be saved while the authentication request may still be sent. The next step was not taken and
+    /// nothing was sent for it: drive the flow again once the store works.
     Save(io::Error),
     /// [`Watch::stop`](crate::Watch::stop) said so.
     Stopped,

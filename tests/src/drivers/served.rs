@@ -20,9 +20,14 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 
-use super::{Ended, Numbers, QUIET, START, discovery, issuer, outcome, start};
+use super::{
+    Ended, Numbers, QUIET, START, discovery, issuer,
+    kept::{DRIVES, STOPPED, Store},
+    outcome, start,
+};
 use crate::{
     scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure},
+    sim::Fails,
     toy,
 };
 
@@ -307,9 +312,15 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
 /// The blocking adapter.
 #[must_use]
 pub fn ureq(row: &Scenario) -> Outcome {
+    ureq_at(row, None)
+}
+
+/// The blocking adapter, perhaps with a store.
+#[must_use]
+pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
-        AuthenticateError, ClientCertificate, DiscoverError, Driver, HttpClient, Inbox, Keys, discover, ureq::Agent,
-        with_ca,
+        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
+        discover, ureq::Agent, with_ca,
     };
 
     served(row, |scene| {
@@ -339,6 +350,18 @@ pub fn ureq(row: &Scenario) -> Outcome {
         if let Some(key) = row.key() {
             driver = driver.with_signer(key);
         }
+        if let Some(fails) = fails {
+            let flow = start(row, &config, &Numbers::default(), scene.clock.now())?;
+            let flow = SharedFlow::with_saver(flow, Store::new(fails));
+            for _ in 0..DRIVES {
+                match driver.drive(&flow, &mut ()) {
+                    Ok(()) => return flow.finish().map_err(|failure| of_failure(&failure)),
+                    Err(DriveError::Save(_)) => {}
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            return Err(STOPPED.into());
+        }
         driver.authenticate(&config, (row.request)(), &mut ()).map_err(|error| match error {
             AuthenticateError::Failed(failure) => of_failure(&failure),
             AuthenticateError::Request(error) => format!("request: {error}"),
@@ -350,9 +373,15 @@ pub fn ureq(row: &Scenario) -> Outcome {
 /// The asynchronous adapter.
 #[must_use]
 pub fn reqwest(row: &Scenario) -> Outcome {
+    reqwest_at(row, None)
+}
+
+/// The asynchronous adapter, perhaps with a store.
+#[must_use]
+pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
-        AuthenticateError, ClientCertificate, DiscoverError, Driver, HttpClient, Inbox, Keys, discover,
-        reqwest::Client, with_ca,
+        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
+        discover, reqwest::Client, with_ca,
     };
 
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -386,6 +415,18 @@ pub fn reqwest(row: &Scenario) -> Outcome {
             });
             if let Some(key) = row.key() {
                 driver = driver.with_signer(key);
+            }
+            if let Some(fails) = fails {
+                let flow = start(row, &config, &Numbers::default(), scene.clock.now())?;
+                let flow = SharedFlow::with_saver(flow, Store::new(fails));
+                for _ in 0..DRIVES {
+                    match driver.drive(&flow, &mut ()).await {
+                        Ok(()) => return flow.finish().map_err(|failure| of_failure(&failure)),
+                        Err(DriveError::Save(_)) => {}
+                        Err(error) => return Err(error.to_string()),
+                    }
+                }
+                return Err(STOPPED.into());
             }
             driver.authenticate(&config, (row.request)(), &mut ()).await.map_err(|error| match error {
                 AuthenticateError::Failed(failure) => of_failure(&failure),

@@ -12,15 +12,16 @@ use crate::{
 const EARLY: usize = 4;
 
 impl Sim {
-    /// A notification arrives, its effect is saved, and it is answered.
+    /// A notification arrives, its effect is saved if the store allows it, and it is answered.
     ///
     /// # Panics
     ///
     /// When a rule is broken.
     pub fn notify(&mut self, letter: Letter) -> Acknowledgement {
-        let said = self.take(letter);
-        self.save_if_changed();
-        said
+        match self.take(letter) {
+            Acknowledgement::Accepted | Acknowledgement::Known if !self.try_save() => Acknowledgement::Unsaved,
+            said => said,
+        }
     }
 
     /// A notification arrives, and the process dies before anything was saved or answered.

@@ -12,6 +12,7 @@ mod persons;
 mod polling;
 mod presets;
 mod signed;
+mod stores;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 

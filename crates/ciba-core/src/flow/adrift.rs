@@ -36,6 +36,8 @@ pub(super) struct Adrift {
     pub(super) attempts: u32,
     /// Jitter for the first wait after all.
     pub(super) jitter: Duration,
+    /// Whether an earlier life of the flow may have gone further than it could save.
+    pub(super) is_resumed: bool,
 }
 
 impl Adrift {
@@ -56,14 +58,19 @@ impl Adrift {
     /// What is known of a request whose acknowledgement never came: the id a notification named, and defaults.
     pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Tick<'_>) -> Pending {
         let pace = (bounds::DEFAULT_INTERVAL, self.until.since(self.sent));
-        Pending::first(Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms), tick)
+        Pending::first(self.grant(auth_req_id, pace), tick)
+    }
+
+    fn grant(self, auth_req_id: AuthReqId, pace: (Duration, Duration)) -> Grant {
+        let maybe_redeemed = self.is_resumed;
+        Grant { maybe_redeemed, ..Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms) }
     }
 
     /// The answer comes after its time was up: better late than lost.
     pub(super) fn late(self: Box<Self>, response: &Response, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>, bool) {
         match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
-                let grant = Grant::new(auth_req_id, acknowledged.pace(), self.sent, self.jitter, self.terms);
+                let grant = self.grant(auth_req_id, acknowledged.pace());
                 (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged), true)
             }
             AuthorizeReply::Refused(answer) => (Settled::failed(Failure::Refused(answer)), None, true),

@@ -171,6 +171,7 @@ impl Authorizing {
                 cause,
                 attempts: self.attempt,
                 jitter: self.jitter,
+                is_resumed: false,
             })),
         }
     }

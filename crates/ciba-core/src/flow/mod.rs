@@ -291,10 +291,32 @@ impl Flow {
         }
     }
 
-    /// Changes whenever something worth saving changed, and only then.
+    /// Increases whenever something worth saving changed, and only then.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Makes the next snapshot count as newer than every earlier one although nothing changed.
+    ///
+    /// Call it before you save again after a save that failed or was abandoned: it may have reached the store all the same, and a
+    /// store that keeps only newer states would refuse the same revision.
+    pub const fn advance_revision(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+
+    /// Whether a failed save has to stop the flow: true while the authentication request may still be sent.
+    ///
+    /// If the state cannot be saved and this is true, do not carry out the output: answer a transmission with
+    /// [`Unanswered::NotSent`] and poll again once the store works. Otherwise a process that resumes from the older state would
+    /// send the request again and prompt the person twice.
+    ///
+    /// If it is false, continue without the store. No older state can prompt the person again, and what the provider grants
+    /// may exist only in memory. A flow that is resumed from an older state accounts for that: it does not report a refusal
+    /// where the tokens may have been issued to the earlier process.
+    #[must_use]
+    pub const fn must_be_saved(&self) -> bool {
+        matches!(self.phase, Some(Phase::Authorizing(_)))
     }
 
     /// Where the flow is.
@@ -340,7 +362,7 @@ impl Flow {
     }
 
     fn touch(&mut self) {
-        self.revision = self.revision.wrapping_add(1);
+        self.advance_revision();
     }
 }
 

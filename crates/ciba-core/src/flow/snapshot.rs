@@ -36,28 +36,49 @@ const VERSION: u32 = 1;
 /// are never taken for answers to new questions.
 const COUNTER_JUMP: u64 = 1 << 16;
 
+/// How far the revision jumps on resuming: further than any life of a flow counts, so that what a resumed flow saves is newer
+/// than everything its earlier life saved, a write that was still on its way when that life ended included.
+const REVISION_JUMP: u64 = 1 << 32;
+
 /// A saved flow: versioned JSON. It holds secrets (the hint, the `auth_req_id`, perhaps tokens): keep it sealed, and bound to
 /// the id you know the flow by. Wiped on drop.
 #[derive(Clone)]
-pub struct Snapshot(Vec<u8>);
+pub struct Snapshot {
+    bytes: Vec<u8>,
+    revision: u64,
+}
 
 impl Snapshot {
     /// The bytes to save.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// The flow's [revision](Flow::revision) when the snapshot was taken.
+    ///
+    /// A later state of the same flow has a higher revision, also across restarts: [`Flow::resume`] continues above every
+    /// revision that the earlier process can have reached. Store it beside the snapshot, write a snapshot only over one with a
+    /// lower revision, and refuse any other write with an error. A write that was abandoned, for example because its future was
+    /// dropped or its process died, may still reach the store after a newer one and must not replace it.
+    ///
+    /// This orders the writes of one process after another. It is no lock: see to it that no two processes continue the same
+    /// flow at the same time.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({} bytes)", self.0.len())
+        write!(f, "Snapshot({} bytes, revision {})", self.bytes.len(), self.revision)
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.bytes.zeroize();
     }
 }
 
@@ -280,7 +301,9 @@ impl<'a> SavedGrant<'a> {
             key_failures: self.key_failures,
             was_pinged: self.was_pinged && can_be_pinged,
             owes_request: self.owes_request && can_be_pinged,
-            maybe_redeemed: self.maybe_redeemed,
+            // What the earlier life could not save is not known: it may have been given the tokens (ruling 26). The next
+            // pending answer proves that it was not.
+            maybe_redeemed: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             terms: self.terms.load()?,
         })
@@ -409,7 +432,10 @@ impl<'a> SavedPhase<'a> {
                 if in_flight {
                     let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
                     let sent = authorizing.first_sent.unwrap_or(tick.moment);
-                    authorizing.lost(None, sent, tick)
+                    match authorizing.lost(None, sent, tick) {
+                        Phase::Adrift(adrift) => Phase::Adrift(Box::new(Adrift { is_resumed: true, ..*adrift })),
+                        other => other,
+                    }
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
                 } else if authorizing.request.check(tick.config, tick.now).is_err() {
@@ -428,13 +454,13 @@ impl<'a> SavedPhase<'a> {
                     cause: SavedCause::load(cause),
                     attempts,
                     jitter: Duration::from_millis(jitter).min(bounds::JITTER),
+                    is_resumed: true,
                 }))
             }
             Self::Pending { grant, due, in_flight } => {
                 let mut grant = grant.load(tick).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
                 if in_flight {
-                    grant.maybe_redeemed = true;
                     due = grant.next_due(&Spacing::GaveUp, tick.moment, tick);
                 }
                 Phase::Pending(Pending::resumed(grant, due, tick))
@@ -467,7 +493,7 @@ impl Flow {
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
-        Snapshot(serde_json::to_vec(&saved).unwrap_or_default())
+        Snapshot { bytes: serde_json::to_vec(&saved).unwrap_or_default(), revision: self.revision }
     }
 
     /// Goes on with a saved flow, on this or any other machine. What was in flight counts as lost.
@@ -505,7 +531,7 @@ impl Flow {
                 counter: saved.counter.saturating_add(COUNTER_JUMP),
                 is_resumed: true,
             },
-            revision: saved.revision,
+            revision: saved.revision.saturating_add(REVISION_JUMP),
             set_back: set_back.map_or(0, millis),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             mailbox,

@@ -1,0 +1,276 @@
+//! The crash table at a store that fails: at each single save in turn, and from each save on. Nobody is prompted twice, no
+//! login is lost that the store allows to keep, and nothing is said that was not written and cannot be known.
+#![allow(missing_docs)]
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use ciba_core::{Acknowledgement, DeliveryMode, Endpoint, Failure, Stage};
+use ciba_tests::{
+    letter::Letter,
+    model::{Forgery, Say},
+    sim::{Fails, Question, Said, Setup, Sim},
+};
+
+const SCRIPT: [Say; 3] = [Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
+const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
+/// When the provider calls, in milliseconds; before the backstop.
+const CALLS_AT: u64 = 20_000;
+const NEVER: usize = usize::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    delivery: DeliveryMode,
+    fails: Fails,
+    /// The output at which the process dies.
+    die_at: usize,
+    /// Whether that output was carried out.
+    done: bool,
+    /// Whether the store works again for the process that goes on.
+    is_mended: bool,
+}
+
+/// What the store held when the process died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    /// The request was not sent, as far as the store knows.
+    Unsent,
+    /// It may have been sent.
+    MaybeSent,
+    Pending,
+    Tokens,
+}
+
+impl Kept {
+    fn of(sim: &Sim) -> Self {
+        let text = String::from_utf8_lossy(sim.kept());
+        if text.contains("\"verifying\":") {
+            Self::Tokens
+        } else if text.contains("\"pending\":") {
+            Self::Pending
+        } else if text.contains("\"authorizing\":") && text.contains("\"in_flight\":false") {
+            Self::Unsent
+        } else {
+            Self::MaybeSent
+        }
+    }
+}
+
+struct Life {
+    sim: Sim,
+    outputs: usize,
+    died: Option<(Kept, bool)>,
+    /// The store stopped the flow for good.
+    is_stopped: bool,
+}
+
+impl Plan {
+    fn letter(&self) -> Letter {
+        match self.delivery {
+            DeliveryMode::Push => Letter::tokens(Forgery::None),
+            DeliveryMode::Poll | DeliveryMode::Ping => Letter::PING,
+        }
+    }
+
+    fn live(&self) -> Life {
+        let mut sim = Sim::new(Setup::new(5, 600).delivered(self.delivery));
+        sim.fail(self.fails);
+        let mut life = Life { sim, outputs: 0, died: None, is_stopped: false };
+        // The provider calls until it is told that it was heard.
+        let mut is_heard = self.delivery == DeliveryMode::Poll;
+        let mut stops = 0;
+        loop {
+            let Life { sim, outputs, died, is_stopped } = &mut life;
+            let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(2)];
+            let calls = !is_heard && sim.op.prompts == 1 && sim.elapsed() >= CALLS_AT;
+            if calls && sim.flow.stage() != Stage::Authorizing {
+                is_heard = sim.notify(self.letter()) != Acknowledgement::Unsaved;
+            }
+            let said = sim.poll();
+            *outputs += 1;
+            if *outputs == self.die_at {
+                if self.done {
+                    sim.perform(say);
+                }
+                sim.advance(700);
+                *died = Some((Kept::of(sim), sim.op.is_redeemed()));
+                if self.is_mended {
+                    sim.fail(Fails::Never);
+                }
+                sim.crash();
+                continue;
+            }
+            match said {
+                Said::Wait(_) if !is_heard && sim.op.prompts == 1 && sim.elapsed() < CALLS_AT => {
+                    sim.advance(CALLS_AT - sim.elapsed());
+                }
+                Said::Wait(wait) if !is_heard => {
+                    sim.advance(1000.min(wait.until().since(sim.now()).as_millis() as u64))
+                }
+                Said::Wait(wait) => sim.advance_to(wait.until()),
+                Said::Done => return life,
+                Said::Key | Said::KeySet | Said::Transmit(_) => {
+                    sim.perform(say);
+                    match sim.open.take() {
+                        Some(asked) => match asked.question {
+                            Question::Transmit { .. } => sim.deliver(asked),
+                            Question::Key(_) => sim.sign(asked),
+                            Question::KeySet(_) => sim.find_keys(asked, true),
+                        },
+                        None => {
+                            assert!(matches!(said, Said::Key | Said::Transmit(Endpoint::BackchannelAuthentication)));
+                            stops += 1;
+                        }
+                    }
+                }
+            }
+            if stops > 3 {
+                *is_stopped = true;
+                return life;
+            }
+        }
+    }
+
+    /// Lives, and says how it ended.
+    fn ends(&self) -> (Life, &'static str) {
+        let life = self.live();
+        let prompts = life.sim.op.prompts;
+        let Life { sim, outputs, died, is_stopped } = life;
+        if is_stopped {
+            assert_eq!(prompts, 0, "{self:?}: stopped after the prompt");
+            return (Life { sim, outputs, died, is_stopped }, "stopped");
+        }
+        let ended = Sim::new(Setup::new(5, 600));
+        let result = sim.finish();
+        let name = result.as_ref().map_or_else(Failure::name, |_| "authenticated");
+        (Life { sim: ended, outputs, died, is_stopped }, name)
+    }
+}
+
+fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
+    (1..=most).flat_map(|save| [Fails::Once(save), Fails::From(save)])
+}
+
+/// Ruling 26. Without a crash a store can keep a person from being prompted, and nothing else.
+///
+/// REQ-AREQ-30
+#[test]
+fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
+    for delivery in MODES {
+        let mut endings = BTreeSet::new();
+        for fails in all_fails(16) {
+            let plan = Plan { delivery, fails, die_at: NEVER, done: false, is_mended: false };
+            let (_, ending) = plan.ends();
+            // The flow is saved with the first output, and then as one whose request may leave.
+            let may_prompt = matches!(fails, Fails::Once(_) | Fails::From(2..));
+            let is_right = match (may_prompt, ending) {
+                (true, "authenticated") | (false, "stopped") => true,
+                // The request could not be saved, so it was not sent; that is given up after some tries.
+                (true, "unreachable" | "stopped") => fails == Fails::From(2) || fails == Fails::From(1),
+                _ => false,
+            };
+            assert!(is_right, "{plan:?}: {ending}");
+            endings.insert(ending);
+        }
+        assert!(endings.len() > 1, "{endings:?}");
+    }
+}
+
+/// REQ-AREQ-30
+/// REQ-POLL-11
+#[test]
+fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_know() {
+    let mut seen = BTreeSet::new();
+    for (delivery, done, is_mended) in MODES
+        .into_iter()
+        .flat_map(|mode| [(mode, false, true), (mode, true, true), (mode, false, false), (mode, true, false)])
+    {
+        for fails in all_fails(8) {
+            for die_at in 1.. {
+                let plan = Plan { delivery, fails, die_at, done, is_mended };
+                let (life, ending) = plan.ends();
+                let Some((kept, is_redeemed)) = life.died else {
+                    assert!(die_at > 2 && life.outputs < die_at, "{plan:?}");
+                    break;
+                };
+                let expected: &[&str] = match (kept, delivery) {
+                    (Kept::Tokens, _) => &["authenticated"],
+                    // Somebody may have been given the tokens; where nobody was, nothing is lost.
+                    (Kept::Pending, _) if is_redeemed => &["indeterminate"],
+                    (Kept::Pending, _) => &["authenticated"],
+                    (Kept::MaybeSent, DeliveryMode::Poll) => &["indeterminate"],
+                    (Kept::MaybeSent, _) if is_redeemed => &["indeterminate"],
+                    // A notification rescues it, unless the request never left or the provider was heard before.
+                    (Kept::MaybeSent, _) => &["authenticated", "indeterminate"],
+                    (Kept::Unsent, _) if is_mended => &["authenticated"],
+                    (Kept::Unsent, _) => &["authenticated", "stopped", "unreachable"],
+                };
+                assert!(expected.contains(&ending), "{plan:?} {kept:?} {is_redeemed}: {ending}");
+                seen.insert((delivery.name(), kept, is_redeemed));
+            }
+        }
+    }
+    let modes = |kept| seen.iter().filter(|(_, seen, _)| *seen == kept).count();
+    let counts = [Kept::Unsent, Kept::MaybeSent, Kept::Pending, Kept::Tokens].map(modes);
+    // In push mode no tokens are given for a request; poll and ping meet everything with and without.
+    assert_eq!(counts, [3, 5, 5, 3], "every row was met: {seen:?}");
+}
+
+/// Writes land late: the one that was abandoned knows nothing of the request that left since.
+fn a_late_write(is_careless: bool) -> Result<(), String> {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    if is_careless {
+        sim.become_careless();
+    }
+    let signed = |sim: &mut Sim| {
+        assert_eq!(sim.poll(), Said::Key);
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+    };
+    signed(&mut sim);
+    assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+    sim.not_sent();
+    sim.poll_and_abandon();
+    sim.advance(2_000);
+    signed(&mut sim);
+    assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+    sim.answer(SCRIPT[0]);
+    sim.land();
+    sim.crash();
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        while !matches!(sim.run(), Said::Done) {
+            sim.answer(SCRIPT[2]);
+        }
+        sim.finish()
+    }));
+    match ended {
+        Err(_) => Err("a rule was broken".into()),
+        Ok(Err(Failure::Indeterminate(_))) => Ok(()),
+        Ok(other) => Err(format!("{other:?}")),
+    }
+}
+
+/// `Snapshot::revision`: a store that writes older states over newer ones has a person prompted twice.
+///
+/// REQ-AREQ-30
+#[test]
+fn a_store_that_ignores_revisions_prompts_a_person_twice() {
+    assert_eq!(a_late_write(false), Ok(()));
+    assert_eq!(a_late_write(true), Err("a rule was broken".into()));
+}
+
+/// What an earlier life wrote late is older than what a later one saves.
+#[test]
+fn the_late_write_of_an_earlier_life_never_replaces_what_a_later_one_saved() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(SCRIPT[0]);
+    sim.poll_and_abandon();
+    sim.crash();
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    let saved = sim.kept().to_vec();
+    sim.land();
+    assert_eq!(sim.kept(), saved);
+}
