@@ -1,21 +1,22 @@
 //! The command line: what can be asked of the command, and nothing about how it is done.
 
 mod by_name;
+mod exceptions;
 mod notifications;
 mod op;
+mod provider;
 
 use std::path::PathBuf;
 
-use ciba_core::{
-    jose::JwsAlgorithm,
-    providers::{self, Preset},
-};
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
+use ciba_core::{AcrRule, jose::JwsAlgorithm};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
+    exceptions::Exceptions,
     notifications::{Delivery, Notifications},
     op::{Op, Personality, ReadyAuth},
+    provider::Provider,
 };
 
 /// Authenticate a person on their phone with OpenID Connect CIBA, from a terminal.
@@ -211,6 +212,9 @@ pub(crate) struct Client {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) notifications: Notifications,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) exceptions: Exceptions,
 }
 
 /// What is asked of the provider and the person.
@@ -252,15 +256,18 @@ pub(crate) struct Request {
     /// A further form parameter; repeatable.
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Request")]
     pub(crate) param: Vec<String>,
-    /// A further header field; repeatable.
-    #[arg(long, value_name = "NAME=VALUE", help_heading = "Request")]
-    pub(crate) header: Vec<String>,
     /// A claim the ID Token must have with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
     /// Refuse an answer that does not show that the person who was named is the one who answered.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_person: bool,
+    /// How the `acr` of the ID Token is held to --acr-values [default: if-present].
+    #[arg(long, value_enum, value_name = "RULE", help_heading = "Request")]
+    pub(crate) acr_rule: Option<HoldAcr>,
+    /// State that this request is told from every other by its parameters, so that FAPI-CIBA demands no binding message.
+    #[arg(long, help_heading = "Request")]
+    pub(crate) unique_context: bool,
 }
 
 #[derive(Debug, Args)]
@@ -300,52 +307,6 @@ pub(crate) enum Transport {
     Ureq,
 }
 
-/// A preset of core, by its name, or none by the name `generic`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Provider(pub(crate) Option<Preset>);
-
-impl Provider {
-    const ALL: [Self; providers::ALL.len() + 1] = {
-        let mut all = [Self(None); providers::ALL.len() + 1];
-        let mut at = 0;
-        while at < providers::ALL.len() {
-            all[at + 1] = Self(Some(providers::ALL[at]));
-            at += 1;
-        }
-        all
-    };
-
-    pub(crate) fn name(self) -> &'static str {
-        self.0.map_or("generic", |preset| preset.name())
-    }
-}
-
-impl ValueEnum for Provider {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = self.0.map_or("Nothing beyond the specification", |preset| preset.product());
-        Some(PossibleValue::new(self.name()).help(help))
-    }
-}
-
-impl TryFrom<String> for Provider {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::from_str(&name, false)
-    }
-}
-
-impl From<Provider> for String {
-    fn from(provider: Provider) -> Self {
-        provider.name().to_owned()
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AuthMethod {
@@ -373,6 +334,26 @@ pub(crate) enum Profile {
     Plain,
     /// FAPI-CIBA, Implementer's Draft 1.
     FapiCiba,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HoldAcr {
+    /// When it is there it is one of them.
+    IfPresent,
+    /// It is there and one of them.
+    Require,
+    /// It is only reported, for providers that always send the same.
+    Report,
+}
+
+impl From<HoldAcr> for AcrRule {
+    fn from(rule: HoldAcr) -> Self {
+        match rule {
+            HoldAcr::IfPresent => Self::IfPresent,
+            HoldAcr::Require => Self::Require,
+            HoldAcr::Report => Self::Report,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
@@ -423,6 +404,7 @@ impl Client {
             cert_key: self.cert_key.or(saved.cert_key),
             profile: self.profile.or(saved.profile),
             notifications: self.notifications.or(saved.notifications),
+            exceptions: self.exceptions.or(saved.exceptions),
         }
     }
 

@@ -1,19 +1,20 @@
 //! From options to a client: files read, secrets fetched, everything checked before anything is sent.
 
-use std::{fs, io::Read as _, path::Path, sync::Arc};
+use std::{fs, io::Read as _, path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
     Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, FapiCiba, Issuer, KeyFileError, LoopbackHttp, Members, MetadataError, ProviderMetadata,
-    SoftwareKey, Url,
+    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, FapiCiba, Issuer, KeyFileError, LoopbackHttp, Members,
+    MetadataError, MetadataRule, Policy, ProviderMetadata, SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
 };
 
 use crate::{
-    args::{AuthMethod, Basic, Client, Profile, Provider},
+    args::{AuthMethod, Basic, Client, Exceptions, Profile, Provider},
     exit::Stop,
-    listen,
+    finding, listen,
+    request::pair_of,
     run::start,
     signer::KeyRing,
     state_file::reason,
@@ -44,7 +45,11 @@ pub(crate) struct Prepared {
     jwks_uri: Option<Url>,
     audience: Option<Audience>,
     token_audience: Option<Audience>,
-    id_token_algorithm: JwsAlgorithm,
+    id_token_algorithm: Option<JwsAlgorithm>,
+    /// Requests are signed because the profile says so.
+    signs_by_profile: bool,
+    exceptions: Exceptions,
+    headers: Vec<(String, String)>,
     user_codes: bool,
 }
 
@@ -92,6 +97,10 @@ impl Prepared {
         };
         let requests = options.signed_request;
         let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
+        // As core does: the key that authenticates signs what the profile wants signed.
+        let demands = matches!(profile, ciba_core::Profile::FapiCiba(edition) if edition.requires_signed_requests());
+        let signs_by_profile = demands && requests.is_none() && key.is_some();
+        let requests = requests.or_else(|| key.clone().filter(|_| signs_by_profile));
         let keys = KeyRing { assertions: key, requests };
         Ok(Self {
             issuer: issuer(options)?,
@@ -109,7 +118,10 @@ impl Prepared {
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
             token_audience: options.token_audience.as_deref().map(self::audience).or_else(|| audience.clone()),
             audience,
-            id_token_algorithm: options.id_token_alg.unwrap_or(JwsAlgorithm::Rs256),
+            id_token_algorithm: options.id_token_alg,
+            signs_by_profile,
+            headers: headers(&options.exceptions.header)?,
+            exceptions: options.exceptions.clone(),
             user_codes: false,
         })
     }
@@ -132,7 +144,7 @@ impl Prepared {
         // Idura's endpoints are known, its keys are not.
         self.backchannel_endpoint.is_none()
             || self.token_endpoint.is_none()
-            || (self.jwks_uri.is_none() && !self.id_token_algorithm.is_symmetric())
+            || (self.jwks_uri.is_none() && !self.id_token_algorithm.is_some_and(JwsAlgorithm::is_symmetric))
     }
 
     /// Metadata that does not have to be fetched: from the file of `--metadata`, or none because nothing is missing.
@@ -149,7 +161,10 @@ impl Prepared {
 
     /// The configuration, checked against what the provider offers.
     pub(crate) fn configure(&self, metadata: ProviderMetadata) -> Result<Arc<ClientConfig>, Stop> {
-        self.builder(metadata)?.build().map_err(|errors| cannot_work(&errors.to_string()))
+        self.builder(metadata)?.build().map_err(|errors| {
+            let findings: Vec<String> = errors.iter().map(finding::text).collect();
+            cannot_work(&findings.join("; "))
+        })
     }
 
     /// Finds what is wrong with a request at any provider, before this one is asked for its metadata: by beginning it at a
@@ -178,7 +193,23 @@ impl Prepared {
             ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => self.notifications.is_some(),
             _ => true,
         });
-        Ok(said.map(|finding| finding.to_string()).collect())
+        Ok(said.map(|finding| finding::text(&finding)).collect())
+    }
+
+    /// How answers are read: as the preset says, and as the options add.
+    fn policy(&self) -> Policy {
+        let mut policy = self.provider.0.map_or_else(Policy::default, |preset| preset.policy());
+        policy.assume_bearer |= self.exceptions.assume_bearer;
+        policy.scope_lists |= self.exceptions.scope_lists;
+        policy.bearer_words.extend(self.exceptions.bearer_word.iter().cloned());
+        policy
+    }
+
+    /// Where the metadata is fetched from; nothing without an issuer.
+    pub(crate) fn discovery(&self) -> Option<Discovery> {
+        let discovery = Discovery::new(self.issuer.clone()?, DiscoveryAddress::OpenId);
+        // They were tried when the options were read.
+        self.headers.iter().try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())
     }
 
     fn builder(&self, metadata: ProviderMetadata) -> Result<ClientConfigBuilder, Stop> {
@@ -189,12 +220,31 @@ impl Prepared {
                 .map_err(|error| Stop::usage(format!("the issuer cannot be continued by a path: {error}")))?,
         };
         let mut builder = builder
-            .id_token_algorithm(self.id_token_algorithm)
+            .policy(self.policy())
             .delivery(self.delivery)
             .profile(self.profile)
             .verifier(Arc::new(backend()) as Arc<dyn Verifier>);
         if let Some(auth) = &self.auth {
             builder = builder.client_auth(auth.clone());
+        }
+        if let Some(algorithm) = self.id_token_algorithm {
+            builder = builder.id_token_algorithm(algorithm);
+        }
+        for audience in &self.exceptions.trusted_audience {
+            builder = builder.trusted_audience(audience);
+        }
+        if let Some(seconds) = self.exceptions.clock_skew {
+            builder = builder.clock_skew(Duration::from_secs(seconds));
+        }
+        let ignored = |rule: &MetadataRule| self.exceptions.ignore_metadata.iter().any(|name| name == rule.name());
+        for rule in MetadataRule::ALL.into_iter().filter(ignored) {
+            builder = builder.dangerously_ignore_metadata(rule);
+        }
+        if self.exceptions.body_client_id {
+            builder = builder.body_client_id();
+        }
+        for (name, value) in &self.headers {
+            builder = builder.header(name, value);
         }
         if let Some(audience) = &self.audience {
             builder = builder.backchannel_audience(audience.clone());
@@ -214,7 +264,7 @@ impl Prepared {
         if let Some(endpoint) = &self.notifications {
             builder = builder.notification_endpoint(endpoint.url.clone());
         }
-        if let Some(key) = &self.keys.requests {
+        if let (Some(key), false) = (&self.keys.requests, self.signs_by_profile) {
             builder = builder.signed_requests(key.algorithm(), Some(key.key_id().into()));
         }
         if self.certificate_bound {
@@ -225,6 +275,25 @@ impl Prepared {
         }
         Ok(builder)
     }
+}
+
+/// Reads and tries the header fields of `--header`.
+fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
+    let nowhere = Issuer::parse("https://nowhere.invalid").map_err(|_| Stop::bug("an issuer cannot be read"))?;
+    let nowhere = Discovery::new(nowhere, DiscoveryAddress::OpenId);
+    let mut headers = Vec::new();
+    for pair in pairs {
+        let (name, value) = pair_of("--header", pair)?;
+        nowhere.clone().header(name, value).map_err(|error| Stop::usage(error.to_string()))?;
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(headers)
+}
+
+/// Reads the name of a check against metadata, for clap.
+pub(crate) fn metadata_rule(name: &str) -> Result<String, String> {
+    let names = MetadataRule::ALL.map(MetadataRule::name);
+    if names.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are {}", names.join(", "))) }
 }
 
 /// A client and a provider that do not fit.

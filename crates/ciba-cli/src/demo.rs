@@ -5,7 +5,7 @@ mod story;
 use std::{net::Ipv4Addr, sync::Arc};
 
 use ciba_core::{
-    ClientConfig, ClientId, Issuer, LoopbackHttp, SoftwareKey,
+    ClientConfig, ClientId, Discovery, DiscoveryAddress, Issuer, LoopbackHttp, SoftwareKey,
     crypto::Verifier,
     jose::JwsAlgorithm,
     providers::idura::{self, CallInitiator, SwedishBankId, SwedishPersonalNumber},
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let mut attempt = Attempt::begin(reporter, None)?;
     attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
 
-    let metadata = match attempt.metadata(Some(issuer), None, &http).await {
+    let metadata = match attempt.metadata(Some(Discovery::new(issuer, DiscoveryAddress::OpenId)), None, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };

@@ -25,7 +25,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
         None => None,
     };
     let mut attempt = Attempt::begin(Reporter::new(report, false), None)?;
-    let metadata = match attempt.metadata(wanted, at_hand, &http).await {
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -37,7 +37,11 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     };
     told.map_err(|error| Stop::untold(&error))?;
     if with_client && !problems.is_empty() {
-        return Err(cannot_work(&plain(&problems.join("; "))));
+        // What speaks against it was said above.
+        return Err(match &problems[..] {
+            [_] => cannot_work("see what is named above"),
+            _ => cannot_work(&format!("see the {} things named above", problems.len())),
+        });
     }
     Ok(0)
 }
@@ -96,14 +100,9 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
     ]
 }
 
-/// What the preset sets, in words.
-fn options_of(provider: Provider) -> Vec<String> {
-    provider.0.iter().flat_map(|preset| preset.facts()).map(|fact| fact.setting.to_string()).collect()
-}
-
 fn json(provider: Provider, metadata: &ProviderMetadata, problems: &[String]) -> Line {
     let line = Line::new("discovered").with("provider", provider.name());
-    let line = line.with("provider_options", options_of(provider));
+    let line = line.with("provider_options", provider.stands_for());
     let line = members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
     line.with("problems", problems)
 }
@@ -128,7 +127,7 @@ fn text(provider: Provider, metadata: &ProviderMetadata, problems: &[String], wi
     }
     if let Some(preset) = provider.0 {
         text.push_str(&format!("\nSet for {} (--provider {}):\n", preset.product(), preset.name()));
-        for option in options_of(provider) {
+        for option in provider.stands_for() {
             text.push_str(&format!("  - {option}\n"));
         }
     }

@@ -5,6 +5,7 @@ mod client;
 mod demo;
 mod discover;
 mod exit;
+mod finding;
 mod key;
 mod listen;
 mod op;

@@ -45,9 +45,11 @@ impl args::Request {
             let (name, value) = pair_of("--param", pair)?;
             request = request.extra(name, value);
         }
-        for pair in &self.header {
-            let (name, value) = pair_of("--header", pair)?;
-            request = request.header(name, value);
+        if self.unique_context {
+            request = request.unique_context();
+        }
+        if let Some(rule) = self.acr_rule {
+            request = request.expecting(Expectations::new().acr(rule.into()));
         }
         if self.require_person {
             request = request.require_person();
@@ -166,6 +168,6 @@ fn authorization_details(text: &str) -> Result<String, Stop> {
     Ok(text.trim().to_owned())
 }
 
-fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {
+pub(crate) fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {
     text.split_once('=').ok_or_else(|| Stop::usage(format!("{option} takes NAME=VALUE, and there is no `=`")))
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ciba_core::{AuthRequest, ClientConfig, Failure, Flow, Issuer, ProviderMetadata, ResumeError};
+use ciba_core::{AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, ResumeError};
 use tokio::time::Instant;
 
 use crate::{
@@ -37,7 +37,10 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
-    let metadata = match attempt.metadata(prepared.issuer.clone(), at_hand, &http).await {
+    for option in prepared.provider.stands_for() {
+        attempt.reporter().detail(&format!("--provider {} sets: {option}", prepared.provider.name()));
+    }
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -68,7 +71,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     attempt.reporter().hold();
     attempt.reporter().remember(asked_at);
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
-    let metadata = match attempt.metadata(prepared.issuer.clone(), at_hand, &http).await {
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -129,15 +132,15 @@ impl Attempt {
     /// The provider's metadata, or the exit code when it cannot be had.
     pub(crate) async fn metadata(
         &mut self,
-        issuer: Option<Issuer>,
+        discovery: Option<Discovery>,
         at_hand: Option<Result<ProviderMetadata, ciba_core::MetadataError>>,
         http: &Http,
     ) -> Result<ProviderMetadata, u8> {
-        let found = match (at_hand, issuer) {
+        let found = match (at_hand, discovery) {
             (Some(read), _) => read.map_err(transport::failure_of),
-            (None, Some(issuer)) => {
+            (None, Some(discovery)) => {
                 self.reporter().requesting(ciba_core::Endpoint::Discovery, 1);
-                let fetched = http.discover(issuer, self.watcher.clone());
+                let fetched = http.discover(discovery, self.watcher.clone());
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
                     Err(Cut::TimedOut) => return Err(self.timed_out()),

@@ -10,9 +10,8 @@ use std::{
 };
 
 use ciba_core::{
-    Authentication, ClientConfig, DiscoveryAddress, Endpoint, Entropy, Event, Failure, Fault, Flow, Issuer,
-    MetadataError, Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unreachable,
-    UnreachableTarget,
+    Authentication, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow, MetadataError,
+    Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unreachable, UnreachableTarget,
 };
 
 use crate::{
@@ -110,20 +109,19 @@ impl Http {
     }
 
     /// Fetches the provider's metadata; the reporter learns why no answer came.
-    pub(crate) async fn discover(&self, issuer: Issuer, watcher: Watcher) -> Result<ProviderMetadata, Failure> {
-        let address = DiscoveryAddress::OpenId;
+    pub(crate) async fn discover(&self, discovery: Discovery, watcher: Watcher) -> Result<ProviderMetadata, Failure> {
         let unanswered = |error: &dyn std::error::Error| {
             watcher.reporter().blame(root(error));
             unobtainable(None)
         };
         match self {
-            Self::Reqwest(http) => ciba_reqwest::discover(http, issuer, address).await.map_err(|error| match error {
+            Self::Reqwest(http) => ciba_reqwest::discover_with(http, &discovery).await.map_err(|error| match error {
                 ciba_reqwest::DiscoverError::Metadata(error) => failure_of(error),
                 error => unanswered(&error),
             }),
             Self::Ureq(http) => {
                 let http = http.clone();
-                let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover(&http, issuer, address));
+                let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover_with(&http, &discovery));
                 let found = fetch.await.map_err(|error| unanswered(&error))?;
                 found.map_err(|error| match error {
                     ciba_ureq::DiscoverError::Metadata(error) => failure_of(error),

@@ -188,3 +188,29 @@ fn a_flow_that_was_interrupted_ends_with_the_same_person() {
     assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
     assert!(!folder.path("state").exists());
 }
+
+/// The options of the library are options of the command, and go with a saved flow.
+#[test]
+fn what_a_provider_does_otherwise_is_an_option() {
+    for (claims, options, check) in [
+        (
+            json!({"aud": ["the-client", "other"], "azp": "the-client"}),
+            &["--trusted-audience", "other"][..],
+            "extra-audience",
+        ),
+        (json!({"acr": "1"}), &["--acr-rule", "report"], "acr"),
+    ] {
+        let asked: &[&str] = if check == "acr" { &["--acr-values", "gold"] } else { &[] };
+        let op = approving(claims.clone());
+        let base = [&ALG[..], asked].concat();
+        assert_eq!(op.run(&base).expect_code(13).last()["check"], check);
+        approving(claims).run(&[&base[..], options].concat()).expect_code(0);
+    }
+    let op = approving(json!({}));
+    let more = ["--header", "X-Gateway=sentinel-key", "--body-client-id", "--clock-skew", "0", "--scope-lists"];
+    let run = op.run(&[&ALG[..], &more].concat()).expect_code(0);
+    assert!(!run.stdout.contains("sentinel") && !run.stderr.contains("sentinel"), "{run:?}");
+    for seen in op.seen.lock().unwrap().iter() {
+        assert!(seen.head.to_ascii_lowercase().contains("\r\nx-gateway: sentinel-key\r\n"), "{}", seen.head);
+    }
+}

@@ -7,6 +7,7 @@ use crate::{
     ask::Endpoint,
     client_auth::ClientAuth,
     crypto::Verifier,
+    expect::AcrRule,
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::Members,
@@ -17,7 +18,10 @@ use crate::{
     request_object::RequestObjectRules,
     time::Timestamp,
     url::Url,
-    wire::metadata::{DeliveryMode, ProviderMetadata},
+    wire::{
+        Headers,
+        metadata::{DeliveryMode, ProviderMetadata},
+    },
 };
 
 mod addresses;
@@ -26,6 +30,7 @@ mod certificate;
 mod check;
 mod config_error;
 mod fapi;
+mod options;
 mod registration;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -97,6 +102,8 @@ pub struct ClientConfig {
     pub(crate) profile: Profile,
     certificate: CertificateUse,
     public_keys: Vec<Members>,
+    /// Sent with every request.
+    pub(crate) headers: Headers,
 }
 
 /// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none (REQ-DISC-15).
@@ -139,6 +146,10 @@ pub(crate) struct IdTokenRules {
     pub(crate) skew: Duration,
     /// How old `iat` may be; 10 minutes by default (REQ-IDT-19).
     pub(crate) max_age: Duration,
+    /// How `acr` is held to what was asked for, where a request does not say.
+    pub(crate) acr: Option<AcrRule>,
+    /// The provider's HMACs are made with a key that no client has.
+    pub(crate) macs_refused: bool,
 }
 
 /// What was registered for every request of this client and so counts as asked for (REQ-META-22).

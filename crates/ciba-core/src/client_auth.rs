@@ -116,8 +116,8 @@ pub enum Audience {
     /// The issuer, as one string (REQ-AUTH-10).
     #[default]
     Issuer,
-    /// The URL of the endpoint that is called. Only for endpoints you pin: metadata could inject another audience
-    /// (REQ-AUTH-11).
+    /// The URL of the endpoint that is called. A discovered endpoint has to have the issuer's own scheme, host and port:
+    /// metadata could inject another provider's audience otherwise (REQ-AUTH-11). One that is configured may be anywhere.
     Endpoint,
     /// A fixed text.
     Text(String),

@@ -1,14 +1,15 @@
 //! Finding a provider's metadata: where the document is and what of it may be believed (OIDC Discovery 4, RFC 8414 3).
 
-use alloc::format;
+use alloc::{format, string::String};
 use core::time::Duration;
 
 use crate::{
     error::Fault,
     issuer::Issuer,
+    request::{RequestError, header_fault},
     url::Url,
     wire::{
-        Request, Response,
+        Headers, Request, Response,
         metadata::{MetadataError, ProviderMetadata},
     },
 };
@@ -18,6 +19,7 @@ use crate::{
 pub struct Discovery {
     issuer: Issuer,
     address: DiscoveryAddress,
+    headers: Headers,
 }
 
 /// Where the document is looked for.
@@ -35,7 +37,21 @@ impl Discovery {
     /// Prepares a fetch.
     #[must_use]
     pub const fn new(issuer: Issuer, address: DiscoveryAddress) -> Self {
-        Self { issuer, address }
+        Self { issuer, address, headers: Headers::new() }
+    }
+
+    /// Adds a header field, as [`ClientConfigBuilder::header`](crate::ClientConfigBuilder::header) does to later requests.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Header`] when it cannot be sent.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Result<Self, RequestError> {
+        let (name, value) = (name.into(), value.into());
+        if let Some(reason) = header_fault(&name, &value, false) {
+            return Err(RequestError::Header { name, reason });
+        }
+        self.headers.push(name, value);
+        Ok(self)
     }
 
     /// The request to send.
@@ -49,7 +65,11 @@ impl Discovery {
         };
         let url = Url::parse_with(&address, self.issuer.loopback())
             .expect("an issuer is a URL that is short enough, and the suffix has nothing a URL must not have");
-        Request::get(url)
+        let mut request = Request::get(url);
+        for (name, value) in self.headers.iter() {
+            request.headers.push(name, value);
+        }
+        request
     }
 
     /// How long to wait for the answer.

@@ -46,6 +46,13 @@ impl Issuer {
     }
 
     /// Whether the issuer, and so everything of it, may be at a loopback address over http.
+    /// Whether a URL has the issuer's scheme, host and port.
+    pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
+        Url::parse_with(&self.0, LoopbackHttp::DangerouslyAllowed).is_ok_and(|own| {
+            own.scheme() == url.scheme() && own.host().eq_ignore_ascii_case(url.host()) && own.port() == url.port()
+        })
+    }
+
     pub(crate) fn loopback(&self) -> LoopbackHttp {
         if self.0.starts_with("http:") { LoopbackHttp::DangerouslyAllowed } else { LoopbackHttp::Refused }
     }

@@ -138,7 +138,10 @@ impl JwksCache {
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
         self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced });
         let ticket = Ticket { serial: self.serial, counter: u64::from(self.fetches) };
-        let request = Request::get(url.clone());
+        let mut request = Request::get(url.clone());
+        for (name, value) in self.config.headers.iter() {
+            request.headers.push(name, value);
+        }
         let transmit = Transmit::new(request, Endpoint::KeySet, self.fetches, timeout, bounds::KEY_SET_BYTES, ticket);
         Lookup::Fetch(transmit)
     }

@@ -1,6 +1,6 @@
 //! What the caller may choose about the flow's behaviour. Nothing here touches signature, issuer, audience or expiry.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::wire::token::{PendingError, TokenRules};
@@ -30,6 +30,8 @@ pub struct Policy {
     pub dangerously_allow_missing_push_bindings: bool,
     /// Whether a token response without `token_type` counts as Bearer; default no (ruling 15).
     pub assume_bearer: bool,
+    /// What a provider writes as `token_type` where Bearer is meant; nothing by default. Compared without case.
+    pub bearer_words: Vec<String>,
     /// Whether `scope` in a token response may be a list of names in place of one text; default no (DV-32). A list is read as
     /// the text with blanks between the names.
     pub scope_lists: bool,
@@ -60,6 +62,7 @@ impl Default for Policy {
             ping_backstop: true,
             dangerously_allow_missing_push_bindings: false,
             assume_bearer: false,
+            bearer_words: Vec::new(),
             scope_lists: false,
             pending_errors: Vec::new(),
         }
@@ -72,6 +75,7 @@ impl Policy {
         TokenRules {
             id_token_required,
             assume_bearer: self.assume_bearer,
+            bearer_words: &self.bearer_words,
             scope_lists: self.scope_lists,
             pending_errors: &self.pending_errors,
         }

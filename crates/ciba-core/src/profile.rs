@@ -17,17 +17,17 @@ pub enum Profile {
 ///
 /// All of them: a confidential client that authenticates with `private_key_jwt`, `tls_client_auth` or
 /// `self_signed_tls_client_auth`; poll or ping, never push; certificate-bound access tokens; RSA keys of 2048 bits or more;
-/// metadata from discovery only and no http address; the issuer as the audience of everything signed; an `acr` that was
+/// no http address; the issuer as the audience of signed requests; the algorithm of ID Tokens is named; an `acr` that was
 /// asked for has to come back; and every request has a binding message, `authorization_details` or the caller's word that
 /// it is unique ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
 ///
 /// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 texts behind the editions.
 ///
-/// | | signed requests | algorithms |
-/// |---|---|---|
-/// | [`Self::Id1`] | always | PS256, ES256 |
-/// | [`Self::Draft03OnFapi1`] | recommended | PS256, ES256 |
-/// | [`Self::Draft03OnFapi2`] | no rule | PS256, ES256, EdDSA |
+/// | | signed requests | algorithms | audience of assertions | metadata |
+/// |---|---|---|---|---|
+/// | [`Self::Id1`] | always | PS256, ES256 | any | discovered or configured |
+/// | [`Self::Draft03OnFapi1`] | recommended | PS256, ES256 | any | discovered or configured |
+/// | [`Self::Draft03OnFapi2`] | no rule | PS256, ES256, EdDSA | the issuer | discovered only |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum FapiCiba {

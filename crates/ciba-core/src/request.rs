@@ -26,6 +26,7 @@ mod saved;
 mod tests;
 
 pub use binding_message::BindingMessageRule;
+pub(crate) use check::header_fault;
 pub(crate) use parameters::{ParameterValue, RequestStyle};
 pub(crate) use saved::SavedRequest;
 
@@ -273,6 +274,7 @@ impl AuthRequest {
         }
         let asked = self.extra_value("max_age").and_then(|age| number::digits(age)).map(Duration::from_secs);
         expectations.max_age = expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
+        expectations.acr = expectations.acr.or(config.id_token.acr);
         // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
             expectations.acr = Some(AcrRule::Require);

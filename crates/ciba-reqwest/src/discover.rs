@@ -14,7 +14,15 @@ pub async fn discover(
     issuer: Issuer,
     address: DiscoveryAddress,
 ) -> Result<ProviderMetadata, DiscoverError> {
-    let discovery = Discovery::new(issuer, address);
+    discover_with(http, &Discovery::new(issuer, address)).await
+}
+
+/// Fetches a provider's metadata as [`discover`] does, with what was set on the [`Discovery`]: header fields, for example.
+///
+/// # Errors
+///
+/// [`DiscoverError`]; nothing of the document is used then.
+pub async fn discover_with(http: &HttpClient, discovery: &Discovery) -> Result<ProviderMetadata, DiscoverError> {
     let request = discovery.request();
     let exchange = http.anonymous().attempt(&request, discovery.timeout(), discovery.max_response());
     let response = exchange

@@ -11,7 +11,7 @@
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
-//! | [`discover`] | the provider's metadata |
+//! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has an event loop already takes the
 //! pieces and leaves the [`Driver`].
@@ -38,7 +38,7 @@ pub use reqwest;
 #[cfg(feature = "rustls-no-provider")]
 pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Clock, SystemClock};
-pub use discover::discover;
+pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
 pub use http::{CONNECT_TIMEOUT, HttpClient};

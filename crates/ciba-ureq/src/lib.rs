@@ -10,7 +10,7 @@
 //! | [`Driver`] | the common case: one flow to its end, in the calling thread |
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
-//! | [`discover`] | the provider's metadata |
+//! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already takes the
 //! pieces and leaves the [`Driver`].
@@ -36,7 +36,7 @@ pub use ureq;
 #[cfg(feature = "rustls-no-provider")]
 pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Bell, Clock, SystemClock};
-pub use discover::discover;
+pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
 pub use http::{CONNECT_TIMEOUT, HttpClient, Unverified};

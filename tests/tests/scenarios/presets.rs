@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Audience, AuthRequest, Hint, ProviderMetadata,
+    AcrRule, Audience, AuthRequest, Expectations, Hint,
     jose::JwsAlgorithm,
     providers::{self, Preset, idura},
 };
-use ciba_test_op::{Amendment, AudienceMode, ProviderConfig, Rule, Script};
+use ciba_test_op::{Amendment, AudienceMode, Endpoint, IdTokenEdit, ProviderConfig, RequestedExpiry, Rule, Script};
 use ciba_tests::{
     drivers::{core, run},
     scenario::{Auth, Scenario},
 };
 
-use crate::row;
+use crate::{APPROVED, plain, row, tokens};
 
 /// At a provider that behaves like the one of the preset, with a client that knows it.
 fn with(preset: Preset) -> Scenario {
@@ -30,18 +30,6 @@ fn without(preset: Preset) -> Scenario {
 
 fn saying(message: &'static str) -> impl Fn() -> AuthRequest + Send + Sync {
     move || AuthRequest::new(Hint::Login("approve".into())).binding_message(message)
-}
-
-/// The endpoints are configured by hand, as endpoints that become audiences have to be.
-fn by_hand(mut row: Scenario) -> Scenario {
-    row.metadata = std::sync::Arc::new(|found| {
-        let mut metadata = ProviderMetadata::by_hand(found.issuer);
-        metadata.backchannel_authentication_endpoint = found.backchannel_authentication_endpoint;
-        metadata.token_endpoint = found.token_endpoint;
-        metadata.jwks_uri = found.jwks_uri;
-        metadata
-    });
-    row
 }
 
 const NOT_TAKEN: &str = "request: binding_message cannot be sent: it has a character that the provider does not take";
@@ -88,15 +76,94 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
 #[test]
 fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
     let camara = providers::CAMARA;
-    let called = |row: Scenario| by_hand(row).registered(|client| client.audience(AudienceMode::CalledUrlOnly));
+    // The endpoints are discovered, and of the issuer's own origin.
+    let called = |row: Scenario| row.registered(|client| client.audience(AudienceMode::CalledUrlOnly));
     run(vec![
         called(with(camara)),
         called(with(camara)).signed(JwsAlgorithm::Es256),
         called(without(camara)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
-        by_hand(without(camara))
-            .signed(JwsAlgorithm::Es256)
-            .ends(INVALID_REQUEST, [1, 0, 0])
-            .breaks(Rule::RequestObjectClaims),
+        without(camara).signed(JwsAlgorithm::Es256).ends(INVALID_REQUEST, [1, 0, 0]).breaks(Rule::RequestObjectClaims),
+    ]);
+}
+
+/// What Keycloak does was seen at the real one; the test provider is made to do it.
+#[test]
+fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
+    let keycloak = providers::KEYCLOAK;
+    let asking = || saying("W4SCT")().acr_values(["gold"]);
+    let always_1 = |row: Scenario| {
+        let mut row = row.request(asking);
+        row.script = Script::new().id_token(IdTokenEdit::set("acr", "1"));
+        row
+    };
+    let ignoring = |row: Scenario| {
+        let mut row = row.request(|| {
+            AuthRequest::new(Hint::Login("never".into()))
+                .binding_message("W4SCT")
+                .requested_expiry(Duration::from_secs(30))
+        });
+        let make = row.provider.clone();
+        row.provider = std::sync::Arc::new(move |issuer| {
+            let mut config = make(issuer);
+            config.requested_expiry = RequestedExpiry::Ignored;
+            config
+        });
+        row
+    };
+    let hs256 = |row: Scenario| row.auth(Auth::Post).id_token_alg(JwsAlgorithm::Hs256);
+    const MAC: &str = "config: Some(Invalid { member: \"id_token_signed_response_alg\", reason: \"this provider signs HS256, HS384 and HS512 with a key that no client has\" })";
+    run(vec![
+        always_1(with(keycloak)),
+        always_1(without(keycloak)).ends("untrusted acr", [1, 3, 1]),
+        always_1(with(keycloak))
+            .request(move || asking().expecting(Expectations::new().acr(AcrRule::Require)))
+            .ends("untrusted acr", [1, 3, 1]),
+        ignoring(with(keycloak)).ends("expired", [1, 5, 0]),
+        ignoring(without(keycloak)).ends("expired", [1, 23, 0]),
+        hs256(with(keycloak)).ends(MAC, [0; 3]),
+        hs256(without(keycloak)).ends(APPROVED, [1, 3, 0]),
+        with(keycloak).auth(Auth::None).ends(APPROVED, [1, 3, 1]),
+    ]);
+}
+
+/// A field of the configuration goes to every endpoint; one of a request to that one, in place of the configuration's.
+#[test]
+fn header_fields_go_where_they_are_meant_for() {
+    let row = plain("headers")
+        .client(|builder| builder.header("X-Gateway", "all").header("X-Trace", "client"))
+        .request(|| saying("W4SCT")().header("x-trace", "request"))
+        .check(|provider, _| {
+            let mut seen = Vec::new();
+            for exchange in provider.exchanges() {
+                if exchange.endpoint == Endpoint::Discovery {
+                    continue;
+                }
+                let trace: Vec<_> = exchange.headers.all("x-trace").collect();
+                let expected = if exchange.endpoint == Endpoint::Backchannel { "request" } else { "client" };
+                assert_eq!((exchange.headers.get("x-gateway"), trace), (Some("all"), vec![expected]));
+                seen.push(exchange.endpoint);
+            }
+            for endpoint in [Endpoint::Backchannel, Endpoint::Token, Endpoint::KeySet] {
+                assert!(seen.contains(&endpoint), "{endpoint:?}");
+            }
+        });
+    run(vec![row]);
+}
+
+#[test]
+fn a_provider_s_own_word_for_bearer_is_an_option() {
+    let word = |name: &str| tokens(name, Amendment::new().set("token_type", "Access"));
+    let knowing = |builder: ciba_core::ClientConfigBuilder| {
+        let mut policy = ciba_core::Policy::default();
+        policy.bearer_words.push("access".into());
+        builder.policy(policy)
+    };
+    run(vec![
+        word("known").client(knowing),
+        word("unknown").ends("provider_misbehaved token: token_type cannot be used", [1, 3, 0]),
+        tokens("another", Amendment::new().set("token_type", "DPoP"))
+            .client(knowing)
+            .ends("provider_misbehaved token: token_type cannot be used", [1, 3, 0]),
     ]);
 }
 
@@ -108,14 +175,13 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
     };
     // What the token endpoint wants is not known; here it is the same.
     let called = |row: Scenario| {
-        by_hand(row)
-            .registered(|client| client.audience(AudienceMode::CalledUrlOnly))
+        row.registered(|client| client.audience(AudienceMode::CalledUrlOnly))
             .client(|builder| builder.token_audience(Audience::Endpoint))
     };
     run(vec![
         called(with(okta)),
         called(without(okta)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
-        // With a secret there is no audience, so the endpoints may be discovered.
+        // With a secret there is no audience.
         with(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 5, 0]),
         without(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 58, 0]),
     ]);

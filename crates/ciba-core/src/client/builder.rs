@@ -19,7 +19,10 @@ use crate::{
     request_object::{RequestObjectOptions, RequestObjectRules},
     time::Timestamp,
     url::Url,
-    wire::metadata::{DeliveryMode, ProviderMetadata},
+    wire::{
+        Headers,
+        metadata::{DeliveryMode, ProviderMetadata},
+    },
 };
 
 /// Collects a configuration; nothing is checked before [`Self::build`].
@@ -56,6 +59,12 @@ pub struct ClientConfigBuilder {
     pub(super) verifier: Option<Arc<dyn Verifier>>,
     pub(super) public_keys: Vec<String>,
     pub(super) ignored: Vec<MetadataRule>,
+    pub(super) public_clients: bool,
+    pub(super) headers: Headers,
+    /// Whether the algorithm of ID Tokens was named; it is RS256 otherwise.
+    pub(super) names_id_token_algorithm: bool,
+    /// Whether the profile chose how requests are signed.
+    pub(super) signs_by_profile: bool,
 }
 
 impl ClientConfigBuilder {
@@ -87,6 +96,8 @@ impl ClientConfigBuilder {
                 trusted_audiences: Vec::new(),
                 skew: Duration::from_secs(60),
                 max_age: Duration::from_secs(600),
+                acr: None,
+                macs_refused: false,
             },
             registered: RegisteredDefaults::default(),
             persons: PersonRules::default(),
@@ -96,6 +107,10 @@ impl ClientConfigBuilder {
             verifier: None,
             public_keys: Vec::new(),
             ignored: Vec::new(),
+            public_clients: false,
+            headers: Headers::new(),
+            names_id_token_algorithm: false,
+            signs_by_profile: false,
         }
     }
 
@@ -188,6 +203,8 @@ impl ClientConfigBuilder {
 
     /// Signs every authentication request with this algorithm, the registered `backchannel_authentication_request_signing_alg`
     /// (CIBA 7.1.1, REQ-META-06). The key itself stays with the signer; its id is always sent when known (REQ-SIGN-11).
+    ///
+    /// Where the profile demands signed requests, the key and algorithm of `private_key_jwt` are the default.
     pub fn signed_requests(mut self, algorithm: JwsAlgorithm, key_id: Option<Arc<str>>) -> Self {
         self.request_signing = Some((algorithm, key_id));
         self
@@ -297,9 +314,11 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11).
+    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11). FAPI-CIBA allows no RS256, so with that
+    /// profile it has to be named.
     pub fn id_token_algorithm(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token.algorithm = algorithm;
+        self.names_id_token_algorithm = true;
         self
     }
 
@@ -336,29 +355,6 @@ impl ClientConfigBuilder {
     /// The registered `default_acr_values`: they count as asked for by requests that name none (REQ-META-22).
     pub fn default_acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.registered.acr_values = values.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// A `login_hint` of the form `sub:ssn:N` names a person whose national id the ID Token repeats: `ssn` and `socialno`,
-    /// each when present, have to be N for every request of this client. Ten digits, twelve digits and a sign before the last
-    /// four are spellings of the same Swedish person. `ssn` has to be present when Swedish BankID is asked for or was used;
-    /// [`Expectations::person`](crate::Expectations::person) changes that for one request. Hints with blanks are refused.
-    pub fn persons_by_number(mut self) -> Self {
-        self.persons.by_number = true;
-        self
-    }
-
-    /// The claim `authenticationtype` says which eID was used: when present it has to be one of the `acr_values` that were
-    /// asked for, or refine it. `acr` may refine what was asked for, too.
-    pub fn eid_claim(mut self) -> Self {
-        self.persons.eid_claim = true;
-        self
-    }
-
-    /// Every authentication has to show the person the request named; see
-    /// [`Expectations::person`](crate::Expectations::person), which cannot take this back.
-    pub fn require_person(mut self) -> Self {
-        self.persons.required = true;
         self
     }
 
@@ -402,10 +398,12 @@ impl ClientConfigBuilder {
     /// [`ConfigErrors`]: everything that is wrong, not only the first thing (REQ-META-27).
     pub fn build(mut self) -> Result<Arc<ClientConfig>, ConfigErrors> {
         self.verifier = self.verifier.or_else(default_verifier);
+        self.sign_by_profile();
         let mut findings = Vec::new();
         self.check(&mut findings);
         self.check_profile(&mut findings);
         let public_keys = registration::public_keys(&self, &mut findings);
+        self.say_once(&mut findings);
         let backchannel = self.address(Endpoint::BackchannelAuthentication);
         let token = self.address(Endpoint::Token);
         let (Some(backchannel), Some(token), Some(auth), Some(verifier), true) =
@@ -455,6 +453,7 @@ impl ClientConfigBuilder {
             profile: self.profile,
             certificate: self.certificate,
             public_keys,
+            headers: self.headers,
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Checking a configuration against itself and against the provider's metadata.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{AssertionRules, ClientConfigBuilder, ConfigError, IdTokenRules};
@@ -9,6 +9,8 @@ use crate::{
     client_auth::{Audience, BasicEncoding, ClientAuth},
     crypto::Hash,
     jose::JwsAlgorithm,
+    profile::Profile,
+    request::header_fault,
     request_object::RequestObjectOptions,
     secret::ClientSecret,
     wire::metadata::DeliveryMode,
@@ -48,6 +50,35 @@ pub enum MetadataRule {
     InternalAddress,
 }
 
+impl MetadataRule {
+    /// Every rule.
+    pub const ALL: [Self; 8] = [
+        Self::DeliveryMode,
+        Self::AuthenticationMethod,
+        Self::AuthenticationAlgorithm,
+        Self::IdTokenAlgorithm,
+        Self::RequestAlgorithm,
+        Self::CertificateBoundTokens,
+        Self::UserCodes,
+        Self::InternalAddress,
+    ];
+
+    /// The rule's kebab-case name, as the command line knows it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeliveryMode => "delivery-mode",
+            Self::AuthenticationMethod => "authentication-method",
+            Self::AuthenticationAlgorithm => "authentication-algorithm",
+            Self::IdTokenAlgorithm => "id-token-algorithm",
+            Self::RequestAlgorithm => "request-algorithm",
+            Self::CertificateBoundTokens => "certificate-bound-tokens",
+            Self::UserCodes => "user-codes",
+            Self::InternalAddress => "internal-address",
+        }
+    }
+}
+
 impl ClientConfigBuilder {
     /// Everything but the profile and the keys to register.
     pub(super) fn check(&self, findings: &mut Vec<ConfigError>) {
@@ -63,6 +94,7 @@ impl ClientConfigBuilder {
         self.check_audiences(findings);
         self.check_policy(findings);
         self.check_presence(findings);
+        self.check_headers(findings);
     }
 
     fn heeds(&self, rule: MetadataRule) -> bool {
@@ -89,7 +121,9 @@ impl ClientConfigBuilder {
         }
         if let Some(auth) = &self.auth {
             let methods = provider.auth_methods.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
-            if methods.is_some_and(|methods| !methods.iter().any(|method| method == auth.method())) {
+            let is_unlisted_public = self.public_clients && matches!(auth, ClientAuth::None);
+            let is_listed = |methods: &Vec<String>| methods.iter().any(|method| method == auth.method());
+            if !is_unlisted_public && methods.is_some_and(|methods| !is_listed(methods)) {
                 not_listed("token_endpoint_auth_methods_supported", auth.method());
             }
             let algorithms =
@@ -100,7 +134,10 @@ impl ClientConfigBuilder {
                 not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
             }
         }
-        let algorithms = provider.id_token_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::IdTokenAlgorithm));
+        // Where the profile asks for the algorithm, the default is not what the client is registered for.
+        let is_named = self.names_id_token_algorithm || self.profile == Profile::Plain;
+        let algorithms =
+            provider.id_token_signing_algs.as_ref().filter(|_| is_named && self.heeds(MetadataRule::IdTokenAlgorithm));
         if algorithms.is_some_and(|algorithms| !algorithms.contains(&self.id_token.algorithm)) {
             not_listed("id_token_signing_alg_values_supported", self.id_token.algorithm.name());
         }
@@ -264,8 +301,13 @@ impl ClientConfigBuilder {
     }
 
     fn check_id_token(&self, findings: &mut Vec<ConfigError>) {
-        let IdTokenRules { algorithm, trusted_audiences: _, skew, max_age } = &self.id_token;
-        if algorithm.is_symmetric() {
+        let IdTokenRules { algorithm, skew, max_age, macs_refused, trusted_audiences: _, acr: _ } = &self.id_token;
+        if algorithm.is_symmetric() && *macs_refused {
+            findings.push(ConfigError::Invalid {
+                member: "id_token_signed_response_alg",
+                reason: "this provider signs HS256, HS384 and HS512 with a key that no client has",
+            });
+        } else if algorithm.is_symmetric() {
             match self.auth.as_ref().and_then(ClientAuth::secret) {
                 Some(secret) => check_mac_key(secret, *algorithm, findings),
                 None => findings.push(ConfigError::Invalid {
@@ -283,20 +325,24 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's
-    /// (REQ-AUTH-11). Where nothing is signed no audience is named.
+    /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's,
+    /// unless it has the issuer's own origin (REQ-AUTH-11, ruling 37). Where nothing is signed no audience is named.
     fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
         let asserts = self.auth.as_ref().is_none_or(|auth| auth.algorithm().is_some());
         let signs = self.request_signing.is_some();
+        let (provider, backchannel) = (&self.provider, &self.provider.backchannel_authentication_endpoint);
         let audiences = [
-            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint, asserts),
-            ("token_audience", &self.token_audience, &self.token_endpoint, asserts),
-            ("request_audience", &self.request_audience, &self.backchannel_endpoint, signs),
+            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint, backchannel, asserts),
+            ("token_audience", &self.token_audience, &self.token_endpoint, &provider.token_endpoint, asserts),
+            ("request_audience", &self.request_audience, &self.backchannel_endpoint, backchannel, signs),
         ];
-        for (member, audience, pinned, is_named) in audiences {
+        for (member, audience, pinned, discovered, is_named) in audiences {
+            let is_foreign = provider.published
+                && pinned.is_none()
+                && discovered.as_ref().is_some_and(|url| !provider.issuer.is_origin_of(url));
             match audience {
-                Audience::Endpoint if is_named && self.provider.published && pinned.is_none() => {
-                    let reason = "the endpoint as audience needs an endpoint that is configured, not discovered";
+                Audience::Endpoint if is_named && is_foreign => {
+                    let reason = "the endpoint is discovered and on another origin than the issuer's; as an audience it has to be configured";
                     findings.push(ConfigError::Invalid { member, reason });
                 }
                 Audience::Text(text) if text.is_empty() => {
@@ -304,6 +350,19 @@ impl ClientConfigBuilder {
                 }
                 Audience::Issuer | Audience::Endpoint | Audience::Text(_) => {}
             }
+        }
+    }
+
+    fn check_headers(&self, findings: &mut Vec<ConfigError>) {
+        let is_fapi = matches!(self.profile, Profile::FapiCiba(_));
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, value) in self.headers.iter() {
+            let is_known = |known: &&str| known.eq_ignore_ascii_case(name);
+            let fault = header_fault(name, value, is_fapi);
+            if let Some(reason) = fault.or(seen.iter().any(is_known).then_some("a name is given twice")) {
+                findings.push(ConfigError::Invalid { member: "header", reason });
+            }
+            seen.push(name);
         }
     }
 
@@ -317,6 +376,10 @@ impl ClientConfigBuilder {
             if duration.is_zero() {
                 findings.push(ConfigError::Invalid { member, reason: "it is zero" });
             }
+        }
+        if self.policy.bearer_words.iter().any(|word| word.is_empty() || word.eq_ignore_ascii_case("DPoP")) {
+            let reason = "it is empty, or the type of tokens that no bearer can use";
+            findings.push(ConfigError::Invalid { member: "bearer_words", reason });
         }
         if self.policy.max_token_response == 0 {
             findings.push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });

@@ -16,6 +16,10 @@ use crate::{
 const SMALLEST_RSA: usize = 2048;
 /// The widest clock skew: beyond it a peer has to refuse (FAPI2SP 5.3.2.1 item 13).
 const WIDEST_SKEW: Duration = Duration::from_secs(60);
+/// The algorithms of a client's registration.
+const ASSERTIONS: &str = "token_endpoint_auth_signing_alg";
+const REQUESTS: &str = "backchannel_authentication_request_signing_alg";
+const ID_TOKENS: &str = "id_token_signed_response_alg";
 /// The oldest ID Token.
 const OLDEST_TOKEN: Duration = Duration::from_secs(600);
 
@@ -26,26 +30,58 @@ impl ClientConfigBuilder {
         let Profile::FapiCiba(edition) = self.profile else { return };
         self.check_fapi_client(edition, findings);
         self.check_fapi_algorithms(edition, findings);
-        self.check_fapi_provider(findings);
+        self.check_fapi_provider(edition, findings);
+        // Its rules about audiences, clocks and discovery are FAPI 2.0's own.
+        let is_fapi_2 = matches!(edition, FapiCiba::Draft03OnFapi2);
         let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
-        for (member, audience) in [
-            ("backchannel_audience", &self.backchannel_audience),
-            ("token_audience", &self.token_audience),
-            ("request_audience", &self.request_audience),
-        ] {
-            if *audience != Audience::Issuer {
+        if self.request_audience != Audience::Issuer {
+            let clause = if is_fapi_2 { "FAPI2SP 5.3.3.1 item 5" } else { "FAPI1A 5.2.3 item 10" };
+            broken("request_audience", clause, "the audience of a signed request is the issuer");
+        }
+        for (member, audience) in
+            [("backchannel_audience", &self.backchannel_audience), ("token_audience", &self.token_audience)]
+        {
+            if is_fapi_2 && *audience != Audience::Issuer {
                 broken(member, "FAPI2SP 5.3.3.1 item 5", "the audience is the issuer");
             }
         }
-        if self.id_token.skew > WIDEST_SKEW {
+        if is_fapi_2 && self.id_token.skew > WIDEST_SKEW {
             broken("clock_skew", "FAPI2SP 5.3.2.1 item 13", "it is more than 60 s");
         }
         if self.policy.assume_bearer {
             broken("assume_bearer", "RFC 6749 5.1", "a token response has to say its token_type");
         }
+        if !self.policy.bearer_words.is_empty() {
+            broken("bearer_words", "RFC 6749 5.1", "a token response has to say the registered token_type");
+        }
         if self.id_token.max_age > OLDEST_TOKEN {
             broken("max_token_age", "OIDC Core 3.1.3.7 item 10", "it is more than 600 s");
         }
+    }
+
+    /// Unsigned requests are never right where they have to be signed: the key that authenticates signs them too, unless
+    /// another was named.
+    pub(super) fn sign_by_profile(&mut self) {
+        let Profile::FapiCiba(edition) = self.profile else { return };
+        if let (None, true, Some(ClientAuth::PrivateKeyJwt { algorithm, key_id })) =
+            (&self.request_signing, edition.requires_signed_requests(), &self.auth)
+        {
+            self.request_signing = Some((*algorithm, key_id.clone()));
+            self.signs_by_profile = true;
+        }
+    }
+
+    /// One finding for one slip: what the profile forbids anyway need not be listed by the provider, too.
+    pub(super) fn say_once(&self, findings: &mut Vec<ConfigError>) {
+        let forbidden: Vec<&str> = findings
+            .iter()
+            .filter(|finding| matches!(finding, ConfigError::Profile { .. }))
+            .map(ConfigError::member)
+            .collect();
+        findings.retain(|finding| {
+            !matches!(finding, ConfigError::NotListed { member, .. }
+                if forbidden.iter().any(|known| is_list_of(member, known, self.signs_by_profile)))
+        });
     }
 
     fn check_fapi_client(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
@@ -72,19 +108,23 @@ impl ClientConfigBuilder {
         }
         if self.request_signing.is_none() && edition.requires_signed_requests() {
             let reason = "authentication requests have to be signed";
-            broken("backchannel_authentication_request_signing_alg", "FAPI-CIBA 5.2.2 item 6", reason);
+            broken(REQUESTS, "FAPI-CIBA 5.2.2 item 6", reason);
         }
     }
 
     fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         let used: [(&str, Option<JwsAlgorithm>); 3] = [
-            ("token_endpoint_auth_signing_alg", self.auth.as_ref().and_then(ClientAuth::algorithm)),
+            // A secret is refused as a method, whatever it signs with.
+            (ASSERTIONS, self.auth.as_ref().filter(|auth| auth.secret().is_none()).and_then(ClientAuth::algorithm)),
             (
-                "backchannel_authentication_request_signing_alg",
-                self.request_signing.as_ref().map(|(algorithm, _)| *algorithm),
+                REQUESTS,
+                self.request_signing.as_ref().filter(|_| !self.signs_by_profile).map(|(algorithm, _)| *algorithm),
             ),
-            ("id_token_signed_response_alg", Some(self.id_token.algorithm)),
+            (ID_TOKENS, self.names_id_token_algorithm.then_some(self.id_token.algorithm)),
         ];
+        if !self.names_id_token_algorithm {
+            findings.push(ConfigError::Missing { member: ID_TOKENS });
+        }
         let clause = match edition {
             FapiCiba::Id1 | FapiCiba::Draft03OnFapi1 => "FAPI-CIBA 7.10",
             FapiCiba::Draft03OnFapi2 => "FAPI2SP 5.4.1",
@@ -97,8 +137,8 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Metadata from discovery only, and nothing in clear.
-    fn check_fapi_provider(&self, findings: &mut Vec<ConfigError>) {
+    /// Nothing in clear; with FAPI 2.0 metadata from discovery only.
+    fn check_fapi_provider(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         const DISCOVERY: &str = "FAPI2SP 5.3.3.1 item 9";
         let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         let provider = &self.provider;
@@ -117,6 +157,9 @@ impl ClientConfigBuilder {
         }
         if !provider.issuer.as_str().starts_with("https://") {
             broken("issuer", "FAPI1A 8.5", "it is not https");
+        }
+        if !matches!(edition, FapiCiba::Draft03OnFapi2) {
+            return;
         }
         if !provider.published {
             broken("issuer", DISCOVERY, "the provider's metadata comes from discovery only");
@@ -141,4 +184,12 @@ impl ClientConfigBuilder {
             findings.push(ConfigError::Profile { member: "jwks", clause: "FAPI1B 5.2.4", reason });
         }
     }
+}
+
+/// Whether the list of the metadata is about the member of the registration.
+fn is_list_of(list: &str, member: &str, signs_by_profile: bool) -> bool {
+    list.starts_with(member)
+        || (member == ID_TOKENS && list == "id_token_signing_alg_values_supported")
+        // The requests are signed as the assertions are.
+        || (signs_by_profile && member == ASSERTIONS && list.starts_with(REQUESTS))
 }

@@ -198,6 +198,12 @@ pub(super) fn transmit(
     for (name, value) in ready.applied.headers {
         request.headers.push(name, value);
     }
+    for (name, value) in poll.tick.config.headers.iter() {
+        // One that this request has itself wins.
+        if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            request.headers.push(name, value);
+        }
+    }
     for (name, value) in headers {
         request.headers.push(name.as_str(), value.as_str());
     }

@@ -112,14 +112,21 @@ pub const IDURA: Preset = Preset {
     ],
 };
 
-/// Keycloak.
+const KEYCLOAK_SEEN: &str = "seen at Keycloak 26.7.3, from Maven and unmodified";
+/// Keycloak. The interval counts from token request to token request, also after a ping.
 pub const KEYCLOAK: Preset = Preset {
     name: "keycloak",
     product: "Keycloak",
-    facts: &[fact(
-        Setting::BindingMessages(MESSAGE.at_most(50).only("-._+/!?#")),
-        "keycloak/keycloak, services/src/main/java/org/keycloak/protocol/oidc/grants/ciba",
-    )],
+    facts: &[
+        fact(
+            Setting::BindingMessages(MESSAGE.at_most(50).only("-._+/!?#")),
+            "keycloak/keycloak, services/src/main/java/org/keycloak/protocol/oidc/grants/ciba",
+        ),
+        fact(Setting::NoMacIdTokens, KEYCLOAK_SEEN),
+        fact(Setting::AcrReported, KEYCLOAK_SEEN),
+        fact(Setting::PublicClients, KEYCLOAK_SEEN),
+        fact(Setting::RequestedExpiryCounts, KEYCLOAK_SEEN),
+    ],
 };
 
 /// A provider made with the npm package `oidc-provider`, as it is without a message rule of its own.

@@ -6,6 +6,7 @@ use core::fmt;
 use crate::{
     client::{ClientConfig, ClientConfigBuilder, ClientId},
     client_auth::Audience,
+    expect::AcrRule,
     issuer::Issuer,
     policy::Policy,
     request::BindingMessageRule,
@@ -64,8 +65,8 @@ pub enum Setting {
     RequestClientIdClaim,
     /// [`ClientConfigBuilder::signed_requests_only`] (DV-40).
     SignedRequestsOnly,
-    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called, which therefore has to be configured by
-    /// hand (DV-20, REQ-AUTH-11).
+    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called; one of another origin than the issuer's has to
+    /// be configured by hand (DV-20, REQ-AUTH-11).
     BackchannelAudienceIsEndpoint,
     /// As the last one, for [`ClientConfigBuilder::token_audience`].
     TokenAudienceIsEndpoint,
@@ -77,6 +78,14 @@ pub enum Setting {
     PersonsByNumber,
     /// [`ClientConfigBuilder::eid_claim`].
     EidClaim,
+    /// [`ClientConfigBuilder::no_mac_id_tokens`].
+    NoMacIdTokens,
+    /// [`ClientConfigBuilder::acr_rule`] is [`AcrRule::Report`].
+    AcrReported,
+    /// [`ClientConfigBuilder::public_clients`].
+    PublicClients,
+    /// [`ClientConfigBuilder::requested_expiry_counts`].
+    RequestedExpiryCounts,
     /// [`Policy::assume_bearer`] (DV-32).
     AssumeBearer,
     /// [`Policy::scope_lists`] (DV-32).
@@ -164,7 +173,11 @@ impl Preset {
                 | Setting::RequestAudienceIsEndpoint
                 | Setting::RequestAudienceHasPort
                 | Setting::PersonsByNumber
-                | Setting::EidClaim => {}
+                | Setting::EidClaim
+                | Setting::NoMacIdTokens
+                | Setting::AcrReported
+                | Setting::PublicClients
+                | Setting::RequestedExpiryCounts => {}
             }
         }
         policy
@@ -185,6 +198,10 @@ impl Setting {
             Self::RequestAudienceIsEndpoint => builder.request_audience(Audience::Endpoint),
             Self::PersonsByNumber => builder.persons_by_number(),
             Self::EidClaim => builder.eid_claim(),
+            Self::NoMacIdTokens => builder.no_mac_id_tokens(),
+            Self::AcrReported => builder.acr_rule(AcrRule::Report),
+            Self::PublicClients => builder.public_clients(),
+            Self::RequestedExpiryCounts => builder.requested_expiry_counts(),
             Self::RequestAudienceHasPort => builder.request_audience(Audience::Text(with_port(issuer.as_str()))),
             // These are in the metadata and the policy the builder was begun with.
             Self::Endpoints { .. } | Self::AssumeBearer | Self::ScopeLists | Self::PendingError { .. } => builder,
@@ -205,14 +222,10 @@ impl fmt::Display for Setting {
             Self::RequestClientIdClaim => f.write_str("`client_id` also in signed requests"),
             Self::SignedRequestsOnly => f.write_str("signed requests only"),
             Self::BackchannelAudienceIsEndpoint => {
-                f.write_str("assertions for the backchannel endpoint name that endpoint, which is configured by hand")
+                f.write_str("assertions for the backchannel endpoint name that endpoint")
             }
-            Self::TokenAudienceIsEndpoint => {
-                f.write_str("assertions for the token endpoint name that endpoint, which is configured by hand")
-            }
-            Self::RequestAudienceIsEndpoint => {
-                f.write_str("signed requests name the backchannel endpoint, which is configured by hand")
-            }
+            Self::TokenAudienceIsEndpoint => f.write_str("assertions for the token endpoint name that endpoint"),
+            Self::RequestAudienceIsEndpoint => f.write_str("signed requests name the backchannel endpoint"),
             Self::RequestAudienceHasPort => f.write_str("signed requests name the issuer with its port"),
             Self::PersonsByNumber => f.write_str(
                 "a hint `sub:ssn:N` names the person: `ssn` and `socialno` of the ID Token, when present, have to be N",
@@ -220,6 +233,10 @@ impl fmt::Display for Setting {
             Self::EidClaim => f.write_str(
                 "`authenticationtype` of the ID Token, when present, has to be the eID asked for, or to refine it",
             ),
+            Self::NoMacIdTokens => f.write_str("no ID Token is signed with HS256, HS384 or HS512"),
+            Self::AcrReported => f.write_str("`acr` is reported and not held to what was asked for"),
+            Self::PublicClients => f.write_str("public clients are taken although `none` is not listed"),
+            Self::RequestedExpiryCounts => f.write_str("a `requested_expiry` below `expires_in` is when waiting ends"),
             Self::AssumeBearer => f.write_str("no `token_type` means Bearer"),
             Self::ScopeLists => f.write_str("`scope` of a token response may be a list"),
             Self::PendingError { error, description } => {

@@ -272,25 +272,32 @@ impl AuthRequest {
     }
 
     fn check_headers(&self, config: &ClientConfig) -> Result<(), RequestError> {
+        let is_fapi = matches!(config.profile, Profile::FapiCiba(_));
         for (name, value) in &self.headers {
-            let refuse = |reason| Err(RequestError::Header { name: name.clone(), reason });
-            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            if name.is_empty() || !name.bytes().all(is_token) {
-                return refuse("it is no field name");
-            }
-            if RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-                return refuse("it belongs to the protocol");
-            }
-            let is_about_a_device = FAPI_DEVICE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
-            if is_about_a_device && matches!(config.profile, Profile::FapiCiba(_)) {
-                return refuse("the consumption device is not the client's (FAPI-CIBA 6.2)");
-            }
-            if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
-                return refuse("its value has a character that must not be there");
+            if let Some(reason) = header_fault(name, value, is_fapi) {
+                return Err(RequestError::Header { name: name.clone(), reason });
             }
         }
         Ok(())
     }
+}
+
+/// Why a header field of the caller cannot be sent.
+pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'static str> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some("it is no field name");
+    }
+    if RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Some("it belongs to the protocol");
+    }
+    if is_fapi && FAPI_DEVICE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Some("the consumption device is not the client's (FAPI-CIBA 6.2)");
+    }
+    if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
+        return Some("its value has a character that must not be there");
+    }
+    None
 }
 
 fn refuse(name: &str, reason: &'static str) -> Result<(), RequestError> {

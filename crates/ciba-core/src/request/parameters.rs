@@ -16,6 +16,8 @@ pub(crate) struct RequestStyle {
     pub(crate) request_expiry: bool,
     /// `grant_type` is already in the authentication request.
     pub(crate) grant_type: bool,
+    /// The lifetime that was asked for ends the person's chance, whatever the acknowledgement says.
+    pub(crate) requested_expiry_counts: bool,
 }
 
 /// A value in the shape its definition gives it. The form writes all of them as text; a signed request keeps their JSON

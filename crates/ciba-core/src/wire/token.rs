@@ -71,6 +71,8 @@ pub(crate) struct TokenRules<'a> {
     pub(crate) id_token_required: bool,
     /// Absent `token_type` counts as Bearer (ruling 15).
     pub(crate) assume_bearer: bool,
+    /// What counts as Bearer besides the word itself.
+    pub(crate) bearer_words: &'a [String],
     /// `scope` may be a list (DV-32).
     pub(crate) scope_lists: bool,
     /// What else means that nothing is decided yet (DV-14).
@@ -159,8 +161,9 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
     let token_type = match text("token_type")? {
         None if rules.assume_bearer => String::from("Bearer"),
         None => return Err(Fault::MissingMember("token_type")),
-        Some(other) if !other.eq_ignore_ascii_case("bearer") => return Err(Fault::BadMember("token_type")),
-        Some(bearer) => bearer,
+        Some(word) if word.eq_ignore_ascii_case("bearer") => word,
+        Some(word) if rules.bearer_words.iter().any(|known| known.eq_ignore_ascii_case(&word)) => word,
+        Some(_) => return Err(Fault::BadMember("token_type")),
     };
     let id_token = text("id_token")?;
     if id_token.is_none() && rules.id_token_required {

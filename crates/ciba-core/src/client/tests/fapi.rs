@@ -126,8 +126,13 @@ fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it()
             .id_token_algorithm(JwsAlgorithm::Ps256)
             .certificate_bound_tokens()
     };
+    // The key that authenticates signs; a certificate signs nothing.
+    let config = unsigned(FapiCiba::Id1).build().unwrap();
+    assert_eq!(config.request_signing_algorithm(), Some(JwsAlgorithm::Es256));
+    assert_eq!(config.request_object.as_ref().and_then(|rules| rules.key_id.as_deref()), Some("key-1"));
+    assert_eq!(unsigned(FapiCiba::Draft03OnFapi1).build().unwrap().request_signing_algorithm(), None);
     assert_one_breach(
-        unsigned(FapiCiba::Id1),
+        unsigned(FapiCiba::Id1).client_auth(ClientAuth::TlsClientAuth),
         "backchannel_authentication_request_signing_alg",
         "FAPI-CIBA 5.2.2 item 6",
     );
@@ -153,8 +158,8 @@ fn fapi_cannot_be_talked_into_a_client_secret() {
         assert_breaks(by_secret, "token_endpoint_auth_method", "FAPI1A 5.2.2 item 14");
     }
     let jwt = ClientAuth::ClientSecretJwt { secret: secret(64), algorithm: JwsAlgorithm::Hs256 };
-    let found = findings(sound(FapiCiba::Id1).client_auth(jwt));
-    assert_eq!(found.first().map(ConfigError::member), Some("token_endpoint_auth_method"), "{found:?}");
+    let by_secret = |builder: ClientConfigBuilder| builder.client_auth(jwt.clone());
+    assert_breaks(by_secret, "token_endpoint_auth_method", "FAPI1A 5.2.2 item 14");
 }
 
 /// REQ-FAPI-01
@@ -219,34 +224,97 @@ fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
 
 /// REQ-FAPI-15
 #[test]
-fn fapi_cannot_be_talked_into_another_audience_than_the_issuer() {
-    let other = || Audience::Text("https://op.example".into());
-    let clause = "FAPI2SP 5.3.3.1 item 5";
-    assert_breaks(|builder| builder.token_audience(other()), "token_audience", clause);
-    assert_breaks(|builder| builder.backchannel_audience(other()), "backchannel_audience", clause);
-    assert_breaks(|builder| builder.request_audience(other()), "request_audience", clause);
+fn each_edition_has_its_own_rule_about_audiences() {
+    const FAPI_2: &str = "FAPI2SP 5.3.3.1 item 5";
+    let others = [Audience::Text("https://op.example".into()), Audience::Endpoint];
+    for (edition, other) in
+        EDITIONS.into_iter().flat_map(|edition| others.iter().map(move |other| (edition, other.clone())))
+    {
+        let assertions = [
+            (sound(edition).token_audience(other.clone()), "token_audience"),
+            (sound(edition).backchannel_audience(other.clone()), "backchannel_audience"),
+        ];
+        for (builder, member) in assertions {
+            match edition {
+                FapiCiba::Draft03OnFapi2 => assert_one_breach(builder, member, FAPI_2),
+                FapiCiba::Id1 | FapiCiba::Draft03OnFapi1 => assert_eq!(findings(builder), [], "{edition:?}"),
+            }
+        }
+        let clause = if edition == FapiCiba::Draft03OnFapi2 { FAPI_2 } else { "FAPI1A 5.2.3 item 10" };
+        assert_one_breach(sound(edition).request_audience(other), "request_audience", clause);
+    }
+}
+
+/// One slip is one finding, and what has no right default is asked for.
+#[test]
+fn one_slip_is_one_finding() {
+    for edition in EDITIONS {
+        let unnamed = builder_from(provider(json!({"id_token_signing_alg_values_supported": ["PS256"]})))
+            .profile(Profile::FapiCiba(edition))
+            .signed_requests(JwsAlgorithm::Ps256, None)
+            .certificate_bound_tokens();
+        assert_eq!(findings(unnamed), [missing("id_token_signed_response_alg")]);
+        // Nothing of it is in the provider's lists either.
+        let lists = || {
+            provider(json!({
+                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported": ["PS256"],
+                "backchannel_authentication_request_signing_alg_values_supported": ["PS256"],
+                "id_token_signing_alg_values_supported": ["PS256"],
+                "backchannel_token_delivery_modes_supported": ["poll"],
+            }))
+        };
+        let builder = |auth| {
+            builder_from(lists())
+                .profile(Profile::FapiCiba(edition))
+                .id_token_algorithm(JwsAlgorithm::Ps256)
+                .certificate_bound_tokens()
+                .client_auth(auth)
+        };
+        let key = |algorithm| ClientAuth::PrivateKeyJwt { algorithm, key_id: None };
+        let ps256 = || builder(key(JwsAlgorithm::Ps256)).signed_requests(JwsAlgorithm::Ps256, None);
+        for (slip, member) in [
+            (builder(key(JwsAlgorithm::Rs256)), "token_endpoint_auth_signing_alg"),
+            (ps256().signed_requests(JwsAlgorithm::Rs256, None), "backchannel_authentication_request_signing_alg"),
+            (ps256().id_token_algorithm(JwsAlgorithm::Rs256), "id_token_signed_response_alg"),
+            (ps256().client_auth(ClientAuth::None), "token_endpoint_auth_method"),
+            (pinged(ps256()).delivery(DeliveryMode::Push), "backchannel_token_delivery_mode"),
+        ] {
+            assert_eq!(only_finding(slip).member(), member, "{edition:?}");
+        }
+    }
 }
 
 /// REQ-FAPI-16
 /// REQ-JWKS-23
 #[test]
-fn fapi_cannot_be_talked_into_metadata_that_was_not_discovered() {
-    let clause = "FAPI2SP 5.3.3.1 item 9";
+fn fapi_2_cannot_be_talked_into_metadata_that_was_not_discovered() {
+    const CLAUSE: &str = "FAPI2SP 5.3.3.1 item 9";
     let ours = || Url::parse("https://ours.example/x").unwrap();
-    let member = "backchannel_authentication_endpoint";
-    assert_breaks(|builder| builder.backchannel_endpoint(ours()), member, clause);
-    assert_breaks(|builder| builder.token_endpoint(ours()), "token_endpoint", clause);
-    assert_breaks(|builder| builder.jwks_uri(ours()), "jwks_uri", clause);
-    assert_breaks(ClientConfigBuilder::pinned_keys, "jwks_uri", clause);
-    let ignoring = |builder: ClientConfigBuilder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes);
-    assert_breaks(ignoring, "dangerously_ignore_metadata", clause);
-    assert_one_breach(from(metadata(), FapiCiba::Id1), "issuer", clause);
+    type Spoil<'a> = &'a dyn Fn(ClientConfigBuilder) -> ClientConfigBuilder;
+    let spoils: [(Spoil<'_>, &str); 5] = [
+        (&|builder| builder.backchannel_endpoint(ours()), "backchannel_authentication_endpoint"),
+        (&|builder| builder.token_endpoint(ours()), "token_endpoint"),
+        (&|builder| builder.jwks_uri(ours()), "jwks_uri"),
+        (&ClientConfigBuilder::pinned_keys, "jwks_uri"),
+        (&|builder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes), "dangerously_ignore_metadata"),
+    ];
+    for (spoil, member) in spoils {
+        assert_one_breach(spoil(sound(FapiCiba::Draft03OnFapi2)), member, CLAUSE);
+        for edition in [FapiCiba::Id1, FapiCiba::Draft03OnFapi1] {
+            assert_eq!(findings(spoil(sound(edition))), [], "{edition:?} {member}");
+        }
+    }
+    assert_one_breach(from(metadata(), FapiCiba::Draft03OnFapi2), "issuer", CLAUSE);
+    assert_eq!(findings(from(metadata(), FapiCiba::Id1)), []);
 }
 
 #[test]
 fn fapi_cannot_be_talked_into_guessing_the_type_of_a_token() {
     let policy = || Policy { assume_bearer: true, ..Policy::default() };
     assert_breaks(|builder| builder.policy(policy()), "assume_bearer", "RFC 6749 5.1");
+    let policy = || Policy { bearer_words: vec!["Access".into()], ..Policy::default() };
+    assert_breaks(|builder| builder.policy(policy()), "bearer_words", "RFC 6749 5.1");
 }
 
 /// REQ-FAPI-04
@@ -262,7 +330,9 @@ fn a_request_of_more_than_an_hour_is_built_in_no_profile() {
 
 #[test]
 fn tolerance_of_time_is_narrow() {
-    assert_breaks(|builder| builder.clock_skew(Duration::from_secs(61)), "clock_skew", "FAPI2SP 5.3.2.1 item 13");
+    let skewed = |edition| sound(edition).clock_skew(Duration::from_secs(61));
+    assert_one_breach(skewed(FapiCiba::Draft03OnFapi2), "clock_skew", "FAPI2SP 5.3.2.1 item 13");
+    assert_eq!(findings(skewed(FapiCiba::Id1)), []);
     assert_breaks(
         |builder| builder.max_token_age(Duration::from_secs(601)),
         "max_token_age",

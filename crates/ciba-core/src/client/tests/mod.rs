@@ -319,14 +319,40 @@ fn the_life_of_an_assertion_is_short() {
 /// REQ-AUTH-11
 /// REQ-SEC-08
 #[test]
-fn a_discovered_endpoint_is_never_an_audience() {
+fn a_discovered_endpoint_is_an_audience_at_the_issuer_s_own_origin_only() {
     let audience = Audience::Endpoint;
-    let discovered = || builder_from(with(json!({})));
-    assert_eq!(only_finding(discovered().token_audience(audience.clone())).member(), "token_audience");
-    assert_eq!(only_finding(discovered().backchannel_audience(audience.clone())).member(), "backchannel_audience");
-    let pinned =
-        discovered().token_audience(audience.clone()).token_endpoint(Url::parse("https://op.example/token").unwrap());
-    assert_eq!(findings(pinned), []);
+    for (endpoint, is_own) in [
+        ("https://op.example/token", true),
+        ("https://op.example:443/x/token", true),
+        ("https://op.example:8443/token", false),
+        ("https://token.op.example/token", false),
+        ("https://example/token", false),
+        ("https://op.example.evil.example/token", false),
+        ("https://other.example/t1/token", false),
+    ] {
+        let foreign = json!({"token_endpoint": endpoint, "backchannel_authentication_endpoint": endpoint});
+        let discovered =
+            || builder_from(with(foreign.clone())).dangerously_ignore_metadata(MetadataRule::RequestAlgorithm);
+        let signed = || discovered().signed_requests(JwsAlgorithm::Es256, None);
+        for (builder, member) in [
+            (discovered().token_audience(audience.clone()), "token_audience"),
+            (discovered().backchannel_audience(audience.clone()), "backchannel_audience"),
+            (signed().request_audience(audience.clone()), "request_audience"),
+        ] {
+            let found: Vec<_> = findings(builder).iter().map(ConfigError::member).collect();
+            assert_eq!(found, if is_own { vec![] } else { vec![member] }, "{endpoint}");
+        }
+        let ours = Url::parse("https://ours.example/token").unwrap();
+        let pinned = discovered().token_audience(audience.clone()).token_endpoint(ours);
+        assert_eq!(findings(pinned), []);
+    }
+    // The audience is the URL that is called.
+    let config = builder_from(with(json!({}))).token_audience(audience.clone()).build().unwrap();
+    assert_eq!(
+        (config.audiences.token.as_str(), config.audiences.backchannel.as_str()),
+        ("https://op.example/token", ISSUER)
+    );
+    let discovered = || builder_from(with(json!({"token_endpoint": "https://other.example/token"})));
     let secret = ClientAuth::ClientSecretPost { secret: "s".into() };
     let unnamed = discovered().token_audience(audience.clone()).request_audience(audience.clone()).client_auth(secret);
     assert_eq!(findings(unnamed), [], "nothing is signed, so no audience is named");
@@ -462,4 +488,51 @@ fn a_backend_that_checks_is_there_by_default_or_missed_by_name() {
     let bare = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap()).client_auth(private_key_jwt());
     let expected = if cfg!(feature = "rustcrypto") { vec![] } else { vec![missing("verifier")] };
     assert_eq!(findings(bare), expected);
+}
+
+/// What is sent with every request is what HTTP and the protocol do not need themselves.
+#[test]
+fn a_header_field_of_the_client_can_be_sent() {
+    for (name, value, is_taken) in [
+        ("X-Gateway-Key", "k", true),
+        ("User-Agent", "shop/1", true),
+        ("Authorization", "Basic x", false),
+        ("content-type", "text/plain", false),
+        ("Host", "other.example", false),
+        ("X Gateway", "k", false),
+        ("", "k", false),
+        ("X-Gateway", "a\r\nb", false),
+        ("X-Gateway", " k", false),
+    ] {
+        assert_eq!(findings(builder().header(name, value)).is_empty(), is_taken, "{name}");
+    }
+    assert_eq!(only_finding(builder().header("X-A", "1").header("x-a", "2")).member(), "header");
+    let config = builder().header("X-Gateway-Key", "sentinel").build().unwrap();
+    assert!(!format!("{config:?}").contains("sentinel"));
+}
+
+#[test]
+fn what_one_provider_does_otherwise_is_an_option() {
+    let mac = |builder: ClientConfigBuilder| {
+        let secret = ClientAuth::ClientSecretPost { secret: secret(64) };
+        builder.client_auth(secret).id_token_algorithm(JwsAlgorithm::Hs256)
+    };
+    assert_eq!(findings(mac(builder())), []);
+    assert_eq!(only_finding(mac(builder()).no_mac_id_tokens()).member(), "id_token_signed_response_alg");
+
+    let listed = || builder_from(with(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]})));
+    let public = || listed().client_auth(ClientAuth::None);
+    assert_eq!(only_finding(public()).member(), "token_endpoint_auth_methods_supported");
+    assert_eq!(findings(public().public_clients()), []);
+    let post = ClientAuth::ClientSecretPost { secret: secret(64) };
+    let other = only_finding(listed().client_auth(post).public_clients());
+    assert_eq!(other.member(), "token_endpoint_auth_methods_supported");
+
+    for (word, is_taken) in [("Access", true), ("N_A", true), ("", false), ("dpop", false)] {
+        let policy = Policy { bearer_words: vec![word.into()], ..Policy::default() };
+        assert_eq!(findings(builder().policy(policy)).is_empty(), is_taken, "{word}");
+    }
+    let mut names: Vec<_> = MetadataRule::ALL.map(MetadataRule::name).to_vec();
+    names.dedup();
+    assert_eq!(names.len(), MetadataRule::ALL.len());
 }

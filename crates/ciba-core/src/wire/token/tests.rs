@@ -5,8 +5,13 @@ use serde_json::{Value, json};
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-const STRICT: TokenRules<'static> =
-    TokenRules { id_token_required: true, assume_bearer: false, scope_lists: false, pending_errors: &[] };
+const STRICT: TokenRules<'static> = TokenRules {
+    id_token_required: true,
+    assume_bearer: false,
+    bearer_words: &[],
+    scope_lists: false,
+    pending_errors: &[],
+};
 
 fn read(status: u16, body: &str) -> TokenReply {
     process(&Response::json(status, body), STRICT, NOW)
