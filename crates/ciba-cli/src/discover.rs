@@ -37,10 +37,11 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     };
     told.map_err(|error| Stop::untold(&error))?;
     if with_client && !problems.is_empty() {
-        // What speaks against it was said above.
-        return Err(match &problems[..] {
-            [_] => cannot_work("see what is named above"),
-            _ => cannot_work(&format!("see the {} things named above", problems.len())),
+        return Err(match (report.output, &problems[..]) {
+            (Format::Json, problems) => cannot_work(&plain(&problems.join("; "))),
+            // What speaks against it was said above.
+            (Format::Text, [_]) => cannot_work("see what is named above"),
+            (Format::Text, problems) => cannot_work(&format!("see the {} findings above", problems.len())),
         });
     }
     Ok(0)

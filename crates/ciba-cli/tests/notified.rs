@@ -279,7 +279,9 @@ fn discovery_tells_of_a_mode_that_is_not_offered() {
     let op = support::Op::start(|_, _| None);
     let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
     let run = discover(&["--delivery", "ping"]).expect_code(2);
-    assert!(run.sentence().contains("does not list ping in backchannel_token_delivery_modes_supported"), "{run:?}");
+    let finding = "does not list ping in backchannel_token_delivery_modes_supported; see --delivery";
+    assert_eq!(run.stdout.matches(finding).count(), 1, "{run:?}");
+    assert!(run.sentence().contains("see what is named above"), "{run:?}");
     let run = discover(&["--signed-request", "ES256", "--key", "no-such-file"]).expect_code(2);
     assert!(run.sentence().contains("the file of --key cannot be read"), "{run:?}");
 }

@@ -143,6 +143,7 @@ impl ClientConfigBuilder {
         let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         let provider = &self.provider;
         let aliases = &provider.mtls_endpoint_aliases;
+        let is_secure = provider.issuer.as_str().starts_with("https://");
         for (member, url) in [
             ("backchannel_authentication_endpoint", &provider.backchannel_authentication_endpoint),
             ("token_endpoint", &provider.token_endpoint),
@@ -151,11 +152,12 @@ impl ClientConfigBuilder {
             ("mtls_endpoint_aliases", &aliases.token_endpoint),
             ("backchannel_client_notification_endpoint", &self.notification_endpoint),
         ] {
-            if url.as_ref().is_some_and(|url| url.scheme() != "https") {
+            // A provider in clear is one slip.
+            if is_secure && url.as_ref().is_some_and(|url| url.scheme() != "https") {
                 broken(member, "FAPI1A 8.5", "it is not https");
             }
         }
-        if !provider.issuer.as_str().starts_with("https://") {
+        if !is_secure {
             broken("issuer", "FAPI1A 8.5", "it is not https");
         }
         if !matches!(edition, FapiCiba::Draft03OnFapi2) {

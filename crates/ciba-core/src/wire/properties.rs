@@ -123,7 +123,7 @@ proptest! {
     fn a_token_answer_ends_the_waiting_unless_it_says_otherwise(
         response in response(), id_token_required: bool, assume_bearer: bool, millis: u64,
     ) {
-        let rules = TokenRules { id_token_required, assume_bearer, scope_lists: assume_bearer, pending_errors: &[] };
+        let rules = TokenRules { id_token_required, assume_bearer, bearer_words: &[], scope_lists: assume_bearer, pending_errors: &[] };
         match token::process(&response, rules, Timestamp::from_unix_millis(millis)) {
             TokenReply::Tokens(tokens) => {
                 prop_assert!(response.status == 200 && is_json(&response) && !tokens.access_token.expose().is_empty());

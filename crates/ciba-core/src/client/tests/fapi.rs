@@ -192,6 +192,8 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
     for edition in EDITIONS {
         for member in ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri", "mtls_endpoint_aliases"] {
             let mut provider = provider(json!({}));
+            // An internal address at another host than the issuer's is a slip of its own.
+            provider.issuer = Issuer::parse("https://127.0.0.1").unwrap();
             match member {
                 "backchannel_authentication_endpoint" => provider.backchannel_authentication_endpoint = Some(http()),
                 "token_endpoint" => provider.token_endpoint = Some(http()),
@@ -206,6 +208,8 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
         let issuer = Issuer::parse_with("http://127.0.0.1:9", DangerouslyAllowed).unwrap();
         let mut provider = provider(json!({}));
         provider.issuer = issuer;
+        // Its endpoints are in clear for the same reason.
+        provider.token_endpoint = Some(http());
         assert_one_breach(from(provider, edition), "issuer", CLAUSE);
     }
 }
