@@ -31,7 +31,7 @@ const HMAC = ['HS256', 'HS384', 'HS512'];
 export const ALGORITHMS = [...HMAC, ...ASYMMETRIC];
 
 /** Keys by kind: one RSA key serves all six RSA algorithms of an owner, because making one takes a while. */
-function keyMaker() {
+export function keyMaker() {
   let rsa;
   return (alg) => {
     if (RSA.includes(alg)) return (rsa ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
@@ -40,7 +40,7 @@ function keyMaker() {
   };
 }
 
-function privateJwk(privateKey, alg, kid) {
+export function privateJwk(privateKey, alg, kid) {
   return { ...privateKey(alg).export({ format: 'jwk' }), alg, kid, use: 'sig' };
 }
 
@@ -51,7 +51,7 @@ export function signingKeys(generation) {
 }
 
 /** Public members of a key, named one by one. */
-function publicJwk({ kty, crv, x, y, n, e, alg, kid, use }) {
+export function publicJwk({ kty, crv, x, y, n, e, alg, kid, use }) {
   return JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, alg, kid, use }));
 }
 
@@ -83,7 +83,7 @@ export function clients(certificates, endpoints) {
     };
     const known = {
       client_id: name, method, alg, signed, certificate, id_token_alg: idTokenAlg,
-      notification_endpoint: endpoint, user_codes: userCode ?? false,
+      notification_endpoint: endpoint, user_codes: userCode ?? false, fapi: name.startsWith('fapi-'),
     };
     const keys = [];
     if (method === 'private_key_jwt' || signed) {

@@ -5,27 +5,16 @@
 // `env`.
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { createServer as createSocket } from 'node:net';
 import { join } from 'node:path';
 
 import { errors, Provider } from 'oidc-provider';
 
 import { ALGORITHMS, ASYMMETRIC, PEOPLE, RESOURCES, SCOPES, USER_CODE, clients, signingKeys } from './config.mjs';
+import { address, freeAddress, listening } from './net.mjs';
 import { Storage } from './storage.mjs';
 
 const run = process.argv[2];
 const pem = (name) => readFileSync(join(run, name), 'utf8');
-
-/** The address of a listener, or of one on a port that is free now and taken by the tests later. */
-const address = (server) => `https://127.0.0.1:${server.address().port}`;
-const listening = (server, port = 0) => new Promise((done) => server.listen(port, '127.0.0.1', () => done(server)));
-
-async function freeAddress() {
-  const socket = await listening(createSocket());
-  const free = address(socket);
-  await new Promise((done) => socket.close(done));
-  return free;
-}
 
 let handler;
 

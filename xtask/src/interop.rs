@@ -1,11 +1,17 @@
-//! A real provider that we did not write, driven through both adapters; see `interop/README.md`.
+//! Providers that we did not write, driven through both adapters; see `interop/README.md`.
+mod go_oidc;
+mod keycloak;
+mod oidc_provider;
+mod process;
+
 use std::{
     fs,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use process::Process;
 use xshell::{Shell, cmd};
 
 use crate::{
@@ -13,83 +19,130 @@ use crate::{
     source, test,
 };
 
-pub(crate) const INTEROP: Gate = Gate { name: "interop", run: interop };
+pub(crate) const INTEROP: Gate = Gate { name: "interop", run: all };
 
-/// What the server writes once it listens: `CIBA_INTEROP_…=value` lines for the test program.
-const READY: &str = "interop/.run/env";
+struct Provider {
+    /// What it is called on the command line; with underscores, the module of its cases.
+    name: &'static str,
+    /// Fetches and builds what it needs, starts it and waits until it listens. It makes its folder of the run itself, with
+    /// [`certificates`], and writes `env` there: `CIBA_INTEROP_…=value` lines for the test program.
+    start: fn(&Shell, &Path) -> Result<Vec<Process>, Stop>,
+}
 
-fn interop(sh: &Shell) -> Outcome {
-    let _server = start(sh)?;
-    let ready = sh.read_file(READY)?;
+/// The last one takes longest to start, and does so while the cases of the others wait for their intervals.
+const PROVIDERS: [Provider; 3] = [
+    Provider { name: "go-oidc", start: go_oidc::start },
+    Provider { name: "oidc-provider", start: oidc_provider::start },
+    Provider { name: "keycloak", start: keycloak::start },
+];
+
+/// The names that [`one`] and [`serve`] take.
+fn named(name: &str) -> Result<&'static Provider, Stop> {
+    let names = PROVIDERS.map(|provider| provider.name);
+    PROVIDERS
+        .iter()
+        .find(|provider| provider.name == name)
+        .ok_or_else(|| Stop::Red(format!("no provider is called {name}; there are {}", names.join(", "))))
+}
+
+fn all(sh: &Shell) -> Outcome {
+    let built = build(sh);
+    let [first, second, last] = &PROVIDERS;
+    let outcomes = thread::scope(|scope| {
+        // A shell is of one thread.
+        let starting = scope.spawn(|| begin(&Shell::new()?, last));
+        let others =
+            [first, second].map(|provider| begin(sh, provider).and_then(|running| check(sh, provider, running)));
+        let started = starting.join().unwrap_or_else(|_| Err(Stop::Red(format!("{} could not be started", last.name))));
+        let [one, two] = others;
+        [one, two, started.and_then(|running| check(sh, last, running))]
+    });
+    built?;
+    together(PROVIDERS.iter().map(|provider| provider.name).zip(outcomes))
+}
+
+/// The cases of one provider.
+pub(crate) fn one(sh: &Shell, name: &str) -> Outcome {
+    let provider = named(name)?;
+    build(sh)?;
+    let running = begin(sh, provider)?;
+    check(sh, provider, running)
+}
+
+/// Starts a provider, says how to reach it, and waits for it to be stopped.
+pub(crate) fn serve(sh: &Shell, name: Option<&str>) -> Outcome {
+    let provider = named(name.unwrap_or("oidc-provider"))?;
+    let mut running = begin(sh, provider)?;
+    println!("{}", sh.read_file(folder(provider).join("env"))?);
+    running.iter_mut().try_for_each(Process::wait)
+}
+
+/// The test program and the command, before anything else wants the processor.
+fn build(sh: &Shell) -> Outcome {
+    cmd!(sh, "cargo build --locked -p ciba-cli").quiet().run()?;
+    cmd!(sh, "cargo test --locked -p ciba-tests --test interop --no-run").quiet().run()?;
+    Ok(())
+}
+
+/// The folder of the run: certificates, logs, what the tests need.
+fn folder(provider: &Provider) -> PathBuf {
+    source::root().join("interop/.run").join(provider.name)
+}
+
+fn begin(sh: &Shell, provider: &Provider) -> Result<Vec<Process>, Stop> {
+    sh.change_dir(source::root());
+    let run = folder(provider);
+    let _absent = fs::remove_dir_all(&run);
+    fs::create_dir_all(&run).map_err(|error| Stop::Red(format!("interop/.run: {error}")))?;
+    let began = Instant::now();
+    let running = (provider.start)(sh, &run)?;
+    println!("{} started after {:.0} s", provider.name, began.elapsed().as_secs_f64());
+    Ok(running)
+}
+
+fn check(sh: &Shell, provider: &Provider, running: Vec<Process>) -> Outcome {
+    let began = Instant::now();
+    let ready = sh.read_file(folder(provider).join("env"))?;
+    let command = source::root().join("target/debug").join(format!("ciba{}", std::env::consts::EXE_SUFFIX));
+    let _command = sh.push_env("CIBA_INTEROP_COMMAND", command);
     let _variables: Vec<_> = variables(&ready).map(|(name, value)| sh.push_env(name, value)).collect();
-    test::shown(sh, &["-p", "ciba-tests", "--test", "interop"], &["--ignored"])
-        .map_err(|_| Stop::Red("a case failed, see above; the provider's log is interop/.run/server.log".into()))
+    let module = format!("{}::", provider.name.replace('-', "_"));
+    let outcome = test::shown(sh, &["-p", "ciba-tests", "--test", "interop"], &["--ignored", &module]);
+    let memory: Vec<_> = running.iter().filter_map(Process::memory).map(|mib| format!("{mib} MiB")).collect();
+    println!("{}: {:.0} s, at most {} of memory", provider.name, began.elapsed().as_secs_f64(), memory.join(" and "));
+    outcome.map_err(|_| {
+        Stop::Red(format!("a case of {} failed, see above; its log is in interop/.run/{0}", provider.name))
+    })
 }
 
-/// Starts the provider, says how to reach it, and waits for it to be stopped.
-pub(crate) fn serve(sh: &Shell) -> Outcome {
-    let mut server = start(sh)?;
-    println!("{}", sh.read_file(READY)?);
-    server.0.wait().map(|_| ()).map_err(|error| Stop::Red(error.to_string()))
-}
-
-/// Stopped when dropped, whatever the tests do.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone_already = self.0.kill();
-        let _gone_already = self.0.wait();
+/// Everything that stopped one of them. One that could not run is red unless that is allowed, one that failed is red.
+fn together<'a>(outcomes: impl Iterator<Item = (&'a str, Outcome)>) -> Outcome {
+    let (mut red, mut missing) = (Vec::new(), Vec::new());
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Red(why)) => red.push(format!("{name}: {why}")),
+            Err(Stop::Missing(why) | Stop::NotRun(why)) => missing.push(format!("{name}: {why}")),
+        }
+    }
+    match (red.is_empty(), missing.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Stop::Missing(missing.join("; "))),
+        (false, _) => Err(Stop::Red([red, missing].concat().join("\n"))),
     }
 }
 
-fn start(sh: &Shell) -> Result<Server, Stop> {
-    let folder = source::root().join("interop");
-    let run = folder.join(".run");
+/// A certificate authority for the run and all that it vouches for.
+fn certificates(sh: &Shell, run: &Path) -> Outcome {
     cmd!(sh, "node --version")
         .quiet()
         .ignore_stdout()
         .run()
-        .map_err(|_| Stop::Missing("node is not installed".into()))?;
-    {
-        let _in = sh.push_dir(&folder);
-        cmd!(sh, "npm ci --ignore-scripts --no-audit --no-fund")
-            .run()
-            .map_err(|_| Stop::Missing("npm could not install interop/package-lock.json".into()))?;
-    }
-    let broken = |what: &str, error: std::io::Error| Stop::Red(format!("{what}: {error}"));
-    let _absent = fs::remove_dir_all(&run);
-    fs::create_dir_all(&run).map_err(|error| broken("interop/.run", error))?;
-    {
-        let _in = sh.push_dir(&folder);
-        cmd!(sh, "node tls.mjs {run}")
-            .quiet()
-            .run()
-            .map_err(|_| Stop::Missing("the certificates could not be made: is openssl installed?".into()))?;
-    }
-    let log = fs::File::create(run.join("server.log")).map_err(|error| broken("server.log", error))?;
-    let errors = log.try_clone().map_err(|error| broken("server.log", error))?;
-    let child = Command::new("node")
-        .arg("server.mjs")
-        .arg(&run)
-        .current_dir(&folder)
-        // It calls the notification endpoints of the tests, which have certificates of the run's own authority.
-        .env("NODE_EXTRA_CA_CERTS", run.join("ca.pem"))
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors)
-        .spawn()
-        .map_err(|error| broken("node", error))?;
-    let mut server = Server(child);
-    let began = Instant::now();
-    while !source::root().join(READY).exists() {
-        if server.0.try_wait().ok().flatten().is_some() || began.elapsed() > Duration::from_secs(60) {
-            let log = fs::read_to_string(run.join("server.log")).unwrap_or_default();
-            return Err(Stop::Red(format!("the provider did not start\n{log}")));
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(server)
+        .map_err(|_| Stop::Missing("install Node.js 20 or newer (node and npm)".into()))?;
+    cmd!(sh, "node interop/tls.mjs {run}")
+        .quiet()
+        .run()
+        .map_err(|_| Stop::Missing("the certificates could not be made: install openssl".into()))
 }
 
 fn variables(ready: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -104,5 +157,18 @@ mod tests {
     fn variables_are_read_line_by_line() {
         let read: Vec<_> = variables("A=https://x/?y=1\nnothing\n").collect();
         assert_eq!(read, [("A", "https://x/?y=1")]);
+    }
+
+    #[test]
+    fn one_that_fails_or_is_missing_is_not_made_good_by_the_others() {
+        let red = || Err(Stop::Red("failed".into()));
+        let missing = || Err(Stop::Missing("install it".into()));
+        assert!(together([("a", Ok(())), ("b", Ok(()))].into_iter()).is_ok());
+        assert!(
+            matches!(together([("a", Ok(())), ("b", missing())].into_iter()), Err(Stop::Missing(why)) if why == "b: install it")
+        );
+        assert!(
+            matches!(together([("a", red()), ("b", missing())].into_iter()), Err(Stop::Red(why)) if why == "a: failed\nb: install it")
+        );
     }
 }

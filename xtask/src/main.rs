@@ -85,9 +85,11 @@ mod flags {
                 /// This target only.
                 optional --target target: String
             }
-            /// A real provider that we did not write, through both adapters.
+            /// Real providers that we did not write, through both adapters.
             cmd interop {
-                /// Starts the provider and leaves it running, for trying things.
+                /// This one only: go-oidc, oidc-provider or keycloak.
+                optional provider: String
+                /// Starts the provider (oidc-provider unless named) and leaves it running, for trying things.
                 optional --serve
             }
             /// Benchmarks.
@@ -123,8 +125,11 @@ fn main() -> ExitCode {
         Cmd::Fuzz(asked) => {
             gate::report("fuzz", fuzz::fuzz(&sh, asked.seconds.unwrap_or(fuzz::SMOKE_SECONDS), asked.target.as_deref()))
         }
-        Cmd::Interop(asked) if asked.serve => gate::report("interop", interop::serve(&sh)),
-        Cmd::Interop(_) => run(&sh, &[interop::INTEROP], false),
+        Cmd::Interop(asked) if asked.serve => gate::report("interop", interop::serve(&sh, asked.provider.as_deref())),
+        Cmd::Interop(asked) => match asked.provider {
+            Some(name) => gate::report("interop", interop::one(&sh, &name)),
+            None => run(&sh, &[interop::INTEROP], false),
+        },
         Cmd::Bench(_) => gate::report("bench", deep::bench(&sh)),
     });
     match result {

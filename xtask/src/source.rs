@@ -21,7 +21,7 @@ pub(crate) fn files(below: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    const GENERATED: [&str; 6] = ["target", "node_modules", ".run", ".git", "corpus", "artifacts"];
+    const GENERATED: [&str; 7] = ["target", "node_modules", ".run", ".keycloak", ".git", "corpus", "artifacts"];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();

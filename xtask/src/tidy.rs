@@ -61,7 +61,7 @@ fn tidy(_: &Shell) -> Outcome {
             found.extend(adapter_file(&name, &text));
         }
     }
-    for extension in ["rs", "md", "toml", "json", "mjs", "yml", "txt"] {
+    for extension in ["rs", "md", "toml", "json", "mjs", "go", "yml", "txt"] {
         for path in source::files(root, extension) {
             let text = fs::read_to_string(&path).unwrap_or_default();
             found.extend(any_file(&source::shown(&path), &text));

@@ -1,26 +1,41 @@
-//! What `interop/config.mjs` says about the clients it registered, as configurations.
+//! What a provider's program says about the clients it registered (`clients.json`), as configurations.
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, FapiCiba, Profile, ProviderMetadata,
-    SoftwareKey, Url,
+    BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, DeliveryMode, FapiCiba,
+    Profile, ProviderMetadata, SoftwareKey, Url,
     crypto::{KeyImporter, Verifier},
     jose::JwsAlgorithm,
+    providers,
 };
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 pub(crate) struct Client {
+    /// What the cases call it, where that is not its identifier.
+    name: Option<String>,
     pub(crate) client_id: String,
+    /// The provider at which it is registered, where the program has several.
+    issuer: Option<String>,
+    /// The preset of the provider.
+    preset: Option<String>,
     method: String,
     alg: Option<String>,
     /// The algorithm of its requests.
     signed: Option<String>,
-    id_token_alg: String,
+    pub(crate) id_token_alg: String,
     key: Option<serde_json::Value>,
     secret: Option<String>,
+    /// The provider takes identifier and secret as they are in HTTP Basic, without decoding them.
+    #[serde(default)]
+    pub(crate) raw_basic: bool,
     pub(crate) notification_endpoint: Option<String>,
+    /// Push, where the endpoint is for pushes.
+    delivery: Option<String>,
     user_codes: bool,
+    /// It is held to FAPI-CIBA.
+    #[serde(default)]
+    fapi: bool,
     /// The name of its certificate; its tokens are bound to it then.
     pub(crate) certificate: Option<String>,
     /// The SHA-256 hash of the certificate, as the tokens name it.
@@ -30,17 +45,38 @@ pub(crate) struct Client {
 impl Client {
     /// The client of this name, in which `*` stands for the adapter's.
     pub(crate) fn named(name: &str, adapter: &str) -> Self {
-        let text = fs::read(in_run("clients.json")).expect("the clients are there");
-        let clients: Vec<Self> = serde_json::from_slice(&text).expect("a list of clients");
         let name = name.replace('*', adapter);
-        clients.into_iter().find(|client| client.client_id == name).expect("a registered client")
+        Self::all().into_iter().find(|client| client.name() == name).expect("a registered client")
     }
 
     /// The names of all that are called like this.
     pub(crate) fn names(wanted: fn(&str) -> bool) -> Vec<String> {
+        Self::all().iter().map(|client| client.name().to_owned()).filter(|name| wanted(name)).collect()
+    }
+
+    fn all() -> Vec<Self> {
         let text = fs::read(in_run("clients.json")).expect("the clients are there");
-        let clients: Vec<Self> = serde_json::from_slice(&text).expect("a list of clients");
-        clients.into_iter().map(|client| client.client_id).filter(|name| wanted(name)).collect()
+        serde_json::from_slice(&text).expect("a list of clients")
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.client_id)
+    }
+
+    pub(crate) fn issuer(&self) -> String {
+        self.issuer.clone().unwrap_or_else(|| variable("CIBA_INTEROP_ISSUER"))
+    }
+
+    pub(crate) fn delivery(&self) -> DeliveryMode {
+        match (&self.notification_endpoint, self.delivery.as_deref()) {
+            (None, _) => DeliveryMode::Poll,
+            (Some(_), Some("push")) => DeliveryMode::Push,
+            (Some(_), _) => DeliveryMode::Ping,
+        }
+    }
+
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
     }
 
     pub(crate) fn config(
@@ -48,6 +84,7 @@ impl Client {
         metadata: ProviderMetadata,
         verifier: Arc<dyn Verifier>,
         importer: &dyn KeyImporter,
+        configure: fn(ClientConfigBuilder) -> ClientConfigBuilder,
     ) -> (Arc<ClientConfig>, Option<SoftwareKey>) {
         let secret = || ClientSecret::new(self.secret.clone().expect("a client secret"));
         let signs = self.alg.as_deref().or(self.signed.as_deref());
@@ -61,7 +98,8 @@ impl Client {
             "private_key_jwt" => ClientAuth::PrivateKeyJwt { algorithm: algorithm(), key_id: key_id() },
             "client_secret_jwt" => ClientAuth::ClientSecretJwt { secret: secret(), algorithm: algorithm() },
             "client_secret_basic" => {
-                ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded }
+                let encoding = if self.raw_basic { BasicEncoding::Raw } else { BasicEncoding::Encoded };
+                ClientAuth::ClientSecretBasic { secret: secret(), encoding }
             }
             "client_secret_post" => ClientAuth::ClientSecretPost { secret: secret() },
             "tls_client_auth" => ClientAuth::TlsClientAuth,
@@ -69,13 +107,18 @@ impl Client {
             "none" => ClientAuth::None,
             other => panic!("a method that is not built: {other}"),
         };
-        let mut builder = ClientConfig::builder(metadata, ClientId::new(&self.client_id).expect("a client id"))
+        let client_id = ClientId::new(&self.client_id).expect("a client id");
+        let builder = match &self.preset {
+            Some(name) => providers::named(name).expect("a preset").client(metadata, client_id).expect("addresses"),
+            None => ClientConfig::builder(metadata, client_id),
+        };
+        let mut builder = builder
             .client_auth(auth)
             .id_token_algorithm(crate::clients::algorithm(&self.id_token_alg))
             .verifier(verifier);
         if let Some(endpoint) = &self.notification_endpoint {
             let endpoint = Url::parse(endpoint.as_str()).expect("an address");
-            builder = builder.delivery(DeliveryMode::Ping).notification_endpoint(endpoint);
+            builder = builder.delivery(self.delivery()).notification_endpoint(endpoint);
         }
         if let Some(name) = &self.signed {
             builder = builder.signed_requests(crate::clients::algorithm(name), key_id());
@@ -86,10 +129,10 @@ impl Client {
         if self.user_codes {
             builder = builder.user_codes();
         }
-        if self.client_id.starts_with("fapi-") {
+        if self.fapi {
             builder = builder.profile(Profile::FapiCiba(FapiCiba::Id1));
         }
-        (builder.build().expect("a configuration"), key)
+        (configure(builder).build().expect("a configuration"), key)
     }
 }
 

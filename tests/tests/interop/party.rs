@@ -2,12 +2,12 @@
 use std::{fs, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, DiscoveryAddress, Endpoint, Event, Failure, Issuer,
+    AuthRequest, Authentication, ClientConfig, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure, Issuer,
     crypto::{AwsLcRs, RustCrypto},
 };
 
 use crate::{
-    clients::{Client, in_run, runtime, variable},
+    clients::{Client, in_run, runtime},
     endpoint,
 };
 
@@ -39,6 +39,18 @@ pub(crate) struct Party {
     driver: Driver,
 }
 
+/// What a party shows and believes that is not the client's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Deviations {
+    /// The certificate of this name in place of the client's own.
+    pub(crate) shows: Option<&'static str>,
+    /// The certificate authority of this name for everything but discovery.
+    pub(crate) trusts: &'static str,
+    pub(crate) configures: fn(ClientConfigBuilder) -> ClientConfigBuilder,
+}
+
+pub(crate) const NONE: Deviations = Deviations { shows: None, trusts: "ca", configures: |builder| builder };
+
 /// How a flow went.
 pub(crate) struct Outcome {
     pub(crate) result: Result<Box<Authentication>, Failure>,
@@ -48,22 +60,25 @@ pub(crate) struct Outcome {
 }
 
 impl Party {
-    /// Shows the certificate of this name, if any.
-    pub(crate) fn new(client: &Client, adapter: Adapter, certificate: Option<&str>) -> Self {
+    pub(crate) fn new(client: &Client, adapter: Adapter, deviations: Deviations) -> Self {
         let read = |name: String| fs::read(in_run(&name)).expect("the file is there");
         let ca = read("ca.pem".into());
-        let issuer = Issuer::parse(variable("CIBA_INTEROP_ISSUER")).expect("the issuer is an address");
+        let trusted = read(format!("{}.pem", deviations.trusts));
+        let issuer = Issuer::parse(client.issuer()).expect("the issuer is an address");
+        let certificate = deviations.shows.or(client.certificate.as_deref());
         let identity = certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
-                let builder = || ciba_reqwest::with_ca(&ca).expect("a CA");
-                let mut http = ciba_reqwest::HttpClient::new(builder()).expect("an HTTP client");
+                let builder = |ca: &[u8]| ciba_reqwest::with_ca(ca).expect("a CA");
+                let http = ciba_reqwest::HttpClient::new(builder(&ca)).expect("an HTTP client");
+                let metadata = runtime().block_on(ciba_reqwest::discover(&http, issuer, DiscoveryAddress::OpenId));
+                let metadata = metadata.expect("metadata");
+                let (config, key) = client.config(metadata, Arc::new(RustCrypto), &RustCrypto, deviations.configures);
+                let mut http = ciba_reqwest::HttpClient::new(builder(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
                     let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
-                    http = http.with_certificate(builder(), certificate).expect("an HTTP client");
+                    http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
                 }
-                let metadata = runtime().block_on(ciba_reqwest::discover(&http, issuer, DiscoveryAddress::OpenId));
-                let (config, key) = client.config(metadata.expect("metadata"), Arc::new(RustCrypto), &RustCrypto);
                 let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
@@ -74,14 +89,15 @@ impl Party {
                 Self { config, driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
-                let builder = || ciba_ureq::with_ca(&ca).expect("a CA");
-                let mut http = ciba_ureq::HttpClient::new(builder()).expect("an HTTP client");
+                let builder = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
+                let http = ciba_ureq::HttpClient::new(builder(&ca)).expect("an HTTP client");
+                let metadata = ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId).expect("metadata");
+                let (config, key) = client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
+                let mut http = ciba_ureq::HttpClient::new(builder(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
                     let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
-                    http = http.with_certificate(builder(), certificate).expect("an HTTP client");
+                    http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
                 }
-                let metadata = ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId);
-                let (config, key) = client.config(metadata.expect("metadata"), Arc::new(AwsLcRs), &AwsLcRs);
                 let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);

@@ -1,0 +1,152 @@
+//! The Go library go-oidc: every authentication method in every delivery mode, and what goes wrong after the prompt.
+
+use std::time::Duration;
+
+use ciba_core::{AuthRequest, Authentication, AuthorizationDetail};
+use serde_json::{Value, json};
+
+use crate::{
+    clients::Client,
+    party::{ADAPTERS, Deviations, NONE, Party},
+    table::{Case, Ends, access_token, case, check, request, run},
+};
+
+const METHODS: [&str; 7] = ["basic", "post", "secret-jwt", "key", "tls", "self-signed", "public"];
+const ACCOUNTS: &str = "https://accounts.example/";
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn every_client_authentication_polls_and_is_pinged() {
+    let polls = METHODS.map(|method| case(method, "approve", Ends::Verified));
+    let pings = METHODS.map(|method| case(format!("ping-{method}-*"), "approve", Ends::Verified));
+    run(polls.into_iter().chain(pings));
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn every_answer_of_a_person_ends_the_flow_as_it_should() {
+    let answers = [("deny", Ends::Denied), ("never", Ends::Expired), ("nobody", Ends::Refused("unknown_user_id"))];
+    let cases = ["key", "ping-key-*"].map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
+    let lost = Case {
+        // Asked without a ping when half of the time is over.
+        asks: |request| request.requested_expiry(Duration::from_secs(10)),
+        ..case("ping-basic-*", "lost", Ends::Verified)
+    };
+    run(cases.into_iter().flatten().chain([
+        case("key", "approve-later", Ends::Verified),
+        case("ping-key-*", "approve-at-once", Ends::Verified),
+        case("ping-key-*", "deny-at-once", Ends::Denied),
+        lost,
+    ]));
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn pushed_tokens_are_verified_and_bound_to_the_request() {
+    run([
+        case("push-basic-*", "approve", Ends::Verified),
+        case("push-key-*", "approve", Ends::Verified),
+        case("push-key-*", "approve-at-once", Ends::Verified),
+        case("push-key-*", "deny", Ends::Denied),
+        case("push-key-*", "never", Ends::Expired),
+        Case {
+            checks: |authentication| assert!(authentication.refresh_token().is_some()),
+            ..case("push-refresh-*", "approve", Ends::Verified)
+        },
+        // The library by itself leaves out at_hash.
+        case("push-bare-*", "approve", Ends::Untrusted),
+    ]);
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn impostors_are_refused_before_anyone_is_asked() {
+    let strange = |client| Case {
+        deviates: Deviations { shows: Some("stranger"), ..NONE },
+        ..case(client, "approve", Ends::Refused("invalid_client"))
+    };
+    run([
+        case("wrong-secret", "approve", Ends::Refused("invalid_client")),
+        case("wrong-key", "approve", Ends::Refused("invalid_client")),
+        case("signed-wrong-key", "approve", Ends::Refused("invalid_request")),
+        strange("tls"),
+        strange("self-signed"),
+    ]);
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn signed_requests_are_taken_with_everything_in_them() {
+    let signed = Client::names(|name| name.starts_with("signed-") && name != "signed-wrong-key");
+    let whole = Case {
+        asks: |request| request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment()),
+        checks: |authentication| {
+            assert_eq!(access_token(authentication)["aud"], ACCOUNTS);
+            assert_eq!(authentication.granted_scope(), Some("openid accounts"));
+            amount_granted(authentication, 120);
+        },
+        ..case("signed-ES256", "approve", Ends::Verified)
+    };
+    run(signed.into_iter().map(|name| case(name, "approve", Ends::Verified)).chain([whole]));
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn what_was_granted_is_told_also_where_it_is_less() {
+    let asks: fn(AuthRequest) -> AuthRequest =
+        |request| request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment());
+    run([
+        Case {
+            asks,
+            checks: |authentication| amount_granted(authentication, 120),
+            ..case("key", "approve", Ends::Verified)
+        },
+        Case {
+            asks,
+            checks: |authentication| {
+                assert_eq!(authentication.withheld_scope().collect::<Vec<_>>(), ["accounts"]);
+                amount_granted(authentication, 1);
+            },
+            ..case("key", "approve-less", Ends::Verified)
+        },
+        Case {
+            checks: |authentication| assert!(authentication.refresh_token().is_some()),
+            ..case("refresh", "approve", Ends::Verified)
+        },
+    ]);
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn the_fapi_profile_holds_with_signed_requests_and_bound_tokens_over_tls_1_2() {
+    let cases = ["fapi-key", "fapi-tls", "ping-fapi-key-*", "ping-fapi-tls-*"].map(|client| {
+        [("approve", Ends::Verified), ("deny", Ends::Denied)].map(|(hint, ends)| case(client, hint, ends))
+    });
+    run(cases.into_iter().flatten());
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn a_flow_survives_new_keys_of_the_provider() {
+    for name in ["key", "ping-basic-*", "push-key-*"] {
+        for adapter in ADAPTERS {
+            let client = Client::named(name, adapter.name());
+            let party = Party::new(&client, adapter, NONE);
+            // The first flow fills the cache with keys that are gone when the second one needs one.
+            for hint in ["approve", "rotate"] {
+                check(&case(name, hint, Ends::Verified), &client, hint, party.authenticate(request(hint)));
+            }
+            println!("{adapter:?}: {name}: rotate: as expected");
+        }
+    }
+}
+
+fn payment() -> AuthorizationDetail {
+    AuthorizationDetail::new("payment").with("amount", 120).with("to", "Østre & sønn")
+}
+
+fn amount_granted(authentication: &Authentication, amount: u32) {
+    let granted = json!([{"type": "payment", "amount": amount, "to": "Østre & sønn"}]);
+    let details: Option<Value> = authentication.extra().get("authorization_details").expect("JSON");
+    assert_eq!(details, Some(granted));
+}
