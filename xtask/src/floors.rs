@@ -35,6 +35,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("client", 3),
     ("client_auth", 3),
     ("expect", 3),
+    ("granted", 3),
     ("id_token", 3),
     ("person", 3),
     ("policy", 3),

@@ -262,6 +262,9 @@ pub(crate) struct Request {
     /// Refuse an answer that does not show that the person who was named is the one who answered.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_person: bool,
+    /// Refuse an answer that grants another scope, other authorization details or other resources than were asked for.
+    #[arg(long, help_heading = "Request")]
+    pub(crate) require_granted: bool,
     /// How the `acr` of the ID Token is held to --acr-values [default: if-present].
     #[arg(long, value_enum, value_name = "RULE", help_heading = "Request")]
     pub(crate) acr_rule: Option<HoldAcr>,

@@ -51,6 +51,9 @@ impl args::Request {
         if let Some(rule) = self.acr_rule {
             request = request.expecting(Expectations::new().acr(rule.into()));
         }
+        if self.require_granted {
+            request = request.require_granted();
+        }
         if self.require_person {
             request = request.require_person();
         }

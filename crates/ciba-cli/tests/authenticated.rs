@@ -82,6 +82,63 @@ fn the_result_says_whether_the_person_was_compared() {
     }
 }
 
+/// Ruling 41: what was granted is shown, and what was not; `--require-granted` makes a difference a failure.
+#[test]
+fn what_was_asked_for_and_not_granted_is_told() {
+    const ASKED: &str = r#"[{"type":"payment","amount":"129.00"}]"#;
+    let granting = |members: Value| {
+        let signer = Signer::new();
+        Op::knowing_itself(move |issuer, path, _| match path {
+            "/bc" => Some(acknowledgement(60)),
+            "/token" => {
+                let Say::Json(status, mut tokens) = signer.tokens(issuer, &json!({})) else { return None };
+                for (name, value) in members.as_object().expect("an object") {
+                    tokens[name] = value.clone();
+                }
+                Some(Say::Json(status, tokens))
+            }
+            "/jwks" => Some(Say::Json(200, signer.key_set())),
+            _ => None,
+        })
+    };
+    let asking = ["--scope", "email", "--authorization-details", ASKED, "--resource", "https://api.example"];
+    let all = [&ALG[..], &asking].concat();
+    let same = json!({"authorization_details": [{"amount": "129.00", "type": "payment", "id": 7}], "resource": "https://api.example"});
+    let other = json!({"authorization_details": [{"type": "payment", "amount": "1.00"}], "scope": "openid"});
+    for (members, not_granted) in [
+        (same, None),
+        (
+            json!({}),
+            Some(
+                json!({"authorization_details": [{"type": "payment", "amount": "129.00"}], "resources": ["https://api.example"]}),
+            ),
+        ),
+        (
+            other,
+            Some(json!({
+                "scope": ["email"], "authorization_details": [{"type": "payment", "amount": "129.00"}],
+                "resources": ["https://api.example"], "not_asked_for": [{"type": "payment", "amount": "1.00"}],
+            })),
+        ),
+    ] {
+        let op = granting(members.clone());
+        let last = op.run(&all).expect_code(0).last();
+        assert_eq!(last.get("not_granted"), not_granted.as_ref(), "{last}");
+        assert_eq!(last["granted"].get("authorization_details"), members.get("authorization_details"), "{last}");
+        let code = if not_granted.is_some() { 13 } else { 0 };
+        let run = op.run(&[&all[..], &["--require-granted"]].concat()).expect_code(code);
+        assert_eq!(run.last().get("check"), not_granted.is_some().then(|| json!("not-granted")).as_ref());
+        let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
+        let run = ciba(options.chain(all.iter().map(|&text| text.to_owned()))).expect_code(0);
+        assert!(run.stdout.contains("\nGranted: scope openid"), "{run:?}");
+        assert_eq!(
+            run.stdout.contains("Asked for and not granted: authorization_details {"),
+            not_granted.is_some(),
+            "{run:?}"
+        );
+    }
+}
+
 #[test]
 fn text_puts_the_claims_on_standard_output_and_cleans_them() {
     let op = approving(json!({ "name": "Terne\u{1b}[31m\nPaulsen" }));
@@ -171,22 +228,57 @@ fn an_outcome_that_nobody_could_be_told_is_kept_and_told_again() {
 }
 
 #[cfg(unix)]
-#[test]
-fn a_flow_that_was_interrupted_ends_with_the_same_person() {
-    let folder = Folder::new();
-    let state = folder.text("state");
-    let op = approving(json!({}));
-    let child = command().args(op.arguments()).args(ALG).args(["--state", &state]).spawn().unwrap();
+/// Asks at this provider, is interrupted while the person is waited for, and goes on.
+fn resumed(op: &Op, state: &str, more: &[&str]) -> support::Ended {
+    let mut arguments = op.arguments();
+    if more.contains(&"idura") {
+        // The hint that names somebody by number.
+        arguments
+            .iter_mut()
+            .filter(|text| *text == "the-person")
+            .for_each(|text| *text = "sub:ssn:196802020575".into());
+    }
+    let child = command().args(arguments).args(ALG).args(more).args(["--state", state]).spawn().unwrap();
     while op.count("/token") == 0 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::thread::sleep(std::time::Duration::from_millis(100));
     signal(&child, "INT");
     ended(child).expect_code(130);
-    let run = ciba(["resume", "--state", &state, "--output", "json"]).expect_code(0);
+    ciba(["resume", "--state", state, "--output", "json"])
+}
+
+#[test]
+fn a_flow_that_was_interrupted_ends_with_the_same_person() {
+    let folder = Folder::new();
+    let state = folder.text("state");
+    let op = approving(json!({}));
+    let run = resumed(&op, &state, &[]).expect_code(0);
     assert_eq!(run.last()["subject"], "the-person-s-id");
     assert_eq!(op.count("/bc"), 1, "the person may not be prompted twice");
     assert!(!folder.path("state").exists());
+}
+
+/// What a flow is held to is saved with it: the person who was named, and what was asked for.
+#[test]
+fn a_flow_that_was_interrupted_is_held_to_the_same() {
+    let folder = Folder::new();
+    let idura = ["--provider", "idura", "--acr-values", "urn:grn:authn:se:frejaid"];
+    for (at, (claims, more, check)) in [
+        (json!({"ssn": "197802031111"}), &idura[..], "another-person"),
+        (json!({"authenticationtype": "urn:grn:authn:no:bankid"}), &idura[..], "another-eid"),
+        (json!({}), &[&idura[..], &["--require-person"]].concat()[..], "another-person"),
+        (json!({}), &["--resource", "https://api.example", "--require-granted"][..], "not-granted"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = resumed(&approving(claims), &folder.text(&format!("state{at}")), more).expect_code(13);
+        assert_eq!(run.last()["check"], check, "{run:?}");
+    }
+    let op = approving(json!({"ssn": "6802020575"}));
+    let run = resumed(&op, &folder.text("same"), &idura).expect_code(0);
+    assert_eq!(run.last()["person"], json!({"compared": true, "by": "national_id"}));
 }
 
 /// The options of the library are options of the command, and go with a saved flow.

@@ -1,11 +1,12 @@
 //! The evidence: a person was authenticated, and every check passed.
 
-use alloc::{boxed::Box, string::String};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::fmt;
 
 use serde::de::DeserializeOwned;
 
 use crate::{
+    granted::{self, Asked, Difference},
     id_token::{ClaimsError, IdToken},
     person::{NotCompared, Person},
     secret::{AccessToken, RefreshToken},
@@ -18,7 +19,7 @@ pub struct Authentication {
     tokens: ReceivedTokens,
     id_token: Option<IdToken>,
     received_at: Timestamp,
-    requested_scope: String,
+    asked: Asked,
 }
 
 impl Authentication {
@@ -27,9 +28,9 @@ impl Authentication {
         tokens: ReceivedTokens,
         id_token: Option<IdToken>,
         received_at: Timestamp,
-        requested_scope: String,
+        asked: Asked,
     ) -> Box<Self> {
-        Box::new(Self { tokens, id_token, received_at, requested_scope })
+        Box::new(Self { tokens, id_token, received_at, asked })
     }
 
     /// Returns who was authenticated: the `sub` of the ID Token.
@@ -93,7 +94,7 @@ impl Authentication {
     /// be narrower or wider than what was asked for.
     #[must_use]
     pub fn scope(&self) -> &str {
-        self.granted_scope().unwrap_or(&self.requested_scope)
+        self.granted_scope().unwrap_or(&self.asked.scope)
     }
 
     /// The scope as the provider named it; an empty one is one.
@@ -105,15 +106,27 @@ impl Authentication {
     /// The scope that was asked for.
     #[must_use]
     pub fn requested_scope(&self) -> &str {
-        &self.requested_scope
+        &self.asked.scope
     }
 
     /// The scope values that were asked for and not granted.
     pub fn withheld_scope(&self) -> impl Iterator<Item = &str> {
-        let granted = self.scope();
-        self.requested_scope
-            .split(' ')
-            .filter(move |asked| !asked.is_empty() && !granted.split(' ').any(|value| value == *asked))
+        self.difference().scope.into_iter()
+    }
+
+    /// Returns what was asked for and not granted, and the `authorization_details` that were granted without having been asked
+    /// for. [`AuthRequest::require_granted`](crate::AuthRequest::require_granted) makes any of it a failure.
+    #[must_use]
+    pub fn difference(&self) -> Difference<'_> {
+        granted::difference(&self.asked, &self.tokens)
+    }
+
+    /// Returns the resources the access token is for, as far as the provider says so: in a member of the token response, or in the
+    /// `aud` claim of an access token that is a JWT. The claim is read without a look at the signature: it is no proof to
+    /// anybody else. `None` if nothing says it.
+    #[must_use]
+    pub fn resources(&self) -> Option<Vec<Cow<'_, str>>> {
+        granted::resources(&self.tokens)
     }
 
     /// The `authorization_details` that were granted, as JSON text; they may differ from those asked for, so decide on these
@@ -179,7 +192,8 @@ mod tests {
             scope: scope.map(Into::into),
             extra: Members::from_json(&extra.to_string()).unwrap(),
         };
-        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), "openid email".into())
+        let asked = Asked { scope: "openid email".into(), ..Asked::default() };
+        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), asked)
     }
 
     /// REQ-TOK-07

@@ -26,6 +26,7 @@ mod event;
 mod expect;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 mod flow;
+mod granted;
 mod id_token;
 mod issuer;
 pub mod jose;
@@ -68,6 +69,7 @@ pub use flow::{
     Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, ResumeError, Snapshot,
     SpentKey, SpentKeys, Stage,
 };
+pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
 pub use jwks::{JwksCache, Lookup};

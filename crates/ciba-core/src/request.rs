@@ -10,6 +10,7 @@ use crate::{
     entropy::Entropy,
     error::Class,
     expect::{AcrRule, Check, Expectations, ExpectedEid, Presence},
+    granted::Asked,
     jose::base64url,
     json::Object,
     person::{self, ExpectedPerson},
@@ -72,6 +73,8 @@ pub struct AuthRequest {
     extra: Vec<(String, ExtraValue)>,
     unique_context: bool,
     headers: Vec<(String, String)>,
+    /// Whether a difference between what was asked for and what was granted is a failure.
+    require_granted: bool,
     /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not say so.
     by_number: bool,
     /// Whether `authenticationtype` is compared with the eID; the configuration decides where nothing is said.
@@ -97,6 +100,7 @@ impl AuthRequest {
             extra: Vec::new(),
             unique_context: false,
             headers: Vec::new(),
+            require_granted: false,
             by_number: false,
             eid: None,
             expectations: Expectations::default(),
@@ -184,6 +188,13 @@ impl AuthRequest {
         self.person_check(Presence::Required)
     }
 
+    /// Refuses an answer that grants something else than was asked for; see [`Difference`](crate::Difference). For payments, for
+    /// example, where a provider that ignores `authorization_details` showed the person no amount.
+    pub const fn require_granted(mut self) -> Self {
+        self.require_granted = true;
+        self
+    }
+
     /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one of client authentication or
     /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
     /// checked then.
@@ -254,6 +265,18 @@ impl AuthRequest {
         let openid = (self.openid && !self.names_openid()).then_some("openid");
         let scope: Vec<&str> = openid.into_iter().chain(self.scope.iter().map(String::as_str)).collect();
         scope.join(" ")
+    }
+
+    /// What the answer is compared with (ruling 41).
+    pub(crate) fn asked(&self, config: &ClientConfig) -> Asked {
+        let details = self.details_text();
+        let are_granted = !details.is_empty() && !config.request_style.details_are_not_granted;
+        Asked {
+            scope: self.scope_text(),
+            details: are_granted.then(|| details.into_owned()),
+            resources: self.resources.clone(),
+            required: self.require_granted || config.request_style.require_granted,
+        }
     }
 
     /// Whether an ID Token is owed (ruling 5).

@@ -3,6 +3,7 @@
 
 mod acknowledgement;
 mod client;
+mod granted;
 mod id_token;
 mod idura;
 mod metadata;

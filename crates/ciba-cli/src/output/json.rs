@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Endpoint, Failure, LostAnswer, Person, Untrusted};
+use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Person, Untrusted};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -76,8 +76,13 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
     if let Some(claims) = claims(authentication) {
         line = line.with_json("claims", &claims);
     }
+    let line = line.with("scope", authentication.scope()).with_json("granted", &granted(authentication));
+    let difference = authentication.difference();
+    let line = match difference.is_empty() {
+        true => line,
+        false => line.with_json("not_granted", &not_granted(&difference)),
+    };
     let line = line
-        .with("scope", authentication.scope())
         .with("token_type", authentication.token_type())
         .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
         .with("has_refresh_token", authentication.refresh_token().is_some());
@@ -87,6 +92,33 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
     line.with("access_token", authentication.access_token().expose())
         .some("id_token", authentication.id_token().map(|token| token.compact().expose()))
         .some("refresh_token", authentication.refresh_token().map(|token| token.expose()))
+}
+
+/// What was granted, as far as the provider says so; a scope that it does not name is the one asked for.
+fn granted(authentication: &Authentication) -> String {
+    let mut members = vec![("scope", json!(authentication.scope()).to_string())];
+    members.extend(authentication.authorization_details().map(|details| ("authorization_details", details.to_owned())));
+    members.extend(authentication.resources().map(|resources| ("resources", json!(resources).to_string())));
+    joined(&members)
+}
+
+/// What was asked for and not granted, and what was granted without having been asked for.
+fn not_granted(difference: &Difference<'_>) -> String {
+    let list = |name, texts: &[&str]| (!texts.is_empty()).then(|| (name, format!("[{}]", texts.join(","))));
+    let quoted = |texts: &[&str]| texts.iter().map(|text| json!(text).to_string()).collect::<Vec<_>>();
+    let (scope, resources) = (quoted(&difference.scope), quoted(&difference.resources));
+    let borrowed = |texts: &'_ [String]| texts.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+    let mut members = Vec::new();
+    members.extend((!scope.is_empty()).then(|| ("scope", format!("[{}]", borrowed(&scope)))));
+    members.extend(list("authorization_details", &difference.authorization_details));
+    members.extend((!resources.is_empty()).then(|| ("resources", format!("[{}]", borrowed(&resources)))));
+    members.extend(list("not_asked_for", &difference.unasked_authorization_details));
+    joined(&members)
+}
+
+fn joined(members: &[(&str, String)]) -> String {
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 /// Whether the person was compared with the one who was named, and by what or why not.

@@ -39,6 +39,18 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
             writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
         text.push_str(&claims(authentication));
     }
+    let _ = writeln!(text, "Granted: {}", granted(authentication));
+    let difference = authentication.difference();
+    for (what, values) in [
+        ("Asked for and not granted: scope", &difference.scope),
+        ("Asked for and not granted: authorization_details", &difference.authorization_details),
+        ("Asked for and not granted: resource", &difference.resources),
+        ("Granted and not asked for: authorization_details", &difference.unasked_authorization_details),
+    ] {
+        for value in values {
+            let _ = writeln!(text, "{what} {}", plain(&super::json::compact(value)));
+        }
+    }
     let lifetime =
         super::lifetime(authentication).map(|life| format!(", valid for {} s", life.as_secs())).unwrap_or_default();
     let refresh = if authentication.refresh_token().is_some() { ", with a refresh token" } else { "" };
@@ -54,6 +66,19 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
         }
     }
     text
+}
+
+/// What was granted, as far as the provider says so.
+fn granted(authentication: &Authentication) -> String {
+    let scope = authentication.scope();
+    let mut granted = vec![if scope.is_empty() { "no scope".to_owned() } else { format!("scope {}", plain(scope)) }];
+    granted.extend(
+        authentication
+            .authorization_details()
+            .map(|details| format!("authorization_details {}", plain(&super::json::compact(details)))),
+    );
+    granted.extend(authentication.resources().map(|resources| format!("for {}", plain(&resources.join(", ")))));
+    granted.join("; ")
 }
 
 /// A table of claims.

@@ -65,4 +65,17 @@ impl ClientConfigBuilder {
         self.request_style.requested_expiry_counts = true;
         self
     }
+
+    /// `authorization_details` of this provider say how the person is asked; its answers grant none, so that they are not compared
+    /// with what was asked for.
+    pub fn details_are_not_granted(mut self) -> Self {
+        self.request_style.details_are_not_granted = true;
+        self
+    }
+
+    /// Every answer has to grant what was asked for; see [`Difference`](crate::Difference).
+    pub fn require_granted(mut self) -> Self {
+        self.request_style.require_granted = true;
+        self
+    }
 }

@@ -91,6 +91,8 @@ checks! {
     ExpectedClaim = "expected-claim", "a claim the application expects is missing or different";
     /// The national id in the token is not the one that was hinted.
     AnotherPerson = "another-person", "the person who answered is not the person who was asked";
+    /// Something that was asked for was not granted, or `authorization_details` were granted that nobody asked for (RFC 9396 7).
+    NotGranted = "not-granted", "the provider granted something else than what was asked for";
     /// The eID that was used is not the one asked for.
     AnotherEid = "another-eid", "another eID was used than the one asked for";
 }

@@ -1,6 +1,6 @@
 //! What the provider granted: an `auth_req_id`, and when it may be used next. All spacing rules are here.
 
-use alloc::{boxed::Box, string::String};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::phase::Tick;
@@ -10,6 +10,7 @@ use crate::{
     client::ClientConfig,
     elapsed::Moment,
     expect::Expectations,
+    granted::Asked,
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
@@ -20,14 +21,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) expectations: Expectations,
-    pub(super) scope: String,
+    pub(super) asked: Asked,
     pub(super) id_token_required: bool,
 }
 
 impl Terms {
     pub(super) fn of(request: &AuthRequest, config: &ClientConfig) -> Box<Self> {
         Box::new(Self {
-            scope: request.scope_text(),
+            asked: request.asked(config),
             id_token_required: request.wants_id_token(),
             expectations: request.effective_expectations(config),
         })

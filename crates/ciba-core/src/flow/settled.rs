@@ -9,6 +9,7 @@ use super::{
 use crate::{
     authentication::Authentication,
     error::{Failure, Unreachable, UnreachableTarget},
+    granted,
     id_token::IdToken,
 };
 
@@ -20,6 +21,9 @@ pub(super) enum Settled {
 
 impl Settled {
     pub(super) fn verified(evidence: Evidence, id_token: Option<IdToken>) -> Phase {
+        if let Some(rejection) = granted::against(&evidence.terms.asked, &evidence.tokens) {
+            return Self::failed(Failure::Untrusted(rejection));
+        }
         Phase::Settled(Self::Verified(Box::new(Verified { evidence, id_token })))
     }
 
@@ -36,7 +40,7 @@ impl Settled {
         match self {
             Self::Verified(verified) => {
                 let Evidence { tokens, terms, received_at, .. } = verified.evidence;
-                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.scope))
+                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.asked))
             }
             Self::Failed(failure) => Err(failure),
         }

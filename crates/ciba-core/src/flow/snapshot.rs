@@ -22,6 +22,7 @@ use crate::{
     client::ClientConfig,
     elapsed::{Clock, Moment},
     error::Cause,
+    granted::Asked,
     request::SavedRequest,
     saved::{SavedAcknowledged, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
@@ -178,6 +179,12 @@ enum SavedPhase<'a> {
 #[serde(deny_unknown_fields)]
 struct SavedTerms<'a> {
     scope: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    require_granted: bool,
     id_token_required: bool,
     expectations: SavedExpectations<'a>,
 }
@@ -253,7 +260,10 @@ fn millis(duration: Duration) -> u64 {
 impl<'a> SavedTerms<'a> {
     fn save(terms: &'a Terms) -> Self {
         Self {
-            scope: terms.scope.as_str().into(),
+            scope: terms.asked.scope.as_str().into(),
+            details: terms.asked.details.as_deref().map(Into::into),
+            resources: terms.asked.resources.iter().map(|resource| resource.as_str().into()).collect(),
+            require_granted: terms.asked.required,
             id_token_required: terms.id_token_required,
             expectations: SavedExpectations::save(&terms.expectations),
         }
@@ -261,7 +271,12 @@ impl<'a> SavedTerms<'a> {
 
     fn load(self) -> Option<Box<Terms>> {
         Some(Box::new(Terms {
-            scope: self.scope.into_owned(),
+            asked: Asked {
+                scope: self.scope.into_owned(),
+                details: self.details.map(Cow::into_owned),
+                resources: self.resources.into_iter().map(Cow::into_owned).collect(),
+                required: self.require_granted,
+            },
             id_token_required: self.id_token_required,
             expectations: self.expectations.load()?,
         }))

@@ -78,6 +78,8 @@ pub enum Setting {
     PersonsByNumber,
     /// [`ClientConfigBuilder::eid_claim`].
     EidClaim,
+    /// [`ClientConfigBuilder::details_are_not_granted`].
+    DetailsAreNotGranted,
     /// [`ClientConfigBuilder::no_mac_id_tokens`].
     NoMacIdTokens,
     /// [`ClientConfigBuilder::acr_rule`] is [`AcrRule::Report`].
@@ -174,6 +176,7 @@ impl Preset {
                 | Setting::RequestAudienceHasPort
                 | Setting::PersonsByNumber
                 | Setting::EidClaim
+                | Setting::DetailsAreNotGranted
                 | Setting::NoMacIdTokens
                 | Setting::AcrReported
                 | Setting::PublicClients
@@ -198,6 +201,7 @@ impl Setting {
             Self::RequestAudienceIsEndpoint => builder.request_audience(Audience::Endpoint),
             Self::PersonsByNumber => builder.persons_by_number(),
             Self::EidClaim => builder.eid_claim(),
+            Self::DetailsAreNotGranted => builder.details_are_not_granted(),
             Self::NoMacIdTokens => builder.no_mac_id_tokens(),
             Self::AcrReported => builder.acr_rule(AcrRule::Report),
             Self::PublicClients => builder.public_clients(),
@@ -233,6 +237,9 @@ impl fmt::Display for Setting {
             Self::EidClaim => f.write_str(
                 "`authenticationtype` of the ID Token, when present, has to be the eID asked for, or to refine it",
             ),
+            Self::DetailsAreNotGranted => {
+                f.write_str("`authorization_details` say how the person is asked, and no answer grants them")
+            }
             Self::NoMacIdTokens => f.write_str("no ID Token is signed with HS256, HS384 or HS512"),
             Self::AcrReported => f.write_str("`acr` is reported and not held to what was asked for"),
             Self::PublicClients => f.write_str("public clients are taken although `none` is not listed"),

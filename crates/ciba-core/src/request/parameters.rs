@@ -18,6 +18,10 @@ pub(crate) struct RequestStyle {
     pub(crate) grant_type: bool,
     /// The lifetime that was asked for ends the person's chance, whatever the acknowledgement says.
     pub(crate) requested_expiry_counts: bool,
+    /// `authorization_details` say how the person is asked, and no answer grants them.
+    pub(crate) details_are_not_granted: bool,
+    /// A difference between what was asked for and what was granted is a failure.
+    pub(crate) require_granted: bool,
 }
 
 /// A value in the shape its definition gives it. The form writes all of them as text; a signed request keeps their JSON

@@ -42,6 +42,8 @@ pub(crate) struct SavedRequest<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "is_false")]
+    require_granted: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     by_number: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     eid: Option<Check>,
@@ -73,6 +75,7 @@ impl<'a> SavedRequest<'a> {
             extra,
             unique_context,
             headers,
+            require_granted,
             by_number,
             eid,
             expectations,
@@ -108,6 +111,7 @@ impl<'a> SavedRequest<'a> {
                 .collect(),
             unique_context: *unique_context,
             headers: borrowed_pairs(headers),
+            require_granted: *require_granted,
             by_number: *by_number,
             eid: *eid,
             expectations: SavedExpectations::save(expectations),
@@ -140,6 +144,7 @@ impl<'a> SavedRequest<'a> {
             extra: self.extra.into_iter().map(from_saved).chain(self.extra_json.into_iter().map(from_json)).collect(),
             unique_context: self.unique_context,
             headers: owned_pairs(self.headers),
+            require_granted: self.require_granted,
             by_number: self.by_number,
             eid: self.eid,
             expectations: self.expectations.load()?,

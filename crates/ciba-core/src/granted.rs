@@ -1,0 +1,325 @@
+//! What a provider granted, beside what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396 7).
+
+use alloc::{
+    borrow::{Cow, ToOwned as _},
+    string::String,
+    vec::Vec,
+};
+
+use crate::{
+    error::{Expected, Found, Rejection, Untrusted},
+    jose::base64url,
+    json::{Object, Raw},
+    wire::token::ReceivedTokens,
+};
+
+/// The longest number that is compared by value: up to here a double tells all of them apart.
+const LONGEST_NUMBER: usize = 15;
+
+/// What a request asked for; kept until the answer is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) scope: String,
+    /// The `authorization_details` as they were sent.
+    pub(crate) details: Option<String>,
+    pub(crate) resources: Vec<String>,
+    /// A difference is a failure.
+    pub(crate) required: bool,
+}
+
+/// What of a request was not granted, and what was granted without having been asked for.
+///
+/// A scope that the provider does not name is the one asked for (RFC 6749 section 5.1). `authorization_details` and resources that it
+/// does not name count as not granted: a provider that knows neither ignores both without saying so. An object of
+/// `authorization_details` is granted if a granted one has all its members with the same values; further members are the
+/// provider's enrichment (RFC 9396 section 7.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference<'a> {
+    /// The scope values that were asked for and not granted.
+    pub scope: Vec<&'a str>,
+    /// The objects of `authorization_details` that were asked for and not granted, as JSON text.
+    pub authorization_details: Vec<&'a str>,
+    /// The resources that were asked for and are not said to have been granted.
+    pub resources: Vec<&'a str>,
+    /// The objects of `authorization_details` that were granted and grant nothing that was asked for, as JSON text.
+    pub unasked_authorization_details: Vec<&'a str>,
+}
+
+impl Difference<'_> {
+    /// Returns `true` if everything that was asked for was granted, and no other `authorization_details`.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.scope.is_empty()
+            && self.authorization_details.is_empty()
+            && self.resources.is_empty()
+            && self.unasked_authorization_details.is_empty()
+    }
+}
+
+/// Compares what was asked for with what came.
+pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Difference<'a> {
+    let scope = tokens.scope.as_deref().unwrap_or(&asked.scope);
+    let has = |value: &&str| scope.split(' ').any(|granted| granted == *value);
+    let resources = resources(tokens).unwrap_or_default();
+    let details = tokens.extra.find(DETAILS).and_then(Raw::items);
+    let mut granted: Vec<Option<Raw<'_>>> = details.into_iter().flatten().map(Some).collect();
+    let wanted = asked.details.as_deref().and_then(Raw::parse).and_then(Raw::items);
+    let mut withheld = Vec::new();
+    for wanted in wanted.into_iter().flatten() {
+        // One granted object grants one that was asked for.
+        match granted.iter_mut().find(|granted| granted.is_some_and(|granted| covers(granted, wanted))) {
+            Some(found) => *found = None,
+            None => withheld.push(wanted.json()),
+        }
+    }
+    Difference {
+        scope: asked.scope.split(' ').filter(|value| !value.is_empty() && !has(value)).collect(),
+        authorization_details: withheld,
+        resources: asked
+            .resources
+            .iter()
+            .map(String::as_str)
+            .filter(|asked| !resources.iter().any(|granted| granted == *asked))
+            .collect(),
+        unasked_authorization_details: granted.into_iter().flatten().map(Raw::json).collect(),
+    }
+}
+
+/// Why an answer is refused where a difference is a failure.
+pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejection> {
+    let difference = asked.required.then(|| difference(asked, tokens)).filter(|difference| !difference.is_empty())?;
+    let check = Untrusted::NotGranted;
+    Some(if !difference.scope.is_empty() {
+        let granted = tokens.scope.as_deref().unwrap_or_default().split(' ').filter(|value| !value.is_empty());
+        check.at("scope", Found::texts(granted)).expecting(Expected::text(&asked.scope))
+    } else if !difference.resources.is_empty() {
+        check.at("resource", Found::AnotherValue)
+    } else {
+        // They may say something about the person.
+        check.at(DETAILS, Found::AnotherValue)
+    })
+}
+
+/// The member of RFC 9396.
+pub(crate) const DETAILS: &str = "authorization_details";
+
+/// The resources that the access token is for, as far as something says so: a member of the response, or the `aud` of an access
+/// token that is a JWT (RFC 9068). Its signature is not looked at: it came in the same answer, over the same connection.
+pub(crate) fn resources(tokens: &ReceivedTokens) -> Option<Vec<Cow<'_, str>>> {
+    let said = ["resource", "audience", "aud"].iter().find_map(|name| texts(tokens.extra.find(name)?));
+    said.or_else(|| {
+        let mut parts = tokens.access_token.expose().split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let claims = Object::parse(&base64url::decode(payload)?).ok()?;
+        let audiences = texts(claims.get("aud")?)?;
+        Some(audiences.into_iter().map(|audience| Cow::Owned(audience.into_owned())).collect())
+    })
+}
+
+/// One string, or a list of nothing but strings.
+fn texts(value: Raw<'_>) -> Option<Vec<Cow<'_, str>>> {
+    match value.items() {
+        Some(items) => items.map(Raw::text).collect(),
+        None => value.text().map(|text| Vec::from([text])),
+    }
+}
+
+/// Whether a granted value is at least what was asked for: objects may have further members, everything else is the same.
+fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
+    if let (Some(granted), Some(asked)) = (unique_members(granted), unique_members(asked)) {
+        let member = |name: &str| granted.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        return asked
+            .iter()
+            .all(|(name, asked)| asked.is_null() || member(name).is_some_and(|granted| covers(granted, *asked)));
+    }
+    if let (Some(granted), Some(asked)) = (granted.items(), asked.items()) {
+        let (granted, asked): (Vec<_>, Vec<_>) = (granted.collect(), asked.collect());
+        // Lists of actions, accounts and the like have no order; a longer one grants more.
+        return granted.len() == asked.len()
+            && asked.iter().all(|asked| granted.iter().any(|granted| covers(*granted, *asked)))
+            && granted.iter().all(|granted| asked.iter().any(|asked| covers(*granted, *asked)));
+    }
+    if let (Some(granted), Some(asked)) = (granted.text(), asked.text()) {
+        return granted == asked;
+    }
+    if let (Some(granted), Some(asked)) = (granted.number(), asked.number()) {
+        return granted == asked || (is_short(granted) && is_short(asked) && value_of(granted) == value_of(asked));
+    }
+    granted.boolean().is_some() && granted.boolean() == asked.boolean()
+}
+
+/// The members of an object; nothing where a name is there twice, which two parsers read differently.
+fn unique_members(value: Raw<'_>) -> Option<Vec<(Cow<'_, str>, Raw<'_>)>> {
+    let members: Vec<_> = value.members()?.collect();
+    let is_unique = |at: usize, name: &str| !members.iter().skip(at.saturating_add(1)).any(|(other, _)| other == name);
+    members.iter().enumerate().all(|(at, (name, _))| is_unique(at, name)).then(|| members.to_owned())
+}
+
+fn is_short(number: &str) -> bool {
+    number.len() <= LONGEST_NUMBER
+}
+
+fn value_of(number: &str) -> Option<f64> {
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+    use crate::json::Members;
+
+    fn tokens(access_token: &str, scope: Option<&str>, extra: &str) -> ReceivedTokens {
+        ReceivedTokens {
+            access_token: access_token.into(),
+            token_type: "Bearer".into(),
+            id_token: None,
+            refresh_token: None,
+            expires_in: None,
+            scope: scope.map(Into::into),
+            extra: Members::from_json(extra).unwrap(),
+        }
+    }
+
+    fn asked(scope: &str, details: Option<&str>, resources: &[&str]) -> Asked {
+        let resources = resources.iter().map(|&resource| resource.into()).collect();
+        Asked { scope: scope.into(), details: details.map(Into::into), resources, required: false }
+    }
+
+    /// REQ-TOK-08
+    #[test]
+    fn details_are_granted_by_an_object_that_has_all_of_them() {
+        const ASKED: &str =
+            r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":1}"#;
+        for (granted, is_granted, unasked) in [
+            (ASKED, true, 0),
+            // In another order, with white space, escapes, and more.
+            (
+                r#"{ "n": 1.0, "actions": ["show", "pay"], "amount": {"value": "129.00", "currency": "\u0053EK"}, "type": "payment", "id": "x" }"#,
+                true,
+                0,
+            ),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"1290.00"},"actions":["pay","show"],"n":1}"#,
+                false,
+                1,
+            ),
+            (
+                r#"{"type":"payment","amount":{"currency":"EUR","value":"129.00"},"actions":["pay","show"],"n":1}"#,
+                false,
+                1,
+            ),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":129.00},"actions":["pay","show"],"n":1}"#,
+                false,
+                1,
+            ),
+            (r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay"],"n":1}"#, false, 1),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show","all"],"n":1}"#,
+                false,
+                1,
+            ),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","pay"],"n":1}"#,
+                false,
+                1,
+            ),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":2}"#,
+                false,
+                1,
+            ),
+            (r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"]}"#, false, 1),
+            (
+                r#"{"type":"payment","n":1,"n":2,"amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"]}"#,
+                false,
+                1,
+            ),
+            (r#"{"type":"account"}"#, false, 1),
+            (r#""payment""#, false, 1),
+        ] {
+            let tokens = tokens("a", None, &format!(r#"{{"authorization_details":[{granted}]}}"#));
+            let details = format!("[{ASKED}]");
+            let asked = asked("openid", Some(&details), &[]);
+            let difference = difference(&asked, &tokens);
+            assert_eq!(difference.authorization_details.is_empty(), is_granted, "{granted}");
+            assert_eq!(difference.unasked_authorization_details.len(), unasked, "{granted}");
+            assert_eq!(difference.is_empty(), is_granted, "{granted}");
+        }
+    }
+
+    #[test]
+    fn one_granted_object_grants_one() {
+        let details = r#"[{"type":"a"},{"type":"a"},{"type":"b"}]"#;
+        let asked = asked("openid", Some(details), &[]);
+        for (granted, withheld, unasked) in [
+            (r#"[{"type":"a"},{"type":"a"},{"type":"b"}]"#, 0, 0),
+            (r#"[{"type":"a"},{"type":"b"}]"#, 1, 0),
+            (r#"[{"type":"b"},{"type":"c"},{"type":"a"},{"type":"a"}]"#, 0, 1),
+            ("[]", 3, 0),
+            ("{}", 3, 0),
+            ("null", 3, 0),
+            ("7", 3, 0),
+        ] {
+            let tokens = tokens("a", None, &format!(r#"{{"authorization_details":{granted}}}"#));
+            let difference = difference(&asked, &tokens);
+            let found = (difference.authorization_details.len(), difference.unasked_authorization_details.len());
+            assert_eq!(found, (withheld, unasked), "{granted}");
+        }
+        assert_eq!(difference(&asked, &tokens("a", None, "{}")).authorization_details.len(), 3);
+    }
+
+    #[test]
+    fn long_numbers_are_the_same_only_digit_by_digit() {
+        let covers = |granted, asked| covers(Raw::parse(granted).unwrap(), Raw::parse(asked).unwrap());
+        assert!(
+            covers("1.50", "1.5") && covers("1e2", "100") && covers("12345678901234567890", "12345678901234567890")
+        );
+        assert!(
+            !covers("12345678901234567890", "12345678901234567891") && !covers("1", "true") && !covers("1", "\"1\"")
+        );
+        assert!(
+            covers("true", "true") && !covers("true", "false") && !covers("null", "true") && !covers("true", "null")
+        );
+    }
+
+    /// REQ-TOK-07
+    #[test]
+    fn a_scope_that_is_not_named_is_the_one_asked_for_and_a_resource_is_not() {
+        let asked = asked("openid email", None, &["https://api.example", "https://b.example"]);
+        // `{"aud":"https://api.example"}`, and a list of both.
+        let one = format!("e30.{}.c2ln", base64url::encode(br#"{"aud":"https://api.example"}"#));
+        let both = format!(
+            "e30.{}.c2ln",
+            base64url::encode(br#"{"aud":["account","https://b.example","https://api.example"]}"#)
+        );
+        for (access_token, scope, extra, withheld_scope, withheld) in [
+            ("opaque", None, "{}", 0, 2),
+            ("opaque", Some("openid"), "{}", 1, 2),
+            ("opaque", Some(""), "{}", 2, 2),
+            ("opaque", Some("openid email more"), r#"{"resource":"https://api.example"}"#, 0, 1),
+            ("opaque", None, r#"{"audience":["https://b.example","https://api.example"]}"#, 0, 0),
+            ("opaque", None, r#"{"aud":["https://b.example",7]}"#, 0, 2),
+            (&*one, None, "{}", 0, 1),
+            (&*both, None, "{}", 0, 0),
+            // What the response says counts more than what the token says.
+            (&*both, None, r#"{"resource":[]}"#, 0, 2),
+            ("a.b.c", None, "{}", 0, 2),
+            ("a.b.c.d.e", None, "{}", 0, 2),
+        ] {
+            let tokens = tokens(access_token, scope, extra);
+            let difference = difference(&asked, &tokens);
+            assert_eq!(
+                (difference.scope.len(), difference.resources.len()),
+                (withheld_scope, withheld),
+                "{access_token} {extra}"
+            );
+        }
+    }
+}
