@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("issuer", 0),
     ("json", 0),
     ("secret", 0),
+    ("text", 0),
     ("time", 0),
     ("url", 0),
     // 1: JOSE and cryptography; entropy is expanded with the verifier's HMAC

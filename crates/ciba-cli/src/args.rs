@@ -221,13 +221,14 @@ pub(crate) struct Client {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Request {
     /// Who is to be authenticated, in the provider's words (exactly one of the three hints).
-    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
+    /// With @FILE or - it stays off the command line, which others on the machine can read.
+    #[arg(long, value_name = "TEXT|@FILE|-", value_parser = text, help_heading = "Request")]
     pub(crate) login_hint: Option<String>,
     /// A token that says who is to be authenticated.
-    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
+    #[arg(long, value_name = "TEXT|@FILE|-", value_parser = text, help_heading = "Request")]
     pub(crate) login_hint_token: Option<String>,
     /// An earlier ID Token of the person.
-    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
+    #[arg(long, value_name = "TEXT|@FILE|-", value_parser = text, help_heading = "Request")]
     pub(crate) id_token_hint: Option<String>,
     /// The scope; `openid` is added unless --no-openid.
     #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
@@ -242,13 +243,13 @@ pub(crate) struct Request {
     #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) binding_message: Option<String>,
     /// The person's code against unwanted prompts.
-    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
+    #[arg(long, value_name = "TEXT|@FILE|-", value_parser = text, help_heading = "Request")]
     pub(crate) user_code: Option<String>,
     /// How long the request should live.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Request")]
     pub(crate) requested_expiry: Option<u64>,
     /// A JSON array of authorization details (RFC 9396), or @FILE with one.
-    #[arg(long, value_name = "JSON|@FILE", help_heading = "Request")]
+    #[arg(long, value_name = "JSON|@FILE|-", help_heading = "Request")]
     pub(crate) authorization_details: Option<String>,
     /// A resource the access token is for (RFC 8707); repeatable.
     #[arg(long, value_name = "URI", help_heading = "Request")]

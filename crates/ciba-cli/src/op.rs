@@ -15,7 +15,7 @@ use crate::{
     args::{Op, Personality, Profile},
     client::read,
     exit::{self, Stop},
-    output::{put, put_error, try_put},
+    output::{escaped, put, put_error, try_put},
     signals::Signals,
     state_file::reason,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     if !options.judge {
         return Ok(0);
     }
-    try_put(&report.to_json().to_string()).map_err(|error| Stop::untold(&error))?;
+    try_put(&escaped(&report.to_json().to_string())).map_err(|error| Stop::untold(&error))?;
     Ok(if report.is_clean() { 0 } else { exit::MISTAKES })
 }
 

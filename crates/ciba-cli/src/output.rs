@@ -14,7 +14,7 @@ use ciba_core::{
     Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Timestamp, Wait,
 };
 
-pub(crate) use self::json::Line;
+pub(crate) use self::json::{Line, escaped};
 use crate::{
     args::{Format, Report},
     demo::Story,
@@ -350,12 +350,8 @@ pub(crate) fn put_error(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// A text of another party on one line: control characters, and characters that turn the order of others around, become
-/// blanks (REQ-AERR-15).
-pub(crate) fn plain(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
-}
+/// A text of another party on one line (REQ-AERR-15).
+pub(crate) use ciba_core::text::plain;
 
 /// A word as a shell reads it.
 pub(crate) fn quoted(word: &str) -> String {

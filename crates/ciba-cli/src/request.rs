@@ -1,6 +1,6 @@
 //! From options to one authentication request.
 
-use std::{path::Path, time::Duration};
+use std::{io::Read as _, path::Path, time::Duration};
 
 use ciba_core::{
     AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
@@ -17,11 +17,13 @@ use crate::{
     args::{self, Provider},
     client::read,
     exit::Stop,
+    state_file::reason,
 };
 
 impl args::Request {
     /// The request these options describe. Its values are checked by core when a flow is started with it.
     pub(crate) fn build(&self, provider: Provider) -> Result<AuthRequest, Stop> {
+        self.one_from_standard_input()?;
         let mut request = match provider.0 {
             Some(preset) if preset == providers::IDURA => self.idura()?,
             Some(_) | None => self.generic()?,
@@ -33,7 +35,7 @@ impl args::Request {
             request = request.without_openid();
         }
         if let Some(code) = &self.user_code {
-            request = request.user_code(UserCode::new(code.as_str()));
+            request = request.user_code(UserCode::new(given(code, "--user-code")?));
         }
         if let Some(seconds) = self.requested_expiry {
             request = request.requested_expiry(Duration::from_secs(seconds));
@@ -66,6 +68,21 @@ impl args::Request {
             expectations = if claim == "sub" { expectations.subject(value) } else { expectations.claim(claim, value) };
         }
         Ok(request.expecting(expectations))
+    }
+
+    /// What is on standard input can be read once.
+    fn one_from_standard_input(&self) -> Result<(), Stop> {
+        let options = [
+            &self.login_hint,
+            &self.login_hint_token,
+            &self.id_token_hint,
+            &self.user_code,
+            &self.authorization_details,
+        ];
+        match options.into_iter().flatten().filter(|text| *text == "-").count() {
+            0 | 1 => Ok(()),
+            _ => Err(Stop::usage("only one option can be read from standard input, with `-`")),
+        }
     }
 
     /// What a provider by the book is asked.
@@ -154,21 +171,46 @@ impl args::Request {
     fn hint(&self) -> Result<Hint, Stop> {
         const THREE: &str = "--login-hint, --login-hint-token or --id-token-hint";
         match (&self.login_hint, &self.login_hint_token, &self.id_token_hint) {
-            (Some(hint), None, None) => Ok(Hint::Login(LoginHint::new(hint.as_str()))),
-            (None, Some(token), None) => Ok(Hint::LoginToken(LoginHintToken::new(token.as_str()))),
-            (None, None, Some(token)) => Ok(Hint::IdToken(CompactIdToken::new(token.as_str()))),
+            (Some(hint), None, None) => Ok(Hint::Login(LoginHint::new(given(hint, "--login-hint")?))),
+            (None, Some(token), None) => Ok(Hint::LoginToken(LoginHintToken::new(given(token, "--login-hint-token")?))),
+            (None, None, Some(token)) => Ok(Hint::IdToken(CompactIdToken::new(given(token, "--id-token-hint")?))),
             (None, None, None) => Err(Stop::usage(format!("nobody is named: give {THREE}"))),
             _ => Err(Stop::usage(format!("more than one hint is given: only one of {THREE} may be"))),
         }
     }
 }
 
-/// The JSON itself, or what is in the file behind `@`.
+/// The JSON itself, or what is in the file behind `@` or on standard input.
 fn authorization_details(text: &str) -> Result<String, Stop> {
-    let Some(path) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
-    let text = String::from_utf8(read(Path::new(path), "--authorization-details")?);
-    let text = text.map_err(|_| Stop::usage(format!("the authorization details file {path} is not UTF-8")))?;
-    Ok(text.trim().to_owned())
+    given(text, "--authorization-details")
+}
+
+/// What an option says: the text itself, for `@FILE` what is in the file, and for `-` what is on standard input. A text that
+/// begins with `@` is written with two. Other users of the machine can read a command line, and no file of one's own.
+fn given(text: &str, option: &str) -> Result<String, Stop> {
+    let (place, bytes) = match text.strip_prefix('@') {
+        Some(literal) if literal.starts_with('@') => return Ok(literal.to_owned()),
+        Some(path) => ("the file", read(Path::new(path), option)?),
+        None if text == "-" => ("standard input", standard_input(option)?),
+        None => return Ok(text.to_owned()),
+    };
+    let wrong = |why| Stop::usage(format!("{option} cannot be read from {place}: {why}"));
+    let read = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8"))?;
+    match read.strip_prefix('\u{feff}').unwrap_or(&read).trim() {
+        "" => Err(wrong("it is empty")),
+        read => Ok(read.to_owned()),
+    }
+}
+
+fn standard_input(option: &str) -> Result<Vec<u8>, Stop> {
+    const MOST: u64 = 1024 * 1024;
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|error| Stop::usage(format!("{option} cannot be read: {}", reason(&error))))?;
+    if u64::try_from(read).is_ok_and(|read| read > MOST) {
+        return Err(Stop::usage(format!("{option} cannot be used: standard input is larger than a megabyte")));
+    }
+    Ok(bytes)
 }
 
 pub(crate) fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {

@@ -1,6 +1,5 @@
 //! Every limit in one place: what a peer may choose, and what it is clamped to.
 
-use alloc::string::String;
 use core::time::Duration;
 
 /// A range a peer's duration is clamped to.
@@ -77,20 +76,3 @@ pub(crate) const ACKNOWLEDGEMENT_BYTES: usize = 256 * 1024;
 pub(crate) const TOKEN_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// The longest text of a server that is kept for people.
 pub(crate) const TEXT_BYTES: usize = 1024;
-
-/// A server's text for a person or a log: control characters become blanks, at most `most` bytes remain (REQ-AERR-15).
-pub(crate) fn plain_text(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if out.len().saturating_add(c.len_utf8()) > most {
-            break;
-        }
-        out.push(if c.is_control() || is_bidi_control(c) { ' ' } else { c });
-    }
-    out
-}
-
-/// Characters that change the order in which a terminal or a page shows the others.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}

@@ -43,6 +43,7 @@ mod saved;
 mod secret;
 mod software_keys;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+pub mod text;
 mod time;
 mod url;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]

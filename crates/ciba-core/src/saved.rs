@@ -451,12 +451,12 @@ impl<'a> SavedAnswer<'a> {
             endpoint: self.endpoint.load(),
             status: self.status,
             code: self.code.map(|code| ErrorCode::from_name(&code)),
-            description: self.description.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
-            uri: self.uri.map(|text| bounds::plain_text(&text, bounds::TEXT_BYTES)),
+            description: self.description.map(|text| crate::text::plain_at_most(&text, bounds::TEXT_BYTES)),
+            uri: self.uri.map(|text| crate::text::plain_at_most(&text, bounds::TEXT_BYTES)),
             retry_after: self.retry_after.map(Duration::from_secs),
             extra: self.extra.load(),
             headers: self.headers.into_iter().collect::<Headers>(),
-            excerpt: bounds::plain_text(&self.excerpt, bounds::TEXT_BYTES),
+            excerpt: crate::text::plain_at_most(&self.excerpt, bounds::TEXT_BYTES),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Person, Untrusted};
+use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Person, Untrusted, text::is_plain};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -24,14 +24,7 @@ impl Line {
 
     /// A member whose value is JSON text: what a provider sent, as it sent it.
     pub(crate) fn with_json(mut self, name: &str, json: &str) -> Self {
-        let _ = write!(self.0, r#","{name}":"#);
-        for c in compact(json).chars() {
-            match c {
-                // Control characters JSON lets stand; some steer a terminal. They occur within strings only.
-                '\u{7f}'..='\u{9f}' => drop(write!(self.0, "\\u{:04x}", u32::from(c))),
-                _ => self.0.push(c),
-            }
-        }
+        let _ = write!(self.0, r#","{name}":{}"#, escaped(&compact(json)));
         self
     }
 
@@ -47,6 +40,22 @@ impl Line {
         self.0.push('}');
         self.0
     }
+}
+
+/// JSON text on one line for a terminal: what would steer it, or not show, is escaped. JSON lets these characters stand, and
+/// they occur within strings only.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_plain(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
 }
 
 /// JSON text on one line: without the white space between its tokens.
@@ -158,6 +167,18 @@ pub(super) fn failed(failure: &Failure) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// REQ-AERR-15
+    #[test]
+    fn what_does_not_show_is_escaped_and_stays_what_it_is() {
+        let hidden = "a\u{1b}\u{61c}\u{200b}\u{202e}\u{2028}\u{feff}\u{e000}\u{e0041}z\u{10ffff}";
+        let line =
+            Line::new("x").with("text", hidden).with_json("raw", &format!("\"{}\"", "\u{202e}\u{e0001}")).finish();
+        assert!(line.chars().all(is_plain), "{line:?}");
+        assert!(line.contains(r"\u202e\udb40\udc01"), "{line}");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&value["text"], &value["raw"]), (&json!(hidden), &json!("\u{202e}\u{e0001}")));
+    }
 
     #[test]
     fn a_line_is_one_json_object_with_its_members_in_order() {

@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
 
 use super::Untrusted;
-use crate::{bounds, time::Timestamp};
+use crate::{text, time::Timestamp};
 
 /// A check that failed, and why. Nothing of the answer reaches the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Expected {
 }
 
 fn bounded(text: &str) -> Box<str> {
-    bounds::plain_text(text, TEXT_BYTES).into_boxed_str()
+    text::plain_at_most(text, TEXT_BYTES).into_boxed_str()
 }
 
 fn several<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Box<str>> {

@@ -5,10 +5,10 @@ use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use zeroize::Zeroizing;
 
 use crate::{
-    bounds,
     crypto::{Hash, OwnedPublicKey, PublicKey, Verifier},
     jose::{Curve, JwsAlgorithm, UnusableKey, base64url, unsigned::JsonObject},
     json::{Object, Raw},
+    text,
 };
 
 /// A public key from a set, with what its members say it may be used for.
@@ -48,7 +48,7 @@ pub(crate) fn read(text: &str) -> Entry {
     for name in SECRET_MEMBERS {
         shows_secret |= jwk.take(name).is_some();
     }
-    let name = |name| jwk.get(name).and_then(Raw::text).map(|text| bounds::plain_text(&text, LONGEST_NAME));
+    let name = |name| jwk.get(name).and_then(Raw::text).map(|text| text::plain_at_most(&text, LONGEST_NAME));
     let kind = [name("kty"), name("crv")].into_iter().flatten().collect::<Vec<_>>().join(" ");
     // RFC 7517 4.5: a key with another kind of id has none that a token could name.
     let (key_id, key) = match jwk.take_text("kid") {

@@ -5,9 +5,10 @@ use core::{fmt, time::Duration};
 
 use crate::{
     ask::Endpoint,
-    bounds::{TEXT_BYTES, plain_text},
+    bounds::TEXT_BYTES,
     error::Fault,
     json::{Object, Raw},
+    text::plain_at_most,
     time::Timestamp,
     wire::{Headers, Members, Response, retry_after::retry_after},
 };
@@ -30,7 +31,7 @@ macro_rules! codes {
             pub fn from_name(name: &str) -> Self {
                 match name {
                     $($name => Self::$variant,)*
-                    other => Self::Unknown(UnknownCode(plain_text(other, UnknownCode::MAX))),
+                    other => Self::Unknown(UnknownCode(plain_at_most(other, UnknownCode::MAX))),
                 }
             }
 
@@ -173,7 +174,7 @@ impl Content {
             Ok(Some(_)) | Err(_) => return Self::Unusable(Fault::BadMember("error")),
         };
         // A description that is no text is of no use and takes nothing away from the code.
-        let text = |value: Option<Raw<'_>>| value?.text().map(|text| plain_text(&text, TEXT_BYTES));
+        let text = |value: Option<Raw<'_>>| value?.text().map(|text| plain_at_most(&text, TEXT_BYTES));
         let description = text(object.take("error_description"));
         let uri = text(object.take("error_uri"));
         Self::Error(ErrorMembers { code, description, uri, rest: object })
@@ -234,7 +235,7 @@ impl ServerAnswer {
                 let start = response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
                 let text = String::from_utf8_lossy(start);
                 if !SECRET_MEMBERS.iter().any(|name| text.contains(name)) {
-                    answer.excerpt = plain_text(&text, EXCERPT_BYTES);
+                    answer.excerpt = plain_at_most(&text, EXCERPT_BYTES);
                 }
             }
             None => {}
@@ -255,7 +256,7 @@ fn bounded(headers: &Headers) -> Headers {
     let fields = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
     let (helpful, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) = fields.partition(|(name, _)| is_helpful(name));
     let kept = helpful.into_iter().chain(others).take(HEADER_FIELDS);
-    kept.map(|(name, value)| (plain_text(name, TEXT_BYTES), plain_text(value, TEXT_BYTES))).collect()
+    kept.map(|(name, value)| (plain_at_most(name, TEXT_BYTES), plain_at_most(value, TEXT_BYTES))).collect()
 }
 
 impl ServerAnswer {

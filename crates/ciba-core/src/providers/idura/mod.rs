@@ -88,7 +88,7 @@ pub const fn client_secret(secret: ClientSecret) -> ClientAuth {
 #[must_use]
 pub fn words_to_read_out(acknowledged: &Acknowledged) -> Option<String> {
     let words = acknowledged.extra.find("bindingMessage")?.text()?;
-    Some(crate::bounds::plain_text(&words, crate::bounds::TEXT_BYTES))
+    Some(crate::text::plain_at_most(&words, crate::bounds::TEXT_BYTES))
 }
 
 /// How far a person has come in Swedish BankID, read from [`Wait::progress`](crate::Wait::progress). For an agent's

@@ -1,0 +1,115 @@
+//! Texts on their way in, past the command line, and on their way out, past what would steer a terminal.
+
+mod support;
+
+use std::{io::Write as _, process::Stdio};
+
+use ciba_core::text::is_plain;
+use serde_json::json;
+use support::{Ended, Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error};
+
+/// A provider that refuses every authentication request.
+fn refusing() -> Op {
+    Op::start(|path, _| (path == "/bc").then(|| error("unknown_user_id")))
+}
+
+/// `authenticate` with these options in place of the usual hint, and this on standard input.
+fn run(op: &Op, options: &[&str], input: Option<&[u8]>) -> Ended {
+    let mut arguments = op.arguments();
+    let at = arguments.iter().position(|word| word == "--login-hint").unwrap();
+    arguments.drain(at..at + 2);
+    let mut command = command();
+    command.args(arguments).args(options).stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.spawn().unwrap();
+    if let Some(input) = input {
+        child.stdin.take().unwrap().write_all(input).unwrap();
+    }
+    ended(child)
+}
+
+/// The forms of the authentication requests that came.
+fn forms(op: &Op) -> Vec<String> {
+    op.seen.lock().unwrap().iter().filter(|seen| seen.path == "/bc").map(|seen| seen.body.clone()).collect()
+}
+
+#[test]
+fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
+    let folder = Folder::new();
+    let table = [
+        ("--login-hint", "login_hint", "sub:ssn:196802020575", &[][..]),
+        ("--login-hint-token", "login_hint_token", "a-token-of-the-person", &[]),
+        ("--id-token-hint", "id_token_hint", "aaaa.bbbb.cccc", &[]),
+        ("--user-code", "user_code", "code-4711", &["--login-hint", "anna"]),
+        ("--authorization-details", "authorization_details", r#"[{"type":"payment"}]"#, &["--login-hint", "anna"]),
+    ];
+    for (option, parameter, text, more) in table {
+        let op = refusing();
+        let file = folder.write("text", &format!("\u{feff}{text}\r\n"));
+        let from_file = format!("@{file}");
+        run(&op, &[&[option, &from_file], more].concat(), None).expect_code(12);
+        run(&op, &[&[option, "-"], more].concat(), Some(format!("{text}\n").as_bytes())).expect_code(12);
+        run(&op, &[&[option, text], more].concat(), None).expect_code(12);
+        let expected = ciba_test_op::Incoming::post("/", [(parameter, text)]);
+        let expected = std::str::from_utf8(expected.body.expose()).unwrap();
+        let forms = forms(&op);
+        assert_eq!(forms.len(), 3);
+        for form in forms {
+            let found = form.split('&').find(|pair| pair.starts_with(&format!("{parameter}="))).unwrap_or_default();
+            let same = found.replace("%20", "+").eq_ignore_ascii_case(expected);
+            assert!(same, "{option}: {found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_begins_with_an_at_sign_is_written_with_two() {
+    let op = refusing();
+    run(&op, &["--login-hint", "@@anna"], None).expect_code(12);
+    assert!(forms(&op)[0].contains("login_hint=%40anna"), "{:?}", forms(&op));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_mistake_in_the_options_and_is_not_repeated() {
+    let folder = Folder::new();
+    let (empty, secret) = (folder.write("empty", " \r\n"), folder.text("secret"));
+    std::fs::write(&secret, b"\xffa secret").unwrap();
+    let op = refusing();
+    for (options, input, needle) in [
+        (&["--login-hint", "@/no/such/file"][..], None, "--login-hint"),
+        (&["--login-hint", &format!("@{empty}")], None, "it is empty"),
+        (&["--login-hint", &format!("@{secret}")], None, "not UTF-8"),
+        (&["--login-hint", "-"], Some(&b""[..]), "standard input: it is empty"),
+        (&["--login-hint", "-", "--user-code", "-"], Some(b"anna"), "only one option"),
+    ] {
+        let run = run(&op, options, input).expect_code(2);
+        assert!(run.sentence().contains(needle) && !run.stderr.contains("a secret"), "{run:?}");
+        assert_eq!(run.stdout, "");
+    }
+    assert!(forms(&op).is_empty());
+}
+
+/// REQ-AERR-15
+#[test]
+fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show() {
+    let hidden = "x\u{61c}\u{200b}\u{202e}\u{2028}\u{feff}\u{e0041}\u{e000}\u{9b}y";
+    let signer = Signer::new();
+    let keys = signer.key_set();
+    let op = Op::knowing_itself(move |issuer, path, before| match (path, before) {
+        ("/jwks", _) => Some(Say::Json(200, keys.clone())),
+        ("/bc", _) => Some(acknowledgement(60)),
+        ("/token", 0) => Some(Say::Json(400, json!({ "error": "authorization_pending", "error_description": hidden }))),
+        ("/token", _) => Some(signer.tokens(issuer, &json!({ "name": hidden, "extra": { "deep": [hidden] } }))),
+        _ => None,
+    });
+    for format in ["text", "json"] {
+        let arguments = op.arguments().into_iter().chain(["--id-token-alg".into(), "ES256".into()]);
+        let run = ciba(arguments.chain(["--output".to_owned(), format.to_owned(), "-v".to_owned()]));
+        for shown in [&run.stdout, &run.stderr] {
+            let strange: Vec<char> = shown.chars().filter(|c| *c != '\n' && !is_plain(*c)).collect();
+            assert!(strange.is_empty(), "{format}: {strange:?} in {shown:?}");
+        }
+        if format == "json" {
+            assert_eq!(run.last()["claims"]["name"], hidden, "it is escaped, and what it was: {run:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Text of other parties, made fit for a person, a terminal or a log.
+
+use alloc::string::String;
+
+/// Returns `true` if a character stands for itself and leaves those around it alone.
+///
+/// It is `false` for everything that steers a terminal, changes the order of other characters, breaks the line, or does not
+/// show at all, so that two texts which look alike can differ: control and format characters (general categories `Cc` and
+/// `Cf`, bidirectional controls and tag characters among them), line and paragraph separators, default-ignorable characters
+/// such as variation selectors and fillers, private-use characters, and noncharacters.
+///
+/// JSON written for a terminal can escape these characters; a text shows a blank in their place, as [`plain`] does.
+///
+/// # Examples
+///
+/// ```
+/// use ciba_core::text::is_plain;
+///
+/// assert!("Zoë Åkesson, 東京 ✓".chars().all(is_plain));
+/// for hidden in ['\u{1b}', '\u{61c}', '\u{200b}', '\u{202e}', '\u{feff}', '\u{e0041}'] {
+///     assert!(!is_plain(hidden));
+/// }
+/// ```
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    // The last two code points of each plane are noncharacters.
+    !(c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
+        || NOT_PLAIN.iter().any(|(first, last)| (*first..=*last).contains(&c)))
+}
+
+/// Returns a text with a blank in place of each character that is not [plain](is_plain).
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(plain_char).collect()
+}
+
+/// The same, of at most so many bytes (REQ-AERR-15).
+pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars().map(plain_char) {
+        if out.len().saturating_add(c.len_utf8()) > most {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn plain_char(c: char) -> char {
+    if is_plain(c) { c } else { ' ' }
+}
+
+/// Beside control characters and the last two of each plane: the ranges of `Cf`, `Zl`, `Zp`, `Co`,
+/// `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`, merged, as of Unicode 16. `Bidi_Control` is a part of `Cf`.
+/// The tests compare the table with the properties.
+const NOT_PLAIN: [(char, char); 29] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{600}', '\u{605}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{6dd}', '\u{6dd}'),
+    ('\u{70f}', '\u{70f}'),
+    ('\u{890}', '\u{891}'),
+    ('\u{8e2}', '\u{8e2}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{e000}', '\u{f8ff}'),
+    ('\u{fdd0}', '\u{fdef}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{110bd}', '\u{110bd}'),
+    ('\u{110cd}', '\u{110cd}'),
+    ('\u{13430}', '\u{1343f}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+    ('\u{f0000}', '\u{ffffd}'),
+    ('\u{100000}', '\u{10fffd}'),
+];
