@@ -6,11 +6,19 @@ use std::{io::Write as _, process::Stdio};
 
 use ciba_core::text::is_plain;
 use serde_json::json;
-use support::{Ended, Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error};
+use support::{Ended, Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, metadata};
 
 /// A provider that refuses every authentication request.
 fn refusing() -> Op {
-    Op::start(|path, _| (path == "/bc").then(|| error("unknown_user_id")))
+    Op::knowing_itself(|issuer, path, _| match path {
+        "/bc" => Some(error("unknown_user_id")),
+        "/.well-known/openid-configuration" => {
+            let mut metadata = metadata(issuer);
+            metadata["backchannel_user_code_parameter_supported"] = true.into();
+            Some(Say::Json(200, metadata))
+        }
+        _ => None,
+    })
 }
 
 /// `authenticate` with these options in place of the usual hint, and this on standard input.
@@ -38,7 +46,7 @@ fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
     let table = [
         ("--login-hint", "login_hint", "sub:ssn:196802020575", &[][..]),
         ("--login-hint-token", "login_hint_token", "a-token-of-the-person", &[]),
-        ("--id-token-hint", "id_token_hint", "aaaa.bbbb.cccc", &[]),
+        ("--id-token-hint", "id_token_hint", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA", &[]),
         ("--user-code", "user_code", "code-4711", &["--login-hint", "anna"]),
         ("--authorization-details", "authorization_details", r#"[{"type":"payment"}]"#, &["--login-hint", "anna"]),
     ];
@@ -102,8 +110,10 @@ fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show()
         _ => None,
     });
     for format in ["text", "json"] {
-        let arguments = op.arguments().into_iter().chain(["--id-token-alg".into(), "ES256".into()]);
-        let run = ciba(arguments.chain(["--output".to_owned(), format.to_owned(), "-v".to_owned()]));
+        let mut arguments = op.arguments();
+        arguments.retain(|word| !["--output", "json"].contains(&word.as_str()));
+        let more = ["--id-token-alg", "ES256", "-v", "--output", format].map(str::to_owned);
+        let run = ciba(arguments.into_iter().chain(more)).expect_code(0);
         for shown in [&run.stdout, &run.stderr] {
             let strange: Vec<char> = shown.chars().filter(|c| *c != '\n' && !is_plain(*c)).collect();
             assert!(strange.is_empty(), "{format}: {strange:?} in {shown:?}");

@@ -8,8 +8,11 @@ const SHORTEST_REPETITION: usize = 4;
 const UUID_BITS: f64 = 122.0;
 
 /// At most how many bits a token of this length can have, whatever it was made from.
+///
+/// Numbers that are written without leading zeros lose a character now and then (`BigInteger.toString(32)`, base58), and no
+/// randomness: here and below one more character counts than there is.
 pub(crate) fn most_bits(text: &str) -> f64 {
-    bits(MOST_CHARACTERS, text.len())
+    bits(MOST_CHARACTERS, text.len() + 1)
 }
 
 /// How many bits a token has if its characters were drawn from the alphabet it looks like.
@@ -34,7 +37,7 @@ pub(crate) fn likely_bits(text: &str) -> f64 {
     let alphabet = if (distinct.len() as f64) < 0.6 * usual { distinct.len() } else { alphabet };
     let new = new_characters(text.as_bytes());
     // A few repetitions are chance; where they are the rule, only what is new counts.
-    bits(alphabet, if new * 2 <= text.len() { new.min(length) } else { length })
+    bits(alphabet, if new * 2 <= text.len() { new.min(length) } else { length + 1 })
 }
 
 fn bits(alphabet: usize, length: usize) -> f64 {
@@ -106,6 +109,10 @@ mod tests {
     use super::*;
     use crate::ids::Ids;
 
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn base32(bytes: &[u8]) -> String {
         let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
         let digit = |five: &[u8]| five.iter().fold(0, |value, bit| value << 1 | bit) << (5 - five.len());
@@ -121,7 +128,7 @@ mod tests {
                 ids.bytes().iter().chain(&ids.bytes()).map(|byte| char::from(b'0' + byte % 10)).collect();
             for length in [16, 20, 32] {
                 let bytes = &bytes[..length];
-                let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hexadecimal = hex(bytes);
                 for text in [
                     URL_SAFE_NO_PAD.encode(bytes),
                     STANDARD.encode(bytes),
@@ -136,6 +143,15 @@ mod tests {
             }
             let short = URL_SAFE_NO_PAD.encode(&bytes[..15]);
             assert!(likely_bits(&short) < 128.0 && most_bits(&short) < 128.0, "{short}");
+            for short in [short[1..].to_owned(), base32(&bytes[..15]), hex(&bytes[..15])] {
+                assert!(likely_bits(&short) < 128.0, "{short}");
+            }
+            // A number whose first digit happened to be a zero.
+            for number in
+                [&hex(&bytes[..16])[1..], &base32(&bytes[..16])[1..], &URL_SAFE_NO_PAD.encode(&bytes[..16])[1..]]
+            {
+                assert!(likely_bits(number) >= 128.0 && most_bits(number) >= 128.0, "{number}");
+            }
             assert!(likely_bits(&ids.uuid()) < 128.0);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     backend::verifier,
     client::Client,
     entropy,
-    judge::{Rule, Violation},
+    judge::{Rule, Severity, Violation},
     message::Endpoint,
     notification::{Bearer, Expected, Moment, NotificationEdit, NotificationId, Notified, Outbound},
     script::Decision,
@@ -342,26 +342,29 @@ impl Provider {
     /// OP-55, OP-60 and the list of section 15.
     fn judge_answer(&mut self, number: usize, expected: Expected, status: Option<u16>, now: Timestamp) {
         let Some(status) = status else { return };
-        let broken = match (expected, status) {
-            (_, 300..=399) => (Rule::NotificationRedirect, "a notification was answered with a redirect"),
+        // What CIBA 10.2 says with SHOULD, or does not say, is advice.
+        use Severity::{Advice, Mistake};
+        let answer = Rule::NotificationAnswer;
+        let (rule, severity, what) = match (expected, status) {
+            (_, 300..=399) => (Rule::NotificationRedirect, Mistake, "a notification was answered with a redirect"),
             (Expected::Accepted, 200 | 204 | 503)
             | (Expected::Unauthorized, 401)
             | (Expected::MethodNotAllowed, 405)
             | (Expected::Refused | Expected::NoMatter, 400..=499)
             | (Expected::NoMatter, 200..=299) => return,
-            (Expected::Accepted, _) => {
-                (Rule::NotificationAnswer, "a good notification was not answered with 204 or 200")
+            (Expected::Accepted, 201..=299) => (answer, Advice, "a good notification was not answered with 204"),
+            (Expected::Accepted, _) => (answer, Mistake, "a good notification was not accepted"),
+            (Expected::Unauthorized, 200..=299) => {
+                (Rule::ForgedNotification, Mistake, "a wrong bearer token was answered as a right one")
             }
-            (Expected::Unauthorized, 200..=299) => (Rule::ForgedNotification, "a wrong bearer token was accepted"),
-            (Expected::Unauthorized, _) => (Rule::NotificationAnswer, "a wrong bearer token was not answered with 401"),
-            (Expected::MethodNotAllowed, _) => (Rule::NotificationAnswer, "another method was not answered with 405"),
-            (Expected::Refused, _) => (Rule::NotificationAnswer, "a malformed notification was not refused"),
-            (Expected::NoMatter, _) => (Rule::NotificationAnswer, "a notification led to a server error"),
+            (Expected::Unauthorized, _) => (answer, Advice, "a wrong bearer token was not answered with 401"),
+            (Expected::MethodNotAllowed, _) => (answer, Advice, "another method was not answered with 405"),
+            (Expected::Refused, _) => (answer, Advice, "a malformed notification was not refused"),
+            (Expected::NoMatter, _) => (answer, Advice, "a notification led to a server error"),
         };
         let Some(record) = self.transactions.get(number - 1) else { return };
         let (exchange, client_id) = (record.asked, Some(record.client.id.clone()));
-        let (rule, reason) = (broken.0, format!("{}, but with {status}", broken.1));
-        let (severity, endpoint) = (rule.usual_severity(), Endpoint::Notification);
+        let (reason, endpoint) = (format!("{what}, but with {status}"), Endpoint::Notification);
         self.violations.push(Violation { rule, severity, client_id, exchange, endpoint, at: now, reason });
     }
 

@@ -64,7 +64,7 @@ fn ping_and_push_clients_send_a_bearer_token_for_their_notifications() {
         (long.as_str(), Some(Rule::NotificationToken)),
         ("x", Some(Rule::NotificationToken)),
         ("7", Some(Rule::NotificationToken)),
-        ("twenty-one-characters", Some(Rule::NotificationToken)),
+        ("twenty-characters-xx", Some(Rule::NotificationToken)),
         (TOKEN, None),
         // 16 and 20 random bytes.
         ("3q2-7wVtTnqXm0eZlB8RaQ", None),
@@ -246,6 +246,13 @@ fn answers_are_judged_by_what_was_sent() {
             bench.ask_as("pinged", "approve");
             let id = bench.next().id;
             bench.provider.notification_answered(id, Some(status), bench.now);
+            // Only what CIBA 10.2 forbids is a mistake: a redirect, a wrong token taken for right, a good one not taken.
+            let forbids = match (&edit, status) {
+                (_, 308) | (None | Some(Says(Bearer::LowerCase)), 400..) => true,
+                (Some(Says(_)), status) => status == 204 && rule.is_some(),
+                _ => false,
+            };
+            assert_eq!(bench.provider.report().is_clean(), !forbids, "{edit:?} {status}");
             assert_eq!(bench.broken(), Vec::from_iter(rule), "{edit:?} {status}");
         }
     }
