@@ -6,7 +6,7 @@ use std::{io::Write as _, process::Stdio};
 
 use ciba_core::text::is_plain;
 use serde_json::json;
-use support::{Ended, Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, metadata};
+use support::{Ended, Folder, Op, Say, Signer, acknowledgement, base64url, ciba, command, ended, error, metadata};
 
 /// A provider that refuses every authentication request.
 fn refusing() -> Op {
@@ -46,12 +46,15 @@ fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
     let table = [
         ("--login-hint", "login_hint", "sub:ssn:196802020575", &[][..]),
         ("--login-hint-token", "login_hint_token", "a-token-of-the-person", &[]),
-        ("--id-token-hint", "id_token_hint", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA", &[]),
+        ("--id-token-hint", "id_token_hint", "an ID Token of the provider", &[]),
         ("--user-code", "user_code", "code-4711", &["--login-hint", "anna"]),
         ("--authorization-details", "authorization_details", r#"[{"type":"payment"}]"#, &["--login-hint", "anna"]),
     ];
     for (option, parameter, text, more) in table {
         let op = refusing();
+        let claims = json!({ "iss": op.issuer, "aud": "the-client", "sub": "anna" }).to_string();
+        let token = format!("eyJhbGciOiJFUzI1NiJ9.{}.AAAA", base64url(claims.as_bytes()));
+        let text = if parameter == "id_token_hint" { token.as_str() } else { text };
         let file = folder.write("text", &format!("\u{feff}{text}\r\n"));
         let from_file = format!("@{file}");
         run(&op, &[&[option, &from_file], more].concat(), None).expect_code(12);
