@@ -67,7 +67,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let begun = begun.and_then(|config| start(&config, request).map(|flow| (config, flow)));
     // What has started has a last line.
     let (config, flow) = begun.inspect_err(|_| attempt.reporter().left(None))?;
-    let tools = Tools { http, keys: key.into(), listening: None };
+    let tools = Tools { http, keys: key.into(), notified: None };
     let code = attempt.drive(tools, config, flow).await?;
 
     let judged = server.provider().report();

@@ -41,6 +41,9 @@ const USUAL_PATH: &str = "/ciba/notify";
 const CONNECTION: Duration = Duration::from_secs(30);
 /// How long the body of a request may take once its head is known to be for a flow.
 const BODY: Duration = Duration::from_secs(10);
+/// How long a call may wait for the flow to be driven: while metadata is fetched, for example. A provider waits for an answer
+/// about as long.
+const READY: Duration = Duration::from_secs(3);
 /// How long an answer on its way may still take when the flow is over.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
@@ -178,6 +181,13 @@ impl Desk {
             return NotificationReply { status: 404, header: None };
         }
         let (method, headers) = (head.method.as_str(), fields(&head.headers));
+        if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
+            return bad.reply();
+        }
+        // Before that no flow is known, and whoever is refused does not come again.
+        if timeout(READY, self.watcher.driven()).await.is_err() {
+            return Acknowledgement::NotReady.reply();
+        }
         if let Err(reply) = self.inbox.first_look(method, &headers) {
             return reply;
         }
@@ -199,16 +209,11 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Answers what comes, when the flow is being driven; what comes earlier waits.
+    /// Answers what comes: with 503 while the flow is not being driven yet.
     pub(crate) fn serve(self, inbox: Inbox, watcher: Watcher) -> Serving {
-        let (closing, mut closed) = watch::channel(false);
+        let (closing, closed) = watch::channel(false);
         let desk = Desk { inbox, watcher, path: Arc::clone(&self.path) };
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                () = desk.watcher.driven() => self.accept(desk.clone(), closed).await,
-                _ = closed.changed() => {}
-            }
-        });
+        let task = tokio::spawn(self.accept(desk, closed));
         Serving { closing, task }
     }
 

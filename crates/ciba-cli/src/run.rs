@@ -9,7 +9,7 @@ use crate::{
     args,
     client::Prepared,
     exit::{self, Stop},
-    listen::Listening,
+    listen::{Inbox, Listening, Serving},
     output::{Reporter, quoted},
     signals::Signals,
     signer::KeyRing,
@@ -33,6 +33,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let listening = prepared.listen().await?;
     let reporter = Reporter::new(report, run.show_tokens);
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(state, Kept::Nothing);
+    let notified = attempt.listen(listening, &http);
 
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
@@ -47,7 +48,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let config = prepared.configure(metadata)?;
     let flow = start(&config, auth_request)?;
     attempt.reporter().release();
-    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow).await
+    attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
 }
 
 /// Begins a flow; what core finds wrong with the request is a mistake in the options.
@@ -66,6 +67,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let place = state.path().display().to_string();
     let reporter = Reporter::new(report, run.show_tokens);
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(Some(state), Kept::Flow);
+    let notified = attempt.listen(listening, &http);
 
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
@@ -90,14 +92,15 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     if let Some(acknowledged) = flow.acknowledged() {
         attempt.reporter().acknowledged(acknowledged);
     }
-    attempt.drive(Tools { http, keys: prepared.keys, listening }, config, flow).await
+    attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
 }
 
 /// What a drive works with.
 pub(crate) struct Tools {
     pub(crate) http: Http,
     pub(crate) keys: KeyRing,
-    pub(crate) listening: Option<Listening>,
+    /// The notification endpoint and where what comes there goes.
+    pub(crate) notified: Option<(Serving, Inbox)>,
 }
 
 /// One run of the command with its clock and its ears.
@@ -127,6 +130,12 @@ impl Attempt {
 
     pub(crate) fn reporter(&self) -> std::sync::MutexGuard<'_, Reporter> {
         self.watcher.reporter()
+    }
+
+    /// Opens the notification endpoint: the provider may call as soon as a flow is resumed, and does not call twice.
+    fn listen(&self, listening: Option<Listening>, http: &Http) -> Option<(Serving, Inbox)> {
+        let (listening, inbox) = (listening?, http.inbox());
+        Some((listening.serve(inbox.clone(), self.watcher.clone()), inbox))
     }
 
     /// The provider's metadata, or the exit code when it cannot be had.
@@ -161,9 +170,8 @@ impl Attempt {
     /// Drives a flow to its end and tells the outcome.
     pub(crate) async fn drive(&mut self, tools: Tools, config: Arc<ClientConfig>, flow: Flow) -> Result<u8, Stop> {
         let watcher = self.watcher.clone();
-        let Tools { http, keys, listening } = tools;
-        let inbox = listening.as_ref().map(|_| http.inbox());
-        let serving = listening.zip(inbox.clone()).map(|(listening, inbox)| listening.serve(inbox, watcher.clone()));
+        let Tools { http, keys, notified } = tools;
+        let (serving, inbox) = notified.unzip();
         let drive = http.drive(Arc::clone(&config), keys, flow, watcher.clone(), inbox);
         let mut drive = std::pin::pin!(drive);
         let (flow, halted) = match self.wait_for(drive.as_mut()).await {

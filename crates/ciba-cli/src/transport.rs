@@ -282,7 +282,7 @@ struct Shared {
     is_warned: AtomicBool,
     kept: Mutex<Kept>,
     /// The flow is being driven, so that notifications reach it.
-    driven: tokio::sync::Notify,
+    driven: tokio::sync::watch::Sender<bool>,
 }
 
 impl Watcher {
@@ -331,11 +331,12 @@ impl Watcher {
 
     /// Returns when the drive has begun.
     pub(crate) async fn driven(&self) {
-        self.shared.driven.notified().await;
+        // The sender is here, so it is never closed.
+        let _ = self.shared.driven.subscribe().wait_for(|is_driven| *is_driven).await;
     }
 
     fn tell(&self, event: &Event) {
-        self.shared.driven.notify_one();
+        self.shared.driven.send_replace(true);
         let requesting = matches!(event, Event::Requesting { .. });
         // A notification may come while a request is under way.
         if !matches!(event, Event::Notified) {

@@ -240,6 +240,59 @@ fn a_resumed_flow_listens_again() {
     }
 }
 
+/// A provider does not repeat what is refused: until the flow is known, 503 says that it is worth another try.
+#[test]
+fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    for transport in TRANSPORTS {
+        let is_slow = Arc::new(AtomicBool::new(false));
+        let slow = Arc::clone(&is_slow);
+        let op = support::Op::knowing_itself(move |issuer, path, _| match path {
+            "/.well-known/openid-configuration" => {
+                if slow.load(Ordering::Relaxed) {
+                    return Some(support::Say::Silence(Duration::from_secs(20)));
+                }
+                let mut metadata = support::metadata(issuer);
+                metadata["backchannel_token_delivery_modes_supported"] = json!(["ping"]);
+                Some(support::Say::Json(200, metadata))
+            }
+            "/bc" => Some(support::acknowledgement(60)),
+            _ => None,
+        });
+        let folder = support::Folder::new();
+        let state = folder.text("state");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let options = ["--delivery", "ping", "--listen", &free, "--state", &state, "--transport", transport];
+        let mut child = support::command().args(op.arguments()).args(options).spawn().unwrap();
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", std::fs::read_to_string(&state));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let sent = op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
+        let token = sent.split('&').find_map(|pair| pair.strip_prefix("client_notification_token=")).unwrap();
+        let ours = format!("authorization: Bearer {token}\r\n");
+
+        is_slow.store(true, Ordering::Relaxed);
+        let mut resumed = support::command().args(["resume", "--state", &state]).spawn().unwrap();
+        while TcpStream::connect(&free).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let answer = call(&free, "POST", "/ciba/notify", &ours);
+        assert!(answer.starts_with("http/1.1 503 "), "{transport}: {answer}");
+        let answer = call(&free, "POST", "/ciba/notify", "");
+        assert!(answer.starts_with("http/1.1 401 "), "{transport}: {answer}");
+        resumed.kill().unwrap();
+        resumed.wait().unwrap();
+    }
+}
+
 /// 204 means that it is safe here, so what could not be saved is answered 503; the login is not lost for that.
 #[test]
 fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on() {

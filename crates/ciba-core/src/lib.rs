@@ -67,8 +67,8 @@ pub use error::{
 pub use event::Event;
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{
-    Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, ResumeError, Snapshot,
-    SpentKey, SpentKeys, Stage,
+    Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, PromptPlace,
+    PromptRefused, ResumeError, RunningPrompts, Snapshot, SpentKey, SpentKeys, Stage,
 };
 pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};

@@ -224,6 +224,14 @@ fn is_same(one: &str, other: &str, now: Timestamp) -> bool {
     one == other || swedish(one, year).is_some_and(|number| swedish(other, year) == Some(number))
 }
 
+/// A number in the spelling that all spellings of it have in common.
+pub(crate) fn in_one_spelling(number: &str, now: Timestamp) -> String {
+    match swedish(number, year_of(now)) {
+        Some(digits) => digits.iter().filter_map(|digit| char::from_digit(*digit, 10)).collect(),
+        None => number.into(),
+    }
+}
+
 /// The twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number: twelve or ten digits, with or without a
 /// sign in front of the last four. `None` where it is no such number or could be another person's.
 ///
@@ -297,6 +305,18 @@ fn year_of(now: Timestamp) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// REQ-SEC-12
+    #[test]
+    fn one_person_has_one_spelling_for_the_prompt_guard() {
+        let now = Timestamp::from_unix_secs(1_893_456_000);
+        let spellings = ["198010121233", "19801012-1233", "8010121233", "801012-1233"];
+        for spelling in spellings {
+            assert_eq!(in_one_spelling(spelling, now), "198010121233", "{spelling}");
+        }
+        assert_ne!(in_one_spelling("801012+1233", now), "198010121233");
+        assert_eq!(in_one_spelling("05073500186", now), "05073500186");
+    }
 
     /// The last and the first second of a year.
     const NEW_YEARS_EVE_2025: u64 = 1_767_225_599;

@@ -4,6 +4,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{fmt, time::Duration};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::{
     client::ClientConfig,
@@ -16,6 +17,7 @@ use crate::{
     person::{self, ExpectedPerson},
     profile::Profile,
     secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
+    time::Timestamp,
     wire::number,
 };
 
@@ -355,6 +357,17 @@ impl AuthRequest {
     /// The lifetime that is asked for.
     pub(crate) const fn requested_lifetime(&self) -> Option<Duration> {
         self.requested_expiry
+    }
+
+    /// Whom the request prompts, as the kind of its hint and a text that is the same for all spellings of one number.
+    pub(crate) fn person(&self, config: &ClientConfig, now: Timestamp) -> (u8, Zeroizing<String>) {
+        let (kind, text) = match (&self.hint, self.number(config)) {
+            (Hint::Login(_), Some(number)) => (b'n', person::in_one_spelling(number, now)),
+            (Hint::Login(hint), None) => (b'l', hint.expose().into()),
+            (Hint::LoginToken(token), _) => (b't', token.expose().into()),
+            (Hint::IdToken(token), _) => (b'i', token.expose().into()),
+        };
+        (kind, Zeroizing::new(text))
     }
 
     fn names_openid(&self) -> bool {

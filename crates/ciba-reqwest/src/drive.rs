@@ -8,8 +8,8 @@ use ciba_core::{
 };
 
 use crate::{
-    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, SharedFlow, Signer, SignerError,
-    SystemClock, SystemEntropy, http::Line, inbox::Registration,
+    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
+    SignerError, SystemClock, SystemEntropy, http::Line, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
@@ -52,6 +52,7 @@ pub struct Driver {
     clock: Arc<dyn Clock>,
     entropies: Arc<dyn Entropies>,
     inbox: Option<Inbox>,
+    guard: Option<PromptGuard>,
 }
 
 impl Driver {
@@ -65,6 +66,7 @@ impl Driver {
             clock: Arc::new(SystemClock),
             entropies: Arc::new(SystemEntropy),
             inbox: None,
+            guard: None,
         }
     }
 
@@ -92,6 +94,12 @@ impl Driver {
     #[must_use]
     pub fn with_inbox(self, inbox: Inbox) -> Self {
         Self { inbox: Some(inbox), ..self }
+    }
+
+    /// With a guard that allows one running flow for each person. Off by default.
+    #[must_use]
+    pub fn with_prompt_guard(self, guard: PromptGuard) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Starts a flow and drives it to its result.
@@ -126,6 +134,9 @@ impl Driver {
     ///
     /// [`DriveError`]; the flow is not over and can be driven again.
     pub async fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        if let Some(guard) = &self.guard {
+            flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
+        }
         let _registration = self.register(flow)?;
         let mut told = Told { acknowledged: flow.acknowledged().is_some(), wait: None };
         loop {
@@ -134,6 +145,7 @@ impl Driver {
             let open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
+                flow.prompts_nobody();
                 if let Err(error) = flow.end_saving().await {
                     watch.save_failed(&error);
                 }
@@ -165,7 +177,7 @@ impl Driver {
         match (wants.flatten(), &self.inbox) {
             (None, _) | (Some((_, true)), None) => Ok(None),
             (Some((_, false)), None) => Err(DriveError::NoInbox),
-            (Some((key, _)), Some(inbox)) => inbox.register(key, flow, self.clock.now()).map(Some),
+            (Some((key, _)), Some(inbox)) => inbox.begin(key, flow, self.clock.now()).map(Some),
         }
     }
 

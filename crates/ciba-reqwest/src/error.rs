@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use ciba_core::{Failure, MetadataError, MisuseReason, RequestError, Unanswered};
+use ciba_core::{Failure, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered};
 
 /// The system's generator of random bytes failed. There is no fall-back (REQ-SEC-05).
 #[derive(Debug)]
@@ -56,6 +56,9 @@ pub enum DriveError {
     NoInbox,
     /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with the flow.
     InboxFull,
+    /// The driver's [`PromptGuard`](crate::PromptGuard) lets nobody be prompted for this flow now; it says how long another flow
+    /// for the same person may still run. Nothing was sent.
+    PromptRefused(PromptRefused),
     /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
     Misuse(MisuseReason),
 }
@@ -68,6 +71,7 @@ impl fmt::Display for DriveError {
             Self::NoCertificate(error) => error.fmt(f),
             Self::NoInbox => f.write_str("the flow waits for notifications and the driver has no inbox"),
             Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
+            Self::PromptRefused(refused) => refused.fmt(f),
             Self::Misuse(MisuseReason::ForeignKeys) => f.write_str("the driver's keys are another issuer's"),
             Self::Misuse(_) => f.write_str("an answer did not belong to the flow"),
         }
@@ -79,7 +83,7 @@ impl Error for DriveError {
         match self {
             Self::Entropy(error) => Some(error),
             Self::Save(error) => Some(error),
-            Self::NoCertificate(_) | Self::NoInbox | Self::InboxFull | Self::Misuse(_) => None,
+            Self::NoCertificate(_) | Self::NoInbox | Self::InboxFull | Self::PromptRefused(_) | Self::Misuse(_) => None,
         }
     }
 }

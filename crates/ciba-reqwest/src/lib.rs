@@ -11,6 +11,7 @@
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
+//! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has an event loop already takes the
@@ -25,6 +26,7 @@ mod error;
 mod http;
 mod inbox;
 mod keys;
+mod prompts;
 #[cfg(feature = "tower")]
 mod service;
 mod shared;
@@ -44,6 +46,7 @@ pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCe
 pub use http::{CONNECT_TIMEOUT, HttpClient};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
+pub use prompts::{GUARD_CAPACITY, PromptGuard};
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};

@@ -18,10 +18,24 @@ pub const INBOX_CAPACITY: usize = 65_536;
 /// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one serves every
 /// [`Driver`](crate::Driver) of a process, whatever provider it is for.
 ///
-/// Flows are in it from their first drive on, between two drives too, as long as somebody keeps their [`SharedFlow`]; when
-/// it is full, those that nobody drives give way. Those
-/// that are over are remembered until no notification for them can be expected any more, so that a late one, or a second
-/// one, is acknowledged and not refused.
+/// Flows are in it from [`Inbox::register`] or their first drive on, between two drives too, as long as somebody keeps their
+/// [`SharedFlow`]; when it is full, those that nobody drives give way. Those that are over are remembered until no
+/// notification for them can be expected any more, so that a late one, or a second one, is acknowledged and not refused.
+///
+/// A provider may not repeat a notification that was refused. After a restart, open the endpoint with an inbox that is not
+/// ready, load the saved flows and register them, and then say that it is:
+///
+/// ```
+/// # use ciba_ureq::{Clock as _, DriveError, Inbox, SharedFlow, SystemClock};
+/// # fn restarted(inbox: &Inbox, saved: Vec<SharedFlow>) -> Result<(), DriveError> {
+/// inbox.not_ready(); // before the endpoint is opened: what it does not know is answered with 503
+/// for flow in &saved {
+///     inbox.register(flow, SystemClock.now())?; // a notification that comes now is kept for the first drive
+/// }
+/// inbox.ready();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Inbox(Arc<Table>);
 
@@ -34,6 +48,8 @@ struct Table {
 struct Slots {
     flows: HashMap<NotificationKey, Slot>,
     spent: SpentKeys,
+    /// Not all flows are in it yet.
+    is_loading: bool,
 }
 
 struct Slot {
@@ -54,7 +70,7 @@ impl Inbox {
     /// An inbox for so many flows at once, which remembers as many that are over.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
-        let slots = Slots { flows: HashMap::new(), spent: SpentKeys::with_capacity(flows) };
+        let slots = Slots { flows: HashMap::new(), spent: SpentKeys::with_capacity(flows), is_loading: false };
         Self(Arc::new(Table { capacity: flows, slots: Mutex::new(slots) }))
     }
 
@@ -77,7 +93,33 @@ impl Inbox {
         }
         let mut slots = self.lock();
         slots.retire(&key);
-        slots.spent.notify(&notification, now).reply()
+        match slots.is_unknown(&key) {
+            Some(said) => said.reply(),
+            None => slots.spent.notify(&notification, now).reply(),
+        }
+    }
+
+    /// From now on, answers notifications for flows it does not know with 503 in place of 401: saved flows are still being loaded.
+    pub fn not_ready(&self) {
+        self.lock().is_loading = true;
+    }
+
+    /// All flows are in it: from now on, a notification for any other flow is refused.
+    pub fn ready(&self) {
+        self.lock().is_loading = false;
+    }
+
+    /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved, and its first drive begins
+    /// with it. Does nothing for a flow in poll mode, or one that is in it already. It holds the flow no longer than somebody
+    /// else keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::InboxFull`].
+    pub fn register(&self, flow: &SharedFlow, now: Timestamp) -> Result<(), DriveError> {
+        let key = flow.look(|flow| flow.notification_key()).flatten();
+        // A flow whose drives have all ended is what this leaves.
+        key.map_or(Ok(()), |key| self.begin(key, flow, now).map(drop))
     }
 
     /// The first look at a call of the notification endpoint, before its body is read: `Err` is the answer to a call that is
@@ -90,18 +132,24 @@ impl Inbox {
     /// The answer to give.
     pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
         let notification = Notification::receive(method, headers, Body::default()).map_err(|bad| bad.reply())?;
-        if self.knows(&notification) { Ok(()) } else { Err(Acknowledgement::Unauthorized.reply()) }
+        if self.knows(&notification) {
+            return Ok(());
+        }
+        let said = notification.key().and_then(|key| self.lock().is_unknown(&key));
+        Err(said.unwrap_or(Acknowledgement::Unauthorized).reply())
     }
 
     /// Whether a notification's key is that of a flow: alive, or over and remembered.
     fn knows(&self, notification: &Notification) -> bool {
         let slots = self.lock();
-        let lives = |key: &NotificationKey| slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone());
+        let lives = |key: &NotificationKey| {
+            slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone() || slot.spent.is_some())
+        };
         notification.key().is_some_and(|key| lives(&key) || slots.spent.contains(&key))
     }
 
-    /// Puts a flow in, as long as the returned value lives.
-    pub(crate) fn register(
+    /// Puts a flow in; it is driven as long as the returned value lives.
+    pub(crate) fn begin(
         &self,
         key: NotificationKey,
         flow: &SharedFlow,
@@ -128,6 +176,11 @@ impl Inbox {
 }
 
 impl Slots {
+    /// What is said for a key of no flow here while not all flows are.
+    fn is_unknown(&self, key: &NotificationKey) -> Option<Acknowledgement> {
+        (self.is_loading && !self.spent.contains(key)).then_some(Acknowledgement::NotReady)
+    }
+
     /// A flow that is over and gone leaves what answers in its place.
     fn retire(&mut self, key: &NotificationKey) {
         if let Some(spent) = self.flows.get_mut(key).and_then(|slot| slot.spent.take()) {

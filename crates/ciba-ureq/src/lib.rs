@@ -10,6 +10,7 @@
 //! | [`Driver`] | the common case: one flow to its end, in the calling thread |
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
+//! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already takes the
@@ -25,6 +26,7 @@ mod error;
 mod http;
 mod inbox;
 mod keys;
+mod prompts;
 mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
@@ -42,6 +44,7 @@ pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCe
 pub use http::{CONNECT_TIMEOUT, HttpClient, Unverified};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
+pub use prompts::{GUARD_CAPACITY, PromptGuard};
 pub use shared::{Saver, SharedFlow};
 pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
 #[cfg(feature = "rustls-no-provider")]

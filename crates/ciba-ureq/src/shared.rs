@@ -10,10 +10,10 @@ use std::{
 
 use ciba_core::{
     Acknowledged, Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification, Output,
-    Snapshot, SpentKey, Stage, Timestamp, TransmitTicket,
+    PromptRefused, Snapshot, SpentKey, Stage, Timestamp, TransmitTicket,
 };
 
-use crate::{Bell, Clock};
+use crate::{Bell, Clock, PromptGuard, prompts::Prompting};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 pub trait Saver: Send + Sync {
@@ -46,6 +46,8 @@ struct Shared {
     saving: Mutex<Saving>,
     bell: Bell,
     has_news: AtomicBool,
+    /// Its place in a guard, from its first drive until it is over.
+    prompting: Mutex<Option<Prompting>>,
 }
 
 /// Locked during a save, so that an older state never overwrites a newer one.
@@ -80,6 +82,7 @@ impl SharedFlow {
             saving: Mutex::default(),
             bell: Bell::new(),
             has_news: AtomicBool::new(false),
+            prompting: Mutex::new(None),
         }))
     }
 
@@ -109,6 +112,7 @@ impl SharedFlow {
     /// [`Failure`].
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         let flow = self.lock().take();
+        self.prompts_nobody();
         flow.ok_or(Failure::Abandoned)?.finish()
     }
 
@@ -120,7 +124,7 @@ impl SharedFlow {
     // The clock is read while the flow is held, so that no reading is older than one the flow has seen.
 
     pub(crate) fn poll(&self, clock: &dyn Clock, entropy: Entropy) -> Output {
-        self.look(|flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
+        self.watched(clock, |flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
     }
 
     pub(crate) fn may_send(&self, ticket: &TransmitTicket, clock: &dyn Clock) -> bool {
@@ -128,7 +132,7 @@ impl SharedFlow {
     }
 
     pub(crate) fn handle(&self, input: Input, clock: &dyn Clock) -> Result<(), Misuse> {
-        self.look(|flow| flow.handle(input, clock.now())).unwrap_or(Ok(()))
+        self.watched(clock, |flow| flow.handle(input, clock.now())).unwrap_or(Ok(()))
     }
 
     /// What answers notifications once the flow is gone; `None` before the end.
@@ -143,6 +147,35 @@ impl SharedFlow {
 
     pub(crate) fn downgrade(&self) -> WeakFlow {
         WeakFlow(Arc::downgrade(&self.0))
+    }
+
+    /// Takes a place in the guard, unless the flow has one.
+    pub(crate) fn prompts_by(&self, guard: &PromptGuard, clock: &dyn Clock) -> Result<(), PromptRefused> {
+        let mut prompting = self.prompting();
+        if prompting.is_none() {
+            *prompting = self.look(|flow| guard.enter(flow, clock.now())).transpose()?.flatten();
+        }
+        Ok(())
+    }
+
+    /// A step of the flow, after which its place in the guard is brought up to date.
+    fn watched<T>(&self, clock: &dyn Clock, step: impl FnOnce(&mut Flow) -> T) -> Option<T> {
+        let prompting = self.prompting();
+        self.look(|flow| {
+            let done = step(flow);
+            prompting.iter().for_each(|prompting| prompting.keep(flow, clock.now()));
+            done
+        })
+    }
+
+    /// The flow is over.
+    pub(crate) fn prompts_nobody(&self) {
+        *self.prompting() = None;
+    }
+
+    /// Locked for a moment only, before the flow where both are.
+    fn prompting(&self) -> MutexGuard<'_, Option<Prompting>> {
+        self.0.prompting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`Flow::must_be_saved`].

@@ -18,6 +18,7 @@ mod mailbox;
 mod notify;
 mod pending;
 mod phase;
+mod prompts;
 mod redeeming;
 mod settled;
 mod snapshot;
@@ -47,6 +48,7 @@ use crate::{
 
 pub use mailbox::NotificationKey;
 pub use notify::{Acknowledgement, BadNotification, Notification, NotificationReply};
+pub use prompts::{PromptPlace, PromptRefused, RunningPrompts};
 pub use snapshot::{ResumeError, Snapshot};
 pub use spent::{SpentKey, SpentKeys};
 

@@ -145,6 +145,8 @@ pub enum Acknowledgement {
     Malformed,
     /// The flow took it and could not be saved: 503. For whoever saves to say; no flow does.
     Unsaved,
+    /// The endpoint is starting and does not know all its flows yet: 503. For the owner of the endpoint to say; no flow does.
+    NotReady,
 }
 
 impl Acknowledgement {
@@ -156,7 +158,7 @@ impl Acknowledgement {
             Self::UnsupportedMediaType => 415,
             Self::TooLarge => 413,
             Self::Malformed => 400,
-            Self::Unsaved => 503,
+            Self::Unsaved | Self::NotReady => 503,
         })
     }
 }

@@ -200,7 +200,7 @@ impl Verifying {
         id_token::inspect(tick.config, token.expose()).ok()?.key_id
     }
 
-    fn window_end(&self) -> Moment {
+    pub(super) fn window_end(&self) -> Moment {
         self.arrived.plus(bounds::KEYS_WINDOW)
     }
 

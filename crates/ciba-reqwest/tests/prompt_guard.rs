@@ -1,0 +1,115 @@
+//! One running flow for each person.
+#![allow(missing_docs)]
+
+#[path = "support/client.rs"]
+mod client;
+mod support;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ciba_reqwest::{
+    AuthenticateError, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
+    ciba_core::{
+        AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint, PromptRefused, Timestamp,
+    },
+    platform_roots,
+};
+use client::{ACKNOWLEDGED, config};
+use support::{Act, Server, answer};
+
+const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);
+const NOBODY: &str = r#"{"error":"unknown_user_id"}"#;
+
+/// A clock that stands still: what waits for it waits for ever.
+struct Standing;
+
+#[async_trait]
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {
+        std::future::pending().await
+    }
+}
+
+fn driver(config: &Arc<ClientConfig>) -> Driver {
+    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    Driver::new(http, Keys::new(config)).with_clock(Standing)
+}
+
+fn asks_for(person: &str) -> AuthRequest {
+    AuthRequest::new(Hint::Login(LoginHint::new(person)))
+}
+
+fn flow(config: &Arc<ClientConfig>) -> SharedFlow {
+    let entropy = Entropy::from_bytes([7; 32]);
+    SharedFlow::new(Flow::start(Arc::clone(config), asks_for("somebody"), entropy, START).unwrap())
+}
+
+/// One acknowledgement, then refusals.
+fn server() -> Server {
+    let refusals = std::iter::repeat_n(answer(400, "", NOBODY), 8);
+    Server::start([answer(200, "", ACKNOWLEDGED)].into_iter().chain(refusals).collect::<Vec<Act>>())
+}
+
+/// Whether the provider was asked for the person.
+async fn is_asked(driver: &Driver, config: &Arc<ClientConfig>, person: &str) -> Result<(), PromptRefused> {
+    match driver.authenticate(config, asks_for(person), &mut ()).await {
+        Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
+        Err(AuthenticateError::Drive(DriveError::PromptRefused(refused))) => Err(refused),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// REQ-SEC-12
+#[tokio::test]
+async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_dropped() {
+    let guard = PromptGuard::new().unwrap();
+    let server = server();
+    let config = config(&server.url(""), ClientAuth::None);
+    let driver = driver(&config).with_prompt_guard(guard.clone());
+    let first = flow(&config);
+    {
+        // As long as it takes until the acknowledgement is there.
+        let (mut nobody, started) = ((), std::time::Instant::now());
+        let mut drive = std::pin::pin!(driver.drive(&first, &mut nobody));
+        while first.acknowledged().is_none() {
+            assert!(started.elapsed().as_secs() < 20, "nothing was acknowledged");
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
+        }
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
+    }
+    assert_eq!(server.requests().len(), 1);
+
+    // Another driver of the same process, and a flow between two drives.
+    let another = driver.clone();
+    match is_asked(&another, &config, "somebody").await {
+        Err(PromptRefused::Running { remaining }) => assert_eq!(remaining.as_secs(), 120),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.requests().len(), 1, "nothing was sent");
+    assert_eq!(is_asked(&another, &config, "somebody else").await, Ok(()));
+    let unguarded = crate::driver(&config);
+    assert_eq!(is_asked(&unguarded, &config, "somebody").await, Ok(()), "it is off by default");
+
+    drop(first);
+    assert_eq!(is_asked(&another, &config, "somebody").await, Ok(()), "it was dropped");
+    let ended = flow(&config);
+    driver.drive(&ended, &mut ()).await.unwrap();
+    assert_eq!(is_asked(&another, &config, "somebody").await, Ok(()), "it is over, though somebody keeps it");
+    assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
+}
+
+/// REQ-SEC-12
+#[tokio::test]
+async fn a_guard_that_is_full_refuses() {
+    let server = server();
+    let config = config(&server.url(""), ClientAuth::None);
+    let guard = PromptGuard::with_capacity(0, Entropy::from_bytes([1; 32]));
+    let driver = driver(&config).with_prompt_guard(guard);
+    assert_eq!(is_asked(&driver, &config, "somebody").await, Err(PromptRefused::Full));
+    assert_eq!(server.connections(), 0);
+}

@@ -1,0 +1,149 @@
+//! One running flow for each person: `RunningPrompts`.
+#![allow(missing_docs)]
+
+use std::{sync::Arc, time::Duration};
+
+use ciba_core::{
+    AuthRequest, ClientConfig, Entropy, Flow, Headers, Hint, LoginHint, LoginHintToken, Output, PromptPlace,
+    PromptRefused, Response, RunningPrompts, Timestamp,
+};
+use ciba_tests::{model::ISSUER, sim::client};
+use proptest::prelude::*;
+
+const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+
+fn config(issuer: &str) -> Arc<ClientConfig> {
+    client(issuer).client_auth(ciba_core::ClientAuth::None).build().expect("valid")
+}
+
+fn flow(issuer: &str, hint: Hint) -> Flow {
+    Flow::start(config(issuer), AuthRequest::new(hint), Entropy::from_bytes([1; 32]), START).expect("it can be sent")
+}
+
+fn login(hint: &str) -> Hint {
+    Hint::Login(LoginHint::new(hint))
+}
+
+fn guard(most: usize) -> RunningPrompts {
+    RunningPrompts::with_capacity(most, Entropy::from_bytes([2; 32]))
+}
+
+fn remaining(result: Result<Option<PromptPlace>, PromptRefused>) -> u64 {
+    match result {
+        Err(PromptRefused::Running { remaining }) => remaining.as_secs(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The provider acknowledges, for so many seconds.
+fn acknowledge(flow: &mut Flow, expires_in: u64) {
+    let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([3; 32])) else { panic!("a request") };
+    let headers: Headers = [("content-type", "application/json")].into_iter().collect();
+    let body = format!("{{\"auth_req_id\":\"0123456789abcdefghijkl\",\"expires_in\":{expires_in}}}");
+    flow.handle(transmit.into_parts().1.answered(Response::new(200, headers, body)), START).expect("its own");
+}
+
+/// REQ-SEC-12
+#[test]
+fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other() {
+    let mut guard = guard(10);
+    let first = flow(ISSUER, login("somebody"));
+    let place = guard.enter(&first, START).expect("the first").expect("it prompts");
+    assert_eq!(remaining(guard.enter(&flow(ISSUER, login("somebody")), START)), 600, "it says for how long");
+    // Another person, another issuer, and another kind of hint.
+    let others = [
+        flow(ISSUER, login("somebody else")),
+        flow("https://op.example/other", login("somebody")),
+        flow(ISSUER, Hint::LoginToken(LoginHintToken::new("somebody"))),
+        // What is at the end of the issuer is not at the beginning of the hint.
+        flow("https://op.example/othersome", login("body")),
+        flow("https://op.example/other", login("somebody ")),
+    ];
+    for other in &others {
+        assert!(guard.enter(other, START).expect("another").is_some());
+    }
+    assert_eq!(guard.len(), 6);
+    guard.leave(place);
+    assert!(guard.enter(&first, START).expect("it is over").is_some());
+    for shown in [format!("{guard:?}"), format!("{:?}", guard.enter(&first, START))] {
+        assert!(!shown.contains("somebody"), "{shown}");
+    }
+}
+
+/// REQ-SEC-12
+#[test]
+fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
+    let mut guard = guard(10);
+    let mut first = flow(ISSUER, login("somebody"));
+    let again = flow(ISSUER, login("somebody"));
+    let place = guard.enter(&first, START).expect("the first").expect("it prompts");
+    acknowledge(&mut first, 120);
+    guard.keep(&place, &first, START);
+    assert_eq!(remaining(guard.enter(&again, START)), 120);
+    assert_eq!(remaining(guard.enter(&again, START.saturating_add(Duration::from_millis(118_999)))), 1);
+    let later = START.saturating_add(Duration::from_secs(120));
+    assert!(guard.enter(&first, later).expect("it prompts nobody any more").is_none());
+    let second = guard.enter(&again, later).expect("the prompt is gone").expect("it prompts");
+    // The place of the first is another's now.
+    guard.keep(&place, &first, START);
+    guard.leave(place);
+    assert!(guard.enter(&again, later).is_err());
+    guard.leave(second);
+    assert!(guard.is_empty());
+}
+
+/// REQ-SEC-12
+#[test]
+fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
+    let mut guard = guard(3);
+    let places: Vec<_> = (0..3).map(|number| guard.enter(&flow(ISSUER, login(&format!("{number}"))), START)).collect();
+    assert!(places.iter().all(Result::is_ok));
+    assert_eq!(guard.enter(&flow(ISSUER, login("a fourth")), START).map(drop), Err(PromptRefused::Full));
+    let later = START.saturating_add(Duration::from_secs(600));
+    assert!(guard.enter(&flow(ISSUER, login("a fourth")), later).is_ok());
+    assert_eq!(guard.len(), 1, "those whose time was over gave way");
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Enter(u8),
+    Leave(usize),
+    Advance(u64),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is entered and left in whatever order, nobody has two places that are not over, and nobody is refused without
+    /// one.
+    ///
+    /// REQ-SEC-12
+    #[test]
+    fn nobody_has_two_places(ops in proptest::collection::vec(prop_oneof![
+        3 => (0_u8..4).prop_map(Op::Enter),
+        2 => (0_usize..8).prop_map(Op::Leave),
+        1 => (0_u64..400).prop_map(Op::Advance),
+    ], 1..60)) {
+        let mut guard = guard(100);
+        let mut now = START;
+        let mut held: Vec<(u8, Timestamp, PromptPlace)> = Vec::new();
+        for op in ops {
+            match op {
+                Op::Advance(seconds) => now = now.saturating_add(Duration::from_secs(seconds)),
+                Op::Leave(which) if which < held.len() => guard.leave(held.swap_remove(which).2),
+                Op::Leave(_) => {}
+                Op::Enter(person) => {
+                    let flow = flow(ISSUER, login(&format!("person {person}")));
+                    let is_running = held.iter().any(|(other, until, _)| *other == person && *until > now);
+                    match guard.enter(&flow, now) {
+                        Ok(Some(place)) => {
+                            prop_assert!(!is_running);
+                            held.push((person, now.saturating_add(Duration::from_secs(600)), place));
+                        }
+                        other => prop_assert!(is_running, "{:?}", other),
+                    }
+                }
+            }
+        }
+    }
+}
