@@ -248,7 +248,8 @@ fn answers_are_judged_by_what_was_sent() {
             bench.provider.notification_answered(id, Some(status), bench.now);
             // Only what CIBA 10.2 forbids is a mistake: a redirect, a wrong token taken for right, a good one not taken.
             let forbids = match (&edit, status) {
-                (_, 308) | (None | Some(Says(Bearer::LowerCase)), 400..) => true,
+                (_, 308) => true,
+                (None | Some(Says(Bearer::LowerCase)), 400..) => rule.is_some(),
                 (Some(Says(_)), status) => status == 204 && rule.is_some(),
                 _ => false,
             };
