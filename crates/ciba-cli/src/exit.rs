@@ -101,6 +101,12 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         if let Some(description) = answer.description() {
             let _ = write!(text, " ({})", crate::output::plain(description));
         }
+        if let Some(challenge) = answer.www_authenticate() {
+            let _ = write!(text, ", WWW-Authenticate: {}", crate::output::plain(challenge));
+        }
+        if !answer.excerpt().is_empty() {
+            let _ = write!(text, ", the answer begins: {}", crate::output::plain(answer.excerpt()));
+        }
         let is_elsewhere = (answer.endpoint(), answer.status()) == (Endpoint::Discovery, 404);
         let advice = match answer.code() {
             Some(code) => advice(code.name()),

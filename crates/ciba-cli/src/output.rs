@@ -11,7 +11,8 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Timestamp, Wait,
+    Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Oddity, Timestamp,
+    Wait,
 };
 
 pub(crate) use self::json::{Line, escaped};
@@ -175,16 +176,21 @@ impl Reporter {
                 .with("expires_in", acknowledged.expires_in.as_secs())
                 .with("interval", acknowledged.interval.as_secs())
                 .with_json("extra", acknowledged.extra.as_json());
-            return self.line(line);
+            return self.line(json::oddities(line, acknowledged.oddities.iter().copied()));
         }
         self.say(&text::acknowledged(acknowledged, self.delivery));
         for (name, value) in acknowledged.extra.iter() {
             self.say(&format!("  {}: {}", plain(&name), text::value(value)));
         }
         if self.verbose {
-            for oddity in &acknowledged.oddities {
-                self.say(&format!("  odd, and tolerated: {oddity}"));
-            }
+            self.odd(acknowledged.oddities.iter().copied());
+        }
+    }
+
+    /// Deviations of the provider that ended nothing.
+    fn odd(&mut self, oddities: impl Iterator<Item = Oddity>) {
+        for oddity in oddities {
+            self.say(&format!("  odd, and tolerated: {oddity}"));
         }
     }
 
@@ -256,6 +262,9 @@ impl Reporter {
     pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) -> io::Result<()> {
         self.clear();
         self.status.clear();
+        if self.format == Format::Text {
+            self.odd(authentication.oddities());
+        }
         if let Some(story) = &mut self.story {
             try_put(&story.closing(&text::claims(authentication)))
         } else if self.format == Format::Json {

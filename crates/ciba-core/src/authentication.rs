@@ -11,7 +11,7 @@ use crate::{
     person::{NotCompared, Person},
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
-    wire::{Members, token::ReceivedTokens},
+    wire::{Members, Oddity, token::ReceivedTokens},
 };
 
 /// A completed authentication. It has no constructor and no `Deserialize`: it exists only after verification.
@@ -30,6 +30,8 @@ impl Authentication {
         received_at: Timestamp,
         asked: Asked,
     ) -> Box<Self> {
+        // The verified token has it.
+        let tokens = ReceivedTokens { id_token: None, ..tokens };
         Box::new(Self { tokens, id_token, received_at, asked })
     }
 
@@ -142,6 +144,12 @@ impl Authentication {
         &self.tokens.extra
     }
 
+    /// What was odd about the token response and the ID Token and was tolerated: deviations to report to the provider.
+    pub fn oddities(&self) -> impl Iterator<Item = Oddity> {
+        let of_id_token = self.id_token.iter().flat_map(IdToken::oddities);
+        self.tokens.oddities.iter().chain(of_id_token).copied()
+    }
+
     /// The claims of the ID Token, read into a type of the caller.
     ///
     /// # Errors
@@ -191,6 +199,7 @@ mod tests {
             expires_in: Some(Duration::from_secs(120)),
             scope: scope.map(Into::into),
             extra: Members::from_json(&extra.to_string()).unwrap(),
+            oddities: alloc::vec::Vec::new(),
         };
         let asked = Asked { scope: "openid email".into(), ..Asked::default() };
         Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), asked)

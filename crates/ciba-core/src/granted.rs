@@ -183,6 +183,7 @@ mod tests {
             expires_in: None,
             scope: scope.map(Into::into),
             extra: Members::from_json(extra).unwrap(),
+            oddities: Vec::new(),
         }
     }
 

@@ -50,6 +50,21 @@ impl Object {
         }
     }
 
+    /// Reads the object of an error, which grants nothing (ruling 36): behind a byte order mark, in a text that is not
+    /// quite UTF-8, and with names twice, of which the first counts.
+    pub(crate) fn parse_leniently(bytes: &[u8]) -> Result<Self, Fault> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_start_matches('\u{feff}');
+        let members = members(Scanner::new(text)).ok_or(Fault::NotJson)?;
+        let mut object = Self { text: Zeroizing::new(text.into()), members };
+        let mut members = core::mem::take(&mut object.members);
+        members.sort_by(|a, b| object.compare(a, b));
+        members.dedup_by(|b, a| object.compare(a, b).is_eq());
+        members.sort_unstable_by_key(|member| member.name.start);
+        object.members = members;
+        Ok(object)
+    }
+
     fn compare(&self, a: &Member, b: &Member) -> Ordering {
         let (a, b) = (self.part(&a.name), self.part(&b.name));
         match a.contains('\\') || b.contains('\\') {

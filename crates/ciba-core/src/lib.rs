@@ -86,8 +86,8 @@ pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    ErrorCode, Headers, JsonError, Members, Method, Request, Response, ServerAnswer, UnknownCode,
-    authorize::{Acknowledged, Oddity},
+    ErrorCode, Headers, JsonError, Members, Method, Oddity, Request, Response, ServerAnswer, UnknownCode,
+    authorize::Acknowledged,
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,
 };

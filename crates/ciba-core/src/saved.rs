@@ -14,11 +14,7 @@ use crate::{
     json::SavedMembers,
     person::{Demand, ExpectedPerson},
     secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
-    wire::{
-        ErrorCode, Headers, ServerAnswer,
-        authorize::{Acknowledged, Oddity},
-        token::ReceivedTokens,
-    },
+    wire::{ErrorCode, Headers, Oddity, ServerAnswer, authorize::Acknowledged, token::ReceivedTokens},
 };
 
 mod reason;
@@ -47,6 +43,8 @@ pub(crate) struct SavedTokens<'a> {
     scope: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
     extra: SavedMembers<'a>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    oddities: Vec<Text<'a>>,
 }
 
 impl<'a> SavedTokens<'a> {
@@ -59,6 +57,7 @@ impl<'a> SavedTokens<'a> {
             expires_in: tokens.expires_in.map(seconds),
             scope: tokens.scope.as_deref().map(Into::into),
             extra: SavedMembers::save(&tokens.extra),
+            oddities: oddities(&tokens.oddities),
         }
     }
 
@@ -71,6 +70,7 @@ impl<'a> SavedTokens<'a> {
             expires_in: self.expires_in.map(Duration::from_secs),
             scope: self.scope.map(Cow::into_owned),
             extra: self.extra.load(),
+            oddities: load_oddities(&self.oddities),
         }
     }
 }
@@ -84,52 +84,34 @@ pub(crate) struct SavedAcknowledged<'a> {
     #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
     extra: SavedMembers<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    oddities: Vec<SavedOddity>,
+    oddities: Vec<Text<'a>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SavedOddity {
-    IntervalUnusable,
-    IntervalAdjusted,
-    LifetimeWasText,
-    LifetimeClamped,
-    ShortAuthReqId,
-    AuthReqIdAlphabet,
+fn oddities(oddities: &[Oddity]) -> Vec<Text<'static>> {
+    oddities.iter().map(|oddity| oddity.name().into()).collect()
+}
+
+/// Those of a later release are dropped.
+fn load_oddities(names: &[Text<'_>]) -> Vec<Oddity> {
+    names.iter().filter_map(|name| Oddity::from_name(name)).collect()
 }
 
 impl<'a> SavedAcknowledged<'a> {
     pub(crate) fn save(acknowledged: &'a Acknowledged) -> Self {
-        let oddity = |oddity: &Oddity| match oddity {
-            Oddity::IntervalUnusable => SavedOddity::IntervalUnusable,
-            Oddity::IntervalAdjusted => SavedOddity::IntervalAdjusted,
-            Oddity::LifetimeWasText => SavedOddity::LifetimeWasText,
-            Oddity::LifetimeClamped => SavedOddity::LifetimeClamped,
-            Oddity::ShortAuthReqId => SavedOddity::ShortAuthReqId,
-            Oddity::AuthReqIdAlphabet => SavedOddity::AuthReqIdAlphabet,
-        };
         Self {
             expires_in: seconds(acknowledged.expires_in),
             interval: seconds(acknowledged.interval),
             extra: SavedMembers::save(&acknowledged.extra),
-            oddities: acknowledged.oddities.iter().map(oddity).collect(),
+            oddities: oddities(&acknowledged.oddities),
         }
     }
 
     pub(crate) fn load(self) -> Acknowledged {
-        let oddity = |oddity| match oddity {
-            SavedOddity::IntervalUnusable => Oddity::IntervalUnusable,
-            SavedOddity::IntervalAdjusted => Oddity::IntervalAdjusted,
-            SavedOddity::LifetimeWasText => Oddity::LifetimeWasText,
-            SavedOddity::LifetimeClamped => Oddity::LifetimeClamped,
-            SavedOddity::ShortAuthReqId => Oddity::ShortAuthReqId,
-            SavedOddity::AuthReqIdAlphabet => Oddity::AuthReqIdAlphabet,
-        };
         Acknowledged {
             expires_in: bounds::LIFETIME.clamp(Duration::from_secs(self.expires_in)),
             interval: bounds::INTERVAL.clamp(Duration::from_secs(self.interval)),
             extra: self.extra.load(),
-            oddities: self.oddities.into_iter().map(oddity).collect(),
+            oddities: load_oddities(&self.oddities),
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Declares newtypes over `String` whose content is only reachable through `expose`.
 macro_rules! secret_string {
@@ -87,6 +87,28 @@ secret_string! {
     pub struct NotificationToken;
     /// A text a claim is compared with; may be a national id.
     pub struct ExpectedText;
+}
+
+/// What was read about a person.
+#[derive(Clone, Default)]
+pub(crate) struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Takes the bytes over without copying them; `None` unless they are UTF-8.
+    pub(crate) fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
+        let text = String::from_utf8(core::mem::take(&mut *bytes));
+        text.map(|text| Self(Zeroizing::new(text))).map_err(|error| drop(Zeroizing::new(error.into_bytes()))).ok()
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SecretText {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
 }
 
 /// The body of an HTTP message: bounded by whoever makes it, wiped on drop, printed as its length.

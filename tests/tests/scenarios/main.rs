@@ -6,6 +6,7 @@ mod client;
 mod granted;
 mod id_token;
 mod idura;
+mod lenient;
 mod metadata;
 mod modes;
 mod notified;

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Person, Untrusted, text::is_plain};
+use ciba_core::{
+    Authentication, Difference, Endpoint, Failure, LostAnswer, Oddity, Person, Untrusted, text::is_plain,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,6 +60,12 @@ pub(crate) fn escaped(json: &str) -> String {
     out
 }
 
+/// Deviations of the provider that ended nothing, by name, when there are some.
+pub(super) fn oddities(line: Line, oddities: impl Iterator<Item = Oddity>) -> Line {
+    let names: Vec<&str> = oddities.map(Oddity::name).collect();
+    line.some("oddities", (!names.is_empty()).then_some(names))
+}
+
 /// JSON text on one line: without the white space between its tokens.
 pub(super) fn compact(json: &str) -> String {
     let (mut in_string, mut is_escaped) = (false, false);
@@ -95,6 +103,7 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
         .with("token_type", authentication.token_type())
         .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
         .with("has_refresh_token", authentication.refresh_token().is_some());
+    let line = oddities(line, authentication.oddities());
     if !show_tokens {
         return line;
     }
@@ -161,6 +170,8 @@ pub(super) fn failed(failure: &Failure) -> Line {
         .some("error", answer.and_then(|answer| answer.code()).map(|code| code.name()))
         .some("error_description", answer.and_then(|answer| answer.description()))
         .some("status", answer.and_then(crate::exit::status))
+        .some("www_authenticate", answer.and_then(|answer| answer.www_authenticate()))
+        .some("excerpt", answer.map(|answer| answer.excerpt()).filter(|excerpt| !excerpt.is_empty()))
         .some("endpoint", endpoint.map(|endpoint| endpoint.name()))
 }
 

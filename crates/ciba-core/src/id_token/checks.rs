@@ -12,6 +12,7 @@ use crate::{
     jose::{base64url, scalar::Scalar},
     person::Person,
     time::Timestamp,
+    wire::Oddity,
 };
 
 /// What the checks found out on their way.
@@ -22,6 +23,7 @@ pub(super) struct Verdict<'a> {
     pub(super) expires_at: Timestamp,
     pub(super) auth_time: Option<Timestamp>,
     pub(super) person: Person,
+    pub(super) oddities: Vec<Oddity>,
 }
 
 /// Every check on claims. The first that fails is the answer.
@@ -42,17 +44,34 @@ pub(super) fn check<'a>(
     let auth_time = auth_time(config, claims, context)?;
     bindings(config, claims, context)?;
     let person = context.expectations.check(|name| claims.get(name), context.received_at)?;
-    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person })
+    let oddities = oddities(claims);
+    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, oddities })
 }
 
-/// A claim that may be left out. Some providers write `null` then (ruling 15).
+/// What nobody asked for and nobody can read: it counts as absent, and is reported (ruling 33). A check that needed one of
+/// these has failed before.
+fn oddities(claims: &Claims<'_>) -> Vec<Oddity> {
+    let is_odd = |claim: Option<&Scalar<'_>>, is_usable: fn(&Scalar<'_>) -> bool| {
+        optional(claim).is_some_and(|claim| !is_usable(claim))
+    };
+    [
+        (is_odd(claims.auth_time.as_ref(), |claim| claim.date().is_some()), Oddity::AuthTimeUnusable),
+        (is_odd(claims.acr.as_ref(), |claim| claim.text().is_some()), Oddity::AcrUnusable),
+        (is_odd(claims.amr.as_ref(), |claim| matches!(claim, Scalar::Texts(_))), Oddity::AmrUnusable),
+    ]
+    .into_iter()
+    .filter_map(|(is_odd, oddity)| is_odd.then_some(oddity))
+    .collect()
+}
+
+/// A claim that may be left out. Some providers write `null` then (ruling 33).
 fn optional<'a, 'b>(claim: Option<&'a Scalar<'b>>) -> Option<&'a Scalar<'b>> {
     claim.filter(|value| !matches!(value, Scalar::Null))
 }
 
 /// A logout or security event token has `events` and is no ID Token (REQ-IDT-33).
 fn kind(claims: &Claims<'_>) -> Result<(), Rejection> {
-    match claims.events {
+    match optional(claims.events.as_ref()) {
         None => Ok(()),
         Some(_) => Err(Untrusted::TokenKind.into()),
     }
@@ -148,9 +167,9 @@ fn lifetime(
     Ok((issued_at, expires_at))
 }
 
-/// `nbf` (REQ-IDT-20). A `null` here is no date (REQ-IDT-21).
+/// `nbf` (REQ-IDT-20).
 fn not_before(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
-    let Some(claim) = &claims.nbf else { return Ok(()) };
+    let Some(claim) = optional(claims.nbf.as_ref()) else { return Ok(()) };
     let now = context.received_at;
     match claim.date() {
         Some(date) if date <= now.saturating_add(config.id_token.skew) => Ok(()),
@@ -201,12 +220,17 @@ fn auth_time(
     context: &IdTokenContext<'_>,
 ) -> Result<Option<Timestamp>, Rejection> {
     let expectations = context.expectations;
-    let Some(claim) = &claims.auth_time else {
-        return match expectations.auth_time_required || expectations.max_age.is_some() {
+    let was_asked_for = expectations.auth_time_required || expectations.max_age.is_some();
+    let Some(claim) = optional(claims.auth_time.as_ref()) else {
+        return match was_asked_for {
             true => Err(Untrusted::AuthTime.at("auth_time", Found::Missing)),
             false => Ok(None),
         };
     };
+    // One that nobody asked for and nobody can read restricts nothing (ruling 33); it is reported.
+    if claim.date().is_none() && !was_asked_for {
+        return Ok(None);
+    }
     let skew = config.id_token.skew;
     let now = context.received_at;
     let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::kind(Some(claim))))?;

@@ -68,6 +68,12 @@ macro_rules! known_claims {
                 }
             }
 
+            /// Wipes what was copied to resolve escapes.
+            fn wipe(&mut self) {
+                let known = [$(&mut self.$field,)*].into_iter().flatten();
+                known.chain(self.others.iter_mut().map(|(_, value)| value)).for_each(Scalar::wipe);
+            }
+
             /// A claim that is known, or that the caller expects.
             pub(crate) fn get(&self, name: &str) -> Option<&Scalar<'a>> {
                 match name {
@@ -95,6 +101,12 @@ known_claims! {
     rt_hash = "urn:openid:params:jwt:claim:rt_hash";
     auth_req_id = "urn:openid:params:jwt:claim:auth_req_id";
     events = "events";
+}
+
+impl Drop for Claims<'_> {
+    fn drop(&mut self) {
+        self.wipe();
+    }
 }
 
 impl<'a> Claims<'a> {

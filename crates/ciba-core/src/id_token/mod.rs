@@ -13,8 +13,9 @@ use crate::{
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
     json,
     person::Person,
-    secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
+    secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken, SecretText},
     time::Timestamp,
+    wire::Oddity,
 };
 
 mod checks;
@@ -108,7 +109,7 @@ impl Inspected<'_> {
 
     /// Signature, then claims. [`Untrusted::UnknownKey`] when no key of the set fits.
     pub(crate) fn verify(
-        &self,
+        self,
         config: &ClientConfig,
         keys: Option<&KeySet>,
         context: &IdTokenContext<'_>,
@@ -121,15 +122,16 @@ impl Inspected<'_> {
         } else {
             self.verify_mac(config, algorithm)?;
         }
-        // Nothing of the payload is looked at before this line.
-        let text = core::str::from_utf8(&self.token.payload).map_err(|_| Untrusted::ClaimsForm)?;
-        let claims = Claims::parse(text, context.expectations)?;
+        // Nothing of the payload is looked at before this line. From here on it is moved and not copied, so that what it says
+        // about a person is in one place, which is wiped.
+        let text = SecretText::from_utf8(self.token.payload).ok_or(Untrusted::ClaimsForm)?;
+        let claims = Claims::parse(text.expose(), context.expectations)?;
         let verdict = checks::check(config, &claims, context)?;
-        Ok(IdToken {
+        let mut id_token = IdToken {
             compact: CompactIdToken::new(self.compact),
-            claims: text.into(),
+            claims: SecretText::default(),
             issuer: config.issuer.shared(),
-            subject: verdict.subject.into(),
+            subject: SecretText::from(verdict.subject),
             audiences: verdict.audiences.iter().map(|&audience| audience.into()).collect(),
             issued_at: verdict.issued_at,
             expires_at: verdict.expires_at,
@@ -137,7 +139,11 @@ impl Inspected<'_> {
             acr: claims.acr().map(Into::into),
             amr: claims.amr(),
             person: verdict.person,
-        })
+            oddities: verdict.oddities,
+        };
+        drop(claims);
+        id_token.claims = text;
+        Ok(id_token)
     }
 
     /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
@@ -160,9 +166,9 @@ impl Inspected<'_> {
 /// What it says about a person does not show in `Debug`.
 pub struct IdToken {
     compact: CompactIdToken,
-    claims: String,
+    claims: SecretText,
     issuer: Arc<str>,
-    subject: String,
+    subject: SecretText,
     audiences: Vec<String>,
     issued_at: Timestamp,
     expires_at: Timestamp,
@@ -170,6 +176,7 @@ pub struct IdToken {
     acr: Option<String>,
     amr: Vec<String>,
     person: Person,
+    oddities: Vec<Oddity>,
 }
 
 impl IdToken {
@@ -182,7 +189,7 @@ impl IdToken {
     /// `sub`: who was authenticated, unique and lasting at the issuer; byte for byte as received.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        self.subject.expose()
     }
 
     /// `iss`.
@@ -231,15 +238,21 @@ impl IdToken {
         self.person
     }
 
+    /// What was odd about the token and tolerated.
+    #[must_use]
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+
     /// All claims as the JSON object that was signed.
     #[must_use]
     pub fn claims_text(&self) -> &str {
-        &self.claims
+        self.claims.expose()
     }
 
     /// The name and the JSON text of each claim, in the order they were signed.
     pub fn iter_claims(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
-        json::fields(&self.claims)
+        json::fields(self.claims.expose())
     }
 
     /// All claims, read into a type of the caller (REQ-IDT-30).
@@ -248,7 +261,7 @@ impl IdToken {
     ///
     /// [`ClaimsError`] when they do not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
-        Ok(json::read(&self.claims)?)
+        Ok(json::read(self.claims.expose())?)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use alloc::{string::ToString as _, vec::Vec};
 
+use zeroize::Zeroizing;
+
 use crate::{
     bounds,
     error::{Found, Rejection, Untrusted},
@@ -14,7 +16,7 @@ pub(crate) struct Compact<'a> {
     /// What the signature is over: header and payload as they were received.
     pub(crate) signing_input: &'a str,
     pub(crate) header: Vec<u8>,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Zeroizing<Vec<u8>>,
     pub(crate) signature: Vec<u8>,
 }
 
@@ -38,7 +40,7 @@ impl<'a> Compact<'a> {
         }
         let part = |from: usize, to: usize| compact.get(from..to).and_then(base64url::decode);
         let header = part(0, first).ok_or(Untrusted::TokenForm)?;
-        let payload = part(first.saturating_add(1), second).ok_or(Untrusted::TokenForm)?;
+        let payload = Zeroizing::new(part(first.saturating_add(1), second).ok_or(Untrusted::TokenForm)?);
         let signature = part(second.saturating_add(1), compact.len()).ok_or(Untrusted::TokenForm)?;
         let signing_input = compact.get(..second).unwrap_or_default();
         Ok(Self { signing_input, header, payload, signature })
@@ -76,9 +78,9 @@ impl<'a> Compact<'a> {
 /// symmetric algorithm finds no key in a key set and ends as [`Untrusted::UnknownKey`]
 /// or [`Untrusted::UnusableKey`].
 pub fn verify_signature_only(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Rejection> {
-    let token = Compact::split(compact)?;
+    let mut token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(algorithm)?;
     token.verify(algorithm, header.key_id().as_deref(), keys)?;
-    Ok(token.payload)
+    Ok(core::mem::take(&mut token.payload))
 }

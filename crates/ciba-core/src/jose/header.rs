@@ -24,11 +24,15 @@ impl<'a> Header<'a> {
         let text = core::str::from_utf8(bytes).map_err(|_| Untrusted::TokenForm)?;
         let mut header = Header { alg: None, kid: None, typ: None, b64: None, crit: false };
         let read = json::strict_members(text, |name, value| match &**name {
+            // Even `null`: what is critical is not to be overlooked.
+            "crit" => header.crit = true,
+            // `null` is absence (ruling 33).
+            _ if value.is_null() => {}
             "alg" => header.alg = Some(Scalar::read(value)),
             "kid" => header.kid = Some(Scalar::read(value)),
             "typ" => header.typ = Some(Scalar::read(value)),
             "b64" => header.b64 = Some(Scalar::read(value)),
-            other => header.crit |= other == "crit",
+            _ => {}
         });
         read.ok_or(Untrusted::TokenForm)?;
         match header.kid {

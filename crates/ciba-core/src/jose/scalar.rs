@@ -3,6 +3,8 @@
 use alloc::{borrow::Cow, vec::Vec};
 use core::time::Duration;
 
+use zeroize::Zeroize as _;
+
 use crate::{error::Found, json::Raw, time::Timestamp};
 
 /// A value that is read without knowing its type: what is wrong with it is for the check that wants it to say.
@@ -31,6 +33,20 @@ impl<'a> Scalar<'a> {
             | Self::Fraction(_)
             | Self::Texts(_)
             | Self::Other => None,
+        }
+    }
+
+    /// Wipes what it holds of its own.
+    pub(crate) fn wipe(&mut self) {
+        let wipe = |text: &mut Cow<'_, str>| {
+            if let Cow::Owned(text) = text {
+                text.zeroize();
+            }
+        };
+        match self {
+            Self::Text(text) => wipe(text),
+            Self::Texts(texts) => texts.iter_mut().for_each(wipe),
+            Self::Null | Self::Bool(_) | Self::Whole(_) | Self::Negative(_) | Self::Fraction(_) | Self::Other => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The answer of the backchannel authentication endpoint (CIBA 7.3, 13).
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 use crate::{
     ask::Endpoint,
@@ -11,7 +11,7 @@ use crate::{
     secret::AuthReqId,
     time::Timestamp,
     wire::{
-        Members, Response, ServerAnswer,
+        Members, Oddity, Response, ServerAnswer,
         number::{self, Interval},
         server_answer::Content,
     },
@@ -34,37 +34,6 @@ impl Acknowledged {
     /// The interval, and the lifetime.
     pub(crate) const fn pace(&self) -> (Duration, Duration) {
         (self.interval, self.expires_in)
-    }
-}
-
-/// Something odd in an acknowledgement that ends no flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Oddity {
-    /// `interval` was null, zero, negative, or not a number: 5 s are used.
-    IntervalUnusable,
-    /// `interval` was a fraction, below one second, a digit string or huge: it was rounded, read or clamped.
-    IntervalAdjusted,
-    /// `expires_in` was a digit string.
-    LifetimeWasText,
-    /// `expires_in` was clamped to 24 hours.
-    LifetimeClamped,
-    /// `auth_req_id` has fewer than 22 characters and so cannot hold 128 bits (REQ-ACK-07).
-    ShortAuthReqId,
-    /// `auth_req_id` has characters outside the alphabet of CIBA 7.3 (REQ-ACK-05).
-    AuthReqIdAlphabet,
-}
-
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::IntervalUnusable => "interval cannot be used, so the usual one is kept",
-            Self::IntervalAdjusted => "interval is not a whole number of seconds within the bounds, so it was adjusted",
-            Self::LifetimeWasText => "expires_in is a text",
-            Self::LifetimeClamped => "expires_in is longer than a day, so it was cut",
-            Self::ShortAuthReqId => "auth_req_id is so short that it might be guessed",
-            Self::AuthReqIdAlphabet => "auth_req_id has characters it must not have",
-        })
     }
 }
 
@@ -122,6 +91,9 @@ fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledged), Fault> 
     const LIFETIME: &str = "expires_in";
     let mut oddities = Vec::new();
 
+    if object.take("error").is_some() {
+        oddities.push(Oddity::EmptyError);
+    }
     let id = object.take_text(ID)?.ok_or(Fault::MissingMember(ID))?;
     if !is_auth_req_id(&id) {
         return Err(Fault::BadMember(ID));
@@ -453,7 +425,12 @@ mod tests {
         let AuthorizeReply::Misbehaved(misbehaviour) = process(&response, NOW) else { panic!() };
         let answer = misbehaviour.answer.unwrap();
         assert_eq!(answer.status(), 404);
-        assert!(answer.excerpt().starts_with("<html> éé") && answer.excerpt().len() <= 512, "{}", answer.excerpt());
+        assert_eq!(answer.excerpt(), "", "never HTML");
+        let text = format!("gone\u{7}{}", "é".repeat(1000));
+        let response = Response::new(404, [("content-type", "text/plain")].into_iter().collect(), text.as_str());
+        let AuthorizeReply::Misbehaved(misbehaviour) = process(&response, NOW) else { panic!() };
+        let answer = misbehaviour.answer.unwrap();
+        assert!(answer.excerpt().starts_with("gone éé") && answer.excerpt().len() <= 512, "{}", answer.excerpt());
     }
 
     /// REQ-AERR-16

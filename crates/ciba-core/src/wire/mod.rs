@@ -10,6 +10,7 @@ mod message;
 pub(crate) mod metadata;
 pub(crate) mod notify;
 pub(crate) mod number;
+mod oddity;
 #[cfg(test)]
 mod properties;
 mod retry_after;
@@ -18,4 +19,5 @@ pub(crate) mod token;
 
 pub use crate::json::{JsonError, Members};
 pub use message::{Headers, Method, Request, Response};
+pub use oddity::Oddity;
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

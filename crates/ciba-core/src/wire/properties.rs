@@ -85,6 +85,11 @@ fn is_json(response: &Response) -> bool {
     !response.truncated && response.media_type().is_some_and(|media_type| media_type == "application/json")
 }
 
+/// An error grants nothing, so its label does not matter.
+fn is_readable(response: &Response) -> bool {
+    is_json(response) || (response.status >= 300 && !response.truncated)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
@@ -131,17 +136,17 @@ proptest! {
                 prop_assert!(tokens.id_token.is_some() || !id_token_required);
             }
             TokenReply::Pending(pacing) | TokenReply::SlowDown(pacing) => {
-                prop_assert!(is_json(&response));
+                prop_assert!(is_readable(&response));
                 prop_assert!(pacing.interval.is_none_or(|interval| interval >= bounds::INTERVAL.least));
                 prop_assert!(pacing.retry_after.is_none_or(|delay| delay <= bounds::RETRY_AFTER.most));
             }
             TokenReply::Busy { status, .. } => {
                 prop_assert_eq!(status, response.status);
-                prop_assert!(matches!(status, 429 | 500..600));
+                prop_assert!(matches!(status, 408 | 425 | 429 | 500..600));
             }
-            TokenReply::Error(answer) => prop_assert!(answer.code().is_some() && is_json(&response)),
+            TokenReply::Error(answer) => prop_assert!(answer.code().is_some() && is_readable(&response)),
             TokenReply::Misbehaved(misbehaviour) => {
-                prop_assert!(!matches!(response.status, 429 | 500..600));
+                prop_assert!(!matches!(response.status, 408 | 425 | 429 | 500..600));
                 prop_assert_eq!(misbehaviour.fault == Fault::Redirect, (300..400).contains(&response.status));
             }
         }

@@ -153,7 +153,10 @@ pub(crate) struct ErrorMembers {
 }
 
 impl Content {
-    /// Reads the body of an answer that should be `application/json`.
+    /// Reads the body of an answer.
+    ///
+    /// In a success, or a notification, it has to be `application/json` and one object. An error grants nothing, so outside
+    /// of 2xx anything with a string `error` in it is one, whatever its label and the encoding of its texts (ruling 36).
     pub(crate) fn read(response: &Response) -> Self {
         if response.truncated {
             return Self::Unusable(Fault::TooLarge);
@@ -161,18 +164,28 @@ impl Content {
         if response.is_encoded() {
             return Self::Unusable(Fault::ContentCoding);
         }
-        if response.media_type().as_deref() != Some("application/json") {
-            return Self::Unusable(Fault::MediaType);
-        }
-        let mut object = match Object::parse(response.body.expose()) {
+        let is_json = response.media_type().as_deref() == Some("application/json");
+        let is_error = response.status >= 300;
+        let read = match is_error {
+            true => Object::parse_leniently(response.body.expose()),
+            false if !is_json => Err(Fault::MediaType),
+            false => Object::parse(response.body.expose()),
+        };
+        let mut object = match read {
             Ok(object) => object,
+            Err(_) if !is_json => return Self::Unusable(Fault::MediaType),
             Err(fault) => return Self::Unusable(fault),
         };
-        let code = match object.take_text("error") {
-            Ok(None) => return Self::Object(object),
-            Ok(Some(name)) if !name.is_empty() => ErrorCode::from_name(&name),
-            Ok(Some(_)) | Err(_) => return Self::Unusable(Fault::BadMember("error")),
+        let code = match object.get("error").filter(|error| !error.is_null()).map(Raw::text) {
+            None => return Self::Object(object),
+            // Some serialisers write every member they know: an empty error is none (ruling 33).
+            Some(Some(name)) if name.is_empty() => return Self::Object(object),
+            Some(Some(name)) => ErrorCode::from_name(&name),
+            // A gateway's own object, for example.
+            Some(None) if is_error => return Self::Object(object),
+            Some(None) => return Self::Unusable(Fault::BadMember("error")),
         };
+        object.take("error");
         // A description that is no text is of no use and takes nothing away from the code.
         let text = |value: Option<Raw<'_>>| value?.text().map(|text| plain_at_most(&text, TEXT_BYTES));
         let description = text(object.take("error_description"));
@@ -234,8 +247,10 @@ impl ServerAnswer {
             None if !(200..300).contains(&response.status) => {
                 let start = response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
                 let text = String::from_utf8_lossy(start);
-                if !SECRET_MEMBERS.iter().any(|name| text.contains(name)) {
-                    answer.excerpt = plain_at_most(&text, EXCERPT_BYTES);
+                let is_secret = SECRET_MEMBERS.iter().any(|name| text.contains(name));
+                let is_markup = is_markup(&text) || response.media_type().is_some_and(|name| name.contains("html"));
+                if !is_secret && !is_markup && !response.is_encoded() {
+                    answer.excerpt = plain_at_most(text.trim_start_matches('\u{feff}'), EXCERPT_BYTES);
                 }
             }
             None => {}
@@ -247,6 +262,12 @@ impl ServerAnswer {
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
     }
+}
+
+/// Whether a text has tags in it: a page says nothing to a person who reads it as text (ruling 36).
+fn is_markup(text: &str) -> bool {
+    let begins_tag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!/?".contains(c));
+    text.split('<').skip(1).any(begins_tag)
 }
 
 /// At most so many fields, without control characters and cookies; those that help in finding a fault are always kept.
@@ -310,8 +331,14 @@ impl ServerAnswer {
         &self.headers
     }
 
+    /// Returns the `WWW-Authenticate` field, at most 1 KiB (RFC 9110 11.6.1).
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<&str> {
+        self.headers.get("www-authenticate")
+    }
+
     /// The first 512 bytes of a body that was not an OAuth error, control characters removed. Empty when the status is one of
-    /// success or a token or request id may be in it (REQ-TOK-11).
+    /// success, when the body is HTML or XML, or when a token or request id may be in it (REQ-TOK-11).
     #[must_use]
     pub fn excerpt(&self) -> &str {
         &self.excerpt

@@ -11,7 +11,7 @@ use crate::{
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
     wire::{
-        ErrorCode, Members, Response, ServerAnswer,
+        ErrorCode, Members, Oddity, Response, ServerAnswer,
         form::Form,
         number::{self, Interval},
         retry_after::retry_after,
@@ -34,6 +34,8 @@ pub(crate) struct ReceivedTokens {
     pub(crate) expires_in: Option<Duration>,
     pub(crate) scope: Option<String>,
     pub(crate) extra: Members,
+    /// What was odd about the response and tolerated.
+    pub(crate) oddities: Vec<Oddity>,
 }
 
 /// What an answer of the token endpoint means.
@@ -44,7 +46,7 @@ pub(crate) enum TokenReply {
     Pending(Pacing),
     /// `slow_down` (REQ-TOK-15).
     SlowDown(Pacing),
-    /// 429 or 5xx that is not a terminal OAuth error (REQ-TOK-28, REQ-TOK-30).
+    /// 408, 425, 429 or 5xx that is not a terminal OAuth error (REQ-TOK-28, REQ-TOK-30, ruling 36).
     Busy {
         status: u16,
         retry_after: Option<Duration>,
@@ -101,8 +103,8 @@ pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
     form.push("auth_req_id", id.expose());
 }
 
-/// Reads an answer of the token endpoint. A known code decides whatever the status says (REQ-TOK-13); without one, 429 and
-/// 5xx are passing trouble and everything else is the end (REQ-TOK-30).
+/// Reads an answer of the token endpoint. A known code decides whatever the status says (REQ-TOK-13); without one, 408, 425,
+/// 429 and 5xx are passing trouble and everything else is the end (REQ-TOK-30).
 pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp) -> TokenReply {
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::Token, response, error, now));
     let misbehaved =
@@ -111,7 +113,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
     }
-    let may_pass = matches!(response.status, 429 | 500..600);
+    let may_pass = matches!(response.status, 408 | 425 | 429 | 500..600);
     let content = match Content::read(response) {
         Content::Error(error) => {
             #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "unknown codes are terminal"))]
@@ -151,40 +153,61 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
     Pacing { interval, retry_after: retry_after(&response.headers, now), progress: error.into_description() }
 }
 
-/// RFC 6749 5.1, OIDC Core 3.1.3.3.
+/// RFC 6749 5.1, OIDC Core 3.1.3.3. The person has said yes by now: what is optional and of no use counts as absent and is
+/// reported (ruling 33).
 pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<ReceivedTokens, Fault> {
-    let mut text = |name: &'static str| match object.take_text(name)? {
+    let mut oddities = Vec::new();
+    if object.take("error").is_some() {
+        oddities.push(Oddity::EmptyError);
+    }
+    let mut required = |name: &'static str| match object.take_text(name)? {
         Some(text) if text.is_empty() => Err(Fault::BadMember(name)),
         text => Ok(text),
     };
-    let access_token = text("access_token")?.ok_or(Fault::MissingMember("access_token"))?;
-    let token_type = match text("token_type")? {
+    let access_token = required("access_token")?.ok_or(Fault::MissingMember("access_token"))?;
+    let token_type = match required("token_type")? {
         None if rules.assume_bearer => String::from("Bearer"),
         None => return Err(Fault::MissingMember("token_type")),
         Some(word) if word.eq_ignore_ascii_case("bearer") => word,
         Some(word) if rules.bearer_words.iter().any(|known| known.eq_ignore_ascii_case(&word)) => word,
         Some(_) => return Err(Fault::BadMember("token_type")),
     };
-    let id_token = text("id_token")?;
-    if id_token.is_none() && rules.id_token_required {
-        return Err(Fault::MissingMember("id_token"));
-    }
-    let refresh_token = text("refresh_token")?;
-    // An empty scope is a scope: nothing was granted (REQ-TOK-07).
+    let id_token = match required("id_token") {
+        Ok(None) if rules.id_token_required => return Err(Fault::MissingMember("id_token")),
+        Err(fault) if rules.id_token_required => return Err(fault),
+        Ok(id_token) => id_token,
+        Err(_) => {
+            oddities.push(Oddity::IdTokenUnusable);
+            None
+        }
+    };
+    let refresh_token = required("refresh_token").unwrap_or_else(|_| {
+        oddities.push(Oddity::RefreshTokenUnusable);
+        None
+    });
     let scope = match rules.scope_lists.then(|| scope_list(&mut object)).flatten() {
         Some(scope) => Some(scope),
-        None => object.take_text("scope")?,
+        // An empty scope is a scope: nothing was granted (REQ-TOK-07).
+        None => object.take_text("scope").unwrap_or_else(|_| {
+            oddities.push(Oddity::ScopeUnusable);
+            None
+        }),
     };
-    // A senseless lifetime is an unknown one (ruling 2); the person has already said yes.
-    let expires_in = object.take("expires_in").and_then(number::whole);
+    // A senseless lifetime is an unknown one (ruling 2).
+    let lifetime = object.take("expires_in").map(number::whole);
+    if lifetime == Some(None) {
+        oddities.push(Oddity::TokenLifetimeUnusable);
+    }
+    let seconds = |whole: number::Whole| bounds::TOKEN_LIFETIME.clamp(Duration::from_secs(whole.seconds));
     Ok(ReceivedTokens {
         access_token: access_token.into(),
         token_type,
         id_token: id_token.map(CompactIdToken::from),
         refresh_token: refresh_token.map(RefreshToken::from),
-        expires_in: expires_in.map(|whole| bounds::TOKEN_LIFETIME.clamp(Duration::from_secs(whole.seconds))),
+        expires_in: lifetime.flatten().map(seconds),
         scope,
         extra: object.rest(),
+        oddities,
     })
 }
 

@@ -48,7 +48,7 @@ fn nothing_of_a_token_shows_in_debug_or_in_errors() {
 fn a_logout_token_is_no_id_token() {
     let events = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
     refused(token().set("events", events).verdict(), Untrusted::TokenKind);
-    refused(token().set("events", json!(null)).verdict(), Untrusted::TokenKind);
+    assert!(token().set("events", json!(null)).verdict().is_ok(), "null is absence (ruling 33)");
 }
 
 /// REQ-IDT-11
@@ -184,15 +184,21 @@ fn a_token_that_is_not_valid_yet_is_refused() {
 #[test]
 fn dates_are_numbers_in_range() {
     assert!(token().set("iat", json!(1_899_999_999.5)).set("nbf", json!(0)).verdict().is_ok());
-    for bad in ["\"1900000300\"", "null", "true", "-1", "-0.5", "1e30", "9007199254740993", "[1900000300]", "{}"] {
-        let bad: Value = serde_json::from_str(bad).unwrap();
+    for text in ["\"1900000300\"", "null", "true", "-1", "-0.5", "1e30", "9007199254740993", "[1900000300]", "{}"] {
+        let bad: Value = serde_json::from_str(text).unwrap();
         for (name, check) in [
             ("exp", Untrusted::Expiry),
             ("iat", Untrusted::IssuedAt),
             ("nbf", Untrusted::NotBefore),
             ("auth_time", Untrusted::AuthTime),
         ] {
-            let result = token().set(name, bad.clone()).verdict();
+            let asked = Expectations::new().max_age(Duration::from_secs(60));
+            let result = expecting(&token().set(name, bad.clone()), asked);
+            // `null` is absence (ruling 33).
+            if (name, text) == ("nbf", "null") {
+                assert_eq!(result.err(), Some(Untrusted::AuthTime));
+                continue;
+            }
             assert_eq!(result.err(), Some(check), "{name} {bad}");
         }
     }
@@ -371,4 +377,41 @@ fn claims_the_caller_expects_are_checked_after_all_others() {
 fn what_is_expected_does_not_show() {
     let expectations = Expectations::new().subject("sentinel").nonce("sentinel").claim("ssn", "sentinel");
     assert!(!format!("{expectations:?}").contains("sentinel"));
+}
+
+/// REQ-IDT-21
+/// REQ-IDT-25
+/// REQ-IDT-30
+/// REQ-IDT-32
+#[test]
+fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported() {
+    for (name, oddity, unusable) in [
+        ("auth_time", Oddity::AuthTimeUnusable, [json!("yesterday"), json!([1]), json!({}), json!(true), json!(-1)]),
+        ("acr", Oddity::AcrUnusable, [json!(2), json!(["a"]), json!({}), json!(true), json!(-1)]),
+        ("amr", Oddity::AmrUnusable, [json!(2), json!("pwd"), json!({}), json!(true), json!(["a", 1])]),
+    ] {
+        for value in unusable {
+            let id_token = token().set(name, value.clone()).verdict().unwrap();
+            assert_eq!(id_token.oddities(), [oddity], "{name} {value}");
+            assert_eq!((id_token.auth_time(), id_token.acr(), id_token.amr().count()), (None, None, 0));
+        }
+        assert_eq!(token().set(name, json!(null)).verdict().unwrap().oddities(), [], "{name}");
+    }
+    for name in ["nbf", "azp", "nonce", "events", "at_hash", "acr", "amr", "auth_time"] {
+        assert!(token().set(name, json!(null)).verdict().is_ok(), "{name}: null is absence");
+    }
+    for header in [
+        r#"{"alg":"ES256","kid":null}"#,
+        r#"{"alg":"ES256","kid":"k1","typ":null}"#,
+        r#"{"alg":"ES256","kid":"k1","b64":null}"#,
+    ] {
+        assert!(token().header(header).verdict().is_ok(), "{header}");
+    }
+    assert!(token().header(r#"{"alg":"ES256","kid":"k1","crit":null}"#).verdict().is_err());
+    // What restricts the token, or was asked for, stays strict.
+    let asked = Expectations::new().max_age(Duration::from_secs(60));
+    assert!(expecting(&token().set("auth_time", json!("yesterday")), asked).is_err());
+    for name in ["exp", "iat", "nbf", "aud", "iss", "sub", "azp"] {
+        assert!(token().set(name, json!({})).verdict().is_err(), "{name}");
+    }
 }

@@ -3,6 +3,7 @@ use alloc::{format, string::ToString as _};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::wire::Headers;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 const STRICT: TokenRules<'static> = TokenRules {
@@ -125,16 +126,13 @@ fn token_responses_that_lack_something_are_refused() {
         ("token_type", json!(true)),
         ("id_token", json!("")),
         ("id_token", json!({})),
-        ("refresh_token", json!("")),
-        ("refresh_token", json!(5)),
-        ("scope", json!(5)),
     ] {
         match fault(read(200, &with(json!({ name: value })).to_string())) {
             Fault::BadMember(named) => assert_eq!(named, name),
             other => panic!("{name}: {other:?}"),
         }
     }
-    for name in ["access_token", "token_type", "id_token", "refresh_token", "scope"] {
+    for name in ["access_token", "token_type", "id_token"] {
         let body = with(json!({ name: "sentinel" })).to_string().replace("\"sentinel\"", "-1e400");
         assert_eq!(fault(read(200, &body)), Fault::BadMember(name), "a number beyond every range is no text");
     }
@@ -300,7 +298,7 @@ fn codes_that_say_nothing_end_only_with_a_client_error() {
         for status in [200, 400, 403] {
             assert_eq!(error(read(status, &body)).code().map(ErrorCode::name), Some(name));
         }
-        for expected in [429, 500, 502, 503] {
+        for expected in [408, 425, 429, 500, 502, 503] {
             assert!(matches!(read(expected, &body), TokenReply::Busy { status, .. } if status == expected));
         }
     }
@@ -314,7 +312,7 @@ fn codes_that_say_nothing_end_only_with_a_client_error() {
 /// OPM-POL-14
 #[test]
 fn without_an_error_the_status_decides() {
-    for status in [429, 500, 502, 503, 504, 599] {
+    for status in [408, 425, 429, 500, 502, 503, 504, 599] {
         for (media_type, body) in [("text/html", "<html>"), ("application/json", "{}"), ("application/json", "")] {
             let headers = [("content-type", media_type), ("Retry-After", "60")].into_iter().collect();
             let reply = process(&Response::new(status, headers, body), STRICT, NOW);
@@ -402,8 +400,109 @@ fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
         assert_eq!(accepted_under(rules, &with(json!({"scope": scope}))).scope.as_deref(), read);
     }
     for scope in [json!(["openid", 1]), json!([["openid"]]), json!(5), json!({})] {
-        let body = with(json!({"scope": scope})).to_string();
-        assert_eq!(fault(process(&Response::json(200, body), rules, NOW)), Fault::BadMember("scope"));
+        let tokens = accepted_under(rules, &with(json!({"scope": scope})));
+        assert_eq!((tokens.scope, tokens.oddities), (None, Vec::from([Oddity::ScopeUnusable])));
     }
-    assert_eq!(fault(read(200, &with(json!({"scope": ["openid"]})).to_string())), Fault::BadMember("scope"));
+    let tokens = accepted(json!({"scope": ["openid"]}));
+    assert_eq!((tokens.scope, tokens.oddities), (None, Vec::from([Oddity::ScopeUnusable])));
+}
+
+/// REQ-TOK-05
+/// REQ-TOK-06
+/// REQ-TOK-10
+#[test]
+fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
+    for (member, unusable, oddity) in [
+        (
+            "refresh_token",
+            [json!(""), json!(5), json!([]), json!({"a": 1}), json!(false)],
+            Oddity::RefreshTokenUnusable,
+        ),
+        ("scope", [json!(["openid"]), json!(5), json!({}), json!([]), json!(true)], Oddity::ScopeUnusable),
+        ("expires_in", [json!("soon"), json!(-1), json!([60]), json!({}), json!("")], Oddity::TokenLifetimeUnusable),
+        ("error", core::array::from_fn(|_| json!("")), Oddity::EmptyError),
+    ] {
+        for value in unusable {
+            let tokens = accepted(json!({ member: value }));
+            assert_eq!(tokens.oddities, [oddity], "{member} {value}");
+            assert_eq!((tokens.refresh_token, tokens.scope, tokens.expires_in), (None, None, None), "{member} {value}");
+            assert!(!tokens.extra.contains(member), "{member} {value}");
+        }
+        let mut null = with(json!({}));
+        null[member] = Value::Null;
+        assert_eq!(accepted_under(STRICT, &null).oddities, [], "{member}");
+    }
+    let lone = with(json!({"refresh_token": "sentinel"})).to_string().replace("sentinel", "\\ud83d");
+    let TokenReply::Tokens(tokens) = read(200, &lone) else { panic!("half a character spoils only its member") };
+    assert_eq!((tokens.refresh_token, &*tokens.oddities), (None, &[Oddity::RefreshTokenUnusable][..]));
+    let rules = TokenRules { id_token_required: false, ..STRICT };
+    for value in [json!(""), json!(5), json!({})] {
+        let tokens = accepted_under(rules, &with(json!({"id_token": value})));
+        assert_eq!((tokens.id_token, &*tokens.oddities), (None, &[Oddity::IdTokenUnusable][..]), "{value}");
+    }
+    assert_eq!(accepted(json!({"expires_in": "60", "scope": "", "refresh_token": "r"})).oddities, []);
+}
+
+/// REQ-TOK-13
+/// REQ-AERR-01
+/// REQ-AERR-15
+#[test]
+fn an_error_is_read_whatever_its_label_and_encoding() {
+    let denied = br#"{"error":"access_denied","error_description":"no"}"#;
+    for media_type in ["application/json", "application/problem+json", "text/html", "text/plain; charset=latin1", ""] {
+        for status in [400, 403, 500] {
+            let headers = [("content-type", media_type)].into_iter().collect();
+            let answer = error(process(&Response::new(status, headers, denied.to_vec()), STRICT, NOW));
+            assert_eq!((answer.code(), answer.description()), (Some(&ErrorCode::AccessDenied), Some("no")));
+            assert_eq!(answer.excerpt(), "");
+        }
+    }
+    let read = |body: &[u8]| process(&Response::new(400, Headers::default(), body.to_vec()), STRICT, NOW);
+    for (body, description) in [
+        (&b"{\"error\":\"access_denied\",\"error_description\":\"Anv\xe4ndaren\"}"[..], Some("Anv\u{fffd}ndaren")),
+        (b"\xef\xbb\xbf {\"error\":\"access_denied\"}\r\n", None),
+        (b"{\"error\":\"access_denied\",\"error\":\"server_error\",\"x\":1,\"x\":2}", None),
+        (b"{\"type\":\"about:blank\",\"status\":400,\"error\":\"access_denied\",\"detail\":\"d\"}", None),
+        (b"{\"error\":\"access_denied\",\"error_description\":\"\\ud83d\"}", None),
+    ] {
+        let answer = error(read(body));
+        assert_eq!((answer.code(), answer.description()), (Some(&ErrorCode::AccessDenied), description));
+        let kept = Members::from_json(answer.extra().as_json());
+        assert_eq!(kept.as_ref(), Ok(answer.extra()), "what is kept can be saved");
+    }
+    assert!(matches!(read(b"{\"error\":\"authorization_pending\"}"), TokenReply::Pending(_)));
+    // In a success nothing is guessed.
+    let html = [("content-type", "text/html")].into_iter().collect();
+    assert_eq!(fault(process(&Response::new(200, html, denied.to_vec()), STRICT, NOW)), Fault::MediaType);
+}
+
+/// REQ-AERR-01
+/// REQ-AERR-11
+/// REQ-TOK-11
+#[test]
+fn what_shows_the_cause_is_kept_and_never_a_page() {
+    let answer_of = |status, media_type: &str, body: &str| {
+        let headers = [("content-type", media_type), ("www-authenticate", "Bearer error=\"x\"")].into_iter().collect();
+        match process(&Response::new(status, headers, body), STRICT, NOW) {
+            TokenReply::Misbehaved(Misbehaviour { answer: Some(answer), .. }) => answer,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (media_type, body, excerpt) in [
+        ("text/plain", "upstream\r\nis down", "upstream  is down"),
+        ("application/json", r#"{"code":4,"message":"a < b"}"#, r#"{"code":4,"message":"a < b"}"#),
+        ("application/problem+json", r#"{"title":"no","detail":"d"}"#, r#"{"title":"no","detail":"d"}"#),
+        ("application/json", r#"{"error":{"code":4}}"#, r#"{"error":{"code":4}}"#),
+        ("text/plain", "\u{feff}x", "x"),
+        ("text/html", "plainly labelled", ""),
+        ("application/xhtml+xml", "x", ""),
+        ("text/plain", "<!DOCTYPE html><p>no", ""),
+        ("", "  <html>", ""),
+        ("text/plain", "502 <b>Bad</b> Gateway", ""),
+        ("application/json", r#"{"message":"<script>"}"#, ""),
+        ("application/json", r#"{"id_token":"a.b.c"}"#, ""),
+    ] {
+        let answer = answer_of(404, media_type, body);
+        assert_eq!((answer.excerpt(), answer.www_authenticate()), (excerpt, Some("Bearer error=\"x\"")), "{body}");
+    }
 }
