@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{
-    Authentication, Difference, Endpoint, Failure, LostAnswer, Oddity, Person, Untrusted, text::is_plain,
-};
+use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Oddity, Person, Untrusted, text::is_plain};
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -243,7 +243,7 @@ impl Pace {
         match (error, response.status) {
             (Some("slow_down"), _) => self.interval += STEP,
             (Some(code), _) if pending.is_some_and(|known| known == (code, text)) => {}
-            (Some("authorization_pending"), _) | (_, 429 | 500..=599) => {}
+            (Some("authorization_pending"), _) | (_, 408 | 425 | 429 | 500..=599) => {}
             // A success that was followed by `invalid_grant` stays a success.
             (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),
             (None, _) => self.over = Some(Over::Success),
