@@ -292,6 +292,28 @@ fn idura_takes_for_each_eid_what_that_eid_takes() {
     refused(&[&swedish[..], &hint, &message].concat(), "no other hint");
 }
 
+/// A preset's name is short for options, and the help says which.
+#[test]
+fn help_says_what_a_preset_stands_for() {
+    let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;
+    // Lines are broken where they are too long.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for preset in ciba_core::providers::ALL {
+        assert!(help.contains(&format!("- {}: {}: ", preset.name(), preset.product())), "{}", preset.name());
+        for fact in preset.facts() {
+            assert!(help.contains(&fact.setting.to_string()), "{}: {}", preset.name(), fact.setting);
+        }
+    }
+    for option in
+        ["(--acr-rule report)", "(--body-client-id)", "(--audience endpoint)", "(--scope-lists)", "(--assume-bearer)"]
+    {
+        assert!(help.contains(option), "{option}");
+    }
+    let op = Op::start(|path, _| (path == "/bc").then(|| error("invalid_request")));
+    let run = op.run(&["--provider", "keycloak", "-v"]).expect_code(12);
+    assert!(run.stderr.contains("--provider keycloak sets: `acr` is reported"), "{run:?}");
+}
+
 #[test]
 fn help_names_every_exit_code_and_every_check() {
     let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;

@@ -286,6 +286,13 @@ impl AuthRequest {
         self.openid
     }
 
+    /// Returns what an ID Token that answers this request is held to, for
+    /// [`ClientConfig::validate_id_token`]. A flow does this itself.
+    #[must_use]
+    pub fn expectations(&self, config: &ClientConfig) -> Expectations {
+        self.effective_expectations(config)
+    }
+
     /// What the ID Token is held to: what the caller expects, what the parameters ask for, and what was registered for every
     /// request of this client (REQ-META-22, REQ-AREQ-19, REQ-IDT-16, REQ-IDT-23, REQ-IDT-25).
     pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
