@@ -179,7 +179,7 @@ impl AuthRequest {
         self
     }
 
-    /// Whether the person has to be compared; short for [`Expectations::person`], which is said last counts.
+    /// Whether the person has to be compared; short for [`Expectations::person`]. What is said last counts.
     pub fn person_check(self, presence: Presence) -> Self {
         self.expecting(Expectations::new().person(presence))
     }
@@ -304,7 +304,7 @@ impl AuthRequest {
         if expectations.nonce.is_none() {
             expectations.nonce = self.extra_value("nonce").map(Into::into);
         }
-        let asked = self.extra_value("max_age").and_then(|age| number::digits(age)).map(Duration::from_secs);
+        let asked = self.extra_value("max_age").and_then(number::digits).map(Duration::from_secs);
         expectations.max_age = expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         expectations.acr = expectations.acr.or(config.id_token.acr);
         // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).

@@ -243,7 +243,7 @@ impl AuthRequest {
             }
             seen.push(name);
         }
-        if self.extra_value("max_age").is_some_and(|age| number::digits(&age).is_none()) {
+        if self.extra_value("max_age").is_some_and(|age| number::digits(age).is_none()) {
             return refuse("max_age", "it is not a whole number of seconds");
         }
         match (self.extra_value("nonce"), &self.expectations.nonce) {
