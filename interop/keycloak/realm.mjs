@@ -118,8 +118,8 @@ export function realm(certificates, endpoints) {
       accessTokenLifespan: 300,
       attributes: {
         cibaBackchannelTokenDeliveryMode: 'poll',
-        // Keycloak says this also where the client asks for less.
-        cibaExpiresIn: '30',
+        // What an acknowledgement says, also where the client asks for less.
+        cibaExpiresIn: '60',
         // 0 breaks Keycloak.
         cibaInterval: '1',
         cibaAuthRequestedUserHint: 'login_hint',

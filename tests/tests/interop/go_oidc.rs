@@ -93,22 +93,30 @@ fn signed_requests_are_taken_with_everything_in_them() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
 fn what_was_granted_is_told_also_where_it_is_less() {
-    let asks: fn(AuthRequest) -> AuthRequest =
-        |request| request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment());
+    fn whole(request: AuthRequest) -> AuthRequest {
+        request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment())
+    }
     run([
         Case {
-            asks,
+            asks: |request| whole(request).require_granted(),
             checks: |authentication| amount_granted(authentication, 120),
             ..case("key", "approve", Ends::Verified)
         },
         Case {
-            asks,
+            asks: whole,
             checks: |authentication| {
-                assert_eq!(authentication.withheld_scope().collect::<Vec<_>>(), ["accounts"]);
+                let difference = authentication.difference();
+                assert_eq!(
+                    (&difference.scope[..], difference.resources.len()),
+                    (&["accounts"][..], 0),
+                    "{difference:?}"
+                );
+                assert_eq!(difference.authorization_details.len(), 1, "{difference:?}");
                 amount_granted(authentication, 1);
             },
             ..case("key", "approve-less", Ends::Verified)
         },
+        Case { asks: |request| whole(request).require_granted(), ..case("key", "approve-less", Ends::Untrusted) },
         Case {
             checks: |authentication| assert!(authentication.refresh_token().is_some()),
             ..case("refresh", "approve", Ends::Verified)

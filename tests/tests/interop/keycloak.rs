@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Mutex, thread};
 
-use ciba_core::{AuthRequest, AuthorizationDetail, ClientConfigBuilder, MetadataRule};
+use ciba_core::{AuthRequest, AuthorizationDetail};
 
 use crate::{
     clients::Client,
@@ -28,13 +28,9 @@ fn next(kind: &'static str) -> usize {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
 fn every_client_authentication_ends_in_verified_claims() {
-    let listed = ["basic", "post", "secret-jwt", "key", "tls", "signed-es256", "signed-ps256"]
-        .map(|client| case(client, "approve", Ends::Verified));
-    // It takes public clients and does not say so.
-    let configures =
-        |builder: ClientConfigBuilder| builder.dangerously_ignore_metadata(MetadataRule::AuthenticationMethod);
-    let public = Case { deviates: Deviations { configures, ..NONE }, ..case("public", "approve", Ends::Verified) };
-    run(listed.into_iter().chain([public]));
+    // The public one, too, although Keycloak does not list it.
+    run(["basic", "post", "secret-jwt", "key", "public", "tls", "signed-es256", "signed-ps256"]
+        .map(|client| case(client, "approve", Ends::Verified)));
 }
 
 #[test]
@@ -65,8 +61,6 @@ fn its_own_fapi_policies_take_what_the_profile_sends() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
 fn what_goes_wrong_ends_with_its_reason() {
-    let details: fn(AuthRequest) -> AuthRequest =
-        |request| request.authorization_detail(AuthorizationDetail::new("payment").with("amount", 120));
     let deviating = |deviates, client| Case { deviates, ..case(client, "approve", Ends::Unreachable) };
     run([
         case("wrong-secret", "approve", Ends::Refused("unauthorized_client")),
@@ -77,12 +71,32 @@ fn what_goes_wrong_ends_with_its_reason() {
             deviates: Deviations { shows: Some("stranger"), ..NONE },
             ..case("tls", "approve", Ends::Refused("invalid_client"))
         },
-        // Ignored by Keycloak, so that nobody saw the amount.
+    ]);
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop keycloak"]
+fn what_it_ignores_is_told_and_is_a_failure_where_that_is_wanted() {
+    fn payment(request: AuthRequest) -> AuthRequest {
+        let detail = AuthorizationDetail::new("payment").with("amount", 120);
+        request.authorization_detail(detail).resource("https://accounts.example/")
+    }
+    run([
         Case {
-            asks: details,
-            checks: |authentication| assert!(!authentication.extra().contains("authorization_details")),
+            asks: payment,
+            checks: |authentication| {
+                // Nobody saw the amount.
+                let difference = authentication.difference();
+                assert_eq!(
+                    (difference.authorization_details.len(), difference.resources.len()),
+                    (1, 1),
+                    "{difference:?}"
+                );
+                assert!(difference.scope.is_empty(), "{difference:?}");
+            },
             ..case("key", "approve", Ends::Verified)
         },
+        Case { asks: |request| payment(request).require_granted(), ..case("key", "approve", Ends::Untrusted) },
     ]);
 }
 
