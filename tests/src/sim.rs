@@ -14,12 +14,12 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure, Flow,
-    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, Output, Request, Response, Stage, Timestamp, TransmitTicket,
-    Wait,
+    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Request, Response, Stage, Timestamp,
+    TransmitTicket, Wait,
 };
 use serde_json::Value;
 
-use self::mirror::{Grant, Kind, Mirror, OpenQuestion, Outcome};
+use self::mirror::{Grant, Kind, Mirror, OpenQuestion, Outcome, PING_PAUSE};
 pub use self::setup::{Setup, client, request};
 pub use self::store::Fails;
 use self::store::Store;
@@ -30,7 +30,6 @@ pub const START: u64 = 1_893_456_000_000;
 /// The most jitter, in milliseconds.
 pub const JITTER: u64 = 250;
 const GRACE: u64 = 60_000;
-const LOCAL: u64 = 60_000;
 
 /// What a poll said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +105,8 @@ pub struct Sim {
     not_before: u64,
     /// Whether an authentication request may have left.
     prompted: bool,
+    /// On the spacing line: when the last token request ended.
+    ended: Option<u64>,
     polls_without_time: u32,
     lives: u32,
     /// The notification token, which the provider knows once the request arrived there.
@@ -172,12 +173,19 @@ impl Sim {
             spacing: 0,
             spacing_wall: START,
             not_before: 0,
+            ended: None,
             prompted: false,
             polls_without_time: 0,
             lives: 0,
             skips: 0,
             unobserved: (START, 0, START, 0),
         }
+    }
+
+    /// What the simulation started from.
+    #[must_use]
+    pub const fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// What the client's clock shows.
@@ -280,6 +288,7 @@ impl Sim {
                 } else {
                     self.mirror.unsigned = 0;
                     self.mirror.first_sent.get_or_insert(line);
+                    assert!(line < self.not_after(), "an authentication request too late");
                     assert!(!self.prompted, "an authentication request is repeated though one may have left");
                 }
                 let (request, ticket) = transmit.into_parts();
@@ -293,12 +302,12 @@ impl Sim {
                 let life = if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
                 self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(line + life));
                 // A signature that is not there at the deadline is not wanted any more.
-                let deadline = self.mirror.grant.as_ref().map_or(u64::MAX, |grant| grant.deadline);
-                asked(self, Kind::Signature, deadline.min(line + LOCAL), Question::Key(operation));
+                let deadline = self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
+                asked(self, Kind::Signature, deadline.min(line + self.local()), Question::Key(operation));
                 Said::Key
             }
             Output::KeySet(request) => {
-                asked(self, Kind::Keys, line + LOCAL, Question::KeySet(request));
+                asked(self, Kind::Keys, line + self.local(), Question::KeySet(request));
                 Said::KeySet
             }
             Output::Wait(wait) => {
@@ -310,6 +319,10 @@ impl Sim {
                 Said::Done
             }
         };
+        if let (Some(grant), Stage::Pending | Stage::Redeeming) = (&self.mirror.grant, self.flow.stage()) {
+            let deadline = (self.mirror.wall + grant.deadline).saturating_sub(self.mirror.line);
+            assert_eq!(self.flow.expires_at(), Some(Timestamp::from_unix_millis(deadline)));
+        }
         if persist {
             match self.save_if_changed() {
                 true => self.store.is_behind |= said == Said::Transmit(Endpoint::Token) && !self.is_saved(),
@@ -317,6 +330,16 @@ impl Sim {
             }
         }
         said
+    }
+
+    /// On the client's line: no authentication request leaves then or later.
+    fn not_after(&self) -> u64 {
+        u64::try_from(self.setup.policy.prompt_within.as_millis()).expect("short")
+    }
+
+    /// How long a signature or a key set may take.
+    fn local(&self) -> u64 {
+        u64::try_from(self.setup.policy.local_timeout.as_millis()).expect("short")
     }
 
     fn grant(&self) -> &Grant {
@@ -332,8 +355,9 @@ impl Sim {
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
         if self.spacing < self.not_before {
             assert!(grant.pinged, "{} ms early", self.not_before - self.spacing);
+            assert!(self.ended.is_none_or(|ended| self.spacing >= ended + PING_PAUSE), "a request right after another");
             self.skips += u32::from(leaves);
-            assert!(self.skips <= 1, "notifications skipped two waits");
+            assert!(self.skips <= 6, "notifications skipped more waits than the first and five");
         }
     }
 
@@ -393,7 +417,7 @@ impl Sim {
             (Stage::Authorizing, _) => self.mirror.unsigned += 1,
             (Stage::Redeeming, Some(grant)) if line < grant.deadline => {
                 grant.key_failures += 1;
-                grant.ended(&Outcome::NotSent, line, line, &self.setup);
+                grant.ended(&Outcome::NoKey, line, line, &self.setup);
             }
             _ => {}
         }
@@ -427,6 +451,12 @@ impl Sim {
         self.not_before = self.spacing + grant.interval.saturating_sub(since_send);
         if let Outcome::Answer(Say::Pending(asked, _) | Say::SlowDown(asked, _) | Say::Busy(_, asked)) = outcome {
             self.not_before = self.not_before.max(self.spacing + asked.unwrap_or(0) * 1000);
+        }
+        self.ended = Some(self.spacing);
+        // The last request before the deadline waits for none of them.
+        let allowed = self.grant().allowed.0;
+        if allowed < self.grant().deadline {
+            self.not_before = self.not_before.min(self.spacing + allowed.saturating_sub(line));
         }
     }
 
@@ -464,6 +494,13 @@ impl Sim {
         self.run()
     }
 
+    /// Whether what was received is a day past the deadline of its request.
+    #[must_use]
+    pub fn is_too_old(&self) -> bool {
+        let lived = self.mirror.line + self.wall.saturating_sub(self.mirror.wall);
+        self.mirror.grant.as_ref().is_some_and(|grant| lived > grant.deadline + 86_400_000)
+    }
+
     /// The result; it is what it should be: tokens only when they are genuine.
     ///
     /// # Errors
@@ -475,6 +512,7 @@ impl Sim {
     /// When tokens are accepted that the provider did not issue as genuine.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         let was_acknowledged = self.flow.acknowledged().is_some();
+        let is_too_old = self.is_too_old();
         let result = self.flow.finish();
         if let Err(Failure::Refused(answer)) = &result
             && self.op.is_redeemed()
@@ -484,6 +522,17 @@ impl Sim {
                 Some(&ErrorCode::InvalidGrant),
                 "refused, where tokens were issued to an earlier life"
             );
+        }
+        if let (Err(failure), Some(grant)) = (&result, &self.mirror.grant) {
+            let can_conclude = self.setup.delivery == DeliveryMode::Push || grant.is_conclusive();
+            match failure {
+                Failure::Expired(None) if self.mirror.redeemed => assert!(is_too_old, "an expired authentication"),
+                Failure::Expired(None) => assert!(can_conclude, "nobody said that nothing was decided"),
+                Failure::Indeterminate(why) if matches!(why.lost, LostAnswer::Outcome | LostAnswer::Notification) => {
+                    assert!(!can_conclude, "the provider said that nothing was decided: {why:?}");
+                }
+                _ => {}
+            }
         }
         if let Ok(authentication) = &result {
             let issued_for = self.op.issued_for(authentication.access_token().expose());

@@ -4,7 +4,7 @@
 //! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
 #![allow(missing_docs)]
 
-use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Flow, IntervalReference, Stage, Timestamp};
+use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Failure, Flow, IntervalReference, Stage, Timestamp};
 use ciba_tests::{
     letter::{BROKEN, Bearer, Content, Letter},
     model::{FORGERIES, Forgery, PUSH_FORGERIES, Say},
@@ -16,6 +16,8 @@ use proptest::{
 };
 
 const OPS_PER_CASE: usize = 60;
+/// Milliseconds that a machine sleeps: past every limit of a flow.
+const NIGHT: std::ops::Range<u64> = 70_000..50_000_000;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -98,7 +100,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => say().prop_map(Op::Perform),
         2 => Just(Op::Lose),
         2 => Just(Op::NotSent),
-        4 => prop_oneof![0_u64..300, 0_u64..8000, 0_u64..70_000].prop_map(Op::SlowSave),
+        4 => prop_oneof![5 => 0_u64..300, 5 => 0_u64..8000, 5 => 0_u64..70_000, 1 => NIGHT].prop_map(Op::SlowSave),
         1 => Just(Op::KeyUnavailable),
         1 => Just(Op::KeyInterrupted),
         1 => proptest::option::of(0_u64..90_000).prop_map(Op::NoKeys),
@@ -106,7 +108,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Rotate),
         2 => Just(Op::Leave),
         3 => (0_usize..4).prop_map(Op::Late),
-        6 => prop_oneof![0_u64..300, 0_u64..8000, 0_u64..70_000].prop_map(Op::Advance),
+        6 => prop_oneof![5 => 0_u64..300, 5 => 0_u64..8000, 5 => 0_u64..70_000, 1 => NIGHT].prop_map(Op::Advance),
         14 => Just(Op::ToWake),
         2 => prop_oneof![-3_000_i64..3_000, -100_000_i64..100_000].prop_map(Op::SetClock),
         1 => Just(Op::Save),
@@ -159,12 +161,16 @@ fn perform(sim: &mut Sim, op: &Op) {
         }
         Op::PollAndDie => sim.poll_and_die(),
         Op::Carry(say) => {
+            sim.before_sending();
             sim.perform(say);
             if let Some(asked) = sim.open.take() {
                 carry(sim, asked);
             }
         }
-        Op::Perform(say) => sim.perform(say),
+        Op::Perform(say) => {
+            sim.before_sending();
+            sim.perform(say);
+        }
         Op::Lose => sim.lose(),
         Op::NotSent => sim.not_sent(),
         Op::SlowSave(millis) => {
@@ -274,7 +280,7 @@ fn late_notifications_are_known(sim: &mut Sim) {
 fn end_is_the_end(sim: Sim) {
     let snapshot = sim.flow.snapshot();
     let config = sim.config.clone();
-    let now = sim.now();
+    let (now, is_too_old) = (sim.now(), sim.is_too_old());
     let keys = ciba_core::jose::KeySet::pinned(config.issuer(), sim.op.keys().as_bytes(), &ciba_tests::cheap::Cheap);
     let result = sim.finish();
     let mut again = Flow::resume(config, snapshot.as_bytes(), now).expect("it resumes");
@@ -283,6 +289,9 @@ fn end_is_the_end(sim: Sim) {
         again.handle(request.found(keys.expect("a key set")), now).expect("it is its own");
     }
     match (result, again.stage()) {
+        (Ok(_), Stage::Settled) if is_too_old => {
+            assert!(matches!(again.finish(), Err(Failure::Expired(None))), "a day is too old");
+        }
         (Err(failure), Stage::Settled) => assert_eq!(again.finish().err(), Some(failure)),
         (Ok(authentication), Stage::Settled) => {
             let again = again.finish().expect("it verifies again");

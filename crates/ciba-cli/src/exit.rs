@@ -42,7 +42,7 @@ const FAILURES: [(&str, u8, &str); 8] = [
     ("refused", 12, "the provider refused the request, the client or the hint"),
     ("untrusted", 13, "the answer failed a check (named below)"),
     ("provider_misbehaved", 14, "the provider gave an answer that cannot be used"),
-    ("indeterminate", 15, "the outcome is unknown: an answer was lost on its way"),
+    ("indeterminate", 15, "the outcome is unknown: an answer was lost, or none said how it ended"),
     ("unreachable", 16, "nothing could be sent, or metadata or keys could not be fetched"),
     ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
 ];

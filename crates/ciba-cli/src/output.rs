@@ -87,14 +87,9 @@ impl Reporter {
         }
     }
 
-    /// When the authentication request was sent.
-    pub(crate) const fn asked_at(&self) -> Option<Timestamp> {
-        self.asked_at
-    }
-
-    /// A saved flow remembers when its authentication request was sent.
-    pub(crate) const fn remember(&mut self, asked_at: Option<Timestamp>) {
-        self.asked_at = asked_at;
+    /// A saved flow knows when its authentication request expires.
+    pub(crate) const fn expires(&mut self, at: Option<Timestamp>) {
+        self.deadline = at;
     }
 
     /// How the result will come.
@@ -170,7 +165,8 @@ impl Reporter {
     }
 
     pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
-        self.deadline = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
+        let sent_now = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
+        self.deadline = sent_now.or(self.deadline);
         if self.format == Format::Json {
             let line = Line::new("acknowledged")
                 .with("expires_in", acknowledged.expires_in.as_secs())

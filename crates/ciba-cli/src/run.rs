@@ -59,7 +59,7 @@ pub(crate) fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Result<
 
 pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let args::Resume { state, client, run, report } = options;
-    let Saved { file: state, client, asked_at, snapshot } = StateFile::open(&state, client)?;
+    let Saved { file: state, client, snapshot } = StateFile::open(&state, client)?;
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Http::of(&client)?;
@@ -71,7 +71,6 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
 
     attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().hold();
-    attempt.reporter().remember(asked_at);
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
     let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
@@ -89,6 +88,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
         Stop::usage(format!("the flow in the state file {place} cannot be gone on with: {why}"))
     })?;
     attempt.reporter().release();
+    attempt.reporter().expires(flow.expires_at());
     if let Some(acknowledged) = flow.acknowledged() {
         attempt.reporter().acknowledged(acknowledged);
     }

@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ciba_core::{Members, Snapshot, Timestamp};
+use ciba_core::{Members, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
@@ -23,9 +23,6 @@ use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
 struct Contents {
     ciba_state: u32,
     client: Client,
-    /// When the authentication request was sent, in Unix milliseconds; only to tell a person how much time is left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked_at: Option<u64>,
 }
 
 /// A flow that was saved.
@@ -34,7 +31,6 @@ pub(crate) struct Saved {
     pub(crate) file: StateFile,
     /// What the command line says, and what was saved where it says nothing.
     pub(crate) client: Client,
-    pub(crate) asked_at: Option<Timestamp>,
     pub(crate) snapshot: Vec<u8>,
 }
 
@@ -126,7 +122,7 @@ impl StateFile {
         let client = client.or(contents.client);
         file.client = client.clone().absolute();
         let snapshot = members.json("flow").ok_or_else(damaged)?.as_bytes().to_vec();
-        Ok(Saved { file, client, asked_at: contents.asked_at.map(Timestamp::from_unix_millis), snapshot })
+        Ok(Saved { file, client, snapshot })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -139,13 +135,12 @@ impl StateFile {
     }
 
     /// Replaces what is saved, unless that is as new.
-    pub(crate) fn save(&self, snapshot: &Snapshot, asked_at: Option<Timestamp>) -> io::Result<()> {
+    pub(crate) fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut held = self.held();
         if held.revision >= Some(snapshot.revision()) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a newer state was saved"));
         }
-        let asked_at = asked_at.map(Timestamp::unix_millis);
-        let contents = Contents { ciba_state: VERSION, client: self.client.clone(), asked_at };
+        let contents = Contents { ciba_state: VERSION, client: self.client.clone() };
         let mut bytes = serde_json::to_vec(&contents).map_err(io::Error::other)?;
         // The snapshot is JSON already, and goes in as it is.
         bytes.pop();

@@ -347,8 +347,7 @@ impl Watcher {
 
     fn save_now(&self, snapshot: &Snapshot) -> io::Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
-        let asked_at = self.reporter().asked_at();
-        let saved = state.save(snapshot, asked_at);
+        let saved = state.save(snapshot);
         match &saved {
             Ok(()) => {
                 self.keeps(Kept::Flow);

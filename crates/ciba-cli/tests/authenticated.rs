@@ -28,6 +28,7 @@ fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
         let last = run.last();
         assert_eq!(last["event"], "authenticated");
         assert_eq!(last["subject"], "the-person-s-id");
+        assert!(last["received_at"].as_str() <= last["at"].as_str() && last["received_at"].is_string(), "{last}");
         assert_eq!(last["claims"]["name"], "Terne Paulsen");
         assert_eq!(last["claims"]["iss"], op.issuer);
         assert_eq!((&last["scope"], &last["token_type"]), (&json!("openid"), &json!("Bearer")));
@@ -146,6 +147,7 @@ fn text_puts_the_claims_on_standard_output_and_cleans_them() {
     let run = ciba(options.chain(ALG.map(str::to_owned))).expect_code(0);
     assert!(run.stdout.starts_with("Authenticated: the-person-s-id\n"), "{run:?}");
     assert!(run.stdout.contains("The person was not compared: "), "{run:?}");
+    assert!(run.stdout.contains("\nReceived at 20"), "{run:?}");
     assert!(run.stdout.contains("  Terne [31m Paulsen\n"), "{run:?}");
     assert!(run.stdout.contains("--show-tokens") && !run.stdout.contains("sentinel"));
     let op = approving(json!({}));

@@ -37,8 +37,9 @@ pub enum Class {
 pub enum Failure {
     /// The person (or the provider on their behalf) said no: `access_denied` before our deadline (CIBA 11).
     Denied(Box<ServerAnswer>),
-    /// Time is up: the provider's `expired_token`, our own deadline, or `access_denied` after it. The answer is there
-    /// when the provider said it.
+    /// Time is up: the provider said so (`expired_token`, or `access_denied` after our deadline; then the answer is there), or
+    /// our deadline came and its last answers said that nothing was decided. Also an authentication that was received in time
+    /// and is a day too old when a saved flow is resumed.
     Expired(Option<Box<ServerAnswer>>),
     /// The provider refused the request: an OAuth error of the backchannel authentication endpoint, 503 or 429 there, or
     /// any other terminal error of the token endpoint.
@@ -47,7 +48,7 @@ pub enum Failure {
     Untrusted(Rejection),
     /// An answer that cannot be used: the provider or something in front of it is broken.
     ProviderMisbehaved(Misbehaviour),
-    /// The outcome is unknown: the person may have been prompted, or the tokens may have been lost.
+    /// The outcome is unknown: the person may have been prompted, or may have approved, or the tokens may have been lost.
     Indeterminate(Indeterminacy),
     /// Something needed could not be reached, and nobody was harmed by trying.
     Unreachable(Unreachable),
@@ -64,12 +65,13 @@ impl Failure {
 
     /// Whether a new flow could end better without anybody changing a configuration.
     #[must_use]
-    pub const fn may_start_over(&self) -> bool {
+    pub fn may_start_over(&self) -> bool {
         match self {
             Self::Denied(_) | Self::Expired(_) | Self::Indeterminate(_) | Self::Unreachable(_) | Self::Abandoned => {
                 true
             }
-            Self::Refused(_) | Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
+            Self::Refused(answer) => answer.is_passing(),
+            Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
         }
     }
 
@@ -260,7 +262,8 @@ impl Indeterminacy {
     pub const fn endpoint(&self) -> Endpoint {
         match self.lost {
             LostAnswer::AuthenticationRequest => Endpoint::BackchannelAuthentication,
-            LostAnswer::Tokens => Endpoint::Token,
+            LostAnswer::Tokens | LostAnswer::Outcome | LostAnswer::PrivateKey => Endpoint::Token,
+            LostAnswer::Notification => Endpoint::Notification,
         }
     }
 }
@@ -273,6 +276,13 @@ pub enum LostAnswer {
     AuthenticationRequest,
     /// To a token request: the tokens were issued once and did not arrive (REQ-POLL-11).
     Tokens,
+    /// To the last token requests: none before the deadline was answered usably, or none was made, so the person may have
+    /// approved.
+    Outcome,
+    /// To a token request that could not be made, because the private key could not be used; the person may have approved.
+    PrivateKey,
+    /// None was asked for: a flow in ping mode that does not ask by itself waited for a notification, and none came.
+    Notification,
 }
 
 impl fmt::Display for Indeterminacy {
@@ -285,6 +295,20 @@ impl fmt::Display for Indeterminacy {
                 "the answer to the authentication request does not tell whether the person was prompted"
             }
             (LostAnswer::Tokens, _) => "an answer of the token endpoint was lost, and the tokens with it",
+            (LostAnswer::Outcome, None) => {
+                "no usable answer of the token endpoint came before the request expired; the person may have approved it"
+            }
+            (LostAnswer::Outcome, Some(_)) => {
+                "the token endpoint answered, and did not say before the request expired what became of it; the person may \
+                 have approved it"
+            }
+            (LostAnswer::PrivateKey, _) => {
+                "the private key could not be used to ask the token endpoint; the person may have approved the request"
+            }
+            (LostAnswer::Notification, _) => {
+                "no notification came before the request expired, and the token endpoint was not asked; the person may \
+                 have approved it"
+            }
         })?;
         match self.cause {
             Some(Cause::Unknown) | None => Ok(()),
@@ -337,12 +361,18 @@ pub enum UnreachableTarget {
     Endpoint(Endpoint),
     /// The private key, in whatever holds it.
     PrivateKey,
+    /// The person: the authentication request had not left when it was too late to prompt anybody
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)).
+    Person,
 }
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.target, &self.answer) {
             (UnreachableTarget::PrivateKey, _) => return f.write_str("the private key could not be used"),
+            (UnreachableTarget::Person, _) => {
+                f.write_str("the authentication request had not left when it was too late to prompt the person")?;
+            }
             (UnreachableTarget::Endpoint(endpoint), None)
                 if !matches!(self.trouble, Some(Trouble::Unusable { .. })) =>
             {

@@ -11,6 +11,10 @@ use crate::wire::token::{PendingError, TokenRules};
 pub struct Policy {
     /// From where the interval between token requests counts (ruling 3).
     pub interval_reference: IntervalReference,
+    /// How long after the start of the flow the authentication request may still leave; default 90 s, at least a second and
+    /// at most a day. After that the flow ends and nobody is prompted, whatever held the request up: a restart, a suspended
+    /// machine, a slow store or a slow signer.
+    pub prompt_within: Duration,
     /// Time-out of the authentication request; default 30 s (REQ-AREQ-31).
     pub authentication_timeout: Duration,
     /// Time-out of a token request; default 40 s, for providers that hold requests up to 30 s (REQ-POLL-09).
@@ -22,7 +26,8 @@ pub struct Policy {
     /// The longest token response in bytes; default 4 MiB.
     pub max_token_response: usize,
     /// Whether a flow in ping mode also asks by itself, every minute or half of the lifetime and once shortly before the
-    /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16).
+    /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16). A flow that is resumed asks once
+    /// in any case, for pings that came meanwhile are lost.
     pub ping_backstop: bool,
     /// Whether pushed ID Tokens may lack the `auth_req_id` claim, and the `rt_hash` claim beside a refresh token. Without
     /// them nothing ties the pushed tokens to this request but the bearer token. Default no; for a provider that is known
@@ -54,6 +59,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             interval_reference: IntervalReference::Answer,
+            prompt_within: Duration::from_secs(90),
             authentication_timeout: Duration::from_secs(30),
             token_timeout: Duration::from_secs(40),
             fetch_timeout: Duration::from_secs(10),

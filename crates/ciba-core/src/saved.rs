@@ -274,8 +274,10 @@ pub(crate) enum SavedFailure<'a> {
         attempts: u32,
     },
     Unreachable {
-        /// Absent for the private key.
+        /// Absent for the private key and the person.
         endpoint: Option<SavedEndpoint>,
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        person: bool,
         answer: Option<SavedAnswer<'a>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<SavedTrouble<'a>>,
@@ -305,6 +307,9 @@ pub(crate) enum SavedEndpoint {
 pub(crate) enum SavedLost {
     AuthenticationRequest,
     Tokens,
+    Outcome,
+    PrivateKey,
+    Notification,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -460,6 +465,9 @@ impl<'a> SavedFailure<'a> {
                 lost: match indeterminacy.lost {
                     LostAnswer::AuthenticationRequest => SavedLost::AuthenticationRequest,
                     LostAnswer::Tokens => SavedLost::Tokens,
+                    LostAnswer::Outcome => SavedLost::Outcome,
+                    LostAnswer::PrivateKey => SavedLost::PrivateKey,
+                    LostAnswer::Notification => SavedLost::Notification,
                 },
                 answer: answer(&indeterminacy.answer),
                 cause: SavedCause::save(indeterminacy.cause),
@@ -468,8 +476,9 @@ impl<'a> SavedFailure<'a> {
             Failure::Unreachable(unreachable) => Self::Unreachable {
                 endpoint: match unreachable.target {
                     UnreachableTarget::Endpoint(endpoint) => Some(SavedEndpoint::save(endpoint)),
-                    UnreachableTarget::PrivateKey => None,
+                    UnreachableTarget::PrivateKey | UnreachableTarget::Person => None,
                 },
+                person: unreachable.target == UnreachableTarget::Person,
                 answer: answer(&unreachable.answer),
                 trouble: unreachable.trouble.map(SavedTrouble::save),
                 attempts: unreachable.attempts,
@@ -493,18 +502,26 @@ impl<'a> SavedFailure<'a> {
                 lost: match lost {
                     SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
                     SavedLost::Tokens => LostAnswer::Tokens,
+                    SavedLost::Outcome => LostAnswer::Outcome,
+                    SavedLost::PrivateKey => LostAnswer::PrivateKey,
+                    SavedLost::Notification => LostAnswer::Notification,
                 },
                 answer: answer(given),
                 cause: SavedCause::load(cause),
                 attempts,
             }),
-            Self::Unreachable { endpoint, answer: given, trouble, attempts } => Failure::Unreachable(Unreachable {
-                trouble: trouble.map(SavedTrouble::load),
-                attempts,
-                target: endpoint
-                    .map_or(UnreachableTarget::PrivateKey, |endpoint| UnreachableTarget::Endpoint(endpoint.load())),
-                answer: answer(given),
-            }),
+            Self::Unreachable { endpoint, person, answer: given, trouble, attempts } => {
+                Failure::Unreachable(Unreachable {
+                    trouble: trouble.map(SavedTrouble::load),
+                    attempts,
+                    target: match endpoint {
+                        Some(endpoint) => UnreachableTarget::Endpoint(endpoint.load()),
+                        None if person => UnreachableTarget::Person,
+                        None => UnreachableTarget::PrivateKey,
+                    },
+                    answer: answer(given),
+                })
+            }
             Self::Abandoned => Failure::Abandoned,
         })
     }

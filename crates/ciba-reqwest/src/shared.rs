@@ -106,6 +106,12 @@ impl SharedFlow {
         self.look(|flow| flow.acknowledged().cloned()).flatten()
     }
 
+    /// When the authentication request expires, as [`Flow::expires_at`].
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.look(|flow| flow.expires_at()).flatten()
+    }
+
     /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is not cut off: the drive
     /// ends after it.
     pub fn cancel(&self, now: Timestamp) {

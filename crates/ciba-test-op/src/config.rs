@@ -51,7 +51,7 @@ pub struct ProviderConfig {
     pub scopes: Vec<String>,
     /// The delivery modes it names in its metadata. All three; Idura poll.
     pub delivery_modes: Vec<DeliveryMode>,
-    /// Whether the first ping allows a token request before its time (OP-51). It does; at Keycloak it does not.
+    /// Whether a ping allows a token request before its time (OP-51). It does; at Keycloak it does not.
     pub ping_skips_interval: bool,
     /// Whether a `client_notification_token` from a poll client is refused, as Keycloak does, and not ignored (OP-20).
     pub refuses_needless_notification_token: bool,

@@ -30,6 +30,9 @@ impl Sim {
         *response = Some(match endpoint {
             Endpoint::BackchannelAuthentication => {
                 self.prompted = true;
+                let lived = self.mirror.line + self.wall.saturating_sub(self.mirror.wall);
+                let within = self.setup.policy.prompt_within.as_millis();
+                assert!(u128::from(lived) < within, "an authentication request leaves too late");
                 let response = self.op.authenticate(request);
                 assert_eq!(self.op.notification_token, self.token, "a token with ping and push, and only then");
                 (response, None)
@@ -78,7 +81,8 @@ impl Sim {
         let in_time = self.mirror.grant.as_ref().is_some_and(|grant| line <= grant.deadline + GRACE);
         if let Some(open) = open {
             self.mirror.open = None;
-            self.ended(&Outcome::Answer(say), open.sent);
+            let outcome = if in_time { Outcome::Answer(say) } else { Outcome::Lost { waited: line - open.sent } };
+            self.ended(&outcome, open.sent);
             self.mirror.redeemed |= status == 200;
             match say {
                 _ if !in_time => {
@@ -146,20 +150,31 @@ impl Sim {
         let (id, now) = (*id, self.now());
         let says = self.flow.may_send(ticket, now);
         self.observe();
+        let not_after = self.not_after();
         let (line, mirror) = (self.mirror.line, &mut self.mirror);
         let open = mirror.open.as_mut().filter(|open| open.id == id);
-        let deadline = mirror.grant.as_ref().map_or(u64::MAX, |grant| grant.deadline);
+        let deadline = mirror.grant.as_ref().map_or(not_after, |grant| grant.deadline);
         let is_wanted = open.as_ref().is_some_and(|open| line <= open.stale && line < deadline);
         assert_eq!(says, is_wanted, "{:?}", self.flow);
         match open.filter(|_| says) {
             Some(open) => {
-                open.limit = (open.limit + line - open.sent).min(deadline.saturating_add(GRACE));
+                let latest = if open.kind == Kind::Token { deadline.saturating_add(GRACE) } else { u64::MAX };
+                open.limit = (open.limit + line - open.sent).min(latest);
                 open.sent = line;
                 if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
                     *sent = self.elapsed;
                 }
             }
             None => self.not_sent(),
+        }
+    }
+
+    /// As a caller does that asks right before it sends: an authentication request that came too late is not sent.
+    pub fn before_sending(&mut self) {
+        if let Some(Asked { question: Question::Transmit { endpoint, response: None, .. }, .. }) = &self.open
+            && *endpoint == Endpoint::BackchannelAuthentication
+        {
+            self.ask_again();
         }
     }
 
@@ -226,7 +241,7 @@ impl Sim {
         } else if let Some(grant) = &mut self.mirror.grant {
             self.mirror.draft = None;
             grant.key_failures += 1;
-            grant.ended(&Outcome::NotSent, self.mirror.line, self.mirror.line, &self.setup);
+            grant.ended(&Outcome::NoKey, self.mirror.line, self.mirror.line, &self.setup);
         }
         let is_over = self.flow.stage() == Stage::Settled;
         assert_eq!(is_over, self.key_is_gone(), "three failures of the key in a row are the end, not fewer");

@@ -10,6 +10,10 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// How long a flow adrift waits when no lifetime was asked for.
 const ADRIFT: u64 = 600_000;
 
+/// How many waits notifications skip besides the first, and how long after the end of the last request.
+const PING_SKIPS: u32 = 5;
+pub(super) const PING_PAUSE: u64 = 2000;
+
 /// What the flow should know, computed beside it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mirror {
@@ -76,16 +80,28 @@ pub(super) struct Grant {
     pub(super) key_failures: u32,
     /// A notification was taken.
     pub(super) pinged: bool,
-    /// It came while a request was being made, so another one may follow at once.
+    /// It came while a request was being made, so another one may follow soon.
     pub(super) owes: bool,
     /// The bounds of the next request on the client's line.
     pub(super) due: (u64, u64),
+    /// The bounds of the earliest request that the provider allows without a notification.
+    pub(super) allowed: (u64, u64),
+    /// When the last request ended.
+    pub(super) ended: Option<u64>,
+    /// The wait follows a pending answer.
+    pub(super) may_skip: bool,
+    /// Notifications after the first that skipped a wait, or may.
+    pub(super) skips: u32,
+    /// When the provider last said that nothing is decided, and how many requests since then brought nothing.
+    pub(super) undecided: Option<u64>,
+    pub(super) unusable: u32,
 }
 
 pub(super) enum Outcome {
     Answer(Say),
     Lost { waited: u64 },
     NotSent,
+    NoKey,
     Resumed,
 }
 
@@ -140,24 +156,19 @@ impl Grant {
             pinged: false,
             owes: false,
             due: (NEVER, NEVER),
+            allowed: (NEVER, NEVER),
+            ended: None,
+            may_skip: false,
+            skips: 0,
+            undecided: None,
+            unusable: 0,
         };
-        let due = now + interval;
+        let (due, last) = (now + interval, grant.last_chance().max(now));
+        grant.allowed = if due < grant.deadline { grant.jittered(due) } else { (last, last) };
         grant.due = match setup.delivery {
             DeliveryMode::Push => (NEVER, NEVER),
-            DeliveryMode::Ping => {
-                let last = grant.last_chance();
-                let one = |due: u64| match due >= grant.deadline && setup.policy.ping_backstop && now < last {
-                    true => last,
-                    false => due,
-                };
-                let (earliest, latest) = grant.backstop(now, setup);
-                (one(earliest), one(latest))
-            }
-            DeliveryMode::Poll if due < grant.deadline => grant.jittered(due),
-            DeliveryMode::Poll => {
-                let last = grant.last_chance().max(now);
-                (last, last)
-            }
+            DeliveryMode::Ping => grant.backstop(now, 0, setup),
+            DeliveryMode::Poll => grant.allowed,
         };
         grant
     }
@@ -167,24 +178,67 @@ impl Grant {
         if delivery == DeliveryMode::Push { self.deadline + GRACE } else { self.deadline }
     }
 
+    /// Whether a verified notification makes a wait until `due` shorter.
+    pub(super) fn heeds_ping(&self, due: u64, now: u64) -> bool {
+        !self.pinged || (self.may_skip && self.skips < PING_SKIPS && self.soonest(now) < due)
+    }
+
+    /// Whether one makes one more request, while one is being made.
+    pub(super) fn heeds_ping_while_asking(&self, in_flight: bool) -> bool {
+        !self.pinged || (in_flight && !self.owes && self.skips < PING_SKIPS)
+    }
+
     /// A verified notification skips the wait.
     pub(super) fn is_pinged(&mut self, now: Option<u64>) {
+        self.skips += u32::from(self.pinged);
         (self.pinged, self.owes) = (true, true);
         if let Some(now) = now {
-            self.due = (now, now);
+            let soonest = self.soonest(now);
+            self.due = (self.due.0.min(soonest), self.due.1.min(soonest));
         }
     }
 
+    fn soonest(&self, now: u64) -> u64 {
+        self.ended.map_or(now, |ended| now.max(ended + PING_PAUSE))
+    }
+
+    /// After a restart in ping mode: nobody knows which pings were missed.
+    pub(super) fn restarted(&mut self, now: u64) {
+        self.due = (self.due.0.min(self.allowed.0.max(now)), self.due.1.min(self.allowed.1.max(now)));
+    }
+
+    /// Whether the last answers before the deadline say that the person did not answer.
+    pub(super) fn is_conclusive(&self) -> bool {
+        let lately = 30_000.max(2 * self.interval);
+        self.undecided.is_some_and(|at| match self.unusable {
+            0 => true,
+            1 => self.deadline <= at + lately,
+            _ => false,
+        })
+    }
+
     /// Without a ping: every minute, or half of the lifetime if that is less, and once shortly before the deadline, never
-    /// sooner than an interval from now.
-    fn backstop(&self, now: u64, setup: &Setup) -> (u64, u64) {
+    /// sooner than an interval from now but for that last one.
+    fn backstop(&self, now: u64, sent: u64, setup: &Setup) -> (u64, u64) {
         let last = self.last_chance();
-        if !setup.policy.ping_backstop || now >= last {
+        if !setup.policy.ping_backstop || sent >= last {
             return (NEVER, NEVER);
         }
         let regular = now + 60_000.min((self.deadline - self.sent) / 2).max(self.interval);
-        let or_last = |due: u64| if due < last { due } else { last.max(now + self.interval) };
+        let or_last = |due: u64| {
+            if due < last { due } else { self.or_last(last.max(now + self.interval), now + self.interval, sent, now) }
+        };
         (or_last(regular), or_last(regular + JITTER))
+    }
+
+    /// Nothing takes away the last request shortly before the deadline.
+    fn or_last(&self, due: u64, floor: u64, sent: u64, now: u64) -> u64 {
+        let last = self.last_chance();
+        if due < self.deadline || sent >= last {
+            return due;
+        }
+        let pause = 2000.min(self.deadline.saturating_sub(now) / 2);
+        last.max(if floor < self.deadline { floor } else { now + pause })
     }
 
     fn last_chance(&self) -> u64 {
@@ -195,24 +249,44 @@ impl Grant {
         (due, if due < self.deadline { (due + JITTER).min(self.deadline - 1) } else { due + JITTER })
     }
 
-    /// The rules of CIBA 7.3, 10.1 and 11 and of rulings 1 and 3, for a request that was sent at `sent` and ended now.
+    /// The rules of CIBA 7.3, 10.1 and 11 and of rulings 1, 3, 29 and 30, for a request that was sent at `sent` and ended now.
     pub(super) fn ended(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) {
-        let spaced = self.spaced(outcome, sent, now, setup);
+        let (floor, (low, high)) = self.spaced(outcome, sent, now, setup);
+        let last = |due| self.or_last(due, floor, sent, now);
+        // An answer so late that only the interval stands in the way of another one is the last.
+        let is_plain = matches!(outcome, Outcome::Answer(Say::Pending(None, _) | Say::SlowDown(None, _)));
+        let part = 5000.min((self.deadline - self.sent) / 6);
+        let was_last = is_plain && sent + if self.interval <= 5000 { 5000 } else { part } >= self.deadline;
+        let spaced = if was_last { (low, high) } else { (last(low), last(high)) };
         let is_ping = setup.delivery == DeliveryMode::Ping;
+        self.allowed = spaced;
+        self.may_skip = matches!(outcome, Outcome::Answer(Say::Pending(..)));
+        if !matches!(outcome, Outcome::NoKey) {
+            self.ended = Some(now);
+        }
+        match outcome {
+            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) => (self.undecided, self.unusable) = (Some(now), 0),
+            _ => self.unusable += 1,
+        }
         self.due = match outcome {
             Outcome::Answer(Say::Pending(None, _)) if is_ping && self.owes => {
                 self.owes = false;
-                (now, now)
+                let soonest = self.soonest(now);
+                (spaced.0.min(soonest), spaced.1.min(soonest))
+            }
+            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) if is_ping && !self.pinged && was_last => {
+                (NEVER, NEVER)
             }
             Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) if is_ping && !self.pinged => {
-                let backstop = self.backstop(now, setup);
+                let backstop = self.backstop(now, sent, setup);
                 (spaced.0.max(backstop.0), spaced.1.max(backstop.1))
             }
             _ => spaced,
         };
     }
 
-    fn spaced(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) -> (u64, u64) {
+    /// When the interval alone allows the next request, and the bounds of it.
+    fn spaced(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) -> (u64, (u64, u64)) {
         let from_send = matches!(setup.policy.interval_reference, IntervalReference::Send);
         let (mut asked, mut doublings) = (None, None);
         match *outcome {
@@ -230,14 +304,14 @@ impl Grant {
                 self.setbacks += 1;
             }
             Outcome::Lost { waited } if waited >= 30_000 => {}
-            Outcome::Lost { .. } | Outcome::NotSent => {
+            Outcome::Lost { .. } | Outcome::NotSent | Outcome::NoKey => {
                 self.setbacks += 1;
                 doublings = Some(self.setbacks);
             }
             Outcome::Answer(_) | Outcome::Resumed => {}
         }
         let floor = (if from_send { sent } else { now } + self.interval).max(now);
-        match (asked, doublings) {
+        let due = match (asked, doublings) {
             (Some(asked), _) => self.jittered(floor.max(now + asked * 1000)),
             (None, Some(doublings)) => {
                 let wait = (self.interval.max(5000) << doublings.min(8)).min(60_000).max(self.interval);
@@ -250,6 +324,7 @@ impl Grant {
                 }
             }
             (None, None) => self.jittered(floor),
-        }
+        };
+        (floor, due)
     }
 }

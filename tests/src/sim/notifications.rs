@@ -1,6 +1,8 @@
 //! What a notification does to a flow, and what may not happen.
 
-use ciba_core::{Acknowledgement, DeliveryMode, Stage};
+use std::time::Duration;
+
+use ciba_core::{Acknowledgement, DeliveryMode, Stage, Timestamp};
 
 use super::{Kind, START, Sim, mirror::Delivered};
 use crate::{
@@ -10,6 +12,10 @@ use crate::{
 
 /// As many notifications as a flow keeps before it knows its id.
 const EARLY: usize = 4;
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 impl Sim {
     /// A notification arrives, its effect is saved if the store allows it, and it is answered.
@@ -127,7 +133,21 @@ impl Sim {
                 self.spacing_begins();
                 (Acknowledgement::Accepted, Some(delivered))
             }
-            (_, Some(grant)) if grant.pinged => refused(Acknowledgement::Known),
+            (Stage::Pending, Some(grant)) if mode == DeliveryMode::Ping => {
+                let wall = Timestamp::from_unix_millis(self.mirror.wall);
+                let due = self.flow.wake_at().map_or(0, |due| line.saturating_add(millis(due.since(wall))));
+                match grant.heeds_ping(due, line) {
+                    true => (Acknowledgement::Accepted, Some(delivered)),
+                    false => refused(Acknowledgement::Known),
+                }
+            }
+            (Stage::Redeeming, Some(grant)) if mode == DeliveryMode::Ping => {
+                let in_flight = self.mirror.open.is_some_and(|open| open.kind == Kind::Token);
+                match grant.heeds_ping_while_asking(in_flight) {
+                    true => (Acknowledgement::Accepted, Some(delivered)),
+                    false => refused(Acknowledgement::Known),
+                }
+            }
             _ => (Acknowledgement::Accepted, Some(delivered)),
         }
     }

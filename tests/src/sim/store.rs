@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ciba_core::{Flow, Snapshot, Timestamp};
+use ciba_core::{DeliveryMode, Flow, Snapshot, Timestamp};
 
 use super::{
     Sim,
@@ -45,6 +45,7 @@ struct State {
     revision: u64,
     mirror: Mirror,
     not_before: u64,
+    ended: Option<u64>,
     skips: u32,
 }
 
@@ -71,6 +72,7 @@ impl Store {
             revision: snapshot.revision(),
             mirror: mirror.clone(),
             not_before: 0,
+            ended: None,
             skips: 0,
         };
         Self {
@@ -197,6 +199,7 @@ impl Sim {
             revision: self.flow.revision(),
             mirror: self.mirror.clone(),
             not_before: self.not_before,
+            ended: self.ended,
             skips: self.skips,
         }
     }
@@ -215,8 +218,10 @@ impl Sim {
         assert!(once.revision() > state.revision, "what a resumed flow saves is newer");
         let is_in_flight =
             matches!(self.mirror.open, Some(open) if matches!(open.kind, Kind::Authentication | Kind::Token));
+        // In ping mode a flow that is resumed asks sooner than it would have.
+        let changes = is_in_flight || self.setup.delivery == DeliveryMode::Ping;
         let before =
-            if is_in_flight { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { state.snapshot.clone() };
+            if changes { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { state.snapshot.clone() };
         assert_eq!(lasting(&before), lasting(once.as_bytes()), "a snapshot changes by being resumed");
         if self.store.write(state) {
             (self.store.is_uncertain, self.store.is_behind) = (false, false);
@@ -235,6 +240,7 @@ impl Sim {
         if std::mem::take(&mut self.store.is_behind) {
             // Nobody can keep an interval from what was not written.
             (self.not_before, self.skips) = (self.not_before.min(kept.not_before), self.skips.min(kept.skips));
+            self.ended = self.ended.min(kept.ended);
         }
         self.store.is_uncertain = false;
         self.mirror = kept.mirror;
@@ -249,7 +255,11 @@ impl Sim {
                 let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
                 self.acknowledgement_is_lost(sent);
             }
-            Some(Kind::Signature | Kind::Keys) | None => {}
+            Some(Kind::Signature | Kind::Keys) | None => {
+                if let (DeliveryMode::Ping, Some(grant)) = (self.setup.delivery, &mut self.mirror.grant) {
+                    grant.restarted(line);
+                }
+            }
         }
         self.polls_without_time = 0;
     }

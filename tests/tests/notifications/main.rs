@@ -93,6 +93,18 @@ impl Case {
         self.flow.handle(ticket.answered(Response::json(status, body)), self.now).unwrap();
     }
 
+    /// With `Retry-After`.
+    fn answer_after(&mut self, ticket: TransmitTicket, status: u16, seconds: u64) {
+        let headers = [("retry-after".to_owned(), seconds.to_string())].into_iter().collect();
+        self.flow.handle(ticket.answered(Response::new(status, headers, "")), self.now).unwrap();
+    }
+
+    /// The process ends, and another one goes on.
+    fn restart(&mut self) {
+        let config = Arc::clone(self.flow.config());
+        self.flow = Flow::resume(config, self.flow.snapshot().as_bytes(), self.now).unwrap();
+    }
+
     fn poll(&mut self) -> Output {
         self.seed = self.seed.wrapping_add(1);
         self.flow.poll(self.now, Entropy::from_bytes([self.seed; 32]))

@@ -48,7 +48,7 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
 /// REQ-PING-17
 /// OPM-PNG-13
 #[test]
-fn only_the_first_ping_skips_the_wait_and_then_the_interval_counts() {
+fn pings_repeated_in_one_wait_say_nothing_new_and_without_one_the_interval_counts() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     assert_eq!(case.ping(), Acknowledgement::Accepted);
     let revision = case.flow.revision();
@@ -58,9 +58,8 @@ fn only_the_first_ping_skips_the_wait_and_then_the_interval_counts() {
     assert_eq!(case.flow.revision(), revision, "nothing to save");
     for _ in 0..3 {
         let (_, ticket) = case.next_request().unwrap();
-        case.answer(ticket, 400, PENDING);
         let at = case.now;
-        assert_eq!(case.ping(), Acknowledgement::Known);
+        case.answer(ticket, 400, PENDING);
         let (_, ticket) = case.next_request().unwrap();
         let waited = case.now.since(at);
         assert!((Duration::from_secs(5)..Duration::from_secs(6)).contains(&waited), "{waited:?}");
@@ -68,11 +67,57 @@ fn only_the_first_ping_skips_the_wait_and_then_the_interval_counts() {
     }
 }
 
+/// Ruling 30: the provider says that there is something to ask for, and that is worth more than what is left of the interval;
+/// but it cannot make us hammer it.
+/// REQ-PING-15
+/// REQ-PING-17
+/// OPM-PNG-18
+#[test]
+fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
+    const PAUSE: Duration = Duration::from_secs(2);
+    for late in [Duration::ZERO, Duration::from_secs(1), PAUSE, Duration::from_secs(3)] {
+        let mut case = Case::acknowledged(DeliveryMode::Ping);
+        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        let (_, mut ticket) = case.next_request().unwrap();
+        for skipped in 0..8 {
+            case.answer(ticket, 400, PENDING);
+            let ended = case.now;
+            case.advance(late);
+            let heeded = skipped < 5;
+            let answer = if heeded { Acknowledgement::Accepted } else { Acknowledgement::Known };
+            assert_eq!((case.ping(), case.ping()), (answer, Acknowledgement::Known), "{skipped}");
+            // A restart forgets none of them.
+            case.restart();
+            (_, ticket) = case.next_request().unwrap();
+            let waited = case.now.since(ended);
+            match heeded {
+                true => assert_eq!(waited, late.max(PAUSE)),
+                false => assert!(waited >= Duration::from_secs(5), "{waited:?}"),
+            }
+        }
+    }
+}
+
+/// Waits that are no pending answer's are waited out: the provider has trouble, or asked for it.
+/// REQ-PING-17
+#[test]
+fn a_later_ping_skips_no_wait_after_trouble() {
+    for (status, answer, wait) in [(503, "", 5), (400, r#"{"error":"slow_down"}"#, 10)] {
+        let mut case = Case::acknowledged(DeliveryMode::Ping);
+        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        let (_, ticket) = case.next_request().unwrap();
+        case.answer(ticket, status, answer);
+        let ended = case.now;
+        assert_eq!(case.ping(), Acknowledgement::Known);
+        assert!(case.next_request().is_some());
+        assert!(case.now.since(ended) >= Duration::from_secs(wait));
+    }
+}
+
 /// OPM-PNG-16
 #[test]
 fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_at_once() {
-    for (status, answer, at_once) in [(400, PENDING, true), (400, r#"{"error":"slow_down"}"#, false), (503, "", false)]
-    {
+    for (status, answer, soon) in [(400, PENDING, true), (400, r#"{"error":"slow_down"}"#, false), (503, "", false)] {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
         let (_, ticket) = case.next_request().expect("the backstop asks by itself");
         assert_eq!(case.ping(), Acknowledgement::Accepted);
@@ -80,12 +125,51 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
         let at = case.now;
         case.answer(ticket, status, answer);
         let (_, ticket) = case.next_request().unwrap();
-        assert_eq!(case.now == at, at_once, "{answer}");
+        assert_eq!(case.now.since(at) == Duration::from_secs(2), soon, "{answer}");
+        let at = case.now;
+        // And so does the next one, while that request is held.
+        assert_eq!((case.ping(), case.ping()), (Acknowledgement::Accepted, Acknowledgement::Known));
+        case.answer(ticket, 400, PENDING);
+        let (_, ticket) = case.next_request().unwrap();
+        assert_eq!(case.now.since(at), Duration::from_secs(2));
         let at = case.now;
         case.answer(ticket, 400, PENDING);
         assert!(case.next_request().is_some());
-        assert!(case.now.since(at) >= Duration::from_secs(5), "skipped once only");
+        assert!(case.now.since(at) >= Duration::from_secs(5), "nobody called");
     }
+}
+
+/// Pings sent while it was down are lost, so a flow that is resumed asks once, as soon as its interval allows.
+/// REQ-PING-16
+#[test]
+fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
+    let seconds = |case: &Case| case.now.since(START).as_secs();
+    for backstop in [true, false] {
+        for (down, asks_at) in [(1, 5), (3, 5), (5, 5), (43, 43), (200, 200)] {
+            let mut policy = Policy::default();
+            policy.ping_backstop = backstop;
+            let mut case = Case::with(DeliveryMode::Ping, policy, AuthRequest::new(Hint::Login("somebody".into())));
+            let (_, ticket) = case.next_request().unwrap();
+            case.acknowledge(ticket, ID);
+            case.advance(Duration::from_secs(down));
+            case.restart();
+            let (_, ticket) = case.next_request().expect("it asks");
+            assert_eq!(seconds(&case), asks_at);
+            case.answer(ticket, 400, PENDING);
+            let asked = seconds(&case);
+            let is_asked = case.next_request().is_some();
+            let next = is_asked.then(|| seconds(&case));
+            assert_eq!(next, backstop.then(|| (asked + 60).min(295)), "and then it waits for the ping again");
+        }
+    }
+    // What the provider asked for is kept.
+    let mut case = Case::acknowledged(DeliveryMode::Ping);
+    let (_, ticket) = case.next_request().unwrap();
+    case.answer_after(ticket, 503, 50);
+    let at = case.now;
+    case.restart();
+    assert!(case.next_request().is_some());
+    assert!(case.now.since(at) >= Duration::from_secs(50));
 }
 
 /// REQ-PING-16
@@ -116,5 +200,7 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
     let (_, ticket) = case.next_request().unwrap();
     case.acknowledge(ticket, ID);
     assert!(case.next_request().is_none());
-    assert!(matches!(case.flow.finish(), Err(Failure::Expired(None))));
+    // Nobody asked, so nobody knows.
+    let failure = case.flow.finish().unwrap_err();
+    assert!(matches!(failure, Failure::Indeterminate(why) if why.lost == LostAnswer::Notification));
 }

@@ -1,6 +1,6 @@
 //! Answers of the backchannel authentication endpoint (ACK).
 
-use ciba_core::Policy;
+use ciba_core::{DeliveryMode, Policy};
 use ciba_test_op::{Act, Amendment, Endpoint, Script, ScriptedAnswer};
 use ciba_tests::drivers::run;
 use serde_json::{Value, json};
@@ -173,6 +173,39 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
             [1, 0, 0],
         ),
     ]);
+}
+
+/// OPM-ACK-19
+/// REQ-AERR-17
+#[test]
+fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcome() {
+    let error = |status, code: &str| ScriptedAnswer::error(status, code);
+    let mut rows = Vec::new();
+    for (status, code) in
+        [(503, "server_error"), (500, "server_error"), (500, "internal_error"), (502, "upstream"), (504, "timeout")]
+    {
+        rows.push(
+            ack_answer(&format!("{status} {code}"), error(status, code))
+                .ends(&format!("indeterminate {status} {code}"), [1, 0, 0]),
+        );
+    }
+    for (status, code) in [(503, "temporarily_unavailable"), (500, "access_denied"), (502, "unknown_user_id")] {
+        rows.push(
+            ack_answer(&format!("{status} {code}"), error(status, code))
+                .ends(&format!("refused {status} {code}"), [1, 0, 0]),
+        );
+    }
+    // The provider had stored and shown the request: with a notification the login is not lost.
+    let failed_later = || Amendment::new().status(500).remove("auth_req_id").set("error", "server_error");
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        let mut row = ack(&format!("500 server_error, {mode:?}"), failed_later()).mode(mode);
+        row.expected = "authenticated user-approve".into();
+        rows.push(row);
+    }
+    rows.push(
+        ack("500 server_error after the prompt", failed_later()).ends("indeterminate 500 server_error", [1, 0, 0]),
+    );
+    run(rows);
 }
 
 /// OPM-ACK-17

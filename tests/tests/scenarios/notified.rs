@@ -36,9 +36,10 @@ fn waits(row: Scenario) -> Scenario {
     })
 }
 
-/// The only notification is refused, and nothing comes of it.
+/// The only notification is refused, and nothing comes of it. In ping mode nobody knows then what the person said.
 fn refused(status: u16, row: Scenario) -> Scenario {
-    waits(row).ends("expired", [1, 0, 0]).answers(&[status])
+    let ending = if row.mode == DeliveryMode::Ping { "indeterminate" } else { "expired" };
+    waits(row).ends(ending, [1, 0, 0]).answers(&[status])
 }
 
 /// OPM-PNG-01
@@ -54,7 +55,9 @@ fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
                 let ping = provider.notified().first().expect("there is one").sent;
                 let polls = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
                 let polls: Vec<_> = polls.map(|exchange| exchange.arrived).collect();
-                assert!(polls.len() == 2 && polls[0] < ping && polls[1] == ping, "{polls:?} {ping:?}");
+                assert!(polls.len() == 2 && polls[0] < ping && polls[1] >= ping, "{polls:?} {ping:?}");
+                // Not within two seconds of the end of the last one.
+                assert!(polls[1].since(ping) < Duration::from_secs(1), "{polls:?} {ping:?}");
             })
             .ends(APPROVED, [1, 2, 1]),
         ping("before the decision", early())
@@ -158,7 +161,7 @@ fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
         row
     };
     run(vec![
-        closed(waits(ping("nobody asks", Script::new()))).ends("expired", [1, 0, 0]),
+        closed(waits(ping("nobody asks", Script::new()))).ends("indeterminate", [1, 0, 0]),
         closed(ping("the backstop asks", Script::new())),
     ]);
 }
@@ -179,7 +182,7 @@ fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
             .provider(|issuer| ProviderConfig::generic(issuer).interval(31))
             .check(|provider, _| {
                 let found = gaps(provider);
-                assert_eq!(found[1], 0, "one more request at once, after the answer");
+                assert_eq!(found[1], 2_000, "one more request soon after the answer");
             })
             .ends(APPROVED, [1, 2, 1]),
     ]);
@@ -197,8 +200,8 @@ fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
         )
     };
     run(vec![
-        waits(ping("a ping 30 s late", late(30))).ends("expired", [1, 0, 0]),
-        waits(ping("a ping 90 s late", late(90))).ends("expired", [1, 0, 0]).answers(&[401]),
+        waits(ping("a ping 30 s late", late(30))).ends("indeterminate", [1, 0, 0]),
+        waits(ping("a ping 90 s late", late(90))).ends("indeterminate", [1, 0, 0]).answers(&[401]),
         // Tokens that come late are tokens all the same.
         push("a push 30 s late", late(30)),
         push("a push 90 s late", late(90)).ends("expired", [1, 0, 0]).answers(&[401]),

@@ -1,7 +1,9 @@
 //! Answers of the token endpoint (POL).
 
-use ciba_core::Policy;
-use ciba_test_op::{Act, Amendment, Endpoint, ProviderConfig, Script, ScriptedAnswer, SpeedReference};
+use ciba_core::{DeliveryMode, Policy};
+use ciba_test_op::{
+    Act, Amendment, Endpoint, NotificationEdit, ProviderConfig, Rule, Script, ScriptedAnswer, SpeedReference,
+};
 use ciba_tests::drivers::run;
 use ciba_tests::scenario::Scenario;
 use std::time::Duration;
@@ -121,8 +123,71 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
             })
             .ends(APPROVED, [1, 4, 1]),
         calm(row("broken off", second(Act::DropInside(5))), 5_000).ends(APPROVED, [1, 3, 1]),
-        row("dropped for ever", Script::new().every(Endpoint::Token, Act::DropBefore)).ends("expired", [1, 5, 0]),
+        row("dropped for ever", Script::new().every(Endpoint::Token, Act::DropBefore)).ends("indeterminate", [1, 5, 0]),
     ]);
+}
+
+/// OPM-POL-30
+#[test]
+fn no_wait_the_provider_asks_for_loses_a_login() {
+    let asked = |seconds: u64| Amendment::new().set("interval", seconds);
+    let first = |name: &str, answer| row(name, Script::new().nth(Endpoint::Token, 1, Act::Answer(answer)));
+    let mut rows = Vec::new();
+    for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        let mut late = |rule, row: Scenario| {
+            let mut row = row.mode(mode).hint("approve-after:0").ends("authenticated user-approve-after:0", [1, 2, 1]);
+            // The provider asked for a longer wait than there is time.
+            row.breaks = Option::into_iter(rule).collect();
+            if mode == DeliveryMode::Ping {
+                // The ping is lost; the backstop asks after a minute.
+                row.script = row.script.notification(NotificationEdit::Withhold);
+                row.answers = Vec::new();
+            }
+            rows.push(row);
+        };
+        for status in [429, 500, 502, 503, 504] {
+            late(
+                Some(Rule::BeforeRetryAfter),
+                first(&format!("{status}"), ScriptedAnswer::status(status).header("retry-after", "600")),
+            );
+        }
+        for (name, field) in [("seconds", "86400"), ("a date", "Tue, 01 Jan 2030 01:00:00 GMT")] {
+            late(Some(Rule::BeforeRetryAfter), first(name, ScriptedAnswer::html(502).header("retry-after", field)));
+            for code in ["authorization_pending", "slow_down"] {
+                late(
+                    Some(Rule::BeforeRetryAfter),
+                    first(&format!("{code}, {name}"), ScriptedAnswer::error(400, code).header("retry-after", field)),
+                );
+            }
+        }
+        let body = r#"{"error":"slow_down","interval":3600}"#;
+        late(None, first("an interval in an error", ScriptedAnswer::json(400, body)));
+        let mut once = row("an interval", Script::new().acknowledgement(asked(3600))).mode(mode);
+        once = once.hint("approve-after:0").ends("authenticated user-approve-after:0", [1, 1, 1]);
+        if mode == DeliveryMode::Ping {
+            once.script = once.script.notification(NotificationEdit::Withhold);
+            once.answers = Vec::new();
+        }
+        rows.push(once);
+    }
+    run(rows);
+}
+
+/// OPM-POL-31
+#[test]
+fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
+    let every = |act| Script::new().every(Endpoint::Token, act);
+    let mut rows = Vec::new();
+    for (status, code) in [(500, None), (503, None), (502, Some("upstream")), (429, None), (500, Some("server_error"))]
+    {
+        let answer = code.map_or_else(|| ScriptedAnswer::status(status), |code| ScriptedAnswer::error(status, code));
+        let words = code.map(|code| format!(" {code}")).unwrap_or_default();
+        let mut row = row(format!("{status}{words}"), every(Act::Answer(answer)));
+        row.expected = format!("indeterminate {status}{words}");
+        (row.requests[1], row.requests[2]) = (6, 0);
+        rows.push(row);
+    }
+    run(rows);
 }
 
 /// REQ-POLL-11

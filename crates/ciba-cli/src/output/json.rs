@@ -87,7 +87,8 @@ fn claims(authentication: &Authentication) -> Option<String> {
 pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
     let mut line = Line::new("authenticated")
         .some("subject", authentication.subject().ok())
-        .with("person", person(authentication.person()));
+        .with("person", person(authentication.person()))
+        .with("received_at", time::rfc3339(authentication.received_at()));
     if let Some(claims) = claims(authentication) {
         line = line.with_json("claims", &claims);
     }
@@ -157,7 +158,8 @@ pub(super) fn failed(failure: &Failure) -> Line {
         },
         Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
             LostAnswer::AuthenticationRequest => Some(Endpoint::BackchannelAuthentication),
-            LostAnswer::Tokens => Some(Endpoint::Token),
+            LostAnswer::Tokens | LostAnswer::Outcome => Some(Endpoint::Token),
+            LostAnswer::Notification => Some(Endpoint::Notification),
             _ => None,
         },
         _ => None,

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Timestamp, Wait};
+
 use super::plain;
-use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Wait};
+use crate::time;
 
 pub(super) fn acknowledged(acknowledged: &Acknowledged, delivery: DeliveryMode) -> String {
     let then = match delivery {
@@ -34,6 +36,7 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
         Err(_) => "Authorized, without an ID Token\n".to_owned(),
     };
     let _ = writeln!(text, "The person was {}.", authentication.person());
+    let _ = writeln!(text, "Received at {}", received(authentication.received_at(), time::now()));
     if authentication.id_token().is_some() {
         let _ =
             writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
@@ -81,6 +84,15 @@ fn granted(authentication: &Authentication) -> String {
     granted.join("; ")
 }
 
+/// When something was received, and how long ago if that is long.
+fn received(at: Timestamp, now: Timestamp) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "min")];
+    let age = now.since(at).as_secs();
+    let unit = UNITS.into_iter().find(|(seconds, _)| age >= *seconds);
+    let ago = unit.map(|(seconds, unit)| format!(", {} {unit} ago", age / seconds)).unwrap_or_default();
+    format!("{}{ago}.", time::rfc3339(at))
+}
+
 /// A table of claims.
 pub(crate) fn claims(authentication: &Authentication) -> String {
     let names = super::claims(authentication).map(|(name, _)| name.chars().count());
@@ -98,5 +110,27 @@ pub(super) fn value(json: &str) -> String {
     match serde_json::from_str::<String>(json) {
         Ok(text) => plain(&text),
         Err(_) => plain(&super::json::compact(json)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_receipt_says_how_old_it_is() {
+        let at = Timestamp::from_unix_secs(1_893_456_000);
+        for (seconds, ago) in [
+            (0, ""),
+            (59, ""),
+            (60, ", 1 min ago"),
+            (7_199, ", 1 h ago"),
+            (86_399, ", 23 h ago"),
+            (604_800, ", 7 d ago"),
+        ] {
+            let now = Timestamp::from_unix_secs(1_893_456_000 + seconds);
+            assert_eq!(received(at, now), format!("2030-01-01T00:00:00.000Z{ago}."));
+        }
+        assert_eq!(received(at, Timestamp::EPOCH), "2030-01-01T00:00:00.000Z.", "a clock set back");
     }
 }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     ask::{Answer, Because, Endpoint, Unanswered},
     bounds,
+    client::ClientConfig,
     elapsed::Moment,
     error::{Cause, Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
     request::AuthRequest,
@@ -42,12 +43,14 @@ pub(super) struct Authorizing {
     pub(super) first_sent: Option<Moment>,
     /// Not before this moment.
     pub(super) due: Moment,
+    /// The request leaves before this moment or never: later nobody expects the prompt any more (ruling 27).
+    pub(super) not_after: Moment,
     /// Jitter for the first wait after the acknowledgement.
     pub(super) jitter: Duration,
 }
 
 impl Authorizing {
-    pub(super) fn new(request: AuthRequest) -> Self {
+    pub(super) fn new(request: AuthRequest, not_after: Moment) -> Self {
         Self {
             request: Box::new(request),
             making: Making::Fresh,
@@ -56,19 +59,29 @@ impl Authorizing {
             cause: Cause::Unknown,
             first_sent: None,
             due: Moment::START,
+            not_after,
             jitter: Duration::ZERO,
         }
+    }
+
+    /// Until when the authentication request of a flow with this configuration may leave; the flow starts at
+    /// [`Moment::START`], also one that was saved by a release that did not keep this.
+    pub(super) fn not_after(config: &ClientConfig) -> Moment {
+        Moment::START.plus(bounds::PROMPT_WITHIN.clamp(config.policy.prompt_within))
     }
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
         let moment = poll.tick.moment;
         match core::mem::replace(&mut self.making, Making::Fresh) {
+            Making::Fresh | Making::Signing { .. } | Making::Drafted(_) if moment >= self.not_after => {
+                Turn::Next(self.too_late())
+            }
             Making::Fresh if moment < self.due => {
                 let setback = match self.unsigned {
                     0 => Setback::NotSent { cause: self.cause, attempts: self.attempt },
                     _ => Setback::KeyUnavailable,
                 };
-                let pause = Pause::new(self.due, Because::Setback(setback));
+                let pause = Pause::new(self.due.min(self.not_after), Because::Setback(setback));
                 Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
             }
             Making::Fresh => {
@@ -82,9 +95,9 @@ impl Authorizing {
                 Turn::Next(self.lost(None, sent, &poll.tick))
             }
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
-                let limit = making.open().map_or(moment, |open| open.limit);
                 self.making = making;
-                Turn::Emit(Phase::Authorizing(self), Say::Wait(Pause::new(limit, Because::InFlight)))
+                let pause = Pause::new(self.wake_at(), Because::InFlight);
+                Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
             }
             Making::Drafted(draft) => {
                 let (making, say) = match exchange::prepare(draft, ENDPOINT, Some(&self.request), poll) {
@@ -95,6 +108,20 @@ impl Authorizing {
                 Turn::Emit(Phase::Authorizing(self), say)
             }
         }
+    }
+
+    /// When there is something to do. A request that is in flight has left in time.
+    pub(super) fn wake_at(&self) -> Moment {
+        match &self.making {
+            Making::InFlight { open, .. } => open.limit,
+            Making::Signing { open, .. } => open.limit.min(self.not_after),
+            Making::Fresh | Making::Drafted(_) => self.due.min(self.not_after),
+        }
+    }
+
+    /// Whether the request of this number is still to be sent, asked right before that.
+    pub(super) fn may_send(&mut self, counter: u64, moment: Moment) -> bool {
+        moment < self.not_after && self.making.may_send(counter, moment, Moment::NEVER)
     }
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (Making, Say) {
@@ -198,11 +225,26 @@ impl Authorizing {
         Phase::Authorizing(self)
     }
 
+    /// The request did not leave in time. If it was a key that held it up, the failure says so.
+    fn too_late(self) -> Phase {
+        if self.unsigned > 0 {
+            return Settled::key_unreachable();
+        }
+        let unreachable = Unreachable::new(UnreachableTarget::Person);
+        Settled::failed(Failure::Unreachable(match self.cause {
+            Cause::Unknown | Cause::Withheld => unreachable,
+            cause => unreachable.because(cause.into(), self.attempt),
+        }))
+    }
+
     /// Nothing left: try again soon, a few times.
     fn not_sent(mut self, moment: Moment) -> Phase {
+        if moment >= self.not_after {
+            return self.too_late();
+        }
         let due = moment.plus(pause_before(self.attempt));
         let window = self.first_sent.unwrap_or(moment).plus(bounds::SEND_WINDOW);
-        if self.attempt > bounds::SEND_ATTEMPTS || due > window {
+        if self.attempt > bounds::SEND_ATTEMPTS || due > window || due >= self.not_after {
             let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
             let unreachable = Unreachable::new(target).because(self.cause.into(), self.attempt);
             return Settled::failed(Failure::Unreachable(unreachable));

@@ -3,18 +3,19 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::phase::Tick;
+use super::{heard::Heard, phase::Tick};
 use crate::{
     ask::Because,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
+    error::Cause,
     expect::Expectations,
     granted::Asked,
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
-    wire::{metadata::DeliveryMode, token::Pacing},
+    wire::{ServerAnswer, metadata::DeliveryMode, token::Pacing},
 };
 
 /// What is kept of the request once it was acknowledged: only what a later check needs.
@@ -59,6 +60,7 @@ pub(super) struct Grant {
     pub(super) maybe_redeemed: bool,
     /// What is added to the next wait.
     pub(super) jitter: Duration,
+    pub(super) heard: Box<Heard>,
     pub(super) terms: Box<Terms>,
 }
 
@@ -69,11 +71,13 @@ pub(super) enum Spacing {
     /// `slow_down`.
     SlowDown(Pacing),
     /// 429 or 5xx.
-    Busy { retry_after: Option<Duration> },
+    Busy(Box<ServerAnswer>),
     /// No answer, after waiting as long as a provider may hold a request (REQ-POLL-10): no reason to slow down.
-    GaveUp,
+    GaveUp(Cause),
     /// No answer, sooner: a reason to slow down (REQ-POLL-17).
-    NoAnswer,
+    NoAnswer(Cause),
+    /// It could not be made, because the private key could not be used.
+    NoKey,
 }
 
 /// Providers may hold a token request this long (REQ-POLL-09).
@@ -99,6 +103,7 @@ impl Grant {
             owes_request: false,
             maybe_redeemed: false,
             jitter,
+            heard: Heard::nothing(Moment::NEVER),
             terms,
         }
     }
@@ -128,35 +133,47 @@ impl Grant {
     /// When the first token request is due, with nothing but the acknowledgement at hand. In poll mode one interval from now,
     /// or shortly before the deadline if that comes sooner (rulings 1 and 3, REQ-ACK-15); in ping mode the backstop; in push
     /// mode never (REQ-PUSH-19).
-    pub(super) fn first_due(&self, tick: &Tick<'_>) -> Moment {
+    pub(super) fn first_due(&mut self, tick: &Tick<'_>) -> Moment {
+        let due = self.with_jitter(tick.moment.plus(self.interval));
+        let allowed = if due < self.deadline { due } else { self.last_chance().max(tick.moment) };
+        self.heard = Heard::nothing(allowed);
         match tick.config.delivery {
             DeliveryMode::Push => Moment::NEVER,
-            DeliveryMode::Ping => {
-                let (due, last) = (self.backstop(tick), self.last_chance());
-                let has_chance = tick.config.policy.ping_backstop && tick.moment < last;
-                if due >= self.deadline && has_chance { last } else { due }
-            }
-            DeliveryMode::Poll => {
-                let due = self.with_jitter(tick.moment.plus(self.interval));
-                if due < self.deadline { due } else { self.last_chance().max(tick.moment) }
-            }
+            DeliveryMode::Ping => self.backstop(Moment::START, tick),
+            DeliveryMode::Poll => allowed,
         }
     }
 
     /// When to ask although no ping came: every minute, or half of the lifetime if that is less, and once shortly before the
-    /// deadline; never sooner than an interval from now (REQ-PING-16, REQ-POLL-24).
-    fn backstop(&self, tick: &Tick<'_>) -> Moment {
-        if !tick.config.policy.ping_backstop || tick.moment >= self.last_chance() {
+    /// deadline; never sooner than an interval from now, the last time excepted (REQ-PING-16, REQ-POLL-24).
+    fn backstop(&self, sent: Moment, tick: &Tick<'_>) -> Moment {
+        let last = self.last_chance();
+        if !tick.config.policy.ping_backstop || sent >= last {
             return Moment::NEVER;
         }
         let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
         let regular = self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
-        let last = self.last_chance();
-        if regular < last { regular } else { last.max(tick.moment.plus(self.interval)) }
+        if regular < last {
+            return regular;
+        }
+        let floor = tick.moment.plus(self.interval);
+        self.or_last(last.max(floor), floor, sent, tick.moment)
+    }
+
+    /// After a restart in ping mode: a ping may have come while nobody was there to take it, so ask as soon as the provider
+    /// allows.
+    pub(super) fn due_after_restart(&self, due: Moment, tick: &Tick<'_>) -> Moment {
+        match tick.config.delivery {
+            DeliveryMode::Ping => due.min(self.heard.allowed.max(tick.moment)),
+            DeliveryMode::Poll | DeliveryMode::Push => due,
+        }
     }
 
     /// A notification came: ask now (CIBA 10.2).
     pub(super) const fn ping(&mut self) {
+        if self.was_pinged {
+            self.heard.skip();
+        }
         self.was_pinged = true;
         self.owes_request = true;
     }
@@ -164,31 +181,37 @@ impl Grant {
     /// When the next token request is due, after one that ended at `ended` and was sent at `sent`. At or after the
     /// deadline means never.
     pub(super) fn next_due(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
-        let spaced = self.spaced(outcome, sent, tick);
+        self.count(outcome);
+        let reference = match tick.config.policy.interval_reference {
+            IntervalReference::Answer => tick.moment,
+            IntervalReference::Send => sent,
+        };
+        let floor = reference.plus(self.interval).max(tick.moment);
+        let spaced = self.spaced(outcome, floor, tick);
+        let spaced = if self.was_last(outcome, sent) { spaced } else { self.or_last(spaced, floor, sent, tick.moment) };
+        self.heard.ended(outcome, spaced, tick);
         match (tick.config.delivery, outcome) {
             (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. })) if self.owes_request => {
                 self.owes_request = false;
-                tick.moment
+                spaced.min(self.heard.soonest(tick.moment))
             }
             (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_)) if !self.was_pinged => {
-                spaced.max(self.backstop(tick))
+                match self.was_last(outcome, sent) {
+                    true => Moment::NEVER,
+                    false => spaced.max(self.backstop(sent, tick)),
+                }
             }
             (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => spaced,
         }
     }
 
-    fn spaced(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
-        self.count(outcome);
+    /// When the interval (`floor`), a `Retry-After` and our back-off let the next request be made.
+    fn spaced(&self, outcome: &Spacing, floor: Moment, tick: &Tick<'_>) -> Moment {
         let ended = tick.moment;
-        let reference = match tick.config.policy.interval_reference {
-            IntervalReference::Answer => ended,
-            IntervalReference::Send => sent,
-        };
-        let floor = reference.plus(self.interval).max(ended);
         let asked = match outcome {
             Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after,
-            Spacing::Busy { retry_after } => *retry_after,
-            Spacing::GaveUp | Spacing::NoAnswer => None,
+            Spacing::Busy(answer) => answer.retry_after(),
+            Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => None,
         };
         if let Some(asked) = asked {
             return self.with_jitter(floor.max(ended.plus(bounds::RETRY_AFTER.clamp(asked))));
@@ -200,8 +223,33 @@ impl Grant {
         if backed_off < self.deadline {
             return self.with_jitter(backed_off);
         }
-        // The back-off is ours, so it gives way to a last try; the interval is the provider's and does not.
         floor.max(self.last_chance())
+    }
+
+    /// Whatever asks for a longer wait, the provider's interval, its `Retry-After` or our back-off: one request is made shortly
+    /// before the deadline, unless one was (ruling 29). It keeps the interval if there is time for it.
+    fn or_last(&self, due: Moment, floor: Moment, sent: Moment, ended: Moment) -> Moment {
+        let last = self.last_chance();
+        if due < self.deadline || sent >= last {
+            return due;
+        }
+        if floor < self.deadline {
+            return last.max(floor);
+        }
+        let rest = self.deadline.since(ended).checked_div(2).unwrap_or_default();
+        last.max(ended.plus(bounds::LAST_PAUSE.min(rest)))
+    }
+
+    /// Whether a request was answered so shortly before the deadline that no interval is cut short for another one.
+    fn was_last(&self, outcome: &Spacing, sent: Moment) -> bool {
+        let is_plain = match outcome {
+            Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after.is_none(),
+            Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => false,
+        };
+        // A short interval leads to a request within those seconds by itself; a long one must not be the reason for none.
+        let part = self.deadline.since(self.sent).checked_div(6).unwrap_or_default();
+        let shortly = if self.interval <= bounds::LAST_POLL { bounds::LAST_POLL } else { bounds::LAST_POLL.min(part) };
+        is_plain && sent.plus(shortly) >= self.deadline
     }
 
     fn count(&mut self, outcome: &Spacing) {
@@ -217,8 +265,8 @@ impl Grant {
                 self.setbacks = 0;
                 self.maybe_redeemed = false;
             }
-            Spacing::Busy { .. } | Spacing::NoAnswer => self.setbacks = self.setbacks.saturating_add(1),
-            Spacing::GaveUp => {}
+            Spacing::Busy(_) | Spacing::NoAnswer(_) | Spacing::NoKey => self.setbacks = self.setbacks.saturating_add(1),
+            Spacing::GaveUp(_) => {}
         }
     }
 
@@ -227,15 +275,15 @@ impl Grant {
     fn back_off(&self, outcome: &Spacing) -> Duration {
         let base = self.interval.max(bounds::DEFAULT_INTERVAL);
         let doublings = match outcome {
-            Spacing::Busy { .. } => self.setbacks.saturating_sub(1),
-            Spacing::NoAnswer => self.setbacks,
-            Spacing::Pending(_) | Spacing::SlowDown(_) | Spacing::GaveUp => return Duration::ZERO,
+            Spacing::Busy(_) => self.setbacks.saturating_sub(1),
+            Spacing::NoAnswer(_) | Spacing::NoKey => self.setbacks,
+            Spacing::Pending(_) | Spacing::SlowDown(_) | Spacing::GaveUp(_) => return Duration::ZERO,
         };
         let factor = 1_u32.checked_shl(doublings.min(8)).unwrap_or(1);
         base.saturating_mul(factor).min(bounds::LONGEST_BACK_OFF).max(self.interval)
     }
 
-    /// The moment for a single poll before a deadline that comes sooner than the interval.
+    /// The moment for the last request before the deadline, where the interval does not lead to one later.
     fn last_chance(&self) -> Moment {
         let tenth = self.deadline.since(self.sent).checked_div(10).unwrap_or_default();
         self.deadline.minus(bounds::LAST_POLL.min(tenth))
@@ -249,6 +297,6 @@ impl Grant {
 }
 
 /// Whether a token request that got no answer within `waited` was held as long as a provider may hold it.
-pub(super) fn unanswered(waited: Duration) -> Spacing {
-    if waited >= LONGEST_HOLD { Spacing::GaveUp } else { Spacing::NoAnswer }
+pub(super) fn unanswered(waited: Duration, cause: Cause) -> Spacing {
+    if waited >= LONGEST_HOLD { Spacing::GaveUp(cause) } else { Spacing::NoAnswer(cause) }
 }

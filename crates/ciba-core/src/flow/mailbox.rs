@@ -262,9 +262,11 @@ impl Mailbox {
                 self.early.push(arrival);
                 (self.collect(Phase::Adrift(adrift), tick), Acknowledgement::Accepted)
             }
-            // One notification skips the wait, however often it is repeated (REQ-PING-15).
-            Phase::Pending(pending) if pending.grant.was_pinged => (Phase::Pending(pending), Acknowledgement::Known),
-            Phase::Redeeming(redeeming) if redeeming.grant.was_pinged => {
+            // Repetitions in the same wait say nothing new (REQ-PING-15).
+            Phase::Pending(pending) if self.mode == DeliveryMode::Ping && !pending.heeds_ping(tick) => {
+                (Phase::Pending(pending), Acknowledgement::Known)
+            }
+            Phase::Redeeming(redeeming) if !redeeming.heeds_ping() => {
                 (Phase::Redeeming(redeeming), Acknowledgement::Known)
             }
             Phase::Pending(pending) => (deliver(pending, arrival, tick), Acknowledgement::Accepted),

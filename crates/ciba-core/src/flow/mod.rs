@@ -14,6 +14,7 @@ mod adrift;
 mod authorizing;
 mod exchange;
 mod grant;
+mod heard;
 mod mailbox;
 mod notify;
 mod pending;
@@ -38,7 +39,7 @@ use crate::{
     ask::{Answer, Because, Endpoint, Input, Output, Ticket, TransmitTicket, Unanswered, Wait},
     authentication::Authentication,
     client::ClientConfig,
-    elapsed::{Clock, Moment},
+    elapsed::Clock,
     entropy::{Entropy, Purpose},
     error::{Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
@@ -108,6 +109,7 @@ impl Flow {
             *slot = byte;
         }
         let mailbox = Mailbox::open(config.delivery, &entropy, &*config.verifier);
+        let not_after = Authorizing::not_after(&config);
         Ok(Self {
             config,
             clock: Clock::starting(now),
@@ -116,7 +118,7 @@ impl Flow {
             set_back: 0,
             acknowledged: None,
             mailbox,
-            phase: Some(Phase::Authorizing(Authorizing::new(request))),
+            phase: Some(Phase::Authorizing(Authorizing::new(request, not_after))),
         })
     }
 
@@ -175,8 +177,9 @@ impl Flow {
     /// Whether the request of this ticket is still to be sent, asked right before that; its times count from then.
     ///
     /// Ask when something that takes time lies between [`Self::poll`] and the sending, such as saving the flow: it may have
-    /// been cancelled meanwhile, its deadline may have come (REQ-POLL-18), or too little is left of the life of what was
-    /// signed. If it is not, answer [`Unanswered::NotSent`].
+    /// been cancelled meanwhile, its deadline may have come (REQ-POLL-18), it may be too late to prompt the person
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life of what was signed. If it
+    /// is not, answer [`Unanswered::NotSent`].
     #[must_use]
     pub fn may_send(&mut self, ticket: &TransmitTicket, now: Timestamp) -> bool {
         self.observe(now);
@@ -184,7 +187,7 @@ impl Flow {
         let Ticket { serial, counter } = ticket.ticket;
         serial == self.questions.serial
             && match &mut self.phase {
-                Some(Phase::Authorizing(authorizing)) => authorizing.making.may_send(counter, moment, Moment::NEVER),
+                Some(Phase::Authorizing(authorizing)) => authorizing.may_send(counter, moment),
                 Some(Phase::Redeeming(redeeming)) => {
                     let latest = redeeming.latest();
                     !redeeming.grant.is_over(moment) && redeeming.making.may_send(counter, moment, latest)
@@ -335,7 +338,7 @@ impl Flow {
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         let moment = match self.phase.as_ref()? {
-            Phase::Authorizing(authorizing) => authorizing.making.open().map_or(authorizing.due, |open| open.limit),
+            Phase::Authorizing(authorizing) => authorizing.wake_at(),
             Phase::Adrift(adrift) => adrift.until,
             Phase::Pending(pending) => pending.wake_at(&self.config),
             Phase::Redeeming(redeeming) => redeeming.wake_at(),
@@ -343,6 +346,24 @@ impl Flow {
             Phase::Settled(_) => return None,
         };
         Some(self.clock.wall_at(moment))
+    }
+
+    /// When the authentication request expires: no token request is made then or later, and the flow is over soon after. `None`
+    /// until the request was acknowledged, and once the flow failed. A flow whose acknowledgement was lost says until when it
+    /// waits for a notification.
+    ///
+    /// When the clock was set back, it moves back by as much.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let deadline = match self.phase.as_ref()? {
+            Phase::Adrift(adrift) => adrift.until,
+            Phase::Pending(pending) => pending.grant.deadline,
+            Phase::Redeeming(redeeming) => redeeming.grant.deadline,
+            Phase::Verifying(verifying) => verifying.evidence.deadline,
+            Phase::Settled(Settled::Verified(verified)) => verified.evidence.deadline,
+            Phase::Authorizing(_) | Phase::Settled(Settled::Failed(_)) => return None,
+        };
+        Some(self.clock.wall_at(deadline))
     }
 
     /// The acknowledgement, once there is one: what the provider granted and what else it said (CIBA 7.3).

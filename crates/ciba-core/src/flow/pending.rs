@@ -8,7 +8,7 @@ use super::{
     redeeming::Redeeming,
     settled::Settled,
 };
-use crate::{ask::Because, client::ClientConfig, elapsed::Moment, error::Failure, wire::metadata::DeliveryMode};
+use crate::{ask::Because, client::ClientConfig, elapsed::Moment, wire::metadata::DeliveryMode};
 
 pub(super) struct Pending {
     pub(super) grant: Grant,
@@ -20,24 +20,30 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Right after the acknowledgement.
-    pub(super) fn first(grant: Grant, tick: &Tick<'_>) -> Self {
+    pub(super) fn first(mut grant: Grant, tick: &Tick<'_>) -> Self {
         Self { due: grant.first_due(tick), because: grant.awaits(tick.config), grant, progress: None }
     }
 
     /// After a restart.
     pub(super) fn resumed(grant: Grant, due: Moment, tick: &Tick<'_>) -> Self {
-        Self { due, because: grant.awaits(tick.config), grant, progress: None }
+        Self { due: grant.due_after_restart(due, tick), because: grant.awaits(tick.config), grant, progress: None }
+    }
+
+    /// Whether a notification makes the wait shorter: the first one does, later ones after a pending answer (ruling 30).
+    pub(super) fn heeds_ping(&self, tick: &Tick<'_>) -> bool {
+        !self.grant.was_pinged || self.grant.heard.may_skip(self.due.min(self.grant.deadline), tick.moment)
     }
 
     /// A notification came: the wait is over.
     pub(super) fn pinged(mut self, tick: &Tick<'_>) -> Self {
         self.grant.ping();
-        Self { due: tick.moment, because: Because::Notification, ..self }
+        let due = self.due.min(self.grant.heard.soonest(tick.moment));
+        Self { due, because: Because::Notification, ..self }
     }
 
     pub(super) fn poll(self, tick: &Tick<'_>) -> Turn {
         if tick.moment >= self.grant.ends(tick.config) {
-            return Turn::Next(Settled::failed(Failure::Expired(None)));
+            return Turn::Next(Settled::failed(self.grant.ran_out(tick)));
         }
         if tick.moment >= self.asks_at(tick.config) {
             return Turn::Next(Phase::Redeeming(Redeeming::new(self)));

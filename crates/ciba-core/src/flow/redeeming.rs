@@ -43,7 +43,7 @@ impl Redeeming {
                 Turn::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
             }
             Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
-                Turn::Next(Settled::failed(Failure::Expired(None)))
+                Turn::Next(Settled::failed(self.grant.ran_out(&poll.tick)))
             }
             Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
             Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
@@ -85,6 +85,13 @@ impl Redeeming {
         exchange::transmit(poll, &target, |form| token::request(&self.grant.auth_req_id, form), ready, &[])
     }
 
+    /// Whether a notification makes one more request: the first one does, later ones while a request is under way that they
+    /// overtook (ruling 30).
+    pub(super) const fn heeds_ping(&self) -> bool {
+        let grant = &self.grant;
+        !grant.was_pinged || (self.making.is_in_flight() && !grant.owes_request && grant.heard.has_skips_left())
+    }
+
     /// When the wait for an answer ends at the latest.
     pub(super) fn latest(&self) -> Moment {
         self.grant.deadline.plus(bounds::GRACE)
@@ -109,7 +116,8 @@ impl Redeeming {
             (Making::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 if tick.moment > self.latest() {
-                    return Settled::failed(Failure::Expired(None));
+                    self.grant.heard.ended(&Spacing::GaveUp(Cause::Timeout), Moment::NEVER, tick);
+                    return Settled::failed(self.grant.ran_out(tick));
                 }
                 self.response(&response, sent, tick)
             }
@@ -130,11 +138,12 @@ impl Redeeming {
                 self.again(Spacing::Pending(pacing), because, sent, tick)
             }
             TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
-            TokenReply::Busy { status, retry_after } => {
+            TokenReply::Busy(answer) => {
+                let (status, retry_after) = (answer.status(), answer.retry_after());
                 // Something between us and the provider may have swallowed the tokens; a 503 or 429 says it was not done.
                 self.grant.maybe_redeemed |= !matches!(status, 429 | 503);
                 let because = Because::Setback(Setback::Unavailable { status, retry_after });
-                self.again(Spacing::Busy { retry_after }, because, sent, tick)
+                self.again(Spacing::Busy(answer), because, sent, tick)
             }
             TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),
             TokenReply::Misbehaved(misbehaviour) => Settled::failed(Failure::ProviderMisbehaved(misbehaviour)),
@@ -145,8 +154,8 @@ impl Redeeming {
         self.grant.maybe_redeemed |= matches!(how, Unanswered::Lost(_));
         let waited = tick.moment.since(sent);
         let spacing = match how {
-            Unanswered::Lost(_) => unanswered(waited),
-            Unanswered::NotSent(_) => Spacing::NoAnswer,
+            Unanswered::Lost(cause) => unanswered(waited, cause),
+            Unanswered::NotSent(cause) => Spacing::NoAnswer(cause),
         };
         let setback = Setback::NoAnswer { cause: how.cause(), attempts: self.grant.requests };
         self.again(spacing, Because::Setback(setback), sent, tick)
@@ -158,17 +167,19 @@ impl Redeeming {
             Spacing::Pending(Pacing { progress, .. }) | Spacing::SlowDown(Pacing { progress, .. }) => {
                 progress.map(Arc::from)
             }
-            Spacing::Busy { .. } | Spacing::GaveUp | Spacing::NoAnswer => self.progress,
+            Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => self.progress,
         };
         Phase::Pending(Pending { grant: self.grant, due, because, progress })
     }
 
     /// A key service may be away for a moment; a login is not thrown away for that, nor kept waiting for ever.
     fn key_unavailable(mut self, tick: &Tick<'_>) -> Phase {
-        let due = self.grant.next_due(&Spacing::NoAnswer, tick.moment, tick);
+        let due = self.grant.next_due(&Spacing::NoKey, tick.moment, tick);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
-            return Settled::key_unreachable();
+            // The person was asked, and may have approved.
+            let unknown = Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests);
+            return Settled::failed(Failure::Indeterminate(unknown));
         }
         let because = Because::Setback(Setback::KeyUnavailable);
         Phase::Pending(Pending { grant: self.grant, due, because, progress: self.progress })
@@ -202,6 +213,6 @@ pub(super) fn late(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Optio
         TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick.now, tick)),
         TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, tick))),
         TokenReply::Misbehaved(misbehaviour) => Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour))),
-        TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy { .. } => None,
+        TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy(_) => None,
     }
 }

@@ -11,6 +11,7 @@ use super::{
     adrift::Adrift,
     authorizing::Authorizing,
     grant::{Grant, Spacing, Terms},
+    heard::SavedHeard,
     mailbox::{Arrival, Mailbox},
     pending::Pending,
     phase::{Phase, Questions, Tick},
@@ -148,6 +149,9 @@ enum SavedPhase<'a> {
         first_sent: Option<u64>,
         /// Not before this moment.
         due: u64,
+        /// Absent in snapshots of the first releases: then what the configuration says counts, from the start of the flow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<u64>,
         in_flight: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<SavedCause<'a>>,
@@ -206,6 +210,9 @@ struct SavedGrant<'a> {
     owes_request: bool,
     maybe_redeemed: bool,
     jitter: u64,
+    /// Absent in snapshots of the first releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heard: Option<SavedHeard<'a>>,
     terms: SavedTerms<'a>,
 }
 
@@ -246,6 +253,9 @@ struct SavedEvidence<'a> {
     terms: SavedTerms<'a>,
     started_at: u64,
     received_at: u64,
+    /// Absent in snapshots of the first releases: then the receipt counts in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<u64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
@@ -297,6 +307,7 @@ impl<'a> SavedGrant<'a> {
             owes_request: grant.owes_request,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
+            heard: Some(SavedHeard::save(&grant.heard)),
             terms: SavedTerms::save(&grant.terms),
         }
     }
@@ -306,9 +317,10 @@ impl<'a> SavedGrant<'a> {
         let sent = Moment::from_millis(self.sent).min(tick.moment);
         // A push would be taken for a repetition.
         let can_be_pinged = tick.config.delivery == DeliveryMode::Ping;
+        let interval = bounds::INTERVAL.clamp(Duration::from_millis(self.interval));
         Some(Grant {
             auth_req_id: AuthReqId::new(self.auth_req_id),
-            interval: bounds::INTERVAL.clamp(Duration::from_millis(self.interval)),
+            interval,
             sent,
             deadline: Moment::from_millis(self.deadline).min(sent.plus(bounds::LIFETIME.most)),
             requests: self.requests,
@@ -320,6 +332,10 @@ impl<'a> SavedGrant<'a> {
             // pending answer proves that it was not.
             maybe_redeemed: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
+            heard: match self.heard {
+                Some(heard) => heard.load(tick),
+                None => SavedHeard::guess(self.requests, self.setbacks, interval, tick),
+            },
             terms: self.terms.load()?,
         })
     }
@@ -384,16 +400,23 @@ impl<'a> SavedEvidence<'a> {
             terms: SavedTerms::save(&evidence.terms),
             started_at: evidence.started_at.unix_millis(),
             received_at: evidence.received_at.unix_millis(),
+            deadline: Some(evidence.deadline.millis()),
         }
     }
 
-    fn load(self) -> Option<Evidence> {
+    fn load(self, tick: &Tick<'_>) -> Option<Evidence> {
+        let received_at = Timestamp::from_unix_millis(self.received_at);
+        let received = tick.moment.minus(tick.now.since(received_at));
         Some(Evidence {
             tokens: self.tokens.load(),
             auth_req_id: AuthReqId::new(self.auth_req_id),
             terms: self.terms.load()?,
             started_at: Timestamp::from_unix_millis(self.started_at),
-            received_at: Timestamp::from_unix_millis(self.received_at),
+            received_at,
+            // A damaged snapshot cannot stretch it.
+            deadline: self
+                .deadline
+                .map_or(received, |deadline| Moment::from_millis(deadline).min(received.plus(bounds::LIFETIME.most))),
         })
     }
 }
@@ -406,6 +429,7 @@ impl<'a> SavedPhase<'a> {
                 attempt: authorizing.attempt,
                 first_sent: authorizing.first_sent.map(Moment::millis),
                 due: authorizing.due.millis(),
+                not_after: Some(authorizing.not_after.millis()),
                 in_flight: authorizing.making.is_in_flight(),
                 cause: SavedCause::save(Some(authorizing.cause)),
             },
@@ -434,15 +458,18 @@ impl<'a> SavedPhase<'a> {
 
     fn load(self, tick: &Tick<'_>) -> Result<Phase, ResumeError> {
         Ok(match self {
-            Self::Authorizing { request, attempt, first_sent, due, in_flight, cause } => {
+            Self::Authorizing { request, attempt, first_sent, due, not_after, in_flight, cause } => {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
+                let not_after = not_after.map_or_else(|| Authorizing::not_after(tick.config), Moment::from_millis);
+                // A damaged snapshot cannot stretch it.
+                let not_after = not_after.min(Moment::START.plus(bounds::PROMPT_WITHIN.most));
                 let authorizing = Authorizing {
                     attempt,
                     cause: SavedCause::load(cause).unwrap_or(Cause::Unknown),
                     first_sent: first_sent.map(|sent| Moment::from_millis(sent).min(tick.moment)),
                     due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
-                    ..Authorizing::new(request)
+                    ..Authorizing::new(request, not_after)
                 };
                 if in_flight {
                     let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
@@ -476,13 +503,13 @@ impl<'a> SavedPhase<'a> {
                 let mut grant = grant.load(tick).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
                 if in_flight {
-                    due = grant.next_due(&Spacing::GaveUp, tick.moment, tick);
+                    due = grant.next_due(&Spacing::GaveUp(Cause::Interrupted), tick.moment, tick);
                 }
                 Phase::Pending(Pending::resumed(grant, due, tick))
             }
             // The keys may be looked for as long as if the tokens had just come.
             Self::Verifying(evidence) => {
-                Verifying::start(evidence.load().ok_or(ResumeError::Malformed)?, tick.moment, tick)
+                Verifying::start(evidence.load(tick).ok_or(ResumeError::Malformed)?, tick.moment, tick)
             }
             Self::Failed(failure) => Settled::failed(failure.load().ok_or(ResumeError::Malformed)?),
         })

@@ -31,6 +31,8 @@ pub(super) struct Evidence {
     pub(super) started_at: Timestamp,
     /// When the tokens arrived: all times are checked against it.
     pub(super) received_at: Timestamp,
+    /// When the authentication request expired.
+    pub(super) deadline: Moment,
 }
 
 pub(super) struct Verifying {
@@ -73,12 +75,22 @@ impl Verifying {
     /// Takes the tokens over from a token request or a push.
     pub(super) fn begin(tokens: ReceivedTokens, grant: Grant, received_at: Timestamp, tick: &Tick<'_>) -> Phase {
         let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
-        let evidence = Evidence { tokens, auth_req_id: grant.auth_req_id, terms: grant.terms, started_at, received_at };
+        let evidence = Evidence {
+            tokens,
+            auth_req_id: grant.auth_req_id,
+            terms: grant.terms,
+            started_at,
+            received_at,
+            deadline: grant.deadline,
+        };
         Self::start(evidence, tick.moment, tick)
     }
 
     /// Begins, or begins again after a restart.
     pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Tick<'_>) -> Phase {
+        if evidence.is_too_old(tick.moment) {
+            return Settled::failed(Failure::Expired(None));
+        }
         let verdict = match &evidence.tokens.id_token {
             // None was asked for (ruling 5). Any other answer without one comes this far in an edited snapshot only.
             None if !evidence.terms.id_token_required && tick.config.delivery != DeliveryMode::Push => Ok(None),
@@ -110,6 +122,9 @@ impl Verifying {
 
     pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Turn {
         let moment = poll.tick.moment;
+        if self.evidence.is_too_old(moment) {
+            return Turn::Next(Settled::failed(Failure::Expired(None)));
+        }
         if moment >= self.window_end() {
             return Turn::Next(self.give_up());
         }
@@ -227,6 +242,11 @@ impl Verifying {
 }
 
 impl Evidence {
+    /// Whether an authentication that comes of it now would tell of somebody who answered more than a day ago.
+    pub(super) fn is_too_old(&self, moment: Moment) -> bool {
+        moment > self.deadline.plus(bounds::EVIDENCE_AGE)
+    }
+
     fn context(&self, tick: &Tick<'_>) -> IdTokenContext<'_> {
         IdTokenContext {
             expectations: &self.terms.expectations,

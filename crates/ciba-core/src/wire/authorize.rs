@@ -11,7 +11,7 @@ use crate::{
     secret::AuthReqId,
     time::Timestamp,
     wire::{
-        Members, Oddity, Response, ServerAnswer,
+        ErrorCode, Members, Oddity, Response, ServerAnswer,
         number::{self, Interval},
         server_answer::Content,
     },
@@ -43,13 +43,14 @@ pub(crate) enum AuthorizeReply {
     Acknowledged(AuthReqId, Acknowledged),
     /// An OAuth error, or 503/429 without one.
     Refused(Box<ServerAnswer>),
-    /// Another 5xx without an OAuth error: the person may have been prompted.
+    /// A 5xx that does not tell: the person may have been prompted.
     Indeterminate(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
 }
 
 /// Reads an answer of the backchannel authentication endpoint. An OAuth error counts whatever the status says (REQ-ACK-23,
-/// REQ-AERR-02).
+/// REQ-AERR-02), except that a 5xx with a code that says nothing about the request tells no more than its status: a provider
+/// may have failed after it had prompted the person (ruling 39).
 pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::BackchannelAuthentication, response, error, now));
     let misbehaved = |fault| {
@@ -63,7 +64,14 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
         return misbehaved(Fault::Redirect);
     }
     let content = match Content::read(response) {
-        Content::Error(error) => return AuthorizeReply::Refused(keep(Some(error))),
+        Content::Error(error) => {
+            let says_nothing = matches!(error.code, ErrorCode::ServerError | ErrorCode::Unknown(_));
+            let answer = keep(Some(error));
+            return match says_nothing && (500..600).contains(&response.status) {
+                true => AuthorizeReply::Indeterminate(answer),
+                false => AuthorizeReply::Refused(answer),
+            };
+        }
         Content::Object(object) => Ok(object),
         Content::Unusable(fault) => Err(fault),
     };
@@ -144,7 +152,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::wire::{ErrorCode, Headers};
+    use crate::wire::Headers;
 
     const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
     /// Twenty-two characters, so that the id is not odd.
@@ -369,7 +377,10 @@ mod tests {
             ("server_error", Code::ServerError),
             ("temporarily_unavailable", Code::TemporarilyUnavailable),
         ] {
-            for status in [200, 400, 401, 403, 429, 500, 503] {
+            for status in [200, 400, 401, 403, 429, 500, 503, 504] {
+                if code == Code::ServerError && status >= 500 {
+                    continue;
+                }
                 let answer = refused(read(status, &json!({ "error": name }).to_string()));
                 assert_eq!((answer.code(), answer.status()), (Some(&code), status));
                 assert_eq!(answer.endpoint(), Endpoint::BackchannelAuthentication);
@@ -445,6 +456,48 @@ mod tests {
         }
         for (status, body) in [(500, ""), (502, "<html>"), (504, "{}"), (599, "{\"error\":7}")] {
             assert!(matches!(read(status, body), AuthorizeReply::Indeterminate(_)), "{status}");
+        }
+    }
+
+    /// REQ-AERR-17
+    /// OPM-ACK-19
+    #[test]
+    fn a_server_error_with_a_code_that_says_nothing_leaves_the_outcome_unknown() {
+        for status in [500, 501, 502, 503, 504, 520, 599] {
+            for code in ["server_error", "internal_error", "SERVER_ERROR", "x"] {
+                let body = json!({"error": code, "error_description": "the phone did not answer"}).to_string();
+                let AuthorizeReply::Indeterminate(answer) = read(status, &body) else { panic!("{status} {code}") };
+                assert_eq!((answer.status(), answer.code().map(ErrorCode::name)), (status, Some(code)));
+                assert_eq!(answer.description(), Some("the phone did not answer"));
+            }
+            for code in ["temporarily_unavailable", "access_denied", "invalid_request", "unknown_user_id"] {
+                let answer = refused(read(status, &json!({ "error": code }).to_string()));
+                assert_eq!((answer.status(), answer.code().map(ErrorCode::name)), (status, Some(code)));
+            }
+        }
+    }
+
+    /// REQ-AERR-16
+    #[test]
+    fn trouble_that_passes_invites_another_try_and_a_refusal_does_not() {
+        for (status, error, passes) in [
+            (429, None, true),
+            (503, None, true),
+            (429, Some("too_many_requests"), true),
+            (429, Some("slow_down"), true),
+            (400, Some("temporarily_unavailable"), true),
+            (503, Some("temporarily_unavailable"), true),
+            (500, Some("temporarily_unavailable"), true),
+            (400, Some("server_error"), false),
+            (400, Some("invalid_request"), false),
+            (401, Some("invalid_client"), false),
+            (503, Some("invalid_client"), false),
+            (429, Some("access_denied"), false),
+            (400, Some("foo"), false),
+        ] {
+            let body = error.map(|error| json!({ "error": error }).to_string()).unwrap_or_default();
+            let failure = crate::Failure::Refused(refused(read(status, &body)));
+            assert_eq!(failure.may_start_over(), passes, "{status} {error:?}");
         }
     }
 

@@ -258,6 +258,34 @@ impl ServerAnswer {
         answer
     }
 
+    /// Whether the trouble it tells of may be over soon: `temporarily_unavailable`, or status 408, 425, 429 or 503 with no code
+    /// that says more (rulings 36 and 39).
+    pub(crate) fn is_passing(&self) -> bool {
+        #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "any other code is about the request"))]
+        match self.code {
+            Some(ErrorCode::TemporarilyUnavailable) => true,
+            None | Some(ErrorCode::ServerError | ErrorCode::SlowDown | ErrorCode::Unknown(_)) => {
+                matches!(self.status, 408 | 425 | 429 | 503)
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// What is kept of it while the flow goes on: who answered what, and not all that came with it.
+    pub(crate) fn brief(&self) -> Self {
+        Self {
+            endpoint: self.endpoint,
+            status: self.status,
+            code: self.code.clone(),
+            description: self.description.clone(),
+            uri: None,
+            retry_after: self.retry_after,
+            extra: Members::default(),
+            headers: Headers::new(),
+            excerpt: self.excerpt.clone(),
+        }
+    }
+
     /// The same for a document somebody asks for outside of a flow: nothing waits, so nothing is made of `Retry-After`.
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }

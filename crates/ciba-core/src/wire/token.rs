@@ -47,10 +47,7 @@ pub(crate) enum TokenReply {
     /// `slow_down` (REQ-TOK-15).
     SlowDown(Pacing),
     /// 408, 425, 429 or 5xx that is not a terminal OAuth error (REQ-TOK-28, REQ-TOK-30, ruling 36).
-    Busy {
-        status: u16,
-        retry_after: Option<Duration>,
-    },
+    Busy(Box<ServerAnswer>),
     /// Any terminal OAuth error; the flow decides by its code.
     Error(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
@@ -109,7 +106,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::Token, response, error, now));
     let misbehaved =
         |fault| TokenReply::Misbehaved(Misbehaviour { fault, endpoint: Endpoint::Token, answer: Some(keep(None)) });
-    let busy = || TokenReply::Busy { status: response.status, retry_after: retry_after(&response.headers, now) };
+    let busy = |error| TokenReply::Busy(keep(error));
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
     }
@@ -125,7 +122,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
                 }
                 // A gateway's own code says no more than its status.
                 ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_) if may_pass => {
-                    busy()
+                    busy(Some(error))
                 }
                 // Any other code is the end, one that is not known yet included (REQ-POLL-22).
                 _ => TokenReply::Error(keep(Some(error))),
@@ -135,7 +132,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
-        _ if may_pass => busy(),
+        _ if may_pass => busy(None),
         (200, Ok(object)) => match tokens(object, rules) {
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
             Err(fault) => misbehaved(fault),

@@ -118,8 +118,7 @@ pub(super) struct Pace {
     open: Option<(ExchangeId, Timestamp)>,
     over: Option<Over>,
     too_early: u32,
-    /// Whether a ping has come, and whether the token request it allows is still to come.
-    pinged: bool,
+    /// Whether a ping was sent and the token request it allows is still to come.
     pass: bool,
 }
 
@@ -192,7 +191,6 @@ impl Pace {
             open: None,
             over: None,
             too_early: 0,
-            pinged: false,
             pass: false,
         }
     }
@@ -214,7 +212,7 @@ impl Pace {
             say(Rule::BeforeRetryAfter, format!("{} ms too early", until.since(now).as_millis()));
         }
         let due = self.reference.map(|reference| reference.saturating_add(self.interval));
-        // The first ping allows one token request at once (OP-51).
+        // A ping allows one token request at once (OP-51).
         let pass = core::mem::take(&mut self.pass);
         if let Some(due) = due.filter(|due| !pass && now.saturating_add(tolerance) < *due) {
             self.too_early += 1;
@@ -227,8 +225,7 @@ impl Pace {
 
     /// A ping left.
     pub(super) const fn pinged(&mut self) {
-        self.pass |= !self.pinged;
-        self.pinged = true;
+        self.pass = true;
     }
 
     pub(super) const fn too_early(&self) -> u32 {

@@ -299,7 +299,8 @@ fn codes_that_say_nothing_end_only_with_a_client_error() {
             assert_eq!(error(read(status, &body)).code().map(ErrorCode::name), Some(name));
         }
         for expected in [408, 425, 429, 500, 502, 503] {
-            assert!(matches!(read(expected, &body), TokenReply::Busy { status, .. } if status == expected));
+            assert!(matches!(read(expected, &body), TokenReply::Busy(answer)
+                if answer.status() == expected && answer.code().map(ErrorCode::name) == Some(name)));
         }
     }
 }
@@ -316,8 +317,8 @@ fn without_an_error_the_status_decides() {
         for (media_type, body) in [("text/html", "<html>"), ("application/json", "{}"), ("application/json", "")] {
             let headers = [("content-type", media_type), ("Retry-After", "60")].into_iter().collect();
             let reply = process(&Response::new(status, headers, body), STRICT, NOW);
-            let TokenReply::Busy { status: seen, retry_after } = reply else { panic!("{reply:?}") };
-            assert_eq!((seen, retry_after), (status, Some(Duration::from_secs(60))));
+            let TokenReply::Busy(answer) = reply else { panic!("{reply:?}") };
+            assert_eq!((answer.status(), answer.retry_after()), (status, Some(Duration::from_secs(60))));
         }
     }
     for status in [400, 401, 403, 404, 418] {

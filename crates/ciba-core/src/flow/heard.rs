@@ -1,0 +1,218 @@
+//! What the token endpoint let us hear so far: what the next wait may be shortened to, and what can be concluded at the
+//! deadline. A flow that heard nothing does not say that nobody answered (ruling 40).
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    grant::{Grant, Spacing},
+    phase::Tick,
+};
+use crate::{
+    bounds,
+    elapsed::Moment,
+    error::{Cause, Failure, Indeterminacy, LostAnswer},
+    saved::{SavedAnswer, SavedCause},
+    wire::{ServerAnswer, metadata::DeliveryMode, token::Pacing},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// When the last token request ended, whatever came of it.
+    ended: Option<Moment>,
+    /// Neither the interval nor a `Retry-After` allows a request before this moment.
+    pub(super) allowed: Moment,
+    /// When the provider last said that nothing was decided yet.
+    undecided: Option<Moment>,
+    /// Counts the requests since then that were not answered usably, or could not be made.
+    unusable: u32,
+    /// What became of them.
+    trouble: Trouble,
+    /// Whether the wait follows a plain pending answer, so that a ping skips it.
+    may_skip: bool,
+    /// Counts the waits that pings after the first one skipped.
+    skips: u32,
+}
+
+/// What became of requests that were not answered usably. An answer says more than none, and either more than a key that
+/// could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Key,
+    NoAnswer(Cause),
+    Answer(Box<ServerAnswer>),
+}
+
+impl Heard {
+    /// Nothing yet.
+    pub(super) fn nothing(allowed: Moment) -> Box<Self> {
+        Box::new(Self {
+            ended: None,
+            allowed,
+            undecided: None,
+            unusable: 0,
+            trouble: Trouble::None,
+            may_skip: false,
+            skips: 0,
+        })
+    }
+
+    /// A token request ended, or could not be made.
+    pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, tick: &Tick<'_>) {
+        self.allowed = allowed;
+        self.may_skip = matches!(outcome, Spacing::Pending(_));
+        if !matches!(outcome, Spacing::NoKey) {
+            self.ended = Some(tick.moment);
+        }
+        match outcome {
+            Spacing::Pending(Pacing { .. }) | Spacing::SlowDown(_) => {
+                self.undecided = Some(tick.moment);
+                self.unusable = 0;
+                self.trouble = Trouble::None;
+                return;
+            }
+            Spacing::Busy(answer) => self.trouble = Trouble::Answer(Box::new(answer.brief())),
+            Spacing::GaveUp(cause) | Spacing::NoAnswer(cause) => match self.trouble {
+                Trouble::None | Trouble::Key | Trouble::NoAnswer(_) => self.trouble = Trouble::NoAnswer(*cause),
+                Trouble::Answer(_) => {}
+            },
+            Spacing::NoKey => match self.trouble {
+                Trouble::None => self.trouble = Trouble::Key,
+                Trouble::Key | Trouble::NoAnswer(_) | Trouble::Answer(_) => {}
+            },
+        }
+        self.unusable = self.unusable.saturating_add(1);
+    }
+
+    /// When a request may follow although the interval is not over, because the provider called: not within two seconds of
+    /// the end of the last one (ruling 30).
+    pub(super) fn soonest(&self, moment: Moment) -> Moment {
+        self.ended.map_or(moment, |ended| moment.max(ended.plus(bounds::PING_PAUSE)))
+    }
+
+    /// Whether one more ping after the first may skip a wait until `due`.
+    pub(super) fn may_skip(&self, due: Moment, moment: Moment) -> bool {
+        self.may_skip && self.has_skips_left() && self.soonest(moment) < due
+    }
+
+    pub(super) const fn has_skips_left(&self) -> bool {
+        self.skips < bounds::PING_SKIPS
+    }
+
+    pub(super) const fn skip(&mut self) {
+        self.skips = self.skips.saturating_add(1);
+    }
+}
+
+impl Grant {
+    /// Time is up and the provider did not say what became of the request. That the person did not answer can be concluded
+    /// from pending answers if the last requests brought one; otherwise the person may have approved. In push mode only
+    /// silence tells.
+    pub(super) fn ran_out(&self, tick: &Tick<'_>) -> Failure {
+        if tick.config.delivery == DeliveryMode::Push || self.was_undecided_lately() {
+            return Failure::Expired(None);
+        }
+        let unknown = |lost| Indeterminacy::new(lost, self.requests);
+        Failure::Indeterminate(match &self.heard.trouble {
+            Trouble::Answer(answer) => unknown(LostAnswer::Outcome).answered(Some(answer.clone())),
+            Trouble::NoAnswer(cause) => unknown(LostAnswer::Outcome).because(Some(*cause)),
+            Trouble::Key => unknown(LostAnswer::PrivateKey),
+            Trouble::None
+                if tick.config.delivery == DeliveryMode::Ping
+                    && self.requests == 0
+                    && !tick.config.policy.ping_backstop =>
+            {
+                unknown(LostAnswer::Notification)
+            }
+            Trouble::None => unknown(LostAnswer::Outcome),
+        })
+    }
+
+    /// The last request that ended before the deadline brought a pending answer; or the last but one, and not long before.
+    fn was_undecided_lately(&self) -> bool {
+        let lately = bounds::LATELY.max(self.interval.saturating_mul(2));
+        self.heard.undecided.is_some_and(|at| match self.heard.unusable {
+            0 => true,
+            1 => self.deadline.since(at) <= lately,
+            _ => false,
+        })
+    }
+}
+
+/// As it stands in a snapshot.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SavedHeard<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    allowed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undecided: Option<u64>,
+    #[serde(default)]
+    unusable: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trouble: Option<SavedTrouble<'a>>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    may_skip: bool,
+    #[serde(default)]
+    skips: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedTrouble<'a> {
+    Key,
+    NoAnswer(Option<SavedCause<'a>>),
+    Answer(SavedAnswer<'a>),
+}
+
+impl<'a> SavedHeard<'a> {
+    pub(super) fn save(heard: &'a Heard) -> Self {
+        Self {
+            ended: heard.ended.map(Moment::millis),
+            allowed: heard.allowed.millis(),
+            undecided: heard.undecided.map(Moment::millis),
+            unusable: heard.unusable,
+            trouble: match &heard.trouble {
+                Trouble::None => None,
+                Trouble::Key => Some(SavedTrouble::Key),
+                Trouble::NoAnswer(cause) => Some(SavedTrouble::NoAnswer(SavedCause::save(Some(*cause)))),
+                Trouble::Answer(answer) => Some(SavedTrouble::Answer(SavedAnswer::save(answer))),
+            },
+            may_skip: heard.may_skip,
+            skips: heard.skips,
+        }
+    }
+
+    pub(super) fn load(self, tick: &Tick<'_>) -> Box<Heard> {
+        let past = |moment: u64| Moment::from_millis(moment).min(tick.moment);
+        Box::new(Heard {
+            ended: self.ended.map(past),
+            allowed: Moment::from_millis(self.allowed),
+            undecided: self.undecided.map(past),
+            unusable: self.unusable,
+            trouble: match self.trouble {
+                None => Trouble::None,
+                Some(SavedTrouble::Key) => Trouble::Key,
+                Some(SavedTrouble::NoAnswer(cause)) => {
+                    Trouble::NoAnswer(SavedCause::load(cause).unwrap_or(Cause::Unknown))
+                }
+                Some(SavedTrouble::Answer(answer)) => Trouble::Answer(answer.load()),
+            },
+            may_skip: self.may_skip,
+            skips: self.skips,
+        })
+    }
+
+    /// For a snapshot of the first releases: a flow whose requests met no setback was last told that nothing was decided, and
+    /// an interval from now is always allowed.
+    pub(super) fn guess(requests: u32, setbacks: u32, interval: Duration, tick: &Tick<'_>) -> Box<Heard> {
+        let mut heard = Heard::nothing(tick.moment.plus(interval));
+        heard.undecided = (requests > 0 && setbacks == 0).then_some(tick.moment);
+        heard.unusable = setbacks;
+        heard
+    }
+}

@@ -1,0 +1,124 @@
+//! What was received long ago is no authentication of now; and when a request expires is told.
+#![allow(missing_docs)]
+
+use ciba_core::{Acknowledgement, DeliveryMode, Endpoint, Failure, Flow, Stage, Timestamp};
+use ciba_tests::{
+    letter::Letter,
+    model::{Forgery, Say},
+    sim::{START, Said, Setup, Sim},
+};
+
+const DAY: u64 = 86_400_000;
+/// The deadline of the flows here.
+const DEADLINE: u64 = 600_000;
+const TOKENS: Say = Say::Tokens(Forgery::None);
+
+fn redeemed() -> Sim {
+    let mut sim = Sim::new(Setup::new(5, DEADLINE / 1000));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(TOKENS);
+    sim.save();
+    sim
+}
+
+fn verified() -> Sim {
+    let mut sim = redeemed();
+    assert_eq!(sim.run(), Said::Done);
+    sim
+}
+
+fn pushed(early: bool) -> Sim {
+    let mut sim = Sim::new(Setup::new(5, DEADLINE / 1000).delivered(DeliveryMode::Push));
+    while sim.poll() != Said::Transmit(Endpoint::BackchannelAuthentication) {
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+    }
+    sim.perform(TOKENS);
+    if !early {
+        let asked = sim.open.take().expect("in flight");
+        sim.deliver(asked);
+    }
+    assert_eq!(sim.notify(Letter::tokens(Forgery::None)), Acknowledgement::Accepted);
+    if early {
+        let asked = sim.open.take().expect("in flight");
+        sim.deliver(asked);
+        sim.save();
+    }
+    sim
+}
+
+#[test]
+fn an_authentication_is_handed_out_until_a_day_past_its_deadline() {
+    for state in [redeemed, verified, || pushed(false), || pushed(true)] {
+        for (late, is_taken) in [(0, true), (DAY, true), (DAY + 1, false), (7 * DAY, false)] {
+            let mut sim = state();
+            let received_at = sim.now();
+            sim.advance(DEADLINE + late - sim.elapsed());
+            sim.crash();
+            assert_eq!(sim.run(), Said::Done);
+            let requests = sim.op.token_requests;
+            assert!(requests <= 1, "nothing is asked for again");
+            match (is_taken, sim.finish()) {
+                (true, Ok(found)) => assert_eq!(found.received_at(), received_at),
+                (false, Err(failure)) => assert_eq!(failure, Failure::Expired(None)),
+                (_, found) => panic!("{late}: {found:?}"),
+            }
+        }
+    }
+}
+
+/// A flow that waits for keys that long, because nobody polled it, ends the same way.
+#[test]
+fn tokens_that_wait_too_long_for_keys_expire() {
+    let mut sim = redeemed();
+    assert_eq!(sim.poll(), Said::KeySet);
+    sim.advance(DEADLINE + DAY);
+    assert_eq!(sim.poll(), Said::Done);
+    assert_eq!(sim.finish().expect_err("too old"), Failure::Expired(None));
+}
+
+/// Snapshots of the first releases do not hold the deadline of what was received: the receipt counts in its place.
+#[test]
+fn tokens_saved_by_an_earlier_release_count_from_their_receipt() {
+    let sim = redeemed();
+    let received = sim.now().unix_millis();
+    let saved = String::from_utf8(sim.flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
+    let member = format!(",\"deadline\":{DEADLINE}");
+    assert!(saved.contains(&member), "{saved}");
+    let stretched = format!(",\"deadline\":{}", u64::MAX);
+    for (text, late, stage) in [
+        (saved.replace(&member, ""), DAY, Stage::Verifying),
+        (saved.replace(&member, ""), DAY + 1, Stage::Settled),
+        (saved.replace(&member, &stretched), 2 * DAY + 1, Stage::Settled),
+    ] {
+        let now = Timestamp::from_unix_millis(received + late);
+        let flow = Flow::resume(sim.config.clone(), text.as_bytes(), now).expect("it resumes");
+        assert_eq!(flow.stage(), stage, "{late}");
+    }
+}
+
+#[test]
+fn a_flow_says_when_its_request_expires() {
+    let at = |millis| Some(Timestamp::from_unix_millis(START + millis));
+    let mut sim = Sim::new(Setup::new(5, DEADLINE / 1000));
+    assert_eq!(sim.flow.expires_at(), None);
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    assert_eq!(sim.flow.expires_at(), at(DEADLINE));
+    sim.advance(1_000);
+    sim.crash();
+    assert_eq!(sim.flow.expires_at(), at(DEADLINE));
+    // A clock that is set back moves it.
+    sim.set_clock(-10_000);
+    sim.poll();
+    assert_eq!(sim.flow.expires_at(), at(DEADLINE - 10_000));
+    sim.cancel();
+    assert_eq!(sim.flow.expires_at(), None);
+    assert_eq!(verified().flow.expires_at(), at(DEADLINE));
+    let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Ping));
+    while sim.poll() != Said::Transmit(Endpoint::BackchannelAuthentication) {
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+    }
+    sim.lose();
+    assert_eq!((sim.flow.stage(), sim.flow.expires_at()), (Stage::Adrift, at(600_000)));
+}

@@ -1,0 +1,177 @@
+//! What happens before and at the deadline: the last request, and what is concluded when no answer says how it ended.
+#![allow(missing_docs)]
+
+use ciba_core::{DeliveryMode, Endpoint, Failure, LostAnswer, Stage};
+use ciba_tests::{
+    model::{Forgery, Say},
+    sim::{Said, Setup, Sim},
+};
+
+const PENDING: Say = Say::Pending(None, None);
+const SLOW_DOWN: Say = Say::SlowDown(None, None);
+const TOKENS: Say = Say::Tokens(Forgery::None);
+const TOKEN: Said = Said::Transmit(Endpoint::Token);
+
+/// What happens to a token request.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Says(Say),
+    Lost,
+    NotSent,
+}
+
+impl End {
+    fn happens(self, sim: &mut Sim) {
+        match self {
+            Self::Says(say) => sim.answer(say),
+            Self::Lost => sim.lose(),
+            Self::NotSent => sim.not_sent(),
+        }
+    }
+}
+
+/// A flow whose first token request is open.
+fn at_first_request(setup: Setup) -> Sim {
+    let mut sim = Sim::new(setup);
+    assert_eq!(sim.run(), TOKEN);
+    sim
+}
+
+/// Whether the outcome is unknown because of this.
+fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
+    matches!(failure, Failure::Indeterminate(why) if why.lost == what)
+}
+
+/// Answers the requests of a flow, which are counted, until it fails.
+fn ends(setup: Setup, how: &dyn Fn(&mut Sim, usize)) -> Failure {
+    let mut sim = Sim::new(setup);
+    let mut asked = 0;
+    while sim.run() == TOKEN {
+        how(&mut sim, asked);
+        asked += 1;
+    }
+    sim.finish().expect_err("no tokens")
+}
+
+/// The outcome is unknown, and this is what the token endpoint said last.
+#[track_caller]
+fn unknown(failure: &Failure, status: Option<u16>) {
+    let found = failure.server_answer().map(|answer| (answer.endpoint(), answer.status()));
+    assert_eq!(found, status.map(|status| (Endpoint::Token, status)), "{failure:?}");
+    assert!(lost_to(failure, LostAnswer::Outcome) && failure.may_start_over(), "{failure:?}");
+}
+
+/// Whatever a peer asks for, one request is made shortly before the deadline, and a login that was approved meanwhile is
+/// not lost: ruling 29.
+/// REQ-POLL-14
+/// REQ-POLL-15
+/// REQ-POLL-19
+/// OPM-POL-30
+#[test]
+fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
+    const LONG: u64 = 600;
+    let last = [
+        Say::Busy(429, Some(LONG)),
+        Say::Busy(500, Some(LONG)),
+        Say::Busy(502, Some(99_999_999_999)),
+        Say::Busy(503, Some(LONG)),
+        Say::Pending(Some(LONG), None),
+        Say::SlowDown(Some(LONG), None),
+        Say::Pending(None, Some(LONG)),
+        Say::SlowDown(None, Some(LONG)),
+    ];
+    for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        for say in last {
+            for (interval, lifetime, at) in [(5, 120, 115_000), (1, 6, 5_400), (40, 120, 115_000), (2, 600, 595_000)] {
+                let mut sim = at_first_request(Setup::new(interval, lifetime).delivered(delivery));
+                // In ping mode a ping leads to the first request.
+                let first = sim.elapsed();
+                sim.answer(say);
+                assert_eq!(sim.run(), TOKEN, "{delivery:?} {say:?}");
+                assert_eq!(sim.elapsed(), at, "{delivery:?} {say:?}, first at {first}");
+                sim.answer(TOKENS);
+                assert_eq!(sim.run(), Said::Done);
+                assert!(sim.finish().is_ok());
+            }
+        }
+    }
+    // An interval that grows by itself.
+    let mut sim = at_first_request(Setup::new(30, 120));
+    for _ in 0..2 {
+        sim.answer(SLOW_DOWN);
+        assert_eq!(sim.run(), TOKEN);
+    }
+    // After 30, 35 and 40 s.
+    assert!(sim.sends.len() == 3 && (105_000..106_000).contains(&sim.elapsed()), "{}", sim.elapsed());
+    sim.answer(SLOW_DOWN);
+    assert_eq!((sim.run(), sim.elapsed()), (TOKEN, 115_000));
+    // And it is the last, whatever it brings.
+    sim.answer(Say::Busy(503, Some(1)));
+    assert_eq!((sim.run(), sim.elapsed()), (Said::Done, 120_000));
+}
+
+/// Ruling 40: expired is what the provider said, or what its last pending answers let us conclude.
+/// REQ-POLL-18
+/// OPM-POL-31
+#[test]
+fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
+    for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        let setup = || Setup::new(5, 120).delivered(delivery);
+        for (how, status) in [
+            (End::NotSent, None),
+            (End::Lost, None),
+            (End::Says(Say::Busy(500, None)), Some(500)),
+            (End::Says(Say::Busy(503, Some(7))), Some(503)),
+            (End::Says(Say::Busy(429, Some(600))), Some(429)),
+        ] {
+            unknown(&ends(setup(), &|sim, _| how.happens(sim)), status);
+            // One pending answer at the beginning tells nothing about the end.
+            let first = |sim: &mut Sim, asked: usize| if asked == 0 { sim.answer(PENDING) } else { how.happens(sim) };
+            if delivery == DeliveryMode::Poll {
+                unknown(&ends(setup(), &first), status);
+            }
+            // A last one does, and one that is not answered after many that were takes nothing back.
+            let but_last =
+                |sim: &mut Sim, _: usize| if sim.elapsed() >= 115_000 { sim.answer(PENDING) } else { how.happens(sim) };
+            assert_eq!(ends(setup(), &but_last), Failure::Expired(None), "{delivery:?} {how:?}");
+            let last =
+                |sim: &mut Sim, _: usize| if sim.elapsed() >= 115_000 { how.happens(sim) } else { sim.answer(PENDING) };
+            if delivery == DeliveryMode::Poll {
+                assert_eq!(ends(setup(), &last), Failure::Expired(None), "{how:?}");
+            }
+        }
+        // What answered last is told, also when nothing answers any more.
+        let down =
+            |sim: &mut Sim, asked: usize| if asked == 0 { sim.answer(Say::Busy(502, None)) } else { sim.not_sent() };
+        unknown(&ends(setup(), &down), Some(502));
+    }
+    // Two unanswered requests in a row, after an interval that is long.
+    let two = |sim: &mut Sim, asked: usize| if asked < 2 { sim.answer(PENDING) } else { sim.not_sent() };
+    unknown(&ends(Setup::new(25, 120), &two), None);
+}
+
+/// Nobody asked, because nobody was there or nobody was to ask.
+#[test]
+fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
+    for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        let mut sim = Sim::new(Setup::new(5, 120).delivered(delivery));
+        while sim.flow.stage() != Stage::Pending {
+            let _ = sim.poll();
+            sim.answer(PENDING);
+            if let Some(asked) = sim.open.take() {
+                sim.sign(asked);
+            }
+        }
+        sim.advance(200_000);
+        assert_eq!(sim.poll(), Said::Done);
+        assert!(lost_to(&sim.finish().expect_err("never asked"), LostAnswer::Outcome));
+    }
+    let mut setup = Setup::new(5, 120).delivered(DeliveryMode::Ping);
+    setup.policy.ping_backstop = false;
+    let mut sim = Sim::new(setup);
+    assert_eq!((sim.run(), sim.sends.len()), (Said::Done, 0));
+    assert!(lost_to(&sim.finish().expect_err("never asked"), LostAnswer::Notification));
+    let mut sim = Sim::new(Setup::new(5, 120).delivered(DeliveryMode::Push));
+    assert_eq!(sim.run(), Said::Done);
+    assert_eq!(sim.finish().expect_err("in push mode only silence tells"), Failure::Expired(None));
+}

@@ -1,0 +1,111 @@
+//! A private key that is away, slow or silent, before and after the person was asked.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use ciba_core::{Endpoint, Failure, LostAnswer, Stage, UnreachableTarget};
+use ciba_tests::{
+    model::Say,
+    sim::{Question, Said, Setup, Sim},
+};
+
+const PENDING: Say = Say::Pending(None, None);
+
+/// Whether the outcome is unknown because of this.
+fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
+    matches!(failure, Failure::Indeterminate(why) if why.lost == what)
+}
+
+/// A key that is away for a moment is asked again; one that stays away ends the flow with a reason.
+#[test]
+fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
+    // Before anything was sent the tries follow each other sooner, since nobody waits at a prompt yet.
+    for was_sent in [false, true] {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        if was_sent {
+            sim.run();
+            sim.lose();
+        }
+        let mut asked_at = Vec::new();
+        for failures in 1..=3 {
+            let asked = loop {
+                match sim.poll() {
+                    Said::Wait(wait) => sim.advance_to(wait.until()),
+                    Said::Key => break sim.open.take().expect("a signature"),
+                    said => panic!("{said:?}"),
+                }
+            };
+            asked_at.push(sim.elapsed());
+            sim.key_unavailable(asked);
+            assert_eq!(sim.flow.stage() == Stage::Settled, failures == 3);
+        }
+        if !was_sent {
+            assert_eq!(asked_at, [0, 1_000, 5_000]);
+        }
+        assert_eq!(sim.poll(), Said::Done);
+        let failure = sim.finish().expect_err("the key is away");
+        match was_sent {
+            // The person was asked, and nobody knows what they said.
+            true => assert!(lost_to(&failure, LostAnswer::PrivateKey), "{failure:?}"),
+            false => {
+                assert!(matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey))
+            }
+        }
+    }
+}
+
+/// A signature nobody makes is asked for again, with another `jti`, a time-out and a pause later; the late one is ignored, and
+/// the third in a row is the last.
+/// REQ-POLL-26
+#[test]
+fn a_signature_nobody_makes_is_asked_for_again() {
+    for is_made in [true, false] {
+        let mut setup = Setup::new(5, 600);
+        setup.policy.local_timeout = Duration::from_secs(20);
+        let mut sim = Sim::new(setup);
+        assert_eq!(sim.poll(), Said::Key);
+        let first = sim.open.take().expect("a signature");
+        let again = |sim: &mut Sim| loop {
+            match sim.poll() {
+                Said::Wait(wait) => sim.advance_to(wait.until()),
+                said => break said,
+            }
+        };
+        assert_eq!((again(&mut sim), sim.elapsed()), (Said::Key, 21_000));
+        sim.sign(first);
+        assert!(matches!(sim.poll(), Said::Wait(_)), "the late signature is of another assertion");
+        if is_made {
+            let second = sim.open.take().expect("a signature");
+            sim.sign(second);
+            assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+            sim.answer(PENDING);
+            assert_eq!(sim.flow.stage(), Stage::Pending);
+        } else {
+            assert_eq!((again(&mut sim), sim.elapsed()), (Said::Key, 45_000));
+            assert_eq!((again(&mut sim), sim.elapsed()), (Said::Done, 65_000));
+            assert_eq!(sim.op.prompts, 0);
+        }
+    }
+}
+
+/// A signature that took more than half of the assertion's life is not sent: the provider could find it expired.
+#[test]
+fn an_assertion_past_half_of_its_life_is_made_anew() {
+    for (taken, said) in [(30_000, Said::Transmit(Endpoint::BackchannelAuthentication)), (30_001, Said::Key)] {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        assert_eq!(sim.poll(), Said::Key);
+        sim.advance(taken);
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+        if let Said::Wait(wait) = sim.poll() {
+            sim.advance_to(wait.until());
+            sim.poll();
+        }
+        let asked = sim.open.as_ref().map(|asked| match asked.question {
+            Question::Transmit { endpoint, .. } => Said::Transmit(endpoint),
+            Question::Key(_) => Said::Key,
+            Question::KeySet(_) => Said::KeySet,
+        });
+        assert_eq!(asked, Some(said), "after {taken} ms");
+    }
+}

@@ -1,0 +1,227 @@
+//! An authentication request leaves while somebody still expects the prompt, or never: ruling 27, at every place that lets it
+//! leave.
+#![allow(missing_docs)]
+
+use std::{sync::Arc, time::Duration};
+
+use ciba_core::{DeliveryMode, Endpoint, Failure, Flow, Policy, Stage, Timestamp, UnreachableTarget};
+use ciba_tests::{
+    model::Say,
+    sim::{START, Said, Setup, Sim},
+};
+
+const BACKCHANNEL: Said = Said::Transmit(Endpoint::BackchannelAuthentication);
+const PENDING: Say = Say::Pending(None, None);
+const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
+const WITHIN: u64 = 90_000;
+
+/// In every delivery mode, with requests that are signed and that are not.
+fn each(check: impl Fn(Sim)) {
+    for mode in MODES {
+        for signed in [false, true] {
+            let mut setup = Setup::new(5, 600).delivered(mode);
+            setup.signed_requests = signed;
+            check(Sim::new(setup));
+        }
+    }
+}
+
+fn sign(sim: &mut Sim) {
+    let asked = sim.open.take().expect("a signature");
+    sim.sign(asked);
+}
+
+/// Signs until the request is there.
+fn at_request(sim: &mut Sim) {
+    while sim.poll() != BACKCHANNEL {
+        sign(sim);
+    }
+}
+
+/// Nobody was prompted, nobody will be, and another try is worth it.
+#[track_caller]
+fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
+    assert_eq!((sim.poll(), sim.op.prompts), (Said::Done, 0));
+    let failure = sim.finish().expect_err("nobody was asked");
+    assert!(failure.may_start_over());
+    assert!(matches!(&failure, Failure::Unreachable(found) if found.target == target), "{failure:?}");
+}
+
+#[test]
+fn a_flow_that_is_begun_too_late_asks_nobody() {
+    each(|mut sim| {
+        sim.advance(WITHIN - 1);
+        at_request(&mut sim);
+        sim.before_sending();
+        sim.answer(PENDING);
+        assert_eq!((sim.flow.stage(), sim.op.prompts), (Stage::Pending, 1));
+    });
+    for late in [WITHIN, 86_400_000] {
+        each(|mut sim| {
+            sim.advance(late);
+            is_too_late(sim, UnreachableTarget::Person);
+        });
+    }
+}
+
+#[test]
+fn a_signature_that_comes_too_late_asks_nobody() {
+    for late in [WITHIN, 50_000_000] {
+        // With a signed request there are two signatures, and each may be the late one.
+        each(|mut sim| {
+            let mut signatures = 0;
+            while sim.poll() != BACKCHANNEL {
+                signatures += 1;
+                sign(&mut sim);
+            }
+            for slow in 1..=signatures {
+                let mut sim = Sim::with(sim.setup().clone(), Arc::clone(&sim.config), ciba_tests::sim::request());
+                for _ in 1..slow {
+                    assert_eq!(sim.poll(), Said::Key);
+                    sign(&mut sim);
+                }
+                assert_eq!(sim.poll(), Said::Key);
+                sim.advance(late);
+                sign(&mut sim);
+                is_too_late(sim, UnreachableTarget::Person);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_slow_save_or_a_suspended_machine_asks_nobody() {
+    for late in [WITHIN, 30_000_000] {
+        each(|mut sim| {
+            at_request(&mut sim);
+            sim.advance(late);
+            sim.ask_again();
+            is_too_late(sim, UnreachableTarget::Person);
+        });
+        // The clock alone tells of a machine that was suspended.
+        each(|mut sim| {
+            at_request(&mut sim);
+            sim.set_clock(i64::try_from(late).expect("short"));
+            sim.ask_again();
+            is_too_late(sim, UnreachableTarget::Person);
+        });
+    }
+}
+
+#[test]
+fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
+    each(|mut sim| {
+        sim.advance(WITHIN - 10);
+        assert_eq!(sim.poll(), Said::Key);
+        sim.set_clock(-3_600_000);
+        sign(&mut sim);
+        sim.advance(10);
+        is_too_late(sim, UnreachableTarget::Person);
+    });
+}
+
+#[test]
+fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
+    // The next try would come a second later.
+    for (at, is_tried) in [(WITHIN - 1_500, true), (WITHIN - 1_000, false), (WITHIN - 1, false)] {
+        each(|mut sim| {
+            sim.advance(at);
+            at_request(&mut sim);
+            sim.not_sent();
+            if is_tried {
+                let Said::Wait(wait) = sim.poll() else { panic!("it is tried again") };
+                sim.advance_to(wait.until());
+                at_request(&mut sim);
+                sim.answer(PENDING);
+                assert_eq!(sim.op.prompts, 1);
+            } else {
+                is_too_late(sim, UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication));
+            }
+        });
+    }
+    // Suspended before the next try.
+    each(|mut sim| {
+        at_request(&mut sim);
+        sim.not_sent();
+        assert!(matches!(sim.poll(), Said::Wait(_)));
+        sim.advance(WITHIN);
+        is_too_late(sim, UnreachableTarget::Person);
+    });
+}
+
+#[test]
+fn a_key_that_stays_away_is_blamed_when_time_is_over() {
+    each(|mut sim| {
+        let until = loop {
+            match sim.poll() {
+                Said::Wait(wait) => sim.advance_to(wait.until()),
+                Said::Key => {}
+                Said::Done => break sim.elapsed(),
+                said => panic!("{said:?}"),
+            }
+        };
+        assert_eq!(until, WITHIN);
+        is_too_late(sim, UnreachableTarget::PrivateKey);
+    });
+}
+
+#[test]
+fn a_flow_that_is_resumed_too_late_asks_nobody() {
+    for late in [WITHIN, 86_400_000, 40 * 86_400_000] {
+        // Saved at the start, and with the request under its pen.
+        for steps in 0..2 {
+            each(|mut sim| {
+                for _ in 0..steps {
+                    assert_eq!(sim.poll(), Said::Key);
+                }
+                sim.save();
+                sim.advance(late);
+                sim.crash();
+                is_too_late(sim, UnreachableTarget::Person);
+            });
+        }
+    }
+    each(|mut sim| {
+        sim.advance(WITHIN - 1);
+        sim.crash();
+        at_request(&mut sim);
+    });
+}
+
+fn after(millis: u64) -> Timestamp {
+    Timestamp::from_unix_millis(START + millis)
+}
+
+/// Polls a flow that was resumed; says whether it is over.
+fn is_over(config: &Arc<ciba_core::ClientConfig>, snapshot: &str, at: u64) -> bool {
+    let mut flow = Flow::resume(Arc::clone(config), snapshot.as_bytes(), after(at)).expect("it resumes");
+    let _ = flow.poll(after(at), ciba_core::Entropy::from_bytes([7; 32]));
+    flow.stage() == Stage::Settled
+}
+
+#[test]
+fn a_snapshot_keeps_the_limit_and_one_without_it_has_the_usual_one() {
+    let within = |seconds| {
+        let mut policy = Policy::default();
+        policy.prompt_within = Duration::from_secs(seconds);
+        Setup { policy, ..Setup::new(5, 600) }
+    };
+    let sim = Sim::new(within(10));
+    let kept = String::from_utf8(sim.flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
+    // Another configuration later does not give the flow more time.
+    let generous = within(3600).config();
+    assert!(!is_over(&generous, &kept, 9_999));
+    assert!(is_over(&generous, &kept, 10_000));
+    let member = "\"not_after\":10000,";
+    assert!(kept.contains(member), "{kept}");
+    // As earlier releases wrote it: the flow began when its line of time did.
+    let old = kept.replace(member, "");
+    let usual = Setup::new(5, 600).config();
+    assert!(!is_over(&usual, &old, WITHIN - 1));
+    assert!(is_over(&usual, &old, WITHIN));
+    // A damaged one has a day at most, whoever asks for more.
+    let damaged = kept.replace(member, &format!("\"not_after\":{},", u64::MAX));
+    assert!(is_over(&within(u64::MAX / 2000).config(), &damaged, 86_400_000));
+    assert!(is_over(&within(u64::MAX / 2000).config(), &old, 86_400_000));
+    assert!(!is_over(&within(0).config(), &old, 999), "a second at least");
+}
