@@ -48,6 +48,16 @@ pub fn pending(backend: Backend) -> Flow {
 /// When the machine does not ask for what it should ask for.
 #[must_use]
 pub fn pending_with(config: &Arc<ClientConfig>) -> Flow {
+    acknowledged(config, r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120}"#)
+}
+
+/// As [`pending_with`], with any acknowledgement.
+///
+/// # Panics
+///
+/// When the machine does not ask for what it should ask for.
+#[must_use]
+pub fn acknowledged(config: &Arc<ClientConfig>, acknowledgement: &str) -> Flow {
     let mut flow = started(config);
     let now = start_time();
     let Output::Key(operation) = flow.poll(now, entropy()) else { panic!("a key operation comes first") };
@@ -55,7 +65,6 @@ pub fn pending_with(config: &Arc<ClientConfig>) -> Flow {
     flow.handle(operation.answered(vec![1; 64]), now).expect("its own answer");
     let Output::Transmit(transmit) = flow.poll(now, entropy()) else { panic!("then the request") };
     let (_, ticket) = transmit.into_parts();
-    let acknowledgement = r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120}"#;
     flow.handle(ticket.answered(Response::json(200, Body::from(acknowledgement))), now).expect("its own answer");
     flow
 }

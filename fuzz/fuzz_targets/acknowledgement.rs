@@ -1,9 +1,10 @@
-//! Invariant: whatever answers the authentication request, it is sent once, and the first poll waits as agreed.
+//! Invariant: whatever answers the authentication request, it is sent once, the first poll waits as agreed, and the flow can be
+//! saved and gone on with.
 #![no_main]
 use std::time::Duration;
 
 use ciba_core::{Endpoint, Output, Response, Stage};
-use ciba_fuzz::{Bytes, START, config, entropy, flow};
+use ciba_fuzz::{Bytes, START, config, entropy, flow, resumes_alike};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -15,13 +16,15 @@ fuzz_target!(|data: &[u8]| {
         b'3' => 302,
         _ => 200,
     };
-    let mut flow = flow(config());
+    let config = config();
+    let mut flow = flow(config.clone());
     let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request comes first") };
     assert_eq!(transmit.endpoint(), Endpoint::BackchannelAuthentication);
     let (_, ticket) = transmit.into_parts();
     let answered = START.saturating_add(Duration::from_millis(250));
     flow.handle(ticket.answered(Response::json(status, bytes.0.to_vec())), answered)
         .expect("the answer is this flow's");
+    resumes_alike(&flow, config, answered);
     match flow.poll(answered, entropy(3)) {
         Output::Wait(wait) => {
             assert_eq!(flow.stage(), Stage::Pending);

@@ -164,3 +164,15 @@ pub fn keys() -> KeySet {
     let issuer = Issuer::parse(ISSUER).expect("the issuer is an https address");
     KeySet::pinned(&issuer, KEYS.as_bytes(), &Lenient).expect("the document is a key set")
 }
+
+/// Saves a flow after an answer and goes on with it: it is the same flow, and what it kept of the answer is the same, byte
+/// for byte, whatever the answer held.
+pub fn resumes_alike(flow: &Flow, config: Arc<ClientConfig>, now: Timestamp) {
+    let saved = flow.snapshot();
+    let resumed = Flow::resume(config.clone(), saved.as_bytes(), now).expect("what was saved can be resumed");
+    let again = Flow::resume(config, resumed.snapshot().as_bytes(), now).expect("and once more");
+    for found in [&resumed, &again] {
+        assert_eq!(flow.acknowledged(), found.acknowledged(), "what was acknowledged changed at rest");
+    }
+    assert_eq!((resumed.stage(), resumed.wake_at()), (again.stage(), again.wake_at()), "saving is not stable");
+}
