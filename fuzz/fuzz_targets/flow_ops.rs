@@ -1,5 +1,5 @@
-//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice, every wait is ahead, one
-//! notification skips one wait, and a push client asks for no tokens.
+//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice or late, every wait is ahead, a
+//! notification skips one wait and six do at most, and a push client asks for no tokens.
 #![no_main]
 use std::time::Duration;
 
@@ -41,13 +41,18 @@ fn unanswered(
 /// How long a flow whose acknowledgement was lost lives, and its interval.
 const ADRIFT: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(5));
 
+/// The wait that the first notification skips, and five more.
+const MOST_SKIPS: u32 = 6;
+/// How long after its start a flow may prompt somebody.
+const PROMPT_WITHIN: Duration = Duration::from_secs(90);
+
 /// What must hold, told independently of the flow.
 #[derive(Default)]
 struct Judge {
     is_push: bool,
     /// A notification was accepted and skipped no wait yet.
     may_skip: bool,
-    skipped: bool,
+    skips: u32,
     prompts: u32,
     sent: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -66,6 +71,7 @@ impl Judge {
         match endpoint {
             Endpoint::BackchannelAuthentication => {
                 assert_eq!(self.prompts, 0, "a person is prompted twice");
+                assert!(self.clock_stepped || now.since(START) < PROMPT_WITHIN, "a person is prompted late");
                 self.sent = Some(now);
             }
             Endpoint::Token => {
@@ -80,7 +86,8 @@ impl Judge {
                     let is_early = now < due && self.deadline.is_some_and(|deadline| due < deadline);
                     assert!(!is_early || self.may_skip, "early");
                     if is_early {
-                        (self.may_skip, self.skipped) = (false, true);
+                        (self.may_skip, self.skips) = (false, self.skips + 1);
+                        assert!(self.skips <= MOST_SKIPS, "notifications make it hammer");
                     }
                 }
                 assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
@@ -93,6 +100,7 @@ impl Judge {
     fn goes_out_now(&mut self, endpoint: Endpoint, now: Timestamp) {
         assert!(!self.redeemed, "asked again after tokens");
         if endpoint == Endpoint::BackchannelAuthentication {
+            assert!(self.clock_stepped || now.since(START) < PROMPT_WITHIN, "a person is prompted late");
             self.sent = Some(now);
         } else if !self.clock_stepped {
             assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
@@ -231,7 +239,7 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
     match flow.notify(&receive(&bearer), now) {
         Acknowledgement::Accepted => {
             assert!(choice < 0xf0, "accepted with another token");
-            judge.may_skip = !judge.skipped;
+            judge.may_skip = true;
             if was_adrift {
                 judge.deadline = judge.sent.map(|sent| sent.saturating_add(ADRIFT.0));
                 judge.interval = ADRIFT.1;

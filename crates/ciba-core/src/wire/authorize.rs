@@ -41,7 +41,7 @@ impl Acknowledged {
 #[derive(Debug)]
 pub(crate) enum AuthorizeReply {
     Acknowledged(AuthReqId, Acknowledged),
-    /// An OAuth error, or 503/429 without one.
+    /// An OAuth error, or 408, 425, 429 or 503 without one (ruling 36).
     Refused(Box<ServerAnswer>),
     /// A 5xx that does not tell: the person may have been prompted.
     Indeterminate(Box<ServerAnswer>),
@@ -76,7 +76,7 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
-        (429 | 503, _) => AuthorizeReply::Refused(keep(None)),
+        (408 | 425 | 429 | 503, _) => AuthorizeReply::Refused(keep(None)),
         (500..600, _) => AuthorizeReply::Indeterminate(keep(None)),
         (200, Ok(object)) => match acknowledged(object) {
             Ok((id, acknowledged)) => AuthorizeReply::Acknowledged(id, acknowledged),
@@ -449,7 +449,7 @@ mod tests {
     /// OPM-ACK-18
     #[test]
     fn server_errors_are_refusals_only_where_nothing_can_have_happened() {
-        for status in [429, 503] {
+        for status in [408, 425, 429, 503] {
             let headers = [("content-type", "text/html"), ("Retry-After", "7")].into_iter().collect();
             let answer = refused(process(&Response::new(status, headers, "<html>"), NOW));
             assert_eq!((answer.retry_after(), answer.code()), (Some(Duration::from_secs(7)), None));
@@ -481,6 +481,8 @@ mod tests {
     #[test]
     fn trouble_that_passes_invites_another_try_and_a_refusal_does_not() {
         for (status, error, passes) in [
+            (408, None, true),
+            (425, None, true),
             (429, None, true),
             (503, None, true),
             (429, Some("too_many_requests"), true),

@@ -107,7 +107,7 @@ proptest! {
                 prop_assert!(acknowledged.extra.json("error").is_none_or(|error| error == "null"));
             }
             AuthorizeReply::Refused(answer) => {
-                prop_assert!(answer.code().is_some() || matches!(response.status, 429 | 503));
+                prop_assert!(answer.code().is_some() || matches!(response.status, 408 | 425 | 429 | 503));
                 prop_assert!(!(300..400).contains(&response.status));
             }
             AuthorizeReply::Indeterminate(answer) => {
@@ -116,7 +116,7 @@ proptest! {
             }
             AuthorizeReply::Misbehaved(misbehaviour) => {
                 prop_assert!(misbehaviour.answer.is_some_and(|answer| answer.code().is_none()));
-                prop_assert!(!(500..600).contains(&response.status) && response.status != 429);
+                prop_assert!(!matches!(response.status, 408 | 425 | 429 | 500..600));
             }
         }
     }
