@@ -29,6 +29,9 @@ pub struct Policy {
     /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16). A flow that is resumed asks once
     /// in any case, for pings that came meanwhile are lost.
     pub ping_backstop: bool,
+    /// Whether the interval counts after a ping, too, once a token request was made; default no: the provider says that there is
+    /// something to ask for. For a provider that answers `slow_down` then.
+    pub ping_keeps_interval: bool,
     /// Whether pushed ID Tokens may lack the `auth_req_id` claim, and the `rt_hash` claim beside a refresh token. Without
     /// them nothing ties the pushed tokens to this request but the bearer token. Default no; for a provider that is known
     /// to leave them out (ruling 10). `at_hash` has no such switch.
@@ -66,6 +69,7 @@ impl Default for Policy {
             local_timeout: Duration::from_secs(60),
             max_token_response: crate::bounds::TOKEN_RESPONSE_BYTES,
             ping_backstop: true,
+            ping_keeps_interval: false,
             dangerously_allow_missing_push_bindings: false,
             assume_bearer: false,
             bearer_words: Vec::new(),

@@ -98,6 +98,36 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
     }
 }
 
+/// Where the provider's interval counts after a ping, too, no ping cuts it short once a request was made.
+#[test]
+fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
+    let policy = || {
+        let mut policy = Policy::default();
+        policy.ping_keeps_interval = true;
+        policy
+    };
+    let mut case = Case::with(DeliveryMode::Ping, policy(), AuthRequest::new(Hint::Login("somebody".into())));
+    let (request, ticket) = case.next_request().expect("the authentication request");
+    case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
+    case.acknowledge(ticket, ID);
+    case.advance(Duration::from_secs(1));
+    // Nothing was asked yet, so there is no interval to keep.
+    let first = case.now;
+    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    let (_, mut ticket) = case.next_request().unwrap();
+    assert_eq!(case.now, first);
+    for _ in 0..4 {
+        case.answer(ticket, 400, PENDING);
+        let ended = case.now;
+        case.advance(Duration::from_secs(3));
+        let _ = case.ping();
+        case.restart();
+        (_, ticket) = case.next_request().unwrap();
+        let waited = case.now.since(ended);
+        assert!((Duration::from_secs(5)..Duration::from_secs(6)).contains(&waited), "{waited:?}");
+    }
+}
+
 /// Waits that are no pending answer's are waited out: the provider has trouble, or asked for it.
 /// REQ-PING-17
 #[test]

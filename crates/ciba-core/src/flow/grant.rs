@@ -193,7 +193,7 @@ impl Grant {
         match (tick.config.delivery, outcome) {
             (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. })) if self.owes_request => {
                 self.owes_request = false;
-                spaced.min(self.heard.soonest(tick.moment))
+                spaced.min(self.heard.soonest(tick))
             }
             (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_)) if !self.was_pinged => {
                 match self.was_last(outcome, sent) {

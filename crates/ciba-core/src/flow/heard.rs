@@ -88,14 +88,17 @@ impl Heard {
     }
 
     /// When a request may follow although the interval is not over, because the provider called: not within two seconds of
-    /// the end of the last one (ruling 30).
-    pub(super) fn soonest(&self, moment: Moment) -> Moment {
-        self.ended.map_or(moment, |ended| moment.max(ended.plus(bounds::PING_PAUSE)))
+    /// the end of the last one (ruling 30), and not within the interval where the provider's counts after a ping, too.
+    pub(super) fn soonest(&self, tick: &Tick<'_>) -> Moment {
+        self.ended.map_or(tick.moment, |ended| {
+            let keeps_interval = tick.config.policy.ping_keeps_interval;
+            tick.moment.max(if keeps_interval { self.allowed } else { ended.plus(bounds::PING_PAUSE) })
+        })
     }
 
     /// Whether one more ping after the first may skip a wait until `due`.
-    pub(super) fn may_skip(&self, due: Moment, moment: Moment) -> bool {
-        self.may_skip && self.has_skips_left() && self.soonest(moment) < due
+    pub(super) fn may_skip(&self, due: Moment, tick: &Tick<'_>) -> bool {
+        self.may_skip && self.has_skips_left() && self.soonest(tick) < due
     }
 
     pub(super) const fn has_skips_left(&self) -> bool {

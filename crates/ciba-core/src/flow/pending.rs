@@ -31,13 +31,13 @@ impl Pending {
 
     /// Whether a notification makes the wait shorter: the first one does, later ones after a pending answer (ruling 30).
     pub(super) fn heeds_ping(&self, tick: &Tick<'_>) -> bool {
-        !self.grant.was_pinged || self.grant.heard.may_skip(self.due.min(self.grant.deadline), tick.moment)
+        !self.grant.was_pinged || self.grant.heard.may_skip(self.due.min(self.grant.deadline), tick)
     }
 
     /// A notification came: the wait is over.
     pub(super) fn pinged(mut self, tick: &Tick<'_>) -> Self {
         self.grant.ping();
-        let due = self.due.min(self.grant.heard.soonest(tick.moment));
+        let due = self.due.min(self.grant.heard.soonest(tick));
         Self { due, because: Because::Notification, ..self }
     }
 

@@ -114,7 +114,7 @@ pub const IDURA: Preset = Preset {
 };
 
 const KEYCLOAK_SEEN: &str = "seen at Keycloak 26.7.3, from Maven and unmodified";
-/// Keycloak. The interval counts from token request to token request, also after a ping.
+/// Keycloak.
 pub const KEYCLOAK: Preset = Preset {
     name: "keycloak",
     product: "Keycloak",
@@ -127,6 +127,7 @@ pub const KEYCLOAK: Preset = Preset {
         fact(Setting::AcrReported, KEYCLOAK_SEEN),
         fact(Setting::PublicClients, KEYCLOAK_SEEN),
         fact(Setting::RequestedExpiryCounts, KEYCLOAK_SEEN),
+        fact(Setting::PingKeepsInterval, KEYCLOAK_SEEN),
     ],
 };
 

@@ -88,6 +88,8 @@ pub enum Setting {
     PublicClients,
     /// [`ClientConfigBuilder::requested_expiry_counts`].
     RequestedExpiryCounts,
+    /// [`Policy::ping_keeps_interval`].
+    PingKeepsInterval,
     /// [`Policy::assume_bearer`] (DV-32).
     AssumeBearer,
     /// [`Policy::scope_lists`] (DV-32).
@@ -158,6 +160,7 @@ impl Preset {
         for fact in self.facts {
             match fact.setting {
                 Setting::AssumeBearer => policy.assume_bearer = true,
+                Setting::PingKeepsInterval => policy.ping_keeps_interval = true,
                 Setting::ScopeLists => policy.scope_lists = true,
                 Setting::PendingError { error, description } => {
                     let pending = PendingError { error: error.into(), description: description.into() };
@@ -208,7 +211,11 @@ impl Setting {
             Self::RequestedExpiryCounts => builder.requested_expiry_counts(),
             Self::RequestAudienceHasPort => builder.request_audience(Audience::Text(with_port(issuer.as_str()))),
             // These are in the metadata and the policy the builder was begun with.
-            Self::Endpoints { .. } | Self::AssumeBearer | Self::ScopeLists | Self::PendingError { .. } => builder,
+            Self::Endpoints { .. }
+            | Self::PingKeepsInterval
+            | Self::AssumeBearer
+            | Self::ScopeLists
+            | Self::PendingError { .. } => builder,
         }
     }
 }
@@ -244,6 +251,7 @@ impl fmt::Display for Setting {
             Self::AcrReported => f.write_str("`acr` is reported and not held to what was asked for"),
             Self::PublicClients => f.write_str("public clients are taken although `none` is not listed"),
             Self::RequestedExpiryCounts => f.write_str("a `requested_expiry` below `expires_in` is when waiting ends"),
+            Self::PingKeepsInterval => f.write_str("the interval counts after a ping, too"),
             Self::AssumeBearer => f.write_str("no `token_type` means Bearer"),
             Self::ScopeLists => f.write_str("`scope` of a token response may be a list"),
             Self::PendingError { error, description } => {
