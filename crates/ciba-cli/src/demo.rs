@@ -19,8 +19,9 @@ use crate::{
     exit::Stop,
     key::public_jwk,
     output::Reporter,
+    proxies::Proxies,
     run::{Attempt, Tools, start},
-    transport::{Http, Proxies},
+    transport::Http,
 };
 
 /// Client ids at Idura look like this.
@@ -55,7 +56,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
     let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
     let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
-    let http = Http::new(transport, None, Proxies::Ignored, None)?;
+    let http = Http::new(transport, None, &Proxies::default(), None)?;
     let mut attempt = Attempt::begin(reporter, None)?;
     attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
 

@@ -10,6 +10,7 @@ mod key;
 mod listen;
 mod op;
 mod output;
+mod proxies;
 mod request;
 mod run;
 mod signals;

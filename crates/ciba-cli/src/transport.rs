@@ -20,6 +20,7 @@ use crate::{
     exit::Stop,
     listen::Inbox,
     output::Reporter,
+    proxies::Proxies,
     signer::KeyRing,
     state_file::{StateFile, reason},
 };
@@ -31,24 +32,15 @@ pub(crate) enum Http {
     Ureq(ciba_ureq::HttpClient),
 }
 
-/// What becomes of the proxies the environment names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proxies {
-    /// They carry the requests.
-    Used,
-    /// The provider is on this machine: a proxy would look for it on its own, and see what plain http carries.
-    Ignored,
-}
-
 impl Http {
     /// The client for the provider of these options.
     pub(crate) fn of(options: &Client) -> Result<Self, Stop> {
-        let proxies = if options.allow_http_loopback { Proxies::Ignored } else { Proxies::Used };
+        let proxies = if options.allow_http_loopback { Proxies::default() } else { Proxies::of_environment()? };
         let certificate = match (&options.cert, &options.cert_key) {
             (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
             _ => None,
         };
-        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), proxies, certificate)
+        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), &proxies, certificate)
     }
 
     /// A client that trusts the platform's roots, or those of a PEM file; with a certificate and its key, it shows that where
@@ -56,7 +48,7 @@ impl Http {
     pub(crate) fn new(
         transport: Transport,
         ca: Option<&Path>,
-        proxies: Proxies,
+        proxies: &Proxies,
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, Stop> {
         let ca = ca.map(|path| read(path, "--ca-cert").map(|pem| (path, pem))).transpose()?;
@@ -73,7 +65,7 @@ impl Http {
                         None if has_roots => ciba_reqwest::platform_roots(),
                         None => ciba_reqwest::platform_roots().tls_certs_only([]),
                     };
-                    Ok(if proxies == Proxies::Ignored { builder.no_proxy() } else { builder })
+                    Ok(builder.no_proxy().proxy(proxies.for_reqwest()))
                 };
                 let http = ciba_reqwest::HttpClient::new(builder()?).map_err(|_| no_tls())?;
                 let Some(pem) = certificate else { return Ok(Self::Reqwest(http)) };
@@ -84,13 +76,14 @@ impl Http {
             }
             Transport::Ureq => {
                 let builder = || {
-                    let builder = match &ca {
+                    Ok(match &ca {
                         Some((path, pem)) => ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path))?,
                         None => ciba_ureq::platform_roots(),
-                    };
-                    Ok(if proxies == Proxies::Ignored { builder.proxy(None) } else { builder })
+                    })
                 };
+                let proxies = proxies.clone();
                 let http = ciba_ureq::HttpClient::new(builder()?).map_err(|_| no_tls())?;
+                let http = http.with_proxies(move |url| proxies.for_ureq(url));
                 let Some(pem) = certificate else { return Ok(Self::Ureq(http)) };
                 let certificate = ciba_ureq::ClientCertificate::from_pem(&pem.chain, &pem.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;

@@ -2,7 +2,7 @@
 
 use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
 
-use crate::{DiscoverError, HttpClient, http::unanswered};
+use crate::{DiscoverError, HttpClient, cause::unanswered};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///

@@ -1,17 +1,23 @@
 //! One HTTP exchange, with the promises the protocol needs.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
 use reqwest::{ClientBuilder, redirect, retry};
 
-use crate::NoCertificate;
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
+use crate::{NoCertificate, cause::unanswered};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets is known not to have been reached.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What a client says it is unless [`HttpClient::with_user_agent`] says otherwise: some gateways refuse requests that do not say.
+pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 
 /// Performs exchanges. Cheap to clone; all clones share their connectors.
 ///
@@ -20,7 +26,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// - any status is an answer;
 /// - a body is never decompressed, and never read further than the exchange allows;
 /// - certificates are verified. Roots, proxies and resolvers stay the caller's;
+/// - plain HTTP, which only a provider on this machine may speak, goes there directly, past any proxy;
+/// - every request says what the client is: `User-Agent`, [`USER_AGENT`] unless the request has one of its own;
 /// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
+///
+/// A TLS configuration that is handed to reqwest ready-made (`ClientBuilder::tls_backend_preconfigured`) takes the place of all
+/// its TLS settings: verification is then what that configuration does, and neither [`with_ca`](crate::with_ca) nor the client
+/// certificate has any effect. Do not hand in one whose verifier accepts everything.
 ///
 /// Every exchange has a connection of its own, over HTTP/1.1. A kept connection may have been closed by the other side
 /// unnoticed; an authentication request written to one is lost without anybody having been asked, and may not be
@@ -32,13 +44,17 @@ pub struct HttpClient {
     anonymous: Line,
     /// Its own client, with TLS sessions of its own.
     certified: Option<Line>,
-    #[cfg(feature = "rustls-no-provider")]
-    connect_timeout: Duration,
 }
 
 /// One client of the HTTP library: with the client certificate, or without.
 #[derive(Debug, Clone)]
-pub(crate) struct Line(reqwest::Client);
+pub(crate) struct Line {
+    client: reqwest::Client,
+    /// For plain HTTP, made when it is first needed.
+    direct: Arc<OnceLock<reqwest::Client>>,
+    connect_timeout: Duration,
+    user_agent: Arc<str>,
+}
 
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading the platform's roots
@@ -58,12 +74,7 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ClientBuilder, limit: Duration) -> reqwest::Result<Self> {
-        Ok(Self {
-            anonymous: Line::new(builder, limit)?,
-            certified: None,
-            #[cfg(feature = "rustls-no-provider")]
-            connect_timeout: limit,
-        })
+        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
     }
 
     /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
@@ -80,8 +91,20 @@ impl HttpClient {
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
         let builder = builder.identity(certificate.into_identity());
-        let line = Line::new(builder, self.connect_timeout).map_err(|_| CertificateError::Refused)?;
+        let line = Line::new(builder, self.anonymous.connect_timeout).map_err(|_| CertificateError::Refused)?;
+        let line = Line { user_agent: Arc::clone(&self.anonymous.user_agent), ..line };
         Ok(Self { certified: Some(line), ..self })
+    }
+
+    /// Says what the client is in another way than [`USER_AGENT`]: the value of the header field `User-Agent`.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: &str) -> Self {
+        let user_agent: Arc<str> = user_agent.into();
+        if let Some(line) = &mut self.certified {
+            line.user_agent = Arc::clone(&user_agent);
+        }
+        self.anonymous.user_agent = user_agent;
+        self
     }
 
     /// Carries out what a machine asks for and returns the answer for its `handle`.
@@ -107,7 +130,7 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
+    /// [`Unanswered::NotSent`] when the provider did not get the request, [`Unanswered::Lost`] when it may have.
     pub async fn exchange(
         &self,
         request: &Request,
@@ -129,26 +152,29 @@ impl HttpClient {
 
 impl Line {
     fn new(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
+        Ok(Self {
+            client: build(builder, connect_timeout)?,
+            direct: Arc::default(),
+            connect_timeout,
+            user_agent: USER_AGENT.into(),
+        })
+    }
+
+    /// The client for a request: plain HTTP is for providers on this machine, which a proxy would look for on its own, and see
+    /// what the request carries.
+    fn client(&self, request: &Request) -> reqwest::Result<&reqwest::Client> {
+        if !request.url.as_str().starts_with("http://") {
+            return Ok(&self.client);
+        }
+        if let Some(client) = self.direct.get() {
+            return Ok(client);
+        }
+        let builder = reqwest::Client::builder().no_proxy();
+        // It never speaks TLS, so it needs no roots.
         #[cfg(feature = "rustls-no-provider")]
-        let builder = builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
-        let client = builder
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            // reqwest by itself repeats what HTTP/2 servers refuse. Below it, hyper-util repeats a request that a kept
-            // connection had not begun to write, and offers no switch here; without kept connections it has no occasion.
-            .retry(retry::never())
-            .pool_max_idle_per_host(0)
-            .http1_only()
-            // It would write secrets to the log.
-            .connection_verbose(false)
-            // These have no effect unless another crate in the build turned the features on.
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .connect_timeout(connect_timeout)
-            .build()?;
-        Ok(Self(client))
+        let builder = builder.tls_certs_only([]);
+        let client = build(builder, self.connect_timeout)?;
+        Ok(self.direct.get_or_init(|| client))
     }
 
     pub(crate) async fn exchange(
@@ -170,7 +196,10 @@ impl Line {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut sending = self.0.request(method, request.url.as_str()).timeout(timeout);
+        let mut sending = self.client(request)?.request(method, request.url.as_str()).timeout(timeout);
+        if request.headers.get("user-agent").is_none() {
+            sending = sending.header(reqwest::header::USER_AGENT, &*self.user_agent);
+        }
         for (name, value) in request.headers.iter() {
             sending = sending.header(name, value);
         }
@@ -181,14 +210,27 @@ impl Line {
     }
 }
 
-/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
-/// first byte; of all others it is not known.
-pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
-    if error.is_connect() || error.is_builder() {
-        Unanswered::NotSent(Cause::Unknown)
-    } else {
-        Unanswered::Lost(Cause::Unknown)
-    }
+/// A client that keeps what is promised.
+fn build(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    #[cfg(feature = "rustls-no-provider")]
+    let builder = builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
+    builder
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        // reqwest by itself repeats what HTTP/2 servers refuse. Below it, hyper-util repeats a request that a kept
+        // connection had not begun to write, and offers no switch here; without kept connections it has no occasion.
+        .retry(retry::never())
+        .pool_max_idle_per_host(0)
+        .http1_only()
+        // It would write secrets to the log.
+        .connection_verbose(false)
+        // These have no effect unless another crate in the build turned the features on.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .connect_timeout(connect_timeout)
+        .build()
 }
 
 async fn read(mut response: reqwest::Response, max_response: usize) -> reqwest::Result<Response> {

@@ -17,6 +17,7 @@
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has an event loop already takes the
 //! pieces and leaves the [`Driver`].
 
+mod cause;
 #[cfg(feature = "rustls-no-provider")]
 mod certificate;
 mod clock;
@@ -43,7 +44,7 @@ pub use clock::{Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
-pub use http::{CONNECT_TIMEOUT, HttpClient};
+pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
 pub use prompts::{GUARD_CAPACITY, PromptGuard};

@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt};
 
+use ciba_core::{Cause, CertificateProblem, TlsAlert};
 use reqwest::{Certificate, Client, ClientBuilder};
+use rustls::CertificateError;
 
 /// A builder with the platform's roots.
 pub fn platform_roots() -> ClientBuilder {
@@ -33,3 +35,32 @@ impl fmt::Display for CaError {
 }
 
 impl Error for CaError {}
+
+/// What rustls says, as a cause.
+pub(crate) fn cause(error: &rustls::Error) -> Cause {
+    match error {
+        rustls::Error::AlertReceived(alert) => {
+            let alert = TlsAlert(u8::from(*alert));
+            if alert.is_about_client_certificate() { Cause::ClientCertificate(alert) } else { Cause::TlsAlert(alert) }
+        }
+        rustls::Error::InvalidCertificate(problem) => Cause::Certificate(certificate_problem(problem)),
+        _ => Cause::Tls,
+    }
+}
+
+fn certificate_problem(problem: &CertificateError) -> CertificateProblem {
+    match problem {
+        CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateProblem::WrongName
+        }
+        CertificateError::Revoked => CertificateProblem::Revoked,
+        // rustls has no variant of its own for this one.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            CertificateProblem::CaAsEndEntity
+        }
+        _ => CertificateProblem::Other,
+    }
+}

@@ -20,7 +20,8 @@ use ciba_reqwest::{
     AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate, Saver,
     SharedFlow,
     ciba_core::{
-        Body, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp, Transmit, Unanswered, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp,
+        TlsAlert, Transmit, Unanswered, Url,
     },
     platform_roots,
     reqwest::ClientBuilder,
@@ -42,14 +43,19 @@ async fn exchange(builder: ClientBuilder, server: &TlsServer) -> Result<Response
 /// OPM-TLS-01
 #[tokio::test]
 async fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
-    for certificate in [Certificate::ForAnotherHost, Certificate::Expired] {
+    for (certificate, problem) in [
+        (Certificate::ForAnotherHost, CertificateProblem::WrongName),
+        (Certificate::Expired, CertificateProblem::Expired),
+        (Certificate::Authority, CertificateProblem::CaAsEndEntity),
+    ] {
         let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
         let builder = with_ca(server.ca.as_bytes()).unwrap();
-        assert!(matches!(exchange(builder, &server).await, Err(Unanswered::NotSent(_))));
+        assert_eq!(exchange(builder, &server).await, Err(Unanswered::NotSent(Cause::Certificate(problem))));
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
     let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
-    assert!(matches!(exchange(platform_roots(), &unknown).await, Err(Unanswered::NotSent(_))));
+    let not_sent = Unanswered::NotSent(Cause::Certificate(CertificateProblem::UnknownIssuer));
+    assert_eq!(exchange(platform_roots(), &unknown).await, Err(not_sent));
     assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
 }
 
@@ -151,6 +157,27 @@ async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
         let [first, second] = server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
         let round = [first, None, second];
         assert_eq!(server.peers(), [&round[..], &round[..]].concat(), "one connection for each exchange");
+    }
+}
+
+/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads none of it after refusing.
+///
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versions() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let server = TlsServer::asking(Asks::Demanding, Certificate::Good, versions);
+        let none = http(&server).exchange(&anything(&server), Duration::from_secs(20), 1024).await;
+        let required = Cause::ClientCertificate(TlsAlert(116));
+        assert_eq!(none, Err(Unanswered::NotSent(required)), "{versions:?}");
+        assert_eq!((server.handshake(), server.requests()), (None, 0));
+
+        // Of another authority, so a flow is not left with an unknown outcome.
+        let stranger = TlsServer::start(Certificate::Good, versions);
+        let http = with(&server, &stranger.clients[0]);
+        let input = format!("{:?}", http.perform(certified(&server)).await.unwrap());
+        assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}: {input}");
+        assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
 }
 

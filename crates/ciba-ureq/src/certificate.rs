@@ -11,6 +11,8 @@ use rustls::{
 use ureq::tls::{ClientCert, PemItem, PrivateKey, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
+use crate::tls::{built_in, copy};
+
 /// A certificate that authenticates the client in the TLS handshake, with its chain and its private key.
 pub struct ClientCertificate {
     certificate: ClientCert,
@@ -62,8 +64,7 @@ impl ClientCertificate {
         let chain = self.certificate.certs().iter().map(|known| CertificateDer::from(known.der()).into_owned());
         CertifiedKey::from_der(chain.collect(), self.key.clone_key(), &provider)
             .map_err(|_| CertificateError::Refused)?;
-        let copy = TlsConfig::builder().provider(tls.provider()).root_certs(tls.root_certs().clone());
-        let copy = copy.use_sni(tls.use_sni()).unversioned_rustls_crypto_provider(provider);
+        let copy = copy(tls).unversioned_rustls_crypto_provider(provider);
         Ok(copy.client_cert(Some(self.certificate.clone())).build())
     }
 }
@@ -84,16 +85,6 @@ fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
 fn crypto(tls: &TlsConfig) -> Option<Arc<CryptoProvider>> {
     let given = tls.unversioned_rustls_crypto_provider().clone();
     given.or_else(|| CryptoProvider::get_default().cloned()).or_else(built_in)
-}
-
-#[cfg(feature = "rustls")]
-fn built_in() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(rustls::crypto::ring::default_provider()))
-}
-
-#[cfg(not(feature = "rustls"))]
-fn built_in() -> Option<Arc<CryptoProvider>> {
-    None
 }
 
 impl fmt::Debug for ClientCertificate {

@@ -1,22 +1,55 @@
-//! A connector that notes whether any byte of a request left.
+//! A resolver and a connector that note how far an exchange came: whether any byte of the request left, or of an answer came.
 
 use std::cell::Cell;
 
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
+use ureq::{
+    config::Config,
+    http::Uri,
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport},
+    },
+};
+
+/// How far an exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// No address is known yet.
+    Resolving,
+    /// A connection is being made, with a proxy's tunnel and TLS.
+    Connecting,
+    /// Bytes of the request may have left.
+    Writing,
+    /// Bytes of an answer came.
+    Reading,
+}
 
 thread_local! {
     /// ureq does all its writing in the thread that called it, so a mark per thread is a mark per exchange.
-    static WROTE: Cell<bool> = const { Cell::new(false) };
+    static MARK: Cell<Mark> = const { Cell::new(Mark::Resolving) };
 }
 
-/// Clears the mark, before an exchange.
-pub(crate) fn forget() {
-    WROTE.set(false);
+/// Before an exchange.
+pub(crate) fn begin() {
+    MARK.set(Mark::Resolving);
 }
 
-/// Whether a byte of this thread's last request may have left.
-pub(crate) fn wrote() -> bool {
-    WROTE.get()
+/// How far this thread's last exchange came.
+pub(crate) fn mark() -> Mark {
+    MARK.get()
+}
+
+/// ureq's own resolver.
+#[derive(Debug, Default)]
+pub(crate) struct NotingResolver(DefaultResolver);
+
+impl Resolver for NotingResolver {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        MARK.set(Mark::Resolving);
+        let found = self.0.resolve(uri, config, timeout)?;
+        MARK.set(Mark::Connecting);
+        Ok(found)
+    }
 }
 
 /// ureq's own connector, its transports wrapped.
@@ -45,9 +78,13 @@ impl Connector for NotingConnector {
             run_connector: details.run_connector.clone(),
             register_shutdown: details.register_shutdown.clone(),
         };
+        MARK.set(Mark::Connecting);
         let made = self.0.connect(&details, chained);
-        // What was written until here built a tunnel through a proxy (which goes through this connector too); no request.
-        forget();
+        // What was written until here built a tunnel through a proxy (which goes through this connector too); no request. A proxy
+        // whose name is not found stays at that.
+        if MARK.get() != Mark::Resolving {
+            MARK.set(Mark::Connecting);
+        }
         Ok(made?.map(NotingTransport))
     }
 }
@@ -62,12 +99,21 @@ impl Transport for NotingTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        WROTE.set(true);
-        self.0.transmit_output(amount, timeout)
+        MARK.set(Mark::Writing);
+        let Err(failed) = self.0.transmit_output(amount, timeout) else { return Ok(()) };
+        // A server that refused the client certificate closes the connection, and what it said before is still to be read.
+        match self.0.await_input(timeout) {
+            Err(said) if crate::cause::is_alert(&said) => Err(said),
+            Ok(_) | Err(_) => Err(failed),
+        }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.0.await_input(timeout)
+        let came = self.0.await_input(timeout)?;
+        if came {
+            MARK.set(Mark::Reading);
+        }
+        Ok(came)
     }
 
     fn is_open(&mut self) -> bool {

@@ -1,28 +1,31 @@
 //! One HTTP exchange, with the promises the protocol needs.
 
-use std::{error::Error, io::Read as _, time::Duration};
+use std::{error::Error, io::Read as _, sync::Arc, time::Duration};
 
-use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered, Url};
 #[cfg(feature = "rustls-no-provider")]
 use ureq::tls::TlsConfig;
 use ureq::{
-    Agent,
+    Agent, Proxy,
     config::{AutoHeaderValue, ConfigBuilder},
     http,
     typestate::AgentScope,
-    unversioned::resolver::DefaultResolver,
 };
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
 use crate::{
     NoCertificate,
-    connector::{self, NotingConnector},
+    cause::unanswered,
+    connector::{self, NotingConnector, NotingResolver},
 };
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets leaves time for another attempt.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What a client says it is unless [`HttpClient::with_user_agent`] says otherwise: some gateways refuse requests that do not say.
+pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 
 /// Where ureq writes all that it sends and receives to the log, at TRACE. It has no switch for that.
 const SHOWS_ALL: &str = "ureq_proto::util";
@@ -36,6 +39,8 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// - nothing secret reaches the log: ureq writes what it sends and receives to the target `ureq_proto::util` of the crate
 ///   `log` at TRACE, so while a logger wants that, nothing is sent, and an error there says why. Filter the target out;
 /// - certificates are verified. Roots and proxies stay the caller's;
+/// - plain HTTP, which only a provider on this machine may speak, goes there directly, past any proxy;
+/// - every request says what the client is: `User-Agent`, [`USER_AGENT`] unless the request has one of its own;
 /// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
 /// Every exchange has a connection of its own. A kept connection may have been closed by the other side unnoticed; an
@@ -48,16 +53,29 @@ pub struct HttpClient {
     anonymous: Line,
     /// Its own agent, with TLS sessions of its own.
     certified: Option<Line>,
-    #[cfg(feature = "rustls-no-provider")]
-    connect_timeout: Duration,
 }
 
 /// One agent of the HTTP library: with the client certificate, or without.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     agent: Agent,
+    /// In place of the agent's own: with a client certificate, or with the cryptography provider of this crate.
     #[cfg(feature = "rustls-no-provider")]
-    certified: Option<TlsConfig>,
+    tls: Option<TlsConfig>,
+    #[cfg(feature = "rustls-no-provider")]
+    connect_timeout: Duration,
+    user_agent: Arc<str>,
+    proxies: Option<Proxies>,
+}
+
+/// Chooses the proxy for an address.
+#[derive(Clone)]
+struct Proxies(Arc<dyn Fn(&Url) -> Option<Proxy> + Send + Sync>);
+
+impl std::fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proxies(..)")
+    }
 }
 
 impl HttpClient {
@@ -77,12 +95,7 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(builder: ConfigBuilder<AgentScope>, limit: Duration) -> Result<Self, Unverified> {
-        Ok(Self {
-            anonymous: Line::new(builder, limit)?,
-            certified: None,
-            #[cfg(feature = "rustls-no-provider")]
-            connect_timeout: limit,
-        })
+        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
     }
 
     /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
@@ -98,9 +111,31 @@ impl HttpClient {
         builder: ConfigBuilder<AgentScope>,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
-        let mut line = Line::new(builder, self.connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
-        line.certified = Some(certificate.show_in(line.agent.config().tls_config())?);
-        Ok(Self { certified: Some(line), ..self })
+        let Line { connect_timeout, user_agent, proxies, .. } = self.anonymous.clone();
+        let line = Line::new(builder, connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
+        let tls = Some(certificate.show_in(line.agent.config().tls_config())?);
+        Ok(Self { certified: Some(Line { tls, user_agent, proxies, ..line }), ..self })
+    }
+
+    /// Says what the client is in another way than [`USER_AGENT`]: the value of the header field `User-Agent`.
+    #[must_use]
+    pub fn with_user_agent(self, user_agent: &str) -> Self {
+        let user_agent: Arc<str> = user_agent.into();
+        self.each_line(|line| line.user_agent = Arc::clone(&user_agent))
+    }
+
+    /// Chooses the proxy for each address, `None` for none, in place of the one proxy of the builder. It is not asked for plain
+    /// HTTP.
+    #[must_use]
+    pub fn with_proxies(self, choose: impl Fn(&Url) -> Option<Proxy> + Send + Sync + 'static) -> Self {
+        let proxies = Proxies(Arc::new(choose));
+        self.each_line(|line| line.proxies = Some(proxies.clone()))
+    }
+
+    fn each_line(mut self, change: impl Fn(&mut Line)) -> Self {
+        change(&mut self.anonymous);
+        self.certified.as_mut().into_iter().for_each(change);
+        self
     }
 
     /// Carries out what a machine asks for and returns the answer for its `handle`.
@@ -123,7 +158,7 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`Unanswered::NotSent`] when no byte of the request left, [`Unanswered::Lost`] when one may have.
+    /// [`Unanswered::NotSent`] when the provider did not get the request, [`Unanswered::Lost`] when it may have.
     pub fn exchange(&self, request: &Request, timeout: Duration, max_response: usize) -> Result<Response, Unanswered> {
         self.anonymous.exchange(request, timeout, max_response)
     }
@@ -154,9 +189,13 @@ impl Line {
             return Err(Unverified);
         }
         Ok(Self {
-            agent: Agent::with_parts(config, NotingConnector::default(), DefaultResolver::default()),
             #[cfg(feature = "rustls-no-provider")]
-            certified: None,
+            tls: crate::tls::completed(config.tls_config()),
+            #[cfg(feature = "rustls-no-provider")]
+            connect_timeout,
+            user_agent: USER_AGENT.into(),
+            proxies: None,
+            agent: Agent::with_parts(config, NotingConnector::default(), NotingResolver::default()),
         })
     }
 
@@ -182,23 +221,24 @@ impl Line {
             log::error!("{why}");
             return Err((Unanswered::NotSent(Cause::Local), why.into()));
         }
-        connector::forget();
+        connector::begin();
         self.attempt(request, timeout, max_response).map_err(|error| {
-            // ureq reports refused connections and answers that broke off alike, so the connector says which it was.
-            let how =
-                if connector::wrote() { Unanswered::Lost(Cause::Unknown) } else { Unanswered::NotSent(Cause::Unknown) };
+            let how = unanswered(&error, connector::mark());
             (how, error.into_io().into())
         })
     }
 
     fn attempt(&self, request: &Request, timeout: Duration, max_response: usize) -> Result<Response, ureq::Error> {
         let mut sending = http::Request::builder().method(request.method.name()).uri(request.url.as_str());
+        if request.headers.get("user-agent").is_none() {
+            sending = sending.header("user-agent", &*self.user_agent);
+        }
         for (name, value) in request.headers.iter() {
             sending = sending.header(name, value);
         }
         let mut response = match request.method {
-            Method::Get => self.run(sending.body(())?, timeout)?,
-            Method::Post => self.run(sending.body(request.body.expose())?, timeout)?,
+            Method::Get => self.run(sending.body(())?, &request.url, timeout)?,
+            Method::Post => self.run(sending.body(request.body.expose())?, &request.url, timeout)?,
         };
         let status = response.status().as_u16();
         let fields = response.headers().iter();
@@ -217,14 +257,21 @@ impl Line {
     fn run<B: ureq::AsSendBody>(
         &self,
         request: http::Request<B>,
+        url: &Url,
         timeout: Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let settings = self.agent.configure_request(request).timeout_global(Some(timeout));
         // An agent's own TLS settings cannot be changed once they are known, so the certificate comes with each request;
         // the connector sees to it that they count as the agent's.
         #[cfg(feature = "rustls-no-provider")]
-        let settings = match &self.certified {
+        let settings = match &self.tls {
             Some(tls) => settings.tls_config(tls.clone()),
+            None => settings,
+        };
+        // Plain HTTP is for providers on this machine, which a proxy would look for on its own, and see what it carries.
+        let settings = match &self.proxies {
+            _ if url.as_str().starts_with("http://") => settings.proxy(None),
+            Some(Proxies(choose)) => settings.proxy(choose(url)),
             None => settings,
         };
         self.agent.run(settings.build())

@@ -16,6 +16,7 @@
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already takes the
 //! pieces and leaves the [`Driver`].
 
+mod cause;
 #[cfg(feature = "rustls-no-provider")]
 mod certificate;
 mod clock;
@@ -41,7 +42,7 @@ pub use clock::{Bell, Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
-pub use http::{CONNECT_TIMEOUT, HttpClient, Unverified};
+pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT, Unverified};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
 pub use prompts::{GUARD_CAPACITY, PromptGuard};

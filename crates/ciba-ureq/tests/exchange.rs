@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ciba_ureq::{
     HttpClient,
-    ciba_core::{Body, LoopbackHttp, Request, Response, Unanswered, Url},
+    ciba_core::{Body, Cause, LoopbackHttp, Request, Response, Unanswered, Url},
     platform_roots, ureq,
 };
 use support::{Act, Server, answer, closed_port};
@@ -120,7 +120,7 @@ fn a_compressed_body_stays_compressed() {
 #[test]
 fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
     let server = Server::start([Act::Reset, answer(200, "", "{}")]);
-    assert!(matches!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(_))));
+    assert_eq!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(Cause::Closed)));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
 }
 
@@ -140,12 +140,15 @@ fn no_connection_is_used_twice() {
 #[test]
 fn silence_and_an_answer_that_breaks_off_are_lost() {
     let partial = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{".to_vec();
-    for act in
-        [Act::Stall(Vec::new()), Act::Stall(partial.clone()), Act::Answer(partial), Act::Answer(b"HTTP/1.".to_vec())]
-    {
+    for (act, cause) in [
+        (Act::Stall(Vec::new()), Cause::Timeout),
+        (Act::Stall(partial.clone()), Cause::Timeout),
+        (Act::Answer(partial), Cause::Closed),
+        (Act::Answer(b"HTTP/1.".to_vec()), Cause::Closed),
+    ] {
         let server = Server::start([act, answer(200, "", "{}")]);
         let lost = exchange_within(&post(&server.url("/")), Duration::from_millis(300));
-        assert!(matches!(lost, Err(Unanswered::Lost(_))));
+        assert_eq!(lost, Err(Unanswered::Lost(cause)));
         assert_eq!((server.requests().len(), server.connections()), (1, 1));
     }
 }
@@ -153,16 +156,16 @@ fn silence_and_an_answer_that_breaks_off_are_lost() {
 #[test]
 fn an_answer_that_is_no_http_is_lost() {
     let server = Server::start([Act::Answer(b"SSH-2.0-OpenSSH\r\n".to_vec())]);
-    assert!(matches!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(_))));
+    assert_eq!(exchange(&post(&server.url("/"))), Err(Unanswered::Lost(Cause::NotHttp)));
 }
 
 /// REQ-AREQ-30
 #[test]
 fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     let refused = format!("http://{}/", closed_port());
-    assert!(matches!(exchange(&post(&refused)), Err(Unanswered::NotSent(_))));
+    assert_eq!(exchange(&post(&refused)), Err(Unanswered::NotSent(Cause::Refused)));
     let unknown = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::default());
-    assert!(matches!(exchange(&unknown), Err(Unanswered::NotSent(_))));
+    assert_eq!(exchange(&unknown), Err(Unanswered::NotSent(Cause::Name)));
 }
 
 /// The proxy was talked to; the provider was not.
@@ -172,7 +175,48 @@ fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
     let builder = platform_roots().proxy(Some(ureq::Proxy::new(&proxy.url("")).unwrap()));
     let request = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::from("secret=sentinel"));
     let client = HttpClient::new(builder).unwrap();
-    assert!(matches!(client.exchange(&request, Duration::from_secs(20), LIMIT), Err(Unanswered::NotSent(_))));
+    let refused = client.exchange(&request, Duration::from_secs(20), LIMIT);
+    assert_eq!(refused, Err(Unanswered::NotSent(Cause::Proxy)));
     let [seen] = &proxy.requests()[..] else { panic!("one tunnel was asked for") };
     assert!(seen.starts_with("CONNECT op.invalid:443 ") && !seen.contains("sentinel"), "{seen}");
+}
+
+#[test]
+fn a_head_that_is_too_large_is_told_as_that() {
+    let fields: String = (0..4000).map(|n| format!("x-{n}: {}\r\n", "x".repeat(200))).collect();
+    let server = Server::start([answer(200, &fields, "{}")]);
+    let lost = exchange(&post(&server.url("/")));
+    assert_eq!(lost, Err(Unanswered::Lost(Cause::TooLarge)));
+}
+
+/// Firewalls answer requests without it with 403.
+#[test]
+fn every_request_says_what_the_client_is() {
+    let said = |seen: &str| {
+        let head = seen.split_once("\r\n\r\n").unwrap().0.to_ascii_lowercase();
+        let lines: Vec<_> =
+            head.lines().filter_map(|line| line.strip_prefix("user-agent: ")).map(str::to_owned).collect();
+        lines
+    };
+    let server = Server::start([answer(200, "", "{}"), answer(200, "", "{}"), answer(200, "", "{}")]);
+    let client = || HttpClient::new(platform_roots().proxy(None)).unwrap();
+    let own = client().with_user_agent("shop/1");
+    let mut request = Request::get(url(&server.url("/")));
+    let limit = Duration::from_secs(20);
+    client().exchange(&request, limit, LIMIT).unwrap();
+    own.exchange(&request, limit, LIMIT).unwrap();
+    request.headers.push("User-Agent", "one/2");
+    own.exchange(&request, limit, LIMIT).unwrap();
+    let said: Vec<_> = server.requests().iter().map(|seen| said(seen)).collect();
+    assert_eq!(said, [[concat!("ciba/", env!("CARGO_PKG_VERSION"))], ["shop/1"], ["one/2"]]);
+}
+
+/// A proxy would look for this machine on its own, and see what plain HTTP carries.
+#[test]
+fn plain_http_goes_past_a_proxy() {
+    let proxy = Server::start([answer(403, "", "")]);
+    let server = Server::start([answer(200, "", "{}")]);
+    let client = HttpClient::new(platform_roots().proxy(Some(ureq::Proxy::new(&proxy.url("")).unwrap()))).unwrap();
+    let response = client.exchange(&post(&server.url("/")), Duration::from_secs(20), LIMIT).unwrap();
+    assert_eq!((response.status, server.requests().len(), proxy.connections()), (200, 1, 0));
 }

@@ -24,6 +24,8 @@ pub enum Certificate {
     Good,
     ForAnotherHost,
     Expired,
+    /// A certificate authority's, signed by the root.
+    Authority,
 }
 
 /// What it says about client certificates. Both take those of its own CA.
@@ -68,6 +70,9 @@ impl TlsServer {
         if matches!(certificate, Certificate::Expired) {
             leaf.not_before = date_time_ymd(2020, 1, 1);
             leaf.not_after = date_time_ymd(2021, 1, 1);
+        }
+        if matches!(certificate, Certificate::Authority) {
+            leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
         let key = KeyPair::generate().unwrap();
         let leaf = leaf.signed_by(&key, &root).unwrap();

@@ -1,0 +1,81 @@
+//! Why an exchange brought no answer: what reqwest and the libraries beneath it say, as a [`Cause`].
+
+use std::{error::Error, io, iter};
+
+use ciba_core::{Cause, Unanswered};
+
+/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
+/// first byte. So does a TLS alert about the client certificate: under TLS 1.3 a server looks at the certificate when the
+/// client already writes its request, and reads none of it after refusing. Of all others it is not known.
+pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
+    let cause = cause(error);
+    let is_before_an_answer = !error.is_body() && !error.is_decode();
+    let is_unread = matches!(cause, Cause::ClientCertificate(_)) && is_before_an_answer;
+    if error.is_connect() || error.is_builder() || is_unread {
+        Unanswered::NotSent(cause)
+    } else {
+        Unanswered::Lost(cause)
+    }
+}
+
+fn cause(error: &reqwest::Error) -> Cause {
+    if error.is_builder() {
+        return Cause::Local;
+    }
+    // There are no types for these outside of the library.
+    let says = |what: &str| links(error).any(|link| link.to_string().starts_with(what));
+    if says("tunnel error") || says("SOCKS error") || says("error connecting to socks proxy") {
+        return Cause::Proxy;
+    }
+    if error.is_dns() {
+        return Cause::Name;
+    }
+    #[cfg(feature = "rustls-no-provider")]
+    if let Some(error) = links(error).find_map(|link| link.downcast_ref::<rustls::Error>()) {
+        return crate::tls::cause(error);
+    }
+    let is_connecting = error.is_connect();
+    if error.is_timeout() {
+        return if is_connecting { Cause::ConnectTimeout } else { Cause::Timeout };
+    }
+    let hyper = links(error).find_map(|link| link.downcast_ref::<hyper::Error>());
+    if let Some(error) = hyper {
+        if error.is_parse_too_large() {
+            return Cause::TooLarge;
+        }
+        if error.is_parse() {
+            return Cause::NotHttp;
+        }
+        if error.is_incomplete_message() {
+            return Cause::Closed;
+        }
+    }
+    match links(error).filter_map(|link| link.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable) => {
+            Cause::NoRoute
+        }
+        // The TCP connection was there, so it is the TLS handshake that broke off.
+        Some(_) if is_connecting => Cause::Tls,
+        Some(
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotConnected,
+        ) => Cause::Closed,
+        _ => Cause::Unknown,
+    }
+}
+
+/// An error and what is behind it. [`io::Error`] hides the error it was made from.
+fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| next(error))
+}
+
+fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}

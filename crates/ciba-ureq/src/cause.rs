@@ -1,0 +1,74 @@
+//! Why an exchange brought no answer: what ureq and rustls say, as a [`Cause`].
+
+use std::io;
+
+use ciba_core::{Cause, Unanswered};
+use ureq::Timeout;
+
+use crate::connector::Mark;
+
+/// Whether the request left is what the connector saw: ureq reports refused connections and answers that broke off alike. A TLS
+/// alert about the client certificate comes before a server reads anything: under TLS 1.3 it looks at the certificate when the
+/// client already writes its request, and reads none of it after refusing.
+pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
+    let cause = cause(error, mark);
+    let is_unread = matches!(cause, Cause::ClientCertificate(_)) && mark != Mark::Reading;
+    match mark {
+        Mark::Writing | Mark::Reading if !is_unread => Unanswered::Lost(cause),
+        Mark::Resolving | Mark::Connecting | Mark::Writing | Mark::Reading => Unanswered::NotSent(cause),
+    }
+}
+
+fn cause(error: &ureq::Error, mark: Mark) -> Cause {
+    #[cfg(feature = "rustls-no-provider")]
+    if let Some(error) = tls_error(error) {
+        return crate::tls::cause(error);
+    }
+    match error {
+        ureq::Error::HostNotFound => Cause::Name,
+        ureq::Error::Io(_) if mark == Mark::Resolving => Cause::Name,
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Cause::ConnectTimeout,
+        ureq::Error::Timeout(_) => Cause::Timeout,
+        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Cause::Proxy,
+        ureq::Error::LargeResponseHeader(..) => Cause::TooLarge,
+        ureq::Error::Protocol(_) => Cause::NotHttp,
+        ureq::Error::Tls(_) | ureq::Error::TlsRequired => Cause::Tls,
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) => Cause::Local,
+        ureq::Error::Io(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => Cause::Refused,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
+                Cause::NoRoute
+            }
+            // The TCP connection was there, so it is the TLS handshake that broke off.
+            _ if mark == Mark::Connecting => Cause::Tls,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotConnected => Cause::Closed,
+            _ => Cause::Unknown,
+        },
+        _ => Cause::Unknown,
+    }
+}
+
+/// Whether an error is an alert of the server.
+pub(crate) fn is_alert(error: &ureq::Error) -> bool {
+    #[cfg(feature = "rustls-no-provider")]
+    return matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)));
+    #[cfg(not(feature = "rustls-no-provider"))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// An [`io::Error`] hides the error it was made from.
+#[cfg(feature = "rustls-no-provider")]
+fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
