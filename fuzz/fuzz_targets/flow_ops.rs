@@ -245,6 +245,10 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
                 judge.interval = ADRIFT.1;
             }
         }
+        Acknowledgement::Unusable => {
+            assert!(choice < 0xf0, "believed with another token");
+            assert_eq!(flow.stage(), Stage::Settled, "an unusable delivery is the end");
+        }
         _ => assert_eq!(before.as_bytes(), flow.snapshot().as_bytes(), "a refused notification changed something"),
     }
     assert!(flow.snapshot().as_bytes().len() < 16 * 1024, "notifications pile up");

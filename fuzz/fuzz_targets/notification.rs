@@ -87,6 +87,9 @@ fuzz_target!(|data: &[u8]| {
         assert!(call.bears(&token), "accepted without the token");
         assert_eq!(notification.key(), flow.notification_key());
         assert!(!matches!(flow.notify(&notification, now), Acknowledgement::Accepted), "twice something new");
+    } else if said == Acknowledgement::Unusable {
+        assert!(call.bears(&token), "ended without the token");
+        assert_eq!(flow.stage(), Stage::Settled);
     } else {
         assert_ne!(said, Acknowledgement::Known, "nothing came before it");
         let is_unchanged = stage == flow.stage() && before.as_bytes() == flow.snapshot().as_bytes();

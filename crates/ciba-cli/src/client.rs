@@ -11,9 +11,12 @@ use ciba_core::{
 };
 
 use crate::{
+    advice::Known,
     args::{AuthMethod, Basic, Client, Exceptions, Profile, Provider},
     exit::Stop,
     finding, listen,
+    output::plain,
+    proxies::Proxies,
     request::pair_of,
     run::start,
     signer::KeyRing,
@@ -64,7 +67,9 @@ impl Prepared {
         let prepared = Self::with(options, client_id, Some(auth), key)?;
         if prepared.delivery != DeliveryMode::Poll && prepared.notifications.is_none() {
             let mode = prepared.delivery.name();
-            return Err(Stop::usage(format!("--listen is missing: --delivery {mode} has to hear from the provider")));
+            return Err(Stop::usage(format!(
+                "--listen is missing: --delivery {mode} has to hear from the provider, for example at --listen 0.0.0.0:8443"
+            )));
         }
         Ok(prepared)
     }
@@ -131,6 +136,26 @@ impl Prepared {
         match &self.notifications {
             Some(endpoint) => endpoint.open().await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// What a sentence about a failure may need.
+    pub(crate) fn known(&self, options: &Client) -> Known {
+        let is_changed = |text: &str| !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte));
+        let basic_changes = match &self.auth {
+            Some(ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded }) => {
+                is_changed(secret.expose()) || options.client_id.as_deref().is_some_and(is_changed)
+            }
+            _ => false,
+        };
+        // A proxy that cannot be used has stopped the command before.
+        let proxies = Proxies::of_environment().ok().filter(|_| !options.allow_http_loopback);
+        Known {
+            method: self.auth.as_ref().map(ClientAuth::method),
+            basic_changes,
+            has_certificate: options.cert.is_some(),
+            proxy: proxies.zip(options.issuer.as_ref()).and_then(|(proxies, issuer)| proxies.shown_for(issuer)),
+            ..Known::default()
         }
     }
 
@@ -304,6 +329,14 @@ pub(crate) fn cannot_work(findings: &str) -> Stop {
 /// The issuer of the options, if they name one.
 pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
     let read = |text: &String| {
+        if let Some((issuer, _)) = text.split_once("/.well-known/") {
+            // What stands before an @ may be a password.
+            let instead =
+                if issuer.contains('@') { String::new() } else { format!(": use --issuer {}", plain(issuer)) };
+            return Err(Stop::usage(format!(
+                "--issuer is the issuer, not the address of its metadata document{instead}"
+            )));
+        }
         Issuer::parse_with(text.as_str(), loopback(options))
             .map_err(|error| Stop::usage(format!("--issuer cannot be used: {error}{}", loopback_advice(text, options))))
     };
@@ -371,9 +404,14 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
         (Some(method), _) => method,
         (None, Some(_)) => AuthMethod::PrivateKeyJwt,
         (None, None) if has_secret => AuthMethod::ClientSecretBasic,
+        (None, None) if options.cert.is_some() => {
+            return Err(Stop::usage(
+                "--client-auth is missing: for --cert it is tls_client_auth, or self_signed_tls_client_auth",
+            ));
+        }
         (None, None) => {
             return Err(Stop::usage(format!(
-                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none (for --cert one of mutual TLS)"
+                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none"
             )));
         }
     };

@@ -25,6 +25,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
         None => None,
     };
     let mut attempt = Attempt::begin(Reporter::new(report, false), None)?;
+    attempt.reporter().know(prepared.known(&client));
     let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Endpoint, Failure, ServerAnswer, Untrusted};
+use ciba_core::{Endpoint, ErrorCode, Failure, ServerAnswer, Untrusted};
+
+use crate::advice::{self, Known};
 
 /// Why the command stops before or beside a flow: one sentence for standard error, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +79,9 @@ pub(crate) fn failures_and_checks() -> String {
 }
 
 /// One sentence about a failed flow, with the server's own code and words where there are some.
-pub(crate) fn sentence(failure: &Failure) -> String {
+pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
     let mut text = match (failure, std::error::Error::source(failure)) {
+        (Failure::Abandoned, _) if known.timed_out => "--timeout was over".to_owned(),
         // What could not be reached, or used, says it all.
         (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => source.to_string(),
         (_, Some(source)) => format!("{failure}: {source}"),
@@ -88,10 +91,14 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         let _ = write!(text, " (check {})", check.name());
     }
     if let Some(answer) = failure.server_answer() {
+        // A refusal says its registered code, or its status, by itself.
+        let is_said = matches!(failure, Failure::Refused(_));
         match answer.code() {
+            Some(code) if is_said && !matches!(code, ErrorCode::Unknown(_)) => {}
             Some(code) => {
                 let _ = write!(text, ": {code}");
             }
+            None if is_said => {}
             None => {
                 if let Some(status) = status(answer) {
                     let _ = write!(text, " (status {status})");
@@ -107,34 +114,16 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         if !answer.excerpt().is_empty() {
             let _ = write!(text, ", the answer begins: {}", crate::output::plain(answer.excerpt()));
         }
-        let is_elsewhere = (answer.endpoint(), answer.status()) == (Endpoint::Discovery, 404);
-        let advice = match answer.code() {
-            Some(code) => advice(code.name()),
-            None => is_elsewhere.then_some("perhaps the issuer is mistyped"),
-        };
-        if let Some(advice) = advice {
-            let _ = write!(text, "; {advice}");
-        }
     }
-    text
+    if let Some(advice) = advice::on(failure, known) {
+        let _ = write!(text, "; {advice}");
+    }
+    crate::output::plain(&text)
 }
 
 /// The status of an answer. A notification is none: it has no status.
 pub(crate) fn status(answer: &ServerAnswer) -> Option<u16> {
     (answer.endpoint() != Endpoint::Notification).then_some(answer.status())
-}
-
-/// What a person at a terminal can do about an error code.
-fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "invalid_client" => "check --client-id and the key or secret: the provider does not recognise this client",
-        "unauthorized_client" => "the client is not registered for CIBA at this provider",
-        "unknown_user_id" => "the provider does not know the person the hint names",
-        "missing_user_code" => "this person has a code: give it with --user-code",
-        "invalid_user_code" => "the code given with --user-code is not this person's",
-        "invalid_scope" => "check --scope",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -153,7 +142,7 @@ mod tests {
     #[test]
     fn a_failed_check_is_named_in_its_sentence() {
         assert_eq!(
-            sentence(&Failure::Untrusted(Untrusted::Audience.into())),
+            sentence(&Failure::Untrusted(Untrusted::Audience.into()), &Known::default()),
             "the provider's answer failed a check: the id token is for another client (check audience)"
         );
     }

@@ -17,6 +17,7 @@ use ciba_core::{
 
 pub(crate) use self::json::{Line, escaped};
 use crate::{
+    advice::Known,
     args::{Format, Report},
     demo::Story,
     exit, time,
@@ -43,8 +44,8 @@ pub(crate) struct Reporter {
     frame: usize,
     show_tokens: bool,
     delivery: DeliveryMode,
-    /// Why no answer came, in the HTTP library's words.
-    cause: Option<String>,
+    /// What helps to say what can be done about a failure.
+    known: Known,
     /// The demonstration's own words, instead of those of every day.
     story: Option<Story>,
 }
@@ -63,7 +64,7 @@ impl Reporter {
             frame: 0,
             show_tokens,
             delivery: DeliveryMode::Poll,
-            cause: None,
+            known: Known::default(),
             story: None,
         }
     }
@@ -165,6 +166,7 @@ impl Reporter {
     }
 
     pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
+        self.known.is_acknowledged = true;
         let sent_now = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
         self.deadline = sent_now.or(self.deadline);
         if self.format == Format::Json {
@@ -214,7 +216,8 @@ impl Reporter {
             self.said.clone_from(&sentence);
             if !self.live || self.verbose {
                 let now = time::now();
-                let next = seconds(wait.until().since(now));
+                // To the nearest second: a wait of five seconds and the jitter is not one of six.
+                let next = (wait.until().since(now) + Duration::from_millis(499)).as_secs();
                 let left = self.seconds_left(now);
                 // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait; nor when time
                 // is up then.
@@ -249,9 +252,14 @@ impl Reporter {
         self.deadline.map(|deadline| seconds(deadline.since(now)))
     }
 
-    /// Why no answer came: the sentence about the failure will end with it.
-    pub(crate) fn blame(&mut self, cause: String) {
-        self.cause = Some(cause);
+    /// What the options say that a sentence about a failure may need.
+    pub(crate) fn know(&mut self, known: Known) {
+        self.known = known;
+    }
+
+    /// `--timeout` is over.
+    pub(crate) const fn timed_out(&mut self) {
+        self.known.timed_out = true;
     }
 
     /// The person is who the provider says. An error when nobody could be told.
@@ -275,8 +283,8 @@ impl Reporter {
         if self.format == Format::Json {
             self.line(json::failed(failure));
         }
-        let cause = self.cause.take().map(|cause| format!(": {}", plain(&cause))).unwrap_or_default();
-        self.stopped(&format!("{}{cause}", exit::sentence(failure)));
+        let sentence = exit::sentence(failure, &self.known);
+        self.stopped(&sentence);
     }
 
     /// The command ends before the flow does. `kept` is the state file from which the flow can be gone on with.

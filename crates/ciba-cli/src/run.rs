@@ -36,6 +36,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let notified = attempt.listen(listening, &http);
 
     attempt.reporter().comes_by(client.notifications.mode());
+    attempt.reporter().know(prepared.known(&client));
     attempt.reporter().hold();
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
     for option in prepared.provider.stands_for() {
@@ -70,6 +71,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let notified = attempt.listen(listening, &http);
 
     attempt.reporter().comes_by(client.notifications.mode());
+    attempt.reporter().know(prepared.known(&client));
     attempt.reporter().hold();
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
     let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
@@ -149,7 +151,7 @@ impl Attempt {
             (Some(read), _) => read.map_err(transport::failure_of),
             (None, Some(discovery)) => {
                 self.reporter().requesting(ciba_core::Endpoint::Discovery, 1);
-                let fetched = http.discover(discovery, self.watcher.clone());
+                let fetched = http.discover(discovery);
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
                     Err(Cut::TimedOut) => return Err(self.timed_out()),
@@ -269,6 +271,7 @@ impl Attempt {
 
     /// `--timeout` is over: the caller gave up, and the flow is not gone on with.
     fn timed_out(&mut self) -> u8 {
+        self.reporter().timed_out();
         self.failed(&Failure::Abandoned);
         self.forget();
         exit::TIMEOUT

@@ -11,7 +11,8 @@ use std::{
 
 use ciba_core::{
     Authentication, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow, MetadataError,
-    Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unreachable, UnreachableTarget,
+    Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unanswered, Unreachable,
+    UnreachableTarget,
 };
 
 use crate::{
@@ -101,24 +102,22 @@ impl Http {
         }
     }
 
-    /// Fetches the provider's metadata; the reporter learns why no answer came.
-    pub(crate) async fn discover(&self, discovery: Discovery, watcher: Watcher) -> Result<ProviderMetadata, Failure> {
-        let unanswered = |error: &dyn std::error::Error| {
-            watcher.reporter().blame(root(error));
-            unobtainable(None)
-        };
+    /// Fetches the provider's metadata.
+    pub(crate) async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         match self {
             Self::Reqwest(http) => ciba_reqwest::discover_with(http, &discovery).await.map_err(|error| match error {
                 ciba_reqwest::DiscoverError::Metadata(error) => failure_of(error),
-                error => unanswered(&error),
+                ciba_reqwest::DiscoverError::Unreachable { how, .. } => unanswered(how),
+                _ => unobtainable(None),
             }),
             Self::Ureq(http) => {
                 let http = http.clone();
                 let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover_with(&http, &discovery));
-                let found = fetch.await.map_err(|error| unanswered(&error))?;
+                let found = fetch.await.map_err(|_| unobtainable(None))?;
                 found.map_err(|error| match error {
                     ciba_ureq::DiscoverError::Metadata(error) => failure_of(error),
-                    error => unanswered(&error),
+                    ciba_ureq::DiscoverError::Unreachable { how, .. } => unanswered(how),
+                    _ => unobtainable(None),
                 })
             }
         }
@@ -242,9 +241,9 @@ fn unobtainable(answer: Option<Box<ServerAnswer>>) -> Failure {
     Failure::Unreachable(Unreachable::new(UnreachableTarget::Endpoint(Endpoint::Discovery)).answered(answer))
 }
 
-/// The first cause. What stands above it only says where the HTTP library was, which is of no use to a person.
-fn root(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+fn unanswered(how: Unanswered) -> Failure {
+    let target = UnreachableTarget::Endpoint(Endpoint::Discovery);
+    Failure::Unreachable(Unreachable::new(target).because(how.cause().into(), 1))
 }
 
 /// Watches one drive: tells what happens, saves, and says when to stop.

@@ -97,7 +97,15 @@ fn a_metadata_document_of_another_issuer_is_13() {
     let op = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
     for transport in TRANSPORTS {
         let run = op.run(&["--transport", transport]);
-        failed(&run, 13, json!({ "failure": "untrusted", "check": "discovery-issuer" }));
+        failed(
+            &run,
+            13,
+            json!({
+                "failure": "untrusted", "check": "discovery-issuer", "claim": "issuer",
+                "found": "https://other.example", "expected": op.issuer,
+            }),
+        );
+        assert!(run.sentence().contains("use --issuer https://other.example"), "{run:?}");
     }
     assert_eq!(op.count("/bc"), 0);
 }
@@ -116,17 +124,33 @@ fn an_answer_that_cannot_be_used_is_14() {
         14,
         json!({
             "failure": "provider_misbehaved", "status": 200, "endpoint": "backchannel_authentication",
+            "cause": "media_type",
         }),
     );
     let op = redeem(|_| Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" })));
     let run = op.run(&[]);
-    failed(&run, 14, json!({ "failure": "provider_misbehaved", "status": 200, "endpoint": "token" }));
+    failed(
+        &run,
+        14,
+        json!({
+            "failure": "provider_misbehaved", "status": 200, "endpoint": "token", "cause": "missing_member",
+            "member": "id_token",
+        }),
+    );
     assert_eq!(op.count("/token"), 1, "after a 200 nothing is asked again");
     assert!(run.sentence().contains("id_token"), "{run:?}");
     let op = Op::start(|_, _| Some(Say::Raw(200, "application/json", "[]".to_owned())));
-    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "status": 200, "endpoint": "discovery" }));
+    failed(
+        &op.run(&[]),
+        14,
+        json!({ "failure": "provider_misbehaved", "status": 200, "endpoint": "discovery", "cause": "not_json" }),
+    );
     let op = Op::start(|_, _| Some(Say::Json(302, json!({}))));
-    failed(&op.run(&[]), 14, json!({ "failure": "provider_misbehaved", "status": 302, "endpoint": "discovery" }));
+    failed(
+        &op.run(&[]),
+        14,
+        json!({ "failure": "provider_misbehaved", "status": 302, "endpoint": "discovery", "cause": "redirect" }),
+    );
 }
 
 #[test]
@@ -136,7 +160,7 @@ fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
         failed(
             &op.run(&["--transport", transport]),
             15,
-            json!({ "failure": "indeterminate", "endpoint": "backchannel_authentication" }),
+            json!({ "failure": "indeterminate", "endpoint": "backchannel_authentication", "cause": "connection_closed" }),
         );
         assert_eq!(op.count("/bc"), 1);
     }
@@ -165,7 +189,7 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
             "{said}"
         );
         // What is said of a TLS handshake that nobody answers depends on when the connection is closed.
-        for (issuer, why) in [("http://127.0.0.1:1", "Connection refused"), (&plain, "")] {
+        for (issuer, why) in [("http://127.0.0.1:1", "the connection was refused"), (&plain, "")] {
             let said = sentence(issuer, transport, loopback);
             let (_, cause) = said.split_once("the metadata document could not be reached: ").unwrap();
             assert!(!cause.is_empty() && cause.starts_with(why), "{transport} {why}: {said}");
@@ -200,7 +224,7 @@ fn a_provider_that_is_down_is_16() {
     for transport in TRANSPORTS {
         let down = support::arguments("http://127.0.0.1:1");
         let run = ciba(down.into_iter().chain(["--transport".into(), transport.into()]));
-        failed(&run, 16, json!({ "failure": "unreachable", "endpoint": "discovery" }));
+        failed(&run, 16, json!({ "failure": "unreachable", "endpoint": "discovery", "cause": "connection_refused" }));
     }
     let op = Op::start(|_, _| Some(Say::Json(503, json!({}))));
     failed(&op.run(&[]), 16, json!({ "failure": "unreachable", "status": 503, "endpoint": "discovery" }));
@@ -211,7 +235,9 @@ fn a_timeout_of_the_caller_is_17() {
     for transport in TRANSPORTS {
         let op = redeem(|_| error("authorization_pending"));
         let begun = Instant::now();
-        failed(&op.run(&["--timeout", "1", "--transport", transport]), 17, json!({ "failure": "abandoned" }));
+        let run = op.run(&["--timeout", "1", "--transport", transport]);
+        failed(&run, 17, json!({ "failure": "abandoned" }));
+        assert_eq!(run.sentence(), "ciba: --timeout was over");
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

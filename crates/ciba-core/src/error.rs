@@ -7,7 +7,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     ask::{Endpoint, Input},
-    wire::ServerAnswer,
+    wire::{ErrorCode, ServerAnswer},
 };
 
 mod cause;
@@ -119,10 +119,19 @@ impl fmt::Display for Failure {
             Self::Denied(_) => f.write_str("the person refused the authentication"),
             Self::Expired(_) => f.write_str("the authentication request expired"),
             // The notification endpoint is ours: what comes there says how the authentication ended.
-            Self::Refused(answer) if answer.endpoint() == Endpoint::Notification => {
-                f.write_str("the provider reports that the authentication failed")
+            Self::Refused(answer) => {
+                match answer.endpoint() {
+                    Endpoint::Notification => f.write_str("the provider reports that the authentication failed")?,
+                    endpoint => write!(f, "{endpoint} refused the request")?,
+                }
+                match answer.code() {
+                    // What no specification defines is the server's own words.
+                    Some(ErrorCode::Unknown(_)) => Ok(()),
+                    Some(code) => write!(f, ": {code}"),
+                    None if answer.endpoint() != Endpoint::Notification => write!(f, " (status {})", answer.status()),
+                    None => Ok(()),
+                }
             }
-            Self::Refused(answer) => write!(f, "{} refused the request", answer.endpoint()),
             Self::Untrusted(_) => f.write_str("the provider's answer failed a check"),
             Self::ProviderMisbehaved(_) => f.write_str("the provider gave an answer that cannot be used"),
             Self::Indeterminate(_) => f.write_str("the outcome of the authentication is unknown"),

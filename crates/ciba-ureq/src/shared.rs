@@ -225,14 +225,14 @@ impl SharedFlow {
     pub(crate) fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
         let said = self.look(|flow| {
             let said = flow.notify(notification, now);
-            if said == Acknowledgement::Accepted {
+            if matches!(said, Acknowledgement::Accepted | Acknowledgement::Unusable) {
                 self.0.has_news.store(true, Ordering::Release);
             }
             said
         })?;
         match said {
             // The drive goes on whatever becomes of the save.
-            Acknowledgement::Accepted => self.0.bell.ring(),
+            Acknowledgement::Accepted | Acknowledgement::Unusable => self.0.bell.ring(),
             // It may have come before and not been saved then.
             Acknowledgement::Known => {}
             refused => return Some(refused),

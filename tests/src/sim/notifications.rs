@@ -69,6 +69,9 @@ impl Sim {
                 }
                 None => assert_eq!(before, after),
             }
+        } else if said == Acknowledgement::Unusable {
+            assert!(self.flow.revision() > revision, "the end is worth saving");
+            assert_eq!(after, Stage::Settled);
         } else {
             assert_eq!(unchanged.as_bytes(), self.flow.snapshot().as_bytes(), "{letter:?} changed something");
         }
@@ -105,6 +108,8 @@ impl Sim {
             (DeliveryMode::Ping, _) => Delivered::Ping,
             (_, Content::Error(_)) => Delivered::Error,
             (_, Content::Tokens(forgery)) if forgery != Forgery::Missing => Delivered::Tokens,
+            // The provider delivers once: a flow that is waiting ends with the reason.
+            _ if stage == Stage::Pending => return refused(Acknowledgement::Unusable),
             _ => return refused(Acknowledgement::Malformed),
         };
         match (stage, &self.mirror.grant) {

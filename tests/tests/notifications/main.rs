@@ -11,9 +11,9 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     Acknowledgement, AuthRequest, BadNotification, Because, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
-    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, Hint, Issuer, LostAnswer, Notification, Output,
-    Policy, ProviderMetadata, Request, Response, SpentKeys, Stage, Timestamp, TransmitTicket, Unanswered, Untrusted,
-    Url,
+    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, Hint, Issuer, LostAnswer, Notification,
+    Output, Policy, ProviderMetadata, Request, Response, SpentKeys, Stage, Timestamp, TransmitTicket, Unanswered,
+    Untrusted, Url,
     crypto::RustCrypto,
     jose::{JwsAlgorithm, KeySet},
 };

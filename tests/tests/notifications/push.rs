@@ -129,8 +129,9 @@ fn a_pushed_error_ends_the_flow_as_what_it_says() {
 #[test]
 fn a_push_client_does_not_take_a_ping_for_a_result() {
     let mut case = Case::acknowledged(DeliveryMode::Push);
-    assert_eq!(case.ping(), Acknowledgement::Malformed);
-    assert_eq!(case.flow.stage(), Stage::Pending);
+    assert_eq!(case.ping(), Acknowledgement::Unusable);
+    let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("it was a ping") };
+    assert_eq!((why.fault, why.endpoint), (Fault::MissingMember("access_token"), Endpoint::Notification));
 }
 
 /// Tokens of the catalogue (appendix B.7), signed with published keys.

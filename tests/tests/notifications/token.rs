@@ -78,6 +78,7 @@ fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
         Acknowledgement::UnsupportedMediaType,
         Acknowledgement::TooLarge,
         Acknowledgement::Malformed,
+        Acknowledgement::Unusable,
         Acknowledgement::Unsaved,
     ]
     .map(Acknowledgement::reply);
@@ -167,16 +168,11 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
         &deep,
     ];
     let mut pushes: Vec<Value> = Vec::new();
-    for member in ["access_token", "token_type", "id_token", "auth_req_id"] {
-        for value in [Value::Null, json!(""), json!(5)] {
-            let mut body = push(START);
-            body[member] = value;
-            pushes.push(body);
-        }
+    for value in [Value::Null, json!(""), json!(5)] {
+        let mut body = push(START);
+        body["auth_req_id"] = value;
+        pushes.push(body);
     }
-    let mut both = push(START);
-    both["error"] = "access_denied".into();
-    pushes.push(both);
     pushes.push(json!({"error": "access_denied"}));
     pushes.push(json!({"error": "", "auth_req_id": ID}));
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
@@ -193,6 +189,42 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
         let call = case.call(&case.token, "text/plain", &json!({"auth_req_id": ID}).to_string());
         assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::UnsupportedMediaType);
         assert_eq!((case.flow.revision(), case.flow.stage()), (revision, Stage::Pending));
+    }
+}
+
+/// A provider delivers once: one that delivered what cannot be used is not waited for until the flow expires, and the person is
+/// not said to have been too slow.
+///
+/// REQ-PUSH-02
+/// REQ-PUSH-04
+/// REQ-PUSH-15
+#[test]
+fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
+    let mut pushes = vec![(json!({"auth_req_id": ID}), Fault::MissingMember("access_token"))];
+    for member in ["access_token", "token_type", "id_token"] {
+        let mut body = push(START);
+        body[member] = Value::Null;
+        pushes.push((body.clone(), Fault::MissingMember(member)));
+        body[member] = json!(5);
+        pushes.push((body, Fault::BadMember(member)));
+    }
+    let mut both = push(START);
+    both["error"] = "access_denied".into();
+    pushes.push((both, Fault::BadMember("error")));
+    for (body, fault) in pushes {
+        let mut case = Case::acknowledged(DeliveryMode::Push);
+        let revision = case.flow.revision();
+        let said = case.notify(&body);
+        assert_eq!((said, said.reply().status), (Acknowledgement::Unusable, 400), "{body}");
+        assert!(case.flow.revision() > revision, "the end is worth saving");
+        assert_eq!(case.notify(&push(case.now)), Acknowledgement::Known, "it is over");
+        let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("{body}") };
+        assert_eq!((why.fault, why.endpoint), (fault, Endpoint::Notification), "{body}");
+
+        // Nothing says yet that it is about this request.
+        let (mut early, _ticket) = Case::asked(DeliveryMode::Push);
+        assert_eq!(early.notify(&body), Acknowledgement::Malformed, "{body}");
+        assert_eq!(early.flow.stage(), Stage::Authorizing);
     }
 }
 

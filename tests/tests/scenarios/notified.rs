@@ -276,14 +276,17 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
     for bearer in [Bearer::Appended, Bearer::Missing, Bearer::OtherTransaction, Bearer::Twice] {
         rows.push(refused(401, push(format!("{bearer:?}"), edited(NotificationEdit::Bearer(bearer)))));
     }
-    for (name, amendment) in [
-        ("as in a ping", bare.into_iter().fold(Amendment::new(), Amendment::remove)),
-        ("no access token", Amendment::new().remove("access_token")),
-        ("no ID Token", Amendment::new().remove("id_token")),
-        ("no auth_req_id", Amendment::new().remove("auth_req_id")),
-        ("tokens and an error", Amendment::new().set("error", "access_denied")),
+    let unnamed = Amendment::new().remove("auth_req_id");
+    rows.push(refused(400, push("no auth_req_id", Script::new().payload(unnamed))));
+    // The provider delivers once, so what it delivered ends the flow, and is told.
+    for (name, amendment, why) in [
+        ("as in a ping", bare.into_iter().fold(Amendment::new(), Amendment::remove), "access_token is missing"),
+        ("no access token", Amendment::new().remove("access_token"), "access_token is missing"),
+        ("no ID Token", Amendment::new().remove("id_token"), "id_token is missing"),
+        ("tokens and an error", Amendment::new().set("error", "access_denied"), "error cannot be used"),
     ] {
-        rows.push(refused(400, push(name, Script::new().payload(amendment))));
+        let row = push(name, Script::new().payload(amendment));
+        rows.push(row.ends(&format!("provider_misbehaved notification: {why}"), [1, 0, 0]).answers(&[400]));
     }
     run(rows);
 }

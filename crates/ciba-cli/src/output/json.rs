@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Authentication, Difference, Endpoint, Failure, LostAnswer, Oddity, Person, Untrusted, text::is_plain};
+use ciba_core::{
+    Authentication, Cause, Difference, Endpoint, Expected, Failure, Found, LostAnswer, Oddity, Person, Rejection,
+    Trouble, Untrusted, text::is_plain,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -147,8 +150,57 @@ fn person(person: Person) -> Value {
     }
 }
 
+/// What went wrong with an exchange, or with an answer.
+fn cause(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.fault.name()),
+        Failure::Unreachable(unreachable) => unreachable.trouble.map(Trouble::name),
+        Failure::Indeterminate(indeterminacy) => indeterminacy.cause.map(Cause::name),
+        _ => None,
+    }
+    .filter(|name| *name != Cause::Unknown.name())
+}
+
+/// What a check found: `null` for nothing, an object for a value of another type; a value that may say something about a person
+/// is left out.
+fn found(found: &Found) -> Option<Value> {
+    Some(match found {
+        Found::Missing => Value::Null,
+        Found::AnotherType(kind) => json!({"type": kind}),
+        Found::Text(text) => json!(text),
+        Found::Texts(texts) => json!(texts),
+        Found::Time(at) => json!(time::rfc3339(*at)),
+        Found::Milliseconds(number) => json!({"milliseconds": number}),
+        _ => return None,
+    })
+}
+
+/// What a check expected; of a time, the earliest or the latest one.
+fn expected(expected: &Expected) -> Value {
+    match expected {
+        Expected::Text(text) => json!(text),
+        Expected::OneOf(texts) => json!(texts),
+        Expected::NotBefore(at) => json!({"not_before": time::rfc3339(*at)}),
+        Expected::NotAfter(at) => json!({"not_after": time::rfc3339(*at)}),
+        other => json!(other.to_string()),
+    }
+}
+
 pub(super) fn failed(failure: &Failure) -> Line {
     let check = failure.check().map(Untrusted::name);
+    let rejection = match failure {
+        Failure::Untrusted(rejection) => Some(rejection),
+        _ => None,
+    };
+    let member = match failure {
+        Failure::ProviderMisbehaved(misbehaviour) => misbehaviour.fault.member(),
+        _ => None,
+    };
+    let attempts = match failure {
+        Failure::Unreachable(unreachable) => Some(unreachable.attempts),
+        Failure::Indeterminate(indeterminacy) => Some(indeterminacy.attempts),
+        _ => None,
+    };
     let answer = failure.server_answer();
     let endpoint = answer.map(|answer| answer.endpoint()).or(match failure {
         Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.endpoint),
@@ -167,6 +219,12 @@ pub(super) fn failed(failure: &Failure) -> Line {
     Line::new("failed")
         .with("failure", failure.name())
         .some("check", check)
+        .some("claim", rejection.and_then(Rejection::member))
+        .some("found", rejection.and_then(Rejection::found).and_then(found))
+        .some("expected", rejection.and_then(Rejection::expected).map(expected))
+        .some("cause", cause(failure))
+        .some("member", member)
+        .some("attempts", attempts.filter(|attempts| *attempts > 1))
         .some("error", answer.and_then(|answer| answer.code()).map(|code| code.name()))
         .some("error_description", answer.and_then(|answer| answer.description()))
         .some("status", answer.and_then(crate::exit::status))

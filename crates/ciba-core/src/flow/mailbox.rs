@@ -16,11 +16,12 @@ use super::{
     verifying::Verifying,
 };
 use crate::{
+    ask::Endpoint,
     bounds,
     crypto::Verifier,
     elapsed::Moment,
     entropy::{Entropy, Purpose},
-    error::Fault,
+    error::{Failure, Fault, Misbehaviour},
     jose::base64url,
     secret::{AuthReqId, NotificationToken},
     time::Timestamp,
@@ -183,6 +184,22 @@ impl Mailbox {
     }
 }
 
+/// An authentic push that cannot be used. The provider delivers once, so waiting for another would end as expired and hide what
+/// is wrong; nothing of it is accepted. Before the request has its id nothing says that the push is about it (ruling 23).
+fn unusable(phase: Phase, fault: Fault) -> (Phase, Acknowledgement) {
+    match phase {
+        Phase::Pending(_) => {
+            let misbehaviour = Misbehaviour { fault, endpoint: Endpoint::Notification, answer: None };
+            (Settled::failed(Failure::ProviderMisbehaved(misbehaviour)), Acknowledgement::Unusable)
+        }
+        other @ (Phase::Authorizing(_)
+        | Phase::Adrift(_)
+        | Phase::Redeeming(_)
+        | Phase::Verifying(_)
+        | Phase::Settled(_)) => (other, Acknowledgement::Malformed),
+    }
+}
+
 /// A ping means "ask now", never "success" (REQ-PING-09); a push is the result itself.
 fn deliver(pending: Pending, arrival: Arrival, tick: &Tick<'_>) -> Phase {
     match arrival.delivery {
@@ -201,7 +218,7 @@ impl Flow {
 
     /// Takes something that arrived unasked. A flow in poll mode accepts no notification and stays as it is.
     ///
-    /// After [`Acknowledgement::Accepted`] save the flow, then answer, then poll: what was accepted is verified by the next
+    /// After [`Acknowledgement::Accepted`] and [`Acknowledgement::Unusable`] save the flow, then answer, then poll: what was accepted is verified by the next
     /// polls, or starts a token request there.
     ///
     /// `now` may be a little older than what the flow was shown last: whoever takes a notification in may have read the clock
@@ -217,7 +234,7 @@ impl Flow {
             Ok(letter) => mailbox.take(phase, letter, notification, &tick),
         };
         self.phase = Some(phase);
-        if acknowledgement == Acknowledgement::Accepted {
+        if matches!(acknowledgement, Acknowledgement::Accepted | Acknowledgement::Unusable) {
             self.touch();
         }
         acknowledgement
@@ -248,7 +265,7 @@ impl Mailbox {
                 let rules = tick.config.policy.token_rules(true);
                 match letter.delivery(&notification.message, rules, tick.now) {
                     Ok(delivery) => Some(delivery),
-                    Err(_) => return (phase, Acknowledgement::Malformed),
+                    Err(fault) => return unusable(phase, fault),
                 }
             }
         };

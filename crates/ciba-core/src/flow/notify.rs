@@ -143,6 +143,8 @@ pub enum Acknowledgement {
     TooLarge,
     /// Its body is no notification: 400. Nothing changed.
     Malformed,
+    /// It is authentic, and what it delivers cannot be used: 400, and the flow is over, with the reason. Save the flow and poll it.
+    Unusable,
     /// The flow took it and could not be saved: 503. For whoever saves to say; no flow does.
     Unsaved,
     /// The endpoint is starting and does not know all its flows yet: 503. For the owner of the endpoint to say; no flow does.
@@ -157,7 +159,7 @@ impl Acknowledgement {
             Self::Unauthorized => 401,
             Self::UnsupportedMediaType => 415,
             Self::TooLarge => 413,
-            Self::Malformed => 400,
+            Self::Malformed | Self::Unusable => 400,
             Self::Unsaved | Self::NotReady => 503,
         })
     }

@@ -76,7 +76,8 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
-        (408 | 425 | 429 | 503, _) => AuthorizeReply::Refused(keep(None)),
+        // A 401 says by itself that the client was not recognised; gateways and some providers leave the body empty.
+        (401 | 408 | 425 | 429 | 503, _) => AuthorizeReply::Refused(keep(None)),
         (500..600, _) => AuthorizeReply::Indeterminate(keep(None)),
         (200, Ok(object)) => match acknowledged(object) {
             Ok((id, acknowledged)) => AuthorizeReply::Acknowledged(id, acknowledged),

@@ -107,7 +107,7 @@ proptest! {
                 prop_assert!(acknowledged.extra.json("error").is_none_or(|error| error == "null"));
             }
             AuthorizeReply::Refused(answer) => {
-                prop_assert!(answer.code().is_some() || matches!(response.status, 408 | 425 | 429 | 503));
+                prop_assert!(answer.code().is_some() || matches!(response.status, 401 | 408 | 425 | 429 | 503));
                 prop_assert!(!(300..400).contains(&response.status));
             }
             AuthorizeReply::Indeterminate(answer) => {
@@ -145,7 +145,9 @@ proptest! {
                 prop_assert_eq!(answer.status(), response.status);
                 prop_assert!(matches!(response.status, 408 | 425 | 429 | 500..600));
             }
-            TokenReply::Error(answer) => prop_assert!(answer.code().is_some() && is_readable(&response)),
+            TokenReply::Error(answer) => {
+                prop_assert!(response.status == 401 || answer.code().is_some() && is_readable(&response));
+            }
             TokenReply::Misbehaved(misbehaviour) => {
                 prop_assert!(!matches!(response.status, 408 | 425 | 429 | 500..600));
                 prop_assert_eq!(misbehaviour.fault == Fault::Redirect, (300..400).contains(&response.status));

@@ -137,6 +137,8 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
             Err(fault) => misbehaved(fault),
         },
+        // It says by itself that the client was not recognised; gateways and some providers leave the body empty.
+        (401, _) => TokenReply::Error(keep(None)),
         (200, Err(fault)) | (_, Err(fault @ Fault::TooLarge)) => misbehaved(fault),
         (_, _) => misbehaved(Fault::Status),
     }

@@ -321,10 +321,13 @@ fn without_an_error_the_status_decides() {
             assert_eq!((answer.status(), answer.retry_after()), (status, Some(Duration::from_secs(60))));
         }
     }
-    for status in [400, 401, 403, 404, 418] {
-        for body in ["", "<html>", "{}", r#"{"error":7}"#, r#"{"code":1,"message":"no"}"#] {
+    for body in ["", "<html>", "{}", r#"{"error":7}"#, r#"{"code":1,"message":"no"}"#] {
+        for status in [400, 403, 404, 418] {
             assert_eq!(fault(read(status, body)), Fault::Status, "{status} {body}");
         }
+        // It says by itself that the client was not recognised.
+        let TokenReply::Error(answer) = read(401, body) else { panic!("{body}") };
+        assert_eq!((answer.status(), answer.code()), (401, None), "{body}");
     }
 }
 

@@ -1,0 +1,158 @@
+//! A failure says why, and which option helps: in one sentence, and as members of the last line.
+
+mod support;
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error};
+
+const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
+
+/// Runs a flow whose tokens hold these claims.
+fn with_claims(claims: Value, more: &[&str]) -> support::Ended {
+    let signer = Signer::new();
+    let op = Op::knowing_itself(move |issuer, path, _| match path {
+        "/bc" => Some(acknowledgement(60)),
+        "/token" => Some(signer.tokens(issuer, &claims)),
+        "/jwks" => Some(Say::Json(200, signer.key_set())),
+        _ => None,
+    });
+    op.run(more)
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A claim that is missing, one of another type and one out of range read differently, in the sentence and in JSON.
+///
+/// REQ-META-11
+#[test]
+fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_helps() {
+    let es256 = ["--id-token-alg", "ES256"];
+    let run = with_claims(json!({}), &[]);
+    assert_eq!((&run.last()["found"], &run.last()["expected"]), (&json!("ES256"), &json!("RS256")));
+    assert!(run.sentence().ends_with("use --id-token-alg ES256"), "{run:?}");
+    for (claims, check, found, advice) in [
+        (json!({"aud": "another"}), "audience", json!("another"), "check --client-id"),
+        (
+            json!({"aud": ["the-client", "the-api"]}),
+            "extra-audience",
+            json!(["the-api"]),
+            "add --trusted-audience the-api",
+        ),
+        (json!({"iat": null}), "issued-at", json!({"type": "null"}), "iat of the id token has a type"),
+        (json!({"exp": "soon"}), "expiry", json!({"type": "string"}), "exp of the id token has a type"),
+        (
+            json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),
+            "expiry",
+            json!({"milliseconds": (now() + 300) * 1000}),
+            "in milliseconds",
+        ),
+    ] {
+        let run = with_claims(claims, &es256).expect_code(13);
+        assert_eq!((&run.last()["check"], run.last()["found"].is_null()), (&json!(check), false), "{run:?}");
+        if check != "expiry" || found.get("type").is_some() {
+            assert_eq!(run.last()["found"], found);
+        }
+        assert!(run.sentence().contains(advice), "{advice}: {run:?}");
+    }
+    let run = with_claims(json!({"iat": now() + 500, "exp": now() + 900}), &es256).expect_code(13);
+    assert!(run.last()["expected"]["not_after"].is_string(), "{run:?}");
+    assert!(run.sentence().contains("clock of this machine is slow"), "{run:?}");
+    assert!(run.sentence().contains("--clock-skew"), "{run:?}");
+    // What may say something about a person is not repeated.
+    let run = with_claims(json!({"sub": "sentinel"}), &[&es256[..], &["--expect", "sub=somebody"]].concat());
+    assert_eq!((run.code, run.last().get("found")), (13, None), "{run:?}");
+    assert!(!run.stderr.contains("sentinel") && !run.stdout.contains("sentinel"), "{run:?}");
+}
+
+/// The advice fits the status: a wrong secret is no missing registration.
+#[test]
+fn a_client_that_is_not_recognised_is_told_which_method_was_tried() {
+    let folder = Folder::new();
+    let secret = folder.write("secret", "a secret+with/signs");
+    let refused = |say: fn() -> Say, at: &'static str| {
+        let op = Op::start(move |path, _| match path {
+            _ if path == at => Some(say()),
+            "/bc" => Some(acknowledgement(60)),
+            _ => None,
+        });
+        let options = op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
+        ciba(options.chain(["--client-secret-file".to_owned(), secret.clone()])).expect_code(12)
+    };
+    for say in [
+        || error("invalid_client"),
+        || Say::Json(401, json!({"error": "unauthorized_client"})),
+        || Say::Raw(401, "text/plain", String::new()),
+    ] {
+        for at in ["/bc", "/token"] {
+            let run = refused(say, at);
+            assert!(run.sentence().contains("by client_secret_basic: check --client-id"), "{run:?}");
+            assert!(run.sentence().contains("--basic raw"), "{run:?}");
+        }
+    }
+    let elsewhere = || Say::Json(400, json!({"error": "unauthorized_client"}));
+    assert!(refused(elsewhere, "/bc").sentence().contains("not registered for CIBA"));
+    let run = refused(elsewhere, "/token");
+    assert!(run.sentence().contains("CIBA is on") && !run.sentence().contains("not registered"), "{run:?}");
+}
+
+#[test]
+fn what_cannot_be_reached_says_why() {
+    for transport in TRANSPORTS {
+        let discover = |issuer: &str| ciba(["discover", issuer, "--transport", transport, "--output", "json"]);
+        let run = discover("https://op.invalid").expect_code(16);
+        assert_eq!(run.last()["cause"], "name_not_resolved", "{run:?}");
+        assert!(run.sentence().contains("check the host name"), "{run:?}");
+
+        // Accepts and says nothing in TLS.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let closes = std::thread::spawn(move || silent.accept().map(drop));
+        let run = discover(&format!("https://{address}")).expect_code(16);
+        assert_eq!(run.last()["cause"], "tls", "{run:?}");
+        closes.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for transport in TRANSPORTS {
+        let through = |proxy: &str, exception: &str| {
+            let mut discover = command();
+            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+                discover.env_remove(name);
+            }
+            discover.env("ALL_PROXY", proxy).env("NO_PROXY", exception);
+            ended(discover.args(["discover", "https://op.invalid", "--transport", transport]).spawn().unwrap())
+        };
+        for scheme in ["http", "socks5h"] {
+            let run = through(&format!("{scheme}://user:sentinel@{refused}"), "").expect_code(16);
+            assert!(run.sentence().contains(&format!("through the proxy {scheme}://{refused} (ALL_PROXY)")), "{run:?}");
+            assert!(!run.stderr.contains("sentinel"), "{run:?}");
+        }
+        let run = through(&format!("http://{refused}"), "a.test invalid").expect_code(16);
+        assert!(!run.sentence().contains("proxy"), "{run:?}");
+        for unusable in ["ftp://sentinel", "http://sentinel:port", "http://"] {
+            let run = through(unusable, "").expect_code(2);
+            assert!(run.sentence().contains("the proxy named by ALL_PROXY cannot be used"), "{run:?}");
+            assert!(!run.stderr.contains("sentinel"), "{run:?}");
+        }
+    }
+}
+
+/// Slips of every day, seen before anything is sent.
+#[test]
+fn slips_are_said_with_what_was_meant() {
+    let slip = |arguments: &[&str]| ciba(arguments).expect_code(2).sentence().to_owned();
+    let said = slip(&["discover", "https://op.example/t1/.well-known/openid-configuration"]);
+    assert!(said.ends_with("use --issuer https://op.example/t1"), "{said}");
+    let base = ["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--login-hint", "somebody"];
+    let said = slip(&[&base[..], &["--client-auth", "none", "--delivery", "ping"]].concat());
+    assert!(said.contains("for example at --listen 0.0.0.0:8443"), "{said}");
+    let said = slip(&[&base[..], &["--cert", "c.pem", "--cert-key", "k.pem"]].concat());
+    assert!(said.contains("it is tls_client_auth"), "{said}");
+}
