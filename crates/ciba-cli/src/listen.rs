@@ -175,6 +175,14 @@ struct Desk {
 
 impl Desk {
     async fn answer(&self, request: Request<Incoming>, place: &Place) -> NotificationReply {
+        let reply = self.decide(request, place).await;
+        if reply.status >= 400 {
+            self.watcher.reporter().refused_notification(reply.status);
+        }
+        reply
+    }
+
+    async fn decide(&self, request: Request<Incoming>, place: &Place) -> NotificationReply {
         place.is_heard();
         let (head, body) = request.into_parts();
         if head.uri.path() != &*self.path {

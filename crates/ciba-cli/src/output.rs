@@ -44,6 +44,8 @@ pub(crate) struct Reporter {
     frame: usize,
     show_tokens: bool,
     delivery: DeliveryMode,
+    /// How many calls of the notification endpoint were refused.
+    refusals: u32,
     /// What helps to say what can be done about a failure.
     known: Known,
     /// The demonstration's own words, instead of those of every day.
@@ -64,6 +66,7 @@ impl Reporter {
             frame: 0,
             show_tokens,
             delivery: DeliveryMode::Poll,
+            refusals: 0,
             known: Known::default(),
             story: None,
         }
@@ -197,6 +200,28 @@ impl Reporter {
             return self.line(Line::new("notified"));
         }
         self.say("The provider has notified this client.");
+    }
+
+    /// A call of the notification endpoint was refused. Anybody can call it, so only the first few are told, and nothing of them.
+    pub(crate) fn refused_notification(&mut self, status: u16) {
+        const MOST: u32 = 20;
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals > MOST || self.story.is_some() {
+            return;
+        }
+        let (reason, sentence) = match status {
+            401 => ("not_for_this_flow", "its bearer token or its auth_req_id is not that of this request"),
+            404 => ("path", "it went to another path than --notification-path"),
+            405 => ("method", "it was no POST"),
+            413 => ("too_large", "it was too large"),
+            415 => ("media_type", "its media type was not application/json"),
+            503 => ("not_taken", "it could not be taken in or saved, and the provider may try again"),
+            _ => ("malformed", "what it held cannot be used"),
+        };
+        if self.format == Format::Json {
+            return self.line(Line::new("notification_refused").with("status", status).with("reason", reason));
+        }
+        self.detail(&format!("A notification was refused (status {status}): {sentence}."));
     }
 
     fn waiting(&mut self, wait: &Wait) {

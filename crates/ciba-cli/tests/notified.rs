@@ -112,6 +112,32 @@ fn a_push_that_fails_a_check_is_13_by_its_name() {
     op.expect_clean();
 }
 
+/// A notification that is refused is told without its token; one that is authentic and cannot be used ends the flow.
+#[test]
+fn notifications_that_are_refused_or_unusable_are_told() {
+    let op = Wired::start(DeliveryMode::Push, same);
+    for (fault, cause, member) in [
+        ("push-no-id-token", "missing_member", "id_token"),
+        ("push-bare", "missing_member", "access_token"),
+        ("push-error-and-tokens", "bad_member", "error"),
+    ] {
+        let script = faults::named(fault).unwrap_or_else(|| panic!("{fault}")).script;
+        op.server.provider().script_for_hint("approve-after:0", script);
+        let run = op.run("approve-after:0", &[]).expect_code(14);
+        let last = run.last();
+        assert_eq!((&last["failure"], &last["endpoint"]), (&json!("provider_misbehaved"), &json!("notification")));
+        assert_eq!((&last["cause"], &last["member"]), (&json!(cause), &json!(member)), "{run:?}");
+    }
+    let unnamed = faults::named("push-no-auth-req-id").unwrap().script;
+    op.server.provider().script_for_hint("approve-after:0", unnamed);
+    let run = op.run("approve-after:0", &["--timeout", "3"]).expect_code(17);
+    let refused = run.lines().into_iter().find(|line| line["event"] == "notification_refused").expect("it is told");
+    assert_eq!((&refused["status"], &refused["reason"]), (&json!(400), &json!("malformed")), "{run:?}");
+
+    let run = op.run("approve-after:0", &["--no-openid", "--scope", "payments"]).expect_code(2);
+    assert!(run.sentence().contains("only an ID Token binds pushed tokens"), "{run:?}");
+}
+
 #[test]
 fn a_pushed_failure_of_another_kind_is_12() {
     let op = Wired::start(DeliveryMode::Push, same);

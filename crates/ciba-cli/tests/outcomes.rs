@@ -174,30 +174,6 @@ fn an_answer_that_leaves_the_outcome_open_is_not_called_lost() {
 }
 
 #[test]
-fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
-    let sentence = |issuer: &str, transport: &str, more: &[&str]| {
-        let run = ciba(["discover", issuer, "--transport", transport].iter().chain(more)).expect_code(16);
-        run.sentence().to_owned()
-    };
-    let missing = Op::start(|_, _| Some(Say::Json(404, json!({}))));
-    let plain = missing.issuer.replace("http:", "https:");
-    for transport in TRANSPORTS {
-        let loopback = &["--allow-http-loopback"][..];
-        let said = sentence(&missing.issuer, transport, loopback);
-        assert!(
-            said.ends_with("did not give the metadata document (status 404); perhaps the issuer is mistyped"),
-            "{said}"
-        );
-        // What is said of a TLS handshake that nobody answers depends on when the connection is closed.
-        for (issuer, why) in [("http://127.0.0.1:1", "the connection was refused"), (&plain, "")] {
-            let said = sentence(issuer, transport, loopback);
-            let (_, cause) = said.split_once("the metadata document could not be reached: ").unwrap();
-            assert!(!cause.is_empty() && cause.starts_with(why), "{transport} {why}: {said}");
-        }
-    }
-}
-
-#[test]
 fn text_announces_no_request_that_the_deadline_comes_before() {
     let op = Op::start(|path, _| match path {
         "/bc" => Some(Say::Json(200, json!({ "auth_req_id": "r".repeat(32), "expires_in": 2, "interval": 2 }))),

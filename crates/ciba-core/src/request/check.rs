@@ -10,7 +10,7 @@ use crate::{
     person,
     profile::Profile,
     time::Timestamp,
-    wire::number,
+    wire::{metadata::DeliveryMode, number},
 };
 
 /// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
@@ -187,6 +187,9 @@ impl AuthRequest {
             || asks_for_claims
             || expected.name_a_person()
             || expected.person.is_some();
+        if !self.openid && config.delivery == DeliveryMode::Push {
+            return refuse("scope", "it lacks openid, and only an ID Token binds pushed tokens to their request");
+        }
         if !self.openid && needs_an_id_token {
             return refuse("scope", "it lacks openid, and something is expected that only an ID Token shows");
         }

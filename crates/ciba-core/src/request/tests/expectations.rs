@@ -1,6 +1,7 @@
 //! What the ID Token is held to: by the caller, by what was asked for, and by what was registered.
 
 use super::*;
+use crate::{DeliveryMode, Url};
 
 /// REQ-IDT-39
 #[test]
@@ -34,6 +35,18 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
     assert!(verdict(&numbered, login("x").without_openid()));
     assert!(!verdict(&numbered, login("sub:ssn:1").without_openid()));
     assert!(!verdict(&required, login("x").expecting(nothing().subject("s")).without_openid()));
+}
+
+/// Only the ID Token binds pushed tokens to their request, so it is known before anyone is asked that none can be accepted.
+///
+/// REQ-PUSH-02
+#[test]
+fn a_push_client_does_not_ask_without_openid() {
+    let url = Url::parse("https://client.example/cb").unwrap();
+    let pushed = builder().delivery(DeliveryMode::Push).notification_endpoint(url).build().unwrap();
+    assert!(login("x").check(&pushed, Timestamp::EPOCH).is_ok());
+    let refused = login("x").without_openid().check(&pushed, Timestamp::EPOCH);
+    assert!(matches!(refused, Err(RequestError::Parameter { name, .. }) if name == "scope"));
 }
 
 /// Ruling 25: a person who has to be compared is named by something that can be.
