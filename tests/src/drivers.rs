@@ -93,7 +93,8 @@ impl Stored {
         // The flow is saved with its first output, and again when its request is to leave.
         let may_stop = matches!(fails, Fails::From(1 | 2));
         let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
-        (!is_same && !(may_stop && is_stopped)).then(|| {
+        let is_right = is_same || may_stop && is_stopped;
+        (!is_right).then(|| {
             let (result, name) = (&outcome.result, self.name);
             format!("{} [{name}, {fails:?}]: got {result:?}, {requests:?}; {}", row.name, outcome.report)
         })

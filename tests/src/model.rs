@@ -143,6 +143,8 @@ pub struct Provider {
     pub(crate) named: HashSet<String>,
     issued: u32,
     redeemed: bool,
+    /// As far as a provider can: for a request that arrived.
+    redeemed_request: bool,
     jtis: HashSet<String>,
     generation: u8,
 }
@@ -163,6 +165,7 @@ impl Provider {
             named: HashSet::from([Self::AUTH_REQ_ID.to_owned()]),
             issued: 0,
             redeemed: false,
+            redeemed_request: false,
             jtis: HashSet::new(),
             generation: 1,
         }
@@ -225,6 +228,7 @@ impl Provider {
             Say::Garbage => respond(200, "application/json", "{".into(), None),
             Say::Tokens(forgery) => {
                 self.redeemed = true;
+                self.redeemed_request = self.prompts > 0;
                 Response::json(200, self.tokens(Self::AUTH_REQ_ID, forgery, now).to_string())
             }
         }
@@ -268,10 +272,10 @@ impl Provider {
         tokens
     }
 
-    /// Whether tokens were given for the request, genuine or not.
+    /// Whether tokens were given for a request that had arrived, genuine or not. (Simulations let notifications come even earlier.)
     #[must_use]
     pub const fn is_redeemed(&self) -> bool {
-        self.redeemed
+        self.redeemed_request
     }
 
     /// The request that the access token was issued for, if this provider issued it beside a genuine ID Token.

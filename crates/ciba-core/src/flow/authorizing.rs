@@ -47,6 +47,8 @@ pub(super) struct Authorizing {
     pub(super) not_after: Moment,
     /// Jitter for the first wait after the acknowledgement.
     pub(super) jitter: Duration,
+    /// Whether an earlier life of the flow may have gone further than it could save.
+    pub(super) is_resumed: bool,
 }
 
 impl Authorizing {
@@ -61,6 +63,7 @@ impl Authorizing {
             due: Moment::START,
             not_after,
             jitter: Duration::ZERO,
+            is_resumed: false,
         }
     }
 
@@ -203,7 +206,7 @@ impl Authorizing {
                 cause,
                 attempts: self.attempt,
                 jitter: self.jitter,
-                is_resumed: false,
+                is_resumed: self.is_resumed,
             })),
         }
     }

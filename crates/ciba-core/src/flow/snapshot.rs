@@ -469,15 +469,13 @@ impl<'a> SavedPhase<'a> {
                     cause: SavedCause::load(cause).unwrap_or(Cause::Unknown),
                     first_sent: first_sent.map(|sent| Moment::from_millis(sent).min(tick.moment)),
                     due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
+                    is_resumed: true,
                     ..Authorizing::new(request, not_after)
                 };
                 if in_flight {
                     let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
                     let sent = authorizing.first_sent.unwrap_or(tick.moment);
-                    match authorizing.lost(None, sent, tick) {
-                        Phase::Adrift(adrift) => Phase::Adrift(Box::new(Adrift { is_resumed: true, ..*adrift })),
-                        other => other,
-                    }
+                    authorizing.lost(None, sent, tick)
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
                 } else if authorizing.request.check(tick.config, tick.now).is_err() {
