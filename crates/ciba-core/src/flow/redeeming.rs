@@ -140,8 +140,8 @@ impl Redeeming {
             TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
             TokenReply::Busy(answer) => {
                 let (status, retry_after) = (answer.status(), answer.retry_after());
-                // Something between us and the provider may have swallowed the tokens; a 503 or 429 says it was not done.
-                self.grant.maybe_redeemed |= !matches!(status, 429 | 503);
+                // Something between us and the provider may have swallowed the tokens; these say it was not done.
+                self.grant.maybe_redeemed |= !matches!(status, 408 | 425 | 429 | 503);
                 let because = Because::Setback(Setback::Unavailable { status, retry_after });
                 self.again(Spacing::Busy(answer), because, sent, tick)
             }
