@@ -4,6 +4,8 @@
 //! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
 #![allow(missing_docs)]
 
+use std::time::Duration;
+
 use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Failure, Flow, IntervalReference, Stage, Timestamp};
 use ciba_tests::{
     letter::{BROKEN, Bearer, Content, Letter},
@@ -126,14 +128,19 @@ fn op() -> impl Strategy<Value = Op> {
 fn setup() -> impl Strategy<Value = Setup> {
     let mode = proptest::sample::select(&[DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push][..]);
     let asked = proptest::option::weighted(0.2, 1_u64..900);
-    let switches = (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2));
+    // Often so short that it matters between two steps.
+    let within = proptest::option::weighted(0.7, 1_u64..30);
+    let switches = (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2), within);
     (1_u64..40, prop_oneof![1_u64..30, 30_u64..600], mode, asked, switches).prop_map(
-        |(interval, lifetime, mode, asked, (from_send, backstop, signed))| {
+        |(interval, lifetime, mode, asked, (from_send, backstop, signed, within))| {
             let mut setup = Setup::new(interval, lifetime).delivered(mode);
             if from_send {
                 setup.policy.interval_reference = IntervalReference::Send;
             }
             setup.policy.ping_backstop = backstop;
+            if let Some(seconds) = within {
+                setup.policy.prompt_within = Duration::from_secs(seconds);
+            }
             setup.requested_expiry = asked;
             setup.signed_requests = signed;
             setup

@@ -4,7 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ciba_core::{DeliveryMode, Endpoint, Failure, Flow, Policy, Stage, Timestamp, UnreachableTarget};
+use ciba_core::{
+    ClientAuth, ClientSecret, DeliveryMode, Endpoint, Failure, Flow, Policy, Stage, Timestamp, UnreachableTarget,
+};
 use ciba_tests::{
     model::Say,
     sim::{START, Said, Setup, Sim},
@@ -98,6 +100,23 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             sim.ask_again();
             is_too_late(sim, UnreachableTarget::Person);
         });
+        // Nothing that was signed is too old yet, and with a secret nothing is signed.
+        each(|mut sim| {
+            sim.advance(WITHIN - 10);
+            at_request(&mut sim);
+            sim.advance(10);
+            sim.ask_again();
+            is_too_late(sim, UnreachableTarget::Person);
+        });
+        for (late, leaves) in [(WITHIN - 1, true), (late, false)] {
+            let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("a secret of the client") };
+            let config = ciba_tests::sim::client(ciba_tests::model::ISSUER).client_auth(auth).build().expect("valid");
+            let mut sim = Sim::with(Setup::new(5, 600), config, ciba_tests::sim::request());
+            assert_eq!(sim.poll(), BACKCHANNEL);
+            sim.advance(late);
+            sim.ask_again();
+            assert_eq!(sim.open.is_some(), leaves, "{late}");
+        }
         // The clock alone tells of a machine that was suspended.
         each(|mut sim| {
             at_request(&mut sim);
