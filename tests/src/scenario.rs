@@ -99,7 +99,8 @@ pub struct Scenario {
     pub metadata: Change<ProviderMetadata>,
     /// What comes of it, in the words of [`of_failure`] or [`authenticated`].
     pub expected: String,
-    /// How many requests the backchannel, the token and the key-set endpoint see.
+    /// How many requests the backchannel, the token and the key-set endpoint see. The one fetch of keys while the person
+    /// decides is no difference where none are needed in the end.
     pub requests: [usize; 3],
     /// What the client answers to the notifications, in their order; `None` for one that got no answer.
     pub answers: Vec<Option<u16>>,

@@ -262,7 +262,18 @@ impl Sim {
         assert!(self.polls_without_time < 40, "polls without end while no time passes: {:?}", self.flow);
         let (revision, now) = (self.flow.revision(), self.now());
         let entropy = self.entropy();
-        let output = self.flow.poll(now, entropy);
+        let output = match self.flow.poll(now, entropy) {
+            Output::KeySet(request) if request.within().is_some() => {
+                assert_eq!(self.flow.stage(), Stage::Pending, "keys are asked for ahead of time");
+                assert_eq!(self.flow.revision(), revision, "it is not worth saving");
+                // Nothing waits for the answer: it comes late or never.
+                self.ids += 1;
+                self.left.push(Asked { id: self.ids, question: Question::KeySet(request) });
+                let entropy = self.entropy();
+                self.flow.poll(now, entropy)
+            }
+            output => output,
+        };
         assert!(self.flow.revision() >= revision, "the revision went back");
         self.ids += 1;
         let id = self.ids;

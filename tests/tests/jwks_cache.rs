@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup, Method,
-    MisuseReason, Output, Response, Snapshot, Stage, Timestamp, Transmit, Trouble, Unanswered, UnreachableTarget,
+    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup,
+    LostAnswer, Method, MisuseReason, Output, Response, Snapshot, Stage, Timestamp, Transmit, Trouble, Unanswered,
     Untrusted, Url, jose::KeySet,
 };
 use ciba_tests::{
@@ -124,9 +124,13 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
         (with_type(200, Some("application/json")), true),
         (with_type(200, Some("application/jwk-set+json")), true),
         (with_type(200, Some("Application/JSON; charset=utf-8")), true),
-        (with_type(200, Some("text/plain")), false),
-        (with_type(200, Some("application/octet-stream")), false),
-        (with_type(200, None), false),
+        (with_type(200, Some("text/plain")), true),
+        (with_type(200, Some("application/octet-stream")), true),
+        (with_type(200, None), true),
+        (answer(&format!("\u{feff}{}", key_set("op-1", 1)), None), true),
+        (answer("<html>", None), false),
+        (answer("{}", None), false),
+        (with_type(406, Some("application/json")), false),
         (with_type(201, Some("application/json")), false),
         (with_type(203, Some("application/json")), false),
         (with_type(302, Some("application/json")), false),
@@ -140,6 +144,7 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
         assert_eq!(transmit.max_response(), 512 * 1024);
         let (request, ticket) = transmit.into_parts();
         assert_eq!((request.method, request.body.is_empty()), (Method::Get, true));
+        assert_eq!(request.headers.get("accept"), Some("application/jwk-set+json, application/json"));
         let shown = format!("{response:?}");
         cache.handle(ticket.answered(response), at(0)).expect("its own");
         match cache.lookup(&asker.first(at(0)), at(0)) {
@@ -200,7 +205,8 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
     for outage in [
         answer("<p>", None),
         Response::new(500, Headers::new(), ""),
-        Response::new(200, [("content-type", "text/html")].into_iter().collect(), key_set("op-1", 1)),
+        answer(&key_set("op-1", 1).replace("keys", "key"), None),
+        Response::new(404, Headers::new(), ""),
     ] {
         let mut cache = JwksCache::new(&asker.config);
         fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), None));
@@ -319,9 +325,10 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     }
     assert_eq!((sim.elapsed() - arrived, sim.op.token_requests), (120_000, 1));
     let failure = sim.finish().expect_err("no keys");
-    let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
-    assert_eq!(why.target, UnreachableTarget::Endpoint(Endpoint::KeySet));
-    assert_eq!(why.trouble, Some(Trouble::Unusable { fault: Fault::Status, status: 500 }));
+    // The person was asked: this is no flow of which nothing left.
+    let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
+    assert_eq!(why.lost, LostAnswer::KeySet(Trouble::Unusable { fault: Fault::Status, status: 500 }));
+    assert_eq!(why.endpoint(), Endpoint::KeySet);
     assert!(why.attempts > 1, "{why:?}");
 
     // An outage that ends in time costs nothing but time.

@@ -1,11 +1,11 @@
 //! From options to a client: files read, secrets fetched, everything checked before anything is sent.
 
-use std::{fs, io::Read as _, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
     Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, FapiCiba, Issuer, KeyFileError, LoopbackHttp, Members,
-    MetadataError, MetadataRule, Policy, ProviderMetadata, SoftwareKey, Url,
+    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, FapiCiba, Issuer, KeySetDocument, LoopbackHttp, Members,
+    MetadataError, MetadataRule, Policy, ProviderMetadata, Request, SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
 };
@@ -14,13 +14,13 @@ use crate::{
     advice::Known,
     args::{AuthMethod, Basic, Client, Exceptions, Profile, Provider},
     exit::Stop,
+    files::{private_key, read, read_secret},
     finding, listen,
     output::plain,
     proxies::Proxies,
     request::pair_of,
     run::start,
     signer::KeyRing,
-    state_file::reason,
 };
 
 /// The environment variable that holds the client secret when no file does.
@@ -209,8 +209,8 @@ impl Prepared {
     }
 
     /// What speaks against this client at this provider, as far as anything was said about the client.
-    pub(crate) fn findings(&self, metadata: ProviderMetadata) -> Result<Vec<String>, Stop> {
-        let built = self.builder(metadata)?.build();
+    pub(crate) fn findings(&self, metadata: &ProviderMetadata) -> Result<Vec<String>, Stop> {
+        let built = self.builder(metadata.clone())?.build();
         let findings = built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
         // Where nothing was said of them.
         let said = findings.filter(|finding| match finding {
@@ -218,7 +218,9 @@ impl Prepared {
             ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => self.notifications.is_some(),
             _ => true,
         });
-        Ok(said.map(|finding| finding::text(&finding)).collect())
+        let mut said: Vec<String> = said.map(|finding| finding::text(&finding)).collect();
+        said.extend(self.assumption(metadata));
+        Ok(said)
     }
 
     /// How answers are read: as the preset says, and as the options add.
@@ -235,6 +237,41 @@ impl Prepared {
         let discovery = Discovery::new(self.issuer.clone()?, DiscoveryAddress::OpenId);
         // They were tried when the options were read.
         self.headers.iter().try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())
+    }
+
+    /// What is assumed about ID Tokens because nobody said it, where something speaks against it (ruling 38): a wrong
+    /// assumption shows only after the person said yes.
+    pub(crate) fn assumption(&self, metadata: &ProviderMetadata) -> Option<String> {
+        // A profile has a finding of its own for this.
+        if self.id_token_algorithm.is_some() || self.profile != ciba_core::Profile::Plain {
+            return None;
+        }
+        let expected = self.id_token_algorithm();
+        let first = metadata.listed("id_token_signing_alg_values_supported").and_then(<[String]>::first);
+        let first = first
+            .filter(|first| *first != expected.name())
+            .map(|first| format!("the provider lists {} first", plain(first)));
+        let key = self.keys.assertions.as_ref().map(SoftwareKey::algorithm).filter(|key| *key != expected);
+        let reason = first.or_else(|| key.map(|key| format!("the client itself signs with {key}")))?;
+        Some(format!(
+            "id tokens are expected to be signed with {expected}, because nothing says otherwise, and {reason}: say with --id-token-alg which algorithm is registered for this client"
+        ))
+    }
+
+    /// Where the provider's keys are, and the request for them: what the options say wins.
+    pub(crate) fn key_set(&self, metadata: &ProviderMetadata) -> Option<(KeySetDocument, Request)> {
+        let address = self.jwks_uri.as_ref().or(metadata.jwks_uri.as_ref())?;
+        let document = KeySetDocument::new(metadata.issuer.clone(), address.clone());
+        let mut request = document.request();
+        for (name, value) in &self.headers {
+            request.headers.push(name, value);
+        }
+        Some((document, request))
+    }
+
+    /// The algorithm that ID Tokens are expected to be signed with.
+    pub(crate) fn id_token_algorithm(&self) -> JwsAlgorithm {
+        self.id_token_algorithm.unwrap_or(JwsAlgorithm::Rs256)
     }
 
     fn builder(&self, metadata: ProviderMetadata) -> Result<ClientConfigBuilder, Stop> {
@@ -458,23 +495,11 @@ fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
     }
 }
 
-/// Reads a private key: a JWK when it looks like one, else PEM.
-pub(crate) fn private_key(path: &Path, option: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
-    let shown = path.display();
-    SoftwareKey::from_file(&read(path, option)?, algorithm, &backend()).map_err(|error| {
-        let why = match error {
-            KeyFileError::Rejected(why) => why.to_string(),
-            other => other.to_string(),
-        };
-        Stop::usage(format!("the key file {shown} cannot be used: {why}"))
-    })
-}
-
 /// The secret, from its file or the environment; a line end at the end is not part of it.
 fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
     let text = match &options.client_secret_file {
         Some(path) => {
-            let bytes = read(path, "--client-secret-file")?;
+            let bytes = read_secret(path, "--client-secret-file")?;
             String::from_utf8(bytes)
                 .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?
         }
@@ -495,24 +520,6 @@ fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
         return Err(Stop::usage("the client secret is empty"));
     }
     Ok(ClientSecret::new(secret))
-}
-
-/// Reads a file that an option names, of at most a megabyte. What cannot be read may be no path but the secret itself, and is
-/// not repeated.
-pub(crate) fn read(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
-    const MOST: u64 = 1024 * 1024;
-    let bytes = read_at_most(path, MOST)
-        .map_err(|error| Stop::usage(format!("the file of {option} cannot be read: {}", reason(&error))))?;
-    let shown = path.display();
-    bytes.ok_or_else(|| Stop::usage(format!("the file of {option} cannot be used: {shown} is larger than a megabyte")))
-}
-
-/// What is in a file, or `None` when that is more than so many bytes. The length a file claims is not relied on: pipes and
-/// devices claim none.
-pub(crate) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(u64::try_from(read).is_ok_and(|read| read <= most).then_some(bytes))
 }
 
 /// Reads an algorithm's name, for clap.

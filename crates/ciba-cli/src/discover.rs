@@ -1,11 +1,14 @@
 //! `ciba discover`: what a provider offers for CIBA, and what of it would not work with the given client.
 
-use ciba_core::{DeliveryMode, ProviderMetadata, jose::JwsAlgorithm};
+use ciba_core::{
+    DeliveryMode, ProviderMetadata, Trouble,
+    jose::{JwsAlgorithm, KeySet, PublishedKey},
+};
 use serde_json::json;
 
 use crate::{
     args::{Client, Discover, Format, Provider},
-    client::{Prepared, cannot_work, issuer, loopback, metadata_file},
+    client::{Prepared, backend, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
     output::{Line, Reporter, plain, try_put},
     run::Attempt,
@@ -30,11 +33,13 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
-    let problems = prepared.findings(metadata.clone())?;
+    let keys = Keys::fetch(&prepared, &metadata, &http).await;
+    let mut problems = prepared.findings(&metadata)?;
+    problems.extend(keys.problem(prepared.id_token_algorithm()));
     let with_client = describes_client(&client);
     let told = match report.output {
-        Format::Json => try_put(&json(prepared.provider, &metadata, &problems).finish()),
-        Format::Text => try_put(text(prepared.provider, &metadata, &problems, with_client).trim_end()),
+        Format::Json => try_put(&json(prepared.provider, &metadata, &keys, &problems).finish()),
+        Format::Text => try_put(text(prepared.provider, &metadata, &keys, &problems, with_client).trim_end()),
     };
     told.map_err(|error| Stop::untold(&error))?;
     if with_client && !problems.is_empty() {
@@ -61,13 +66,111 @@ fn describes_client(client: &Client) -> bool {
         || client.notifications.delivery.is_some()
 }
 
-fn names<T: Copy>(list: Option<&Vec<T>>, name: fn(T) -> &'static str) -> Option<Vec<&'static str>> {
-    list.map(|list| list.iter().map(|item| name(*item)).collect())
+/// What became of the provider's keys.
+enum Keys {
+    /// No address is known.
+    Nowhere,
+    Unavailable(Trouble),
+    Fetched(KeySet),
+}
+
+impl Keys {
+    async fn fetch(prepared: &Prepared, metadata: &ProviderMetadata, http: &Http) -> Self {
+        let Some((document, request)) = prepared.key_set(metadata) else { return Self::Nowhere };
+        let answer = http.exchange(request, document.timeout(), document.max_response()).await;
+        let read = match answer {
+            Ok(response) => document.process(&response, &backend()),
+            Err(how) => Err(how.cause().into()),
+        };
+        read.map_or_else(Self::Unavailable, Self::Fetched)
+    }
+
+    /// What about them speaks against a client whose ID Tokens are signed with this algorithm. What may pass speaks against
+    /// nobody.
+    fn problem(&self, algorithm: JwsAlgorithm) -> Option<String> {
+        match self {
+            Self::Nowhere => None,
+            Self::Unavailable(trouble) if trouble.may_pass() => None,
+            Self::Unavailable(trouble) => Some(format!("the key set cannot be used: {trouble}")),
+            Self::Fetched(_) if algorithm.is_symmetric() => None,
+            Self::Fetched(keys) => {
+                let mut usable = keys.keys().filter_map(|key| key.algorithms().ok()).flatten();
+                let none = format!("no published key can verify id tokens that are signed with {algorithm}");
+                if usable.any(|known| known == algorithm) { None } else { Some(none) }
+            }
+        }
+    }
+
+    /// Each key: its id, its kind, and what it can be used for or why it cannot.
+    fn listed(&self) -> Vec<(Option<&str>, &str, Result<Vec<&'static str>, String>)> {
+        let Self::Fetched(keys) = self else { return Vec::new() };
+        let algorithms = |key: PublishedKey<'_>| match key.algorithms() {
+            Ok(algorithms) => Ok(algorithms.map(JwsAlgorithm::name).collect()),
+            Err(reason) => Err(reason.to_string()),
+        };
+        keys.keys().map(|key| (key.key_id(), key.kind(), algorithms(key))).collect()
+    }
+
+    fn json(&self) -> Option<serde_json::Value> {
+        let Self::Fetched(_) = self else { return None };
+        let key = |(id, kind, algorithms): (Option<&str>, &str, Result<Vec<&str>, String>)| match algorithms {
+            Ok(algorithms) => json!({"kid": id, "kind": kind, "algorithms": algorithms}),
+            Err(reason) => json!({"kid": id, "kind": kind, "not_usable": reason}),
+        };
+        Some(self.listed().into_iter().map(key).collect())
+    }
+
+    fn text(&self) -> String {
+        let trouble = match self {
+            Self::Nowhere => return String::new(),
+            Self::Unavailable(trouble) => return format!("\nThe keys of the provider could not be had: {trouble}\n"),
+            Self::Fetched(keys) => match (keys.keys().next(), keys.shows_secrets()) {
+                (None, _) => "  (none)\n",
+                (Some(_), true) => "  (the set shows private or symmetric keys, which nobody may publish)\n",
+                (Some(_), false) => "",
+            },
+        };
+        let mut text = format!("\nKeys of the provider:\n{trouble}");
+        for (id, kind, algorithms) in self.listed() {
+            let id = id.map_or_else(|| "(no kid)".to_owned(), plain);
+            let use_of = match algorithms {
+                Ok(algorithms) => algorithms.join(" "),
+                Err(reason) => format!("not usable: {reason}"),
+            };
+            text.push_str(&format!("  - {id}  {}  {use_of}\n", plain(kind)));
+        }
+        text
+    }
+}
+
+/// The lists of which this command knows some values and not others.
+const PARTLY_KNOWN: [&str; 4] = [
+    "backchannel_token_delivery_modes_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "backchannel_authentication_request_signing_alg_values_supported",
+    "id_token_signing_alg_values_supported",
+];
+
+fn is_known(member: &str, value: &str) -> bool {
+    if member == PARTLY_KNOWN[0] {
+        return DeliveryMode::from_name(value).is_some();
+    }
+    JwsAlgorithm::from_name(value).is_some()
+}
+
+/// What is listed and of no use here, by its list.
+fn not_usable(metadata: &ProviderMetadata) -> serde_json::Map<String, serde_json::Value> {
+    let strangers = |member: &'static str| {
+        let listed = metadata.listed(member).unwrap_or_default().iter();
+        let strangers: Vec<&String> = listed.filter(|value| !is_known(member, value)).collect();
+        (!strangers.is_empty()).then(|| (member.to_owned(), json!(strangers)))
+    };
+    PARTLY_KNOWN.into_iter().filter_map(strangers).collect()
 }
 
 /// What is shown, once for both formats: the member's name and its value.
 fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)> {
-    let algorithms = |list: &Option<Vec<JwsAlgorithm>>| json!(names(list.as_ref(), JwsAlgorithm::name));
+    let listed = |member: &'static str| (member, json!(metadata.listed(member)));
     let url = |url: &Option<ciba_core::Url>| json!(url.as_ref().map(ciba_core::Url::as_str));
     let aliases = &metadata.mtls_endpoint_aliases;
     let aliases = [
@@ -84,14 +187,11 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
         ("backchannel_authentication_endpoint", url(&metadata.backchannel_authentication_endpoint)),
         ("token_endpoint", url(&metadata.token_endpoint)),
         ("jwks_uri", url(&metadata.jwks_uri)),
-        (
-            "backchannel_token_delivery_modes_supported",
-            json!(names(metadata.delivery_modes.as_ref(), DeliveryMode::name)),
-        ),
+        listed("backchannel_token_delivery_modes_supported"),
         ("token_endpoint_auth_methods_supported", json!(metadata.auth_methods)),
-        ("token_endpoint_auth_signing_alg_values_supported", algorithms(&metadata.auth_signing_algs)),
-        ("backchannel_authentication_request_signing_alg_values_supported", algorithms(&metadata.request_signing_algs)),
-        ("id_token_signing_alg_values_supported", algorithms(&metadata.id_token_signing_algs)),
+        listed("token_endpoint_auth_signing_alg_values_supported"),
+        listed("backchannel_authentication_request_signing_alg_values_supported"),
+        listed("id_token_signing_alg_values_supported"),
         ("backchannel_user_code_parameter_supported", json!(metadata.user_code_supported)),
         ("tls_client_certificate_bound_access_tokens", json!(metadata.certificate_bound_tokens)),
         ("mtls_endpoint_aliases", aliases),
@@ -102,22 +202,34 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
     ]
 }
 
-fn json(provider: Provider, metadata: &ProviderMetadata, problems: &[String]) -> Line {
+fn json(provider: Provider, metadata: &ProviderMetadata, keys: &Keys, problems: &[String]) -> Line {
     let line = Line::new("discovered").with("provider", provider.name());
     let line = line.with("provider_options", provider.stands_for());
     let line = members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
+    let strangers = not_usable(metadata);
+    let line = line.some("not_usable", (!strangers.is_empty()).then_some(strangers)).some("keys", keys.json());
     line.with("problems", problems)
 }
 
-fn text(provider: Provider, metadata: &ProviderMetadata, problems: &[String], with_client: bool) -> String {
+fn text(
+    provider: Provider,
+    metadata: &ProviderMetadata,
+    keys: &Keys,
+    problems: &[String],
+    with_client: bool,
+) -> String {
     let mut text = String::new();
     for (name, value) in members(metadata) {
         let shown = match &value {
             serde_json::Value::Null => "(not published)".to_owned(),
             serde_json::Value::String(text) => plain(text),
             serde_json::Value::Array(items) => {
-                let items: Vec<String> = items.iter().filter_map(|item| item.as_str().map(plain)).collect();
-                if items.is_empty() { "(nothing this command knows)".to_owned() } else { items.join(" ") }
+                let shown = |item: &str| match PARTLY_KNOWN.contains(&name) && !is_known(name, item) {
+                    true => format!("{} (not usable here)", plain(item)),
+                    false => plain(item),
+                };
+                let items: Vec<String> = items.iter().filter_map(|item| item.as_str().map(shown)).collect();
+                if items.is_empty() { "(an empty list)".to_owned() } else { items.join(" ") }
             }
             serde_json::Value::Object(members) => {
                 let members = members.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
@@ -133,6 +245,7 @@ fn text(provider: Provider, metadata: &ProviderMetadata, problems: &[String], wi
             text.push_str(&format!("  - {option}\n"));
         }
     }
+    text.push_str(&keys.text());
     let client = if with_client { "this client" } else { "a client that polls" };
     if problems.is_empty() {
         text.push_str(&format!("\nNothing speaks against {client}.\n"));

@@ -44,8 +44,12 @@ const FAILURES: [(&str, u8, &str); 8] = [
     ("refused", 12, "the provider refused the request, the client or the hint"),
     ("untrusted", 13, "the answer failed a check (named below)"),
     ("provider_misbehaved", 14, "the provider gave an answer that cannot be used"),
-    ("indeterminate", 15, "the outcome is unknown: an answer was lost, or none said how it ended"),
-    ("unreachable", 16, "nothing could be sent, or metadata or keys could not be fetched"),
+    (
+        "indeterminate",
+        15,
+        "the outcome is unknown: an answer was lost, none said how it ended, or keys could not be had",
+    ),
+    ("unreachable", 16, "nobody was asked: nothing could be sent, or metadata could not be fetched"),
     ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
 ];
 
@@ -80,13 +84,18 @@ pub(crate) fn failures_and_checks() -> String {
 
 /// One sentence about a failed flow, with the server's own code and words where there are some.
 pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
-    let mut text = match (failure, std::error::Error::source(failure)) {
+    let source = std::error::Error::source(failure);
+    let mut text = match (failure, source) {
         (Failure::Abandoned, _) if known.timed_out => "--timeout was over".to_owned(),
         // What could not be reached, or used, says it all.
         (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => source.to_string(),
         (_, Some(source)) => format!("{failure}: {source}"),
         (_, None) => failure.to_string(),
     };
+    // The words of a signer.
+    if let Some(reason) = source.and_then(std::error::Error::source) {
+        let _ = write!(text, ": {}", crate::output::plain(&reason.to_string()));
+    }
     if let Some(check) = failure.check() {
         let _ = write!(text, " (check {})", check.name());
     }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{Key, KeyAlgorithm},
-    client::{backend, private_key},
+    client::backend,
     exit::Stop,
+    files::private_key,
     output::try_put,
     state_file::{private_file, reason},
     transport::entropy,

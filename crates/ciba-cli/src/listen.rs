@@ -18,11 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ServerConfig,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-};
+use rustls::{ServerConfig, crypto::aws_lc_rs};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -33,7 +29,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::places::{Place, Places};
-use crate::{args::Notifications, client::read, exit::Stop, state_file::reason, time::now, transport::Watcher};
+use crate::{args::Notifications, exit::Stop, files::Pair, state_file::reason, time::now, transport::Watcher};
 
 /// Where a notification endpoint is when nothing is said.
 const USUAL_PATH: &str = "/ciba/notify";
@@ -114,25 +110,18 @@ impl Endpoint {
 }
 
 fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Stop> {
-    let unusable = |path: &Path, why: &str| {
-        let shown = path.display();
-        Stop::usage(format!("the certificate of the notification endpoint cannot be used: {shown} {why}"))
+    let pair = Pair::read((certificate, "--listen-cert"), (key, "--listen-key"))?;
+    let unusable = || {
+        let (certificate, key) = (certificate.display(), key.display());
+        Stop::usage(format!("TLS cannot be set up with the certificate {certificate} and the key {key}"))
     };
-    let chain = read(certificate, "--listen-cert")?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
-        .collect::<Result<_, _>>()
-        .map_err(|_| unusable(certificate, "is not PEM"))?;
-    if chain.is_empty() {
-        return Err(unusable(certificate, "holds no certificate in PEM"));
-    }
-    let private = PrivateKeyDer::from_pem_slice(&read(key, "--listen-key")?)
-        .map_err(|_| unusable(key, "holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not encrypted)"))?;
+    let (chain, private) = pair.decoded().ok_or_else(unusable)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| Stop::bug("TLS cannot be set up on this machine"))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|_| unusable(key, "is not its key, or of a kind that is not supported"))?;
+        .map_err(|_| unusable())?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod discover;
 mod exit;
+mod files;
 mod finding;
 mod key;
 mod listen;

@@ -13,8 +13,8 @@ use ciba_test_op::{
 use self::ready::Ready;
 use crate::{
     args::{Op, Personality, Profile},
-    client::read,
     exit::{self, Stop},
+    files::read,
     output::{escaped, put, put_error, try_put},
     signals::Signals,
     state_file::reason,

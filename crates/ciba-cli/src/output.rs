@@ -312,6 +312,17 @@ impl Reporter {
         self.stopped(&sentence);
     }
 
+    /// The flow ended for want of keys, and its tokens are in the state file.
+    pub(crate) fn unverified(&mut self, failure: &Failure, kept: &Path) {
+        let kept = kept.display().to_string();
+        let sentence = exit::sentence(failure, &self.known);
+        let command = format!("ciba resume --state {}", quoted(&kept));
+        if self.format == Format::Json {
+            self.line(json::failed(failure).with("state", kept));
+        }
+        self.stopped(&format!("{sentence}; the tokens are kept, ask for the keys again by: {command}"));
+    }
+
     /// The command ends before the flow does. `kept` is the state file from which the flow can be gone on with.
     pub(crate) fn left(&mut self, kept: Option<&Path>) {
         if self.format == Format::Json {

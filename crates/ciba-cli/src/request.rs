@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{self, Provider},
-    client::read,
     exit::Stop,
+    files::read,
     state_file::reason,
 };
 

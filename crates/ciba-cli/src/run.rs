@@ -46,8 +46,12 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
+    let assumption = prepared.assumption(&metadata);
     let config = prepared.configure(metadata)?;
     let flow = start(&config, auth_request)?;
+    if let Some(assumption) = assumption {
+        attempt.reporter().say(&format!("ciba: warning: {assumption}"));
+    }
     attempt.reporter().release();
     attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
 }
@@ -234,6 +238,7 @@ impl Attempt {
                 return Err(Stop::bug(why));
             }
         }
+        let keeps_tokens = flow.keeps_tokens();
         let outcome = flow.finish();
         let code = match outcome {
             Ok(authentication) => {
@@ -241,7 +246,14 @@ impl Attempt {
                 told.map_err(|error| self.untold(&error))?;
                 0
             }
-            Err(failure) => self.failed(&failure),
+            Err(failure) => {
+                if let Some(kept) = watcher.kept_at().filter(|_| keeps_tokens) {
+                    self.reporter().release();
+                    self.reporter().unverified(&failure, kept);
+                    return Ok(exit::code(&failure));
+                }
+                self.failed(&failure)
+            }
         };
         self.forget();
         Ok(code)

@@ -15,7 +15,7 @@ use std::{
 use ciba_core::{Members, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::{args::Client, client::read_at_most, exit::Stop, output::quoted};
+use crate::{args::Client, exit::Stop, files::read_at_most, output::quoted};
 
 /// What the file holds beside the flow as core saved it, which is its member `flow`: the client's options (no secret among
 /// them).
@@ -227,6 +227,14 @@ pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
 #[cfg(unix)]
 fn refuse_if_readable_by_others(path: &Path, found: &fs::Metadata) -> Result<(), Stop> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+    // Who owns a file can change its mode, so its mode proves nothing.
+    let owner = std::os::unix::fs::MetadataExt::uid(found);
+    if owner != rustix::process::geteuid().as_raw() {
+        let shown = path.display();
+        return Err(Stop::usage(format!(
+            "the state file {shown} belongs to another user (id {owner}): give one of your own"
+        )));
+    }
     if mode & 0o077 != 0 {
         let shown = path.display();
         return Err(Stop::usage(format!(

@@ -7,18 +7,19 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use ciba_core::{
-    Authentication, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow, MetadataError,
-    Misbehaviour, ProviderMetadata, ServerAnswer, Snapshot, Stage, Timestamp, Unanswered, Unreachable,
-    UnreachableTarget,
+    Authentication, Cause, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow, MetadataError,
+    Misbehaviour, ProviderMetadata, Request, Response, ServerAnswer, Snapshot, Stage, Timestamp, Unanswered,
+    Unreachable, UnreachableTarget,
 };
 
 use crate::{
     args::{Client, Transport},
-    client::read,
     exit::Stop,
+    files::{self, Pair, read},
     listen::Inbox,
     output::Reporter,
     proxies::Proxies,
@@ -52,7 +53,7 @@ impl Http {
         proxies: &Proxies,
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, Stop> {
-        let ca = ca.map(|path| read(path, "--ca-cert").map(|pem| (path, pem))).transpose()?;
+        let ca = ca.map(|path| read(path, "--ca-cert").map(|pem| (path, files::unescaped(pem)))).transpose()?;
         let certificate = certificate.map(ClientPem::read).transpose()?;
         let no_tls = || Stop::bug("TLS cannot be set up on this machine");
         match transport {
@@ -62,7 +63,7 @@ impl Http {
                 let has_roots = ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
                 let builder = || {
                     let builder = match &ca {
-                        Some((path, pem)) => ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path))?,
+                        Some((path, pem)) => ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
                         None if has_roots => ciba_reqwest::platform_roots(),
                         None => ciba_reqwest::platform_roots().tls_certs_only([]),
                     };
@@ -70,7 +71,7 @@ impl Http {
                 };
                 let http = ciba_reqwest::HttpClient::new(builder()?).map_err(|_| no_tls())?;
                 let Some(pem) = certificate else { return Ok(Self::Reqwest(http)) };
-                let certificate = ciba_reqwest::ClientCertificate::from_pem(&pem.chain, &pem.key);
+                let certificate = ciba_reqwest::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
                 let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Reqwest(http))
@@ -78,7 +79,7 @@ impl Http {
             Transport::Ureq => {
                 let builder = || {
                     Ok(match &ca {
-                        Some((path, pem)) => ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path))?,
+                        Some((path, pem)) => ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
                         None => ciba_ureq::platform_roots(),
                     })
                 };
@@ -86,7 +87,7 @@ impl Http {
                 let http = ciba_ureq::HttpClient::new(builder()?).map_err(|_| no_tls())?;
                 let http = http.with_proxies(move |url| proxies.for_ureq(url));
                 let Some(pem) = certificate else { return Ok(Self::Ureq(http)) };
-                let certificate = ciba_ureq::ClientCertificate::from_pem(&pem.chain, &pem.key);
+                let certificate = ciba_ureq::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
                 let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Ureq(http))
@@ -119,6 +120,23 @@ impl Http {
                     ciba_ureq::DiscoverError::Unreachable { how, .. } => unanswered(how),
                     _ => unobtainable(None),
                 })
+            }
+        }
+    }
+
+    /// Sends one request outside of a flow.
+    pub(crate) async fn exchange(
+        &self,
+        request: Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, Unanswered> {
+        match self {
+            Self::Reqwest(http) => http.exchange(&request, timeout, max_response).await,
+            Self::Ureq(http) => {
+                let http = http.clone();
+                let sent = tokio::task::spawn_blocking(move || http.exchange(&request, timeout, max_response));
+                sent.await.unwrap_or(Err(Unanswered::Lost(Cause::Unknown)))
             }
         }
     }
@@ -170,18 +188,16 @@ impl Http {
     }
 }
 
-/// A client certificate and its key, as read from their files.
+/// Both files of the client certificate.
 struct ClientPem {
-    chain: Vec<u8>,
-    key: Vec<u8>,
+    pair: Pair,
     shown: String,
 }
 
 impl ClientPem {
     fn read((certificate, key): (&Path, &Path)) -> Result<Self, Stop> {
         Ok(Self {
-            chain: read(certificate, "--cert")?,
-            key: read(key, "--cert-key")?,
+            pair: Pair::read((certificate, "--cert"), (key, "--cert-key"))?,
             shown: format!("{} with {}", certificate.display(), key.display()),
         })
     }
@@ -191,8 +207,8 @@ impl ClientPem {
     }
 }
 
-fn no_certificate(ca: &Path) -> Stop {
-    Stop::usage(format!("the CA file {} holds no certificate in PEM that can be used", ca.display()))
+fn no_certificate(ca: &Path, pem: &[u8]) -> Stop {
+    Stop::usage(format!("the file of --ca-cert cannot be used: {} {}", ca.display(), files::no_certificate(pem)))
 }
 
 /// A flow that was driven.
@@ -206,6 +222,14 @@ impl Driven {
         match self {
             Self::Reqwest(flow) => flow.stage(),
             Self::Ureq(flow) => flow.stage(),
+        }
+    }
+
+    /// Whether it ended for want of keys, with tokens that can be verified later.
+    pub(crate) fn keeps_tokens(&self) -> bool {
+        match self {
+            Self::Reqwest(flow) => flow.keeps_tokens(),
+            Self::Ureq(flow) => flow.keeps_tokens(),
         }
     }
 

@@ -59,13 +59,14 @@ fn text_says_who_acts_next() {
         (DeliveryMode::Push, "it will deliver the result"),
     ] {
         let op = Wired::start(mode, same);
-        let options = ["authenticate", "--login-hint", "approve-after:0"];
+        // Not before the wait is told: the keys are fetched first.
+        let options = ["authenticate", "--login-hint", "approve-after:3"];
         let run = ended(support::command().args(options).args(&op.options).spawn().unwrap()).expect_code(0);
         for words in [then, "the provider will notify us (", "The provider has notified this client."] {
             assert!(run.stderr.contains(words), "{words}: {run:?}");
         }
         assert_eq!(run.stderr.contains("next request in"), mode == DeliveryMode::Ping, "{run:?}");
-        assert!(run.stdout.starts_with("Authenticated: user-approve-after:0\n"), "{run:?}");
+        assert!(run.stdout.starts_with("Authenticated: user-approve-after:3\n"), "{run:?}");
         assert!(!run.stdout.contains("auth_req_id"), "{run:?}");
     }
 }
@@ -207,9 +208,10 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let options =
             ["--delivery", "ping", "--listen", &free, "--notification-path", "/told", "--transport", transport];
-        let before = op.count("/bc");
+        // The keys are asked for after the acknowledgement was read.
+        let before = op.count("/jwks");
         let child = support::command().args(op.arguments()).args(options).spawn().unwrap();
-        while op.count("/bc") == before {
+        while op.count("/jwks") == before {
             std::thread::sleep(Duration::from_millis(20));
         }
         let sent = op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
@@ -355,7 +357,8 @@ fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
 
 #[test]
 fn discovery_tells_of_a_mode_that_is_not_offered() {
-    let op = support::Op::start(|_, _| None);
+    // Keys that are away for a moment speak against nobody.
+    let op = support::Op::start(|path, _| (path == "/jwks").then(|| support::Say::Json(503, json!({}))));
     let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
     let run = discover(&["--delivery", "ping"]).expect_code(2);
     let finding = "does not list ping in backchannel_token_delivery_modes_supported; see --delivery";

@@ -77,7 +77,7 @@ fn another_certificate_is_12_and_files_that_do_not_fit_are_2() {
         for (certificate, key) in [("cert.pem", "other-key.pem"), ("key.jwk", "cert-key.pem"), ("cert.pem", "key.jwk")]
         {
             let run = run(certificate, key).expect_code(2);
-            assert!(run.sentence().contains("client certificate"), "{run:?}");
+            assert!(run.sentence().contains("the file of --cert"), "{run:?}");
             assert_eq!(run.stdout, "");
         }
     }

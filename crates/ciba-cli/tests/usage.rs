@@ -68,8 +68,8 @@ fn what_does_not_fit_a_notification_endpoint_is_said() {
     with(&[&ping, &at, &["--notification-path", "/a/../b"]], "--notification-path cannot be used");
     with(&[&ping, &at, &["--listen-cert", &certificate]], "--listen-key is missing");
     with(&[&ping, &at, &["--listen-key", &key]], "--listen-cert is missing");
-    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &other]], "is not its key");
-    with(&[&ping, &at, &["--listen-cert", &key, "--listen-key", &key]], "holds no certificate in PEM");
+    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &other]], "is the certificate of another key");
+    with(&[&ping, &at, &["--listen-cert", &key, "--listen-key", &key]], "a private key and no certificate");
     with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &certificate]], "holds no private key in PEM");
     with(&[&["--signed-request", "ES256"]], "--signed-request needs --key FILE");
     let tls = ["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--client-auth", "none"];

@@ -243,6 +243,8 @@ fn another_key_and_another_client_id_are_refused_with_12() {
             client,
             "--key",
             key,
+            "--id-token-alg",
+            "RS256",
             "--login-hint",
             "approve",
             "--output",

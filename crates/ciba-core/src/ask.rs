@@ -7,8 +7,8 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use crate::{
-    error::{Cause, Setback, Trouble},
-    jose::{JwsAlgorithm, KeySet},
+    error::{Cause, KeyProblem, Setback, Trouble},
+    jose::{JwsAlgorithm, KeySet, SignatureLength},
     time::Timestamp,
     url::Url,
     wire::{Request, Response},
@@ -280,14 +280,28 @@ impl KeyOperation {
         self.key_id.as_deref()
     }
 
-    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
+    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4); see
+    /// [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
+    ///
+    /// A signature whose length is not one of the algorithm's is not sent: the operation counts as failed, and the failure
+    /// says what was wrong.
     pub fn answered(self, signature: Vec<u8>) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Signature(signature) }
+        let KeyTask::Sign(task) = &self.task;
+        let answer = match SignatureLength::check(&signature, task.algorithm) {
+            Ok(()) => Answer::Signature(signature),
+            Err(length) => Answer::KeyUnavailable(KeyProblem::Length(length)),
+        };
+        Input { ticket: self.ticket, answer }
+    }
+
+    /// The key cannot be used, for a reason that the failure of the flow will have as its source. No secrets belong in it.
+    pub fn failed(self, error: &(dyn core::error::Error + 'static)) -> Input {
+        Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::of(error)) }
     }
 
     /// The key cannot be used: service down, access refused, or a task this signer does not know.
     pub fn unavailable(self) -> Input {
-        Input { ticket: self.ticket, answer: Answer::KeyUnavailable }
+        Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::Unknown) }
     }
 
     /// The caller stopped before there was a result. Nothing counts against the key, and the next poll asks anew, with a
@@ -304,12 +318,30 @@ pub struct KeySetRequest {
     issuer: Arc<str>,
     key_id: Option<String>,
     refresh: Option<u64>,
+    within: Option<Duration>,
     ticket: Ticket,
 }
 
 impl KeySetRequest {
     pub(crate) fn new(issuer: Arc<str>, key_id: Option<String>, refresh: Option<u64>, ticket: Ticket) -> Self {
-        Self { issuer, key_id, refresh, ticket }
+        Self { issuer, key_id, refresh, within: None, ticket }
+    }
+
+    /// A question that nothing waits for.
+    pub(crate) fn ahead(issuer: Arc<str>, within: Duration, ticket: Ticket) -> Self {
+        Self { issuer, key_id: None, refresh: None, within: Some(within), ticket }
+    }
+
+    /// How long the answer may take when the flow asks ahead of time, while it waits for the person; `None` when it needs
+    /// the keys now.
+    ///
+    /// Nothing depends on the answer: it only means that the keys are at hand, for example in a
+    /// [`JwksCache`](crate::JwksCache), when the flow asks for them again. [`JwksCache::lookup`](crate::JwksCache::lookup)
+    /// keeps within the time. The flow does not wait for the answer and goes on when [`Flow::poll`](crate::Flow::poll) is
+    /// called next.
+    #[must_use]
+    pub const fn within(&self) -> Option<Duration> {
+        self.within
     }
 
     /// Whose keys.
@@ -432,7 +464,7 @@ impl fmt::Debug for Input {
             Answer::Response(_, response) => return write!(f, "Input(status {})", response.status),
             Answer::Unanswered(how) => return write!(f, "Input({how:?})"),
             Answer::Signature(_) => "signature",
-            Answer::KeyUnavailable => "key unavailable",
+            Answer::KeyUnavailable(_) => "key unavailable",
             Answer::KeyInterrupted => "key interrupted",
             Answer::Keys(_) => "keys",
             Answer::KeysLater(_) => "keys later",
@@ -448,7 +480,7 @@ pub(crate) enum Answer {
     Response(Endpoint, Response),
     Unanswered(Unanswered),
     Signature(Vec<u8>),
-    KeyUnavailable,
+    KeyUnavailable(KeyProblem),
     KeyInterrupted,
     Keys(KeySet),
     KeysLater(Timestamp),

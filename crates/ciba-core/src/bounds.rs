@@ -62,8 +62,18 @@ pub(crate) const PING_BYTES: usize = 16 * 1024;
 pub(crate) const EARLY_NOTIFICATIONS: usize = 4;
 /// How long a flow with tokens waits for the issuer's keys.
 pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);
+/// The shortest wait in which keys are asked for ahead of time.
+pub(crate) const LEAST_AHEAD: Duration = Duration::from_secs(1);
+/// How long they are fetched at most in ping mode, where a caller that does one thing at a time would answer no ping meanwhile.
+pub(crate) const AHEAD_OF_A_PING: Duration = Duration::from_secs(3);
 /// How long before the deadline the only poll of an over-long interval happens, at most.
 pub(crate) const LAST_POLL: Duration = Duration::from_secs(5);
+/// How many fetches in a row may bring what can never be read as a key set (ruling 31).
+pub(crate) const UNREADABLE_KEY_SETS: u32 = 3;
+/// How soon a fetch of keys that failed may be tried again.
+pub(crate) const KEYS_RETRY: Duration = Duration::from_secs(1);
+/// The same for a forced one: whoever sends tokens with key ids nobody knows decides how many there are (REQ-JWKS-10).
+pub(crate) const FORCED_KEYS_RETRY: Duration = Duration::from_secs(10);
 /// The spacing of forced key-set refreshes (REQ-JWKS-10).
 pub(crate) const FORCED_REFRESH_SPACING: Duration = Duration::from_secs(60);
 /// How long a fetched key set is fresh, by default and at the limits (REQ-JWKS-12).

@@ -11,10 +11,12 @@ use crate::{
 };
 
 mod cause;
+mod key_problem;
 mod rejection;
 mod untrusted;
 
 pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
+pub use key_problem::KeyProblem;
 pub(crate) use rejection::{Detail, TYPES};
 pub use rejection::{Expected, Found, Rejection};
 pub use untrusted::Untrusted;
@@ -251,11 +253,13 @@ pub struct Indeterminacy {
     pub cause: Option<Cause>,
     /// How many requests were made to the endpoint.
     pub attempts: u32,
+    /// What is wrong with the private key.
+    pub key: Option<Box<KeyProblem>>,
 }
 
 impl Indeterminacy {
     pub(crate) const fn new(lost: LostAnswer, attempts: u32) -> Self {
-        Self { lost, answer: None, cause: None, attempts }
+        Self { lost, answer: None, cause: None, attempts, key: None }
     }
 
     pub(crate) fn answered(self, answer: Option<Box<ServerAnswer>>) -> Self {
@@ -266,6 +270,10 @@ impl Indeterminacy {
         Self { cause, ..self }
     }
 
+    pub(crate) fn with_key(self, problem: KeyProblem) -> Self {
+        Self { key: problem.known(), ..self }
+    }
+
     /// The endpoint whose answer was lost.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
@@ -273,6 +281,7 @@ impl Indeterminacy {
             LostAnswer::AuthenticationRequest => Endpoint::BackchannelAuthentication,
             LostAnswer::Tokens | LostAnswer::Outcome | LostAnswer::PrivateKey => Endpoint::Token,
             LostAnswer::Notification => Endpoint::Notification,
+            LostAnswer::KeySet(_) => Endpoint::KeySet,
         }
     }
 }
@@ -292,6 +301,9 @@ pub enum LostAnswer {
     PrivateKey,
     /// None was asked for: a flow in ping mode that does not ask by itself waited for a notification, and none came.
     Notification,
+    /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still holds them; see
+    /// [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
+    KeySet(Trouble),
 }
 
 impl fmt::Display for Indeterminacy {
@@ -318,7 +330,13 @@ impl fmt::Display for Indeterminacy {
                 "no notification came before the request expired, and the token endpoint was not asked; the person may \
                  have approved it"
             }
+            (LostAnswer::KeySet(_), _) => {
+                "the person was asked and tokens arrived, but the provider's keys to verify them could not be had"
+            }
         })?;
+        if let LostAnswer::KeySet(trouble) = self.lost {
+            say(f, trouble)?;
+        }
         match self.cause {
             Some(Cause::Unknown) | None => Ok(()),
             Some(cause) => write!(f, " ({cause})"),
@@ -326,7 +344,11 @@ impl fmt::Display for Indeterminacy {
     }
 }
 
-impl core::error::Error for Indeterminacy {}
+impl core::error::Error for Indeterminacy {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.key.as_deref().map(|problem| problem as _)
+    }
+}
 
 /// What could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -340,13 +362,15 @@ pub struct Unreachable {
     pub trouble: Option<Trouble>,
     /// How many attempts were made.
     pub attempts: u32,
+    /// What is wrong with the private key.
+    pub key: Option<Box<KeyProblem>>,
 }
 
 impl Unreachable {
     /// Nothing is known but what could not be reached.
     #[must_use]
     pub const fn new(target: UnreachableTarget) -> Self {
-        Self { target, answer: None, trouble: None, attempts: 0 }
+        Self { target, answer: None, trouble: None, attempts: 0, key: None }
     }
 
     /// With the last answer.
@@ -402,7 +426,11 @@ impl fmt::Display for Unreachable {
     }
 }
 
-impl core::error::Error for Unreachable {}
+impl core::error::Error for Unreachable {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.key.as_deref().map(|problem| problem as _)
+    }
+}
 
 /// Something that went wrong and is being handled.
 #[derive(Debug, Clone, PartialEq, Eq)]

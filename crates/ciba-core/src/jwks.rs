@@ -7,11 +7,13 @@ use crate::{
     ask::{Answer, Endpoint, Input, KeySetRequest, Ticket, Transmit},
     bounds,
     client::ClientConfig,
-    crypto::Hash,
+    crypto::{Hash, Verifier},
     elapsed::{Clock, Moment},
     error::{Cause, Fault, Misuse, MisuseReason, Trouble},
+    issuer::Issuer,
     jose::KeySet,
     time::Timestamp,
+    url::Url,
     wire::{Request, Response},
 };
 
@@ -73,10 +75,6 @@ pub enum Lookup {
 
 /// How soon to look again while somebody else is fetching.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How soon a fetch that failed may be tried again.
-const RETRY: Duration = Duration::from_secs(1);
-/// The same for a forced one: whoever sends tokens with key ids nobody knows decides how many there are (REQ-JWKS-10).
-const FORCED_RETRY: Duration = Duration::from_secs(10);
 
 impl JwksCache {
     /// An empty cache for the issuer of this configuration.
@@ -117,7 +115,7 @@ impl JwksCache {
         if self.fetching.is_some() {
             return Lookup::Later(now.saturating_add(GLANCE));
         }
-        let retry = if request.wants_refresh() { FORCED_RETRY } else { RETRY };
+        let retry = if request.wants_refresh() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
         if let Some((_, why)) = self.failed.filter(|(failed, _)| moment.since(*failed) < retry) {
             return self.make_do(request, why, moment);
         }
@@ -128,17 +126,18 @@ impl JwksCache {
                 return Lookup::Later(self.clock.wall_at(due));
             }
         }
-        self.fetch(moment, forced)
+        self.fetch(moment, forced, request.within())
     }
 
-    fn fetch(&mut self, moment: Moment, forced: bool) -> Lookup {
+    fn fetch(&mut self, moment: Moment, forced: bool, within: Option<Duration>) -> Lookup {
         let Some(url) = &self.config.jwks_uri else { return Lookup::Unavailable(Cause::Local.into()) };
         let timeout = self.config.policy.fetch_timeout;
+        let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
         self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced });
         let ticket = Ticket { serial: self.serial, counter: u64::from(self.fetches) };
-        let mut request = Request::get(url.clone());
+        let mut request = Request::get_accepting(url.clone(), ACCEPTED);
         for (name, value) in self.config.headers.iter() {
             request.headers.push(name, value);
         }
@@ -184,7 +183,7 @@ impl JwksCache {
             Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
             Answer::Unanswered(how) => Err(how.cause().into()),
             Answer::Signature(_)
-            | Answer::KeyUnavailable
+            | Answer::KeyUnavailable(_)
             | Answer::KeyInterrupted
             | Answer::Keys(_)
             | Answer::KeysLater(_)
@@ -218,26 +217,13 @@ impl JwksCache {
     }
 
     fn import(&self, response: &Response) -> Result<KeySet, Trouble> {
-        let media_type = response.media_type();
-        let is_json = matches!(media_type.as_deref(), Some("application/json" | "application/jwk-set+json"));
-        let fault = match response.status {
-            200 if response.truncated => Fault::TooLarge,
-            200 if response.is_encoded() => Fault::ContentCoding,
-            200 if !is_json => Fault::MediaType,
-            200 => match self.read(response.body.expose()) {
-                Some(keys) => return Ok(keys),
-                None => Fault::BadMember("keys"),
-            },
-            300..400 => Fault::Redirect,
-            _ => Fault::Status,
-        };
-        Err(Trouble::Unusable { fault, status: response.status })
+        read(response, |document| self.read(document))
     }
 
     /// A set of the next generation.
-    fn read(&self, document: &[u8]) -> Option<KeySet> {
+    fn read(&self, document: &[u8]) -> Result<KeySet, Fault> {
         let generation = self.generation.saturating_add(1);
-        KeySet::import(self.config.issuer.shared(), generation, document, &*self.config.verifier).ok()
+        KeySet::import(self.config.issuer.shared(), generation, document, &*self.config.verifier)
     }
 
     /// Puts a key set document in that was fetched earlier, for example by another process; it counts as fetched at
@@ -253,7 +239,7 @@ impl JwksCache {
         if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer || left.is_zero() {
             return false;
         }
-        let Some(keys) = self.read(document) else { return false };
+        let Ok(keys) = self.read(document) else { return false };
         self.generation = keys.generation();
         self.failed = None;
         self.held = Some(Held {
@@ -272,6 +258,67 @@ impl JwksCache {
     pub fn export(&self) -> Option<(Vec<u8>, Timestamp)> {
         self.held.as_ref().map(|held| (held.document.to_vec(), held.fetched_at))
     }
+}
+
+/// Fetches a key set once, outside of any flow: to look at what an issuer publishes.
+///
+/// Flows use a [`JwksCache`]. Send [`Self::request`], give the answer to [`Self::process`].
+#[derive(Debug, Clone)]
+pub struct KeySetDocument {
+    issuer: Issuer,
+    address: Url,
+}
+
+impl KeySetDocument {
+    /// The key set of an issuer, at its `jwks_uri`.
+    #[must_use]
+    pub const fn new(issuer: Issuer, address: Url) -> Self {
+        Self { issuer, address }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request::get_accepting(self.address.clone(), ACCEPTED)
+    }
+
+    /// How long to wait for the answer.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// The most bytes to read.
+    #[must_use]
+    pub const fn max_response(&self) -> usize {
+        bounds::KEY_SET_BYTES
+    }
+
+    /// Reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error; [`KeySet::keys`] tells of them.
+    pub fn process(&self, response: &Response, verifier: &dyn Verifier) -> Result<KeySet, Trouble> {
+        read(response, |document| KeySet::pinned(&self.issuer, document, verifier))
+    }
+}
+
+/// What is asked for; what comes is judged by its content (ruling 31).
+const ACCEPTED: &str = "application/jwk-set+json, application/json";
+
+fn read(response: &Response, keys: impl FnOnce(&[u8]) -> Result<KeySet, Fault>) -> Result<KeySet, Trouble> {
+    let fault = match response.status {
+        200 if response.truncated => Fault::TooLarge,
+        200 if response.is_encoded() => Fault::ContentCoding,
+        200 => match keys(response.body.expose()) {
+            Ok(keys) => return Ok(keys),
+            Err(fault) => fault,
+        },
+        300..400 => Fault::Redirect,
+        _ => Fault::Status,
+    };
+    Err(Trouble::Unusable { fault, status: response.status })
 }
 
 /// `max-age` of `Cache-Control`; `no-store` and `no-cache` count as zero.

@@ -61,8 +61,9 @@ pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use entropy::Entropy;
 pub use error::{
-    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Misuse,
-    MisuseReason, Rejection, Setback, TlsAlert, Trouble, Unreachable, UnreachableTarget, Untrusted,
+    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, KeyProblem, LostAnswer,
+    Misbehaviour, Misuse, MisuseReason, Rejection, Setback, TlsAlert, Trouble, Unreachable, UnreachableTarget,
+    Untrusted,
 };
 pub use event::Event;
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
@@ -73,7 +74,7 @@ pub use flow::{
 pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
 pub use issuer::Issuer;
-pub use jwks::{JwksCache, Lookup};
+pub use jwks::{JwksCache, KeySetDocument, Lookup};
 pub use person::{ComparedBy, NotCompared, Person};
 pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};

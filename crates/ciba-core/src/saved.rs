@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ask::Endpoint,
     bounds,
-    error::{Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted},
+    error::{
+        Cause, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted,
+    },
     expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
     json::SavedMembers,
     person::{Demand, ExpectedPerson},
@@ -19,7 +21,7 @@ use crate::{
 
 mod reason;
 
-pub(crate) use reason::{SavedCause, SavedRejection, SavedTrouble};
+pub(crate) use reason::{SavedCause, SavedKeyProblem, SavedRejection, SavedTrouble};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -272,6 +274,8 @@ pub(crate) enum SavedFailure<'a> {
         cause: Option<SavedCause<'a>>,
         #[serde(default, skip_serializing_if = "is_zero")]
         attempts: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<SavedKeyProblem<'a>>,
     },
     Unreachable {
         /// Absent for the private key and the person.
@@ -283,6 +287,8 @@ pub(crate) enum SavedFailure<'a> {
         trouble: Option<SavedTrouble<'a>>,
         #[serde(default, skip_serializing_if = "is_zero")]
         attempts: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<SavedKeyProblem<'a>>,
     },
     Abandoned,
 }
@@ -310,6 +316,7 @@ pub(crate) enum SavedLost {
     Outcome,
     PrivateKey,
     Notification,
+    KeySet,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -468,10 +475,12 @@ impl<'a> SavedFailure<'a> {
                     LostAnswer::Outcome => SavedLost::Outcome,
                     LostAnswer::PrivateKey => SavedLost::PrivateKey,
                     LostAnswer::Notification => SavedLost::Notification,
+                    LostAnswer::KeySet(_) => SavedLost::KeySet,
                 },
                 answer: answer(&indeterminacy.answer),
                 cause: SavedCause::save(indeterminacy.cause),
                 attempts: indeterminacy.attempts,
+                key: indeterminacy.key.as_deref().and_then(SavedKeyProblem::save),
             },
             Failure::Unreachable(unreachable) => Self::Unreachable {
                 endpoint: match unreachable.target {
@@ -482,6 +491,7 @@ impl<'a> SavedFailure<'a> {
                 answer: answer(&unreachable.answer),
                 trouble: unreachable.trouble.map(SavedTrouble::save),
                 attempts: unreachable.attempts,
+                key: unreachable.key.as_deref().and_then(SavedKeyProblem::save),
             },
             Failure::Abandoned => Self::Abandoned,
         }
@@ -498,22 +508,28 @@ impl<'a> SavedFailure<'a> {
                 let (fault, endpoint) = (fault.load(), endpoint.load());
                 Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint, answer: answer(given) })
             }
-            Self::Indeterminate { lost, answer: given, cause, attempts } => Failure::Indeterminate(Indeterminacy {
-                lost: match lost {
-                    SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
-                    SavedLost::Tokens => LostAnswer::Tokens,
-                    SavedLost::Outcome => LostAnswer::Outcome,
-                    SavedLost::PrivateKey => LostAnswer::PrivateKey,
-                    SavedLost::Notification => LostAnswer::Notification,
-                },
-                answer: answer(given),
-                cause: SavedCause::load(cause),
-                attempts,
-            }),
-            Self::Unreachable { endpoint, person, answer: given, trouble, attempts } => {
+            Self::Indeterminate { lost, answer: given, cause, attempts, key } => {
+                Failure::Indeterminate(Indeterminacy {
+                    lost: match lost {
+                        SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
+                        SavedLost::Tokens => LostAnswer::Tokens,
+                        SavedLost::Outcome => LostAnswer::Outcome,
+                        SavedLost::PrivateKey => LostAnswer::PrivateKey,
+                        SavedLost::Notification => LostAnswer::Notification,
+                        // Such a flow is saved with its tokens and looks for keys again, so this is in no snapshot of ours.
+                        SavedLost::KeySet => LostAnswer::KeySet(Cause::Unknown.into()),
+                    },
+                    answer: answer(given),
+                    cause: SavedCause::load(cause),
+                    attempts,
+                    key: key.map(SavedKeyProblem::load),
+                })
+            }
+            Self::Unreachable { endpoint, person, answer: given, trouble, attempts, key } => {
                 Failure::Unreachable(Unreachable {
                     trouble: trouble.map(SavedTrouble::load),
                     attempts,
+                    key: key.map(SavedKeyProblem::load),
                     target: match endpoint {
                         Some(endpoint) => UnreachableTarget::Endpoint(endpoint.load()),
                         None if person => UnreachableTarget::Person,

@@ -336,7 +336,7 @@ impl SoftwareKey {
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
         match self.sign(&operation, entropy) {
             Ok(signature) => operation.answered(signature),
-            Err(_) => operation.unavailable(),
+            Err(error) => operation.failed(&error),
         }
     }
 }

@@ -221,7 +221,7 @@ impl Driver {
         let Some(Output::Key(operation)) = open.output.take() else { return Ok(()) };
         open.handle(match signed {
             Ok(signature) => operation.answered(signature),
-            Err(_) => operation.unavailable(),
+            Err(error) => operation.failed(&*error),
         })
     }
 

@@ -126,7 +126,7 @@ impl Found {
     }
 }
 
-/// A fetch under way; dropped before its end it counts as lost.
+/// A fetch under way; dropped before its end it frees the way for the next one who asks.
 struct Fetch<'a> {
     cache: &'a Mutex<JwksCache>,
     clock: &'a dyn Clock,

@@ -124,7 +124,7 @@ impl Found {
     }
 }
 
-/// A fetch under way; if a panic ends it, it counts as lost.
+/// A fetch under way; if a panic ends it, it frees the way for the next one who asks.
 struct Fetch<'a> {
     cache: &'a Mutex<JwksCache>,
     clock: &'a dyn Clock,

@@ -122,6 +122,13 @@ impl SharedFlow {
         flow.ok_or(Failure::Abandoned)?.finish()
     }
 
+    /// Whether the flow ended for want of the issuer's keys and still holds the tokens, as [`Flow::keeps_tokens`]. Ask
+    /// before [`Self::finish`]: what was saved can then be resumed, and asks for the keys again.
+    #[must_use]
+    pub fn keeps_tokens(&self) -> bool {
+        self.look(|flow| flow.keeps_tokens()).unwrap_or(false)
+    }
+
     /// `None` when the result was taken.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&mut Flow) -> T) -> Option<T> {
         self.lock().as_mut().map(at)

@@ -21,7 +21,8 @@ use ciba_ureq::{
     Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow, IntervalReference, KeyOperation,
-        KeyTask, Policy, Snapshot, Stage, Timestamp, UnreachableTarget, jose::JwsAlgorithm,
+        KeyTask, Policy, Snapshot, Stage, Timestamp, UnreachableTarget,
+        jose::{JwsAlgorithm, KeySet},
     },
     platform_roots,
 };
@@ -46,7 +47,9 @@ impl Entropies for Counting {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Jumping::new()).with_entropies(Counting::default())
+    // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
+    let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
+    Driver::new(http, Keys::pinned(keys)).with_clock(Jumping::new()).with_entropies(Counting::default())
 }
 
 fn flow(config: &Arc<ClientConfig>) -> Flow {
@@ -388,6 +391,8 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
         let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
         assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
         assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
+        let source = std::error::Error::source(&unreachable).expect("the signer's own words");
+        assert_eq!(source.to_string(), reason);
     }
     assert_eq!(server.connections(), 0);
 }

@@ -1,6 +1,6 @@
 //! Metadata and key sets (DSC).
 
-use ciba_core::jose::JwsAlgorithm;
+use ciba_core::{Fault, jose::JwsAlgorithm};
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey};
 use ciba_tests::drivers::run;
 use serde_json::json;
@@ -78,14 +78,30 @@ fn key_sets_with_strange_company_still_verify() {
 #[test]
 fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
     let every = |act| Script::new().every(Endpoint::KeySet, act);
-    let away = "unreachable Endpoint(KeySet)";
+    let misbehaved = |fault: Fault| format!("provider_misbehaved key_set: {fault}");
+    let labelled = |label| every(Act::Amend(Amendment::new().media_type(label)));
     let once = |answer| Script::new().nth(Endpoint::KeySet, 1, Act::Answer(answer));
     run(vec![
-        row("rotated just before signing", Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce))),
+        row("rotated just before signing", Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)))
+            .ends(APPROVED, [1, 3, 2]),
         row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, [1, 3, 2]),
         row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, [1, 3, 2]),
-        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends(away, [1, 3, 11]),
-        row("html for ever", every(Act::Answer(ScriptedAnswer::html(200)))).ends(away, [1, 3, 11]),
-        row("dropped for ever", every(Act::DropBefore)).ends(away, [1, 3, 11]),
+        // The content decides, not its label.
+        row("as text/plain", labelled("text/plain")),
+        row("as a key set", labelled("application/jwk-set+json")),
+        row("without a label", labelled("")),
+        // What may pass is asked for until two minutes are over.
+        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends("indeterminate", [1, 3, 12]),
+        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429)))).ends("indeterminate", [1, 3, 12]),
+        row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 12]),
+        // What can never be read is asked for three times, after the one ahead of time.
+        row("html for ever", every(Act::Answer(ScriptedAnswer::html(200))))
+            .ends(&misbehaved(Fault::NotJson), [1, 3, 4]),
+        row("not a key set", every(Act::Answer(ScriptedAnswer::json(200, "{}"))))
+            .ends(&misbehaved(Fault::MissingMember("keys")), [1, 3, 4]),
+        row("404 for ever", every(Act::Answer(ScriptedAnswer::status(404))))
+            .ends(&misbehaved(Fault::Status), [1, 3, 4]),
+        row("406 for ever", every(Act::Answer(ScriptedAnswer::status(406))))
+            .ends(&misbehaved(Fault::Status), [1, 3, 4]),
     ]);
 }

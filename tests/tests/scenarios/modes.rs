@@ -84,8 +84,14 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         (Unavailable, Ping) => nth(Endpoint::Token, 1, unavailable()).ends(APPROVED, [1, 2, 1]),
         (Unavailable, Push) => nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, [1, 0, 2]),
 
-        (KeyRotated, Poll) => nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)),
-        (KeyRotated, Ping | Push) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)),
+        // The keys that were fetched while the person decided are the old ones.
+        (KeyRotated, Poll) => nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 3, 2]),
+        (KeyRotated, Ping) => {
+            nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 1, 2])
+        }
+        (KeyRotated, Push) => {
+            nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 0, 2])
+        }
 
         (AcknowledgementLost, Poll) => {
             with(Script::new().every(Endpoint::Backchannel, Act::DropAfter)).ends("indeterminate", [1, 0, 0])

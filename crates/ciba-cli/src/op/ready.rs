@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::{
     args::{Op, Personality, Profile, ReadyAuth},
-    client::private_key,
     exit::Stop,
+    files::private_key,
     key,
     output::quoted,
     state_file::{private_file, reason},
@@ -234,7 +234,11 @@ impl Ready {
             add(&["--cert", &file(CERTIFICATE), "--cert-key", &file(CERTIFICATE_KEY)]);
         }
         if self.profile == Profile::FapiCiba {
-            add(&["--profile", "fapi-ciba", "--id-token-alg", self.id_token_alg().name()]);
+            add(&["--profile", "fapi-ciba"]);
+        }
+        // Without it, the command would wonder about a client that signs with another algorithm.
+        if self.profile == Profile::FapiCiba || self.key.is_some() {
+            add(&["--id-token-alg", self.id_token_alg().name()]);
         }
         if let Some(address) = self.listen {
             add(&["--delivery", self.delivery.name(), "--listen", &address.to_string(), "--notification-path", PATH]);

@@ -9,7 +9,7 @@ use ciba_test_op::{Client, ClientAuthentication};
 use serde_json::Value;
 
 use self::members::{Members, unknown};
-use crate::{client, exit::Stop};
+use crate::{exit::Stop, files};
 
 const CIBA: &str = "urn:openid:params:grant-type:ciba";
 const REFRESH: &str = "refresh_token";
@@ -40,7 +40,7 @@ const MODES: [&str; 3] = ["poll", "ping", "push"];
 /// The clients of a file, and a sentence about each that has members this provider makes no use of.
 pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
     let shown = path.display();
-    let bytes = client::read(path, "--clients")?;
+    let bytes = files::read(path, "--clients")?;
     let wrong = |why: &str| Stop::usage(format!("the clients file {shown} cannot be used: {why}"));
     // What JSON says about where it is wrong may quote a secret; the line and column do not.
     let at = |error: &serde_json::Error| match error.classify() {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use ciba_core::{
-    Authentication, Cause, Difference, Endpoint, Expected, Failure, Found, LostAnswer, Oddity, Person, Rejection,
-    Trouble, Untrusted, text::is_plain,
+    Authentication, Cause, Difference, Expected, Failure, Found, LostAnswer, Oddity, Person, Rejection, Trouble,
+    Untrusted, text::is_plain,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -155,7 +155,10 @@ fn cause(failure: &Failure) -> Option<&'static str> {
     match failure {
         Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.fault.name()),
         Failure::Unreachable(unreachable) => unreachable.trouble.map(Trouble::name),
-        Failure::Indeterminate(indeterminacy) => indeterminacy.cause.map(Cause::name),
+        Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
+            LostAnswer::KeySet(trouble) => Some(trouble.name()),
+            _ => indeterminacy.cause.map(Cause::name),
+        },
         _ => None,
     }
     .filter(|name| *name != Cause::Unknown.name())
@@ -208,12 +211,7 @@ pub(super) fn failed(failure: &Failure) -> Line {
             ciba_core::UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
             _ => None,
         },
-        Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
-            LostAnswer::AuthenticationRequest => Some(Endpoint::BackchannelAuthentication),
-            LostAnswer::Tokens | LostAnswer::Outcome => Some(Endpoint::Token),
-            LostAnswer::Notification => Some(Endpoint::Notification),
-            _ => None,
-        },
+        Failure::Indeterminate(indeterminacy) => Some(indeterminacy.endpoint()),
         _ => None,
     });
     Line::new("failed")

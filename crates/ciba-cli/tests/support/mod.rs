@@ -122,6 +122,14 @@ impl Folder {
 
     pub(crate) fn write(&self, name: &str, content: &str) -> String {
         std::fs::write(self.path(name), content).expect("the test's folder can be written");
+        self.protect(name, 0o600)
+    }
+
+    /// Gives a file another mode.
+    pub(crate) fn protect(&self, name: &str, mode: u32) -> String {
+        #[cfg(unix)]
+        std::fs::set_permissions(self.path(name), std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .expect("the test's folder can be written");
         self.text(name)
     }
 }

@@ -58,9 +58,7 @@ impl Wired {
             ClientAuthentication::PrivateKeyJwt { .. } => {}
             _ => add(&["--client-auth", client.authentication.name()]),
         }
-        if client.id_token_alg != JwsAlgorithm::Rs256 {
-            add(&["--id-token-alg", client.id_token_alg.name()]);
-        }
+        add(&["--id-token-alg", client.id_token_alg.name()]);
         let by_key = matches!(client.authentication, ClientAuthentication::PrivateKeyJwt { .. });
         if by_key || client.request_signing_alg.is_some() {
             add(&["--key", &folder.text("key.jwk")]);

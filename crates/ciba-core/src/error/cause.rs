@@ -222,6 +222,18 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether it may be over in a moment: no answer came, or the server says that it is not well. What is left is an answer
+    /// that will be the same the next time.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::Unanswered(_) => true,
+            Self::Unusable { fault, status } => {
+                matches!(fault, Fault::Status) && matches!(status, 408 | 425 | 429 | 500..)
+            }
+        }
+    }
+
     /// A lower-case name with underscores, for machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {

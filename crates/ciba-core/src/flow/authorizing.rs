@@ -17,7 +17,7 @@ use crate::{
     bounds,
     client::ClientConfig,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, LostAnswer, Setback, Unreachable, UnreachableTarget},
+    error::{Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget},
     request::AuthRequest,
     secret::NotificationToken,
     wire::{
@@ -91,8 +91,10 @@ impl Authorizing {
                 self.making = Making::Drafted(Box::default());
                 Turn::Next(Phase::Authorizing(self))
             }
-            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.unsigned(moment)),
-            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(moment)),
+            Making::Signing { open, .. } if open.is_over(moment) => {
+                Turn::Next(self.unsigned(KeyProblem::Unknown, moment))
+            }
+            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(KeyProblem::Unknown, moment)),
             Making::InFlight { open, sent, .. } if open.is_over(moment) => {
                 self.cause = Cause::Timeout;
                 Turn::Next(self.lost(None, sent, &poll.tick))
@@ -153,7 +155,7 @@ impl Authorizing {
                 self.making = making.signed(&signature, ENDPOINT, tick.config);
                 (Phase::Authorizing(self), None)
             }
-            (Making::Signing { .. }, Answer::KeyUnavailable) => (self.unsigned(tick.moment), None),
+            (Making::Signing { .. }, Answer::KeyUnavailable(problem)) => (self.unsigned(problem, tick.moment), None),
             (Making::Signing { .. }, Answer::KeyInterrupted) => (Phase::Authorizing(self), None),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => self.response(&response, sent, tick),
             (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost(cause))) => {
@@ -219,10 +221,12 @@ impl Authorizing {
     }
 
     /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few times.
-    fn unsigned(mut self, moment: Moment) -> Phase {
+    fn unsigned(mut self, problem: KeyProblem, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);
-        if self.unsigned >= bounds::KEY_FAILURES {
-            return Settled::key_unreachable();
+        // What signs in the wrong form does so the next time.
+        let is_hopeless = matches!(problem, KeyProblem::Length(_));
+        if is_hopeless || self.unsigned >= bounds::KEY_FAILURES {
+            return Settled::key_unreachable(problem);
         }
         self.due = moment.plus(pause_before(self.unsigned));
         Phase::Authorizing(self)
@@ -231,7 +235,7 @@ impl Authorizing {
     /// The request did not leave in time. If it was a key that held it up, the failure says so.
     fn too_late(self) -> Phase {
         if self.unsigned > 0 {
-            return Settled::key_unreachable();
+            return Settled::key_unreachable(KeyProblem::Unknown);
         }
         let unreachable = Unreachable::new(UnreachableTarget::Person);
         Settled::failed(Failure::Unreachable(match self.cause {

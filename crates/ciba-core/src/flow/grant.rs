@@ -61,6 +61,8 @@ pub(super) struct Grant {
     /// What is added to the next wait.
     pub(super) jitter: Duration,
     pub(super) heard: Box<Heard>,
+    /// Whether the issuer's keys were asked for ahead of time. Not saved: another process may not have them.
+    pub(super) asked_ahead: bool,
     pub(super) terms: Box<Terms>,
 }
 
@@ -104,6 +106,7 @@ impl Grant {
             maybe_redeemed: false,
             jitter,
             heard: Heard::nothing(Moment::NEVER),
+            asked_ahead: false,
             terms,
         }
     }

@@ -267,7 +267,7 @@ impl Flow {
             Answer::Response(..)
             | Answer::Unanswered(_)
             | Answer::Signature(_)
-            | Answer::KeyUnavailable
+            | Answer::KeyUnavailable(_)
             | Answer::KeyInterrupted
             | Answer::KeysLater(_)
             | Answer::KeysUnavailable(_) => None,
@@ -361,9 +361,18 @@ impl Flow {
             Phase::Redeeming(redeeming) => redeeming.grant.deadline,
             Phase::Verifying(verifying) => verifying.evidence.deadline,
             Phase::Settled(Settled::Verified(verified)) => verified.evidence.deadline,
-            Phase::Authorizing(_) | Phase::Settled(Settled::Failed(_)) => return None,
+            Phase::Authorizing(_) | Phase::Settled(Settled::Failed(_) | Settled::Unverified(_)) => return None,
         };
         Some(self.clock.wall_at(deadline))
+    }
+
+    /// Whether the flow ended for want of the issuer's keys and still holds the tokens that could not be verified.
+    ///
+    /// Keep its [`snapshot`](Self::snapshot): a flow that is [resumed](Self::resume) from it asks for the keys again. The
+    /// person was asked already, so a new flow would ask once more.
+    #[must_use]
+    pub const fn keeps_tokens(&self) -> bool {
+        matches!(&self.phase, Some(Phase::Settled(Settled::Unverified(_))))
     }
 
     /// The acknowledgement, once there is one: what the provider granted and what else it said (CIBA 7.3).
@@ -405,7 +414,7 @@ impl Phase {
         match self {
             Self::Authorizing(authorizing) => authorizing.poll(poll),
             Self::Adrift(adrift) => adrift.poll(&poll.tick),
-            Self::Pending(pending) => pending.poll(&poll.tick),
+            Self::Pending(pending) => pending.poll(poll),
             Self::Redeeming(redeeming) => redeeming.poll(poll),
             Self::Verifying(verifying) => verifying.poll(poll),
             settled @ Self::Settled(_) => Turn::Emit(settled, Say::Done),

@@ -1,14 +1,21 @@
 //! Acknowledged, and waiting: for the interval, for the person, for the provider to be well again.
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use super::{
     grant::Grant,
-    phase::{Pause, Phase, Say, Tick, Turn},
+    phase::{Pause, Phase, Poll, Say, Tick, Turn},
     redeeming::Redeeming,
     settled::Settled,
 };
-use crate::{ask::Because, client::ClientConfig, elapsed::Moment, wire::metadata::DeliveryMode};
+use crate::{
+    ask::{Because, KeySetRequest, Output},
+    bounds,
+    client::ClientConfig,
+    elapsed::Moment,
+    wire::metadata::DeliveryMode,
+};
 
 pub(super) struct Pending {
     pub(super) grant: Grant,
@@ -41,20 +48,57 @@ impl Pending {
         Self { due, because: Because::Notification, ..self }
     }
 
-    pub(super) fn poll(self, tick: &Tick<'_>) -> Turn {
+    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
+        if self.asks_ahead(poll.tick.config) {
+            self.grant.asked_ahead = true;
+            if let Some(within) = self.time_ahead(&poll.tick) {
+                // Nothing waits for the answer, so nothing keeps its number.
+                let (ticket, _) = poll.questions.ask(Moment::NEVER);
+                let request = KeySetRequest::ahead(poll.tick.config.issuer.shared(), within, ticket);
+                return Turn::Emit(Phase::Pending(self), Say::Do { output: Output::KeySet(request), save: false });
+            }
+        }
+        self.wait(&poll.tick)
+    }
+
+    /// Whether the issuer's keys are still to be asked for ahead of time: once, while the person decides (ruling 31). What
+    /// is wrong with them is then known before they are needed, and a login does not wait for them.
+    const fn asks_ahead(&self, config: &ClientConfig) -> bool {
+        !self.grant.asked_ahead && self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric()
+    }
+
+    /// How long that may take: no longer than until the next request is due.
+    fn time_ahead(&self, tick: &Tick<'_>) -> Option<Duration> {
+        let until_due = self.wake_when_asked(tick.config).since(tick.moment);
+        let most = match tick.config.delivery {
+            DeliveryMode::Poll | DeliveryMode::Push => until_due,
+            DeliveryMode::Ping => until_due.min(bounds::AHEAD_OF_A_PING),
+        };
+        (until_due >= bounds::LEAST_AHEAD).then_some(most)
+    }
+
+    fn wait(self, tick: &Tick<'_>) -> Turn {
         if tick.moment >= self.grant.ends(tick.config) {
             return Turn::Next(Settled::failed(self.grant.ran_out(tick)));
         }
         if tick.moment >= self.asks_at(tick.config) {
             return Turn::Next(Phase::Redeeming(Redeeming::new(self)));
         }
-        let pause =
-            Pause { until: self.wake_at(tick.config), because: self.because.clone(), progress: self.progress.clone() };
+        let pause = Pause {
+            until: self.wake_when_asked(tick.config),
+            because: self.because.clone(),
+            progress: self.progress.clone(),
+        };
         Turn::Emit(Phase::Pending(self), Say::Wait(pause))
     }
 
-    /// When there is something to do: the next request, or the end.
+    /// When there is something to do.
     pub(super) fn wake_at(&self, config: &ClientConfig) -> Moment {
+        if self.asks_ahead(config) { Moment::START } else { self.wake_when_asked(config) }
+    }
+
+    /// When the next request is due, or the end.
+    fn wake_when_asked(&self, config: &ClientConfig) -> Moment {
         self.asks_at(config).min(self.grant.ends(config))
     }
 

@@ -14,7 +14,7 @@ use crate::{
     ask::{Answer, Because, Endpoint, Unanswered},
     bounds,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, LostAnswer, Setback},
+    error::{Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback},
     wire::{
         ErrorCode, Response, ServerAnswer,
         token::{self, Pacing, TokenReply, TokenRules},
@@ -45,8 +45,12 @@ impl Redeeming {
             Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
                 Turn::Next(Settled::failed(self.grant.ran_out(&poll.tick)))
             }
-            Making::Signing { open, .. } if open.is_over(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
-            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.key_unavailable(&poll.tick)),
+            Making::Signing { open, .. } if open.is_over(moment) => {
+                Turn::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+            }
+            Making::Drafted(draft) if draft.is_stale(moment) => {
+                Turn::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+            }
             making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
                 self.making = making;
                 let pause =
@@ -112,7 +116,7 @@ impl Redeeming {
                 self.making = making.signed(&signature, Endpoint::Token, tick.config);
                 Phase::Redeeming(self)
             }
-            (Making::Signing { .. }, Answer::KeyUnavailable) => self.key_unavailable(tick),
+            (Making::Signing { .. }, Answer::KeyUnavailable(problem)) => self.key_unavailable(problem, tick),
             (Making::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (Making::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 if tick.moment > self.latest() {
@@ -173,12 +177,12 @@ impl Redeeming {
     }
 
     /// A key service may be away for a moment; a login is not thrown away for that, nor kept waiting for ever.
-    fn key_unavailable(mut self, tick: &Tick<'_>) -> Phase {
+    fn key_unavailable(mut self, problem: KeyProblem, tick: &Tick<'_>) -> Phase {
         let due = self.grant.next_due(&Spacing::NoKey, tick.moment, tick);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
             // The person was asked, and may have approved.
-            let unknown = Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests);
+            let unknown = Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests).with_key(problem);
             return Settled::failed(Failure::Indeterminate(unknown));
         }
         let because = Because::Setback(Setback::KeyUnavailable);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     authentication::Authentication,
-    error::{Failure, Unreachable, UnreachableTarget},
+    error::{Failure, KeyProblem, Unreachable, UnreachableTarget},
     granted,
     id_token::IdToken,
 };
@@ -17,6 +17,14 @@ pub(super) enum Settled {
     /// Every check passed; the evidence is kept as it was received, so that a snapshot can be verified again.
     Verified(Box<Verified>),
     Failed(Failure),
+    /// The issuer's keys could not be had. The tokens are kept as they were received, so that a snapshot can be verified
+    /// later (ruling 42).
+    Unverified(Box<Unverified>),
+}
+
+pub(super) struct Unverified {
+    pub(super) evidence: Evidence,
+    failure: Failure,
 }
 
 impl Settled {
@@ -27,13 +35,18 @@ impl Settled {
         Phase::Settled(Self::Verified(Box::new(Verified { evidence, id_token })))
     }
 
+    pub(super) fn unverified(evidence: Evidence, failure: Failure) -> Phase {
+        Phase::Settled(Self::Unverified(Box::new(Unverified { evidence, failure })))
+    }
+
     pub(super) const fn failed(failure: Failure) -> Phase {
         Phase::Settled(Self::Failed(failure))
     }
 
     /// The private key is out of reach.
-    pub(super) const fn key_unreachable() -> Phase {
-        Self::failed(Failure::Unreachable(Unreachable::new(UnreachableTarget::PrivateKey)))
+    pub(super) fn key_unreachable(problem: KeyProblem) -> Phase {
+        let unreachable = Unreachable::new(UnreachableTarget::PrivateKey);
+        Self::failed(Failure::Unreachable(Unreachable { key: problem.known(), ..unreachable }))
     }
 
     pub(super) fn finish(self) -> Result<Box<Authentication>, Failure> {
@@ -43,6 +56,7 @@ impl Settled {
                 Ok(Authentication::new(tokens, verified.id_token, received_at, terms.asked))
             }
             Self::Failed(failure) => Err(failure),
+            Self::Unverified(unverified) => Err(unverified.failure),
         }
     }
 }

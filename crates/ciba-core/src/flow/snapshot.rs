@@ -174,7 +174,7 @@ enum SavedPhase<'a> {
         /// A token request may have been sent and its answer was not there.
         in_flight: bool,
     },
-    /// Also for a flow that is verified and not yet taken: it is verified again.
+    /// Also for a flow that is verified and not yet taken, or that ended for want of keys: it is verified again.
     Verifying(SavedEvidence<'a>),
     Failed(SavedFailure<'a>),
 }
@@ -336,6 +336,7 @@ impl<'a> SavedGrant<'a> {
                 Some(heard) => heard.load(tick),
                 None => SavedHeard::guess(self.requests, self.setbacks, interval, tick),
             },
+            asked_ahead: false,
             terms: self.terms.load()?,
         })
     }
@@ -452,6 +453,9 @@ impl<'a> SavedPhase<'a> {
             },
             Phase::Verifying(verifying) => Self::Verifying(SavedEvidence::save(&verifying.evidence)),
             Phase::Settled(Settled::Verified(verified)) => Self::Verifying(SavedEvidence::save(&verified.evidence)),
+            Phase::Settled(Settled::Unverified(unverified)) => {
+                Self::Verifying(SavedEvidence::save(&unverified.evidence))
+            }
             Phase::Settled(Settled::Failed(failure)) => Self::Failed(SavedFailure::save(failure)),
         }
     }

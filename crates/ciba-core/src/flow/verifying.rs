@@ -13,12 +13,14 @@ use crate::{
     ask::{Answer, Because, Endpoint, KeySetRequest, Output},
     bounds,
     elapsed::Moment,
-    error::{Cause, Failure, Found, Rejection, Setback, Trouble, Unreachable, UnreachableTarget, Untrusted},
+    error::{
+        Cause, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Rejection, Setback, Trouble, Untrusted,
+    },
     id_token::{self, IdToken, IdTokenContext},
     jose::KeySet,
     secret::AuthReqId,
     time::Timestamp,
-    wire::{metadata::DeliveryMode, token::ReceivedTokens},
+    wire::{Headers, Response, ServerAnswer, metadata::DeliveryMode, token::ReceivedTokens},
 };
 
 /// What was received and what it has to be checked against: all that a saved flow needs to verify again.
@@ -48,6 +50,8 @@ pub(super) struct Verifying {
     unavailable: u32,
     /// What went wrong with the last of them.
     trouble: Trouble,
+    /// Counts fetches in a row that brought what can never be read, and when the last of them was counted.
+    unreadable: (u32, Moment),
     /// What the check said that a newer key set may change.
     rejection: Option<Rejection>,
 }
@@ -106,6 +110,7 @@ impl Verifying {
                         reason: Reason::First,
                         unavailable: 0,
                         trouble: Cause::Unknown.into(),
+                        unreadable: (0, Moment::START),
                         rejection: None,
                     };
                     return Phase::Verifying(Box::new(verifying));
@@ -172,6 +177,9 @@ impl Verifying {
             }
             Answer::KeysUnavailable(why) => {
                 self.trouble = why;
+                if self.is_unreadable_for_good(why, tick.moment) {
+                    return self.misbehaved(why);
+                }
                 let wait = Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
                 self.unavailable = self.unavailable.saturating_add(1);
                 self.looking = Looking::Due(tick.moment.plus(wait));
@@ -180,7 +188,7 @@ impl Verifying {
             Answer::Response(..)
             | Answer::Unanswered(_)
             | Answer::Signature(_)
-            | Answer::KeyUnavailable
+            | Answer::KeyUnavailable(_)
             | Answer::KeyInterrupted => Phase::Verifying(self),
         }
     }
@@ -198,6 +206,10 @@ impl Verifying {
                 let reason = match rejection.check() {
                     Untrusted::UnknownKey | Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
                     Untrusted::Signature if self.stale.is_none() => Reason::Signature,
+                    // A set that is repaired, or published late, still verifies what is kept.
+                    Untrusted::UnknownKey | Untrusted::UnusableKey => {
+                        return Settled::unverified(self.evidence, Failure::Untrusted(rejection));
+                    }
                     _ => return Settled::failed(Failure::Untrusted(rejection)),
                 };
                 self.rejection = Some(rejection);
@@ -228,16 +240,48 @@ impl Verifying {
         next.min(self.window_end())
     }
 
+    /// Whether what the fetches bring is no key set, and will not be one (ruling 31).
+    fn is_unreadable_for_good(&mut self, why: Trouble, moment: Moment) -> bool {
+        let (count, counted) = self.unreadable;
+        if why.may_pass() {
+            self.unreadable = (0, moment);
+            return false;
+        }
+        // The look-ups in between may tell of the same fetch again.
+        let spacing = if self.stale.is_some() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
+        if count == 0 || moment.since(counted) >= spacing {
+            self.unreadable = (count.saturating_add(1), moment);
+        }
+        self.unreadable.0 >= bounds::UNREADABLE_KEY_SETS
+    }
+
+    fn misbehaved(self: Box<Self>, why: Trouble) -> Phase {
+        let (fault, answer) = match why {
+            Trouble::Unusable { fault, status } => {
+                let answer = Response::new(status, Headers::new(), "");
+                (fault, Some(Box::new(ServerAnswer::of_document(Endpoint::KeySet, &answer))))
+            }
+            Trouble::Unanswered(_) => (Fault::Status, None),
+        };
+        let misbehaviour = Misbehaviour { fault, endpoint: Endpoint::KeySet, answer };
+        Settled::unverified(self.evidence, Failure::ProviderMisbehaved(misbehaviour))
+    }
+
     fn give_up(self: Box<Self>) -> Phase {
-        Settled::failed(match self.reason {
+        let failure = match self.reason {
             Reason::UnknownKey if self.unavailable == 0 => {
                 Failure::Untrusted(self.rejection.unwrap_or(Untrusted::UnknownKey.into()))
             }
-            Reason::Signature => Failure::Untrusted(self.rejection.unwrap_or(Untrusted::Signature.into())),
-            Reason::First | Reason::UnknownKey => Failure::Unreachable(
-                Unreachable::new(UnreachableTarget::Endpoint(Endpoint::KeySet)).because(self.trouble, self.unavailable),
-            ),
-        })
+            // A key of the issuer contradicts the token.
+            Reason::Signature => {
+                let rejection = self.rejection.unwrap_or(Untrusted::Signature.into());
+                return Settled::failed(Failure::Untrusted(rejection));
+            }
+            Reason::First | Reason::UnknownKey => {
+                Failure::Indeterminate(Indeterminacy::new(LostAnswer::KeySet(self.trouble), self.unavailable))
+            }
+        };
+        Settled::unverified(self.evidence, failure)
     }
 }
 

@@ -252,6 +252,14 @@ pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
     named() == Some(None)
 }
 
+/// Reads `ECDSA-Sig-Value` (RFC 3279 2.2.3): R and S. Neither is negative, for then DER would have put a zero before it.
+pub(crate) fn read_ecdsa_signature(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    let mut number = || take(INTEGER, &mut content).filter(|digits| digits.first().is_some_and(|octet| *octet < 0x80));
+    let (r, s) = (number()?, number()?);
+    content.is_empty().then_some((r, s))
+}
+
 /// What a file that is not a string in UTF-8 holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotText {

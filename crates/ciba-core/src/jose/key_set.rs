@@ -118,6 +118,8 @@ impl KeySet {
         document: &[u8],
         verifier: &dyn Verifier,
     ) -> Result<Self, Fault> {
+        // RFC 8259 8.1 lets readers ignore a byte order mark.
+        let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
         let document = Object::parse(document)?;
         let keys = document.get("keys").ok_or(Fault::MissingMember("keys"))?;
         let mut keys = keys.items().ok_or(Fault::BadMember("keys"))?;

@@ -8,6 +8,7 @@ pub(crate) mod header;
 pub(crate) mod jwk;
 mod key_set;
 pub(crate) mod scalar;
+mod signature;
 pub(crate) mod unsigned;
 mod unusable;
 
@@ -15,4 +16,5 @@ pub use alg::{Curve, JwsAlgorithm};
 pub use compact::verify_signature_only;
 pub use jwk::thumbprint;
 pub use key_set::{KeySet, PublishedKey};
+pub use signature::{NotEcdsaDer, SignatureLength, ecdsa_from_der};
 pub use unusable::{KeyMemberFault, UnusableKey};

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{SavedFault, Text, untrusted};
 use crate::{
-    error::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble},
+    bounds,
+    error::{Cause, Detail, Expected, Found, KeyProblem, Rejection, TYPES, Trouble},
+    jose::{JwsAlgorithm, SignatureLength},
+    text,
     time::Timestamp,
 };
 
@@ -53,6 +56,37 @@ impl SavedTrouble<'_> {
             Self::Unanswered(cause) => Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert)),
             Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.load(), status },
         }
+    }
+}
+
+/// What is wrong with the private key.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SavedKeyProblem<'a> {
+    Signer(Text<'a>),
+    Length { algorithm: Text<'a>, found: usize, is_der: bool },
+}
+
+impl<'a> SavedKeyProblem<'a> {
+    /// A problem that is not known is not written.
+    pub(crate) fn save(problem: &'a KeyProblem) -> Option<Self> {
+        match problem {
+            KeyProblem::Signer(words) => Some(Self::Signer((&**words).into())),
+            KeyProblem::Length(SignatureLength { algorithm, found, is_der }) => {
+                Some(Self::Length { algorithm: algorithm.name().into(), found: *found, is_der: *is_der })
+            }
+            KeyProblem::Unknown => None,
+        }
+    }
+
+    pub(crate) fn load(self) -> Box<KeyProblem> {
+        Box::new(match self {
+            Self::Signer(words) => KeyProblem::Signer(text::plain_at_most(&words, bounds::TEXT_BYTES).into_boxed_str()),
+            Self::Length { algorithm, found, is_der } => match JwsAlgorithm::from_name(&algorithm) {
+                Some(algorithm) => KeyProblem::Length(SignatureLength { algorithm, found, is_der }),
+                None => KeyProblem::Unknown,
+            },
+        })
     }
 }
 

@@ -99,12 +99,13 @@ impl Request {
     /// A GET that accepts JSON.
     #[must_use]
     pub fn get(url: Url) -> Self {
-        Self {
-            method: Method::Get,
-            url,
-            headers: [("accept", "application/json")].into_iter().collect(),
-            body: Body::default(),
-        }
+        Self::get_accepting(url, "application/json")
+    }
+
+    /// A GET that accepts these media types.
+    #[must_use]
+    pub fn get_accepting(url: Url, accept: &str) -> Self {
+        Self { method: Method::Get, url, headers: [("accept", accept)].into_iter().collect(), body: Body::default() }
     }
 
     /// A POST of a form that accepts JSON (CIBA 7.1, REQ-AREQ-01, REQ-AREQ-02).

@@ -84,6 +84,8 @@ pub struct ProviderMetadata {
     pub authorization_details_types: Option<Vec<String>>,
     /// All other members, as received.
     pub extra: Members,
+    /// The lists of which only known values are kept above.
+    pub(crate) listed: Vec<(&'static str, Vec<String>)>,
     /// Whether it comes from the provider's own document.
     pub(crate) published: bool,
     /// Whether that document itself has a backchannel endpoint, so that it has to say more about CIBA.
@@ -112,6 +114,7 @@ impl ProviderMetadata {
             acr_values: None,
             authorization_details_types: None,
             extra: Members::default(),
+            listed: Vec::new(),
             published: false,
             describes_ciba: false,
         }
@@ -131,6 +134,13 @@ impl ProviderMetadata {
             return Err(MetadataError::Untrusted(rejection.expecting(Expected::text(issuer.as_str()))));
         }
         Self::read(issuer, object).map_err(unusable)
+    }
+
+    /// One of the lists of algorithms or delivery modes as it was received, values that are not known included; `None` when
+    /// it is not published or is another list.
+    #[must_use]
+    pub fn listed(&self, member: &str) -> Option<&[String]> {
+        self.listed.iter().find(|(name, _)| *name == member).map(|(_, list)| list.as_slice())
     }
 
     /// Members that are used have to have the right type; the others are nobody's business (REQ-DISC-18).
@@ -163,6 +173,13 @@ impl ProviderMetadata {
         let request_signing_algs = list("backchannel_authentication_request_signing_alg_values_supported")?;
         let id_token_signing_algs = list("id_token_signing_alg_values_supported")?;
         let authorization_details_types = list("authorization_details_types_supported")?;
+        let listed = [
+            ("backchannel_token_delivery_modes_supported", &modes),
+            ("token_endpoint_auth_signing_alg_values_supported", &auth_signing_algs),
+            ("backchannel_authentication_request_signing_alg_values_supported", &request_signing_algs),
+            ("id_token_signing_alg_values_supported", &id_token_signing_algs),
+        ];
+        let listed = listed.into_iter().filter_map(|(name, list)| Some((name, list.clone()?))).collect();
         let mut shown = |name: &str| texts(object.take(name)).unwrap_or_default();
         Ok(Self {
             issuer: issuer.clone(),
@@ -182,6 +199,7 @@ impl ProviderMetadata {
             acr_values: shown("acr_values_supported"),
             authorization_details_types,
             extra: object.rest(),
+            listed,
             published: true,
             describes_ciba,
         })
@@ -398,6 +416,9 @@ mod tests {
         assert_eq!(metadata.id_token_signing_algs, Some(vec![]));
         let metadata = read(&with("id_token_signing_alg_values_supported", json!(["x", "PS256", "Ed25519"]))).unwrap();
         assert_eq!(metadata.id_token_signing_algs, Some(vec![JwsAlgorithm::Ps256, JwsAlgorithm::EdDsa]));
+        let as_received = ["x", "PS256", "Ed25519"].map(String::from);
+        assert_eq!(metadata.listed("id_token_signing_alg_values_supported"), Some(&as_received[..]));
+        assert_eq!(metadata.listed("scopes_supported"), None);
     }
 
     /// OPM-DSC-08

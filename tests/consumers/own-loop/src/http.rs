@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use ciba_core::{Headers, Input, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Headers, Input, Request, Response, Transmit, Unanswered};
 
 /// Carries out what a machine asks for.
 pub fn http(transmit: Transmit) -> Input {
@@ -14,7 +14,7 @@ pub fn http(transmit: Transmit) -> Input {
     match exchange(&request, max_response) {
         Ok(response) => ticket.answered(response),
         // A real program tells what certainly did not leave from what may have.
-        Err(_) => ticket.unanswered(Unanswered::Lost),
+        Err(_) => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
     }
 }
 

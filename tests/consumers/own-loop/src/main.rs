@@ -31,7 +31,7 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, Discovery, DiscoveryAddress, Entropy, Hint, Input,
+    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery, DiscoveryAddress, Entropy, Hint, Input,
     Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup, LoopbackHttp, Timestamp,
 };
 
@@ -66,7 +66,7 @@ fn entropy() -> Entropy {
 /// The provider's keys, from a cache that a program with many flows shares between them.
 fn key_set(request: KeySetRequest) -> Input {
     KEYS.with_borrow_mut(|keys| {
-        let Some(cache) = keys else { return request.unavailable() };
+        let Some(cache) = keys else { return request.unavailable(Cause::Local.into()) };
         let mut found = cache.lookup(&request, now());
         if let Lookup::Fetch(transmit) = found {
             cache.handle(http(transmit), now()).expect("it is the cache's own ticket");
@@ -75,7 +75,8 @@ fn key_set(request: KeySetRequest) -> Input {
         match found {
             Lookup::Ready(keys) => request.found(keys),
             Lookup::Later(until) => request.later(until),
-            Lookup::Fetch(_) | Lookup::Unavailable => request.unavailable(),
+            Lookup::Unavailable(why) => request.unavailable(why),
+            Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
         }
     })
 }

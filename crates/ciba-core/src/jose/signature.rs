@@ -1,0 +1,218 @@
+//! The form of a signature in a JWS (RFC 7518 section 3).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Curve, JwsAlgorithm, der};
+
+/// Converts an ECDSA signature from DER to the form JWS wants: R and S of fixed width (RFC 7518 section 3.4).
+///
+/// Most key management services answer in DER (`ECDSA-Sig-Value`, RFC 3279 section 2.2.3), and so do OpenSSL and PKCS#11
+/// wrappers above it. Leading zero octets that are missing or superfluous are put right.
+///
+/// # Errors
+///
+/// [`NotEcdsaDer`] when the bytes are not such a signature, or not one of the algorithm's curve. A signature that has the
+/// fixed width already is refused, too: it is not DER.
+///
+/// # Examples
+///
+/// ```
+/// use ciba_core::jose::{JwsAlgorithm, ecdsa_from_der};
+///
+/// let der = [0x30, 0x06, 0x02, 0x01, 0x05, 0x02, 0x01, 0x07];
+/// let signature = ecdsa_from_der(&der, JwsAlgorithm::Es256)?;
+/// assert_eq!((signature.len(), signature[31], signature[63]), (64, 5, 7));
+/// # Ok::<(), ciba_core::jose::NotEcdsaDer>(())
+/// ```
+pub fn ecdsa_from_der(signature: &[u8], algorithm: JwsAlgorithm) -> Result<Vec<u8>, NotEcdsaDer> {
+    let width = match algorithm {
+        JwsAlgorithm::Es256 => Curve::P256.width(),
+        JwsAlgorithm::Es384 => Curve::P384.width(),
+        _ => return Err(NotEcdsaDer),
+    };
+    let (r, s) = der::read_ecdsa_signature(signature).ok_or(NotEcdsaDer)?;
+    let mut fixed = Vec::with_capacity(width.saturating_mul(2));
+    for number in [r, s] {
+        let start = number.iter().position(|octet| *octet != 0).ok_or(NotEcdsaDer)?;
+        let digits = number.get(start..).unwrap_or_default();
+        let zeros = width.checked_sub(digits.len()).ok_or(NotEcdsaDer)?;
+        fixed.resize(fixed.len().saturating_add(zeros), 0);
+        fixed.extend_from_slice(digits);
+    }
+    Ok(fixed)
+}
+
+/// The bytes are not a DER-encoded ECDSA signature of the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotEcdsaDer;
+
+impl fmt::Display for NotEcdsaDer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the signature is not an ECDSA signature in DER, or of another curve")
+    }
+}
+
+impl core::error::Error for NotEcdsaDer {}
+
+/// A signature whose length cannot be that of its algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureLength {
+    /// The algorithm.
+    pub algorithm: JwsAlgorithm,
+    /// The length that came, in bytes.
+    pub found: usize,
+    /// Whether what came reads as an ECDSA signature in DER; see [`ecdsa_from_der`].
+    pub is_der: bool,
+}
+
+impl SignatureLength {
+    /// Checks the length of a signature that a signer made.
+    pub(crate) fn check(signature: &[u8], algorithm: JwsAlgorithm) -> Result<(), Self> {
+        let found = signature.len();
+        let (least, most) = lengths(algorithm);
+        if (least..=most).contains(&found) {
+            return Ok(());
+        }
+        Err(Self { algorithm, found, is_der: der::read_ecdsa_signature(signature).is_some() })
+    }
+}
+
+/// The shortest and the longest signature of an algorithm, in bytes.
+const fn lengths(algorithm: JwsAlgorithm) -> (usize, usize) {
+    match algorithm {
+        // Keys of 2048 to 8192 bits.
+        JwsAlgorithm::Rs256
+        | JwsAlgorithm::Rs384
+        | JwsAlgorithm::Rs512
+        | JwsAlgorithm::Ps256
+        | JwsAlgorithm::Ps384
+        | JwsAlgorithm::Ps512 => (256, 1024),
+        JwsAlgorithm::Es256 | JwsAlgorithm::EdDsa => (64, 64),
+        JwsAlgorithm::Es384 => (96, 96),
+        JwsAlgorithm::Hs256 => (32, 32),
+        JwsAlgorithm::Hs384 => (48, 48),
+        JwsAlgorithm::Hs512 => (64, 64),
+    }
+}
+
+impl fmt::Display for SignatureLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { algorithm, found, is_der } = self;
+        match lengths(*algorithm) {
+            (least, most) if least == most => {
+                write!(f, "a signature of {algorithm} has {least} bytes, and {found} came")?
+            }
+            (least, most) => write!(f, "a signature of {algorithm} has {least} to {most} bytes, and {found} came")?,
+        }
+        match is_der {
+            true => f.write_str(": it is in DER, convert it (jose::ecdsa_from_der)"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for SignatureLength {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString as _, vec};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A number as DER writes it: no leading zeros but the one that keeps it positive.
+    fn integer(number: &[u8]) -> Vec<u8> {
+        let digits: Vec<u8> = number.iter().copied().skip_while(|octet| *octet == 0).collect();
+        let sign = digits.first().is_none_or(|octet| *octet >= 0x80);
+        let digits = if sign { [&[0], &digits[..]].concat() } else { digits };
+        [&[2, u8::try_from(digits.len()).unwrap()], &digits[..]].concat()
+    }
+
+    fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
+        let content = [integer(r), integer(s)].concat();
+        let length = u8::try_from(content.len()).unwrap();
+        let head = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
+        [head, content].concat()
+    }
+
+    fn numbers(width: usize) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+        // Leading zeros are what goes wrong, so there are some in one of two.
+        let number = move || {
+            (0..width, prop::collection::vec(any::<u8>(), width)).prop_map(move |(zeros, mut number)| {
+                if zeros < width / 2 {
+                    number[..zeros].fill(0);
+                }
+                number[width - 1] |= 1;
+                number
+            })
+        };
+        (number(), number())
+    }
+
+    proptest! {
+        /// REQ-AUTH-20
+        #[test]
+        fn whatever_is_written_in_der_is_read_back((r, s) in numbers(32), (long_r, long_s) in numbers(48)) {
+            prop_assert_eq!(ecdsa_from_der(&der(&r, &s), JwsAlgorithm::Es256), Ok([r, s].concat()));
+            let long = der(&long_r, &long_s);
+            prop_assert_eq!(ecdsa_from_der(&long, JwsAlgorithm::Es384), Ok([long_r, long_s].concat()));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            for algorithm in JwsAlgorithm::ALL {
+                let _ = ecdsa_from_der(&bytes, algorithm);
+                let _ = SignatureLength::check(&bytes, algorithm);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_ecdsa_signature_in_der_is_refused() {
+        let good = der(&[0x85; 32], &[7; 32]);
+        assert!(ecdsa_from_der(&good, JwsAlgorithm::Es256).is_ok());
+        for (bytes, why) in [
+            (vec![], "nothing"),
+            (vec![0x85; 64], "fixed width already"),
+            (good[..good.len() - 1].to_vec(), "cut"),
+            ([&good[..], &[0]].concat(), "something behind it"),
+            (der(&[1; 33], &[7; 32]), "a number of another curve"),
+            (der(&[0], &[7; 32]), "zero"),
+            (vec![0x30, 3, 2, 1, 5], "one number"),
+            (vec![0x30, 9, 2, 1, 5, 2, 1, 7, 2, 1, 1], "three numbers"),
+            (vec![0x30, 4, 2, 0, 2, 0], "empty numbers"),
+            (vec![0x30, 6, 2, 1, 0x85, 2, 1, 7], "a negative number"),
+        ] {
+            assert_eq!(ecdsa_from_der(&bytes, JwsAlgorithm::Es256), Err(NotEcdsaDer), "{why}");
+        }
+        for algorithm in [JwsAlgorithm::EdDsa, JwsAlgorithm::Rs256, JwsAlgorithm::Hs256] {
+            assert_eq!(ecdsa_from_der(&good, algorithm), Err(NotEcdsaDer), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_length_says_what_was_wanted_and_what_came() {
+        let check = |bytes: &[u8], algorithm| SignatureLength::check(bytes, algorithm);
+        for (algorithm, good) in [
+            (JwsAlgorithm::Es256, 64),
+            (JwsAlgorithm::Es384, 96),
+            (JwsAlgorithm::EdDsa, 64),
+            (JwsAlgorithm::Rs256, 256),
+            (JwsAlgorithm::Ps512, 1024),
+            (JwsAlgorithm::Hs256, 32),
+        ] {
+            assert_eq!(check(&vec![1; good], algorithm), Ok(()));
+            assert!(check(&[], algorithm).is_err() && check(&vec![1; good + 1], algorithm).is_err() || good == 256);
+        }
+        let der = der(&[0x85; 32], &[0x85; 32]);
+        let found = check(&der, JwsAlgorithm::Es256).unwrap_err();
+        assert_eq!(
+            found.to_string(),
+            "a signature of ES256 has 64 bytes, and 72 came: it is in DER, convert it (jose::ecdsa_from_der)"
+        );
+        let found = check(&[1; 12], JwsAlgorithm::Ps256).unwrap_err();
+        assert_eq!(found.to_string(), "a signature of PS256 has 256 to 1024 bytes, and 12 came");
+    }
+}

@@ -1,0 +1,199 @@
+//! Keys that cannot be had when they are needed, or that are not needed yet: how long a flow looks for them, and what becomes of
+//! its tokens.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use ciba_core::{
+    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, Lookup, Output, Response, Stage,
+    Transmit, jose::KeySet,
+};
+use ciba_tests::{
+    cheap::{self, Cheap},
+    model::{Forgery, Say},
+    sim::{Asked, Question, Said, Setup, Sim},
+};
+use serde_json::json;
+
+/// A flow that has tokens and asks for keys.
+fn verifying(forgery: Forgery) -> Sim {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(Say::Tokens(forgery));
+    assert_eq!(sim.poll(), Said::KeySet);
+    sim
+}
+
+fn taken(sim: &mut Sim) -> Asked {
+    sim.open.take().expect("keys are asked for")
+}
+
+fn key_set(key_id: &str, key: u8) -> String {
+    json!({"keys": [cheap::jwk(key_id, &cheap::key(key))]}).to_string()
+}
+
+fn answer(body: &str, cache_control: Option<&str>) -> Response {
+    let mut headers: Headers = [("content-type", "application/json")].into_iter().collect();
+    if let Some(value) = cache_control {
+        headers.push("cache-control", value);
+    }
+    Response::new(200, headers, body)
+}
+
+fn fetch(lookup: Lookup) -> Transmit {
+    match lookup {
+        Lookup::Fetch(transmit) => transmit,
+        other => panic!("not a fetch: {other:?}"),
+    }
+}
+
+/// Answers every question for keys with what a fetch brings, until the flow is over; says how many fetches there were.
+fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
+    let mut count = 0;
+    loop {
+        if let Some(Asked { question: Question::KeySet(request), .. }) = sim.open.take() {
+            let now = sim.now();
+            let mut found = sim.cache.lookup(&request, now);
+            if let Lookup::Fetch(transmit) = found {
+                count += 1;
+                let fetched = transmit.into_parts().1.answered(bring(count));
+                sim.cache.handle(fetched, now).expect("its own");
+                found = sim.cache.lookup(&request, now);
+            }
+            let input = match found {
+                Lookup::Ready(keys) => request.found(keys),
+                Lookup::Later(until) => request.later(until),
+                Lookup::Unavailable(why) => request.unavailable(why),
+                Lookup::Fetch(_) => panic!("a second fetch at once"),
+            };
+            sim.flow.handle(input, now).expect("its own");
+        }
+        let entropy = sim.entropy();
+        match sim.flow.poll(sim.now(), entropy) {
+            Output::Wait(wait) => sim.advance_to(wait.until()),
+            Output::KeySet(request) => sim.open = Some(Asked { id: 0, question: Question::KeySet(request) }),
+            Output::Done => return count,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What can never be read as a key set ends the flow after three fetches, with the reason; what may pass does not count, and
+/// begins the count anew.
+///
+/// REQ-JWKS-12
+/// OPM-DSC-13
+#[test]
+fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider() {
+    let status = |status| Response::new(status, Headers::new(), "");
+    let mut cut = answer(&key_set("op-1", 1), None);
+    cut.truncated = true;
+    for (brought, fault) in [
+        (status(404), Fault::Status),
+        (status(406), Fault::Status),
+        (status(401), Fault::Status),
+        (status(204), Fault::Status),
+        (status(302), Fault::Redirect),
+        (answer("<html>", None), Fault::NotJson),
+        (answer("[]", None), Fault::NotJson),
+        (answer("{}", None), Fault::MissingMember("keys")),
+        (answer(r#"{"keys":{}}"#, None), Fault::BadMember("keys")),
+        (cut, Fault::TooLarge),
+    ] {
+        let mut sim = verifying(Forgery::None);
+        let arrived = sim.elapsed();
+        assert_eq!(fetches(&mut sim, &|_| brought.clone()), 3, "{brought:?}");
+        assert!(sim.elapsed() - arrived < 10_000, "{brought:?}");
+        assert!(sim.flow.keeps_tokens(), "{brought:?}");
+        let failure = sim.finish().expect_err("no keys");
+        let Failure::ProviderMisbehaved(why) = failure else { panic!("{failure:?}") };
+        assert_eq!((why.fault, why.endpoint), (fault, Endpoint::KeySet));
+        assert_eq!(why.answer.map(|answer| answer.status()), Some(brought.status));
+
+        let mut sim = verifying(Forgery::None);
+        let passing = |count| if count % 3 == 0 { status(503) } else { brought.clone() };
+        assert!(fetches(&mut sim, &passing) > 6, "{brought:?}");
+        let failure = sim.finish().expect_err("no keys");
+        assert!(matches!(failure, Failure::Indeterminate(_)), "{brought:?}: {failure:?}");
+
+        // Mended in time.
+        let mut sim = verifying(Forgery::None);
+        let keys = sim.op.key_set();
+        assert_eq!(fetches(&mut sim, &|count| if count < 3 { brought.clone() } else { keys.clone() }), 3);
+        assert!(sim.finish().is_ok(), "{brought:?}");
+    }
+    for passing in [status(500), status(502), status(503), status(429), status(408), status(425)] {
+        let mut sim = verifying(Forgery::None);
+        let arrived = sim.elapsed();
+        assert!(fetches(&mut sim, &|_| passing.clone()) > 3, "{passing:?}");
+        assert_eq!(sim.elapsed() - arrived, 120_000, "{passing:?}");
+    }
+}
+
+/// Whatever kept the keys away: the tokens stay in the snapshot, and a flow that is resumed from it asks for keys again, and
+/// never for tokens.
+///
+/// OPM-DSC-13
+#[test]
+fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
+    let status = |status| Response::new(status, Headers::new(), "");
+    let other = answer(&key_set("op-7", 7), None);
+    let unusable = answer(r#"{"keys":[{"kty":"oct","kid":"op-1"}]}"#, None);
+    for brought in [status(503), status(404), answer("<html>", None), other, unusable] {
+        let mut sim = verifying(Forgery::None);
+        fetches(&mut sim, &|_| brought.clone());
+        assert!(sim.flow.keeps_tokens(), "{brought:?}");
+        let (kept, now) = (sim.flow.snapshot(), sim.now());
+        for away in [Duration::from_secs(60), Duration::from_secs(3600)] {
+            let now = now.saturating_add(away);
+            let mut flow = Flow::resume(sim.config.clone(), kept.as_bytes(), now).expect("it resumes");
+            assert_eq!(flow.stage(), Stage::Verifying);
+            assert!(!flow.keeps_tokens(), "it is not over");
+            let entropy = Entropy::from_bytes([1; 32]);
+            let Output::KeySet(request) = flow.poll(now, entropy) else { panic!("keys are asked for") };
+            let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+            flow.handle(request.found(keys), now).expect("its own");
+            assert!(flow.finish().is_ok(), "{brought:?}");
+        }
+        assert_eq!(sim.op.token_requests, 1);
+    }
+    // What a key of the issuer contradicts is not kept.
+    let mut sim = verifying(Forgery::Signature);
+    let keys = sim.op.key_set();
+    fetches(&mut sim, &|_| keys.clone());
+    assert!(!sim.flow.keeps_tokens());
+}
+
+/// Keys are asked for once while the person decides, and nothing waits for the answer.
+#[test]
+fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
+    // The first wait of a flow that polls has up to a quarter of a second of jitter.
+    for (delivery, most) in [(DeliveryMode::Poll, 5_250), (DeliveryMode::Ping, 3_000), (DeliveryMode::Push, 660_000)] {
+        let mut sim = Sim::new(Setup { delivery, ..Setup::new(5, 600) });
+        while sim.left.is_empty() {
+            match sim.poll() {
+                Said::Transmit(_) => sim.answer(Say::Pending(None, None)),
+                Said::Key => {
+                    let asked = taken(&mut sim);
+                    sim.sign(asked);
+                }
+                said => assert!(!sim.left.is_empty(), "{said:?}"),
+            }
+        }
+        assert_eq!(sim.flow.stage(), Stage::Pending);
+        let Some(Asked { question: Question::KeySet(request), .. }) = sim.left.pop() else { panic!("keys") };
+        let within = request.within().expect("ahead of time");
+        assert!(within <= Duration::from_millis(most), "{delivery:?}: {within:?}");
+        assert!(!request.wants_refresh() && request.key_id().is_none());
+        let mut cache = JwksCache::new(&sim.config);
+        let now = sim.now();
+        let transmit = fetch(cache.lookup(&request, now));
+        assert_eq!(transmit.timeout(), within.min(Duration::from_secs(10)));
+        // Whatever comes of it, the flow waits as before.
+        let (before, wake_at) = (sim.flow.snapshot(), sim.flow.wake_at());
+        sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
+        assert_eq!((sim.flow.wake_at(), sim.flow.snapshot().as_bytes()), (wake_at, before.as_bytes()));
+        let entropy = sim.entropy();
+        assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "once");
+    }
+}
