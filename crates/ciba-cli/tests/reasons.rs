@@ -111,7 +111,8 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
         let loopback = &["--allow-http-loopback"][..];
         let said = sentence(&missing.issuer, transport, loopback);
         assert!(
-            said.ends_with("did not give the metadata document (status 404); perhaps the issuer is mistyped"),
+            said.contains("did not give the metadata document (status 404)")
+                && said.ends_with("; perhaps the issuer is mistyped"),
             "{said}"
         );
         // What is said of a TLS handshake that nobody answers depends on when the connection is closed.
@@ -179,4 +180,30 @@ fn slips_are_said_with_what_was_meant() {
     assert!(said.contains("for example at --listen 0.0.0.0:8443"), "{said}");
     let said = slip(&[&base[..], &["--cert", "c.pem", "--cert-key", "k.pem"]].concat());
     assert!(said.contains("it is tls_client_auth"), "{said}");
+}
+
+#[test]
+fn discovery_names_the_preset_and_what_it_sets() {
+    let op = Op::start(|_, _| None);
+    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    for preset in ciba_core::providers::ALL {
+        let run = discover(&["--provider", preset.name(), "--output", "json"]).expect_code(0);
+        let set: Vec<_> = preset.facts().iter().map(|fact| fact.setting.to_string()).collect();
+        let last = run.last();
+        assert_eq!(last["provider"], preset.name());
+        // Each with the option that stands for it, where there is one.
+        let shown: Vec<_> = last["provider_options"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(shown.len(), set.len());
+        assert!(set.iter().zip(&shown).all(|(set, shown)| shown.starts_with(set.as_str())), "{shown:?}");
+    }
+    assert_eq!(discover(&["--output", "json"]).last()["provider"], "generic");
+    let run = discover(&["--provider", "auth0"]).expect_code(0);
+    assert!(
+        run.stdout.contains("Set for Auth0 (--provider auth0):\n  - `client_id` in every body (--body-client-id)\n"),
+        "{}",
+        run.stdout
+    );
+    // No invented provider is taken, and the known ones are told.
+    let sentence = discover(&["--provider", "nobody"]).expect_code(2);
+    assert!(sentence.sentence().contains("keycloak"), "{:?}", sentence.stderr);
 }
