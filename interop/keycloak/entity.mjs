@@ -42,10 +42,15 @@ function ask(method, url, headers = {}, body = undefined) {
   });
 }
 
+/** Until Keycloak has kept the request, it refuses what comes back as unknown: on a busy machine that takes a while. */
 async function callBack(authorization, status) {
   const headers = { authorization, 'content-type': 'application/json' };
-  const [code, said] = await ask('POST', `${issuer}/protocol/openid-connect/ext/ciba/auth/callback`, headers, JSON.stringify({ status }));
-  console.log('told', status, code, said);
+  for (let tries = 0; tries < 20; tries += 1) {
+    const [code] = await ask('POST', `${issuer}/protocol/openid-connect/ext/ciba/auth/callback`, headers, JSON.stringify({ status }));
+    console.log('told', status, code);
+    if (code !== 403) return;
+    await sleep(250);
+  }
 }
 
 const entity = await listening(createServer(async (incoming, answer) => {
