@@ -126,6 +126,25 @@ fn what_was_granted_is_told_also_where_it_is_less() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn trouble_after_the_prompt_is_an_unknown_outcome() {
+    run([
+        // The person was prompted, then the provider could not store the request and answered 500.
+        case("key", "store-fails", Ends::Unknown("internal_error")),
+        Case {
+            // Until then a notification could still tell how it ended.
+            asks: |request| request.requested_expiry(Duration::from_secs(8)),
+            ..case("ping-key-*", "store-fails", Ends::Unknown("internal_error"))
+        },
+        // The person approved, and every token request is answered 500.
+        Case {
+            asks: |request| request.requested_expiry(Duration::from_secs(8)),
+            ..case("key", "tokens-fail", Ends::Unknown("internal_error"))
+        },
+    ]);
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
 fn the_fapi_profile_holds_with_signed_requests_and_bound_tokens_over_tls_1_2() {
     let cases = ["fapi-key", "fapi-tls", "ping-fapi-key-*", "ping-fapi-tls-*"].map(|client| {
         [("approve", Ends::Verified), ("deny", Ends::Denied)].map(|(hint, ends)| case(client, hint, ends))

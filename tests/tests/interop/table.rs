@@ -18,6 +18,8 @@ pub(crate) enum Ends {
     Expired,
     /// By the provider, with this error code.
     Refused(&'static str),
+    /// Nobody knows; the provider said this.
+    Unknown(&'static str),
     /// Nothing was sent.
     Unreachable,
     /// The answer failed a check.
@@ -32,6 +34,7 @@ impl Ends {
             Self::Denied => ("denied", Some("access_denied")),
             Self::Expired => ("expired", None),
             Self::Refused(code) => ("refused", Some(code)),
+            Self::Unknown(code) => ("indeterminate", Some(code)),
             Self::Unreachable => ("unreachable", None),
             Self::Untrusted => ("untrusted", None),
         }
