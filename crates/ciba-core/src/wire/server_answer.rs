@@ -249,7 +249,8 @@ impl ServerAnswer {
                 let text = String::from_utf8_lossy(start);
                 let is_secret = SECRET_MEMBERS.iter().any(|name| text.contains(name));
                 let is_markup = is_markup(&text) || response.media_type().is_some_and(|name| name.contains("html"));
-                if !is_secret && !is_markup && !response.is_encoded() {
+                let is_empty = matches!(text.trim(), "{}" | "[]" | "null");
+                if !is_secret && !is_markup && !is_empty && !response.is_encoded() {
                     answer.excerpt = plain_at_most(text.trim_start_matches('\u{feff}'), EXCERPT_BYTES);
                 }
             }
