@@ -33,7 +33,6 @@ impl Party {
     fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
-        let _ = resumed.poll(START, Entropy::from_bytes([9; 32]));
         resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
     }
 }
