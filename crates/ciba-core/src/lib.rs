@@ -87,7 +87,7 @@ pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    ErrorCode, Headers, JsonError, Members, Method, Oddity, Request, Response, ServerAnswer, UnknownCode,
+    ErrorCode, Exchange, Headers, JsonError, Members, Method, Oddity, Request, Response, ServerAnswer, UnknownCode,
     authorize::Acknowledged,
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,

@@ -1,6 +1,6 @@
 //! `application/x-www-form-urlencoded` (RFC 6749 appendix B).
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use zeroize::Zeroizing;
 
@@ -65,6 +65,31 @@ fn encode_into(text: &str, out: &mut String) {
     }
 }
 
+/// The names and values of a form that [`Form`] made, for showing them.
+pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = (String, String)> {
+    body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut parts = pair.splitn(2, |&byte| byte == b'=').map(decode);
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    })
+}
+
+fn decode(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter().copied();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or_default();
+                let (high, low) = (digit(), digit());
+                u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default()
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A digit in upper case, as RFC 3986 2.1 prefers it.
 fn hexadecimal(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
@@ -72,8 +97,6 @@ fn hexadecimal(nibble: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -116,7 +139,8 @@ mod tests {
             }
             let body = form.into_body();
             let decoded: Vec<(String, String)> = ::url::form_urlencoded::parse(body.expose()).into_owned().collect();
-            prop_assert_eq!(decoded, pairs);
+            prop_assert_eq!(&decoded, &pairs);
+            prop_assert_eq!(super::pairs(body.expose()).collect::<Vec<_>>(), pairs);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it takes borrowed values and gives back typed ones.
 
 pub(crate) mod authorize;
+mod exchange;
 pub(crate) mod form;
 #[cfg(feature = "http")]
 mod http;
@@ -18,6 +19,7 @@ mod server_answer;
 pub(crate) mod token;
 
 pub use crate::json::{JsonError, Members};
+pub use exchange::Exchange;
 pub use message::{Headers, Method, Request, Response};
 pub use oddity::Oddity;
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

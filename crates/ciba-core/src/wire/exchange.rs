@@ -1,0 +1,151 @@
+//! One exchange as it may be shown to whoever looks for a fault: everything but the values that are secrets or personal data.
+
+use core::{fmt, time::Duration};
+
+use super::{
+    form,
+    message::{Request, Response},
+};
+use crate::{json::Object, text::plain_at_most};
+
+/// Parameters whose values say how a request was made and nothing about anyone. All others are hidden: hints, messages, ids of
+/// requests, secrets, assertions, and whatever an application adds.
+const SHOWN_PARAMETERS: [&str; 6] =
+    ["grant_type", "client_assertion_type", "client_id", "scope", "acr_values", "requested_expiry"];
+/// Header fields likewise.
+const SHOWN_FIELDS: [&str; 4] = ["accept", "content-type", "user-agent", "retry-after"];
+/// Stands for a value that is not shown.
+const HIDDEN: &str = "…";
+/// The longest value that is shown, in bytes.
+const LONGEST: usize = 256;
+
+/// One HTTP exchange, over or given up. `Display` is one line: method and address, names of header fields and parameters, and
+/// what came back in how many milliseconds. Values are shown only where the name says that they are harmless; of an answer
+/// the status, the media type, the names of its members, and the `error` and `error_description` of a failure.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// What was to be sent.
+    pub request: &'a Request,
+    /// What came back.
+    pub response: Option<&'a Response>,
+    /// Why nothing came back.
+    pub cause: Option<&'a dyn fmt::Display>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl fmt::Display for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { method, url, headers, body } = self.request;
+        let address = url.as_str().split('?').next().unwrap_or_default();
+        write!(f, "{} {address}", method.name())?;
+        if url.query().is_some() {
+            write!(f, "?{HIDDEN}")?;
+        }
+        for (name, value) in headers.iter() {
+            write!(f, " {name}: {}", shown(&SHOWN_FIELDS, name, value))?;
+        }
+        for (name, value) in form::pairs(body.expose()) {
+            write!(f, " {}={}", plain_at_most(&name, LONGEST), shown(&SHOWN_PARAMETERS, &name, &value))?;
+        }
+        f.write_str(" -> ")?;
+        match (self.response, self.cause) {
+            (Some(response), _) => answer(response, f)?,
+            (None, Some(cause)) => write!(f, "no answer: {cause}")?,
+            (None, None) => f.write_str("no answer")?,
+        }
+        write!(f, " ({} ms)", self.took.as_millis())
+    }
+}
+
+fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{}", response.status)?;
+    if let Some(media_type) = response.media_type() {
+        write!(f, " {}", plain_at_most(&media_type, LONGEST))?;
+    }
+    for (name, value) in response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after")) {
+        write!(f, " {name}: {}", plain_at_most(value, LONGEST))?;
+    }
+    let Ok(mut object) = Object::parse(response.body.expose()) else {
+        return write!(f, " {} bytes, not a JSON object", response.body.expose().len());
+    };
+    let is_failure = !(200..300).contains(&response.status);
+    for name in ["error", "error_description"].iter().filter(|_| is_failure) {
+        if let Ok(Some(text)) = object.take_text(name) {
+            write!(f, " {name}: {}", plain_at_most(&text, LONGEST))?;
+        }
+    }
+    f.write_str(" {")?;
+    for (at, (name, _)) in object.rest().iter().enumerate() {
+        write!(f, "{}{}", if at == 0 { "" } else { ", " }, plain_at_most(&name, LONGEST))?;
+    }
+    f.write_str("}")
+}
+
+/// A value, or what stands for it.
+fn shown(harmless: &[&str], name: &str, value: &str) -> alloc::string::String {
+    match harmless.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        true => plain_at_most(value, LONGEST),
+        false => HIDDEN.into(),
+    }
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString as _};
+
+    use super::*;
+    use crate::{secret::Body, url::Url, wire::Headers};
+
+    fn request() -> Request {
+        let mut request = Request::post_form(
+            Url::parse("https://op.example/token?tenant=SECRET").unwrap(),
+            Body::from(
+                "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=SECRET&client_assertion=SECRET\
+                 &login_hint=SECRET&binding_message=SECRET&x=SECRET&scope=openid+a"
+                    .to_string(),
+            ),
+        );
+        request.headers.push("authorization", "Basic SECRET");
+        request.headers.push("x-api-key", "SECRET");
+        request
+    }
+
+    fn line(response: Option<&Response>, cause: Option<&dyn fmt::Display>) -> alloc::string::String {
+        format!("{}", Exchange { request: &request(), response, cause, took: Duration::from_millis(12) })
+    }
+
+    /// REQ-SEC-03
+    #[test]
+    fn an_exchange_is_shown_by_names_and_without_values_that_are_anyones() {
+        let sent = "POST https://op.example/token?… accept: application/json content-type: application/x-www-form-urlencoded \
+                    authorization: … x-api-key: … grant_type=urn:openid:params:grant-type:ciba auth_req_id=… \
+                    client_assertion=… login_hint=… binding_message=… x=… scope=openid a -> ";
+        let tokens =
+            Response::json(200, r#"{"access_token":"SECRET","id_token":"SECRET","error":"SECRET"}"#.to_string());
+        assert_eq!(
+            line(Some(&tokens), None),
+            format!("{sent}200 application/json {{access_token, id_token, error}} (12 ms)")
+        );
+        let pending = Response::json(
+            400,
+            r#"{"error":"authorization_pending","error_description":"a\u202eb","x":"SECRET"}"#.to_string(),
+        );
+        let said = line(Some(&pending), None);
+        assert!(said.contains("-> 400 application/json error: authorization_pending error_description: a"), "{said}");
+        assert!(said.ends_with("{x} (12 ms)") && !said.contains('\u{202e}'), "{said}");
+        let page = Response::new(502, Headers::new(), b"<html>SECRET</html>".to_vec());
+        assert_eq!(line(Some(&page), None), format!("{sent}502 19 bytes, not a JSON object (12 ms)"));
+        let refused = "the connection was refused";
+        assert_eq!(line(None, Some(&refused)), format!("{sent}no answer: {refused} (12 ms)"));
+        for said in [line(Some(&tokens), None), said, line(Some(&page), None)] {
+            assert!(!said.contains("SECRET"), "{said}");
+        }
+    }
+}
