@@ -292,6 +292,10 @@ pub(crate) struct Report {
     /// Say more on standard error.
     #[arg(short, long, help_heading = "Running")]
     pub(crate) verbose: bool,
+    /// Show each exchange on standard error, a line each: method, address, names of header fields and parameters, status, what is
+    /// in the answer by name, milliseconds. Values are shown only where they are nobody's.
+    #[arg(long, help_heading = "Running")]
+    pub(crate) trace: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -22,7 +22,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     }
     let wanted = issuer(&client)?;
     let prepared = Prepared::incomplete(&client)?;
-    let http = Http::of(&client)?;
+    let http = Http::of(&client)?.traced(report.trace);
     let at_hand = match &client.metadata {
         Some(path) => Some(metadata_file(path, wanted.as_ref(), loopback(&client))?),
         None => None,

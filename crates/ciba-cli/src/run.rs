@@ -28,7 +28,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
     prepared.rehearse(&auth_request)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::of(&client)?;
+    let http = Http::of(&client)?.traced(report.trace);
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
     let listening = prepared.listen().await?;
     let reporter = Reporter::new(report, run.show_tokens);
@@ -67,7 +67,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let Saved { file: state, client, snapshot } = StateFile::open(&state, client)?;
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::of(&client)?;
+    let http = Http::of(&client)?.traced(report.trace);
     let listening = prepared.listen().await?;
     let place = state.path().display().to_string();
     let reporter = Reporter::new(report, run.show_tokens);

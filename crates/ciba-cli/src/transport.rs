@@ -21,7 +21,7 @@ use crate::{
     exit::Stop,
     files::{self, Pair, read},
     listen::Inbox,
-    output::Reporter,
+    output::{Reporter, put_error},
     proxies::Proxies,
     signer::KeyRing,
     state_file::{StateFile, reason},
@@ -43,6 +43,18 @@ impl Http {
             _ => None,
         };
         Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), &proxies, certificate)
+    }
+
+    /// With each exchange shown on standard error, where that is wanted.
+    pub(crate) fn traced(self, trace: bool) -> Self {
+        if !trace {
+            return self;
+        }
+        let show = |exchange: &ciba_core::Exchange<'_>| put_error(&format!("ciba: trace: {exchange}"));
+        match self {
+            Self::Reqwest(http) => Self::Reqwest(http.with_observer(show)),
+            Self::Ureq(http) => Self::Ureq(http.with_observer(show)),
+        }
     }
 
     /// A client that trusts the platform's roots, or those of a PEM file; with a certificate and its key, it shows that where

@@ -87,7 +87,8 @@ pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    ErrorCode, Exchange, Headers, JsonError, Members, Method, Oddity, Request, Response, ServerAnswer, UnknownCode,
+    ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, Members, Method, Oddity, Request, Response,
+    ServerAnswer, UnknownCode,
     authorize::Acknowledged,
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,

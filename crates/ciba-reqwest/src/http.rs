@@ -2,10 +2,10 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use ciba_core::{Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Transmit, Unanswered};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
@@ -54,6 +54,7 @@ pub(crate) struct Line {
     direct: Arc<OnceLock<reqwest::Client>>,
     connect_timeout: Duration,
     user_agent: Arc<str>,
+    observer: ExchangeObserver,
 }
 
 impl HttpClient {
@@ -92,7 +93,11 @@ impl HttpClient {
     ) -> Result<Self, CertificateError> {
         let builder = builder.identity(certificate.into_identity());
         let line = Line::new(builder, self.anonymous.connect_timeout).map_err(|_| CertificateError::Refused)?;
-        let line = Line { user_agent: Arc::clone(&self.anonymous.user_agent), ..line };
+        let line = Line {
+            user_agent: Arc::clone(&self.anonymous.user_agent),
+            observer: self.anonymous.observer.clone(),
+            ..line
+        };
         Ok(Self { certified: Some(line), ..self })
     }
 
@@ -104,6 +109,18 @@ impl HttpClient {
             line.user_agent = Arc::clone(&user_agent);
         }
         self.anonymous.user_agent = user_agent;
+        self
+    }
+
+    /// Tells `observe` of every exchange when it is over, for finding faults: [`Exchange`] shows itself without any value that
+    /// is a secret or personal. It runs in the middle of a flow, so it must not take long.
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+        let observer = ExchangeObserver::new(observe);
+        if let Some(line) = &mut self.certified {
+            line.observer = observer.clone();
+        }
+        self.anonymous.observer = observer;
         self
     }
 
@@ -157,6 +174,7 @@ impl Line {
             direct: Arc::default(),
             connect_timeout,
             user_agent: USER_AGENT.into(),
+            observer: ExchangeObserver::default(),
         })
     }
 
@@ -186,12 +204,20 @@ impl Line {
         self.attempt(request, timeout, max_response).await.map_err(|error| unanswered(&error))
     }
 
+    /// An exchange; when it fails, with the reason.
     pub(crate) async fn attempt(
         &self,
         request: &Request,
         timeout: Duration,
         max_response: usize,
     ) -> reqwest::Result<Response> {
+        let began = Instant::now();
+        let outcome = self.send(request, timeout, max_response).await;
+        self.observer.tell(request, outcome.as_ref().map_err(|error| unanswered(error).cause()), began.elapsed());
+        outcome
+    }
+
+    async fn send(&self, request: &Request, timeout: Duration, max_response: usize) -> reqwest::Result<Response> {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,

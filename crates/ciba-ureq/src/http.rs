@@ -1,8 +1,15 @@
 //! One HTTP exchange, with the promises the protocol needs.
 
-use std::{error::Error, io::Read as _, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io::Read as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use ciba_core::{Cause, Headers, Input, Method, Request, Response, Transmit, Unanswered, Url};
+use ciba_core::{
+    Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Transmit, Unanswered, Url,
+};
 #[cfg(feature = "rustls-no-provider")]
 use ureq::tls::TlsConfig;
 use ureq::{
@@ -66,6 +73,7 @@ pub(crate) struct Line {
     connect_timeout: Duration,
     user_agent: Arc<str>,
     proxies: Option<Proxies>,
+    observer: ExchangeObserver,
 }
 
 /// Chooses the proxy for an address.
@@ -111,10 +119,10 @@ impl HttpClient {
         builder: ConfigBuilder<AgentScope>,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
-        let Line { connect_timeout, user_agent, proxies, .. } = self.anonymous.clone();
+        let Line { connect_timeout, user_agent, proxies, observer, .. } = self.anonymous.clone();
         let line = Line::new(builder, connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
         let tls = Some(certificate.show_in(line.agent.config().tls_config())?);
-        Ok(Self { certified: Some(Line { tls, user_agent, proxies, ..line }), ..self })
+        Ok(Self { certified: Some(Line { tls, user_agent, proxies, observer, ..line }), ..self })
     }
 
     /// Says what the client is in another way than [`USER_AGENT`]: the value of the header field `User-Agent`.
@@ -122,6 +130,14 @@ impl HttpClient {
     pub fn with_user_agent(self, user_agent: &str) -> Self {
         let user_agent: Arc<str> = user_agent.into();
         self.each_line(|line| line.user_agent = Arc::clone(&user_agent))
+    }
+
+    /// Tells `observe` of every exchange when it is over, for finding faults: [`Exchange`] shows itself without any value that
+    /// is a secret or personal. It runs in the middle of a flow, so it must not take long.
+    #[must_use]
+    pub fn with_observer(self, observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+        let observer = ExchangeObserver::new(observe);
+        self.each_line(|line| line.observer = observer.clone())
     }
 
     /// Chooses the proxy for each address, `None` for none, in place of the one proxy of the builder. It is not asked for plain
@@ -194,6 +210,7 @@ impl Line {
             #[cfg(feature = "rustls-no-provider")]
             connect_timeout,
             user_agent: USER_AGENT.into(),
+            observer: ExchangeObserver::default(),
             proxies: None,
             agent: Agent::with_parts(config, NotingConnector::default(), NotingResolver::default()),
         })
@@ -210,6 +227,18 @@ impl Line {
 
     /// An exchange; when it fails, with the reason.
     pub(crate) fn explained(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, (Unanswered, Box<dyn Error + Send + Sync>)> {
+        let began = Instant::now();
+        let outcome = self.send(request, timeout, max_response);
+        self.observer.tell(request, outcome.as_ref().map_err(|(how, _)| how.cause()), began.elapsed());
+        outcome
+    }
+
+    fn send(
         &self,
         request: &Request,
         timeout: Duration,

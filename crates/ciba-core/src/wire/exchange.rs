@@ -1,12 +1,13 @@
 //! One exchange as it may be shown to whoever looks for a fault: everything but the values that are secrets or personal data.
 
+use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
 use super::{
     form,
     message::{Request, Response},
 };
-use crate::{json::Object, text::plain_at_most};
+use crate::{error::Cause, json::Object, text::plain_at_most};
 
 /// Parameters whose values say how a request was made and nothing about anyone. All others are hidden: hints, messages, ids of
 /// requests, secrets, assertions, and whatever an application adds.
@@ -29,7 +30,7 @@ pub struct Exchange<'a> {
     /// What came back.
     pub response: Option<&'a Response>,
     /// Why nothing came back.
-    pub cause: Option<&'a dyn fmt::Display>,
+    pub cause: Option<Cause>,
     /// How long it took.
     pub took: Duration,
 }
@@ -82,6 +83,32 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("}")
 }
 
+/// Is told of every exchange of an HTTP client when it is over. The default is told nothing. `Debug` says only whether there is
+/// anyone to tell.
+#[derive(Clone, Default)]
+pub struct ExchangeObserver(Option<Arc<dyn Fn(&Exchange<'_>) + Send + Sync>>);
+
+impl ExchangeObserver {
+    /// Tells this function.
+    #[must_use]
+    pub fn new(observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(observe)))
+    }
+
+    /// An exchange is over: with a response, or without one and why.
+    pub fn tell(&self, request: &Request, outcome: Result<&Response, Cause>, took: Duration) {
+        if let Some(observe) = &self.0 {
+            observe(&Exchange { request, response: outcome.ok(), cause: outcome.err(), took });
+        }
+    }
+}
+
+impl fmt::Debug for ExchangeObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "ExchangeObserver(..)" } else { "ExchangeObserver" })
+    }
+}
+
 /// A value, or what stands for it.
 fn shown(harmless: &[&str], name: &str, value: &str) -> alloc::string::String {
     match harmless.iter().any(|known| name.eq_ignore_ascii_case(known)) {
@@ -117,7 +144,7 @@ mod tests {
         request
     }
 
-    fn line(response: Option<&Response>, cause: Option<&dyn fmt::Display>) -> alloc::string::String {
+    fn line(response: Option<&Response>, cause: Option<Cause>) -> alloc::string::String {
         format!("{}", Exchange { request: &request(), response, cause, took: Duration::from_millis(12) })
     }
 
@@ -142,8 +169,8 @@ mod tests {
         assert!(said.ends_with("{x} (12 ms)") && !said.contains('\u{202e}'), "{said}");
         let page = Response::new(502, Headers::new(), b"<html>SECRET</html>".to_vec());
         assert_eq!(line(Some(&page), None), format!("{sent}502 19 bytes, not a JSON object (12 ms)"));
-        let refused = "the connection was refused";
-        assert_eq!(line(None, Some(&refused)), format!("{sent}no answer: {refused} (12 ms)"));
+        let refused = Cause::Refused;
+        assert_eq!(line(None, Some(refused)), format!("{sent}no answer: {refused} (12 ms)"));
         for said in [line(Some(&tokens), None), said, line(Some(&page), None)] {
             assert!(!said.contains("SECRET"), "{said}");
         }

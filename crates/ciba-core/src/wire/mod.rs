@@ -19,7 +19,7 @@ mod server_answer;
 pub(crate) mod token;
 
 pub use crate::json::{JsonError, Members};
-pub use exchange::Exchange;
+pub use exchange::{Exchange, ExchangeObserver};
 pub use message::{Headers, Method, Request, Response};
 pub use oddity::Oddity;
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};
