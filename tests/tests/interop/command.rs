@@ -61,6 +61,13 @@ impl Command {
         assert!(self.state.exists(), "nothing is kept");
     }
 
+    /// The last event of a flow, and whether it is kept.
+    pub(crate) fn authenticated(&self, hint: &str) -> (Value, bool) {
+        let _absent = fs::remove_file(&self.state);
+        let last = self.start(&["authenticate", "--login-hint", hint]).last().expect("an event");
+        (last, self.state.exists())
+    }
+
     /// The last event of the flow that was kept.
     pub(crate) fn resumed(&self) -> Value {
         self.start(&["resume"]).last().expect("an event")

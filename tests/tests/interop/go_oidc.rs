@@ -1,12 +1,13 @@
 //! The Go library go-oidc: every authentication method in every delivery mode, and what goes wrong after the prompt.
 
-use std::time::Duration;
+use std::{fs, thread, time::Duration};
 
 use ciba_core::{AuthRequest, Authentication, AuthorizationDetail};
 use serde_json::{Value, json};
 
 use crate::{
-    clients::Client,
+    clients::{Client, in_run},
+    command::Command,
     party::{ADAPTERS, Deviations, NONE, Party},
     table::{Case, Ends, access_token, case, check, request, run},
 };
@@ -165,6 +166,27 @@ fn a_flow_survives_new_keys_of_the_provider() {
             }
             println!("{adapter:?}: {name}: rotate: as expected");
         }
+    }
+}
+
+#[test]
+#[ignore = "needs a provider: cargo xtask interop go-oidc"]
+fn tokens_without_keys_are_kept_and_verified_when_there_are_keys() {
+    let commands = ADAPTERS.map(|adapter| Command::new(&Client::named("keyless", adapter.name()), adapter));
+    thread::scope(|scope| {
+        for command in &commands {
+            scope.spawn(|| {
+                let (last, is_kept) = command.authenticated("approve");
+                assert_eq!(last["event"], "failed", "{last}");
+                assert!(is_kept, "the tokens were thrown away: {last}");
+            });
+        }
+    });
+    fs::write(in_run("keys-published"), "").expect("a file");
+    for (command, adapter) in commands.iter().zip(ADAPTERS) {
+        let last = command.resumed();
+        assert_eq!((&last["event"], &last["subject"]), (&"authenticated".into(), &"approve".into()), "{last}");
+        println!("{adapter:?}: command: tokens kept until there were keys: as expected");
     }
 }
 
