@@ -59,7 +59,7 @@ fn nothing_that_is_printed_holds_a_secret() {
         let run = run(&op, method, format, &[]).expect_code(code);
         assert!(!format!("{run:?}").contains("sentinel"), "{run:?}");
         let sent = format!("{:?}", op.seen.lock().unwrap());
-        assert!(sent.contains("sentinel-hint"), "the test would prove nothing");
+        assert!(sent.contains("sentinel-hint"), "the test would prove nothing: {run:?}");
     };
     std::thread::scope(|scope| {
         for method in ["client_secret_basic", "client_secret_post", "client_secret_jwt"] {

@@ -224,7 +224,11 @@ fn tls_works_with_the_providers_own_ca_and_not_without() {
         op.authenticate("approve-after:0", &["--transport", transport]).expect_code(0);
         let run = ciba(["discover", &op.issuer, "--transport", transport, "--output", "json"]).expect_code(16);
         assert_eq!(run.last()["failure"], "unreachable");
-        assert!(run.sentence().ends_with("could not be reached: invalid peer certificate: UnknownIssuer"), "{run:?}");
+        assert_eq!(run.last()["cause"], "certificate_unknown_issuer");
+        assert!(
+            run.sentence().contains("not signed by a trusted authority") && run.sentence().contains("--ca-cert"),
+            "{run:?}"
+        );
     }
 }
 
