@@ -74,7 +74,9 @@ fn bearer(token: &str) -> String {
 /// OPM-PNG-12
 #[tokio::test]
 async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
-    let op = Arc::new(Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]));
+    // In between, keys that cannot be had while the person decides stop nothing.
+    let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
+    let op = Arc::new(Server::start(acts));
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
@@ -126,7 +128,8 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     }
     let hang_up = |stream: &TcpStream| stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(call_and(address, format!("{chunked}100\r\n{{"), hang_up).await.0, 400);
-    assert_eq!((op.requests().len(), flow.stage()), (1, Stage::Pending), "one of them did something");
+    assert_eq!((op.requests().len(), flow.stage()), (2, Stage::Pending), "one of them did something");
+    assert!(op.requests()[1].starts_with("GET /keys "), "the keys, once");
 
     // Mounted over everything below it, a trailing slash is the endpoint too.
     assert_eq!(call(nested, written("GET", "/ciba/notify/", &good, "")).await.0, 405);
@@ -134,7 +137,7 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     drive.await.unwrap().unwrap();
     assert_eq!(call(address, written("POST", "/ciba/notify", &good, &right)).await.0, 204);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-    assert_eq!(op.requests().len(), 2);
+    assert_eq!(op.requests().len(), 3);
 }
 
 /// A call without the token of a flow is answered before its body is there.

@@ -57,7 +57,9 @@ fn bearer(token: &str) -> String {
 /// OPM-PNG-12
 #[test]
 fn the_endpoint_answers_by_the_table_and_never_redirects() {
-    let op = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
+    // In between, keys that cannot be had while the person decides stop nothing.
+    let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
+    let op = Server::start(acts);
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
@@ -90,13 +92,14 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
         assert_eq!(got, status, "{method} {path} {}", &body[..body.len().min(30)]);
         assert!(head.contains(field), "{head}");
     }
-    assert_eq!((op.requests().len(), flow.stage()), (1, Stage::Pending), "one of them did something");
+    assert_eq!((op.requests().len(), flow.stage()), (2, Stage::Pending), "one of them did something");
+    assert!(op.requests()[1].starts_with("GET /keys "), "the keys, once");
 
     assert_eq!(call(address, "POST", "/ciba/notify", &good, &right).0, 204);
     drive.join().unwrap().unwrap();
     assert_eq!(call(address, "POST", "/ciba/notify", &good, &right).0, 204);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-    assert_eq!(op.requests().len(), 2);
+    assert_eq!(op.requests().len(), 3);
 }
 
 /// Callers who announce a body and send none hold up nobody, and get their answer before they send it.
