@@ -1,6 +1,9 @@
 //! Which rule of the specification has a test: tested, waived with a reason, or open.
 //!
-//! A test claims a rule with a doc-comment line that holds the id and nothing else, directly above its attributes.
+//! A rule that demands several things says so: its text marks them `(a)`, `(b)`, …, each is owed a test of its own, and a test
+//! claims `REQ-SEC-12b`, not the whole rule. A MUST of more than one sentence without a mark is red, so that nobody forgets to decide.
+//!
+//! A test claims a clause with a doc-comment line that holds the id and nothing else, directly above its attributes.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -28,6 +31,7 @@ const OWED: [&str; 23] = [
 /// A reason shorter than this is none.
 const REASON: usize = 20;
 
+/// One thing that is demanded: a rule, or a clause of one.
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     id: String,
@@ -43,9 +47,11 @@ struct Claim {
 
 /// Prints the table. Red for a claim or waiver that cannot be true; with `strict`, also for a rule that is owed.
 pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
-    let mut rules = catalogue(&sh.read_file("spec/requirements.md")?);
+    let requirements = sh.read_file("spec/requirements.md")?;
+    let mut rules = catalogue(&requirements);
     rules.extend(misbehaviour(&sh.read_file("spec/misbehaving-op.md")?));
     let (waivers, mut wrong) = waivers(&sh.read_file("spec/waivers.toml")?);
+    wrong.extend(undivided(&requirements));
     let mut claims = Vec::new();
     for folder in ["crates", "tests"] {
         for path in source::files(&source::root().join(folder), "rs") {
@@ -89,7 +95,12 @@ impl<'a> Coverage<'a> {
     }
 
     fn open(&self, rule: &Rule) -> bool {
-        !self.claimed.contains_key(rule.id.as_str()) && !self.waivers.contains_key(&rule.id)
+        !self.claimed.contains_key(rule.id.as_str()) && !self.is_waived(rule)
+    }
+
+    /// A waiver of a rule is one of all its clauses.
+    fn is_waived(&self, rule: &Rule) -> bool {
+        self.waivers.contains_key(&rule.id) || self.waivers.contains_key(whole(&rule.id))
     }
 
     fn owed(&self) -> Vec<&str> {
@@ -102,15 +113,19 @@ impl<'a> Coverage<'a> {
         let known: BTreeSet<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
         let mut wrong = Vec::new();
         for (id, tests) in &self.claimed {
-            if !known.contains(id) {
+            if known.contains(format!("{id}a").as_str()) {
+                wrong.push(format!("{id} has several clauses: {} has to say which it tests ({id}a, …)", tests.join(", ")));
+            } else if !known.contains(id) {
                 wrong.push(format!("{id} is claimed by {} but is in no table of spec/", tests.join(", ")));
             }
         }
         for id in self.waivers.keys() {
-            if !known.contains(id.as_str()) {
+            let covers = |clause: &str| clause == id || whole(clause) == id;
+            if !known.iter().any(|clause| covers(clause)) {
                 wrong.push(format!("spec/waivers.toml: {id} is in no table of spec/"));
-            } else if let Some(tests) = self.claimed.get(id.as_str()) {
-                wrong.push(format!("spec/waivers.toml: {id} is waived, but {} tests it", tests.join(", ")));
+            }
+            for (clause, tests) in self.claimed.iter().filter(|(clause, _)| covers(clause)) {
+                wrong.push(format!("spec/waivers.toml: {id} is waived, but {} tests {clause}", tests.join(", ")));
             }
         }
         wrong
@@ -120,14 +135,14 @@ impl<'a> Coverage<'a> {
         let mut sections: Vec<&str> = self.rules.iter().map(|rule| section(&rule.id)).collect();
         sections.dedup();
         let mut lines = vec![format!(
-            "{:10} {:>6} {:>7} {:>7} {:>5}  of them MUST",
-            "section", "rules", "tested", "waived", "open"
+            "{:10} {:>7} {:>7} {:>7} {:>5}  of them MUST",
+            "section", "clauses", "tested", "waived", "open"
         )];
         let mut sum = [0; 5];
         for name in sections {
             let rules: Vec<_> = self.rules.iter().filter(|rule| section(&rule.id) == name).collect();
             let tested = rules.iter().filter(|rule| self.claimed.contains_key(rule.id.as_str())).count();
-            let waived = rules.iter().filter(|rule| self.waivers.contains_key(&rule.id)).count();
+            let waived = rules.iter().filter(|rule| self.is_waived(rule)).count();
             let open = rules.iter().filter(|rule| self.open(rule)).count();
             let must = rules.iter().filter(|rule| rule.must && self.open(rule)).count();
             let row = [rules.len(), tested, waived, open, must];
@@ -142,8 +157,13 @@ impl<'a> Coverage<'a> {
     }
 }
 
+/// `REQ-SEC-12` of `REQ-SEC-12b`.
+fn whole(id: &str) -> &str {
+    id.trim_end_matches(|c: char| c.is_ascii_lowercase())
+}
+
 fn row_text(name: &str, [rules, tested, waived, open, must]: [usize; 5]) -> String {
-    format!("{name:10} {rules:6} {tested:7} {waived:7} {open:5}  {must}")
+    format!("{name:10} {rules:7} {tested:7} {waived:7} {open:5}  {must}")
 }
 
 /// `REQ-ACK` of `REQ-ACK-04`.
@@ -154,7 +174,33 @@ fn section(id: &str) -> &str {
 fn catalogue(text: &str) -> Vec<Rule> {
     rows(text)
         .filter(|cells| is_id(cells[0], "REQ-"))
-        .map(|cells| Rule { id: cells[0].to_owned(), must: cells[1].starts_with("MUST") })
+        .flat_map(|cells| {
+            let must = cells[1].starts_with("MUST");
+            let rule = |mark: &str| Rule { id: format!("{}{mark}", cells[0]), must };
+            match clauses(cells[2]) {
+                0 | 1 => vec![rule("")],
+                several => MARKS[..several].iter().map(|mark| rule(mark)).collect(),
+            }
+        })
+        .collect()
+}
+
+const MARKS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+
+/// How many clauses a rule's text marks: `(a)`, then `(b)`, and so on.
+fn clauses(text: &str) -> usize {
+    MARKS.iter().take_while(|mark| text.contains(&format!("({mark}) "))).count()
+}
+
+/// MUSTs of more than one sentence that do not say which of them are demands.
+fn undivided(text: &str) -> Vec<String> {
+    rows(text)
+        .filter(|cells| is_id(cells[0], "REQ-") && cells[1].starts_with("MUST"))
+        .filter(|cells| {
+            let words = cells[2].split_once("** ").map_or(cells[2], |(_title, rest)| rest);
+            clauses(words) == 0 && (words.contains("; ") || words.trim_end_matches('.').contains(". "))
+        })
+        .map(|cells| format!("{}: more than one sentence, and no clause is marked (a)", cells[0]))
         .collect()
 }
 
@@ -174,9 +220,10 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
         .filter(|cells| cells.len() > 2)
 }
 
-/// `REQ-`, capital letters, `-`, two digits.
+/// `REQ-`, capital letters, `-`, two digits, and perhaps the letter of a clause.
 fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).and_then(|rest| rest.split_once('-')).is_some_and(|(section, number)| {
+        let number = number.strip_suffix(|c: char| c.is_ascii_lowercase()).unwrap_or(number);
         !section.is_empty()
             && section.bytes().all(|b| b.is_ascii_uppercase())
             && number.len() >= 2
@@ -185,7 +232,7 @@ fn is_id(text: &str, prefix: &str) -> bool {
 }
 
 fn id_byte(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-'
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 /// `"REQ-META-04" = "reason"`, one a line: a subset of TOML that needs no parser.
@@ -279,6 +326,34 @@ mod tests {
         assert!(rules[0].must && !rules[1].must);
         let rows = misbehaviour("| id | the OP does | x |\n| REQ-01 | a | b |\n");
         assert_eq!(rows, [Rule { id: "OPM-REQ-01".into(), must: true }]);
+    }
+
+    #[test]
+    fn each_marked_clause_is_owed_a_test_of_its_own() {
+        let spec = "| REQ-SEC-12 | MUST | **Title.** (a) Never this; (b) offer that. |\n";
+        let rules = catalogue(spec);
+        assert_eq!(rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["REQ-SEC-12a", "REQ-SEC-12b"]);
+        let claims = ["REQ-SEC-12a", "REQ-SEC-12"].map(|id| Claim { id: id.into(), test: "t".into() });
+        let waivers = BTreeMap::new();
+        assert_eq!(Coverage::new(&rules, &claims[..1], &waivers).owed(), ["REQ-SEC-12b"]);
+        assert_eq!(Coverage::new(&rules, &claims, &waivers).contradictions().len(), 1);
+        let (waivers, _) = super::waivers("\"REQ-SEC-12\" = \"all of it, for a good reason\"");
+        assert_eq!(Coverage::new(&rules, &[], &waivers).owed(), Vec::<&str>::new());
+        assert_eq!(Coverage::new(&rules, &claims[..1], &waivers).contradictions().len(), 1);
+        assert_eq!(claims_of("/// REQ-SEC-12b\n#[test]\nfn a() {}\n").0.len(), 1);
+    }
+
+    #[test]
+    fn a_must_of_several_sentences_marks_its_clauses() {
+        for (row, found) in [
+            ("| REQ-ACK-04 | MUST | **Title.** One thing. |", 0),
+            ("| REQ-ACK-04 | MUST | **Title.** One thing; and another. |", 1),
+            ("| REQ-ACK-04 | MUST NOT | One thing. Another. |", 1),
+            ("| REQ-ACK-04 | MUST | **Title.** (a) One thing. That is so because. |", 0),
+            ("| REQ-ACK-04 | SHOULD | **Title.** One thing. Another. |", 0),
+        ] {
+            assert_eq!(undivided(row).len(), found, "{row}");
+        }
     }
 
     #[test]
