@@ -54,7 +54,7 @@ fn public(importer: &dyn KeyImporter, key: &OwnedPublicKey, algorithm: JwsAlgori
 }
 
 /// REQ-AUTH-21
-/// REQ-IDT-07
+/// REQ-IDT-07a
 #[test]
 fn each_backend_verifies_what_the_other_signs() {
     let long = [0x5a; 3000];
@@ -100,7 +100,7 @@ fn r_and_s_keep_their_leading_zeros() {
     assert!(short > 0, "600 signatures hold a leading zero with a chance of 99 percent; these are always the same");
 }
 
-/// REQ-IDT-07
+/// REQ-IDT-07a
 #[test]
 fn nothing_but_the_signature_verifies() {
     let message = b"eyJhbGciOiJFUzI1NiJ9.e30";
@@ -136,7 +136,7 @@ fn integer(number: &[u8]) -> Vec<u8> {
     [&[2, u8::try_from(sign.len() + digits.len()).expect("short")], sign, &digits].concat()
 }
 
-/// REQ-IDT-07
+/// REQ-IDT-07a
 #[test]
 fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
     for (algorithm, name, length) in ALGORITHMS {
@@ -174,7 +174,7 @@ fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
     }
 }
 
-/// REQ-IDT-07
+/// REQ-IDT-07b
 #[test]
 fn pss_salts_have_the_length_of_the_hash() {
     let document: Value = serde_json::from_str(&file("pss-salts.json")).expect("JSON");
@@ -190,7 +190,7 @@ fn pss_salts_have_the_length_of_the_hash() {
 }
 
 /// REQ-JWKS-06
-/// REQ-AUTH-20
+/// REQ-AUTH-20b
 #[test]
 fn an_algorithm_takes_its_own_kind_of_key_only() {
     for (_, name, _) in ALGORITHMS {
@@ -221,8 +221,10 @@ fn odd(bits: usize) -> Vec<u8> {
     number
 }
 
-/// REQ-JWKS-13
-/// REQ-AUTH-20
+/// REQ-IDT-07c
+/// REQ-JWKS-13a
+/// REQ-JWKS-13c
+/// REQ-AUTH-20a
 #[test]
 fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
     let even: Vec<u8> = [&odd(2040)[..], &[2]].concat();
@@ -257,7 +259,8 @@ fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
     }
 }
 
-/// REQ-JWKS-14
+/// REQ-JWKS-14a
+/// REQ-JWKS-14b
 #[test]
 fn points_have_full_width_and_lie_on_the_curve() {
     for (algorithm, name, _) in ALGORITHMS {
@@ -286,7 +289,7 @@ const SMALL_ORDER: [&str; 7] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ];
 
-/// REQ-JWKS-14
+/// REQ-JWKS-14c
 #[test]
 fn ed25519_keys_have_32_octets_and_are_no_point_of_small_order() {
     let good = private(&RustCrypto, "ed25519.pkcs8.pem", JwsAlgorithm::EdDsa).public_key();
@@ -312,7 +315,7 @@ fn is_taken(importer: &dyn KeyImporter, x: &[u8; 32]) -> bool {
     key.map(drop).map_err(|error| assert_eq!(error, KeyRejected::Malformed, "{x:?} with {importer:?}")).is_ok()
 }
 
-/// REQ-JWKS-14
+/// REQ-JWKS-14c
 #[test]
 fn ed25519_keys_are_points_of_the_curve_in_their_one_encoding() {
     let mut taken = 0;

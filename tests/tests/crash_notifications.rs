@@ -165,8 +165,8 @@ fn name(result: &Result<Box<Authentication>, Failure>) -> Option<&'static str> {
     result.as_ref().err().map(Failure::name)
 }
 
-/// REQ-AREQ-30
-/// REQ-PING-14
+/// REQ-AREQ-30a
+/// REQ-PING-14a
 /// REQ-PUSH-19
 #[test]
 fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_says() {

@@ -79,7 +79,7 @@ fn lost(result: &Result<Box<Authentication>, Failure>, what: LostAnswer) -> bool
     matches!(result, Err(Failure::Indeterminate(why)) if why.lost == what)
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// REQ-POLL-11
 /// REQ-POLL-29
 #[test]
@@ -402,7 +402,7 @@ fn golden_snapshots_are_resumed_for_ever() {
 
 /// Results are only taken through the delivery mode a flow was started with, wherever it is in its life.
 ///
-/// REQ-META-01
+/// REQ-META-01b
 #[test]
 fn a_snapshot_is_not_resumed_with_another_delivery_mode() {
     let modes = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];

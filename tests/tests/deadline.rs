@@ -111,7 +111,7 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
 }
 
 /// Ruling 40: expired is what the provider said, or what its last pending answers let us conclude.
-/// REQ-POLL-18
+/// REQ-POLL-18b
 /// OPM-POL-31
 #[test]
 fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {

@@ -155,7 +155,7 @@ fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
 
 /// Ruling 26. Without a crash a store can keep a person from being prompted, and nothing else.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
     for delivery in MODES {
@@ -178,7 +178,7 @@ fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// REQ-POLL-11
 #[test]
 fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_know() {
@@ -254,7 +254,7 @@ fn a_late_write(is_careless: bool) -> Result<(), String> {
 
 /// `Snapshot::revision`: a store that writes older states over newer ones has a person prompted twice.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_store_that_ignores_revisions_prompts_a_person_twice() {
     assert_eq!(a_late_write(false), Ok(()));

@@ -326,11 +326,11 @@ fn runner() -> TestRunner {
 
 /// REQ-POLL-03
 /// REQ-POLL-07
-/// REQ-POLL-18
+/// REQ-POLL-18a
 /// REQ-POLL-26
 /// REQ-POLL-28
 /// REQ-POLL-30
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// REQ-TOK-11
 /// OPM-POL-27
 /// OPM-POL-28

@@ -361,8 +361,9 @@ fn an_unanswered_question_for_keys_is_asked_again() {
     assert!(sim.finish().is_ok());
 }
 
+/// REQ-SEC-07
 /// REQ-JWKS-20
-/// REQ-DISC-24
+/// REQ-DISC-24a
 #[test]
 fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     let mut sim = verifying(Forgery::None);

@@ -270,7 +270,8 @@ fn without_a_key_id_every_key_that_fits_is_tried() {
     }
 }
 
-/// REQ-JWKS-08
+/// REQ-JWKS-08a
+/// REQ-JWKS-08b
 #[test]
 fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
     let keys = [plain(&P256.0, "a"), plain(&OTHER_RSA.0, "a"), plain(&RSA.0, "a"), plain(&ED25519.0, "a")];
@@ -282,7 +283,7 @@ fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
     assert_eq!(finds(&twice, &RSA.0, RSA.0.key_id()), Ok(()));
 }
 
-/// REQ-JWKS-13
+/// REQ-JWKS-13b
 #[test]
 fn numbers_with_leading_zero_octets_are_taken() {
     let padded = |name: &str| {
@@ -314,8 +315,8 @@ fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
 /// Whatever a publisher does to the numbers of a key, it is read as the same key, and verifies what that key signed and
 /// nothing else.
 ///
-/// REQ-JWKS-13
-/// REQ-JWKS-14
+/// REQ-JWKS-13b
+/// REQ-JWKS-14a
 #[test]
 fn numbers_are_read_in_every_spelling_and_brought_to_width() {
     let without_zeros = |bytes: &[u8]| bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
@@ -349,7 +350,7 @@ fn numbers_are_read_in_every_spelling_and_brought_to_width() {
     }
 }
 
-/// REQ-JWKS-14
+/// REQ-JWKS-14b
 #[test]
 fn coordinates_that_are_no_point_are_refused() {
     for (key, _) in [&*P256, &*P384, &*ED25519] {

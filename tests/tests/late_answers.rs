@@ -64,7 +64,7 @@ fn a_late_200_that_cannot_be_used_ends_the_flow() {
 /// An acknowledgement that comes late is none of the answers the flow waits for then, though its status is 200; before a
 /// notification names the request it is better late than lost.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_late_acknowledgement_is_never_taken_for_tokens() {
     for delivery in [DeliveryMode::Ping, DeliveryMode::Push] {

@@ -77,7 +77,8 @@ fn about(actual: u64, expected: u64) {
 /// REQ-POLL-10
 /// REQ-POLL-12
 /// REQ-POLL-14
-/// REQ-POLL-17
+/// REQ-POLL-17a
+/// REQ-POLL-17b
 /// OPM-POL-16
 #[test]
 fn requests_keep_the_timelines_of_appendix_d() {
@@ -103,7 +104,9 @@ fn requests_keep_the_timelines_of_appendix_d() {
 }
 
 /// The rows of Appendix D in which the interval has grown before.
-/// REQ-POLL-13
+/// REQ-POLL-17b
+/// REQ-POLL-13a
+/// REQ-POLL-13b
 /// REQ-POLL-15
 /// OPM-POL-04
 /// OPM-POL-05
@@ -142,7 +145,7 @@ fn retry_after_is_the_least_wait_and_is_used_once() {
 }
 
 /// REQ-POLL-16
-/// REQ-POLL-17
+/// REQ-POLL-17a
 /// OPM-POL-12
 /// OPM-POL-13
 /// OPM-POL-15
@@ -200,7 +203,7 @@ fn an_odd_interval_ends_no_flow() {
 }
 
 /// Ruling 1: an interval that reaches past the deadline leaves exactly one request, shortly before it.
-/// REQ-POLL-18
+/// REQ-POLL-18a
 /// REQ-POLL-19
 /// OPM-POL-10
 #[test]
@@ -223,7 +226,8 @@ fn an_interval_past_the_deadline_leaves_one_request_shortly_before_it() {
     }
 }
 
-/// REQ-POLL-18
+/// REQ-POLL-18a
+/// REQ-POLL-18b
 /// REQ-POLL-19
 /// OPM-POL-10
 #[test]
@@ -309,7 +313,7 @@ fn a_token_request_says_what_it_must_and_nothing_more() {
 /// REQ-POLL-20
 /// REQ-POLL-21
 /// REQ-POLL-22
-/// REQ-SEC-12
+/// REQ-SEC-12a
 /// REQ-TOK-16
 /// REQ-TOK-17
 /// REQ-TOK-18
@@ -417,7 +421,8 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
+/// REQ-AREQ-30b
 /// REQ-AREQ-31
 #[test]
 fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave() {

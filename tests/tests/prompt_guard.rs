@@ -43,7 +43,7 @@ fn acknowledge(flow: &mut Flow, expires_in: u64) {
     flow.handle(transmit.into_parts().1.answered(Response::new(200, headers, body)), START).expect("its own");
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[test]
 fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other() {
     let mut guard = guard(10);
@@ -70,7 +70,7 @@ fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other(
     }
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[test]
 fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
     let mut guard = guard(10);
@@ -92,7 +92,7 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
     assert!(guard.is_empty());
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[test]
 fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
     let mut guard = guard(3);
@@ -117,7 +117,7 @@ proptest! {
     /// Whatever is entered and left in whatever order, nobody has two places that are not over, and nobody is refused without
     /// one.
     ///
-    /// REQ-SEC-12
+    /// REQ-SEC-12b
     #[test]
     fn nobody_has_two_places(ops in proptest::collection::vec(prop_oneof![
         3 => (0_u8..4).prop_map(Op::Enter),

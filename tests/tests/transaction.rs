@@ -152,7 +152,8 @@ fn every_answer_is_read_anew_whatever_it_says_about_caching() {
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
 }
 
-/// REQ-SEC-23
+/// REQ-SEC-23a
+/// REQ-SEC-23b
 #[test]
 fn leniency_is_asked_for_by_name_and_the_default_is_strict() {
     assert!(!Policy::default().assume_bearer);

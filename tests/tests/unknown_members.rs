@@ -315,7 +315,7 @@ fn ends_as_without(name: &str, json: &str) {
 
 /// REQ-TOK-09
 /// REQ-ACK-18
-/// REQ-SEC-24
+/// REQ-SEC-24b
 #[test]
 fn private_names_mean_nothing_wherever_they_stand() {
     for name in MAGIC.iter().take(2).map(|name| serde_json::to_string(name).unwrap()) {
@@ -327,7 +327,7 @@ fn private_names_mean_nothing_wherever_they_stand() {
     }
 }
 
-/// REQ-SEC-24
+/// REQ-SEC-24b
 /// REQ-IDT-21
 #[test]
 fn no_object_is_a_number_or_a_string() {
@@ -354,7 +354,7 @@ proptest! {
     /// REQ-TOK-09
     /// REQ-ACK-17
     /// REQ-ACK-18
-    /// REQ-SEC-24
+    /// REQ-SEC-24b
     #[test]
     fn a_flow_with_any_unknown_member_ends_as_without(name in name(), json in json_text()) {
         // Claims are read by others, too: a number no double can hold is refused there, as it was before.
@@ -363,7 +363,7 @@ proptest! {
         ends_as_without(&name, &json);
     }
 
-    /// REQ-SEC-24
+    /// REQ-SEC-24a
     #[test]
     fn what_the_other_reader_takes_is_taken_and_nothing_else(text in "[\\[\\]{}\",:0-9eE\\\\u+. \n-]{0,24}|[ -~]{0,16}", inner in json_text()) {
         for text in [format!("{{\"a\":{text}}}"), format!("{{\"a\":{inner}}}"), format!("{{\"a\":{inner}{text}}}")] {

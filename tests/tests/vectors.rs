@@ -77,7 +77,7 @@ fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "data", "vectors"].iter().collect()
 }
 
-/// REQ-IDT-07
+/// REQ-IDT-07a
 #[test]
 fn no_vector_is_contradicted() {
     let backends: [(&str, &dyn KeyImporter); 2] = [("RustCrypto", &RustCrypto), ("aws-lc-rs", &AwsLcRs)];

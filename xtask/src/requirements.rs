@@ -114,7 +114,10 @@ impl<'a> Coverage<'a> {
         let mut wrong = Vec::new();
         for (id, tests) in &self.claimed {
             if known.contains(format!("{id}a").as_str()) {
-                wrong.push(format!("{id} has several clauses: {} has to say which it tests ({id}a, …)", tests.join(", ")));
+                wrong.push(format!(
+                    "{id} has several clauses: {} has to say which it tests ({id}a, …)",
+                    tests.join(", ")
+                ));
             } else if !known.contains(id) {
                 wrong.push(format!("{id} is claimed by {} but is in no table of spec/", tests.join(", ")));
             }
@@ -198,7 +201,7 @@ fn undivided(text: &str) -> Vec<String> {
         .filter(|cells| is_id(cells[0], "REQ-") && cells[1].starts_with("MUST"))
         .filter(|cells| {
             let words = cells[2].split_once("** ").map_or(cells[2], |(_title, rest)| rest);
-            clauses(words) == 0 && (words.contains("; ") || words.trim_end_matches('.').contains(". "))
+            clauses(cells[2]) == 0 && (words.contains("; ") || words.trim_end_matches('.').contains(". "))
         })
         .map(|cells| format!("{}: more than one sentence, and no clause is marked (a)", cells[0]))
         .collect()

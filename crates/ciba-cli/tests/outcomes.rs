@@ -90,7 +90,7 @@ fn the_key_id_of_the_options_wins_over_the_one_in_the_key_file() {
     assert_eq!(op.count("/bc"), 2);
 }
 
-/// REQ-DISC-04
+/// REQ-DISC-04a
 /// OPM-DSC-01
 #[test]
 fn a_metadata_document_of_another_issuer_is_13() {

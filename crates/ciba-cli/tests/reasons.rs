@@ -27,7 +27,7 @@ fn now() -> u64 {
 
 /// A claim that is missing, one of another type and one out of range read differently, in the sentence and in JSON.
 ///
-/// REQ-META-11
+/// REQ-META-11a
 #[test]
 fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_helps() {
     let es256 = ["--id-token-alg", "ES256"];

@@ -205,7 +205,8 @@ mod tests {
         Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), asked)
     }
 
-    /// REQ-TOK-07
+    /// REQ-TOK-07a
+    /// REQ-TOK-07b
     #[test]
     fn an_absent_scope_is_the_one_asked_for_and_an_empty_one_is_none() {
         for (granted, scope, withheld) in [

@@ -278,7 +278,7 @@ mod tests {
     /// REQ-AUTH-10
     /// REQ-AUTH-13
     /// REQ-AUTH-14
-    /// REQ-AUTH-16
+    /// REQ-AUTH-16b
     /// REQ-AUTH-19
     /// OPM-REQ-10
     #[test]
@@ -337,7 +337,9 @@ mod tests {
         assert_eq!(parts(builder(), Endpoint::Token).1["aud"], ISSUER);
     }
 
-    /// REQ-AUTH-12
+    /// REQ-SEC-05a
+    /// REQ-AUTH-12a
+    /// REQ-AUTH-12b
     /// OPM-POL-28
     #[test]
     fn every_assertion_has_an_id_of_its_own() {
@@ -378,7 +380,7 @@ mod tests {
         assert_eq!(basic("c", &plain, BasicEncoding::Encoded), basic("c", &plain, BasicEncoding::Raw));
     }
 
-    /// REQ-AUTH-01
+    /// REQ-AUTH-01a
     /// REQ-AUTH-02
     /// REQ-AUTH-07
     /// REQ-AUTH-17
@@ -414,7 +416,7 @@ mod tests {
         }
     }
 
-    /// REQ-AUTH-22
+    /// REQ-AUTH-22a
     #[test]
     fn a_shared_secret_signs_as_it_is() {
         let secret = "s".repeat(32);
@@ -429,7 +431,7 @@ mod tests {
         assert_eq!(mac, base64url::encode(expected.as_bytes()));
     }
 
-    /// REQ-AUTH-22
+    /// REQ-AUTH-22a
     #[cfg(feature = "rustcrypto")]
     #[test]
     fn the_mac_of_an_assertion_is_hmac_under_the_octets_of_the_secret() {

@@ -146,7 +146,7 @@ mod tests {
     }
 
     /// REQ-DISC-03
-    /// REQ-DISC-04
+    /// REQ-DISC-04b
     /// REQ-DISC-22
     /// OPM-DSC-01
     /// OPM-DSC-08

@@ -290,7 +290,8 @@ mod tests {
         );
     }
 
-    /// REQ-TOK-07
+    /// REQ-TOK-07a
+    /// REQ-TOK-07b
     #[test]
     fn a_scope_that_is_not_named_is_the_one_asked_for_and_a_resource_is_not() {
         let asked = asked("openid email", None, &["https://api.example", "https://b.example"]);

@@ -306,7 +306,7 @@ fn year_of(now: Timestamp) -> u32 {
 mod tests {
     use super::*;
 
-    /// REQ-SEC-12
+    /// REQ-SEC-12b
     #[test]
     fn one_person_has_one_spelling_for_the_prompt_guard() {
         let now = Timestamp::from_unix_secs(1_893_456_000);

@@ -150,15 +150,15 @@ mod tests {
 
     /// REQ-SIGN-03
     /// REQ-SIGN-04
-    /// REQ-SIGN-05
+    /// REQ-SIGN-05a
     /// REQ-SIGN-06
-    /// REQ-SIGN-07
-    /// REQ-SIGN-09
+    /// REQ-SIGN-07a
+    /// REQ-SIGN-09a
     /// REQ-SIGN-11
     /// REQ-SIGN-13
     /// REQ-SIGN-14
     /// REQ-SIGN-15
-    /// REQ-SIGN-17
+    /// REQ-SIGN-17a
     /// OPM-REQ-04
     /// OPM-REQ-06
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(claims(signing(), &text, None)["authorization_details"], json!([{"type": "t", "n": 1.25}]));
     }
 
-    /// REQ-SIGN-17
+    /// REQ-SIGN-17b
     #[test]
     fn what_is_not_asked_for_is_no_claim_and_nothing_is_null() {
         let request = login().binding_message("").acr_values([""; 0]).extra("purpose", "");
@@ -245,9 +245,9 @@ mod tests {
     }
 
     /// REQ-SIGN-04
-    /// REQ-SIGN-05
+    /// REQ-SIGN-05a
     /// REQ-SIGN-06
-    /// REQ-SIGN-07
+    /// REQ-SIGN-07a
     /// REQ-SIGN-15
     /// REQ-SIGN-19
     #[test]
@@ -280,7 +280,8 @@ mod tests {
     }
 
     /// REQ-SIGN-13
-    /// REQ-SIGN-18
+    /// REQ-SIGN-18a
+    /// REQ-SIGN-18b
     #[test]
     fn a_signed_request_and_the_assertion_beside_it_are_two_different_things() {
         let config = signing().build().unwrap();

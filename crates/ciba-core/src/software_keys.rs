@@ -381,7 +381,7 @@ mod tests {
         crypto::RustCrypto,
     };
 
-    /// REQ-AUTH-16
+    /// REQ-AUTH-16b
     #[test]
     fn a_key_signs_under_its_own_id_and_one_without_an_id_under_any() {
         const ES256: JwsAlgorithm = JwsAlgorithm::Es256;

@@ -360,8 +360,9 @@ mod tests {
         ("https://op.example/%2e?x", UrlError::DotSegment),
     ];
 
-    /// REQ-DISC-16
-    /// REQ-SEC-02
+    /// REQ-DISC-16a
+    /// REQ-DISC-16c
+    /// REQ-SEC-02a
     #[test]
     fn what_two_parsers_could_read_differently_is_refused() {
         for (text, error) in REFUSED {
@@ -372,7 +373,7 @@ mod tests {
         assert!(Url::parse(&long[..LONGEST]).is_ok());
     }
 
-    /// REQ-DISC-16
+    /// REQ-DISC-16b
     #[test]
     fn the_parts_of_a_url_are_read_as_written() {
         let cases = [
@@ -398,7 +399,7 @@ mod tests {
         }
     }
 
-    /// REQ-SEC-02
+    /// REQ-SEC-02b
     #[test]
     fn plain_http_is_taken_from_loopback_addresses_only_and_only_when_asked() {
         for text in ["http://127.0.0.1:8080/token", "http://127.8.9.1", "http://[::1]:80/", "http://localhost:1"] {
@@ -426,7 +427,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
-        /// REQ-DISC-16
+        /// REQ-DISC-16b
         #[test]
         fn other_parsers_read_every_accepted_url_alike(text in url_like()) {
             let Ok(ours) = Url::parse_with(&text, LoopbackHttp::DangerouslyAllowed) else { return Ok(()) };

@@ -49,7 +49,7 @@ fn cross_check(key: &SoftwareKey) {
     }
 }
 
-/// REQ-AUTH-20
+/// REQ-AUTH-20b
 #[test]
 fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
     use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
@@ -198,7 +198,7 @@ fn with_more_inside(der: &[u8], more: &[u8]) -> Vec<u8> {
     [&[0x30], &length[..], &content].concat()
 }
 
-/// REQ-AUTH-20
+/// REQ-AUTH-20b
 #[test]
 fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
     // Where the last octet of the object identifier rsaEncryption, and its parameters, NULL, are.

@@ -81,7 +81,8 @@ fn form(body: &[u8]) -> BTreeMap<String, String> {
 
 /// REQ-SIGN-02
 /// REQ-SIGN-08
-/// REQ-SIGN-18
+/// REQ-SIGN-18a
+/// REQ-SIGN-18b
 /// OPM-REQ-07
 #[test]
 fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fresh_each_time() {
@@ -135,7 +136,7 @@ fn beside_a_signed_request_stands_only_what_the_method_of_authentication_needs()
     }
 }
 
-/// REQ-META-06
+/// REQ-META-06a
 #[test]
 fn a_client_without_registered_algorithm_never_signs_its_request() {
     let mut client = Client::new();

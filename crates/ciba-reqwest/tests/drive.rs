@@ -154,7 +154,7 @@ async fn every_step_is_saved_before_it_is_taken_and_told_once() {
     assert_eq!(server.requests().len(), 3);
 }
 
-/// REQ-SEC-05
+/// REQ-SEC-05b
 #[tokio::test]
 async fn without_random_bytes_nothing_is_sent() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
@@ -182,7 +182,7 @@ async fn a_state_that_cannot_be_saved_stops_before_the_step_and_can_be_driven_on
     assert_eq!(server.requests().len(), 2);
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice() {
     let server = Arc::new(Server::start([Act::Stall(Vec::new()), answer(200, "", ACKNOWLEDGED)]));
@@ -234,7 +234,7 @@ impl Signer for Yielding {
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end() {
     for (first, second) in (1..=24).flat_map(|first| [(first, 0), (first, 2)]) {
@@ -266,7 +266,7 @@ async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end(
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// OPM-ACK-16
 #[tokio::test]
 async fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
@@ -334,7 +334,7 @@ impl Signer for Kms {
     }
 }
 
-/// REQ-AUTH-12
+/// REQ-AUTH-12b
 #[tokio::test]
 async fn a_kms_signs_each_request_anew() {
     let acts =
@@ -348,7 +348,8 @@ async fn a_kms_signs_each_request_anew() {
     assert_eq!((kms.signed.lock().unwrap().len(), server.requests().len()), (4, 4));
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
+/// REQ-AREQ-30b
 #[tokio::test]
 async fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let config = config(&format!("http://{}", closed_port()), key_jwt());
@@ -404,7 +405,7 @@ impl Saver for During {
     }
 }
 
-/// REQ-POLL-18
+/// REQ-POLL-18a
 #[tokio::test]
 async fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
     // Cancelled before the person was prompted; the deadline comes before the first token request, so nobody knows the answer.
@@ -485,7 +486,7 @@ async fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_co
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_watcher_that_panics_before_a_request_leaves_one_that_was_not_sent() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);

@@ -115,7 +115,7 @@ async fn a_compressed_body_stays_compressed() {
     assert_eq!(response.headers.get("content-encoding"), Some("gzip"));
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// OPM-ACK-16
 #[tokio::test]
 async fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
@@ -135,7 +135,7 @@ async fn no_connection_is_used_twice() {
     assert_eq!((server.requests().len(), server.connections()), (2, 2));
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// OPM-ACK-16
 #[tokio::test]
 async fn silence_and_an_answer_that_breaks_off_are_lost() {
@@ -159,7 +159,8 @@ async fn an_answer_that_is_no_http_is_lost() {
     assert_eq!(exchange(&post(&server.url("/"))).await, Err(Unanswered::Lost(Cause::NotHttp)));
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
+/// REQ-AREQ-30b
 #[tokio::test]
 async fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     let refused = format!("http://{}/", closed_port());

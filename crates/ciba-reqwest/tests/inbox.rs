@@ -45,7 +45,7 @@ fn denial(id: &str) -> String {
 /// REQ-PING-03
 /// REQ-PING-05
 /// REQ-PING-12
-/// REQ-PING-13
+/// REQ-PING-13a
 /// OPM-PNG-02
 /// OPM-PNG-03
 /// OPM-PNG-04
@@ -400,7 +400,8 @@ async fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     assert_eq!(party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)), Acknowledgement::Known);
 }
 
-/// REQ-PING-13
+/// REQ-SEC-07
+/// REQ-PING-13b
 /// OPM-PNG-15
 #[tokio::test]
 async fn a_notification_with_the_token_of_one_flow_and_the_id_of_another_is_refused() {

@@ -67,7 +67,7 @@ async fn is_asked(driver: &Driver, config: &Arc<ClientConfig>, person: &str) -> 
     }
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[tokio::test]
 async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_dropped() {
     let guard = PromptGuard::new().unwrap();
@@ -106,7 +106,7 @@ async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_
     assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[tokio::test]
 async fn a_guard_that_is_full_refuses() {
     let server = server();

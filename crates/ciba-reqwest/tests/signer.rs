@@ -72,7 +72,7 @@ impl Signer for Service {
 
 /// Both forms of a signature reach the provider as R and S of fixed width; one in the wrong form reaches nobody.
 ///
-/// REQ-AUTH-20
+/// REQ-AUTH-20b
 #[tokio::test]
 async fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
     let fixed_width = Service { form: <[u8]>::to_vec, converts: false };

@@ -39,7 +39,7 @@ async fn exchange(builder: ClientBuilder, server: &TlsServer) -> Result<Response
     client.exchange(&request, Duration::from_secs(20), 1024).await
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01b
 /// OPM-TLS-01
 #[tokio::test]
 async fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
@@ -59,7 +59,7 @@ async fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01a
 /// OPM-TLS-03
 #[tokio::test]
 async fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
@@ -75,7 +75,7 @@ async fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
     }
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01c
 #[tokio::test]
 async fn verification_cannot_be_turned_off() {
     let server = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
@@ -162,7 +162,7 @@ async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
 
 /// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads none of it after refusing.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versions() {
     for versions in [&[&TLS12][..], &[&TLS13]] {

@@ -148,7 +148,7 @@ fn every_step_is_saved_before_it_is_taken_and_told_once() {
     assert_eq!(server.requests().len(), 3);
 }
 
-/// REQ-SEC-05
+/// REQ-SEC-05b
 #[test]
 fn without_random_bytes_nothing_is_sent() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
@@ -284,7 +284,7 @@ fn a_clock_that_is_set_back_during_a_wait_does_not_prolong_it_by_as_much() {
     assert_eq!(clock.read().since(start).as_secs(), 5, "the interval and no more");
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 /// OPM-ACK-16
 #[test]
 fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
@@ -351,7 +351,7 @@ impl Signer for Kms {
     }
 }
 
-/// REQ-AUTH-12
+/// REQ-AUTH-12b
 #[test]
 fn a_kms_signs_each_request_anew() {
     let acts =
@@ -365,7 +365,8 @@ fn a_kms_signs_each_request_anew() {
     assert_eq!((kms.signed.lock().unwrap().len(), server.requests().len()), (4, 4));
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
+/// REQ-AREQ-30b
 #[test]
 fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let config = config(&format!("http://{}", closed_port()), key_jwt());
@@ -420,7 +421,7 @@ impl Saver for During {
     }
 }
 
-/// REQ-POLL-18
+/// REQ-POLL-18a
 #[test]
 fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
     // Cancelled before the person was prompted; the deadline comes before the first token request, so nobody knows the answer.
@@ -501,7 +502,7 @@ fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_ag
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_watcher_that_panics_before_a_request_leaves_one_that_was_not_sent() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);

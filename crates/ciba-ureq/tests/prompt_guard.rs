@@ -75,7 +75,7 @@ impl ciba_ureq::Watch for Stops<'_> {
     }
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[test]
 fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_dropped() {
     let guard = PromptGuard::new().unwrap();
@@ -106,7 +106,7 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
     assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
 }
 
-/// REQ-SEC-12
+/// REQ-SEC-12b
 #[test]
 fn a_guard_that_is_full_refuses() {
     let server = server();

@@ -90,7 +90,7 @@ impl Saver for Store {
 /// two token requests with an answer each, and the end. The keys that are asked for ahead of time change nothing to save,
 /// and when they cannot be had, it stops nothing.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
     for (fails_at, is_mended) in (1..=8).flat_map(|at| [(at, true), (at, false)]) {

@@ -38,7 +38,7 @@ fn exchange(builder: ConfigBuilder<AgentScope>, server: &TlsServer) -> Result<Re
     client.exchange(&request, Duration::from_secs(20), 1024)
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01b
 /// OPM-TLS-01
 #[test]
 fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
@@ -58,7 +58,7 @@ fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01a
 /// OPM-TLS-03
 #[test]
 fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
@@ -74,7 +74,7 @@ fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
     }
 }
 
-/// REQ-SEC-01
+/// REQ-SEC-01c
 #[test]
 fn verification_cannot_be_turned_off() {
     let builder = Agent::config_builder().tls_config(TlsConfig::builder().disable_verification(true).build());
@@ -159,7 +159,7 @@ fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
 
 /// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads none of it after refusing.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versions() {
     for versions in [&[&TLS12][..], &[&TLS13]] {

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// REQ-PING-14
+/// REQ-PING-14a
+/// REQ-PING-14b
 #[test]
 fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledgement_names_the_same_request() {
     for restarted in [false, true] {
@@ -56,7 +57,7 @@ fn a_few_early_notifications_with_different_ids_are_kept_and_no_more() {
     assert_eq!(case.now, at, "ours was among them");
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names_the_request() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
@@ -86,7 +87,7 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
     }
 }
 
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
     for (asked, lasts) in [(None, 600), (Some(90), 90)] {
@@ -130,7 +131,7 @@ fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
 
 /// Nobody but the provider has our token: whoever says that the request did not leave is wrong.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_request_that_a_notification_answers_is_not_sent_again() {
     for is_early in [true, false] {

@@ -125,7 +125,8 @@ fn a_pushed_error_ends_the_flow_as_what_it_says() {
     }
 }
 
-/// REQ-PING-19
+/// REQ-META-01b
+/// REQ-PING-19c
 #[test]
 fn a_push_client_does_not_take_a_ping_for_a_result() {
     let mut case = Case::acknowledged(DeliveryMode::Push);

@@ -26,6 +26,7 @@ fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_b
     assert_ne!(key, another_key);
 }
 
+/// REQ-SEC-05a
 /// REQ-AREQ-16
 #[test]
 fn ten_thousand_tokens_are_ten_thousand_different_ones() {
@@ -90,8 +91,9 @@ fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
     }
 }
 
+/// REQ-META-01b
 /// REQ-META-05
-/// REQ-PING-19
+/// REQ-PING-19b
 /// REQ-AREQ-13
 #[test]
 fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
@@ -106,9 +108,11 @@ fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
     assert_eq!((case.flow.stage(), case.flow.revision()), (Stage::Pending, revision));
 }
 
-/// REQ-PING-02
+/// REQ-PING-02a
 /// REQ-PING-03
-/// REQ-PING-13
+/// REQ-PING-13a
+/// REQ-PING-13b
+/// REQ-PING-13c
 /// REQ-PUSH-01
 /// REQ-PUSH-05
 /// OPM-PNG-02

@@ -12,7 +12,7 @@ use crate::{APPROVED, row, third, tokens};
 /// REQ-TOK-05
 /// REQ-TOK-06
 /// REQ-TOK-10
-/// REQ-IDT-30
+/// REQ-IDT-30b
 #[test]
 fn odd_optional_members_lose_no_approved_login_and_are_reported() {
     let reports = |row: Scenario, expected: &'static [Oddity]| {
@@ -54,7 +54,7 @@ fn odd_optional_members_lose_no_approved_login_and_are_reported() {
 
 /// REQ-TOK-13
 /// REQ-TOK-30
-/// REQ-AERR-01
+/// REQ-AERR-01b
 /// REQ-AERR-02
 #[test]
 fn errors_that_are_not_quite_those_of_the_specification_mean_what_they_say() {

@@ -108,7 +108,9 @@ fn a_call_that_is_no_ping_of_this_request_is_refused_and_starts_nothing() {
     run(rows);
 }
 
-/// REQ-PING-04
+/// REQ-PING-19a
+/// REQ-PING-04a
+/// REQ-PING-04b
 /// OPM-PNG-08
 /// OPM-PNG-10
 #[test]

@@ -6,7 +6,7 @@ use crate::{MODES, plain};
 
 /// Ruling 26.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[test]
 fn a_store_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
     let mut wrong = Vec::new();

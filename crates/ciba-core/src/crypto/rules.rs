@@ -184,7 +184,7 @@ mod tests {
     }
 
     proptest! {
-        /// REQ-JWKS-14
+        /// REQ-JWKS-14b
         #[test]
         fn a_point_is_on_the_curve_as_an_independent_decoder_says(x: [u8; 32]) {
             prop_assert_eq!(ed25519_point(&x).is_ok(), independent(&x));

@@ -169,7 +169,8 @@ impl Acknowledgement {
 mod tests {
     use super::*;
 
-    /// REQ-PING-04
+    /// REQ-PING-04a
+    /// REQ-PING-04b
     /// OPM-PNG-03
     /// OPM-PNG-10
     /// OPM-PNG-11

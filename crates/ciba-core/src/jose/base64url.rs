@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(text, "head.Zm9vYg");
     }
 
-    /// REQ-JWKS-14
+    /// REQ-JWKS-14a
     #[test]
     fn a_number_of_a_key_is_read_in_every_spelling_publishers_use() {
         for text in ["__79", "//79", "__79=", "_/79=="] {

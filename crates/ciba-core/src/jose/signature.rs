@@ -152,7 +152,7 @@ mod tests {
     }
 
     proptest! {
-        /// REQ-AUTH-20
+        /// REQ-AUTH-20b
         #[test]
         fn whatever_is_written_in_der_is_read_back((r, s) in numbers(32), (long_r, long_s) in numbers(48)) {
             prop_assert_eq!(ecdsa_from_der(&der(&r, &s), JwsAlgorithm::Es256), Ok([r, s].concat()));

@@ -14,7 +14,7 @@ fn fault(text: &str) -> Option<Fault> {
     Object::parse(text.as_bytes()).err()
 }
 
-/// REQ-SEC-24
+/// REQ-SEC-24a
 /// REQ-SEC-11
 #[test]
 fn only_one_whole_utf_8_object_is_read() {
@@ -79,7 +79,7 @@ fn only_one_whole_utf_8_object_is_read() {
     }
 }
 
-/// REQ-SEC-24
+/// REQ-SEC-24a
 #[test]
 fn nesting_is_bounded() {
     let most = usize::try_from(scan::DEEPEST).unwrap();
@@ -96,7 +96,7 @@ fn nesting_is_bounded() {
 }
 
 /// REQ-ACK-22
-/// REQ-SEC-24
+/// REQ-SEC-24a
 #[test]
 fn a_member_name_occurs_once_however_it_is_spelled() {
     for text in [
@@ -115,7 +115,7 @@ fn a_member_name_occurs_once_however_it_is_spelled() {
     assert_eq!(fault(&format!("{{{many}\"x\":1}}")), None);
 }
 
-/// REQ-SEC-24
+/// REQ-SEC-24b
 /// REQ-TOK-09
 #[test]
 fn what_cannot_be_read_stays_text_and_spoils_nothing() {
@@ -201,7 +201,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// REQ-SEC-24
+    /// REQ-SEC-24a
     #[test]
     fn an_object_is_read_as_the_json_library_reads_it(members in prop::collection::btree_map(".*", any_json(), 0..6)) {
         let value = Value::Object(members.into_iter().collect());
@@ -214,7 +214,7 @@ proptest! {
         }
     }
 
-    /// REQ-SEC-24
+    /// REQ-SEC-24a
     #[test]
     fn a_string_says_what_the_json_library_reads(text in r#"([ -~]|\\["\\/bfnrt]|\\u(00[0-7][0-9a-f]|d8[0-9a-f]{2}|dC[0-9A-F]{2})){0,8}"#) {
         let text = format!("\"{text}\"");
@@ -223,7 +223,7 @@ proptest! {
         prop_assert_eq!(ours, read);
     }
 
-    /// REQ-SEC-24
+    /// REQ-SEC-24a
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>, text in r#"[\[\]{}",:0-9eE\\u+.-]{0,40}"#) {
         let _ = Object::parse(&bytes);

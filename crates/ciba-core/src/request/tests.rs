@@ -89,7 +89,7 @@ fn assert_refused(request: &AuthRequest, name: &str) {
 }
 
 /// REQ-AREQ-05
-/// REQ-AREQ-06
+/// REQ-AREQ-06a
 /// REQ-AREQ-13
 /// REQ-AREQ-29
 /// OPM-REQ-02
@@ -101,9 +101,9 @@ fn a_request_is_scope_and_hint_and_nothing_that_was_not_asked_for() {
 }
 
 /// REQ-AREQ-04
-/// REQ-AREQ-19
+/// REQ-AREQ-19a
 /// REQ-AREQ-20
-/// REQ-AREQ-21
+/// REQ-AREQ-21a
 /// REQ-AREQ-23
 /// REQ-AREQ-24
 /// REQ-AREQ-25
@@ -195,7 +195,8 @@ fn an_id_token_hint_is_a_signed_token_of_this_issuer_for_this_client() {
     }
 }
 
-/// REQ-AREQ-06
+/// REQ-AREQ-06a
+/// REQ-AREQ-06b
 #[test]
 fn scope_values_are_of_the_alphabet_and_openid_is_among_them() {
     assert_eq!(value_of(&login("x").scope("b openid a b"), "scope").as_deref(), Some("b openid a"));
@@ -209,7 +210,7 @@ fn scope_values_are_of_the_alphabet_and_openid_is_among_them() {
     }
 }
 
-/// REQ-AREQ-06
+/// REQ-AREQ-06a
 #[test]
 fn only_the_caller_leaves_openid_out() {
     assert!(login("x").scope("a").wants_id_token());
@@ -219,7 +220,7 @@ fn only_the_caller_leaves_openid_out() {
     assert_refused(&login("x").scope("openid a").without_openid(), "scope");
 }
 
-/// REQ-AREQ-19
+/// REQ-AREQ-19a
 #[test]
 fn acr_values_are_single_words() {
     for value in ["", "a b", "a\tb", "a\nb", "\u{0}"] {
@@ -246,8 +247,8 @@ fn generated_codes_have_no_ambiguous_letters() {
     }
 }
 
-/// REQ-AREQ-21
-/// REQ-META-08
+/// REQ-AREQ-21a
+/// REQ-META-08a
 #[test]
 fn a_user_code_needs_a_client_that_is_registered_for_it() {
     assert_refused(&login("x").user_code("1234".into()), "user_code");
@@ -333,6 +334,7 @@ fn a_resource_is_an_absolute_uri_without_fragment() {
     }
 }
 
+/// REQ-SIGN-09b
 /// REQ-AREQ-04
 /// REQ-AREQ-07
 /// REQ-AREQ-13
@@ -395,7 +397,7 @@ fn header_fields_cannot_be_the_protocols_own_or_break_out() {
     assert_eq!(request.headers(), pairs(&[("Prefer", "return-trace-id")]));
 }
 
-/// REQ-AREQ-21
+/// REQ-AREQ-21b
 /// REQ-SEC-03
 #[test]
 fn a_saved_request_is_the_same_without_its_user_code() {

@@ -186,7 +186,7 @@ mod tests {
 
     /// REQ-ACK-02
     /// REQ-ACK-08
-    /// REQ-ACK-13
+    /// REQ-ACK-13b
     /// REQ-ACK-14
     /// OPM-ACK-07
     /// OPM-ACK-08
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// REQ-ACK-04
+    /// REQ-ACK-04a
     /// REQ-ACK-05
     /// REQ-ACK-06
     /// REQ-ACK-07
@@ -347,10 +347,11 @@ mod tests {
     /// REQ-AERR-08
     /// REQ-AERR-09
     /// REQ-AERR-10
-    /// REQ-AERR-11
+    /// REQ-AERR-11a
     /// REQ-AERR-12
     /// REQ-AERR-13
-    /// REQ-AUTH-29
+    /// REQ-AUTH-29a
+    /// REQ-AUTH-29b
     /// OPM-ACK-03
     /// OPM-ACK-05
     /// OPM-ACK-06
@@ -401,7 +402,7 @@ mod tests {
         assert_eq!(long.code().map(|code| code.name().len()), Some(128));
     }
 
-    /// REQ-AERR-01
+    /// REQ-AERR-01a
     /// REQ-AERR-15
     /// REQ-SEC-15
     #[test]
@@ -425,7 +426,7 @@ mod tests {
         assert_eq!(answer.extra().json("trace"), Some(r#""t""#));
     }
 
-    /// REQ-AERR-01
+    /// REQ-AERR-01a
     /// OPM-ACK-18
     #[test]
     fn a_client_error_without_an_error_member_is_misbehaviour_with_a_bounded_excerpt() {
@@ -528,7 +529,7 @@ mod tests {
         assert!(matches!(process(&response, NOW), AuthorizeReply::Indeterminate(_)));
     }
 
-    /// REQ-AERR-11
+    /// REQ-AERR-11b
     /// OPM-ACK-06
     #[test]
     fn header_fields_are_bounded_and_the_helpful_ones_kept() {

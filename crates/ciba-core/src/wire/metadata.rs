@@ -320,9 +320,9 @@ mod tests {
         document
     }
 
-    /// REQ-DISC-06
-    /// REQ-DISC-07
-    /// REQ-DISC-16
+    /// REQ-DISC-06a
+    /// REQ-DISC-07b
+    /// REQ-DISC-16b
     /// REQ-DISC-20
     /// OPM-DSC-02
     /// OPM-DSC-03
@@ -337,7 +337,8 @@ mod tests {
         assert!(!metadata.user_code_supported && metadata.auth_methods.is_none());
     }
 
-    /// REQ-DISC-04
+    /// REQ-DISC-24b
+    /// REQ-DISC-04a
     /// OPM-DSC-01
     #[test]
     fn the_issuer_is_compared_byte_for_byte() {
@@ -361,8 +362,8 @@ mod tests {
     }
 
     /// REQ-DISC-09
-    /// REQ-DISC-16
-    /// REQ-DISC-18
+    /// REQ-DISC-16a
+    /// REQ-DISC-18c
     /// OPM-DSC-07
     #[test]
     fn members_that_are_used_have_to_be_right_and_are_named_otherwise() {
@@ -390,7 +391,8 @@ mod tests {
         }
     }
 
-    /// REQ-DISC-18
+    /// REQ-DISC-18a
+    /// REQ-DISC-18b
     /// REQ-DISC-23
     /// REQ-DISC-26
     #[test]
@@ -436,7 +438,7 @@ mod tests {
         }
     }
 
-    /// REQ-META-01
+    /// REQ-META-01a
     #[test]
     fn the_names_of_delivery_modes_are_exact() {
         for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {

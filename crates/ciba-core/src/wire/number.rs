@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    /// REQ-ACK-13
+    /// REQ-ACK-13a
     /// REQ-ACK-14
     /// OPM-ACK-08
     #[test]

@@ -183,6 +183,7 @@ fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
     assert_eq!(findings(elliptic.public_key(EC)), []);
 }
 
+/// REQ-SEC-02b
 #[test]
 fn fapi_cannot_be_talked_into_an_http_endpoint() {
     use crate::url::LoopbackHttp::DangerouslyAllowed;
@@ -226,7 +227,8 @@ fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
     }
 }
 
-/// REQ-FAPI-15
+/// REQ-FAPI-15a
+/// REQ-FAPI-15b
 #[test]
 fn each_edition_has_its_own_rule_about_audiences() {
     const FAPI_2: &str = "FAPI2SP 5.3.3.1 item 5";

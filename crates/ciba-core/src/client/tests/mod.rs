@@ -66,9 +66,9 @@ fn secret(length: usize) -> ClientSecret {
     ClientSecret::new("s".repeat(length))
 }
 
-/// REQ-META-01
+/// REQ-META-01a
 /// REQ-META-05
-/// REQ-META-11
+/// REQ-META-11b
 /// REQ-DISC-25
 #[test]
 fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
@@ -82,7 +82,7 @@ fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
     assert_eq!(config.auth().method(), "private_key_jwt");
 }
 
-/// REQ-META-01
+/// REQ-META-01a
 /// REQ-META-04
 /// REQ-META-05
 #[test]
@@ -128,7 +128,7 @@ fn everything_that_is_wrong_is_reported_at_once_by_name() {
     assert!(members.iter().all(|member| text.contains(member)), "{text}");
 }
 
-/// REQ-DISC-06
+/// REQ-DISC-06b
 /// REQ-DISC-19
 /// OPM-DSC-05
 #[test]
@@ -176,11 +176,11 @@ fn configured_endpoints_win_over_metadata() {
     assert!(builder_from(provider).pinned_keys().build().unwrap().jwks_uri().is_none());
 }
 
-/// REQ-DISC-07
+/// REQ-DISC-07a
 /// REQ-DISC-11
 /// REQ-DISC-12
 /// REQ-DISC-09
-/// REQ-META-08
+/// REQ-META-08b
 /// OPM-DSC-06
 #[test]
 fn what_the_provider_does_not_list_is_refused_unless_overridden() {
@@ -223,7 +223,7 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
     assert_eq!(findings(builder_from(with(json!({ "token_endpoint_auth_methods_supported": [] })))), []);
 }
 
-/// REQ-DISC-08
+/// REQ-DISC-08a
 /// REQ-DISC-10
 /// REQ-DISC-17
 #[test]
@@ -238,7 +238,7 @@ fn what_is_said_about_other_flows_is_not_consulted() {
     assert_eq!(findings(builder_from(provider)), []);
 }
 
-/// REQ-AUTH-01
+/// REQ-AUTH-01b
 #[test]
 fn an_authentication_method_has_to_be_chosen() {
     let builder =
@@ -265,8 +265,8 @@ fn the_algorithm_fits_the_method() {
     }
 }
 
-/// REQ-AUTH-22
-/// REQ-META-11
+/// REQ-AUTH-22b
+/// REQ-META-11a
 #[test]
 fn the_key_of_a_mac_is_long_enough() {
     for (algorithm, least) in [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)] {
@@ -432,8 +432,9 @@ fn the_registration_document_says_what_was_configured_and_no_more() {
 
 /// REQ-META-15
 /// REQ-META-16
-/// REQ-META-17
-/// REQ-AUTH-16
+/// REQ-META-17a
+/// REQ-META-17b
+/// REQ-AUTH-16a
 #[test]
 fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
     let set = |keys: &[&str]| keys.iter().fold(builder(), |builder, key| builder.public_key(*key));

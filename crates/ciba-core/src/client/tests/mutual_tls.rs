@@ -91,7 +91,7 @@ fn pushed(builder: ClientConfigBuilder) -> ClientConfigBuilder {
     builder.delivery(DeliveryMode::Push).notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
 }
 
-/// REQ-DISC-14
+/// REQ-DISC-14a
 /// REQ-AUTH-27
 /// REQ-FAPI-21
 /// OPM-DSC-04
@@ -127,7 +127,7 @@ fn in_push_mode_tokens_are_bound_to_what_is_shown_at_the_backchannel_endpoint() 
     assert_eq!(config.backchannel_endpoint().as_str(), BACKCHANNEL_ALIAS);
 }
 
-/// REQ-DISC-14
+/// REQ-DISC-14b
 #[test]
 fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
     let mutual_tls = |aliases| builder_from(published_with_aliases(aliases)).client_auth(ClientAuth::TlsClientAuth);
@@ -141,8 +141,8 @@ fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
     assert_eq!(called(&config), (BACKCHANNEL_ALIAS, ours.as_str()));
 }
 
-/// REQ-DISC-14
-/// REQ-DISC-18
+/// REQ-DISC-14c
+/// REQ-DISC-18b
 #[test]
 fn malformed_aliases_trouble_only_who_uses_them() {
     for aliases in

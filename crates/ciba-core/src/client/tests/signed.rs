@@ -9,9 +9,10 @@ fn signing(algorithm: JwsAlgorithm) -> ClientConfigBuilder {
     builder().signed_requests(algorithm, Some("key-1".into()))
 }
 
-/// REQ-META-06
+/// REQ-META-06b
 /// REQ-META-07
-/// REQ-SIGN-10
+/// REQ-SIGN-10a
+/// REQ-SIGN-10b
 #[test]
 fn requests_are_signed_with_the_registered_asymmetric_algorithm_or_never() {
     assert_eq!(builder().build().unwrap().request_signing_algorithm(), None);
@@ -29,8 +30,9 @@ fn requests_are_signed_with_the_registered_asymmetric_algorithm_or_never() {
     assert!(JwsAlgorithm::from_name("none").is_none());
 }
 
-/// REQ-DISC-08
-/// REQ-SIGN-10
+/// REQ-DISC-08a
+/// REQ-DISC-08b
+/// REQ-SIGN-10b
 #[test]
 fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
     let asking = |list: Value| {
@@ -45,9 +47,9 @@ fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
     assert_eq!(findings(builder_from(with(json!({ LIST: ["PS256"] })))), []);
 }
 
-/// REQ-SIGN-05
+/// REQ-SIGN-05b
 /// REQ-SIGN-06
-/// REQ-SIGN-07
+/// REQ-SIGN-07b
 /// OPM-REQ-05
 #[test]
 fn no_signed_request_lives_longer_or_begins_earlier_than_an_hour() {
@@ -78,7 +80,8 @@ fn no_signed_request_lives_longer_or_begins_earlier_than_an_hour() {
     }
 }
 
-/// REQ-META-17
+/// REQ-META-17a
+/// REQ-META-17b
 /// REQ-SIGN-11
 #[test]
 fn the_key_that_signs_requests_is_registered_and_named() {

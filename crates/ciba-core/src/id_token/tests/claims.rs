@@ -4,7 +4,7 @@ use super::*;
 
 /// REQ-IDT-38
 /// REQ-IDT-28
-/// REQ-IDT-30
+/// REQ-IDT-30a
 /// OPM-IDT-19
 #[test]
 fn a_plain_token_passes_and_says_what_it_says() {
@@ -64,7 +64,8 @@ fn the_issuer_is_equal_byte_for_byte() {
 }
 
 /// REQ-IDT-12
-/// REQ-IDT-13
+/// REQ-IDT-13a
+/// REQ-IDT-13b
 /// REQ-IDT-14
 /// OPM-IDT-02
 /// OPM-IDT-03
@@ -273,8 +274,9 @@ fn acr_is_held_to_what_was_asked_as_strictly_as_told() {
     refused(expecting(&token(), Expectations::new().acr(AcrRule::Require)), Untrusted::Acr);
 }
 
-/// REQ-IDT-25
-/// REQ-META-22
+/// REQ-IDT-25a
+/// REQ-IDT-25b
+/// REQ-META-22a
 #[test]
 fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
     let required = || Expectations::new().require_auth_time();
@@ -380,8 +382,8 @@ fn what_is_expected_does_not_show() {
 }
 
 /// REQ-IDT-21
-/// REQ-IDT-25
-/// REQ-IDT-30
+/// REQ-IDT-25a
+/// REQ-IDT-30b
 /// REQ-IDT-32
 #[test]
 fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported() {

@@ -18,7 +18,7 @@ fn good() -> Token {
 
 /// A claim that is missing, one of another type and one out of range read differently.
 ///
-/// REQ-META-11
+/// REQ-META-11a
 #[test]
 fn a_failed_check_says_what_was_found_and_what_was_expected() {
     const MILLIS: u64 = NOW * 1000;

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// REQ-IDT-01
+/// REQ-IDT-01a
+/// REQ-IDT-01b
 /// OPM-IDT-22
 #[test]
 fn only_three_parts_of_strict_base64url_are_a_token() {
@@ -48,8 +49,9 @@ fn an_encrypted_token_is_refused_as_such() {
     refused(validate(&jwe, &Expectations::default()), Untrusted::UnexpectedEncryption);
 }
 
-/// REQ-IDT-02
-/// REQ-SEC-24
+/// REQ-IDT-02a
+/// REQ-IDT-02b
+/// REQ-SEC-24a
 #[test]
 fn a_header_is_one_json_object_without_repetition() {
     let headers: [&[u8]; 10] = [
@@ -78,7 +80,7 @@ fn a_header_is_one_json_object_without_repetition() {
 
 /// REQ-IDT-03
 /// REQ-IDT-04
-/// REQ-META-11
+/// REQ-META-11a
 /// OPM-IDT-12
 /// OPM-IDT-14
 #[test]
@@ -96,7 +98,10 @@ fn the_algorithm_is_the_registered_one_or_none_at_all() {
     refused(verdict, Untrusted::Algorithm);
 }
 
-/// REQ-IDT-05
+/// REQ-IDT-05a
+/// REQ-IDT-05b
+/// REQ-IDT-05c
+/// REQ-IDT-05d
 /// OPM-IDT-15
 #[test]
 fn a_mac_counts_only_where_it_is_registered_and_only_under_the_client_secret() {
@@ -144,7 +149,7 @@ impl Verifier for Short {
     }
 }
 
-/// REQ-IDT-05
+/// REQ-IDT-05b
 /// REQ-IDT-26
 #[test]
 fn a_mac_or_digest_that_is_cut_short_proves_nothing() {
@@ -221,7 +226,8 @@ fn a_signature_of_another_form_is_none() {
     }
 }
 
-/// REQ-IDT-08
+/// REQ-IDT-08a
+/// REQ-IDT-08b
 /// OPM-IDT-17
 #[test]
 fn a_critical_extension_is_never_understood() {
@@ -300,7 +306,7 @@ fn only_fitting_keys_of_the_issuer_are_tried() {
 }
 
 /// REQ-JWKS-07
-/// REQ-JWKS-08
+/// REQ-JWKS-08b
 #[test]
 fn with_several_candidates_at_most_eight_are_tried() {
     let expectations = Expectations::default();
@@ -318,7 +324,7 @@ fn with_several_candidates_at_most_eight_are_tried() {
 }
 
 /// REQ-IDT-31
-/// REQ-SEC-24
+/// REQ-SEC-24a
 /// REQ-SEC-11
 #[test]
 fn claims_are_one_json_object_without_repetition() {

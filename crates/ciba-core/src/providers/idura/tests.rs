@@ -66,7 +66,7 @@ fn the_sample_token_reads_into_the_typed_claims() {
     assert_eq!((claims.country.as_deref(), claims.socialno), (Some("SE"), None));
 }
 
-/// REQ-IDT-30
+/// REQ-IDT-30b
 #[test]
 fn a_claim_of_another_type_fails_nothing() {
     let claims = json!({"sub": "{a}", "age": 44, "birthdate": null, "name": ["x"], "country": {"a": [1]}, "new": 1});

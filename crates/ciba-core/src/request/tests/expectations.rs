@@ -71,10 +71,11 @@ fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required()
     }
 }
 
-/// REQ-META-22
-/// REQ-AREQ-19
+/// REQ-META-22a
+/// REQ-META-22b
+/// REQ-AREQ-19b
 /// REQ-IDT-23
-/// REQ-IDT-25
+/// REQ-IDT-25a
 #[test]
 fn what_is_asked_for_or_registered_is_expected() {
     let config = builder()
@@ -105,7 +106,8 @@ fn what_is_asked_for_or_registered_is_expected() {
 }
 
 /// REQ-IDT-23
-/// REQ-IDT-25
+/// REQ-IDT-25a
+/// REQ-IDT-25b
 #[test]
 fn a_nonce_or_an_age_that_cannot_be_checked_is_not_sent() {
     for max_age in ["60s", "-1", "+1", " 1", "1.5", "1e3", "never"] {

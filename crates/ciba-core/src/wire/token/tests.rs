@@ -63,7 +63,7 @@ fn pacing_of(reply: TokenReply) -> Pacing {
 }
 
 /// REQ-POLL-01
-/// REQ-ACK-04
+/// REQ-ACK-04b
 /// REQ-AREQ-03
 #[test]
 fn the_token_request_is_the_grant_and_the_id() {
@@ -75,7 +75,7 @@ fn the_token_request_is_the_grant_and_the_id() {
 
 /// REQ-TOK-01
 /// REQ-TOK-02
-/// REQ-TOK-03
+/// REQ-TOK-03b
 /// REQ-TOK-06
 /// REQ-TOK-08
 /// REQ-TOK-09
@@ -105,7 +105,8 @@ fn usable_token_responses_are_taken_as_they_are() {
 }
 
 /// REQ-TOK-02
-/// REQ-TOK-03
+/// REQ-TOK-03a
+/// REQ-TOK-03c
 /// REQ-TOK-04
 /// REQ-TOK-06
 /// REQ-TOK-10
@@ -150,7 +151,7 @@ fn token_responses_that_lack_something_are_refused() {
     assert_eq!(accepted_under(STRICT, &optional).refresh_token, None);
 }
 
-/// REQ-TOK-03
+/// REQ-TOK-03a
 /// REQ-TOK-04
 #[test]
 fn only_the_callers_choice_makes_token_type_or_id_token_optional() {
@@ -224,7 +225,7 @@ fn a_success_that_cannot_be_read_is_the_end() {
 /// REQ-TOK-15
 /// REQ-TOK-13
 /// REQ-POLL-12
-/// REQ-POLL-13
+/// REQ-POLL-13a
 #[test]
 fn pending_and_slow_down_go_on_whatever_the_status() {
     for status in [200, 400, 401, 403, 404, 429, 500, 503] {
@@ -447,8 +448,9 @@ fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
     assert_eq!(accepted(json!({"expires_in": "60", "scope": "", "refresh_token": "r"})).oddities, []);
 }
 
+/// REQ-SEC-24c
 /// REQ-TOK-13
-/// REQ-AERR-01
+/// REQ-AERR-01b
 /// REQ-AERR-15
 #[test]
 fn an_error_is_read_whatever_its_label_and_encoding() {
@@ -480,8 +482,8 @@ fn an_error_is_read_whatever_its_label_and_encoding() {
     assert_eq!(fault(process(&Response::new(200, html, denied.to_vec()), STRICT, NOW)), Fault::MediaType);
 }
 
-/// REQ-AERR-01
-/// REQ-AERR-11
+/// REQ-AERR-01b
+/// REQ-AERR-11b
 /// REQ-TOK-11
 #[test]
 fn what_shows_the_cause_is_kept_and_never_a_page() {
