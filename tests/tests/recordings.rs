@@ -118,7 +118,7 @@ fn shown(record: &Value) -> String {
         (None, Some(token)) => format!("authenticated {}", segment(token, 1)["sub"].as_str().unwrap()),
         // The provider's page for people, asked for by an `Accept` that this client never sends.
         (None, None) => {
-            "provider_misbehaved backchannel: its status means nothing here and it has no error member".into()
+            "provider_misbehaved backchannel: its status is not expected here, and no error code explains it".into()
         }
     }
 }

@@ -34,7 +34,12 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
         Failure::Indeterminate(indeterminacy) => {
             indeterminacy.cause.filter(|cause| *cause != Cause::Unknown).and_then(|cause| on_cause(cause, known))
         }
-        Failure::ProviderMisbehaved(misbehaviour) => on_fault(misbehaviour.fault, misbehaviour.endpoint),
+        Failure::ProviderMisbehaved(misbehaviour) => {
+            on_fault(misbehaviour.fault, misbehaviour.endpoint).or_else(|| {
+                let status = failure.server_answer().map(ServerAnswer::status);
+                (misbehaviour.fault == Fault::Status).then(|| on_status(status, misbehaviour.endpoint)).flatten()
+            })
+        }
         _ => failure.server_answer().and_then(|answer| on_answer(answer, known)),
     }
 }
@@ -75,6 +80,23 @@ fn on_fault(fault: Fault, endpoint: Endpoint) -> Option<String> {
             Some("give the issuer it leads to, or the document itself with --metadata FILE".to_owned())
         }
         (Fault::Redirect, Endpoint::KeySet) => Some("give the address it leads to with --jwks-uri URL".to_owned()),
+        (Fault::Redirect, Endpoint::BackchannelAuthentication) => Some(
+            "it is not followed: if the address it leads to is the provider's, give it with --backchannel-endpoint URL"
+                .to_owned(),
+        ),
+        (Fault::Redirect, Endpoint::Token) => Some(
+            "it is not followed: if the address it leads to is the provider's, give it with --token-endpoint URL"
+                .to_owned(),
+        ),
+        (Fault::MissingMember("token_type"), _) => {
+            Some("where the provider means Bearer, use --assume-bearer".to_owned())
+        }
+        (Fault::BadMember("token_type"), _) => {
+            Some("where that is the provider's own word for Bearer, give it with --bearer-word WORD".to_owned())
+        }
+        (Fault::MissingMember("id_token"), Endpoint::Notification) => {
+            Some("a push is bound to its request by its ID Token alone: the provider has to send it".to_owned())
+        }
         (Fault::MissingMember("id_token"), _) => Some(
             "check that the client is registered for OpenID Connect, or use --no-openid where no ID Token is due"
                 .to_owned(),
@@ -82,6 +104,21 @@ fn on_fault(fault: Fault, endpoint: Endpoint) -> Option<String> {
         (Fault::MissingMember("access_token"), Endpoint::Notification) => Some(
             "it looks like a ping: check that the client is registered for push, or use --delivery ping".to_owned(),
         ),
+        _ => None,
+    }
+}
+
+/// Advice on a status that no error code explains.
+fn on_status(status: Option<u16>, endpoint: Endpoint) -> Option<String> {
+    let option = match endpoint {
+        Endpoint::BackchannelAuthentication => "--backchannel-endpoint",
+        Endpoint::Token => "--token-endpoint",
+        Endpoint::KeySet => "--jwks-uri",
+        _ => return None,
+    };
+    match status {
+        Some(403) => Some("perhaps it is the answer of a firewall or gateway before the provider".to_owned()),
+        Some(404 | 405 | 410) => Some(format!("perhaps the address is wrong: see {option}")),
         _ => None,
     }
 }
@@ -144,6 +181,19 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
         Some(ErrorCode::MissingUserCode) => Some("this person has a code: give it with --user-code".to_owned()),
         Some(ErrorCode::InvalidUserCode) => Some("the code given with --user-code is not this person's".to_owned()),
         Some(ErrorCode::InvalidScope) => Some("check --scope".to_owned()),
+        Some(ErrorCode::InvalidTarget) => Some("check --resource".to_owned()),
+        Some(ErrorCode::InvalidAuthorizationDetails) => Some("check --authorization-details".to_owned()),
+        Some(ErrorCode::ExpiredLoginHintToken) => Some("give a fresh --login-hint-token".to_owned()),
+        Some(ErrorCode::InvalidRequestObject) => {
+            Some("check --signed-request, and that the key is registered for it".to_owned())
+        }
+        Some(ErrorCode::RequestNotSupported) => {
+            Some("the provider takes no signed requests: leave --signed-request out".to_owned())
+        }
+        Some(ErrorCode::TemporarilyUnavailable) => Some("try again later".to_owned()),
+        Some(ErrorCode::UnsupportedGrantType) => Some(
+            "it took the authentication request, so CIBA is on: check that --token-endpoint is this provider's".to_owned(),
+        ),
         Some(ErrorCode::InvalidBindingMessage) => Some("check --binding-message".to_owned()),
         _ => None,
     }
@@ -151,11 +201,15 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
 
 /// The client was not recognised.
 fn unrecognised(known: &Known) -> String {
+    if known.method == Some("none") {
+        return "the provider does not recognise this client without a proof: check --client-id, and whether it is registered \
+                as a public client (else give --key, --client-secret-file or --cert)"
+            .to_owned();
+    }
     let proof = match known.method {
         Some("private_key_jwt") => "--key and its key id, --alg and --audience",
         Some("client_secret_jwt") => "the secret, --alg and --audience",
         Some("tls_client_auth" | "self_signed_tls_client_auth") => "--cert",
-        Some("none") => "whether the client may go without authentication",
         _ => "the secret",
     };
     let method = known.method.map(|method| format!(" by {method}")).unwrap_or_default();

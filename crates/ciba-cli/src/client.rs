@@ -384,6 +384,8 @@ pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
 fn loopback_advice(text: &str, options: &Client) -> &'static str {
     if text.starts_with("http://") && !options.allow_http_loopback {
         " (for a provider on this machine there is --allow-http-loopback)"
+    } else if !text.contains("://") {
+        " (it begins with https://)"
     } else {
         ""
     }

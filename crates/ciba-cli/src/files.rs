@@ -1,6 +1,11 @@
 //! Reading the files that options name: who may touch them, and which formats they are not in.
 
-use std::{fs, io, io::Read as _, path::Path};
+use std::{
+    fs, io,
+    io::Read as _,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use ciba_core::{KeyFileError, SoftwareKey, jose::JwsAlgorithm};
 use rustls::{
@@ -185,13 +190,23 @@ fn secret(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
         }
         Some(Exposure::Readable(how)) => {
             let shown = path.display().to_string();
-            put_error(&format!(
-                "ciba: warning: the file of {option} can be read by others ({how}): protect it with `chmod 600 {}`",
-                quoted(&shown)
+            let quoted = quoted(&shown);
+            warn_once(format!(
+                "ciba: warning: the file of {option} can be read by others ({how}): protect it with `chmod 600 {quoted}`"
             ));
         }
     }
     Ok(bytes)
+}
+
+/// A key that authenticates and signs requests is read twice, and its file warned about once.
+fn warn_once(warning: String) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&warning) {
+        put_error(&warning);
+        told.push(warning);
+    }
 }
 
 /// Without its byte order mark; UTF-16 is named, since a shell on Windows writes it.

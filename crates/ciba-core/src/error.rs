@@ -221,7 +221,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirect => f.write_str("it is a redirect"),
-            Self::Status => f.write_str("its status means nothing here and it has no error member"),
+            Self::Status => f.write_str("its status is not expected here, and no error code explains it"),
             Self::MediaType => f.write_str("its media type is not application/json"),
             Self::ContentCoding => f.write_str("it is compressed, which was not asked for"),
             Self::TooLarge => f.write_str("it is too large"),
@@ -235,7 +235,14 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Misbehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault)
+        match self.endpoint {
+            Endpoint::Discovery | Endpoint::KeySet if self.fault == Fault::Status => {
+                write!(f, "the provider did not give {}", self.endpoint)
+            }
+            Endpoint::Discovery | Endpoint::KeySet => write!(f, "{} cannot be used: {}", self.endpoint, self.fault),
+            Endpoint::Notification => write!(f, "the provider's notification cannot be used: {}", self.fault),
+            _ => write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault),
+        }
     }
 }
 

@@ -169,7 +169,7 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
             .ends("indeterminate", [1, 0, 0]),
         ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", [1, 0, 0]),
         ack_answer("400 and nothing", ScriptedAnswer::status(400)).ends(
-            "provider_misbehaved backchannel: its status means nothing here and it has no error member",
+            "provider_misbehaved backchannel: its status is not expected here, and no error code explains it",
             [1, 0, 0],
         ),
     ]);

@@ -226,7 +226,7 @@ fn a_long_poll_is_waited_for_and_the_interval_counts_from_its_answer() {
 fn token_answers_that_cannot_be_used_are_the_end() {
     let misbehaved = |fault: &str| format!("provider_misbehaved token: {fault}");
     let ends = |row: Scenario, fault: &str| row.ends(&misbehaved(fault), [1, 3, 0]);
-    let status = "its status means nothing here and it has no error member";
+    let status = "its status is not expected here, and no error code explains it";
     let mut rows = vec![
         ends(third("400 and nothing", ScriptedAnswer::status(400)), status),
         ends(third("404 html", ScriptedAnswer::html(404)), status),

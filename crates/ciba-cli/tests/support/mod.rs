@@ -312,8 +312,13 @@ impl Signer {
         json!({ "keys": [key] })
     }
 
-    /// A token response with an ID Token for `the-client`; `claims` are added or replace.
+    /// A token response with an ID Token for `the-client`; `claims` are added or replace, and `without` names one to leave out.
     pub(crate) fn tokens(&self, issuer: &str, claims: &Value) -> Say {
+        self.tokens_with(issuer, &json!({}), claims)
+    }
+
+    /// The same; what `header` holds is added to the ID Token's header or replaces there.
+    pub(crate) fn tokens_with(&self, issuer: &str, header: &Value, claims: &Value) -> Say {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
         let mut all = json!({
             "iss": issuer, "aud": "the-client", "sub": "the-person-s-id", "iat": now, "exp": now + 300,
@@ -322,8 +327,14 @@ impl Signer {
         for (name, value) in claims.as_object().expect("an object") {
             all[name] = value.clone();
         }
-        let header = json!({ "alg": "ES256", "kid": self.0.key_id() }).to_string();
-        let input = format!("{}.{}", base64url(header.as_bytes()), base64url(all.to_string().as_bytes()));
+        if let Some(absent) = claims["without"].as_str() {
+            let _ = all.as_object_mut().expect("an object").retain(|name, _| name != absent && name != "without");
+        }
+        let mut head = json!({ "alg": "ES256", "kid": self.0.key_id() });
+        for (name, value) in header.as_object().expect("an object") {
+            head[name] = value.clone();
+        }
+        let input = format!("{}.{}", base64url(head.to_string().as_bytes()), base64url(all.to_string().as_bytes()));
         let signature = self.0.sign_message(input.as_bytes(), entropy()).expect("it signs");
         Say::Json(
             200,

@@ -6,7 +6,7 @@ use super::{ClientConfigBuilder, ConfigError, MetadataRule};
 use crate::url::Url;
 
 const REASON: &str = "the provider's document leads to an internal address at another host than the issuer's; if that is right, \
-                      configure the endpoint by hand or ignore MetadataRule::InternalAddress";
+                      configure the endpoint by hand or ignore the rule internal-address";
 
 impl ClientConfigBuilder {
     /// A document from outside must not make this process call services of the network it runs in. What the caller configured

@@ -152,6 +152,12 @@ fn lifetime(
     }
     let issued_at = iat.and_then(Scalar::date).ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::kind(iat)))?;
     if expires_at <= issued_at {
+        // A time of issue in milliseconds is told as that, and not as the limit of an expiry that is right.
+        let found = Scalar::instant(iat, issued_at, now);
+        let is_other = !matches!(Scalar::instant(exp, expires_at, now), Found::Milliseconds(_));
+        if is_other && matches!(found, Found::Milliseconds(_)) {
+            return Err(Untrusted::IssuedAt.at("iat", found).expecting(Expected::NotAfter(now)));
+        }
         return Err(expired(issued_at));
     }
     let in_the_future = issued_at > now.saturating_add(rules.skew);
