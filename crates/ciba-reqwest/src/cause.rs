@@ -6,7 +6,8 @@ use ciba_core::{Cause, Unanswered};
 
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
 /// first byte. So does a TLS alert about the client certificate: under TLS 1.3 a server looks at the certificate when the
-/// client already writes its request, and reads none of it after refusing. Of all others it is not known.
+/// client already writes its request, and reads none of it after refusing. Of all others it is not known; nor when the alert was
+/// not read, because a write failed first: hyper reads before it writes, but nothing here can make it read after.
 pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
     let cause = cause(error);
     let is_before_an_answer = !error.is_body() && !error.is_decode();

@@ -181,6 +181,44 @@ async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both
     }
 }
 
+/// The alert and the end of the connection come while the client still writes, each time at another moment.
+///
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_refusal_is_heard_however_early_the_server_closes() {
+    let limit = Duration::from_secs(20);
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let server = TlsServer::asking(Asks::Demanding, Certificate::Good, versions);
+        let stranger = TlsServer::start(Certificate::Good, versions);
+        let (anonymous, strange) = (http(&server), with(&server, &stranger.clients[0]));
+        for turn in 0..200 {
+            let heard = anonymous.exchange(&anything(&server), limit, 1024).await;
+            let required = Cause::ClientCertificate(TlsAlert(116));
+            assert_eq!(heard, Err(Unanswered::NotSent(required)), "{versions:?}, {turn}");
+            let input = format!("{:?}", strange.perform(certified(&server)).await.unwrap());
+            assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}, {turn}: {input}");
+        }
+        assert_eq!(server.requests(), 0);
+    }
+}
+
+/// It may have been read by then.
+///
+/// REQ-AREQ-30
+#[tokio::test]
+async fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_request_arrived() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let server = TlsServer::asking(Asks::ThenDrops, Certificate::Good, versions);
+        let http = with(&server, &server.clients[0]);
+        for _ in 0..20 {
+            let heard = http.exchange(&anything(&server), Duration::from_secs(20), 1024).await;
+            assert_eq!(heard, Err(Unanswered::Lost(Cause::Closed)), "{versions:?}");
+            let input = format!("{:?}", http.perform(certified(&server)).await.unwrap());
+            assert!(input.starts_with("Input(Lost(Closed"), "{versions:?}: {input}");
+        }
+    }
+}
+
 /// Counts how often a flow is saved.
 struct Counter(Arc<AtomicUsize>);
 

@@ -9,7 +9,8 @@ use crate::connector::Mark;
 
 /// Whether the request left is what the connector saw: ureq reports refused connections and answers that broke off alike. A TLS
 /// alert about the client certificate comes before a server reads anything: under TLS 1.3 it looks at the certificate when the
-/// client already writes its request, and reads none of it after refusing.
+/// client already writes its request, and reads none of it after refusing. An alert that cannot be read any more, because the
+/// system threw it away when the connection was reset, is as none: whether the request was read is not known then.
 pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
     let cause = cause(error, mark);
     let is_unread = matches!(cause, Cause::ClientCertificate(_)) && mark != Mark::Reading;
@@ -49,17 +50,6 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
             _ => Cause::Unknown,
         },
         _ => Cause::Unknown,
-    }
-}
-
-/// Whether an error is an alert of the server.
-pub(crate) fn is_alert(error: &ureq::Error) -> bool {
-    #[cfg(feature = "rustls-no-provider")]
-    return matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)));
-    #[cfg(not(feature = "rustls-no-provider"))]
-    {
-        let _ = error;
-        false
     }
 }
 

@@ -7,7 +7,7 @@ use ureq::{
     http::Uri,
     unversioned::{
         resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
-        transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport},
+        transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport},
     },
 };
 
@@ -52,9 +52,14 @@ impl Resolver for NotingResolver {
     }
 }
 
+#[cfg(feature = "rustls-no-provider")]
+type Underlying = crate::wire::WireConnector;
+#[cfg(not(feature = "rustls-no-provider"))]
+type Underlying = ureq::unversioned::transport::DefaultConnector;
+
 /// ureq's own connector, its transports wrapped.
 #[derive(Debug, Default)]
-pub(crate) struct NotingConnector(DefaultConnector);
+pub(crate) struct NotingConnector(Underlying);
 
 impl Connector for NotingConnector {
     type Out = NotingTransport;
@@ -66,18 +71,7 @@ impl Connector for NotingConnector {
     ) -> Result<Option<NotingTransport>, ureq::Error> {
         // All requests of an agent have the same TLS configuration, only time-outs differ. Taken for the request's own it
         // would be built anew each time, and sessions never resumed.
-        let details = ConnectionDetails {
-            uri: details.uri,
-            addrs: details.addrs.clone(),
-            config: details.config,
-            request_level: false,
-            resolver: details.resolver,
-            now: details.now,
-            timeout: details.timeout,
-            current_time: details.current_time.clone(),
-            run_connector: details.run_connector.clone(),
-            register_shutdown: details.register_shutdown.clone(),
-        };
+        let details = ConnectionDetails { request_level: false, ..copy(details) };
         MARK.set(Mark::Connecting);
         let made = self.0.connect(&details, chained);
         // What was written until here built a tunnel through a proxy (which goes through this connector too); no request. A proxy
@@ -86,6 +80,22 @@ impl Connector for NotingConnector {
             MARK.set(Mark::Connecting);
         }
         Ok(made?.map(NotingTransport))
+    }
+}
+
+/// [`ConnectionDetails`] cannot be cloned.
+pub(crate) fn copy<'a>(details: &ConnectionDetails<'a>) -> ConnectionDetails<'a> {
+    ConnectionDetails {
+        uri: details.uri,
+        addrs: details.addrs.clone(),
+        config: details.config,
+        request_level: details.request_level,
+        resolver: details.resolver,
+        now: details.now,
+        timeout: details.timeout,
+        current_time: details.current_time.clone(),
+        run_connector: details.run_connector.clone(),
+        register_shutdown: details.register_shutdown.clone(),
     }
 }
 
@@ -100,12 +110,7 @@ impl Transport for NotingTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         MARK.set(Mark::Writing);
-        let Err(failed) = self.0.transmit_output(amount, timeout) else { return Ok(()) };
-        // A server that refused the client certificate closes the connection, and what it said before is still to be read.
-        match self.0.await_input(timeout) {
-            Err(said) if crate::cause::is_alert(&said) => Err(said),
-            Ok(_) | Err(_) => Err(failed),
-        }
+        self.0.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {

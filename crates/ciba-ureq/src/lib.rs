@@ -32,6 +32,8 @@ mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
 mod tls;
+#[cfg(feature = "rustls-no-provider")]
+mod wire;
 
 pub use ciba_core;
 pub use ureq;

@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -36,6 +36,8 @@ pub enum Asks {
     Demanding,
     /// Names no CA and goes on without a certificate.
     Politely,
+    /// As politely, and drops the connection without a word when a request comes.
+    ThenDrops,
 }
 
 /// A client certificate of the server's CA.
@@ -85,7 +87,9 @@ impl TlsServer {
         let verifier = match asks {
             Asks::No => WebPkiClientVerifier::no_client_auth(),
             Asks::Demanding => verifier.build().unwrap(),
-            Asks::Politely => verifier.clear_root_hint_subjects().allow_unauthenticated().build().unwrap(),
+            Asks::Politely | Asks::ThenDrops => {
+                verifier.clear_root_hint_subjects().allow_unauthenticated().build().unwrap()
+            }
         };
         let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         let config = Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap());
@@ -112,6 +116,10 @@ impl TlsServer {
             for stream in listener.incoming().map_while(Result::ok) {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = StreamOwned::new(connection, stream);
+                if asks == Asks::ThenDrops {
+                    drop_unread(&mut stream);
+                    continue;
+                }
                 let mut request = [0; 4096];
                 let came = stream.read(&mut request);
                 if came.is_ok() {
@@ -148,5 +156,15 @@ impl TlsServer {
     /// The certificate that each connection showed, of those that got through the handshake.
     pub fn peers(&self) -> Vec<Option<Vec<u8>>> {
         self.peers.lock().unwrap().clone()
+    }
+}
+
+/// The handshake, and no answer to what comes after it.
+fn drop_unread(stream: &mut StreamOwned<ServerConnection, TcpStream>) {
+    while stream.conn.is_handshaking() && stream.conn.complete_io(&mut stream.sock).is_ok() {}
+    while stream.conn.wants_write() && stream.conn.write_tls(&mut stream.sock).is_ok() {}
+    // What is there unread makes the system reset the connection instead of closing it.
+    if stream.conn.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0) {
+        let _ = stream.sock.peek(&mut [0]);
     }
 }
