@@ -2,7 +2,7 @@
 //! its tokens.
 #![allow(missing_docs)]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, Lookup, Output, Response, Stage,
@@ -195,5 +195,10 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
         assert_eq!((sim.flow.wake_at(), sim.flow.snapshot().as_bytes()), (wake_at, before.as_bytes()));
         let entropy = sim.entropy();
         assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "once");
+        // Nor does it ask again in another process: one that lives for a single step would fetch them at every step.
+        let saved = sim.flow.snapshot();
+        let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now).expect("it resumes");
+        let entropy = sim.entropy();
+        assert!(matches!(resumed.poll(now, entropy), Output::Wait(_)), "once, whoever goes on");
     }
 }

@@ -178,16 +178,16 @@ fn under_every_named_fault_of_a_push_the_flow_ends_and_breaks_no_rule() {
         let expected = match fault.name {
             "push-denied" => "denied",
             "push-failed" | "push-unknown-error" => "refused",
-            // What is refused as malformed changes nothing, and nothing better comes.
+            // What is malformed or names no request changes nothing, and nothing better comes.
             "notification-late"
             | "notification-withheld"
             | "bearer-only-forged"
             | "push-expired"
-            | "push-bare"
-            | "push-error-and-tokens"
-            | "push-no-access-token"
-            | "push-no-id-token"
             | "push-no-auth-req-id" => "expired",
+            // It is about this request and cannot be used: the provider's fault, and not the person's (ruling 23).
+            "push-bare" | "push-error-and-tokens" | "push-no-access-token" | "push-no-id-token" => {
+                "provider_misbehaved"
+            }
             "push-twice-with-other-tokens" => "authenticated",
             name if name.starts_with("push-") => "untrusted",
             _ => "authenticated",

@@ -87,7 +87,7 @@ fn edits(value: &Value) -> Vec<(String, Value)> {
             edited.push((format!("no {place}"), changed));
         }
     }
-    for flag in ["was_pinged", "owes_request"] {
+    for flag in ["was_pinged", "owes_request", "asked_ahead"] {
         let mut changed = value.clone();
         if let Some(grant) = changed.pointer_mut("/phase/pending/grant") {
             grant[flag] = json!(true);

@@ -61,7 +61,8 @@ pub(super) struct Grant {
     /// What is added to the next wait.
     pub(super) jitter: Duration,
     pub(super) heard: Box<Heard>,
-    /// Whether the issuer's keys were asked for ahead of time. Not saved: another process may not have them.
+    /// Whether the issuer's keys were asked for ahead of time. Saved: a program that resumes the flow for every step would
+    /// fetch them at every step, and get no further. Who resumes it without keys is asked when they are needed.
     pub(super) asked_ahead: bool,
     pub(super) terms: Box<Terms>,
 }

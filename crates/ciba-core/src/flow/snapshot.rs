@@ -208,6 +208,8 @@ struct SavedGrant<'a> {
     was_pinged: bool,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     owes_request: bool,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    asked_ahead: bool,
     maybe_redeemed: bool,
     jitter: u64,
     /// Absent in snapshots of the first releases.
@@ -305,6 +307,7 @@ impl<'a> SavedGrant<'a> {
             key_failures: grant.key_failures,
             was_pinged: grant.was_pinged,
             owes_request: grant.owes_request,
+            asked_ahead: grant.asked_ahead,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
             heard: Some(SavedHeard::save(&grant.heard)),
@@ -336,7 +339,7 @@ impl<'a> SavedGrant<'a> {
                 Some(heard) => heard.load(tick),
                 None => SavedHeard::guess(self.requests, self.setbacks, interval, tick),
             },
-            asked_ahead: false,
+            asked_ahead: self.asked_ahead,
             terms: self.terms.load()?,
         })
     }
