@@ -320,7 +320,8 @@ fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
 #[test]
 fn numbers_are_read_in_every_spelling_and_brought_to_width() {
     let without_zeros = |bytes: &[u8]| bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
-    let spellings: [(&str, &dyn Fn(&[u8]) -> String); 7] = [
+    type Spell<'a> = &'a dyn Fn(&[u8]) -> String;
+    let spellings: [(&str, Spell<'_>); 7] = [
         ("as it should be", &|bytes| URL_SAFE_NO_PAD.encode(bytes)),
         ("padded", &|bytes| URL_SAFE.encode(bytes)),
         ("standard alphabet", &|bytes| STANDARD_NO_PAD.encode(bytes)),

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("ask::Endpoint", 0),
     ("bounds", 0),
     ("elapsed", 0),
+    ("error::Cause", 0),
     ("error::Class", 0),
     ("error::Fault", 0),
     ("error::Expected", 0),

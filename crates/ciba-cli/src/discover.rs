@@ -74,6 +74,9 @@ enum Keys {
     Fetched(KeySet),
 }
 
+/// A key: its id, its kind, and what it can be used for or why it cannot.
+type Listed<'a> = (Option<&'a str>, &'a str, Result<Vec<&'static str>, String>);
+
 impl Keys {
     async fn fetch(prepared: &Prepared, metadata: &ProviderMetadata, http: &Http) -> Self {
         let Some((document, request)) = prepared.key_set(metadata) else { return Self::Nowhere };
@@ -102,7 +105,7 @@ impl Keys {
     }
 
     /// Each key: its id, its kind, and what it can be used for or why it cannot.
-    fn listed(&self) -> Vec<(Option<&str>, &str, Result<Vec<&'static str>, String>)> {
+    fn listed(&self) -> Vec<Listed<'_>> {
         let Self::Fetched(keys) = self else { return Vec::new() };
         let algorithms = |key: PublishedKey<'_>| match key.algorithms() {
             Ok(algorithms) => Ok(algorithms.map(JwsAlgorithm::name).collect()),
@@ -113,7 +116,7 @@ impl Keys {
 
     fn json(&self) -> Option<serde_json::Value> {
         let Self::Fetched(_) = self else { return None };
-        let key = |(id, kind, algorithms): (Option<&str>, &str, Result<Vec<&str>, String>)| match algorithms {
+        let key = |(id, kind, algorithms): Listed<'_>| match algorithms {
             Ok(algorithms) => json!({"kid": id, "kind": kind, "algorithms": algorithms}),
             Err(reason) => json!({"kid": id, "kind": kind, "not_usable": reason}),
         };

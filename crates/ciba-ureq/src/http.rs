@@ -78,7 +78,9 @@ pub(crate) struct Line {
 
 /// Chooses the proxy for an address.
 #[derive(Clone)]
-struct Proxies(Arc<dyn Fn(&Url) -> Option<Proxy> + Send + Sync>);
+struct Proxies(Arc<Choose>);
+
+type Choose = dyn Fn(&Url) -> Option<Proxy> + Send + Sync;
 
 impl std::fmt::Debug for Proxies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

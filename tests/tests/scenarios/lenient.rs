@@ -25,7 +25,7 @@ fn odd_optional_members_lose_no_approved_login_and_are_reported() {
     let without =
         |name: &str, raw: &str| tokens(raw, Amendment::new().remove(name).raw_members(&format!("\"{name}\":{raw},")));
     let claim = |name: &str, value: serde_json::Value| {
-        row(&format!("{name} {value}"), Script::new().id_token(IdTokenEdit::set(name, value)))
+        row(format!("{name} {value}"), Script::new().id_token(IdTokenEdit::set(name, value)))
     };
     let mut rows = vec![
         reports(with(r#""error":"""#), &[Oddity::EmptyError]),

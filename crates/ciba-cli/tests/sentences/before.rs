@@ -262,7 +262,7 @@ fn documents() -> Vec<Case> {
         move |issuer: &str, path: &str, _: usize| {
             let mut document = metadata(issuer);
             document[member] = value(issuer);
-            path.starts_with("/.well-known/").then(|| Say::Json(200, document))
+            path.starts_with("/.well-known/").then_some(Say::Json(200, document))
         }
     };
     let slip = |title, member, value| Case::discover(title, &[]).with(other(member, value));
@@ -296,7 +296,7 @@ fn fit() -> Vec<Case> {
         move |issuer: &str, path: &str, _: usize| {
             let mut document = metadata(issuer);
             document[member] = value.clone();
-            path.starts_with("/.well-known/").then(|| Say::Json(200, document))
+            path.starts_with("/.well-known/").then_some(Say::Json(200, document))
         }
     };
     let plain = |title, options: &[&'static str]| Case::authenticate(title, options).with(|_, _, _| None);

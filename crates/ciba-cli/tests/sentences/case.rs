@@ -144,7 +144,7 @@ impl Case {
                 refused["status"], refused["reason"]
             );
         }
-        let last = lines().last();
+        let last = lines().next_back();
         if let Some(Value::Object(last)) = last {
             const SHOWN: [&str; 11] = [
                 "failure", "check", "claim", "member", "cause", "found", "expected", "error", "status", "endpoint",
@@ -259,10 +259,11 @@ fn one_word(word: &str) -> String {
     if digits(number) && number.len() >= 10 {
         return format!("{start}NUMBER{end}");
     }
-    if let Some((host @ ("127.0.0.1" | "localhost"), port)) = bare.split_once(':') {
-        if digits(port) && port.len() > 1 {
-            return format!("{host}:PORT{end}");
-        }
+    if let Some((host @ ("127.0.0.1" | "localhost"), port)) = bare.split_once(':')
+        && digits(port)
+        && port.len() > 1
+    {
+        return format!("{host}:PORT{end}");
     }
     if bare.len() == 43 && !bare.contains(['.', ':']) {
         return format!("KID{end}");

@@ -135,7 +135,7 @@ fn keys() -> Vec<Case> {
         Case::discover("No address of a key set", &[]).with(|issuer, path, _| {
             let mut document = metadata(issuer);
             document["jwks_uri"] = json!(null);
-            path.starts_with("/.well-known/").then(|| Say::Json(200, document))
+            path.starts_with("/.well-known/").then_some(Say::Json(200, document))
         }),
     ]
 }

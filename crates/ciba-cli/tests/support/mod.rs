@@ -328,7 +328,7 @@ impl Signer {
             all[name] = value.clone();
         }
         if let Some(absent) = claims["without"].as_str() {
-            let _ = all.as_object_mut().expect("an object").retain(|name, _| name != absent && name != "without");
+            all.as_object_mut().expect("an object").retain(|name, _| name != absent && name != "without");
         }
         let mut head = json!({ "alg": "ES256", "kid": self.0.key_id() });
         for (name, value) in header.as_object().expect("an object") {

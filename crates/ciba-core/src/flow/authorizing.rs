@@ -238,9 +238,10 @@ impl Authorizing {
             return Settled::key_unreachable(KeyProblem::Unknown);
         }
         let unreachable = Unreachable::new(UnreachableTarget::Person);
-        Settled::failed(Failure::Unreachable(match self.cause {
-            Cause::Unknown | Cause::Withheld => unreachable,
-            cause => unreachable.because(cause.into(), self.attempt),
+        let is_told = !matches!(self.cause, Cause::Unknown | Cause::Withheld);
+        Settled::failed(Failure::Unreachable(match is_told {
+            true => unreachable.because(self.cause.into(), self.attempt),
+            false => unreachable,
         }))
     }
 

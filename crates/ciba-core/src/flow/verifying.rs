@@ -203,6 +203,7 @@ impl Verifying {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             // One newer set is worth a look, not two (REQ-JWKS-09).
             Err(rejection) => {
+                #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "no other check is about keys"))]
                 let reason = match rejection.check() {
                     Untrusted::UnknownKey | Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
                     Untrusted::Signature if self.stale.is_none() => Reason::Signature,

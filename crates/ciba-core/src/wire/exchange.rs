@@ -86,7 +86,9 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Is told of every exchange of an HTTP client when it is over. The default is told nothing. `Debug` says only whether there is
 /// anyone to tell.
 #[derive(Clone, Default)]
-pub struct ExchangeObserver(Option<Arc<dyn Fn(&Exchange<'_>) + Send + Sync>>);
+pub struct ExchangeObserver(Option<Arc<Observe>>);
+
+type Observe = dyn Fn(&Exchange<'_>) + Send + Sync;
 
 impl ExchangeObserver {
     /// Tells this function.

@@ -262,7 +262,6 @@ impl ServerAnswer {
     /// Whether the trouble it tells of may be over soon: `temporarily_unavailable`, or status 408, 425, 429 or 503 with no code
     /// that says more (rulings 36 and 39).
     pub(crate) fn is_passing(&self) -> bool {
-        #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "any other code is about the request"))]
         match self.code {
             Some(ErrorCode::TemporarilyUnavailable) => true,
             None | Some(ErrorCode::ServerError | ErrorCode::SlowDown | ErrorCode::Unknown(_)) => {
