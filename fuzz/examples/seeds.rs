@@ -2,8 +2,8 @@
 //! notification endpoint that are right and wrong. Run it after a format changed.
 use std::{fs, path::Path, time::Duration};
 
-use ciba_core::{Cause, 
-    Body, DeliveryMode, Flow, Headers, Notification, Output, Response, Unanswered,
+use ciba_core::{
+    Body, Cause, DeliveryMode, Flow, Headers, Notification, Output, Response, Unanswered,
     crypto::{Hash, Verifier as _},
 };
 use ciba_fuzz::{ISSUER, Lenient, START, config, config_for, entropy, flow, keys, notification_token};
@@ -123,6 +123,8 @@ fn snapshots() -> std::io::Result<()> {
     let _lost = transmit.into_parts();
     let mut adrift = self::flow(config_for(DeliveryMode::Ping));
     let Output::Transmit(transmit) = adrift.poll(START, entropy(9)) else { panic!("the request is next") };
-    adrift.handle(transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown)), START).expect("this flow's answer");
+    adrift
+        .handle(transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown)), START)
+        .expect("this flow's answer");
     save("ping-adrift", &adrift)
 }

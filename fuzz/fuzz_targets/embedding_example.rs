@@ -7,7 +7,7 @@
 #![no_main]
 use std::{fmt::Write as _, time::Duration};
 
-use ciba_core::{Cause, Authentication, Failure, Flow, Input, Output, Response, Timestamp, Unanswered};
+use ciba_core::{Authentication, Cause, Failure, Flow, Input, Output, Response, Timestamp, Unanswered};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, keys};
 use libfuzzer_sys::fuzz_target;
 

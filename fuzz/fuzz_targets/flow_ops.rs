@@ -3,8 +3,8 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Cause, 
-    Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
+use ciba_core::{
+    Acknowledgement, Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
     Timestamp, TransmitTicket, Unanswered,
 };
 use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token};

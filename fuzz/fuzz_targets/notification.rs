@@ -3,9 +3,9 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Cause, 
-    Acknowledgement, Body, DeliveryMode, Endpoint, Flow, Headers, Notification, Output, Response, Stage, Timestamp,
-    Unanswered,
+use ciba_core::{
+    Acknowledgement, Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Notification, Output, Response, Stage,
+    Timestamp, Unanswered,
 };
 use ciba_fuzz::{START, config_for, entropy, flow, keys, notification_token};
 use libfuzzer_sys::fuzz_target;

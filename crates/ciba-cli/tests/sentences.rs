@@ -40,7 +40,7 @@ DIR a folder of the test, PORT, TIME, NUMBER and KID are what they say.
 Written by `CIBA_BLESS=1 cargo test -p ciba-cli --test sentences`.
 ";
 
-/// REQ-META-11
+/// REQ-META-11a
 #[test]
 fn the_sentences_are_those_of_the_file() {
     let sections: Vec<(&str, Vec<Case>)> =
