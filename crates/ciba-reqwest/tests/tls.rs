@@ -183,7 +183,7 @@ async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both
 
 /// The alert and the end of the connection come while the client still writes, each time at another moment.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_refusal_is_heard_however_early_the_server_closes() {
     let limit = Duration::from_secs(20);
@@ -204,7 +204,7 @@ async fn a_refusal_is_heard_however_early_the_server_closes() {
 
 /// It may have been read by then.
 ///
-/// REQ-AREQ-30
+/// REQ-AREQ-30a
 #[tokio::test]
 async fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_request_arrived() {
     for versions in [&[&TLS12][..], &[&TLS13]] {

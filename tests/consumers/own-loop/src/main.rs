@@ -31,8 +31,8 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery, DiscoveryAddress, Entropy, Hint, Input,
-    Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup, LoopbackHttp, Timestamp,
+    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery, DiscoveryAddress, Entropy, Hint,
+    Input, Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup, LoopbackHttp, Timestamp,
 };
 
 use crate::http::http;
