@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ciba_core::{Endpoint, Output, Response, Stage};
-use ciba_fuzz::{Bytes, START, config, entropy, flow, resumes_alike};
+use ciba_fuzz::{Bytes, START, config, entropy, flow, keys, resumes_alike};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -25,7 +25,13 @@ fuzz_target!(|data: &[u8]| {
     flow.handle(ticket.answered(Response::json(status, bytes.0.to_vec())), answered)
         .expect("the answer is this flow's");
     resumes_alike(&flow, config, answered);
-    match flow.poll(answered, entropy(3)) {
+    let mut output = flow.poll(answered, entropy(3));
+    if let Output::KeySet(request) = output {
+        assert!(request.within().is_some(), "keys without tokens, and not ahead of time");
+        flow.handle(request.found(keys()), answered).expect("the keys are this issuer's");
+        output = flow.poll(answered, entropy(4));
+    }
+    match output {
         Output::Wait(wait) => {
             assert_eq!(flow.stage(), Stage::Pending);
             let acknowledged = flow.acknowledged().expect("a pending flow was acknowledged");
