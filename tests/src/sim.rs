@@ -464,10 +464,14 @@ impl Sim {
             self.not_before = self.not_before.max(self.spacing + asked.unwrap_or(0) * 1000);
         }
         self.ended = Some(self.spacing);
-        // The last request before the deadline waits for none of them.
-        let allowed = self.grant().allowed.0;
-        if allowed < self.grant().deadline {
-            self.not_before = self.not_before.min(self.spacing + allowed.saturating_sub(line));
+        self.last_request_waits_for_none();
+    }
+
+    /// No rule of spacing holds back the last request before the deadline.
+    fn last_request_waits_for_none(&mut self) {
+        let (line, Some(grant)) = (self.mirror.line, &self.mirror.grant) else { return };
+        if grant.allowed.0 < grant.deadline {
+            self.not_before = self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(line));
         }
     }
 

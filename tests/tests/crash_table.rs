@@ -207,6 +207,34 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
     assert_eq!(sim.poll(), Said::Key);
 }
 
+/// Ruling 11. Tokens that another life of the flow was given are taken: nobody else has them.
+#[test]
+fn tokens_that_another_life_asked_for_are_taken() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    let snapshot = sim.flow.snapshot();
+    let mut now = sim.now();
+    let mut life = Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes");
+    let response = loop {
+        let answer = match life.poll(now, Entropy::from_bytes([1; 32])) {
+            Output::Wait(wait) => {
+                now = wait.until();
+                continue;
+            }
+            Output::Key(operation) => signed(Question::Key(operation)),
+            Output::KeySet(request) => request.later(now),
+            Output::Transmit(transmit) => {
+                let (request, ticket) = transmit.into_parts();
+                break ticket.answered(sim.op.token(&request, Say::Tokens(Forgery::None), START / 1000));
+            }
+            Output::Done => panic!("it waits for the person"),
+        };
+        life.handle(answer, now).expect("its own");
+    };
+    sim.flow.handle(response, now).expect("of another life of this flow");
+    assert_eq!(sim.flow.stage(), Stage::Verifying);
+}
+
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/snapshots")
 }

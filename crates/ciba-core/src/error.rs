@@ -568,7 +568,7 @@ pub struct Misuse {
 pub enum MisuseReason {
     /// It answers another flow, or a cache.
     ForeignTicket,
-    /// It answers a question that is no longer open.
+    /// It answers a question that this flow has not asked: one of another flow resumed from the same snapshot.
     StaleTicket,
     /// The key set is another issuer's (REQ-DISC-24, REQ-JWKS-20).
     ForeignKeys,
@@ -586,7 +586,7 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
             MisuseReason::ForeignTicket => "the input answers another machine",
-            MisuseReason::StaleTicket => "the input answers a question that is no longer open",
+            MisuseReason::StaleTicket => "the input answers a question that this flow has not asked",
             MisuseReason::ForeignKeys => "the key set belongs to another issuer",
         })
     }

@@ -218,8 +218,8 @@ impl Sim {
         assert!(once.revision() > state.revision, "what a resumed flow saves is newer");
         let is_in_flight =
             matches!(self.mirror.open, Some(open) if matches!(open.kind, Kind::Authentication | Kind::Token));
-        // In ping mode a flow that is resumed asks sooner than it would have.
-        let changes = is_in_flight || self.setup.delivery == DeliveryMode::Ping;
+        // In ping mode a flow that is resumed asks sooner than it would have; tokens of an old request end it.
+        let changes = is_in_flight || self.setup.delivery == DeliveryMode::Ping || self.is_too_old();
         let before =
             if changes { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { state.snapshot.clone() };
         assert_eq!(lasting(&before), lasting(once.as_bytes()), "a snapshot changes by being resumed");
@@ -258,6 +258,7 @@ impl Sim {
             Some(Kind::Signature | Kind::Keys) | None => {
                 if let (DeliveryMode::Ping, Some(grant)) = (self.setup.delivery, &mut self.mirror.grant) {
                     grant.restarted(line);
+                    self.last_request_waits_for_none();
                 }
             }
         }
