@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Authenticate one person at any OpenID provider that speaks CIBA.
     #[command(after_help = crate::exit::failures_and_checks())]
     Authenticate(Box<Authenticate>),
-    /// Go on with an authentication that was interrupted.
+    /// Continue an authentication that was interrupted.
     #[command(after_help = crate::exit::failures_and_checks())]
     Resume(Box<Resume>),
 }
@@ -155,7 +155,7 @@ pub(crate) struct Client {
     /// Trust the certificate authorities of this PEM file instead of the platform's.
     #[arg(long, value_name = "FILE", help_heading = "Provider")]
     pub(crate) ca_cert: Option<PathBuf>,
-    /// Take http addresses on this machine's loopback interface, and use no proxy; for tests.
+    /// Accept http addresses on this machine's loopback interface, and use no proxy; for tests.
     #[arg(long, help_heading = "Provider")]
     pub(crate) allow_http_loopback: bool,
     /// The HTTP library that carries the requests [default: reqwest].
@@ -236,16 +236,16 @@ pub(crate) struct Request {
     /// Plain OAuth: do not ask for `openid` and do without an ID Token.
     #[arg(long, help_heading = "Request")]
     pub(crate) no_openid: bool,
-    /// The authentication context classes, separated by blanks.
+    /// The authentication context classes, space-separated.
     #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) acr_values: Option<String>,
-    /// A text the person sees on both devices.
+    /// A short message that the person sees on both devices.
     #[arg(long, value_name = "TEXT", value_parser = text, help_heading = "Request")]
     pub(crate) binding_message: Option<String>,
     /// The person's code against unwanted prompts.
     #[arg(long, value_name = "TEXT|@FILE|-", value_parser = text, help_heading = "Request")]
     pub(crate) user_code: Option<String>,
-    /// How long the request should live.
+    /// How long the request should be valid.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Request")]
     pub(crate) requested_expiry: Option<u64>,
     /// A JSON array of authorization details (RFC 9396), or @FILE with one.
@@ -260,7 +260,8 @@ pub(crate) struct Request {
     /// A claim the ID Token must have with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
-    /// Refuse an answer that does not show that the person who was named is the one who answered.
+    /// Refuse an answer whose ID Token does not show that the person who answered is the one who was named. Needs a hint that
+    /// can be compared (--id-token-hint, or sub:ssn:N with --provider idura), or --expect sub=VALUE.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_person: bool,
     /// Refuse an answer that grants another scope, other authorization details or other resources than were asked for.
@@ -269,7 +270,7 @@ pub(crate) struct Request {
     /// How the `acr` of the ID Token is held to --acr-values [default: if-present].
     #[arg(long, value_enum, value_name = "RULE", help_heading = "Request")]
     pub(crate) acr_rule: Option<HoldAcr>,
-    /// State that this request is told from every other by its parameters, so that FAPI-CIBA demands no binding message.
+    /// State that the parameters of this request tell it apart from every other, so that FAPI-CIBA demands no binding message.
     #[arg(long, help_heading = "Request")]
     pub(crate) unique_context: bool,
 }
@@ -293,7 +294,7 @@ pub(crate) struct Report {
     #[arg(short, long, help_heading = "Running")]
     pub(crate) verbose: bool,
     /// Show each exchange on standard error, a line each: method, address, names of header fields and parameters, status, what is
-    /// in the answer by name, milliseconds. Values are shown only where they are nobody's.
+    /// in the answer by name, milliseconds. Values that could be secret or personal are not shown.
     #[arg(long, help_heading = "Running")]
     pub(crate) trace: bool,
 }

@@ -497,26 +497,29 @@ fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
     }
 }
 
-/// The secret, from its file or the environment; a line end at the end is not part of it.
+/// The secret, from its file or the environment.
 fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
-    let text = match &options.client_secret_file {
-        Some(path) => {
-            let bytes = read_secret(path, "--client-secret-file")?;
-            String::from_utf8(bytes)
-                .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?
-        }
+    match &options.client_secret_file {
+        Some(path) => secret_file(path, "--client-secret-file"),
         None => match std::env::var(SECRET_VARIABLE) {
-            Ok(text) => text,
-            Err(std::env::VarError::NotPresent) => {
-                return Err(Stop::usage(format!(
-                    "the client secret is missing: give --client-secret-file FILE or set {SECRET_VARIABLE}"
-                )));
-            }
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8")));
-            }
+            Ok(text) => secret(&text),
+            Err(std::env::VarError::NotPresent) => Err(Stop::usage(format!(
+                "the client secret is missing: give --client-secret-file FILE or set {SECRET_VARIABLE}"
+            ))),
+            Err(std::env::VarError::NotUnicode(_)) => Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8"))),
         },
-    };
+    }
+}
+
+/// Reads a file with a client secret.
+pub(crate) fn secret_file(path: &Path, option: &str) -> Result<ClientSecret, Stop> {
+    let text = String::from_utf8(read_secret(path, option)?)
+        .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?;
+    secret(&text)
+}
+
+/// A line end at the end is not part of the secret.
+fn secret(text: &str) -> Result<ClientSecret, Stop> {
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
         return Err(Stop::usage("the client secret is empty"));

@@ -41,10 +41,7 @@ fn errors_and_missing_answers_are_shown_with_what_is_known() {
             _ => None,
         });
         let run = op.run(&["--transport", transport, "--trace"]).expect_code(10);
-        assert!(
-            run.stderr.contains("-> 400 application/json error: access_denied error_description: no {} ("),
-            "{run:?}"
-        );
+        assert!(run.stderr.contains("-> 400 application/json error: access_denied error_description: no ("), "{run:?}");
         let gone = op.run(&[
             "--transport",
             transport,

@@ -41,6 +41,14 @@ fn options_of_steps_that_are_not_built_are_unknown() {
     }
 }
 
+#[test]
+fn the_help_names_every_rule_that_can_be_ignored() {
+    let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;
+    for rule in ciba_core::MetadataRule::ALL {
+        assert!(help.contains(rule.name()), "{} is missing", rule.name());
+    }
+}
+
 /// A notification endpoint is opened as registered, with TLS off loopback, or not at all.
 ///
 /// REQ-PING-18

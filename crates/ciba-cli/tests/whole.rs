@@ -67,6 +67,12 @@ fn the_demonstration_ends_with_verified_claims() {
     for words in ["binding_message", "Idura", "196802020575", "Every check passed", "it broke none"] {
         assert!(run.stdout.contains(words), "{words} is missing: {}", run.stdout);
     }
+    // Told in the order in which it happens.
+    let told =
+        ["fetches the provider's public keys", "asks for the result", "The person said yes", "Every check passed"];
+    let places =
+        told.map(|words| run.stdout.find(words).unwrap_or_else(|| panic!("{words} is missing: {}", run.stdout)));
+    assert!(places.is_sorted(), "{}", run.stdout);
     assert_eq!(run.stderr, "");
 }
 
@@ -162,8 +168,13 @@ fn the_line_the_provider_prints_works_as_it_stands() {
 
 #[test]
 fn the_line_works_in_every_mode_with_every_proof() {
-    let table: [&[&str]; 8] = [
+    let table: [&[&str]; 13] = [
         &["--delivery", "ping"],
+        &["--client-auth", "none"],
+        &["--client-auth", "client_secret_basic"],
+        &["--client-auth", "client_secret_post", "--delivery", "ping", "--tls"],
+        &["--client-auth", "client_secret_jwt", "--delivery", "push"],
+        &["--client-auth", "client_secret_basic", "--signed-request", "ES256"],
         &["--delivery", "push"],
         &["--delivery", "ping", "--tls", "--signed-request", "PS256"],
         &["--delivery", "push", "--client-auth", "self_signed_tls_client_auth"],
@@ -208,6 +219,8 @@ fn a_client_the_provider_could_not_serve_is_not_made() {
     for (options, needle) in [
         (&["--personality", "idura", "--delivery", "ping"][..], "Idura offers nothing else"),
         (&["--profile", "fapi-ciba", "--delivery", "push"], "FAPI-CIBA 5.2.2 item 3"),
+        (&["--profile", "fapi-ciba", "--client-auth", "client_secret_jwt"], "takes no client secret"),
+        (&["--profile", "fapi-ciba", "--client-auth", "none"], "FAPI-CIBA 5.2.2 item 1"),
         (&["--signed-request", "HS256"], "takes no MAC"),
     ] {
         let run = ciba(["op"].iter().chain(options)).expect_code(2);

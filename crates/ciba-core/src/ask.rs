@@ -14,7 +14,7 @@ use crate::{
     wire::{Request, Response},
 };
 
-/// What the caller has to do next. Closed on purpose: an instruction that nobody handles is a hang.
+/// What the caller has to do next. Exhaustive on purpose: a caller that ignored an instruction would hang.
 #[must_use = "an output that nobody carries out stops the flow"]
 #[derive(Debug)]
 pub enum Output {
@@ -178,7 +178,7 @@ impl TransmitTicket {
 }
 
 /// Whether the request left, and why there is no answer. The two are different facts: after [`Self::Lost`] a person may
-/// already have been prompted. The cause decides nothing; it is told to whoever has to find the fault.
+/// already have been prompted. The cause changes no decision; it is there for diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
     /// The provider certainly did not get the request: name, connection or TLS handshake failed.
@@ -304,7 +304,7 @@ impl KeyOperation {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::Unknown) }
     }
 
-    /// The caller stopped before there was a result. Nothing counts against the key, and the next poll asks anew, with a
+    /// The caller stopped before there was a result. Nothing counts against the key, and the next poll asks again, with a
     /// fresh `jti`.
     pub fn interrupted(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyInterrupted }

@@ -40,13 +40,13 @@ impl Authentication {
     /// # Errors
     ///
     /// [`NoIdToken`] after plain OAuth ([`AuthRequest::without_openid`](crate::AuthRequest::without_openid)), which
-    /// authorizes somebody and authenticates nobody. A request that asks for `openid` never ends without an ID Token.
+    /// authorizes but does not authenticate. A request that asks for `openid` never ends without an ID Token.
     pub fn subject(&self) -> Result<&str, NoIdToken> {
         self.id_token.as_ref().map(IdToken::subject).ok_or(NoIdToken)
     }
 
-    /// Returns whether the person was compared with the one the request named, and why not. An authentication of somebody
-    /// who was not compared rests on the provider's word that it asked the right person.
+    /// Returns whether the person was compared with the one the request named, and if not, why. Without a comparison, only the
+    /// provider vouches that it asked the right person.
     #[must_use]
     pub const fn person(&self) -> Person {
         match &self.id_token {
@@ -124,8 +124,8 @@ impl Authentication {
     }
 
     /// Returns the resources the access token is for, as far as the provider says so: in a member of the token response, or in the
-    /// `aud` claim of an access token that is a JWT. The claim is read without a look at the signature: it is no proof to
-    /// anybody else. `None` if nothing says it.
+    /// `aud` claim of an access token that is a JWT. The signature of that token is not verified, so the claim is
+    /// no proof to anyone else. `None` if neither says it.
     #[must_use]
     pub fn resources(&self) -> Option<Vec<Cow<'_, str>>> {
         granted::resources(&self.tokens)
@@ -160,7 +160,7 @@ impl Authentication {
     }
 }
 
-/// Nobody is named: the request did not ask for `openid`, and no ID Token came.
+/// There is no authenticated subject: the request did not ask for `openid`, and no ID Token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NoIdToken;
 

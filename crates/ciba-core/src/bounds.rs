@@ -72,7 +72,7 @@ pub(crate) const LAST_POLL: Duration = Duration::from_secs(5);
 pub(crate) const UNREADABLE_KEY_SETS: u32 = 3;
 /// How soon a fetch of keys that failed may be tried again.
 pub(crate) const KEYS_RETRY: Duration = Duration::from_secs(1);
-/// The same for a forced one: whoever sends tokens with key ids nobody knows decides how many there are (REQ-JWKS-10).
+/// The same for a forced one, which anyone can cause by sending tokens with unknown key ids (REQ-JWKS-10).
 pub(crate) const FORCED_KEYS_RETRY: Duration = Duration::from_secs(10);
 /// The spacing of forced key-set refreshes (REQ-JWKS-10).
 pub(crate) const FORCED_REFRESH_SPACING: Duration = Duration::from_secs(60);

@@ -52,7 +52,7 @@ pub enum Failure {
     ProviderMisbehaved(Misbehaviour),
     /// The outcome is unknown: the person may have been prompted, or may have approved, or the tokens may have been lost.
     Indeterminate(Indeterminacy),
-    /// Something needed could not be reached, and nobody was harmed by trying.
+    /// Something needed could not be reached, and no person was prompted.
     Unreachable(Unreachable),
     /// The caller gave up.
     Abandoned,
@@ -65,7 +65,7 @@ impl Failure {
         Class::Terminal
     }
 
-    /// Whether a new flow could end better without anybody changing a configuration.
+    /// Whether a new flow could succeed without a change of configuration.
     #[must_use]
     pub fn may_start_over(&self) -> bool {
         match self {

@@ -1,11 +1,11 @@
-//! What a driver tells whoever watches a flow.
+//! What a driver reports about a flow.
 
 use crate::{
     ask::{Endpoint, Wait},
     wire::authorize::Acknowledged,
 };
 
-/// Something a driver did or is about to do, for progress displays and logs. Nothing depends on anybody looking.
+/// Something a driver did or is about to do, for progress displays and logs. Ignoring events is safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

@@ -180,7 +180,7 @@ impl Expectations {
         self
     }
 
-    /// Earlier expectations and then these: what is not said anew stays, and so do all expected claims.
+    /// Earlier expectations and then these: what the later ones leave open stays, and so do all expected claims.
     pub(crate) fn after(self, earlier: Self) -> Self {
         Self {
             acr_values: if self.acr_values.is_empty() { earlier.acr_values } else { self.acr_values },
@@ -201,7 +201,7 @@ impl Expectations {
         *self != Self::default()
     }
 
-    /// Whether somebody is named whom an ID Token can be compared with.
+    /// Whether a person is named with whom an ID Token can be compared.
     pub(crate) const fn name_a_person(&self) -> bool {
         self.by_number.is_some() || self.subject.is_some()
     }

@@ -45,7 +45,6 @@ impl Issuer {
         &self.0
     }
 
-    /// Whether the issuer, and so everything of it, may be at a loopback address over http.
     /// Whether a URL has the issuer's scheme, host and port.
     pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
         Url::parse_with(&self.0, LoopbackHttp::DangerouslyAllowed).is_ok_and(|own| {

@@ -108,13 +108,13 @@ impl Object {
         }
     }
 
-    /// What nobody took.
+    /// The members that were not read.
     pub(crate) fn rest(self) -> Members {
         let members = self.members.iter().map(|member| (self.part(&member.name), self.part(&member.value)));
         Members::of(members, self.rest_length())
     }
 
-    /// What nobody took, without those names.
+    /// The members that were not read, without those names.
     pub(crate) fn rest_without(mut self, names: &[&str]) -> Members {
         self.members = core::mem::take(&mut self.members)
             .into_iter()
@@ -123,7 +123,7 @@ impl Object {
         self.rest()
     }
 
-    /// At most so long is the text of what nobody took: two quotes, a colon, and a comma or a bracket for each member.
+    /// The longest the text of the members that were not read can get: two quotes, a colon, and a comma or a bracket for each member.
     fn rest_length(&self) -> usize {
         let length = |range: &Range<u32>| range.len();
         self.members.iter().map(|member| length(&member.name) + length(&member.value) + 4).sum::<usize>() + 1

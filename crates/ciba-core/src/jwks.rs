@@ -1,4 +1,4 @@
-//! The issuer's keys, fetched as seldom as possible: a second small machine, one per issuer, shared by all flows.
+//! The issuer's keys, fetched on demand and cached: a second small machine, one per issuer, shared by all flows.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -53,7 +53,7 @@ struct Held {
     document: Box<[u8]>,
     fetched_at: Timestamp,
     fresh_until: Moment,
-    /// How long it serves while it cannot be fetched anew.
+    /// How long it serves while it cannot be fetched again.
     serves_until: Moment,
     /// The last fetch that was asked for when it came: answers to earlier ones, and to itself, are no news.
     asked: u64,
@@ -67,13 +67,13 @@ pub enum Lookup {
     Ready(KeySet),
     /// Fetch them: perform the exchange, give the input to [`JwksCache::handle`], look up again.
     Fetch(Transmit),
-    /// Somebody else is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`], the flow will ask again.
+    /// Another caller is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`], the flow will ask again.
     Later(Timestamp),
     /// No set can be had now, and why: [`KeySetRequest::unavailable`], the flow will ask again.
     Unavailable(Trouble),
 }
 
-/// How soon to look again while somebody else is fetching.
+/// How soon to look again while another caller is fetching.
 const GLANCE: Duration = Duration::from_millis(250);
 
 impl JwksCache {

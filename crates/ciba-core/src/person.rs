@@ -28,7 +28,7 @@ const NORWEGIAN_BANKID: &str = "urn:grn:authn:no:bankid";
 pub enum Person {
     /// They were compared, and they are the same person.
     Compared(ComparedBy),
-    /// They were not compared: that the right person answered is the provider's word alone.
+    /// They were not compared: only the provider vouches that the right person answered.
     NotCompared(NotCompared),
 }
 
@@ -50,12 +50,12 @@ pub enum NotCompared {
     NoIdToken,
     /// The request names the person by a national id, and the ID Token has no claim that repeats it.
     NotInToken,
-    /// The request names the person by nothing that an ID Token of this provider is known to repeat.
+    /// No claim in an ID Token of this provider is known to repeat what the request names the person by.
     NothingToCompare,
 }
 
 impl Person {
-    /// Whether the persons were compared. If not, the provider's word is all there is.
+    /// Whether the persons were compared. If not, only the provider vouches for the person.
     #[must_use]
     pub const fn is_compared(self) -> bool {
         matches!(self, Self::Compared(_))
@@ -112,14 +112,14 @@ pub(crate) struct PersonRules {
     pub(crate) required: bool,
 }
 
-/// The number behind `sub:ssn:`, or `None` when the hint names nobody by number.
+/// The number after `sub:ssn:`, or `None` when the hint names no person by number.
 pub(crate) fn hinted_number(hint: &LoginHint) -> Option<&str> {
     let (prefix, number) = hint.expose().split_at_checked(BY_NUMBER.len())?;
     prefix.eq_ignore_ascii_case(BY_NUMBER).then_some(number)
 }
 
-/// What is wrong with a hint that names somebody by number. A provider reads blanks as the end of the number and what is
-/// behind them as another instruction, so that another person may be asked than the one who is compared.
+/// What is wrong with a hint that names a person by number. A provider reads a space as the end of the number and what
+/// follows as another instruction, so that another person may be asked than the one who is compared.
 pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
     let names_a_number = hint.expose().to_ascii_lowercase().contains(BY_NUMBER);
     if !names_a_number {

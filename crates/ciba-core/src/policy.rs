@@ -12,7 +12,7 @@ pub struct Policy {
     /// From where the interval between token requests counts (ruling 3).
     pub interval_reference: IntervalReference,
     /// How long after the start of the flow the authentication request may still leave; default 90 s, at least a second and
-    /// at most a day. After that the flow ends and nobody is prompted, whatever held the request up: a restart, a suspended
+    /// at most a day. After that the flow ends without a prompt, whatever held the request up: a restart, a suspended
     /// machine, a slow store or a slow signer.
     pub prompt_within: Duration,
     /// Time-out of the authentication request; default 30 s (REQ-AREQ-31).

@@ -140,7 +140,7 @@ impl AuthRequest {
         self
     }
 
-    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person anew for every request: it is never saved.
+    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person again for every request: it is never saved.
     pub fn user_code(mut self, code: UserCode) -> Self {
         self.user_code = Some(code);
         self

@@ -111,7 +111,7 @@ impl From<&str> for SecretText {
     }
 }
 
-/// The body of an HTTP message: bounded by whoever makes it, wiped on drop, printed as its length.
+/// The body of an HTTP message: bounded by the code that makes it, wiped on drop, printed as its length.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(Vec<u8>);
 

@@ -27,7 +27,7 @@ const LONGEST_FILE: usize = 64 * 1024;
 pub struct SoftwareKey {
     key: Arc<dyn SigningKey>,
     key_id: Arc<str>,
-    /// Whether somebody gave it its id: then it signs under no other.
+    /// Whether the id was given: then the key signs under no other.
     is_named: bool,
 }
 
@@ -101,8 +101,8 @@ impl SoftwareKey {
         Self::from_pem(text, algorithm, importer)
     }
 
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment variables. The key id is the RFC 7638 thumbprint, which nobody gave it: it signs under any id;
-    /// see [`Self::with_key_id`].
+    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment variables. The key id
+    /// is the RFC 7638 thumbprint, and the key signs under any id until [`Self::with_key_id`] gives it one.
     ///
     /// # Errors
     ///

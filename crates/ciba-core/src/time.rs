@@ -4,7 +4,7 @@ use core::time::Duration;
 
 /// A wall-clock instant: whole milliseconds since the Unix epoch.
 ///
-/// Core never reads a clock: every call that depends on time takes one of these. Read the wall clock anew for each
+/// Core never reads a clock: every call that depends on time takes one of these. Read the wall clock again for each
 /// call and pass what it says; do not anchor or cache it. All arithmetic saturates. Instants after the end of the
 /// year 9999 are clamped to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use ciba_core::Timestamp;
 /// Where a [`Driver`](crate::Driver) takes the time from. Tests and simulators bring their own.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// The wall clock, read anew at every call.
+    /// The wall clock, read at every call.
     fn now(&self) -> Timestamp;
 
     /// Waits until an instant, or shorter: the driver looks at [`Self::now`] and waits again.

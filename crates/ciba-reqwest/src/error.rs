@@ -41,7 +41,7 @@ impl fmt::Display for NoCertificate {
 
 impl Error for NoCertificate {}
 
-/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive on, or cancel it.
+/// Why a drive stopped before its flow was over. The flow is unchanged: fix the cause and drive it again, or cancel it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DriveError {
@@ -56,7 +56,7 @@ pub enum DriveError {
     NoInbox,
     /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with the flow.
     InboxFull,
-    /// The driver's [`PromptGuard`](crate::PromptGuard) lets nobody be prompted for this flow now; it says how long another flow
+    /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it says how long another flow
     /// for the same person may still run. Nothing was sent.
     PromptRefused(PromptRefused),
     /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
@@ -105,7 +105,7 @@ impl fmt::Display for AuthenticateError {
         f.write_str(match self {
             Self::Request(_) => "the request cannot be sent",
             Self::Failed(_) => "the person was not authenticated",
-            Self::Drive(_) => "the authentication could not be carried on",
+            Self::Drive(_) => "the authentication could not be driven to its end",
         })
     }
 }

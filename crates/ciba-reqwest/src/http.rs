@@ -30,12 +30,16 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 /// - every request says what the client is: `User-Agent`, [`USER_AGENT`] unless the request has one of its own;
 /// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
+/// Under TLS 1.3 a server looks at the client certificate only after the handshake is over for the client. A fatal alert about the
+/// certificate before the first byte of an answer means that the request was not sent; reqwest offers no way to wait for that
+/// alert before it writes, so a server that closes the connection without sending one leaves the request counted as lost.
+///
 /// A TLS configuration that is handed to reqwest ready-made (`ClientBuilder::tls_backend_preconfigured`) takes the place of all
 /// its TLS settings: verification is then what that configuration does, and neither [`with_ca`](crate::with_ca) nor the client
 /// certificate has any effect. Do not hand in one whose verifier accepts everything.
 ///
 /// Every exchange has a connection of its own, over HTTP/1.1. A kept connection may have been closed by the other side
-/// unnoticed; an authentication request written to one is lost without anybody having been asked, and may not be
+/// unnoticed; an authentication request written to one is lost without the person having been asked, and may not be
 /// repeated. The price, a TLS handshake (resumed where the provider allows it) for requests that are five seconds or
 /// more apart, is less than that of an authentication with an unknown outcome. So no request goes over a connection that
 /// was made under another identity either.
@@ -78,7 +82,7 @@ impl HttpClient {
         Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
     }
 
-    /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
+    /// With a client certificate (RFC 8705), shown to any server that asks for one in the exchanges that are to be authenticated
     /// so, whatever authorities the server names or does not name. The builder is for the connections that show it, which
     /// are kept apart from the others: give one like that of [`Self::new`].
     ///

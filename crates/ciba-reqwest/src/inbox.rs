@@ -18,9 +18,9 @@ pub const INBOX_CAPACITY: usize = 65_536;
 /// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one serves every
 /// [`Driver`](crate::Driver) of a process, whatever provider it is for.
 ///
-/// Flows are in it from [`Inbox::register`] or their first drive on, between two drives too, as long as somebody keeps their
-/// [`SharedFlow`]; when it is full, those that nobody drives give way. Those that are over are remembered until no
-/// notification for them can be expected any more, so that a late one, or a second one, is acknowledged and not refused.
+/// A flow is in it from [`Inbox::register`] or its first drive on, between two drives too, for as long as its [`SharedFlow`]
+/// exists; when the inbox is full, flows that are not being driven are evicted. Flows that are over are remembered until no
+/// notification for them can be expected any more, so that a late or second one is acknowledged and not refused.
 ///
 /// A provider may not repeat a notification that was refused. After a restart, open the endpoint with an inbox that is not
 /// ready, load the saved flows and register them, and then say that it is:
@@ -54,7 +54,7 @@ struct Slots {
 
 struct Slot {
     flow: WeakFlow,
-    /// How many drives of it there are: one, or none between two, unless somebody drives a flow twice.
+    /// How many drives of it there are: one, or none between two, unless a flow is driven twice at once.
     drives: usize,
     /// Answers in its place once it is gone, when it is over and its end could not be saved.
     spent: Option<SpentKey>,
@@ -74,8 +74,8 @@ impl Inbox {
         Self(Arc::new(Table { capacity: flows, slots: Mutex::new(slots) }))
     }
 
-    /// Takes a call of the notification endpoint, and says what to answer. It waits for nothing but the flow's
-    /// [`Saver`](crate::Saver), least of all for the provider; the drive of the flow is woken and does the rest.
+    /// Takes a call of the notification endpoint, and says what to answer. Waits only for the flow's
+    /// [`Saver`](crate::Saver), never for the provider; the drive of the flow is woken and does the rest.
     ///
     /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more than
     /// [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too large by that.
@@ -110,8 +110,8 @@ impl Inbox {
     }
 
     /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved, and its first drive begins
-    /// with it. Does nothing for a flow in poll mode, or one that is in it already. It holds the flow no longer than somebody
-    /// else keeps it.
+    /// with it. Does nothing for a flow in poll mode, or one that is in it already. It does not keep the flow
+    /// alive.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl Slots {
         }
     }
 
-    /// Flows that nobody keeps give way first, then those that nobody drives.
+    /// Evicts flows whose `SharedFlow` is gone first, then those that are not being driven.
     fn make_room(&mut self, capacity: usize) -> Result<(), DriveError> {
         for gives_way in [|slot: &Slot| slot.flow.is_gone(), |slot: &Slot| slot.drives == 0] {
             if self.flows.len() >= capacity {

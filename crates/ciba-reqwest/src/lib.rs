@@ -14,8 +14,8 @@
 //! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
-//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has an event loop already takes the
-//! pieces and leaves the [`Driver`].
+//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an event loop, use these
+//! building blocks without the [`Driver`].
 
 mod cause;
 #[cfg(feature = "rustls-no-provider")]

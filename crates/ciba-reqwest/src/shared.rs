@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::{Clock, PromptGuard, prompts::Prompting};
 
-/// How long a save may take that nobody's safety depends on. A store that hangs must not cost a login.
+/// How long a save may take once the authentication request can no longer be sent. A store that hangs must not cost a login.
 const UNNEEDED_SAVE: Duration = Duration::from_secs(10);
 
 /// Keeps the state of one flow, so that the flow survives a restart.
@@ -65,7 +65,7 @@ struct Saving {
     kept: Option<u64>,
     /// The last save failed or was abandoned: what it wrote may be there, or may still come.
     is_uncertain: bool,
-    /// The drive came to its end: whoever waited for it decides what becomes of the kept state.
+    /// The drive came to its end: its caller decides what becomes of the kept state.
     is_over: bool,
 }
 
@@ -119,7 +119,7 @@ impl SharedFlow {
         self.0.bell.notify_one();
     }
 
-    /// The result, as [`Flow::finish`]. It is there once: whoever asks again gets [`Failure::Abandoned`].
+    /// Returns the result, as [`Flow::finish`]. A second call returns [`Failure::Abandoned`].
     ///
     /// # Errors
     ///
@@ -277,7 +277,7 @@ impl SharedFlow {
     }
 }
 
-/// A [`SharedFlow`] that somebody else keeps.
+/// A [`SharedFlow`] that is kept elsewhere.
 pub(crate) struct WeakFlow(Weak<Shared>);
 
 impl WeakFlow {

@@ -6,8 +6,9 @@ use ciba_core::{Entropy, KeyOperation, SoftwareKey};
 use crate::EntropyError;
 
 /// Why a key could not be used, in the words of whatever holds it. The driver tells it to
-/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow ends as unreachable, and its failure has the words as
-/// its source.
+/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as its
+/// source: [`Failure::Unreachable`](ciba_core::Failure::Unreachable) if no person was prompted, otherwise
+/// [`Failure::Indeterminate`](ciba_core::Failure::Indeterminate).
 pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Holds the private key: [`SoftwareKey`] in memory, or an implementation of yours in front of a KMS or an HSM.

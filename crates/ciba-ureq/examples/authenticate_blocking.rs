@@ -1,11 +1,11 @@
 //! Authenticates a person, in the calling thread: `cargo run --example authenticate_blocking -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with a private key for ES256 (PEM) in the file that `CLIENT_KEY` names.
+//! with a private key (a JWK or PEM) in the file that `CLIENT_KEY` names.
 
 use std::{env, error::Error, fs};
 
 use ciba_ureq::{
     Driver, HttpClient, Keys,
-    ciba_core::{crypto::RustCrypto, jose::JwsAlgorithm, *},
+    ciba_core::{crypto::RustCrypto, *},
     discover, platform_roots,
 };
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Once per process: the HTTP client, the provider, who we are there.
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let key = SoftwareKey::from_pem(&fs::read_to_string(env::var("CLIENT_KEY")?)?, JwsAlgorithm::Es256, &RustCrypto)?;
+    let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &RustCrypto)?;
     let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
     let driver = Driver::new(http, Keys::new(&config)).with_signer(key);

@@ -1,6 +1,6 @@
 //! The loop that the drivers hide, for programs that have one already: everything a flow asks for, done in the open.
 //! `cargo run --example own_loop -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with a private key for ES256 (PEM) in the file that `CLIENT_KEY` names.
+//! with a private key (a JWK or PEM) in the file that `CLIENT_KEY` names.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use std::{
 
 use ciba_ureq::{
     Entropies as _, HttpClient, Keys, SystemClock, SystemEntropy,
-    ciba_core::{crypto::RustCrypto, jose::JwsAlgorithm, *},
+    ciba_core::{crypto::RustCrypto, *},
     discover, platform_roots,
 };
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let key = SoftwareKey::from_pem(&fs::read_to_string(env::var("CLIENT_KEY")?)?, JwsAlgorithm::Es256, &RustCrypto)?;
+    let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &RustCrypto)?;
     let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
     let keys = Keys::new(&config);

@@ -9,7 +9,7 @@ use ciba_core::Timestamp;
 
 /// Where a [`Driver`](crate::Driver) takes the time from. Tests and simulators bring their own.
 pub trait Clock: Send + Sync {
-    /// The wall clock, read anew at every call.
+    /// The wall clock, read at every call.
     fn now(&self) -> Timestamp;
 
     /// Waits until an instant, until the bell rings, or shorter: the driver looks at what is new and at [`Self::now`], asks

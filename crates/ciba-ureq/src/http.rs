@@ -50,8 +50,13 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// - every request says what the client is: `User-Agent`, [`USER_AGENT`] unless the request has one of its own;
 /// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and nowhere else.
 ///
+/// Under TLS 1.3 a server looks at the client certificate only after the handshake is over for the client. So after a handshake
+/// that ended with the client's own message, a request over a connection with a client certificate is held back until the server
+/// says something, for at most 50 ms: if the server refuses the certificate in that time, the request counts as not sent. Most
+/// servers send session tickets at once, which ends the wait.
+///
 /// Every exchange has a connection of its own. A kept connection may have been closed by the other side unnoticed; an
-/// authentication request written to one is lost without anybody having been asked, and may not be repeated. The
+/// authentication request written to one is lost without the person having been asked, and may not be repeated. The
 /// price, a TLS handshake (resumed where the provider allows it) for requests that are five seconds or more apart, is
 /// less than that of an authentication with an unknown outcome. So no request goes over a connection that was made under
 /// another identity either.
@@ -108,7 +113,7 @@ impl HttpClient {
         Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
     }
 
-    /// With a client certificate (RFC 8705), shown to whoever asks for one in the exchanges that are to be authenticated
+    /// With a client certificate (RFC 8705), shown to any server that asks for one in the exchanges that are to be authenticated
     /// so, whatever authorities the server names or does not name. The builder is for the connections that show it, which
     /// are kept apart from the others: give one like that of [`Self::new`].
     ///

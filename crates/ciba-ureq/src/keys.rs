@@ -21,7 +21,7 @@ enum Source {
 }
 
 impl Keys {
-    /// Fetched when needed, and as seldom as the provider allows.
+    /// Fetched on demand and cached for as long as the provider allows.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>) -> Self {
         Self(Source::Fetched(Box::new(Mutex::new(JwksCache::new(config)))))

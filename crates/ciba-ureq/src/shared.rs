@@ -57,7 +57,7 @@ struct Saving {
     kept: Option<u64>,
     /// The last save failed or was abandoned: what it wrote may be there, or may still come.
     is_uncertain: bool,
-    /// The drive came to its end: whoever waited for it decides what becomes of the kept state.
+    /// The drive came to its end: its caller decides what becomes of the kept state.
     is_over: bool,
 }
 
@@ -111,7 +111,7 @@ impl SharedFlow {
         self.0.bell.ring();
     }
 
-    /// The result, as [`Flow::finish`]. It is there once: whoever asks again gets [`Failure::Abandoned`].
+    /// Returns the result, as [`Flow::finish`]. A second call returns [`Failure::Abandoned`].
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl SharedFlow {
     }
 }
 
-/// A [`SharedFlow`] that somebody else keeps.
+/// A [`SharedFlow`] that is kept elsewhere.
 pub(crate) struct WeakFlow(Weak<Shared>);
 
 impl WeakFlow {

@@ -1,5 +1,5 @@
-//! What is below TLS, so that a server is heard out: it says why it refuses a client certificate and closes the connection at once,
-//! and what this side still writes then fails.
+//! The transport below TLS. A server that refuses a client certificate says so in an alert and closes the connection at once; what
+//! this side still writes then fails, and the alert must be read all the same.
 
 use std::{cell::Cell, io, time::Duration};
 

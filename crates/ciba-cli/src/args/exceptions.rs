@@ -13,7 +13,9 @@ pub(crate) struct Exceptions {
     /// How far the clocks of the provider and this machine may differ, at most 300 [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = tolerance, help_heading = "Exceptions")]
     pub(crate) clock_skew: Option<u64>,
-    /// Skip a check against the provider's metadata, where that is known to be wrong; repeatable.
+    /// Skip a check against the provider's metadata, where that is known to be wrong; repeatable. The rules are delivery-mode,
+    /// authentication-method, authentication-algorithm, id-token-algorithm, request-algorithm, certificate-bound-tokens,
+    /// user-codes and internal-address.
     #[arg(long, value_name = "RULE", value_parser = crate::client::metadata_rule, help_heading = "Exceptions")]
     pub(crate) ignore_metadata: Vec<String>,
     /// Take tokens without a `token_type` for Bearer.

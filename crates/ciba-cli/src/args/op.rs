@@ -21,7 +21,8 @@ pub(crate) struct Op {
     /// The rules the provider holds its clients to.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) profile: Profile,
-    /// Register the clients of this file beside the ready-made one.
+    /// Register the clients of this JSON file, too: one client or an array of clients, each with the members of OpenID
+    /// Connect client metadata, such as client_id, client_secret and backchannel_client_notification_endpoint.
     #[arg(long, value_name = "FILE")]
     pub(crate) clients: Option<PathBuf>,
     /// At the end, write the judge's report to standard output as one line of JSON, and exit with 18 when a client made a
@@ -31,7 +32,7 @@ pub(crate) struct Op {
     /// Trust the certificate authorities of this PEM file when notifications are sent to https endpoints.
     #[arg(long, value_name = "FILE")]
     pub(crate) notification_ca: Option<PathBuf>,
-    /// Write a ready client into this folder: client.json, its keys and certificates, and ca.pem.
+    /// Write a ready client into this directory: client.json, its key or secret, its certificates, and ca.pem.
     #[arg(long, value_name = "DIR")]
     pub(crate) client_dir: Option<PathBuf>,
     /// How results reach the ready client.
@@ -63,8 +64,28 @@ pub(crate) enum ReadyAuth {
     #[default]
     #[value(name = "private_key_jwt")]
     PrivateKeyJwt,
+    #[value(name = "client_secret_basic")]
+    ClientSecretBasic,
+    #[value(name = "client_secret_post")]
+    ClientSecretPost,
+    #[value(name = "client_secret_jwt")]
+    ClientSecretJwt,
     #[value(name = "tls_client_auth")]
     TlsClientAuth,
     #[value(name = "self_signed_tls_client_auth")]
     SelfSignedTlsClientAuth,
+    #[value(name = "none")]
+    None,
+}
+
+impl ReadyAuth {
+    /// Whether the method needs a client secret.
+    pub(crate) const fn by_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost | Self::ClientSecretJwt)
+    }
+
+    /// Whether the method is a client certificate.
+    pub(crate) const fn by_certificate(self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
+    }
 }

@@ -54,9 +54,9 @@ impl Story {
 
     pub(crate) fn requesting(&mut self, endpoint: Endpoint) -> Option<String> {
         match endpoint {
-            Endpoint::Discovery => Some(self.next(
-                "The application reads where the provider takes requests: its metadata document.",
-            )),
+            Endpoint::Discovery => {
+                Some(self.next("The application reads where the provider takes requests: its metadata document."))
+            }
             Endpoint::BackchannelAuthentication => {
                 let asked = self.next("The application asks the provider to authenticate the person. It sends");
                 Some(format!(
@@ -76,9 +76,8 @@ impl Story {
             }
             Endpoint::Token => Some("   It asks again.".to_owned()),
             Endpoint::KeySet => Some(self.next(
-                "The person said yes, and the provider sent an ID Token. Before a word of it is believed, the\n   \
-                 application fetches the provider's public keys and checks the signature, who issued the token, for\n   \
-                 whom, when, and that the person who answered is the person who was asked.",
+                "While the person looks at the phone, the application fetches the provider's public keys. It will\n   \
+                 need them to check the answer.",
             )),
             _ => None,
         }
@@ -91,7 +90,12 @@ impl Story {
 
     /// What came of it.
     pub(crate) fn closing(&mut self, claims: &str) -> String {
-        let sentence = self.next("Every check passed. This is the customer, by the verified claims of the ID Token:");
+        let sentence = self.next(
+            "The person said yes, and the provider sent an ID Token. Before a word of it is believed, the\n   \
+             application checks the signature, who issued the token, for whom, when, and that the person who\n   \
+             answered is the person who was asked. Every check passed. This is the customer, by the verified\n   \
+             claims of the ID Token:",
+        );
         format!("{sentence}\n\n{}", claims.trim_end())
     }
 

@@ -7,12 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ciba_core::{DeliveryMode, SoftwareKey, jose::JwsAlgorithm, providers::idura};
+use ciba_core::{ClientSecret, DeliveryMode, SoftwareKey, jose::JwsAlgorithm, providers::idura};
 use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, RunningServer};
 use serde_json::json;
 
 use crate::{
     args::{Op, Personality, Profile, ReadyAuth},
+    client::secret_file,
     exit::Stop,
     files::private_key,
     key,
@@ -38,6 +39,7 @@ pub(super) struct Ready {
     signs: Option<JwsAlgorithm>,
     user_codes: bool,
     key: Option<SoftwareKey>,
+    secret: Option<ClientSecret>,
     /// Made before the provider runs; those of an authority are made by the one of the run.
     self_signed: Option<ClientCertificate>,
     folder: ClientFolder,
@@ -65,6 +67,12 @@ impl Ready {
         if fapi && delivery == DeliveryMode::Push {
             return Err(Stop::usage("--profile fapi-ciba takes no push: FAPI-CIBA 5.2.2 item 3"));
         }
+        if fapi && options.client_auth == ReadyAuth::None {
+            return Err(Stop::usage("--profile fapi-ciba takes no public client: FAPI-CIBA 5.2.2 item 1"));
+        }
+        if fapi && options.client_auth.by_secret() {
+            return Err(Stop::usage("--profile fapi-ciba takes no client secret: FAPI1A 5.2.2 item 14"));
+        }
         let (id, algorithm) = match options.personality {
             Personality::Generic => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
             // The only algorithm Idura documents.
@@ -78,13 +86,14 @@ impl Ready {
             id,
             personality: options.personality,
             profile: options.profile,
-            tls: tls || fapi || options.client_auth != ReadyAuth::PrivateKeyJwt,
+            tls: tls || fapi || options.client_auth.by_certificate(),
             auth: options.client_auth,
             delivery,
             listen: (delivery != DeliveryMode::Poll).then(free_address).transpose()?,
             signs,
             user_codes: options.user_codes,
             key: needs_key.then(|| folder.key(algorithm)).transpose()?,
+            secret: options.client_auth.by_secret().then(|| folder.secret()).transpose()?,
             self_signed: made,
             folder,
         })
@@ -93,11 +102,18 @@ impl Ready {
     /// What it is registered as.
     pub(super) fn client(&self) -> Result<Client, Stop> {
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
+        let secret = || self.secret.clone().ok_or_else(|| Stop::bug("the ready client has no secret"));
         let authentication = match self.auth {
+            ReadyAuth::ClientSecretBasic => ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false },
+            ReadyAuth::ClientSecretPost => ClientAuthentication::ClientSecretPost { secret: secret()? },
+            ReadyAuth::ClientSecretJwt => {
+                ClientAuthentication::ClientSecretJwt { secret: secret()?, algorithm: JwsAlgorithm::Hs256 }
+            }
             ReadyAuth::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt {
                 keys: public.clone().into_iter().collect(),
                 algorithms: Vec::new(),
             },
+            ReadyAuth::None => ClientAuthentication::None,
             ReadyAuth::TlsClientAuth => ClientAuthentication::TlsClientAuth { subject: self.subject() },
             ReadyAuth::SelfSignedTlsClientAuth => ClientAuthentication::SelfSignedTlsClientAuth {
                 certificates: self.self_signed.iter().map(|made| made.der.clone()).collect(),
@@ -127,7 +143,7 @@ impl Ready {
 
     /// Whether it shows a certificate.
     fn is_certified(&self) -> bool {
-        self.auth != ReadyAuth::PrivateKeyJwt || self.profile == Profile::FapiCiba
+        self.auth.by_certificate() || self.profile == Profile::FapiCiba
     }
 
     /// Writes what a client needs to know, in the members of a registration, and the files these name.
@@ -178,6 +194,9 @@ impl Ready {
             set("jwks", json!({ "keys": [public] }));
             set("key_file", json!(folder.file(KEY)));
         }
+        if self.secret.is_some() {
+            set("client_secret_file", json!(folder.file(SECRET)));
+        }
         for (member, name, content) in [
             ("ca_file", CA, server.ca_pem()),
             ("cert_file", CERTIFICATE, certificate.as_ref().map(|made| &*made.certificate_pem)),
@@ -198,8 +217,12 @@ impl Ready {
     fn auth_name(&self) -> &'static str {
         match self.auth {
             ReadyAuth::PrivateKeyJwt => "private_key_jwt",
+            ReadyAuth::ClientSecretBasic => "client_secret_basic",
+            ReadyAuth::ClientSecretPost => "client_secret_post",
+            ReadyAuth::ClientSecretJwt => "client_secret_jwt",
             ReadyAuth::TlsClientAuth => "tls_client_auth",
             ReadyAuth::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            ReadyAuth::None => "none",
         }
     }
 
@@ -226,6 +249,9 @@ impl Ready {
         }
         if self.key.is_some() {
             add(&["--key", &file(KEY)]);
+        }
+        if self.secret.is_some() {
+            add(&["--client-secret-file", &file(SECRET)]);
         }
         if let Some(algorithm) = self.signs {
             add(&["--signed-request", algorithm.name()]);
@@ -273,6 +299,7 @@ fn no_certificate() -> Stop {
 }
 
 const KEY: &str = "key.jwk";
+const SECRET: &str = "secret";
 const CA: &str = "ca.pem";
 const CERTIFICATE: &str = "cert.pem";
 const CERTIFICATE_KEY: &str = "cert-key.pem";
@@ -327,6 +354,19 @@ impl ClientFolder {
             )));
         }
         Ok(key)
+    }
+
+    /// The client's secret: the one that is there from an earlier run, or a new one of 256 random bits.
+    fn secret(&self) -> Result<ClientSecret, Stop> {
+        let path = self.file(SECRET);
+        if !path.exists() {
+            let mut random = [0_u8; 32];
+            getrandom::fill(&mut random).map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+            let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+            let written = private_file(&path).and_then(|mut file| writeln!(file, "{text}"));
+            written.map_err(|error| unwritable(&path, &error))?;
+        }
+        secret_file(&path, "--client-dir")
     }
 
     /// Puts a file of this run in place of that of an earlier one; without content there is none.

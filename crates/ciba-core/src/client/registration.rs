@@ -95,8 +95,8 @@ fn text(key: &Members, member: &str) -> Option<String> {
     key.find(member).and_then(Raw::text).map(Cow::into_owned)
 }
 
-/// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: whoever hands one over
-/// mistook it for a public one (REQ-META-15).
+/// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: it was
+/// mistaken for a public one (REQ-META-15).
 pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<ConfigError>) -> Vec<Members> {
     const MEMBER: &str = "jwks";
     let mut keys: Vec<Members> = Vec::new();

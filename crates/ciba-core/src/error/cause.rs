@@ -52,7 +52,7 @@ macro_rules! causes {
 }
 
 causes! {
-    /// Not known, or not said by whoever made the exchange.
+    /// Not known, or not reported by the adapter.
     Unknown = "unknown", "the reason is not known";
     /// The host name could not be resolved.
     Name = "name_not_resolved", "the host name could not be resolved";

@@ -61,7 +61,7 @@ checks! {
     Issuer = "issuer", "the id token is from another issuer";
     /// `aud` does not contain the client id (REQ-IDT-12).
     Audience = "audience", "the id token is for another client";
-    /// `aud` contains somebody who is not trusted (REQ-IDT-13).
+    /// `aud` contains an audience that is not trusted (REQ-IDT-13).
     ExtraAudience = "extra-audience", "the id token is also for an audience that is not trusted";
     /// `azp` is not the client id, or is missing though there are several audiences (REQ-IDT-14).
     AuthorizedParty = "authorized-party", "the id token was issued to another party";
@@ -91,7 +91,7 @@ checks! {
     ExpectedClaim = "expected-claim", "a claim the application expects is missing or different";
     /// The national id in the token is not the one that was hinted.
     AnotherPerson = "another-person", "the person who answered is not the person who was asked";
-    /// Something that was asked for was not granted, or `authorization_details` were granted that nobody asked for (RFC 9396 7).
+    /// Something that was asked for was not granted, or `authorization_details` were granted that were not asked for (RFC 9396 7).
     NotGranted = "not-granted", "the provider granted something else than what was asked for";
     /// The eID that was used is not the one asked for.
     AnotherEid = "another-eid", "another eID was used than the one asked for";

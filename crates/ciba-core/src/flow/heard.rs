@@ -1,5 +1,5 @@
-//! What the token endpoint let us hear so far: what the next wait may be shortened to, and what can be concluded at the
-//! deadline. A flow that heard nothing does not say that nobody answered (ruling 40).
+//! What the token endpoint has answered so far: how far the next wait may be shortened, and what can be concluded at the
+//! deadline. Without usable answers a flow does not conclude that the person never answered (ruling 40).
 
 use alloc::boxed::Box;
 use core::time::Duration;

@@ -124,7 +124,7 @@ impl Flow {
 
     /// What to do next. Never fails; while an output is open it says to wait until that output's limit.
     ///
-    /// `now` is the wall clock, read anew for every call. When it lies before an earlier reading, all waits get longer by as
+    /// `now` is the wall clock, read again for every call. When it lies before an earlier reading, all waits get longer by as
     /// much and the next wait says so. `entropy` is used up even when nothing needed it.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
@@ -441,7 +441,7 @@ impl Phase {
         }
     }
 
-    /// An answer that nobody waits for any more; says whether it changed anything.
+    /// An answer that is no longer waited for; returns whether it changed anything.
     fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
         let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;

@@ -1,4 +1,4 @@
-//! Which persons are being prompted, so that nobody gets a second prompt while the first is open (REQ-SEC-12).
+//! Which persons are being prompted, so that no person gets a second prompt while the first is open (REQ-SEC-12).
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::{fmt, time::Duration};
@@ -69,8 +69,8 @@ impl RunningPrompts {
 
     /// Takes the place of the person a flow is about to prompt.
     ///
-    /// Returns `None` for a flow whose request was acknowledged, or is over: it prompts nobody any more, and it no longer knows
-    /// the hint.
+    /// Returns `None` for a flow that is over or whose request was acknowledged: it sends no further prompt, and it no longer
+    /// knows the hint.
     ///
     /// A flow holds its place until [`Self::leave`], or until it must have expired: for the requested lifetime, or ten minutes,
     /// until [`Self::keep`] tells the deadline that the provider granted.

@@ -543,7 +543,7 @@ impl Flow {
         Snapshot { bytes: serde_json::to_vec(&saved).unwrap_or_default(), revision: self.revision }
     }
 
-    /// Goes on with a saved flow, on this or any other machine. What was in flight counts as lost.
+    /// Resumes a saved flow, on this or any other machine. What was in flight counts as lost.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What remains of flows that are over: late and repeated notifications are answered until nobody honest sends any.
+//! What remains of flows that are over: it answers late and repeated notifications until none can be expected any more.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,7 @@ impl Flow {
     }
 }
 
-/// What remains of a flow that is over: it answers notifications that come late or again, until nobody honest sends any.
+/// What remains of a flow that is over: it answers late and repeated notifications until none can be expected any more.
 #[must_use = "keep it until its time is up"]
 pub struct SpentKey {
     mailbox: Mailbox,
@@ -72,7 +72,7 @@ impl fmt::Debug for SpentKey {
     }
 }
 
-/// The spent keys an inbox keeps, so many at most. Those that can be forgotten first give way.
+/// A bounded set of spent keys; the one that expires first is evicted first.
 pub struct SpentKeys {
     most: usize,
     keys: BTreeMap<NotificationKey, SpentKey>,

@@ -88,7 +88,7 @@ fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// 3: `aud` has the client id, and nobody who is not trusted (REQ-IDT-12, REQ-IDT-13).
+/// 3: `aud` has the client id, and no audience that is not trusted (REQ-IDT-12, REQ-IDT-13).
 fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'a str>, Rejection> {
     let ours = config.client_id.as_str();
     let refused = |check: Untrusted, found| check.at("aud", found).expecting(Expected::text(ours));

@@ -198,7 +198,7 @@ impl IdToken {
         &self.issuer
     }
 
-    /// `aud`: the client id, and whoever else was configured as trusted.
+    /// `aud`: the client id, and other audiences that were configured as trusted.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.audiences.iter().map(String::as_str)
     }

@@ -138,7 +138,7 @@ impl KeySet {
     }
 
     /// Whether the document held private or symmetric keys, which no provider may publish (OIDC Discovery 3). They were
-    /// not used as such, but whoever fetched the set can sign with them: worth telling the provider (REQ-JWKS-04).
+    /// not used as such, but anyone who fetched the set can sign with them: worth reporting to the provider (REQ-JWKS-04).
     #[must_use]
     pub fn shows_secrets(&self) -> bool {
         self.0.shows_secrets

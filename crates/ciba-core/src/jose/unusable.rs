@@ -35,7 +35,7 @@ pub enum UnusableKey {
     Unmarked,
     /// The set has more than two hundred keys, and this one, if it is there, is behind those.
     TooMany,
-    /// The key is symmetric: nobody may publish one.
+    /// The key is symmetric, which must not be published.
     Symmetric,
     /// The cryptography backend does not take it.
     Rejected(KeyRejected),

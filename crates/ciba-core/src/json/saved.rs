@@ -1,7 +1,7 @@
 //! Members in a snapshot: a string that holds their JSON text.
 //!
-//! Not JSON inside JSON: whoever keeps snapshots in a database may read and write them as JSON, and then a name that means
-//! something to a library would be at its mercy again. Snapshots of earlier builds hold the object itself.
+//! Not JSON inside JSON: a database may read and write snapshots as JSON, and a library there may give a member name a
+//! meaning. Snapshots of earlier builds hold the object itself.
 
 use alloc::{borrow::Cow, string::String};
 use core::fmt;

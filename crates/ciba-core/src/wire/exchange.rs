@@ -1,4 +1,4 @@
-//! One exchange as it may be shown to whoever looks for a fault: everything but the values that are secrets or personal data.
+//! One exchange as it may be shown for diagnosis: everything but the values that are secrets or personal data.
 
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{error::Cause, json::Object, text::plain_at_most};
 
-/// Parameters whose values say how a request was made and nothing about anyone. All others are hidden: hints, messages, ids of
+/// Parameters whose values say how a request was made and nothing about a person. All others are hidden: hints, messages, ids of
 /// requests, secrets, assertions, and whatever an application adds.
 const SHOWN_PARAMETERS: [&str; 6] =
     ["grant_type", "client_assertion_type", "client_id", "scope", "acr_values", "requested_expiry"];
@@ -71,27 +71,33 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         return write!(f, " {} bytes, not a JSON object", response.body.expose().len());
     };
     let is_failure = !(200..300).contains(&response.status);
+    let mut says_why = false;
     for name in ["error", "error_description"].iter().filter(|_| is_failure) {
         if let Ok(Some(text)) = object.take_text(name) {
+            says_why = true;
             write!(f, " {name}: {}", plain_at_most(&text, LONGEST))?;
         }
     }
+    let others = object.rest();
+    if says_why && others.is_empty() {
+        return Ok(());
+    }
     f.write_str(" {")?;
-    for (at, (name, _)) in object.rest().iter().enumerate() {
+    for (at, (name, _)) in others.iter().enumerate() {
         write!(f, "{}{}", if at == 0 { "" } else { ", " }, plain_at_most(&name, LONGEST))?;
     }
     f.write_str("}")
 }
 
-/// Is told of every exchange of an HTTP client when it is over. The default is told nothing. `Debug` says only whether there is
-/// anyone to tell.
+/// A function that is called with every exchange of an HTTP client when it is over. The default calls nothing. `Debug` shows only
+/// whether there is a function.
 #[derive(Clone, Default)]
 pub struct ExchangeObserver(Option<Arc<Observe>>);
 
 type Observe = dyn Fn(&Exchange<'_>) + Send + Sync;
 
 impl ExchangeObserver {
-    /// Tells this function.
+    /// Calls this function.
     #[must_use]
     pub fn new(observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observe)))

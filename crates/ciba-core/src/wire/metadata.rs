@@ -143,7 +143,7 @@ impl ProviderMetadata {
         self.listed.iter().find(|(name, _)| *name == member).map(|(_, list)| list.as_slice())
     }
 
-    /// Members that are used have to have the right type; the others are nobody's business (REQ-DISC-18).
+    /// Members that are used have to have the right type; the others are ignored (REQ-DISC-18).
     fn read(issuer: &Issuer, mut object: Object) -> Result<Self, Fault> {
         let loopback = issuer.loopback();
         let mut url = |name: &'static str| {

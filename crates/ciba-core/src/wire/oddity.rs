@@ -62,9 +62,9 @@ oddities! {
         "expires_in is not a number of seconds, so the lifetime of the access token is unknown";
     /// `id_token` was empty or not a string where none is needed: there is none.
     IdTokenUnusable = "id_token_unusable": "id_token is empty or not a string, so the result has no ID Token";
-    /// `auth_time` of the ID Token, which nobody asked for, was not a date.
+    /// `auth_time` of the ID Token, which was not asked for, was not a date.
     AuthTimeUnusable = "auth_time_unusable": "auth_time of the ID Token is not a date, so it was ignored";
-    /// `acr` of the ID Token, which nobody asked for, was not a string.
+    /// `acr` of the ID Token, which was not asked for, was not a string.
     AcrUnusable = "acr_unusable": "acr of the ID Token is not a string, so it was ignored";
     /// `amr` of the ID Token was not a list of strings.
     AmrUnusable = "amr_unusable": "amr of the ID Token is not a list of strings, so it was ignored";

@@ -98,7 +98,7 @@ codes! {
     TemporarilyUnavailable = "temporarily_unavailable";
 }
 
-/// An error code nobody defined, as received: at most 128 bytes, control characters removed.
+/// An error code that no specification defines, as received: at most 128 bytes, control characters removed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnknownCode(String);
 
@@ -286,7 +286,7 @@ impl ServerAnswer {
         }
     }
 
-    /// The same for a document somebody asks for outside of a flow: nothing waits, so nothing is made of `Retry-After`.
+    /// The same for a document that is fetched outside of a flow: nothing waits, so `Retry-After` is ignored.
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
     }

@@ -1,26 +1,31 @@
-//! An async service, with `ciba-reqwest` alone. The code is that of the READMEs.
+//! An async service, with `ciba-reqwest` alone. The code is that of the READMEs, and the example is compiled with what a user
+//! of the crate has.
 
 /// The front page's example signs with aws-lc-rs, the default.
 #[cfg(feature = "default")]
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
 
-    pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
-        example().await
+    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+        main()
     }
 }
+
+#[cfg(feature = "default")]
+#[allow(dead_code)]
+#[path = "../../../../crates/ciba-reqwest/examples/authenticate.rs"]
+mod example;
 
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
-    pub async fn run() -> Result<(), Box<dyn std::error::Error>> {
-        example().await
+    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+        main()
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(feature = "default")]
-    front_page::run().await?;
-    own_page::run().await
+    front_page::run()?;
+    own_page::run()
 }

@@ -1,20 +1,18 @@
-//! The provider that the other programs run against: `provider DIRECTORY`. It writes `key.pem` and `ca.pem` there, prints
+//! The provider that the other programs run against: `provider DIRECTORY`. It writes `key.jwk` and `ca.pem` there, prints
 //! where it is reached as `NAME=issuer` lines and then `READY`, and serves until its standard input ends. It exits with 1
 //! when a client broke a rule.
 
 use std::{env, error::Error, fs, io::Read as _, net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use ciba_core::{ClientSecret, SoftwareKey, crypto::RustCrypto, jose::JwsAlgorithm};
+use ciba_core::{ClientSecret, Entropy, SoftwareKey, crypto::RustCrypto, jose::JwsAlgorithm};
 use ciba_test_op::{
     Behaviour, Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, SystemClock, User,
 };
 
-/// P-256, for tests only.
-const KEY: &str = include_str!("../../../data/keys/ec-p256.pkcs8.pem");
-
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let directory = PathBuf::from(env::args_os().nth(1).ok_or("usage: provider DIRECTORY")?);
-    let key = SoftwareKey::from_pem(KEY, JwsAlgorithm::Es256, &RustCrypto)?;
+    // For tests only, so it need not be a secret.
+    let (key, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, Entropy::from_bytes([7; 32]), &RustCrypto)?;
     let keys = vec![serde_json::from_str(&key.public_jwk())?];
     let by_key = ClientAuthentication::PrivateKeyJwt { keys, algorithms: vec![JwsAlgorithm::Es256] };
     let secret = ClientSecret::new("a secret of the test");
@@ -24,7 +22,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ("ISSUER_SECRET", start(by_secret.clone(), true)?),
         ("ISSUER_HTTP", start(by_secret, false)?),
     ];
-    fs::write(directory.join("key.pem"), KEY)?;
+    fs::write(directory.join("key.jwk"), jwk.expose())?;
     let authorities: Vec<&str> = servers.iter().filter_map(|(_, server)| server.ca_pem()).collect();
     fs::write(directory.join("ca.pem"), authorities.join("\n"))?;
     for (name, server) in &servers {

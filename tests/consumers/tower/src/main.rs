@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         *endpoint = Some(Url::parse("https://op.example/endpoint")?);
     }
-    let key = SoftwareKey::from_pem(&std::fs::read_to_string("key.pem")?, JwsAlgorithm::Es256, &AwsLcRs)?;
+    let key = SoftwareKey::from_file(&std::fs::read("key.jwk")?, None, &AwsLcRs)?;
     let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
     let config = ClientConfig::builder(provider, ClientId::new("my-client")?)
         .client_auth(auth)
