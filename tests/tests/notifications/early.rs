@@ -121,6 +121,34 @@ fn an_acknowledgement_that_comes_late_ends_the_drifting() {
     assert_eq!(case.verdict(), Ok(()));
 }
 
+/// Where what was asked for counts, it does so whenever the acknowledgement comes, and after a restart.
+#[test]
+fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
+    for (counts, is_late, is_restarted, lasts) in [
+        (true, false, false, 60),
+        (true, true, false, 60),
+        (true, true, true, 60),
+        (false, true, false, 300),
+        (false, true, true, 300),
+    ] {
+        let config = builder(DeliveryMode::Ping, Policy::default());
+        let config = if counts { config.requested_expiry_counts() } else { config };
+        let request = AuthRequest::new(Hint::Login("somebody".into())).requested_expiry(Duration::from_secs(60));
+        let mut case = Case::of(config.build().unwrap(), request);
+        let (_, ticket) = case.next_request().unwrap();
+        if is_late {
+            case.advance(Duration::from_secs(31));
+            assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+        }
+        if is_restarted {
+            resume(&mut case, |_| {});
+        }
+        case.acknowledge(ticket, ID);
+        assert_eq!(case.flow.acknowledged().unwrap().expires_in, Duration::from_secs(lasts));
+        assert_eq!(case.flow.expires_at(), Some(START.saturating_add(Duration::from_secs(lasts))));
+    }
+}
+
 /// A flow that goes on from its snapshot, with changes.
 fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
     let mut saved: Value = serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap();

@@ -69,7 +69,8 @@ impl Adrift {
     /// The answer comes after its time was up: better late than lost.
     pub(super) fn late(self: Box<Self>, response: &Response, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>, bool) {
         match authorize::process(response, tick.now) {
-            AuthorizeReply::Acknowledged(auth_req_id, acknowledged) => {
+            AuthorizeReply::Acknowledged(auth_req_id, mut acknowledged) => {
+                self.terms.bound(&mut acknowledged);
                 let grant = self.grant(auth_req_id, acknowledged.pace());
                 (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged), true)
             }

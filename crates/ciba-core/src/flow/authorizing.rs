@@ -176,12 +176,8 @@ impl Authorizing {
     fn response(self, response: &Response, sent: Moment, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>) {
         let failure = match authorize::process(response, tick.now) {
             AuthorizeReply::Acknowledged(auth_req_id, mut acknowledged) => {
-                if let (true, Some(requested)) =
-                    (tick.config.request_style.requested_expiry_counts, self.request.requested_lifetime())
-                {
-                    acknowledged.expires_in = acknowledged.expires_in.min(requested);
-                }
                 let terms = Terms::of(&self.request, tick.config);
+                terms.bound(&mut acknowledged);
                 let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }

@@ -15,7 +15,7 @@ use crate::{
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
-    wire::{ServerAnswer, metadata::DeliveryMode, token::Pacing},
+    wire::{ServerAnswer, authorize::Acknowledged, metadata::DeliveryMode, token::Pacing},
 };
 
 /// What is kept of the request once it was acknowledged: only what a later check needs.
@@ -24,6 +24,8 @@ pub(super) struct Terms {
     pub(super) expectations: Expectations,
     pub(super) asked: Asked,
     pub(super) id_token_required: bool,
+    /// The `requested_expiry`, at a provider where it counts although the acknowledgement says more.
+    pub(super) lifetime: Option<Duration>,
 }
 
 impl Terms {
@@ -32,7 +34,15 @@ impl Terms {
             asked: request.asked(config),
             id_token_required: request.wants_id_token(),
             expectations: request.effective_expectations(config),
+            lifetime: request.requested_lifetime().filter(|_| config.request_style.requested_expiry_counts),
         })
+    }
+
+    /// Corrects what an acknowledgement says, whenever it comes.
+    pub(super) fn bound(&self, acknowledged: &mut Acknowledged) {
+        if let Some(lifetime) = self.lifetime {
+            acknowledged.expires_in = acknowledged.expires_in.min(lifetime);
+        }
     }
 }
 

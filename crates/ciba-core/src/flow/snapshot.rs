@@ -190,6 +190,8 @@ struct SavedTerms<'a> {
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     require_granted: bool,
     id_token_required: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lifetime: Option<u64>,
     expectations: SavedExpectations<'a>,
 }
 
@@ -277,6 +279,7 @@ impl<'a> SavedTerms<'a> {
             resources: terms.asked.resources.iter().map(|resource| resource.as_str().into()).collect(),
             require_granted: terms.asked.required,
             id_token_required: terms.id_token_required,
+            lifetime: terms.lifetime.map(millis),
             expectations: SavedExpectations::save(&terms.expectations),
         }
     }
@@ -290,6 +293,7 @@ impl<'a> SavedTerms<'a> {
                 required: self.require_granted,
             },
             id_token_required: self.id_token_required,
+            lifetime: self.lifetime.map(Duration::from_millis),
             expectations: self.expectations.load()?,
         }))
     }
