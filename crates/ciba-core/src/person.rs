@@ -108,6 +108,8 @@ pub(crate) struct PersonRules {
     pub(crate) by_number: bool,
     /// The claim `authenticationtype` names the eID that was used, in the words of `acr_values`.
     pub(crate) eid_claim: bool,
+    /// Swedish BankID needs a binding message, and Norwegian BankID takes none.
+    pub(crate) eid_messages: bool,
     /// Every request has to end with a comparison.
     pub(crate) required: bool,
 }
@@ -132,6 +134,19 @@ pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
             Some("it has a blank, or another character that no national id has, behind sub:ssn:")
         }
         Some(_) => None,
+    }
+}
+
+/// What is wrong with the binding message, or its absence, for these eIDs (`spec/providers.md` ID-24).
+pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<&'static str> {
+    match message {
+        // What refines it may be another product, of which nobody says that it needs one.
+        None if eids.iter().any(|eid| eid == SWEDISH_BANKID) => Some("Swedish BankID needs one"),
+        // The acknowledgement brings the words that the app shows; two messages are one too many for the person to compare.
+        Some(_) if eids.iter().any(|eid| is_or_refines(eid, NORWEGIAN_BANKID)) => {
+            Some("Norwegian BankID takes none: it sends two words to read to the person instead")
+        }
+        None | Some(_) => None,
     }
 }
 

@@ -225,6 +225,37 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
     run(rows);
 }
 
+/// ID-24: what an eID takes of a binding message belongs to the configuration, too.
+#[test]
+fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_request_was_built() {
+    const NONE: &str = "request: binding_message cannot be sent: Norwegian BankID takes none: it sends two words to read to the person instead";
+    const ONE: &str = "request: binding_message cannot be sent: Swedish BankID needs one";
+    let mut rows = Vec::new();
+    for way in ways() {
+        let build = way.build;
+        let exactly_swedish = way.name.starts_with("Swedish") || way.name.starts_with("plain, Swedish");
+        let both = [("ssn", Some(way.number)), ("socialno", Some(way.number))];
+        let with = row(&way, "with a message", &both).request(move || build().binding_message("Order 4711"));
+        rows.push(match way.number {
+            NORWEGIAN => with.ends(NONE, [0; 3]),
+            _ => accepted(with, way.number, Person::Compared(ComparedBy::NationalId)),
+        });
+        if exactly_swedish {
+            rows.push(row(&way, "without", &[]).request(move || build().binding_message("")).ends(ONE, [0; 3]));
+        }
+    }
+    // Where the eID is not named by the request but registered for all of them.
+    let registered = |eid: &'static str, message: &'static str, why| {
+        row(&ways()[0], eid, &[])
+            .client(move |builder| builder.default_acr_values([eid]))
+            .request(move || AuthRequest::new(Hint::Login(hint(SWEDE))).binding_message(message))
+            .ends(why, [0; 3])
+    };
+    rows.push(registered(NORWEGIAN_BANKID, "Order 4711", NONE));
+    rows.push(registered(SWEDISH_BANKID, "", ONE));
+    run_many(rows);
+}
+
 #[test]
 fn who_is_named_otherwise_is_told_too() {
     let generic = |name: &str, request: fn() -> AuthRequest, person| {

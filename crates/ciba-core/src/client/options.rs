@@ -32,6 +32,13 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// The binding message depends on the eID in `acr_values`: Swedish BankID (`urn:grn:authn:se:bankid`) needs one, and Norwegian
+    /// BankID (`urn:grn:authn:no:bankid` and what refines it) takes none. Any other request is refused before it is sent.
+    pub fn eid_messages(mut self) -> Self {
+        self.persons.eid_messages = true;
+        self
+    }
+
     /// Every authentication has to show the person the request named; see
     /// [`Expectations::person`](crate::Expectations::person), which cannot take this back.
     pub fn require_person(mut self) -> Self {

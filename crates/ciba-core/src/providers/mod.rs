@@ -109,6 +109,7 @@ pub const IDURA: Preset = Preset {
         fact(Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" }, IDURA_DOCS),
         fact(Setting::PersonsByNumber, IDURA_TOKENS),
         fact(Setting::EidClaim, IDURA_TOKENS),
+        fact(Setting::EidMessages, IDURA_DOCS),
         fact(Setting::DetailsAreNotGranted, IDURA_DOCS),
     ],
 };

@@ -78,6 +78,8 @@ pub enum Setting {
     PersonsByNumber,
     /// [`ClientConfigBuilder::eid_claim`].
     EidClaim,
+    /// [`ClientConfigBuilder::eid_messages`].
+    EidMessages,
     /// [`ClientConfigBuilder::details_are_not_granted`].
     DetailsAreNotGranted,
     /// [`ClientConfigBuilder::no_mac_id_tokens`].
@@ -179,6 +181,7 @@ impl Preset {
                 | Setting::RequestAudienceHasPort
                 | Setting::PersonsByNumber
                 | Setting::EidClaim
+                | Setting::EidMessages
                 | Setting::DetailsAreNotGranted
                 | Setting::NoMacIdTokens
                 | Setting::AcrReported
@@ -204,6 +207,7 @@ impl Setting {
             Self::RequestAudienceIsEndpoint => builder.request_audience(Audience::Endpoint),
             Self::PersonsByNumber => builder.persons_by_number(),
             Self::EidClaim => builder.eid_claim(),
+            Self::EidMessages => builder.eid_messages(),
             Self::DetailsAreNotGranted => builder.details_are_not_granted(),
             Self::NoMacIdTokens => builder.no_mac_id_tokens(),
             Self::AcrReported => builder.acr_rule(AcrRule::Report),
@@ -244,6 +248,7 @@ impl fmt::Display for Setting {
             Self::EidClaim => f.write_str(
                 "`authenticationtype` of the ID Token, when present, has to be the eID asked for, or to refine it",
             ),
+            Self::EidMessages => f.write_str("Swedish BankID needs a `binding_message`, Norwegian BankID takes none"),
             Self::DetailsAreNotGranted => {
                 f.write_str("`authorization_details` say how the person is asked, and no answer grants them")
             }

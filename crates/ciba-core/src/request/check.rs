@@ -93,13 +93,16 @@ impl AuthRequest {
         if self.binding_message.as_ref().is_some_and(|message| message.chars().any(char::is_control)) {
             return refuse("binding_message", "it has a control character");
         }
+        let by_eid = config.persons.eid_messages.then(|| self.eids(config));
+        let reason = by_eid.and_then(|eids| person::against_message(eids, self.shown_binding_message()));
+        let reason = reason.or_else(|| config.request_style.binding_message.against(self.shown_binding_message()));
+        if let Some(reason) = reason {
+            return refuse("binding_message", reason);
+        }
         match (self.message_rule, self.shown_binding_message()) {
             (MessageRule::Required, None) => return refuse("binding_message", "this eID needs one"),
             (MessageRule::Refused, Some(_)) => return refuse("binding_message", "this eID takes none"),
             (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
-        }
-        if let Some(reason) = config.request_style.binding_message.against(self.shown_binding_message()) {
-            return refuse("binding_message", reason);
         }
         if self.user_code.is_some() && !config.user_codes {
             return refuse("user_code", "the client is not configured for user codes");

@@ -3,7 +3,7 @@
 //! A request is made for one eID, of what that eID takes and nothing else: a Norwegian request has no method for a
 //! binding message.
 //!
-//! [`client`] compares every ID Token with its request, however the request was built: `ssn` and `socialno`, when present, have
+//! [`client`] refuses a request for Swedish BankID without a binding message and one for Norwegian BankID with one, and compares every ID Token with its request, however the request was built: `ssn` and `socialno`, when present, have
 //! to be the national id of a hint `sub:ssn:N`, and the eID has to be the one asked for. Swedish BankID has to send `ssn`. Of
 //! the others [`Authentication::person`](crate::Authentication::person) says whether there was something to compare.
 //!
