@@ -15,6 +15,7 @@ use rustls::{
 };
 
 use crate::{
+    access::{self, Exposure},
     client::backend,
     exit::Stop,
     output::{put_error, quoted},
@@ -179,24 +180,36 @@ fn open(path: &Path, option: &str) -> Result<(fs::Metadata, Vec<u8>), Stop> {
 
 fn secret(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     let (found, bytes) = open(path, option)?;
-    match exposure(&found) {
+    let shown = path.display().to_string();
+    match access::exposure(&found) {
         None => {}
+        Some(Exposure::Owned(owner)) => {
+            return Err(Stop::usage(format!(
+                "the file of {option} is not used, because {shown} belongs to another user (id {owner}), who can change it: give one of your own"
+            )));
+        }
         Some(Exposure::Changeable(how)) => {
-            let shown = path.display().to_string();
             return Err(Stop::usage(format!(
                 "the file of {option} is not used, because others can change it ({how}): protect {shown} with `chmod 600 {}`",
                 quoted(&shown)
             )));
         }
-        Some(Exposure::Readable(how)) => {
-            let shown = path.display().to_string();
-            let quoted = quoted(&shown);
-            warn_once(format!(
-                "ciba: warning: the file of {option} can be read by others ({how}): protect it with `chmod 600 {quoted}`"
-            ));
-        }
+        Some(Exposure::Readable(how)) => warn_once(format!(
+            "ciba: warning: the file of {option} can be read by others ({how}): protect it with `chmod 600 {}`",
+            quoted(&shown)
+        )),
+    }
+    if found.is_file() {
+        warn_of_detour(path, &format!("the file of {option}"));
     }
     Ok(bytes)
+}
+
+/// A folder is often shared on purpose, or made by a system that knows no other way: it is told, and the file is used.
+pub(crate) fn warn_of_detour(path: &Path, what: &str) {
+    if let Some(why) = access::detour(path) {
+        warn_once(format!("ciba: warning: others can put another file in the place of {what}: {why}"));
+    }
 }
 
 /// A key that authenticates and signs requests is read twice, and its file warned about once.
@@ -219,33 +232,4 @@ fn text(bytes: Vec<u8>, path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
         ))),
         _ => Ok(bytes),
     }
-}
-
-/// What others can do to a file.
-#[cfg_attr(not(unix), allow(dead_code, reason = "nothing is known of others there"))]
-enum Exposure {
-    Changeable(String),
-    Readable(String),
-}
-
-/// What the mode of a file lets others than its owner do. Who the owner is does not count: a container often runs as another
-/// user than the one who put its secrets there. Pipes and devices belong to whoever opened them.
-#[cfg(unix)]
-fn exposure(found: &fs::Metadata) -> Option<Exposure> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let mode = found.mode() & 0o777;
-    if !found.is_file() {
-        return None;
-    }
-    match (mode & 0o022, mode & 0o044) {
-        (0, 0) => None,
-        (0, _) => Some(Exposure::Readable(format!("mode {mode:03o}"))),
-        _ => Some(Exposure::Changeable(format!("mode {mode:03o}"))),
-    }
-}
-
-#[cfg(not(unix))]
-fn exposure(_: &fs::Metadata) -> Option<Exposure> {
-    None
 }

@@ -1,5 +1,6 @@
 //! The `ciba` command: authenticate a person over OpenID Connect CIBA from a terminal.
 
+mod access;
 mod advice;
 mod args;
 mod client;

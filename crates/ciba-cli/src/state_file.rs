@@ -15,7 +15,13 @@ use std::{
 use ciba_core::{Members, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::{args::Client, exit::Stop, files::read_at_most, output::quoted};
+use crate::{
+    access::{self, Exposure},
+    args::Client,
+    exit::Stop,
+    files::{read_at_most, warn_of_detour},
+    output::quoted,
+};
 
 /// What the file holds beside the flow as core saved it, which is its member `flow`: the client's options (no secret among
 /// them).
@@ -63,7 +69,7 @@ impl StateFile {
         let shown = path.display();
         let is_new = match fs::symlink_metadata(path) {
             Ok(found) if !found.is_file() => return Err(irregular(path)),
-            Ok(found) => refuse_if_readable_by_others(path, &found).map(|()| false)?,
+            Ok(found) => refuse_others(path, &found).map(|()| false)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
                 return Err(Stop::usage(format!("the state file {shown} cannot be used: {}", reason(&error))));
@@ -88,6 +94,7 @@ impl StateFile {
         let held = held.ok_or_else(|| {
             Stop::usage(format!("the state file {shown} is in use by another `ciba`, which goes on with its flow"))
         })?;
+        warn_of_detour(path, &format!("the state file {shown}"));
         let held = Mutex::new(Held { file: held, revision: None });
         let file = Self { path: path.to_owned(), client: client.clone().absolute(), held, is_new };
         file.temporary().and_then(|(path, _)| fs::remove_file(path)).map_err(unwritable)?;
@@ -108,7 +115,7 @@ impl StateFile {
         if !found.is_file() {
             return Err(irregular(path));
         }
-        refuse_if_readable_by_others(path, &found)?;
+        refuse_others(path, &found)?;
         let mut file = Self::hold(path, &client, false)?;
         let bytes = read_at_most(path, MOST_BYTES).map_err(|error| unreadable(&error))?;
         let bytes = bytes.ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
@@ -224,30 +231,20 @@ pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-#[cfg(unix)]
-fn refuse_if_readable_by_others(path: &Path, found: &fs::Metadata) -> Result<(), Stop> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
-    // Who owns a file can change its mode, so its mode proves nothing.
-    let owner = std::os::unix::fs::MetadataExt::uid(found);
-    if owner != rustix::process::geteuid().as_raw() {
-        let shown = path.display();
+/// Refuses what is of another user, or can be read by one.
+fn refuse_others(path: &Path, found: &fs::Metadata) -> Result<(), Stop> {
+    let shown = path.display();
+    if let Some(owner) = access::foreign_owner(found) {
         return Err(Stop::usage(format!(
             "the state file {shown} belongs to another user (id {owner}): give one of your own"
         )));
     }
-    if mode & 0o077 != 0 {
-        let shown = path.display();
+    if let Some(Exposure::Readable(how) | Exposure::Changeable(how)) = access::exposure(found) {
         return Err(Stop::usage(format!(
-            "the state file {shown} can be read by others (mode {:03o}): protect it with `chmod 600 {}`",
-            mode & 0o777,
+            "the state file {shown} can be read by others ({how}): protect it with `chmod 600 {}`",
             quoted(&shown.to_string())
         )));
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_if_readable_by_others(_: &Path, _: &fs::Metadata) -> Result<(), Stop> {
     Ok(())
 }
 

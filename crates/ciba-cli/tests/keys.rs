@@ -91,6 +91,67 @@ fn the_state_file_of_another_user_is_refused() {
     assert_eq!(op.count("/bc"), 0);
 }
 
+/// So is a key or a secret, unless it is the administrator's.
+#[cfg(unix)]
+#[test]
+fn a_secret_of_another_user_is_refused() {
+    let folder = Folder::new();
+    let key = put(&folder, "key.pem", stored("ec-p256.pkcs8.pem"));
+    let link = folder.text("link.pem");
+    std::os::unix::fs::symlink("key.pem", &link).unwrap();
+    if std::os::unix::fs::chown(&key, Some(12_345), None).is_err() {
+        return;
+    }
+    for path in [&key, &link] {
+        let run = public(path).expect_code(2);
+        assert!(run.sentence().contains("belongs to another user (id 12345)"), "{run:?}");
+    }
+    std::os::unix::fs::chown(&key, Some(0), None).unwrap();
+    let run = public(&key).expect_code(0);
+    assert_eq!(run.stderr, "");
+}
+
+/// Who can write to a folder can put another file where one's own was.
+#[cfg(unix)]
+#[test]
+fn a_folder_on_the_way_that_others_can_write_to_is_told() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new();
+    for name in ["shared", "shared/own", "own"] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+    }
+    put(&folder, "shared/own/key.pem", stored("ec-p256.pkcs8.pem"));
+    put(&folder, "own/key.pem", stored("ec-p256.pkcs8.pem"));
+    symlink("../own/key.pem", folder.path("shared/link.pem")).unwrap();
+    symlink("../shared", folder.path("own/way")).unwrap();
+    symlink("shared/link.pem", folder.path("twice.pem")).unwrap();
+    let op = Op::start(|path, _| (path == "/bc").then(|| support::error("unknown_user_id")));
+    for (mode, path, told) in [
+        (0o755, "shared/own/key.pem", false),
+        (0o775, "shared/own/key.pem", false),
+        (0o1777, "shared/own/key.pem", false),
+        (0o777, "shared/own/key.pem", true),
+        (0o777, "own/key.pem", false),
+        (0o777, "shared/link.pem", true),
+        (0o777, "twice.pem", true),
+        (0o777, "own/way/own/key.pem", true),
+        (0o777, "own/../own/key.pem", false),
+    ] {
+        folder.protect("shared", mode);
+        let run = public(&folder.text(path)).expect_code(0);
+        let says = format!("in the place of the file of `key public`: {} has mode 777", folder.text("shared"));
+        assert_eq!(run.stderr.contains(&says), told, "{mode:o} {path}: {run:?}");
+        assert_eq!(run.stderr.is_empty(), !told, "{mode:o} {path}: {run:?}");
+        // A state file is no link, and is looked at in the same way.
+        if let Some(place) = path.strip_suffix("key.pem") {
+            let state = folder.text(&format!("{place}state"));
+            let run = op.run(&["--state", &state]).expect_code(12);
+            assert_eq!(run.stderr.contains("in the place of the state file"), told, "{mode:o} {path}: {run:?}");
+        }
+    }
+}
+
 /// A byte order mark changes nothing, and each format that is not read has its name.
 #[test]
 fn key_files_of_every_format_are_read_or_named() {
