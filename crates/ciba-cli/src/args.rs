@@ -8,14 +8,14 @@ mod provider;
 
 use std::path::PathBuf;
 
-use ciba_core::{AcrRule, jose::JwsAlgorithm};
+use ciba_core::{AcrRule, FapiCiba, jose::JwsAlgorithm};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     exceptions::Exceptions,
     notifications::{Delivery, Notifications},
-    op::{Op, Personality, ReadyAuth},
+    op::{Op, OpProfile, Personality, ReadyAuth},
     provider::Provider,
 };
 
@@ -341,8 +341,29 @@ pub(crate) enum Profile {
     /// CIBA Core 1.0.
     #[default]
     Plain,
-    /// FAPI-CIBA, Implementer's Draft 1.
+    /// FAPI-CIBA, Implementer's Draft 1 of 2019, on FAPI 1.0 Advanced: what certification tests.
+    #[value(alias = "fapi-ciba-id1")]
     FapiCiba,
+    /// FAPI-CIBA, working draft -03, on FAPI 1.0 Advanced: requests may be unsigned.
+    #[value(name = "fapi-ciba-03-on-fapi-1")]
+    #[serde(rename = "fapi-ciba-03-on-fapi-1")]
+    FapiCiba03OnFapi1,
+    /// FAPI-CIBA, working draft -03, on the FAPI 2.0 Security Profile: EdDSA is allowed, assertions are for the issuer, and the
+    /// metadata is discovered.
+    #[value(name = "fapi-ciba-03-on-fapi-2")]
+    #[serde(rename = "fapi-ciba-03-on-fapi-2")]
+    FapiCiba03OnFapi2,
+}
+
+impl From<Profile> for ciba_core::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Plain => Self::Plain,
+            Profile::FapiCiba => Self::FapiCiba(FapiCiba::Id1),
+            Profile::FapiCiba03OnFapi1 => Self::FapiCiba(FapiCiba::Draft03OnFapi1),
+            Profile::FapiCiba03OnFapi2 => Self::FapiCiba(FapiCiba::Draft03OnFapi2),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
     Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, FapiCiba, Issuer, KeySetDocument, LoopbackHttp, Members,
+    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, Issuer, KeySetDocument, LoopbackHttp, Members,
     MetadataError, MetadataRule, Policy, ProviderMetadata, Request, SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
@@ -12,7 +12,7 @@ use ciba_core::{
 
 use crate::{
     advice::Known,
-    args::{AuthMethod, Basic, Client, Exceptions, Profile, Provider},
+    args::{AuthMethod, Basic, Client, Exceptions, Provider},
     exit::Stop,
     files::{private_key, read, read_secret},
     finding, listen,
@@ -96,10 +96,7 @@ impl Prepared {
         let audience = options.audience.as_deref().map(audience);
         let is_certified = options.cert.is_some();
         let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
-        let profile = match options.profile.unwrap_or_default() {
-            Profile::Plain => ciba_core::Profile::Plain,
-            Profile::FapiCiba => ciba_core::Profile::FapiCiba(FapiCiba::Id1),
-        };
+        let profile = ciba_core::Profile::from(options.profile.unwrap_or_default());
         let requests = options.signed_request;
         let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
         // As core does: the key that authenticates signs what the profile wants signed.

@@ -12,7 +12,7 @@ use ciba_test_op::{
 
 use self::ready::Ready;
 use crate::{
-    args::{Op, Personality, Profile},
+    args::{Op, OpProfile, Personality},
     exit::{self, Stop},
     files::read,
     output::{escaped, put, put_error, try_put},
@@ -71,8 +71,8 @@ fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer,
     let mut wrong = None;
     let provider = |issuer: &str| {
         let base = match (options.personality, options.profile) {
-            (Personality::Generic, Profile::Plain) => ProviderConfig::generic(issuer),
-            (Personality::Generic, Profile::FapiCiba) => ProviderConfig::fapi_ciba(issuer),
+            (Personality::Generic, OpProfile::Plain) => ProviderConfig::generic(issuer),
+            (Personality::Generic, OpProfile::FapiCiba) => ProviderConfig::fapi_ciba(issuer),
             (Personality::Idura, _) => ProviderConfig::idura(issuer).interval(3),
         };
         let config = clients.into_iter().fold(base.clone(), ProviderConfig::client);

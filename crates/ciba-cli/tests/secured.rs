@@ -199,6 +199,32 @@ fn what_breaks_the_profile_is_2_with_its_clause_and_nothing_is_sent() {
 }
 
 #[test]
+fn each_edition_of_the_profile_has_its_own_rules() {
+    let op = Wired::at(fapi, DeliveryMode::Poll, strict).certified();
+    let op = op.with(&["--binding-message", "W4SCT"]);
+    const SIGNED: &[&str] = &["--signed-request", "ES256"];
+    // The provider does not know the client by its certificate, which is found out when it is asked.
+    const UNSIGNED: &[&str] = &["--client-auth", "tls_client_auth"];
+    const SKEW: &[&str] = &["--signed-request", "ES256", "--clock-skew", "61"];
+    for (profile, options, code, clause) in [
+        ("fapi-ciba", UNSIGNED, 2, "FAPI-CIBA 5.2.2 item 6"),
+        ("fapi-ciba-id1", UNSIGNED, 2, "FAPI-CIBA 5.2.2 item 6"),
+        ("fapi-ciba-03-on-fapi-1", UNSIGNED, 12, ""),
+        ("fapi-ciba-03-on-fapi-2", UNSIGNED, 12, ""),
+        ("fapi-ciba", SKEW, 0, ""),
+        ("fapi-ciba-03-on-fapi-1", SKEW, 0, ""),
+        ("fapi-ciba-03-on-fapi-2", SKEW, 2, "FAPI2SP 5.3.2.1 item 13"),
+        ("fapi-ciba-03-on-fapi-2", SIGNED, 0, ""),
+    ] {
+        let run = op.run("approve-after:0", &[&["--profile", profile], options].concat()).expect_code(code);
+        assert!(run.stderr.contains(clause), "{profile}: {run:?}");
+    }
+    let state = op.folder.text("state");
+    let run = op.run("approve-after:0", &["--profile", "fapi-ciba-03", "--state", &state]).expect_code(2);
+    assert!(run.stderr.contains("fapi-ciba-03-on-fapi-1"), "{run:?}");
+}
+
+#[test]
 fn discovery_shows_what_certificates_and_signed_requests_need() {
     let op = Wired::at(fapi, DeliveryMode::Ping, strict).certified();
     let options = ["discover", "--output", "json", "--profile", "fapi-ciba", "--signed-request", "ES256"];

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Delivery, Profile};
+use super::Delivery;
 
 #[derive(Debug, Args)]
 pub(crate) struct Op {
@@ -20,7 +20,7 @@ pub(crate) struct Op {
     pub(crate) personality: Personality,
     /// The rules the provider holds its clients to.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) profile: Profile,
+    pub(crate) profile: OpProfile,
     /// Register the clients of this JSON file, too: one client or an array of clients, each with the members of OpenID
     /// Connect client metadata, such as client_id, client_secret and backchannel_client_notification_endpoint.
     #[arg(long, value_name = "FILE")]
@@ -56,6 +56,16 @@ pub(crate) enum Personality {
     Generic,
     /// Answers as Idura Verify does.
     Idura,
+}
+
+/// What the provider holds its clients to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum OpProfile {
+    /// CIBA Core 1.0.
+    #[default]
+    Plain,
+    /// FAPI-CIBA, Implementer's Draft 1.
+    FapiCiba,
 }
 
 /// What a client can be made ready for.
