@@ -205,7 +205,8 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
         _ => None,
     });
     for transport in TRANSPORTS {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let port = support::Port::new();
+        let free = port.to_string();
         let options =
             ["--delivery", "ping", "--listen", &free, "--notification-path", "/told", "--transport", transport];
         // The keys are asked for after the acknowledgement was read.
@@ -293,7 +294,8 @@ fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
         });
         let folder = support::Folder::new();
         let state = folder.text("state");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let port = support::Port::new();
+        let free = port.to_string();
         let options = ["--delivery", "ping", "--listen", &free, "--state", &state, "--transport", transport];
         let mut child = support::command().args(op.arguments()).args(options).spawn().unwrap();
         let begun = std::time::Instant::now();

@@ -144,7 +144,7 @@ fn what_cannot_be_reached_says_why() {
 
 #[test]
 fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = support::Port::new();
     for transport in TRANSPORTS {
         let through = |proxy: &str, exception: &str| {
             let mut discover = command();

@@ -21,10 +21,8 @@ fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more()
         std::fs::create_dir(&within).unwrap();
         let state = folder.text("within/state");
         let op = Op::start(|_, _| None);
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = closed.local_addr().unwrap();
-        drop(closed);
-        let endpoint = format!("http://{address}/bc");
+        let closed = support::Port::new();
+        let endpoint = format!("http://{closed}/bc");
         let more = ["--state", &state, "--transport", transport, "--backchannel-endpoint", &endpoint];
         let start = || command().args(op.arguments()).args(more).spawn().unwrap();
         let tried = |attempt: u32| {
@@ -47,7 +45,7 @@ fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more()
         }
         std::fs::remove_dir_all(&within).unwrap();
         // The provider is back.
-        let back = std::net::TcpListener::bind(address).unwrap();
+        let back = std::net::TcpListener::bind(closed.address()).unwrap();
         back.set_nonblocking(true).unwrap();
         let run = ended(child);
         run.failed(2, &json!({ "failure": "abandoned" }));

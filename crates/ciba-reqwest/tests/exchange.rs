@@ -169,6 +169,22 @@ async fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     assert_eq!(exchange(&unknown).await, Err(Unanswered::NotSent(Cause::Name)));
 }
 
+/// What the tests of several programs rest on.
+#[test]
+fn a_port_that_is_kept_is_nobody_s_until_somebody_asks_for_it() {
+    use std::net::{TcpListener, TcpStream};
+
+    let port = support::Port::new();
+    for _ in 0..2 {
+        assert!(TcpStream::connect(port.address()).is_err(), "nobody listens");
+        let others: Vec<_> = (0..64).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        assert!(others.iter().all(|other| other.local_addr().unwrap() != port.address()));
+        let listener = TcpListener::bind(port.address()).unwrap();
+        drop(TcpStream::connect(port.address()).unwrap());
+        drop(listener);
+    }
+}
+
 /// The proxy was talked to; the provider was not.
 #[tokio::test]
 async fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {

@@ -3,16 +3,17 @@
 use std::{
     fs, io,
     io::Write as _,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use ciba_core::{ClientSecret, DeliveryMode, SoftwareKey, jose::JwsAlgorithm, providers::idura};
 use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, RunningServer};
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use crate::{
-    args::{Op, Personality, Profile, ReadyAuth},
+    args::{Op, OpProfile, Personality, ReadyAuth},
     client::secret_file,
     exit::Stop,
     files::private_key,
@@ -30,12 +31,12 @@ const USER_CODE: &str = "1234";
 pub(super) struct Ready {
     id: &'static str,
     personality: Personality,
-    profile: Profile,
+    profile: OpProfile,
     pub(super) tls: bool,
     auth: ReadyAuth,
     delivery: DeliveryMode,
     /// Where it is to listen.
-    listen: Option<SocketAddr>,
+    listen: Option<Port>,
     signs: Option<JwsAlgorithm>,
     user_codes: bool,
     key: Option<SoftwareKey>,
@@ -48,7 +49,7 @@ pub(super) struct Ready {
 impl Ready {
     /// Chooses what was not said, and makes the keys. `tls`: others need it already.
     pub(super) fn new(options: &Op, tls: bool) -> Result<Self, Stop> {
-        let fapi = options.profile == Profile::FapiCiba;
+        let fapi = options.profile == OpProfile::FapiCiba;
         let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
         if signs.is_some_and(JwsAlgorithm::is_symmetric) {
             return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
@@ -89,7 +90,7 @@ impl Ready {
             tls: tls || fapi || options.client_auth.by_certificate(),
             auth: options.client_auth,
             delivery,
-            listen: (delivery != DeliveryMode::Poll).then(free_address).transpose()?,
+            listen: (delivery != DeliveryMode::Poll).then(Port::find).transpose()?,
             signs,
             user_codes: options.user_codes,
             key: needs_key.then(|| folder.key(algorithm)).transpose()?,
@@ -125,7 +126,7 @@ impl Ready {
         client.user_code = self.user_codes;
         client.delivery = self.delivery;
         client.notification_endpoint = self.notification_endpoint();
-        if self.profile == Profile::FapiCiba {
+        if self.profile == OpProfile::FapiCiba {
             client.id_token_alg = JwsAlgorithm::Es256;
             client.certificate_bound = true;
         }
@@ -138,12 +139,12 @@ impl Ready {
 
     fn notification_endpoint(&self) -> Option<String> {
         let scheme = if self.tls { "https" } else { "http" };
-        self.listen.map(|address| format!("{scheme}://{address}{PATH}"))
+        self.listen.as_ref().map(|port| format!("{scheme}://{}{PATH}", port.address))
     }
 
     /// Whether it shows a certificate.
     fn is_certified(&self) -> bool {
-        self.auth.by_certificate() || self.profile == Profile::FapiCiba
+        self.auth.by_certificate() || self.profile == OpProfile::FapiCiba
     }
 
     /// Writes what a client needs to know, in the members of a registration, and the files these name.
@@ -155,7 +156,7 @@ impl Ready {
             None if self.is_certified() => Some(server.client_certificate(self.id).map_err(|_| no_certificate())?),
             None => None,
         };
-        let endpoint = match self.listen {
+        let endpoint = match &self.listen {
             Some(_) if self.tls => Some(server.endpoint_certificate().map_err(|_| no_certificate())?),
             _ => None,
         };
@@ -187,7 +188,7 @@ impl Ready {
         if self.auth == ReadyAuth::TlsClientAuth {
             set("tls_client_auth_subject_dn", json!(self.subject()));
         }
-        if self.profile == Profile::FapiCiba {
+        if self.profile == OpProfile::FapiCiba {
             set("tls_client_certificate_bound_access_tokens", json!(true));
         }
         if let Some(public) = public {
@@ -228,8 +229,8 @@ impl Ready {
 
     fn id_token_alg(&self) -> JwsAlgorithm {
         match self.profile {
-            Profile::Plain => JwsAlgorithm::Rs256,
-            Profile::FapiCiba => JwsAlgorithm::Es256,
+            OpProfile::Plain => JwsAlgorithm::Rs256,
+            OpProfile::FapiCiba => JwsAlgorithm::Es256,
         }
     }
 
@@ -259,14 +260,14 @@ impl Ready {
         if self.is_certified() {
             add(&["--cert", &file(CERTIFICATE), "--cert-key", &file(CERTIFICATE_KEY)]);
         }
-        if self.profile == Profile::FapiCiba {
+        if self.profile == OpProfile::FapiCiba {
             add(&["--profile", "fapi-ciba"]);
         }
         // Without it, the command would wonder about a client that signs with another algorithm.
-        if self.profile == Profile::FapiCiba || self.key.is_some() {
+        if self.profile == OpProfile::FapiCiba || self.key.is_some() {
             add(&["--id-token-alg", self.id_token_alg().name()]);
         }
-        if let Some(address) = self.listen {
+        if let Some(Port { address, .. }) = &self.listen {
             add(&["--delivery", self.delivery.name(), "--listen", &address.to_string(), "--notification-path", PATH]);
             if self.tls {
                 add(&["--listen-cert", &file(ENDPOINT), "--listen-key", &file(ENDPOINT_KEY)]);
@@ -287,11 +288,25 @@ impl Ready {
     }
 }
 
-/// An address for the client's notification endpoint. It is free now and, this being for tests, most likely also when the
-/// client listens there.
-fn free_address() -> Result<SocketAddr, Stop> {
-    let found = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    found.map_err(|error| Stop::usage(format!("no port is free for a notification endpoint: {}", reason(&error))))
+/// A port for the client's notification endpoint, free until the client listens there.
+struct Port {
+    address: SocketAddr,
+    /// Bound and not listening, it keeps the port from everybody who takes any free one. On Linux a listener that asks for this
+    /// very port may have it all the same, and may again after it; elsewhere it might not, so nothing is held there.
+    _held: Option<TcpSocket>,
+}
+
+impl Port {
+    fn find() -> Result<Self, Stop> {
+        let bound = TcpSocket::new_v4().and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            Ok((socket.local_addr()?, socket))
+        });
+        let (address, socket) = bound
+            .map_err(|error| Stop::usage(format!("no port is free for a notification endpoint: {}", reason(&error))))?;
+        Ok(Self { address, _held: cfg!(target_os = "linux").then_some(socket) })
+    }
 }
 
 fn no_certificate() -> Stop {

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs::Permissions, os::unix::fs::PermissionsExt as _, s
 use serde_json::Value;
 
 use super::{
-    support::{Ended, Folder, Op, Say, arguments, command, ended},
+    support::{Ended, Folder, Op, Port, Say, arguments, command, ended},
     tls::TlsServer,
 };
 
@@ -211,8 +211,8 @@ impl Case {
         if ca.is_some() && !says(&["--ca-cert"]) && self.title != super::before::UNKNOWN {
             all.extend(["--ca-cert".to_owned(), ca.unwrap_or_default()]);
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let free = free.expect("a free port").to_string();
+        let port = Port::new();
+        let free = port.to_string();
         all.extend(
             self.options
                 .iter()

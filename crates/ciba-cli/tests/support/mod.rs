@@ -2,6 +2,8 @@
 //! whatever a test wants it to say.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../../../ciba-reqwest/tests/support/port.rs"]
+mod port;
 pub(crate) mod wired;
 
 use std::{
@@ -19,6 +21,8 @@ use std::{
 
 use ciba_core::{Entropy, SoftwareKey, crypto::AwsLcRs, jose::JwsAlgorithm};
 use serde_json::{Value, json};
+
+pub(crate) use port::Port;
 
 /// A run of the command that has ended.
 #[derive(Debug)]

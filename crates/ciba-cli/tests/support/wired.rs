@@ -2,7 +2,7 @@
 //! script the provider, decide in the person's place and read what it saw.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     process::Child,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -14,7 +14,7 @@ use ciba_test_op::{
 };
 use serde_json::Value;
 
-use super::{Ended, Folder, ciba, command, entropy};
+use super::{Ended, Folder, Port, ciba, command, entropy};
 
 /// The id of the client, and the common name of its certificate.
 pub(crate) const CLIENT: &str = "wired-client";
@@ -27,6 +27,7 @@ pub(crate) struct Wired {
     pub(crate) options: Vec<String>,
     /// Where the client listens, if it does.
     pub(crate) listen: SocketAddr,
+    _port: Port,
 }
 
 impl Wired {
@@ -45,8 +46,8 @@ impl Wired {
         let (key, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &AwsLcRs).expect("P-256");
         folder.write("key.jwk", jwk.expose());
         let public: Value = serde_json::from_str(&key.public_jwk()).expect("it is JSON");
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let listen = free.expect("a free port");
+        let port = Port::new();
+        let listen = port.address();
         let mut client = client(public);
         client.delivery = delivery;
         if delivery != DeliveryMode::Poll {
@@ -90,7 +91,7 @@ impl Wired {
             add(&["--delivery", delivery.name(), "--listen", &listen.to_string()]);
             add(&["--listen-cert", &folder.text("listen.pem"), "--listen-key", &folder.text("listen-key.pem")]);
         }
-        Self { server, folder, options, listen }
+        Self { server, folder, options, listen, _port: port }
     }
 
     /// Adds options for every run.

@@ -1,13 +1,17 @@
 //! A server on a loopback socket that answers as it is told and remembers what reached it. Both adapters' tests use it.
 #![allow(dead_code, missing_docs, unreachable_pub, missing_debug_implementations)]
 
+mod port;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, LazyLock, Mutex},
     thread,
     time::Duration,
 };
+
+pub use port::Port;
 
 /// What the server does with one connection; after the last one it closes what comes.
 #[derive(Clone)]
@@ -146,5 +150,6 @@ fn read_request(stream: &mut TcpStream, but_one: bool) -> Option<String> {
 
 /// An address where nobody listens.
 pub fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static CLOSED: LazyLock<Port> = LazyLock::new(Port::new);
+    CLOSED.address()
 }
