@@ -21,10 +21,28 @@ const SETS: [(&str, &str, &str); 8] = [
     ("ciba-ureq, default", "ciba-ureq", ""),
 ];
 
+/// Package, a crate that must not be in its normal tree, and why. `deny.toml` sees one graph of everything and cannot say this.
+const KEPT_OUT: [(&str, &str, &str); 2] = [
+    ("ciba-cli", "ring", "it would be a second TLS provider beside aws-lc-rs, compiled for nothing"),
+    ("ciba-reqwest", "ring", "its TLS is that of aws-lc-rs"),
+];
+
 fn crates(sh: &Shell) -> Outcome {
     let file = sh.read_file(FILE)?;
     let counted = count(sh)?;
-    findings(compare(&file, &counted))
+    let mut found = compare(&file, &counted);
+    for (package, name, why) in KEPT_OUT {
+        let tree = cmd!(sh, "cargo tree --locked -p {package} -e normal --target all --prefix none").quiet().read()?;
+        found.extend(kept_out(&tree, package, name, why));
+    }
+    findings(found)
+}
+
+fn kept_out(tree: &str, package: &str, name: &str, why: &str) -> Option<String> {
+    let is_there = distinct(tree).iter().any(|(found, _)| *found == name);
+    is_there.then(|| {
+        format!("{name} is in the normal tree of {package} (cargo tree -p {package} -e normal -i {name}): {why}")
+    })
 }
 
 /// Writes the file anew.
@@ -93,6 +111,12 @@ mod tests {
         assert_eq!(compare(file, &[("core, bare", 14)]), Vec::<String>::new());
         assert_eq!(compare(file, &[("core, bare", 15)]).len(), 1);
         assert_eq!(compare(file, &[("core, full", 14)]).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_that_is_to_stay_out_is_found() {
+        assert_eq!(kept_out("ciba-cli v0.1.0\nrustls v0.23.0\n", "ciba-cli", "ring", "twice"), None);
+        assert!(kept_out("ciba-cli v0.1.0\nring v0.17.0\n", "ciba-cli", "ring", "twice").is_some());
     }
 
     #[test]

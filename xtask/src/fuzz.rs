@@ -1,5 +1,9 @@
 //! Every fuzz target, compiled and run on its committed corpus.
-use std::fs;
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use xshell::{Shell, cmd};
 
@@ -33,17 +37,33 @@ pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
         other => other,
     })?;
     cmd!(sh, "rustup run nightly cargo fuzz build").run()?;
-    for target in targets {
-        // New inputs go to the first folder, which is ignored; the committed corpus stays as it is.
-        let grown = format!("fuzz/target/corpus/{target}");
-        sh.create_dir(&grown)?;
-        let seeds = format!("fuzz/corpus/{target}");
-        let seconds = format!("-max_total_time={seconds}");
-        cmd!(sh, "rustup run nightly cargo fuzz run {target} {grown} {seeds} -- {seconds} -timeout=10 -rss_limit_mb=2048 -verbosity=0")
-            .run()
-            .map_err(|_| Stop::Red(format!("{target} broke its invariant; the input is in fuzz/artifacts/{target}")))?;
-    }
-    Ok(())
+    // Each uses one processor.
+    let next = Mutex::new(targets.into_iter());
+    let work = || -> Outcome {
+        let sh = Shell::new()?;
+        sh.change_dir(source::root());
+        loop {
+            let target = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(target) = target else { return Ok(()) };
+            run(&sh, target, seconds)?;
+        }
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let outcome = work();
+        other.join().unwrap_or_else(|_| Err(Stop::Red("a target could not be run".into()))).and(outcome)
+    })
+}
+
+fn run(sh: &Shell, target: &str, seconds: u64) -> Outcome {
+    // New inputs go to the first folder, which is ignored; the committed corpus stays as it is.
+    let grown = format!("fuzz/target/corpus/{target}");
+    sh.create_dir(&grown)?;
+    let seeds = format!("fuzz/corpus/{target}");
+    let seconds = format!("-max_total_time={seconds}");
+    cmd!(sh, "rustup run nightly cargo fuzz run {target} {grown} {seeds} -- {seconds} -timeout=10 -rss_limit_mb=2048 -verbosity=0")
+        .run()
+        .map_err(|_| Stop::Red(format!("{target} broke its invariant; the input is in fuzz/artifacts/{target}")))
 }
 
 fn targets(manifest: &str) -> Vec<&str> {

@@ -77,10 +77,10 @@ pub(crate) fn serve(sh: &Shell, name: Option<&str>) -> Outcome {
     running.iter_mut().try_for_each(Process::wait)
 }
 
-/// The test program and the command, before anything else wants the processor.
+/// The test program and the command, before anything else wants the processor. With the features of the whole workspace, as the
+/// tests have them: what these compiled is not compiled again. A test of the command brings the command.
 fn build(sh: &Shell) -> Outcome {
-    cmd!(sh, "cargo build --locked -p ciba-cli").quiet().run()?;
-    cmd!(sh, "cargo test --locked -p ciba-tests --test interop --no-run").quiet().run()?;
+    cmd!(sh, "cargo test --locked --workspace --test interop --test usage --no-run").quiet().run()?;
     Ok(())
 }
 
@@ -107,7 +107,7 @@ fn check(sh: &Shell, provider: &Provider, running: Vec<Process>) -> Outcome {
     let _command = sh.push_env("CIBA_INTEROP_COMMAND", command);
     let _variables: Vec<_> = variables(&ready).map(|(name, value)| sh.push_env(name, value)).collect();
     let module = format!("{}::", provider.name.replace('-', "_"));
-    let outcome = test::shown(sh, &["-p", "ciba-tests", "--test", "interop"], &["--ignored", &module]);
+    let outcome = test::shown(sh, &["--workspace", "--test", "interop"], &["--ignored", &module]);
     let memory: Vec<_> = running.iter().filter_map(Process::memory).map(|mib| format!("{mib} MiB")).collect();
     println!("{}: {:.0} s, at most {} of memory", provider.name, began.elapsed().as_secs_f64(), memory.join(" and "));
     outcome.map_err(|_| {

@@ -9,6 +9,7 @@ use crate::{
 pub(crate) const VECTORS: Gate = Gate { name: "vectors", run: vectors };
 
 fn vectors(sh: &Shell) -> Outcome {
-    test::shown(sh, &["-p", "ciba-tests", "--test", "vectors"], &[])
+    // Of the whole workspace, as the tests were compiled.
+    test::shown(sh, &["--workspace", "--test", "vectors"], &[])
         .map_err(|_| Stop::Red("a vector is contradicted, or none was tried".into()))
 }
