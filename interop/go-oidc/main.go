@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -53,7 +54,11 @@ func main() {
 	certificates := map[string]*x509.Certificate{"client": files.certificate("client.pem"), "self-signed": files.certificate("self-signed.pem")}
 	authority := x509.NewCertPool()
 	authority.AddCert(files.certificate("ca.pem"))
-	endpoints := map[string]string{"reqwest": freeAddress() + "/ciba/notify", "ureq": freeAddress() + "/ciba/notify"}
+	endpoints := map[string]string{}
+	// The command listens by itself, beside the adapters of the tests.
+	for _, listens := range []string{"reqwest", "ureq", "command-reqwest", "command-ureq"} {
+		endpoints[listens] = freeAddress() + "/ciba/notify"
+	}
 	sends := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority}}}
 	server, err := tls.LoadX509KeyPair(filepath.Join(run, "server.pem"), filepath.Join(run, "server.key"))
 	must(err)
@@ -302,12 +307,16 @@ func address(listener net.Listener) string {
 	return "https://" + listener.Addr().String()
 }
 
-// freeAddress is on a port that is free now and taken by the tests later.
+// freeAddress is on a port that is free now and stays so until the tests listen there: it is below those that systems hand out
+// to whoever takes any free one, also for a connection.
 func freeAddress() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(err)
-	defer listener.Close()
-	return address(listener)
+	for {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
+		if err == nil {
+			defer listener.Close()
+			return address(listener)
+		}
+	}
 }
 
 func must(err error) {

@@ -64,10 +64,11 @@ const entity = await listening(createServer(async (incoming, answer) => {
   answer.writeHead(201).end();
 }));
 
-const endpoints = {
-  reqwest: `${await freeAddress()}/ciba/notify`,
-  ureq: `${await freeAddress()}/ciba/notify`,
-};
+const endpoints = {};
+// The command listens by itself, beside the adapters of the tests.
+for (const listens of ['reqwest', 'ureq', 'command-reqwest', 'command-ureq']) {
+  endpoints[listens] = `${await freeAddress()}/ciba/notify`;
+}
 const { known, imported } = realm({ client: pem('client.pem') }, endpoints);
 write('realm.json', JSON.stringify(imported, null, 1));
 write('clients.json', JSON.stringify(known, null, 1));

@@ -24,6 +24,7 @@ export const PEOPLE = {
 
 /** How many people there are of each kind, for each adapter. */
 const CASES = 20;
+const ADAPTERS = ['reqwest', 'ureq'];
 
 const AUTHENTICATORS = {
   client_secret_basic: 'client-secret',
@@ -36,7 +37,7 @@ const AUTHENTICATORS = {
 /**
  * Returns what Keycloak imports of each client and what the tests need to be that client.
  *
- * `certificates` are texts in PEM by name, `endpoints` are addresses by the name of the adapter that listens there.
+ * `certificates` are texts in PEM by name, `endpoints` are addresses by the name of who listens there.
  */
 function clients(certificates, endpoints) {
   const made = [];
@@ -106,7 +107,7 @@ function clients(certificates, endpoints) {
 /** The realm, and what the tests need to be each of its clients. */
 export function realm(certificates, endpoints) {
   const made = clients(certificates, endpoints);
-  const people = Object.keys(PEOPLE).flatMap((kind) => Object.keys(endpoints).flatMap((adapter) =>
+  const people = Object.keys(PEOPLE).flatMap((kind) => ADAPTERS.flatMap((adapter) =>
     Array.from({ length: CASES }, (_, number) => `${kind}.${number}.${adapter}`)));
   const key = (name, providerId, algorithm) => ({ name, providerId, config: { algorithm: [algorithm], priority: ['100'] } });
   return {

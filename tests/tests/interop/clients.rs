@@ -18,13 +18,13 @@ pub(crate) struct Client {
     /// The provider at which it is registered, where the program has several.
     issuer: Option<String>,
     /// The preset of the provider.
-    preset: Option<String>,
-    method: String,
-    alg: Option<String>,
+    pub(crate) preset: Option<String>,
+    pub(crate) method: String,
+    pub(crate) alg: Option<String>,
     /// The algorithm of its requests.
     signed: Option<String>,
     pub(crate) id_token_alg: String,
-    key: Option<serde_json::Value>,
+    pub(crate) key: Option<serde_json::Value>,
     secret: Option<String>,
     /// The provider takes identifier and secret as they are in HTTP Basic, without decoding them.
     #[serde(default)]

@@ -1,8 +1,14 @@
 //! One client with its driver, in either adapter. ciba-reqwest checks and signs with RustCrypto, ciba-ureq with aws-lc-rs.
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use async_trait::async_trait;
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure, Issuer,
+    Timestamp,
     crypto::{AwsLcRs, RustCrypto},
 };
 
@@ -47,9 +53,54 @@ pub(crate) struct Deviations {
     /// The certificate authority of this name for everything but discovery.
     pub(crate) trusts: &'static str,
     pub(crate) configures: fn(ClientConfigBuilder) -> ClientConfigBuilder,
+    /// How many seconds of its clock go by in one of everybody else's.
+    pub(crate) pace: u32,
 }
 
-pub(crate) const NONE: Deviations = Deviations { shows: None, trusts: "ca", configures: |builder| builder };
+pub(crate) const NONE: Deviations = Deviations { shows: None, trusts: "ca", configures: |builder| builder, pace: 1 };
+
+/// The clock of a party: right when it starts, and fast after that.
+struct Pace {
+    start: SystemTime,
+    pace: u32,
+}
+
+impl Pace {
+    fn new(pace: u32) -> Self {
+        Self { start: SystemTime::now(), pace }
+    }
+
+    fn now(&self) -> Timestamp {
+        let elapsed = self.start.elapsed().unwrap_or_default();
+        Timestamp::from(self.start + elapsed * self.pace)
+    }
+
+    /// How long it takes until its clock shows this instant; not for ever, for the driver looks again.
+    fn takes(&self, until: Timestamp) -> Duration {
+        (until.since(self.now()) / self.pace).min(Duration::from_millis(200))
+    }
+}
+
+#[async_trait]
+impl ciba_reqwest::Clock for Pace {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        tokio::time::sleep(self.takes(until)).await;
+    }
+}
+
+impl ciba_ureq::Clock for Pace {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn sleep_until(&self, until: Timestamp, bell: &ciba_ureq::Bell) {
+        bell.wait(self.takes(until));
+    }
+}
 
 /// How a flow went.
 pub(crate) struct Outcome {
@@ -79,7 +130,8 @@ impl Party {
                     let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
                     http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
                 }
-                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config));
+                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config))
+                    .with_clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
@@ -98,7 +150,8 @@ impl Party {
                     let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
                     http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
                 }
-                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config));
+                let mut driver =
+                    ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
