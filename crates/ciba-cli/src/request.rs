@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{self, Provider},
     exit::Stop,
-    files::read,
+    files::{read, read_secret},
     state_file::reason,
 };
 
@@ -35,7 +35,7 @@ impl args::Request {
             request = request.without_openid();
         }
         if let Some(code) = &self.user_code {
-            request = request.user_code(UserCode::new(given(code, "--user-code")?));
+            request = request.user_code(UserCode::new(given_by(read_secret, code, "--user-code")?));
         }
         if let Some(seconds) = self.requested_expiry {
             request = request.requested_expiry(Duration::from_secs(seconds));
@@ -188,6 +188,11 @@ fn authorization_details(text: &str) -> Result<String, Stop> {
 /// What an option says: the text itself, for `@FILE` what is in the file, and for `-` what is on standard input. A text that
 /// begins with `@` is written with two. Other users of the machine can read a command line, and no file of one's own.
 fn given(text: &str, option: &str) -> Result<String, Stop> {
+    given_by(read, text, option)
+}
+
+/// As [`given`], with a way to read a file.
+fn given_by(read: fn(&Path, &str) -> Result<Vec<u8>, Stop>, text: &str, option: &str) -> Result<String, Stop> {
     let (place, bytes) = match text.strip_prefix('@') {
         Some(literal) if literal.starts_with('@') => return Ok(literal.to_owned()),
         Some(path) => ("the file", read(Path::new(path), option)?),

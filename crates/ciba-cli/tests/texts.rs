@@ -99,6 +99,23 @@ fn what_cannot_be_read_is_a_mistake_in_the_options_and_is_not_repeated() {
     assert!(forms(&op).is_empty());
 }
 
+/// It is a secret, as a key is; the hints are none.
+#[cfg(unix)]
+#[test]
+fn a_user_code_that_others_can_change_is_not_sent() {
+    let folder = Folder::new();
+    let code = format!("@{}", folder.write("code", "4711"));
+    let op = refusing();
+    for (mode, exit, told) in
+        [(0o600, 12, ""), (0o640, 12, "can be read by others"), (0o620, 2, "others can change it")]
+    {
+        folder.protect("code", mode);
+        let run = run(&op, &["--login-hint", "anna", "--user-code", &code], None).expect_code(exit);
+        assert!(run.stderr.contains(told), "{mode:o}: {run:?}");
+    }
+    assert_eq!(forms(&op).len(), 2);
+}
+
 /// REQ-AERR-15
 #[test]
 fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show() {
