@@ -1,6 +1,6 @@
 //! What a machine asks of its caller and how the answer finds its way back.
 //!
-//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching [`Input`] can be made.
+//! Every [`Output`] that needs an answer owns a ticket: the only value from which the matching [`Input`] can be made.
 //! A ticket is not `Clone` and has no constructor, so an answer cannot be given twice, or to nothing.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -280,7 +280,7 @@ impl KeyOperation {
         self.key_id.as_deref()
     }
 
-    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4); see
+    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4); see
     /// [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
     ///
     /// A signature whose length is not one of the algorithm's is not sent: the operation counts as failed, and the failure
@@ -337,7 +337,7 @@ impl KeySetRequest {
     ///
     /// Nothing depends on the answer: it only means that the keys are at hand, for example in a
     /// [`JwksCache`](crate::JwksCache), when the flow asks for them again. [`JwksCache::lookup`](crate::JwksCache::lookup)
-    /// keeps within the time. The flow does not wait for the answer and goes on when [`Flow::poll`](crate::Flow::poll) is
+    /// keeps within the time. The flow does not wait for the answer and continues when [`Flow::poll`](crate::Flow::poll) is
     /// called next.
     #[must_use]
     pub const fn within(&self) -> Option<Duration> {
@@ -356,7 +356,7 @@ impl KeySetRequest {
         self.key_id.as_deref()
     }
 
-    /// Whether the set that was found before did not serve, so that a newer one is wanted (REQ-JWKS-09).
+    /// Whether the set that was found before did not help, so that a newer one is needed (REQ-JWKS-09).
     #[must_use]
     pub const fn wants_refresh(&self) -> bool {
         self.refresh.is_some()
@@ -372,7 +372,7 @@ impl KeySetRequest {
         Input { ticket: self.ticket, answer: Answer::Keys(keys) }
     }
 
-    /// No newer set than the one that did not serve can be had before this instant: the flow waits and asks again.
+    /// No newer set than the one that did not help is available before this instant: the flow waits and asks again.
     pub fn later(self, until: Timestamp) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysLater(until) }
     }

@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// What the server answered, when an answer is behind the failure.
+    /// What the server answered, if an answer caused the failure.
     #[must_use]
     pub fn server_answer(&self) -> Option<&ServerAnswer> {
         match self {
@@ -180,7 +180,7 @@ pub enum Fault {
     ContentCoding,
     /// Longer than the limit for this exchange.
     TooLarge,
-    /// Not one JSON object in UTF-8 with nothing behind it.
+    /// Not exactly one UTF-8 JSON object.
     NotJson,
     /// A member name occurs twice (ruling 7).
     DuplicateMember,
@@ -306,7 +306,8 @@ pub enum LostAnswer {
     Outcome,
     /// To a token request that could not be made, because the private key could not be used; the person may have approved.
     PrivateKey,
-    /// None was asked for: a flow in ping mode that does not ask by itself waited for a notification, and none came.
+    /// None was asked for: a flow in ping mode without [`Policy::ping_backstop`](crate::Policy::ping_backstop) waited for a
+    /// notification, and none came.
     Notification,
     /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still holds them; see
     /// [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
@@ -386,7 +387,7 @@ impl Unreachable {
         Self { answer, ..self }
     }
 
-    /// With what went wrong at the last of so many attempts.
+    /// With what went wrong at the last attempt, and the number of attempts.
     #[must_use]
     pub fn because(self, trouble: Trouble, attempts: u32) -> Self {
         Self { trouble: Some(trouble), attempts, ..self }
@@ -443,7 +444,7 @@ impl core::error::Error for Unreachable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Setback {
-    /// The authentication request could not be sent; nobody was prompted, and it is tried again.
+    /// The authentication request could not be sent; no person was prompted, and it is tried again.
     NotSent {
         /// Why.
         cause: Cause,
@@ -464,7 +465,7 @@ pub enum Setback {
         /// What it asked for in `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The private key could not be used (its service is away); the token request is made later.
+    /// The private key could not be used (for example because its service is down); the token request is made later.
     KeyUnavailable,
     /// The key set could not be fetched yet.
     KeysUnavailable(Trouble),
@@ -545,7 +546,7 @@ impl Setback {
     }
 }
 
-/// The reason, behind what it is the reason of.
+/// The reason, after what it explains.
 fn say(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
     match trouble {
         Trouble::Unanswered(Cause::Unknown) => Ok(()),

@@ -63,12 +63,12 @@ pub enum Presence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// When it is there it has to fit.
+    /// If it is present, it has to match.
     #[default]
     IfPresent,
-    /// It has to be there and fit.
+    /// It has to be present and match.
     Require,
-    /// It is not looked at.
+    /// It is not compared.
     Off,
 }
 
@@ -106,14 +106,14 @@ impl Expectations {
         Self::default()
     }
 
-    /// Holds `acr` to these values instead of those the request asks for (REQ-IDT-24). Empty texts are left out.
+    /// Compares `acr` with these values instead of those the request asks for (REQ-IDT-24). Empty strings are left out.
     #[must_use]
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.acr_values.extend(values.into_iter().map(Into::into).filter(|value| !value.is_empty()));
         self
     }
 
-    /// How strictly `acr` is held to the values asked for. [`AcrRule::Require`] without any value asks for presence.
+    /// How strictly `acr` is compared with the values asked for. [`AcrRule::Require`] without any value asks for presence.
     #[must_use]
     pub const fn acr(mut self, rule: AcrRule) -> Self {
         self.acr = Some(rule);
@@ -172,8 +172,8 @@ impl Expectations {
 
     /// Whether the person has to be compared with the one the request names: by the national id of the hint, by an expected
     /// `sub`, or by the `sub` of an `id_token_hint`. With [`Presence::Required`] an ID Token that does not show it is refused,
-    /// and so is a request that names the person by nothing an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
-    /// leave out `ssn`, which it has to send otherwise. What is there is always compared.
+    /// and so is a request whose hint no claim of an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
+    /// leave out `ssn`, which it has to send otherwise. A claim that is present is always compared.
     #[must_use]
     pub const fn person(mut self, presence: Presence) -> Self {
         self.person = Some(presence);

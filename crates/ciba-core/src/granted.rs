@@ -1,4 +1,4 @@
-//! What a provider granted, beside what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396 7).
+//! What a provider granted, compared with what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396 7).
 
 use alloc::{
     borrow::{Cow, ToOwned as _},
@@ -27,10 +27,10 @@ pub(crate) struct Asked {
     pub(crate) required: bool,
 }
 
-/// What of a request was not granted, and what was granted without having been asked for.
+/// The difference between what a request asked for and what was granted.
 ///
 /// A scope that the provider does not name is the one asked for (RFC 6749 section 5.1). `authorization_details` and resources that it
-/// does not name count as not granted: a provider that knows neither ignores both without saying so. An object of
+/// does not name count as not granted: a provider that supports neither ignores both silently. An object of
 /// `authorization_details` is granted if a granted one has all its members with the same values; further members are the
 /// provider's enrichment (RFC 9396 section 7.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

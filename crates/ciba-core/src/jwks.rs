@@ -298,7 +298,7 @@ impl KeySetDocument {
     ///
     /// # Errors
     ///
-    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error; [`KeySet::keys`] tells of them.
+    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error; [`KeySet::keys`] lists them.
     pub fn process(&self, response: &Response, verifier: &dyn Verifier) -> Result<KeySet, Trouble> {
         read(response, |document| KeySet::pinned(&self.issuer, document, verifier))
     }

@@ -25,23 +25,23 @@ pub struct Policy {
     pub local_timeout: Duration,
     /// The longest token response in bytes; default 4 MiB.
     pub max_token_response: usize,
-    /// Whether a flow in ping mode also asks by itself, every minute or half of the lifetime and once shortly before the
-    /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16). A flow that is resumed asks once
-    /// in any case, for pings that came meanwhile are lost.
+    /// Whether a flow in ping mode also polls without a ping, every minute or half of the lifetime and once shortly before the
+    /// deadline, so that a ping that never comes loses no login; default yes (REQ-PING-16). A flow that is resumed polls once
+    /// in any case, because pings sent in the meantime are lost.
     pub ping_backstop: bool,
     /// Whether the interval counts after a ping, too, once a token request was made; default no: the provider says that there is
     /// something to ask for. For a provider that answers `slow_down` then.
     pub ping_keeps_interval: bool,
-    /// Whether pushed ID Tokens may lack the `auth_req_id` claim, and the `rt_hash` claim beside a refresh token. Without
-    /// them nothing ties the pushed tokens to this request but the bearer token. Default no; for a provider that is known
+    /// Whether pushed ID Tokens may lack the `auth_req_id` claim, and with a refresh token the `rt_hash` claim. Without
+    /// them only the bearer token ties the pushed tokens to this request. Default no; for a provider that is known
     /// to leave them out (ruling 10). `at_hash` has no such switch.
     pub dangerously_allow_missing_push_bindings: bool,
     /// Whether a token response without `token_type` counts as Bearer; default no (ruling 15).
     pub assume_bearer: bool,
     /// What a provider writes as `token_type` where Bearer is meant; nothing by default. Compared without case.
     pub bearer_words: Vec<String>,
-    /// Whether `scope` in a token response may be a list of names in place of one text; default no (DV-32). A list is read as
-    /// the text with blanks between the names.
+    /// Whether `scope` in a token response may be a list of names instead of one string; default no (DV-32). A list is read as
+    /// the names joined by spaces.
     pub scope_lists: bool,
     /// Errors of the token endpoint that mean `authorization_pending` at this provider; none by default (DV-14). What is
     /// listed here is asked again until the deadline, so list nothing that could be the end.

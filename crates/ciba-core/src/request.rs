@@ -109,7 +109,7 @@ impl AuthRequest {
         }
     }
 
-    /// Adds scope values, separated by blanks (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it is named here; what
+    /// Adds space-separated scope values (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it is named here; what
     /// occurs twice is sent once (REQ-AREQ-06).
     pub fn scope(mut self, scope: &str) -> Self {
         for value in scope.split(' ').filter(|value| !value.is_empty()) {
@@ -190,8 +190,8 @@ impl AuthRequest {
         self.person_check(Presence::Required)
     }
 
-    /// Refuses an answer that grants something else than was asked for; see [`Difference`](crate::Difference). For payments, for
-    /// example, where a provider that ignores `authorization_details` showed the person no amount.
+    /// Refuses an answer that grants something other than what was asked for; see [`Difference`](crate::Difference). Use it for
+    /// payments, for example: a provider that ignores `authorization_details` showed the person no amount.
     pub const fn require_granted(mut self) -> Self {
         self.require_granted = true;
         self
@@ -213,8 +213,8 @@ impl AuthRequest {
         self
     }
 
-    /// States that this request is told from every other by its parameters, so that it needs no binding message
-    /// (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). Nothing of it is sent.
+    /// States that the parameters of this request tell it apart from every other, so that it needs no binding message
+    /// (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). This is not sent.
     pub const fn unique_context(mut self) -> Self {
         self.unique_context = true;
         self

@@ -70,7 +70,7 @@ impl SoftwareKey {
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`]. Formats that are not read are told apart: encrypted keys, DER, key stores, OpenSSH, UTF-16.
+    /// [`KeyFileError`]. Formats that are not supported are each named: encrypted keys, DER, key stores, OpenSSH, UTF-16.
     pub fn from_file(
         bytes: &[u8],
         algorithm: Option<JwsAlgorithm>,
@@ -305,7 +305,7 @@ impl SoftwareKey {
         jwk::write_public(self.key.public_key().borrow(), self.algorithm(), &self.key_id)
     }
 
-    /// Signs a message; the result has the form JWS wants.
+    /// Signs a message; the result has the form that JWS requires.
     ///
     /// # Errors
     ///

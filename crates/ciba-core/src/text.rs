@@ -1,15 +1,15 @@
-//! Text of other parties, made fit for a person, a terminal or a log.
+//! Text of other parties, made safe to show to a person, on a terminal or in a log.
 
 use alloc::string::String;
 
-/// Returns `true` if a character stands for itself and leaves those around it alone.
+/// Returns `true` if a character is visible as itself and does not affect the characters around it.
 ///
-/// It is `false` for everything that steers a terminal, changes the order of other characters, breaks the line, or does not
-/// show at all, so that two texts which look alike can differ: control and format characters (general categories `Cc` and
+/// Returns `false` for everything that controls a terminal, changes the order of other characters, breaks the line, or is
+/// invisible, so that two strings that look the same can differ: control and format characters (general categories `Cc` and
 /// `Cf`, bidirectional controls and tag characters among them), line and paragraph separators, default-ignorable characters
 /// such as variation selectors and fillers, private-use characters, and noncharacters.
 ///
-/// JSON written for a terminal can escape these characters; a text shows a blank in their place, as [`plain`] does.
+/// JSON written for a terminal can escape these characters; [`plain`] replaces each with a space.
 ///
 /// # Examples
 ///
@@ -29,13 +29,13 @@ pub fn is_plain(c: char) -> bool {
         || NOT_PLAIN.iter().any(|(first, last)| (*first..=*last).contains(&c)))
 }
 
-/// Returns a text with a blank in place of each character that is not [plain](is_plain).
+/// Returns the string with each character that is not [plain](is_plain) replaced by a space.
 #[must_use]
 pub fn plain(text: &str) -> String {
     text.chars().map(plain_char).collect()
 }
 
-/// The same, of at most so many bytes (REQ-AERR-15).
+/// As [`plain`], cut to at most this many bytes (REQ-AERR-15).
 pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars().map(plain_char) {
@@ -51,7 +51,7 @@ fn plain_char(c: char) -> char {
     if is_plain(c) { c } else { ' ' }
 }
 
-/// Beside control characters and the last two of each plane: the ranges of `Cf`, `Zl`, `Zp`, `Co`,
+/// In addition to control characters and the last two of each plane: the ranges of `Cf`, `Zl`, `Zp`, `Co`,
 /// `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`, merged, as of Unicode 16. `Bidi_Control` is a part of `Cf`.
 /// The tests compare the table with the properties.
 const NOT_PLAIN: [(char, char); 29] = [

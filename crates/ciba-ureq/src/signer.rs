@@ -61,7 +61,7 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A signature whose length is not one of the algorithm's is not sent.
 pub trait Signer: Send + Sync {
-    /// The signature, in the form JWS wants: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
+    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
     ///
     /// `entropy` is for signers that need randomness and have none of their own.
     ///

@@ -183,7 +183,7 @@ impl ClientConfigBuilder {
     }
 
     /// How far back `iat` of a client assertion is dated, in whole seconds, at most 60 and less than its life, for providers
-    /// whose clocks are behind; zero by default (REQ-AUTH-14).
+    /// whose clocks are slow; zero by default (REQ-AUTH-14).
     pub fn assertion_backdating(mut self, backdating: Duration) -> Self {
         self.assertion.backdating = backdating;
         self
@@ -195,7 +195,7 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Sends `client_id` in the body beside an assertion or Basic, for providers that demand it (REQ-AUTH-17).
+    /// Sends `client_id` in the body in addition to an assertion or Basic, for providers that demand it (REQ-AUTH-17).
     pub fn body_client_id(mut self) -> Self {
         self.body_client_id = true;
         self
@@ -248,7 +248,7 @@ impl ClientConfigBuilder {
     }
 
     /// How far back `iat` of a signed request is dated, in whole seconds, at most 60 and less than its life, for providers
-    /// whose clocks are behind; zero by default (REQ-SIGN-06).
+    /// whose clocks are slow; zero by default (REQ-SIGN-06).
     pub fn request_backdating(mut self, backdating: Duration) -> Self {
         self.request_options.backdating = backdating;
         self
@@ -322,7 +322,7 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// An audience that may stand beside the client id in ID Tokens (REQ-IDT-13). Repeatable.
+    /// An audience that ID Tokens may have in addition to the client id (REQ-IDT-13). Repeatable.
     pub fn trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.id_token.trusted_audiences.push(audience.into());
         self

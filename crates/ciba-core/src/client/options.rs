@@ -1,4 +1,4 @@
-//! Options for what one provider does otherwise than others, most of them set by a preset.
+//! Options for what one provider does differently from others, most of them set by a preset.
 
 use alloc::string::String;
 
@@ -7,7 +7,7 @@ use crate::expect::AcrRule;
 
 impl ClientConfigBuilder {
     /// Adds a header field to every request of this client: authentication and token requests, and fetches of the key set. For
-    /// gateways that want a key of their own, for example. It cannot be one that the protocol or HTTP needs. Repeatable.
+    /// gateways that require a key of their own, for example. It cannot be one that the protocol or HTTP needs. Repeatable.
     ///
     /// A field of the same name on one [`AuthRequest`](crate::AuthRequest::header) takes its place. Metadata is fetched before
     /// there is a configuration: see [`Discovery::header`](crate::Discovery::header).
@@ -19,7 +19,7 @@ impl ClientConfigBuilder {
     /// A `login_hint` of the form `sub:ssn:N` names a person whose national id the ID Token repeats: `ssn` and `socialno`,
     /// each when present, have to be N for every request of this client. Ten digits, twelve digits and a sign before the last
     /// four are spellings of the same Swedish person. `ssn` has to be present when Swedish BankID is asked for or was used;
-    /// [`Expectations::person`](crate::Expectations::person) changes that for one request. Hints with blanks are refused.
+    /// [`Expectations::person`](crate::Expectations::person) changes that for one request. Hints with white space are refused.
     pub fn persons_by_number(mut self) -> Self {
         self.persons.by_number = true;
         self
@@ -39,14 +39,14 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Every authentication has to show the person the request named; see
-    /// [`Expectations::person`](crate::Expectations::person), which cannot take this back.
+    /// Refuses every answer that does not show the person whom the request named; see
+    /// [`Expectations::person`](crate::Expectations::person), which cannot relax this.
     pub fn require_person(mut self) -> Self {
         self.persons.required = true;
         self
     }
 
-    /// How the `acr` claim is held to the `acr_values` that were asked for, where a request does not say; see
+    /// Sets how the `acr` claim is compared with the `acr_values` that were asked for, unless a request says otherwise; see
     /// [`Expectations::acr`](crate::Expectations::acr).
     pub fn acr_rule(mut self, rule: AcrRule) -> Self {
         self.id_token.acr = Some(rule);
@@ -80,7 +80,7 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Every answer has to grant what was asked for; see [`Difference`](crate::Difference).
+    /// Refuses every answer that grants something other than what was asked for; see [`Difference`](crate::Difference).
     pub fn require_granted(mut self) -> Self {
         self.request_style.require_granted = true;
         self

@@ -58,7 +58,7 @@ pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// The algorithm it signs with.
     fn algorithm(&self) -> JwsAlgorithm;
 
-    /// Signs `message`; the result has the form JWS wants (ECDSA as R and S of fixed width, RFC 7518 3.4).
+    /// Signs `message`; the result has the form that JWS requires (ECDSA as R and S of fixed width, RFC 7518 3.4).
     ///
     /// `entropy` blinds RSA private-key operations; backends with randomness of their own ignore it.
     ///

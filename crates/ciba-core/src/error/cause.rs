@@ -15,7 +15,7 @@ macro_rules! causes {
             $($(#[$doc])* $variant,)*
             /// The server's certificate was not accepted.
             Certificate(CertificateProblem),
-            /// The server refused the client certificate, or wants one: a fatal alert came before any byte of an answer.
+            /// The server refused the client certificate, or requires one: a fatal alert came before any byte of an answer.
             ClientCertificate(TlsAlert),
             /// The server ended the connection with another fatal TLS alert.
             TlsAlert(TlsAlert),
@@ -83,7 +83,7 @@ causes! {
 }
 
 impl Cause {
-    /// The TLS alert behind it.
+    /// The TLS alert that caused it.
     #[must_use]
     pub const fn alert(self) -> Option<TlsAlert> {
         match self {

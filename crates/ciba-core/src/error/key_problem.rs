@@ -9,16 +9,16 @@ use crate::{bounds, jose::SignatureLength, text};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// What the signer said about it, causes included; bounded, without control characters.
+    /// What the signer said about it, including its sources; bounded, without control characters.
     Signer(Box<str>),
     /// The signature has a length that the algorithm's signatures do not have. It was not sent.
     Length(SignatureLength),
-    /// No signature came in time, or nobody said why.
+    /// No signature came in time, or no reason was given.
     Unknown,
 }
 
 impl KeyProblem {
-    /// The words of a signer: those of its error and of what is behind it.
+    /// The words of a signer: those of its error and of its sources.
     pub(crate) fn of(error: &(dyn core::error::Error + 'static)) -> Self {
         let mut words = String::new();
         let mut next = Some(error);

@@ -1,5 +1,5 @@
-//! A check that failed, with the evidence: what was found and what was expected. What may say something about a person is told
-//! by its kind only.
+//! A check that failed, with the evidence: what was found and what was expected. Of a value that may say something about a
+//! person only the kind is kept.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
@@ -26,19 +26,19 @@ pub(crate) struct Detail {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Found {
-    /// Nothing: the member is not there.
+    /// Nothing: the member is missing.
     Missing,
     /// A value of another JSON type, whose name this is.
     AnotherType(&'static str),
-    /// A text, as received; control characters became blanks, and what is longer than 256 bytes was cut.
+    /// A string, as received; control characters are replaced by spaces, and it is cut to 256 bytes.
     Text(Box<str>),
-    /// Several texts, at most eight of them.
+    /// Several strings, at most eight.
     Texts(Vec<Box<str>>),
     /// A time.
     Time(Timestamp),
     /// A number that is a time in milliseconds, where times are in seconds.
     Milliseconds(u64),
-    /// Another value than the expected one. It may say something about a person, so it is not told.
+    /// Another value than the expected one. It may say something about a person, so it is not kept.
     AnotherValue,
 }
 
@@ -46,9 +46,9 @@ pub enum Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// This text.
+    /// This string.
     Text(Box<str>),
-    /// One of these texts; at most eight are told.
+    /// One of these strings; at most eight are kept.
     OneOf(Vec<Box<str>>),
     /// A time no earlier than this one.
     NotBefore(Timestamp),
@@ -56,7 +56,7 @@ pub enum Expected {
     NotAfter(Timestamp),
 }
 
-/// The longest text that is kept as evidence, and the most texts.
+/// The longest string that is kept as evidence, and the largest number of them.
 const TEXT_BYTES: usize = 256;
 const TEXTS: usize = 8;
 

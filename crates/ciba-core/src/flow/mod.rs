@@ -366,7 +366,7 @@ impl Flow {
         Some(self.clock.wall_at(deadline))
     }
 
-    /// Whether the flow ended for want of the issuer's keys and still holds the tokens that could not be verified.
+    /// Returns `true` if the flow ended because the issuer's keys could not be had, and still holds the unverified tokens.
     ///
     /// Keep its [`snapshot`](Self::snapshot): a flow that is [resumed](Self::resume) from it asks for the keys again. The
     /// person was asked already, so a new flow would ask once more.

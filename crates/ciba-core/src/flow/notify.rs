@@ -111,7 +111,7 @@ impl Notification {
     }
 }
 
-/// The token of a bearer `Authorization` header: scheme in any case, blanks, then b64token (RFC 6750 2.1).
+/// The token of a bearer `Authorization` header: scheme in any case, spaces, then b64token (RFC 6750 2.1).
 fn bearer_token(field: &str) -> Option<&str> {
     let (scheme, rest) = field.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
@@ -145,9 +145,9 @@ pub enum Acknowledgement {
     Malformed,
     /// It is authentic, and what it delivers cannot be used: 400, and the flow is over, with the reason. Save the flow and poll it.
     Unusable,
-    /// The flow took it and could not be saved: 503. For whoever saves to say; no flow does.
+    /// The flow took it and could not be saved: 503. The code that saves answers this; no flow does.
     Unsaved,
-    /// The endpoint is starting and does not know all its flows yet: 503. For the owner of the endpoint to say; no flow does.
+    /// The endpoint is starting and does not know all its flows yet: 503. The owner of the endpoint answers this; no flow does.
     NotReady,
 }
 

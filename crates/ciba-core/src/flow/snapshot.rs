@@ -60,8 +60,8 @@ impl Snapshot {
     /// The flow's [revision](Flow::revision) when the snapshot was taken.
     ///
     /// A later state of the same flow has a higher revision, also across restarts: [`Flow::resume`] continues above every
-    /// revision that the earlier process can have reached. Store it beside the snapshot, write a snapshot only over one with a
-    /// lower revision, and refuse any other write with an error. A write that was abandoned, for example because its future was
+    /// revision that the earlier process can have reached. Store it with the snapshot, replace a snapshot only by one with a
+    /// higher revision, and refuse any other write with an error. A write that was abandoned, for example because its future was
     /// dropped or its process died, may still reach the store after a newer one and must not replace it.
     ///
     /// This orders the writes of one process after another. It is no lock: see to it that no two processes continue the same

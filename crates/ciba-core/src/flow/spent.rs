@@ -87,7 +87,7 @@ impl SpentKeys {
         Self { most, keys: BTreeMap::new(), ends: BTreeSet::new() }
     }
 
-    /// Keeps one, in place of an earlier one of the same flow.
+    /// Keeps one, replacing an earlier one of the same flow.
     pub fn remember(&mut self, spent: SpentKey) {
         let Some(key) = spent.key() else { return };
         if let Some(before) = self.keys.remove(&key) {

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{Curve, JwsAlgorithm, der};
 
-/// Converts an ECDSA signature from DER to the form JWS wants: R and S of fixed width (RFC 7518 section 3.4).
+/// Converts an ECDSA signature from DER to the form that JWS requires: R and S of fixed width (RFC 7518 section 3.4).
 ///
 /// Most key management services answer in DER (`ECDSA-Sig-Value`, RFC 3279 section 2.2.3), and so do OpenSSL and PKCS#11
 /// wrappers above it. Leading zero octets that are missing or superfluous are put right.

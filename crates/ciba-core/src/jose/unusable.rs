@@ -29,11 +29,11 @@ pub enum UnusableKey {
     Operations,
     /// `alg` names an algorithm that is not supported or that does not fit the key.
     Algorithm,
-    /// The key is for another algorithm than the one that is expected.
+    /// The key is for an algorithm other than the expected one.
     OtherAlgorithm,
     /// The set also holds encryption keys, and this key does not say `use: sig` (OpenID Connect Discovery section 3).
     Unmarked,
-    /// The set has more than two hundred keys, and this one, if it is there, is behind those.
+    /// The set has more than two hundred keys, and this one, if it is in the set, comes after those.
     TooMany,
     /// The key is symmetric, which must not be published.
     Symmetric,

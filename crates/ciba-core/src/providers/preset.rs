@@ -124,7 +124,7 @@ impl Preset {
         self.facts
     }
 
-    /// Fills in the endpoints that are known where the metadata lacks them. What is there stays.
+    /// Fills in the endpoints that are known where the metadata lacks them. Endpoints in the metadata stay.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Preset {
         Ok(metadata)
     }
 
-    /// Begins a configuration as this provider wants it. Whatever is set afterwards wins; a [`Policy`] of your own takes the
+    /// Begins a configuration for this provider. Options set afterwards win; a [`Policy`] of your own takes the
     /// place of the preset's, so begin it with [`Self::policy`].
     ///
     /// # Errors

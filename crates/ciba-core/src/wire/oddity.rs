@@ -49,7 +49,7 @@ oddities! {
     ShortAuthReqId = "short_auth_req_id": "auth_req_id is so short that it might be guessed";
     /// `auth_req_id` has characters outside the alphabet of CIBA 7.3.
     AuthReqIdAlphabet = "auth_req_id_alphabet": "auth_req_id has characters it must not have";
-    /// `error` was there beside a success, and empty.
+    /// `error` was present in a successful answer, and empty.
     EmptyError = "empty_error": "error is present and empty in an answer of success, so it was ignored";
     /// `refresh_token` was empty or not a string: there is none.
     RefreshTokenUnusable = "refresh_token_unusable":

@@ -3,9 +3,10 @@
 //! A request is made for one eID, of what that eID takes and nothing else: a Norwegian request has no method for a
 //! binding message.
 //!
-//! [`client`] refuses a request for Swedish BankID without a binding message and one for Norwegian BankID with one, and compares every ID Token with its request, however the request was built: `ssn` and `socialno`, when present, have
-//! to be the national id of a hint `sub:ssn:N`, and the eID has to be the one asked for. Swedish BankID has to send `ssn`. Of
-//! the others [`Authentication::person`](crate::Authentication::person) says whether there was something to compare.
+//! [`client`] refuses a request for Swedish BankID without a binding message, and one for Norwegian BankID with one. It compares
+//! every ID Token with its request, however the request was built: `ssn` and `socialno`, when present, have to be the national id
+//! of a hint `sub:ssn:N`, and the eID has to be the one asked for. Swedish BankID has to send `ssn`. For the others,
+//! [`Authentication::person`](crate::Authentication::person) says whether anything was compared.
 //!
 //! ```
 //! use ciba_core::providers::idura::{CallInitiator, SwedishBankId, SwedishPersonalNumber};
@@ -48,7 +49,7 @@ pub const NORWEGIAN_BANKID: &str = "urn:grn:authn:no:bankid";
 pub const FREJA_ID: &str = "urn:grn:authn:se:frejaid";
 
 /// Fills in the two endpoints where the metadata document lacks them, as Idura's may: `/ciba/bc-authorize` and
-/// `/oauth2/token` behind the issuer. What is there stays.
+/// `/oauth2/token` behind the issuer. Endpoints in the metadata stay.
 ///
 /// # Errors
 ///
@@ -57,7 +58,7 @@ pub fn complete(metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError
     super::IDURA.complete(metadata)
 }
 
-/// Begins a configuration as Idura wants it: endpoints completed, poll mode, client assertions for the issuer that live
+/// Begins a configuration for Idura: endpoints completed, poll mode, client assertions for the issuer that live
 /// 60 seconds, ID Tokens signed with RS256, and person and eID of every ID Token compared with those that were asked for. What remains is [`ClientConfigBuilder::client_auth`].
 ///
 /// # Errors
