@@ -1,6 +1,9 @@
 //! Ping mode in a service on axum: `cargo run --example notifications_axum --features tower -- ISSUER CLIENT_ID LOGIN_HINT
 //! NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
-//! TLS and hands the notification endpoint on to port 8080.
+//! TLS and forwards the notification endpoint to port 8080.
+//!
+//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with the endpoint
+//! `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with `LoopbackHttp::DangerouslyAllowed`.
 
 use std::{env, error::Error, sync::Arc, time::Duration};
 

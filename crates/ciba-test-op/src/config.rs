@@ -68,7 +68,7 @@ pub struct ProviderConfig {
     /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
     pub clock_tolerance: Duration,
     /// How long transactions and access tokens stay known after their end, as expired or redeemed. 600 s. Afterwards they
-    /// are forgotten, and whoever uses them uses one that was never given out.
+    /// are forgotten, and a later use counts as one of an id that was never issued.
     pub memory: Duration,
     /// How many of each are known at most: requests with their bodies, transactions, access tokens. 20,000, and never
     /// less than 1. The oldest are forgotten first; transactions only when they are over, and while there are so many that

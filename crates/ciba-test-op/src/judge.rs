@@ -262,7 +262,7 @@ pub struct Violation {
     pub rule: Rule,
     /// Whether it is a mistake or advice.
     pub severity: Severity,
-    /// The client: the one that authenticated, or else the one the request names, which may be anybody. `None` when it
+    /// The client: the one that authenticated, or else the one the request names, which is not proven. `None` when it
     /// names none.
     pub client_id: Option<String>,
     /// The request that broke it; for an answer to a notification, the request that began the transaction.

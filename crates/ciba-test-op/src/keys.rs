@@ -41,9 +41,9 @@ pub enum TestKey {
     ClientP384,
     /// A client's Ed25519 key.
     ClientEd25519,
-    /// An RSA key that nobody published.
+    /// An RSA key that is not published.
     StrangerRsa,
-    /// A P-256 key that nobody published.
+    /// A P-256 key that is not published.
     StrangerP256,
 }
 
@@ -116,7 +116,7 @@ impl TestKey {
         importer().import_private(PrivateKey::Pkcs8(&der), algorithm).expect("the algorithm is for this kind of key")
     }
 
-    /// Signs. Slow on purpose of simplicity: the key is read anew each time.
+    /// Signs. Slow for the sake of simplicity: the key is read each time.
     pub(crate) fn sign(self, algorithm: JwsAlgorithm, message: &[u8], seed: [u8; 32]) -> Vec<u8> {
         self.signer(algorithm).sign(message, Entropy::from_bytes(seed)).expect("test keys sign")
     }
@@ -143,7 +143,7 @@ fn jwk_numbers(key: &OwnedPublicKey) -> Value {
     }
 }
 
-/// RFC 7638: the required members in lexicographic order, without blanks.
+/// RFC 7638: the required members in lexicographic order, without white space.
 fn thumbprint(jwk: &Value) -> String {
     let names: &[&str] = match jwk["kty"].as_str() {
         Some("RSA") => &["e", "kty", "n"],

@@ -103,7 +103,7 @@ impl From<&Request> for Incoming {
     }
 }
 
-/// What becomes of a request. Closed on purpose: whoever carries requests to the provider has to handle each.
+/// The outcome of a request. Exhaustive on purpose: the code that carries requests to the provider has to handle each.
 #[must_use = "a reply that nobody delivers is an answer that never came"]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

@@ -8,7 +8,7 @@ use ciba_core::{Body, Headers, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(pub u64);
 
-/// A notification that is due. Whoever carries it to the client tells the answer by
+/// A notification that is due. After sending it to the client, report the answer with
 /// [`Provider::notification_answered`](crate::Provider::notification_answered).
 #[must_use = "a notification that nobody carries never arrives"]
 #[derive(Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub enum Bearer {
     LowerCase,
     /// The right token behind `BEARER`.
     UpperCase,
-    /// The right token behind two blanks: good by RFC 6750 2.1, and refused by many. Either answer is taken.
+    /// The right token after two spaces: valid by RFC 6750 2.1, and refused by many. Either answer is accepted.
     TwoBlanks,
 }
 

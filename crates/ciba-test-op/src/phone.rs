@@ -12,7 +12,7 @@ use crate::{
     provider::{Provider, Transaction, TransactionState},
 };
 
-/// How often the page loads itself anew, in seconds.
+/// How often the page reloads itself, in seconds.
 const REFRESH: u32 = 2;
 
 const STYLE: &str = "\

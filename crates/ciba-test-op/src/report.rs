@@ -80,9 +80,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} transactions, {} redeemed;", self.transactions, self.redeemed)?;
-        for (endpoint, count) in &self.requests {
-            write!(f, " {} {}", endpoint.name(), count)?;
+        write!(f, "transactions: {}, redeemed: {}", self.transactions, self.redeemed)?;
+        for (at, (endpoint, count)) in self.requests.iter().enumerate() {
+            write!(f, "{}{} {}", if at == 0 { "; requests: " } else { ", " }, endpoint.name(), count)?;
         }
         match self.mistakes().count() {
             0 => f.write_str("\nthe client broke no rule")?,
@@ -121,6 +121,14 @@ mod tests {
     fn report(rules: &[Rule]) -> Report {
         let violations = rules.iter().copied().map(violation).collect();
         Report { violations, requests: vec![(Endpoint::Token, 2)], transactions: 1, redeemed: 1 }
+    }
+
+    #[test]
+    fn the_first_line_names_the_endpoints_that_were_asked() {
+        let first = |requests| Report { requests, ..report(&[]) }.to_string().lines().next().map(str::to_owned);
+        let both = first(vec![(Endpoint::Discovery, 1), (Endpoint::Token, 2)]);
+        assert_eq!(both.as_deref(), Some("transactions: 1, redeemed: 1; requests: discovery 1, token 2"));
+        assert_eq!(first(vec![]).as_deref(), Some("transactions: 1, redeemed: 1"));
     }
 
     #[test]

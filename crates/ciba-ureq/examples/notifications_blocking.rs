@@ -1,6 +1,9 @@
 //! Ping mode in a blocking program: `cargo run --example notifications_blocking -- ISSUER CLIENT_ID LOGIN_HINT
 //! NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
-//! TLS and hands the notification endpoint on to port 8080.
+//! TLS and forwards the notification endpoint to port 8080.
+//!
+//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with the endpoint
+//! `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with `LoopbackHttp::DangerouslyAllowed`.
 //!
 //! The server is hyper in a thread of its own: anyone can reach the endpoint, and hyper bounds how long a caller may take. Each
 //! notification is given to the inbox in a thread of a pool, where it may wait for a store.

@@ -158,7 +158,7 @@ impl Provider {
         }
     }
 
-    /// Whether a notification is under way, or due and not yet taken. Whoever moves a shared clock lets it stand meanwhile.
+    /// Whether a notification is under way, or due and not yet taken. Do not move a shared clock while it is.
     #[must_use]
     pub fn is_notifying(&self, now: Timestamp) -> bool {
         self.notifications_under_way() > 0 || self.next_notification().is_some_and(|due| due <= now)
@@ -176,7 +176,7 @@ impl Provider {
         self.notified.iter().filter(|notified| notified.answered.is_none()).count()
     }
 
-    /// Sends one more notification of a transaction, changed as the edits say, as soon as somebody asks for what is due.
+    /// Sends one more notification of a transaction, changed as the edits say, as soon as the next call asks for what is due.
     /// Says whether there is such a transaction, in ping or push mode.
     pub fn notify(&mut self, transaction: usize, edits: &[NotificationEdit], now: Timestamp) -> bool {
         let record = transaction.checked_sub(1).and_then(|at| self.transactions.get_mut(at));

@@ -91,7 +91,7 @@ impl Refusal {
         Self { field, ..Self::new(rule, 401, "invalid_token", reason) }
     }
 
-    /// An error that is nobody's fault.
+    /// An error that is not the client's fault.
     pub(super) fn error(status: u16, code: &'static str, reason: &str) -> Self {
         Self { rule: None, status, code, reason: reason.to_owned(), field: None }
     }
@@ -111,7 +111,7 @@ impl Refusal {
     }
 }
 
-/// A JSON answer that nobody may keep (OP-31, OP-50).
+/// A JSON answer that must not be cached (OP-31, OP-50).
 pub(super) fn answer(status: u16, body: &Value) -> Response {
     let headers: Headers = [("content-type", "application/json"), ("cache-control", "no-store")].into_iter().collect();
     Response::new(status, headers, body.to_string())

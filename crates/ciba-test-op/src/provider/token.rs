@@ -28,7 +28,7 @@ const SWEDISH_PROGRESS: [&str; 3] =
 /// What a token request leads to.
 pub(super) enum Outcome {
     Answer(Response),
-    /// Nobody has decided, and the provider may hold the request until somebody does.
+    /// There is no decision yet, and the provider may hold the request until there is one.
     Undecided(Response),
 }
 

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransactionState {
-    /// Nobody has decided.
+    /// There is no decision yet.
     Pending,
     /// The person said yes; tokens were not fetched yet.
     Approved,

@@ -22,7 +22,7 @@ use crate::{
     provider::Provider,
 };
 
-/// How long a thread that holds an answer rests before it looks whether somebody decided or the client went away.
+/// How long a thread that holds an answer rests before it looks whether there is a decision or the client went away.
 pub(super) const REST: Duration = Duration::from_millis(10);
 /// The shortest wait the operating system knows: enough to see whether a connection has ended.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -330,7 +330,7 @@ impl Serving<'_> {
         lock(&self.shared.open).connections.get_mut(&self.number).map(change)
     }
 
-    /// Waits until an instant, or until it is enough. `false` when there is nobody to answer any more.
+    /// Waits until an instant, or until it is enough. `false` when the client is gone.
     fn wait(&self, until: Timestamp, enough: impl Fn() -> bool) -> bool {
         self.entry(|entry| (entry.slow, entry.due) = (true, (until != FOREVER).then_some(until)));
         let answered = loop {

@@ -117,7 +117,7 @@ impl Server {
 enum Security {
     Plain,
     #[cfg(feature = "tls")]
-    /// And who is asked for a certificate, if somebody is.
+    /// And who is asked for a certificate, if anyone.
     Tls(Arc<rustls::ServerConfig>, Option<tls::Peers>),
 }
 
@@ -249,8 +249,8 @@ impl RunningServer {
         self.shared.provider()
     }
 
-    /// The next instant at which an answer that is being held becomes due, if there is one. Whoever moves a
-    /// [`VirtualClock`] has to move it there for the answer to leave. Notifications are another matter:
+    /// The next instant at which an answer that is being held becomes due, if there is one. A
+    /// [`VirtualClock`] has to be moved there for the answer to leave. Notifications are separate:
     /// [`Provider::next_notification`] says when the next one is sent, [`Provider::notifications_under_way`] whether one is.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
