@@ -20,6 +20,7 @@ use ciba_core::{
 };
 use ciba_test_op::{Endpoint, Provider, Transaction};
 
+use self::kept::Dies;
 pub use self::{
     kept::STOPPED,
     served::{reqwest, reqwest_at, toy_adapter, ureq, ureq_at},
@@ -64,12 +65,63 @@ pub fn run(rows: Vec<Scenario>) {
         }
     }
     for (number, row) in rows.iter().enumerate() {
-        // Over the table, every save is met by many rows, over both adapters.
+        // Over the table, every save is met by many rows, over both adapters and with a process that dies there;
+        // `at_every_save` is for the kinds of row.
         let save = number / 2 % 9 + 1;
         let fails = if number % 2 == 0 { Fails::Once(save) } else { Fails::From(save) };
         wrong.extend(STORED[number / 18 % 2].differs(row, fails));
+        wrong.extend(survives(row, save, if number % 2 == 0 { Dies::Before } else { Dies::After }));
     }
-    assert!(wrong.is_empty(), "{} of {} runs differ:\n{}", wrong.len(), rows.len() * 5, wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {} runs differ:\n{}", wrong.len(), rows.len() * 6, wrong.join("\n"));
+}
+
+/// Runs rows at a store that fails at each of their saves in turn, and from each on: the core in simulated time, also with a process that
+/// dies there, and both adapters.
+///
+/// # Panics
+///
+/// With the list of everything that differs.
+pub fn at_every_save(rows: &[Scenario]) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        for save in 1.. {
+            let mut saves = 0;
+            for fails in [Fails::Once(save), Fails::From(save)] {
+                match catch_unwind(AssertUnwindSafe(|| simulated::core_at(row, fails, Dies::Never))) {
+                    Ok((outcome, made)) => {
+                        saves = made;
+                        wrong.extend(differs(row, "core", fails, &outcome));
+                    }
+                    Err(_) => wrong.push(format!("{} [core, {fails:?}]: panicked", row.name)),
+                }
+            }
+            if saves < save {
+                break;
+            }
+            for dies in [Dies::Before, Dies::After] {
+                wrong.extend(survives(row, save, dies));
+            }
+            // The forms in turn: what an adapter does after a save that failed, it does after the next one.
+            let fails = if save % 2 == 0 { Fails::Once(save) } else { Fails::From(save) };
+            wrong.extend(at_a_failing_store(row, fails));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with how a row ends whose process dies at a save that fails, and is resumed from what the store holds: nobody is
+/// prompted twice, and it ends as it would have, or says that it does not know.
+fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
+    let told = |why: &str| Some(format!("{} [core, {save}, {dies:?}]: {why}", row.name));
+    let run = || simulated::core_at(row, Fails::From(save), dies);
+    let Ok((outcome, _)) = catch_unwind(AssertUnwindSafe(run)) else { return told("panicked") };
+    let ([backchannel, ..], result) = (outcome.requests(), outcome.result.as_str());
+    let is_told = result == row.expected || result == STOPPED || result.starts_with("indeterminate");
+    // A script says something once, and the process that heard it is dead: the next answer may be another. An id that was redeemed by
+    // that process is not refused to this one.
+    let is_another = !row.expected.starts_with("authenticated") && !result.contains("invalid_grant");
+    let is_right = backchannel <= row.requests[0].max(1) && (is_told || is_another);
+    if is_right { None } else { told(&format!("got {result:?}, {backchannel} prompts; {}", outcome.report)) }
 }
 
 /// How many requests there were. Keys are fetched while the person decides, whether they are needed in the end or not: the one
@@ -90,29 +142,32 @@ struct Stored {
 const STORED: [Stored; 2] = [Stored { name: "reqwest", run: reqwest_at }, Stored { name: "ureq", run: ureq_at }];
 
 impl Stored {
-    /// Runs a row at a store that fails, and says what differs (ruling 26): it ends as it does without a store, or nothing left.
+    /// Runs a row at a store that fails, and says what differs.
     fn differs(&self, row: &Scenario, fails: Fails) -> Option<String> {
-        let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| (self.run)(row, Some(fails)))) else {
-            return Some(format!("{} [{}, {fails:?}]: panicked", row.name, self.name));
-        };
-        let requests = needed(row, &outcome);
-        // A notification that could not be saved is refused and sent again, which may make one more token request.
-        let asked = if row.answers.is_empty() { requests } else { [requests[0], row.requests[1], row.requests[2]] };
-        let is_same = outcome.result == row.expected && asked == row.requests;
-        // The flow is saved with its first output, and again when its request is to leave.
-        let may_stop = matches!(fails, Fails::From(1 | 2));
-        let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
-        let is_right = is_same || may_stop && is_stopped;
-        (!is_right).then(|| {
-            let (result, name) = (&outcome.result, self.name);
-            format!("{} [{name}, {fails:?}]: got {result:?}, {requests:?}; {}", row.name, outcome.report)
-        })
+        match catch_unwind(AssertUnwindSafe(|| (self.run)(row, Some(fails)))) {
+            Ok(outcome) => differs(row, self.name, fails, &outcome),
+            Err(_) => Some(format!("{} [{}, {fails:?}]: panicked", row.name, self.name)),
+        }
     }
 }
 
+/// What differs at a store that failed (ruling 26): a row ends as it does without a store, or nothing left.
+fn differs(row: &Scenario, name: &str, fails: Fails, outcome: &Outcome) -> Option<String> {
+    let requests = needed(row, outcome);
+    // A notification that could not be saved is refused and sent again, which may make one more token request.
+    let asked = if row.answers.is_empty() { requests } else { [requests[0], row.requests[1], row.requests[2]] };
+    let is_same = outcome.result == row.expected && asked == row.requests;
+    // The flow is saved with its first output, and again when its request is to leave.
+    let may_stop = matches!(fails, Fails::From(1 | 2));
+    let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
+    let is_right = is_same || may_stop && is_stopped;
+    (!is_right).then(|| {
+        format!("{} [{name}, {fails:?}]: got {:?}, {requests:?}; {}", row.name, outcome.result, outcome.report)
+    })
+}
+
 /// Runs a row with both adapters at a store that fails, and says what differs.
-#[must_use]
-pub fn at_a_failing_store(row: &Scenario, fails: Fails) -> Vec<String> {
+fn at_a_failing_store(row: &Scenario, fails: Fails) -> Vec<String> {
     STORED.iter().filter_map(|stored| stored.differs(row, fails)).collect()
 }
 
@@ -163,6 +218,11 @@ fn outcome(row: &Scenario, ended: &Ended, provider: &Provider) -> Outcome {
         (row.check)(provider, ended.as_ref().ok().map(|authentication| &**authentication));
     }
     keeps_our_own_rules(provider);
+    summary(ended, provider)
+}
+
+/// The outcome without a look at anything that a row asks for besides.
+fn summary(ended: &Ended, provider: &Provider) -> Outcome {
     let result = match ended {
         Ok(authentication) => authenticated(authentication),
         Err(result) => result.clone(),

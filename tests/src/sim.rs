@@ -539,7 +539,7 @@ impl Sim {
             );
         }
         if let (Err(failure), Some(grant)) = (&result, &self.mirror.grant) {
-            let can_conclude = self.setup.delivery == DeliveryMode::Push || grant.is_conclusive();
+            let can_conclude = grant.is_conclusive();
             match failure {
                 Failure::Expired(None) if self.mirror.redeemed => assert!(is_too_old, "an expired authentication"),
                 Failure::Expired(None) => assert!(can_conclude, "nobody said that nothing was decided"),

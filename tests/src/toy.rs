@@ -10,7 +10,8 @@ use std::{
 
 use ciba_core::{
     Acknowledgement, Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method,
-    Notification, NotificationReply, Output, Request, Response, SoftwareKey, SpentKey, Timestamp, Transmit, Unanswered,
+    Notification, NotificationReply, Output, Request, Response, SoftwareKey, SpentKey, Timestamp, Transmit,
+    TransmitTicket, Unanswered,
 };
 use ciba_test_op::ClientCertificate;
 use rustls::{
@@ -45,6 +46,11 @@ impl Shared {
             State::Driven(flow) => Some(at(flow)),
             State::Over(_) => None,
         }
+    }
+
+    /// Gives up.
+    pub fn cancel(&self, now: Timestamp) {
+        self.flow(|flow| flow.cancel(now));
     }
 
     /// Takes the flow out and leaves what answers late notifications.
@@ -102,7 +108,10 @@ impl Shared {
                     sleep_until(wait.until());
                     continue;
                 }
-                Output::Transmit(transmit) => line.perform(transmit),
+                Output::Transmit(transmit) => line.perform(transmit, &|ticket| {
+                    let at = now();
+                    self.flow(|flow| flow.may_send(ticket, at)).unwrap_or(false)
+                }),
                 Output::Key(operation) => match key {
                     Some(key) => key.answer(operation, entropy()),
                     None => operation.unavailable(),
@@ -110,7 +119,7 @@ impl Shared {
                 Output::KeySet(request) => {
                     let mut found = cache.lookup(&request, now());
                     if let Lookup::Fetch(transmit) = found {
-                        cache.handle(line.perform(transmit), now()).expect("the cache's own ticket");
+                        cache.handle(line.perform(transmit, &|_| true), now()).expect("the cache's own ticket");
                         found = cache.lookup(&request, now());
                     }
                     match found {
@@ -160,11 +169,11 @@ impl Line {
         Self { anonymous: ca_pem.map(|_| Arc::new(builder().with_no_client_auth())), certified }
     }
 
-    /// Carries one exchange out.
-    pub fn perform(&self, transmit: Transmit) -> Input {
+    /// Carries one exchange out, if it may be sent when the connection stands.
+    pub fn perform(&self, transmit: Transmit, may_send: &dyn Fn(&TransmitTicket) -> bool) -> Input {
         let (shows, limits) = (transmit.presents_certificate(), (transmit.timeout(), transmit.max_response()));
         let (request, ticket) = transmit.into_parts();
-        match self.exchange(&request, shows, limits) {
+        match self.exchange_if(&request, shows, limits, || may_send(&ticket)) {
             Ok(response) => ticket.answered(response),
             Err(how) => ticket.unanswered(how),
         }
@@ -191,14 +200,22 @@ impl Line {
     /// # Errors
     ///
     /// [`Unanswered`].
-    pub fn exchange(
+    pub fn exchange(&self, request: &Request, shows: bool, limits: (Duration, usize)) -> Result<Response, Unanswered> {
+        self.exchange_if(request, shows, limits, || true)
+    }
+
+    fn exchange_if(
         &self,
         request: &Request,
         shows: bool,
         (timeout, most): (Duration, usize),
+        may_send: impl FnOnce() -> bool,
     ) -> Result<Response, Unanswered> {
         let connected = self.connect(request.url.as_str(), shows, timeout);
         let (mut stream, host, target) = connected.ok_or(Unanswered::NotSent(Cause::Unknown))?;
+        if !may_send() {
+            return Err(Unanswered::NotSent(Cause::Withheld));
+        }
         let method = if request.method == Method::Post { "POST" } else { "GET" };
         let body = request.body.expose();
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");

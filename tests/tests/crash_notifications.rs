@@ -152,7 +152,7 @@ impl Plan {
                 // Nobody was told that it arrived, and nobody tells again.
                 match stage {
                     Stage::Authorizing => ("notification lost, acknowledgement too", Some("indeterminate")),
-                    _ => ("notification lost", is_push.then_some("expired")),
+                    _ => ("notification lost", is_push.then_some("indeterminate")),
                 }
             }
             Event::Notification { is_first: true, .. } => ("notification taken", None),
@@ -186,8 +186,11 @@ fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_say
             let result = sim.finish();
             assert_eq!(name(&result), failure, "{row}: {plan:?} {died_at:?}");
             if let Err(Failure::Indeterminate(why)) = &result {
-                let lost =
-                    if row == "token request sent" { LostAnswer::Tokens } else { LostAnswer::AuthenticationRequest };
+                let lost = match row {
+                    "token request sent" => LostAnswer::Tokens,
+                    "notification lost" => LostAnswer::Notification,
+                    _ => LostAnswer::AuthenticationRequest,
+                };
                 assert_eq!(why.lost, lost, "{row}");
             }
             let was_sent = row != "authentication request sent" || plan.done;

@@ -171,7 +171,92 @@ fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
     let mut sim = Sim::new(setup);
     assert_eq!((sim.run(), sim.sends.len()), (Said::Done, 0));
     assert!(lost_to(&sim.finish().expect_err("never asked"), LostAnswer::Notification));
-    let mut sim = Sim::new(Setup::new(5, 120).delivered(DeliveryMode::Push));
-    assert_eq!(sim.run(), Said::Done);
-    assert_eq!(sim.finish().expect_err("in push mode only silence tells"), Failure::Expired(None));
+}
+
+/// Ruling 40: a provider need not push that a request expired (CIBA 12), so nobody can tell silence from a push that was lost.
+#[test]
+fn silence_in_push_mode_does_not_say_that_nobody_answered() {
+    for crashes in [false, true] {
+        let mut sim = Sim::new(Setup::new(5, 120).delivered(DeliveryMode::Push));
+        while sim.flow.stage() != Stage::Pending {
+            let _ = sim.poll();
+            sim.answer(PENDING);
+            if let Some(asked) = sim.open.take() {
+                sim.sign(asked);
+            }
+        }
+        if crashes {
+            // The acknowledgement is saved.
+            let _ = sim.poll();
+            sim.crash();
+        }
+        assert_eq!(sim.run(), Said::Done);
+        let failure = sim.finish().expect_err("nothing came");
+        assert!(lost_to(&failure, LostAnswer::Notification) && failure.may_start_over(), "{failure:?}");
+    }
+}
+
+/// Ruling 40: a pending answer is recent for two intervals. A process that slept from then past the deadline knows nothing of
+/// what was decided meanwhile.
+///
+/// REQ-POLL-18b
+#[test]
+fn a_pending_answer_long_before_the_deadline_is_not_recent() {
+    // A flow that sleeps past its deadline after a pending answer at about this second.
+    let slept = |interval: u64, lifetime: u64, since: u64, delivery: DeliveryMode| {
+        let mut sim = at_first_request(Setup::new(interval, lifetime).delivered(delivery));
+        while sim.elapsed() < since * 1000 {
+            sim.answer(PENDING);
+            assert_eq!(sim.run(), TOKEN);
+        }
+        sim.answer(PENDING);
+        sim.advance(2 * lifetime * 1000);
+        assert_eq!(sim.run(), Said::Done);
+        sim.finish().expect_err("no tokens")
+    };
+    for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        unknown(&slept(5, 120, 5, delivery), None);
+        unknown(&slept(20, 300, 200, delivery), None);
+    }
+    for (interval, lifetime, since) in [(5, 120, 100), (5, 120, 104), (2, 60, 44), (40, 600, 470)] {
+        unknown(&slept(interval, lifetime, since, DeliveryMode::Poll), None);
+    }
+    for (interval, lifetime, since) in [(5, 120, 110), (5, 120, 112), (2, 60, 50), (40, 600, 530)] {
+        let ended = slept(interval, lifetime, since, DeliveryMode::Poll);
+        assert_eq!(ended, Failure::Expired(None), "{interval} {lifetime} {since}");
+    }
+}
+
+/// Ruling 40: an earlier process may have been given the tokens and died before it could save them, so a flow that is resumed at
+/// its end concludes nothing from what that process was told.
+///
+/// REQ-POLL-11
+#[test]
+fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
+    for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
+        for is_asked_again in [false, true] {
+            let mut sim = at_first_request(Setup::new(5, 120).delivered(delivery));
+            // In ping mode the first request comes after a minute, and a resumed flow makes one at once.
+            while sim.elapsed() < if is_asked_again { 60_000 } else { 114_000 } {
+                sim.answer(PENDING);
+                assert_eq!(sim.run(), TOKEN);
+            }
+            sim.answer(PENDING);
+            // The answer is saved.
+            let _ = sim.poll();
+            let before = sim.elapsed();
+            sim.crash();
+            if is_asked_again {
+                // A pending answer proves that nobody was given the tokens.
+                while sim.run() == TOKEN {
+                    sim.answer(PENDING);
+                }
+                assert_eq!(sim.finish().expect_err("no tokens"), Failure::Expired(None), "{delivery:?}");
+            } else {
+                sim.advance(200_000 - before);
+                assert_eq!(sim.run(), Said::Done);
+                unknown(&sim.finish().expect_err("no tokens"), None);
+            }
+        }
+    }
 }

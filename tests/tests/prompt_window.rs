@@ -2,14 +2,24 @@
 //! leave.
 #![allow(missing_docs)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    io::Read as _,
+    net::{Ipv4Addr, TcpListener},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use ciba_core::{
-    ClientAuth, ClientSecret, DeliveryMode, Endpoint, Failure, Flow, Policy, Stage, Timestamp, UnreachableTarget,
+    ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Endpoint, Entropy, Failure, Flow, Issuer,
+    JwksCache, LoopbackHttp, Policy, ProviderMetadata, Stage, Timestamp, UnreachableTarget, Url,
 };
 use ciba_tests::{
+    cheap::Cheap,
     model::Say,
     sim::{START, Said, Setup, Sim},
+    toy,
 };
 
 const BACKCHANNEL: Said = Said::Transmit(Endpoint::BackchannelAuthentication);
@@ -49,6 +59,8 @@ fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
     assert!(matches!(&failure, Failure::Unreachable(found) if found.target == target), "{failure:?}");
 }
 
+/// REQ-AREQ-33a
+/// REQ-AREQ-33e
 #[test]
 fn a_flow_that_is_begun_too_late_asks_nobody() {
     each(|mut sim| {
@@ -66,6 +78,7 @@ fn a_flow_that_is_begun_too_late_asks_nobody() {
     }
 }
 
+/// REQ-AREQ-33c
 #[test]
 fn a_signature_that_comes_too_late_asks_nobody() {
     for late in [WITHIN, 50_000_000] {
@@ -91,6 +104,7 @@ fn a_signature_that_comes_too_late_asks_nobody() {
     }
 }
 
+/// REQ-AREQ-33c
 #[test]
 fn a_slow_save_or_a_suspended_machine_asks_nobody() {
     for late in [WITHIN, 30_000_000] {
@@ -127,6 +141,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
     }
 }
 
+/// REQ-AREQ-33b
 #[test]
 fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
     each(|mut sim| {
@@ -139,6 +154,7 @@ fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
     });
 }
 
+/// REQ-AREQ-33c
 #[test]
 fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
     // The next try would come a second later.
@@ -184,6 +200,7 @@ fn a_key_that_stays_away_is_blamed_when_time_is_over() {
     });
 }
 
+/// REQ-AREQ-33b
 #[test]
 fn a_flow_that_is_resumed_too_late_asks_nobody() {
     for late in [WITHIN, 86_400_000, 40 * 86_400_000] {
@@ -218,6 +235,7 @@ fn is_over(config: &Arc<ciba_core::ClientConfig>, snapshot: &str, at: u64) -> bo
     flow.stage() == Stage::Settled
 }
 
+/// REQ-AREQ-33b
 #[test]
 fn a_snapshot_keeps_the_limit_and_one_without_it_has_the_usual_one() {
     let within = |seconds| {
@@ -243,4 +261,74 @@ fn a_snapshot_keeps_the_limit_and_one_without_it_has_the_usual_one() {
     assert!(is_over(&within(u64::MAX / 2000).config(), &damaged, 86_400_000));
     assert!(is_over(&within(u64::MAX / 2000).config(), &old, 86_400_000));
     assert!(!is_over(&within(0).config(), &old, 999), "a second at least");
+}
+
+/// What happens while the toy adapter connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    Passes(u64),
+    Cancelled,
+}
+
+/// Drives a flow with the toy adapter, at whose connection something happens. Says how it ended and how many bytes came.
+fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket");
+    let base = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let came = thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        // The answer is that the connection is closed.
+        listener.accept().and_then(|(mut stream, _)| stream.read(&mut bytes)).unwrap_or_default()
+    });
+    let url = |path: &str| Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed).expect("good");
+    let issuer = Issuer::parse_with(base.as_str(), LoopbackHttp::DangerouslyAllowed).expect("good");
+    let mut metadata = ProviderMetadata::by_hand(issuer);
+    metadata.backchannel_authentication_endpoint = Some(url("/ciba"));
+    metadata.token_endpoint = Some(url("/token"));
+    metadata.jwks_uri = Some(url("/jwks"));
+    let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("a secret of the client") };
+    let builder = ClientConfig::builder(metadata, ClientId::new("client-1").expect("good")).client_auth(auth);
+    let mut builder = builder.verifier(Arc::new(Cheap)).delivery(delivery);
+    if delivery != DeliveryMode::Poll {
+        builder = builder.notification_endpoint(Url::parse("https://client.example/notifications").expect("good"));
+    }
+    let config = builder.build().expect("valid");
+    let entropy = || Entropy::from_bytes([7; 32]);
+    let flow = Flow::start(Arc::clone(&config), ciba_tests::sim::request(), entropy(), after(0)).expect("valid");
+    let shared = toy::Shared::new(flow);
+    // The first reading is for the poll, the second right before the request is sent; then nothing is waited for.
+    let (readings, elapsed) = (Cell::new(0), Cell::new(0));
+    let now = || {
+        readings.set(readings.get() + 1);
+        match meanwhile {
+            Meanwhile::Passes(millis) if readings.get() == 2 => elapsed.set(millis),
+            Meanwhile::Cancelled if readings.get() == 2 => shared.cancel(after(0)),
+            Meanwhile::Nothing | Meanwhile::Passes(_) | Meanwhile::Cancelled => {}
+        }
+        after(elapsed.get())
+    };
+    let sleep = |until: Timestamp| elapsed.set(until.unix_millis() - START);
+    let line = toy::Line::new(None, None);
+    let ended = shared.drive(&line, &mut JwksCache::new(&config), None, entropy, now, sleep);
+    (ended.expect_err("nobody answers"), came.join().expect("it reads"))
+}
+
+/// A loop of one's own asks when the connection stands, and then sends nothing that is too late or was cancelled.
+///
+/// REQ-AREQ-33d
+#[test]
+fn an_own_loop_that_asks_sends_nothing_too_late() {
+    for delivery in MODES {
+        for on_time in [Meanwhile::Nothing, Meanwhile::Passes(WITHIN - 1)] {
+            let (failure, bytes) = toy_meets(on_time, delivery);
+            assert!(bytes > 0 && matches!(failure, Failure::Indeterminate(_)), "{on_time:?} {failure:?}");
+        }
+        for late in [WITHIN, 86_400_000] {
+            let (failure, bytes) = toy_meets(Meanwhile::Passes(late), delivery);
+            let is_person =
+                matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person);
+            assert!(bytes == 0 && is_person, "{bytes} bytes, {failure:?}");
+        }
+        assert_eq!(toy_meets(Meanwhile::Cancelled, delivery), (Failure::Abandoned, 0));
+    }
 }

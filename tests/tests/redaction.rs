@@ -195,3 +195,135 @@ fn public_types_are_send_sync_and_unwind_safe() {
     pin::<TransmitTicket>();
     pin::<Wait>();
 }
+
+/// A claim of a person, and what another process is told of it: with this mask it is not in that process's memory in clear.
+#[cfg(target_os = "linux")]
+const CLAIM: &str = "1968-02-02/zqxjkvwy";
+#[cfg(target_os = "linux")]
+const MASK: u8 = 0x55;
+
+/// How often something is in the memory of this process that can be written to, blocks that were given back included.
+#[cfg(target_os = "linux")]
+fn in_memory(masked: &[u8]) -> usize {
+    use std::{
+        fs::{File, read_to_string},
+        io::{Read as _, Seek as _, SeekFrom},
+    };
+
+    let mut memory = File::open("/proc/self/mem").expect("Linux");
+    let mut piece = vec![0; 256 * 1024];
+    let mut found = 0;
+    for line in read_to_string("/proc/self/maps").expect("Linux").lines().filter(|line| line.contains(" rw")) {
+        let (start, end) = line.split_whitespace().next().and_then(|range| range.split_once('-')).expect("a range");
+        let [mut start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).expect("hexadecimal"));
+        while end - start >= masked.len() as u64 {
+            let length = piece.len().min((end - start) as usize);
+            // What cannot be read is no ordinary memory.
+            let read = memory.seek(SeekFrom::Start(start)).and_then(|_| memory.read_exact(&mut piece[..length]));
+            // Masked at once, what was read is not found again where it was read to.
+            piece.iter_mut().for_each(|byte| *byte ^= MASK);
+            if read.is_err() {
+                break;
+            }
+            let firsts = piece[..length].iter().enumerate().filter(|(_, byte)| **byte == masked[0]);
+            found += firsts.filter(|(at, _)| piece[*at..length].starts_with(masked)).count();
+            // What lies across the end of a piece is whole in the next one.
+            start += (length - masked.len() + 1) as u64;
+        }
+    }
+    found
+}
+
+/// In a process of its own, which never had the claims in clear but by verifying an ID Token.
+#[cfg(target_os = "linux")]
+fn verify_and_forget(id_token: &str, masked: &[u8]) {
+    use ciba_core::{Response, Timestamp};
+
+    let config = client(ISSUER).build().expect("valid");
+    let keys = KeySet::pinned(config.issuer(), Provider::new(5.into(), 600.into()).keys().as_bytes(), &Cheap);
+    let keys = keys.expect("a key set");
+    let mut now = Timestamp::from_unix_millis(START);
+    let key = Signs;
+    for is_resumed in [false, true] {
+        let request = AuthRequest::new(Hint::Login("somebody".into()));
+        let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now).expect("it can be sent");
+        let (mut count, mut was_resumed) = (0, false);
+        let ended = loop {
+            count += 1;
+            let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
+                Output::Transmit(transmit) if transmit.endpoint() == Endpoint::Token => {
+                    let body = format!(r#"{{"access_token":"a","token_type":"Bearer","id_token":"{id_token}"}}"#);
+                    transmit.into_parts().1.answered(Response::json(200, body))
+                }
+                Output::Transmit(transmit) => {
+                    let body = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600}"#;
+                    transmit.into_parts().1.answered(Response::json(200, body))
+                }
+                Output::Key(operation) => key.answer(operation),
+                Output::KeySet(request) => request.found(keys.clone()),
+                Output::Wait(wait) => {
+                    now = wait.until();
+                    continue;
+                }
+                Output::Done => break flow.finish(),
+            };
+            flow.handle(input, now).expect("its own ticket");
+            // Once, when the tokens are here: a verified flow that is resumed verifies again.
+            if is_resumed && flow.stage() == ciba_core::Stage::Verifying && !std::mem::replace(&mut was_resumed, true) {
+                let saved = flow.snapshot();
+                flow = Flow::resume(config.clone(), saved.as_bytes(), now).expect("it resumes");
+            }
+        };
+        let authentication = ended.expect("genuine");
+        let id_token = authentication.id_token().expect("there is one");
+        assert!(id_token.iter_claims().count() > 5 && !format!("{authentication:?}").is_empty());
+        assert!(in_memory(masked) > 0, "it looks in the right place");
+        drop(authentication);
+        assert_eq!(in_memory(masked), 0, "resumed: {is_resumed}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+struct Signs;
+
+#[cfg(target_os = "linux")]
+impl Signs {
+    fn answer(&self, operation: KeyOperation) -> Input {
+        let KeyTask::Sign(task) = operation.task() else { return operation.unavailable() };
+        let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+        operation.answered(signature)
+    }
+}
+
+/// What a provider says about a person is wiped when the authentication is dropped. (With the wiping in `SecretText` taken out, this
+/// finds the claims.)
+#[cfg(target_os = "linux")]
+#[test]
+fn the_claims_of_a_person_do_not_stay_in_memory() {
+    const TOKEN: &str = "CIBA_TEST_ID_TOKEN";
+    let masked: Vec<u8> = CLAIM.bytes().map(|byte| byte ^ MASK).collect();
+    if let Ok(id_token) = std::env::var(TOKEN) {
+        return verify_and_forget(&id_token, &masked);
+    }
+    let seconds = START / 1000;
+    let escaped = format!("\\u{:04x}{}", u32::from(CLAIM.as_bytes()[0]), &CLAIM[1..]);
+    let header = serde_json::json!({"alg": "EdDSA", "kid": "op-1"});
+    let claims = format!(
+        r#"{{"iss":"{ISSUER}","aud":"{}","sub":"{escaped}","iat":{seconds},"exp":{},"ssn":"{CLAIM}","name":"{escaped}","address":{{"street":"{CLAIM}"}}}}"#,
+        ciba_tests::model::CLIENT_ID,
+        seconds + 300,
+    );
+    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+    let input = format!("{}.{}", encode(&header.to_string()), encode(&claims));
+    let signature = base64::Engine::encode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        cheap::sign(&cheap::key(1), input.as_bytes()),
+    );
+    let child = std::process::Command::new(std::env::current_exe().expect("a file"))
+        .args(["--exact", "the_claims_of_a_person_do_not_stay_in_memory", "--test-threads", "1"])
+        .env(TOKEN, format!("{input}.{signature}"))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}

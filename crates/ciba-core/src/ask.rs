@@ -93,7 +93,7 @@ pub struct Transmit {
     timeout: Duration,
     max_response: usize,
     presents_certificate: bool,
-    ticket: Ticket,
+    ticket: TransmitTicket,
 }
 
 impl Transmit {
@@ -105,6 +105,7 @@ impl Transmit {
         max_response: usize,
         ticket: Ticket,
     ) -> Self {
+        let ticket = TransmitTicket { endpoint, ticket };
         Self { request, endpoint, attempt, timeout, max_response, presents_certificate: false, ticket }
     }
 
@@ -153,7 +154,18 @@ impl Transmit {
 
     /// The request, and the ticket that takes its answer.
     pub fn into_parts(self) -> (Request, TransmitTicket) {
-        (self.request, TransmitTicket { endpoint: self.endpoint, ticket: self.ticket })
+        (self.request, self.ticket)
+    }
+
+    /// The ticket, for [`Flow::may_send`](crate::Flow::may_send).
+    #[must_use]
+    pub const fn ticket(&self) -> &TransmitTicket {
+        &self.ticket
+    }
+
+    /// The answer to a request that is not sent because [`Flow::may_send`](crate::Flow::may_send) says no.
+    pub fn withheld(self) -> Input {
+        self.ticket.unanswered(Unanswered::NotSent(Cause::Withheld))
     }
 }
 

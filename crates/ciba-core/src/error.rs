@@ -301,13 +301,13 @@ pub enum LostAnswer {
     AuthenticationRequest,
     /// To a token request: the tokens were issued once and did not arrive (REQ-POLL-11).
     Tokens,
-    /// To the last token requests: none before the deadline was answered usably, or none was made, so the person may have
-    /// approved.
+    /// To the last token requests: none shortly before the deadline was answered usably, or none was made, so the person may
+    /// have approved.
     Outcome,
     /// To a token request that could not be made, because the private key could not be used; the person may have approved.
     PrivateKey,
-    /// None was asked for: a flow in ping mode without [`Policy::ping_backstop`](crate::Policy::ping_backstop) waited for a
-    /// notification, and none came.
+    /// None was asked for: a flow in push mode, or in ping mode without [`Policy::ping_backstop`](crate::Policy::ping_backstop),
+    /// waited for a notification, and none came. The person may not have answered, or the notification was lost.
     Notification,
     /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still holds them; see
     /// [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).

@@ -4,6 +4,8 @@ use std::{error::Error, io, iter};
 
 use ciba_core::{Cause, Unanswered};
 
+use crate::gate::Withheld;
+
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
 /// first byte. So does a TLS alert about the client certificate: under TLS 1.3 a server looks at the certificate when the
 /// client already writes its request, and reads none of it after refusing. Of all others it is not known; nor when the alert was
@@ -22,6 +24,9 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
 fn cause(error: &reqwest::Error) -> Cause {
     if error.is_builder() {
         return Cause::Local;
+    }
+    if links(error).any(|link| link.is::<Withheld>()) {
+        return Cause::Withheld;
     }
     // There are no types for these outside of the library.
     let says = |what: &str| links(error).any(|link| link.to_string().starts_with(what));

@@ -10,7 +10,7 @@ use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
-use crate::{NoCertificate, cause::unanswered};
+use crate::{NoCertificate, cause::unanswered, gate::GateLayer};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets is known not to have been reached.
@@ -260,6 +260,7 @@ fn build(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<r
         .no_deflate()
         .no_zstd()
         .connect_timeout(connect_timeout)
+        .connector_layer(GateLayer)
         .build()
 }
 

@@ -24,6 +24,7 @@ mod clock;
 mod discover;
 mod drive;
 mod error;
+mod gate;
 mod http;
 mod inbox;
 mod keys;

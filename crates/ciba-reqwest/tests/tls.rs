@@ -9,7 +9,7 @@ mod server;
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,11 +17,11 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate, Saver,
-    SharedFlow,
+    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys, NoCertificate,
+    Saver, SharedFlow,
     ciba_core::{
-        Body, Cause, CertificateProblem, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp,
-        TlsAlert, Transmit, Unanswered, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Output, Request, Response, Snapshot,
+        Timestamp, TlsAlert, Transmit, Unanswered, UnreachableTarget, Url,
     },
     platform_roots,
     reqwest::ClientBuilder,
@@ -273,4 +273,57 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
     }
     let debug = format!("{:?}", ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap());
     assert_eq!(debug, "ClientCertificate(..)");
+}
+
+/// The clock of a driver.
+#[derive(Clone)]
+struct Moved(client::Jumping);
+
+#[async_trait]
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        self.0.read()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        self.0.jump(until);
+    }
+}
+
+/// A connection that takes its time, or a machine that is suspended while it is made: the flow is asked once more when nothing but
+/// the request is left to write.
+///
+/// REQ-AREQ-33d
+#[tokio::test]
+async fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        for (late, cancels) in [(89, false), (90, false), (86_400, false), (0, true)] {
+            let server = TlsServer::start(Certificate::Good, versions);
+            let clock = client::Jumping::new();
+            let started = clock.read();
+            let shared = Arc::new(OnceLock::<SharedFlow>::new());
+            let (at, flow) = (clock.clone(), Arc::clone(&shared));
+            let base = server.behind(move || {
+                at.jump(started.saturating_add(Duration::from_secs(late)));
+                if cancels {
+                    flow.get().unwrap().cancel(at.read());
+                }
+            });
+            let config = client::config(&base, ClientAuth::None);
+            let begun = Flow::start(Arc::clone(&config), client::request(), Entropy::from_bytes([7; 32]), started);
+            let flow = shared.get_or_init(|| SharedFlow::new(begun.unwrap()));
+            let http = HttpClient::new(with_ca(server.ca.as_bytes()).unwrap().no_proxy()).unwrap();
+            let driver = Driver::new(http, Keys::new(&config)).with_clock(Moved(clock));
+            driver.drive(flow, &mut ()).await.unwrap();
+            let failure = flow.clone().finish().unwrap_err();
+            let is_right = match (late, cancels) {
+                // The server's answer is no acknowledgement.
+                (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
+                (_, true) => failure == Failure::Abandoned,
+                _ => matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person),
+            };
+            assert!(is_right, "{late} {cancels}: {failure:?}");
+            assert_eq!(server.requests(), usize::from(late == 89), "{late} {cancels}");
+        }
+    }
 }

@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut flow = Flow::start(config, request, SystemEntropy.draw()?, now())?;
     let authentication = loop {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {
+            // It is too late for this request, or the flow was cancelled: whatever lies between, ask right before it is sent.
+            Output::Transmit(transmit) if !flow.may_send(transmit.ticket(), now()) => transmit.withheld(),
             // One HTTP exchange; any status is an answer.
             Output::Transmit(transmit) => http.perform(transmit)?,
             // A use of the private key: here in memory, elsewhere in a KMS or an HSM.

@@ -5,7 +5,7 @@ use std::io;
 use ciba_core::{Cause, Unanswered};
 use ureq::Timeout;
 
-use crate::connector::Mark;
+use crate::connector::{Mark, Withheld};
 
 /// Whether the request left is what the connector saw: ureq reports refused connections and answers that broke off alike. A TLS
 /// alert about the client certificate comes before a server reads anything: under TLS 1.3 it looks at the certificate when the
@@ -26,6 +26,7 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
         return crate::tls::cause(error);
     }
     match error {
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Withheld>()) => Cause::Withheld,
         ureq::Error::HostNotFound => Cause::Name,
         ureq::Error::Io(_) if mark == Mark::Resolving => Cause::Name,
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Cause::ConnectTimeout,

@@ -1,6 +1,11 @@
-//! A resolver and a connector that note how far an exchange came: whether any byte of the request left, or of an answer came.
+//! A resolver and a connector that note how far an exchange came: whether any byte of the request left, or of an answer came; and
+//! that ask once more, when nothing but the request is left to write, whether it may still leave.
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    fmt, io,
+    rc::Rc,
+};
 
 use ureq::{
     config::Config,
@@ -27,7 +32,47 @@ pub(crate) enum Mark {
 thread_local! {
     /// ureq does all its writing in the thread that called it, so a mark per thread is a mark per exchange.
     static MARK: Cell<Mark> = const { Cell::new(Mark::Resolving) };
+    /// Says whether the request of this thread's exchange may still leave.
+    static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
 }
+
+/// See [`while_allowed`].
+pub(crate) type Gate = Rc<dyn Fn() -> bool>;
+
+/// Carries out exchanges whose requests leave only if the gate says so right before their first byte: a connection that takes its
+/// time, or a machine that is suspended during it, must not make a request late that was in time when it was begun.
+pub(crate) fn while_allowed<T>(gate: Gate, exchange: impl FnOnce() -> T) -> T {
+    /// Takes the gate away again, also when something panics.
+    struct Within;
+
+    impl Drop for Within {
+        fn drop(&mut self) {
+            GATE.set(None);
+        }
+    }
+
+    GATE.set(Some(gate));
+    let _within = Within;
+    exchange()
+}
+
+/// Whether the request may leave. The gate is not held while it is asked.
+fn may_leave() -> bool {
+    let gate = GATE.with_borrow(Clone::clone);
+    gate.is_none_or(|gate| gate())
+}
+
+/// The gate said no.
+#[derive(Debug)]
+pub(crate) struct Withheld;
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it was too late to send the request")
+    }
+}
+
+impl std::error::Error for Withheld {}
 
 /// Before an exchange.
 pub(crate) fn begin() {
@@ -109,6 +154,9 @@ impl Transport for NotingTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if MARK.get() == Mark::Connecting && !may_leave() {
+            return Err(io::Error::other(Withheld).into());
+        }
         MARK.set(Mark::Writing);
         self.0.transmit_output(amount, timeout)
     }

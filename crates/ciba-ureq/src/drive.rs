@@ -1,6 +1,10 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use ciba_core::{
     AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, Timestamp,
@@ -9,7 +13,7 @@ use ciba_core::{
 
 use crate::{
     AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
-    SignerError, SystemClock, SystemEntropy, http::Line, inbox::Registration,
+    SignerError, SystemClock, SystemEntropy, connector::while_allowed, http::Line, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
@@ -156,7 +160,7 @@ impl Driver {
             began = true;
             let entropy = self.entropies.draw()?;
             let output = flow.poll(&*self.clock, entropy);
-            let open = Open { flow, clock: &*self.clock, output: Some(output), ticket: None };
+            let open = Open { flow, clock: &self.clock, output: Some(output), leaving: None };
             told.news(flow, watch);
             if matches!(open.output, Some(Output::Done)) {
                 flow.prompts_nobody();
@@ -210,9 +214,10 @@ impl Driver {
         let Some(Output::Transmit(transmit)) = &open.output else { return Ok(()) };
         watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
         let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let Some(request) = open.begin() else { return Ok(()) };
-        let answer = line.exchange(&request, timeout, max_response);
-        let Some(ticket) = open.ticket.take() else { return Ok(()) };
+        let Some((request, leaving)) = open.begin() else { return Ok(()) };
+        let exchange = || line.exchange(&request, timeout, max_response);
+        let answer = while_allowed(Rc::new(move || leaving.may_leave()), exchange);
+        let Some(ticket) = open.ticket() else { return Ok(()) };
         open.handle(match answer {
             Ok(response) => ticket.answered(response),
             Err(how) => ticket.unanswered(how),
@@ -296,35 +301,44 @@ impl Told {
 /// panicked, it gives the answer that is true then: the flow neither waits for nobody nor repeats anything.
 struct Open<'a> {
     flow: &'a SharedFlow,
-    clock: &'a dyn Clock,
+    clock: &'a Arc<dyn Clock>,
     /// Not begun, or begun without a trace.
     output: Option<Output>,
-    /// The ticket of a request that is under way.
-    ticket: Option<TransmitTicket>,
+    /// The request that is under way.
+    leaving: Option<Arc<Leaving>>,
 }
 
 impl Open<'_> {
     /// The request that is to be sent now. Whatever was saved or told meanwhile took its time, and it may be too late.
-    fn begin(&mut self) -> Option<Request> {
+    fn begin(&mut self) -> Option<(Request, Arc<Leaving>)> {
         let Some(Output::Transmit(transmit)) = self.output.take() else { return None };
         let (request, ticket) = transmit.into_parts();
-        if self.flow.may_send(&ticket, self.clock) {
-            self.ticket = Some(ticket);
-            return Some(request);
+        let (flow, clock) = (self.flow.clone(), Arc::clone(self.clock));
+        let leaving = Arc::new(Leaving { flow, clock, ticket: Mutex::new(Some(ticket)) });
+        if leaving.may_leave() {
+            self.leaving = Some(Arc::clone(&leaving));
+            return Some((request, leaving));
         }
-        // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Withheld)), self.clock);
+        if let Some(ticket) = leaving.take() {
+            // It is the flow's own ticket, so there is nothing to refuse.
+            let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Withheld)), &**self.clock);
+        }
         None
     }
 
+    /// The ticket of the request that is under way; it does not leave any more.
+    fn ticket(&mut self) -> Option<TransmitTicket> {
+        self.leaving.take()?.take()
+    }
+
     fn handle(self, input: Input) -> Result<(), DriveError> {
-        self.flow.handle(input, self.clock).map_err(|misuse| DriveError::Misuse(misuse.reason))
+        self.flow.handle(input, &**self.clock).map_err(|misuse| DriveError::Misuse(misuse.reason))
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        let input = match (self.ticket.take(), self.output.take()) {
+        let input = match (self.ticket(), self.output.take()) {
             (Some(ticket), _) => ticket.unanswered(Unanswered::Lost(Cause::Interrupted)),
             (None, Some(Output::Transmit(transmit))) => {
                 transmit.into_parts().1.unanswered(Unanswered::NotSent(Cause::Interrupted))
@@ -334,6 +348,28 @@ impl Drop for Open<'_> {
             (None, Some(Output::Wait(_) | Output::Done) | None) => return,
         };
         // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(input, self.clock);
+        let _ = self.flow.handle(input, &**self.clock);
+    }
+}
+
+/// A request on its way to the first byte. The flow is asked at its begin, and once more when the connection stands.
+struct Leaving {
+    flow: SharedFlow,
+    clock: Arc<dyn Clock>,
+    ticket: Mutex<Option<TransmitTicket>>,
+}
+
+impl Leaving {
+    fn may_leave(&self) -> bool {
+        self.lock().as_ref().is_some_and(|ticket| self.flow.may_send(ticket, &*self.clock))
+    }
+
+    fn take(&self) -> Option<TransmitTicket> {
+        self.lock().take()
+    }
+
+    /// A panic elsewhere while the lock was held leaves a ticket that is whole.
+    fn lock(&self) -> MutexGuard<'_, Option<TransmitTicket>> {
+        self.ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,18 +9,18 @@ mod server;
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use ciba_ureq::{
-    AuthenticateError, CertificateError, ClientCertificate, DriveError, Driver, HttpClient, Keys, NoCertificate, Saver,
-    SharedFlow, Unverified,
+    AuthenticateError, Bell, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys,
+    NoCertificate, Saver, SharedFlow, Unverified,
     ciba_core::{
-        Body, Cause, CertificateProblem, ClientAuth, Entropy, Flow, Output, Request, Response, Snapshot, Timestamp,
-        TlsAlert, Transmit, Unanswered, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Output, Request, Response, Snapshot,
+        Timestamp, TlsAlert, Transmit, Unanswered, UnreachableTarget, Url,
     },
     platform_roots,
     ureq::{Agent, config::ConfigBuilder, tls::TlsConfig, typestate::AgentScope},
@@ -269,4 +269,56 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
     }
     let debug = format!("{:?}", ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap());
     assert_eq!(debug, "ClientCertificate(..)");
+}
+
+/// The clock of a driver.
+#[derive(Clone)]
+struct Moved(client::Jumping);
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        self.0.read()
+    }
+
+    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+        self.0.jump(until);
+    }
+}
+
+/// A connection that takes its time, or a machine that is suspended while it is made: the flow is asked once more when nothing but
+/// the request is left to write.
+///
+/// REQ-AREQ-33d
+#[test]
+fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        for (late, cancels) in [(89, false), (90, false), (86_400, false), (0, true)] {
+            let server = TlsServer::start(Certificate::Good, versions);
+            let clock = client::Jumping::new();
+            let started = clock.read();
+            let shared = Arc::new(OnceLock::<SharedFlow>::new());
+            let (at, flow) = (clock.clone(), Arc::clone(&shared));
+            let base = server.behind(move || {
+                at.jump(started.saturating_add(Duration::from_secs(late)));
+                if cancels {
+                    flow.get().unwrap().cancel(at.read());
+                }
+            });
+            let config = client::config(&base, ClientAuth::None);
+            let begun = Flow::start(Arc::clone(&config), client::request(), Entropy::from_bytes([7; 32]), started);
+            let flow = shared.get_or_init(|| SharedFlow::new(begun.unwrap()));
+            let http = HttpClient::new(with_ca(server.ca.as_bytes()).unwrap().proxy(None)).unwrap();
+            let driver = Driver::new(http, Keys::new(&config)).with_clock(Moved(clock));
+            driver.drive(flow, &mut ()).unwrap();
+            let failure = flow.clone().finish().unwrap_err();
+            let is_right = match (late, cancels) {
+                // The server's answer is no acknowledgement.
+                (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
+                (_, true) => failure == Failure::Abandoned,
+                _ => matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person),
+            };
+            assert!(is_right, "{late} {cancels}: {failure:?}");
+            assert_eq!(server.requests(), usize::from(late == 89), "{late} {cancels}");
+        }
+    }
 }

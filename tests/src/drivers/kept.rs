@@ -1,4 +1,4 @@
-//! A store for the adapters: it fails when told, and takes nothing that is not newer.
+//! Stores that fail when told and take nothing that is not newer: one for the adapters, and one for the core in simulated time.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ciba_core::Snapshot;
+use ciba_core::{Acknowledgement, ClientConfig, Flow, Snapshot, Timestamp};
 
 use crate::sim::Fails;
 
@@ -51,5 +51,81 @@ impl ciba_ureq::Saver for Store {
 impl ciba_reqwest::Saver for Store {
     async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         self.keep(snapshot)
+    }
+}
+
+/// When the process of the core in simulated time dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dies {
+    Never,
+    /// At its first save that fails.
+    Before,
+    /// After what it did next.
+    After,
+}
+
+/// The store of the core in simulated time. It behaves as an adapter does with its flow: what changed is saved before every step,
+/// before a notification is acknowledged, and at the end.
+pub(super) struct Kept {
+    fails: Fails,
+    pub(super) dies: Dies,
+    pub(super) saves: usize,
+    /// Of what is kept, or was the last time the flow was asked.
+    revision: Option<u64>,
+    is_uncertain: bool,
+    snapshot: Option<Vec<u8>>,
+}
+
+impl Kept {
+    pub(super) const fn new(fails: Fails) -> Self {
+        Self { fails, dies: Dies::Never, saves: 0, revision: None, is_uncertain: false, snapshot: None }
+    }
+
+    /// Whether nothing has to be saved.
+    pub(super) fn is_current(&self, flow: &Flow) -> bool {
+        self.revision == Some(flow.revision())
+    }
+
+    /// Saves what changed. False when that failed.
+    pub(super) fn keep(&mut self, flow: &mut Flow) -> bool {
+        if self.is_current(flow) {
+            return true;
+        }
+        if std::mem::replace(&mut self.is_uncertain, true) {
+            flow.advance_revision();
+        }
+        self.saves += 1;
+        if self.fails.fails(self.saves) {
+            return false;
+        }
+        let snapshot = flow.snapshot();
+        assert!(self.revision < Some(snapshot.revision()), "a state that is not newer is saved");
+        (self.revision, self.is_uncertain) = (Some(snapshot.revision()), false);
+        self.snapshot = Some(snapshot.as_bytes().to_vec());
+        true
+    }
+
+    /// What is said to a notification once it is saved, or cannot be.
+    pub(super) fn acknowledge(&mut self, said: Acknowledgement, flow: &mut Flow) -> Acknowledgement {
+        match said {
+            Acknowledgement::Accepted | Acknowledgement::Unusable | Acknowledgement::Known if !self.keep(flow) => {
+                Acknowledgement::Unsaved
+            }
+            said => said,
+        }
+    }
+
+    /// Whether the process dies now, and when exactly.
+    pub(super) fn kills(&mut self, is_saved: bool) -> Option<Dies> {
+        (!is_saved && self.dies != Dies::Never).then(|| std::mem::replace(&mut self.dies, Dies::Never))
+    }
+
+    /// Another process goes on from what is kept, and the store works again.
+    pub(super) fn resume(&mut self, config: &Arc<ClientConfig>, now: Timestamp) -> Result<Flow, String> {
+        (self.fails, self.is_uncertain) = (Fails::Never, false);
+        let snapshot = self.snapshot.as_deref().ok_or("nothing was saved")?;
+        let flow = Flow::resume(Arc::clone(config), snapshot, now).map_err(|error| format!("resume: {error}"))?;
+        self.revision = None;
+        Ok(flow)
     }
 }

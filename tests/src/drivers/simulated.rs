@@ -7,8 +7,15 @@ use ciba_core::{
 };
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 
-use super::{Ended, Numbers, QUIET, START, discovery, outcome, start};
-use crate::scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure};
+use super::{
+    Ended, Numbers, QUIET, START, discovery,
+    kept::{DRIVES, Dies, Kept, STOPPED},
+    outcome, start, summary,
+};
+use crate::{
+    scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure},
+    sim::Fails,
+};
 
 /// Where mutual TLS would be spoken.
 const ALIAS: &str = "https://mtls.op.example";
@@ -21,6 +28,7 @@ struct World {
     now: Timestamp,
     /// What the client shows when an exchange presents a certificate.
     certificate: Option<PeerCertificate>,
+    store: Kept,
 }
 
 impl World {
@@ -42,7 +50,7 @@ impl World {
             provider.offer_mutual_tls(ALIAS);
         }
         let is_closed = row.protection == Protection::MutualTls;
-        Self { place, is_closed, provider, now: START, certificate }
+        Self { place, is_closed, provider, now: START, certificate, store: Kept::new(Fails::Never) }
     }
 
     /// Carries every notification that is due.
@@ -60,8 +68,10 @@ impl World {
                     (Err(bad), _) => bad.reply().status,
                     (Ok(_), None) => 401,
                     (Ok(notification), Some(flow)) => match flow.spent_key() {
-                        Some(spent) => spent.notify(&notification, self.now).reply().status,
-                        None => flow.notify(&notification, self.now).reply().status,
+                        Some(spent) if self.store.is_current(flow) => {
+                            spent.notify(&notification, self.now).reply().status
+                        }
+                        _ => self.store.acknowledge(flow.notify(&notification, self.now), flow).reply().status,
                     },
                 }
             };
@@ -145,8 +155,20 @@ pub fn core(row: &Scenario) -> Outcome {
 pub fn copied(row: &Scenario) -> Outcome {
     let mut world = World::new(row);
     drop(in_simulated_time(row, &mut world));
+    world.store = Kept::new(Fails::Never);
     let ended = in_simulated_time(row, &mut world);
     outcome(row, &ended, &world.provider)
+}
+
+/// The core at a store that fails: without a crash, or killed at its first failing save and resumed from what the store holds.
+#[must_use]
+pub(super) fn core_at(row: &Scenario, fails: Fails, dies: Dies) -> (Outcome, usize) {
+    let mut world = World::new(row);
+    world.store = Kept::new(fails);
+    world.store.dies = dies;
+    let ended = in_simulated_time(row, &mut world);
+    let saves = world.store.saves;
+    (if dies == Dies::Never { outcome(row, &ended, &world.provider) } else { summary(&ended, &world.provider) }, saves)
 }
 
 fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
@@ -159,18 +181,36 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     let key = row.key();
     let mut cache = JwksCache::new(&config);
     let mut flow = start(row, &config, &numbers, world.now)?;
+    let mut stops = 0;
     loop {
-        let input = match flow.poll(world.now, numbers.draw()) {
-            Output::Done => break,
+        let output = flow.poll(world.now, numbers.draw());
+        let is_saved = world.store.keep(&mut flow);
+        if !is_saved && flow.must_be_saved() {
+            stop(output, &mut flow, world.now);
+            stops += 1;
+            if stops == DRIVES {
+                return Err(STOPPED.into());
+            }
+            continue;
+        }
+        let kills = world.store.kills(is_saved);
+        if kills == Some(Dies::Before) {
+            flow = world.store.resume(&config, world.now)?;
+            continue;
+        }
+        let input = match output {
+            Output::Done if kills.is_none() => break,
+            Output::Done => None,
             Output::Wait(wait) => {
                 world.step(wait.until(), &mut Some(&mut flow));
-                continue;
+                None
             }
-            Output::Transmit(transmit) => world.perform(transmit, &mut flow),
-            Output::Key(operation) => match &key {
+            Output::Transmit(transmit) if !flow.may_send(transmit.ticket(), world.now) => Some(transmit.withheld()),
+            Output::Transmit(transmit) => Some(world.perform(transmit, &mut flow)),
+            Output::Key(operation) => Some(match &key {
                 Some(key) => key.answer(operation, numbers.draw()),
                 None => operation.unavailable(),
-            },
+            }),
             Output::KeySet(request) => {
                 let mut found = cache.lookup(&request, world.now);
                 if let Lookup::Fetch(transmit) = found {
@@ -178,15 +218,20 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
                     cache.handle(input, world.now).expect("the cache's own ticket");
                     found = cache.lookup(&request, world.now);
                 }
-                match found {
+                Some(match found {
                     Lookup::Ready(keys) => request.found(keys),
                     Lookup::Later(until) => request.later(until),
                     Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
                     Lookup::Unavailable(why) => request.unavailable(why),
-                }
+                })
             }
         };
-        flow.handle(input, world.now).expect("the flow's own ticket");
+        if kills.is_some() {
+            // Whatever came of it is gone with the process.
+            flow = world.store.resume(&config, world.now)?;
+        } else if let Some(input) = input {
+            flow.handle(input, world.now).expect("the flow's own ticket");
+        }
     }
     while let Some(next) = world.provider.next_notification() {
         world.step(next, &mut Some(&mut flow));
@@ -195,4 +240,15 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     world.now = world.now.saturating_add(QUIET);
     assert!(matches!(flow.poll(world.now, numbers.draw()), Output::Done), "a flow that is over stays over");
     flow.finish().map_err(|failure| of_failure(&failure))
+}
+
+/// The drive ends here: what is open is answered with what is true then.
+fn stop(output: Output, flow: &mut Flow, now: Timestamp) {
+    let input = match output {
+        Output::Transmit(transmit) => transmit.withheld(),
+        Output::Key(operation) => operation.interrupted(),
+        Output::KeySet(request) => request.later(now),
+        Output::Wait(_) | Output::Done => return,
+    };
+    flow.handle(input, now).expect("the flow's own ticket");
 }

@@ -32,6 +32,8 @@ pub(super) struct Mirror {
     /// Since when, and until when a notification is waited for though the acknowledgement is lost.
     pub(super) adrift: Option<(u64, u64)>,
     pub(super) mail: Mail,
+    /// An earlier life may have gone further than it could save.
+    pub(super) is_resumed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +97,8 @@ pub(super) struct Grant {
     /// When the provider last said that nothing is decided, and how many requests since then brought nothing.
     pub(super) undecided: Option<u64>,
     pub(super) unusable: u32,
+    /// An answer was lost since the last `slow_down`, perhaps by an earlier life.
+    pub(super) maybe_lost: bool,
 }
 
 pub(super) enum Outcome {
@@ -125,13 +129,15 @@ impl Mirror {
     /// A notification names the request whose acknowledgement was lost.
     pub(super) fn adopts(&mut self, id: u8, setup: &Setup) {
         let (sent, until) = self.adrift.expect("it is adrift");
-        self.grant = Some(Grant::new(5000, until - sent, sent, self.line, setup));
+        let grant = Grant::new(5000, until - sent, sent, self.line, setup);
+        self.grant = Some(Grant { maybe_lost: self.is_resumed, ..grant });
         self.is_named(id);
     }
 
     /// The acknowledgement came. Says what a notification that came early delivers now.
     pub(super) fn is_acknowledged(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
-        self.grant = Some(Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.line, setup));
+        let grant = Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.line, setup);
+        self.grant = Some(Grant { maybe_lost: self.is_resumed && self.adrift.is_some(), ..grant });
         let early = std::mem::take(&mut self.mail.early);
         if setup.delivery != DeliveryMode::Poll {
             self.is_named(0);
@@ -162,6 +168,7 @@ impl Grant {
             skips: 0,
             undecided: None,
             unusable: 0,
+            maybe_lost: false,
         };
         let (due, last) = (now + interval, grant.last_chance().max(now));
         grant.allowed = if due < grant.deadline { grant.jittered(due) } else { (last, last) };
@@ -207,12 +214,13 @@ impl Grant {
         self.due = (self.due.0.min(self.allowed.0.max(now)), self.due.1.min(self.allowed.1.max(now)));
     }
 
-    /// Whether the last answers before the deadline say that the person did not answer.
+    /// Whether the last answers before the deadline say that the person did not answer. What an earlier life was told says
+    /// nothing: it may have gone further than it could save.
     pub(super) fn is_conclusive(&self) -> bool {
-        let lately = 30_000.max(2 * self.interval);
+        let intervals = 2 * self.interval.max(5000);
         self.undecided.is_some_and(|at| match self.unusable {
-            0 => true,
-            1 => self.deadline <= at + lately,
+            0 => self.deadline <= at + intervals,
+            1 => self.deadline <= at + intervals.max(30_000),
             _ => false,
         })
     }
@@ -295,7 +303,9 @@ impl Grant {
                 (asked, self.setbacks) = (retry_after, 0);
             }
             Outcome::Answer(Say::SlowDown(retry_after, interval)) => {
-                self.interval = (self.interval + 5000).max(interval.unwrap_or(0) * 1000);
+                // One that was lost may have been another of these.
+                self.interval =
+                    (self.interval + if self.maybe_lost { 10_000 } else { 5000 }).max(interval.unwrap_or(0) * 1000);
                 (asked, self.setbacks) = (retry_after, 0);
             }
             Outcome::Answer(Say::Busy(_, retry_after)) => {
@@ -310,6 +320,12 @@ impl Grant {
             }
             Outcome::Answer(_) | Outcome::Resumed => {}
         }
+        self.maybe_lost = match *outcome {
+            Outcome::Answer(Say::SlowDown(..)) => false,
+            Outcome::Answer(Say::Pending(..) | Say::Busy(408 | 425 | 429 | 503, _)) => self.maybe_lost,
+            Outcome::NotSent | Outcome::NoKey => self.maybe_lost,
+            Outcome::Answer(_) | Outcome::Lost { .. } | Outcome::Resumed => true,
+        };
         let floor = (if from_send { sent } else { now } + self.interval).max(now);
         let due = match (asked, doublings) {
             (Some(asked), _) => self.jittered(floor.max(now + asked * 1000)),

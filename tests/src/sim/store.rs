@@ -247,6 +247,10 @@ impl Sim {
         self.observe();
         self.flow = Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
         (self.mirror.unsigned, self.mirror.draft) = (0, None);
+        if let Some(grant) = &mut self.mirror.grant {
+            (grant.undecided, grant.maybe_lost) = (None, true);
+        }
+        self.mirror.is_resumed = true;
         let line = self.mirror.line;
         match self.mirror.open.take().map(|open| open.kind) {
             Some(Kind::Token) => self.ended(&Outcome::Resumed, line),

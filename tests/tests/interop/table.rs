@@ -20,6 +20,8 @@ pub(crate) enum Ends {
     Refused(&'static str),
     /// Nobody knows; the provider said this.
     Unknown(&'static str),
+    /// Nobody knows; no push came.
+    Silence,
     /// Nothing was sent.
     Unreachable,
     /// The answer failed a check.
@@ -35,6 +37,7 @@ impl Ends {
             Self::Expired => ("expired", None),
             Self::Refused(code) => ("refused", Some(code)),
             Self::Unknown(code) => ("indeterminate", Some(code)),
+            Self::Silence => ("indeterminate", None),
             Self::Unreachable => ("unreachable", None),
             Self::Untrusted => ("untrusted", None),
         }

@@ -7,7 +7,7 @@ use ciba_tests::drivers::run;
 use ciba_tests::scenario::Scenario;
 use serde_json::json;
 
-use crate::{APPROVED, row, third, tokens};
+use crate::{APPROVED, AUTH_REQ_ID, row, third, tokens};
 
 /// REQ-TOK-05
 /// REQ-TOK-06
@@ -33,7 +33,11 @@ fn odd_optional_members_lose_no_approved_login_and_are_reported() {
         reports(with(r#""photo":"\ud83d""#), &[]),
         reports(with(r#""weight":1e999"#), &[]),
         reports(claim("auth_time", json!("2030-01-01T00:00:00Z")), &[Oddity::AuthTimeUnusable]),
+        reports(claim("auth_time", json!(1_893_456_000_000_u64)), &[Oddity::AuthTimeUnusable]),
         reports(claim("auth_time", json!(null)), &[]),
+        reports(claim("at_hash", json!(["x"])), &[Oddity::AtHashUnusable]),
+        reports(claim("urn:openid:params:jwt:claim:rt_hash", json!(0)), &[Oddity::RtHashUnusable]),
+        reports(claim(AUTH_REQ_ID, json!({})), &[Oddity::AuthReqIdClaimUnusable]),
         reports(claim("nbf", json!(null)), &[]),
         reports(claim("acr", json!(2)), &[Oddity::AcrUnusable]),
         reports(claim("amr", json!("pwd")), &[Oddity::AmrUnusable]),

@@ -14,7 +14,6 @@ mod persons;
 mod polling;
 mod presets;
 mod signed;
-mod stores;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 

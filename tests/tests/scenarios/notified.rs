@@ -36,10 +36,9 @@ fn waits(row: Scenario) -> Scenario {
     })
 }
 
-/// The only notification is refused, and nothing comes of it. In ping mode nobody knows then what the person said.
+/// The only notification is refused, and nothing comes of it. Nobody knows then what the person said.
 fn refused(status: u16, row: Scenario) -> Scenario {
-    let ending = if row.mode == DeliveryMode::Ping { "indeterminate" } else { "expired" };
-    waits(row).ends(ending, [1, 0, 0]).answers(&[status])
+    waits(row).ends("indeterminate", [1, 0, 0]).answers(&[status])
 }
 
 /// OPM-PNG-01
@@ -206,7 +205,7 @@ fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
         waits(ping("a ping 90 s late", late(90))).ends("indeterminate", [1, 0, 0]).answers(&[401]),
         // Tokens that come late are tokens all the same.
         push("a push 30 s late", late(30)),
-        push("a push 90 s late", late(90)).ends("expired", [1, 0, 0]).answers(&[401]),
+        push("a push 90 s late", late(90)).ends("indeterminate", [1, 0, 0]).answers(&[401]),
     ]);
 }
 

@@ -62,8 +62,8 @@ impl Adrift {
     }
 
     fn grant(self, auth_req_id: AuthReqId, pace: (Duration, Duration)) -> Grant {
-        let maybe_redeemed = self.is_resumed;
-        Grant { maybe_redeemed, ..Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms) }
+        let (maybe_redeemed, maybe_slower) = (self.is_resumed, self.is_resumed);
+        Grant { maybe_redeemed, maybe_slower, ..Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms) }
     }
 
     /// The answer comes after its time was up: better late than lost.

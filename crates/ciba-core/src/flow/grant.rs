@@ -68,6 +68,8 @@ pub(super) struct Grant {
     pub(super) owes_request: bool,
     /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
     pub(super) maybe_redeemed: bool,
+    /// Whether an answer was lost that may have been `slow_down`. Not saved: what is resumed may have lost one.
+    pub(super) maybe_slower: bool,
     /// What is added to the next wait.
     pub(super) jitter: Duration,
     pub(super) heard: Box<Heard>,
@@ -115,6 +117,7 @@ impl Grant {
             was_pinged: false,
             owes_request: false,
             maybe_redeemed: false,
+            maybe_slower: false,
             jitter,
             heard: Heard::nothing(Moment::NEVER),
             asked_ahead: false,
@@ -274,7 +277,10 @@ impl Grant {
                 self.maybe_redeemed = false;
             }
             Spacing::SlowDown(pacing) => {
-                let slower = self.interval.saturating_add(bounds::SLOW_DOWN_STEP);
+                // An answer that was lost may have been one of these. Adding one step only, we would stay behind the provider's
+                // interval for good, and a provider that answers every early request so would never give the tokens.
+                let steps = if core::mem::take(&mut self.maybe_slower) { 2 } else { 1 };
+                let slower = self.interval.saturating_add(bounds::SLOW_DOWN_STEP.saturating_mul(steps));
                 self.interval = bounds::INTERVAL.clamp(slower.max(pacing.interval.unwrap_or_default()));
                 self.setbacks = 0;
                 self.maybe_redeemed = false;

@@ -24,7 +24,8 @@ pub(super) struct Heard {
     ended: Option<Moment>,
     /// Neither the interval nor a `Retry-After` allows a request before this moment.
     pub(super) allowed: Moment,
-    /// When the provider last said that nothing was decided yet.
+    /// When the provider last told this process that nothing was decided yet. Not saved: what an earlier process was told concludes
+    /// nothing, because after it that process may have been given the tokens and not been able to save them (ruling 26).
     undecided: Option<Moment>,
     /// Counts the requests since then that were not answered usably, or could not be made.
     unusable: u32,
@@ -112,10 +113,10 @@ impl Heard {
 
 impl Grant {
     /// Time is up and the provider did not say what became of the request. That the person did not answer can be concluded
-    /// from pending answers if the last requests brought one; otherwise the person may have approved. In push mode only
-    /// silence tells.
+    /// from pending answers if the last requests brought one; otherwise the person may have approved. In push mode there are
+    /// none: a provider need not push that a request expired (CIBA 12), so silence may as well be a push that was lost.
     pub(super) fn ran_out(&self, tick: &Tick<'_>) -> Failure {
-        if tick.config.delivery == DeliveryMode::Push || self.was_undecided_lately() {
+        if self.was_undecided_lately() {
             return Failure::Expired(None);
         }
         let unknown = |lost| Indeterminacy::new(lost, self.requests);
@@ -123,25 +124,27 @@ impl Grant {
             Trouble::Answer(answer) => unknown(LostAnswer::Outcome).answered(Some(answer.clone())),
             Trouble::NoAnswer(cause) => unknown(LostAnswer::Outcome).because(Some(*cause)),
             Trouble::Key => unknown(LostAnswer::PrivateKey),
-            Trouble::None
-                if tick.config.delivery == DeliveryMode::Ping
-                    && self.requests == 0
-                    && !tick.config.policy.ping_backstop =>
-            {
-                unknown(LostAnswer::Notification)
-            }
-            Trouble::None => unknown(LostAnswer::Outcome),
+            Trouble::None => unknown(match tick.config.delivery {
+                DeliveryMode::Push => LostAnswer::Notification,
+                DeliveryMode::Ping if self.requests == 0 && !tick.config.policy.ping_backstop => {
+                    LostAnswer::Notification
+                }
+                DeliveryMode::Poll | DeliveryMode::Ping => LostAnswer::Outcome,
+            }),
         })
     }
 
-    /// The last request that ended before the deadline brought a pending answer; or the last but one, and not long before.
+    /// The last request brought a pending answer, or the last but one, and not long before the deadline: a process that slept
+    /// since then knows nothing of what was decided meanwhile.
     fn was_undecided_lately(&self) -> bool {
-        let lately = bounds::LATELY.max(self.interval.saturating_mul(2));
-        self.heard.undecided.is_some_and(|at| match self.heard.unusable {
-            0 => true,
-            1 => self.deadline.since(at) <= lately,
-            _ => false,
-        })
+        let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
+        let lately = match self.heard.unusable {
+            0 => intervals,
+            // The request that brought nothing was waited for as well.
+            1 => intervals.max(bounds::LATELY),
+            _ => return false,
+        };
+        self.heard.undecided.is_some_and(|at| self.deadline.since(at) <= lately)
     }
 }
 
@@ -152,8 +155,6 @@ pub(super) struct SavedHeard<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<u64>,
     allowed: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    undecided: Option<u64>,
     #[serde(default)]
     unusable: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,7 +178,6 @@ impl<'a> SavedHeard<'a> {
         Self {
             ended: heard.ended.map(Moment::millis),
             allowed: heard.allowed.millis(),
-            undecided: heard.undecided.map(Moment::millis),
             unusable: heard.unusable,
             trouble: match &heard.trouble {
                 Trouble::None => None,
@@ -195,7 +195,7 @@ impl<'a> SavedHeard<'a> {
         Box::new(Heard {
             ended: self.ended.map(past),
             allowed: Moment::from_millis(self.allowed),
-            undecided: self.undecided.map(past),
+            undecided: None,
             unusable: self.unusable,
             trouble: match self.trouble {
                 None => Trouble::None,
@@ -210,11 +210,9 @@ impl<'a> SavedHeard<'a> {
         })
     }
 
-    /// For a snapshot of the first releases: a flow whose requests met no setback was last told that nothing was decided, and
-    /// an interval from now is always allowed.
-    pub(super) fn guess(requests: u32, setbacks: u32, interval: Duration, tick: &Tick<'_>) -> Box<Heard> {
+    /// For a snapshot of the first releases: an interval from now is always allowed.
+    pub(super) fn guess(setbacks: u32, interval: Duration, tick: &Tick<'_>) -> Box<Heard> {
         let mut heard = Heard::nothing(tick.moment.plus(interval));
-        heard.undecided = (requests > 0 && setbacks == 0).then_some(tick.moment);
         heard.unusable = setbacks;
         heard
     }

@@ -176,10 +176,12 @@ impl Flow {
 
     /// Whether the request of this ticket is still to be sent, asked right before that; its times count from then.
     ///
-    /// Ask when something that takes time lies between [`Self::poll`] and the sending, such as saving the flow: it may have
-    /// been cancelled meanwhile, its deadline may have come (REQ-POLL-18), it may be too late to prompt the person
-    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life of what was signed. If it
-    /// is not, answer [`Unanswered::NotSent`].
+    /// Ask before every request, best when the connection stands and nothing but the request itself is left to write. Since
+    /// [`Self::poll`] the machine may have been suspended, or the flow saved for a long time: the flow may have been cancelled
+    /// meanwhile, its deadline may have come, it may be too late to prompt the person
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life of what was signed. If the
+    /// answer is no, answer [`Transmit::withheld`](crate::Transmit::withheld), or [`Unanswered::NotSent`] with the ticket.
+    /// Asking more than once is fine.
     #[must_use]
     pub fn may_send(&mut self, ticket: &TransmitTicket, now: Timestamp) -> bool {
         self.observe(now);

@@ -145,7 +145,9 @@ impl Redeeming {
             TokenReply::Busy(answer) => {
                 let (status, retry_after) = (answer.status(), answer.retry_after());
                 // Something between us and the provider may have swallowed the tokens; these say it was not done.
-                self.grant.maybe_redeemed |= !matches!(status, 408 | 425 | 429 | 503);
+                let maybe_lost = !matches!(status, 408 | 425 | 429 | 503);
+                self.grant.maybe_redeemed |= maybe_lost;
+                self.grant.maybe_slower |= maybe_lost;
                 let because = Because::Setback(Setback::Unavailable { status, retry_after });
                 self.again(Spacing::Busy(answer), because, sent, tick)
             }
@@ -155,7 +157,9 @@ impl Redeeming {
     }
 
     pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Tick<'_>) -> Phase {
-        self.grant.maybe_redeemed |= matches!(how, Unanswered::Lost(_));
+        let maybe_lost = matches!(how, Unanswered::Lost(_));
+        self.grant.maybe_redeemed |= maybe_lost;
+        self.grant.maybe_slower |= maybe_lost;
         let waited = tick.moment.since(sent);
         let spacing = match how {
             Unanswered::Lost(cause) => unanswered(waited, cause),

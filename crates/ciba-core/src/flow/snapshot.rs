@@ -338,10 +338,11 @@ impl<'a> SavedGrant<'a> {
             // What the earlier life could not save is not known: it may have been given the tokens (ruling 26). The next
             // pending answer proves that it was not.
             maybe_redeemed: true,
+            maybe_slower: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             heard: match self.heard {
                 Some(heard) => heard.load(tick),
-                None => SavedHeard::guess(self.requests, self.setbacks, interval, tick),
+                None => SavedHeard::guess(self.setbacks, interval, tick),
             },
             asked_ahead: self.asked_ahead,
             terms: self.terms.load()?,

@@ -44,20 +44,22 @@ pub(super) fn check<'a>(
     let auth_time = auth_time(config, claims, context)?;
     bindings(config, claims, context)?;
     let person = context.expectations.check(|name| claims.get(name), context.received_at)?;
-    let oddities = oddities(claims);
+    let oddities = oddities(claims, auth_time);
     Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, oddities })
 }
 
 /// What nobody asked for and nobody can read: it counts as absent, and is reported (ruling 33). A check that needed one of
 /// these has failed before.
-fn oddities(claims: &Claims<'_>) -> Vec<Oddity> {
-    let is_odd = |claim: Option<&Scalar<'_>>, is_usable: fn(&Scalar<'_>) -> bool| {
-        optional(claim).is_some_and(|claim| !is_usable(claim))
-    };
+fn oddities(claims: &Claims<'_>, auth_time: Option<Timestamp>) -> Vec<Oddity> {
+    let is_no_text = |claim: Option<&Scalar<'_>>| optional(claim).is_some_and(|claim| claim.text().is_none());
+    let is_no_list = |claim: &Scalar<'_>| !matches!(claim, Scalar::Texts(_));
     [
-        (is_odd(claims.auth_time.as_ref(), |claim| claim.date().is_some()), Oddity::AuthTimeUnusable),
-        (is_odd(claims.acr.as_ref(), |claim| claim.text().is_some()), Oddity::AcrUnusable),
-        (is_odd(claims.amr.as_ref(), |claim| matches!(claim, Scalar::Texts(_))), Oddity::AmrUnusable),
+        (optional(claims.auth_time.as_ref()).is_some() && auth_time.is_none(), Oddity::AuthTimeUnusable),
+        (is_no_text(claims.acr.as_ref()), Oddity::AcrUnusable),
+        (optional(claims.amr.as_ref()).is_some_and(is_no_list), Oddity::AmrUnusable),
+        (is_no_text(claims.at_hash.as_ref()), Oddity::AtHashUnusable),
+        (is_no_text(claims.rt_hash.as_ref()), Oddity::RtHashUnusable),
+        (is_no_text(claims.auth_req_id.as_ref()), Oddity::AuthReqIdClaimUnusable),
     ]
     .into_iter()
     .filter_map(|(is_odd, oddity)| is_odd.then_some(oddity))
@@ -233,12 +235,12 @@ fn auth_time(
             false => Ok(None),
         };
     };
-    // One that nobody asked for and nobody can read restricts nothing (ruling 33); it is reported.
-    if claim.date().is_none() && !was_asked_for {
-        return Ok(None);
-    }
     let skew = config.id_token.skew;
     let now = context.received_at;
+    // One that nobody asked for and nobody can use restricts nothing (ruling 33); it is reported.
+    if !was_asked_for {
+        return Ok(claim.date().filter(|date| *date <= now.saturating_add(skew)));
+    }
     let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::kind(Some(claim))))?;
     let in_the_future = date > now.saturating_add(skew);
     let too_old = expectations.max_age.is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < now);
@@ -251,21 +253,23 @@ fn auth_time(
 }
 
 /// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token endpoint each counts if it is
-/// there (REQ-IDT-26, REQ-IDT-27); in a push they are what the tokens are known by, so they have to be there (REQ-PUSH-08,
-/// REQ-PUSH-09, REQ-PUSH-10).
+/// there as a text (REQ-IDT-26, REQ-IDT-27): the connection ties the tokens together already, and one of another type ties
+/// nothing (ruling 33). In a push they are what the tokens are known by, so they have to be there (REQ-PUSH-08, REQ-PUSH-09,
+/// REQ-PUSH-10).
 fn bindings(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let may_lack = config.policy.dangerously_allow_missing_push_bindings;
-    match optional(claims.at_hash.as_ref()) {
+    let binding = |claim| optional(claim).filter(|claim| context.is_pushed || claim.text().is_some());
+    match binding(claims.at_hash.as_ref()) {
         Some(claim) if is_half_hash(config, claim, context.access_token.map(|token| token.expose())) => {}
         None if !context.is_pushed => {}
         other => return Err(Untrusted::AccessTokenHash.at("at_hash", Scalar::closed(other))),
     }
-    match optional(claims.rt_hash.as_ref()) {
+    match binding(claims.rt_hash.as_ref()) {
         Some(claim) if is_half_hash(config, claim, context.refresh_token.map(|token| token.expose())) => {}
         None if !context.is_pushed || may_lack || context.refresh_token.is_none() => {}
         other => return Err(Untrusted::RefreshTokenHash.at("rt_hash", Scalar::closed(other))),
     }
-    match optional(claims.auth_req_id.as_ref()) {
+    match binding(claims.auth_req_id.as_ref()) {
         Some(claim) if is_text(claim, context.auth_req_id.map(|id| id.expose())) => {}
         None if !context.is_pushed || may_lack => {}
         other => return Err(Untrusted::AuthReqId.at("auth_req_id", Scalar::closed(other))),

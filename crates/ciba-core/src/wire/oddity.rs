@@ -62,12 +62,19 @@ oddities! {
         "expires_in is not a number of seconds, so the lifetime of the access token is unknown";
     /// `id_token` was empty or not a string where none is needed: there is none.
     IdTokenUnusable = "id_token_unusable": "id_token is empty or not a string, so the result has no ID Token";
-    /// `auth_time` of the ID Token, which was not asked for, was not a date.
-    AuthTimeUnusable = "auth_time_unusable": "auth_time of the ID Token is not a date, so it was ignored";
+    /// `auth_time` of the ID Token, which was not asked for, was not a date or lay in the future (in milliseconds, perhaps).
+    AuthTimeUnusable = "auth_time_unusable": "auth_time of the ID Token is not a date in the past, so it was ignored";
     /// `acr` of the ID Token, which was not asked for, was not a string.
     AcrUnusable = "acr_unusable": "acr of the ID Token is not a string, so it was ignored";
     /// `amr` of the ID Token was not a list of strings.
     AmrUnusable = "amr_unusable": "amr of the ID Token is not a list of strings, so it was ignored";
+    /// `at_hash` of an ID Token from the token endpoint was not a string.
+    AtHashUnusable = "at_hash_unusable": "at_hash of the ID Token is not a string, so it was ignored";
+    /// The `rt_hash` claim of an ID Token from the token endpoint was not a string.
+    RtHashUnusable = "rt_hash_unusable": "the rt_hash claim of the ID Token is not a string, so it was ignored";
+    /// The `auth_req_id` claim of an ID Token from the token endpoint was not a string.
+    AuthReqIdClaimUnusable = "auth_req_id_claim_unusable":
+        "the auth_req_id claim of the ID Token is not a string, so it was ignored";
 }
 
 impl Oddity {

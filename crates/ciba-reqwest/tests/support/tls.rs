@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -142,6 +142,30 @@ impl TlsServer {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}/", self.address.port())
+    }
+
+    /// The address of a host in front of it, where something happens before each connection gets through: between the moment at
+    /// which a client begins to connect and the one at which it can write its request.
+    pub fn behind(&self, happens: impl Fn() + Send + 'static) -> String {
+        let (front, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), self.address);
+        let port = front.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for client in front.incoming().map_while(Result::ok) {
+                happens();
+                let server = TcpStream::connect(server).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+                let (mut from, mut to) = (server, client);
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        format!("https://localhost:{port}")
     }
 
     /// The TLS version of the next connection; `None` when the handshake failed.

@@ -217,7 +217,7 @@ fn one_skew_counts_for_all_times() {
         .clock_skew(Duration::from_secs(10))
         .build()
         .unwrap();
-    let expectations = Expectations::default();
+    let expectations = Expectations::new().require_auth_time();
     let context = IdTokenContext::new(&expectations, at(NOW));
     for (name, value, check) in [
         ("exp", NOW - 10, Untrusted::Expiry),
@@ -227,7 +227,8 @@ fn one_skew_counts_for_all_times() {
     ] {
         let edge = if name == "exp" { value + 1 } else { value - 1 };
         for (value, verdict) in [(value, Some(check)), (edge, None)] {
-            let mut token = token().set("exp", json!(NOW + 300)).set("iat", json!(NOW - 100));
+            let mut token =
+                token().set("exp", json!(NOW + 300)).set("iat", json!(NOW - 100)).set("auth_time", json!(0));
             token = token.set(name, json!(value));
             let result = config.validate_id_token(&token.signed(), Some(&key_set()), &context);
             assert_eq!(result.err().map(|rejection| rejection.check()), verdict, "{name} {value}");
@@ -288,7 +289,8 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
         (NOW - 100_000, Expectations::new(), true),
         (NOW + 60, required(), true),
         (NOW + 61, required(), false),
-        (NOW + 61, Expectations::new(), false),
+        // Nobody asked for it, so it restricts nothing (ruling 33).
+        (NOW + 61, Expectations::new(), true),
         (NOW - 160, fresh(), true),
         (NOW - 161, fresh(), false),
     ] {
@@ -297,7 +299,8 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
     }
 }
 
-/// REQ-IDT-26
+/// REQ-IDT-26a
+/// REQ-IDT-26b
 /// OPM-IDT-18
 #[test]
 fn at_hash_belongs_to_the_access_token_beside_it() {
@@ -315,11 +318,17 @@ fn at_hash_belongs_to_the_access_token_beside_it() {
         assert_eq!(check(bad, Some(&access_token)), Some(Untrusted::AccessTokenHash), "{bad}");
     }
     let beside = IdTokenContext { access_token: Some(&access_token), ..context() };
-    let number = within(&token().set("at_hash", json!(5)), beside);
-    refused(number, Untrusted::AccessTokenHash);
+    // One of another type ties nothing, and counts as absent where it may be absent (ruling 33).
+    for unusable in [json!(5), json!([good]), json!({}), json!(false)] {
+        let token = token().set("at_hash", unusable);
+        assert_eq!(within(&token, beside).unwrap().oddities(), [Oddity::AtHashUnusable]);
+        let pushed = IdTokenContext { is_pushed: true, ..beside };
+        refused(within(&token, pushed), Untrusted::AccessTokenHash);
+    }
 }
 
-/// REQ-IDT-27
+/// REQ-IDT-27a
+/// REQ-IDT-27b
 /// OPM-IDT-20
 #[test]
 fn rt_hash_and_auth_req_id_belong_to_this_request() {
@@ -329,11 +338,10 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
     for (name, value, verdict) in [
         (rt_hash, json!("sHahCuSpXCRg5mkDDvvr4w"), None),
         (rt_hash, json!("sHahCuSpXCRg5mkDDvvr4x"), Some(Untrusted::RefreshTokenHash)),
-        (rt_hash, json!(["sHahCuSpXCRg5mkDDvvr4w"]), Some(Untrusted::RefreshTokenHash)),
+        (rt_hash, json!(""), Some(Untrusted::RefreshTokenHash)),
         (auth_req_id, json!(id.expose()), None),
         (auth_req_id, json!("1c266114-a1be-4252-8ad1-04986c5b9ac2"), Some(Untrusted::AuthReqId)),
         (auth_req_id, json!(""), Some(Untrusted::AuthReqId)),
-        (auth_req_id, json!(5), Some(Untrusted::AuthReqId)),
     ] {
         let beside = IdTokenContext { refresh_token: Some(&refresh_token), auth_req_id: Some(&id), ..context() };
         let result = within(&token().set(name, value.clone()), beside);
@@ -342,6 +350,30 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
             within(&token().set(name, value), context()),
             if name == rt_hash { Untrusted::RefreshTokenHash } else { Untrusted::AuthReqId },
         );
+    }
+    // One of another type counts as absent (ruling 33); in a push it has to be there.
+    let access_token = AccessToken::new("G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN");
+    let beside = IdTokenContext {
+        access_token: Some(&access_token),
+        refresh_token: Some(&refresh_token),
+        auth_req_id: Some(&id),
+        ..context()
+    };
+    let pushed = || {
+        let token = token().set("at_hash", json!("Wt0kVFXMacqvnHeyU0001w"));
+        token.set(rt_hash, json!("sHahCuSpXCRg5mkDDvvr4w")).set(auth_req_id, json!(id.expose()))
+    };
+    let in_a_push = IdTokenContext { is_pushed: true, ..beside };
+    assert!(within(&pushed(), in_a_push).is_ok());
+    for (name, oddity, check) in [
+        (rt_hash, Oddity::RtHashUnusable, Untrusted::RefreshTokenHash),
+        (auth_req_id, Oddity::AuthReqIdClaimUnusable, Untrusted::AuthReqId),
+    ] {
+        for unusable in [json!(5), json!([id.expose()]), json!({}), json!(true)] {
+            let polled = within(&token().set(name, unusable.clone()), beside).unwrap();
+            assert_eq!(polled.oddities(), [oddity], "{name} {unusable}");
+            refused(within(&pushed().set(name, unusable), in_a_push), check);
+        }
     }
 }
 
@@ -383,12 +415,19 @@ fn what_is_expected_does_not_show() {
 
 /// REQ-IDT-21
 /// REQ-IDT-25a
+/// REQ-IDT-25c
 /// REQ-IDT-30b
 /// REQ-IDT-32
 #[test]
 fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported() {
     for (name, oddity, unusable) in [
         ("auth_time", Oddity::AuthTimeUnusable, [json!("yesterday"), json!([1]), json!({}), json!(true), json!(-1)]),
+        // In milliseconds, and in the future.
+        (
+            "auth_time",
+            Oddity::AuthTimeUnusable,
+            [json!(NOW * 1000), json!(NOW + 61), json!(NOW + 86_400), json!(1_u64 << 53), json!(1e300)],
+        ),
         ("acr", Oddity::AcrUnusable, [json!(2), json!(["a"]), json!({}), json!(true), json!(-1)]),
         ("amr", Oddity::AmrUnusable, [json!(2), json!("pwd"), json!({}), json!(true), json!(["a", 1])]),
     ] {
@@ -412,7 +451,9 @@ fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported
     assert!(token().header(r#"{"alg":"ES256","kid":"k1","crit":null}"#).verdict().is_err());
     // What restricts the token, or was asked for, stays strict.
     let asked = Expectations::new().max_age(Duration::from_secs(60));
-    assert!(expecting(&token().set("auth_time", json!("yesterday")), asked).is_err());
+    for bad in [json!("yesterday"), json!(NOW * 1000), json!(NOW + 61)] {
+        assert!(expecting(&token().set("auth_time", bad), asked.clone()).is_err());
+    }
     for name in ["exp", "iat", "nbf", "aud", "iss", "sub", "azp"] {
         assert!(token().set(name, json!({})).verdict().is_err(), "{name}");
     }

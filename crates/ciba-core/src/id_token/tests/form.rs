@@ -150,7 +150,7 @@ impl Verifier for Short {
 }
 
 /// REQ-IDT-05b
-/// REQ-IDT-26
+/// REQ-IDT-26a
 #[test]
 fn a_mac_or_digest_that_is_cut_short_proves_nothing() {
     let header = r#"{"alg":"HS256","kid":"k1"}"#;
