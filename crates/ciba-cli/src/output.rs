@@ -101,7 +101,7 @@ impl Reporter {
         self.delivery = delivery;
     }
 
-    /// A flow is about to begin, or to go on.
+    /// A flow is about to begin, or to be resumed.
     pub(crate) fn started(&mut self, issuer: Option<&str>, client_id: Option<&str>, resumed: bool) {
         if self.format == Format::Json {
             let line = Line::new("started").some("issuer", issuer).some("client_id", client_id);
@@ -287,7 +287,7 @@ impl Reporter {
         self.known.timed_out = true;
     }
 
-    /// The person is who the provider says. An error when nobody could be told.
+    /// The person was authenticated. An error when standard output cannot be written.
     pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) -> io::Result<()> {
         self.clear();
         self.status.clear();
@@ -323,7 +323,7 @@ impl Reporter {
         self.stopped(&format!("{sentence}; the tokens are kept, ask for the keys again by: {command}"));
     }
 
-    /// The command ends before the flow does. `kept` is the state file from which the flow can be gone on with.
+    /// The command ends before the flow does. `kept` is the state file from which the flow can be resumed.
     pub(crate) fn left(&mut self, kept: Option<&Path>) {
         if self.format == Format::Json {
             let kept = kept.map(|path| path.display().to_string());
@@ -365,7 +365,7 @@ impl Reporter {
     }
 }
 
-/// The verified claims, without what only ties a pushed token to its request: whoever sees output has no use for that id.
+/// The verified claims, without the one that only ties a pushed token to its request.
 ///
 /// Each is a name and JSON text: they are shown as they were signed, and nothing in them is interpreted on the way.
 fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
@@ -373,7 +373,7 @@ fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>
     claims.filter(|(name, _)| *name != "urn:openid:params:jwt:claim:auth_req_id")
 }
 
-/// Whole seconds, a begun one counted: whoever waits is told none less than it takes.
+/// Whole seconds, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }

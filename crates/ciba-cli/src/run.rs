@@ -87,11 +87,11 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
         let why = match error {
             ResumeError::AnotherClient => "it belongs to another issuer or client".to_owned(),
             ResumeError::UserCodeGone => {
-                "the request had a user code, which is never saved, and was not sent yet; start anew".to_owned()
+                "the request had a user code, which is never saved, and was not sent yet; start a new one with `ciba authenticate`".to_owned()
             }
             other => other.to_string(),
         };
-        Stop::usage(format!("the flow in the state file {place} cannot be gone on with: {why}"))
+        Stop::usage(format!("the flow in the state file {place} cannot be resumed: {why}"))
     })?;
     attempt.reporter().release();
     attempt.reporter().expires(flow.expires_at());

@@ -1,4 +1,4 @@
-//! The file of `--state`: a flow that can be gone on with, readable by its owner only, and held by one process at a time.
+//! The file of `--state`: a flow that can be resumed, readable by its owner only, and held by one process at a time.
 //!
 //! Written to a temporary file beside it, synced and renamed, so that a crash leaves the old state or the new one and
 //! never half of either.

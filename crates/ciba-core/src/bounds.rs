@@ -37,14 +37,14 @@ pub(crate) const GRACE: Duration = Duration::from_secs(60);
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(1);
 /// How many key operations in a row may bring no signature in time before a flow gives up.
 pub(crate) const KEY_FAILURES: u32 = 3;
-/// How often the authentication request is tried while it certainly did not leave, and for how long.
+/// How many times to retry an authentication request that is known not to have been sent, and for how long.
 pub(crate) const SEND_ATTEMPTS: u32 = 3;
 pub(crate) const SEND_WINDOW: Duration = Duration::from_secs(30);
 /// How long after its start a flow may still send the authentication request (ruling 27).
 pub(crate) const PROMPT_WITHIN: Range = Range { least: Duration::from_secs(1), most: Duration::from_secs(86_400) };
 /// How long a flow whose acknowledgement was lost waits for a notification, unless a lifetime was asked for.
 pub(crate) const ADRIFT: Duration = Duration::from_secs(600);
-/// How often a flow in ping mode asks by itself, at the least (REQ-PING-16).
+/// The longest time between two polls of a flow in ping mode that gets no ping (REQ-PING-16).
 pub(crate) const BACKSTOP: Duration = Duration::from_secs(60);
 /// How many waits after pending answers pings skip besides the one the first ping skips, and how long after the end of the
 /// last request (ruling 30).
@@ -52,7 +52,8 @@ pub(crate) const PING_SKIPS: u32 = 5;
 pub(crate) const PING_PAUSE: Duration = Duration::from_secs(2);
 /// The pause before the last request of all, when it does not wait for the interval (ruling 29).
 pub(crate) const LAST_PAUSE: Duration = Duration::from_secs(2);
-/// How long before the deadline a pending answer may lie that tells of expiry although the request after it brought nothing.
+/// How long before the deadline a pending answer may lie and still show that the request expired, although the request after
+/// it brought no usable answer.
 pub(crate) const LATELY: Duration = Duration::from_secs(30);
 /// How long after the deadline of its request an authentication that was received in time is still handed out.
 pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(86_400);

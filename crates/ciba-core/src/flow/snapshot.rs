@@ -103,7 +103,7 @@ pub enum ResumeError {
 impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the snapshot is damaged",
+            Self::Malformed => "the snapshot is malformed",
             Self::UnknownVersion => "the snapshot was made by another version",
             Self::AnotherClient => "the snapshot belongs to another issuer or client",
             Self::AnotherDeliveryMode => "the snapshot was made by a client with another delivery mode",
