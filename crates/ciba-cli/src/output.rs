@@ -249,9 +249,8 @@ impl Reporter {
                 let asks = self.delivery != DeliveryMode::Push
                     && *wait.because() != Because::Adrift
                     && left.is_none_or(|left| next < left);
-                let next = if asks { format!("next request in {next} s") } else { format!("at most {next} s more") };
-                let left = left.map(|left| format!(", {left} s left")).unwrap_or_default();
-                self.say(&format!("{sentence} ({next}{left})."));
+                let times = times(asks, next, left);
+                self.say(&format!("{sentence} ({times})."));
             }
         }
         self.tick();
@@ -373,6 +372,17 @@ fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>
     claims.filter(|(name, _)| *name != "urn:openid:params:jwt:claim:auth_req_id")
 }
 
+/// How long a wait is, and how long the person has. An answer or a notification is taken until a minute after that.
+fn times(asks: bool, next: u64, left: Option<u64>) -> String {
+    match (asks, left) {
+        (true, Some(left)) => format!("next request in {next} s, {left} s left"),
+        (true, None) => format!("next request in {next} s"),
+        (false, Some(left)) if left < next => format!("{left} s left, a late answer is taken for {next} s"),
+        (false, Some(left)) => format!("{left} s left"),
+        (false, None) => format!("at most {next} s more"),
+    }
+}
+
 /// Whole seconds, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
@@ -420,6 +430,16 @@ mod tests {
     #[test]
     fn foreign_text_cannot_steer_a_terminal() {
         assert_eq!(plain("a\x1b[2Jb\nc\u{202e}d\u{9b}e"), "a [2Jb c d e");
+    }
+
+    #[test]
+    fn the_times_of_a_wait_do_not_contradict_each_other() {
+        assert_eq!(times(true, 5, Some(115)), "next request in 5 s, 115 s left");
+        assert_eq!(times(true, 5, None), "next request in 5 s");
+        // Push: the wait ends a minute after the person's time.
+        assert_eq!(times(false, 180, Some(120)), "120 s left, a late answer is taken for 180 s");
+        assert_eq!(times(false, 1, Some(1)), "1 s left");
+        assert_eq!(times(false, 600, None), "at most 600 s more");
     }
 
     #[test]
