@@ -260,6 +260,18 @@ pub(crate) fn reason(error: &io::Error) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn it_is_a_store_as_the_drivers_want_it() {
+        let path = std::env::temp_dir().join(format!("ciba-state-file-{}", std::process::id()));
+        let file = StateFile::new(&path, &Client::default()).expect("the folder can be written");
+        for case in ciba_test_op::store_cases() {
+            let saved = file.save(case.snapshot());
+            let members = Members::from_json(&fs::read_to_string(&path).expect("it was saved")).expect("it is JSON");
+            assert_eq!(case.check(&saved, members.json("flow").unwrap_or_default().as_bytes()), Ok(()), "{case:?}");
+        }
+        file.remove().expect("it is there");
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_folder_that_cannot_be_synced_fails_no_save_and_a_broken_device_does() {

@@ -158,7 +158,6 @@ impl Transmit {
     }
 
     /// The ticket, for [`Flow::may_send`](crate::Flow::may_send).
-    #[must_use]
     pub const fn ticket(&self) -> &TransmitTicket {
         &self.ticket
     }

@@ -35,6 +35,8 @@ pub trait Saver: Send + Sync {
     /// request may still be sent, ten seconds after that. What it started may still reach the store later, and the revision
     /// keeps it from replacing a newer state.
     ///
+    /// `ciba_test_op::store_cases` checks a store against this.
+    ///
     /// # Errors
     ///
     /// While the authentication request may still be sent, the drive stops with [`DriveError::Save`](crate::DriveError::Save).
@@ -115,7 +117,10 @@ impl SharedFlow {
     /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is not cut off: the drive
     /// ends after it.
     pub fn cancel(&self, now: Timestamp) {
+        let mut prompting = self.prompting();
         self.look(|flow| flow.cancel(now));
+        *prompting = None;
+        drop(prompting);
         self.0.bell.notify_one();
     }
 
@@ -179,14 +184,23 @@ impl SharedFlow {
         Ok(())
     }
 
-    /// A step of the flow, after which its place in the guard is brought up to date.
+    /// A step of the flow, after which its place in the guard is brought up to date, or given back when the flow is over.
     fn watched<T>(&self, clock: &dyn Clock, step: impl FnOnce(&mut Flow) -> T) -> Option<T> {
-        let prompting = self.prompting();
-        self.look(|flow| {
-            let done = step(flow);
-            prompting.iter().for_each(|prompting| prompting.keep(flow, clock.now()));
-            done
-        })
+        self.stepped(|flow| (step(flow), clock.now()))
+    }
+
+    /// As [`Self::watched`]; the step says when it happened.
+    fn stepped<T>(&self, step: impl FnOnce(&mut Flow) -> (T, Timestamp)) -> Option<T> {
+        let mut prompting = self.prompting();
+        let (done, is_over) = self.look(|flow| {
+            let (done, now) = step(flow);
+            prompting.iter().for_each(|prompting| prompting.keep(flow, now));
+            (done, flow.stage() == Stage::Settled)
+        })?;
+        if is_over {
+            *prompting = None;
+        }
+        Some(done)
     }
 
     /// The flow is over.
@@ -241,12 +255,12 @@ impl SharedFlow {
 
     /// Takes a notification and wakes the drive. `None` when the result was taken.
     pub(crate) async fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
-        let said = self.look(|flow| {
+        let said = self.stepped(|flow| {
             let said = flow.notify(notification, now);
             if matches!(said, Acknowledgement::Accepted | Acknowledgement::Unusable) {
                 self.0.has_news.store(true, Ordering::Release);
             }
-            said
+            (said, now)
         })?;
         match said {
             // The drive goes on whatever becomes of the save, also when this future is dropped during it.

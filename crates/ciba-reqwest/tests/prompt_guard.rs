@@ -108,6 +108,26 @@ async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_
 
 /// REQ-SEC-12b
 #[tokio::test]
+async fn a_flow_that_is_cancelled_leaves_its_place_though_nobody_drives_it() {
+    let server = server();
+    let config = config(&server.url(""), ClientAuth::None);
+    let driver = driver(&config).with_prompt_guard(PromptGuard::new().unwrap());
+    let first = flow(&config);
+    {
+        let mut nobody = ();
+        let mut drive = std::pin::pin!(driver.drive(&first, &mut nobody));
+        while first.acknowledged().is_none() {
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
+        }
+    }
+    assert!(is_asked(&driver, &config, "somebody").await.is_err());
+    first.cancel(START);
+    assert_eq!(is_asked(&driver, &config, "somebody").await, Ok(()));
+    assert!(first.finish().is_err());
+}
+
+/// REQ-SEC-12b
+#[tokio::test]
 async fn a_guard_that_is_full_refuses() {
     let server = server();
     let config = config(&server.url(""), ClientAuth::None);

@@ -18,6 +18,7 @@ mod provider;
 mod report;
 mod script;
 mod server;
+mod store;
 mod x509;
 
 pub use client::{AudienceMode, Client, ClientAuthentication};
@@ -37,3 +38,4 @@ pub use script::{
 #[cfg(feature = "tls")]
 pub use server::{ClientCertificate, NamedAuthorities};
 pub use server::{Clock, RunningServer, Server, SystemClock, VirtualClock};
+pub use store::{StoreCase, StoreFault, store_cases};

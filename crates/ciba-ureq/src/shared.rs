@@ -23,9 +23,12 @@ pub trait Saver: Send + Sync {
     /// Write it only if the store holds no state of this flow yet, or one with a lower [revision](Snapshot::revision). Otherwise
     /// change nothing and return an error: another process continues this flow.
     ///
-    /// Saves of one flow are requested one after the other, never two at once, from whichever thread has the news. Bound the
-    /// time a save takes: the drive waits for it. If you give up on a write, it may still reach the store later, and the
-    /// revision keeps it from replacing a newer state.
+    /// Saves of one flow are requested one after the other, never two at once, from whichever thread has the news. The drive waits
+    /// for a save without a limit, so a save that never returns also holds up a login that was approved: set a time-out in the
+    /// client of your store. If it gives up on a write, that may still reach the store later, and the revision keeps it from
+    /// replacing a newer state.
+    ///
+    /// `ciba_test_op::store_cases` checks a store against this.
     ///
     /// # Errors
     ///
@@ -107,7 +110,10 @@ impl SharedFlow {
     /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is not cut off: the drive
     /// ends after it.
     pub fn cancel(&self, now: Timestamp) {
+        let mut prompting = self.prompting();
         self.look(|flow| flow.cancel(now));
+        *prompting = None;
+        drop(prompting);
         self.0.bell.ring();
     }
 
@@ -171,14 +177,23 @@ impl SharedFlow {
         Ok(())
     }
 
-    /// A step of the flow, after which its place in the guard is brought up to date.
+    /// A step of the flow, after which its place in the guard is brought up to date, or given back when the flow is over.
     fn watched<T>(&self, clock: &dyn Clock, step: impl FnOnce(&mut Flow) -> T) -> Option<T> {
-        let prompting = self.prompting();
-        self.look(|flow| {
-            let done = step(flow);
-            prompting.iter().for_each(|prompting| prompting.keep(flow, clock.now()));
-            done
-        })
+        self.stepped(|flow| (step(flow), clock.now()))
+    }
+
+    /// As [`Self::watched`]; the step says when it happened.
+    fn stepped<T>(&self, step: impl FnOnce(&mut Flow) -> (T, Timestamp)) -> Option<T> {
+        let mut prompting = self.prompting();
+        let (done, is_over) = self.look(|flow| {
+            let (done, now) = step(flow);
+            prompting.iter().for_each(|prompting| prompting.keep(flow, now));
+            (done, flow.stage() == Stage::Settled)
+        })?;
+        if is_over {
+            *prompting = None;
+        }
+        Some(done)
     }
 
     /// The flow is over.
@@ -230,12 +245,12 @@ impl SharedFlow {
 
     /// Takes a notification and wakes the drive. `None` when the result was taken.
     pub(crate) fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
-        let said = self.look(|flow| {
+        let said = self.stepped(|flow| {
             let said = flow.notify(notification, now);
             if matches!(said, Acknowledgement::Accepted | Acknowledgement::Unusable) {
                 self.0.has_news.store(true, Ordering::Release);
             }
-            said
+            (said, now)
         })?;
         match said {
             // The drive goes on whatever becomes of the save.

@@ -108,6 +108,20 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
 
 /// REQ-SEC-12b
 #[test]
+fn a_flow_that_is_cancelled_leaves_its_place_though_nobody_drives_it() {
+    let server = server();
+    let config = config(&server.url(""), ClientAuth::None);
+    let driver = driver(&config).with_prompt_guard(PromptGuard::new().unwrap());
+    let first = flow(&config);
+    assert!(driver.drive(&first, &mut Stops(&server, 1)).is_err());
+    assert!(is_asked(&driver, &config, "somebody").is_err());
+    first.cancel(START);
+    assert_eq!(is_asked(&driver, &config, "somebody"), Ok(()));
+    assert!(first.finish().is_err());
+}
+
+/// REQ-SEC-12b
+#[test]
 fn a_guard_that_is_full_refuses() {
     let server = server();
     let config = config(&server.url(""), ClientAuth::None);

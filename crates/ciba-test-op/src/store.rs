@@ -1,0 +1,254 @@
+//! What a store of saved flows has to do, as saves to try on one.
+
+use std::{error::Error, fmt, io, sync::Arc};
+
+use ciba_core::{
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Input, Issuer, Output, ProviderMetadata,
+    Response, Snapshot, Timestamp, Url,
+};
+
+use crate::backend;
+
+const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
+/// With what stores and columns trip over: a null character, text outside the basic plane, and more than fits into a short column.
+const ACKNOWLEDGEMENT: &str =
+    r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600,"note":"\u0000 'é' \"𝄞\" \\ %s","#;
+
+/// One save to try on a store of saved flows; see [`store_cases`].
+pub struct StoreCase {
+    snapshot: Snapshot,
+    is_newer: bool,
+    /// What the store has to hold after it.
+    kept: Vec<u8>,
+    config: Arc<ClientConfig>,
+}
+
+/// Returns saves of one flow, to be tried in this order on a store that holds nothing.
+///
+/// The drivers' `Saver` has to write a state only if it is newer than what the store holds, by [`Snapshot::revision`], and otherwise
+/// to change nothing and to return an error. A store that lets an older state win has a person prompted twice after the next restart.
+///
+/// ```
+/// # use std::io;
+/// # use ciba_core::Snapshot;
+/// # #[derive(Default)] struct MyStore(Option<(u64, Vec<u8>)>);
+/// # impl MyStore {
+/// #     fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+/// #         if self.0.as_ref().is_some_and(|(revision, _)| *revision >= snapshot.revision()) {
+/// #             return Err(io::Error::other("a newer state is kept"));
+/// #         }
+/// #         self.0 = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
+/// #         Ok(())
+/// #     }
+/// #     fn load(&self) -> Vec<u8> { self.0.as_ref().map(|(_, bytes)| bytes.clone()).unwrap_or_default() }
+/// # }
+/// let mut store = MyStore::default();
+/// for case in ciba_test_op::store_cases() {
+///     let saved = store.save(case.snapshot());
+///     case.check(&saved, &store.load())?;
+/// }
+/// # Ok::<(), ciba_test_op::StoreFault>(())
+/// ```
+///
+/// # Panics
+///
+/// Never: what it makes is valid.
+#[must_use]
+pub fn store_cases() -> Vec<StoreCase> {
+    let config = config();
+    let states = states(&config);
+    let mut held: Option<usize> = None;
+    let tried = [1, 0, 1, 3, 2, 1, 3, 4];
+    tried
+        .into_iter()
+        .map(|state| {
+            let is_newer = held.is_none_or(|held| state > held);
+            let kept = held.filter(|_| !is_newer).unwrap_or(state);
+            held = Some(kept);
+            let (snapshot, kept) = (states[state].clone(), states[kept].as_bytes().to_vec());
+            StoreCase { snapshot, is_newer, kept, config: Arc::clone(&config) }
+        })
+        .collect()
+}
+
+impl StoreCase {
+    /// The state to save.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Checks what became of the save: what the store's `save` returned, and the bytes that it holds now.
+    ///
+    /// A store may hold the state in another form, such as JSON with other white space, as long as a flow resumes from it alike.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault`].
+    pub fn check(&self, saved: &io::Result<()>, kept: &[u8]) -> Result<(), StoreFault> {
+        match (saved, self.is_newer) {
+            (Err(_), true) => return Err(StoreFault::RefusedNewer),
+            (Ok(()), false) => return Err(StoreFault::TookOlder),
+            (Ok(()), true) | (Err(_), false) => {}
+        }
+        let resumed = |bytes: &[u8]| {
+            let flow = Flow::resume(Arc::clone(&self.config), bytes, NOW).ok()?;
+            Some(flow.snapshot().as_bytes().to_vec())
+        };
+        match resumed(kept) {
+            Some(flow) if Some(&flow) == resumed(&self.kept).as_ref() => Ok(()),
+            Some(_) | None => Err(StoreFault::Changed),
+        }
+    }
+}
+
+impl fmt::Debug for StoreCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { snapshot, is_newer, .. } = self;
+        let mut shown = f.debug_struct("StoreCase");
+        shown.field("revision", &snapshot.revision()).field("is_newer", is_newer).finish_non_exhaustive()
+    }
+}
+
+/// How a store breaks the contract of the drivers' `Saver`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreFault {
+    /// It refused a state that is newer than what it held.
+    RefusedNewer,
+    /// It reported success for a state that is not newer than what it held.
+    TookOlder,
+    /// It does not hold the newest state that it was given, or holds it changed.
+    Changed,
+}
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RefusedNewer => "the store refused a state that is newer than the one it held",
+            Self::TookOlder => "the store reported success for a state that is not newer than the one it held",
+            Self::Changed => "the store does not hold the newest state that it was given",
+        })
+    }
+}
+
+impl Error for StoreFault {}
+
+fn config() -> Arc<ClientConfig> {
+    let url = |path: &str| Url::parse(format!("https://op.example{path}").as_str()).expect("it is well-formed");
+    let mut provider = ProviderMetadata::by_hand(Issuer::parse("https://op.example").expect("it is well-formed"));
+    provider.backchannel_authentication_endpoint = Some(url("/ciba"));
+    provider.token_endpoint = Some(url("/token"));
+    provider.jwks_uri = Some(url("/jwks"));
+    let auth = ClientAuth::ClientSecretPost { secret: "a secret of no consequence".into() };
+    let id = ClientId::new("client").expect("it is well-formed");
+    let builder = ClientConfig::builder(provider, id).client_auth(auth).verifier(backend::shared());
+    builder.build().expect("it is valid")
+}
+
+/// The states of a flow, from its start on; each newer than the one before.
+fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
+    let entropy = |number: u8| Entropy::from_bytes([number; 32]);
+    let request = AuthRequest::new(Hint::Login("somebody".into()));
+    let mut flow = Flow::start(Arc::clone(config), request, entropy(0), NOW).expect("it can be sent");
+    let mut now = NOW;
+    let started = flow.snapshot();
+    let answered = |flow: &mut Flow, now: &mut Timestamp, response: Response| {
+        let mut input: Option<Input> = None;
+        let mut asked = None;
+        for number in 1.. {
+            match flow.poll(*now, entropy(number)) {
+                Output::Transmit(transmit) => {
+                    asked = Some(flow.snapshot());
+                    input = Some(transmit.into_parts().1.answered(response.clone()));
+                }
+                Output::Wait(wait) => *now = wait.until(),
+                Output::KeySet(_) | Output::Key(_) | Output::Done => {}
+            }
+            if input.is_some() {
+                break;
+            }
+        }
+        flow.handle(input.take().expect("it asks"), *now).expect("its own ticket");
+        (asked.take().expect("it asks"), flow.snapshot())
+    };
+    let acknowledgement = format!("{ACKNOWLEDGEMENT}\"long\":\"{}\"}}", "x".repeat(20_000));
+    let (in_flight, acknowledged) = answered(&mut flow, &mut now, Response::json(200, acknowledgement));
+    let pending = Response::json(400, r#"{"error":"authorization_pending"}"#);
+    let (asking, undecided) = answered(&mut flow, &mut now, pending);
+    [started, in_flight, acknowledged, asking, undecided]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a store does with a state, given what it holds.
+    type Rule = fn(&mut Option<(u64, Vec<u8>)>, &Snapshot) -> io::Result<()>;
+
+    fn verdict(rule: Rule) -> Result<(), StoreFault> {
+        let mut held = None;
+        store_cases().iter().try_for_each(|case| {
+            let saved = rule(&mut held, case.snapshot());
+            case.check(&saved, held.as_ref().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default())
+        })
+    }
+
+    fn keep(held: &mut Option<(u64, Vec<u8>)>, snapshot: &Snapshot) {
+        *held = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
+    }
+
+    fn is_newer(held: &Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> bool {
+        held.as_ref().is_none_or(|(revision, _)| *revision < snapshot.revision())
+    }
+
+    fn right(held: &mut Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> io::Result<()> {
+        if !is_newer(held, snapshot) {
+            return Err(io::Error::other("a newer state is kept"));
+        }
+        keep(held, snapshot);
+        Ok(())
+    }
+
+    #[test]
+    fn a_store_that_keeps_the_newest_state_is_right_and_others_are_told_why_they_are_not() {
+        assert_eq!(verdict(right), Ok(()));
+        let careless: Rule = |held, snapshot| {
+            keep(held, snapshot);
+            Ok(())
+        };
+        let silent: Rule = |held, snapshot| {
+            let _ = right(held, snapshot);
+            Ok(())
+        };
+        let angry: Rule = |held, snapshot| {
+            let said = right(held, snapshot);
+            keep(held, snapshot);
+            said
+        };
+        let deaf: Rule = |held, snapshot| match held {
+            Some(_) => Err(io::Error::other("there is one")),
+            None => right(held, snapshot),
+        };
+        let forgetful: Rule = |held, snapshot| {
+            right(held, snapshot)?;
+            *held = Some((snapshot.revision(), Vec::new()));
+            Ok(())
+        };
+        let short: Rule = |held, snapshot| {
+            right(held, snapshot)?;
+            held.iter_mut().for_each(|(_, bytes)| bytes.truncate(10_000));
+            Ok(())
+        };
+        for (rule, fault) in [
+            (careless, StoreFault::TookOlder),
+            (silent, StoreFault::TookOlder),
+            (angry, StoreFault::Changed),
+            (deaf, StoreFault::RefusedNewer),
+            (forgetful, StoreFault::Changed),
+            (short, StoreFault::Changed),
+        ] {
+            assert_eq!(verdict(rule), Err(fault));
+        }
+    }
+}
