@@ -109,8 +109,8 @@ impl Driver {
 
     /// Starts a flow and drives it to its result.
     ///
-    /// Dropping the future gives the flow up. To save it, or to drive on after that or after a restart, start the [`Flow`]
-    /// yourself and use [`Self::drive`].
+    /// Dropping the future abandons the flow. To save the flow, or to continue it after that or after a restart, start the
+    /// [`Flow`] yourself and use [`Self::drive`].
     ///
     /// # Errors
     ///
@@ -129,11 +129,11 @@ impl Driver {
 
     /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
     ///
-    /// The future may be dropped at any time, by a time-out or a `select`: it stops nothing in the background and leaves
-    /// nothing there. A request that was under way counts as lost, because it may have arrived; driving the flow again
-    /// goes on from there and repeats nothing that may not be repeated. A private-key operation that was under way is
-    /// asked for again at once, and nothing counts against the key. Notifications reach a flow from its first drive on, as
-    /// long as somebody keeps it, and what they brought is there when it is driven again.
+    /// The future may be dropped at any time, by a time-out or a `select`; nothing runs in the background. A request that was
+    /// under way counts as lost, because it may have arrived; driving the flow again continues from there and repeats nothing
+    /// that must not be repeated. A private-key operation that was under way is asked for again at once, and nothing counts
+    /// against the key. Notifications reach a flow from its first drive on, for as long as its [`SharedFlow`] exists, between
+    /// two drives too.
     ///
     /// # Errors
     ///
@@ -285,8 +285,8 @@ impl Told {
     }
 }
 
-/// A question of the flow that is being answered. Dropped with it open, because the drive's future was dropped or could
-/// not save, it gives the answer that is true then: the flow neither waits for nobody nor repeats anything.
+/// An output of the flow that is being answered. If it is dropped before that, because the drive's future was dropped or could
+/// not save, it reports what actually happened, so that the flow neither hangs nor repeats a request.
 struct Open<'a> {
     flow: &'a SharedFlow,
     clock: &'a Arc<dyn Clock>,

@@ -21,7 +21,7 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 
 /// Performs exchanges. Cheap to clone; all clones share their connectors.
 ///
-/// It takes reqwest's *builder*, because only so can it promise that
+/// It takes reqwest's *builder* so that it can promise that
 /// - a request is sent once: no redirect is followed and nothing is retried, neither by reqwest nor underneath;
 /// - any status is an answer;
 /// - a body is never decompressed, and never read further than the exchange allows;
@@ -116,8 +116,8 @@ impl HttpClient {
         self
     }
 
-    /// Tells `observe` of every exchange when it is over, for finding faults: [`Exchange`] shows itself without any value that
-    /// is a secret or personal. It runs in the middle of a flow, so it must not take long.
+    /// Calls `observe` with every exchange when it is over, for diagnosis: `Display` of [`Exchange`] shows no value that could be
+    /// secret or personal. It runs in the middle of a flow, so it must not take long.
     #[must_use]
     pub fn with_observer(mut self, observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         let observer = ExchangeObserver::new(observe);

@@ -5,7 +5,7 @@ use ciba_core::{Entropy, KeyOperation, SoftwareKey};
 
 use crate::EntropyError;
 
-/// Why a key could not be used, in the words of whatever holds it. The driver tells it to
+/// Why a key could not be used, in the words of the signer. The driver passes it to
 /// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as its
 /// source: [`Failure::Unreachable`](ciba_core::Failure::Unreachable) if no person was prompted, otherwise
 /// [`Failure::Indeterminate`](ciba_core::Failure::Indeterminate).
@@ -42,7 +42,7 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 ///
 /// Those of Azure and HashiCorp Vault (with `marshaling_algorithm=jws`) can answer with R and S of fixed width, which is what
-/// JWS wants; so are all RSA and Ed25519 signatures:
+/// JWS requires; all RSA and Ed25519 signatures have the right form already:
 ///
 /// ```
 /// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask}};
@@ -71,7 +71,7 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Anything: the flow ends, and the caller is told why.
+    /// Any error: the flow ends, and its failure has the reason as its source.
     async fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SignerError>;
 }
 

@@ -115,7 +115,7 @@ impl Driver {
 
     /// Starts a flow and drives it to its result.
     ///
-    /// To save it, or to drive on after a stop or a restart, start the [`Flow`] yourself and use [`Self::drive`].
+    /// To save the flow, or to continue it after a stop or a restart, start the [`Flow`] yourself and use [`Self::drive`].
     ///
     /// # Errors
     ///
@@ -135,9 +135,8 @@ impl Driver {
     /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
     ///
     /// Everything happens in the calling thread, waits included; it ends early only when [`Watch::stop`] says so or
-    /// something fails. Driving the flow again goes on where it stopped and repeats nothing that may not be repeated.
-    /// Notifications reach a flow from its first drive on, as long as somebody keeps it, and what they brought is there when
-    /// it is driven again.
+    /// something fails. Driving the flow again continues where it stopped and repeats nothing that must not be repeated.
+    /// Notifications reach a flow from its first drive on, for as long as its [`SharedFlow`] exists, between two drives too.
     ///
     /// # Errors
     ///
@@ -297,8 +296,8 @@ impl Told {
     }
 }
 
-/// A question of the flow that is being answered. Dropped with it open, because the state could not be saved or something
-/// panicked, it gives the answer that is true then: the flow neither waits for nobody nor repeats anything.
+/// An output of the flow that is being answered. If it is dropped before that, because the state could not be saved or something
+/// panicked, it reports what actually happened, so that the flow neither hangs nor repeats a request.
 struct Open<'a> {
     flow: &'a SharedFlow,
     clock: &'a Arc<dyn Clock>,

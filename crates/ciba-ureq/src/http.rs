@@ -39,7 +39,7 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 
 /// Performs exchanges. Cheap to clone; all clones share their agents.
 ///
-/// It takes ureq's *builder*, because only so can it promise that
+/// It takes ureq's *builder* so that it can promise that
 /// - a request is sent once: no redirect is followed, nothing is retried;
 /// - any status is an answer;
 /// - a body is never read further than the exchange allows;
@@ -139,8 +139,8 @@ impl HttpClient {
         self.each_line(|line| line.user_agent = Arc::clone(&user_agent))
     }
 
-    /// Tells `observe` of every exchange when it is over, for finding faults: [`Exchange`] shows itself without any value that
-    /// is a secret or personal. It runs in the middle of a flow, so it must not take long.
+    /// Calls `observe` with every exchange when it is over, for diagnosis: `Display` of [`Exchange`] shows no value that could be
+    /// secret or personal. It runs in the middle of a flow, so it must not take long.
     #[must_use]
     pub fn with_observer(self, observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         let observer = ExchangeObserver::new(observe);
