@@ -81,7 +81,7 @@ impl Asker {
     }
 
     fn again(&mut self, flow: &mut Flow, now: Timestamp) -> KeySetRequest {
-        self.counter += 1;
+        self.counter = self.counter.wrapping_add(1);
         match flow.poll(now, Entropy::from_bytes([self.counter; 32])) {
             Output::KeySet(request) => request,
             other => panic!("no question for keys: {other:?}"),
@@ -224,24 +224,26 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
 /// REQ-JWKS-09
 /// REQ-JWKS-10
 #[test]
-fn keys_nobody_knows_cause_one_forced_fetch_a_minute() {
+fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let other = || answer(&key_set("op-7", 7), None);
     fill(&mut cache, &mut asker, at(0), other());
-    // At once after a regular fetch.
-    let request = asker.newer(&mut cache, at(1));
-    let forced = fetch(cache.lookup(&request, at(1)));
-    cache.handle(forced.into_parts().1.answered(other()), at(1)).expect("its own");
-    // A hundred more: none before the minute is over.
-    for token in 0..100_u64 {
-        let now = at(2 + token / 2);
-        let request = asker.newer(&mut cache, now);
-        let Lookup::Later(until) = cache.lookup(&request, now) else { panic!("a fetch for token {token}") };
-        assert_eq!(until, at(61));
+    // At once after a regular fetch, since a key may have been published late (ruling 31), and then ever more seldom.
+    let mut due = 1;
+    for spacing in [10, 20, 30, 40, 50, 60, 60, 60] {
+        let request = asker.newer(&mut cache, at(due));
+        let forced = fetch(cache.lookup(&request, at(due)));
+        cache.handle(forced.into_parts().1.answered(other()), at(due)).expect("its own");
+        // A hundred more in between cause none.
+        for token in 0..100_u64 {
+            let now = at(due + token * spacing / 100);
+            let request = asker.newer(&mut cache, now);
+            let Lookup::Later(until) = cache.lookup(&request, now) else { panic!("a fetch for token {token}") };
+            assert_eq!(until, at(due + spacing));
+        }
+        due += spacing;
     }
-    let request = asker.newer(&mut cache, at(61));
-    let _ = fetch(cache.lookup(&request, at(61)));
 }
 
 /// A forced refresh that fails is no licence to fetch again at once for the next token with a strange key id.
@@ -293,16 +295,21 @@ fn a_key_replaced_under_its_old_name_is_found_by_one_refresh() {
     assert!(sim.finish().is_ok());
 }
 
+/// A key that contradicts the token is looked at once more, one that nobody knows for two minutes (ruling 31).
+///
 /// REQ-JWKS-09
 /// REQ-JWKS-11
 #[test]
-fn there_is_one_refresh_for_a_token_and_no_second() {
-    for (forgery, failure) in [(Forgery::KeyId, Untrusted::UnknownKey), (Forgery::Signature, Untrusted::Signature)] {
+fn there_is_one_refresh_for_a_signature_and_two_minutes_of_them_for_an_unknown_key() {
+    for (forgery, failure, fetches, seconds) in
+        [(Forgery::KeyId, Untrusted::UnknownKey, 6, 125), (Forgery::Signature, Untrusted::Signature, 2, 5)]
+    {
         let mut sim = verifying(forgery);
         let asked = taken(&mut sim);
         sim.find_keys(asked, true);
-        assert_eq!((sim.run(), sim.op.key_fetches, sim.op.token_requests), (Said::Done, 2, 1));
-        assert_eq!(sim.elapsed() / 1000, 5, "at once");
+        assert_eq!((sim.run(), sim.op.key_fetches, sim.op.token_requests), (Said::Done, fetches, 1));
+        assert_eq!(sim.elapsed() / 1000, seconds);
+        assert_eq!(sim.flow.keeps_tokens(), failure == Untrusted::UnknownKey);
         assert_eq!(sim.finish().expect_err("forged").check(), Some(failure));
     }
 }

@@ -5,8 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, Lookup, Output, Response, Stage,
-    Transmit, jose::KeySet,
+    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup, Output,
+    Response, Stage, Transmit, Untrusted, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -164,7 +164,62 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
     assert!(!sim.flow.keeps_tokens());
 }
 
-/// Keys are asked for once while the person decides, and nothing waits for the answer.
+/// A provider that signs with a new key before it publishes it, behind a cache for example: the login waits for the key as long as
+/// for keys that cannot be had at all (ruling 31).
+///
+/// REQ-JWKS-09
+#[test]
+fn a_key_that_is_published_late_costs_no_login() {
+    let other = answer(&key_set("op-7", 7), None);
+    for late in 2..=6 {
+        let mut sim = verifying(Forgery::None);
+        let (arrived, keys) = (sim.elapsed(), sim.op.key_set());
+        assert_eq!(fetches(&mut sim, &|count| if count < late { other.clone() } else { keys.clone() }), late);
+        assert!(sim.elapsed() - arrived <= 100_000, "{late}");
+        assert!(sim.finish().is_ok(), "{late}");
+    }
+    // Trouble in between does not end it.
+    let mut sim = verifying(Forgery::None);
+    let arrived = sim.elapsed();
+    let trouble = Response::new(404, Headers::new(), "");
+    assert!(fetches(&mut sim, &|count| if count % 2 == 0 { trouble.clone() } else { other.clone() }) > 4);
+    assert!(sim.flow.keeps_tokens());
+    assert_eq!(sim.elapsed() - arrived, 120_000);
+    // A set that cannot change is asked for twice, and not all the time.
+    let mut sim = verifying(Forgery::None);
+    let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &Cheap).expect("a key set");
+    let Question::KeySet(request) = taken(&mut sim).question else { panic!("keys are asked for") };
+    let (now, entropy) = (sim.now(), sim.entropy());
+    sim.flow.handle(request.found(pinned.clone()), now).expect("its own");
+    let Output::KeySet(request) = sim.flow.poll(now, entropy) else { panic!("a newer set is asked for") };
+    sim.flow.handle(request.found(pinned), now).expect("its own");
+    let entropy = sim.entropy();
+    assert!(matches!(sim.flow.poll(now, entropy), Output::Done));
+    assert_eq!(sim.finish().expect_err("unknown").check(), Some(Untrusted::UnknownKey));
+}
+
+/// The next question ahead of time, of a flow whose person does not answer.
+fn again(sim: &mut Sim) -> Option<KeySetRequest> {
+    loop {
+        if let Some(Asked { question: Question::KeySet(request), .. }) = sim.left.pop() {
+            return Some(request);
+        }
+        match sim.poll() {
+            Said::Transmit(_) => sim.answer(Say::Pending(None, None)),
+            Said::Key => {
+                let asked = taken(sim);
+                sim.sign(asked);
+            }
+            // It has asked, and waits as before.
+            Said::Wait(_) if !sim.left.is_empty() => {}
+            Said::Wait(wait) => sim.advance_to(wait.until()),
+            Said::Done => return None,
+            said => panic!("{said:?}"),
+        }
+    }
+}
+
+/// Keys are asked for while the person decides, again when they could not be had, and nothing waits for the answer.
 #[test]
 fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
     // The first wait of a flow that polls has up to a quarter of a second of jitter.
@@ -190,15 +245,31 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
         let transmit = fetch(cache.lookup(&request, now));
         assert_eq!(transmit.timeout(), within.min(Duration::from_secs(10)));
         // Whatever comes of it, the flow waits as before.
-        let (before, wake_at) = (sim.flow.snapshot(), sim.flow.wake_at());
+        let before = sim.flow.snapshot();
+        sim.keys_missed = true;
         sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
-        assert_eq!((sim.flow.wake_at(), sim.flow.snapshot().as_bytes()), (wake_at, before.as_bytes()));
+        assert_eq!(sim.flow.snapshot().as_bytes(), before.as_bytes());
         let entropy = sim.entropy();
-        assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "once");
+        assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "not at once");
         // Nor does it ask again in another process: one that lives for a single step would fetch them at every step.
         let saved = sim.flow.snapshot();
         let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now).expect("it resumes");
         let entropy = sim.entropy();
         assert!(matches!(resumed.poll(now, entropy), Output::Wait(_)), "once, whoever goes on");
+        // What failed is asked for again, ever more seldom, and what was found is not.
+        for failures in 2..6 {
+            let began = sim.elapsed();
+            let request = again(&mut sim).expect("keys that could not be had are asked for again");
+            let waited = sim.elapsed() - began;
+            assert!((4_000..=60_000).contains(&waited), "{delivery:?} {failures}: {waited}");
+            assert!(request.within().is_some());
+            let now = sim.now();
+            sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
+        }
+        let request = again(&mut sim).expect("again");
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+        let now = sim.now();
+        sim.flow.handle(request.found(keys), now).expect("its own");
+        assert!(again(&mut sim).is_none(), "{delivery:?}");
     }
 }

@@ -42,7 +42,7 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
             json!(["the-api"]),
             "add --trusted-audience the-api",
         ),
-        (json!({"iat": null}), "issued-at", json!({"type": "null"}), "iat of the id token has a type"),
+        (json!({"iat": [1]}), "issued-at", json!({"type": "object or array"}), "iat of the id token has a type"),
         (json!({"exp": "soon"}), "expiry", json!({"type": "string"}), "exp of the id token has a type"),
         (
             json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),

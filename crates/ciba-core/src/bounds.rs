@@ -67,6 +67,9 @@ pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);
 pub(crate) const LEAST_AHEAD: Duration = Duration::from_secs(1);
 /// How long they are fetched at most in ping mode, where a caller that does one thing at a time would answer no ping meanwhile.
 pub(crate) const AHEAD_OF_A_PING: Duration = Duration::from_secs(3);
+/// How soon they are asked for again when they could not be had; grows by itself with each failure up to the second number.
+pub(crate) const AHEAD_AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const AHEAD_AGAIN_MOST: Duration = Duration::from_secs(60);
 /// How long before the deadline the only poll of an over-long interval happens, at most.
 pub(crate) const LAST_POLL: Duration = Duration::from_secs(5);
 /// How many fetches in a row may bring what can never be read as a key set (ruling 31).
@@ -75,8 +78,10 @@ pub(crate) const UNREADABLE_KEY_SETS: u32 = 3;
 pub(crate) const KEYS_RETRY: Duration = Duration::from_secs(1);
 /// The same for a forced one, which anyone can cause by sending tokens with unknown key ids (REQ-JWKS-10).
 pub(crate) const FORCED_KEYS_RETRY: Duration = Duration::from_secs(10);
-/// The spacing of forced key-set refreshes (REQ-JWKS-10).
-pub(crate) const FORCED_REFRESH_SPACING: Duration = Duration::from_secs(60);
+/// The spacing of forced key-set refreshes, which grows by itself with each of them in a row up to the second number: a key that
+/// is published late is found soon (ruling 31), and keys that nobody knows cost one fetch a minute (REQ-JWKS-10).
+pub(crate) const FORCED_REFRESH_SPACING: Duration = Duration::from_secs(10);
+pub(crate) const FORCED_REFRESH_MOST: Duration = Duration::from_secs(60);
 /// How long a fetched key set is fresh, by default and at the limits (REQ-JWKS-12).
 pub(crate) const KEY_SET_DEFAULT_AGE: Duration = Duration::from_secs(600);
 pub(crate) const KEY_SET_AGE: Range = Range { least: Duration::from_secs(60), most: Duration::from_secs(86_400) };

@@ -10,7 +10,7 @@ use crate::{
     error::{Expected, Found, Rejection, Untrusted},
     jose::base64url,
     json::{Object, Raw},
-    wire::token::ReceivedTokens,
+    wire::{Oddity, token::ReceivedTokens},
 };
 
 /// The longest number that is compared by value: up to here a double tells all of them apart.
@@ -88,6 +88,10 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
 
 /// Why an answer is refused where a difference is a failure.
 pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejection> {
+    // For the result it counts as absent (ruling 33), which would mean that all was granted.
+    if asked.required && tokens.oddities.contains(&Oddity::ScopeUnusable) {
+        return Some(Untrusted::NotGranted.at("scope", Found::AnotherValue).expecting(Expected::text(&asked.scope)));
+    }
     let difference = asked.required.then(|| difference(asked, tokens)).filter(|difference| !difference.is_empty())?;
     let check = Untrusted::NotGranted;
     Some(if !difference.scope.is_empty() {

@@ -34,8 +34,8 @@ pub struct JwksCache {
     generation: u64,
     fetching: Option<Fetching>,
     held: Option<Held>,
-    /// When the last forced refresh succeeded, if no regular fetch did since.
-    forced: Option<Moment>,
+    /// When the last forced refresh succeeded and how many did, if no regular fetch did since.
+    forced: Option<(Moment, u32)>,
     /// When a fetch failed and why, if none succeeded since.
     failed: Option<(Moment, Trouble)>,
 }
@@ -120,8 +120,9 @@ impl JwksCache {
             return self.make_do(request, why, moment);
         }
         let forced = request.wants_refresh();
-        if let Some(last) = self.forced.filter(|_| forced) {
-            let due = last.plus(bounds::FORCED_REFRESH_SPACING);
+        if let Some((last, count)) = self.forced.filter(|_| forced) {
+            let spacing = bounds::FORCED_REFRESH_SPACING.saturating_mul(count).min(bounds::FORCED_REFRESH_MOST);
+            let due = last.plus(spacing);
             if moment < due {
                 return Lookup::Later(self.clock.wall_at(due));
             }
@@ -203,7 +204,10 @@ impl JwksCache {
                     asked: input.ticket.counter,
                 });
                 match fetching {
-                    Some(Fetching { forced: true, .. }) => self.forced = Some(moment),
+                    Some(Fetching { forced: true, .. }) => {
+                        let count = self.forced.map_or(0, |(_, count)| count);
+                        self.forced = Some((moment, count.saturating_add(1)));
+                    }
                     Some(_) => self.forced = None,
                     // Late: whether it was forced is not known any more, so nothing is allowed that was not before.
                     None => {}

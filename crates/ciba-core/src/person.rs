@@ -3,11 +3,14 @@
 use alloc::string::String;
 use core::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::{
     error::Untrusted,
     expect::{Presence, is_or_refines},
     jose::scalar::Scalar,
     secret::{ExpectedText, LoginHint},
+    text::is_plain,
     time::Timestamp,
 };
 
@@ -123,12 +126,11 @@ pub(crate) fn hinted_number(hint: &LoginHint) -> Option<&str> {
 /// What is wrong with a hint that names a person by number. A provider reads a space as the end of the number and what
 /// follows as another instruction, so that another person may be asked than the one who is compared.
 pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
-    let names_a_number = hint.expose().to_ascii_lowercase().contains(BY_NUMBER);
-    if !names_a_number {
+    if !as_may_be_read(hint.expose()).contains(BY_NUMBER) {
         return None;
     }
     match hinted_number(hint) {
-        None => Some("it has something in front of sub:ssn:"),
+        None => Some("it has something in front of sub:ssn:, or another spelling of that"),
         Some("") => Some("it has no number behind sub:ssn:"),
         Some(number) if !number.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Some("it has a blank, or another character that no national id has, behind sub:ssn:")
@@ -148,6 +150,34 @@ pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<
         }
         None | Some(_) => None,
     }
+}
+
+/// A hint as the most lenient provider may read it: without blanks and what does not show, decoded, in lower case, and with the
+/// plain form of wide letters and of what looks like a colon.
+fn as_may_be_read(hint: &str) -> Zeroizing<String> {
+    let mut read = Zeroizing::new(String::with_capacity(hint.len()));
+    let mut rest = hint.chars();
+    while let Some(c) = rest.next() {
+        let escaped = || char::from_u32(u32::from_str_radix(rest.as_str().get(..2)?, 16).ok()?);
+        let c = match c {
+            '%' => match escaped() {
+                Some(decoded) => {
+                    rest.nth(1);
+                    decoded
+                }
+                None => c,
+            },
+            // The full-width forms follow those of ASCII.
+            '\u{ff01}'..='\u{ff5e}' => u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c),
+            '\u{2d0}' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
+            '\u{17f}' => 's',
+            _ => c,
+        };
+        if is_plain(c) && !c.is_whitespace() && c != '+' {
+            read.push(c.to_ascii_lowercase());
+        }
+    }
+    read
 }
 
 /// The person a request named by number. `Debug` does not show the number.
@@ -448,6 +478,20 @@ mod tests {
             ("sub:ssn:19680202\u{200b}0575", Some("19680202\u{200b}0575"), true),
             ("sub:ssn:1 sub:ssn:2", Some("1 sub:ssn:2"), true),
             ("message:aGk= sub:ssn:196802020575", None, true),
+            // What a lenient provider reads as a number.
+            ("sub: ssn:196802020575", None, true),
+            ("sub:ssn :196802020575", None, true),
+            ("sub:ssn\t:196802020575", None, true),
+            ("s\u{200b}ub:ssn:196802020575", None, true),
+            ("sub%3assn%3A196802020575", None, true),
+            ("sub%20:ssn:196802020575", None, true),
+            ("sub+:ssn:196802020575", None, true),
+            ("sub\u{ff1a}ssn\u{ff1a}196802020575", None, true),
+            ("\u{ff33}UB:ssn:196802020575", None, true),
+            ("sub:\u{17f}sn:196802020575", None, true),
+            ("sub%3", None, false),
+            ("sub%", None, false),
+            ("sub%zz:a", None, false),
         ] {
             let hint = LoginHint::new(hint);
             assert_eq!(hinted_number(&hint), number);

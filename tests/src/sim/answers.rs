@@ -270,6 +270,7 @@ impl Sim {
     /// When flow or cache do not take the answer.
     pub fn find_keys(&mut self, asked: Asked, can_fetch: bool) {
         let Asked { id, question: Question::KeySet(request) } = asked else { return };
+        self.keys_missed |= request.within().is_some();
         let now = self.now();
         let mut found = self.cache.lookup(&request, now);
         if let Lookup::Fetch(transmit) = found {
@@ -293,6 +294,7 @@ impl Sim {
     /// The keys cannot be had: not at all, or not before some time has passed.
     pub fn no_keys(&mut self, asked: Asked, later: Option<u64>) {
         let Asked { id, question: Question::KeySet(request) } = asked else { return };
+        self.keys_missed |= request.within().is_some();
         let until = later.map(|millis| self.now().saturating_add(Duration::from_millis(millis)));
         self.keys(
             id,

@@ -235,7 +235,7 @@ impl Flow {
             let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
             (phase, acknowledged, changed)
         } else {
-            phase.late(&input.answer, &tick)
+            phase.late(input.ticket.counter, &input.answer, &tick)
         };
         if let Some(acknowledged) = acknowledged {
             self.acknowledged = Some(Box::new(acknowledged));
@@ -444,7 +444,12 @@ impl Phase {
     }
 
     /// An answer that is no longer waited for; returns whether it changed anything.
-    fn late(self, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
+    fn late(mut self, question: u64, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
+        match &mut self {
+            Self::Pending(pending) => pending.grant.ahead.answered(question, answer, tick.moment),
+            Self::Redeeming(redeeming) => redeeming.grant.ahead.answered(question, answer, tick.moment),
+            Self::Authorizing(_) | Self::Adrift(_) | Self::Verifying(_) | Self::Settled(_) => {}
+        }
         let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {

@@ -49,11 +49,13 @@ impl Pending {
     }
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
-        if self.asks_ahead(poll.tick.config) {
+        if self.ahead_at(poll.tick.config).is_some_and(|at| at <= poll.tick.moment) {
             self.grant.asked_ahead = true;
+            // With no time left it is a matter of the next wait.
+            self.grant.ahead.due = Some(self.wake_when_asked(poll.tick.config));
             if let Some(within) = self.time_ahead(&poll.tick) {
-                // Nothing waits for the answer, so nothing keeps its number.
-                let (ticket, _) = poll.questions.ask(Moment::NEVER);
+                let (ticket, open) = poll.questions.ask(Moment::NEVER);
+                self.grant.ahead.ask(open.counter);
                 let request = KeySetRequest::ahead(poll.tick.config.issuer.shared(), within, ticket);
                 return Turn::Emit(Phase::Pending(self), Say::Do { output: Output::KeySet(request), save: false });
             }
@@ -61,10 +63,11 @@ impl Pending {
         self.wait(&poll.tick)
     }
 
-    /// Whether the issuer's keys are still to be asked for ahead of time: once, while the person decides (ruling 31). What
-    /// is wrong with them is then known before they are needed, and a login does not wait for them.
-    const fn asks_ahead(&self, config: &ClientConfig) -> bool {
-        !self.grant.asked_ahead && self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric()
+    /// When the issuer's keys are to be asked for ahead of time, while the person decides (ruling 31): at once, and again when
+    /// they could not be had. What is wrong with them is then known before they are needed, and a login does not wait for them.
+    fn ahead_at(&self, config: &ClientConfig) -> Option<Moment> {
+        let has_use = self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric();
+        has_use.then_some(if self.grant.asked_ahead { self.grant.ahead.due? } else { Moment::START })
     }
 
     /// How long that may take: no longer than until the next request is due.
@@ -84,17 +87,15 @@ impl Pending {
         if tick.moment >= self.asks_at(tick.config) {
             return Turn::Next(Phase::Redeeming(Redeeming::new(self)));
         }
-        let pause = Pause {
-            until: self.wake_when_asked(tick.config),
-            because: self.because.clone(),
-            progress: self.progress.clone(),
-        };
+        let pause =
+            Pause { until: self.wake_at(tick.config), because: self.because.clone(), progress: self.progress.clone() };
         Turn::Emit(Phase::Pending(self), Say::Wait(pause))
     }
 
     /// When there is something to do.
     pub(super) fn wake_at(&self, config: &ClientConfig) -> Moment {
-        if self.asks_ahead(config) { Moment::START } else { self.wake_when_asked(config) }
+        let asked = self.wake_when_asked(config);
+        self.ahead_at(config).map_or(asked, |at| at.min(asked))
     }
 
     /// When the next request is due, or the end.

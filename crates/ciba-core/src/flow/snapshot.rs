@@ -345,6 +345,7 @@ impl<'a> SavedGrant<'a> {
                 None => SavedHeard::guess(self.setbacks, interval, tick),
             },
             asked_ahead: self.asked_ahead,
+            ahead: Box::default(),
             terms: self.terms.load()?,
         })
     }

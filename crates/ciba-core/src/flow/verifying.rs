@@ -201,13 +201,17 @@ impl Verifying {
             .and_then(|inspected| inspected.verify(tick.config, Some(keys), &self.evidence.context(tick)));
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
-            // One newer set is worth a look, not two (REQ-JWKS-09).
             Err(rejection) => {
+                // A set without a network behind it is the same however often it is asked for.
+                let is_newest = self.stale.is_some_and(|stale| keys.generation() <= stale);
                 #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "no other check is about keys"))]
                 let reason = match rejection.check() {
-                    Untrusted::UnknownKey | Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
+                    // A key that is published late has as long as keys that cannot be had at all (ruling 31).
+                    Untrusted::UnknownKey if !is_newest => Reason::UnknownKey,
+                    // Of what is published one newer set is worth a look, not two (REQ-JWKS-09, REQ-JWKS-11).
+                    Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
                     Untrusted::Signature if self.stale.is_none() => Reason::Signature,
-                    // A set that is repaired, or published late, still verifies what is kept.
+                    // A set that is repaired, or published later still, verifies what is kept.
                     Untrusted::UnknownKey | Untrusted::UnusableKey => {
                         return Settled::unverified(self.evidence, Failure::Untrusted(rejection));
                     }
@@ -218,6 +222,8 @@ impl Verifying {
             }
         };
         self.reason = reason;
+        self.unavailable = 0;
+        self.unreadable = (0, tick.moment);
         self.stale = Some(keys.generation());
         self.looking = Looking::Due(tick.moment);
         Phase::Verifying(self)

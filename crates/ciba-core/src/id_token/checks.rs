@@ -96,7 +96,7 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
     let refused = |check: Untrusted, found| check.at("aud", found).expecting(Expected::text(ours));
     let audiences: Vec<&str> = match &claims.aud {
         Some(Scalar::Text(audience)) => vec![audience],
-        Some(Scalar::Texts(audiences)) => audiences.iter().map(AsRef::as_ref).collect(),
+        Some(Scalar::Texts(audiences)) => each_once(audiences.iter().map(AsRef::as_ref)),
         other => return Err(refused(Untrusted::Audience, Scalar::open(other.as_ref()))),
     };
     if !audiences.contains(&ours) {
@@ -113,6 +113,16 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
         return Err(refused(Untrusted::ExtraAudience, Found::texts(audiences)));
     }
     Ok(audiences)
+}
+
+/// Some providers name an audience twice: it is one all the same, and needs no `azp`.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    texts.fold(Vec::new(), |mut once, text| {
+        if !once.contains(&text) {
+            once.push(text);
+        }
+        once
+    })
 }
 
 /// 4, 5: `azp` is the client id; it has to be there with several audiences (REQ-IDT-14).

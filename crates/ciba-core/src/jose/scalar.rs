@@ -88,8 +88,8 @@ impl Scalar<'_> {
     /// Whether it is there, and its type.
     pub(crate) fn kind(value: Option<&Self>) -> Found {
         Found::AnotherType(match value {
-            None => return Found::Missing,
-            Some(Scalar::Null) => "null",
+            // `null` is absence everywhere (ruling 33).
+            None | Some(Scalar::Null) => return Found::Missing,
             Some(Scalar::Bool(_)) => "boolean",
             Some(Scalar::Whole(_)) => "number",
             Some(Scalar::Negative(_)) => "negative number",

@@ -57,6 +57,9 @@ oddities! {
     /// `scope` was not a string: it counts as absent.
     ScopeUnusable = "scope_unusable":
         "scope is not a string, so the provider did not say which scope it granted";
+    /// `authorization_details` of the token response was not a list: none were granted.
+    DetailsUnusable = "authorization_details_unusable":
+        "authorization_details is not a list, so the provider did not say which it granted";
     /// `expires_in` of the token response was no lifetime: the lifetime is unknown.
     TokenLifetimeUnusable = "token_lifetime_unusable":
         "expires_in is not a number of seconds, so the lifetime of the access token is unknown";

@@ -192,6 +192,10 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
             None
         }),
     };
+    // It stays among the members; nothing was granted by it (ruling 41).
+    if object.get(DETAILS).is_some_and(|details| !details.is_null() && details.items().is_none()) {
+        oddities.push(Oddity::DetailsUnusable);
+    }
     // A senseless lifetime is an unknown one (ruling 2).
     let lifetime = object.take("expires_in").map(number::whole);
     if lifetime == Some(None) {
@@ -209,6 +213,9 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
         oddities,
     })
 }
+
+/// The member of RFC 9396.
+const DETAILS: &str = "authorization_details";
 
 /// A `scope` that is a list of names; any other is left where it is.
 fn scope_list(object: &mut Object) -> Option<String> {

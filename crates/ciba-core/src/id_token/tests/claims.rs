@@ -80,6 +80,8 @@ fn the_audience_is_the_client_and_nobody_unknown() {
         (json!(["client-1"]), None, None),
         (json!("client-1"), Some(json!("client-1")), None),
         (json!("client-1"), Some(json!(null)), None),
+        // Twice the same is one.
+        (json!(["client-1", "client-1"]), None, None),
         (json!(["client-1", "api"]), Some(json!("client-1")), None),
         (json!("client-1x"), None, Some(Untrusted::Audience)),
         (json!(["client-2"]), None, Some(Untrusted::Audience)),

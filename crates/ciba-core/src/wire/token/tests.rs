@@ -437,6 +437,13 @@ fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
         null[member] = Value::Null;
         assert_eq!(accepted_under(STRICT, &null).oddities, [], "{member}");
     }
+    // It stays to be read; nothing was granted by it.
+    for value in [json!("pay"), json!(5), json!({"type": "pay"}), json!(true)] {
+        let tokens = accepted(json!({"authorization_details": value}));
+        assert_eq!(tokens.oddities, [Oddity::DetailsUnusable], "{value}");
+        assert!(tokens.extra.contains("authorization_details"));
+    }
+    assert_eq!(accepted(json!({"authorization_details": []})).oddities, []);
     let lone = with(json!({"refresh_token": "sentinel"})).to_string().replace("sentinel", "\\ud83d");
     let TokenReply::Tokens(tokens) = read(200, &lone) else { panic!("half a character spoils only its member") };
     assert_eq!((tokens.refresh_token, &*tokens.oddities), (None, &[Oddity::RefreshTokenUnusable][..]));
