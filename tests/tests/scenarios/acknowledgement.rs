@@ -226,7 +226,7 @@ fn a_redirect_of_any_endpoint_is_not_followed_and_the_other_host_sees_nothing() 
             away(Endpoint::Backchannel, "/bc").ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
         );
         rows.push(away(Endpoint::Token, "/token").ends("provider_misbehaved token: it is a redirect", [1, 1, 0]));
-        rows.push(away(Endpoint::KeySet, "/jwks").ends("provider_misbehaved key_set: it is a redirect", [1, 3, 4]));
+        rows.push(away(Endpoint::KeySet, "/jwks").ends("provider_misbehaved key_set: it is a redirect", [1, 3, 5]));
     }
     run(rows);
     assert_eq!(elsewhere.connections(), 0);

@@ -64,6 +64,21 @@ fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
     run(rows);
 }
 
+/// For the result a scope that cannot be read counts as absent (ruling 33), which would mean that all was granted.
+#[test]
+fn a_scope_that_cannot_be_read_grants_nothing_where_a_difference_is_a_failure() {
+    let mut rows = Vec::new();
+    for scope in [json!(["openid"]), json!([]), json!({}), json!(5)] {
+        let token_response = || Script::new().token_response(Amendment::new().set("scope", scope.clone()));
+        rows.push(row(format!("{scope}"), token_response()));
+        let strict = row(format!("{scope}, all of it"), token_response())
+            .request(|| AuthRequest::new(Hint::Login("approve".into())).require_granted());
+        let requests = strict.requests;
+        rows.push(strict.ends("untrusted not-granted", requests));
+    }
+    run(rows);
+}
+
 #[test]
 fn what_is_not_granted_is_told_in_every_mode() {
     let mut rows = Vec::new();

@@ -84,6 +84,16 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
     run(vec![
         row("rotated just before signing", Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)))
             .ends(APPROVED, [1, 3, 2]),
+        // Behind a cache, for example: the key that signed is there after a while (ruling 31).
+        row(
+            "published late",
+            (1..4).fold(Script::new(), |script, nth| {
+                script.nth(Endpoint::KeySet, nth, Act::Answer(ScriptedAnswer::json(200, r#"{"keys":[]}"#)))
+            }),
+        )
+        .ends(APPROVED, [1, 3, 4]),
+        row("never published", every(Act::Answer(ScriptedAnswer::json(200, r#"{"keys":[]}"#))))
+            .ends("untrusted unknown-key", [1, 3, 6]),
         row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, [1, 3, 2]),
         row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, [1, 3, 2]),
         // The content decides, not its label.
@@ -91,17 +101,17 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
         row("as a key set", labelled("application/jwk-set+json")),
         row("without a label", labelled("")),
         // What may pass is asked for until two minutes are over.
-        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends("indeterminate", [1, 3, 12]),
-        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429)))).ends("indeterminate", [1, 3, 12]),
-        row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 12]),
-        // What can never be read is asked for three times, after the one ahead of time.
+        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends("indeterminate", [1, 3, 13]),
+        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429)))).ends("indeterminate", [1, 3, 13]),
+        row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
+        // What can never be read is asked for three times, after the two ahead of time.
         row("html for ever", every(Act::Answer(ScriptedAnswer::html(200))))
-            .ends(&misbehaved(Fault::NotJson), [1, 3, 4]),
+            .ends(&misbehaved(Fault::NotJson), [1, 3, 5]),
         row("not a key set", every(Act::Answer(ScriptedAnswer::json(200, "{}"))))
-            .ends(&misbehaved(Fault::MissingMember("keys")), [1, 3, 4]),
+            .ends(&misbehaved(Fault::MissingMember("keys")), [1, 3, 5]),
         row("404 for ever", every(Act::Answer(ScriptedAnswer::status(404))))
-            .ends(&misbehaved(Fault::Status), [1, 3, 4]),
+            .ends(&misbehaved(Fault::Status), [1, 3, 5]),
         row("406 for ever", every(Act::Answer(ScriptedAnswer::status(406))))
-            .ends(&misbehaved(Fault::Status), [1, 3, 4]),
+            .ends(&misbehaved(Fault::Status), [1, 3, 5]),
     ]);
 }
