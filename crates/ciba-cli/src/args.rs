@@ -277,7 +277,8 @@ pub(crate) struct Request {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as after Ctrl-C.
+    /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as after Ctrl-C,
+    /// unless tokens in it wait for the provider's keys.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Running")]
     pub(crate) timeout: Option<u64>,
     /// Show the tokens themselves at the end.

@@ -284,6 +284,12 @@ impl Attempt {
     /// `--timeout` is over: the caller gave up, and the flow is not gone on with.
     fn timed_out(&mut self) -> u8 {
         self.reporter().timed_out();
+        // Tokens are given once: what came is not thrown away (ruling 42).
+        if let Some(kept) = self.watcher.tokens_at() {
+            self.reporter().release();
+            self.reporter().unverified(&Failure::Abandoned, kept);
+            return exit::TIMEOUT;
+        }
         self.failed(&Failure::Abandoned);
         self.forget();
         exit::TIMEOUT

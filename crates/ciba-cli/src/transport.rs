@@ -306,6 +306,8 @@ pub(crate) enum Kept {
 struct Shared {
     stop: AtomicBool,
     in_flight: AtomicBool,
+    /// What was saved last holds tokens.
+    holds_tokens: AtomicBool,
     /// The person was told that the file cannot be written.
     is_warned: AtomicBool,
     kept: Mutex<Kept>,
@@ -341,6 +343,11 @@ impl Watcher {
     /// The file from which the flow can be gone on with.
     pub(crate) fn kept_at(&self) -> Option<&Path> {
         self.state().filter(|_| self.kept() == Kept::Flow).map(StateFile::path)
+    }
+
+    /// The file, if tokens are in it that are not verified yet.
+    pub(crate) fn tokens_at(&self) -> Option<&Path> {
+        self.kept_at().filter(|_| self.shared.holds_tokens.load(Ordering::Relaxed))
     }
 
     fn keeps(&self, now: Kept) -> Kept {
@@ -379,6 +386,7 @@ impl Watcher {
         match &saved {
             Ok(()) => {
                 self.keeps(Kept::Flow);
+                self.shared.holds_tokens.store(snapshot.holds_tokens(), Ordering::Relaxed);
                 self.shared.is_warned.store(false, Ordering::Relaxed);
             }
             Err(_) if self.kept() == Kept::Flow => {

@@ -322,12 +322,20 @@ fn the_assumed_algorithm_of_id_tokens_is_said_before_the_prompt() {
     }
 }
 
+/// What keeps a token from being verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Away,
+    Unusable,
+    Unpublished,
+}
+
 /// Tokens that came and could not be verified for want of keys stay in the state file; the exit code does not say that nobody
 /// was asked, and resuming asks for the keys again.
 #[test]
 fn tokens_without_keys_are_kept_and_verified_by_resuming() {
     for transport in ["reqwest", "ureq"] {
-        for broken in [404, 200] {
+        for broken in [Broken::Away, Broken::Unusable, Broken::Unpublished] {
             let signer = Signer::new();
             let is_mended = Arc::new(AtomicBool::new(false));
             let mended = Arc::clone(&is_mended);
@@ -335,17 +343,30 @@ fn tokens_without_keys_are_kept_and_verified_by_resuming() {
                 "/bc" => Some(acknowledgement(60)),
                 "/token" => Some(signer.tokens(issuer, &json!({}))),
                 "/jwks" if mended.load(Ordering::SeqCst) => Some(Say::Json(200, signer.key_set())),
-                "/jwks" if broken == 404 => Some(Say::Json(404, json!({}))),
-                "/jwks" => Some(Say::Json(200, json!({"keys": []}))),
+                "/jwks" => Some(match broken {
+                    Broken::Away => Say::Json(404, json!({})),
+                    Broken::Unusable => {
+                        let mut keys = signer.key_set();
+                        keys["keys"][0]["use"] = json!("enc");
+                        Say::Json(200, keys)
+                    }
+                    Broken::Unpublished => Say::Json(200, json!({"keys": []})),
+                }),
                 _ => None,
             });
             let folder = Folder::new();
             let state = folder.text("state");
-            let run = op.run(&["--id-token-alg", "ES256", "--transport", transport, "--state", &state]);
-            let run = run.expect_code(if broken == 404 { 14 } else { 13 });
+            let mut arguments = vec!["--id-token-alg", "ES256", "--transport", transport, "--state", &state];
+            // A key that nobody published may still come, for two minutes.
+            arguments.extend(["--timeout", "8"].iter().filter(|_| broken == Broken::Unpublished));
+            let run = op.run(&arguments).expect_code(match broken {
+                Broken::Away => 14,
+                Broken::Unusable => 13,
+                Broken::Unpublished => 17,
+            });
             assert_eq!((&run.last()["state"], op.count("/token")), (&json!(state), 1), "{run:?}");
             assert!(run.sentence().contains(&format!("ciba resume --state {state}")), "{run:?}");
-            if broken == 404 {
+            if broken == Broken::Away {
                 assert!(run.sentence().contains("status 404"), "{run:?}");
                 assert_eq!((&run.last()["endpoint"], &run.last()["status"]), (&json!("key_set"), &json!(404)));
             }

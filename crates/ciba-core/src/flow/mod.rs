@@ -377,6 +377,11 @@ impl Flow {
         matches!(&self.phase, Some(Phase::Settled(Settled::Unverified(_))))
     }
 
+    /// Whether there are tokens that are not verified yet.
+    const fn holds_tokens(&self) -> bool {
+        matches!(&self.phase, Some(Phase::Verifying(_))) || self.keeps_tokens()
+    }
+
     /// The acknowledgement, once there is one: what the provider granted and what else it said (CIBA 7.3).
     #[must_use]
     pub fn acknowledged(&self) -> Option<&Acknowledged> {
