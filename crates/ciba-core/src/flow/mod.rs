@@ -473,6 +473,15 @@ impl Phase {
     }
 }
 
+impl Snapshot {
+    /// Returns `true` if the flow holds tokens that are not verified yet. A provider gives them once, so do not delete the
+    /// snapshot when you stop waiting: the flow can be resumed from it.
+    #[must_use]
+    pub const fn holds_tokens(&self) -> bool {
+        self.holds_tokens
+    }
+}
+
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flow").field("stage", &self.stage()).field("revision", &self.revision).finish_non_exhaustive()

@@ -48,7 +48,7 @@ const REVISION_JUMP: u64 = 1 << 32;
 pub struct Snapshot {
     bytes: Vec<u8>,
     revision: u64,
-    holds_tokens: bool,
+    pub(super) holds_tokens: bool,
 }
 
 impl Snapshot {
@@ -70,12 +70,6 @@ impl Snapshot {
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
-    }
-
-    /// Returns `true` if it holds tokens that are not verified yet. A provider gives them once.
-    #[must_use]
-    pub const fn holds_tokens(&self) -> bool {
-        self.holds_tokens
     }
 }
 
@@ -553,8 +547,8 @@ impl Flow {
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
-        let (bytes, holds_tokens) = (serde_json::to_vec(&saved).unwrap_or_default(), self.holds_tokens());
-        Snapshot { bytes, revision: self.revision, holds_tokens }
+        let bytes = serde_json::to_vec(&saved).unwrap_or_default();
+        Snapshot { bytes, revision: self.revision, holds_tokens: self.holds_tokens() }
     }
 
     /// Resumes a saved flow, on this or any other machine. What was in flight counts as lost.
