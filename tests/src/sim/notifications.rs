@@ -1,8 +1,7 @@
 //! What a notification does to a flow, and what may not happen.
 
-use std::time::Duration;
-
-use ciba_core::{Acknowledgement, DeliveryMode, Stage, Timestamp};
+use ciba_core::{Acknowledgement, DeliveryMode, Stage};
+use serde_json::Value;
 
 use super::{Kind, START, Sim, mirror::Delivered};
 use crate::{
@@ -12,10 +11,6 @@ use crate::{
 
 /// As many notifications as a flow keeps before it knows its id.
 const EARLY: usize = 4;
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 impl Sim {
     /// A notification arrives, its effect is saved if the store allows it, and it is answered.
@@ -139,9 +134,10 @@ impl Sim {
                 (Acknowledgement::Accepted, Some(delivered))
             }
             (Stage::Pending, Some(grant)) if mode == DeliveryMode::Ping => {
-                let wall = Timestamp::from_unix_millis(self.mirror.wall);
-                let due = self.flow.wake_at().map_or(0, |due| line.saturating_add(millis(due.since(wall))));
-                match grant.heeds_ping(due, line) {
+                // Not `wake_at`: it may wake sooner, to ask for keys ahead of time.
+                let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
+                let due = saved["phase"]["pending"]["due"].as_u64().expect("a pending flow has a due time");
+                match grant.heeds_ping(due.min(grant.deadline), line) {
                     true => (Acknowledgement::Accepted, Some(delivered)),
                     false => refused(Acknowledgement::Known),
                 }
