@@ -68,6 +68,11 @@ impl HttpClient {
     /// # Errors
     ///
     /// When TLS cannot be set up.
+    ///
+    /// # Panics
+    ///
+    /// With the feature `rustls-no-provider` alone, when no process-wide cryptography provider of rustls is installed: reqwest
+    /// panics then. The feature `rustls` brings one.
     pub fn new(builder: ClientBuilder) -> reqwest::Result<Self> {
         Self::with_connect_timeout(builder, CONNECT_TIMEOUT)
     }

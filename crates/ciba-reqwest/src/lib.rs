@@ -53,5 +53,6 @@ pub use prompts::{GUARD_CAPACITY, PromptGuard};
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
 pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
-#[cfg(feature = "rustls-no-provider")]
+// The compiler shows this to whoever misses them: the usual feature first, although it has the other one.
+#[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
 pub use tls::{CaError, platform_roots, with_ca};

@@ -100,6 +100,11 @@ impl HttpClient {
     /// # Errors
     ///
     /// [`Unverified`] when the builder turns the verification of certificates off.
+    ///
+    /// # Panics
+    ///
+    /// The first connection panics, in ureq, when only the feature `rustls-no-provider` is on, the builder names no cryptography
+    /// provider, and no process-wide one of rustls is installed. The features `rustls` and `rustls-aws-lc-rs` bring one.
     pub fn new(builder: ConfigBuilder<AgentScope>) -> Result<Self, Unverified> {
         Self::with_connect_timeout(builder, CONNECT_TIMEOUT)
     }
