@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::Child,
+    process::{Child, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -223,4 +223,31 @@ fn a_state_file_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A limit on the size of files is one more reason why a save fails; by default the system kills for it.
+#[test]
+fn a_limit_on_the_size_of_files_costs_no_login() {
+    for transport in TRANSPORTS {
+        let op = Op::start(|path, _| match path {
+            "/bc" => {
+                let Say::Json(status, mut body) = acknowledgement(60) else { return None };
+                body["notes"] = json!("n".repeat(64 * 1024));
+                Some(Say::Json(status, body))
+            }
+            "/token" => Some(Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" }))),
+            _ => None,
+        });
+        let folder = Folder::new();
+        let state = folder.text("state");
+        // In blocks of 512 or 1024 bytes: enough for what is saved before the acknowledgement.
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", "ulimit -f 32; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ciba")]);
+        limited.args(op.arguments()).args(["--no-openid", "--scope", "payments", "--state", &state]);
+        limited.args(["--transport", transport]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let run = ended(limited.spawn().unwrap()).expect_code(0);
+        assert_eq!(run.last()["event"], "authenticated", "{run:?}");
+        assert!(run.stderr.contains("cannot be written any more"), "{run:?}");
+        assert_eq!((op.count("/bc"), op.count("/token")), (1, 1));
+    }
 }
