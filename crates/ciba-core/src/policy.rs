@@ -13,7 +13,8 @@ pub struct Policy {
     pub interval_reference: IntervalReference,
     /// How long after the start of the flow the authentication request may still leave; default 90 s, at least a second and
     /// at most a day. After that the flow ends without a prompt, whatever held the request up: a restart, a suspended
-    /// machine, a slow store or a slow signer.
+    /// machine, a slow store, a slow signer or a slow connection. A loop without one of the drivers has to ask
+    /// [`Flow::may_send`](crate::Flow::may_send) before it sends a request.
     pub prompt_within: Duration,
     /// Time-out of the authentication request; default 30 s (REQ-AREQ-31).
     pub authentication_timeout: Duration,

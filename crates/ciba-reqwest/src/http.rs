@@ -138,6 +138,9 @@ impl HttpClient {
     /// Dropping the future leaves the question unanswered; see [`Driver::drive`](crate::Driver::drive) for a loop that
     /// takes care of it.
     ///
+    /// It does not ask [`Flow::may_send`](ciba_core::Flow::may_send): ask right before. The [`Driver`](crate::Driver) asks again when
+    /// the connection is established, before the first byte of the request.
+    ///
     /// # Errors
     ///
     /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine

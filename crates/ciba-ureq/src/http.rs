@@ -168,6 +168,9 @@ impl HttpClient {
 
     /// Carries out what a machine asks for and returns the answer for its `handle`.
     ///
+    /// It does not ask [`Flow::may_send`](ciba_core::Flow::may_send): ask right before. The [`Driver`](crate::Driver) asks again when
+    /// the connection is established, before the first byte of the request.
+    ///
     /// # Errors
     ///
     /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine
