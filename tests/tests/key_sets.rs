@@ -92,9 +92,9 @@ fn a_set_is_an_object_with_an_array_of_keys() {
     assert_eq!(finds(&[key.clone(), others[1].clone(), others[0].clone()], &P256.0, "a"), Ok(()));
     for (document, fault) in [
         (json!({}).to_string(), Fault::MissingMember("keys")),
-        (json!({"keys": key}).to_string(), Fault::BadMember("keys")),
-        (json!({"keys": null}).to_string(), Fault::BadMember("keys")),
-        (json!({"keys": "none"}).to_string(), Fault::BadMember("keys")),
+        (json!({"keys": key}).to_string(), Fault::WrongType("keys")),
+        (json!({"keys": null}).to_string(), Fault::MissingMember("keys")),
+        (json!({"keys": "none"}).to_string(), Fault::WrongType("keys")),
         (json!([key]).to_string(), Fault::NotJson),
         (format!(r#"{{"keys":[],"keys":[{key}]}}"#), Fault::DuplicateMember),
         (format!(r#"{{"keys":[],"key\u0073":[{key}]}}"#), Fault::DuplicateMember),

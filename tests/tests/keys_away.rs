@@ -97,7 +97,7 @@ fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider(
         (answer("<html>", None), Fault::NotJson),
         (answer("[]", None), Fault::NotJson),
         (answer("{}", None), Fault::MissingMember("keys")),
-        (answer(r#"{"keys":{}}"#, None), Fault::BadMember("keys")),
+        (answer(r#"{"keys":{}}"#, None), Fault::WrongType("keys")),
         (cut, Fault::TooLarge),
     ] {
         let mut sim = verifying(Forgery::None);

@@ -111,9 +111,7 @@ fn shown(record: &Value) -> String {
         (Some(code), _) => format!("refused {status} {code}"),
         (None, _) if status == 200 && begins => "waits: interval".into(),
         // A token bound to a key that this client has not (RFC 6749 7.1: a type that is not understood is not used).
-        (None, Some(_)) if body["token_type"] == "DPoP" => {
-            "provider_misbehaved token: token_type cannot be used".into()
-        }
+        (None, Some(_)) if body["token_type"] == "DPoP" => "provider_misbehaved token: token_type is not Bearer".into(),
         (None, Some(token)) if token.split('.').count() == 5 => "untrusted unexpected-encryption".into(),
         (None, Some(token)) => format!("authenticated {}", segment(token, 1)["sub"].as_str().unwrap()),
         // The provider's page for people, asked for by an `Accept` that this client never sends.

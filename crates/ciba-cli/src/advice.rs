@@ -1,9 +1,13 @@
 //! What a person at a terminal can do about a failure: the option that helps, in half a sentence.
 
+use std::time::Duration;
+
 use ciba_core::{
-    Cause, CertificateProblem, Endpoint, ErrorCode, Expected, Failure, Fault, Found, Rejection, ServerAnswer, TlsAlert,
-    Trouble, Untrusted,
+    Cause, CertificateProblem, Endpoint, ErrorCode, Expected, Failure, Fault, Found, Indeterminacy, LostAnswer,
+    Misbehaviour, Rejection, ServerAnswer, TlsAlert, Trouble, UnreachableTarget, Untrusted,
 };
+
+use crate::awaited::Awaited;
 
 /// What the command knows about itself beyond the failure.
 #[derive(Debug, Clone, Default)]
@@ -18,94 +22,187 @@ pub(crate) struct Known {
     pub(crate) proxy: Option<String>,
     /// The provider acknowledged the authentication request.
     pub(crate) is_acknowledged: bool,
-    /// `--timeout` ended it.
-    pub(crate) timed_out: bool,
+    /// Who ended it before its time: `--timeout`, or Ctrl-C.
+    pub(crate) given_up: Option<&'static str>,
+    /// What the flow waits for.
+    pub(crate) awaited: Awaited,
 }
+
+/// What is left to do where no option of this command helps.
+const PROVIDER: &str = "only the provider can mend that";
 
 /// Advice on a failure, if there is some.
 pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
     match failure {
         Failure::Untrusted(rejection) => on_check(rejection),
-        Failure::Unreachable(unreachable) => match unreachable.trouble {
-            Some(Trouble::Unanswered(cause)) => on_cause(cause, known),
-            Some(Trouble::Unusable { fault, .. }) => on_fault(fault, Endpoint::KeySet),
-            _ => unreachable.answer.as_deref().and_then(|answer| on_answer(answer, known)),
-        },
-        Failure::Indeterminate(indeterminacy) => {
-            indeterminacy.cause.filter(|cause| *cause != Cause::Unknown).and_then(|cause| on_cause(cause, known))
+        Failure::Unreachable(unreachable) => {
+            let endpoint = match unreachable.target {
+                UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
+                _ => None,
+            };
+            match unreachable.trouble {
+                Some(Trouble::Unanswered(cause)) => on_cause(cause, endpoint, known).or_else(|| nothing_came(cause)),
+                Some(Trouble::Unusable { fault, .. }) => on_fault(fault, Endpoint::KeySet),
+                _ => unreachable.answer.as_deref().and_then(|answer| on_answer(answer, known)),
+            }
         }
-        Failure::ProviderMisbehaved(misbehaviour) => {
-            on_fault(misbehaviour.fault, misbehaviour.endpoint).or_else(|| {
-                let status = failure.server_answer().map(ServerAnswer::status);
-                (misbehaviour.fault == Fault::Status).then(|| on_status(status, misbehaviour.endpoint)).flatten()
-            })
+        Failure::Indeterminate(indeterminacy) => Some(on_unknown_outcome(indeterminacy, known)),
+        Failure::ProviderMisbehaved(misbehaviour) => Some(on_misbehaviour(misbehaviour, failure, known)),
+        Failure::Expired(_) => {
+            Some("try again when the person is at hand, perhaps with a longer --requested-expiry".to_owned())
         }
-        _ => failure.server_answer().and_then(|answer| on_answer(answer, known)),
+        Failure::Refused(answer) => on_answer(answer, known),
+        _ => None,
+    }
+}
+
+/// The person may have been asked, so what to do about the cause is the second thing.
+fn on_unknown_outcome(indeterminacy: &Indeterminacy, known: &Known) -> String {
+    let next = match indeterminacy.lost {
+        LostAnswer::AuthenticationRequest => "ask the person before you try again: another try may prompt them twice",
+        LostAnswer::Tokens => "the tokens are given once: start a new authentication",
+        LostAnswer::KeySet(trouble) => {
+            let advice = match trouble {
+                Trouble::Unanswered(cause) => on_cause(cause, Some(Endpoint::KeySet), known),
+                Trouble::Unusable { fault: Fault::Status, status } => on_status(Some(status), Endpoint::KeySet),
+                Trouble::Unusable { fault, .. } => on_fault(fault, Endpoint::KeySet),
+                _ => None,
+            };
+            return advice.unwrap_or_else(|| "check --jwks-uri, and whether the provider is well".to_owned());
+        }
+        _ => "ask the person what they answered before you try again",
+    };
+    let cause = indeterminacy.cause.filter(|cause| *cause != Cause::Unknown);
+    match cause.and_then(|cause| on_cause(cause, Some(indeterminacy.endpoint()), known)) {
+        Some(advice) => format!("{next}; {advice}"),
+        None => next.to_owned(),
+    }
+}
+
+fn on_misbehaviour(misbehaviour: &Misbehaviour, failure: &Failure, known: &Known) -> String {
+    let Misbehaviour { fault, endpoint, .. } = *misbehaviour;
+    let status = failure.server_answer().map(ServerAnswer::status);
+    let by_status = || (fault == Fault::Status).then(|| on_status(status, endpoint)).flatten();
+    let by_answer =
+        || failure.server_answer().filter(|_| fault == Fault::Status).and_then(|answer| on_answer(answer, known));
+    let advice = on_fault(fault, endpoint).or_else(by_status).or_else(by_answer).unwrap_or_else(|| PROVIDER.to_owned());
+    // It took the request, whatever is wrong with what it said to it.
+    match (endpoint, status) {
+        (Endpoint::BackchannelAuthentication, Some(200..=299)) => {
+            format!("the person may be asked all the same; {advice}")
+        }
+        _ => advice,
     }
 }
 
 /// Advice on an exchange without an answer.
-pub(crate) fn on_cause(cause: Cause, known: &Known) -> Option<String> {
+pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) -> Option<String> {
     let through = || known.proxy.as_ref().map(|proxy| format!("the way leads through the proxy {proxy}"));
-    match cause {
+    let shows_certificate = !matches!(endpoint, Some(Endpoint::Discovery | Endpoint::KeySet));
+    let advice = match cause {
         Cause::Certificate(CertificateProblem::UnknownIssuer) => {
-            Some("if the provider has an authority of its own, trust it with --ca-cert FILE".to_owned())
+            "if the provider has an authority of its own, trust it with --ca-cert FILE"
         }
-        Cause::Certificate(CertificateProblem::CaAsEndEntity) => Some(
+        Cause::Certificate(CertificateProblem::CaAsEndEntity) => {
             "the server has to present a certificate that an authority signed; trust that authority with --ca-cert FILE"
-                .to_owned(),
-        ),
-        Cause::Certificate(CertificateProblem::Expired | CertificateProblem::NotYetValid) => {
-            Some("if the certificate is in order, the clock of this machine is wrong".to_owned())
         }
-        Cause::Certificate(CertificateProblem::WrongName) => {
-            Some("check the host name in the address of the provider".to_owned())
+        Cause::Certificate(CertificateProblem::Expired | CertificateProblem::NotYetValid) => {
+            "if the certificate is in order, the clock of this machine is wrong"
+        }
+        Cause::Certificate(CertificateProblem::WrongName) => "check the host name in the address of the provider",
+        Cause::Certificate(CertificateProblem::Revoked) => "only its owner can mend that: do not go on",
+        Cause::Certificate(_) => {
+            "it is malformed, or not for servers: if it is the server's own and you trust it, --ca-cert FILE"
+        }
+        Cause::ClientCertificate(_) if !shows_certificate => {
+            "no client certificate is shown for documents: give the metadata with --metadata FILE"
         }
         Cause::ClientCertificate(TlsAlert(116)) if !known.has_certificate => {
-            Some("give the client certificate with --cert FILE and --cert-key FILE".to_owned())
+            "give the client certificate with --cert FILE and --cert-key FILE"
         }
         Cause::ClientCertificate(_) => {
-            Some("check that --cert is the certificate that is registered at the provider, with its chain".to_owned())
+            "check that --cert is the certificate that is registered at the provider, with its chain"
         }
-        Cause::Name => through().or_else(|| Some("check the host name in the address of the provider".to_owned())),
-        Cause::Tls => through().or_else(|| Some("perhaps nothing speaks TLS at that port".to_owned())),
-        Cause::Proxy | Cause::Refused | Cause::NoRoute | Cause::ConnectTimeout => through(),
-        _ => None,
-    }
+        Cause::TlsAlert(TlsAlert(40)) if !known.has_certificate => {
+            "perhaps the server wants a client certificate (--cert FILE and --cert-key FILE), or knows only old ciphers"
+        }
+        Cause::TlsAlert(TlsAlert(40)) => {
+            "perhaps the server does not take the client certificate, or knows only old ciphers"
+        }
+        Cause::TlsAlert(TlsAlert(70)) => "the server speaks neither TLS 1.2 nor TLS 1.3",
+        Cause::TlsAlert(TlsAlert(112)) => "the server does not know this host name: check the address of the provider",
+        Cause::ProxyCredentials => {
+            let way = through().map(|way| format!("{way}; ")).unwrap_or_default();
+            return Some(format!("{way}user and password belong into its URL, as http://USER:PASSWORD@HOST:PORT"));
+        }
+        Cause::Name => {
+            return through().or_else(|| Some("check the host name in the address of the provider".to_owned()));
+        }
+        Cause::Tls => return through().or_else(|| Some("perhaps nothing speaks TLS at that port".to_owned())),
+        Cause::NotHttp => {
+            return through().or_else(|| Some("something else than HTTP answers at that port".to_owned()));
+        }
+        Cause::Proxy | Cause::Refused | Cause::NoRoute | Cause::ConnectTimeout => return through(),
+        _ => return None,
+    };
+    Some(advice.to_owned())
+}
+
+/// Advice where nobody was asked and nothing names another way.
+fn nothing_came(cause: Cause) -> Option<String> {
+    let advice = match cause {
+        Cause::Refused => "check host and port in the address of the provider, and whether it runs",
+        Cause::NoRoute | Cause::ConnectTimeout => {
+            "check the address of the provider, and whether a firewall or a proxy stands between"
+        }
+        Cause::Closed | Cause::Timeout => "try again later; if it stays so, check the address of the provider",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 fn on_fault(fault: Fault, endpoint: Endpoint) -> Option<String> {
-    match (fault, endpoint) {
+    let option = match endpoint {
+        Endpoint::Discovery => "the issuer, or give the document itself with --metadata FILE",
+        Endpoint::KeySet => "--jwks-uri",
+        Endpoint::BackchannelAuthentication => "--backchannel-endpoint",
+        Endpoint::Token => "--token-endpoint",
+        _ => "",
+    };
+    Some(match (fault, endpoint) {
         (Fault::Redirect, Endpoint::Discovery) => {
-            Some("give the issuer it leads to, or the document itself with --metadata FILE".to_owned())
+            "give the issuer it leads to, or the document itself with --metadata FILE".to_owned()
         }
-        (Fault::Redirect, Endpoint::KeySet) => Some("give the address it leads to with --jwks-uri URL".to_owned()),
-        (Fault::Redirect, Endpoint::BackchannelAuthentication) => Some(
-            "it is not followed: if the address it leads to is the provider's, give it with --backchannel-endpoint URL"
-                .to_owned(),
-        ),
-        (Fault::Redirect, Endpoint::Token) => Some(
-            "it is not followed: if the address it leads to is the provider's, give it with --token-endpoint URL"
-                .to_owned(),
-        ),
-        (Fault::MissingMember("token_type"), _) => {
-            Some("where the provider means Bearer, use --assume-bearer".to_owned())
+        (Fault::Redirect, Endpoint::KeySet) => "give the address it leads to with --jwks-uri URL".to_owned(),
+        (Fault::Redirect, _) => {
+            format!("it is not followed: if the address it leads to is the provider's, give it with {option} URL")
         }
+        (Fault::MediaType | Fault::NotJson, Endpoint::Notification) => PROVIDER.to_owned(),
+        (Fault::MediaType | Fault::NotJson, _) => format!("perhaps something else answers there: check {option}"),
+        (Fault::ContentCoding, _) => "turn that off at the provider, or at the gateway before it".to_owned(),
+        (Fault::MissingMember("token_type"), _) => "where the provider means Bearer, use --assume-bearer".to_owned(),
         (Fault::BadMember("token_type"), _) => {
-            Some("where that is the provider's own word for Bearer, give it with --bearer-word WORD".to_owned())
+            "where that is the provider's own word for Bearer, give it with --bearer-word WORD".to_owned()
         }
         (Fault::MissingMember("id_token"), Endpoint::Notification) => {
-            Some("a push is bound to its request by its ID Token alone: the provider has to send it".to_owned())
+            "a push is bound to its request by its ID Token alone: the provider has to send it".to_owned()
         }
-        (Fault::MissingMember("id_token"), _) => Some(
+        (Fault::MissingMember("id_token"), _) => {
             "check that the client is registered for OpenID Connect, or use --no-openid where no ID Token is due"
-                .to_owned(),
-        ),
-        (Fault::MissingMember("access_token"), Endpoint::Notification) => Some(
-            "it looks like a ping: check that the client is registered for push, or use --delivery ping".to_owned(),
-        ),
-        _ => None,
-    }
+                .to_owned()
+        }
+        (Fault::MissingMember("access_token"), Endpoint::Notification) => {
+            "it looks like a ping: check that the client is registered for push, or use --delivery ping".to_owned()
+        }
+        (Fault::AnotherMode, _) => "check the delivery mode of this client, or use --delivery push".to_owned(),
+        (Fault::MissingMember("issuer"), Endpoint::Discovery) => {
+            "that is the metadata of no OpenID provider: check the issuer".to_owned()
+        }
+        (Fault::WrongType(_) | Fault::BadMember(_) | Fault::DuplicateMember, Endpoint::Discovery) => {
+            format!("{PROVIDER}; meanwhile, give a corrected copy of the document with --metadata FILE")
+        }
+        _ => return None,
+    })
 }
 
 /// Advice on a status that no error code explains.
@@ -114,89 +211,162 @@ fn on_status(status: Option<u16>, endpoint: Endpoint) -> Option<String> {
         Endpoint::BackchannelAuthentication => "--backchannel-endpoint",
         Endpoint::Token => "--token-endpoint",
         Endpoint::KeySet => "--jwks-uri",
+        Endpoint::Discovery => "the issuer",
         _ => return None,
     };
-    match status {
-        Some(403) => Some("perhaps it is the answer of a firewall or gateway before the provider".to_owned()),
-        Some(404 | 405 | 410) => Some(format!("perhaps the address is wrong: see {option}")),
+    match status? {
+        403 => Some("perhaps it is the answer of a firewall or gateway before the provider".to_owned()),
+        404 if endpoint == Endpoint::Discovery => Some("perhaps the issuer is mistyped".to_owned()),
+        404 | 405 | 410 | 421 => Some(format!("perhaps the address is wrong: see {option}")),
+        408 | 425 | 429 | 500.. => Some("try again later".to_owned()),
+        400 => Some("--trace shows what was sent; ask the provider why it was refused".to_owned()),
         _ => None,
     }
 }
 
+/// Times that differ by no more than this may be those of clocks that do not agree.
+const CLOCKS: Duration = Duration::from_secs(26 * 3600);
+
 /// Advice on a check that failed.
 fn on_check(rejection: &Rejection) -> Option<String> {
-    let is_ahead =
-        matches!((rejection.found(), rejection.expected()), (Some(Found::Time(_)), Some(Expected::NotAfter(_))));
-    match (rejection.check(), rejection.found()) {
-        (Untrusted::DiscoveryIssuer, Some(Found::Text(named))) => {
-            let wanted = match rejection.expected() {
+    const AHEAD: &str = "the clock of this machine is slow, or the provider's fast: set it";
+    const BEHIND: &str = "the clock of this machine may be fast: set it";
+    /// What `--clock-skew` allows at most.
+    const MOST_SKEW: Duration = Duration::from_secs(300);
+    let or_allow = |by: Duration, clock: &str| match by <= MOST_SKEW {
+        true => format!("{clock}, or allow for it with --clock-skew SECONDS"),
+        false => clock.to_owned(),
+    };
+    let advice = match (rejection.check(), rejection.found(), rejection.expected()) {
+        (Untrusted::DiscoveryIssuer, Some(Found::Text(named)), expected) => {
+            let wanted = match expected {
                 Some(Expected::Text(wanted)) => wanted.trim_end_matches('/'),
                 _ => "",
             };
-            Some(if named.trim_end_matches('/') == wanted {
+            return Some(if named.trim_end_matches('/') == wanted {
                 format!("the two differ by a slash at the end: use --issuer {named}")
             } else {
                 format!("if that is the provider, perhaps behind another address, use --issuer {named}")
-            })
+            });
         }
-        (Untrusted::Algorithm, Some(Found::Text(named))) => {
-            let is_known = ciba_core::jose::JwsAlgorithm::from_name(named).is_some();
-            is_known.then(|| format!("if the client is registered for it, use --id-token-alg {named}"))
+        (Untrusted::Algorithm, Some(Found::Text(named)), _)
+            if ciba_core::jose::JwsAlgorithm::from_name(named).is_some() =>
+        {
+            return Some(format!("if the client is registered for it, use --id-token-alg {named}"));
         }
-        (Untrusted::UnexpectedEncryption, _) => {
-            Some("register the client without encryption of ID Tokens".to_owned())
+        (Untrusted::UnexpectedEncryption, ..) => "register the client without encryption of ID Tokens",
+        (Untrusted::Issuer, Some(Found::Text(_)), _) => {
+            "the provider names itself otherwise in its metadata: check the issuer, or ask the provider"
         }
-        (Untrusted::Audience, Some(Found::Text(_) | Found::Texts(_))) => Some("check --client-id".to_owned()),
-        (Untrusted::ExtraAudience, Some(Found::Texts(strangers))) => {
-            strangers.first().map(|stranger| format!("if it may use the token too, add --trusted-audience {stranger}"))
+        (Untrusted::Audience, Some(Found::Text(_) | Found::Texts(_)), _) => "check --client-id",
+        (Untrusted::AuthorizedParty, Some(Found::Text(_)), _) => "check --client-id",
+        (Untrusted::ExtraAudience, Some(Found::Texts(strangers)), _) => {
+            let stranger = strangers.first()?;
+            return Some(format!("if it may use the token too, add --trusted-audience {stranger}"));
         }
-        (Untrusted::IssuedAt | Untrusted::NotBefore | Untrusted::AuthTime, _) if is_ahead => {
-            Some("the clock of this machine is slow, or the provider's fast: set it, or allow for it with --clock-skew SECONDS".to_owned())
+        (_, Some(Found::Time(found)), Some(Expected::NotAfter(limit))) => {
+            return Some(or_allow(found.since(*limit), AHEAD));
         }
-        (Untrusted::Expiry | Untrusted::IssuedAt, Some(Found::Time(_))) => {
-            Some("the clock of this machine may be fast: set it, or allow for it with --clock-skew SECONDS".to_owned())
+        (_, Some(Found::Time(found)), Some(Expected::NotBefore(limit))) if limit.since(*found) <= CLOCKS => {
+            return Some(or_allow(limit.since(*found), BEHIND));
         }
-        (Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId, Some(Found::Missing)) => {
-            Some("a push is bound to its request by this claim: the provider has to add it (CIBA 10.3.1)".to_owned())
+        (Untrusted::Expiry | Untrusted::IssuedAt, Some(Found::Time(_)), Some(Expected::NotBefore(_))) => {
+            "it is an old token: the provider has to issue a new one for each request"
         }
-        _ => None,
-    }
+        (Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId, Some(Found::Missing), _) => {
+            "a push is bound to its request by this claim: the provider has to add it (CIBA 10.3.1)"
+        }
+        (
+            Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId,
+            Some(Found::AnotherValue),
+            _,
+        ) => "the provider mixed up two requests, or somebody else made the answer: do not use it",
+        (Untrusted::Signature, ..) => {
+            "check --jwks-uri; if it is right, the token was changed on its way, or signed with another key than the one published"
+        }
+        (Untrusted::UnknownKey, ..) => "check --jwks-uri; if it is right, the provider has not published the key yet",
+        (Untrusted::UnusableKey, ..) => "the provider has to publish the key so that it can be used",
+        (Untrusted::Acr, ..) => "check --acr-values; where the provider always issues the same, use --acr-rule report",
+        (Untrusted::AuthTime, Some(Found::Time(_)), _) => "the person has to authenticate anew",
+        (Untrusted::ExpectedSubject | Untrusted::ExpectedClaim, ..) => "if the answer is the right one, check --expect",
+        (Untrusted::NotGranted, ..) => {
+            "ask for what the provider grants, or leave --require-granted out and look at the answer"
+        }
+        (Untrusted::AnotherPerson | Untrusted::AnotherEid, ..) => "do not let this person in",
+        _ => PROVIDER,
+    };
+    Some(advice.to_owned())
 }
 
 /// Advice on an answer of the provider.
 fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
     let (endpoint, status) = (answer.endpoint(), answer.status());
-    match answer.code() {
-        None if (endpoint, status) == (Endpoint::Discovery, 404) => Some("perhaps the issuer is mistyped".to_owned()),
-        None if status == 401 => Some(unrecognised(known)),
-        Some(ErrorCode::InvalidClient) => Some(unrecognised(known)),
-        // Keycloak says so to a wrong secret.
-        Some(ErrorCode::UnauthorizedClient) if status == 401 => Some(unrecognised(known)),
-        Some(ErrorCode::UnauthorizedClient) if endpoint == Endpoint::Token || known.is_acknowledged => Some(
+    let later = || match answer.retry_after() {
+        Some(time) => format!("try again in {} s", time.as_secs()),
+        None => "try again later".to_owned(),
+    };
+    let is_first = endpoint == Endpoint::BackchannelAuthentication;
+    let Some(code) = answer.code() else {
+        return match (endpoint, status) {
+            (Endpoint::BackchannelAuthentication | Endpoint::Token, 401) => Some(unrecognised(known)),
+            (_, 408 | 425 | 429 | 503) => Some(later()),
+            (endpoint, status) => on_status(Some(status), endpoint),
+        };
+    };
+    let advice = match code {
+        ErrorCode::InvalidClient => return Some(unrecognised(known)),
+        // Keycloak says so to a wrong secret, Auth0 denies access.
+        ErrorCode::UnauthorizedClient
+        | ErrorCode::InvalidRequest
+        | ErrorCode::InvalidGrant
+        | ErrorCode::AccessDenied
+        | ErrorCode::Unknown(_)
+            if status == 401 && endpoint != Endpoint::Notification =>
+        {
+            return Some(unrecognised(known));
+        }
+        ErrorCode::UnauthorizedClient if endpoint == Endpoint::Token || known.is_acknowledged => {
             "it took the authentication request, so CIBA is on: check that this client may poll (its delivery mode and grants)"
-                .to_owned(),
-        ),
-        Some(ErrorCode::UnauthorizedClient) => Some("the client is not registered for CIBA at this provider".to_owned()),
-        Some(ErrorCode::UnknownUserId) => Some("the provider does not know the person the hint names".to_owned()),
-        Some(ErrorCode::MissingUserCode) => Some("this person has a code: give it with --user-code".to_owned()),
-        Some(ErrorCode::InvalidUserCode) => Some("the code given with --user-code is not this person's".to_owned()),
-        Some(ErrorCode::InvalidScope) => Some("check --scope".to_owned()),
-        Some(ErrorCode::InvalidTarget) => Some("check --resource".to_owned()),
-        Some(ErrorCode::InvalidAuthorizationDetails) => Some("check --authorization-details".to_owned()),
-        Some(ErrorCode::ExpiredLoginHintToken) => Some("give a fresh --login-hint-token".to_owned()),
-        Some(ErrorCode::InvalidRequestObject) => {
-            Some("check --signed-request, and that the key is registered for it".to_owned())
         }
-        Some(ErrorCode::RequestNotSupported) => {
-            Some("the provider takes no signed requests: leave --signed-request out".to_owned())
+        ErrorCode::UnauthorizedClient => "the client is not registered for CIBA at this provider",
+        ErrorCode::UnknownUserId => "the provider does not know the person the hint names: check the hint",
+        ErrorCode::MissingUserCode => "this person has a code: give it with --user-code",
+        ErrorCode::InvalidUserCode => "the code given with --user-code is not this person's",
+        ErrorCode::InvalidScope => "check --scope",
+        ErrorCode::InvalidTarget => "check --resource",
+        ErrorCode::InvalidAuthorizationDetails => "check --authorization-details",
+        ErrorCode::ExpiredLoginHintToken => "give a fresh --login-hint-token",
+        ErrorCode::InvalidRequestObject => "check --signed-request, and that the key is registered for it",
+        ErrorCode::RequestNotSupported => "the provider takes no signed requests: leave --signed-request out",
+        ErrorCode::InvalidBindingMessage => {
+            "check --binding-message: some providers take few characters, and few kinds of them"
         }
-        Some(ErrorCode::TemporarilyUnavailable) => Some("try again later".to_owned()),
-        Some(ErrorCode::UnsupportedGrantType) => Some(
-            "it took the authentication request, so CIBA is on: check that --token-endpoint is this provider's".to_owned(),
-        ),
-        Some(ErrorCode::InvalidBindingMessage) => Some("check --binding-message".to_owned()),
-        _ => None,
-    }
+        ErrorCode::InvalidRequest => {
+            "something in the request is missing, malformed or not taken here: --trace shows what was sent"
+        }
+        ErrorCode::AccessDenied if is_first => "the provider does not ask this person for this client",
+        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError | ErrorCode::SlowDown => return Some(later()),
+        ErrorCode::UnsupportedGrantType if endpoint == Endpoint::Token => {
+            "it took the authentication request, so CIBA is on: check that --token-endpoint is this provider's"
+        }
+        ErrorCode::InvalidGrant if endpoint == Endpoint::Token => {
+            "the request is over, was redeemed already, or is another client's: only one program may poll for it"
+        }
+        ErrorCode::TransactionFailed if !is_first => "it failed at the provider: start a new authentication",
+        // These are answers of a token endpoint.
+        ErrorCode::InvalidGrant
+        | ErrorCode::UnsupportedGrantType
+        | ErrorCode::AuthorizationPending
+        | ErrorCode::ExpiredToken
+        | ErrorCode::TransactionFailed
+            if is_first =>
+        {
+            "that is an answer of a token endpoint: check --backchannel-endpoint"
+        }
+        ErrorCode::Unknown(_) => "the code is the provider's own: its documentation says what it means",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 /// The client was not recognised.

@@ -35,7 +35,11 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     };
     let keys = Keys::fetch(&prepared, &metadata, &http).await;
     let mut problems = prepared.findings(&metadata)?;
-    problems.extend(keys.problem(prepared.id_token_algorithm()));
+    // Where it is not known which algorithm is meant, that is said, and nothing follows from the one that was assumed.
+    let names_none = client.id_token_alg.is_none() && problems.iter().any(|problem| problem.contains("--id-token-alg"));
+    if !names_none {
+        problems.extend(keys.problem(prepared.id_token_algorithm()));
+    }
     let with_client = describes_client(&client);
     let told = match report.output {
         Format::Json => try_put(&json(prepared.provider, &metadata, &keys, &problems).finish()),

@@ -86,7 +86,9 @@ pub(crate) fn failures_and_checks() -> String {
 pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
     let source = std::error::Error::source(failure);
     let mut text = match (failure, source) {
-        (Failure::Abandoned, _) if known.timed_out => "--timeout was over".to_owned(),
+        (Failure::Abandoned, _) => {
+            format!("{} {}", known.given_up.unwrap_or("stopped"), known.awaited.given_up())
+        }
         // What could not be reached, or used, says it all.
         (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => source.to_string(),
         (_, Some(source)) => format!("{failure}: {source}"),

@@ -141,15 +141,75 @@ impl Inbox {
         }
     }
 
-    async fn receive(&self, method: &str, headers: Headers, body: Body) -> NotificationReply {
+    async fn acknowledge(
+        &self,
+        method: &str,
+        headers: Headers,
+        body: Body,
+    ) -> Result<Acknowledgement, BadNotification> {
         match self {
-            Self::Reqwest(inbox) => inbox.receive(method, &headers, body, now()).await,
+            Self::Reqwest(inbox) => inbox.acknowledge(method, &headers, body, now()).await,
             Self::Ureq(inbox) => {
                 let (inbox, method) = (inbox.clone(), method.to_owned());
-                let received = tokio::task::spawn_blocking(move || inbox.receive(&method, &headers, body, now()));
+                let said = tokio::task::spawn_blocking(move || inbox.acknowledge(&method, &headers, body, now()));
                 // A panic there ends the process by the hook; a runtime that shuts down answers nobody.
-                received.await.unwrap_or(Acknowledgement::Unsaved.reply())
+                said.await.unwrap_or(Ok(Acknowledgement::Unsaved))
             }
+        }
+    }
+}
+
+/// Why a call of the notification endpoint was refused: for the person at the terminal, the caller only gets the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Path,
+    Method,
+    Authorization,
+    BearerToken,
+    AuthReqId,
+    MediaType,
+    TooLarge,
+    Malformed,
+    Unusable,
+    NotTaken,
+}
+
+impl Refusal {
+    /// Why a flow took nothing; `None` when it did.
+    const fn of(said: Acknowledgement) -> Option<Self> {
+        Some(match said {
+            Acknowledgement::Accepted | Acknowledgement::Known => return None,
+            Acknowledgement::Unauthorized => Self::BearerToken,
+            Acknowledgement::AnotherRequest => Self::AuthReqId,
+            Acknowledgement::UnsupportedMediaType => Self::MediaType,
+            Acknowledgement::TooLarge => Self::TooLarge,
+            Acknowledgement::Unusable => Self::Unusable,
+            Acknowledgement::Unsaved | Acknowledgement::NotReady => Self::NotTaken,
+            _ => Self::Malformed,
+        })
+    }
+
+    const fn of_bad(bad: BadNotification) -> Self {
+        match bad {
+            BadNotification::Method => Self::Method,
+            BadNotification::TooLarge => Self::TooLarge,
+            _ => Self::Authorization,
+        }
+    }
+
+    /// Its name in JSON, and a sentence about the call.
+    pub(crate) const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Path => ("path", "it went to another path than --notification-path"),
+            Self::Method => ("method", "it was no POST"),
+            Self::Authorization => ("authorization", "it had no usable bearer token"),
+            Self::BearerToken => ("bearer_token", "its bearer token is not the one that this request handed out"),
+            Self::AuthReqId => ("auth_req_id", "its auth_req_id is not that of this request"),
+            Self::MediaType => ("media_type", "its media type was not application/json"),
+            Self::TooLarge => ("too_large", "it was too large"),
+            Self::Malformed => ("malformed", "it was no JSON object with an auth_req_id"),
+            Self::Unusable => ("unusable", "what it delivers cannot be used"),
+            Self::NotTaken => ("not_taken", "it could not be taken in or saved, and the provider may try again"),
         }
     }
 }
@@ -164,37 +224,49 @@ struct Desk {
 
 impl Desk {
     async fn answer(&self, request: Request<Incoming>, place: &Place) -> NotificationReply {
-        let reply = self.decide(request, place).await;
-        if reply.status >= 400 {
-            self.watcher.reporter().refused_notification(reply.status);
+        match self.decide(request, place).await {
+            Ok(reply) => reply,
+            Err((reply, refusal)) => {
+                self.watcher.reporter().refused_notification(reply.status, refusal);
+                reply
+            }
         }
-        reply
     }
 
-    async fn decide(&self, request: Request<Incoming>, place: &Place) -> NotificationReply {
+    async fn decide(
+        &self,
+        request: Request<Incoming>,
+        place: &Place,
+    ) -> Result<NotificationReply, (NotificationReply, Refusal)> {
         place.is_heard();
         let (head, body) = request.into_parts();
         if head.uri.path() != &*self.path {
-            return NotificationReply { status: 404, header: None };
+            return Err((NotificationReply { status: 404, header: None }, Refusal::Path));
         }
         let (method, headers) = (head.method.as_str(), fields(&head.headers));
         if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
-            return bad.reply();
+            return Err((bad.reply(), Refusal::of_bad(bad)));
         }
         // Before that no flow is known, and whoever is refused does not come again.
         if timeout(READY, self.watcher.driven()).await.is_err() {
-            return Acknowledgement::NotReady.reply();
+            return Err((Acknowledgement::NotReady.reply(), Refusal::NotTaken));
         }
         if let Err(reply) = self.inbox.first_look(method, &headers) {
-            return reply;
+            let refusal = if reply.status == 401 { Refusal::BearerToken } else { Refusal::NotTaken };
+            return Err((reply, refusal));
         }
         place.is_known();
         let body = match timeout(BODY, Limited::new(body, Notification::MAX_BODY).collect()).await {
             Ok(Ok(body)) => body.to_bytes().to_vec(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
-            Ok(Err(_)) | Err(_) => return Acknowledgement::Malformed.reply(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                return Err((BadNotification::TooLarge.reply(), Refusal::TooLarge));
+            }
+            Ok(Err(_)) | Err(_) => return Err((Acknowledgement::Malformed.reply(), Refusal::Malformed)),
         };
-        self.inbox.receive(method, headers, body.into()).await
+        match self.inbox.acknowledge(method, headers, body.into()).await {
+            Ok(said) => Refusal::of(said).map_or(Ok(said.reply()), |refusal| Err((said.reply(), refusal))),
+            Err(bad) => Err((bad.reply(), Refusal::of_bad(bad))),
+        }
     }
 }
 

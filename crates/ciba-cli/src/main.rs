@@ -3,6 +3,7 @@
 mod access;
 mod advice;
 mod args;
+mod awaited;
 mod client;
 mod demo;
 mod discover;

@@ -20,7 +20,9 @@ use crate::{
     advice::Known,
     args::{Format, Report},
     demo::Story,
-    exit, time,
+    exit,
+    listen::Refusal,
+    time,
 };
 
 /// Tells the person or the script what happens.
@@ -117,6 +119,7 @@ impl Reporter {
 
     /// Something a driver did or is about to do.
     pub(crate) fn event(&mut self, event: &Event) {
+        self.known.awaited.heed(event);
         if let Some(story) = &mut self.story {
             let told = story.event(event);
             self.narrate(told, event);
@@ -132,6 +135,7 @@ impl Reporter {
     }
 
     pub(crate) fn requesting(&mut self, endpoint: Endpoint, attempt: u32) {
+        self.known.awaited.heed(&Event::Requesting { endpoint, attempt });
         if endpoint == Endpoint::BackchannelAuthentication {
             self.asked_at = Some(time::now());
         }
@@ -169,6 +173,7 @@ impl Reporter {
     }
 
     pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
+        self.known.awaited.is_acknowledged();
         self.known.is_acknowledged = true;
         let sent_now = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
         self.deadline = sent_now.or(self.deadline);
@@ -203,21 +208,13 @@ impl Reporter {
     }
 
     /// A call of the notification endpoint was refused. Anybody can call it, so only the first few are told, and nothing of them.
-    pub(crate) fn refused_notification(&mut self, status: u16) {
+    pub(crate) fn refused_notification(&mut self, status: u16, refusal: Refusal) {
         const MOST: u32 = 20;
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals > MOST || self.story.is_some() {
             return;
         }
-        let (reason, sentence) = match status {
-            401 => ("not_for_this_flow", "its bearer token or its auth_req_id is not that of this request"),
-            404 => ("path", "it went to another path than --notification-path"),
-            405 => ("method", "it was no POST"),
-            413 => ("too_large", "it was too large"),
-            415 => ("media_type", "its media type was not application/json"),
-            503 => ("not_taken", "it could not be taken in or saved, and the provider may try again"),
-            _ => ("malformed", "what it held cannot be used"),
-        };
+        let (reason, sentence) = refusal.words();
         if self.format == Format::Json {
             return self.line(Line::new("notification_refused").with("status", status).with("reason", reason));
         }
@@ -283,7 +280,12 @@ impl Reporter {
 
     /// `--timeout` is over.
     pub(crate) const fn timed_out(&mut self) {
-        self.known.timed_out = true;
+        self.known.given_up = Some("--timeout was over");
+    }
+
+    /// Ctrl-C, where nothing is kept.
+    pub(crate) const fn interrupted(&mut self) {
+        self.known.given_up = Some("interrupted");
     }
 
     /// The person was authenticated. An error when standard output cannot be written.

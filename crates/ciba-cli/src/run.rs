@@ -304,6 +304,7 @@ impl Attempt {
                 self.reporter().stopped(&format!("interrupted; {fate}"));
             }
             None => {
+                self.reporter().interrupted();
                 self.failed(&Failure::Abandoned);
             }
         }

@@ -372,7 +372,8 @@ impl Watcher {
 
     fn tell(&self, event: &Event) {
         self.shared.driven.send_replace(true);
-        let requesting = matches!(event, Event::Requesting { .. });
+        // A key set that is under way holds nothing that is lost with it.
+        let requesting = matches!(event, Event::Requesting { endpoint, .. } if *endpoint != Endpoint::KeySet);
         // A notification may come while a request is under way.
         if !matches!(event, Event::Notified) {
             self.shared.in_flight.store(requesting, Ordering::Relaxed);

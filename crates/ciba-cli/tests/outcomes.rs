@@ -213,7 +213,9 @@ fn a_timeout_of_the_caller_is_17() {
         let begun = Instant::now();
         let run = op.run(&["--timeout", "1", "--transport", transport]);
         failed(&run, 17, json!({ "failure": "abandoned" }));
-        assert_eq!(run.sentence(), "ciba: --timeout was over");
+        let said =
+            "ciba: --timeout was over while waiting for the person, who may still be asked and may still approve";
+        assert_eq!(run.sentence(), said);
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

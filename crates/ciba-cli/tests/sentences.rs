@@ -10,6 +10,8 @@ mod answers;
 mod before;
 #[path = "sentences/case.rs"]
 mod case;
+#[path = "sentences/stopped.rs"]
+mod stopped;
 mod support;
 #[path = "sentences/tls.rs"]
 mod tls;
@@ -44,7 +46,10 @@ Written by `CIBA_BLESS=1 cargo test -p ciba-cli --test sentences`.
 #[test]
 fn the_sentences_are_those_of_the_file() {
     let sections: Vec<(&str, Vec<Case>)> =
-        [before::sections(), answers::sections(), tokens::sections()].into_iter().flatten().collect();
+        [before::sections(), answers::sections(), tokens::sections(), stopped::sections()]
+            .into_iter()
+            .flatten()
+            .collect();
     let cases: Vec<&Case> = sections.iter().flat_map(|(_, cases)| cases).collect();
     let (next, texts) = (AtomicUsize::new(0), Mutex::new(vec![String::new(); cases.len()]));
     // Most of the time each waits for something.

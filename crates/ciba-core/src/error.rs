@@ -3,7 +3,7 @@
 //! through [`ServerAnswer`], never through `Display`.
 
 use alloc::boxed::Box;
-use core::{fmt, time::Duration};
+use core::fmt;
 
 use crate::{
     ask::{Endpoint, Input},
@@ -11,14 +11,18 @@ use crate::{
 };
 
 mod cause;
+mod fault;
 mod key_problem;
 mod rejection;
+mod setback;
 mod untrusted;
 
 pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
+pub use fault::Fault;
 pub use key_problem::KeyProblem;
 pub(crate) use rejection::{Detail, TYPES};
 pub use rejection::{Expected, Found, Rejection};
+pub use setback::Setback;
 pub use untrusted::Untrusted;
 
 /// Whose move it is.
@@ -164,73 +168,6 @@ pub struct Misbehaviour {
     pub endpoint: Endpoint,
     /// The answer, as far as it may be kept.
     pub answer: Option<Box<ServerAnswer>>,
-}
-
-/// What is wrong with an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// A redirect (REQ-AERR-18).
-    Redirect,
-    /// A status that means nothing here, without an `error` member.
-    Status,
-    /// Not `application/json`.
-    MediaType,
-    /// Compressed or otherwise encoded, though nothing of that kind was asked for.
-    ContentCoding,
-    /// Longer than the limit for this exchange.
-    TooLarge,
-    /// Not exactly one UTF-8 JSON object.
-    NotJson,
-    /// A member name occurs twice (ruling 7).
-    DuplicateMember,
-    /// A required member is missing.
-    MissingMember(&'static str),
-    /// A member has a type or value that cannot be used.
-    BadMember(&'static str),
-}
-
-impl Fault {
-    /// A lower-case name with underscores, for machine-readable output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Redirect => "redirect",
-            Self::Status => "status",
-            Self::MediaType => "media_type",
-            Self::ContentCoding => "content_coding",
-            Self::TooLarge => "too_large",
-            Self::NotJson => "not_json",
-            Self::DuplicateMember => "duplicate_member",
-            Self::MissingMember(_) => "missing_member",
-            Self::BadMember(_) => "bad_member",
-        }
-    }
-
-    /// The member it is about.
-    #[must_use]
-    pub const fn member(self) -> Option<&'static str> {
-        match self {
-            Self::MissingMember(name) | Self::BadMember(name) => Some(name),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Redirect => f.write_str("it is a redirect"),
-            Self::Status => f.write_str("its status is not expected here, and no error code explains it"),
-            Self::MediaType => f.write_str("its media type is not application/json"),
-            Self::ContentCoding => f.write_str("it is compressed, which was not asked for"),
-            Self::TooLarge => f.write_str("it is too large"),
-            Self::NotJson => f.write_str("it is not a JSON object"),
-            Self::DuplicateMember => f.write_str("a member name occurs twice"),
-            Self::MissingMember(name) => write!(f, "{name} is missing"),
-            Self::BadMember(name) => write!(f, "{name} cannot be used"),
-        }
-    }
 }
 
 impl fmt::Display for Misbehaviour {
@@ -437,112 +374,6 @@ impl fmt::Display for Unreachable {
 impl core::error::Error for Unreachable {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         self.key.as_deref().map(|problem| problem as _)
-    }
-}
-
-/// Something that went wrong and is being handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Setback {
-    /// The authentication request could not be sent; no person was prompted, and it is tried again.
-    NotSent {
-        /// Why.
-        cause: Cause,
-        /// How many requests were tried.
-        attempts: u32,
-    },
-    /// A token request was not answered.
-    NoAnswer {
-        /// Why.
-        cause: Cause,
-        /// How many token requests were made.
-        attempts: u32,
-    },
-    /// The token endpoint is busy: 429 or 5xx.
-    Unavailable {
-        /// The status.
-        status: u16,
-        /// What it asked for in `Retry-After`.
-        retry_after: Option<Duration>,
-    },
-    /// The private key could not be used (for example because its service is down); the token request is made later.
-    KeyUnavailable,
-    /// The key set could not be fetched yet.
-    KeysUnavailable(Trouble),
-    /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
-    UnknownKey,
-    /// The clock was set back by this much; all waits got longer by it (ruling 18).
-    ClockSetBack(Duration),
-}
-
-impl Setback {
-    /// Always [`Class::Retry`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Retry
-    }
-
-    /// A lower-case name with underscores, for machine-readable output.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::NotSent { .. } => "not_sent",
-            Self::NoAnswer { .. } => "no_answer",
-            Self::Unavailable { .. } => "unavailable",
-            Self::KeyUnavailable => "key_unavailable",
-            Self::KeysUnavailable(_) => "keys_unavailable",
-            Self::UnknownKey => "unknown_key",
-            Self::ClockSetBack(_) => "clock_set_back",
-        }
-    }
-}
-
-impl fmt::Display for Setback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSent { cause, .. } => {
-                f.write_str("the authentication request could not be sent yet")?;
-                say(f, (*cause).into())
-            }
-            Self::NoAnswer { cause, .. } => {
-                f.write_str("a token request was not answered")?;
-                say(f, (*cause).into())
-            }
-            Self::Unavailable { status, .. } => write!(f, "the token endpoint is unavailable (status {status})"),
-            Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
-            Self::KeysUnavailable(trouble) => {
-                f.write_str("the provider's keys cannot be fetched yet")?;
-                say(f, *trouble)
-            }
-            Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
-            Self::ClockSetBack(by) => write!(f, "the clock was set back by {} s", by.as_secs()),
-        }
-    }
-}
-
-impl core::error::Error for Setback {}
-
-impl Setback {
-    /// The endpoint it is about.
-    #[must_use]
-    pub const fn endpoint(&self) -> Option<Endpoint> {
-        match self {
-            Self::NotSent { .. } => Some(Endpoint::BackchannelAuthentication),
-            Self::NoAnswer { .. } | Self::Unavailable { .. } => Some(Endpoint::Token),
-            Self::KeysUnavailable(_) | Self::UnknownKey => Some(Endpoint::KeySet),
-            Self::KeyUnavailable | Self::ClockSetBack(_) => None,
-        }
-    }
-
-    /// What went wrong with the exchange.
-    #[must_use]
-    pub const fn trouble(&self) -> Option<Trouble> {
-        match self {
-            Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => Some(Trouble::Unanswered(*cause)),
-            Self::Unavailable { status, .. } => Some(Trouble::Unusable { fault: Fault::Status, status: *status }),
-            Self::KeysUnavailable(trouble) => Some(*trouble),
-            Self::UnknownKey | Self::KeyUnavailable | Self::ClockSetBack(_) => None,
-        }
     }
 }
 

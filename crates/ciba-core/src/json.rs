@@ -99,12 +99,12 @@ impl Object {
         self.get(name).is_some_and(Raw::is_null)
     }
 
-    /// Takes a text out: [`Fault::BadMember`] when it is of another type.
+    /// Takes a text out: [`Fault::WrongType`] when it is of another type.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
         match self.take(name).map(Raw::text) {
             None => Ok(None),
             Some(Some(text)) => Ok(Some(text.into_owned())),
-            Some(None) => Err(Fault::BadMember(name)),
+            Some(None) => Err(Fault::WrongType(name)),
         }
     }
 

@@ -330,7 +330,9 @@ pub(crate) enum SavedFault<'a> {
     NotJson,
     DuplicateMember,
     MissingMember(Text<'a>),
+    WrongType(Text<'a>),
     BadMember(Text<'a>),
+    AnotherMode,
 }
 
 /// An answer of a server that did not serve.
@@ -406,7 +408,9 @@ impl<'a> SavedFault<'a> {
             Fault::NotJson => Self::NotJson,
             Fault::DuplicateMember => Self::DuplicateMember,
             Fault::MissingMember(name) => Self::MissingMember(Cow::Borrowed(name)),
+            Fault::WrongType(name) => Self::WrongType(Cow::Borrowed(name)),
             Fault::BadMember(name) => Self::BadMember(Cow::Borrowed(name)),
+            Fault::AnotherMode => Self::AnotherMode,
         }
     }
 
@@ -420,7 +424,9 @@ impl<'a> SavedFault<'a> {
             Self::NotJson => Fault::NotJson,
             Self::DuplicateMember => Fault::DuplicateMember,
             Self::MissingMember(name) => Fault::MissingMember(member(name)),
+            Self::WrongType(name) => Fault::WrongType(member(name)),
             Self::BadMember(name) => Fault::BadMember(member(name)),
+            Self::AnotherMode => Fault::AnotherMode,
         }
     }
 }

@@ -30,6 +30,9 @@ fn cause(error: &reqwest::Error) -> Cause {
     }
     // There are no types for these outside of the library.
     let says = |what: &str| links(error).any(|link| link.to_string().starts_with(what));
+    if says("tunnel error: proxy authorization required") {
+        return Cause::ProxyCredentials;
+    }
     if says("tunnel error") || says("SOCKS error") || says("error connecting to socks proxy") {
         return Cause::Proxy;
     }

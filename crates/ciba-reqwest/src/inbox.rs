@@ -7,7 +7,8 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey, SpentKeys, Timestamp,
+    Acknowledgement, BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey,
+    SpentKeys, Timestamp,
 };
 
 use crate::{DriveError, SharedFlow, shared::WeakFlow};
@@ -80,23 +81,36 @@ impl Inbox {
     /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more than
     /// [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too large by that.
     pub async fn receive(&self, method: &str, headers: &Headers, body: Body, now: Timestamp) -> NotificationReply {
-        let notification = match Notification::receive(method, headers, body) {
-            Ok(notification) => notification,
-            Err(bad) => return bad.reply(),
-        };
-        let Some(key) = notification.key() else { return Acknowledgement::Unauthorized.reply() };
+        match self.acknowledge(method, headers, body, now).await {
+            Ok(said) => said.reply(),
+            Err(bad) => bad.reply(),
+        }
+    }
+
+    /// Takes a call as [`Inbox::receive`] does, and says what was made of it in place of what to answer. For a log: the answer
+    /// must not tell more than its status does.
+    ///
+    /// # Errors
+    ///
+    /// [`BadNotification`] when the call was refused before any flow was looked at.
+    pub async fn acknowledge(
+        &self,
+        method: &str,
+        headers: &Headers,
+        body: Body,
+        now: Timestamp,
+    ) -> Result<Acknowledgement, BadNotification> {
+        let notification = Notification::receive(method, headers, body)?;
+        let Some(key) = notification.key() else { return Ok(Acknowledgement::Unauthorized) };
         let flow = self.lock().flows.get(&key).and_then(|slot| slot.flow.upgrade());
         if let Some(flow) = flow
             && let Some(said) = flow.notify(&notification, now).await
         {
-            return said.reply();
+            return Ok(said);
         }
         let mut slots = self.lock();
         slots.retire(&key);
-        match slots.is_unknown(&key) {
-            Some(said) => said.reply(),
-            None => slots.spent.notify(&notification, now).reply(),
-        }
+        Ok(slots.is_unknown(&key).unwrap_or_else(|| slots.spent.notify(&notification, now)))
     }
 
     /// From now on, answers notifications for flows it does not know with 503 in place of 401: saved flows are still being loaded.

@@ -5,6 +5,7 @@ mod config;
 mod date;
 mod entropy;
 pub mod faults;
+mod findings;
 mod form;
 mod habits;
 mod ids;
@@ -25,6 +26,7 @@ pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
     Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly, User,
 };
+pub use findings::Unlisted;
 pub use habits::{Habits, RequestAudience};
 pub use judge::{Exchange, Rule, Severity, Violation};
 pub use keys::TestKey;

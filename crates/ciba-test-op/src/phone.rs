@@ -176,6 +176,7 @@ fn report(provider: &Provider, request: &Incoming) -> Response {
     let query = form::parse(request.query.as_deref().unwrap_or_default().as_bytes()).unwrap_or_default();
     if let Some((_, client)) = query.iter().find(|(name, _)| name == "client_id") {
         report.violations.retain(|violation| violation.client_id.as_ref() == Some(client));
+        report.unlisted.retain(|some| some.client_id.as_ref() == Some(client));
     }
     let headers =
         [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")];

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     date,
+    findings::Unlisted,
     judge::{Severity, Violation},
     message::Endpoint,
 };
@@ -16,8 +17,10 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// Everything there is to say, mistakes and advice, in the order it happened.
+    /// What there is to say, mistakes and advice, in the order it happened.
     pub violations: Vec<Violation>,
+    /// What was found after that and is only counted.
+    pub unlisted: Vec<Unlisted>,
     /// How many requests each endpoint saw, the pages for people and scripts left out.
     pub requests: Vec<(Endpoint, usize)>,
     /// How many transactions were begun.
@@ -30,7 +33,7 @@ impl Report {
     /// Returns `true` if no client made a mistake. There may be advice.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.mistakes().next().is_none()
+        self.count(Severity::Mistake) == 0
     }
 
     /// Iterates over what a specification forbids.
@@ -43,11 +46,22 @@ impl Report {
         self.of(Severity::Advice)
     }
 
+    /// How many findings there are, those that are only counted among them.
+    fn count(&self, severity: Severity) -> usize {
+        self.of(severity).count() + self.unlisted_of(Some(severity))
+    }
+
+    fn unlisted_of(&self, severity: Option<Severity>) -> usize {
+        let fits = |some: &&Unlisted| severity.is_none_or(|severity| some.severity == severity);
+        self.unlisted.iter().filter(fits).map(|some| some.count).sum()
+    }
+
     fn of(&self, severity: Severity) -> impl Iterator<Item = &Violation> {
         self.violations.iter().filter(move |violation| violation.severity == severity)
     }
 
-    /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice` (how many), `transactions`,
+    /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice` (how many), `unlisted` (how many of them
+    /// are only counted), `transactions`,
     /// `redeemed`, `requests` (how many each endpoint saw), and `findings`, an array of objects with `severity` (`mistake`
     /// or `advice`), `client_id` (or null), `rule`, `clause`, `reason`, `endpoint`, `request` (its number) and `at`
     /// (RFC 3339).
@@ -68,8 +82,9 @@ impl Report {
         let requests = self.requests.iter().map(|(endpoint, count)| (endpoint.name().to_owned(), Value::from(*count)));
         json!({
             "clean": self.is_clean(),
-            "mistakes": self.mistakes().count(),
-            "advice": self.advice().count(),
+            "mistakes": self.count(Severity::Mistake),
+            "advice": self.count(Severity::Advice),
+            "unlisted": self.unlisted_of(None),
             "transactions": self.transactions,
             "redeemed": self.redeemed,
             "requests": Value::Object(requests.collect()),
@@ -84,7 +99,7 @@ impl fmt::Display for Report {
         for (at, (endpoint, count)) in self.requests.iter().enumerate() {
             write!(f, "{}{} {}", if at == 0 { "; requests: " } else { ", " }, endpoint.name(), count)?;
         }
-        match self.mistakes().count() {
+        match self.count(Severity::Mistake) {
             0 => f.write_str("\nthe client broke no rule")?,
             1 => f.write_str("\nthe client broke a rule:")?,
             count => write!(f, "\nthe client broke {count} rules:")?,
@@ -94,6 +109,10 @@ impl fmt::Display for Report {
         }
         for violation in self.advice() {
             write!(f, "\n  advice, {violation}")?;
+        }
+        let unlisted = self.unlisted_of(None);
+        if unlisted > 0 {
+            write!(f, "\n  and {unlisted} more that are not listed")?;
         }
         Ok(())
     }
@@ -120,7 +139,7 @@ mod tests {
 
     fn report(rules: &[Rule]) -> Report {
         let violations = rules.iter().copied().map(violation).collect();
-        Report { violations, requests: vec![(Endpoint::Token, 2)], transactions: 1, redeemed: 1 }
+        Report { violations, unlisted: vec![], requests: vec![(Endpoint::Token, 2)], transactions: 1, redeemed: 1 }
     }
 
     #[test]
@@ -142,7 +161,7 @@ mod tests {
             })
         };
         let expected = json!({
-            "clean": false, "mistakes": 1, "advice": 1, "transactions": 1, "redeemed": 1, "requests": { "token": 2 },
+            "clean": false, "mistakes": 1, "advice": 1, "unlisted": 0, "transactions": 1, "redeemed": 1, "requests": { "token": 2 },
             "findings": [
                 finding("mistake", "too-early", "CIBA 7.3"),
                 finding("advice", "request-object-style", "RFC 9101 4, 10.8"),

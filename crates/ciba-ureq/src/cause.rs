@@ -16,7 +16,9 @@ pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
     let is_unread = matches!(cause, Cause::ClientCertificate(_)) && mark != Mark::Reading;
     match mark {
         Mark::Writing | Mark::Reading if !is_unread => Unanswered::Lost(cause),
-        Mark::Resolving | Mark::Connecting | Mark::Writing | Mark::Reading => Unanswered::NotSent(cause),
+        Mark::Resolving | Mark::Tunnelling | Mark::Connecting | Mark::Writing | Mark::Reading => {
+            Unanswered::NotSent(cause)
+        }
     }
 }
 
@@ -24,6 +26,9 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
     #[cfg(feature = "rustls-no-provider")]
     if let Some(error) = tls_error(error) {
         return crate::tls::cause(error);
+    }
+    if mark == Mark::Tunnelling {
+        return proxy_cause(error);
     }
     match error {
         ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Withheld>()) => Cause::Withheld,
@@ -51,6 +56,16 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
             _ => Cause::Unknown,
         },
         _ => Cause::Unknown,
+    }
+}
+
+/// What a connection through a proxy failed of, before any TLS with the provider.
+fn proxy_cause(error: &ureq::Error) -> Cause {
+    match error {
+        ureq::Error::Timeout(_) => Cause::ConnectTimeout,
+        // There is no type for the status; a test watches the words.
+        ureq::Error::ConnectProxyFailed(why) if why.contains("407") => Cause::ProxyCredentials,
+        _ => Cause::Proxy,
     }
 }
 

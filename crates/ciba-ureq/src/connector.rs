@@ -21,7 +21,9 @@ use ureq::{
 pub(crate) enum Mark {
     /// No address is known yet.
     Resolving,
-    /// A connection is being made, with a proxy's tunnel and TLS.
+    /// A connection through a proxy is being made, and failed so far.
+    Tunnelling,
+    /// A connection is being made, with TLS.
     Connecting,
     /// Bytes of the request may have left.
     Writing,
@@ -79,6 +81,13 @@ pub(crate) fn begin() {
     MARK.set(Mark::Resolving);
 }
 
+/// The connection through a proxy could not be made.
+pub(crate) fn tunnel_failed() {
+    if MARK.get() != Mark::Resolving {
+        MARK.set(Mark::Tunnelling);
+    }
+}
+
 /// How far this thread's last exchange came.
 pub(crate) fn mark() -> Mark {
     MARK.get()
@@ -120,8 +129,8 @@ impl Connector for NotingConnector {
         MARK.set(Mark::Connecting);
         let made = self.0.connect(&details, chained);
         // What was written until here built a tunnel through a proxy (which goes through this connector too); no request. A proxy
-        // whose name is not found stays at that.
-        if MARK.get() != Mark::Resolving {
+        // whose name is not found stays at that, and so does one that does not make the connection.
+        if !matches!(MARK.get(), Mark::Resolving | Mark::Tunnelling) || made.is_ok() {
             MARK.set(Mark::Connecting);
         }
         Ok(made?.map(NotingTransport))

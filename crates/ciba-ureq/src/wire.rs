@@ -12,7 +12,7 @@ use ureq::{
     },
 };
 
-use crate::connector::copy;
+use crate::connector::{self, copy};
 
 /// How long a server has after the handshake to say what it thinks of the client certificate.
 const VERDICT: Duration = Duration::from_millis(50);
@@ -54,7 +54,13 @@ impl Connector for WireConnector {
         let Some(below) = below_tls(details.uri).filter(|_| tls.provider() == TlsProvider::Rustls) else {
             return self.whole.connect(details, chained);
         };
-        let wire = self.whole.connect(&ConnectionDetails { uri: &below, ..copy(details) }, chained)?;
+        let wire = self.whole.connect(&ConnectionDetails { uri: &below, ..copy(details) }, chained);
+        let is_proxied = details.config.proxy().is_some_and(|proxy| !proxy.is_no_proxy(details.uri));
+        let wire = wire.inspect_err(|_| {
+            if is_proxied {
+                connector::tunnel_failed();
+            }
+        })?;
         let Some(made) = self.tls.connect(details, wire.map(Wire::new))? else { return Ok(None) };
         let mut made: Box<dyn Transport> = Box::new(made);
         // Under TLS 1.3 the client has the last word in a handshake, and the server looks at its certificate only then. What comes

@@ -90,7 +90,7 @@ impl Sim {
             Content::Ping | Content::Tokens(_) | Content::Error(_) | Content::Both | Content::Large => {}
         }
         if self.mirror.mail.id.is_some_and(|id| id != letter.id) {
-            return refused(Acknowledgement::Unauthorized);
+            return refused(Acknowledgement::AnotherRequest);
         }
         // Nothing remains of a request that was over before anybody named it.
         if stage == Stage::Settled && self.mirror.mail.id.is_none() {
@@ -100,6 +100,10 @@ impl Sim {
             return refused(Acknowledgement::Known);
         }
         let delivered = match (mode, letter.content) {
+            // Tokens for a client that is registered to be pinged: no request of its would lead to them.
+            (DeliveryMode::Ping, Content::Tokens(_) | Content::Both) if stage == Stage::Pending => {
+                return refused(Acknowledgement::Unusable);
+            }
             (DeliveryMode::Ping, _) => Delivered::Ping,
             (_, Content::Error(_)) => Delivered::Error,
             (_, Content::Tokens(forgery)) if forgery != Forgery::Missing => Delivered::Tokens,

@@ -115,7 +115,7 @@ fn an_acknowledgement_that_comes_late_ends_the_drifting() {
     case.acknowledge(ticket, ID);
     assert_eq!(case.flow.stage(), Stage::Pending);
     assert_eq!(case.flow.acknowledged().unwrap().expires_in, Duration::from_secs(300));
-    assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})), Acknowledgement::Unauthorized);
+    assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})), Acknowledgement::AnotherRequest);
     let body = push(case.now);
     assert_eq!(case.notify(&body), Acknowledgement::Accepted);
     assert_eq!(case.verdict(), Ok(()));

@@ -25,14 +25,13 @@ fn a_ping_has_16_kib_and_a_wrong_token_is_found_before_its_size() {
 /// REQ-PING-08
 /// REQ-PING-11
 /// OPM-PNG-01
-/// OPM-PNG-08
 #[test]
 fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     case.advance(Duration::from_secs(1));
     let Output::Wait(wait) = case.poll() else { panic!("nothing is due") };
     assert_eq!(*wait.because(), Because::Notification);
-    let body = json!({"auth_req_id": ID, "access_token": "ignored", "id_token": "ignored", "error": "ignored"});
+    let body = json!({"auth_req_id": ID, "token_type": "ignored", "id_token": null, "error": "ignored"});
     let answer = case.notify(&body);
     assert_eq!((answer, answer.reply().status, answer.reply().header), (Acknowledgement::Accepted, 204, None));
     let (at, (request, ticket)) = (case.now, case.next_request().unwrap());
@@ -42,6 +41,35 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
     let body = tokens(case.now);
     case.answer(ticket, 200, &body);
     assert_eq!(case.verdict(), Ok(()));
+}
+
+/// Tokens are never taken from a ping. They say that the provider takes this client for one it pushes to, and that every token
+/// request is in vain: a flow that waits ends with this reason. One with a request under way hears what is answered to that.
+///
+/// REQ-PING-19a
+/// OPM-PNG-08
+#[test]
+fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
+    for member in ["access_token", "id_token", "refresh_token"] {
+        let body = json!({"auth_req_id": ID, member: "smuggled"});
+        let mut case = Case::acknowledged(DeliveryMode::Ping);
+        let said = case.notify(&body);
+        assert_eq!((said, said.reply().status), (Acknowledgement::Unusable, 400), "{member}");
+        case.restart();
+        let Err(Failure::ProviderMisbehaved(misbehaviour)) = case.verdict() else { panic!("{member}") };
+        assert_eq!((misbehaviour.fault, misbehaviour.endpoint), (Fault::AnotherMode, Endpoint::Notification));
+        let error = json!({"auth_req_id": ID, member: "smuggled", "error": "access_denied"});
+        assert_eq!(Case::acknowledged(DeliveryMode::Ping).notify(&error), Acknowledgement::Unusable);
+
+        let mut case = Case::acknowledged(DeliveryMode::Ping);
+        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        let (_, ticket) = case.next_request().unwrap();
+        assert_eq!(case.notify(&body).reply().status, 204);
+        let tokens = tokens(case.now);
+        case.answer(ticket, 200, &tokens);
+        assert!(case.next_request().is_none(), "no further request");
+        assert_eq!(case.flow.finish().unwrap().access_token().expose(), "access");
+    }
 }
 
 /// REQ-PING-15

@@ -76,6 +76,7 @@ fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
         Acknowledgement::Accepted,
         Acknowledgement::Known,
         Acknowledgement::Unauthorized,
+        Acknowledgement::AnotherRequest,
         Acknowledgement::UnsupportedMediaType,
         Acknowledgement::TooLarge,
         Acknowledgement::Malformed,
@@ -132,18 +133,19 @@ fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
         let last = if token.ends_with('A') { "B" } else { "A" };
         let changed = format!("{}{last}", &token[..token.len() - 1]);
         let before = (case.flow.revision(), case.flow.stage());
-        for (token, body) in [
-            (format!("{token}x"), &good),
-            (token[..token.len() - 1].to_owned(), &good),
-            (token[..22].to_owned(), &good),
-            (swapped, &good),
-            (changed, &good),
-            ("foreign".into(), &good),
-            (token, &wrong),
+        for (token, body, said) in [
+            (format!("{token}x"), &good, Acknowledgement::Unauthorized),
+            (token[..token.len() - 1].to_owned(), &good, Acknowledgement::Unauthorized),
+            (token[..22].to_owned(), &good, Acknowledgement::Unauthorized),
+            (swapped, &good, Acknowledgement::Unauthorized),
+            (changed.clone(), &good, Acknowledgement::Unauthorized),
+            (changed, &wrong, Acknowledgement::Unauthorized),
+            ("foreign".into(), &good, Acknowledgement::Unauthorized),
+            (token, &wrong, Acknowledgement::AnotherRequest),
         ] {
             let call = case.call(&token, "application/json", &body.to_string());
             let answer = case.flow.notify(&call, case.now);
-            assert_eq!(answer, Acknowledgement::Unauthorized, "{mode:?} {token}");
+            assert_eq!(answer, said, "{mode:?} {token}");
             assert_eq!(answer.reply(), BadNotification::Authorization.reply(), "not to be told apart");
         }
         assert_eq!((case.flow.revision(), case.flow.stage()), before);
@@ -213,7 +215,7 @@ fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
         body[member] = Value::Null;
         pushes.push((body.clone(), Fault::MissingMember(member)));
         body[member] = json!(5);
-        pushes.push((body, Fault::BadMember(member)));
+        pushes.push((body, Fault::WrongType(member)));
     }
     let mut both = push(START);
     both["error"] = "access_denied".into();
@@ -289,7 +291,7 @@ fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_the
         let call = case.call(&format!("{}x", case.token), "application/json", &body.to_string());
         assert_eq!(spent.notify(&call, case.now), Acknowledgement::Unauthorized);
         let call = case.call(&case.token, "application/json", &json!({"auth_req_id": OTHER_ID}).to_string());
-        assert_eq!(spent.notify(&call, case.now), Acknowledgement::Unauthorized);
+        assert_eq!(spent.notify(&call, case.now), Acknowledgement::AnotherRequest);
         assert_eq!(case.flow.finish().unwrap().access_token().expose(), "access", "as first delivered");
     }
 }

@@ -23,10 +23,15 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
         ack("no expires_in", Amendment::new().remove("expires_in"))
             .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
     ];
-    for (name, value) in [("a number", json!(7)), ("an object", json!({})), ("empty", json!(""))] {
+    let (of_another_type, unusable) = ("has a type it must not have", "is empty, too long or not printable ASCII");
+    for (name, value, why) in [
+        ("a number", json!(7), of_another_type),
+        ("an object", json!({}), of_another_type),
+        ("empty", json!(""), unusable),
+    ] {
         rows.push(
             ack(&format!("auth_req_id {name}"), Amendment::new().set("auth_req_id", value))
-                .ends("provider_misbehaved backchannel: auth_req_id cannot be used", [1, 0, 0]),
+                .ends(&format!("provider_misbehaved backchannel: auth_req_id {why}"), [1, 0, 0]),
         );
     }
     for media_type in ["text/html", ""] {
@@ -117,7 +122,7 @@ fn a_lifetime_that_is_no_lifetime_is_refused_and_a_huge_one_is_no_overflow() {
         let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
         rows.push(
             ack(&format!("expires_in {raw}"), amendment)
-                .ends("provider_misbehaved backchannel: expires_in cannot be used", [1, 0, 0]),
+                .ends("provider_misbehaved backchannel: expires_in is not a positive number of seconds", [1, 0, 0]),
         );
     }
     for raw in ["9007199254740993", "18446744073709551616", "1e30"] {

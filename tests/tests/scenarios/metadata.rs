@@ -28,7 +28,7 @@ fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
         metadata("no RS256", Amendment::new().set("id_token_signing_alg_values_supported", json!(["PS256", "ES256"])))
             .ends("config: not listed in id_token_signing_alg_values_supported", [0; 3]),
         metadata("plain http", Amendment::new().set("token_endpoint", "http://op.example/token"))
-            .ends("metadata: token_endpoint cannot be used", [0; 3]),
+            .ends("metadata: token_endpoint is not an https URL that can be used", [0; 3]),
         row("html", answer(ScriptedAnswer::html(200))).ends("metadata: its media type is not application/json", [0; 3]),
         row("array", answer(ScriptedAnswer::json(200, "[]"))).ends("metadata: it is not a JSON object", [0; 3]),
         metadata("truncated", Amendment::new().truncate(60)).ends("metadata: it is not a JSON object", [0; 3]),

@@ -232,7 +232,7 @@ fn token_answers_that_cannot_be_used_are_the_end() {
         ends(third("404 html", ScriptedAnswer::html(404)), status),
         ends(tokens("no access_token", Amendment::new().remove("access_token")), "access_token is missing"),
         ends(tokens("no token_type", Amendment::new().remove("token_type")), "token_type is missing"),
-        ends(tokens("DPoP", Amendment::new().set("token_type", "DPoP")), "token_type cannot be used"),
+        ends(tokens("DPoP", Amendment::new().set("token_type", "DPoP")), "token_type is not Bearer"),
         ends(tokens("no id_token", Amendment::new().remove("id_token")), "id_token is missing"),
         ends(tokens("truncated", Amendment::new().truncate(40)), "it is not a JSON object"),
         ends(tokens("html", Amendment::new().media_type("text/html")), "its media type is not application/json"),

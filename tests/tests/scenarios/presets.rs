@@ -163,10 +163,10 @@ fn a_provider_s_own_word_for_bearer_is_an_option() {
     };
     run(vec![
         word("known").client(knowing),
-        word("unknown").ends("provider_misbehaved token: token_type cannot be used", [1, 3, 0]),
+        word("unknown").ends("provider_misbehaved token: token_type is not Bearer", [1, 3, 0]),
         tokens("another", Amendment::new().set("token_type", "DPoP"))
             .client(knowing)
-            .ends("provider_misbehaved token: token_type cannot be used", [1, 3, 0]),
+            .ends("provider_misbehaved token: token_type is not Bearer", [1, 3, 0]),
     ]);
 }
 

@@ -174,6 +174,7 @@ fn found(found: &Found) -> Option<Value> {
         Found::Texts(texts) => json!(texts),
         Found::Time(at) => json!(time::rfc3339(*at)),
         Found::Milliseconds(number) => json!({"milliseconds": number}),
+        Found::OutOfRange => json!({"out_of_range": true}),
         _ => return None,
     })
 }
@@ -185,6 +186,7 @@ fn expected(expected: &Expected) -> Value {
         Expected::OneOf(texts) => json!(texts),
         Expected::NotBefore(at) => json!({"not_before": time::rfc3339(*at)}),
         Expected::NotAfter(at) => json!({"not_after": time::rfc3339(*at)}),
+        Expected::LaterThan(claim) => json!({"later_than": claim}),
         other => json!(other.to_string()),
     }
 }

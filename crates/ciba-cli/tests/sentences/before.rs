@@ -346,10 +346,9 @@ fn fapi() -> Vec<Case> {
             "RS256 under the profile",
             &["--profile", "fapi-ciba", "--key", "DIR/key.pem", "--id-token-alg", "RS256"],
         ),
-        Case::authenticate(
+        plain(
             "Push under the profile",
             &["--profile", "fapi-ciba", "--key", "DIR/key.pem", "--delivery", "push", "--listen", "127.0.0.1:PORT"],
-        )
-        .file("key.pem", PEM),
+        ),
     ]
 }

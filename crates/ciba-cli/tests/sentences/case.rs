@@ -133,7 +133,8 @@ impl Case {
         let text = |text: &str| {
             let text = replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
             let text = without_number(&normalised(&text), " lies ", " s too ");
-            without_number(&text, " (", " attempts)")
+            let pairs = [(" (", " attempts)"), (" (", " ms)"), (", ", " s left"), ("(at most ", " s more")];
+            pairs.iter().fold(text, |text, (before, after)| without_number(&text, before, after))
         };
         let mut said = format!("exit {}\n{}", run.code, text(&run.stderr));
         let lines = || run.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -64,6 +64,10 @@ fn tokens() -> Vec<Case> {
         claims("No time of issue", || json!({"without": "iat"})),
         claims("No time of issue, but null", || json!({"iat": null})),
         claims("Times in milliseconds", || json!({"iat": now() * 1000, "exp": (now() + 300) * 1000})),
+        claims("Only the expiry in milliseconds", || json!({"exp": (now() + 300) * 1000})),
+        claims("An expiry out of range", || json!({"exp": now() * 1_000_000})),
+        claims("An expiry that is not later than the time of issue", || json!({"iat": now(), "exp": now()})),
+        claims("An issuer that is a list", || json!({"iss": ["https://op.example"]})),
         claims("Only the time of issue in milliseconds", || json!({"iat": now() * 1000})),
         claims("Not yet valid", || json!({"nbf": now() + 500})),
         claims("No subject", || json!({"without": "sub"})),
@@ -153,7 +157,6 @@ fn notifications() -> Vec<Case> {
     vec![
         push("A pushed ID Token without at_hash", "push-no-at-hash"),
         push("A pushed ID Token with the at_hash of another access token", "push-other-at-hash"),
-        push("A pushed ID Token without rt_hash", "push-no-rt-hash"),
         push("A pushed ID Token without auth_req_id", "push-no-auth-req-id-claim"),
         push("A pushed ID Token of another request", "push-other-auth-req-id-claim"),
         push("A push without an ID Token", "push-no-id-token"),

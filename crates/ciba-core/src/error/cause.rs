@@ -66,6 +66,8 @@ causes! {
     Tls = "tls", "no TLS connection could be made";
     /// The proxy could not be reached, or did not make the connection.
     Proxy = "proxy", "the proxy did not make the connection";
+    /// The proxy wants to know who asks for the connection, or did not accept the user and password it was given (407).
+    ProxyCredentials = "proxy_credentials", "the proxy wants a user and a password, or did not accept those it was given";
     /// No answer came in time.
     Timeout = "timeout", "no answer came in time";
     /// The connection was closed before the answer was complete.

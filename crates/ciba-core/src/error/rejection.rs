@@ -38,6 +38,8 @@ pub enum Found {
     Time(Timestamp),
     /// A number that is a time in milliseconds, where times are in seconds.
     Milliseconds(u64),
+    /// A number that is no time: negative, or later than the year 9999.
+    OutOfRange,
     /// Another value than the expected one. It may say something about a person, so it is not kept.
     AnotherValue,
 }
@@ -54,6 +56,8 @@ pub enum Expected {
     NotBefore(Timestamp),
     /// A time no later than this one.
     NotAfter(Timestamp),
+    /// A time later than that of this claim.
+    LaterThan(&'static str),
 }
 
 /// The longest string that is kept as evidence, and the largest number of them.
@@ -166,6 +170,7 @@ impl fmt::Display for Rejection {
             (Found::Missing, _) if member == "kid" => self.check.fmt(f),
             (Found::Missing, _) => write!(f, "{what} has no {member}"),
             (Found::AnotherType(kind), _) => write!(f, "{member} of {what} has a type it must not have: {kind}"),
+            (Found::OutOfRange, _) => write!(f, "{member} of {what} is out of range: it is no time in seconds"),
             (Found::Milliseconds(number), _) => {
                 write!(f, "{member} of {what} is in milliseconds ({number}), and has to be in seconds")
             }
@@ -175,6 +180,7 @@ impl fmt::Display for Rejection {
             (Found::Time(time), Some(Expected::NotAfter(limit))) => {
                 write!(f, "{}: {member} lies {} s too late", self.check, seconds(time.since(*limit)))
             }
+            (_, Some(Expected::LaterThan(other))) => write!(f, "{}: {member} is not later than {other}", self.check),
             (Found::AnotherValue, _) => write!(f, "{} ({member})", self.check),
             (found, None) => write!(f, "{}: {member} is {found}", self.check),
             (found, Some(expected)) => write!(f, "{}: {member} is {found}, expected is {expected}", self.check),
@@ -193,10 +199,13 @@ impl fmt::Display for Found {
         match self {
             Self::Missing => f.write_str("missing"),
             Self::AnotherType(kind) => write!(f, "of type {kind}"),
+            Self::Text(text) if text.is_empty() => f.write_str("empty"),
             Self::Text(text) => f.write_str(text),
+            Self::Texts(texts) if texts.is_empty() => f.write_str("an empty list"),
             Self::Texts(texts) => list(f, texts),
             Self::Time(time) => write!(f, "{}", time.unix_secs()),
             Self::Milliseconds(number) => write!(f, "{number}"),
+            Self::OutOfRange => f.write_str("out of range"),
             Self::AnotherValue => f.write_str("another value"),
         }
     }
@@ -206,9 +215,13 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::OneOf(texts) => list(f, texts),
+            Self::OneOf(texts) => {
+                f.write_str(if texts.len() > 1 { "one of " } else { "" })?;
+                list(f, texts)
+            }
             Self::NotBefore(time) => write!(f, "{} or later", time.unix_secs()),
             Self::NotAfter(time) => write!(f, "{} or earlier", time.unix_secs()),
+            Self::LaterThan(claim) => write!(f, "later than {claim}"),
         }
     }
 }
@@ -216,7 +229,7 @@ impl fmt::Display for Expected {
 fn list(f: &mut fmt::Formatter<'_>, texts: &[Box<str>]) -> fmt::Result {
     for (at, text) in texts.iter().enumerate() {
         if at > 0 {
-            f.write_str(" ")?;
+            f.write_str(", ")?;
         }
         f.write_str(text)?;
     }

@@ -123,10 +123,12 @@ impl Mailbox {
             | Fault::NotJson
             | Fault::DuplicateMember
             | Fault::MissingMember(_)
-            | Fault::BadMember(_) => Acknowledgement::Malformed,
+            | Fault::WrongType(_)
+            | Fault::BadMember(_)
+            | Fault::AnotherMode => Acknowledgement::Malformed,
         })?;
         match &self.auth_req_id {
-            Some(id) if *id != letter.auth_req_id => Err(Acknowledgement::Unauthorized),
+            Some(id) if *id != letter.auth_req_id => Err(Acknowledgement::AnotherRequest),
             Some(_) | None => Ok(letter),
         }
     }
@@ -258,7 +260,12 @@ impl Mailbox {
         }
         let auth_req_id = letter.auth_req_id.clone();
         let delivery = match self.mode {
-            // A ping delivers nothing, whatever is in it (REQ-PING-19).
+            // Tokens that are pushed to a client that waits for pings are never taken. Its requests would be refused from now
+            // on, or wait for nothing, so the flow ends with the reason (REQ-PING-19).
+            DeliveryMode::Ping if letter.has_tokens() && matches!(phase, Phase::Pending(_)) => {
+                return unusable(phase, Fault::AnotherMode);
+            }
+            // A ping delivers nothing, whatever is in it.
             DeliveryMode::Ping | DeliveryMode::Poll => None,
             DeliveryMode::Push => {
                 // A push without an ID Token has nothing that binds it to this request (REQ-PUSH-02).

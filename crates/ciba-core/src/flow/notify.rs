@@ -135,8 +135,10 @@ pub enum Acknowledgement {
     Accepted,
     /// It is authentic and says nothing new: 204 (REQ-PING-15, REQ-PUSH-18).
     Known,
-    /// It is not for this flow: 401, without a word about why.
+    /// Its bearer token is not that of this flow, or too late: 401, without a word about why.
     Unauthorized,
+    /// Its bearer token is that of this flow, and its `auth_req_id` is not: 401, as [`Self::Unauthorized`].
+    AnotherRequest,
     /// Its body is not `application/json`: 415.
     UnsupportedMediaType,
     /// Its body is longer than a ping's may be: 413.
@@ -156,7 +158,7 @@ impl Acknowledgement {
     pub const fn reply(self) -> NotificationReply {
         NotificationReply::new(match self {
             Self::Accepted | Self::Known => 204,
-            Self::Unauthorized => 401,
+            Self::Unauthorized | Self::AnotherRequest => 401,
             Self::UnsupportedMediaType => 415,
             Self::TooLarge => 413,
             Self::Malformed | Self::Unusable => 400,

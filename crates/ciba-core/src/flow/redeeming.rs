@@ -148,7 +148,8 @@ impl Redeeming {
                 let maybe_lost = !matches!(status, 408 | 425 | 429 | 503);
                 self.grant.maybe_redeemed |= maybe_lost;
                 self.grant.maybe_slower |= maybe_lost;
-                let because = Because::Setback(Setback::Unavailable { status, retry_after });
+                let because =
+                    Because::Setback(Setback::Unavailable { status, retry_after, attempts: self.grant.requests });
                 self.again(Spacing::Busy(answer), because, sent, tick)
             }
             TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),

@@ -145,7 +145,9 @@ impl Verifying {
             Looking::Due(due) if moment < due => {
                 let because = match self.reason {
                     Reason::UnknownKey | Reason::Signature if self.unavailable == 0 => Setback::UnknownKey,
-                    Reason::First | Reason::UnknownKey | Reason::Signature => Setback::KeysUnavailable(self.trouble),
+                    Reason::First | Reason::UnknownKey | Reason::Signature => {
+                        Setback::KeysUnavailable { trouble: self.trouble, attempts: self.unavailable }
+                    }
                 };
                 let until = due.min(self.window_end());
                 Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::Setback(because))))

@@ -85,7 +85,7 @@ fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
         Some(issuer) if issuer == config.issuer.as_str() => Ok(()),
         _ => {
             let expected = Expected::text(config.issuer.as_str());
-            Err(Untrusted::Issuer.at("iss", Scalar::open(claims.iss.as_ref())).expecting(expected))
+            Err(Untrusted::Issuer.at("iss", Scalar::open_text(claims.iss.as_ref())).expecting(expected))
         }
     }
 }
@@ -131,7 +131,7 @@ fn authorized_party(config: &ClientConfig, claims: &Claims<'_>, audiences: &[&st
     match optional(claims.azp.as_ref()) {
         None if audiences.len() <= 1 => Ok(()),
         Some(party) if party.text() == Some(ours) => Ok(()),
-        other => Err(Untrusted::AuthorizedParty.at("azp", Scalar::open(other)).expecting(Expected::text(ours))),
+        other => Err(Untrusted::AuthorizedParty.at("azp", Scalar::open_text(other)).expecting(Expected::text(ours))),
     }
 }
 
@@ -154,25 +154,18 @@ fn lifetime(
     let rules = &config.id_token;
     let now = context.received_at;
     let (exp, iat) = (claims.exp.as_ref(), claims.iat.as_ref());
-    let expires_at = exp.and_then(Scalar::date).ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::kind(exp)))?;
-    let expired = |limit| {
-        let found = Scalar::instant(exp, expires_at, now);
-        Untrusted::Expiry.at("exp", found).expecting(Expected::NotBefore(limit))
-    };
+    let expires_at =
+        exp.and_then(Scalar::date).ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::no_date(exp, now)))?;
     if expires_at.saturating_add(rules.skew) <= now {
-        return Err(expired(now));
+        return Err(Untrusted::Expiry.at("exp", Found::Time(expires_at)).expecting(Expected::NotBefore(now)));
     }
-    let issued_at = iat.and_then(Scalar::date).ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::kind(iat)))?;
-    if expires_at <= issued_at {
-        // A time of issue in milliseconds is told as that, and not as the limit of an expiry that is right.
-        let found = Scalar::instant(iat, issued_at, now);
-        let is_other = !matches!(Scalar::instant(exp, expires_at, now), Found::Milliseconds(_));
-        if is_other && matches!(found, Found::Milliseconds(_)) {
-            return Err(Untrusted::IssuedAt.at("iat", found).expecting(Expected::NotAfter(now)));
-        }
-        return Err(expired(issued_at));
-    }
+    let issued_at =
+        iat.and_then(Scalar::date).ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::no_date(iat, now)))?;
     let in_the_future = issued_at > now.saturating_add(rules.skew);
+    // A token from the future is told as that, and not as the limit of an expiry that is right.
+    if expires_at <= issued_at && !in_the_future {
+        return Err(Untrusted::Expiry.at("exp", Found::Time(expires_at)).expecting(Expected::LaterThan("iat")));
+    }
     let too_old = issued_at.saturating_add(rules.max_age).saturating_add(rules.skew) < now;
     // Providers write whole seconds, so a token of the same second is not older than the request.
     let earliest = |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
@@ -180,7 +173,7 @@ fn lifetime(
     if in_the_future || too_old || before_the_request {
         let oldest = context.started_at.map_or(now.saturating_sub(rules.max_age), earliest);
         let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
-        return Err(Untrusted::IssuedAt.at("iat", Scalar::instant(iat, issued_at, now)).expecting(expected));
+        return Err(Untrusted::IssuedAt.at("iat", Found::Time(issued_at)).expecting(expected));
     }
     Ok((issued_at, expires_at))
 }
@@ -191,11 +184,8 @@ fn not_before(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenConte
     let now = context.received_at;
     match claim.date() {
         Some(date) if date <= now.saturating_add(config.id_token.skew) => Ok(()),
-        Some(date) => {
-            let found = Scalar::instant(Some(claim), date, now);
-            Err(Untrusted::NotBefore.at("nbf", found).expecting(Expected::NotAfter(now)))
-        }
-        None => Err(Untrusted::NotBefore.at("nbf", Scalar::kind(Some(claim)))),
+        Some(date) => Err(Untrusted::NotBefore.at("nbf", Found::Time(date)).expecting(Expected::NotAfter(now))),
+        None => Err(Untrusted::NotBefore.at("nbf", Scalar::no_date(Some(claim), now))),
     }
 }
 
@@ -224,7 +214,7 @@ fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejectio
 }
 
 fn another_acr(claim: Option<&Scalar<'_>>, wanted: &[String]) -> Rejection {
-    let rejection = Untrusted::Acr.at("acr", Scalar::open(claim));
+    let rejection = Untrusted::Acr.at("acr", Scalar::open_text(claim));
     if wanted.is_empty() {
         return rejection;
     }
@@ -251,13 +241,13 @@ fn auth_time(
     if !was_asked_for {
         return Ok(claim.date().filter(|date| *date <= now.saturating_add(skew)));
     }
-    let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::kind(Some(claim))))?;
+    let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::no_date(Some(claim), now)))?;
     let in_the_future = date > now.saturating_add(skew);
     let too_old = expectations.max_age.is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < now);
     if in_the_future || too_old {
         let oldest = now.saturating_sub(expectations.max_age.unwrap_or_default());
         let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
-        return Err(Untrusted::AuthTime.at("auth_time", Scalar::instant(Some(claim), date, now)).expecting(expected));
+        return Err(Untrusted::AuthTime.at("auth_time", Found::Time(date)).expecting(expected));
     }
     Ok(Some(date))
 }

@@ -11,8 +11,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// The largest number of seconds that is read: up to here every whole number has a value of its own in a double.
-const MOST_SECONDS: u64 = 1 << 53;
+/// The largest number of seconds that is read: the end of the year 9999. What is later is no date in seconds, but one in
+/// milliseconds, most likely, and a token that seems to live for ever.
+const MOST_SECONDS: u64 = 253_402_300_799;
 
 /// Why claims could not be read into a type. It does not repeat a value: claims are personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,11 +137,11 @@ impl<'a> Claims<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// A NumericDate: a number of seconds, possibly fractional, from zero to 2^53 (REQ-IDT-21).
+    /// A NumericDate: a number of seconds, possibly fractional, from zero to the end of the year 9999 (REQ-IDT-21).
     pub(super) fn date(&self) -> Option<Timestamp> {
         match *self {
             Self::Whole(seconds) if seconds <= MOST_SECONDS => Some(Timestamp::from_unix_secs(seconds)),
-            // In range the product is below 2^63 and not negative, so the cast only drops the rest of a millisecond.
+            // In range the product is below 2^48 and not negative, so the cast only drops the rest of a millisecond.
             Self::Fraction(seconds) if (0.0..=MOST_SECONDS as f64).contains(&seconds) => {
                 Some(Timestamp::from_unix_millis((seconds * 1000.0) as u64))
             }

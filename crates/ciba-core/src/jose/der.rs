@@ -277,8 +277,10 @@ pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
     let has_zeros = bytes.iter().take(64).any(|byte| *byte == 0);
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => NotText::Utf16,
-        // A Java key store; a PKCS#12 store in BER, version 3.
-        [0xfe, 0xed, 0xfe, 0xed, ..] | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => NotText::KeyStore,
+        // The two older Java key stores; a PKCS#12 store in BER, version 3.
+        [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => {
+            NotText::KeyStore
+        }
         [SEQUENCE, ..] => document_told_apart(bytes).unwrap_or(NotText::Unknown),
         [0, _, ..] | [_, 0, ..] if has_zeros => NotText::Utf16,
         _ => NotText::Unknown,

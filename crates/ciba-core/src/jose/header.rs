@@ -45,7 +45,7 @@ impl<'a> Header<'a> {
     pub(crate) fn demand(&self, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let named = self.alg.as_ref().and_then(Scalar::text).and_then(JwsAlgorithm::from_name);
         if named != Some(algorithm) {
-            let found = Scalar::open(self.alg.as_ref());
+            let found = Scalar::open_text(self.alg.as_ref());
             return Err(Untrusted::Algorithm.at("alg", found).expecting(Expected::text(algorithm.name())));
         }
         // No extension is implemented, so any list is refused, a malformed or empty one too. `b64` only works through
@@ -67,7 +67,7 @@ impl<'a> Header<'a> {
 
     /// A token of another type.
     pub(crate) fn of_another_type(&self) -> Rejection {
-        Untrusted::TokenType.at("typ", Scalar::open(self.typ.as_ref())).expecting(Expected::text("JWT"))
+        Untrusted::TokenType.at("typ", Scalar::open_text(self.typ.as_ref())).expecting(Expected::text("JWT"))
     }
 
     /// The key id.

@@ -121,8 +121,8 @@ impl KeySet {
         // RFC 8259 8.1 lets readers ignore a byte order mark.
         let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
         let document = Object::parse(document)?;
-        let keys = document.get("keys").ok_or(Fault::MissingMember("keys"))?;
-        let mut keys = keys.items().ok_or(Fault::BadMember("keys"))?;
+        let keys = document.get("keys").filter(|keys| !keys.is_null()).ok_or(Fault::MissingMember("keys"))?;
+        let mut keys = keys.items().ok_or(Fault::WrongType("keys"))?;
         let entries: Vec<_> = keys.by_ref().take(bounds::KEYS_IN_SET).map(|key| jwk::read(key.json())).collect();
         let is_cut = keys.next().is_some();
         let shows_secrets = entries.iter().any(|entry| entry.shows_secret);

@@ -68,7 +68,15 @@ impl<'a> Scalar<'a> {
 
 /// A value as evidence in a failed check.
 impl Scalar<'_> {
-    /// A value of a member that says nothing about a person.
+    /// A text of a member that says nothing about a person; a list is another type.
+    pub(crate) fn open_text(value: Option<&Self>) -> Found {
+        match value {
+            Some(Scalar::Text(text)) => Found::text(text),
+            other => Self::kind(other),
+        }
+    }
+
+    /// A text, or a list of texts, of a member that says nothing about a person.
     pub(crate) fn open(value: Option<&Self>) -> Found {
         match value {
             Some(Scalar::Text(text)) => Found::text(text),
@@ -85,10 +93,9 @@ impl Scalar<'_> {
         }
     }
 
-    /// Whether it is there, and its type.
+    /// Whether it is there, and its type. `null` is absence (ruling 33).
     pub(crate) fn kind(value: Option<&Self>) -> Found {
         Found::AnotherType(match value {
-            // `null` is absence everywhere (ruling 33).
             None | Some(Scalar::Null) => return Found::Missing,
             Some(Scalar::Bool(_)) => "boolean",
             Some(Scalar::Whole(_)) => "number",
@@ -100,16 +107,17 @@ impl Scalar<'_> {
         })
     }
 
-    /// A date out of range: in milliseconds if that brings it near to `now`.
-    pub(crate) fn instant(value: Option<&Self>, date: Timestamp, now: Timestamp) -> Found {
+    /// What is no date: a number in milliseconds, if that brings it near to `now`, or out of range; or the type.
+    pub(crate) fn no_date(value: Option<&Self>, now: Timestamp) -> Found {
         const NEAR: Duration = Duration::from_secs(366 * 24 * 3600);
         match value {
-            Some(Scalar::Whole(number)) if date > now => {
+            Some(Scalar::Whole(number)) => {
                 let meant = Timestamp::from_unix_millis(*number);
                 let is_near = meant.since(now) < NEAR && now.since(meant) < NEAR;
-                if is_near { Found::Milliseconds(*number) } else { Found::Time(date) }
+                if is_near { Found::Milliseconds(*number) } else { Found::OutOfRange }
             }
-            _ => Found::Time(date),
+            Some(Scalar::Negative(_) | Scalar::Fraction(_)) => Found::OutOfRange,
+            other => Self::kind(other),
         }
     }
 }

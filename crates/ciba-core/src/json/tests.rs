@@ -121,7 +121,7 @@ fn a_member_name_occurs_once_however_it_is_spelled() {
 fn what_cannot_be_read_stays_text_and_spoils_nothing() {
     let text = r#"{"a":1e400,"b":[1,{"c":-1e999,"d":1}],"e":123456789012345678901234567890,"f":"\ud83d","g":"x"}"#;
     let mut object = Object::parse(text.as_bytes()).unwrap();
-    assert_eq!(object.take_text("f"), Err(Fault::BadMember("f")));
+    assert_eq!(object.take_text("f"), Err(Fault::WrongType("f")));
     assert_eq!(object.take_text("g"), Ok(Some("x".to_string())));
     let rest = object.rest();
     let expected = r#"{"a":1e400,"b":[1,{"c":-1e999,"d":1}],"e":123456789012345678901234567890}"#;
@@ -149,7 +149,7 @@ fn null_counts_as_absent_and_the_rest_is_kept_in_order() {
     assert_eq!(rest.get::<Value>("d"), Ok(Some(json!({"x": 1}))));
     assert_eq!(rest.get::<Vec<u8>>("d"), Err(JsonError::Shape { column: 0 }));
     assert!(rest.contains("z") && !rest.contains("b") && !rest.is_empty());
-    assert_eq!(Object::parse(br#"{"c":1}"#).unwrap().take_text("c"), Err(Fault::BadMember("c")));
+    assert_eq!(Object::parse(br#"{"c":1}"#).unwrap().take_text("c"), Err(Fault::WrongType("c")));
     assert_eq!((Members::default().as_json(), Members::default().is_empty()), ("{}", true));
     assert_eq!(Members::from_json(" { } ").unwrap(), Members::default());
 }

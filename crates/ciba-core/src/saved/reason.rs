@@ -115,6 +115,7 @@ pub(crate) enum SavedFound<'a> {
     Texts(Vec<Text<'a>>),
     Time(u64),
     Milliseconds(u64),
+    OutOfRange,
     AnotherValue,
 }
 
@@ -125,6 +126,7 @@ pub(crate) enum SavedExpected<'a> {
     OneOf(Vec<Text<'a>>),
     NotBefore(u64),
     NotAfter(u64),
+    LaterThan(Text<'a>),
 }
 
 impl<'a> SavedRejection<'a> {
@@ -139,6 +141,7 @@ impl<'a> SavedRejection<'a> {
             Found::Texts(list) => SavedFound::Texts(texts(list)),
             Found::Time(time) => SavedFound::Time(time.unix_millis()),
             Found::Milliseconds(number) => SavedFound::Milliseconds(*number),
+            Found::OutOfRange => SavedFound::OutOfRange,
             Found::AnotherValue => SavedFound::AnotherValue,
         };
         let expected = expected.as_ref().map(|expected| match expected {
@@ -146,6 +149,7 @@ impl<'a> SavedRejection<'a> {
             Expected::OneOf(list) => SavedExpected::OneOf(texts(list)),
             Expected::NotBefore(time) => SavedExpected::NotBefore(time.unix_millis()),
             Expected::NotAfter(time) => SavedExpected::NotAfter(time.unix_millis()),
+            Expected::LaterThan(claim) => SavedExpected::LaterThan((*claim).into()),
         });
         let because = because.as_deref().map(Into::into);
         Self::Detailed { check, member: (&**member).into(), found, expected, because }
@@ -163,6 +167,7 @@ impl<'a> SavedRejection<'a> {
             SavedFound::Texts(texts) => Found::texts(texts.iter().map(AsRef::as_ref)),
             SavedFound::Time(time) => Found::Time(Timestamp::from_unix_millis(time)),
             SavedFound::Milliseconds(number) => Found::Milliseconds(number),
+            SavedFound::OutOfRange => Found::OutOfRange,
             SavedFound::AnotherValue => Found::AnotherValue,
         };
         let rejection = untrusted(&check)?.at(member.into_owned(), found);
@@ -177,6 +182,9 @@ impl<'a> SavedRejection<'a> {
                 SavedExpected::OneOf(texts) => Expected::one_of(texts.iter().map(AsRef::as_ref)),
                 SavedExpected::NotBefore(time) => Expected::NotBefore(Timestamp::from_unix_millis(time)),
                 SavedExpected::NotAfter(time) => Expected::NotAfter(Timestamp::from_unix_millis(time)),
+                // There is one claim that another has to be later than.
+                SavedExpected::LaterThan(claim) if claim == "iat" => Expected::LaterThan("iat"),
+                SavedExpected::LaterThan(_) => return None,
             }),
         })
     }

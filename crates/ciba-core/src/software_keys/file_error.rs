@@ -63,10 +63,10 @@ impl fmt::Display for KeyFileError {
                 f.write_str("the key is in DER, and PEM is needed (openssl pkey -inform DER -in FILE -out NEW)")
             }
             Self::KeyStore => f.write_str(
-                "this is a key store, and its key is needed in PEM (openssl pkcs12 -in FILE -nocerts -nodes -out NEW)",
+                "this is a key store, and its key is needed in PEM (openssl pkcs12 -in FILE -nocerts -nodes -out NEW; a JKS file becomes PKCS#12 by keytool -importkeystore -deststoretype PKCS12)",
             ),
             Self::OpenSsh => f.write_str(
-                "the key is in the format of OpenSSH, and PKCS#8 is needed (ssh-keygen -p -m PKCS8 -f COPY)",
+                "the key is in the format of OpenSSH, and PKCS#8 is needed (ssh-keygen -p -m PKCS8 -f COPY; it leaves Ed25519 keys as they are: make a new one)",
             ),
             Self::Utf16 => f.write_str("the file is in UTF-16, and UTF-8 is needed"),
             Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),

@@ -83,7 +83,7 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
             Ok((id, acknowledged)) => AuthorizeReply::Acknowledged(id, acknowledged),
             Err(fault) => misbehaved(fault),
         },
-        (200, Err(fault)) | (_, Err(fault @ Fault::TooLarge)) => misbehaved(fault),
+        (200, Err(fault)) | (_, Err(fault @ (Fault::TooLarge | Fault::ContentCoding))) => misbehaved(fault),
         (_, _) => misbehaved(Fault::Status),
     }
 }
@@ -238,15 +238,16 @@ mod tests {
     #[test]
     fn unusable_acknowledgements_are_refused() {
         const BAD_ID: Fault = Fault::BadMember("auth_req_id");
+        const OTHER_ID: Fault = Fault::WrongType("auth_req_id");
         const BAD_LIFETIME: Fault = Fault::BadMember("expires_in");
         for (body, expected) in [
             (r#"{"expires_in":120}"#, Fault::MissingMember("auth_req_id")),
             (r#"{"auth_req_id":null,"expires_in":120}"#, Fault::MissingMember("auth_req_id")),
             (r#"{"auth_req_id":"","expires_in":120}"#, BAD_ID),
-            (r#"{"auth_req_id":17,"expires_in":120}"#, BAD_ID),
-            (r#"{"auth_req_id":1e400,"expires_in":120}"#, BAD_ID),
-            (r#"{"auth_req_id":["a"],"expires_in":120}"#, BAD_ID),
-            (r#"{"auth_req_id":{},"expires_in":120}"#, BAD_ID),
+            (r#"{"auth_req_id":17,"expires_in":120}"#, OTHER_ID),
+            (r#"{"auth_req_id":1e400,"expires_in":120}"#, OTHER_ID),
+            (r#"{"auth_req_id":["a"],"expires_in":120}"#, OTHER_ID),
+            (r#"{"auth_req_id":{},"expires_in":120}"#, OTHER_ID),
             (r#"{"auth_req_id":"a\nb","expires_in":120}"#, BAD_ID),
             (r#"{"auth_req_id":"aé","expires_in":120}"#, BAD_ID),
             (r#"{"auth_req_id":"a1"}"#, Fault::MissingMember("expires_in")),
@@ -261,8 +262,8 @@ mod tests {
             (r#"{"auth_req_id":"a1","expires_in":true}"#, BAD_LIFETIME),
             (r#"{"auth_req_id":"a1","auth_req_id":"a2","expires_in":120}"#, Fault::DuplicateMember),
             (r#"{"auth_req_id":"a1","expires_in":120,"x":1,"\u0078":1}"#, Fault::DuplicateMember),
-            (r#"{"auth_req_id":"a1","expires_in":120,"error":17}"#, Fault::BadMember("error")),
-            (r#"{"auth_req_id":"a1","expires_in":120,"error":1e400}"#, Fault::BadMember("error")),
+            (r#"{"auth_req_id":"a1","expires_in":120,"error":17}"#, Fault::WrongType("error")),
+            (r#"{"auth_req_id":"a1","expires_in":120,"error":1e400}"#, Fault::WrongType("error")),
             ("[]", Fault::NotJson),
             ("null", Fault::NotJson),
             ("\"x\"", Fault::NotJson),

@@ -157,7 +157,7 @@ impl ProviderMetadata {
 
         let user_code_supported = match object.take("backchannel_user_code_parameter_supported") {
             None => false,
-            Some(value) => value.boolean().ok_or(Fault::BadMember("backchannel_user_code_parameter_supported"))?,
+            Some(value) => value.boolean().ok_or(Fault::WrongType("backchannel_user_code_parameter_supported"))?,
         };
 
         // Only who uses the aliases is troubled by malformed ones.
@@ -166,7 +166,7 @@ impl ProviderMetadata {
             .map_or_else(MtlsEndpointAliases::default, |value| MtlsEndpointAliases::read(value, loopback));
         let certificate_bound_tokens = object.take("tls_client_certificate_bound_access_tokens").and_then(Raw::boolean);
 
-        let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::BadMember(name));
+        let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::WrongType(name));
         let modes = list("backchannel_token_delivery_modes_supported")?;
         let auth_methods = list("token_endpoint_auth_methods_supported")?;
         let auth_signing_algs = list("token_endpoint_auth_signing_alg_values_supported")?;
@@ -358,7 +358,7 @@ mod tests {
             assert_eq!(rejection.expected(), Some(&Expected::text("https://op.example/t1/")));
         }
         assert_eq!(read(&json!({})).unwrap_err(), MetadataError::unusable(Fault::MissingMember("issuer")));
-        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::unusable(Fault::BadMember("issuer")));
+        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::unusable(Fault::WrongType("issuer")));
     }
 
     /// REQ-DISC-09
@@ -385,7 +385,10 @@ mod tests {
         ] {
             assert_eq!(
                 read(&with(name, value.clone())).unwrap_err(),
-                MetadataError::unusable(Fault::BadMember(name)),
+                MetadataError::unusable(match value {
+                    Value::String(_) if !name.ends_with("supported") => Fault::BadMember(name),
+                    _ => Fault::WrongType(name),
+                }),
                 "{value}"
             );
         }

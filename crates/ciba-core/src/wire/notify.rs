@@ -44,6 +44,16 @@ pub(crate) fn read(message: &Response) -> Result<Letter, Fault> {
 }
 
 impl Letter {
+    /// Whether it holds what only a push delivers.
+    pub(crate) fn has_tokens(&self) -> bool {
+        const NAMES: [&str; 3] = ["access_token", "id_token", "refresh_token"];
+        match &self.content {
+            Content::Error(error) => error.has_any(&NAMES),
+            Content::Object(object) => NAMES.iter().any(|name| object.get(name).is_some_and(|value| !value.is_null())),
+            Content::Unusable(_) => false,
+        }
+    }
+
     /// What a push delivers. One that holds an error and tokens is neither (REQ-PUSH-04).
     pub(crate) fn delivery(self, message: &Response, rules: TokenRules<'_>, now: Timestamp) -> Result<Delivery, Fault> {
         match self.content {

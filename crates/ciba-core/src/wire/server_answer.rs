@@ -183,7 +183,7 @@ impl Content {
             Some(Some(name)) => ErrorCode::from_name(&name),
             // A gateway's own object, for example.
             Some(None) if is_error => return Self::Object(object),
-            Some(None) => return Self::Unusable(Fault::BadMember("error")),
+            Some(None) => return Self::Unusable(Fault::WrongType("error")),
         };
         object.take("error");
         // A description that is no text is of no use and takes nothing away from the code.
@@ -205,9 +205,9 @@ impl ErrorMembers {
         self.rest.take(name)
     }
 
-    /// Whether one of these members is there too.
+    /// Whether one of these members is there too; `null` is absence.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.rest.get(name).is_some())
+        names.iter().any(|name| self.rest.get(name).is_some_and(|value| !value.is_null()))
     }
 
     /// The description, made safe to show.

@@ -55,7 +55,9 @@ impl Acts {
     pub(super) fn changes_more_than_members(&self, is_push: bool) -> bool {
         self.amendments.iter().any(|amendment| {
             let own = ["auth_req_id", "error", "access_token", "refresh_token", "id_token", "token_type", "expires_in"];
-            let is_own = |name: &String| if is_push { own.contains(&name.as_str()) } else { name == "auth_req_id" };
+            // A client that is pinged may refuse tokens, or pass over them.
+            let of_ping = ["auth_req_id", "access_token", "refresh_token", "id_token"];
+            let is_own = |name: &String| if is_push { &own[..] } else { &of_ping }.contains(&name.as_str());
             let further = Amendment { set: Vec::new(), ..amendment.clone() };
             further != Amendment::new() || amendment.set.iter().any(|(name, _)| is_own(name))
         })

@@ -33,6 +33,7 @@ use crate::{
     client::Client,
     config::{ConfigError, ProviderConfig},
     faults::{self, Fault},
+    findings::Findings,
     ids::Ids,
     judge::{Exchange, Rule, Severity, Violation},
     message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
@@ -73,7 +74,7 @@ pub struct Provider {
     exchanges: Vec<Exchange>,
     /// How many requests each endpoint saw.
     seen: BTreeMap<Endpoint, usize>,
-    violations: Vec<Violation>,
+    findings: Findings,
     notified: Vec<Notified>,
     held: HashMap<ExchangeId, Held>,
     revision: u64,
@@ -127,7 +128,7 @@ impl Provider {
             refresh_tokens: VecDeque::new(),
             exchanges: Vec::new(),
             seen: BTreeMap::new(),
-            violations: Vec::new(),
+            findings: Findings::default(),
             notified: Vec::new(),
             held: HashMap::new(),
             revision: 0,
@@ -352,10 +353,10 @@ impl Provider {
         &self.exchanges
     }
 
-    /// Every rule a client broke and all advice, in the order it happened.
+    /// The rules that clients broke and all advice, in the order it happened: the first 10,000.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
-        &self.violations
+        &self.findings.kept
     }
 
     /// What there is to say about the clients so far.
@@ -364,7 +365,8 @@ impl Provider {
         let own = [Endpoint::Phone, Endpoint::Report];
         let seen = self.seen.iter().filter(|(endpoint, _)| !own.contains(endpoint));
         Report {
-            violations: self.violations.clone(),
+            violations: self.findings.kept.clone(),
+            unlisted: self.findings.unlisted(),
             requests: seen.map(|(endpoint, count)| (*endpoint, *count)).collect(),
             transactions: self.transactions.begun(),
             redeemed: self.transactions.redeemed(),
@@ -394,12 +396,19 @@ impl Provider {
             acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
         }
         match endpoint {
+            // What a browser or a tool asks beforehand carries nothing, and breaks no rule (RFC 9110 9.3.7).
+            _ if request.method == "OPTIONS" => {
+                let allow = [("allow", taken(endpoint))].into_iter().collect();
+                self.leave(id, &acts, Response::new(204, allow, ""), now)
+            }
             Endpoint::Token => self.answer_token_request(id, request, acts, now),
             Endpoint::Backchannel => self.answer_authentication_request(id, request, &acts, now),
             _ => {
                 let is_document = matches!(endpoint, Endpoint::Discovery | Endpoint::KeySet);
                 let own = match endpoint {
-                    _ if is_document && request.method != "GET" => self.refused(&Refusal::method("GET")),
+                    _ if is_document && !matches!(request.method.as_str(), "GET" | "HEAD") => {
+                        self.refused(&Refusal::method("GET, HEAD"))
+                    }
                     Endpoint::Discovery => self.metadata(),
                     Endpoint::KeySet => self.key_set(&acts),
                     Endpoint::UserInfo => self.user_info(request, now).unwrap_or_else(|refusal| self.refused(&refusal)),
@@ -534,8 +543,17 @@ impl Provider {
         if let Some(exchange) = self.exchanges.last() {
             let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
             let (client_id, reason) = (self.caller.clone(), reason.to_owned());
-            self.violations.push(Violation { rule, severity, client_id, exchange, endpoint, at, reason });
+            self.findings.push(Violation { rule, severity, client_id, exchange, endpoint, at, reason });
         }
+    }
+}
+
+/// The methods an endpoint takes.
+const fn taken(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Token | Endpoint::Backchannel => "POST",
+        Endpoint::UserInfo => "GET, POST",
+        _ => "GET, HEAD",
     }
 }
 

@@ -365,7 +365,7 @@ impl Provider {
         let Some(record) = self.transactions.get(number - 1) else { return };
         let (exchange, client_id) = (record.asked, Some(record.client.id.clone()));
         let (reason, endpoint) = (format!("{what}, but with {status}"), Endpoint::Notification);
-        self.violations.push(Violation { rule, severity, client_id, exchange, endpoint, at: now, reason });
+        self.findings.push(Violation { rule, severity, client_id, exchange, endpoint, at: now, reason });
     }
 
     /// The token a ping or push client sends for its notifications (OP-20).

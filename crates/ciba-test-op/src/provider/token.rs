@@ -61,9 +61,9 @@ impl Provider {
             return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
         };
         let broken = self.transactions[at].pace.arrive(id, self.config.interval_tolerance, now);
-        let is_too_early = broken.iter().any(|(rule, _)| *rule == Rule::TooEarly);
-        for (rule, reason) in broken {
-            self.broke(rule, &reason);
+        let is_too_early = broken.iter().any(|(rule, ..)| *rule == Rule::TooEarly);
+        for (rule, severity, reason) in broken {
+            self.say(rule, severity, &reason);
         }
         self.transactions[at].thumbprint = thumbprint;
         Ok((at, is_too_early))

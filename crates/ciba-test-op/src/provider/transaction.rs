@@ -10,7 +10,7 @@ use crate::{
     client::Client,
     config::SpeedReference,
     date,
-    judge::Rule,
+    judge::{Rule, Severity},
     message::ExchangeId,
     script::{Decision, Script},
 };
@@ -120,6 +120,8 @@ pub(super) struct Pace {
     too_early: u32,
     /// Whether a ping was sent and the token request it allows is still to come.
     pass: bool,
+    /// How long before the deadline a poll is the last one, however long the interval is; `None` once it was made.
+    last: Option<Duration>,
 }
 
 /// Why there must be no further token request.
@@ -131,6 +133,10 @@ enum Over {
 
 /// What `slow_down` adds (CIBA 11).
 const STEP: Duration = Duration::from_secs(5);
+/// A client that asks once more shortly before the deadline saves a login that an interval would lose.
+const LAST: Duration = Duration::from_secs(5);
+/// The client counts its deadline from when it sent the request.
+const LATENCY: Duration = Duration::from_secs(1);
 /// A client may give up waiting for an answer after this long and ask again (CIBA 10.1).
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -192,14 +198,20 @@ impl Pace {
             over: None,
             too_early: 0,
             pass: false,
+            last: Some(LAST.min(lifetime / 10).saturating_add(LATENCY)),
         }
     }
 
     /// Judges a token request as it arrives. Too early comes last, so that it can lead to `slow_down`.
     /// A poll after the end is right as long as the client has not been told that it is over.
-    pub(super) fn arrive(&mut self, id: ExchangeId, tolerance: Duration, now: Timestamp) -> Vec<(Rule, String)> {
+    pub(super) fn arrive(
+        &mut self,
+        id: ExchangeId,
+        tolerance: Duration,
+        now: Timestamp,
+    ) -> Vec<(Rule, Severity, String)> {
         let mut broken = Vec::new();
-        let mut say = |rule, reason: String| broken.push((rule, reason));
+        let mut say = |rule: Rule, reason: String| broken.push((rule, rule.usual_severity(), reason));
         match self.over {
             Some(Over::Terminal) => say(Rule::AfterTerminalAnswer, "the last answer was final".into()),
             Some(Over::Success) => say(Rule::AfterSuccess, "the tokens were already delivered".into()),
@@ -216,7 +228,16 @@ impl Pace {
         let pass = core::mem::take(&mut self.pass);
         if let Some(due) = due.filter(|due| !pass && now.saturating_add(tolerance) < *due) {
             self.too_early += 1;
-            say(Rule::TooEarly, format!("{} ms before the interval was over", due.since(now).as_millis()));
+            let reason = format!("{} ms before the interval was over", due.since(now).as_millis());
+            let is_last = now < self.deadline && self.last.is_some_and(|last| self.deadline.since(now) <= last);
+            if is_last && self.over.is_none() {
+                self.last = None;
+                let reason =
+                    format!("{reason}, for one last poll before the deadline; CIBA 7.3 makes no exception for it");
+                broken.push((Rule::TooEarly, Severity::Advice, reason));
+            } else {
+                say(Rule::TooEarly, reason);
+            }
         }
         self.reference = Some(now);
         self.open = Some((id, now));

@@ -187,7 +187,18 @@ fn a_token_that_is_not_valid_yet_is_refused() {
 #[test]
 fn dates_are_numbers_in_range() {
     assert!(token().set("iat", json!(1_899_999_999.5)).set("nbf", json!(0)).verdict().is_ok());
-    for text in ["\"1900000300\"", "null", "true", "-1", "-0.5", "1e30", "9007199254740993", "[1900000300]", "{}"] {
+    for text in [
+        "\"1900000300\"",
+        "null",
+        "true",
+        "-1",
+        "-0.5",
+        "1e30",
+        "9007199254740993",
+        "253402300800",
+        "[1900000300]",
+        "{}",
+    ] {
         let bad: Value = serde_json::from_str(text).unwrap();
         for (name, check) in [
             ("exp", Untrusted::Expiry),

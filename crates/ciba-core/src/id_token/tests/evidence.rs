@@ -41,7 +41,7 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
             "the id token is from another issuer: iss is https://op.example/, expected is https://op.example/t1/",
         ),
         (good().without("iss"), "the id token has no iss"),
-        (good().set("aud", json!(["a", "b"])), "the id token is for another client: aud is a b, expected is client-1"),
+        (good().set("aud", json!(["a", "b"])), "the id token is for another client: aud is a, b, expected is client-1"),
         (
             good().set("aud", json!(["client-1", "b"])),
             "the id token is also for an audience that is not trusted: aud is b, expected is client-1",
@@ -57,6 +57,50 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
         (
             good().set("iat", json!(MILLIS)).set("exp", json!(MILLIS + 300_000)),
             &alloc::format!("exp of the id token is in milliseconds ({}), and has to be in seconds", MILLIS + 300_000),
+        ),
+        // Alone, it would let the token live for ever.
+        (
+            good().set("exp", json!(MILLIS + 300_000)),
+            &alloc::format!("exp of the id token is in milliseconds ({}), and has to be in seconds", MILLIS + 300_000),
+        ),
+        (
+            good().set("iat", json!(MILLIS)),
+            &alloc::format!("iat of the id token is in milliseconds ({MILLIS}), and has to be in seconds"),
+        ),
+        (
+            good().set("nbf", json!(MILLIS)),
+            &alloc::format!("nbf of the id token is in milliseconds ({MILLIS}), and has to be in seconds"),
+        ),
+        (good().set("exp", json!(MILLIS * 1000)), "exp of the id token is out of range: it is no time in seconds"),
+        (good().set("iat", json!(MILLIS * 1000)), "iat of the id token is out of range: it is no time in seconds"),
+        (good().set("exp", json!(-5)), "exp of the id token is out of range: it is no time in seconds"),
+        (good().set("exp", json!(1e30)), "exp of the id token is out of range: it is no time in seconds"),
+        (
+            good().set("exp", json!(NOW - 10)).set("iat", json!(NOW - 10)),
+            "the id token has expired or has no usable expiry: exp is not later than iat",
+        ),
+        (
+            good().set("exp", json!(NOW + 100)).set("iat", json!(NOW + 200)),
+            "the id token was not issued just now: iat lies 200 s too late",
+        ),
+        (good().set("iss", json!(null)), "the id token has no iss"),
+        (good().set("aud", json!(null)), "the id token has no aud"),
+        (good().set("sub", json!(null)), "the id token has no sub"),
+        (good().set("exp", json!(null)), "the id token has no exp"),
+        (good().set("iat", json!(null)), "the id token has no iat"),
+        (good().set("ssn", json!(null)), "the id token has no ssn"),
+        (
+            good().set("iss", json!(["https://op.example/t1/"])),
+            "iss of the id token has a type it must not have: array of strings",
+        ),
+        (good().set("azp", json!(["client-1"])), "azp of the id token has a type it must not have: array of strings"),
+        (
+            good().set("iss", json!("")),
+            "the id token is from another issuer: iss is empty, expected is https://op.example/t1/",
+        ),
+        (
+            good().set("aud", json!([])),
+            "the id token is for another client: aud is an empty list, expected is client-1",
         ),
         (good().set("nbf", json!(NOW + 400)), "the id token is not valid yet: nbf lies 400 s too late"),
         (good().without("sub"), "the id token has no sub"),

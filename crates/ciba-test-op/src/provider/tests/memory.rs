@@ -61,7 +61,7 @@ fn of_many_requests_the_newest_stay_and_open_ones_and_every_finding() {
         (report.violations.len(), &report.requests[..]),
         (100, &[(Endpoint::Backchannel, 101), (Endpoint::Token, 1)][..])
     );
-    bench.provider.violations.clear();
+    bench.provider.findings.kept.clear();
     bench.provider.end(open, bench.now);
     bench.poll(&id, 5);
     assert_eq!(bench.broken(), [], "the first poll was over");

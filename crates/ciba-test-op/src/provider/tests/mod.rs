@@ -107,7 +107,7 @@ impl Bench {
 
     /// The rules broken so far, each once and in order, and forgets them.
     fn broken(&mut self) -> Vec<Rule> {
-        let mut rules: Vec<Rule> = self.provider.violations.drain(..).map(|violation| violation.rule).collect();
+        let mut rules: Vec<Rule> = self.provider.findings.kept.drain(..).map(|violation| violation.rule).collect();
         rules.dedup();
         rules
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     config::{SpeedReference, TooEarly},
+    judge::Severity,
     provider::TransactionState,
     script::{Act, Amendment, Decision, Script, ScriptedAnswer},
 };
@@ -334,4 +335,47 @@ fn the_report_counts_and_names_what_was_wrong() {
     let text = report.to_string();
     assert!(text.contains("too-early: 3000 ms before the interval was over"), "{text}");
     assert!(!text.contains(&id) && !format!("{:?}", bench.provider.exchanges()).contains(&id));
+}
+
+/// Whoever asks once more before it is too late saves a login: legal it is not, and no mistake that a report has to fail for.
+#[test]
+fn one_last_poll_before_the_deadline_is_advice_and_others_are_mistakes() {
+    let severities = |bench: &Bench| -> Vec<Severity> {
+        bench.provider.violations().iter().map(|violation| violation.severity).collect()
+    };
+    let mut bench = bench();
+    let id = bench.begin("never");
+    // It lives for 120 s.
+    bench.poll(&id, 113);
+    assert_eq!(bench.poll_error(&id, 3), "slow_down");
+    assert_eq!(severities(&bench), [Severity::Advice], "{}", bench.provider.report());
+    assert!(bench.provider.violations()[0].reason.contains("CIBA 7.3"));
+    assert!(bench.provider.report().is_clean());
+    bench.poll(&id, 1);
+    assert_eq!(severities(&bench), [Severity::Advice, Severity::Mistake], "one of them");
+
+    let mut bench = self::bench();
+    let id = bench.begin("never");
+    bench.poll(&id, 100);
+    bench.poll(&id, 3);
+    assert_eq!(severities(&bench), [Severity::Mistake], "long before");
+}
+
+/// RFC 9110 9.1, 9.3.7
+#[test]
+fn methods_that_ask_and_carry_nothing_break_no_rule() {
+    let mut bench = bench();
+    for path in ["/.well-known/openid-configuration", "/jwks"] {
+        let head = Incoming { method: "HEAD".into(), ..Incoming::get(path) };
+        assert_eq!(bench.send(head).status, 200, "{path}");
+    }
+    for path in ["/.well-known/openid-configuration", "/backchannel", "/token", "/userinfo"] {
+        let options = Incoming { method: "OPTIONS".into(), ..Incoming::get(path) };
+        let answer = bench.send(options);
+        assert!(answer.status == 204 && answer.headers.get("allow").is_some(), "{path}");
+    }
+    assert!(bench.provider.violations().is_empty(), "{}", bench.provider.report());
+    let delete = Incoming { method: "DELETE".into(), ..Incoming::get("/token") };
+    assert_eq!(bench.send(delete).status, 405);
+    assert_eq!(bench.provider.violations().len(), 1);
 }

@@ -1,0 +1,73 @@
+//! What a flow waits for, in the words of a person: for the sentence when somebody stops waiting.
+
+use ciba_core::{Because, Endpoint, Event, Setback};
+
+/// What a flow waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Awaited {
+    /// Nothing yet: it is being prepared.
+    #[default]
+    Nothing,
+    Metadata,
+    /// To send the authentication request.
+    Sending,
+    /// The answer to the authentication request.
+    Acknowledgement,
+    /// The person.
+    Person,
+    /// A notification of a request whose answer was lost.
+    Adrift,
+    /// The answer to a token request.
+    Tokens,
+    /// The provider's keys: tokens arrived.
+    Keys,
+}
+
+impl Awaited {
+    /// Something happened.
+    pub(crate) fn heed(&mut self, event: &Event) {
+        *self = match event {
+            Event::Requesting { endpoint: Endpoint::Discovery, .. } => Self::Metadata,
+            Event::Requesting { endpoint: Endpoint::BackchannelAuthentication, .. } => Self::Acknowledgement,
+            Event::Requesting { endpoint: Endpoint::Token, .. } => Self::Tokens,
+            // Keys are also fetched ahead of time, between two waits; after the answer to a token request they are for tokens.
+            Event::Requesting { endpoint: Endpoint::KeySet, .. } if *self == Self::Tokens => Self::Keys,
+            Event::Acknowledged(_) => Self::Person,
+            Event::Waiting(wait) => match (wait.because(), *self) {
+                (Because::InFlight, now) => now,
+                (Because::Adrift, _) => Self::Adrift,
+                (Because::Setback(Setback::KeysUnavailable { .. } | Setback::UnknownKey), _) => Self::Keys,
+                (Because::Setback(_), Self::Nothing | Self::Metadata | Self::Sending | Self::Acknowledgement) => {
+                    Self::Sending
+                }
+                (_, Self::Acknowledgement | Self::Tokens | Self::Adrift) => Self::Person,
+                (_, now) => now,
+            },
+            _ => return,
+        };
+    }
+
+    /// The provider asks the person.
+    pub(crate) const fn is_acknowledged(&mut self) {
+        *self = Self::Person;
+    }
+
+    /// What was waited for when somebody stopped, and what that means for the person.
+    pub(crate) const fn given_up(self) -> &'static str {
+        match self {
+            Self::Nothing => "before anything was sent; nobody was asked",
+            Self::Metadata => "while waiting for the metadata document; nobody was asked",
+            Self::Sending => "before the authentication request could be sent; nobody was asked",
+            Self::Acknowledgement => {
+                "while waiting for the answer to the authentication request; the person may be asked all the same"
+            }
+            Self::Person => "while waiting for the person, who may still be asked and may still approve",
+            Self::Adrift => {
+                "while waiting for a notification, because the answer to the authentication request was lost; the person may be \
+                 asked all the same"
+            }
+            Self::Tokens => "while waiting for the token endpoint; the person may still be asked, or may have approved",
+            Self::Keys => "while waiting for the provider's keys: tokens arrived, and cannot be verified without them",
+        }
+    }
+}
