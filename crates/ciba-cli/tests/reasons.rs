@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+};
 
 use serde_json::{Value, json};
 use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error};
@@ -43,6 +46,8 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
             "add --trusted-audience the-api",
         ),
         (json!({"iat": [1]}), "issued-at", json!({"type": "object or array"}), "iat of the id token has a type"),
+        (json!({"iat": null}), "issued-at", json!(null), "the id token has no iat"),
+        (json!({"iat": -1}), "issued-at", json!({"out_of_range": true}), "iat of the id token is out of range"),
         (json!({"exp": "soon"}), "expiry", json!({"type": "string"}), "exp of the id token has a type"),
         (
             json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),
@@ -52,7 +57,7 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
         ),
     ] {
         let run = with_claims(claims, &es256).expect_code(13);
-        assert_eq!((&run.last()["check"], run.last()["found"].is_null()), (&json!(check), false), "{run:?}");
+        assert_eq!(run.last()["check"], check, "{run:?}");
         if check != "expiry" || found.get("type").is_some() {
             assert_eq!(run.last()["found"], found);
         }
@@ -165,6 +170,51 @@ fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
             let run = through(unusable, "").expect_code(2);
             assert!(run.sentence().contains("the proxy named by ALL_PROXY cannot be used"), "{run:?}");
             assert!(!run.stderr.contains("sentinel"), "{run:?}");
+        }
+    }
+}
+
+/// A proxy that does not make the connection is told as that by both transports, whatever it answers.
+#[test]
+fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
+    let proxy = |reply: &'static [u8]| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // The whole request, or what is left of it resets the connection before the answer is read.
+                let mut seen = Vec::new();
+                while !seen.starts_with(&[5]) && !seen.ends_with(b"\r\n\r\n") {
+                    let mut bytes = [0; 1024];
+                    match stream.read(&mut bytes) {
+                        Ok(read @ 1..) => seen.extend_from_slice(&bytes[..read]),
+                        Ok(_) | Err(_) => break,
+                    }
+                }
+                let _ = stream.write_all(reply);
+                let _ = stream.read(&mut [0; 1024]);
+            }
+        });
+        address
+    };
+    let rows: [(&str, &[u8], &str); 4] = [
+        ("http", b"HTTP/1.1 407 X\r\ncontent-length: 0\r\n\r\n", "proxy_credentials"),
+        ("http", b"HTTP/1.1 403 X\r\ncontent-length: 0\r\n\r\n", "proxy"),
+        ("http", b"SSH-2.0-x\r\n\r\n", "proxy"),
+        ("socks5h", b"\x05\xff", "proxy"),
+    ];
+    for (scheme, reply, cause) in rows {
+        let address = proxy(reply);
+        for transport in TRANSPORTS {
+            let mut discover = command();
+            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+                discover.env_remove(name);
+            }
+            discover.env("ALL_PROXY", format!("{scheme}://{address}"));
+            let more = ["discover", "https://op.invalid", "--output", "json", "--transport", transport];
+            let run = ended(discover.args(more).spawn().unwrap()).expect_code(16);
+            assert_eq!(run.last()["cause"], cause, "{scheme} {transport}: {run:?}");
+            assert!(run.sentence().contains(&format!("through the proxy {scheme}://{address}")), "{run:?}");
         }
     }
 }

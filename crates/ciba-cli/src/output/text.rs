@@ -20,6 +20,9 @@ pub(super) fn acknowledged(acknowledged: &Acknowledged, delivery: DeliveryMode) 
 pub(super) fn waiting(wait: &Wait) -> String {
     match (wait.because(), wait.progress()) {
         (Because::Setback(setback), _) => format!("Trying again: {setback}"),
+        (Because::SlowDown, Some(words)) => {
+            format!("Waiting for the person; the provider wants to be asked less often, and says: {}", plain(words))
+        }
         (_, Some(progress)) => format!("Waiting for the person; the provider says: {}", plain(progress)),
         (Because::Notification, None) => "Waiting for the person; the provider will notify us".to_owned(),
         (Because::Adrift, None) => {

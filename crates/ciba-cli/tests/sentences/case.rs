@@ -133,7 +133,13 @@ impl Case {
         let text = |text: &str| {
             let text = replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
             let text = without_number(&normalised(&text), " lies ", " s too ");
-            let pairs = [(" (", " attempts)"), (" (", " ms)"), (", ", " s left"), ("(at most ", " s more")];
+            let pairs = [
+                (" (", " attempts)"),
+                (" (", " ms)"),
+                (", ", " s left"),
+                ("(at most ", " s more"),
+                ("(next request in ", " s"),
+            ];
             pairs.iter().fold(text, |text, (before, after)| without_number(&text, before, after))
         };
         let mut said = format!("exit {}\n{}", run.code, text(&run.stderr));
