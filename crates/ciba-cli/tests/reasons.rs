@@ -63,10 +63,13 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
         }
         assert!(run.sentence().contains(advice), "{advice}: {run:?}");
     }
-    let run = with_claims(json!({"iat": now() + 500, "exp": now() + 900}), &es256).expect_code(13);
+    let run = with_claims(json!({"iat": now() + 250, "exp": now() + 900}), &es256).expect_code(13);
     assert!(run.last()["expected"]["not_after"].is_string(), "{run:?}");
     assert!(run.sentence().contains("clock of this machine is slow"), "{run:?}");
     assert!(run.sentence().contains("--clock-skew"), "{run:?}");
+    // More than that option allows.
+    let run = with_claims(json!({"iat": now() + 500, "exp": now() + 900}), &es256).expect_code(13);
+    assert!(run.sentence().ends_with("or the provider's fast: set it"), "{run:?}");
     // What may say something about a person is not repeated.
     let run = with_claims(json!({"sub": "sentinel"}), &[&es256[..], &["--expect", "sub=somebody"]].concat());
     assert_eq!((run.code, run.last().get("found")), (13, None), "{run:?}");

@@ -52,10 +52,20 @@ fn signed(case: Case, keys: impl Fn(&Signer) -> Say + Send + Sync + 'static, spo
 
 fn keys() -> Vec<Case> {
     let authenticate = |title| Case::authenticate(title, ES256);
+    // Without the option they are looked for during 120 s.
+    let briefly = |title| Case::authenticate(title, &["--id-token-alg", "ES256", "--timeout", "4"]);
     vec![
         signed(authenticate("A signature that does not verify"), |signer| Say::Json(200, signer.key_set()), true),
-        signed(authenticate("A key that is not published"), |_| Say::Json(200, Signer::new().key_set()), false),
-        signed(authenticate("A set without keys"), |_| Say::Json(200, json!({"keys": []})), false),
+        signed(
+            briefly("A key that is not published, looked for until --timeout"),
+            |_| Say::Json(200, Signer::new().key_set()),
+            false,
+        ),
+        signed(
+            briefly("A set without keys, looked at until --timeout"),
+            |_| Say::Json(200, json!({"keys": []})),
+            false,
+        ),
     ]
 }
 
@@ -65,11 +75,10 @@ fn told(run: Ended, op: &Op, folder: &Folder) -> (Ended, Vec<(String, &'static s
 }
 
 fn kept() -> Vec<Case> {
-    let state: &[&str] = &["--id-token-alg", "ES256", "--state", "DIR/state"];
     let late: &[&str] = &["--id-token-alg", "ES256", "--state", "DIR/state", "--timeout", "4"];
     vec![
         signed(
-            Case::authenticate("A key that is not published, with a state file", state),
+            Case::authenticate("A key that is not published, with a state file", late),
             |_| Say::Json(200, Signer::new().key_set()),
             false,
         ),
@@ -92,10 +101,10 @@ fn kept() -> Vec<Case> {
             let first = command()
                 .args(arguments(&op.issuer))
                 .args(ES256)
-                .args(["--state", &state, "--transport", transport])
+                .args(["--state", &state, "--timeout", "4", "--transport", transport])
                 .spawn();
             let first = ended(first.expect("the command starts"));
-            assert_eq!(first.code, 13, "{first:?}");
+            assert_eq!(first.code, 17, "{first:?}");
             let again = command().args(["resume", "--state", &state, "--output", "json"]).spawn();
             told(ended(again.expect("the command starts")), &op, &folder)
         }),
