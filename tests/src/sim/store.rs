@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ciba_core::{DeliveryMode, Flow, Snapshot, Timestamp};
+use ciba_core::{DeliveryMode, Flow, Snapshot, Stage, Timestamp};
 
 use super::{
     Sim,
@@ -247,7 +247,8 @@ impl Sim {
         self.observe();
         self.flow = Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
         (self.mirror.unsigned, self.mirror.draft) = (0, None);
-        if let Some(grant) = &mut self.mirror.grant {
+        // A flow that was over before stays as it ended.
+        if let Some(grant) = self.mirror.grant.as_mut().filter(|_| self.flow.stage() != Stage::Settled) {
             (grant.undecided, grant.maybe_lost) = (None, true);
         }
         self.mirror.is_resumed = true;
