@@ -1,4 +1,5 @@
-//! What takes too long for every change: many random operations, long fuzzing, benchmarks.
+//! What takes too long for every change: many random operations, every scenario at a store that fails at each save, long
+//! fuzzing, benchmarks.
 use std::fmt::Write as _;
 
 use xshell::{Cmd, Shell, cmd};
@@ -14,17 +15,24 @@ const FIGURES: &str = "docs/figures.md";
 /// Runs everything and writes the figures with the commit and the command they come from.
 pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
     let properties = properties(sh, ops);
+    let stores = stores(sh);
     let fuzzed = fuzz::fuzz(sh, fuzz_seconds, None);
     let mut told = String::new();
     let benched = bench_into(sh, &mut told);
     let mut page = header(sh, ops, fuzz_seconds);
-    for (what, outcome) in [("random operations", &properties), ("fuzzing", &fuzzed), ("benchmarks", &benched)] {
+    for (what, outcome) in [
+        ("random operations", &properties),
+        ("every scenario at a store that fails at each save", &stores),
+        ("fuzzing", &fuzzed),
+        ("benchmarks", &benched),
+    ] {
         let word = if outcome.is_ok() { "passed" } else { "FAILED" };
         let _ = writeln!(page, "| {what} | {word} |");
     }
     let _ = write!(page, "\n{told}");
     let written = sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
-    let all = [("properties", properties), ("fuzz", fuzzed), ("bench", benched), ("figures", written)];
+    let all =
+        [("properties", properties), ("stores", stores), ("fuzz", fuzzed), ("bench", benched), ("figures", written)];
     all.into_iter().fold(true, |green, (name, outcome)| report(name, outcome) && green)
 }
 
@@ -35,6 +43,13 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
     let _overflow = sh.push_env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
     let _asserts = sh.push_env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "flow_properties"], &[])
+}
+
+/// The scenarios read `CIBA_DEEP_STORES`: each row runs at a store that fails at each of its saves, once and from there on, in
+/// the core and over both adapters.
+fn stores(sh: &Shell) -> Outcome {
+    let _all = sh.push_env("CIBA_DEEP_STORES", "1");
+    test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "scenarios"], &[])
 }
 
 /// The README's figures against their targets, once for each backend the peers can have; then wall times and

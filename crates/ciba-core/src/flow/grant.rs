@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{heard::Heard, phase::Tick};
 use crate::{
-    ask::{Answer, Because},
+    ask::Because,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
@@ -73,43 +73,7 @@ pub(super) struct Grant {
     /// What is added to the next wait.
     pub(super) jitter: Duration,
     pub(super) heard: Box<Heard>,
-    /// Whether the issuer's keys were asked for ahead of time. Saved: a program that resumes the flow for every step would
-    /// fetch them at every step, and get no further. Who resumes it without keys is asked when they are needed.
-    pub(super) asked_ahead: bool,
-    /// The question for keys ahead of time, and its repetition. Not saved.
-    pub(super) ahead: Box<Ahead>,
     pub(super) terms: Box<Terms>,
-}
-
-/// Keys that are asked for while the person decides are asked for again when they could not be had: whoever finds out only
-/// when the tokens are there has 120 seconds left (ruling 31).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ahead {
-    /// The number of the question that has no answer yet.
-    question: Option<u64>,
-    /// When to ask again.
-    pub(super) due: Option<Moment>,
-    failures: u8,
-}
-
-impl Ahead {
-    pub(super) const fn ask(&mut self, question: u64) {
-        self.question = Some(question);
-        self.due = None;
-    }
-
-    /// Takes the answer to the question; any other changes nothing.
-    pub(super) fn answered(&mut self, question: u64, answer: &Answer, moment: Moment) {
-        if self.question != Some(question) {
-            return;
-        }
-        self.question = None;
-        if matches!(answer, Answer::KeysUnavailable(_) | Answer::KeysLater(_)) {
-            self.failures = self.failures.saturating_add(1);
-            let wait = bounds::AHEAD_AGAIN.saturating_mul(u32::from(self.failures)).min(bounds::AHEAD_AGAIN_MOST);
-            self.due = Some(moment.plus(wait));
-        }
-    }
 }
 
 /// How a token request ended without ending the flow.
@@ -153,8 +117,6 @@ impl Grant {
             maybe_slower: false,
             jitter,
             heard: Heard::nothing(Moment::NEVER),
-            asked_ahead: false,
-            ahead: Box::default(),
             terms,
         }
     }

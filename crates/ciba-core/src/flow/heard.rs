@@ -11,6 +11,7 @@ use super::{
     phase::Tick,
 };
 use crate::{
+    ask::Answer,
     bounds,
     elapsed::Moment,
     error::{Cause, Failure, Indeterminacy, LostAnswer},
@@ -35,6 +36,8 @@ pub(super) struct Heard {
     may_skip: bool,
     /// Counts the waits that pings after the first one skipped.
     skips: u32,
+    /// What came of asking for the issuer's keys ahead of time. It is here because the rest of a grant has to be small.
+    pub(super) ahead: Ahead,
 }
 
 /// What became of requests that were not answered usably. An answer says more than none, and either more than a key that
@@ -45,6 +48,40 @@ enum Trouble {
     Key,
     NoAnswer(Cause),
     Answer(Box<ServerAnswer>),
+}
+
+/// Keys that are asked for while the person decides are asked for again when they could not be had: whoever finds out only
+/// when the tokens are there has 120 seconds left (ruling 31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ahead {
+    /// Whether they were asked for. Saved: a program that resumes the flow for every step would fetch them at every step, and get
+    /// no further. Who resumes it without keys is asked when they are needed.
+    pub(super) was_asked: bool,
+    /// The number of the question that has no answer yet.
+    question: Option<u64>,
+    /// When to ask again.
+    pub(super) due: Option<Moment>,
+    failures: u8,
+}
+
+impl Ahead {
+    pub(super) const fn ask(&mut self, question: u64) {
+        self.question = Some(question);
+        self.due = None;
+    }
+
+    /// Takes the answer to the question; any other changes nothing.
+    pub(super) fn answered(&mut self, question: u64, answer: &Answer, moment: Moment) {
+        if self.question != Some(question) {
+            return;
+        }
+        self.question = None;
+        if matches!(answer, Answer::KeysUnavailable(_) | Answer::KeysLater(_)) {
+            self.failures = self.failures.saturating_add(1);
+            let wait = bounds::AHEAD_AGAIN.saturating_mul(u32::from(self.failures)).min(bounds::AHEAD_AGAIN_MOST);
+            self.due = Some(moment.plus(wait));
+        }
+    }
 }
 
 impl Heard {
@@ -58,6 +95,7 @@ impl Heard {
             trouble: Trouble::None,
             may_skip: false,
             skips: 0,
+            ahead: Ahead::default(),
         })
     }
 
@@ -207,6 +245,7 @@ impl<'a> SavedHeard<'a> {
             },
             may_skip: self.may_skip,
             skips: self.skips,
+            ahead: Ahead::default(),
         })
     }
 

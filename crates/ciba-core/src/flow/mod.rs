@@ -451,8 +451,8 @@ impl Phase {
     /// An answer that is no longer waited for; returns whether it changed anything.
     fn late(mut self, question: u64, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
         match &mut self {
-            Self::Pending(pending) => pending.grant.ahead.answered(question, answer, tick.moment),
-            Self::Redeeming(redeeming) => redeeming.grant.ahead.answered(question, answer, tick.moment),
+            Self::Pending(pending) => pending.grant.heard.ahead.answered(question, answer, tick.moment),
+            Self::Redeeming(redeeming) => redeeming.grant.heard.ahead.answered(question, answer, tick.moment),
             Self::Authorizing(_) | Self::Adrift(_) | Self::Verifying(_) | Self::Settled(_) => {}
         }
         let Answer::Response(endpoint, response) = answer else { return (self, None, false) };

@@ -50,12 +50,12 @@ impl Pending {
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
         if self.ahead_at(poll.tick.config).is_some_and(|at| at <= poll.tick.moment) {
-            self.grant.asked_ahead = true;
+            self.grant.heard.ahead.was_asked = true;
             // With no time left it is a matter of the next wait.
-            self.grant.ahead.due = Some(self.wake_when_asked(poll.tick.config));
+            self.grant.heard.ahead.due = Some(self.wake_when_asked(poll.tick.config));
             if let Some(within) = self.time_ahead(&poll.tick) {
                 let (ticket, open) = poll.questions.ask(Moment::NEVER);
-                self.grant.ahead.ask(open.counter);
+                self.grant.heard.ahead.ask(open.counter);
                 let request = KeySetRequest::ahead(poll.tick.config.issuer.shared(), within, ticket);
                 return Turn::Emit(Phase::Pending(self), Say::Do { output: Output::KeySet(request), save: false });
             }
@@ -67,7 +67,7 @@ impl Pending {
     /// they could not be had. What is wrong with them is then known before they are needed, and a login does not wait for them.
     fn ahead_at(&self, config: &ClientConfig) -> Option<Moment> {
         let has_use = self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric();
-        has_use.then_some(if self.grant.asked_ahead { self.grant.ahead.due? } else { Moment::START })
+        has_use.then_some(if self.grant.heard.ahead.was_asked { self.grant.heard.ahead.due? } else { Moment::START })
     }
 
     /// How long that may take: no longer than until the next request is due.

@@ -312,7 +312,7 @@ impl<'a> SavedGrant<'a> {
             key_failures: grant.key_failures,
             was_pinged: grant.was_pinged,
             owes_request: grant.owes_request,
-            asked_ahead: grant.asked_ahead,
+            asked_ahead: grant.heard.ahead.was_asked,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
             heard: Some(SavedHeard::save(&grant.heard)),
@@ -341,12 +341,14 @@ impl<'a> SavedGrant<'a> {
             maybe_redeemed: true,
             maybe_slower: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
-            heard: match self.heard {
-                Some(heard) => heard.load(tick),
-                None => SavedHeard::guess(self.setbacks, interval, tick),
+            heard: {
+                let mut heard = match self.heard {
+                    Some(heard) => heard.load(tick),
+                    None => SavedHeard::guess(self.setbacks, interval, tick),
+                };
+                heard.ahead.was_asked = self.asked_ahead;
+                heard
             },
-            asked_ahead: self.asked_ahead,
-            ahead: Box::default(),
             terms: self.terms.load()?,
         })
     }
