@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ciba_core::{DeliveryMode, Flow, Snapshot, Stage, Timestamp};
+use ciba_core::{DeliveryMode, Endpoint, Flow, Snapshot, Stage, Timestamp};
 
 use super::{
-    Sim,
+    Question, Sim,
     mirror::{Kind, Mirror, Outcome},
 };
 
@@ -236,6 +236,11 @@ impl Sim {
     pub fn crash(&mut self) {
         self.lives += 1;
         self.left.extend(self.open.take());
+        // Whatever the store knows: a request that nobody said to have stayed here may have left.
+        self.prompted |= self
+            .left
+            .iter()
+            .any(|asked| matches!(asked.question, Question::Transmit { endpoint, .. } if endpoint != Endpoint::Token));
         let kept = self.store.kept.clone();
         if std::mem::take(&mut self.store.is_behind) {
             // Nobody can keep an interval from what was not written.
@@ -256,7 +261,6 @@ impl Sim {
         match self.mirror.open.take().map(|open| open.kind) {
             Some(Kind::Token) => self.ended(&Outcome::Resumed, line),
             Some(Kind::Authentication) => {
-                self.prompted = true;
                 let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
                 self.acknowledgement_is_lost(sent);
             }
