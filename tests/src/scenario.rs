@@ -104,6 +104,8 @@ pub struct Scenario {
     pub requests: [usize; 3],
     /// What the client answers to the notifications, in their order; `None` for one that got no answer.
     pub answers: Vec<Option<u16>>,
+    /// The check that fails in a process that never heard the first delivery, where the provider repeats it as something else.
+    pub repeats_as: Option<&'static str>,
     /// The rules the provider finds broken, because of what the row makes it do.
     pub breaks: Vec<Rule>,
     /// Looks at the provider's record and at the authentication.
@@ -134,6 +136,7 @@ impl Scenario {
             expected: "authenticated user-approve".into(),
             requests: [1, 3, 1],
             answers: Vec::new(),
+            repeats_as: None,
             breaks: Vec::new(),
             check: Arc::new(|_, _| {}),
         }
@@ -240,6 +243,13 @@ impl Scenario {
     #[must_use]
     pub fn answers(mut self, statuses: &[u16]) -> Self {
         self.answers = statuses.iter().copied().map(Some).collect();
+        self
+    }
+
+    /// The provider repeats its delivery as something else, and who hears only that ends so.
+    #[must_use]
+    pub const fn repeats_as(mut self, ending: &'static str) -> Self {
+        self.repeats_as = Some(ending);
         self
     }
 

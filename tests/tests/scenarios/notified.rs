@@ -241,6 +241,7 @@ fn a_push_is_acknowledged_verified_and_delivered_once() {
             copies.nth(Endpoint::Notification, 2, other).nth(Endpoint::Notification, 2, later),
         )
         .request(request)
+        .repeats_as("untrusted access-token-hash")
         .check(|_, found| {
             let token = found.map(|found| found.access_token().expose().to_owned());
             assert_ne!(token.as_deref(), Some("another-access-token"));
