@@ -64,7 +64,7 @@ pub fn acknowledged(config: &Arc<ClientConfig>, acknowledgement: &str) -> Flow {
     assert!(matches!(operation.task(), KeyTask::Sign(_)));
     flow.handle(operation.answered(vec![1; 64]), now).expect("its own answer");
     let Output::Transmit(transmit) = flow.poll(now, entropy()) else { panic!("then the request") };
-    let (_, ticket) = transmit.into_parts();
-    flow.handle(ticket.answered(Response::json(200, Body::from(acknowledgement))), now).expect("its own answer");
+    let sending = flow.begin(transmit, now).expect("it is in time");
+    flow.handle(sending.answered(Response::json(200, Body::from(acknowledgement))), now).expect("its own answer");
     flow
 }

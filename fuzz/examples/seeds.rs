@@ -66,7 +66,7 @@ fn early() -> Flow {
     let headers: Headers =
         [("authorization", bearer.as_str()), ("content-type", "application/json")].into_iter().collect();
     let notification = Notification::receive("POST", &headers, Body::from(push().into_bytes())).expect("a push");
-    assert_eq!(flow.notify(&notification, START).reply().status, 204);
+    assert_eq!(flow.notify(&notification, START).acknowledgement().reply().status, 204);
     flow
 }
 
@@ -75,7 +75,8 @@ fn passes(mut flow: Flow) -> bool {
     for turn in 10..14 {
         let input = match flow.poll(START, entropy(turn)) {
             Output::Transmit(transmit) => {
-                transmit.into_parts().1.answered(Response::json(200, r#"{"auth_req_id":"a","expires_in":120}"#))
+                let sending = flow.begin(transmit, START).expect("it was asked for just now");
+                sending.answered(Response::json(200, r#"{"auth_req_id":"a","expires_in":120}"#))
             }
             Output::KeySet(request) => request.found(keys()),
             _ => break,
@@ -110,7 +111,8 @@ fn snapshots() -> std::io::Result<()> {
         };
         save(&format!("{step}-in-flight"), &flow)?;
         now = now.saturating_add(Duration::from_millis(100));
-        flow.handle(transmit.into_parts().1.answered(Response::json(status, body)), now).expect("this flow's answer");
+        let sending = flow.begin(transmit, now).expect("it is in time");
+        flow.handle(sending.answered(Response::json(status, body)), now).expect("this flow's answer");
         save(&format!("{step}-answered"), &flow)?;
     }
     flow.cancel(now);
@@ -120,11 +122,12 @@ fn snapshots() -> std::io::Result<()> {
     save("push-early", &flow)?;
     let Output::Transmit(transmit) = flow.poll(START, entropy(9)) else { panic!("the request is next") };
     save("push-early-in-flight", &flow)?;
-    let _lost = transmit.into_parts();
+    drop(transmit);
     let mut adrift = self::flow(config_for(DeliveryMode::Ping));
     let Output::Transmit(transmit) = adrift.poll(START, entropy(9)) else { panic!("the request is next") };
+    let lost = adrift.begin(transmit, START).expect("it was asked for just now").unanswered(Unanswered::Lost(Cause::Unknown));
     adrift
-        .handle(transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown)), START)
+        .handle(lost, START)
         .expect("this flow's answer");
     save("ping-adrift", &adrift)
 }

@@ -20,9 +20,9 @@ fuzz_target!(|data: &[u8]| {
     let mut flow = flow(config.clone());
     let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request comes first") };
     assert_eq!(transmit.endpoint(), Endpoint::BackchannelAuthentication);
-    let (_, ticket) = transmit.into_parts();
+    let sending = flow.begin(transmit, START).expect("it was asked for just now");
     let answered = START.saturating_add(Duration::from_millis(250));
-    flow.handle(ticket.answered(Response::json(status, bytes.0.to_vec())), answered)
+    flow.handle(sending.answered(Response::json(status, bytes.0.to_vec())), answered)
         .expect("the answer is this flow's");
     resumes_alike(&flow, config, answered);
     let mut output = flow.poll(answered, entropy(3));

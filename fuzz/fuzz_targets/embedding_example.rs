@@ -28,14 +28,14 @@ impl Embedding {
         let input = match output {
             Output::Transmit(transmit) => {
                 let timeout = transmit.timeout();
-                let (_request, ticket) = transmit.into_parts();
+                let Some(sending) = self.flow.begin(transmit, self.now) else { return true };
                 match network.byte() {
-                    0 => ticket.unanswered(Unanswered::NotSent(Cause::Unknown)),
+                    0 => sending.unanswered(Unanswered::NotSent(Cause::Unknown)),
                     1 => {
                         self.now = self.now.saturating_add(timeout);
-                        ticket.unanswered(Unanswered::Lost(Cause::Unknown))
+                        sending.unanswered(Unanswered::Lost(Cause::Unknown))
                     }
-                    status => ticket
+                    status => sending
                         .answered(Response::json(if status % 2 == 0 { 200 } else { 400 }, network.some().to_vec())),
                 }
             }
@@ -45,6 +45,7 @@ impl Embedding {
                 self.now = wait.until();
                 return true;
             }
+            Output::Save(save) => save.saved(),
             Output::Done => return false,
         };
         self.answer(input);

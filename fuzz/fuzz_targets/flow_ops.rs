@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ciba_core::{
     Acknowledgement, Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
-    Timestamp, TransmitTicket, Unanswered,
+    Sending, Timestamp, Unanswered,
 };
 use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,7 @@ fn unanswered(
     flow: &mut Flow,
     judge: &mut Judge,
     endpoint: Endpoint,
-    ticket: TransmitTicket,
+    sending: Sending,
     how: Unanswered,
     now: Timestamp,
 ) {
@@ -32,7 +32,7 @@ fn unanswered(
     if endpoint == Endpoint::BackchannelAuthentication && matches!(how, Unanswered::NotSent(_)) {
         judge.prompts = 0;
     }
-    let _late = flow.handle(ticket.unanswered(how), now);
+    let _late = flow.handle(sending.unanswered(how), now);
     if counts {
         judge.last_answer = Some(now);
     }
@@ -120,7 +120,7 @@ fuzz_target!(|data: &[u8]| {
     let mut flow = flow(config.clone());
     let mut judge = Judge { is_push: delivery == DeliveryMode::Push, ..Judge::default() };
     let mut now = START;
-    let mut open: Option<(Endpoint, TransmitTicket)> = None;
+    let mut open: Option<(Endpoint, Sending)> = None;
     let mut late: Vec<Input> = Vec::new();
     let mut turn = 2;
     while !bytes.is_empty() {
@@ -139,25 +139,25 @@ fuzz_target!(|data: &[u8]| {
                 judge.in_flight = None;
                 // A restart may lose when the last answer came, never the deadline.
                 judge.last_answer = None;
-                if let Some((_, ticket)) = open.take() {
-                    late.push(ticket.unanswered(Unanswered::Lost(Cause::Unknown)));
+                if let Some((_, sending)) = open.take() {
+                    late.push(sending.unanswered(Unanswered::Lost(Cause::Unknown)));
                 }
             }
             5 if open.is_some() => {
-                // The request was not sent yet, for something took its time.
-                let (endpoint, ticket) = open.as_ref().expect("just looked");
-                if flow.may_send(ticket, now) {
+                // The connection took its time.
+                let (endpoint, sending) = open.as_ref().expect("just looked");
+                if flow.may_send(sending.id(), now) {
                     judge.goes_out_now(*endpoint, now);
                 } else {
-                    let (endpoint, ticket) = open.take().expect("just looked");
+                    let (endpoint, sending) = open.take().expect("just looked");
                     judge.in_flight = None;
-                    unanswered(&mut flow, &mut judge, endpoint, ticket, Unanswered::NotSent(Cause::Unknown), now);
+                    unanswered(&mut flow, &mut judge, endpoint, sending, Unanswered::NotSent(Cause::Unknown), now);
                 }
             }
             4 if open.is_some() => {
-                let (endpoint, ticket) = open.take().expect("just looked");
+                let (endpoint, sending) = open.take().expect("just looked");
                 judge.in_flight = None;
-                answer(&mut flow, &mut judge, endpoint, ticket, &mut bytes, now);
+                answer(&mut flow, &mut judge, endpoint, sending, &mut bytes, now);
             }
             6 => {
                 if let Some(input) = late.pop() {
@@ -171,14 +171,14 @@ fuzz_target!(|data: &[u8]| {
             9 => notify(&mut flow, &mut judge, &mut bytes, now),
             _ => match flow.poll(now, entropy(turn)) {
                 Output::Transmit(transmit) => {
-                    if let Some((_, ticket)) = open.take() {
+                    if let Some((_, sending)) = open.take() {
                         // The flow gave it up; its answer, if any, comes late.
                         judge.in_flight = None;
-                        late.push(ticket.unanswered(Unanswered::Lost(Cause::Unknown)));
+                        late.push(sending.unanswered(Unanswered::Lost(Cause::Unknown)));
                     }
                     judge.sends(transmit.endpoint(), now);
                     let endpoint = transmit.endpoint();
-                    open = Some((endpoint, transmit.into_parts().1));
+                    open = Some((endpoint, flow.begin(transmit, now).expect("it was asked for just now")));
                     if endpoint == Endpoint::BackchannelAuthentication {
                         judge.prompts += 1;
                     }
@@ -186,7 +186,10 @@ fuzz_target!(|data: &[u8]| {
                 Output::Key(operation) => {
                     let input = match bytes.byte() {
                         0 => operation.unavailable(),
-                        1 => operation.interrupted(),
+                        1 => {
+                            drop(operation);
+                            continue;
+                        }
                         _ => operation.answered(vec![2; 64]),
                     };
                     flow.handle(input, now).expect("the answer is this flow's");
@@ -200,6 +203,10 @@ fuzz_target!(|data: &[u8]| {
                     flow.handle(input, now).expect("the answer is this flow's");
                 }
                 Output::Wait(wait) => assert!(wait.until() > now, "a wait that is over is a busy loop"),
+                Output::Save(save) => {
+                    let input = if bytes.byte() % 4 == 0 { save.failed() } else { save.saved() };
+                    flow.handle(input, now).expect("the answer is this flow's");
+                }
                 Output::Done => {
                     assert_eq!(flow.stage(), Stage::Settled);
                     break;
@@ -234,9 +241,9 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
         Notification::receive("POST", &headers, Body::from(body.clone())).expect("a POST with a bearer token")
     };
     // A stranger's does nothing but show the flow the time.
-    assert_eq!(flow.notify(&receive("stranger"), now), Acknowledgement::Unauthorized);
+    assert_eq!(flow.notify(&receive("stranger"), now).acknowledgement(), Acknowledgement::Unauthorized);
     let (before, was_adrift) = (flow.snapshot(), flow.stage() == Stage::Adrift);
-    match flow.notify(&receive(&bearer), now) {
+    match flow.notify(&receive(&bearer), now).acknowledgement() {
         Acknowledgement::Accepted => {
             assert!(choice < 0xf0, "accepted with another token");
             judge.may_skip = true;
@@ -258,7 +265,7 @@ fn answer(
     flow: &mut Flow,
     judge: &mut Judge,
     endpoint: Endpoint,
-    ticket: TransmitTicket,
+    sending: Sending,
     bytes: &mut Bytes<'_>,
     now: Timestamp,
 ) {
@@ -283,7 +290,7 @@ fn answer(
     let choice = bytes.byte();
     if choice % 5 == 4 {
         let how = if choice % 2 == 0 { Unanswered::NotSent(Cause::Unknown) } else { Unanswered::Lost(Cause::Unknown) };
-        return unanswered(flow, judge, endpoint, ticket, how, now);
+        return unanswered(flow, judge, endpoint, sending, how, now);
     }
     let (is_late, names) = (is_late(flow), names(flow));
     let response = match endpoint {
@@ -305,7 +312,7 @@ fn answer(
         }
     };
     // A flow that gave the request up meanwhile takes the answer or leaves it; both are right.
-    let _late = flow.handle(ticket.answered(response), now);
+    let _late = flow.handle(sending.answered(response), now);
     if !is_late && (names || endpoint == Endpoint::Token) {
         judge.last_answer = Some(now);
     }

@@ -51,28 +51,28 @@ impl<'a> Call<'a> {
 }
 
 /// A flow whose request is in flight, acknowledged, or lost.
-fn at(state: u8) -> (Flow, Timestamp) {
+fn at(state: u8) -> (Flow, Timestamp, Option<Sending>) {
     let delivery = if state % 2 == 0 { DeliveryMode::Ping } else { DeliveryMode::Push };
     let mut flow = flow(config_for(delivery));
     let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request is next") };
     let now = START.saturating_add(Duration::from_secs(1));
-    let (_, ticket) = transmit.into_parts();
+    let sending = flow.begin(transmit, START).expect("it was asked for just now");
     let input = match state / 2 % 3 {
         0 => {
             // It sees the time, so that nothing else can change when a call is refused.
             assert!(matches!(flow.poll(now, entropy(3)), Output::Wait(_)), "in flight");
-            return (flow, now);
+            return (flow, now, Some(sending));
         }
-        1 => ticket.answered(Response::json(200, ACKNOWLEDGEMENT)),
-        _ => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
+        1 => sending.answered(Response::json(200, ACKNOWLEDGEMENT)),
+        _ => sending.unanswered(Unanswered::Lost(Cause::Unknown)),
     };
     flow.handle(input, now).expect("the answer is this flow's");
-    (flow, now)
+    (flow, now, None)
 }
 
 fuzz_target!(|data: &[u8]| {
     let Some(first) = data.first() else { return };
-    let (mut flow, mut now) = at(first.wrapping_sub(b'0'));
+    let (mut flow, mut now, _in_flight) = at(first.wrapping_sub(b'0'));
     let token = notification_token(&flow);
     let Some(call) = Call::read(data, &token) else { return };
     let is_push = call.state.wrapping_sub(b'0') % 2 == 1;
@@ -81,12 +81,12 @@ fuzz_target!(|data: &[u8]| {
         Err(status) => return assert!(matches!(status, 401 | 405 | 413), "{status}"),
     };
     let (before, stage) = (flow.snapshot(), flow.stage());
-    let said = flow.notify(&notification, now);
+    let said = flow.notify(&notification, now).acknowledgement();
     assert!(matches!(said.reply().status, 204 | 400 | 401 | 413 | 415), "{said:?}");
     if said == Acknowledgement::Accepted {
         assert!(call.bears(&token), "accepted without the token");
         assert_eq!(notification.key(), flow.notification_key());
-        assert!(!matches!(flow.notify(&notification, now), Acknowledgement::Accepted), "twice something new");
+        assert!(!matches!(flow.notify(&notification, now).acknowledgement(), Acknowledgement::Accepted), "twice something new");
     } else if said == Acknowledgement::Unusable {
         assert!(call.bears(&token), "ended without the token");
         assert_eq!(flow.stage(), Stage::Settled);
@@ -96,12 +96,13 @@ fuzz_target!(|data: &[u8]| {
         assert!(is_unchanged, "{said:?} changed something");
     }
     // What was accepted survives a restart, and the flow comes to its end though nobody answers it any more.
-    flow = Flow::resume(flow.config().clone(), flow.snapshot().as_bytes(), now).expect("a snapshot resumes");
+    flow = Flow::resume(flow.config().clone(), flow.snapshot().as_bytes(), now).expect("a snapshot resumes").in_memory();
     for turn in 3..400 {
         let input = match flow.poll(now, entropy(turn)) {
             Output::Transmit(transmit) => {
                 assert!(!is_push && transmit.endpoint() == Endpoint::Token, "{transmit:?}");
-                transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown))
+                let sending = flow.begin(transmit, now).expect("it was asked for just now");
+                sending.unanswered(Unanswered::Lost(Cause::Unknown))
             }
             Output::KeySet(request) => request.found(keys()),
             Output::Wait(wait) => {
@@ -110,6 +111,7 @@ fuzz_target!(|data: &[u8]| {
                 continue;
             }
             Output::Key(operation) => panic!("no private key here: {operation:?}"),
+            Output::Save(_) => panic!("the flow is in memory"),
             Output::Done => break,
         };
         flow.handle(input, now).expect("the answer is this flow's");

@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         match flow.poll(now, entropy(turn)) {
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let (_, ticket) = transmit.into_parts();
+                let sending = flow.begin(transmit, now).expect("it was asked for just now");
                 let response = if endpoint == Endpoint::Token {
                     assert!(!redeemed, "asked again after a final answer");
                     redeemed = is_final(status, bytes.0);
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
                 } else {
                     Response::json(200, ACKNOWLEDGEMENT)
                 };
-                flow.handle(ticket.answered(response), now).expect("the answer is this flow's");
+                flow.handle(sending.answered(response), now).expect("the answer is this flow's");
             }
             Output::KeySet(request) => {
                 assert!(redeemed || request.within().is_some(), "keys without tokens, and not ahead of time");
@@ -44,6 +44,7 @@ fuzz_target!(|data: &[u8]| {
                 now = wait.until();
             }
             Output::Key(operation) => panic!("no private key here: {operation:?}"),
+            Output::Save(_) => panic!("the flow is in memory"),
             Output::Done => break,
         }
         now = now.saturating_add(Duration::from_millis(1));

@@ -14,8 +14,8 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure, Flow,
-    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Request, Response, Stage, Timestamp,
-    TransmitTicket, Wait,
+    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Response, Sending, Setback, Stage,
+    Timestamp, Transmit, Wait,
 };
 use serde_json::Value;
 
@@ -42,6 +42,8 @@ pub enum Said {
     KeySet,
     /// Wait.
     Wait(Wait),
+    /// It has to be saved, and was not.
+    Save,
     /// It is over.
     Done,
 }
@@ -58,14 +60,12 @@ pub struct Asked {
 /// The kinds of question.
 #[derive(Debug)]
 pub enum Question {
-    /// An exchange, and the provider's answer once it was performed.
-    Transmit {
-        /// Takes the answer.
-        ticket: TransmitTicket,
-        /// What to send.
-        request: Request,
-        /// Where to.
-        endpoint: Endpoint,
+    /// An exchange that has not begun.
+    Transmit(Transmit),
+    /// One that has, and the provider's answer once it was performed.
+    Sent {
+        /// The request, which takes the answer.
+        sending: Sending,
         /// What came back, with what it means for the next request.
         response: Option<(Response, Option<Say>)>,
     },
@@ -110,6 +110,8 @@ pub struct Sim {
     /// On the spacing line: when the last token request ended.
     ended: Option<u64>,
     polls_without_time: u32,
+    /// Since when, and in which stage, an output is held back by the store.
+    held_since: Option<(u64, Stage)>,
     lives: u32,
     /// The notification token, which the provider knows once the request arrived there.
     token: Option<String>,
@@ -151,7 +153,8 @@ impl Sim {
     pub fn with(setup: Setup, config: Arc<ClientConfig>, request: AuthRequest) -> Self {
         let mut counter = 0;
         let now = Timestamp::from_unix_millis(START);
-        let flow = Flow::start(Arc::clone(&config), request, entropy(&mut counter), now).expect("it can be sent");
+        let flow =
+            Flow::start(Arc::clone(&config), request, entropy(&mut counter), now).expect("it can be sent").durable();
         let mirror = Mirror { wall: START, ..Mirror::default() };
         let first: Value = serde_json::from_slice(flow.snapshot().as_bytes()).expect("JSON");
         let token = first["mailbox"]["token"].as_str().map(str::to_owned);
@@ -179,6 +182,7 @@ impl Sim {
             ended: None,
             prompted: false,
             polls_without_time: 0,
+            held_since: None,
             lives: 0,
             skips: 0,
             unobserved: (START, 0, START, 0),
@@ -260,74 +264,81 @@ impl Sim {
 
     fn poll_as(&mut self, persist: bool) -> Said {
         self.observe();
+        self.hear_of_a_drop();
         self.expire_open();
         self.polls_without_time += 1;
         assert!(self.polls_without_time < 40, "polls without end while no time passes: {:?}", self.flow);
-        let (revision, now) = (self.flow.revision(), self.now());
-        let (entropy, was_pending) = (self.entropy(), self.flow.stage() == Stage::Pending);
-        let output = match self.flow.poll(now, entropy) {
-            Output::KeySet(request) if request.within().is_some() => {
-                assert_eq!(self.flow.stage(), Stage::Pending, "keys are asked for ahead of time");
-                assert!(!was_pending || self.flow.revision() == revision, "it is not worth saving");
-                // Nothing waits for the answer: it comes late or never.
-                self.ids += 1;
-                self.left.push(Asked { id: self.ids, question: Question::KeySet(request) });
-                let entropy = self.entropy();
-                self.flow.poll(now, entropy)
+        let revision = self.flow.revision();
+        let mut is_kept_now = false;
+        let mut saves = 0;
+        let output = loop {
+            match self.poll_flow() {
+                // The process dies before it could save.
+                Output::Save(_) if !persist => return Said::Save,
+                Output::Save(save) => {
+                    is_kept_now = self.keep(save);
+                    saves += 1;
+                    // One for what is asked, and one for keys that are asked for ahead of time, where the store fails.
+                    assert!(saves <= 2, "saves without end: {:?}", self.flow);
+                }
+                output => break output,
             }
-            output => output,
         };
         assert!(self.flow.revision() >= revision, "the revision went back");
         self.ids += 1;
         let id = self.ids;
-        let line = self.mirror.line;
+        // Its time counts from when it was asked for first.
+        let since = self.since_when();
+        if matches!(&output, Output::Wait(wait) if matches!(wait.because(), Because::Setback(Setback::NotSaved))) {
+            self.is_held(since);
+        }
         let stale = self.mirror.draft.unwrap_or(u64::MAX);
         let asked = |sim: &mut Self, kind, limit, question| {
             assert!(sim.mirror.open.is_none(), "a question is open and another is asked");
-            sim.mirror.open = Some(OpenQuestion { id, kind, sent: line, limit, stale });
+            sim.mirror.open = Some(OpenQuestion { id, kind, sent: since, limit, stale, begun: false });
             sim.left.extend(sim.open.take());
             sim.open = Some(Asked { id, question });
         };
         let said = match output {
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let mut limit = line + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
+                let mut limit = since + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
                 let kind = if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
                 self.mirror.draft = None;
                 if kind == Kind::Token {
-                    self.token_request_is_due(persist);
+                    self.token_request_is_due(persist, since);
                     let grant = self.mirror.grant.as_mut().expect("just looked at");
                     (grant.key_failures, grant.owes) = (0, false);
                     limit = limit.min(grant.deadline + GRACE);
                 } else {
                     self.mirror.unsigned = 0;
-                    self.mirror.first_sent.get_or_insert(line);
-                    assert!(line < self.not_after(), "an authentication request too late");
+                    self.mirror.first_sent.get_or_insert(since);
+                    assert!(since < self.not_after(), "an authentication request too late");
                     assert!(!self.prompted, "an authentication request is repeated though one may have left");
                 }
-                let (request, ticket) = transmit.into_parts();
                 if persist && kind == Kind::Token {
                     self.sends.push(self.elapsed);
                 }
-                asked(self, kind, limit, Question::Transmit { ticket, request, endpoint, response: None });
+                asked(self, kind, limit, Question::Transmit(transmit));
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
                 let life = if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
-                self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(line + life));
+                self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(since + life));
                 // A signature that is not there at the deadline is not wanted any more.
                 let deadline = self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
-                asked(self, Kind::Signature, deadline.min(line + self.local()), Question::Key(operation));
+                asked(self, Kind::Signature, deadline.min(since + self.local()), Question::Key(operation));
                 Said::Key
             }
             Output::KeySet(request) => {
-                asked(self, Kind::Keys, line + self.local(), Question::KeySet(request));
+                asked(self, Kind::Keys, since + self.local(), Question::KeySet(request));
                 Said::KeySet
             }
             Output::Wait(wait) => {
                 self.wait_is_right(&wait);
                 Said::Wait(wait)
             }
+            Output::Save(_) => unreachable!("saved above"),
             Output::Done => {
                 assert_eq!((self.flow.stage(), self.flow.wake_at()), (Stage::Settled, None));
                 Said::Done
@@ -337,13 +348,44 @@ impl Sim {
             let deadline = (self.mirror.wall + grant.deadline).saturating_sub(self.mirror.line);
             assert_eq!(self.flow.expires_at(), Some(Timestamp::from_unix_millis(deadline)));
         }
-        if persist {
-            match self.save_if_changed() {
-                true => self.store.is_behind |= said == Said::Transmit(Endpoint::Token) && !self.is_saved(),
-                false => self.stop(),
-            }
+        if is_kept_now {
+            self.stands_for_what_is_kept();
         }
+        self.store.is_behind |= said == Said::Transmit(Endpoint::Token) && !self.is_saved();
         said
+    }
+
+    /// Something is held back by the store since then.
+    fn is_held(&mut self, since: u64) {
+        self.held_since = Some((since, self.flow.stage()));
+        // The flow counts from when the request was made if it turns out that the provider has it.
+        let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
+        if saved["phase"]["authorizing"]["in_flight"] == true {
+            self.mirror.first_sent.get_or_insert(since);
+        }
+    }
+
+    /// When the question at hand was asked for first.
+    fn since_when(&mut self) -> u64 {
+        let stage = self.flow.stage();
+        self.held_since.take().filter(|(_, at)| *at == stage).map_or(self.mirror.line, |(since, _)| since)
+    }
+
+    /// One poll; a question for keys ahead of time is left, since nothing waits for the answer.
+    fn poll_flow(&mut self) -> Output {
+        let (revision, now) = (self.flow.revision(), self.now());
+        let (entropy, was_pending) = (self.entropy(), self.flow.stage() == Stage::Pending);
+        match self.flow.poll(now, entropy) {
+            Output::KeySet(request) if request.within().is_some() => {
+                assert_eq!(self.flow.stage(), Stage::Pending, "keys are asked for ahead of time");
+                assert!(!was_pending || self.flow.revision() == revision, "it is not worth saving");
+                self.ids += 1;
+                self.left.push(Asked { id: self.ids, question: Question::KeySet(request) });
+                let entropy = self.entropy();
+                self.flow.poll(now, entropy)
+            }
+            output => output,
+        }
     }
 
     /// On the client's line: no authentication request leaves then or later.
@@ -361,10 +403,10 @@ impl Sim {
     }
 
     /// The rules for the moment a token request is sent.
-    fn token_request_is_due(&mut self, leaves: bool) {
+    fn token_request_is_due(&mut self, leaves: bool, since: u64) {
         let grant = self.grant();
         assert!(!self.mirror.redeemed, "a token request after a 200");
-        assert!(self.mirror.line < grant.deadline, "a token request at or after the deadline");
+        assert!(since < grant.deadline, "a token request at or after the deadline");
         assert!(self.mirror.line >= grant.due.0, "{} ms early", grant.due.0 - self.mirror.line);
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
         if self.spacing < self.not_before {
@@ -395,7 +437,12 @@ impl Sim {
                 (until, until)
             }
             // A few seconds of back-off before the request is tried again.
-            (None, Stage::Authorizing) => (self.mirror.line, self.mirror.line + 9_000),
+            (None, Stage::Authorizing) => {
+                if matches!(wait.because(), Because::Setback(Setback::NotSaved)) {
+                    assert!(!self.prompted, "a login is held back by its store");
+                }
+                (self.mirror.line, self.mirror.line + 9_000)
+            }
             _ => (self.mirror.line, u64::MAX),
         };
         assert!((low..=high).contains(&due), "waits until {due}, and not within {low}..={high}: {wait:?}");
@@ -408,7 +455,9 @@ impl Sim {
     fn expire_open(&mut self) {
         let (line, stage) = (self.mirror.line, self.flow.stage());
         let over = self.mirror.open.filter(|open| line >= open.limit);
-        let is_stale = self.mirror.open.is_none() && self.mirror.draft.is_some_and(|stale| line > stale);
+        // What is held back by the store is complete.
+        let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
+        let is_stale = self.mirror.open.is_none() && !is_held && self.mirror.draft.is_some_and(|stale| line > stale);
         if over.is_some() {
             self.mirror.open = None;
         }
@@ -496,7 +545,7 @@ impl Sim {
                     }
                 }
                 Said::Wait(wait) => self.advance_to(wait.until()),
-                said @ (Said::Transmit(_) | Said::Done) => return said,
+                said @ (Said::Transmit(_) | Said::Save | Said::Done) => return said,
             }
         }
     }
@@ -505,7 +554,7 @@ impl Sim {
     pub fn run_open(&mut self) -> Said {
         if let Some(asked) = self.open.take() {
             match asked.question {
-                Question::Transmit { .. } => self.deliver(asked),
+                Question::Transmit(_) | Question::Sent { .. } => self.deliver(asked),
                 Question::Key(_) => self.sign(asked),
                 Question::KeySet(_) => self.find_keys(asked, true),
             }

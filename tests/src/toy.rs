@@ -9,9 +9,9 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, Lookup, Method,
-    Notification, NotificationReply, Output, Request, Response, SoftwareKey, SpentKey, Timestamp, Transmit,
-    TransmitTicket, Unanswered,
+    Acknowledgement, Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, KeySetRequest,
+    Lookup, Method, Notification, NotificationReply, Output, Receiving, Request, Response, Sending, SoftwareKey,
+    SpentKey, Timestamp, Transmit, Unanswered,
 };
 use ciba_test_op::ClientCertificate;
 use rustls::{
@@ -34,7 +34,7 @@ impl Shared {
     /// A fresh flow.
     #[must_use]
     pub fn new(flow: Flow) -> Self {
-        Self(Mutex::new(State::Driven(Box::new(flow))))
+        Self(Mutex::new(State::Driven(Box::new(flow.in_memory()))))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -73,14 +73,16 @@ impl Shared {
             Err(bad) => return bad.reply(),
         };
         match &mut *self.lock() {
-            State::Driven(flow) => match flow.spent_key() {
-                Some(spent) => spent.notify(&notification, now),
-                None => flow.notify(&notification, now),
-            },
-            State::Over(Some(spent)) => spent.notify(&notification, now),
-            State::Over(None) => Acknowledgement::Unauthorized,
+            State::Driven(flow) => {
+                let mut receipt = flow.notify(&notification, now);
+                match flow.acknowledge(&mut receipt, now) {
+                    Receiving::Reply(said) => said.reply(),
+                    Receiving::Save(_) | Receiving::Wait(_) => unreachable!("the flow is in memory"),
+                }
+            }
+            State::Over(Some(spent)) => spent.notify(&notification, now).reply(),
+            State::Over(None) => Acknowledgement::Unauthorized.reply(),
         }
-        .reply()
     }
 
     /// Drives the flow to its end.
@@ -108,29 +110,40 @@ impl Shared {
                     sleep_until(wait.until());
                     continue;
                 }
-                Output::Transmit(transmit) => line.perform(transmit, &|ticket| {
-                    let at = now();
-                    self.flow(|flow| flow.may_send(ticket, at)).unwrap_or(false)
-                }),
+                Output::Save(_) => unreachable!("the flow is in memory"),
+                Output::Transmit(transmit) => {
+                    let begin = |transmit| {
+                        let at = now();
+                        self.flow(|flow| flow.begin(transmit, at)).flatten()
+                    };
+                    match line.perform(transmit, begin) {
+                        Some(input) => input,
+                        None => continue,
+                    }
+                }
                 Output::Key(operation) => match key {
                     Some(key) => key.answer(operation, entropy()),
                     None => operation.unavailable(),
                 },
-                Output::KeySet(request) => {
-                    let mut found = cache.lookup(&request, now());
-                    if let Lookup::Fetch(transmit) = found {
-                        cache.handle(line.perform(transmit, &|_| true), now()).expect("the cache's own ticket");
-                        found = cache.lookup(&request, now());
-                    }
-                    match found {
-                        Lookup::Ready(keys) => request.found(keys),
-                        Lookup::Later(until) => request.later(until),
-                        Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
-                        Lookup::Unavailable(why) => request.unavailable(why),
-                    }
-                }
+                Output::KeySet(request) => find_keys(request, line, cache, &now),
             };
             self.flow(|flow| flow.handle(input, now()).expect("the flow's own ticket"));
+        }
+    }
+}
+
+/// The answer to a question for keys, with a fetch when one is due.
+fn find_keys(mut request: KeySetRequest, line: &Line, cache: &mut JwksCache, now: impl Fn() -> Timestamp) -> Input {
+    loop {
+        match cache.lookup(&mut request, now()) {
+            Lookup::Ready(keys) => return request.found(keys),
+            Lookup::Later(until) => return request.later(until),
+            Lookup::Unavailable(why) => return request.unavailable(why),
+            Lookup::Fetch(transmit) => {
+                if let Some(input) = line.perform(transmit, |transmit| cache.begin(transmit, now())) {
+                    cache.handle(input, now()).expect("the cache's own");
+                }
+            }
         }
     }
 }
@@ -141,6 +154,9 @@ pub struct Line {
     anonymous: Option<Arc<ClientConfig>>,
     certified: Option<Arc<ClientConfig>>,
 }
+
+/// A stream, and the host and target of the URL it was made for.
+type Connection<'a> = (Box<dyn Wire>, &'a str, &'a str);
 
 trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
@@ -169,18 +185,22 @@ impl Line {
         Self { anonymous: ca_pem.map(|_| Arc::new(builder().with_no_client_auth())), certified }
     }
 
-    /// Carries one exchange out, if it may be sent when the connection stands.
-    pub fn perform(&self, transmit: Transmit, may_send: &dyn Fn(&TransmitTicket) -> bool) -> Input {
-        let (shows, limits) = (transmit.presents_certificate(), (transmit.timeout(), transmit.max_response()));
-        let (request, ticket) = transmit.into_parts();
-        match self.exchange_if(&request, shows, limits, || may_send(&ticket)) {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        }
+    /// Carries one exchange out; the request is begun once the connection stands. `None` when it was too late for it.
+    pub fn perform(&self, transmit: Transmit, begin: impl FnOnce(Transmit) -> Option<Sending>) -> Option<Input> {
+        let (shows, timeout) = (transmit.presents_certificate(), transmit.timeout());
+        let (most, url) = (transmit.max_response(), transmit.url().clone());
+        let Some(connection) = self.connect(url.as_str(), shows, timeout) else {
+            return Some(transmit.not_sent(Cause::Unknown));
+        };
+        let sending = begin(transmit)?;
+        Some(match talk(connection, sending.request(), most) {
+            Some(response) => sending.answered(response),
+            None => sending.unanswered(Unanswered::Lost(Cause::Unknown)),
+        })
     }
 
     /// A connection to where a URL points, and what is behind host and port in it.
-    fn connect<'a>(&self, url: &'a str, shows: bool, timeout: Duration) -> Option<(Box<dyn Wire>, &'a str, &'a str)> {
+    fn connect<'a>(&self, url: &'a str, shows: bool, timeout: Duration) -> Option<Connection<'a>> {
         let (scheme, rest) = url.split_once("://")?;
         let (host, target) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         let address = host.to_socket_addrs().ok()?.next()?;
@@ -200,38 +220,28 @@ impl Line {
     /// # Errors
     ///
     /// [`Unanswered`].
-    pub fn exchange(&self, request: &Request, shows: bool, limits: (Duration, usize)) -> Result<Response, Unanswered> {
-        self.exchange_if(request, shows, limits, || true)
+    pub fn exchange(&self, request: &Request, (timeout, most): (Duration, usize)) -> Result<Response, Unanswered> {
+        let connected = self.connect(request.url.as_str(), false, timeout);
+        let connection = connected.ok_or(Unanswered::NotSent(Cause::Unknown))?;
+        talk(connection, request, most).ok_or(Unanswered::Lost(Cause::Unknown))
     }
+}
 
-    fn exchange_if(
-        &self,
-        request: &Request,
-        shows: bool,
-        (timeout, most): (Duration, usize),
-        may_send: impl FnOnce() -> bool,
-    ) -> Result<Response, Unanswered> {
-        let connected = self.connect(request.url.as_str(), shows, timeout);
-        let (mut stream, host, target) = connected.ok_or(Unanswered::NotSent(Cause::Unknown))?;
-        if !may_send() {
-            return Err(Unanswered::NotSent(Cause::Withheld));
-        }
-        let method = if request.method == Method::Post { "POST" } else { "GET" };
-        let body = request.body.expose();
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-        for (name, value) in request.headers.iter() {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
-        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-        sent.and_then(|()| stream.flush()).map_err(|_| Unanswered::Lost(Cause::Unknown))?;
-        let (head, headers, body, truncated) = message(&mut *stream, most).ok_or(Unanswered::Lost(Cause::Unknown))?;
-        let status =
-            head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(Unanswered::Lost(Cause::Unknown))?;
-        let mut response = Response::new(status, headers, body);
-        response.truncated = truncated;
-        Ok(response)
+/// A request over a connection that stands, and its answer.
+fn talk((mut stream, host, target): Connection<'_>, request: &Request, most: usize) -> Option<Response> {
+    let method = if request.method == Method::Post { "POST" } else { "GET" };
+    let body = request.body.expose();
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    for (name, value) in request.headers.iter() {
+        head += &format!("{name}: {value}\r\n");
     }
+    head += &format!("Content-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).and_then(|()| stream.flush()).ok()?;
+    let (head, headers, body, truncated) = message(&mut *stream, most)?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let mut response = Response::new(status, headers, body);
+    response.truncated = truncated;
+    Some(response)
 }
 
 /// One HTTP message: its first line, header fields, at most so much of its body, and whether there is more.

@@ -104,7 +104,7 @@ impl Plan {
             }
             if let Some(asked) = sim.open.take() {
                 match asked.question {
-                    Question::Transmit { .. } => sim.deliver(asked),
+                    Question::Transmit(_) | Question::Sent { .. } => sim.deliver(asked),
                     Question::Key(_) => sim.sign(asked),
                     Question::KeySet(_) => sim.find_keys(asked, true),
                 }
@@ -126,6 +126,7 @@ impl Plan {
                     sim.advance(CALLS_AT - sim.elapsed());
                 }
                 Said::Wait(wait) => sim.advance_to(wait.until()),
+                Said::Save => panic!("nothing fails here"),
                 Said::Done => break,
                 Said::Key | Said::KeySet | Said::Transmit(_) => sim.perform(say),
             }
@@ -148,6 +149,7 @@ impl Plan {
             Event::Output(Said::Wait(_), ..) => ("pending", None),
             Event::Output(Said::KeySet, ..) => ("tokens received", None),
             Event::Output(Said::Done, ..) => ("verified", None),
+            Event::Output(Said::Save, ..) => panic!("nothing fails here"),
             Event::Notification { is_first: true, stage } if !self.done && !self.calls_again && !self.repeats => {
                 // Nobody was told that it arrived, and nobody tells again.
                 match stage {

@@ -60,12 +60,13 @@ fn live(die_at: usize, death: Death) -> Life {
         }
         match said {
             Said::Wait(wait) => sim.advance_to(wait.until()),
+            Said::Save => panic!("nothing fails here"),
             Said::Done => break,
             Said::Key | Said::KeySet | Said::Transmit(_) => {
                 sim.perform(say);
                 let asked = sim.open.take().expect("just asked");
                 match asked.question {
-                    Question::Transmit { .. } => sim.deliver(asked),
+                    Question::Transmit(_) | Question::Sent { .. } => sim.deliver(asked),
                     Question::Key(_) => sim.sign(asked),
                     Question::KeySet(_) => sim.find_keys(asked, true),
                 }
@@ -113,6 +114,7 @@ fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
                 Said::Key => "pending, about to ask",
                 Said::Wait(_) => "pending",
                 Said::KeySet => "tokens received",
+                Said::Save => panic!("nothing fails here"),
                 Said::Done => "verified, not yet taken",
             };
             if !matches!(died_at, Said::Transmit(_)) {
@@ -173,7 +175,8 @@ fn a_request_with_a_user_code_is_not_resumed_before_it_was_sent() {
         panic!("a request")
     };
     assert_eq!(resume(&sim), Ok(Stage::Settled), "it may have been sent");
-    let response = sim.op.authenticate(&transmit.into_parts().0);
+    let sending = sim.flow.begin(transmit, sim.now()).expect("it is in time");
+    let response = sim.op.authenticate(sending.request());
     assert_eq!(response.status, 200);
 }
 
@@ -190,7 +193,7 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
     let mut sim = Sim::new(Setup::new(5, 600));
     let snapshot = sim.flow.snapshot();
     let now = sim.now();
-    let resume = || Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes");
+    let resume = || Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory();
     let mut lives = [resume(), resume()];
     let [one, other] = &mut lives;
     let Output::Key(first) = one.poll(now, Entropy::from_bytes([1; 32])) else { panic!("a signature") };
@@ -214,7 +217,7 @@ fn tokens_that_another_life_asked_for_are_taken() {
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
     let snapshot = sim.flow.snapshot();
     let mut now = sim.now();
-    let mut life = Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes");
+    let mut life = Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory();
     let response = loop {
         let answer = match life.poll(now, Entropy::from_bytes([1; 32])) {
             Output::Wait(wait) => {
@@ -224,10 +227,11 @@ fn tokens_that_another_life_asked_for_are_taken() {
             Output::Key(operation) => signed(Question::Key(operation)),
             Output::KeySet(request) => request.later(now),
             Output::Transmit(transmit) => {
-                let (request, ticket) = transmit.into_parts();
-                break ticket.answered(sim.op.token(&request, Say::Tokens(Forgery::None), START / 1000));
+                let sending = life.begin(transmit, now).expect("it is in time");
+                let response = sim.op.token(sending.request(), Say::Tokens(Forgery::None), START / 1000);
+                break sending.answered(response);
             }
-            Output::Done => panic!("it waits for the person"),
+            Output::Save(_) | Output::Done => panic!("it waits for the person"),
         };
         life.handle(answer, now).expect("its own");
     };
@@ -341,11 +345,12 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     adrift.lose();
     // A gateway answered in the provider's place.
     let mut adrift_answered = push();
-    let Some(Question::Transmit { ticket, .. }) = adrift_answered.open.take().map(|asked| asked.question) else {
+    adrift_answered.begin();
+    let Some(Question::Sent { sending, .. }) = adrift_answered.open.take().map(|asked| asked.question) else {
         panic!("in flight")
     };
     let answer = Response::new(502, Headers::new(), "<p>busy</p>");
-    adrift_answered.flow.handle(ticket.answered(answer), Timestamp::from_unix_millis(START)).expect("its own");
+    adrift_answered.flow.handle(sending.answered(answer), Timestamp::from_unix_millis(START)).expect("its own");
     // Pinged while a token request is in flight: one more is owed.
     let mut owing = acknowledged(ping());
     assert_eq!(owing.run(), Said::Transmit(Endpoint::Token));
@@ -369,7 +374,8 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
 }
 
 /// Drives a resumed flow to its end; the provider gives tokens at once.
-fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
+fn end(flow: Flow, mut now: Timestamp) -> &'static str {
+    let mut flow = flow.in_memory();
     let mut op = Provider::new(5.into(), 600.into());
     let keys = KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
     for count in 1..50 {
@@ -378,6 +384,7 @@ fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
                 now = wait.until();
                 continue;
             }
+            Output::Save(_) => panic!("it is in memory"),
             Output::Done => {
                 return match flow.finish() {
                     Ok(authentication) => {
@@ -390,12 +397,12 @@ fn end(mut flow: Flow, mut now: Timestamp) -> &'static str {
             Output::Key(operation) => signed(Question::Key(operation)),
             Output::KeySet(request) => request.found(keys.clone()),
             Output::Transmit(transmit) => {
-                let endpoint = transmit.endpoint();
-                let (request, ticket) = transmit.into_parts();
-                ticket.answered(match endpoint {
-                    Endpoint::Token => op.token(&request, SCRIPT[3], now.unix_secs()),
-                    _ => op.authenticate(&request),
-                })
+                let sending = flow.begin(transmit, now).expect("it is in time");
+                let response = match sending.transmit().endpoint() {
+                    Endpoint::Token => op.token(sending.request(), SCRIPT[3], now.unix_secs()),
+                    _ => op.authenticate(sending.request()),
+                };
+                sending.answered(response)
             }
         };
         flow.handle(input, now).expect("its own");

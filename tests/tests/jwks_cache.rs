@@ -75,7 +75,8 @@ impl Asker {
 
     /// A flow that asks for keys, and its question.
     fn ask(&mut self, now: Timestamp) -> (Flow, KeySetRequest) {
-        let mut flow = Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now).expect("it resumes");
+        let mut flow =
+            Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now).expect("it resumes").in_memory();
         let request = self.again(&mut flow, now);
         (flow, request)
     }
@@ -94,8 +95,8 @@ impl Asker {
 
     /// A question for a newer set than the one the cache holds.
     fn newer(&mut self, cache: &mut JwksCache, now: Timestamp) -> KeySetRequest {
-        let (mut flow, request) = self.ask(now);
-        let keys = ready(cache.lookup(&request, now));
+        let (mut flow, mut request) = self.ask(now);
+        let keys = ready(cache.lookup(&mut request, now));
         flow.handle(request.found(keys), now).expect("its own");
         assert_eq!(flow.stage(), Stage::Verifying, "the set does not serve");
         let request = self.again(&mut flow, now);
@@ -106,8 +107,13 @@ impl Asker {
 
 /// Fetches a set at once.
 fn fill(cache: &mut JwksCache, asker: &mut Asker, now: Timestamp, response: Response) {
-    let transmit = fetch(cache.lookup(&asker.first(now), now));
-    cache.handle(transmit.into_parts().1.answered(response), now).expect("its own");
+    let transmit = fetch(cache.lookup(&mut asker.first(now), now));
+    answered(cache, transmit, response, now);
+}
+
+fn answered(cache: &mut JwksCache, transmit: Transmit, response: Response, now: Timestamp) {
+    let sending = cache.begin(transmit, now).expect("it is in time");
+    cache.handle(sending.answered(response), now).expect("its own");
 }
 
 /// REQ-JWKS-01
@@ -139,15 +145,16 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
     ] {
         let mut asker = Asker::new();
         let mut cache = JwksCache::new(&asker.config);
-        let transmit = fetch(cache.lookup(&asker.first(at(0)), at(0)));
+        let transmit = fetch(cache.lookup(&mut asker.first(at(0)), at(0)));
         assert_eq!(transmit.url().as_str(), "https://op.example/jwks");
         assert_eq!(transmit.max_response(), 512 * 1024);
-        let (request, ticket) = transmit.into_parts();
+        let sending = cache.begin(transmit, at(0)).expect("it is in time");
+        let request = sending.request();
         assert_eq!((request.method, request.body.is_empty()), (Method::Get, true));
         assert_eq!(request.headers.get("accept"), Some("application/jwk-set+json, application/json"));
         let shown = format!("{response:?}");
-        cache.handle(ticket.answered(response), at(0)).expect("its own");
-        match cache.lookup(&asker.first(at(0)), at(0)) {
+        cache.handle(sending.answered(response), at(0)).expect("its own");
+        match cache.lookup(&mut asker.first(at(0)), at(0)) {
             Lookup::Ready(_) => assert!(is_taken, "{shown}"),
             Lookup::Unavailable(_) => assert!(!is_taken, "{shown}"),
             other => panic!("{other:?}"),
@@ -161,20 +168,23 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
 fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
-    let first = fetch(cache.lookup(&asker.first(at(0)), at(0)));
+    let first = fetch(cache.lookup(&mut asker.first(at(0)), at(0)));
     assert_eq!((first.endpoint(), first.timeout()), (Endpoint::KeySet, Duration::from_secs(10)));
+    let first = cache.begin(first, at(0)).expect("it is in time");
     for second in 0..11 {
-        let Lookup::Later(until) = cache.lookup(&asker.first(at(second)), at(second)) else { panic!("a second fetch") };
+        let Lookup::Later(until) = cache.lookup(&mut asker.first(at(second)), at(second)) else {
+            panic!("a second fetch")
+        };
         assert!(until > at(second));
     }
     // Nobody answered: the next caller gets it, when a moment has passed.
-    assert!(matches!(cache.lookup(&asker.first(at(11)), at(11)), Lookup::Unavailable(_)));
-    let second = fetch(cache.lookup(&asker.first(at(12)), at(12)));
-    cache.handle(second.into_parts().1.answered(answer(&key_set("op-1", 1), None)), at(12)).expect("its own");
-    let keys = ready(cache.lookup(&asker.first(at(13)), at(13)));
+    assert!(matches!(cache.lookup(&mut asker.first(at(11)), at(11)), Lookup::Unavailable(_)));
+    let second = fetch(cache.lookup(&mut asker.first(at(12)), at(12)));
+    answered(&mut cache, second, answer(&key_set("op-1", 1), None), at(12));
+    let keys = ready(cache.lookup(&mut asker.first(at(13)), at(13)));
     assert_eq!(keys.issuer(), ISSUER);
     // What comes at last of the first is taken without harm, and nothing newer is replaced by it.
-    cache.handle(first.into_parts().1.answered(answer(&key_set("op-9", 9), None)), at(14)).expect("its own");
+    cache.handle(first.answered(answer(&key_set("op-9", 9), None)), at(14)).expect("its own");
     assert_eq!(cache.export().expect("held").0, key_set("op-1", 1).into_bytes());
 }
 
@@ -193,8 +203,8 @@ fn a_set_is_fresh_for_as_long_as_it_says_within_bounds() {
         let mut asker = Asker::new();
         let mut cache = JwksCache::new(&asker.config);
         fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), cache_control));
-        let _ = ready(cache.lookup(&asker.first(at(seconds - 1)), at(seconds - 1)));
-        let _ = fetch(cache.lookup(&asker.first(at(seconds)), at(seconds)));
+        let _ = ready(cache.lookup(&mut asker.first(at(seconds - 1)), at(seconds - 1)));
+        let _ = fetch(cache.lookup(&mut asker.first(at(seconds)), at(seconds)));
     }
 }
 
@@ -212,7 +222,7 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
         fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), None));
         for (now, serves) in [(600, true), (4000, true), (4199, true), (4202, false)] {
             fill(&mut cache, &mut asker, at(now), outage.clone());
-            match cache.lookup(&asker.first(at(now)), at(now)) {
+            match cache.lookup(&mut asker.first(at(now)), at(now)) {
                 Lookup::Ready(_) => assert!(serves, "{now}"),
                 Lookup::Unavailable(_) => assert!(!serves, "{now}"),
                 other => panic!("{other:?}"),
@@ -232,14 +242,14 @@ fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
     // At once after a regular fetch, since a key may have been published late (ruling 31), and then ever more seldom.
     let mut due = 1;
     for spacing in [10, 20, 30, 40, 50, 60, 60, 60] {
-        let request = asker.newer(&mut cache, at(due));
-        let forced = fetch(cache.lookup(&request, at(due)));
-        cache.handle(forced.into_parts().1.answered(other()), at(due)).expect("its own");
+        let mut request = asker.newer(&mut cache, at(due));
+        let forced = fetch(cache.lookup(&mut request, at(due)));
+        answered(&mut cache, forced, other(), at(due));
         // A hundred more in between cause none.
         for token in 0..100_u64 {
             let now = at(due + token * spacing / 100);
-            let request = asker.newer(&mut cache, now);
-            let Lookup::Later(until) = cache.lookup(&request, now) else { panic!("a fetch for token {token}") };
+            let mut request = asker.newer(&mut cache, now);
+            let Lookup::Later(until) = cache.lookup(&mut request, now) else { panic!("a fetch for token {token}") };
             assert_eq!(until, at(due + spacing));
         }
         due += spacing;
@@ -254,16 +264,15 @@ fn a_forced_refresh_that_fails_is_not_repeated_at_once() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     fill(&mut cache, &mut asker, at(0), answer(&key_set("somebody-else", 9), None));
-    let request = asker.newer(&mut cache, at(10));
-    let transmit = fetch(cache.lookup(&request, at(10)));
-    let failed = transmit.into_parts().1.answered(Response::new(503, Headers::new(), ""));
-    cache.handle(failed, at(10)).expect("its own");
+    let mut request = asker.newer(&mut cache, at(10));
+    let transmit = fetch(cache.lookup(&mut request, at(10)));
+    answered(&mut cache, transmit, Response::new(503, Headers::new(), ""), at(10));
     for seconds in [10, 12, 19] {
-        let request = asker.newer(&mut cache, at(seconds));
-        assert!(matches!(cache.lookup(&request, at(seconds)), Lookup::Unavailable(_)), "after {seconds} s");
+        let mut request = asker.newer(&mut cache, at(seconds));
+        assert!(matches!(cache.lookup(&mut request, at(seconds)), Lookup::Unavailable(_)), "after {seconds} s");
     }
-    let request = asker.newer(&mut cache, at(20));
-    let _ = fetch(cache.lookup(&request, at(20)));
+    let mut request = asker.newer(&mut cache, at(20));
+    let _ = fetch(cache.lookup(&mut request, at(20)));
 }
 
 /// REQ-JWKS-09
@@ -374,7 +383,7 @@ fn an_unanswered_question_for_keys_is_asked_again() {
 #[test]
 fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     let mut sim = verifying(Forgery::None);
-    let Asked { question: Question::KeySet(request), .. } = taken(&mut sim) else { panic!("keys are asked for") };
+    let Asked { question: Question::KeySet(mut request), .. } = taken(&mut sim) else { panic!("keys are asked for") };
     let other = client("https://other.example").build().expect("valid");
     let foreign = KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
     let (before, now) = (sim.flow.snapshot(), sim.now());
@@ -382,7 +391,7 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     // The other issuer's cache has nothing for this flow.
     let mut cache = JwksCache::new(&other);
     assert!(cache.preload(sim.op.keys().as_bytes(), now, now));
-    assert!(matches!(cache.lookup(&request, now), Lookup::Unavailable(_)));
+    assert!(matches!(cache.lookup(&mut request, now), Lookup::Unavailable(_)));
 
     let misuse = sim.flow.handle(request.found(foreign), now).expect_err("another issuer's");
     assert_eq!(misuse.reason, MisuseReason::ForeignKeys);
@@ -408,6 +417,7 @@ fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
                     Output::KeySet(request) => {
                         sim.flow.handle(request.found(keys.clone()), now).expect("its own");
                     }
+                    Output::Save(save) => sim.flow.handle(save.saved(), now).expect("its own"),
                     Output::Done => break,
                     other => panic!("{other:?}"),
                 },
@@ -432,8 +442,8 @@ fn a_set_fetched_elsewhere_can_be_brought_along() {
     assert!(!other.preload(b"[]", at(0), at(8)), "no key set");
     assert!(other.preload(&document, fetched_at, at(100)));
     assert!(!other.preload(&document, fetched_at, at(100)), "no newer");
-    let _ = ready(other.lookup(&asker.first(at(599)), at(599)));
-    let _ = fetch(other.lookup(&asker.first(at(600)), at(600)));
+    let _ = ready(other.lookup(&mut asker.first(at(599)), at(599)));
+    let _ = fetch(other.lookup(&mut asker.first(at(600)), at(600)));
 }
 
 /// An answer to a flow is not one to a cache, and the other way round.
@@ -441,14 +451,13 @@ fn a_set_fetched_elsewhere_can_be_brought_along() {
 fn a_cache_refuses_what_it_did_not_ask_for() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
-    let (mut flow, request) = asker.ask(at(0));
-    let transmit = fetch(cache.lookup(&request, at(0)));
+    let (mut flow, mut request) = asker.ask(at(0));
+    let transmit = fetch(cache.lookup(&mut request, at(0)));
     let misuse = cache.handle(request.unavailable(Cause::Unknown.into()), at(0)).expect_err("the flow's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     flow.handle(*misuse.input, at(0)).expect("it came back whole");
-    let misuse = flow
-        .handle(transmit.into_parts().1.unanswered(Unanswered::Lost(Cause::Unknown)), at(0))
-        .expect_err("the cache's");
+    let sending = cache.begin(transmit, at(0)).expect("it is in time");
+    let misuse = flow.handle(sending.unanswered(Unanswered::Lost(Cause::Unknown)), at(0)).expect_err("the cache's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     cache.handle(*misuse.input, at(0)).expect("it came back whole");
 }
@@ -474,19 +483,20 @@ fn a_fetch_that_fails_says_why() {
     ] {
         let mut asker = Asker::new();
         let mut cache = JwksCache::new(&asker.config);
-        let request = asker.first(at(0));
-        let transmit = fetch(cache.lookup(&request, at(0)));
-        cache.handle(transmit.into_parts().1.answered(response), at(0)).expect("its own");
-        let looked_up = cache.lookup(&request, at(0));
+        let mut request = asker.first(at(0));
+        let transmit = fetch(cache.lookup(&mut request, at(0)));
+        answered(&mut cache, transmit, response, at(0));
+        let looked_up = cache.lookup(&mut request, at(0));
         assert!(matches!(looked_up, Lookup::Unavailable(said) if said == why), "{looked_up:?}");
     }
     for how in [Unanswered::NotSent(Cause::Name), Unanswered::Lost(Cause::Closed)] {
         let mut asker = Asker::new();
         let mut cache = JwksCache::new(&asker.config);
-        let request = asker.first(at(0));
-        let transmit = fetch(cache.lookup(&request, at(0)));
-        cache.handle(transmit.into_parts().1.unanswered(how), at(0)).expect("its own");
-        let looked_up = cache.lookup(&request, at(0));
+        let mut request = asker.first(at(0));
+        let transmit = fetch(cache.lookup(&mut request, at(0)));
+        let sending = cache.begin(transmit, at(0)).expect("it is in time");
+        cache.handle(sending.unanswered(how), at(0)).expect("its own");
+        let looked_up = cache.lookup(&mut request, at(0));
         assert!(matches!(looked_up, Lookup::Unavailable(said) if said == how.cause().into()), "{looked_up:?}");
     }
 }

@@ -102,7 +102,8 @@ fn an_assertion_past_half_of_its_life_is_made_anew() {
             sim.poll();
         }
         let asked = sim.open.as_ref().map(|asked| match asked.question {
-            Question::Transmit { endpoint, .. } => Said::Transmit(endpoint),
+            Question::Transmit(ref transmit) => Said::Transmit(transmit.endpoint()),
+            Question::Sent { ref sending, .. } => Said::Transmit(sending.transmit().endpoint()),
             Question::Key(_) => Said::Key,
             Question::KeySet(_) => Said::KeySet,
         });

@@ -51,20 +51,19 @@ fn fetch(lookup: Lookup) -> Transmit {
 fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
     let mut count = 0;
     loop {
-        if let Some(Asked { question: Question::KeySet(request), .. }) = sim.open.take() {
+        if let Some(Asked { question: Question::KeySet(mut request), .. }) = sim.open.take() {
             let now = sim.now();
-            let mut found = sim.cache.lookup(&request, now);
-            if let Lookup::Fetch(transmit) = found {
-                count += 1;
-                let fetched = transmit.into_parts().1.answered(bring(count));
-                sim.cache.handle(fetched, now).expect("its own");
-                found = sim.cache.lookup(&request, now);
-            }
-            let input = match found {
-                Lookup::Ready(keys) => request.found(keys),
-                Lookup::Later(until) => request.later(until),
-                Lookup::Unavailable(why) => request.unavailable(why),
-                Lookup::Fetch(_) => panic!("a second fetch at once"),
+            let input = loop {
+                match sim.cache.lookup(&mut request, now) {
+                    Lookup::Ready(keys) => break request.found(keys),
+                    Lookup::Later(until) => break request.later(until),
+                    Lookup::Unavailable(why) => break request.unavailable(why),
+                    Lookup::Fetch(transmit) => {
+                        count += 1;
+                        let sending = sim.cache.begin(transmit, now).expect("it is in time");
+                        sim.cache.handle(sending.answered(bring(count)), now).expect("its own");
+                    }
+                }
             };
             sim.flow.handle(input, now).expect("its own");
         }
@@ -72,6 +71,7 @@ fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
         match sim.flow.poll(sim.now(), entropy) {
             Output::Wait(wait) => sim.advance_to(wait.until()),
             Output::KeySet(request) => sim.open = Some(Asked { id: 0, question: Question::KeySet(request) }),
+            Output::Save(save) => sim.flow.handle(save.saved(), sim.now()).expect("its own"),
             Output::Done => return count,
             other => panic!("{other:?}"),
         }
@@ -236,13 +236,13 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
             }
         }
         assert_eq!(sim.flow.stage(), Stage::Pending);
-        let Some(Asked { question: Question::KeySet(request), .. }) = sim.left.pop() else { panic!("keys") };
+        let Some(Asked { question: Question::KeySet(mut request), .. }) = sim.left.pop() else { panic!("keys") };
         let within = request.within().expect("ahead of time");
         assert!(within <= Duration::from_millis(most), "{delivery:?}: {within:?}");
         assert!(!request.wants_refresh() && request.key_id().is_none());
         let mut cache = JwksCache::new(&sim.config);
         let now = sim.now();
-        let transmit = fetch(cache.lookup(&request, now));
+        let transmit = fetch(cache.lookup(&mut request, now));
         assert_eq!(transmit.timeout(), within.min(Duration::from_secs(10)));
         // Whatever comes of it, the flow waits as before.
         let before = sim.flow.snapshot();
@@ -253,7 +253,7 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
         assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "not at once");
         // Nor does it ask again in another process: one that lives for a single step would fetch them at every step.
         let saved = sim.flow.snapshot();
-        let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now).expect("it resumes");
+        let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now).expect("it resumes").in_memory();
         let entropy = sim.entropy();
         assert!(matches!(resumed.poll(now, entropy), Output::Wait(_)), "once, whoever goes on");
         // What failed is asked for again, ever more seldom, and what was found is not.

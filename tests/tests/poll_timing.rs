@@ -57,6 +57,7 @@ impl End {
 /// Lets a token request end and says how long after it was sent the next one is.
 fn next(sim: &mut Sim, after: u64, end: End) -> u64 {
     let sent = sim.elapsed();
+    sim.begin();
     sim.advance(after);
     end.happens(sim);
     assert_eq!(sim.run(), TOKEN);
@@ -251,6 +252,7 @@ fn the_deadline_counts_from_the_sending_of_the_request() {
     let asked = sim.open.take().expect("a signature");
     sim.sign(asked);
     assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+    sim.begin();
     sim.advance(20_000);
     sim.answer(PENDING);
     while sim.run() == TOKEN {

@@ -40,7 +40,8 @@ fn acknowledge(flow: &mut Flow, expires_in: u64) {
     let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([3; 32])) else { panic!("a request") };
     let headers: Headers = [("content-type", "application/json")].into_iter().collect();
     let body = format!("{{\"auth_req_id\":\"0123456789abcdefghijkl\",\"expires_in\":{expires_in}}}");
-    flow.handle(transmit.into_parts().1.answered(Response::new(200, headers, body)), START).expect("its own");
+    let sending = flow.begin(transmit, START).expect("it is in time");
+    flow.handle(sending.answered(Response::new(200, headers, body)), START).expect("its own");
 }
 
 /// REQ-SEC-12b

@@ -66,7 +66,6 @@ fn a_flow_that_is_begun_too_late_asks_nobody() {
     each(|mut sim| {
         sim.advance(WITHIN - 1);
         at_request(&mut sim);
-        sim.before_sending();
         sim.answer(PENDING);
         assert_eq!((sim.flow.stage(), sim.op.prompts), (Stage::Pending, 1));
     });
@@ -111,7 +110,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
         each(|mut sim| {
             at_request(&mut sim);
             sim.advance(late);
-            sim.ask_again();
+            sim.begin();
             is_too_late(sim, UnreachableTarget::Person);
         });
         // Nothing that was signed is too old yet, and with a secret nothing is signed.
@@ -119,7 +118,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             sim.advance(WITHIN - 10);
             at_request(&mut sim);
             sim.advance(10);
-            sim.ask_again();
+            sim.begin();
             is_too_late(sim, UnreachableTarget::Person);
         });
         for (late, leaves) in [(WITHIN - 1, true), (late, false)] {
@@ -128,14 +127,14 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             let mut sim = Sim::with(Setup::new(5, 600), config, ciba_tests::sim::request());
             assert_eq!(sim.poll(), BACKCHANNEL);
             sim.advance(late);
-            sim.ask_again();
+            sim.begin();
             assert_eq!(sim.open.is_some(), leaves, "{late}");
         }
         // The clock alone tells of a machine that was suspended.
         each(|mut sim| {
             at_request(&mut sim);
             sim.set_clock(i64::try_from(late).expect("short"));
-            sim.ask_again();
+            sim.begin();
             is_too_late(sim, UnreachableTarget::Person);
         });
     }

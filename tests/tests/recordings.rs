@@ -71,15 +71,15 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
         let input = match flow.poll(now, entropy()) {
             Output::Transmit(transmit) => {
                 sent += 1;
-                let (_, ticket) = transmit.into_parts();
+                let sending = flow.begin(transmit, now).expect("it is in time");
                 if sent == 1 && !begins {
                     let auth_req_id = record["request"]["params"]["auth_req_id"].as_str().filter(|id| !id.is_empty());
                     let body = json!({"auth_req_id": auth_req_id.unwrap_or("x"), "expires_in": 120, "interval": 5});
                     let headers = [("content-type", "application/json")].into_iter().collect();
-                    ticket.answered(Response::new(200, headers, body.to_string().into_bytes()))
+                    sending.answered(Response::new(200, headers, body.to_string().into_bytes()))
                 } else {
                     assert_eq!(sent, if begins { 1 } else { 2 }, "one answer is played");
-                    ticket.answered(response(&record["response"]))
+                    sending.answered(response(&record["response"]))
                 }
             }
             Output::Wait(wait) if sent == 1 && !begins => {
@@ -87,12 +87,12 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
                 continue;
             }
             Output::Wait(wait) => return format!("waits: {}", wait.because().name()),
-            Output::KeySet(request) => match cache.lookup(&request, now) {
+            Output::KeySet(mut request) => match cache.lookup(&mut request, now) {
                 Lookup::Ready(keys) => request.found(keys),
                 _ => request.unavailable(ciba_core::Cause::Unknown.into()),
             },
             Output::Key(operation) => operation.unavailable(),
-            Output::Done => {
+            Output::Save(_) | Output::Done => {
                 return flow.finish().map_or_else(|failure| of_failure(&failure), |found| authenticated(&found));
             }
         };

@@ -10,7 +10,7 @@ use std::{
 use ciba_core::{
     AcrRule, AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientSecret, Endpoint, Entropy,
     Expectations, Failure, Flow, Hint, Input, JwksCache, KeyOperation, KeySetRequest, KeyTask, Misuse, Notification,
-    Output, Setback, Snapshot, SoftwareKey, Transmit, TransmitTicket, UserCode, Wait, jose::KeySet,
+    Output, Sending, Setback, Snapshot, SoftwareKey, Transmit, UserCode, Wait, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -78,7 +78,7 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
                 now = wait.until();
                 continue;
             }
-            Output::Done => break,
+            Output::Save(_) | Output::Done => break,
             Output::Key(operation) => {
                 let KeyTask::Sign(task) = operation.task() else { panic!("a signature") };
                 let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
@@ -87,15 +87,16 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
             Output::KeySet(request) => request.found(keys.clone()),
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let (request, ticket) = transmit.into_parts();
-                printed.debug(&request);
-                printed.debug(&ticket);
+                let sending = flow.begin(transmit, now).expect("it is in time");
+                printed.debug(&sending);
+                let request = sending.request();
+                printed.debug(request);
                 let response = match endpoint {
-                    Endpoint::Token => op.token(&request, *script.next().expect("long enough"), now.unix_secs()),
-                    _ => op.authenticate(&request),
+                    Endpoint::Token => op.token(request, *script.next().expect("long enough"), now.unix_secs()),
+                    _ => op.authenticate(request),
                 };
                 printed.debug(&response);
-                ticket.answered(response)
+                sending.answered(response)
             }
         };
         printed.debug(&input);
@@ -162,7 +163,7 @@ fn no_secret_of_the_configuration_or_the_request_shows() {
             assert!(matches!(output, Output::Transmit(_)));
             printed.debug(&output);
             if let Output::Transmit(transmit) = output {
-                printed.debug(&transmit.into_parts());
+                printed.debug(&flow.begin(transmit, now));
             }
             printed.debug(&flow);
         }
@@ -192,7 +193,7 @@ fn public_types_are_send_sync_and_unwind_safe() {
     pin::<Snapshot>();
     pin::<SoftwareKey>();
     pin::<Transmit>();
-    pin::<TransmitTicket>();
+    pin::<Sending>();
     pin::<Wait>();
 }
 
@@ -253,11 +254,11 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
             let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
                 Output::Transmit(transmit) if transmit.endpoint() == Endpoint::Token => {
                     let body = format!(r#"{{"access_token":"a","token_type":"Bearer","id_token":"{id_token}"}}"#);
-                    transmit.into_parts().1.answered(Response::json(200, body))
+                    flow.begin(transmit, now).expect("it is in time").answered(Response::json(200, body))
                 }
                 Output::Transmit(transmit) => {
                     let body = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600}"#;
-                    transmit.into_parts().1.answered(Response::json(200, body))
+                    flow.begin(transmit, now).expect("it is in time").answered(Response::json(200, body))
                 }
                 Output::Key(operation) => key.answer(operation),
                 Output::KeySet(request) => request.found(keys.clone()),
@@ -265,13 +266,13 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
                     now = wait.until();
                     continue;
                 }
-                Output::Done => break flow.finish(),
+                Output::Save(_) | Output::Done => break flow.finish(),
             };
             flow.handle(input, now).expect("its own ticket");
             // Once, when the tokens are here: a verified flow that is resumed verifies again.
             if is_resumed && flow.stage() == ciba_core::Stage::Verifying && !std::mem::replace(&mut was_resumed, true) {
                 let saved = flow.snapshot();
-                flow = Flow::resume(config.clone(), saved.as_bytes(), now).expect("it resumes");
+                flow = Flow::resume(config.clone(), saved.as_bytes(), now).expect("it resumes").in_memory();
             }
         };
         let authentication = ended.expect("genuine");

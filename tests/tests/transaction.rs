@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, Entropy, Failure, Flow, Hint, Issuer, KeyTask,
-    Output, Policy, ProviderMetadata, Response, ResumeError, Stage, Timestamp, TransmitTicket, Url, jose::JwsAlgorithm,
+    Output, Policy, ProviderMetadata, Response, ResumeError, Sending, Stage, Timestamp, Url, jose::JwsAlgorithm,
 };
 
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -42,10 +42,10 @@ fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Flow {
 }
 
 /// The next request, signatures made on the way and waits waited for.
-fn next_request(flow: &mut Flow, now: &mut Timestamp) -> Option<(ciba_core::Request, TransmitTicket)> {
+fn next_request(flow: &mut Flow, now: &mut Timestamp) -> Option<Sending> {
     for seed in 2.. {
         match flow.poll(*now, entropy(seed)) {
-            Output::Transmit(transmit) => return Some(transmit.into_parts()),
+            Output::Transmit(transmit) => return flow.begin(transmit, *now),
             Output::Key(operation) => {
                 assert!(matches!(operation.task(), KeyTask::Sign(_)));
                 flow.handle(operation.answered(vec![5; 64]), *now).unwrap();
@@ -53,15 +53,15 @@ fn next_request(flow: &mut Flow, now: &mut Timestamp) -> Option<(ciba_core::Requ
             Output::Wait(wait) => *now = wait.until(),
             // Ahead of time, while the person decides: no request depends on the answer (ruling 31).
             Output::KeySet(request) if request.within().is_some() => {}
-            Output::KeySet(_) | Output::Done => return None,
+            Output::Save(_) | Output::KeySet(_) | Output::Done => return None,
         }
     }
     None
 }
 
 fn answer(flow: &mut Flow, now: &mut Timestamp, status: u16, body: &str) {
-    let (_, ticket) = next_request(flow, now).expect("a request is due");
-    flow.handle(ticket.answered(Response::json(status, body)), *now).unwrap();
+    let sending = next_request(flow, now).expect("a request is due");
+    flow.handle(sending.answered(Response::json(status, body)), *now).unwrap();
 }
 
 /// REQ-ACK-12
@@ -72,10 +72,10 @@ fn the_granted_lifetime_counts_and_not_the_requested_one() {
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
     assert_eq!(flow.acknowledged().unwrap().expires_in, Duration::from_secs(300));
     let mut last = now;
-    while next_request(&mut flow, &mut now).is_some_and(|(_, ticket)| {
+    while next_request(&mut flow, &mut now).is_some_and(|sending| {
         last = now;
         let pending = Response::json(400, r#"{"error":"authorization_pending"}"#);
-        flow.handle(ticket.answered(pending), now).is_ok()
+        flow.handle(sending.answered(pending), now).is_ok()
     }) {}
     assert!(last.since(START) > Duration::from_secs(290), "polled until {:?}", last.since(START));
     assert!(matches!(flow.finish(), Err(Failure::Expired(None))));
@@ -95,9 +95,9 @@ fn a_transaction_is_resumed_by_its_own_issuer_and_client_only() {
     assert_eq!(resume("https://op.example", "another"), Err(ResumeError::AnotherClient));
     assert_eq!(resume("https://op.example/", "client"), Err(ResumeError::AnotherClient));
     assert_eq!(resume("https://other.example", "client"), Err(ResumeError::AnotherClient));
-    let mut resumed = Flow::resume(config(), saved.as_bytes(), now).unwrap();
-    let (poll, _) = next_request(&mut resumed, &mut now).unwrap();
-    let body = String::from_utf8(poll.body.expose().to_vec()).unwrap();
+    let mut resumed = Flow::resume(config(), saved.as_bytes(), now).unwrap().in_memory();
+    let poll = next_request(&mut resumed, &mut now).unwrap();
+    let body = String::from_utf8(poll.request().body.expose().to_vec()).unwrap();
     assert!(body.contains("auth_req_id=id-sentinel-0123456789"));
 }
 
@@ -127,12 +127,13 @@ fn no_credential_token_or_id_is_put_into_a_url() {
         let mut now = START;
         let config = config_at("https://op.example", "client", auth, Policy::default());
         let mut flow = start(&config, request().binding_message("message"));
-        let (first, ticket) = next_request(&mut flow, &mut now).unwrap();
+        let sending = next_request(&mut flow, &mut now).unwrap();
+        let first = sending.request().clone();
         assert_eq!(first.url.as_str(), "https://op.example/ciba");
-        flow.handle(ticket.answered(Response::json(200, ACKNOWLEDGEMENT)), now).unwrap();
-        let (second, _) = next_request(&mut flow, &mut now).unwrap();
+        flow.handle(sending.answered(Response::json(200, ACKNOWLEDGEMENT)), now).unwrap();
+        let second = next_request(&mut flow, &mut now).unwrap();
         // The query of the endpoint itself is kept.
-        assert_eq!(second.url.as_str(), "https://op.example/token?tenant=a");
+        assert_eq!(second.request().url.as_str(), "https://op.example/token?tenant=a");
     }
 }
 
@@ -144,11 +145,11 @@ fn every_answer_is_read_anew_whatever_it_says_about_caching() {
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
     let mut polls = 0;
     for error in ["authorization_pending", "authorization_pending", "access_denied"] {
-        let (_, ticket) = next_request(&mut flow, &mut now).unwrap();
+        let sending = next_request(&mut flow, &mut now).unwrap();
         polls += 1;
         let mut response = Response::json(400, format!(r#"{{"error":"{error}"}}"#));
         response.headers.push("cache-control", "public, max-age=3600");
-        flow.handle(ticket.answered(response), now).unwrap();
+        flow.handle(sending.answered(response), now).unwrap();
     }
     assert_eq!(polls, 3);
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));

@@ -212,7 +212,9 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
     let (mut requests, mut token, mut acknowledged, mut has_notified) = (Vec::new(), None, Members::default(), false);
     for seed in 2..60 {
         let saved = flow.snapshot();
-        flow = Flow::resume(Arc::clone(&config), saved.as_bytes(), now).expect("what was saved can be resumed");
+        flow = Flow::resume(Arc::clone(&config), saved.as_bytes(), now)
+            .expect("what was saved can be resumed")
+            .in_memory();
         if let Some(found) = flow.acknowledged() {
             acknowledged = found.extra.clone();
         }
@@ -220,8 +222,8 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
             Output::Transmit(transmit) => {
                 requests.push((transmit.endpoint(), now));
                 let polls = requests.iter().filter(|(endpoint, _)| *endpoint == Endpoint::Token).count();
-                let (request, ticket) = transmit.into_parts();
-                let body = String::from_utf8_lossy(request.body.expose()).into_owned();
+                let sending = flow.begin(transmit, now).expect("it is in time");
+                let body = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
                 let (status, body) = match requests.last().unwrap().0 {
                     Endpoint::BackchannelAuthentication => {
                         let named = body.split('&').find_map(|pair| pair.strip_prefix("client_notification_token="));
@@ -232,7 +234,7 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
                     _ if is_denied => (400, extra.put(&json!({"error": "access_denied"}))),
                     _ => (200, extra.tokens(now, mode)),
                 };
-                flow.handle(ticket.answered(Response::json(status, body)), now).unwrap();
+                flow.handle(sending.answered(Response::json(status, body)), now).unwrap();
             }
             Output::KeySet(request) => flow.handle(request.found(extra.keys()), now).unwrap(),
             Output::Wait(wait) => {
@@ -249,13 +251,16 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
                     let fields = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
                     let headers: Headers = fields.into_iter().collect();
                     let call = Notification::receive("POST", &headers, Body::from(body.as_str())).unwrap();
-                    assert!(matches!(flow.notify(&call, now), Acknowledgement::Accepted), "the notification is taken");
+                    assert!(
+                        matches!(flow.notify(&call, now).acknowledgement(), Acknowledgement::Accepted),
+                        "the notification is taken"
+                    );
                 } else {
                     now = wait.until();
                 }
             }
             Output::Key(_) => panic!("a secret needs no key"),
-            Output::Done => break,
+            Output::Save(_) | Output::Done => break,
         }
     }
     Life { result: flow.finish(), requests, acknowledged }
@@ -342,8 +347,8 @@ fn no_object_is_a_number_or_a_string() {
         )
         .unwrap();
         let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([2; 32])) else { panic!() };
-        let (_, ticket) = transmit.into_parts();
-        flow.handle(ticket.answered(Response::json(200, acknowledgement)), START).unwrap();
+        let sending = flow.begin(transmit, START).expect("it is in time");
+        flow.handle(sending.answered(Response::json(200, acknowledgement)), START).unwrap();
         assert!(matches!(flow.finish(), Err(Failure::ProviderMisbehaved(_))), "{object}");
     }
 }

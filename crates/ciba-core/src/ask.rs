@@ -1,14 +1,20 @@
 //! What a machine asks of its caller and how the answer finds its way back.
 //!
-//! Every [`Output`] that needs an answer owns a ticket: the only value from which the matching [`Input`] can be made.
-//! A ticket is not `Clone` and has no constructor, so an answer cannot be given twice, or to nothing.
+//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching [`Input`] can be made.
+//! A ticket is not `Clone` and has no constructor, so an answer cannot be given twice, or to nothing. A ticket that is dropped
+//! answers as well: the machine learns at its next step whether something had begun.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
-use core::{fmt, time::Duration};
+use core::{
+    fmt,
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
 
 use crate::{
     error::{Cause, KeyProblem, Setback, Trouble},
     jose::{JwsAlgorithm, KeySet, SignatureLength},
+    snapshot::Snapshot,
     time::Timestamp,
     url::Url,
     wire::{Request, Response},
@@ -18,6 +24,8 @@ use crate::{
 #[must_use = "an output that nobody carries out stops the flow"]
 #[derive(Debug)]
 pub enum Output {
+    /// Save the state of a durable flow, before what follows from it.
+    Save(Save),
     /// Send one HTTP request and give back whatever comes.
     Transmit(Transmit),
     /// Use a private key.
@@ -30,13 +38,137 @@ pub enum Output {
     Done,
 }
 
-/// Whose question it is and which one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Output {
+    /// The number of its question, if the flow waits for the answer.
+    pub(crate) const fn counter(&self) -> Option<u64> {
+        match self {
+            Self::Transmit(transmit) => Some(transmit.ticket.counter),
+            Self::Key(operation) => Some(operation.ticket.counter),
+            Self::KeySet(request) if request.within.is_none() => Some(request.ticket.counter),
+            Self::Save(_) | Self::KeySet(_) | Self::Wait(_) | Self::Done => None,
+        }
+    }
+}
+
+/// A state to save. Dropped, it counts as given up: it may have been written, or may still be.
+#[must_use = "say whether it was saved"]
+#[derive(Debug)]
+pub struct Save {
+    snapshot: Snapshot,
+    limit: Duration,
+    is_needed: bool,
+    ticket: Ticket,
+}
+
+impl Save {
+    pub(crate) const fn new(snapshot: Snapshot, limit: Duration, is_needed: bool, ticket: Ticket) -> Self {
+        Self { snapshot, limit, is_needed, ticket }
+    }
+
+    /// What to write, over a state with a lower [revision](Snapshot::revision) only.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// How long it may take; later the flow counts it as failed.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Whether the flow goes no further without it: true while the authentication request may still be sent, since a flow that
+    /// is resumed from an older state would prompt the person again. When it is false and the store fails, the flow goes on
+    /// without it: no older state prompts anybody, and what the provider grants may exist only in memory.
+    #[must_use]
+    pub const fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// It is durable.
+    pub fn saved(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Saved(true) }
+    }
+
+    /// It could not be saved, or nobody knows.
+    pub fn failed(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Saved(false) }
+    }
+}
+
+/// Whose question it is and which one. Dropped without an answer, it leaves what is true then in its [`Fate`].
 pub(crate) struct Ticket {
     /// The machine: 64 random bits a flow draws at its start, or a cache's own.
     pub(crate) serial: u64,
     /// Counts the machine's questions.
     pub(crate) counter: u64,
+    fate: Fate,
+    /// What a drop means from here on; nothing once it was answered.
+    when_dropped: Option<Dropped>,
+}
+
+impl Ticket {
+    /// A ticket, and what the machine keeps of it to learn what becomes of the question.
+    pub(crate) fn new(serial: u64, counter: u64) -> (Self, Fate) {
+        let fate = Fate::default();
+        (Self { serial, counter, fate: fate.clone(), when_dropped: Some(Dropped::Untouched) }, fate)
+    }
+
+    /// From here on a request may have left.
+    fn begins(&mut self) {
+        self.when_dropped = Some(Dropped::Begun);
+    }
+
+    /// The machine took the answer: the drop that follows says nothing.
+    pub(crate) fn is_answered(mut self) {
+        self.when_dropped = None;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(how) = self.when_dropped {
+            self.fate.0.store(how.code(), Ordering::Release);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ticket({:x}, {})", self.serial, self.counter)
+    }
+}
+
+/// What became of a question that nobody answered: one byte, shared by the question and the machine that asked, so that a
+/// caller's future or thread may end anywhere without a lock, a clock or a guard of its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fate(Arc<AtomicU8>);
+
+/// How far a question had come when it was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// Nothing had happened.
+    Untouched,
+    /// A request may have left.
+    Begun,
+}
+
+impl Dropped {
+    /// Zero is a question that is still held, or was answered.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Untouched => 1,
+            Self::Begun => 2,
+        }
+    }
+}
+
+impl Fate {
+    /// Whether the question was dropped, and how far it had come.
+    pub(crate) fn dropped(&self) -> Option<Dropped> {
+        let code = self.0.load(Ordering::Acquire);
+        [Dropped::Untouched, Dropped::Begun].into_iter().find(|how| how.code() == code)
+    }
 }
 
 /// The endpoint an exchange is with.
@@ -81,10 +213,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// One HTTP exchange: a request to send, and the rules for doing so.
+/// One HTTP exchange that is due, and the rules for it.
 ///
-/// Send it once, follow no redirect, take any status as an answer, read at most [`Self::max_response`] bytes.
-#[must_use = "a request that nobody sends stops the flow until its time is up"]
+/// The request itself comes from the machine at the instant of sending, from [`Flow::begin`](crate::Flow::begin) or
+/// [`JwksCache::begin`](crate::JwksCache::begin). Send it once, follow no redirect, take any status as an answer, read at most
+/// [`Self::max_response`] bytes. Dropped, it counts as not sent.
+#[must_use = "a request that is dropped counts as not sent"]
 #[derive(Debug)]
 pub struct Transmit {
     request: Request,
@@ -93,7 +227,7 @@ pub struct Transmit {
     timeout: Duration,
     max_response: usize,
     presents_certificate: bool,
-    ticket: TransmitTicket,
+    ticket: Ticket,
 }
 
 impl Transmit {
@@ -105,7 +239,6 @@ impl Transmit {
         max_response: usize,
         ticket: Ticket,
     ) -> Self {
-        let ticket = TransmitTicket { endpoint, ticket };
         Self { request, endpoint, attempt, timeout, max_response, presents_certificate: false, ticket }
     }
 
@@ -152,40 +285,70 @@ impl Transmit {
         self.presents_certificate
     }
 
-    /// The request, and the ticket that takes its answer.
-    pub fn into_parts(self) -> (Request, TransmitTicket) {
-        (self.request, self.ticket)
+    /// Whether it has to go over a connection that nothing was sent over yet: true for the authentication request. A kept
+    /// connection may have been closed by the other side unnoticed; a request written to it is lost, and this one may not be
+    /// repeated.
+    #[must_use]
+    pub const fn needs_fresh_connection(&self) -> bool {
+        matches!(self.endpoint, Endpoint::BackchannelAuthentication)
     }
 
-    /// The ticket, for [`Flow::may_send`](crate::Flow::may_send).
-    pub const fn ticket(&self) -> &TransmitTicket {
+    pub(crate) const fn ticket(&self) -> &Ticket {
         &self.ticket
     }
 
-    /// The answer to a request that is not sent because [`Flow::may_send`](crate::Flow::may_send) says no.
-    pub fn withheld(self) -> Input {
-        self.ticket.unanswered(Unanswered::NotSent(Cause::Withheld))
+    /// The connection could not be made, so there was nothing to begin. A drop says the same without the cause.
+    pub fn not_sent(self, cause: Cause) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Unanswered(Unanswered::NotSent(cause)) }
+    }
+
+    /// From here on a drop means that the request may have left.
+    pub(crate) fn begin(mut self) -> Sending {
+        self.ticket.begins();
+        Sending(self)
     }
 }
 
-/// Takes the outcome of one exchange.
-#[must_use = "say what became of the exchange"]
+/// A request that is to be sent now, and takes the outcome. Dropped, it counts as lost: the request may have left.
+#[must_use = "send it, and say what became of it"]
 #[derive(Debug)]
-pub struct TransmitTicket {
-    endpoint: Endpoint,
-    pub(crate) ticket: Ticket,
-}
+pub struct Sending(Transmit);
 
-impl TransmitTicket {
+impl Sending {
+    /// The request.
+    #[must_use]
+    pub const fn request(&self) -> &Request {
+        &self.0.request
+    }
+
+    /// The rules for it.
+    #[must_use]
+    pub const fn transmit(&self) -> &Transmit {
+        &self.0
+    }
+
+    /// Which request it is, for [`Flow::may_send`](crate::Flow::may_send).
+    #[must_use]
+    pub const fn id(&self) -> SendingId {
+        SendingId { serial: self.0.ticket.serial, counter: self.0.ticket.counter }
+    }
+
     /// An answer came, of whatever status.
     pub fn answered(self, response: Response) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Response(self.endpoint, response) }
+        Input { ticket: self.0.ticket, answer: Answer::Response(self.0.endpoint, response) }
     }
 
     /// No answer came.
     pub fn unanswered(self, how: Unanswered) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Unanswered(how) }
+        Input { ticket: self.0.ticket, answer: Answer::Unanswered(how) }
     }
+}
+
+/// Which request a [`Sending`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendingId {
+    pub(crate) serial: u64,
+    pub(crate) counter: u64,
 }
 
 /// Whether the request left, and why there is no answer. The two are different facts: after [`Self::Lost`] a person may
@@ -208,8 +371,9 @@ impl Unanswered {
     }
 }
 
-/// A use of a private key, for software keys, a KMS or an HSM.
-#[must_use = "a key operation that nobody answers stops the flow until its time is up"]
+/// A use of a private key, for software keys, a KMS or an HSM. Dropped, it counts as interrupted: nothing counts against the key,
+/// and the next poll asks anew, with a fresh `jti`.
+#[must_use = "answer it with a signature"]
 #[derive(Debug)]
 pub struct KeyOperation {
     task: KeyTask,
@@ -314,33 +478,33 @@ impl KeyOperation {
     pub fn unavailable(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::Unknown) }
     }
-
-    /// The caller stopped before there was a result. Nothing counts against the key, and the next poll asks again, with a
-    /// fresh `jti`.
-    pub fn interrupted(self) -> Input {
-        Input { ticket: self.ticket, answer: Answer::KeyInterrupted }
-    }
 }
 
-/// A question for the issuer's public keys.
-#[must_use = "a question that nobody answers stops the flow until its time is up"]
+/// A question for the issuer's public keys. Dropped, it is asked again.
+#[must_use = "answer it with a key set"]
 #[derive(Debug)]
 pub struct KeySetRequest {
     issuer: Arc<str>,
     key_id: Option<String>,
     refresh: Option<u64>,
     within: Option<Duration>,
+    was_fetched: bool,
     ticket: Ticket,
 }
 
 impl KeySetRequest {
     pub(crate) fn new(issuer: Arc<str>, key_id: Option<String>, refresh: Option<u64>, ticket: Ticket) -> Self {
-        Self { issuer, key_id, refresh, within: None, ticket }
+        Self { issuer, key_id, refresh, within: None, was_fetched: false, ticket }
     }
 
     /// A question that nothing waits for.
     pub(crate) fn ahead(issuer: Arc<str>, within: Duration, ticket: Ticket) -> Self {
-        Self { issuer, key_id: None, refresh: None, within: Some(within), ticket }
+        Self { issuer, key_id: None, refresh: None, within: Some(within), was_fetched: false, ticket }
+    }
+
+    /// Takes the one fetch that a question is worth; false when it had it.
+    pub(crate) const fn takes_its_fetch(&mut self) -> bool {
+        !core::mem::replace(&mut self.was_fetched, true)
     }
 
     /// How long the answer may take when the flow asks ahead of time, while it waits for the person; `None` when it needs
@@ -479,6 +643,8 @@ impl fmt::Debug for Input {
             Answer::KeyInterrupted => "key interrupted",
             Answer::Keys(_) => "keys",
             Answer::KeysLater(_) => "keys later",
+            Answer::Saved(true) => "saved",
+            Answer::Saved(false) => "not saved",
             Answer::KeysUnavailable(why) => return write!(f, "Input(keys unavailable, {why:?})"),
         };
         write!(f, "Input({kind})")
@@ -496,4 +662,6 @@ pub(crate) enum Answer {
     Keys(KeySet),
     KeysLater(Timestamp),
     KeysUnavailable(Trouble),
+    /// Of a store: whether the state is kept.
+    Saved(bool),
 }

@@ -61,6 +61,10 @@ pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(86_400);
 pub(crate) const PING_BYTES: usize = 16 * 1024;
 /// How many notifications that overtake the acknowledgement are kept.
 pub(crate) const EARLY_NOTIFICATIONS: usize = 4;
+/// How long a save may take that no person's prompt depends on: a store that hangs must not cost a login.
+pub(crate) const UNNEEDED_SAVE: Duration = Duration::from_secs(10);
+/// How soon a store that failed is tried again while the flow goes no further without it.
+pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How long a flow with tokens waits for the issuer's keys.
 pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);
 /// The shortest wait in which keys are asked for ahead of time.

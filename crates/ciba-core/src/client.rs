@@ -29,6 +29,7 @@ mod builder;
 mod certificate;
 mod check;
 mod config_error;
+mod equipment;
 mod fapi;
 mod options;
 mod registration;
@@ -41,6 +42,7 @@ pub use builder::ClientConfigBuilder;
 pub use certificate::CertificateSubject;
 pub use check::MetadataRule;
 pub use config_error::{ConfigError, ConfigErrors};
+pub use equipment::{Equipment, Lacking};
 
 /// A client id: non-empty, visible ASCII and blanks (RFC 6749 appendix A.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

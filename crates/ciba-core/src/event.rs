@@ -1,7 +1,8 @@
 //! What a driver reports about a flow.
 
 use crate::{
-    ask::{Endpoint, Wait},
+    ask::{Endpoint, Output, Transmit, Wait},
+    flow::Flow,
     wire::authorize::Acknowledged,
 };
 
@@ -22,4 +23,47 @@ pub enum Event {
     Notified,
     /// Nothing happens before an instant.
     Waiting(Wait),
+}
+
+impl Event {
+    /// Of an exchange that is about to begin.
+    #[must_use]
+    pub const fn requesting(transmit: &Transmit) -> Self {
+        Self::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() }
+    }
+}
+
+/// Sees to it that whoever watches one drive of a flow is told of everything once.
+#[derive(Debug)]
+pub struct Events {
+    is_acknowledged: bool,
+    wait: Option<Wait>,
+}
+
+impl Events {
+    /// At the beginning of a drive. What the flow has behind it is not told again.
+    #[must_use]
+    pub fn new(flow: &Flow) -> Self {
+        Self { is_acknowledged: flow.acknowledged().is_some(), wait: None }
+    }
+
+    /// What is to be told after a poll of the flow brought this output.
+    pub fn after(&mut self, flow: &mut Flow, output: &Output) -> impl Iterator<Item = Event> + use<> {
+        let acknowledged = match flow.acknowledged() {
+            Some(acknowledged) if !core::mem::replace(&mut self.is_acknowledged, true) => {
+                Some(Event::Acknowledged(acknowledged.clone()))
+            }
+            Some(_) | None => None,
+        };
+        let notified = flow.take_news().then_some(Event::Notified);
+        let next = match output {
+            Output::Transmit(transmit) => Some(Event::requesting(transmit)),
+            Output::Wait(wait) if self.wait.as_ref() != Some(wait) => {
+                self.wait = Some(wait.clone());
+                Some(Event::Waiting(wait.clone()))
+            }
+            Output::Wait(_) | Output::Save(_) | Output::Key(_) | Output::KeySet(_) | Output::Done => None,
+        };
+        [acknowledged, notified, next].into_iter().flatten()
+    }
 }

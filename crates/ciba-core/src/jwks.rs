@@ -4,7 +4,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::{Answer, Endpoint, Input, KeySetRequest, Ticket, Transmit},
+    ask::{Answer, Endpoint, Fate, Input, KeySetRequest, Sending, Ticket, Transmit},
     bounds,
     client::ClientConfig,
     crypto::{Hash, Verifier},
@@ -40,11 +40,12 @@ pub struct JwksCache {
     failed: Option<(Moment, Trouble)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Fetching {
     counter: u64,
     limit: Moment,
     forced: bool,
+    fate: Fate,
 }
 
 #[derive(Debug)]
@@ -95,15 +96,25 @@ impl JwksCache {
     }
 
     /// The keys for a request, or what to do to get them. A request about another issuer finds nothing here.
-    pub fn lookup(&mut self, request: &KeySetRequest, now: Timestamp) -> Lookup {
+    ///
+    /// A request is worth one fetch: when what it brought is of no use, the next look-up says [`Lookup::Unavailable`].
+    pub fn lookup(&mut self, request: &mut KeySetRequest, now: Timestamp) -> Lookup {
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
         if request.issuer() != self.config.issuer.as_str() {
             return Lookup::Unavailable(Cause::Local.into());
         }
-        if self.fetching.is_some_and(|fetching| moment >= fetching.limit) {
-            self.fetching = None;
-            self.failed = Some((moment, Cause::Timeout.into()));
+        match &self.fetching {
+            // Its caller gave up.
+            Some(fetching) if fetching.fate.dropped().is_some() => {
+                self.fetching = None;
+                self.failed = Some((moment, Cause::Interrupted.into()));
+            }
+            Some(fetching) if moment >= fetching.limit => {
+                self.fetching = None;
+                self.failed = Some((moment, Cause::Timeout.into()));
+            }
+            Some(_) | None => {}
         }
         let wanted = match request.stale_generation() {
             Some(stale) => self.newer_than(stale),
@@ -127,6 +138,9 @@ impl JwksCache {
                 return Lookup::Later(self.clock.wall_at(due));
             }
         }
+        if !request.takes_its_fetch() {
+            return Lookup::Unavailable(Cause::Unknown.into());
+        }
         self.fetch(moment, forced, request.within())
     }
 
@@ -136,8 +150,8 @@ impl JwksCache {
         let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
-        self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced });
-        let ticket = Ticket { serial: self.serial, counter: u64::from(self.fetches) };
+        let (ticket, fate) = Ticket::new(self.serial, u64::from(self.fetches));
+        self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced, fate });
         let mut request = Request::get_accepting(url.clone(), ACCEPTED);
         for (name, value) in self.config.headers.iter() {
             request.headers.push(name, value);
@@ -163,6 +177,16 @@ impl JwksCache {
         self.held.as_ref().filter(|held| moment < held.fresh_until).map(|held| held.keys.clone())
     }
 
+    /// The request of a fetch, at the instant of sending. `None` when its time is up, or for a transmission of another machine.
+    pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
+        let _ = self.clock.observe(now);
+        let Ticket { serial, counter, .. } = *transmit.ticket();
+        let is_wanted = self.fetching.as_ref().is_some_and(|fetching| {
+            serial == self.serial && counter == fetching.counter && self.clock.moment() < fetching.limit
+        });
+        is_wanted.then(|| transmit.begin())
+    }
+
     /// Takes the outcome of a fetch. One that comes after its time is used all the same when it is good and nothing newer
     /// is there, and ignored otherwise.
     ///
@@ -175,12 +199,12 @@ impl JwksCache {
         }
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
-        let fetching = self.fetching.filter(|fetching| fetching.counter == input.ticket.counter);
-        if fetching.is_some() {
-            self.fetching = None;
-        }
-        let is_news = self.held.as_ref().is_none_or(|held| held.asked < input.ticket.counter);
-        let keys = match &input.answer {
+        let Input { ticket, answer } = input;
+        let asked = ticket.counter;
+        ticket.is_answered();
+        let fetching = self.fetching.take_if(|fetching| fetching.counter == asked);
+        let is_news = self.held.as_ref().is_none_or(|held| held.asked < asked);
+        let keys = match &answer {
             Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
             Answer::Unanswered(how) => Err(how.cause().into()),
             Answer::Signature(_)
@@ -188,7 +212,8 @@ impl JwksCache {
             | Answer::KeyInterrupted
             | Answer::Keys(_)
             | Answer::KeysLater(_)
-            | Answer::KeysUnavailable(_) => Err(Cause::Unknown.into()),
+            | Answer::KeysUnavailable(_)
+            | Answer::Saved(_) => Err(Cause::Unknown.into()),
         };
         match keys {
             Ok((keys, response)) if fetching.is_some() || is_news => {
@@ -201,7 +226,7 @@ impl JwksCache {
                     fetched_at: now,
                     fresh_until: moment.plus(age),
                     serves_until: moment.plus(age).plus(bounds::KEY_SET_STALE),
-                    asked: input.ticket.counter,
+                    asked,
                 });
                 match fetching {
                     Some(Fetching { forced: true, .. }) => {
@@ -349,11 +374,17 @@ mod tests {
         let mut metadata = testing::metadata();
         metadata.issuer = Issuer::parse(issuer).unwrap();
         let config = testing::builder_from(metadata).build().unwrap();
-        let ticket = Ticket { serial: 7, counter: 7 };
-        (JwksCache::new(&config), KeySetRequest::new(config.issuer.shared(), None, None, ticket))
+        let cache = JwksCache::new(&config);
+        let question = question(&cache);
+        (cache, question)
     }
 
-    fn fetch(cache: &mut JwksCache, request: &KeySetRequest) -> Transmit {
+    fn question(cache: &JwksCache) -> KeySetRequest {
+        let (ticket, _) = Ticket::new(7, 7);
+        KeySetRequest::new(cache.config.issuer.shared(), None, None, ticket)
+    }
+
+    fn fetch(cache: &mut JwksCache, request: &mut KeySetRequest) -> Transmit {
         match cache.lookup(request, Timestamp::EPOCH) {
             Lookup::Fetch(transmit) => transmit,
             other => panic!("{other:?}"),
@@ -366,10 +397,11 @@ mod tests {
     /// REQ-JWKS-20
     #[test]
     fn an_answer_for_another_issuers_cache_is_refused_and_comes_back() {
-        let (mut ours, request) = cache("https://ours.example");
-        let (mut theirs, their_request) = cache("https://theirs.example");
-        let _open = fetch(&mut ours, &request);
-        let foreign = fetch(&mut theirs, &their_request).into_parts().1.answered(Response::json(200, r#"{"keys":[]}"#));
+        let (mut ours, mut request) = cache("https://ours.example");
+        let (mut theirs, mut their_request) = cache("https://theirs.example");
+        let _open = fetch(&mut ours, &mut request);
+        let foreign = fetch(&mut theirs, &mut their_request);
+        let foreign = theirs.begin(foreign, Timestamp::EPOCH).unwrap().answered(Response::json(200, r#"{"keys":[]}"#));
         let misuse = ours.handle(foreign, Timestamp::EPOCH).unwrap_err();
         assert_eq!((misuse.reason, ours.export()), (MisuseReason::ForeignTicket, None));
         theirs.handle(*misuse.input, Timestamp::EPOCH).unwrap();
@@ -394,16 +426,17 @@ mod tests {
     /// REQ-JWKS-09
     #[test]
     fn a_set_brought_along_does_not_hide_what_a_fetch_under_way_brings() {
-        let (mut cache, first) = cache("https://ours.example");
-        let Lookup::Fetch(transmit) = cache.lookup(&first, at(0)) else { panic!() };
+        let (mut cache, mut first) = cache("https://ours.example");
+        let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(0)) else { panic!() };
         assert!(cache.preload(set("brought").as_bytes(), at(0), at(1)));
-        let Lookup::Ready(brought) = cache.lookup(&first, at(1)) else { panic!() };
-        let ticket = Ticket { serial: 7, counter: 8 };
-        let newer = KeySetRequest::new(cache.config.issuer.shared(), None, Some(brought.generation()), ticket);
-        assert!(matches!(cache.lookup(&newer, at(1)), Lookup::Later(_)));
-        cache.handle(transmit.into_parts().1.answered(Response::json(200, set("fetched"))), at(2)).unwrap();
+        let Lookup::Ready(brought) = cache.lookup(&mut first, at(1)) else { panic!() };
+        let (ticket, _) = Ticket::new(7, 8);
+        let mut newer = KeySetRequest::new(cache.config.issuer.shared(), None, Some(brought.generation()), ticket);
+        assert!(matches!(cache.lookup(&mut newer, at(1)), Lookup::Later(_)));
+        let sending = cache.begin(transmit, at(1)).unwrap();
+        cache.handle(sending.answered(Response::json(200, set("fetched"))), at(2)).unwrap();
         assert_eq!(held(&cache), Some(set("fetched")));
-        assert!(matches!(cache.lookup(&newer, at(2)), Lookup::Ready(_)));
+        assert!(matches!(cache.lookup(&mut newer, at(2)), Lookup::Ready(_)));
     }
 
     /// Only what is under way is newer than what was brought along, not an answer that everybody had given up.
@@ -411,11 +444,12 @@ mod tests {
     /// REQ-JWKS-12
     #[test]
     fn a_late_answer_does_not_replace_a_set_brought_along_after_its_request() {
-        let (mut cache, first) = cache("https://ours.example");
-        let Lookup::Fetch(transmit) = cache.lookup(&first, at(0)) else { panic!() };
+        let (mut cache, mut first) = cache("https://ours.example");
+        let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(0)) else { panic!() };
+        let sending = cache.begin(transmit, at(0)).unwrap();
         assert!(cache.preload(set("brought").as_bytes(), at(100), at(100)));
-        assert!(matches!(cache.lookup(&first, at(100)), Lookup::Ready(_)));
-        cache.handle(transmit.into_parts().1.answered(Response::json(200, set("late"))), at(101)).unwrap();
+        assert!(matches!(cache.lookup(&mut first, at(100)), Lookup::Ready(_)));
+        cache.handle(sending.answered(Response::json(200, set("late"))), at(101)).unwrap();
         assert_eq!(held(&cache), Some(set("brought")));
     }
 
@@ -425,13 +459,15 @@ mod tests {
     #[test]
     fn a_set_brought_along_counts_from_when_it_was_fetched() {
         for (age, left) in [(4100, 100), (4199, 1), (4200, 0), (1_000_000, 0)] {
-            let (mut cache, first) = cache("https://ours.example");
+            let (mut cache, _) = cache("https://ours.example");
             let fetched_at = at(0).saturating_sub(Duration::from_secs(age));
             assert_eq!(cache.preload(set("old").as_bytes(), fetched_at, at(0)), left > 0, "{age}");
             for (now, serves) in [(0, left > 0), (left + 2, false)] {
-                let Lookup::Fetch(transmit) = cache.lookup(&first, at(now)) else { panic!("{age} {now}") };
-                cache.handle(transmit.into_parts().1.answered(Response::json(500, "")), at(now)).unwrap();
-                assert_eq!(matches!(cache.lookup(&first, at(now)), Lookup::Ready(_)), serves, "{age} {now}");
+                let mut first = question(&cache);
+                let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(now)) else { panic!("{age} {now}") };
+                let sending = cache.begin(transmit, at(now)).unwrap();
+                cache.handle(sending.answered(Response::json(500, "")), at(now)).unwrap();
+                assert_eq!(matches!(cache.lookup(&mut first, at(now)), Lookup::Ready(_)), serves, "{age} {now}");
             }
         }
     }

@@ -41,6 +41,7 @@ mod request;
 mod request_object;
 mod saved;
 mod secret;
+mod snapshot;
 mod software_keys;
 #[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
 pub mod text;
@@ -50,12 +51,13 @@ mod url;
 mod wire;
 
 pub use ask::{
-    Because, Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, SigningTask, Transmit,
-    TransmitTicket, Unanswered, Wait,
+    Because, Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, Save, Sending, SendingId,
+    SigningTask, Transmit, Unanswered, Wait,
 };
 pub use authentication::{Authentication, NoIdToken};
 pub use client::{
-    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, MetadataRule,
+    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Equipment, Lacking,
+    MetadataRule,
 };
 pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
@@ -65,11 +67,11 @@ pub use error::{
     Misbehaviour, Misuse, MisuseReason, Rejection, Setback, TlsAlert, Trouble, Unreachable, UnreachableTarget,
     Untrusted,
 };
-pub use event::Event;
+pub use event::{Event, Events};
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{
     Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, PromptPlace,
-    PromptRefused, ResumeError, RunningPrompts, Snapshot, SpentKey, SpentKeys, Stage,
+    PromptRefused, Receipt, Receiving, ResumeError, Routes, RoutesFull, RunningPrompts, SpentKey, SpentKeys, Stage,
 };
 pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
@@ -83,6 +85,7 @@ pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, NotificationToken,
     PrivateJwk, RefreshToken, UserCode,
 };
+pub use snapshot::Snapshot;
 pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};

@@ -386,7 +386,7 @@ mod tests {
     fn a_key_signs_under_its_own_id_and_one_without_an_id_under_any() {
         const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
         let operation = |algorithm, key_id: Option<&str>| {
-            let ticket = Ticket { serial: 1, counter: 1 };
+            let (ticket, _) = Ticket::new(1, 1);
             KeyOperation::sign(
                 b"message".to_vec(),
                 algorithm,

@@ -93,8 +93,8 @@ fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fres
     for _ in 0..3 {
         let (purposes, transmit) = client.until_sent(&mut flow, now);
         assert_eq!(purposes, [KeyPurpose::RequestObject, KeyPurpose::ClientAssertion]);
-        let (request, ticket) = transmit.into_parts();
-        let form = form(request.body.expose());
+        let sending = flow.begin(transmit, now).unwrap();
+        let form = form(sending.request().body.expose());
         let names: Vec<&str> = form.keys().map(String::as_str).collect();
         assert_eq!(names, ["client_assertion", "client_assertion_type", "request"]);
 
@@ -103,7 +103,7 @@ fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fres
         assert_eq!((said.get("sub"), &proof["sub"]), (None, &"client-1".into()));
         ids.extend([said["jti"].to_string(), proof["jti"].to_string()]);
 
-        flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Unknown)), now).unwrap();
+        flow.handle(sending.unanswered(Unanswered::NotSent(Cause::Unknown)), now).unwrap();
         now = flow.wake_at().unwrap();
     }
     ids.sort_unstable();
@@ -130,8 +130,8 @@ fn beside_a_signed_request_stands_only_what_the_method_of_authentication_needs()
         let (purposes, transmit) = client.until_sent(&mut flow, NOW);
         assert_eq!(purposes, [KeyPurpose::RequestObject]);
         assert_eq!(transmit.presents_certificate(), shows_certificate);
-        let (request, _) = transmit.into_parts();
-        let names: Vec<String> = form(request.body.expose()).into_keys().collect();
+        let sending = flow.begin(transmit, NOW).unwrap();
+        let names: Vec<String> = form(sending.request().body.expose()).into_keys().collect();
         assert_eq!(names, expected);
     }
 }
@@ -143,7 +143,8 @@ fn a_client_without_registered_algorithm_never_signs_its_request() {
     let mut flow = Client::start(unsigned(&client.key));
     let (purposes, transmit) = client.until_sent(&mut flow, NOW);
     assert_eq!(purposes, [KeyPurpose::ClientAssertion]);
-    assert!(!form(transmit.into_parts().0.body.expose()).contains_key("request"));
+    let sending = flow.begin(transmit, NOW).unwrap();
+    assert!(!form(sending.request().body.expose()).contains_key("request"));
 }
 
 /// REQ-FAPI-28
@@ -158,7 +159,8 @@ fn every_generated_credential_has_at_least_128_random_bits() {
         let request = AuthRequest::new(Hint::Login("sub:ssn:1".into()));
         let mut flow = Flow::start(config, request, Entropy::from_bytes([entropy; 32]), NOW).unwrap();
         let (_, transmit) = client.until_sent(&mut flow, NOW);
-        let form = form(transmit.into_parts().0.body.expose());
+        let sending = flow.begin(transmit, NOW).unwrap();
+        let form = form(sending.request().body.expose());
         let (said, proof) = (client.verified(&form["request"]), client.verified(&form["client_assertion"]));
         generated.extend([&said["client_notification_token"], &said["jti"], &proof["jti"]].map(|value| {
             let text = value.as_str().unwrap().to_owned();

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ciba_core::{Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending, Unanswered};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
-use crate::{NoCertificate, cause::unanswered, gate::GateLayer};
+use crate::{cause::unanswered, gate::GateLayer};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says otherwise. Shorter than
 /// the time-out of any exchange, so that a provider that drops packets is known not to have been reached.
@@ -133,26 +133,19 @@ impl HttpClient {
         self
     }
 
-    /// Carries out what a machine asks for and returns the answer for its `handle`.
-    ///
-    /// Dropping the future leaves the question unanswered; see [`Driver::drive`](crate::Driver::drive) for a loop that
-    /// takes care of it.
-    ///
-    /// It does not ask [`Flow::may_send`](ciba_core::Flow::may_send): ask right before. The [`Driver`](crate::Driver) asks again when
-    /// the connection is established, before the first byte of the request.
-    ///
-    /// # Errors
-    ///
-    /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine
-    /// counts the exchange as unanswered when its time is up.
-    pub async fn perform(&self, transmit: Transmit) -> Result<Input, NoCertificate> {
-        let line = self.line(&transmit)?;
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        Ok(match line.exchange(&request, timeout, max_response).await {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        })
+    /// Sends what a machine has to send now and returns the outcome for its `handle`. An exchange that needs a client certificate
+    /// where there is none counts as not sent.
+    pub async fn perform(&self, sending: Sending) -> Input {
+        let transmit = sending.transmit();
+        let line = if transmit.presents_certificate() { self.certified.as_ref() } else { Some(&self.anonymous) };
+        let answer = match line {
+            Some(line) => line.exchange(sending.request(), transmit.timeout(), transmit.max_response()).await,
+            None => Err(Unanswered::NotSent(Cause::Local)),
+        };
+        match answer {
+            Ok(response) => sending.answered(response),
+            Err(how) => sending.unanswered(how),
+        }
     }
 
     /// Sends one request, once, and shows no client certificate.
@@ -173,9 +166,8 @@ impl HttpClient {
         &self.anonymous
     }
 
-    /// What an exchange goes over.
-    pub(crate) fn line(&self, transmit: &Transmit) -> Result<&Line, NoCertificate> {
-        if transmit.presents_certificate() { self.certified.as_ref().ok_or(NoCertificate) } else { Ok(&self.anonymous) }
+    pub(crate) const fn has_certificate(&self) -> bool {
+        self.certified.is_some()
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ciba_core::{
-    Cause, ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, TransmitTicket, Trouble,
-    Unanswered, jose::KeySet,
-};
+use ciba_core::{ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, jose::KeySet};
 
 use crate::{Clock, HttpClient};
 
@@ -57,94 +54,31 @@ impl Keys {
     /// Dropping the future in the middle of a fetch frees the way for the next one who asks.
     pub async fn answer(
         &self,
-        request: KeySetRequest,
+        mut request: KeySetRequest,
         http: &HttpClient,
         clock: &dyn Clock,
         progress: &mut (dyn FnMut(&Event) + Send),
     ) -> Input {
-        self.find(&request, http, clock, progress).await.answer(request)
-    }
-
-    /// As [`Self::answer`], for a caller who keeps the request.
-    pub(crate) async fn find(
-        &self,
-        request: &KeySetRequest,
-        http: &HttpClient,
-        clock: &dyn Clock,
-        progress: &mut (dyn FnMut(&Event) + Send),
-    ) -> Found {
         let cache = match &self.0 {
             Source::Fetched(cache) => cache,
-            Source::Pinned(keys) => return Found::Here(keys.clone()),
+            Source::Pinned(keys) => return request.found(keys.clone()),
         };
-        let looked_up = lock(cache).lookup(request, clock.now());
-        let transmit = match looked_up {
-            Lookup::Ready(keys) => return Found::Here(keys),
-            Lookup::Later(until) => return Found::Later(until),
-            Lookup::Unavailable(why) => return Found::Nowhere(why),
-            Lookup::Fetch(transmit) => transmit,
-        };
-        let requesting = Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() };
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (get, ticket) = transmit.into_parts();
-        let mut fetch = Fetch { cache, clock, ticket: Some(ticket) };
-        progress(&requesting);
-        let answer = http.exchange(&get, timeout, max_response).await;
-        fetch.end(|ticket| match answer {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        });
-        let looked_up = lock(cache).lookup(request, clock.now());
-        match looked_up {
-            Lookup::Ready(keys) => Found::Here(keys),
-            Lookup::Later(until) => Found::Later(until),
-            Lookup::Unavailable(why) => Found::Nowhere(why),
-            // What comes back as a fetch again was of no use the first time; whoever asks next does it.
-            Lookup::Fetch(again) => {
-                Fetch { cache, clock, ticket: Some(again.into_parts().1) }
-                    .end(|ticket| ticket.unanswered(Unanswered::NotSent(Cause::Unknown)));
-                Found::Nowhere(Cause::Unknown.into())
+        loop {
+            let looked_up = lock(cache).lookup(&mut request, clock.now());
+            let transmit = match looked_up {
+                Lookup::Ready(keys) => return request.found(keys),
+                Lookup::Later(until) => return request.later(until),
+                Lookup::Unavailable(why) => return request.unavailable(why),
+                Lookup::Fetch(transmit) => transmit,
+            };
+            progress(&Event::requesting(&transmit));
+            let begun = lock(cache).begin(transmit, clock.now());
+            if let Some(sending) = begun {
+                let answer = http.perform(sending).await;
+                // It is this cache's own, so there is nothing to refuse.
+                let _ = lock(cache).handle(answer, clock.now());
             }
         }
-    }
-}
-
-/// What there is for a flow.
-pub(crate) enum Found {
-    Here(KeySet),
-    Later(Timestamp),
-    Nowhere(Trouble),
-}
-
-impl Found {
-    pub(crate) fn answer(self, request: KeySetRequest) -> Input {
-        match self {
-            Self::Here(keys) => request.found(keys),
-            Self::Later(until) => request.later(until),
-            Self::Nowhere(why) => request.unavailable(why),
-        }
-    }
-}
-
-/// A fetch under way; dropped before its end it frees the way for the next one who asks.
-struct Fetch<'a> {
-    cache: &'a Mutex<JwksCache>,
-    clock: &'a dyn Clock,
-    ticket: Option<TransmitTicket>,
-}
-
-impl Fetch<'_> {
-    fn end(&mut self, answer: impl FnOnce(TransmitTicket) -> Input) {
-        if let Some(ticket) = self.ticket.take() {
-            // It is this cache's own ticket, so there is nothing to refuse.
-            let _ = lock(self.cache).handle(answer(ticket), self.clock.now());
-        }
-    }
-}
-
-impl Drop for Fetch<'_> {
-    fn drop(&mut self) {
-        self.end(|ticket| ticket.unanswered(Unanswered::Lost(Cause::Interrupted)));
     }
 }
 

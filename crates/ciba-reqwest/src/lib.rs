@@ -44,7 +44,7 @@ pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
+pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;

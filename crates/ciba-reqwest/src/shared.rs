@@ -2,24 +2,17 @@
 
 use std::{
     fmt, io,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use ciba_core::{
     Acknowledged, Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification, Output,
-    PromptRefused, Snapshot, SpentKey, Stage, Timestamp, TransmitTicket,
+    PromptRefused, Receiving, Save, Sending, SendingId, Snapshot, SpentKey, Stage, Timestamp, Transmit,
 };
 use tokio::sync::Notify;
 
 use crate::{Clock, PromptGuard, prompts::Prompting};
-
-/// How long a save may take once the authentication request can no longer be sent. A store that hangs must not cost a login.
-const UNNEEDED_SAVE: Duration = Duration::from_secs(10);
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 #[async_trait]
@@ -49,49 +42,35 @@ pub trait Saver: Send + Sync {
 #[derive(Clone)]
 pub struct SharedFlow(Arc<Shared>);
 
-struct Shared {
+pub(crate) struct Shared {
     /// Locked for a moment only, never across an await. Nothing is left in it when the result was taken.
     flow: Mutex<Option<Flow>>,
-    saver: Option<Box<dyn Saver>>,
-    saving: tokio::sync::Mutex<Saving>,
+    /// Locked during a save.
+    saver: tokio::sync::Mutex<Option<Box<dyn Saver>>>,
     bell: Notify,
-    has_news: AtomicBool,
     /// Its place in a guard, from its first drive until it is over.
     prompting: Mutex<Option<Prompting>>,
-}
-
-/// Locked during a save, so that an older state never overwrites a newer one.
-#[derive(Default)]
-struct Saving {
-    /// The revision that is kept.
-    kept: Option<u64>,
-    /// The last save failed or was abandoned: what it wrote may be there, or may still come.
-    is_uncertain: bool,
-    /// The drive came to its end: its caller decides what becomes of the kept state.
-    is_over: bool,
 }
 
 impl SharedFlow {
     /// A flow that is not saved, fresh from [`Flow::start`] or [`Flow::resume`].
     #[must_use]
     pub fn new(flow: Flow) -> Self {
-        Self::of(flow, None)
+        Self::of(flow.in_memory(), None)
     }
 
     /// A flow that is saved whenever something worth saving changed: before every step, at the end, and before a
     /// notification is acknowledged.
     #[must_use]
     pub fn with_saver(flow: Flow, saver: impl Saver + 'static) -> Self {
-        Self::of(flow, Some(Box::new(saver)))
+        Self::of(flow.durable(), Some(Box::new(saver)))
     }
 
     fn of(flow: Flow, saver: Option<Box<dyn Saver>>) -> Self {
         Self(Arc::new(Shared {
             flow: Mutex::new(Some(flow)),
-            saver,
-            saving: tokio::sync::Mutex::default(),
+            saver: tokio::sync::Mutex::new(saver),
             bell: Notify::new(),
-            has_news: AtomicBool::new(false),
             prompting: Mutex::new(None),
         }))
     }
@@ -153,8 +132,12 @@ impl SharedFlow {
         self.watched(clock, |flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
     }
 
-    pub(crate) fn may_send(&self, ticket: &TransmitTicket, clock: &dyn Clock) -> bool {
-        self.look(|flow| flow.may_send(ticket, clock.now())).unwrap_or(false)
+    pub(crate) fn begin(&self, transmit: Transmit, clock: &dyn Clock) -> Option<Sending> {
+        self.look(|flow| flow.begin(transmit, clock.now())).flatten()
+    }
+
+    pub(crate) fn may_send(&self, sending: SendingId, clock: &dyn Clock) -> bool {
+        self.look(|flow| flow.may_send(sending, clock.now())).unwrap_or(false)
     }
 
     pub(crate) fn handle(&self, input: Input, clock: &dyn Clock) -> Result<(), Misuse> {
@@ -166,13 +149,13 @@ impl SharedFlow {
         self.look(|flow| flow.spent_key()).flatten()
     }
 
-    /// Whether the end has still to be saved, so that the flow itself answers notifications.
-    pub(crate) fn owes_a_save(&self) -> bool {
-        self.0.saver.is_some() && !self.0.saving.try_lock().is_ok_and(|saving| saving.is_over)
+    /// What routes know it by.
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 
-    pub(crate) fn downgrade(&self) -> WeakFlow {
-        WeakFlow(Arc::downgrade(&self.0))
+    pub(crate) const fn of_shared(shared: Arc<Shared>) -> Self {
+        Self(shared)
     }
 
     /// Takes a place in the guard, unless the flow has one.
@@ -213,71 +196,43 @@ impl SharedFlow {
         self.0.prompting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// See [`Flow::must_be_saved`].
-    pub(crate) fn must_be_saved(&self) -> bool {
-        self.look(|flow| flow.must_be_saved()).unwrap_or(false)
-    }
-
-    /// Keeps the flow's state unless it is kept already.
-    pub(crate) async fn save(&self) -> io::Result<()> {
-        self.keep(&mut *self.0.saving.lock().await).await
-    }
-
-    /// Keeps the end, too: a notification that brought it is acknowledged in the belief that it is saved. Nothing is saved
-    /// after this, unless it fails: then a notification that comes again is what the next save is for.
-    pub(crate) async fn end_saving(&self) -> io::Result<()> {
-        let mut saving = self.0.saving.lock().await;
-        self.keep(&mut saving).await?;
-        saving.is_over = true;
-        Ok(())
-    }
-
-    async fn keep(&self, saving: &mut Saving) -> io::Result<()> {
-        let Some(saver) = self.0.saver.as_ref().filter(|_| !saving.is_over) else { return Ok(()) };
-        let (kept, is_uncertain) = (saving.kept, saving.is_uncertain);
-        let newer = |flow: &mut Flow| {
-            let is_newer = kept != Some(flow.revision());
-            if is_newer && is_uncertain {
-                flow.advance_revision();
-            }
-            is_newer.then(|| (flow.snapshot(), flow.config().policy().local_timeout))
+    /// Saves a state, within its limit, and gives the flow the outcome.
+    pub(crate) async fn save(&self, save: Save, now: Timestamp) -> io::Result<()> {
+        let saver = self.0.saver.lock().await;
+        let saved = match &*saver {
+            Some(saver) => tokio::time::timeout(save.limit(), saver.save(save.snapshot())).await,
+            None => Ok(Ok(())),
         };
-        if let Some((snapshot, local_timeout)) = self.look(newer).flatten() {
-            saving.is_uncertain = true;
-            let limit = if self.must_be_saved() { local_timeout } else { local_timeout.min(UNNEEDED_SAVE) };
-            let saved = tokio::time::timeout(limit, saver.save(&snapshot)).await;
-            saved
-                .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the store did not answer in time")))?;
-            (saving.kept, saving.is_uncertain) = (Some(snapshot.revision()), false);
-        }
-        Ok(())
+        let saved =
+            saved.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the store did not answer in time")));
+        let input = if saved.is_ok() { save.saved() } else { save.failed() };
+        // It is the flow's own, so there is nothing to refuse.
+        self.look(|flow| flow.handle(input, now).ok());
+        saved
     }
 
-    /// Takes a notification and wakes the drive. `None` when the result was taken.
+    /// Takes a notification, wakes the drive, and answers once what it brought is saved. `None` when the result was taken.
     pub(crate) async fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
-        let said = self.stepped(|flow| {
-            let said = flow.notify(notification, now);
-            if matches!(said, Acknowledgement::Accepted | Acknowledgement::Unusable) {
-                self.0.has_news.store(true, Ordering::Release);
-            }
-            (said, now)
-        })?;
-        match said {
+        let mut receipt = self.stepped(|flow| (flow.notify(notification, now), now))?;
+        if receipt.is_news() {
             // The drive goes on whatever becomes of the save, also when this future is dropped during it.
-            Acknowledgement::Accepted | Acknowledgement::Unusable => self.0.bell.notify_one(),
-            // It may have come before and not been saved then.
-            Acknowledgement::Known => {}
-            refused => return Some(refused),
+            self.0.bell.notify_one();
         }
-        Some(match self.save().await {
-            Ok(()) => said,
-            Err(_) => Acknowledgement::Unsaved,
-        })
-    }
-
-    /// Whether a notification was taken since this was asked last.
-    pub(crate) fn take_news(&self) -> bool {
-        self.0.has_news.swap(false, Ordering::AcqRel)
+        loop {
+            match self.look(|flow| flow.acknowledge(&mut receipt, now))? {
+                Receiving::Reply(said) => return Some(said),
+                Receiving::Save(save) => {
+                    // The flow knows what became of it, and the drive may wait for that.
+                    let _ = self.save(save, now).await;
+                    self.0.bell.notify_one();
+                }
+                Receiving::Wait(_) => {
+                    // Whoever asked for that save may not have come to it yet.
+                    tokio::task::yield_now().await;
+                    drop(self.0.saver.lock().await);
+                }
+            }
+        }
     }
 
     /// Returns when there is something to look at, at once if that happened since the last return.
@@ -288,23 +243,6 @@ impl SharedFlow {
     /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll at worst.
     fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A [`SharedFlow`] that is kept elsewhere.
-pub(crate) struct WeakFlow(Weak<Shared>);
-
-impl WeakFlow {
-    pub(crate) fn upgrade(&self) -> Option<SharedFlow> {
-        self.0.upgrade().map(SharedFlow)
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-
-    pub(crate) fn is(&self, flow: &SharedFlow) -> bool {
-        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&flow.0))
     }
 }
 

@@ -20,7 +20,8 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     DriveError, Inbox, Saver, SharedFlow,
     ciba_core::{
-        Acknowledgement, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Notification, Policy, Snapshot, Stage,
+        Acknowledgement, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification, Policy, Snapshot,
+        Stage,
     },
 };
 use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notified, ping, request, without_backstop};
@@ -33,7 +34,7 @@ impl Party {
     fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
-        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
+        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START).acknowledgement()
     }
 }
 
@@ -438,7 +439,7 @@ async fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_w
         let config = notified(&server.url(""), mode, policy);
         let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START).unwrap();
         let driven = driver(&config).drive(&flow.into(), &mut ()).await;
-        assert_eq!(matches!(driven, Err(DriveError::NoInbox)), refused, "{mode:?} {driven:?}");
+        assert_eq!(matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))), refused, "{mode:?} {driven:?}");
         assert_eq!(server.connections(), usize::from(!refused));
     }
 

@@ -43,7 +43,8 @@ async fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient
     loop {
         match flow.poll(clock.read(), random.next().unwrap()) {
             Output::Transmit(transmit) => {
-                let input = http.perform(transmit).await.unwrap();
+                let sending = flow.begin(transmit, clock.read()).unwrap();
+                let input = http.perform(sending).await;
                 flow.handle(input, clock.read()).unwrap();
             }
             Output::Wait(wait) => clock.jump(wait.until()),

@@ -61,10 +61,10 @@ impl Saver for Disk {
 fn before(config: &Arc<ClientConfig>, number: u8) -> (Snapshot, String) {
     let mut flow = Flow::start(Arc::clone(config), request(), Entropy::from_bytes([number; 32]), START).unwrap();
     let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([number; 32])) else { panic!("a request") };
-    let (request, ticket) = transmit.into_parts();
-    let token = notification_token(&String::from_utf8_lossy(request.body.expose()));
+    let sending = flow.begin(transmit, START).unwrap();
+    let token = notification_token(&String::from_utf8_lossy(sending.request().body.expose()));
     let headers: Headers = [("content-type", "application/json")].into_iter().collect();
-    flow.handle(ticket.answered(Response::new(200, headers, ACKNOWLEDGED)), START).unwrap();
+    flow.handle(sending.answered(Response::new(200, headers, ACKNOWLEDGED)), START).unwrap();
     (flow.snapshot(), token)
 }
 
@@ -98,7 +98,7 @@ async fn a_ping_between_a_restart_and_the_first_drive_is_not_refused_and_not_los
     let kept = disk.0.lock().unwrap().clone().expect("it is saved before it is acknowledged");
     let mut resumed = Flow::resume(Arc::clone(&config), kept.as_bytes(), START).unwrap();
     let notification = Notification::receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into()).unwrap();
-    assert_ne!(resumed.notify(&notification, START), Acknowledgement::Unauthorized);
+    assert_ne!(resumed.notify(&notification, START).acknowledgement(), Acknowledgement::Unauthorized);
 
     // No time passes: the ping is what the request is made for.
     driver(&config).with_inbox(inbox.clone()).drive(&flow, &mut ()).await.unwrap();

@@ -17,11 +17,11 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys, NoCertificate,
-    Saver, SharedFlow,
+    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys, Saver,
+    SharedFlow,
     ciba_core::{
-        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Output, Request, Response, Snapshot,
-        Timestamp, TlsAlert, Transmit, Unanswered, UnreachableTarget, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output, Request, Response,
+        Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget, Url,
     },
     platform_roots,
     reqwest::ClientBuilder,
@@ -95,12 +95,12 @@ fn a_ca_file_without_a_certificate_is_refused() {
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 /// An authentication request of a client that authenticates itself by a certificate.
-fn certified(server: &TlsServer) -> Transmit {
+fn certified(server: &TlsServer) -> Sending {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
     let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
     let mut flow = Flow::start(config, client::request(), entropy(), now).unwrap();
     match flow.poll(now, entropy()) {
-        Output::Transmit(transmit) => transmit,
+        Output::Transmit(transmit) => flow.begin(transmit, now).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -126,15 +126,15 @@ async fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_autho
     for asks in [Asks::Demanding, Asks::Politely] {
         for versions in [&[&TLS12][..], &[&TLS13]] {
             let server = TlsServer::asking(asks, Certificate::Good, versions);
-            let (request, _ticket) = certified(&server).into_parts();
-            let form = String::from_utf8_lossy(request.body.expose()).into_owned();
+            let sending = certified(&server);
+            let form = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
             assert!(form.split('&').any(|parameter| parameter == "client_id=client"), "{form}");
             assert!(!form.contains("client_assertion") && !form.contains("client_secret"), "{form}");
             let one = &server.clients[0];
             let der = ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
             let roots = with_ca(server.ca.as_bytes()).unwrap();
             for http in [with(&server, one), http(&server).with_certificate(roots, der).unwrap()] {
-                let _ = http.perform(certified(&server)).await.unwrap();
+                let _ = http.perform(certified(&server)).await;
             }
             let shown = Some(one.certificate_der.clone());
             assert_eq!((server.peers(), server.requests()), (vec![shown.clone(), shown], 2));
@@ -150,9 +150,9 @@ async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
         let [one, two] = server.clients.each_ref().map(|identity| with(&server, identity));
         let limit = Duration::from_secs(20);
         for _ in 0..2 {
-            let _ = one.perform(certified(&server)).await.unwrap();
+            let _ = one.perform(certified(&server)).await;
             assert!(one.exchange(&anything(&server), limit, 1024).await.is_ok());
-            let _ = two.perform(certified(&server)).await.unwrap();
+            let _ = two.perform(certified(&server)).await;
         }
         let [first, second] = server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
         let round = [first, None, second];
@@ -175,7 +175,7 @@ async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both
         // Of another authority, so a flow is not left with an unknown outcome.
         let stranger = TlsServer::start(Certificate::Good, versions);
         let http = with(&server, &stranger.clients[0]);
-        let input = format!("{:?}", http.perform(certified(&server)).await.unwrap());
+        let input = format!("{:?}", http.perform(certified(&server)).await);
         assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}: {input}");
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
@@ -195,7 +195,7 @@ async fn a_refusal_is_heard_however_early_the_server_closes() {
             let heard = anonymous.exchange(&anything(&server), limit, 1024).await;
             let required = Cause::ClientCertificate(TlsAlert(116));
             assert_eq!(heard, Err(Unanswered::NotSent(required)), "{versions:?}, {turn}");
-            let input = format!("{:?}", strange.perform(certified(&server)).await.unwrap());
+            let input = format!("{:?}", strange.perform(certified(&server)).await);
             assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}, {turn}: {input}");
         }
         assert_eq!(server.requests(), 0);
@@ -213,7 +213,7 @@ async fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether
         for _ in 0..20 {
             let heard = http.exchange(&anything(&server), Duration::from_secs(20), 1024).await;
             assert_eq!(heard, Err(Unanswered::Lost(Cause::Closed)), "{versions:?}");
-            let input = format!("{:?}", http.perform(certified(&server)).await.unwrap());
+            let input = format!("{:?}", http.perform(certified(&server)).await);
             assert!(input.starts_with("Input(Lost(Closed"), "{versions:?}: {input}");
         }
     }
@@ -234,11 +234,12 @@ impl Saver for Counter {
 #[tokio::test]
 async fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let server = TlsServer::asking(Asks::Politely, Certificate::Good, BOTH);
-    assert!(matches!(http(&server).perform(certified(&server)).await, Err(NoCertificate { .. })));
+    let input = format!("{:?}", http(&server).perform(certified(&server)).await);
+    assert_eq!(input, "Input(NotSent(Local))");
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
     let driver = Driver::new(http(&server), Keys::new(&config));
     let error = driver.authenticate(&config, client::request(), &mut ()).await.unwrap_err();
-    assert!(matches!(error, AuthenticateError::Drive(DriveError::NoCertificate(_))), "{error:?}");
+    assert!(matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))), "{error:?}");
     assert_eq!((server.peers().len(), server.requests()), (0, 0));
 
     // A request that was saved as under way would count as lost after a restart.
@@ -246,7 +247,7 @@ async fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let saves = Arc::<AtomicUsize>::default();
     let flow = Flow::start(config, client::request(), entropy, now).unwrap();
     let flow = SharedFlow::with_saver(flow, Counter(Arc::clone(&saves)));
-    assert!(matches!(driver.drive(&flow, &mut ()).await, Err(DriveError::NoCertificate(_))));
+    assert!(matches!(driver.drive(&flow, &mut ()).await, Err(DriveError::Lacking(Lacking::Certificate))));
     assert_eq!(saves.load(Ordering::SeqCst), 0);
 }
 

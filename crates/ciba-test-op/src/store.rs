@@ -160,10 +160,11 @@ fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
             match flow.poll(*now, entropy(number)) {
                 Output::Transmit(transmit) => {
                     asked = Some(flow.snapshot());
-                    input = Some(transmit.into_parts().1.answered(response.clone()));
+                    let sending = flow.begin(transmit, *now).expect("it is in time");
+                    input = Some(sending.answered(response.clone()));
                 }
                 Output::Wait(wait) => *now = wait.until(),
-                Output::KeySet(_) | Output::Key(_) | Output::Done => {}
+                Output::Save(_) | Output::KeySet(_) | Output::Key(_) | Output::Done => {}
             }
             if input.is_some() {
                 break;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ciba_core::{
     AuthRequest, Authentication, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow, Hint,
-    Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit,
+    Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata, Sending, SoftwareKey, Timestamp,
     Unanswered, Url, crypto::RustCrypto, jose::JwsAlgorithm,
 };
 use ciba_test_op::{Client, Endpoint, FOREVER, Incoming, Provider, ProviderConfig, Reply, Report, TestKey, faults};
@@ -59,7 +59,7 @@ impl Run {
             let reply = match got {
                 Ok(notification) => match flow.spent_key() {
                     Some(spent) => spent.notify(&notification, self.now).reply(),
-                    None => flow.notify(&notification, self.now).reply(),
+                    None => flow.notify(&notification, self.now).acknowledgement().reply(),
                 },
                 Err(bad) => bad.reply(),
             };
@@ -74,10 +74,9 @@ impl Run {
         self.notify(flow);
     }
 
-    fn exchange(&mut self, flow: &mut Flow, transmit: Transmit) -> Input {
-        let gives_up = self.now.saturating_add(transmit.timeout());
-        let (request, ticket) = transmit.into_parts();
-        let (exchange, mut reply) = self.provider.begin(&request, self.now);
+    fn exchange(&mut self, flow: &mut Flow, sending: Sending) -> Input {
+        let gives_up = self.now.saturating_add(sending.transmit().timeout());
+        let (exchange, mut reply) = self.provider.begin(sending.request(), self.now);
         while let Reply::Hold { until, .. } = reply {
             if until == FOREVER || until > gives_up {
                 break;
@@ -89,8 +88,8 @@ impl Run {
         }
         self.provider.end(exchange, self.now);
         match reply {
-            Reply::Answer(response) => ticket.answered(response),
-            _ => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
+            Reply::Answer(response) => sending.answered(response),
+            _ => sending.unanswered(Unanswered::Lost(Cause::Unknown)),
         }
     }
 
@@ -104,14 +103,19 @@ impl Run {
         loop {
             let entropy = self.entropy();
             let input = match flow.poll(self.now, entropy) {
-                Output::Transmit(transmit) => self.exchange(&mut flow, transmit),
+                Output::Save(_) => unreachable!("the flow is in memory"),
+                Output::Transmit(transmit) => {
+                    let sending = flow.begin(transmit, self.now).unwrap();
+                    self.exchange(&mut flow, sending)
+                }
                 Output::Key(operation) => key.answer(operation, self.entropy()),
-                Output::KeySet(request) => {
-                    if let Lookup::Fetch(transmit) = cache.lookup(&request, self.now) {
-                        let input = self.exchange(&mut flow, transmit);
+                Output::KeySet(mut request) => {
+                    if let Lookup::Fetch(transmit) = cache.lookup(&mut request, self.now) {
+                        let sending = cache.begin(transmit, self.now).unwrap();
+                        let input = self.exchange(&mut flow, sending);
                         cache.handle(input, self.now).unwrap();
                     }
-                    match cache.lookup(&request, self.now) {
+                    match cache.lookup(&mut request, self.now) {
                         Lookup::Ready(keys) => request.found(keys),
                         Lookup::Later(until) => request.later(until),
                         _ => request.unavailable(Cause::Unknown.into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ciba_core::{
     AuthRequest, Authentication, Body, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow,
-    Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered,
+    Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending, SoftwareKey, Timestamp, Unanswered,
     crypto::RustCrypto, jose::JwsAlgorithm, providers::idura,
 };
 use ciba_test_op::{Client, Endpoint, Provider, ProviderConfig, Reply, TestKey};
@@ -48,11 +48,10 @@ impl Run {
         Entropy::from_bytes(bytes)
     }
 
-    fn exchange(&mut self, transmit: Transmit) -> ciba_core::Input {
-        let gives_up = self.now.saturating_add(transmit.timeout());
-        let limit = transmit.max_response();
-        let (request, ticket) = transmit.into_parts();
-        let (exchange, mut reply) = self.provider.begin(&request, self.now);
+    fn exchange(&mut self, sending: Sending) -> ciba_core::Input {
+        let gives_up = self.now.saturating_add(sending.transmit().timeout());
+        let limit = sending.transmit().max_response();
+        let (exchange, mut reply) = self.provider.begin(sending.request(), self.now);
         while let Reply::Hold { until, .. } = reply {
             if until > gives_up {
                 break;
@@ -76,14 +75,14 @@ impl Run {
             Reply::Hold { .. } => None,
             Reply::Drop | Reply::DropInside { .. } => {
                 self.provider.end(exchange, self.now);
-                return ticket.unanswered(Unanswered::Lost(Cause::Unknown));
+                return sending.unanswered(Unanswered::Lost(Cause::Unknown));
             }
         };
         let input = match answer {
-            Some(response) => ticket.answered(response),
+            Some(response) => sending.answered(response),
             None => {
                 self.now = gives_up;
-                ticket.unanswered(Unanswered::Lost(Cause::Unknown))
+                sending.unanswered(Unanswered::Lost(Cause::Unknown))
             }
         };
         self.provider.end(exchange, self.now);
@@ -98,14 +97,19 @@ impl Run {
         loop {
             let entropy = self.entropy();
             let input = match flow.poll(self.now, entropy) {
-                Output::Transmit(transmit) => self.exchange(transmit),
+                Output::Save(_) => unreachable!("the flow is in memory"),
+                Output::Transmit(transmit) => {
+                    let sending = flow.begin(transmit, self.now).unwrap();
+                    self.exchange(sending)
+                }
                 Output::Key(operation) => key.answer(operation, self.entropy()),
-                Output::KeySet(request) => match cache.lookup(&request, self.now) {
+                Output::KeySet(mut request) => match cache.lookup(&mut request, self.now) {
                     Lookup::Ready(keys) => request.found(keys),
                     Lookup::Fetch(transmit) => {
-                        let input = self.exchange(transmit);
+                        let sending = cache.begin(transmit, self.now).unwrap();
+                        let input = self.exchange(sending);
                         cache.handle(input, self.now).unwrap();
-                        match cache.lookup(&request, self.now) {
+                        match cache.lookup(&mut request, self.now) {
                             Lookup::Ready(keys) => request.found(keys),
                             _ => request.unavailable(Cause::Unknown.into()),
                         }

@@ -32,10 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut flow = Flow::start(config, request, SystemEntropy.draw()?, now())?;
     let authentication = loop {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {
-            // It is too late for this request, or the flow was cancelled: whatever lies between, ask right before it is sent.
-            Output::Transmit(transmit) if !flow.may_send(transmit.ticket(), now()) => transmit.withheld(),
-            // One HTTP exchange; any status is an answer.
-            Output::Transmit(transmit) => http.perform(transmit)?,
+            // One HTTP exchange; any status is an answer. The flow gives the request out right before it is sent, or not at all when
+            // that is too late.
+            Output::Transmit(transmit) => match flow.begin(transmit, now()) {
+                Some(sending) => http.perform(sending),
+                None => continue,
+            },
             // A use of the private key: here in memory, elsewhere in a KMS or an HSM.
             Output::Key(operation) => key.answer(operation, SystemEntropy.draw()?),
             // The provider's public keys, from a cache that all flows share.
@@ -45,6 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 thread::sleep(wait.until().since(now()).min(Duration::from_secs(10)));
                 continue;
             }
+            // Only a flow that is `durable()` asks for that.
+            Output::Save(save) => save.failed(),
             Output::Done => break flow.finish()?,
         };
         flow.handle(answer, now())?;

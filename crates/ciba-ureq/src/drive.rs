@@ -1,19 +1,15 @@
 //! The common case: one flow to its end.
 
-use std::{
-    fmt, io,
-    rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, io, rc::Rc, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, Cause, ClientConfig, DeliveryMode, Event, Flow, Input, Output, Request, Timestamp,
-    TransmitTicket, Unanswered, Wait,
+    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation, KeySetRequest,
+    Output, Save, Timestamp, Transmit,
 };
 
 use crate::{
     AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
-    SignerError, SystemClock, SystemEntropy, connector::while_allowed, http::Line, inbox::Registration,
+    SignerError, SystemClock, SystemEntropy, connector::while_allowed, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
@@ -142,233 +138,113 @@ impl Driver {
     ///
     /// [`DriveError`]; the flow is not over and can be driven again.
     pub fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let mut events = flow.look(|flow| self.takes(flow).map(|()| Events::new(flow))).transpose()?;
         if let Some(guard) = &self.guard {
             flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
         }
         let _registration = self.register(flow)?;
-        let mut told = Told { acknowledged: flow.acknowledged().is_some(), wait: None };
         let mut began = false;
         loop {
             if watch.stop(self.clock.now()) {
-                if began {
-                    // What was answered since the last step may be the only copy of it.
-                    save(flow, watch)?;
+                if let Some(save) = flow.look(Flow::unsaved).flatten().filter(|_| began) {
+                    self.save(flow, save, watch)?;
                 }
                 return Err(DriveError::Stopped);
             }
             began = true;
             let entropy = self.entropies.draw()?;
             let output = flow.poll(&*self.clock, entropy);
-            let open = Open { flow, clock: &self.clock, output: Some(output), leaving: None };
-            told.news(flow, watch);
-            if matches!(open.output, Some(Output::Done)) {
-                flow.prompts_nobody();
-                if let Err(error) = flow.end_saving() {
-                    watch.save_failed(&error);
-                }
-                return Ok(());
+            if let Some(events) = &mut events {
+                let told = flow.look(|flow| events.after(flow, &output));
+                told.into_iter().flatten().for_each(|event| watch.event(&event));
             }
-            // Before the save: a request that cannot be sent is not kept as one that may have been.
-            let line = self.line(open.output.as_ref())?;
-            save(flow, watch)?;
-            match &open.output {
-                Some(Output::Transmit(_)) => self.transmit(open, line, watch)?,
-                Some(Output::Key(_)) => self.sign(open, watch)?,
-                Some(Output::KeySet(_)) => self.find_keys(open, watch)?,
-                Some(Output::Wait(wait)) => {
-                    told.waiting(wait, watch);
+            match output {
+                Output::Save(save) => self.save(flow, save, watch)?,
+                Output::Transmit(transmit) => self.transmit(flow, transmit)?,
+                Output::Key(operation) => self.sign(flow, operation, watch)?,
+                Output::KeySet(request) => self.find_keys(flow, request, watch)?,
+                Output::Wait(wait) => {
                     // Asked again after every short sleep, the flow notices a clock that was set.
                     self.clock.sleep_until(wait.until(), flow.bell());
                 }
-                Some(Output::Done) | None => return Ok(()),
+                Output::Done => {
+                    flow.prompts_nobody();
+                    return Ok(());
+                }
             }
         }
+    }
+
+    /// Whether this driver has what a flow needs; nothing is saved or sent otherwise.
+    fn takes(&self, flow: &Flow) -> Result<(), DriveError> {
+        let has = Equipment {
+            certificate: self.http.has_certificate(),
+            signer: self.signer.is_some(),
+            inbox: self.inbox.is_some(),
+        };
+        flow.config().lacks(has).map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
     }
 
     /// Lets notifications reach a flow, if it wants any.
     fn register(&self, flow: &SharedFlow) -> Result<Option<Registration>, DriveError> {
-        let wants = flow.look(|flow| {
-            let config = flow.config();
-            let can_do_without = config.delivery() != DeliveryMode::Push && config.policy().ping_backstop;
-            flow.notification_key().map(|key| (key, can_do_without))
-        });
-        match (wants.flatten(), &self.inbox) {
-            (None, _) | (Some((_, true)), None) => Ok(None),
-            (Some((_, false)), None) => Err(DriveError::NoInbox),
-            (Some((key, _)), Some(inbox)) => inbox.begin(key, flow, self.clock.now()).map(Some),
-        }
+        let key = flow.look(|flow| flow.notification_key()).flatten();
+        let (Some(key), Some(inbox)) = (key, &self.inbox) else { return Ok(None) };
+        inbox.begin(key, flow, self.clock.now()).map(Some)
     }
 
-    /// What the next request goes over.
-    fn line(&self, output: Option<&Output>) -> Result<&Line, DriveError> {
-        match output {
-            Some(Output::Transmit(transmit)) => self.http.line(transmit).map_err(DriveError::NoCertificate),
-            Some(Output::Key(_) | Output::KeySet(_) | Output::Wait(_) | Output::Done) | None => {
-                Ok(self.http.anonymous())
+    fn save(&self, flow: &SharedFlow, save: Save, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let is_needed = save.is_needed();
+        match flow.save(save, self.clock.now()) {
+            Ok(()) => Ok(()),
+            Err(error) if is_needed => Err(DriveError::Save(error)),
+            Err(error) => {
+                watch.save_failed(&error);
+                Ok(())
             }
         }
     }
 
-    fn transmit(&self, mut open: Open<'_>, line: &Line, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let Some(Output::Transmit(transmit)) = &open.output else { return Ok(()) };
-        watch.event(&Event::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() });
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let Some((request, leaving)) = open.begin() else { return Ok(()) };
-        let exchange = || line.exchange(&request, timeout, max_response);
-        let answer = while_allowed(Rc::new(move || leaving.may_leave()), exchange);
-        let Some(ticket) = open.ticket() else { return Ok(()) };
-        open.handle(match answer {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        })
+    fn transmit(&self, flow: &SharedFlow, transmit: Transmit) -> Result<(), DriveError> {
+        let Some(sending) = flow.begin(transmit, &*self.clock) else { return Ok(()) };
+        let (asked, clock, id) = (flow.clone(), Arc::clone(&self.clock), sending.id());
+        // Once more when the connection stands: making it takes time.
+        let gate = Rc::new(move || asked.may_send(id, &*clock));
+        let answer = while_allowed(gate, || self.http.perform(sending));
+        self.handle(flow, answer)
     }
 
-    fn sign(&self, mut open: Open<'_>, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let Some(Output::Key(operation)) = &open.output else { return Ok(()) };
+    fn sign(&self, flow: &SharedFlow, operation: KeyOperation, watch: &mut dyn Watch) -> Result<(), DriveError> {
         let signed = match &self.signer {
             Some(signer) => {
                 let entropy = self.entropies.draw()?;
-                signer.sign(operation, entropy)
+                signer.sign(&operation, entropy)
             }
             None => Err("the driver has no signer".into()),
         };
         if let Err(error) = &signed {
             watch.key_unavailable(error);
         }
-        let Some(Output::Key(operation)) = open.output.take() else { return Ok(()) };
-        open.handle(match signed {
-            Ok(signature) => operation.answered(signature),
-            Err(error) => operation.failed(&*error),
-        })
+        self.handle(
+            flow,
+            match signed {
+                Ok(signature) => operation.answered(signature),
+                Err(error) => operation.failed(&*error),
+            },
+        )
     }
 
-    fn find_keys(&self, mut open: Open<'_>, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let Some(Output::KeySet(request)) = &open.output else { return Ok(()) };
-        let found = self.keys.find(request, &self.http, &*self.clock, &mut |event| watch.event(event));
-        let Some(Output::KeySet(request)) = open.output.take() else { return Ok(()) };
-        open.handle(found.answer(request))
+    fn find_keys(&self, flow: &SharedFlow, request: KeySetRequest, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        let answer = self.keys.answer(request, &self.http, &*self.clock, &mut |event| watch.event(event));
+        self.handle(flow, answer)
+    }
+
+    fn handle(&self, flow: &SharedFlow, input: Input) -> Result<(), DriveError> {
+        flow.handle(input, &*self.clock).map_err(|misuse| DriveError::Misuse(misuse.reason))
     }
 }
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("keys", &self.keys).finish_non_exhaustive()
-    }
-}
-
-/// Saves the state. While the authentication request may still leave, a failure stops the drive: a resumed flow would send it
-/// again. After that the flow is worth more than its copy (ruling 26).
-fn save(flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
-    match flow.save() {
-        Ok(()) => Ok(()),
-        Err(error) if flow.must_be_saved() => Err(DriveError::Save(error)),
-        Err(error) => {
-            watch.save_failed(&error);
-            Ok(())
-        }
-    }
-}
-
-/// What the watcher was told, so that it is told once.
-struct Told {
-    acknowledged: bool,
-    wait: Option<Wait>,
-}
-
-impl Told {
-    fn news(&mut self, flow: &SharedFlow, watch: &mut dyn Watch) {
-        if !self.acknowledged
-            && let Some(acknowledged) = flow.acknowledged()
-        {
-            self.acknowledged = true;
-            watch.event(&Event::Acknowledged(acknowledged));
-        }
-        if flow.take_news() {
-            watch.event(&Event::Notified);
-        }
-    }
-
-    fn waiting(&mut self, wait: &Wait, watch: &mut dyn Watch) {
-        if self.wait.as_ref() != Some(wait) {
-            watch.event(&Event::Waiting(wait.clone()));
-            self.wait = Some(wait.clone());
-        }
-    }
-}
-
-/// An output of the flow that is being answered. If it is dropped before that, because the state could not be saved or something
-/// panicked, it reports what actually happened, so that the flow neither hangs nor repeats a request.
-struct Open<'a> {
-    flow: &'a SharedFlow,
-    clock: &'a Arc<dyn Clock>,
-    /// Not begun, or begun without a trace.
-    output: Option<Output>,
-    /// The request that is under way.
-    leaving: Option<Arc<Leaving>>,
-}
-
-impl Open<'_> {
-    /// The request that is to be sent now. Whatever was saved or told meanwhile took its time, and it may be too late.
-    fn begin(&mut self) -> Option<(Request, Arc<Leaving>)> {
-        let Some(Output::Transmit(transmit)) = self.output.take() else { return None };
-        let (request, ticket) = transmit.into_parts();
-        let (flow, clock) = (self.flow.clone(), Arc::clone(self.clock));
-        let leaving = Arc::new(Leaving { flow, clock, ticket: Mutex::new(Some(ticket)) });
-        if leaving.may_leave() {
-            self.leaving = Some(Arc::clone(&leaving));
-            return Some((request, leaving));
-        }
-        if let Some(ticket) = leaving.take() {
-            // It is the flow's own ticket, so there is nothing to refuse.
-            let _ = self.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Withheld)), &**self.clock);
-        }
-        None
-    }
-
-    /// The ticket of the request that is under way; it does not leave any more.
-    fn ticket(&mut self) -> Option<TransmitTicket> {
-        self.leaving.take()?.take()
-    }
-
-    fn handle(self, input: Input) -> Result<(), DriveError> {
-        self.flow.handle(input, &**self.clock).map_err(|misuse| DriveError::Misuse(misuse.reason))
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        let input = match (self.ticket(), self.output.take()) {
-            (Some(ticket), _) => ticket.unanswered(Unanswered::Lost(Cause::Interrupted)),
-            (None, Some(Output::Transmit(transmit))) => {
-                transmit.into_parts().1.unanswered(Unanswered::NotSent(Cause::Interrupted))
-            }
-            (None, Some(Output::Key(operation))) => operation.interrupted(),
-            (None, Some(Output::KeySet(request))) => request.later(self.clock.now()),
-            (None, Some(Output::Wait(_) | Output::Done) | None) => return,
-        };
-        // It is the flow's own ticket, so there is nothing to refuse.
-        let _ = self.flow.handle(input, &**self.clock);
-    }
-}
-
-/// A request on its way to the first byte. The flow is asked at its begin, and once more when the connection stands.
-struct Leaving {
-    flow: SharedFlow,
-    clock: Arc<dyn Clock>,
-    ticket: Mutex<Option<TransmitTicket>>,
-}
-
-impl Leaving {
-    fn may_leave(&self) -> bool {
-        self.lock().as_ref().is_some_and(|ticket| self.flow.may_send(ticket, &*self.clock))
-    }
-
-    fn take(&self) -> Option<TransmitTicket> {
-        self.lock().take()
-    }
-
-    /// A panic elsewhere while the lock was held leaves a ticket that is whole.
-    fn lock(&self) -> MutexGuard<'_, Option<TransmitTicket>> {
-        self.ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

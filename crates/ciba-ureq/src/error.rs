@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use ciba_core::{Failure, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered};
+use ciba_core::{Failure, Lacking, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered};
 
 /// The system's generator of random bytes failed. There is no fall-back (REQ-SEC-05).
 #[derive(Debug)]
@@ -27,21 +27,7 @@ impl Error for EntropyError {
     }
 }
 
-/// A request is to be sent over a connection authenticated by a client certificate, and the
-/// [`HttpClient`](crate::HttpClient) has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NoCertificate;
-
-impl fmt::Display for NoCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the HTTP client has no client certificate")
-    }
-}
-
-impl Error for NoCertificate {}
-
-/// Why a drive stopped before its flow was over. The flow is unchanged: fix the cause and drive it again, or cancel it.
+/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive on, or cancel it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DriveError {
@@ -52,10 +38,8 @@ pub enum DriveError {
     Save(io::Error),
     /// [`Watch::stop`](crate::Watch::stop) said so.
     Stopped,
-    /// A request is to be authenticated by a client certificate, and the driver's HTTP client has none. Nothing was sent.
-    NoCertificate(NoCertificate),
-    /// The flow waits for notifications and the driver has no [`Inbox`](crate::Inbox). Nothing was done with the flow.
-    NoInbox,
+    /// The flow needs something that the driver does not have. Nothing was done with the flow.
+    Lacking(Lacking),
     /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with the flow.
     InboxFull,
     /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it says how long another flow
@@ -71,8 +55,7 @@ impl fmt::Display for DriveError {
             Self::Entropy(_) => f.write_str("the flow cannot go on without random bytes"),
             Self::Save(_) => f.write_str("the state of the flow could not be saved"),
             Self::Stopped => f.write_str("the wait was stopped"),
-            Self::NoCertificate(error) => error.fmt(f),
-            Self::NoInbox => f.write_str("the flow waits for notifications and the driver has no inbox"),
+            Self::Lacking(lacking) => lacking.fmt(f),
             Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
             Self::PromptRefused(refused) => refused.fmt(f),
             Self::Misuse(MisuseReason::ForeignKeys) => f.write_str("the driver's keys are another issuer's"),
@@ -86,12 +69,7 @@ impl Error for DriveError {
         match self {
             Self::Entropy(error) => Some(error),
             Self::Save(error) => Some(error),
-            Self::Stopped
-            | Self::NoCertificate(_)
-            | Self::NoInbox
-            | Self::InboxFull
-            | Self::PromptRefused(_)
-            | Self::Misuse(_) => None,
+            Self::Stopped | Self::Lacking(_) | Self::InboxFull | Self::PromptRefused(_) | Self::Misuse(_) => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ciba_core::{
-    Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Transmit, Unanswered, Url,
+    Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending, Unanswered, Url,
 };
 #[cfg(feature = "rustls-no-provider")]
 use ureq::tls::TlsConfig;
@@ -22,7 +22,6 @@ use ureq::{
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
 use crate::{
-    NoCertificate,
     cause::unanswered,
     connector::{self, NotingConnector, NotingResolver},
 };
@@ -166,23 +165,19 @@ impl HttpClient {
         self
     }
 
-    /// Carries out what a machine asks for and returns the answer for its `handle`.
-    ///
-    /// It does not ask [`Flow::may_send`](ciba_core::Flow::may_send): ask right before. The [`Driver`](crate::Driver) asks again when
-    /// the connection is established, before the first byte of the request.
-    ///
-    /// # Errors
-    ///
-    /// [`NoCertificate`] when the exchange needs a client certificate and there is none: nothing was sent, and the machine
-    /// counts the exchange as unanswered when its time is up.
-    pub fn perform(&self, transmit: Transmit) -> Result<Input, NoCertificate> {
-        let line = self.line(&transmit)?;
-        let (timeout, max_response) = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        Ok(match line.exchange(&request, timeout, max_response) {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
-        })
+    /// Sends what a machine has to send now and returns the outcome for its `handle`. An exchange that needs a client certificate
+    /// where there is none counts as not sent.
+    pub fn perform(&self, sending: Sending) -> Input {
+        let transmit = sending.transmit();
+        let line = if transmit.presents_certificate() { self.certified.as_ref() } else { Some(&self.anonymous) };
+        let answer = match line {
+            Some(line) => line.exchange(sending.request(), transmit.timeout(), transmit.max_response()),
+            None => Err(Unanswered::NotSent(Cause::Local)),
+        };
+        match answer {
+            Ok(response) => sending.answered(response),
+            Err(how) => sending.unanswered(how),
+        }
     }
 
     /// Sends one request, once, and shows no client certificate.
@@ -198,9 +193,8 @@ impl HttpClient {
         &self.anonymous
     }
 
-    /// What an exchange goes over.
-    pub(crate) fn line(&self, transmit: &Transmit) -> Result<&Line, NoCertificate> {
-        if transmit.presents_certificate() { self.certified.as_ref().ok_or(NoCertificate) } else { Ok(&self.anonymous) }
+    pub(crate) const fn has_certificate(&self) -> bool {
+        self.certified.is_some()
     }
 }
 

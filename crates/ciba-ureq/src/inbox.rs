@@ -1,17 +1,16 @@
 //! Where notifications arrive: from a notification endpoint to the flow that is driven.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ciba_core::{
-    Acknowledgement, BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply, SpentKey,
-    SpentKeys, Timestamp,
+    Acknowledgement, BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply, Routes,
+    Timestamp,
 };
 
-use crate::{DriveError, SharedFlow, shared::WeakFlow};
+use crate::{DriveError, SharedFlow, shared::Shared};
 
 /// How many flows an [`Inbox`] serves at once unless [`Inbox::with_capacity`] says otherwise.
 pub const INBOX_CAPACITY: usize = 65_536;
@@ -38,28 +37,7 @@ pub const INBOX_CAPACITY: usize = 65_536;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Inbox(Arc<Table>);
-
-struct Table {
-    capacity: usize,
-    /// Locked for a moment only, and never together with a flow.
-    slots: Mutex<Slots>,
-}
-
-struct Slots {
-    flows: HashMap<NotificationKey, Slot>,
-    spent: SpentKeys,
-    /// Not all flows are in it yet.
-    is_loading: bool,
-}
-
-struct Slot {
-    flow: WeakFlow,
-    /// How many drives of it there are: one, or none between two, unless a flow is driven twice at once.
-    drives: usize,
-    /// Answers in its place once it is gone, when it is over and its end could not be saved.
-    spent: Option<SpentKey>,
-}
+pub struct Inbox(Arc<Mutex<Routes<Shared>>>);
 
 impl Inbox {
     /// An inbox for [`INBOX_CAPACITY`] flows at once.
@@ -71,8 +49,7 @@ impl Inbox {
     /// An inbox for so many flows at once, which remembers as many that are over.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
-        let slots = Slots { flows: HashMap::new(), spent: SpentKeys::with_capacity(flows), is_loading: false };
-        Self(Arc::new(Table { capacity: flows, slots: Mutex::new(slots) }))
+        Self(Arc::new(Mutex::new(Routes::with_capacity(flows))))
     }
 
     /// Takes a call of the notification endpoint, and says what to answer. Waits only for the flow's
@@ -101,26 +78,23 @@ impl Inbox {
         now: Timestamp,
     ) -> Result<Acknowledgement, BadNotification> {
         let notification = Notification::receive(method, headers, body)?;
-        let Some(key) = notification.key() else { return Ok(Acknowledgement::Unauthorized) };
-        let flow = self.lock().flows.get(&key).and_then(|slot| slot.flow.upgrade());
+        let flow = self.lock().find(&notification).map(SharedFlow::of_shared);
         if let Some(flow) = flow
             && let Some(said) = flow.notify(&notification, now)
         {
             return Ok(said);
         }
-        let mut slots = self.lock();
-        slots.retire(&key);
-        Ok(slots.is_unknown(&key).unwrap_or_else(|| slots.spent.notify(&notification, now)))
+        Ok(self.lock().without_flow(&notification, now))
     }
 
     /// From now on, answers notifications for flows it does not know with 503 in place of 401: saved flows are still being loaded.
     pub fn not_ready(&self) {
-        self.lock().is_loading = true;
+        self.lock().set_loading(true);
     }
 
     /// All flows are in it: from now on, a notification for any other flow is refused.
     pub fn ready(&self) {
-        self.lock().is_loading = false;
+        self.lock().set_loading(false);
     }
 
     /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved, and its first drive begins
@@ -145,21 +119,7 @@ impl Inbox {
     ///
     /// The answer to give.
     pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
-        let notification = Notification::receive(method, headers, Body::default()).map_err(|bad| bad.reply())?;
-        if self.knows(&notification) {
-            return Ok(());
-        }
-        let said = notification.key().and_then(|key| self.lock().is_unknown(&key));
-        Err(said.unwrap_or(Acknowledgement::Unauthorized).reply())
-    }
-
-    /// Whether a notification's key is that of a flow: alive, or over and remembered.
-    fn knows(&self, notification: &Notification) -> bool {
-        let slots = self.lock();
-        let lives = |key: &NotificationKey| {
-            slots.flows.get(key).is_some_and(|slot| !slot.flow.is_gone() || slot.spent.is_some())
-        };
-        notification.key().is_some_and(|key| lives(&key) || slots.spent.contains(&key))
+        self.lock().first_look(method, headers)
     }
 
     /// Puts a flow in; it is driven as long as the returned value lives.
@@ -169,49 +129,13 @@ impl Inbox {
         flow: &SharedFlow,
         now: Timestamp,
     ) -> Result<Registration, DriveError> {
-        let mut slots = self.lock();
-        slots.spent.forget_old(now);
-        match slots.flows.get_mut(&key) {
-            Some(slot) if slot.flow.is(flow) => slot.drives += 1,
-            known => {
-                if known.is_none() {
-                    slots.make_room(self.0.capacity)?;
-                }
-                slots.flows.insert(key, Slot { flow: flow.downgrade(), drives: 1, spent: None });
-            }
-        }
+        self.lock().begin(key, flow.shared(), now).map_err(|_| DriveError::InboxFull)?;
         Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
     }
 
-    /// A panic elsewhere while the lock was held leaves a table that is whole.
-    fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Slots {
-    /// What is said for a key of no flow here while not all flows are.
-    fn is_unknown(&self, key: &NotificationKey) -> Option<Acknowledgement> {
-        (self.is_loading && !self.spent.contains(key)).then_some(Acknowledgement::NotReady)
-    }
-
-    /// A flow that is over and gone leaves what answers in its place.
-    fn retire(&mut self, key: &NotificationKey) {
-        if let Some(spent) = self.flows.get_mut(key).and_then(|slot| slot.spent.take()) {
-            self.flows.remove(key);
-            self.spent.remember(spent);
-        }
-    }
-
-    /// Evicts flows whose `SharedFlow` is gone first, then those that are not being driven.
-    fn make_room(&mut self, capacity: usize) -> Result<(), DriveError> {
-        for gives_way in [|slot: &Slot| slot.flow.is_gone(), |slot: &Slot| slot.drives == 0] {
-            if self.flows.len() >= capacity {
-                let leaving = self.flows.extract_if(|_, slot| gives_way(slot));
-                leaving.filter_map(|(_, slot)| slot.spent).for_each(|spent| self.spent.remember(spent));
-            }
-        }
-        if self.flows.len() < capacity { Ok(()) } else { Err(DriveError::InboxFull) }
+    /// A panic elsewhere while the lock was held leaves a table that is whole. Never locked together with a flow.
+    fn lock(&self) -> MutexGuard<'_, Routes<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,8 +147,7 @@ impl Default for Inbox {
 
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.lock();
-        f.debug_struct("Inbox").field("flows", &slots.flows.len()).field("spent", &slots.spent.len()).finish()
+        f.debug_tuple("Inbox").field(&*self.lock()).finish()
     }
 }
 
@@ -237,16 +160,7 @@ pub(crate) struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let (spent, owes_a_save) = (self.flow.spent_key(), self.flow.owes_a_save());
-        let mut slots = self.inbox.lock();
-        let Some(slot) = slots.flows.get_mut(&self.key).filter(|slot| slot.flow.is(&self.flow)) else { return };
-        slot.drives -= 1;
-        // One that is not over stays: it may be driven on, and what comes meanwhile is kept.
-        if let (0, Some(spent)) = (slot.drives, spent) {
-            slot.spent = Some(spent);
-            if !owes_a_save {
-                slots.retire(&self.key);
-            }
-        }
+        let spent = self.flow.spent_key();
+        self.inbox.lock().end(&self.key, self.flow.shared(), spent);
     }
 }

@@ -43,7 +43,7 @@ pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Bell, Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError, NoCertificate};
+pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT, Unverified};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;

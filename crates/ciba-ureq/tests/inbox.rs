@@ -20,7 +20,7 @@ use std::{
 use ciba_ureq::{
     Bell, Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Watch,
     ciba_core::{
-        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Notification,
+        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
         NotificationReply, Policy, Snapshot, Stage, Timestamp, jose::KeySet,
     },
     platform_roots,
@@ -106,7 +106,7 @@ impl Party {
     fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
-        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
+        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START).acknowledgement()
     }
 
     fn post(&self, token: &str, body: &str) -> u16 {
@@ -492,7 +492,7 @@ fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_with_a_
         let config = notified(&server.url(""), mode, policy);
         let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START).unwrap();
         let driven = driver(&config).drive(&flow.into(), &mut ());
-        assert_eq!(matches!(driven, Err(DriveError::NoInbox)), refused, "{mode:?} {driven:?}");
+        assert_eq!(matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))), refused, "{mode:?} {driven:?}");
         assert_eq!(server.connections(), usize::from(!refused));
     }
 

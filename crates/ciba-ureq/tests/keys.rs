@@ -42,7 +42,8 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
     loop {
         match flow.poll(clock.read(), random.next().unwrap()) {
             Output::Transmit(transmit) => {
-                let input = http.perform(transmit).unwrap();
+                let sending = flow.begin(transmit, clock.read()).unwrap();
+                let input = http.perform(sending);
                 flow.handle(input, clock.read()).unwrap();
             }
             Output::Wait(wait) => clock.jump(wait.until()),

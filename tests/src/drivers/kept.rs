@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ciba_core::{Acknowledgement, ClientConfig, Flow, Snapshot, Timestamp};
+use ciba_core::{Acknowledgement, ClientConfig, Flow, Receipt, Receiving, Save, Snapshot, Timestamp};
 
 use crate::sim::Fails;
 
@@ -64,54 +64,49 @@ pub(super) enum Dies {
     After,
 }
 
-/// The store of the core in simulated time. It behaves as an adapter does with its flow: what changed is saved before every step,
-/// before a notification is acknowledged, and at the end.
+/// The store of the core in simulated time.
 pub(super) struct Kept {
     fails: Fails,
     pub(super) dies: Dies,
     pub(super) saves: usize,
-    /// Of what is kept, or was the last time the flow was asked.
     revision: Option<u64>,
-    is_uncertain: bool,
     snapshot: Option<Vec<u8>>,
 }
 
 impl Kept {
     pub(super) const fn new(fails: Fails) -> Self {
-        Self { fails, dies: Dies::Never, saves: 0, revision: None, is_uncertain: false, snapshot: None }
+        Self { fails, dies: Dies::Never, saves: 0, revision: None, snapshot: None }
     }
 
-    /// Whether nothing has to be saved.
+    /// Whether the flow's state is the one that is kept.
     pub(super) fn is_current(&self, flow: &Flow) -> bool {
         self.revision == Some(flow.revision())
     }
 
-    /// Saves what changed. False when that failed.
-    pub(super) fn keep(&mut self, flow: &mut Flow) -> bool {
-        if self.is_current(flow) {
-            return true;
-        }
-        if std::mem::replace(&mut self.is_uncertain, true) {
-            flow.advance_revision();
-        }
+    /// Carries a save out. False when it failed.
+    pub(super) fn keep(&mut self, save: Save, flow: &mut Flow, now: Timestamp) -> bool {
         self.saves += 1;
-        if self.fails.fails(self.saves) {
-            return false;
+        let is_kept = !self.fails.fails(self.saves);
+        if is_kept {
+            let snapshot = save.snapshot();
+            assert!(self.revision < Some(snapshot.revision()), "a state that is not newer is saved");
+            self.revision = Some(snapshot.revision());
+            self.snapshot = Some(snapshot.as_bytes().to_vec());
         }
-        let snapshot = flow.snapshot();
-        assert!(self.revision < Some(snapshot.revision()), "a state that is not newer is saved");
-        (self.revision, self.is_uncertain) = (Some(snapshot.revision()), false);
-        self.snapshot = Some(snapshot.as_bytes().to_vec());
-        true
+        flow.handle(if is_kept { save.saved() } else { save.failed() }, now).expect("the flow's own");
+        is_kept
     }
 
     /// What is said to a notification once it is saved, or cannot be.
-    pub(super) fn acknowledge(&mut self, said: Acknowledgement, flow: &mut Flow) -> Acknowledgement {
-        match said {
-            Acknowledgement::Accepted | Acknowledgement::Unusable | Acknowledgement::Known if !self.keep(flow) => {
-                Acknowledgement::Unsaved
+    pub(super) fn acknowledge(&mut self, mut receipt: Receipt, flow: &mut Flow, now: Timestamp) -> Acknowledgement {
+        loop {
+            match flow.acknowledge(&mut receipt, now) {
+                Receiving::Reply(said) => return said,
+                Receiving::Save(save) => {
+                    self.keep(save, flow, now);
+                }
+                Receiving::Wait(_) => panic!("no other save is under way"),
             }
-            said => said,
         }
     }
 
@@ -122,7 +117,7 @@ impl Kept {
 
     /// Another process goes on from what is kept, and the store works again.
     pub(super) fn resume(&mut self, config: &Arc<ClientConfig>, now: Timestamp) -> Result<Flow, String> {
-        (self.fails, self.is_uncertain) = (Fails::Never, false);
+        self.fails = Fails::Never;
         let snapshot = self.snapshot.as_deref().ok_or("nothing was saved")?;
         let flow = Flow::resume(Arc::clone(config), snapshot, now).map_err(|error| format!("resume: {error}"))?;
         self.revision = None;

@@ -295,7 +295,7 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         let clock = scene.clock.clone();
         let line = toy::Line::new(scene.server.ca_pem(), scene.certificate.as_ref());
         let discovery = discovery(row, &scene.place);
-        let answer = line.exchange(&discovery.request(), false, (discovery.timeout(), discovery.max_response()));
+        let answer = line.exchange(&discovery.request(), (discovery.timeout(), discovery.max_response()));
         let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
         let config = row.configure(&scene.place, discovery.process(&answer))?;
         let numbers = Numbers::default();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Flow, Input, JwksCache, Lookup, Notification, Output, Request, Response, Timestamp, Transmit, Unanswered,
+    Cause, Flow, Input, JwksCache, KeySetRequest, Lookup, Notification, Output, Request, Response, Sending, Timestamp,
+    Unanswered,
 };
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 
@@ -71,7 +72,10 @@ impl World {
                         Some(spent) if self.store.is_current(flow) => {
                             spent.notify(&notification, self.now).reply().status
                         }
-                        _ => self.store.acknowledge(flow.notify(&notification, self.now), flow).reply().status,
+                        _ => {
+                            let receipt = flow.notify(&notification, self.now);
+                            self.store.acknowledge(receipt, flow, self.now).reply().status
+                        }
                     },
                 }
             };
@@ -129,14 +133,29 @@ impl World {
         })
     }
 
-    fn perform(&mut self, transmit: Transmit, flow: &mut Flow) -> Input {
+    fn perform(&mut self, sending: Sending, flow: &mut Flow) -> Input {
+        let transmit = sending.transmit();
         let shown = self.certificate.clone().filter(|_| transmit.presents_certificate());
         let limits = (transmit.timeout(), transmit.max_response());
-        let (request, ticket) = transmit.into_parts();
-        let request = Incoming { certificate: shown, ..Incoming::from(&request) };
+        let request = Incoming { certificate: shown, ..Incoming::from(sending.request()) };
         match self.exchange(request, limits, Some(flow)) {
-            Ok(response) => ticket.answered(response),
-            Err(how) => ticket.unanswered(how),
+            Ok(response) => sending.answered(response),
+            Err(how) => sending.unanswered(how),
+        }
+    }
+
+    fn find_keys(&mut self, mut request: KeySetRequest, cache: &mut JwksCache, flow: &mut Flow) -> Input {
+        loop {
+            match cache.lookup(&mut request, self.now) {
+                Lookup::Ready(keys) => return request.found(keys),
+                Lookup::Later(until) => return request.later(until),
+                Lookup::Unavailable(why) => return request.unavailable(why),
+                Lookup::Fetch(transmit) => {
+                    let sending = cache.begin(transmit, self.now).expect("it was asked for just now");
+                    let input = self.perform(sending, flow);
+                    cache.handle(input, self.now).expect("the cache's own ticket");
+                }
+            }
         }
     }
 }
@@ -180,57 +199,45 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     let numbers = Numbers::default();
     let key = row.key();
     let mut cache = JwksCache::new(&config);
-    let mut flow = start(row, &config, &numbers, world.now)?;
-    let mut stops = 0;
+    let mut flow = start(row, &config, &numbers, world.now)?.durable();
+    let (mut stops, mut dies) = (0, false);
     loop {
-        let output = flow.poll(world.now, numbers.draw());
-        let is_saved = world.store.keep(&mut flow);
-        if !is_saved && flow.must_be_saved() {
-            stop(output, &mut flow, world.now);
-            stops += 1;
-            if stops == DRIVES {
-                return Err(STOPPED.into());
+        let input = match flow.poll(world.now, numbers.draw()) {
+            Output::Save(save) => {
+                let is_needed = save.is_needed();
+                let is_kept = world.store.keep(save, &mut flow, world.now);
+                stops += usize::from(!is_kept && is_needed);
+                if stops == DRIVES {
+                    return Err(STOPPED.into());
+                }
+                match world.store.kills(is_kept) {
+                    Some(Dies::Before) => flow = world.store.resume(&config, world.now)?,
+                    Some(_) => dies = true,
+                    None => {}
+                }
+                continue;
             }
-            continue;
-        }
-        let kills = world.store.kills(is_saved);
-        if kills == Some(Dies::Before) {
-            flow = world.store.resume(&config, world.now)?;
-            continue;
-        }
-        let input = match output {
-            Output::Done if kills.is_none() => break,
+            Output::Done if !dies => break,
             Output::Done => None,
             Output::Wait(wait) => {
                 world.step(wait.until(), &mut Some(&mut flow));
                 None
             }
-            Output::Transmit(transmit) if !flow.may_send(transmit.ticket(), world.now) => Some(transmit.withheld()),
-            Output::Transmit(transmit) => Some(world.perform(transmit, &mut flow)),
+            Output::Transmit(transmit) => {
+                let sending = flow.begin(transmit, world.now);
+                sending.map(|sending| world.perform(sending, &mut flow))
+            }
             Output::Key(operation) => Some(match &key {
                 Some(key) => key.answer(operation, numbers.draw()),
                 None => operation.unavailable(),
             }),
-            Output::KeySet(request) => {
-                let mut found = cache.lookup(&request, world.now);
-                if let Lookup::Fetch(transmit) = found {
-                    let input = world.perform(transmit, &mut flow);
-                    cache.handle(input, world.now).expect("the cache's own ticket");
-                    found = cache.lookup(&request, world.now);
-                }
-                Some(match found {
-                    Lookup::Ready(keys) => request.found(keys),
-                    Lookup::Later(until) => request.later(until),
-                    Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
-                    Lookup::Unavailable(why) => request.unavailable(why),
-                })
-            }
+            Output::KeySet(request) => Some(world.find_keys(request, &mut cache, &mut flow)),
         };
-        if kills.is_some() {
+        if std::mem::take(&mut dies) {
             // Whatever came of it is gone with the process.
             flow = world.store.resume(&config, world.now)?;
         } else if let Some(input) = input {
-            flow.handle(input, world.now).expect("the flow's own ticket");
+            flow.handle(input, world.now).expect("the flow's own");
         }
     }
     while let Some(next) = world.provider.next_notification() {
@@ -238,17 +245,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     }
     // The quiet rule: however late it is asked again, it has nothing to say.
     world.now = world.now.saturating_add(QUIET);
+    let mut flow = flow.in_memory();
     assert!(matches!(flow.poll(world.now, numbers.draw()), Output::Done), "a flow that is over stays over");
     flow.finish().map_err(|failure| of_failure(&failure))
-}
-
-/// The drive ends here: what is open is answered with what is true then.
-fn stop(output: Output, flow: &mut Flow, now: Timestamp) {
-    let input = match output {
-        Output::Transmit(transmit) => transmit.withheld(),
-        Output::Key(operation) => operation.interrupted(),
-        Output::KeySet(request) => request.later(now),
-        Output::Wait(_) | Output::Done => return,
-    };
-    flow.handle(input, now).expect("the flow's own ticket");
 }

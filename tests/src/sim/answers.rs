@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Stage, TransmitTicket, Unanswered,
+    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Sending, Stage, Unanswered,
 };
 
 use super::{
     Asked, GRACE, Question, START, Sim,
-    mirror::{Kind, OpenQuestion, Outcome},
+    mirror::{Dropped, Kind, OpenQuestion, Outcome},
 };
 use crate::{
     cheap,
@@ -16,23 +16,19 @@ use crate::{
 };
 
 impl Sim {
-    /// The provider receives the open request and answers it; the answer is on its way. Nothing happens when none is open
-    /// or it was performed already.
+    /// The open request is sent, unless it is too late for that; the provider receives it and answers, and the answer is on its
+    /// way. Nothing happens when none is open or it was performed already.
     pub fn perform(&mut self, say: Say) {
-        let Some(Asked { question: Question::Transmit { request, endpoint, response, .. }, .. }) = &mut self.open
-        else {
-            return;
-        };
+        self.begin();
+        let Some(Asked { question: Question::Sent { sending, response }, .. }) = &mut self.open else { return };
         if response.is_some() {
             return;
         }
         let now = (START + self.elapsed) / 1000;
-        *response = Some(match endpoint {
+        let request = sending.request();
+        *response = Some(match sending.transmit().endpoint() {
             Endpoint::BackchannelAuthentication => {
                 self.prompted = true;
-                let lived = self.mirror.line + self.wall.saturating_sub(self.mirror.wall);
-                let within = self.setup.policy.prompt_within.as_millis();
-                assert!(u128::from(lived) < within, "an authentication request leaves too late");
                 let response = self.op.authenticate(request);
                 assert_eq!(self.op.notification_token, self.token, "a token with ping and push, and only then");
                 (response, None)
@@ -48,20 +44,21 @@ impl Sim {
     /// When a rule is broken.
     pub fn deliver(&mut self, asked: Asked) {
         let Asked { id, question } = asked;
-        let Question::Transmit { ticket, endpoint, response, .. } = question else { return };
+        let Question::Sent { sending, response } = question else {
+            // Never begun, and given up now.
+            return self.is_dropped(id, Dropped::Untouched);
+        };
         self.observe();
         let open = self.mirror.open.filter(|open| open.id == id);
         let line = self.mirror.line;
         let Some((response, say)) = response else {
-            if open.is_some() && endpoint != Endpoint::Token {
-                self.prompted = true;
-            }
-            return self.unanswered(ticket, Unanswered::Lost(Cause::Closed), open);
+            self.may_have_left(&sending);
+            return self.unanswered(sending, Unanswered::Lost(Cause::Closed), open);
         };
         let status = response.status;
         let invalid_grant = String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
         let before = (self.flow.stage(), self.flow.revision());
-        self.hand_over(ticket.answered(response)).expect("it is this flow's own");
+        self.hand_over(sending.answered(response)).expect("it is this flow's own");
         let after = (self.flow.stage(), self.flow.revision());
         let Some(say) = say else {
             let sent = match (open, before.0, self.mirror.adrift) {
@@ -104,9 +101,9 @@ impl Sim {
     }
 
     /// Reports an exchange as not answered.
-    fn unanswered(&mut self, ticket: TransmitTicket, how: Unanswered, open: Option<OpenQuestion>) {
+    fn unanswered(&mut self, sending: Sending, how: Unanswered, open: Option<OpenQuestion>) {
         let before = (self.flow.stage(), self.flow.revision());
-        self.hand_over(ticket.unanswered(how)).expect("it is this flow's own");
+        self.hand_over(sending.unanswered(how)).expect("it is this flow's own");
         let Some(open) = open else {
             assert_eq!(before, (self.flow.stage(), self.flow.revision()), "a late loss is ignored");
             return;
@@ -125,69 +122,109 @@ impl Sim {
         }
     }
 
-    /// The open request certainly did not leave. Nothing happens when it was performed.
+    /// The open request did not leave: its connection was not made. Nothing happens when it was performed.
     pub fn not_sent(&mut self) {
+        self.begin();
         match self.open.take() {
-            Some(Asked { id, question: Question::Transmit { ticket, response: None, .. } }) => {
+            Some(Asked { id, question: Question::Sent { sending, response: None } }) => {
                 self.observe();
                 let open = self.mirror.open.filter(|open| open.id == id);
-                self.unanswered(ticket, Unanswered::NotSent(Cause::Refused), open);
+                self.unanswered(sending, Unanswered::NotSent(Cause::Refused), open);
             }
             other => self.open = other,
         }
     }
 
-    /// Saving took its time, and the caller asks whether the open request is still to be sent. Nothing happens when it was
-    /// performed.
+    /// Asks for the open request, right before it is sent.
     ///
     /// # Panics
     ///
     /// When a request would be sent too late, or is held back without need.
-    pub fn ask_again(&mut self) {
-        let Some(Asked { id, question: Question::Transmit { ticket, response: None, .. } }) = &self.open else {
+    pub fn begin(&mut self) {
+        let Some(Asked { id, question: Question::Transmit(transmit) }) =
+            self.open.take_if(|asked| matches!(asked.question, Question::Transmit(_)))
+        else {
             return;
         };
-        let (id, now) = (*id, self.now());
-        let says = self.flow.may_send(ticket, now);
+        let now = self.now();
+        let begun = self.flow.begin(transmit, now);
         self.observe();
         let not_after = self.not_after();
         let (line, mirror) = (self.mirror.line, &mut self.mirror);
         let open = mirror.open.as_mut().filter(|open| open.id == id);
         let deadline = mirror.grant.as_ref().map_or(not_after, |grant| grant.deadline);
         let is_wanted = open.as_ref().is_some_and(|open| line <= open.stale && line < deadline);
-        assert_eq!(says, is_wanted, "{:?}", self.flow);
-        match open.filter(|_| says) {
-            Some(open) => {
+        assert_eq!(begun.is_some(), is_wanted, "{:?}", self.flow);
+        match (open, begun) {
+            (Some(open), Some(sending)) => {
+                assert!(
+                    open.kind != Kind::Authentication || line < not_after,
+                    "an authentication request leaves too late"
+                );
                 let latest = if open.kind == Kind::Token { deadline.saturating_add(GRACE) } else { u64::MAX };
                 open.limit = (open.limit + line - open.sent).min(latest);
-                open.sent = line;
+                (open.sent, open.begun) = (line, true);
                 if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
                     *sent = self.elapsed;
                 }
+                self.open = Some(Asked { id, question: Question::Sent { sending, response: None } });
             }
-            None => self.not_sent(),
+            // The flow hears of it when it is polled.
+            _ => self.is_dropped(id, Dropped::Untouched),
         }
     }
 
-    /// As a caller does that asks right before it sends: an authentication request that came too late is not sent.
-    pub fn before_sending(&mut self) {
-        if let Some(Asked { question: Question::Transmit { endpoint, response: None, .. }, .. }) = &self.open
-            && *endpoint == Endpoint::BackchannelAuthentication
-        {
-            self.ask_again();
+    /// Nobody knows whether the provider has it.
+    fn may_have_left(&mut self, sending: &Sending) {
+        self.prompted |= sending.transmit().endpoint() != Endpoint::Token;
+    }
+
+    fn is_dropped(&mut self, id: u64, how: Dropped) {
+        if self.mirror.open.is_some_and(|open| open.id == id) {
+            self.mirror.dropped = Some((id, how));
         }
     }
 
-    /// The open request may have left, and no answer comes.
-    pub fn lose(&mut self) {
-        match self.open.take() {
-            Some(Asked { id, question: Question::Transmit { ticket, endpoint, .. } }) => {
-                if endpoint != Endpoint::Token {
-                    self.prompted = true;
+    /// The flow hears that what was open was dropped: what was true then is the answer.
+    pub(super) fn hear_of_a_drop(&mut self) {
+        let Some((id, how)) = self.mirror.dropped.take() else { return };
+        let Some(open) = self.mirror.open.take_if(|open| open.id == id) else { return };
+        let line = self.mirror.line;
+        match (open.kind, how) {
+            (Kind::Authentication, Dropped::Begun) => self.acknowledgement_is_lost(open.sent),
+            (Kind::Authentication, Dropped::Untouched) if !self.mirror.mail.early.is_empty() => {
+                self.acknowledgement_is_lost(open.sent);
+            }
+            (Kind::Token, Dropped::Begun) => self.ended(&Outcome::Lost { waited: line - open.sent }, open.sent),
+            (Kind::Token, Dropped::Untouched) => self.ended(&Outcome::NotSent, open.sent),
+            (Kind::Signature, _) => self.mirror.draft = None,
+            (Kind::Authentication, Dropped::Untouched) | (Kind::Keys, _) => {}
+        }
+    }
+
+    /// Drops what is open, as a caller does whose future or thread ends: the flow hears of it when it is polled.
+    pub fn drop_open(&mut self) {
+        if let Some(Asked { id, question }) = self.open.take() {
+            let how = match &question {
+                Question::Sent { sending, .. } => {
+                    self.may_have_left(sending);
+                    Dropped::Begun
                 }
+                Question::Transmit(_) | Question::Key(_) | Question::KeySet(_) => Dropped::Untouched,
+            };
+            self.is_dropped(id, how);
+        }
+    }
+
+    /// The open request left, and no answer comes.
+    pub fn lose(&mut self) {
+        self.begin();
+        match self.open.take() {
+            Some(Asked { id, question: Question::Sent { sending, .. } }) => {
+                self.may_have_left(&sending);
                 self.observe();
                 let open = self.mirror.open.filter(|open| open.id == id);
-                self.unanswered(ticket, Unanswered::Lost(Cause::Closed), open);
+                self.unanswered(sending, Unanswered::Lost(Cause::Closed), open);
             }
             other => self.open = other,
         }
@@ -198,7 +235,7 @@ impl Sim {
         self.perform(say);
         if let Some(asked) = self.open.take() {
             match asked.question {
-                Question::Transmit { .. } => self.deliver(asked),
+                Question::Sent { .. } => self.deliver(asked),
                 _ => self.open = Some(asked),
             }
         }
@@ -247,46 +284,29 @@ impl Sim {
         assert_eq!(is_over, self.key_is_gone(), "three failures of the key in a row are the end, not fewer");
     }
 
-    /// The caller stops before there is a signature: nothing counts, and the flow asks anew.
-    ///
-    /// # Panics
-    ///
-    /// When the flow does not take it.
-    pub fn interrupt(&mut self, asked: Asked) {
-        let Asked { id, question: Question::Key(operation) } = asked else { return };
-        let before = (self.flow.stage(), self.flow.revision());
-        self.observe();
-        self.hand_over(operation.interrupted()).expect("it is this flow's own");
-        assert_eq!(before, (self.flow.stage(), self.flow.revision()), "nothing happened");
-        if self.mirror.open.is_some_and(|open| open.id == id) {
-            (self.mirror.open, self.mirror.draft) = (None, None);
-        }
-    }
-
     /// Answers a question for keys from the cache, which fetches them from the provider if it has to.
     ///
     /// # Panics
     ///
     /// When flow or cache do not take the answer.
     pub fn find_keys(&mut self, asked: Asked, can_fetch: bool) {
-        let Asked { id, question: Question::KeySet(request) } = asked else { return };
+        let Asked { id, question: Question::KeySet(mut request) } = asked else { return };
         self.keys_missed |= request.within().is_some();
         let now = self.now();
-        let mut found = self.cache.lookup(&request, now);
-        if let Lookup::Fetch(transmit) = found {
-            let (_, ticket) = transmit.into_parts();
-            let input = match can_fetch {
-                true => ticket.answered(self.op.key_set()),
-                false => ticket.answered(Response::new(500, Headers::new(), "")),
-            };
-            self.cache.handle(input, now).expect("it is the cache's own");
-            found = self.cache.lookup(&request, now);
-        }
-        let input = match found {
-            Lookup::Ready(keys) => request.found(keys),
-            Lookup::Later(until) => request.later(until),
-            Lookup::Unavailable(why) => request.unavailable(why),
-            Lookup::Fetch(_) => request.unavailable(Cause::Name.into()),
+        let input = loop {
+            match self.cache.lookup(&mut request, now) {
+                Lookup::Ready(keys) => break request.found(keys),
+                Lookup::Later(until) => break request.later(until),
+                Lookup::Unavailable(why) => break request.unavailable(why),
+                Lookup::Fetch(transmit) => {
+                    let sending = self.cache.begin(transmit, now).expect("it was asked for just now");
+                    let input = match can_fetch {
+                        true => sending.answered(self.op.key_set()),
+                        false => sending.answered(Response::new(500, Headers::new(), "")),
+                    };
+                    self.cache.handle(input, now).expect("it is the cache's own");
+                }
+            }
         };
         self.keys(id, input);
     }

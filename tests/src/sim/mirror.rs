@@ -34,6 +34,17 @@ pub(super) struct Mirror {
     pub(super) mail: Mail,
     /// An earlier life may have gone further than it could save.
     pub(super) is_resumed: bool,
+    /// The question whose caller dropped it, which the flow has not heard of.
+    pub(super) dropped: Option<(u64, Dropped)>,
+}
+
+/// How far a question had come when it was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Nothing had happened.
+    Untouched,
+    /// A request had begun.
+    Begun,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +55,8 @@ pub(super) struct OpenQuestion {
     pub(super) limit: u64,
     /// After this what was signed for it is too old to be sent.
     pub(super) stale: u64,
+    /// It may have left.
+    pub(super) begun: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a notification does to a flow, and what may not happen.
 
-use ciba_core::{Acknowledgement, DeliveryMode, Stage};
+use ciba_core::{Acknowledgement, DeliveryMode, Receipt, Receiving, Stage};
 use serde_json::Value;
 
 use super::{Kind, START, Sim, mirror::Delivered};
@@ -19,9 +19,16 @@ impl Sim {
     ///
     /// When a rule is broken.
     pub fn notify(&mut self, letter: Letter) -> Acknowledgement {
-        match self.take(letter) {
-            Acknowledgement::Accepted | Acknowledgement::Known if !self.try_save() => Acknowledgement::Unsaved,
-            said => said,
+        let mut receipt = self.take(letter);
+        loop {
+            let now = self.now();
+            match self.flow.acknowledge(&mut receipt, now) {
+                Receiving::Reply(said) => return said,
+                Receiving::Save(save) => {
+                    self.keep(save);
+                }
+                Receiving::Wait(_) => panic!("no other save is under way"),
+            }
         }
     }
 
@@ -31,7 +38,7 @@ impl Sim {
         self.crash();
     }
 
-    fn take(&mut self, letter: Letter) -> Acknowledgement {
+    fn take(&mut self, letter: Letter) -> Receipt {
         let token = self.token.clone().unwrap_or_else(|| "C".repeat(65));
         let notification = letter.send(&mut self.op, &token, (START + self.elapsed) / 1000);
         let (before, revision, now) = (self.flow.stage(), self.flow.revision(), self.now());
@@ -41,10 +48,11 @@ impl Sim {
         }
         // What is refused changes nothing but the flow's idea of the time, which the first look is for.
         let stranger = Letter { bearer: Bearer::OtherFlow, ..letter }.send(&mut self.op, &token, 0);
-        assert_eq!(self.flow.notify(&stranger, now), Acknowledgement::Unauthorized);
+        assert_eq!(self.flow.notify(&stranger, now).acknowledgement(), Acknowledgement::Unauthorized);
         let unchanged = self.flow.snapshot();
         let (expected, delivered) = self.expected(letter, before);
-        let said = self.flow.notify(&notification, now);
+        let receipt = self.flow.notify(&notification, now);
+        let said = receipt.acknowledgement();
         assert_eq!(said, expected, "{letter:?} at {before:?}");
         let after = self.flow.stage();
         if said == Acknowledgement::Accepted {
@@ -70,7 +78,7 @@ impl Sim {
         } else {
             assert_eq!(unchanged.as_bytes(), self.flow.snapshot().as_bytes(), "{letter:?} changed something");
         }
-        said
+        receipt
     }
 
     /// What has to be answered, in the order of ARCHITECTURE.md section 3, and what is delivered by it now.
@@ -121,7 +129,7 @@ impl Sim {
                     return refused(Acknowledgement::Unauthorized);
                 }
                 early.push((letter.id, delivered));
-                if self.mirror.open.is_some_and(|open| open.kind == Kind::Authentication) {
+                if self.mirror.open.is_some_and(|open| open.kind == Kind::Authentication && open.begun) {
                     return (Acknowledgement::Accepted, None);
                 }
                 // Nothing is in flight, and yet the provider has the request: it is not sent again, and what was being
@@ -147,7 +155,7 @@ impl Sim {
                 }
             }
             (Stage::Redeeming, Some(grant)) if mode == DeliveryMode::Ping => {
-                let in_flight = self.mirror.open.is_some_and(|open| open.kind == Kind::Token);
+                let in_flight = self.mirror.open.is_some_and(|open| open.kind == Kind::Token && open.begun);
                 match grant.heeds_ping_while_asking(in_flight) {
                     true => (Acknowledgement::Accepted, Some(delivered)),
                     false => refused(Acknowledgement::Known),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use ciba_core::{DeliveryMode, Endpoint, Flow, Snapshot, Stage, Timestamp};
+use serde_json::Value;
+
+use ciba_core::{DeliveryMode, Endpoint, Flow, Output, ResumeError, Save, Snapshot, Stage, Timestamp};
 
 use super::{
     Question, Sim,
-    mirror::{Kind, Mirror, Outcome},
+    mirror::{Kind, Mirror, OpenQuestion, Outcome},
 };
 
 /// More than any flow here needs: nothing a provider or a stranger does makes it grow.
@@ -57,8 +59,8 @@ pub(super) struct Store {
     late: Vec<State>,
     fails: Fails,
     saves: usize,
-    /// The last save failed or was abandoned.
-    is_uncertain: bool,
+    /// Nothing was written yet: what is kept is what the flow began with.
+    is_empty: bool,
     /// Takes whatever comes, as no store may.
     is_careless: bool,
     /// A token request left that the store knows nothing of.
@@ -80,7 +82,7 @@ impl Store {
             late: Vec::new(),
             fails: Fails::Never,
             saves: 0,
-            is_uncertain: false,
+            is_empty: true,
             is_careless: false,
             is_behind: false,
         }
@@ -88,8 +90,9 @@ impl Store {
 
     /// The contract of every store: only what is newer is written.
     fn write(&mut self, state: State) -> bool {
-        let is_newer = state.revision > self.kept.revision || self.is_careless;
+        let is_newer = self.is_empty || state.revision > self.kept.revision || self.is_careless;
         if is_newer {
+            self.is_empty = false;
             self.kept = state;
         }
         is_newer
@@ -135,54 +138,71 @@ impl Sim {
         self.flow.revision() == self.store.kept.revision
     }
 
-    /// Saves what changed. False when that failed and the caller may go no further.
-    pub(super) fn save_if_changed(&mut self) -> bool {
-        if self.try_save() {
-            return true;
-        }
-        let stops = self.flow.must_be_saved();
-        assert!(!stops || !self.prompted || self.mirror.open.is_some(), "a login is held back by its store");
-        !stops
+    /// What the simulation knows belongs to the state that is kept.
+    pub(super) fn stands_for_what_is_kept(&mut self) {
+        let snapshot = std::mem::take(&mut self.store.kept.snapshot);
+        self.store.kept = self.state(snapshot);
     }
 
-    /// Saves what changed. False when that failed.
-    pub(super) fn try_save(&mut self) -> bool {
-        if self.is_saved() {
-            return true;
-        }
-        if self.store.is_uncertain {
-            self.flow.advance_revision();
-        }
+    /// Carries a save out and says whether the store allowed it; whatever can be resumed from it is the same every time.
+    ///
+    /// # Panics
+    ///
+    /// When a snapshot does not survive a round trip.
+    pub(super) fn keep(&mut self, save: Save) -> bool {
         self.store.saves += 1;
-        if self.store.fails.fails(self.store.saves) {
-            self.store.is_uncertain = true;
-            return false;
+        let snapshot = save.snapshot().as_bytes().to_vec();
+        assert!(snapshot.len() < LARGEST_SNAPSHOT, "{} bytes", snapshot.len());
+        assert_eq!(save.snapshot().revision(), self.flow.revision());
+        self.survives_a_round_trip(&snapshot);
+        let fails = self.store.fails.fails(self.store.saves);
+        let state = self.state(snapshot);
+        let is_kept = !fails && self.store.write(state);
+        if is_kept {
+            self.store.is_behind = false;
         }
-        self.save();
-        true
+        let now = self.now();
+        let answer = if is_kept { save.saved() } else { save.failed() };
+        self.flow.handle(answer, now).expect("it is this flow's own");
+        is_kept
     }
 
-    /// The caller stops where it is: what is open is answered with what is true then.
-    pub(super) fn stop(&mut self) {
-        match self.open.take() {
-            Some(asked) if matches!(asked.question, super::Question::Key(_)) => self.interrupt(asked),
-            other => {
-                self.open = other;
-                self.not_sent();
-            }
+    fn survives_a_round_trip(&self, snapshot: &[u8]) {
+        let now = Timestamp::from_unix_millis(self.mirror.wall);
+        let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
+        // A user code is not kept, and without it the request cannot be made again.
+        if Flow::resume(Arc::clone(&self.config), snapshot, now).err() == Some(ResumeError::UserCodeGone) {
+            return;
         }
+        let once = resume(snapshot).snapshot();
+        assert!(once.revision() > self.flow.revision(), "what a resumed flow saves is newer");
+        // A request that is in flight counts as lost. In ping mode a flow that is resumed asks sooner than it would have;
+        // tokens of an old request end it.
+        let changes = matches!(self.flow.stage(), Stage::Authorizing | Stage::Redeeming)
+            || self.setup.delivery == DeliveryMode::Ping
+            || self.is_too_old();
+        let before = if changes { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { snapshot.to_vec() };
+        assert_eq!(lasting(&before), lasting(once.as_bytes()), "a snapshot changes by being resumed");
     }
 
     /// Polls, and the caller is dropped while the state is being saved: the write may still land, much later.
     pub fn poll_and_abandon(&mut self) {
-        let fails = std::mem::replace(&mut self.store.fails, Fails::From(0));
-        self.poll();
-        self.store.fails = fails;
-        if !self.is_saved() && self.store.late.len() < MOST_LATE {
-            let state = self.state();
-            self.store.late.push(state);
+        self.observe();
+        self.hear_of_a_drop();
+        self.expire_open();
+        match self.poll_flow() {
+            Output::Save(save) => {
+                let since = self.since_when();
+                self.is_held(since);
+                if self.store.late.len() < MOST_LATE {
+                    let snapshot = save.snapshot().as_bytes().to_vec();
+                    let late = self.state(snapshot);
+                    self.store.late.push(late);
+                }
+            }
+            // Dropped, as everything the caller had in hand.
+            _ => {}
         }
-        self.stop();
     }
 
     /// An abandoned write lands.
@@ -193,38 +213,36 @@ impl Sim {
         }
     }
 
-    fn state(&self) -> State {
+    /// A snapshot, with what is true beside it.
+    fn state(&self, snapshot: Vec<u8>) -> State {
+        let saved: Value = serde_json::from_slice(&snapshot).expect("JSON");
+        let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
+        let mut mirror = self.mirror.clone();
+        // A request that is made and held back until this is saved: whoever resumes cannot know that it did not leave.
+        let held = match (is_in_flight("authorizing"), is_in_flight("pending")) {
+            (true, _) => Some(Kind::Authentication),
+            (_, true) => Some(Kind::Token),
+            _ => None,
+        };
+        if let (Some(kind), None) = (held, mirror.open) {
+            let sent = self.held_since.map_or(mirror.line, |(since, _)| since);
+            mirror.open = Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
+            mirror.first_sent.get_or_insert(sent);
+        }
         State {
-            snapshot: self.flow.snapshot().as_bytes().to_vec(),
-            revision: self.flow.revision(),
-            mirror: self.mirror.clone(),
+            revision: saved["revision"].as_u64().expect("a number"),
+            snapshot,
+            mirror,
             not_before: self.not_before,
             ended: self.ended,
             skips: self.skips,
         }
     }
 
-    /// Saves the flow if it changed; whatever can be resumed from it is the same every time.
-    ///
-    /// # Panics
-    ///
-    /// When a snapshot does not survive a round trip.
+    /// A driver stops between two steps.
     pub fn save(&mut self) {
-        let state = self.state();
-        assert!(state.snapshot.len() < LARGEST_SNAPSHOT, "{} bytes", state.snapshot.len());
-        let now = Timestamp::from_unix_millis(self.mirror.wall);
-        let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
-        let once = resume(&state.snapshot).snapshot();
-        assert!(once.revision() > state.revision, "what a resumed flow saves is newer");
-        let is_in_flight =
-            matches!(self.mirror.open, Some(open) if matches!(open.kind, Kind::Authentication | Kind::Token));
-        // In ping mode a flow that is resumed asks sooner than it would have; tokens of an old request end it.
-        let changes = is_in_flight || self.setup.delivery == DeliveryMode::Ping || self.is_too_old();
-        let before =
-            if changes { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { state.snapshot.clone() };
-        assert_eq!(lasting(&before), lasting(once.as_bytes()), "a snapshot changes by being resumed");
-        if self.store.write(state) {
-            (self.store.is_uncertain, self.store.is_behind) = (false, false);
+        if let Some(save) = self.flow.unsaved() {
+            self.keep(save);
         }
     }
 
@@ -236,22 +254,20 @@ impl Sim {
     pub fn crash(&mut self) {
         self.lives += 1;
         self.left.extend(self.open.take());
-        // Whatever the store knows: a request that nobody said to have stayed here may have left.
-        self.prompted |= self
-            .left
-            .iter()
-            .any(|asked| matches!(asked.question, Question::Transmit { endpoint, .. } if endpoint != Endpoint::Token));
+        // Whatever the store knows: a request that was begun, and that nobody said to have stayed here, may have left.
+        self.prompted |= self.left.iter().any(|asked| {
+            matches!(&asked.question, Question::Sent { sending, .. } if sending.transmit().endpoint() != Endpoint::Token)
+        });
         let kept = self.store.kept.clone();
         if std::mem::take(&mut self.store.is_behind) {
             // Nobody can keep an interval from what was not written.
             (self.not_before, self.skips) = (self.not_before.min(kept.not_before), self.skips.min(kept.skips));
             self.ended = self.ended.min(kept.ended);
         }
-        self.store.is_uncertain = false;
         self.mirror = kept.mirror;
         self.observe();
         self.flow = Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
-        (self.mirror.unsigned, self.mirror.draft) = (0, None);
+        (self.mirror.unsigned, self.mirror.draft, self.mirror.dropped) = (0, None, None);
         // A flow that was over before stays as it ended.
         if let Some(grant) = self.mirror.grant.as_mut().filter(|_| self.flow.stage() != Stage::Settled) {
             (grant.undecided, grant.maybe_lost) = (None, true);
@@ -271,6 +287,6 @@ impl Sim {
                 }
             }
         }
-        self.polls_without_time = 0;
+        (self.polls_without_time, self.held_since) = (0, None);
     }
 }

@@ -15,7 +15,7 @@ fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledge
                 assert_eq!(case.notify(&body), Acknowledgement::Known);
                 if restarted {
                     let saved = case.flow.snapshot();
-                    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+                    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
                 } else {
                     case.advance(Duration::from_secs(1));
                     case.acknowledge(ticket, id);
@@ -65,7 +65,7 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
             let (mut case, ticket) = Case::asked(mode);
             if restarted {
                 let saved = case.flow.snapshot();
-                case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+                case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
             } else {
                 case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
             }
@@ -154,7 +154,7 @@ fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
     let mut saved: Value = serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap();
     edit(&mut saved);
     let text = saved.to_string();
-    case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now).unwrap();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now).unwrap().in_memory();
 }
 
 /// Nobody but the provider has our token: whoever says that the request did not leave is wrong.
@@ -190,7 +190,7 @@ fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
     let saved = case.flow.snapshot();
     case.acknowledge(ticket, ID);
     let (_, ticket) = case.next_request().unwrap();
-    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
     case.answer(ticket, 400, PENDING);
     assert_eq!(case.flow.stage(), Stage::Adrift);
 }

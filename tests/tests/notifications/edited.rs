@@ -110,7 +110,7 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
             Output::Transmit(transmit) => {
                 let is_token = transmit.endpoint() == Endpoint::Token;
                 assert!(!is_token || mode == DeliveryMode::Ping, "{what}: a token request in push mode");
-                let (_, ticket) = transmit.into_parts();
+                let ticket = case.flow.begin(transmit, case.now).expect("it is in time");
                 if is_token {
                     case.answer(ticket, 400, PENDING);
                 } else {
@@ -128,7 +128,7 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
                 case.flow.handle(request.found(keys), case.now).unwrap();
             }
             Output::Key(operation) => panic!("{what}: {operation:?}"),
-            Output::Done => {
+            Output::Save(_) | Output::Done => {
                 if let Some(spent) = case.flow.spent_key() {
                     assert!(spent.until().since(case.now) < TWO_DAYS, "{what}: what is left of it is kept for ever");
                 }
@@ -153,7 +153,7 @@ fn an_edited_snapshot_comes_to_its_end_and_leaves_out_no_check() {
                         continue;
                     };
                     let token = if case.token.is_empty() { "unknown".to_owned() } else { case.token.clone() };
-                    goes_on(Case { flow, now: case.now, seed: 7, token }, mode, is_notified, &what);
+                    goes_on(Case { flow: flow.in_memory(), now: case.now, seed: 7, token }, mode, is_notified, &what);
                 }
             }
         }
@@ -163,7 +163,8 @@ fn an_edited_snapshot_comes_to_its_end_and_leaves_out_no_check() {
 fn resumed(case: &Case, edit: impl FnOnce(&mut Value)) -> Case {
     let mut edited = saved(case);
     edit(&mut edited);
-    let flow = Flow::resume(Arc::clone(case.flow.config()), edited.to_string().as_bytes(), case.now).unwrap();
+    let flow =
+        Flow::resume(Arc::clone(case.flow.config()), edited.to_string().as_bytes(), case.now).unwrap().in_memory();
     Case { flow, now: case.now, seed: 7, token: case.token.clone() }
 }
 

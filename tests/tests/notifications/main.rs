@@ -12,8 +12,8 @@ use std::{sync::Arc, time::Duration};
 use ciba_core::{
     Acknowledgement, AuthRequest, BadNotification, Because, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
     ClientId, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, Hint, Issuer, LostAnswer, Notification,
-    Output, Policy, ProviderMetadata, Request, Response, SpentKeys, Stage, Timestamp, TransmitTicket, Unanswered,
-    Untrusted, Url,
+    Output, Policy, ProviderMetadata, Request, Response, Sending, SpentKeys, Stage, Timestamp, Unanswered, Untrusted,
+    Url,
     crypto::RustCrypto,
     jose::{JwsAlgorithm, KeySet},
 };
@@ -70,7 +70,7 @@ impl Case {
     }
 
     /// The authentication request is out.
-    fn asked(mode: DeliveryMode) -> (Self, TransmitTicket) {
+    fn asked(mode: DeliveryMode) -> (Self, Sending) {
         let mut case = Self::new(mode);
         let (request, ticket) = case.next_request().expect("the authentication request");
         case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
@@ -84,17 +84,17 @@ impl Case {
         case
     }
 
-    fn acknowledge(&mut self, ticket: TransmitTicket, id: &str) {
+    fn acknowledge(&mut self, ticket: Sending, id: &str) {
         let body = json!({"auth_req_id": id, "expires_in": 300, "interval": 5}).to_string();
         self.answer(ticket, 200, &body);
     }
 
-    fn answer(&mut self, ticket: TransmitTicket, status: u16, body: &str) {
+    fn answer(&mut self, ticket: Sending, status: u16, body: &str) {
         self.flow.handle(ticket.answered(Response::json(status, body)), self.now).unwrap();
     }
 
     /// With `Retry-After`.
-    fn answer_after(&mut self, ticket: TransmitTicket, status: u16, seconds: u64) {
+    fn answer_after(&mut self, ticket: Sending, status: u16, seconds: u64) {
         let headers = [("retry-after".to_owned(), seconds.to_string())].into_iter().collect();
         self.flow.handle(ticket.answered(Response::new(status, headers, "")), self.now).unwrap();
     }
@@ -102,7 +102,7 @@ impl Case {
     /// The process ends, and another one goes on.
     fn restart(&mut self) {
         let config = Arc::clone(self.flow.config());
-        self.flow = Flow::resume(config, self.flow.snapshot().as_bytes(), self.now).unwrap();
+        self.flow = Flow::resume(config, self.flow.snapshot().as_bytes(), self.now).unwrap().in_memory();
     }
 
     fn poll(&mut self) -> Output {
@@ -117,17 +117,20 @@ impl Case {
     }
 
     /// The next request, waits waited for; `None` when the flow ends without one.
-    fn next_request(&mut self) -> Option<(Request, TransmitTicket)> {
+    fn next_request(&mut self) -> Option<(Request, Sending)> {
         loop {
             match self.poll() {
-                Output::Transmit(transmit) => return Some(transmit.into_parts()),
+                Output::Transmit(transmit) => {
+                    let sending = self.flow.begin(transmit, self.now)?;
+                    return Some((sending.request().clone(), sending));
+                }
                 Output::Wait(wait) => self.now = wait.until(),
                 Output::KeySet(request) => {
                     let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
                     let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap).unwrap();
                     self.flow.handle(request.found(keys), self.now).unwrap();
                 }
-                Output::Key(_) | Output::Done => return None,
+                Output::Save(_) | Output::Key(_) | Output::Done => return None,
             }
         }
     }
@@ -145,7 +148,7 @@ impl Case {
 
     fn notify(&mut self, body: &Value) -> Acknowledgement {
         let call = self.call(&self.token, "application/json", &body.to_string());
-        self.flow.notify(&call, self.now)
+        self.flow.notify(&call, self.now).acknowledgement()
     }
 
     fn ping(&mut self) -> Acknowledgement {

@@ -11,11 +11,11 @@ fn a_ping_has_16_kib_and_a_wrong_token_is_found_before_its_size() {
         text.replace("\"\"", &format!("\"{}\"", "x".repeat(length - text.len())))
     };
     let call = case.call(&case.token, "application/json", &body(16 * 1024 + 1));
-    assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::TooLarge);
+    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::TooLarge);
     let call = case.call("foreign", "application/json", &body(16 * 1024 + 1));
-    assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::Unauthorized);
+    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::Unauthorized);
     let call = case.call(&case.token, "application/json", &body(16 * 1024));
-    assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::Accepted);
+    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::Accepted);
 }
 
 /// REQ-TOK-32

@@ -18,7 +18,8 @@ fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_b
         let config = config(DeliveryMode::Push, Policy::default());
         let mut flow = Flow::start(config, request, Entropy::from_bytes([seed; 32]), START).unwrap();
         let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
-        (parameter(&transmit.into_parts().0, "client_notification_token").unwrap(), flow.notification_key().unwrap())
+        let sending = flow.begin(transmit, START).unwrap();
+        (parameter(sending.request(), "client_notification_token").unwrap(), flow.notification_key().unwrap())
     };
     let ((token, key), (same_token, same_key), (another, another_key)) = (other(1), other(1), other(2));
     assert_eq!((&token, key), (&same_token, same_key), "from the entropy of the start alone");
@@ -38,7 +39,8 @@ fn ten_thousand_tokens_are_ten_thousand_different_ones() {
         let request = AuthRequest::new(Hint::Login("somebody".into()));
         let mut flow = Flow::start(Arc::clone(&config), request, Entropy::from_bytes(bytes), START).unwrap();
         let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
-        let token = parameter(&transmit.into_parts().0, "client_notification_token").unwrap();
+        let sending = flow.begin(transmit, START).unwrap();
+        let token = parameter(sending.request(), "client_notification_token").unwrap();
         assert!(seen.insert(token[22..].to_owned()), "the secret part alone");
     }
 }
@@ -50,11 +52,12 @@ fn the_token_is_in_the_snapshot_before_the_request_leaves() {
     let saved = case.flow.snapshot();
     let (request, ticket) = case.next_request().unwrap();
     drop(ticket);
-    let mut again = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), START).unwrap();
+    let mut again = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), START).unwrap().in_memory();
     assert_eq!(again.notification_key(), case.flow.notification_key());
     let Output::Transmit(transmit) = again.poll(START, Entropy::from_bytes([77; 32])) else { panic!() };
     let token = |request: &Request| parameter(request, "client_notification_token");
-    assert_eq!(token(&transmit.into_parts().0), token(&request), "no new one, or the first would be lost");
+    let sending = again.begin(transmit, START).unwrap();
+    assert_eq!(token(sending.request()), token(&request), "no new one, or the first would be lost");
 }
 
 /// REQ-AERR-19
@@ -144,7 +147,7 @@ fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
             (token, &wrong, Acknowledgement::AnotherRequest),
         ] {
             let call = case.call(&token, "application/json", &body.to_string());
-            let answer = case.flow.notify(&call, case.now);
+            let answer = case.flow.notify(&call, case.now).acknowledgement();
             assert_eq!(answer, said, "{mode:?} {token}");
             assert_eq!(answer.reply(), BadNotification::Authorization.reply(), "not to be told apart");
         }
@@ -185,14 +188,18 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
         let revision = case.flow.revision();
         let refused = |case: &mut Case, body: &str| {
             let call = case.call(&case.token, "application/json", body);
-            assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::Malformed, "{mode:?} {body}");
+            assert_eq!(
+                case.flow.notify(&call, case.now).acknowledgement(),
+                Acknowledgement::Malformed,
+                "{mode:?} {body}"
+            );
         };
         ping.iter().for_each(|body| refused(&mut case, body));
         if mode == DeliveryMode::Push {
             pushes.iter().for_each(|body| refused(&mut case, &body.to_string()));
         }
         let call = case.call(&case.token, "text/plain", &json!({"auth_req_id": ID}).to_string());
-        assert_eq!(case.flow.notify(&call, case.now), Acknowledgement::UnsupportedMediaType);
+        assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::UnsupportedMediaType);
         assert_eq!((case.flow.revision(), case.flow.stage()), (revision, Stage::Pending));
     }
 }
@@ -345,10 +352,10 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way
         let config = config(DeliveryMode::Ping, Policy::default());
         let mut flow = Flow::start(config, request, Entropy::from_bytes([number; 32]), START).unwrap();
         let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([99; 32])) else { panic!() };
-        let (request, ticket) = transmit.into_parts();
-        let token = parameter(&request, "client_notification_token").unwrap();
+        let sending = flow.begin(transmit, START).unwrap();
+        let token = parameter(sending.request(), "client_notification_token").unwrap();
         let body = json!({"auth_req_id": ID, "expires_in": 100 + u64::from(number)}).to_string();
-        flow.handle(ticket.answered(Response::json(200, Body::from(body.as_str()))), START).unwrap();
+        flow.handle(sending.answered(Response::json(200, Body::from(body.as_str()))), START).unwrap();
         flow.cancel(START);
         (token, flow.spent_key().unwrap())
     };

@@ -28,9 +28,10 @@ fn drive() -> Option<bool> {
     flow = Flow::resume(config, flow.snapshot().as_bytes(), now).ok()?;
     loop {
         let input = match flow.poll(now, entropy()) {
-            Output::Transmit(transmit) => transmit.into_parts().1.answered(black_box(answer())),
+            Output::Save(save) => save.saved(),
+            Output::Transmit(transmit) => flow.begin(transmit, now)?.answered(black_box(answer())),
             Output::Key(operation) => key.answer(operation, entropy()),
-            Output::KeySet(request) => match keys.lookup(&request, now) {
+            Output::KeySet(mut request) => match keys.lookup(&mut request, now) {
                 Lookup::Ready(keys) => request.found(keys),
                 _ => request.unavailable(ciba_core::Cause::Unknown.into()),
             },

@@ -43,6 +43,8 @@ pub enum Setback {
     },
     /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
     UnknownKey,
+    /// The state could not be saved, and the authentication request does not leave before it is.
+    NotSaved,
     /// The clock was set back by this much; all waits got longer by it (ruling 18).
     ClockSetBack(Duration),
 }
@@ -64,6 +66,7 @@ impl Setback {
             Self::KeyUnavailable => "key_unavailable",
             Self::KeysUnavailable { .. } => "keys_unavailable",
             Self::UnknownKey => "unknown_key",
+            Self::NotSaved => "not_saved",
             Self::ClockSetBack(_) => "clock_set_back",
         }
     }
@@ -87,6 +90,7 @@ impl fmt::Display for Setback {
                 say(f, *trouble)
             }
             Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
+            Self::NotSaved => f.write_str("the state of the flow could not be saved yet"),
             Self::ClockSetBack(by) => write!(f, "the clock was set back by {} s", by.as_secs()),
         }
     }
@@ -102,7 +106,7 @@ impl Setback {
             Self::NotSent { .. } => Some(Endpoint::BackchannelAuthentication),
             Self::NoAnswer { .. } | Self::Unavailable { .. } => Some(Endpoint::Token),
             Self::KeysUnavailable { .. } | Self::UnknownKey => Some(Endpoint::KeySet),
-            Self::KeyUnavailable | Self::ClockSetBack(_) => None,
+            Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => None,
         }
     }
 
@@ -113,7 +117,7 @@ impl Setback {
             Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => Some(Trouble::Unanswered(*cause)),
             Self::Unavailable { status, .. } => Some(Trouble::Unusable { fault: Fault::Status, status: *status }),
             Self::KeysUnavailable { trouble, .. } => Some(*trouble),
-            Self::UnknownKey | Self::KeyUnavailable | Self::ClockSetBack(_) => None,
+            Self::UnknownKey | Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => None,
         }
     }
 }
@@ -127,7 +131,7 @@ impl Setback {
             | Self::NoAnswer { attempts, .. }
             | Self::Unavailable { attempts, .. }
             | Self::KeysUnavailable { attempts, .. } => Some(*attempts),
-            Self::KeyUnavailable | Self::UnknownKey | Self::ClockSetBack(_) => None,
+            Self::KeyUnavailable | Self::UnknownKey | Self::NotSaved | Self::ClockSetBack(_) => None,
         }
     }
 }

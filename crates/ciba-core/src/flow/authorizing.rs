@@ -118,8 +118,8 @@ impl Authorizing {
     /// When there is something to do. A request that is in flight has left in time.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
-            Making::InFlight { open, .. } => open.limit,
-            Making::Signing { open, .. } => open.limit.min(self.not_after),
+            Making::InFlight { open, .. } => open.wake_at(),
+            Making::Signing { open, .. } => open.wake_at().min(self.not_after),
             Making::Fresh | Making::Drafted(_) => self.due.min(self.not_after),
         }
     }

@@ -26,8 +26,9 @@ pub(super) enum Making {
     Signing { open: Open, draft: Box<Draft> },
     /// What was to be signed is, so far.
     Drafted(Box<Draft>),
-    /// The request left, or may have. After `stale` too little is left of the life of what was signed for it.
-    InFlight { open: Open, sent: Moment, stale: Moment },
+    /// The caller has the request. Until it begins nothing has left; after `stale` too little is left of the life of what was
+    /// signed for it to begin.
+    InFlight { open: Open, sent: Moment, stale: Moment, is_begun: bool },
 }
 
 /// A request in the making.
@@ -56,16 +57,23 @@ impl Making {
         }
     }
 
+    /// Whether the request is made, so that a process that resumes from here cannot know whether it left.
     pub(super) const fn is_in_flight(&self) -> bool {
         matches!(self, Self::InFlight { .. })
     }
 
+    /// Whether it may have left.
+    pub(super) const fn is_begun(&self) -> bool {
+        matches!(self, Self::InFlight { is_begun: true, .. })
+    }
+
     /// The request of this number is about to be sent. Its times count from now, unless it is too late for it.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment, latest: Moment) -> bool {
-        let Self::InFlight { open, sent, stale } = self else { return false };
+        let Self::InFlight { open, sent, stale, is_begun } = self else { return false };
         if open.counter != counter || moment > *stale {
             return false;
         }
+        *is_begun = true;
         open.limit = open.limit.plus(moment.since(*sent)).min(latest);
         *sent = moment;
         true
@@ -211,5 +219,8 @@ pub(super) fn transmit(
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
     let transmit = Transmit::new(request, target.endpoint, target.attempt, target.timeout, target.max_response, ticket)
         .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
-    (Making::InFlight { open, sent, stale: ready.stale }, Say::Do { output: Output::Transmit(transmit), save: true })
+    (
+        Making::InFlight { open, sent, stale: ready.stale, is_begun: false },
+        Say::Do { output: Output::Transmit(transmit), save: true },
+    )
 }

@@ -12,6 +12,7 @@ use super::{
     pending::Pending,
     phase::{Phase, Tick},
     redeeming,
+    saving::Receipt,
     settled::Settled,
     verifying::Verifying,
 };
@@ -80,6 +81,8 @@ pub(super) struct Mailbox {
     pub(super) until: Option<Moment>,
     /// What overtook the acknowledgement: no two with the same id (REQ-PING-14).
     pub(super) early: Vec<Arrival>,
+    /// Something was accepted since a watcher was told last.
+    pub(super) has_news: bool,
 }
 
 /// A notification that is authentic.
@@ -97,7 +100,7 @@ impl Mailbox {
             DeliveryMode::Poll => return None,
             DeliveryMode::Ping | DeliveryMode::Push => mint(entropy, verifier),
         };
-        Some(Box::new(Self { mode, token, auth_req_id: None, until: None, early: Vec::new() }))
+        Some(Box::new(Self { mode, token, auth_req_id: None, until: None, early: Vec::new(), has_news: false }))
     }
 
     pub(super) fn key(&self) -> Option<NotificationKey> {
@@ -158,7 +161,7 @@ impl Mailbox {
                     None => Phase::Pending(pending),
                 }
             }
-            Phase::Authorizing(authorizing) if !self.early.is_empty() && !authorizing.making.is_in_flight() => {
+            Phase::Authorizing(authorizing) if !self.early.is_empty() && !authorizing.making.is_begun() => {
                 self.collect(authorizing.was_received(tick), tick)
             }
             Phase::Adrift(adrift) if !self.early.is_empty() => {
@@ -218,28 +221,42 @@ impl Flow {
         self.mailbox.as_ref()?.key()
     }
 
-    /// Takes something that arrived unasked. A flow in poll mode accepts no notification and stays as it is.
+    /// Takes something that arrived unasked; [`Self::acknowledge`] says what to answer. A flow in poll mode accepts no notification
+    /// and stays as it is.
     ///
-    /// After [`Acknowledgement::Accepted`] and [`Acknowledgement::Unusable`] save the flow, then answer, then poll: what was accepted is verified by the next
-    /// polls, or starts a token request there.
+    /// If the [receipt](Receipt::is_news) says something new, poll the flow whatever becomes of the answer: what was accepted is
+    /// verified by the next polls, or starts a token request there.
     ///
     /// `now` may be a little older than what the flow was shown last: whoever takes a notification in may have read the clock
     /// before waiting for the flow.
-    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
+    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Receipt {
         // Anybody can call: an older reading must not count as a clock that was set back, nor the time since then twice.
         self.observe(now.max(self.clock.wall()));
+        let said = self.take_in(notification, now);
+        if matches!(said, Acknowledgement::Accepted | Acknowledgement::Unusable) {
+            self.touch();
+            if let Some(mailbox) = &mut self.mailbox {
+                mailbox.has_news = true;
+            }
+        }
+        Receipt::new(said, self.revision)
+    }
+
+    /// Whether a notification was accepted since this was asked last.
+    pub(crate) fn take_news(&mut self) -> bool {
+        self.mailbox.as_mut().is_some_and(|mailbox| core::mem::take(&mut mailbox.has_news))
+    }
+
+    fn take_in(&mut self, notification: &Notification, now: Timestamp) -> Acknowledgement {
         let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
         let Some(mailbox) = &mut self.mailbox else { return Acknowledgement::Unauthorized };
         let Some(phase) = self.phase.take() else { return Acknowledgement::Unauthorized };
-        let (phase, acknowledgement) = match mailbox.admit(notification, tick.moment) {
+        let (phase, said) = match mailbox.admit(notification, tick.moment) {
             Err(refused) => (phase, refused),
             Ok(letter) => mailbox.take(phase, letter, notification, &tick),
         };
         self.phase = Some(phase);
-        if matches!(acknowledgement, Acknowledgement::Accepted | Acknowledgement::Unusable) {
-            self.touch();
-        }
-        acknowledgement
+        said
     }
 }
 

@@ -21,6 +21,8 @@ mod pending;
 mod phase;
 mod prompts;
 mod redeeming;
+mod routes;
+mod saving;
 mod settled;
 mod snapshot;
 mod spent;
@@ -31,17 +33,19 @@ use core::{fmt, time::Duration};
 
 use self::{
     authorizing::Authorizing,
+    exchange::Making,
     mailbox::Mailbox,
     phase::{Open, Phase, Poll, Questions, Say, Tick, Turn},
+    saving::Saving,
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, Input, Output, Ticket, TransmitTicket, Unanswered, Wait},
+    ask::{Answer, Because, Dropped, Endpoint, Input, Output, Sending, SendingId, Ticket, Transmit, Unanswered, Wait},
     authentication::Authentication,
     client::ClientConfig,
     elapsed::Clock,
     entropy::{Entropy, Purpose},
-    error::{Failure, Misuse, MisuseReason, Setback},
+    error::{Cause, Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
     time::Timestamp,
     wire::authorize::Acknowledged,
@@ -50,7 +54,9 @@ use crate::{
 pub use mailbox::NotificationKey;
 pub use notify::{Acknowledgement, BadNotification, Notification, NotificationReply};
 pub use prompts::{PromptPlace, PromptRefused, RunningPrompts};
-pub use snapshot::{ResumeError, Snapshot};
+pub use routes::{Routes, RoutesFull};
+pub use saving::{Receipt, Receiving};
+pub use snapshot::ResumeError;
 pub use spent::{SpentKey, SpentKeys};
 
 /// One authentication of one person: the machine.
@@ -65,10 +71,14 @@ pub struct Flow {
     questions: Questions,
     revision: u64,
     /// By how many milliseconds the clock was set back since a wait last told.
-    set_back: u64,
+    set_back: u32,
+    /// Resumed and not polled since.
+    is_resumed: bool,
     acknowledged: Option<Box<Acknowledged>>,
     /// In ping and push mode.
     mailbox: Option<Box<Mailbox>>,
+    /// What is known of the store, where there is one.
+    saving: Option<Box<Saving>>,
     /// Always there between calls.
     phase: Option<Phase>,
 }
@@ -113,11 +123,13 @@ impl Flow {
         Ok(Self {
             config,
             clock: Clock::starting(now),
-            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0, is_resumed: false },
+            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0 },
             revision: 0,
             set_back: 0,
+            is_resumed: false,
             acknowledged: None,
             mailbox,
+            saving: None,
             phase: Some(Phase::Authorizing(Authorizing::new(request, not_after))),
         })
     }
@@ -128,8 +140,12 @@ impl Flow {
     /// much and the next wait says so. `entropy` is used up even when nothing needed it.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
-        if self.questions.is_resumed {
+        if core::mem::take(&mut self.is_resumed) {
             self.questions.begin_anew(&entropy, &*self.config.verifier);
+        }
+        self.hear_of_a_drop(now);
+        if let Some(output) = self.held_back(now) {
+            return output;
         }
         // Every turn moves on to a later step, so this ends; see the phases.
         loop {
@@ -149,7 +165,13 @@ impl Flow {
                 }
                 Turn::Emit(next, say) => {
                     self.phase = Some(next);
-                    return self.say(say, now);
+                    if matches!(say, Say::Do { save: true, .. }) {
+                        self.touch();
+                    }
+                    return match self.saves_first(say, now) {
+                        Ok(say) => self.say(say, now),
+                        Err(first) => first,
+                    };
                 }
             }
         }
@@ -157,16 +179,11 @@ impl Flow {
 
     fn say(&mut self, say: Say, now: Timestamp) -> Output {
         match say {
-            Say::Do { output, save } => {
-                if save {
-                    self.touch();
-                }
-                output
-            }
+            Say::Do { output, .. } => output,
             Say::Wait(pause) => {
                 let because = match core::mem::take(&mut self.set_back) {
                     0 => pause.because,
-                    millis => Because::Setback(Setback::ClockSetBack(Duration::from_millis(millis))),
+                    millis => Because::Setback(Setback::ClockSetBack(Duration::from_millis(millis.into()))),
                 };
                 Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, because, pause.progress))
             }
@@ -174,19 +191,25 @@ impl Flow {
         }
     }
 
-    /// Whether the request of this ticket is still to be sent, asked right before that; its times count from then.
+    /// The request of a transmission at the instant of sending: its times count from now.
     ///
-    /// Ask before every request, best when the connection stands and nothing but the request itself is left to write. Since
-    /// [`Self::poll`] the machine may have been suspended, or the flow saved for a long time: the flow may have been cancelled
-    /// meanwhile, its deadline may have come, it may be too late to prompt the person
-    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life of what was signed. If the
-    /// answer is no, answer [`Transmit::withheld`](crate::Transmit::withheld), or [`Unanswered::NotSent`] with the ticket.
-    /// Asking more than once is fine.
+    /// `None` when it must not be sent any more: since [`Self::poll`] the flow was cancelled, its deadline came (REQ-POLL-18), it
+    /// is too late to prompt the person ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the
+    /// life of what was signed. The flow counts that as not sent; poll again. A transmission of another machine gives `None`,
+    /// too, and counts as not sent there.
+    pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
+        let Ticket { serial, counter, .. } = *transmit.ticket();
+        self.may_send(SendingId { serial, counter }, now).then(|| transmit.begin())
+    }
+
+    /// Whether the request may still leave, for a caller to whom time passes between [`Self::begin`] and the first byte: ask when the
+    /// connection stands and nothing but the request is left to write, since the machine may have been suspended meanwhile. If
+    /// not, answer [`Unanswered::NotSent`]. Asking more than once is fine.
     #[must_use]
-    pub fn may_send(&mut self, ticket: &TransmitTicket, now: Timestamp) -> bool {
+    pub fn may_send(&mut self, sending: SendingId, now: Timestamp) -> bool {
         self.observe(now);
         let moment = self.clock.moment();
-        let Ticket { serial, counter } = ticket.ticket;
+        let SendingId { serial, counter } = sending;
         serial == self.questions.serial
             && match &mut self.phase {
                 Some(Phase::Authorizing(authorizing)) => authorizing.may_send(counter, moment),
@@ -210,13 +233,37 @@ impl Flow {
         if let Some(reason) = self.objection(&input) {
             return Err(Misuse { input: Box::new(input), reason });
         }
+        let Input { ticket, answer } = input;
+        if let Answer::Saved(is_saved) = answer {
+            // No time passes by it: whoever saves for a notification may have read the clock long ago.
+            self.saved(ticket.counter, is_saved);
+            ticket.is_answered();
+            return Ok(());
+        }
         self.observe(now);
-        let Some(phase) = self.phase.take() else { return Ok(()) };
+        let is_expected = self.phase.as_ref().and_then(Phase::open).is_some_and(|open| open.counter == ticket.counter);
+        let question = ticket.counter;
+        ticket.is_answered();
+        self.answer(question, answer, is_expected, now);
+        Ok(())
+    }
+
+    /// The open question was dropped: what is true then is the answer to it.
+    fn hear_of_a_drop(&mut self, now: Timestamp) {
+        let Some((phase, open)) = self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?))) else { return };
+        let question = open.counter;
+        let answer = open.dropped().and_then(|how| phase.answer_of_a_drop(how, now));
+        if let Some(answer) = answer {
+            self.answer(question, answer, true, now);
+        }
+    }
+
+    fn answer(&mut self, question: u64, answer: Answer, is_expected: bool, now: Timestamp) {
+        let Some(phase) = self.phase.take() else { return };
         let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
-        let is_expected = phase.open().is_some_and(|open| open.counter == input.ticket.counter);
         // Signatures and keys are asked for again after a restart, so they are not worth saving.
         let is_fleeting = matches!(
-            input.answer,
+            answer,
             Answer::Signature(_)
                 | Answer::KeyInterrupted
                 | Answer::Keys(_)
@@ -224,7 +271,7 @@ impl Flow {
                 | Answer::KeysUnavailable(_)
         );
         let (phase, acknowledged, changed) = if is_expected {
-            let answer = match (&self.mailbox, input.answer) {
+            let answer = match (&self.mailbox, answer) {
                 // Only the provider has our token: what was said not to have left is answered already.
                 (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause))) if !mailbox.early.is_empty() => {
                     Answer::Unanswered(Unanswered::Lost(cause))
@@ -235,7 +282,7 @@ impl Flow {
             let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
             (phase, acknowledged, changed)
         } else {
-            phase.late(input.ticket.counter, &input.answer, &tick)
+            phase.late(question, &answer, &tick)
         };
         if let Some(acknowledged) = acknowledged {
             self.acknowledged = Some(Box::new(acknowledged));
@@ -244,7 +291,6 @@ impl Flow {
         if changed {
             self.touch();
         }
-        Ok(())
     }
 
     /// After every step: what a notification said too early may count now.
@@ -272,7 +318,8 @@ impl Flow {
             | Answer::KeyUnavailable(_)
             | Answer::KeyInterrupted
             | Answer::KeysLater(_)
-            | Answer::KeysUnavailable(_) => None,
+            | Answer::KeysUnavailable(_)
+            | Answer::Saved(_) => None,
         }
     }
 
@@ -339,6 +386,9 @@ impl Flow {
     /// future means now.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
+        if let Some(moment) = self.saving_wakes_at() {
+            return Some(self.clock.wall_at(moment));
+        }
         let moment = match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => authorizing.wake_at(),
             Phase::Adrift(adrift) => adrift.until,
@@ -396,7 +446,7 @@ impl Flow {
 
     fn observe(&mut self, now: Timestamp) {
         if let Some(by) = self.clock.observe(now) {
-            self.set_back = self.set_back.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+            self.set_back = self.set_back.saturating_add(u32::try_from(by.as_millis()).unwrap_or(u32::MAX));
         }
     }
 
@@ -438,6 +488,25 @@ impl Phase {
         }
     }
 
+    /// What is true of the open question when nobody is going to answer it.
+    fn answer_of_a_drop(&self, how: Dropped, now: Timestamp) -> Option<Answer> {
+        let unanswered = match how {
+            Dropped::Untouched => Unanswered::NotSent(Cause::Interrupted),
+            Dropped::Begun => Unanswered::Lost(Cause::Interrupted),
+        };
+        let of = |making: &Making| match making {
+            Making::InFlight { .. } => Some(Answer::Unanswered(unanswered)),
+            Making::Signing { .. } => Some(Answer::KeyInterrupted),
+            Making::Fresh | Making::Drafted(_) => None,
+        };
+        match self {
+            Self::Authorizing(authorizing) => of(&authorizing.making),
+            Self::Redeeming(redeeming) => of(&redeeming.making),
+            Self::Verifying(_) => Some(Answer::KeysLater(now)),
+            Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
+        }
+    }
+
     /// The answer to the open question.
     fn answered(self, answer: Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>) {
         match self {
@@ -470,15 +539,6 @@ impl Phase {
             | Self::Settled(_) => None,
         };
         taken.map_or((self, None, false), |phase| (phase, None, true))
-    }
-}
-
-impl Snapshot {
-    /// Returns `true` if the flow holds tokens that are not verified yet. A provider gives them once, so do not delete the
-    /// snapshot when you stop waiting: the flow can be resumed from it.
-    #[must_use]
-    pub const fn holds_tokens(&self) -> bool {
-        self.holds_tokens
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     verifying::Verifying,
 };
 use crate::{
-    ask::{Output, Ticket},
+    ask::{Dropped, Fate, Output, Ticket},
     bounds,
     client::ClientConfig,
     crypto::Verifier,
@@ -73,8 +73,6 @@ pub(super) struct Tick<'a> {
 pub(super) struct Questions {
     pub(super) serial: u64,
     pub(super) counter: u64,
-    /// Resumed and not polled since.
-    pub(super) is_resumed: bool,
 }
 
 impl Questions {
@@ -86,27 +84,38 @@ impl Questions {
             *slot = byte;
         }
         self.counter = self.counter.saturating_add(u64::from(u32::from_le_bytes(jump)));
-        self.is_resumed = false;
     }
 
     /// A ticket for a new question, and the mark to recognise its answer by.
     pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
         self.counter = self.counter.wrapping_add(1);
-        (Ticket { serial: self.serial, counter: self.counter }, Open { counter: self.counter, limit })
+        let (ticket, fate) = Ticket::new(self.serial, self.counter);
+        (ticket, Open { counter: self.counter, limit, fate })
     }
 }
 
 /// A question whose answer has not come yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Open {
     pub(super) counter: u64,
     /// When waiting for it ends.
     pub(super) limit: Moment,
+    fate: Fate,
 }
 
 impl Open {
     pub(super) fn is_over(&self, moment: Moment) -> bool {
         moment >= self.limit
+    }
+
+    /// Whether nobody is going to answer any more, and how far the question had come.
+    pub(super) fn dropped(&self) -> Option<Dropped> {
+        self.fate.dropped()
+    }
+
+    /// When there is something to do: its limit, or at once when it was dropped.
+    pub(super) fn wake_at(&self) -> Moment {
+        if self.dropped().is_some() { Moment::START } else { self.limit }
     }
 }
 

@@ -93,7 +93,7 @@ impl Redeeming {
     /// overtook (ruling 30).
     pub(super) const fn heeds_ping(&self) -> bool {
         let grant = &self.grant;
-        !grant.was_pinged || (self.making.is_in_flight() && !grant.owes_request && grant.heard.has_skips_left())
+        !grant.was_pinged || (self.making.is_begun() && !grant.owes_request && grant.heard.has_skips_left())
     }
 
     /// When the wait for an answer ends at the latest.
@@ -104,8 +104,8 @@ impl Redeeming {
     /// When there is something to do. A signature that is not there at the deadline is not wanted any more.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
-            Making::InFlight { open, .. } => open.limit,
-            Making::Signing { open, .. } => open.limit.min(self.grant.deadline),
+            Making::InFlight { open, .. } => open.wake_at(),
+            Making::Signing { open, .. } => open.wake_at().min(self.grant.deadline),
             Making::Fresh | Making::Drafted(_) => Moment::START,
         }
     }

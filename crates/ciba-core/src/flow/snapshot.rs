@@ -4,7 +4,6 @@ use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize as _;
 
 use super::{
     Flow,
@@ -27,6 +26,7 @@ use crate::{
     request::SavedRequest,
     saved::{SavedAcknowledged, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
+    snapshot::Snapshot,
     time::Timestamp,
     wire::{metadata::DeliveryMode, notify::Delivery},
 };
@@ -41,49 +41,6 @@ const COUNTER_JUMP: u64 = 1 << 16;
 /// How far the revision jumps on resuming: further than any life of a flow counts, so that what a resumed flow saves is newer
 /// than everything its earlier life saved, a write that was still on its way when that life ended included.
 const REVISION_JUMP: u64 = 1 << 32;
-
-/// A saved flow: versioned JSON. It holds secrets (the hint, the `auth_req_id`, perhaps tokens): keep it sealed, and bound to
-/// the id you know the flow by. Wiped on drop.
-#[derive(Clone)]
-pub struct Snapshot {
-    bytes: Vec<u8>,
-    revision: u64,
-    pub(super) holds_tokens: bool,
-}
-
-impl Snapshot {
-    /// The bytes to save.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The flow's [revision](Flow::revision) when the snapshot was taken.
-    ///
-    /// A later state of the same flow has a higher revision, also across restarts: [`Flow::resume`] continues above every
-    /// revision that the earlier process can have reached. Store it with the snapshot, replace a snapshot only by one with a
-    /// higher revision, and refuse any other write with an error. A write that was abandoned, for example because its future was
-    /// dropped or its process died, may still reach the store after a newer one and must not replace it.
-    ///
-    /// This orders the writes of one process after another. It is no lock: see to it that no two processes continue the same
-    /// flow at the same time.
-    #[must_use]
-    pub const fn revision(&self) -> u64 {
-        self.revision
-    }
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({} bytes, revision {})", self.bytes.len(), self.revision)
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
 
 /// Why a snapshot cannot be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -377,6 +334,7 @@ impl<'a> SavedMailbox<'a> {
             auth_req_id: self.auth_req_id.map(AuthReqId::new),
             until: self.until.map(|until| Moment::from_millis(until).min(longest)),
             early: early.map(SavedArrival::load).collect(),
+            has_news: false,
         })
     }
 }
@@ -549,8 +507,7 @@ impl Flow {
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
-        let bytes = serde_json::to_vec(&saved).unwrap_or_default();
-        Snapshot { bytes, revision: self.revision, holds_tokens: self.holds_tokens() }
+        Snapshot::new(serde_json::to_vec(&saved).unwrap_or_default(), self.revision, self.holds_tokens())
     }
 
     /// Resumes a saved flow, on this or any other machine. What was in flight counts as lost.
@@ -583,15 +540,13 @@ impl Flow {
         }
         Ok(Self {
             clock,
-            questions: Questions {
-                serial: saved.serial,
-                counter: saved.counter.saturating_add(COUNTER_JUMP),
-                is_resumed: true,
-            },
+            questions: Questions { serial: saved.serial, counter: saved.counter.saturating_add(COUNTER_JUMP) },
+            is_resumed: true,
             revision: saved.revision.saturating_add(REVISION_JUMP),
-            set_back: set_back.map_or(0, millis),
+            set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             mailbox,
+            saving: Some(Box::default()),
             phase: Some(phase),
             config,
         })

@@ -29,7 +29,9 @@ impl Flow {
                 auth_req_id: Some(auth_req_id),
                 until: None,
                 early: Vec::new(),
+                has_news: false,
             },
+            is_kept: !self.owes_a_save(),
         })
     }
 }
@@ -39,6 +41,8 @@ impl Flow {
 pub struct SpentKey {
     mailbox: Mailbox,
     until: Timestamp,
+    /// The end is saved, where the flow is durable: until then the flow itself answers, so that its end is kept.
+    pub(super) is_kept: bool,
 }
 
 impl SpentKey {

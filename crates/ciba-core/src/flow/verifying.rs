@@ -134,11 +134,11 @@ impl Verifying {
             return Turn::Next(self.give_up());
         }
         match self.looking {
-            Looking::Asking(open) if open.is_over(moment) => {
+            Looking::Asking(ref open) if open.is_over(moment) => {
                 self.looking = Looking::Due(moment);
                 Turn::Next(Phase::Verifying(self))
             }
-            Looking::Asking(open) => {
+            Looking::Asking(ref open) => {
                 let until = open.limit.min(self.window_end());
                 Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::InFlight)))
             }
@@ -191,7 +191,8 @@ impl Verifying {
             | Answer::Unanswered(_)
             | Answer::Signature(_)
             | Answer::KeyUnavailable(_)
-            | Answer::KeyInterrupted => Phase::Verifying(self),
+            | Answer::KeyInterrupted
+            | Answer::Saved(_) => Phase::Verifying(self),
         }
     }
 
@@ -244,7 +245,7 @@ impl Verifying {
     pub(super) fn wake_at(&self) -> Moment {
         let next = match self.looking {
             Looking::Due(due) => due,
-            Looking::Asking(open) => open.limit,
+            Looking::Asking(ref open) => open.wake_at(),
         };
         next.min(self.window_end())
     }

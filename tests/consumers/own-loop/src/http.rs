@@ -5,16 +5,14 @@ use std::{
     net::TcpStream,
 };
 
-use ciba_core::{Cause, Headers, Input, Request, Response, Transmit, Unanswered};
+use ciba_core::{Cause, Headers, Input, Request, Response, Sending, Unanswered};
 
 /// Carries out what a machine asks for.
-pub fn http(transmit: Transmit) -> Input {
-    let max_response = transmit.max_response();
-    let (request, ticket) = transmit.into_parts();
-    match exchange(&request, max_response) {
-        Ok(response) => ticket.answered(response),
+pub fn http(sending: Sending) -> Input {
+    match exchange(sending.request(), sending.transmit().max_response()) {
+        Ok(response) => sending.answered(response),
         // A real program tells what certainly did not leave from what may have.
-        Err(_) => ticket.unanswered(Unanswered::Lost(Cause::Unknown)),
+        Err(_) => sending.unanswered(Unanswered::Lost(Cause::Unknown)),
     }
 }
 

@@ -64,19 +64,20 @@ fn entropy() -> Entropy {
 }
 
 /// The provider's keys, from a cache that a program with many flows shares between them.
-fn key_set(request: KeySetRequest) -> Input {
+fn key_set(mut request: KeySetRequest) -> Input {
     KEYS.with_borrow_mut(|keys| {
         let Some(cache) = keys else { return request.unavailable(Cause::Local.into()) };
-        let mut found = cache.lookup(&request, now());
-        if let Lookup::Fetch(transmit) = found {
-            cache.handle(http(transmit), now()).expect("it is the cache's own ticket");
-            found = cache.lookup(&request, now());
-        }
-        match found {
-            Lookup::Ready(keys) => request.found(keys),
-            Lookup::Later(until) => request.later(until),
-            Lookup::Unavailable(why) => request.unavailable(why),
-            Lookup::Fetch(_) => request.unavailable(Cause::Unknown.into()),
+        loop {
+            match cache.lookup(&mut request, now()) {
+                Lookup::Ready(keys) => return request.found(keys),
+                Lookup::Later(until) => return request.later(until),
+                Lookup::Unavailable(why) => return request.unavailable(why),
+                Lookup::Fetch(transmit) => {
+                    if let Some(sending) = cache.begin(transmit, now()) {
+                        cache.handle(http(sending), now()).expect("it is the cache's own");
+                    }
+                }
+            }
         }
     })
 }
