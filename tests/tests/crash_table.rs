@@ -171,6 +171,10 @@ fn a_request_with_a_user_code_is_not_resumed_before_it_was_sent() {
     assert_eq!(resume(&sim).expect_err("the code is gone"), ResumeError::UserCodeGone);
     assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
     sim.flow.handle(signed(asked.question), Timestamp::from_unix_millis(START)).expect("its own");
+    let Output::Save(save) = sim.flow.poll(sim.now(), Entropy::from_bytes([9; 32])) else {
+        panic!("it is saved first")
+    };
+    sim.flow.handle(save.saved(), sim.now()).expect("its own");
     let Output::Transmit(transmit) = sim.flow.poll(sim.now(), Entropy::from_bytes([9; 32])) else {
         panic!("a request")
     };

@@ -41,9 +41,11 @@ pub struct Events {
 }
 
 impl Events {
-    /// At the beginning of a drive. What the flow has behind it is not told again.
+    /// At the beginning of a drive. What the flow has behind it is not told again, and a store that failed an earlier drive is
+    /// tried again at once.
     #[must_use]
-    pub fn new(flow: &Flow) -> Self {
+    pub fn new(flow: &mut Flow) -> Self {
+        flow.tries_the_store_again();
         Self { is_acknowledged: flow.acknowledged().is_some(), wait: None }
     }
 

@@ -21,7 +21,7 @@ use ciba_ureq::{
     Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow, IntervalReference, KeyOperation,
-        KeyTask, Policy, Snapshot, Stage, Timestamp, UnreachableTarget,
+        KeyTask, Lacking, Policy, Snapshot, Stage, Timestamp, UnreachableTarget,
         jose::{JwsAlgorithm, KeySet},
     },
     platform_roots,
@@ -386,15 +386,16 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
     let config = config(&server.url(""), key_jwt());
     let down = driver(&config).with_signer(Kms { is_down: true, ..Kms::default() });
-    for (driver, reason) in [(down, "the HSM does not answer"), (driver(&config), "the driver has no signer")] {
-        let mut notes = Notes::default();
-        let error = driver.authenticate(&config, request(), &mut notes).unwrap_err();
-        let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
-        assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
-        assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
-        let source = std::error::Error::source(&unreachable).expect("the signer's own words");
-        assert_eq!(source.to_string(), reason);
-    }
+    let mut notes = Notes::default();
+    let error = down.authenticate(&config, request(), &mut notes).unwrap_err();
+    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
+    assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
+    let reason = "the HSM does not answer";
+    assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
+    let source = std::error::Error::source(&unreachable).expect("the signer's own words");
+    assert_eq!(source.to_string(), reason);
+    let error = driver(&config).authenticate(&config, request(), &mut ()).unwrap_err();
+    assert!(matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Signer))), "{error:?}");
     assert_eq!(server.connections(), 0);
 }
 

@@ -15,7 +15,8 @@ fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledge
                 assert_eq!(case.notify(&body), Acknowledgement::Known);
                 if restarted {
                     let saved = case.flow.snapshot();
-                    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
+                    case.flow =
+                        Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
                 } else {
                     case.advance(Duration::from_secs(1));
                     case.acknowledge(ticket, id);
@@ -65,7 +66,8 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
             let (mut case, ticket) = Case::asked(mode);
             if restarted {
                 let saved = case.flow.snapshot();
-                case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
+                case.flow =
+                    Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
             } else {
                 case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
             }

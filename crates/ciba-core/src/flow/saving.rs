@@ -210,6 +210,13 @@ impl Flow {
         Some(save)
     }
 
+    /// A new drive begins, and the store may work again.
+    pub(crate) fn tries_the_store_again(&mut self) {
+        if let Some(saving) = &mut self.saving {
+            (saving.retry, saving.gone_without) = (None, None);
+        }
+    }
+
     /// Takes the answer of the store.
     pub(super) fn saved(&mut self, counter: u64, is_saved: bool) {
         let (is_needed, is_settled) = (self.must_be_saved(), matches!(self.phase, Some(Phase::Settled(_))));
