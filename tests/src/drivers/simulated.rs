@@ -206,9 +206,13 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
             Output::Save(save) => {
                 let is_needed = save.is_needed();
                 let is_kept = world.store.keep(save, &mut flow, world.now);
-                stops += usize::from(!is_kept && is_needed);
-                if stops == DRIVES {
-                    return Err(STOPPED.into());
+                if !is_kept && is_needed {
+                    // Nothing leaves, so it makes no difference whether the process dies.
+                    stops += 1;
+                    if stops == DRIVES {
+                        return Err(STOPPED.into());
+                    }
+                    continue;
                 }
                 match world.store.kills(is_kept) {
                     Some(Dies::Before) => flow = world.store.resume(&config, world.now)?,
