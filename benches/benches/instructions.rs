@@ -1,5 +1,6 @@
-//! Instruction counts under callgrind: exact, whatever else the machine is doing. Valgrind hides AVX-512, so the counts of
-//! aws-lc-rs describe another code path than production; only the RustCrypto backend is counted.
+//! Instruction counts under callgrind: exact, whatever else the machine is doing. Valgrind hides
+//! AVX-512, so the counts of aws-lc-rs describe another code path than production; only the
+//! RustCrypto backend is counted.
 
 use ciba_bench::{Backend, config, flow, token};
 use ciba_core::{ClientConfig, Expectations, Flow, jose::KeySet};

@@ -1,4 +1,5 @@
-//! Wall-clock times for people. The ratios that count are formed inside one run by the `figures` binary.
+//! Wall-clock times for people. The ratios that count are formed inside one run by the `figures`
+//! binary.
 
 use ciba_bench::{Backend, config, flow, peers, token};
 use ciba_core::{Expectations, Timestamp};

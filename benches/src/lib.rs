@@ -1,7 +1,8 @@
-//! What every benchmark measures: one ID Token of 25 claims, one flow like the Idura example, and the peers that validate
-//! the same token.
+//! What every benchmark measures: one ID Token of 25 claims, one flow like the Idura example, and
+//! the peers that validate the same token.
 //!
-//! The keys here are test keys. All checks of each library are on; see `peers.rs` for how the peers are set up.
+//! The keys here are test keys. All checks of each library are on; see `peers.rs` for how the peers
+//! are set up.
 
 pub mod flow;
 pub mod peers;

@@ -1,5 +1,6 @@
-//! Other libraries, from their published crates, validating the same token with every check they have for it on: signature,
-//! issuer, audience, expiry. Their keys are imported beforehand, as ours are.
+//! Other libraries, from their published crates, validating the same token with every check they
+//! have for it on: signature, issuer, audience, expiry. Their keys are imported beforehand, as ours
+//! are.
 
 use std::str::FromStr as _;
 
@@ -41,7 +42,8 @@ impl JsonWebToken {
         validation.set_audience(&[CLIENT_ID]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
-        // Its clock cannot be set, so the token has to be in the future of the machine's clock and `nbf` is let through.
+        // Its clock cannot be set, so the token has to be in the future of the machine's clock and
+        // `nbf` is let through.
         validation.leeway = 200_000_000;
         Self { key, validation }
     }

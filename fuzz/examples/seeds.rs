@@ -1,12 +1,15 @@
-//! Writes the seeds of the targets `snapshot`, a flow saved at every step of its life, and `notification`, calls of the
-//! notification endpoint that are right and wrong. Run it after a format changed.
+//! Writes the seeds of the targets `snapshot`, a flow saved at every step of its life, and
+//! `notification`, calls of the notification endpoint that are right and wrong. Run it after a
+//! format changed.
 use std::{fs, path::Path, time::Duration};
 
 use ciba_core::{
     Body, Cause, DeliveryMode, Flow, Headers, Notification, Output, Response, Unanswered,
     crypto::{Hash, Verifier as _},
 };
-use ciba_fuzz::{ISSUER, Lenient, START, config, config_for, entropy, flow, keys, notification_token};
+use ciba_fuzz::{
+    ISSUER, Lenient, START, config, config_for, entropy, flow, keys, notification_token,
+};
 
 fn main() -> std::io::Result<()> {
     snapshots()?;
@@ -17,8 +20,10 @@ fn base64url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        let letters = (0..=chunk.len()).map(|at| char::from(ALPHABET[(word >> (18 - 6 * at) & 63) as usize]));
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        let letters =
+            (0..=chunk.len()).map(|at| char::from(ALPHABET[(word >> (18 - 6 * at) & 63) as usize]));
         text.extend(letters);
     }
     text
@@ -35,10 +40,13 @@ fn push() -> String {
     );
     let header = base64url(br#"{"alg":"ES256","kid":"op-g1-es256"}"#);
     let id_token = format!("{header}.{}.{}", base64url(claims.as_bytes()), base64url(&[2; 64]));
-    format!(r#"{{"auth_req_id":"a","access_token":"t","token_type":"Bearer","expires_in":60,"id_token":"{id_token}"}}"#)
+    format!(
+        r#"{{"auth_req_id":"a","access_token":"t","token_type":"Bearer","expires_in":60,"id_token":"{id_token}"}}"#
+    )
 }
 
-/// The first digit is the state of the flow: even for ping, odd for push; in flight, acknowledged, lost.
+/// The first digit is the state of the flow: even for ping, odd for push; in flight, acknowledged,
+/// lost.
 fn notifications() -> std::io::Result<()> {
     const HEAD: &str = "POST\nauthorization: Bearer $TOKEN\ncontent-type: application/json\n\n";
     const PING: &str = r#"{"auth_req_id":"a"}"#;
@@ -50,11 +58,17 @@ fn notifications() -> std::io::Result<()> {
         save(&format!("push-{name}"), format!("{}{HEAD}{}", 2 * state + 1, push()))?;
     }
     save("push-error", format!("3{HEAD}{}", r#"{"auth_req_id":"a","error":"access_denied"}"#))?;
-    save("push-both", format!("3{HEAD}{}", push().replacen('{', r#"{"error":"access_denied","#, 1)))?;
+    save(
+        "push-both",
+        format!("3{HEAD}{}", push().replacen('{', r#"{"error":"access_denied","#, 1)),
+    )?;
     save("ping-other-id", format!("2{HEAD}{}", r#"{"auth_req_id":"b"}"#))?;
     save("ping-no-id", format!("2{HEAD}{{}}"))?;
     save("ping-other-token", format!("2{}{PING}", HEAD.replace("$TOKEN", "$TOKENA")))?;
-    save("ping-two-tokens", format!("2{}{PING}", HEAD.replacen('\n', "\nAuthorization: Bearer x\n", 1)))?;
+    save(
+        "ping-two-tokens",
+        format!("2{}{PING}", HEAD.replacen('\n', "\nAuthorization: Bearer x\n", 1)),
+    )?;
     save("ping-form", format!("2{}{PING}", HEAD.replace("json", "x-www-form-urlencoded")))?;
     save("get", format!("2{}", HEAD.replace("POST", "GET")))
 }
@@ -64,9 +78,12 @@ fn early() -> Flow {
     let mut flow = flow(config_for(DeliveryMode::Push));
     let bearer = format!("Bearer {}", notification_token(&flow));
     let headers: Headers =
-        [("authorization", bearer.as_str()), ("content-type", "application/json")].into_iter().collect();
-    let notification = Notification::receive("POST", &headers, Body::from(push().into_bytes())).expect("a push");
-    assert_eq!(flow.notify(&notification, START).acknowledgement().reply().status, 204);
+        [("authorization", bearer.as_str()), ("content-type", "application/json")]
+            .into_iter()
+            .collect();
+    let notification =
+        Notification::receive("POST", &headers, Body::from(push().into_bytes())).expect("a push");
+    assert_eq!(flow.notify(&notification, START).verdict().reply().status, 204);
     flow
 }
 
@@ -97,7 +114,10 @@ fn snapshots() -> std::io::Result<()> {
         (200, r#"{"auth_req_id":"a","expires_in":120,"bindingMessage":"KOBLE FISK"}"#),
         (400, r#"{"error":"authorization_pending","error_description":"waiting"}"#),
         (503, ""),
-        (200, r#"{"access_token":"t","token_type":"Bearer","expires_in":60,"id_token":"e30.e30.AA"}"#),
+        (
+            200,
+            r#"{"access_token":"t","token_type":"Bearer","expires_in":60,"id_token":"e30.e30.AA"}"#,
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -112,7 +132,8 @@ fn snapshots() -> std::io::Result<()> {
         save(&format!("{step}-in-flight"), &flow)?;
         now = now.saturating_add(Duration::from_millis(100));
         let sending = flow.begin(transmit, now).expect("it is in time");
-        flow.handle(sending.answered(Response::json(status, body)), now).expect("this flow's answer");
+        flow.handle(sending.answered(Response::json(status, body)), now)
+            .expect("this flow's answer");
         save(&format!("{step}-answered"), &flow)?;
     }
     flow.cancel(now);
@@ -120,14 +141,19 @@ fn snapshots() -> std::io::Result<()> {
     assert!(passes(early()));
     let mut flow = early();
     save("push-early", &flow)?;
-    let Output::Transmit(transmit) = flow.poll(START, entropy(9)) else { panic!("the request is next") };
+    let Output::Transmit(transmit) = flow.poll(START, entropy(9)) else {
+        panic!("the request is next")
+    };
     save("push-early-in-flight", &flow)?;
     drop(transmit);
     let mut adrift = self::flow(config_for(DeliveryMode::Ping));
-    let Output::Transmit(transmit) = adrift.poll(START, entropy(9)) else { panic!("the request is next") };
-    let lost = adrift.begin(transmit, START).expect("it was asked for just now").unanswered(Unanswered::Lost(Cause::Unknown));
-    adrift
-        .handle(lost, START)
-        .expect("this flow's answer");
+    let Output::Transmit(transmit) = adrift.poll(START, entropy(9)) else {
+        panic!("the request is next")
+    };
+    let lost = adrift
+        .begin(transmit, START)
+        .expect("it was asked for just now")
+        .unanswered(Unanswered::Lost(Cause::Unknown));
+    adrift.handle(lost, START).expect("this flow's answer");
     save("ping-adrift", &adrift)
 }

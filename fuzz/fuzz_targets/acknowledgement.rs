@@ -1,5 +1,5 @@
-//! Invariant: whatever answers the authentication request, it is sent once, the first poll waits as agreed, and the flow can be
-//! saved and gone on with.
+//! Invariant: whatever answers the authentication request, it is sent once, the first poll waits as
+//! agreed, and the flow can be saved and gone on with.
 #![no_main]
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let config = config();
     let mut flow = flow(config.clone());
-    let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request comes first") };
+    let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else {
+        panic!("the request comes first")
+    };
     assert_eq!(transmit.endpoint(), Endpoint::BackchannelAuthentication);
     let sending = flow.begin(transmit, START).expect("it was asked for just now");
     let answered = START.saturating_add(Duration::from_millis(250));
@@ -34,12 +36,18 @@ fuzz_target!(|data: &[u8]| {
     match output {
         Output::Wait(wait) => {
             assert_eq!(flow.stage(), Stage::Pending);
-            let acknowledged = flow.acknowledged().expect("a pending flow was acknowledged");
-            assert!(acknowledged.interval >= Duration::from_secs(1) && !acknowledged.expires_in.is_zero());
+            let acknowledged = flow.acknowledgement().expect("a pending flow was acknowledged");
+            assert!(
+                acknowledged.interval >= Duration::from_secs(1)
+                    && !acknowledged.expires_in.is_zero()
+            );
             // An interval that reaches past the deadline gives one poll shortly before that.
             let due = answered.saturating_add(acknowledged.interval);
             let deadline = START.saturating_add(acknowledged.expires_in);
-            assert!(wait.until() > answered && (wait.until() >= due || due >= deadline), "polled too early");
+            assert!(
+                wait.until() > answered && (wait.until() >= due || due >= deadline),
+                "polled too early"
+            );
         }
         Output::Done => assert!(flow.finish().is_err(), "authenticated without tokens"),
         other => panic!("{other:?}"),

@@ -1,13 +1,17 @@
-//! Invariant: every flow of this embedding ends, whatever the network does, and logs nothing that is secret.
+//! Invariant: every flow of this embedding ends, whatever the network does, and logs nothing that
+//! is secret.
 //!
-//! A target to copy. An embedding is the code that carries out outputs: an event loop, an FFI layer, a job queue. Because
-//! [`Flow`] is a function of state, time, entropy and answers, fuzzing it needs no mocks: let the fuzzer play the network,
-//! the clock and the key store, and state what has to hold for your users. Replace `Embedding` by your code, keep the
-//! loop, and run `cargo fuzz run embedding_example`.
+//! A target to copy. An embedding is the code that carries out outputs: an event loop, an FFI
+//! layer, a job queue. WaitReason [`Flow`] is a function of state, time, entropy and answers,
+//! fuzzing it needs no mocks: let the fuzzer play the network, the clock and the key store, and
+//! state what has to hold for your users. Replace `Embedding` by your code, keep the loop, and run
+//! `cargo fuzz run embedding_example`.
 #![no_main]
 use std::{fmt::Write as _, time::Duration};
 
-use ciba_core::{Authentication, Cause, Failure, Flow, Input, Output, Response, Timestamp, Unanswered};
+use ciba_core::{
+    Authentication, Cause, Failure, Flow, Input, Output, Response, Timestamp, Unanswered,
+};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, keys};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,8 +39,10 @@ impl Embedding {
                         self.now = self.now.saturating_add(timeout);
                         sending.unanswered(Unanswered::Lost(Cause::Unknown))
                     }
-                    status => sending
-                        .answered(Response::json(if status % 2 == 0 { 200 } else { 400 }, network.some().to_vec())),
+                    status => sending.answered(Response::json(
+                        if status % 2 == 0 { 200 } else { 400 },
+                        network.some().to_vec(),
+                    )),
                 }
             }
             Output::Key(operation) => operation.unavailable(),
@@ -71,7 +77,10 @@ fuzz_target!(|data: &[u8]| {
         turns += 1;
         assert!(turns < 100_000, "this flow does not end");
     }
-    assert!(!embedding.log.contains("a secret of no consequence"), "the client secret is in the log");
+    assert!(
+        !embedding.log.contains("a secret of no consequence"),
+        "the client secret is in the log"
+    );
     assert!(!embedding.log.contains("alice"), "the hint is in the log");
     drop(embedding.finish());
 });

@@ -1,16 +1,20 @@
-//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice or late, every wait is ahead, a
-//! notification skips one wait and six do at most, and a push client asks for no tokens.
+//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice or
+//! late, every wait is ahead, a notification skips one wait and six do at most, and a push client
+//! asks for no tokens.
 #![no_main]
 use std::time::Duration;
 
 use ciba_core::{
-    Acknowledgement, Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, Output, Response, Stage,
-    Sending, Timestamp, Unanswered,
+    Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, NotificationVerdict,
+    Output, Response, Sending, Stage, Timestamp, Unanswered,
 };
-use ciba_fuzz::{Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token};
+use ciba_fuzz::{
+    Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token,
+};
 use libfuzzer_sys::fuzz_target;
 
-/// A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the giving up.
+/// A request the flow gave up meanwhile: its answer comes late, and the spacing counts from the
+/// giving up.
 fn is_late(flow: &Flow) -> bool {
     flow.stage() == Stage::Pending
 }
@@ -71,7 +75,10 @@ impl Judge {
         match endpoint {
             Endpoint::BackchannelAuthentication => {
                 assert_eq!(self.prompts, 0, "a person is prompted twice");
-                assert!(self.clock_stepped || now.since(START) < PROMPT_WITHIN, "a person is prompted late");
+                assert!(
+                    self.clock_stepped || now.since(START) < PROMPT_WITHIN,
+                    "a person is prompted late"
+                );
                 self.sent = Some(now);
             }
             Endpoint::Token => {
@@ -82,15 +89,20 @@ impl Judge {
                 }
                 if let Some(last) = self.last_answer {
                     let due = last.saturating_add(self.interval);
-                    // An interval that reaches past the deadline gives one poll shortly before that.
-                    let is_early = now < due && self.deadline.is_some_and(|deadline| due < deadline);
+                    // An interval that reaches past the deadline gives one poll shortly before
+                    // that.
+                    let is_early =
+                        now < due && self.deadline.is_some_and(|deadline| due < deadline);
                     assert!(!is_early || self.may_skip, "early");
                     if is_early {
                         (self.may_skip, self.skips) = (false, self.skips + 1);
                         assert!(self.skips <= MOST_SKIPS, "notifications make it hammer");
                     }
                 }
-                assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
+                assert!(
+                    self.deadline.is_none_or(|deadline| now < deadline),
+                    "at or after the deadline"
+                );
             }
             other => panic!("a flow does not send to {other:?}"),
         }
@@ -100,10 +112,16 @@ impl Judge {
     fn goes_out_now(&mut self, endpoint: Endpoint, now: Timestamp) {
         assert!(!self.redeemed, "asked again after tokens");
         if endpoint == Endpoint::BackchannelAuthentication {
-            assert!(self.clock_stepped || now.since(START) < PROMPT_WITHIN, "a person is prompted late");
+            assert!(
+                self.clock_stepped || now.since(START) < PROMPT_WITHIN,
+                "a person is prompted late"
+            );
             self.sent = Some(now);
         } else if !self.clock_stepped {
-            assert!(self.deadline.is_none_or(|deadline| now < deadline), "at or after the deadline");
+            assert!(
+                self.deadline.is_none_or(|deadline| now < deadline),
+                "at or after the deadline"
+            );
         }
     }
 }
@@ -135,7 +153,8 @@ fuzz_target!(|data: &[u8]| {
             3 => {
                 // Killed and resumed; what was in flight is answered by nobody.
                 let saved = flow.snapshot();
-                flow = Flow::resume(config.clone(), saved.as_bytes(), now).expect("a snapshot resumes");
+                flow = Flow::resume(config.clone(), saved.as_bytes(), now)
+                    .expect("a snapshot resumes");
                 judge.in_flight = None;
                 // A restart may lose when the last answer came, never the deadline.
                 judge.last_answer = None;
@@ -151,7 +170,14 @@ fuzz_target!(|data: &[u8]| {
                 } else {
                     let (endpoint, sending) = open.take().expect("just looked");
                     judge.in_flight = None;
-                    unanswered(&mut flow, &mut judge, endpoint, sending, Unanswered::NotSent(Cause::Unknown), now);
+                    unanswered(
+                        &mut flow,
+                        &mut judge,
+                        endpoint,
+                        sending,
+                        Unanswered::NotSent(Cause::Unknown),
+                        now,
+                    );
                 }
             }
             4 if open.is_some() => {
@@ -163,7 +189,11 @@ fuzz_target!(|data: &[u8]| {
                 if let Some(input) = late.pop() {
                     let before = flow.snapshot();
                     if flow.handle(input, now).is_err() {
-                        assert_eq!(before.as_bytes(), flow.snapshot().as_bytes(), "misuse changed something");
+                        assert_eq!(
+                            before.as_bytes(),
+                            flow.snapshot().as_bytes(),
+                            "misuse changed something"
+                        );
                     }
                 }
             }
@@ -178,7 +208,10 @@ fuzz_target!(|data: &[u8]| {
                     }
                     judge.sends(transmit.endpoint(), now);
                     let endpoint = transmit.endpoint();
-                    open = Some((endpoint, flow.begin(transmit, now).expect("it was asked for just now")));
+                    open = Some((
+                        endpoint,
+                        flow.begin(transmit, now).expect("it was asked for just now"),
+                    ));
                     if endpoint == Endpoint::BackchannelAuthentication {
                         judge.prompts += 1;
                     }
@@ -202,7 +235,9 @@ fuzz_target!(|data: &[u8]| {
                     };
                     flow.handle(input, now).expect("the answer is this flow's");
                 }
-                Output::Wait(wait) => assert!(wait.until() > now, "a wait that is over is a busy loop"),
+                Output::Wait(wait) => {
+                    assert!(wait.until() > now, "a wait that is over is a busy loop")
+                }
                 Output::Save(save) => {
                     let input = if bytes.byte() % 4 == 0 { save.failed() } else { save.saved() };
                     flow.handle(input, now).expect("the answer is this flow's");
@@ -231,20 +266,27 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
     if bearer.is_empty() || choice >= 0xf0 {
         bearer.push('A');
     }
-    let body =
-        BODIES.get(usize::from(choice % 8)).map_or_else(|| bytes.some().to_vec(), |body| body.as_bytes().to_vec());
+    let body = BODIES
+        .get(usize::from(choice % 8))
+        .map_or_else(|| bytes.some().to_vec(), |body| body.as_bytes().to_vec());
     let receive = |bearer: &str| {
-        let headers: Headers =
-            [("authorization", format!("Bearer {bearer}").as_str()), ("content-type", "application/json")]
-                .into_iter()
-                .collect();
-        Notification::receive("POST", &headers, Body::from(body.clone())).expect("a POST with a bearer token")
+        let headers: Headers = [
+            ("authorization", format!("Bearer {bearer}").as_str()),
+            ("content-type", "application/json"),
+        ]
+        .into_iter()
+        .collect();
+        Notification::receive("POST", &headers, Body::from(body.clone()))
+            .expect("a POST with a bearer token")
     };
     // A stranger's does nothing but show the flow the time.
-    assert_eq!(flow.notify(&receive("stranger"), now).acknowledgement(), Acknowledgement::Unauthorized);
+    assert_eq!(
+        flow.notify(&receive("stranger"), now).acknowledgement(),
+        NotificationVerdict::Unauthorized
+    );
     let (before, was_adrift) = (flow.snapshot(), flow.stage() == Stage::Adrift);
     match flow.notify(&receive(&bearer), now).acknowledgement() {
-        Acknowledgement::Accepted => {
+        NotificationVerdict::Accepted => {
             assert!(choice < 0xf0, "accepted with another token");
             judge.may_skip = true;
             if was_adrift {
@@ -252,11 +294,15 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
                 judge.interval = ADRIFT.1;
             }
         }
-        Acknowledgement::Unusable => {
+        NotificationVerdict::Unusable => {
             assert!(choice < 0xf0, "believed with another token");
             assert_eq!(flow.stage(), Stage::Settled, "an unusable delivery is the end");
         }
-        _ => assert_eq!(before.as_bytes(), flow.snapshot().as_bytes(), "a refused notification changed something"),
+        _ => assert_eq!(
+            before.as_bytes(),
+            flow.snapshot().as_bytes(),
+            "a refused notification changed something"
+        ),
     }
     assert!(flow.snapshot().as_bytes().len() < 16 * 1024, "notifications pile up");
 }
@@ -289,7 +335,11 @@ fn answer(
     ];
     let choice = bytes.byte();
     if choice % 5 == 4 {
-        let how = if choice % 2 == 0 { Unanswered::NotSent(Cause::Unknown) } else { Unanswered::Lost(Cause::Unknown) };
+        let how = if choice % 2 == 0 {
+            Unanswered::NotSent(Cause::Unknown)
+        } else {
+            Unanswered::Lost(Cause::Unknown)
+        };
         return unanswered(flow, judge, endpoint, sending, how, now);
     }
     let (is_late, names) = (is_late(flow), names(flow));
@@ -298,7 +348,9 @@ fn answer(
             let which = usize::from(choice % 4);
             if names {
                 judge.interval = Duration::from_secs(INTERVALS[which]);
-                judge.deadline = judge.sent.map(|sent| sent.saturating_add(Duration::from_secs(LIFETIMES[which])));
+                judge.deadline = judge
+                    .sent
+                    .map(|sent| sent.saturating_add(Duration::from_secs(LIFETIMES[which])));
             }
             Response::json(200, ACKNOWLEDGEMENTS[which])
         }

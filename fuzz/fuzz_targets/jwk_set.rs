@@ -1,4 +1,5 @@
-//! Invariant: whatever a provider serves as its key set, reading it ends in a set or in a fault, the same way every time.
+//! Invariant: whatever a provider serves as its key set, reading it ends in a set or in a fault,
+//! the same way every time.
 #![no_main]
 use ciba_core::{Issuer, jose::KeySet};
 use ciba_fuzz::{ISSUER, Lenient};

@@ -1,4 +1,5 @@
-//! Invariant: a token is accepted only when its header names the expected algorithm and its signature passed.
+//! Invariant: a token is accepted only when its header names the expected algorithm and its
+//! signature passed.
 #![no_main]
 use ciba_core::jose::{JwsAlgorithm, verify_signature_only};
 use ciba_fuzz::keys;
@@ -12,6 +13,9 @@ fuzz_target!(|data: &[u8]| {
         .filter(|algorithm| verify_signature_only(compact, *algorithm, &keys).is_ok())
         .collect();
     assert!(accepted.len() <= 1, "one token passed for two algorithms");
-    assert!(accepted.is_empty() || compact.split('.').count() == 3, "a token of another form passed");
+    assert!(
+        accepted.is_empty() || compact.split('.').count() == 3,
+        "a token of another form passed"
+    );
     assert!(!accepted.contains(&JwsAlgorithm::Rs256), "there is no RSA key in the set");
 });

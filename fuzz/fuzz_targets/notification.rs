@@ -1,19 +1,20 @@
-//! Invariant: whatever calls the notification endpoint, the reply is one of seven statuses, what is refused changes nothing,
-//! and only the whole token and the right id get further; a push client asks for no tokens.
+//! Invariant: whatever calls the notification endpoint, the reply is one of seven statuses, what is
+//! refused changes nothing, and only the whole token and the right id get further; a push client
+//! asks for no tokens.
 #![no_main]
 use std::time::Duration;
 
 use ciba_core::{
-    Acknowledgement, Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Notification, Output, Response, Stage,
-    Timestamp, Unanswered,
+    Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Notification, NotificationVerdict, Output,
+    Response, Stage, Timestamp, Unanswered,
 };
 use ciba_fuzz::{START, config_for, entropy, flow, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
 
 const ACKNOWLEDGEMENT: &str = r#"{"auth_req_id":"a","expires_in":120}"#;
 
-/// An input is a digit for the state of the flow, then a call as it would be on the wire: the method, header lines, an empty
-/// line, the body. `$TOKEN` in a header stands for the flow's token.
+/// An input is a digit for the state of the flow, then a call as it would be on the wire: the
+/// method, header lines, an empty line, the body. `$TOKEN` in a header stands for the flow's token.
 struct Call<'a> {
     state: u8,
     method: String,
@@ -54,7 +55,9 @@ impl<'a> Call<'a> {
 fn at(state: u8) -> (Flow, Timestamp, Option<Sending>) {
     let delivery = if state % 2 == 0 { DeliveryMode::Ping } else { DeliveryMode::Push };
     let mut flow = flow(config_for(delivery));
-    let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else { panic!("the request is next") };
+    let Output::Transmit(transmit) = flow.poll(START, entropy(2)) else {
+        panic!("the request is next")
+    };
     let now = START.saturating_add(Duration::from_secs(1));
     let sending = flow.begin(transmit, START).expect("it was asked for just now");
     let input = match state / 2 % 3 {
@@ -81,22 +84,31 @@ fuzz_target!(|data: &[u8]| {
         Err(status) => return assert!(matches!(status, 401 | 405 | 413), "{status}"),
     };
     let (before, stage) = (flow.snapshot(), flow.stage());
-    let said = flow.notify(&notification, now).acknowledgement();
+    let said = flow.notify(&notification, now).verdict();
     assert!(matches!(said.reply().status, 204 | 400 | 401 | 413 | 415), "{said:?}");
-    if said == Acknowledgement::Accepted {
+    if said == NotificationVerdict::Accepted {
         assert!(call.bears(&token), "accepted without the token");
         assert_eq!(notification.key(), flow.notification_key());
-        assert!(!matches!(flow.notify(&notification, now).acknowledgement(), Acknowledgement::Accepted), "twice something new");
-    } else if said == Acknowledgement::Unusable {
+        assert!(
+            !matches!(
+                flow.notify(&notification, now).verdict(),
+                NotificationVerdict::Accepted
+            ),
+            "twice something new"
+        );
+    } else if said == NotificationVerdict::Unusable {
         assert!(call.bears(&token), "ended without the token");
         assert_eq!(flow.stage(), Stage::Settled);
     } else {
-        assert_ne!(said, Acknowledgement::Known, "nothing came before it");
+        assert_ne!(said, NotificationVerdict::Known, "nothing came before it");
         let is_unchanged = stage == flow.stage() && before.as_bytes() == flow.snapshot().as_bytes();
         assert!(is_unchanged, "{said:?} changed something");
     }
-    // What was accepted survives a restart, and the flow comes to its end though nobody answers it any more.
-    flow = Flow::resume(flow.config().clone(), flow.snapshot().as_bytes(), now).expect("a snapshot resumes").in_memory();
+    // What was accepted survives a restart, and the flow comes to its end though nobody answers it
+    // any more.
+    flow = Flow::resume(flow.config().clone(), flow.snapshot().as_bytes(), now)
+        .expect("a snapshot resumes")
+        .in_memory();
     for turn in 3..400 {
         let input = match flow.poll(now, entropy(turn)) {
             Output::Transmit(transmit) => {
@@ -118,5 +130,8 @@ fuzz_target!(|data: &[u8]| {
     }
     assert_eq!(flow.stage(), Stage::Settled, "it never ends");
     let is_authenticated = flow.finish().is_ok();
-    assert!(!is_authenticated || is_push && said == Acknowledgement::Accepted, "authenticated by nothing");
+    assert!(
+        !is_authenticated || is_push && said == NotificationVerdict::Accepted,
+        "authenticated by nothing"
+    );
 });

@@ -1,5 +1,5 @@
-//! Invariant: a 200 of the token endpoint that names no error is the last answer asked of it, and authenticates only with a
-//! token that passed.
+//! Invariant: a 200 of the token endpoint that names no error is the last answer asked of it, and
+//! authenticates only with a token that passed.
 #![no_main]
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use ciba_core::{Endpoint, Output, Response};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, is_final, keys};
 use libfuzzer_sys::fuzz_target;
 
-const ACKNOWLEDGEMENT: &str = r#"{"auth_req_id":"KVHkC2HPxE6EYDzLj5Nk02mTLSmt1UgM4rNG8tMBPcz","expires_in":120}"#;
+const ACKNOWLEDGEMENT: &str =
+    r#"{"auth_req_id":"KVHkC2HPxE6EYDzLj5Nk02mTLSmt1UgM4rNG8tMBPcz","expires_in":120}"#;
 
 fuzz_target!(|data: &[u8]| {
     // A leading digit picks the status; the rest is the body.
@@ -36,7 +37,10 @@ fuzz_target!(|data: &[u8]| {
                 flow.handle(sending.answered(response), now).expect("the answer is this flow's");
             }
             Output::KeySet(request) => {
-                assert!(redeemed || request.within().is_some(), "keys without tokens, and not ahead of time");
+                assert!(
+                    redeemed || request.within().is_some(),
+                    "keys without tokens, and not ahead of time"
+                );
                 flow.handle(request.found(keys()), now).expect("the keys are this issuer's");
             }
             Output::Wait(wait) => {

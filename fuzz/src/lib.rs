@@ -1,10 +1,10 @@
-//! What the fuzz targets share: a client, a way to take values out of the fuzzer's bytes, and a cryptography backend
-//! that is fast and easily satisfied, so that the fuzzer gets past it.
+//! What the fuzz targets share: a client, a way to take values out of the fuzzer's bytes, and a
+//! cryptography backend that is fast and easily satisfied, so that the fuzzer gets past it.
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Discovery,
-    DiscoveryAddress, Entropy, Flow, Hint, Issuer, LoginHint, Response, Timestamp, Url,
+    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode,
+    Discovery, DiscoveryAddress, Entropy, Flow, Hint, Issuer, LoginHint, Response, Timestamp, Url,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::{JwsAlgorithm, KeySet},
 };
@@ -28,7 +28,11 @@ pub struct Lenient;
 struct LenientKey;
 
 impl Verifier for Lenient {
-    fn import(&self, _: PublicKey<'_>, _: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        _: PublicKey<'_>,
+        _: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         Ok(Arc::new(LenientKey))
     }
 
@@ -57,8 +61,9 @@ impl VerificationKey for LenientKey {
     }
 }
 
-/// Whether an answer of the token endpoint is a 200 after which nothing is asked any more. One that names an error is not: a
-/// known code decides whatever the status says (REQ-TOK-13), so nothing may be decided yet.
+/// Whether an answer of the token endpoint is a 200 after which nothing is asked any more. One that
+/// names an error is not: a known code decides whatever the status says (REQ-TOK-13), so nothing
+/// may be decided yet.
 pub fn is_final(status: u16, body: &[u8]) -> bool {
     let body = serde_json::from_slice::<serde_json::Value>(body);
     status == 200 && !body.is_ok_and(|body| body.get("error").is_some())
@@ -126,7 +131,8 @@ fn with_auth(auth: ClientAuth, delivery: DeliveryMode) -> Arc<ClientConfig> {
     let provider = Discovery::new(issuer, DiscoveryAddress::OpenId)
         .process(&Response::json(200, document))
         .expect("the document is this issuer's");
-    let mut builder = ClientConfig::builder(provider, ClientId::new("poll-pkjwt-es256").expect("a client id"));
+    let mut builder =
+        ClientConfig::builder(provider, ClientId::new("poll-pkjwt-es256").expect("a client id"));
     if delivery != DeliveryMode::Poll {
         let url = Url::parse("https://client.example/notifications").expect("an https address");
         builder = builder.delivery(delivery).notification_endpoint(url);
@@ -152,7 +158,8 @@ pub fn entropy(counter: u64) -> Entropy {
     Entropy::from_bytes(bytes)
 }
 
-/// The notification token of a flow in ping or push mode, which only the provider is told; empty in poll mode.
+/// The notification token of a flow in ping or push mode, which only the provider is told; empty in
+/// poll mode.
 pub fn notification_token(flow: &Flow) -> String {
     let saved = String::from_utf8_lossy(flow.snapshot().as_bytes()).into_owned();
     let token = saved.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -165,14 +172,23 @@ pub fn keys() -> KeySet {
     KeySet::pinned(&issuer, KEYS.as_bytes(), &Lenient).expect("the document is a key set")
 }
 
-/// Saves a flow after an answer and goes on with it: it is the same flow, and what it kept of the answer is the same, byte
-/// for byte, whatever the answer held.
+/// Saves a flow after an answer and goes on with it: it is the same flow, and what it kept of the
+/// answer is the same, byte for byte, whatever the answer held.
 pub fn resumes_alike(flow: &Flow, config: Arc<ClientConfig>, now: Timestamp) {
     let saved = flow.snapshot();
-    let resumed = Flow::resume(config.clone(), saved.as_bytes(), now).expect("what was saved can be resumed");
+    let resumed =
+        Flow::resume(config.clone(), saved.as_bytes(), now).expect("what was saved can be resumed");
     let again = Flow::resume(config, resumed.snapshot().as_bytes(), now).expect("and once more");
     for found in [&resumed, &again] {
-        assert_eq!(flow.acknowledged(), found.acknowledged(), "what was acknowledged changed at rest");
+        assert_eq!(
+            flow.acknowledgement(),
+            found.acknowledgement(),
+            "what was acknowledged changed at rest"
+        );
     }
-    assert_eq!((resumed.stage(), resumed.wake_at()), (again.stage(), again.wake_at()), "saving is not stable");
+    assert_eq!(
+        (resumed.stage(), resumed.wake_at()),
+        (again.stage(), again.wake_at()),
+        "saving is not stable"
+    );
 }

@@ -1,5 +1,6 @@
-//! A cryptography backend for tests that perform millions of operations: a "signature" is a checksum of key and message.
-//! Deterministic, fast, and worth nothing against anybody who wants to forge.
+//! A cryptography backend for tests that perform millions of operations: a "signature" is a
+//! checksum of key and message. Deterministic, fast, and worth nothing against anybody who wants to
+//! forge.
 
 use std::sync::Arc;
 
@@ -18,7 +19,11 @@ pub struct Cheap;
 struct CheapKey([u8; 32]);
 
 impl Verifier for Cheap {
-    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        key: PublicKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         match (key, algorithm) {
             (PublicKey::Ed25519 { x }, JwsAlgorithm::EdDsa) => {
                 Ok(Arc::new(CheapKey(x.try_into().map_err(|_| KeyRejected::Malformed)?)))

@@ -1,4 +1,5 @@
-//! What the reference provider, or somebody who is not the provider, sends to the notification endpoint.
+//! What the reference provider, or somebody who is not the provider, sends to the notification
+//! endpoint.
 
 use ciba_core::{Body, Headers, Notification};
 use serde_json::{Value, json};
@@ -59,8 +60,14 @@ pub enum Content {
 }
 
 /// Every content that is a fault whatever the delivery mode.
-pub const BROKEN: [Content; 6] =
-    [Content::NoId, Content::IdNotText, Content::IdEmpty, Content::NotJson, Content::Duplicate, Content::MediaType];
+pub const BROKEN: [Content; 6] = [
+    Content::NoId,
+    Content::IdNotText,
+    Content::IdEmpty,
+    Content::NotJson,
+    Content::Duplicate,
+    Content::MediaType,
+];
 
 impl Letter {
     /// The provider's ping.
@@ -81,7 +88,11 @@ impl Letter {
     /// The id it names.
     #[must_use]
     pub fn auth_req_id(&self) -> String {
-        if self.id == 0 { Provider::AUTH_REQ_ID.to_owned() } else { format!("another-id-{}", self.id) }
+        if self.id == 0 {
+            Provider::AUTH_REQ_ID.to_owned()
+        } else {
+            format!("another-id-{}", self.id)
+        }
     }
 
     /// The call as it arrives. `token` is the flow's, `now` the provider's clock in seconds.
@@ -104,11 +115,13 @@ impl Letter {
             Content::MediaType => "application/x-www-form-urlencoded",
             _ => "application/json",
         };
-        let headers: Headers = [("authorization", format!("Bearer {bearer}").as_str()), ("content-type", media_type)]
-            .into_iter()
-            .collect();
+        let headers: Headers =
+            [("authorization", format!("Bearer {bearer}").as_str()), ("content-type", media_type)]
+                .into_iter()
+                .collect();
         let body = self.body(op, now);
-        Notification::receive("POST", &headers, Body::from(body)).expect("a POST with a bearer token")
+        Notification::receive("POST", &headers, Body::from(body))
+            .expect("a POST with a bearer token")
     }
 
     fn body(&self, op: &mut Provider, now: u64) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! A reference provider: it answers as it is told, issues tokens that are genuine or forged, and never lets a broken rule
-//! pass. Pure: no clock, no socket.
+//! A reference provider: it answers as it is told, issues tokens that are genuine or forged, and
+//! never lets a broken rule pass. Pure: no clock, no socket.
 
 use std::collections::{HashMap, HashSet};
 
@@ -62,7 +62,8 @@ pub enum Forgery {
     Expired,
     /// No ID Token.
     Missing,
-    /// Nothing says which authentication request it belongs to. From the token endpoint this is no forgery.
+    /// Nothing says which authentication request it belongs to. From the token endpoint this is no
+    /// forgery.
     Unbound,
     /// Nothing says which access token it belongs to. From the token endpoint this is no forgery.
     NoAccessTokenHash,
@@ -71,7 +72,8 @@ pub enum Forgery {
 }
 
 impl Forgery {
-    /// The check that a push of such tokens fails; `None` when none does, or when they cannot be read.
+    /// The check that a push of such tokens fails; `None` when none does, or when they cannot be
+    /// read.
     #[must_use]
     pub const fn untrusted(self) -> Option<Untrusted> {
         Some(match self {
@@ -185,9 +187,15 @@ impl Provider {
         assert_eq!(self.prompts, 1, "a second authentication request arrived");
         let mut form = self.admit(request);
         if let Some(signed) = form.remove("request") {
-            assert!(form.keys().all(|name| name.starts_with("client_assertion")), "beside a signed request: {form:?}");
+            assert!(
+                form.keys().all(|name| name.starts_with("client_assertion")),
+                "beside a signed request: {form:?}"
+            );
             let claims = self.signed(&signed);
-            form = claims.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
+            form = claims
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+                .collect();
         }
         assert_eq!(form.get("scope").map(String::as_str), Some("openid"));
         assert!(form.contains_key("login_hint"));
@@ -196,8 +204,8 @@ impl Provider {
         Response::json(200, body.to_string())
     }
 
-    /// Takes a token request and answers it as told; an id that was redeemed stays so. `now` is the provider's clock, in
-    /// seconds.
+    /// Takes a token request and answers it as told; an id that was redeemed stays so. `now` is the
+    /// provider's clock, in seconds.
     ///
     /// # Panics
     ///
@@ -206,7 +214,10 @@ impl Provider {
     pub fn token(&mut self, request: &Request, say: Say, now: u64) -> Response {
         let form = self.admit(request);
         self.token_requests += 1;
-        assert_eq!(form.get("grant_type").map(String::as_str), Some("urn:openid:params:grant-type:ciba"));
+        assert_eq!(
+            form.get("grant_type").map(String::as_str),
+            Some("urn:openid:params:grant-type:ciba")
+        );
         let id = form.get("auth_req_id").expect("it names the request");
         assert!(self.named.contains(id), "an id nobody gave the client");
         let is_known = id == Self::AUTH_REQ_ID;
@@ -219,9 +230,13 @@ impl Provider {
             respond(status, "application/json", body.to_string(), retry_after)
         };
         match say {
-            Say::Busy(status, retry_after) => respond(status, "text/html", "<p>busy</p>".into(), retry_after),
+            Say::Busy(status, retry_after) => {
+                respond(status, "text/html", "<p>busy</p>".into(), retry_after)
+            }
             _ if self.redeemed || !is_known => error(400, "invalid_grant", None, None),
-            Say::Pending(retry_after, interval) => error(400, "authorization_pending", retry_after, interval),
+            Say::Pending(retry_after, interval) => {
+                error(400, "authorization_pending", retry_after, interval)
+            }
             Say::SlowDown(retry_after, interval) => error(400, "slow_down", retry_after, interval),
             Say::Error(code) => error(400, code, None, None),
             Say::Redirect => respond(302, "text/html", String::new(), None),
@@ -239,9 +254,19 @@ impl Provider {
         const REFRESH_TOKEN: &str = "refresh-token-sentinel";
         self.issued += 1;
         let access_token = format!("access-token-{}-sentinel", self.issued);
-        let key = if matches!(forgery, Forgery::Signature | Forgery::KeyId) { 99 } else { self.generation };
-        let key_id = if forgery == Forgery::KeyId { "nobody".to_owned() } else { format!("op-{}", self.generation) };
-        let unless = |made: Forgery, text: &str| if forgery == made { "another".to_owned() } else { text.to_owned() };
+        let key = if matches!(forgery, Forgery::Signature | Forgery::KeyId) {
+            99
+        } else {
+            self.generation
+        };
+        let key_id = if forgery == Forgery::KeyId {
+            "nobody".to_owned()
+        } else {
+            format!("op-{}", self.generation)
+        };
+        let unless = |made: Forgery, text: &str| {
+            if forgery == made { "another".to_owned() } else { text.to_owned() }
+        };
         let mut claims = json!({
             "iss": if forgery == Forgery::Issuer { "https://evil.example" } else { ISSUER },
             "aud": if forgery == Forgery::Audience { "client-2" } else { CLIENT_ID },
@@ -272,13 +297,15 @@ impl Provider {
         tokens
     }
 
-    /// Whether tokens were given for a request that had arrived, genuine or not. (Simulations let notifications come even earlier.)
+    /// Whether tokens were given for a request that had arrived, genuine or not. (Simulations let
+    /// notifications come even earlier.)
     #[must_use]
     pub const fn is_redeemed(&self) -> bool {
         self.redeemed_request
     }
 
-    /// The request that the access token was issued for, if this provider issued it beside a genuine ID Token.
+    /// The request that the access token was issued for, if this provider issued it beside a
+    /// genuine ID Token.
     #[must_use]
     pub fn issued_for(&self, access_token: &str) -> Option<&str> {
         self.genuine.get(access_token).map(String::as_str)
@@ -303,7 +330,8 @@ impl Provider {
         Response::json(200, self.keys())
     }
 
-    /// Reads a form and the credential in it: signed by the client, and its `jti` never seen before.
+    /// Reads a form and the credential in it: signed by the client, and its `jti` never seen
+    /// before.
     fn admit(&mut self, request: &Request) -> HashMap<String, String> {
         let form = form(request.body.expose());
         let assertion = form.get("client_assertion").expect("every request is authenticated");
@@ -316,9 +344,15 @@ impl Provider {
     fn signed(&mut self, jws: &str) -> serde_json::Map<String, Value> {
         let (input, signature) = jws.rsplit_once('.').expect("a compact JWS");
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
-        assert_eq!(signature, cheap::sign(&cheap::key(CLIENT_KEY), input.as_bytes()), "it verifies");
-        let claims = URL_SAFE_NO_PAD.decode(input.split('.').nth(1).expect("claims")).expect("base64url");
-        let claims: serde_json::Map<String, Value> = serde_json::from_slice(&claims).expect("claims are JSON");
+        assert_eq!(
+            signature,
+            cheap::sign(&cheap::key(CLIENT_KEY), input.as_bytes()),
+            "it verifies"
+        );
+        let claims =
+            URL_SAFE_NO_PAD.decode(input.split('.').nth(1).expect("claims")).expect("base64url");
+        let claims: serde_json::Map<String, Value> =
+            serde_json::from_slice(&claims).expect("claims are JSON");
         assert_eq!(claims["iss"], CLIENT_ID);
         assert!(self.jtis.insert(claims["jti"].to_string()), "a jti was used twice");
         claims
@@ -342,7 +376,8 @@ fn form(body: &[u8]) -> HashMap<String, String> {
             out.push(match byte {
                 b'+' => b' ',
                 b'%' => {
-                    let digits = [bytes.next(), bytes.next()].map(|digit| char::from(digit.expect("two digits")));
+                    let digits = [bytes.next(), bytes.next()]
+                        .map(|digit| char::from(digit.expect("two digits")));
                     u8::from_str_radix(&String::from_iter(digits), 16).expect("hexadecimal")
                 }
                 byte => byte,

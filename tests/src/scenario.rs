@@ -1,19 +1,23 @@
-//! One row of the scenario table: a provider that does something, a client set up in some way, and what comes of it.
+//! One row of the scenario table: a provider that does something, a client set up in some way, and
+//! what comes of it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure, FapiCiba, Hint, LoopbackHttp, MetadataError,
-    Profile, ProviderMetadata, SoftwareKey, Url, crypto::RustCrypto, jose::JwsAlgorithm, providers::Preset,
+    AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder,
+    ClientId, ClientSecret, ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure,
+    FapiCiba, Hint, LoopbackHttp, MetadataError, Profile, ProviderMetadata, SoftwareKey, Url,
+    crypto::RustCrypto, jose::JwsAlgorithm, providers::Preset,
 };
 use ciba_test_op::{
-    AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule, Script, TestKey,
+    AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule,
+    Script, TestKey,
 };
 
 /// The client's id at the provider.
 pub const CLIENT: &str = "client-1";
-const SECRET: &str = "a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike";
+const SECRET: &str =
+    "a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike";
 
 /// How the client authenticates.
 #[derive(Debug, Clone, Copy)]
@@ -99,12 +103,14 @@ pub struct Scenario {
     pub metadata: Change<ProviderMetadata>,
     /// What comes of it, in the words of [`of_failure`] or [`authenticated`].
     pub expected: String,
-    /// How many requests the backchannel, the token and the key-set endpoint see. The one fetch of keys while the person
-    /// decides is no difference where none are needed in the end.
+    /// How many requests the backchannel, the token and the key-set endpoint see. The one fetch of
+    /// keys while the person decides is no difference where none are needed in the end.
     pub requests: [usize; 3],
-    /// What the client answers to the notifications, in their order; `None` for one that got no answer.
+    /// What the client answers to the notifications, in their order; `None` for one that got no
+    /// answer.
     pub answers: Vec<Option<u16>>,
-    /// The check that fails in a process that never heard the first delivery, where the provider repeats it as something else.
+    /// The check that fails in a process that never heard the first delivery, where the provider
+    /// repeats it as something else.
     pub repeats_as: Option<&'static str>,
     /// The rules the provider finds broken, because of what the row makes it do.
     pub breaks: Vec<Rule>,
@@ -113,7 +119,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// A person who approves after two pending answers, a client with an ES256 key: one request, three polls, one fetch.
+    /// A person who approves after two pending answers, a client with an ES256 key: one request,
+    /// three polls, one fetch.
     #[must_use]
     pub fn new(name: impl Into<String>, script: Script) -> Self {
         Self {
@@ -129,7 +136,9 @@ impl Scenario {
             id_token_alg: JwsAlgorithm::Rs256,
             provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
             issuer_path: "",
-            request: Arc::new(|| AuthRequest::new(Hint::Login("approve".into())).binding_message("W4SCT")),
+            request: Arc::new(|| {
+                AuthRequest::new(Hint::Login("approve".into())).binding_message("W4SCT")
+            }),
             registered: Arc::new(|client| client),
             client: Arc::new(|builder| builder),
             metadata: Arc::new(|metadata| metadata),
@@ -142,8 +151,8 @@ impl Scenario {
         }
     }
 
-    /// In another delivery mode, with what comes of an approval there: a ping is answered and leads to one token request,
-    /// a push is answered and leads to none.
+    /// In another delivery mode, with what comes of an approval there: a ping is answered and leads
+    /// to one token request, a push is answered and leads to none.
     #[must_use]
     pub fn mode(mut self, mode: DeliveryMode) -> Self {
         self.mode = mode;
@@ -169,15 +178,17 @@ impl Scenario {
         self
     }
 
-    /// Under the FAPI-CIBA profile, at a provider that holds clients to it: everything signed by one algorithm, tokens
-    /// bound to the certificate, nothing in clear.
+    /// Under the FAPI-CIBA profile, at a provider that holds clients to it: everything signed by
+    /// one algorithm, tokens bound to the certificate, nothing in clear.
     #[must_use]
     pub fn fapi(mut self, algorithm: JwsAlgorithm) -> Self {
         (self.is_bound, self.protection) = (true, Protection::Tls);
         self.signed(algorithm)
             .id_token_alg(algorithm)
             .provider(|issuer| ProviderConfig::fapi_ciba(issuer))
-            .client(|builder| builder.profile(Profile::FapiCiba(FapiCiba::Id1)).certificate_bound_tokens())
+            .client(|builder| {
+                builder.profile(Profile::FapiCiba(FapiCiba::Id1)).certificate_bound_tokens()
+            })
     }
 
     /// With another person's hint.
@@ -209,7 +220,10 @@ impl Scenario {
 
     /// At another provider.
     #[must_use]
-    pub fn provider(mut self, make: impl Fn(&str) -> ProviderConfig + Send + Sync + 'static) -> Self {
+    pub fn provider(
+        mut self,
+        make: impl Fn(&str) -> ProviderConfig + Send + Sync + 'static,
+    ) -> Self {
         self.provider = Arc::new(make);
         self
     }
@@ -231,7 +245,8 @@ impl Scenario {
         self
     }
 
-    /// Expects a result and numbers of requests at the backchannel, the token and the key-set endpoint.
+    /// Expects a result and numbers of requests at the backchannel, the token and the key-set
+    /// endpoint.
     #[must_use]
     pub fn ends(mut self, expected: &str, requests: [usize; 3]) -> Self {
         self.expected = expected.into();
@@ -262,7 +277,10 @@ impl Scenario {
 
     /// Looks at more.
     #[must_use]
-    pub fn check(mut self, check: impl Fn(&Provider, Option<&Authentication>) + Send + Sync + 'static) -> Self {
+    pub fn check(
+        mut self,
+        check: impl Fn(&Provider, Option<&Authentication>) + Send + Sync + 'static,
+    ) -> Self {
         self.check = Arc::new(check);
         self
     }
@@ -298,16 +316,24 @@ impl Scenario {
         let secret = || ClientSecret::new(SECRET);
         let authentication = match self.auth {
             Auth::Key(algorithm) => ClientAuthentication::PrivateKeyJwt {
-                keys: vec![TestKey::client_for(algorithm).expect("there is a key for it").public_jwk(algorithm)],
+                keys: vec![
+                    TestKey::client_for(algorithm)
+                        .expect("there is a key for it")
+                        .public_jwk(algorithm),
+                ],
                 algorithms: vec![algorithm],
             },
             Auth::Basic => ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false },
             Auth::Post => ClientAuthentication::ClientSecretPost { secret: secret() },
-            Auth::SecretJwt(algorithm) => ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm },
-            Auth::Certificate => ClientAuthentication::TlsClientAuth { subject: format!("CN={CLIENT}") },
-            Auth::SelfSigned => {
-                ClientAuthentication::SelfSignedTlsClientAuth { certificates: vec![place.self_signed.clone()] }
+            Auth::SecretJwt(algorithm) => {
+                ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm }
             }
+            Auth::Certificate => {
+                ClientAuthentication::TlsClientAuth { subject: format!("CN={CLIENT}") }
+            }
+            Auth::SelfSigned => ClientAuthentication::SelfSignedTlsClientAuth {
+                certificates: vec![place.self_signed.clone()],
+            },
             Auth::None => ClientAuthentication::None,
         };
         let mut client = Client::new(&self.client_id, authentication)
@@ -319,7 +345,9 @@ impl Scenario {
             DeliveryMode::Push => client.push(&place.notification_endpoint),
         };
         if let Some(algorithm) = self.signing {
-            let key = TestKey::client_for(algorithm).expect("there is a key for it").public_jwk(algorithm);
+            let key = TestKey::client_for(algorithm)
+                .expect("there is a key for it")
+                .public_jwk(algorithm);
             client = client.request_signing_alg(algorithm).key(key);
         }
         if self.is_bound {
@@ -351,7 +379,9 @@ impl Scenario {
     ) -> Result<Arc<ClientConfig>, String> {
         let metadata = found.map_err(|error| match error {
             MetadataError::Unusable(found) => format!("metadata: {}", found.fault),
-            MetadataError::Untrusted(rejection) => format!("metadata: untrusted {}", rejection.check().name()),
+            MetadataError::Untrusted(rejection) => {
+                format!("metadata: untrusted {}", rejection.check().name())
+            }
             error => format!("metadata: {error}"),
         })?;
         let secret = || ClientSecret::new(SECRET);
@@ -360,9 +390,14 @@ impl Scenario {
                 let key_id = self.key().map(|key| key.key_id().into());
                 ClientAuth::PrivateKeyJwt { algorithm, key_id }
             }
-            Auth::Basic => ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::default() },
+            Auth::Basic => ClientAuth::ClientSecretBasic {
+                secret: secret(),
+                encoding: BasicEncoding::default(),
+            },
             Auth::Post => ClientAuth::ClientSecretPost { secret: secret() },
-            Auth::SecretJwt(algorithm) => ClientAuth::ClientSecretJwt { secret: secret(), algorithm },
+            Auth::SecretJwt(algorithm) => {
+                ClientAuth::ClientSecretJwt { secret: secret(), algorithm }
+            }
             Auth::Certificate => ClientAuth::TlsClientAuth,
             Auth::SelfSigned => ClientAuth::SelfSignedTlsClientAuth,
             Auth::None => ClientAuth::None,
@@ -373,9 +408,11 @@ impl Scenario {
             Some(preset) => preset.client(metadata, id).expect("the issuer can be continued"),
             None => ClientConfig::builder(metadata, id),
         };
-        let mut builder = begun.client_auth(auth).delivery(self.mode).id_token_algorithm(self.id_token_alg);
+        let mut builder =
+            begun.client_auth(auth).delivery(self.mode).id_token_algorithm(self.id_token_alg);
         if self.mode != DeliveryMode::Poll {
-            let url = Url::parse_with(&place.notification_endpoint, LoopbackHttp::DangerouslyAllowed);
+            let url =
+                Url::parse_with(&place.notification_endpoint, LoopbackHttp::DangerouslyAllowed);
             builder = builder.notification_endpoint(url.expect("a good URL"));
         }
         if let Some(algorithm) = self.signing {
@@ -383,7 +420,9 @@ impl Scenario {
         }
         (self.client)(builder).build().map_err(|findings| match findings.iter().next() {
             Some(ConfigError::Missing { member }) => format!("config: missing {member}"),
-            Some(ConfigError::NotListed { member, .. }) => format!("config: not listed in {member}"),
+            Some(ConfigError::NotListed { member, .. }) => {
+                format!("config: not listed in {member}")
+            }
             other => format!("config: {other:?}"),
         })
     }
@@ -422,7 +461,8 @@ pub fn of_failure(failure: &Failure) -> String {
     let answer = failure.server_answer().map(|answer| {
         // An error that was pushed has no status.
         let status = (answer.status() != 0).then(|| answer.status().to_string());
-        let words: Vec<_> = status.into_iter().chain(answer.code().map(|code| code.name().to_owned())).collect();
+        let words: Vec<_> =
+            status.into_iter().chain(answer.code().map(|code| code.name().to_owned())).collect();
         words.join(" ")
     });
     let detail = match failure {
@@ -437,5 +477,6 @@ pub fn of_failure(failure: &Failure) -> String {
         Failure::Unreachable(unreachable) => Some(format!("{:?}", unreachable.target)),
         _ => answer,
     };
-    detail.map_or_else(|| failure.name().to_owned(), |detail| format!("{} {detail}", failure.name()))
+    detail
+        .map_or_else(|| failure.name().to_owned(), |detail| format!("{} {detail}", failure.name()))
 }

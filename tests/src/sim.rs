@@ -1,8 +1,10 @@
-//! A flow, a provider and a clock in simulated time, with a mirror that computes by itself when the next token request is
-//! due. Every step checks the rules that always hold; see [`Sim::poll`] and [`Sim::deliver`].
+//! A flow, a provider and a clock in simulated time, with a mirror that computes by itself when the
+//! next token request is due. Every step checks the rules that always hold; see [`Sim::poll`] and
+//! [`Sim::deliver`].
 //!
-//! Two lines of elapsed time are kept. The *spacing* line counts every step forward of the clock through all crashes: no
-//! request may be early on it. The *client's* line goes back with a snapshot that is resumed: deadlines are kept on it.
+//! Two lines of elapsed time are kept. The *spacing* line counts every step forward of the clock
+//! through all crashes: no request may be early on it. The *client's* line goes back with a
+//! snapshot that is resumed: deadlines are kept on it.
 
 mod answers;
 mod mirror;
@@ -13,9 +15,9 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure, Flow,
-    JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Response, Sending, Setback, Stage,
-    Timestamp, Transmit, Wait,
+    AuthRequest, Authentication, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure,
+    Flow, JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Response,
+    Sending, Setback, Stage, Timestamp, Transmit, Wait, WaitReason,
 };
 use serde_json::Value;
 
@@ -90,7 +92,8 @@ pub struct Sim {
     pub open: Option<Asked>,
     /// Questions that were left unanswered.
     pub left: Vec<Asked>,
-    /// Whether keys that were asked for ahead of time could not be had, so that the flow wakes to ask again.
+    /// Whether keys that were asked for ahead of time could not be had, so that the flow wakes to
+    /// ask again.
     pub keys_missed: bool,
     /// When token requests were sent, in milliseconds since the start, on the provider's clock.
     pub sends: Vec<u64>,
@@ -153,12 +156,17 @@ impl Sim {
     pub fn with(setup: Setup, config: Arc<ClientConfig>, request: AuthRequest) -> Self {
         let mut counter = 0;
         let now = Timestamp::from_unix_millis(START);
-        let flow =
-            Flow::start(Arc::clone(&config), request, entropy(&mut counter), now).expect("it can be sent").durable();
+        let flow = Flow::start(Arc::clone(&config), request, entropy(&mut counter), now)
+            .expect("it can be sent")
+            .durable();
         let mirror = Mirror { wall: START, ..Mirror::default() };
         let first: Value = serde_json::from_slice(flow.snapshot().as_bytes()).expect("JSON");
         let token = first["mailbox"]["token"].as_str().map(str::to_owned);
-        assert_eq!(token.is_some(), setup.delivery != DeliveryMode::Poll, "a notification token without need, or none");
+        assert_eq!(
+            token.is_some(),
+            setup.delivery != DeliveryMode::Poll,
+            "a notification token without need, or none"
+        );
         Self {
             token,
             cache: JwksCache::new(&config),
@@ -245,8 +253,8 @@ impl Sim {
         self.spacing_wall = self.wall;
     }
 
-    /// Polls, checks everything that always holds, and saves what is to be saved before an output is carried out. When that
-    /// fails and has to stop the caller, no question is open afterwards.
+    /// Polls, checks everything that always holds, and saves what is to be saved before an output
+    /// is carried out. When that fails and has to stop the caller, no question is open afterwards.
     ///
     /// # Panics
     ///
@@ -267,7 +275,11 @@ impl Sim {
         self.hear_of_a_drop();
         self.expire_open();
         self.polls_without_time += 1;
-        assert!(self.polls_without_time < 40, "polls without end while no time passes: {:?}", self.flow);
+        assert!(
+            self.polls_without_time < 40,
+            "polls without end while no time passes: {:?}",
+            self.flow
+        );
         let revision = self.flow.revision();
         let mut is_kept_now = false;
         let mut saves = 0;
@@ -278,7 +290,8 @@ impl Sim {
                 Output::Save(save) => {
                     is_kept_now = self.keep(save);
                     saves += 1;
-                    // One for what is asked, and one for keys that are asked for ahead of time, where the store fails.
+                    // One for what is asked, and one for keys that are asked for ahead of time,
+                    // where the store fails.
                     assert!(saves <= 2, "saves without end: {:?}", self.flow);
                 }
                 output => break output,
@@ -289,21 +302,25 @@ impl Sim {
         let id = self.ids;
         // Its time counts from when it was asked for first.
         let since = self.since_when();
-        if matches!(&output, Output::Wait(wait) if matches!(wait.because(), Because::Setback(Setback::NotSaved))) {
+        if matches!(&output, Output::Wait(wait) if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)))
+        {
             self.is_held(since);
         }
         let stale = self.mirror.draft.unwrap_or(u64::MAX);
         let asked = |sim: &mut Self, kind, limit, question| {
             assert!(sim.mirror.open.is_none(), "a question is open and another is asked");
-            sim.mirror.open = Some(OpenQuestion { id, kind, sent: since, limit, stale, begun: false });
+            sim.mirror.open =
+                Some(OpenQuestion { id, kind, sent: since, limit, stale, begun: false });
             sim.left.extend(sim.open.take());
             sim.open = Some(Asked { id, question });
         };
         let said = match output {
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let mut limit = since + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
-                let kind = if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
+                let mut limit =
+                    since + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
+                let kind =
+                    if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
                 self.mirror.draft = None;
                 if kind == Kind::Token {
                     self.token_request_is_due(persist, since);
@@ -314,7 +331,10 @@ impl Sim {
                     self.mirror.unsigned = 0;
                     self.mirror.first_sent.get_or_insert(since);
                     assert!(since < self.not_after(), "an authentication request too late");
-                    assert!(!self.prompted, "an authentication request is repeated though one may have left");
+                    assert!(
+                        !self.prompted,
+                        "an authentication request is repeated though one may have left"
+                    );
                 }
                 if persist && kind == Kind::Token {
                     self.sends.push(self.elapsed);
@@ -323,11 +343,18 @@ impl Sim {
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
-                let life = if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
+                let life =
+                    if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
                 self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(since + life));
                 // A signature that is not there at the deadline is not wanted any more.
-                let deadline = self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
-                asked(self, Kind::Signature, deadline.min(since + self.local()), Question::Key(operation));
+                let deadline =
+                    self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
+                asked(
+                    self,
+                    Kind::Signature,
+                    deadline.min(since + self.local()),
+                    Question::Key(operation),
+                );
                 Said::Key
             }
             Output::KeySet(request) => {
@@ -344,7 +371,9 @@ impl Sim {
                 Said::Done
             }
         };
-        if let (Some(grant), Stage::Pending | Stage::Redeeming) = (&self.mirror.grant, self.flow.stage()) {
+        if let (Some(grant), Stage::Pending | Stage::Redeeming) =
+            (&self.mirror.grant, self.flow.stage())
+        {
             let deadline = (self.mirror.wall + grant.deadline).saturating_sub(self.mirror.line);
             assert_eq!(self.flow.expires_at(), Some(Timestamp::from_unix_millis(deadline)));
         }
@@ -368,7 +397,10 @@ impl Sim {
     /// When the question at hand was asked for first.
     fn since_when(&mut self) -> u64 {
         let stage = self.flow.stage();
-        self.held_since.take().filter(|(_, at)| *at == stage).map_or(self.mirror.line, |(since, _)| since)
+        self.held_since
+            .take()
+            .filter(|(_, at)| *at == stage)
+            .map_or(self.mirror.line, |(since, _)| since)
     }
 
     /// One poll; a question for keys ahead of time is left, since nothing waits for the answer.
@@ -411,7 +443,10 @@ impl Sim {
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
         if self.spacing < self.not_before {
             assert!(grant.pinged, "{} ms early", self.not_before - self.spacing);
-            assert!(self.ended.is_none_or(|ended| self.spacing >= ended + PING_PAUSE), "a request right after another");
+            assert!(
+                self.ended.is_none_or(|ended| self.spacing >= ended + PING_PAUSE),
+                "a request right after another"
+            );
             self.skips += u32::from(leaves);
             assert!(self.skips <= 6, "notifications skipped more waits than the first and five");
         }
@@ -421,10 +456,18 @@ impl Sim {
         let now = self.now();
         assert!(wait.until() > now, "a wait that is already over is a busy loop");
         let wake_at = self.flow.wake_at().expect("a flow that waits wakes");
-        assert_eq!(wait.until(), wake_at.max(now.saturating_add(Duration::from_millis(1))), "{:?}", self.flow);
-        let due = self.mirror.line + u64::try_from(wait.until().since(now).as_millis()).expect("short");
+        assert_eq!(
+            wait.until(),
+            wake_at.max(now.saturating_add(Duration::from_millis(1))),
+            "{:?}",
+            self.flow
+        );
+        let due =
+            self.mirror.line + u64::try_from(wait.until().since(now).as_millis()).expect("short");
         let (low, high) = match (self.mirror.open, self.flow.stage()) {
-            (Some(open), _) => (if open.kind == Kind::Keys { self.mirror.line } else { open.limit }, open.limit),
+            (Some(open), _) => {
+                (if open.kind == Kind::Keys { self.mirror.line } else { open.limit }, open.limit)
+            }
             (None, Stage::Pending) => {
                 let grant = self.grant();
                 let ends = grant.ends(self.setup.delivery);
@@ -432,37 +475,48 @@ impl Sim {
                 (low.min(ends), grant.due.1.min(ends))
             }
             (None, Stage::Adrift) => {
-                assert!(matches!(wait.because(), Because::Adrift | Because::Setback(_)), "{wait:?}");
+                assert!(
+                    matches!(wait.reason(), WaitReason::Adrift | WaitReason::Setback(_)),
+                    "{wait:?}"
+                );
                 let (_, until) = self.mirror.adrift.expect("it is adrift");
                 (until, until)
             }
             // A few seconds of back-off before the request is tried again.
             (None, Stage::Authorizing) => {
-                if matches!(wait.because(), Because::Setback(Setback::NotSaved)) {
+                if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)) {
                     assert!(!self.prompted, "a login is held back by its store");
                 }
                 (self.mirror.line, self.mirror.line + 9_000)
             }
             _ => (self.mirror.line, u64::MAX),
         };
-        assert!((low..=high).contains(&due), "waits until {due}, and not within {low}..={high}: {wait:?}");
-        if matches!(wait.because(), Because::InFlight) {
+        assert!(
+            (low..=high).contains(&due),
+            "waits until {due}, and not within {low}..={high}: {wait:?}"
+        );
+        if matches!(wait.reason(), WaitReason::InFlight) {
             assert!(self.mirror.open.is_some(), "waits for an answer that cannot come");
         }
     }
 
-    /// What the flow concludes from an open question whose time is up, and from signatures that got too old.
+    /// What the flow concludes from an open question whose time is up, and from signatures that got
+    /// too old.
     fn expire_open(&mut self) {
         let (line, stage) = (self.mirror.line, self.flow.stage());
         let over = self.mirror.open.filter(|open| line >= open.limit);
         // What is held back by the store is complete.
         let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
-        let is_stale = self.mirror.open.is_none() && !is_held && self.mirror.draft.is_some_and(|stale| line > stale);
+        let is_stale = self.mirror.open.is_none()
+            && !is_held
+            && self.mirror.draft.is_some_and(|stale| line > stale);
         if over.is_some() {
             self.mirror.open = None;
         }
         match (over.map(|open| (open.kind, open.sent)), stage) {
-            (Some((Kind::Token, sent)), Stage::Redeeming) => self.ended(&Outcome::Lost { waited: line - sent }, sent),
+            (Some((Kind::Token, sent)), Stage::Redeeming) => {
+                self.ended(&Outcome::Lost { waited: line - sent }, sent)
+            }
             (Some((Kind::Authentication, sent)), Stage::Authorizing) => {
                 self.prompted = true;
                 self.acknowledgement_is_lost(sent);
@@ -489,7 +543,8 @@ impl Sim {
 
     /// Whether the key was away so often that the flow ends.
     fn key_is_gone(&self) -> bool {
-        self.mirror.unsigned >= 3 || self.mirror.grant.as_ref().is_some_and(|grant| grant.key_failures >= 3)
+        self.mirror.unsigned >= 3
+            || self.mirror.grant.as_ref().is_some_and(|grant| grant.key_failures >= 3)
     }
 
     fn acknowledgement_is_lost(&mut self, sent: u64) {
@@ -510,10 +565,14 @@ impl Sim {
         let Some(grant) = &mut self.mirror.grant else { return };
         grant.ended(outcome, sent, line, &self.setup);
         // The shortest wait of all rules, counted on the line that no crash sets back.
-        let from_send = matches!(self.setup.policy.interval_reference, ciba_core::IntervalReference::Send);
+        let from_send =
+            matches!(self.setup.policy.interval_reference, ciba_core::IntervalReference::Send);
         let since_send = if from_send { line - sent } else { 0 };
         self.not_before = self.spacing + grant.interval.saturating_sub(since_send);
-        if let Outcome::Answer(Say::Pending(asked, _) | Say::SlowDown(asked, _) | Say::Busy(_, asked)) = outcome {
+        if let Outcome::Answer(
+            Say::Pending(asked, _) | Say::SlowDown(asked, _) | Say::Busy(_, asked),
+        ) = outcome
+        {
             self.not_before = self.not_before.max(self.spacing + asked.unwrap_or(0) * 1000);
         }
         self.ended = Some(self.spacing);
@@ -524,16 +583,19 @@ impl Sim {
     fn last_request_waits_for_none(&mut self) {
         let (line, Some(grant)) = (self.mirror.line, &self.mirror.grant) else { return };
         if grant.allowed.0 < grant.deadline {
-            self.not_before = self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(line));
+            self.not_before =
+                self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(line));
         }
     }
 
-    /// Goes on as a well-behaved caller until the flow asks for a token request, is over, or `say` is used up: signs,
-    /// finds keys, waits. The authentication request is answered.
+    /// Goes on as a well-behaved caller until the flow asks for a token request, is over, or `say`
+    /// is used up: signs, finds keys, waits. The authentication request is answered.
     pub fn run(&mut self) -> Said {
         loop {
             match self.poll() {
-                Said::Transmit(Endpoint::BackchannelAuthentication) => self.answer(Say::Pending(None, None)),
+                Said::Transmit(Endpoint::BackchannelAuthentication) => {
+                    self.answer(Say::Pending(None, None))
+                }
                 Said::Key => {
                     if let Some(asked) = self.open.take() {
                         self.sign(asked);
@@ -579,7 +641,7 @@ impl Sim {
     ///
     /// When tokens are accepted that the provider did not issue as genuine.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
-        let was_acknowledged = self.flow.acknowledged().is_some();
+        let was_acknowledged = self.flow.acknowledgement().is_some();
         let is_too_old = self.is_too_old();
         let result = self.flow.finish();
         if let Err(Failure::Refused(answer)) = &result
@@ -594,9 +656,15 @@ impl Sim {
         if let (Err(failure), Some(grant)) = (&result, &self.mirror.grant) {
             let can_conclude = grant.is_conclusive();
             match failure {
-                Failure::Expired(None) if self.mirror.redeemed => assert!(is_too_old, "an expired authentication"),
-                Failure::Expired(None) => assert!(can_conclude, "nobody said that nothing was decided"),
-                Failure::Indeterminate(why) if matches!(why.lost, LostAnswer::Outcome | LostAnswer::Notification) => {
+                Failure::Expired(None) if self.mirror.redeemed => {
+                    assert!(is_too_old, "an expired authentication")
+                }
+                Failure::Expired(None) => {
+                    assert!(can_conclude, "nobody said that nothing was decided")
+                }
+                Failure::Indeterminate(why)
+                    if matches!(why.lost, LostAnswer::Outcome | LostAnswer::Notification) =>
+                {
                     assert!(!can_conclude, "the provider said that nothing was decided: {why:?}");
                 }
                 _ => {}
@@ -606,7 +674,11 @@ impl Sim {
             let issued_for = self.op.issued_for(authentication.access_token().expose());
             assert!(issued_for.is_some(), "forged tokens were accepted");
             if was_acknowledged {
-                assert_eq!(issued_for, Some(Provider::AUTH_REQ_ID), "tokens of another request were accepted");
+                assert_eq!(
+                    issued_for,
+                    Some(Provider::AUTH_REQ_ID),
+                    "tokens of another request were accepted"
+                );
             }
         }
         result

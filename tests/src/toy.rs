@@ -1,5 +1,6 @@
-//! An adapter by hand: a loop, blocking HTTP over `std::net`, TLS by rustls, and a notification endpoint. Most of it is HTTP.
-//! It is no example for production; it shows what an embedding needs, and runs the same scenarios as the real ones.
+//! An adapter by hand: a loop, blocking HTTP over `std::net`, TLS by rustls, and a notification
+//! endpoint. Most of it is HTTP. It is no example for production; it shows what an embedding needs,
+//! and runs the same scenarios as the real ones.
 
 use std::{
     io::{Read, Write},
@@ -9,9 +10,9 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, KeySetRequest,
-    Lookup, Method, Notification, NotificationReply, Output, Receiving, Request, Response, Sending, SoftwareKey,
-    SpentKey, Timestamp, Transmit, Unanswered,
+    Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, KeySetRequest,
+    Lookup, Method, Notification, NotificationReply, NotificationVerdict, Output, Receiving,
+    Request, Response, Sending, SoftwareKey, SpentKey, Timestamp, Transmit, Unanswered,
 };
 use ciba_test_op::ClientCertificate;
 use rustls::{
@@ -66,8 +67,15 @@ impl Shared {
         }
     }
 
-    /// Answers a call of the notification endpoint. `sleep_until` of the drive has to return early for it.
-    pub fn receive(&self, method: &str, headers: &Headers, body: Body, now: Timestamp) -> NotificationReply {
+    /// Answers a call of the notification endpoint. `sleep_until` of the drive has to return early
+    /// for it.
+    pub fn receive(
+        &self,
+        method: &str,
+        headers: &Headers,
+        body: Body,
+        now: Timestamp,
+    ) -> NotificationReply {
         let notification = match Notification::receive(method, headers, body) {
             Ok(notification) => notification,
             Err(bad) => return bad.reply(),
@@ -77,11 +85,13 @@ impl Shared {
                 let mut receipt = flow.notify(&notification, now);
                 match flow.acknowledge(&mut receipt, now) {
                     Receiving::Reply(said) => said.reply(),
-                    Receiving::Save(_) | Receiving::Wait(_) => unreachable!("the flow is in memory"),
+                    Receiving::Save(_) | Receiving::Wait(_) => {
+                        unreachable!("the flow is in memory")
+                    }
                 }
             }
             State::Over(Some(spent)) => spent.notify(&notification, now).reply(),
-            State::Over(None) => Acknowledgement::Unauthorized.reply(),
+            State::Over(None) => NotificationVerdict::Unauthorized.reply(),
         }
     }
 
@@ -104,7 +114,8 @@ impl Shared {
         sleep_until: impl Fn(Timestamp),
     ) -> Result<Box<Authentication>, Failure> {
         loop {
-            let input = match self.flow(|flow| flow.poll(now(), entropy())).unwrap_or(Output::Done) {
+            let input = match self.flow(|flow| flow.poll(now(), entropy())).unwrap_or(Output::Done)
+            {
                 Output::Done => return self.finish(),
                 Output::Wait(wait) => {
                     sleep_until(wait.until());
@@ -133,14 +144,20 @@ impl Shared {
 }
 
 /// The answer to a question for keys, with a fetch when one is due.
-fn find_keys(mut request: KeySetRequest, line: &Line, cache: &mut JwksCache, now: impl Fn() -> Timestamp) -> Input {
+fn find_keys(
+    mut request: KeySetRequest,
+    line: &Line,
+    cache: &mut JwksCache,
+    now: impl Fn() -> Timestamp,
+) -> Input {
     loop {
         match cache.lookup(&mut request, now()) {
             Lookup::Ready(keys) => return request.found(keys),
             Lookup::Later(until) => return request.later(until),
             Lookup::Unavailable(why) => return request.unavailable(why),
             Lookup::Fetch(transmit) => {
-                if let Some(input) = line.perform(transmit, |transmit| cache.begin(transmit, now())) {
+                if let Some(input) = line.perform(transmit, |transmit| cache.begin(transmit, now()))
+                {
                     cache.handle(input, now()).expect("the cache's own");
                 }
             }
@@ -171,22 +188,31 @@ impl Line {
     pub fn new(ca_pem: Option<&str>, certificate: Option<&ClientCertificate>) -> Self {
         let builder = || {
             let mut roots = RootCertStore::empty();
-            let ca = CertificateDer::from_pem_slice(ca_pem.unwrap_or_default().as_bytes()).expect("a certificate");
+            let ca = CertificateDer::from_pem_slice(ca_pem.unwrap_or_default().as_bytes())
+                .expect("a certificate");
             roots.add(ca).expect("a certificate");
             let provider = Arc::new(aws_lc_rs::default_provider());
-            let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let builder =
+                ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
             builder.expect("a usable provider").with_root_certificates(roots)
         };
         let certified = certificate.map(|shown| {
             let key = PrivateKeyDer::from_pem_slice(shown.key_pem.as_bytes()).expect("a key");
             let chain = vec![CertificateDer::from(shown.der.clone())];
-            Arc::new(builder().with_client_auth_cert(chain, key).expect("a certificate and its key"))
+            Arc::new(
+                builder().with_client_auth_cert(chain, key).expect("a certificate and its key"),
+            )
         });
         Self { anonymous: ca_pem.map(|_| Arc::new(builder().with_no_client_auth())), certified }
     }
 
-    /// Carries one exchange out; the request is begun once the connection stands. `None` when it was too late for it.
-    pub fn perform(&self, transmit: Transmit, begin: impl FnOnce(Transmit) -> Option<Sending>) -> Option<Input> {
+    /// Carries one exchange out; the request is begun once the connection stands. `None` when it
+    /// was too late for it.
+    pub fn perform(
+        &self,
+        transmit: Transmit,
+        begin: impl FnOnce(Transmit) -> Option<Sending>,
+    ) -> Option<Input> {
         let (shows, timeout) = (transmit.presents_certificate(), transmit.timeout());
         let (most, url) = (transmit.max_response(), transmit.url().clone());
         let Some(connection) = self.connect(url.as_str(), shows, timeout) else {
@@ -220,7 +246,11 @@ impl Line {
     /// # Errors
     ///
     /// [`Unanswered`].
-    pub fn exchange(&self, request: &Request, (timeout, most): (Duration, usize)) -> Result<Response, Unanswered> {
+    pub fn exchange(
+        &self,
+        request: &Request,
+        (timeout, most): (Duration, usize),
+    ) -> Result<Response, Unanswered> {
         let connected = self.connect(request.url.as_str(), false, timeout);
         let connection = connected.ok_or(Unanswered::NotSent(Cause::Unknown))?;
         talk(connection, request, most).ok_or(Unanswered::Lost(Cause::Unknown))
@@ -228,7 +258,11 @@ impl Line {
 }
 
 /// A request over a connection that stands, and its answer.
-fn talk((mut stream, host, target): Connection<'_>, request: &Request, most: usize) -> Option<Response> {
+fn talk(
+    (mut stream, host, target): Connection<'_>,
+    request: &Request,
+    most: usize,
+) -> Option<Response> {
     let method = if request.method == Method::Post { "POST" } else { "GET" };
     let body = request.body.expose();
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
@@ -236,7 +270,11 @@ fn talk((mut stream, host, target): Connection<'_>, request: &Request, most: usi
         head += &format!("{name}: {value}\r\n");
     }
     head += &format!("Content-Length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).and_then(|()| stream.flush()).ok()?;
+    stream
+        .write_all(head.as_bytes())
+        .and_then(|()| stream.write_all(body))
+        .and_then(|()| stream.flush())
+        .ok()?;
     let (head, headers, body, truncated) = message(&mut *stream, most)?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let mut response = Response::new(status, headers, body);
@@ -244,8 +282,12 @@ fn talk((mut stream, host, target): Connection<'_>, request: &Request, most: usi
     Some(response)
 }
 
-/// One HTTP message: its first line, header fields, at most so much of its body, and whether there is more.
-fn message(stream: &mut (impl Read + ?Sized), most: usize) -> Option<(String, Headers, Vec<u8>, bool)> {
+/// One HTTP message: its first line, header fields, at most so much of its body, and whether there
+/// is more.
+fn message(
+    stream: &mut (impl Read + ?Sized),
+    most: usize,
+) -> Option<(String, Headers, Vec<u8>, bool)> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 16_384]);
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -256,8 +298,10 @@ fn message(stream: &mut (impl Read + ?Sized), most: usize) -> Option<(String, He
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.lines();
     let first = lines.next()?.to_owned();
-    let headers: Headers = lines.filter_map(|line| line.split_once(':')).map(|(n, v)| (n.trim(), v.trim())).collect();
-    let length: Option<usize> = headers.get("content-length").and_then(|length| length.parse().ok());
+    let headers: Headers =
+        lines.filter_map(|line| line.split_once(':')).map(|(n, v)| (n.trim(), v.trim())).collect();
+    let length: Option<usize> =
+        headers.get("content-length").and_then(|length| length.parse().ok());
     let mut body = bytes.split_off(end);
     while body.len() <= most && length.is_none_or(|length| body.len() < length) {
         if !read(stream, &mut body, &mut piece)? {
@@ -276,14 +320,19 @@ fn read(stream: &mut (impl Read + ?Sized), into: &mut Vec<u8>, piece: &mut [u8])
     Some(count > 0)
 }
 
-/// Answers one call of a notification endpoint at this path; elsewhere, and as long as nobody answers, there is nothing.
+/// Answers one call of a notification endpoint at this path; elsewhere, and as long as nobody
+/// answers, there is nothing.
 pub fn answer(
     mut stream: impl Read + Write,
     path: &str,
     receive: impl Fn(&str, &Headers, Body) -> Option<NotificationReply>,
 ) {
-    // A client that closes with something unread resets the connection, and its answer may be lost with it.
-    let Some((head, headers, mut body, _)) = message(&mut stream, 8 * Notification::MAX_BODY) else { return };
+    // A client that closes with something unread resets the connection, and its answer may be lost
+    // with it.
+    let Some((head, headers, mut body, _)) = message(&mut stream, 8 * Notification::MAX_BODY)
+    else {
+        return;
+    };
     body.truncate(Notification::MAX_BODY + 1);
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -291,6 +340,9 @@ pub fn answer(
     let reply = if here { receive(method, &headers, body.into()) } else { None };
     let (status, field) = reply.map_or((404, None), |reply| (reply.status, reply.header));
     let field = field.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
-    let _ = write!(stream, "HTTP/1.1 {status} -\r\n{field}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} -\r\n{field}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     let _ = stream.flush();
 }

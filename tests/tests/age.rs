@@ -1,7 +1,7 @@
 //! What was received long ago is no authentication of now; and when a request expires is told.
 #![allow(missing_docs)]
 
-use ciba_core::{Acknowledgement, DeliveryMode, Endpoint, Failure, Flow, Stage, Timestamp};
+use ciba_core::{DeliveryMode, Endpoint, Failure, Flow, NotificationVerdict, Stage, Timestamp};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},
@@ -38,7 +38,7 @@ fn pushed(early: bool) -> Sim {
         let asked = sim.open.take().expect("in flight");
         sim.deliver(asked);
     }
-    assert_eq!(sim.notify(Letter::tokens(Forgery::None)), Acknowledgement::Accepted);
+    assert_eq!(sim.notify(Letter::tokens(Forgery::None)), NotificationVerdict::Accepted);
     if early {
         let asked = sim.open.take().expect("in flight");
         sim.deliver(asked);
@@ -77,7 +77,8 @@ fn tokens_that_wait_too_long_for_keys_expire() {
     assert_eq!(sim.finish().expect_err("too old"), Failure::Expired(None));
 }
 
-/// Snapshots of the first releases do not hold the deadline of what was received: the receipt counts in its place.
+/// Snapshots of the first releases do not hold the deadline of what was received: the receipt
+/// counts in its place.
 #[test]
 fn tokens_saved_by_an_earlier_release_count_from_their_receipt() {
     let sim = redeemed();

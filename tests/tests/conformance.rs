@@ -1,4 +1,5 @@
-//! One suite for every cryptography backend: what one signs the other verifies, and both refuse the same things.
+//! One suite for every cryptography backend: what one signs the other verifies, and both refuse the
+//! same things.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -9,8 +10,8 @@ use base64::{
 use ciba_core::{
     Entropy,
     crypto::{
-        AwsLcRs, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, RustCrypto, SigningKey,
-        VerificationKey, Verifier as _,
+        AwsLcRs, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, RustCrypto,
+        SigningKey, VerificationKey, Verifier as _,
     },
     jose::{Curve, JwsAlgorithm},
 };
@@ -49,7 +50,11 @@ fn private(importer: &dyn KeyImporter, name: &str, algorithm: JwsAlgorithm) -> A
     importer.import_private(PrivateKey::Pkcs8(&pkcs8(name)), algorithm).expect("it fits")
 }
 
-fn public(importer: &dyn KeyImporter, key: &OwnedPublicKey, algorithm: JwsAlgorithm) -> Arc<dyn VerificationKey> {
+fn public(
+    importer: &dyn KeyImporter,
+    key: &OwnedPublicKey,
+    algorithm: JwsAlgorithm,
+) -> Arc<dyn VerificationKey> {
     importer.import(key.borrow(), algorithm).expect("it fits")
 }
 
@@ -66,7 +71,8 @@ fn each_backend_verifies_what_the_other_signs() {
                 let signature = key.sign(message, entropy(1)).expect("it signs");
                 assert_eq!(signature.len(), length, "{algorithm} by {signer:?}");
                 for verifier in BACKENDS {
-                    let verdict = public(verifier, &key.public_key(), algorithm).verify(message, &signature);
+                    let verdict =
+                        public(verifier, &key.public_key(), algorithm).verify(message, &signature);
                     assert_eq!(verdict, Ok(()), "{algorithm} by {signer:?} for {verifier:?}");
                 }
             }
@@ -92,12 +98,15 @@ fn r_and_s_keep_their_leading_zeros() {
         assert_eq!(signature.len(), 64);
         if signature[0] == 0 || signature[32] == 0 {
             short += 1;
-            let verdict =
-                public(&AwsLcRs, &key.public_key(), JwsAlgorithm::Es256).verify(&round.to_be_bytes(), &signature);
+            let verdict = public(&AwsLcRs, &key.public_key(), JwsAlgorithm::Es256)
+                .verify(&round.to_be_bytes(), &signature);
             assert_eq!(verdict, Ok(()));
         }
     }
-    assert!(short > 0, "600 signatures hold a leading zero with a chance of 99 percent; these are always the same");
+    assert!(
+        short > 0,
+        "600 signatures hold a leading zero with a chance of 99 percent; these are always the same"
+    );
 }
 
 /// REQ-IDT-07a
@@ -110,7 +119,10 @@ fn nothing_but_the_signature_verifies() {
         for verifier in BACKENDS {
             let key = public(verifier, &key.public_key(), algorithm);
             let refused = |signature: &[u8], what: &str| {
-                assert!(key.verify(message, signature).is_err(), "{algorithm} of {verifier:?} takes {what}");
+                assert!(
+                    key.verify(message, signature).is_err(),
+                    "{algorithm} of {verifier:?} takes {what}"
+                );
             };
             for at in 0..length {
                 let mut flipped = signature.clone();
@@ -141,7 +153,9 @@ fn integer(number: &[u8]) -> Vec<u8> {
 fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
     for (algorithm, name, length) in ALGORITHMS {
         let order = match algorithm {
-            JwsAlgorithm::Es256 => "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551",
+            JwsAlgorithm::Es256 => {
+                "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551"
+            }
             JwsAlgorithm::Es384 => {
                 "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973"
             }
@@ -168,7 +182,10 @@ fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
                 ("s = n", [r, &order].concat()),
                 ("both swapped", [s, r].concat()),
             ] {
-                assert!(key.verify(b"message", &refused).is_err(), "{algorithm} of {verifier:?} takes {what}");
+                assert!(
+                    key.verify(b"message", &refused).is_err(),
+                    "{algorithm} of {verifier:?} takes {what}"
+                );
             }
         }
     }
@@ -179,12 +196,20 @@ fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
 fn pss_salts_have_the_length_of_the_hash() {
     let document: Value = serde_json::from_str(&file("pss-salts.json")).expect("JSON");
     for test in document["tests"].as_array().expect("tests") {
-        let algorithm = JwsAlgorithm::from_name(test["alg"].as_str().expect("a name")).expect("known");
+        let algorithm =
+            JwsAlgorithm::from_name(test["alg"].as_str().expect("a name")).expect("known");
         let key = private(&RustCrypto, "rsa-2048.pkcs8.pem", algorithm).public_key();
-        let signature = URL_SAFE_NO_PAD.decode(test["signature"].as_str().expect("a text")).expect("base64url");
+        let signature =
+            URL_SAFE_NO_PAD.decode(test["signature"].as_str().expect("a text")).expect("base64url");
         for verifier in BACKENDS {
             let verdict = public(verifier, &key, algorithm).verify(b"message", &signature).is_ok();
-            assert_eq!(Some(verdict), test["valid"].as_bool(), "{verifier:?} {} {}", test["alg"], test["salt"]);
+            assert_eq!(
+                Some(verdict),
+                test["valid"].as_bool(),
+                "{verifier:?} {} {}",
+                test["alg"],
+                test["salt"]
+            );
         }
     }
 }
@@ -204,10 +229,22 @@ fn an_algorithm_takes_its_own_kind_of_key_only() {
             for importer in BACKENDS {
                 let theirs = importer.import(key.borrow(), algorithm);
                 let ours = importer.import_private(PrivateKey::Pkcs8(&pkcs8(name)), algorithm);
-                assert_eq!((theirs.is_ok(), ours.is_ok()), (fits, fits), "{name} for {algorithm} with {importer:?}");
+                assert_eq!(
+                    (theirs.is_ok(), ours.is_ok()),
+                    (fits, fits),
+                    "{name} for {algorithm} with {importer:?}"
+                );
                 if !fits {
-                    assert_eq!(theirs.err(), Some(KeyRejected::WrongKind), "{name} for {algorithm} with {importer:?}");
-                    assert_eq!(ours.err(), Some(KeyRejected::WrongKind), "{name} for {algorithm} with {importer:?}");
+                    assert_eq!(
+                        theirs.err(),
+                        Some(KeyRejected::WrongKind),
+                        "{name} for {algorithm} with {importer:?}"
+                    );
+                    assert_eq!(
+                        ours.err(),
+                        Some(KeyRejected::WrongKind),
+                        "{name} for {algorithm} with {importer:?}"
+                    );
                 }
             }
         }
@@ -254,7 +291,8 @@ fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
         }
     }
     for importer in BACKENDS {
-        let key = importer.import_private(PrivateKey::Pkcs8(&pkcs8("rsa-1024.pkcs8.pem")), JwsAlgorithm::Rs256);
+        let key = importer
+            .import_private(PrivateKey::Pkcs8(&pkcs8("rsa-1024.pkcs8.pem")), JwsAlgorithm::Rs256);
         assert_eq!(key.err(), Some(KeyRejected::OutOfRange), "{importer:?}");
     }
 }
@@ -264,15 +302,29 @@ fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
 #[test]
 fn points_have_full_width_and_lie_on_the_curve() {
     for (algorithm, name, _) in ALGORITHMS {
-        let OwnedPublicKey::Ec { curve, x, y } = private(&RustCrypto, name, algorithm).public_key() else { continue };
+        let OwnedPublicKey::Ec { curve, x, y } = private(&RustCrypto, name, algorithm).public_key()
+        else {
+            continue;
+        };
         let zero = vec![0; curve.width()];
         let mut off = y.clone();
         off[curve.width() - 1] ^= 1;
         let padded = [&[0], &x[..]].concat();
         for importer in BACKENDS {
-            for (x, y) in [(&x[1..], &y[..]), (&padded, &y), (&x, &y[1..]), (&x, &off), (&zero, &zero), (&[], &[])] {
+            for (x, y) in [
+                (&x[1..], &y[..]),
+                (&padded, &y),
+                (&x, &y[1..]),
+                (&x, &off),
+                (&zero, &zero),
+                (&[], &[]),
+            ] {
                 let key = importer.import(PublicKey::Ec { curve, x, y }, algorithm);
-                assert_eq!(key.err(), Some(KeyRejected::Malformed), "{algorithm} with {importer:?}");
+                assert_eq!(
+                    key.err(),
+                    Some(KeyRejected::Malformed),
+                    "{algorithm} with {importer:?}"
+                );
             }
         }
     }
@@ -296,8 +348,10 @@ fn ed25519_keys_have_32_octets_and_are_no_point_of_small_order() {
     let OwnedPublicKey::Ed25519 { x } = good else { panic!("an Ed25519 key") };
     let mut refused = vec![Vec::new(), x[1..].to_vec(), [&x[..], &[0]].concat()];
     for digits in SMALL_ORDER {
-        let mut point: Vec<u8> =
-            (0..64).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal")).collect();
+        let mut point: Vec<u8> = (0..64)
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal"))
+            .collect();
         refused.push(point.clone());
         point[31] ^= 0x80;
         refused.push(point);
@@ -312,7 +366,9 @@ fn ed25519_keys_have_32_octets_and_are_no_point_of_small_order() {
 
 fn is_taken(importer: &dyn KeyImporter, x: &[u8; 32]) -> bool {
     let key = importer.import(PublicKey::Ed25519 { x }, JwsAlgorithm::EdDsa);
-    key.map(drop).map_err(|error| assert_eq!(error, KeyRejected::Malformed, "{x:?} with {importer:?}")).is_ok()
+    key.map(drop)
+        .map_err(|error| assert_eq!(error, KeyRejected::Malformed, "{x:?} with {importer:?}"))
+        .is_ok()
 }
 
 /// REQ-JWKS-14c
@@ -320,10 +376,12 @@ fn is_taken(importer: &dyn KeyImporter, x: &[u8; 32]) -> bool {
 fn ed25519_keys_are_points_of_the_curve_in_their_one_encoding() {
     let mut taken = 0;
     for first in 0..=255_u8 {
-        // RFC 8032 5.1.3: y is smaller than p = 2^255 - 19. From 0xed on, these are p, p + 1, … p + 18.
+        // RFC 8032 5.1.3: y is smaller than p = 2^255 - 19. From 0xed on, these are p, p + 1, … p +
+        // 18.
         let mut large = [0xff; 32];
         (large[0], large[31]) = (first, 0x7f);
-        let mut any: [u8; 32] = RustCrypto.digest(Hash::Sha256, &[first]).as_bytes().try_into().expect("32 octets");
+        let mut any: [u8; 32] =
+            RustCrypto.digest(Hash::Sha256, &[first]).as_bytes().try_into().expect("32 octets");
         for _ in 0..2 {
             for x in [&large, &any] {
                 let [one, other] = BACKENDS.map(|importer| is_taken(importer, x));
@@ -343,16 +401,27 @@ fn private_numbers_out_of_range_are_refused() {
     let zero = [0; 48];
     let ones = [0xff; 48];
     for importer in BACKENDS {
-        for (curve, algorithm) in [(Curve::P256, JwsAlgorithm::Es256), (Curve::P384, JwsAlgorithm::Es384)] {
+        for (curve, algorithm) in
+            [(Curve::P256, JwsAlgorithm::Es256), (Curve::P384, JwsAlgorithm::Es384)]
+        {
             let width = curve.width();
             for d in [&zero[..width], &ones[..width], &[1; 48][..width - 1], &[]] {
                 let key = importer.import_private(PrivateKey::Ec { curve, d }, algorithm);
-                assert_eq!(key.err(), Some(KeyRejected::Malformed), "{algorithm} with {importer:?}");
+                assert_eq!(
+                    key.err(),
+                    Some(KeyRejected::Malformed),
+                    "{algorithm} with {importer:?}"
+                );
             }
         }
         for seed in [&[1; 31][..], &[1; 33], &[]] {
             let key = importer.import_private(PrivateKey::Ed25519(seed), JwsAlgorithm::EdDsa);
-            assert_eq!(key.err(), Some(KeyRejected::Malformed), "{} octets with {importer:?}", seed.len());
+            assert_eq!(
+                key.err(),
+                Some(KeyRejected::Malformed),
+                "{} octets with {importer:?}",
+                seed.len()
+            );
         }
     }
 }
@@ -363,12 +432,17 @@ fn signatures_of_the_pure_backend_depend_on_key_and_message_only() {
     for (algorithm, name, _) in ALGORITHMS {
         let key = private(&RustCrypto, name, algorithm);
         let [one, two] = [1, 2].map(|seed| key.sign(b"message", entropy(seed)).expect("it signs"));
-        assert_eq!(one == two, !algorithm.name().starts_with("PS"), "{algorithm}: blinding does not show, a salt does");
+        assert_eq!(
+            one == two,
+            !algorithm.name().starts_with("PS"),
+            "{algorithm}: blinding does not show, a salt does"
+        );
         let again = key.sign(b"message", entropy(1)).expect("it signs");
         assert_eq!(one, again, "{algorithm}: nothing but the entropy is random");
     }
     let key = private(&RustCrypto, "ec-p256.pkcs8.pem", JwsAlgorithm::Es256);
-    let [one, two] = [&b"one"[..], b"two"].map(|message| key.sign(message, entropy(1)).expect("it signs"));
+    let [one, two] =
+        [&b"one"[..], b"two"].map(|message| key.sign(message, entropy(1)).expect("it signs"));
     assert_ne!(one[..32], two[..32], "no nonce serves two messages");
 }
 
@@ -377,7 +451,10 @@ fn backends_hash_alike() {
     let known = [
         (Hash::Sha256, "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"),
         (Hash::Sha384, "ywB1P0WjXou1oD1pmsZQBycsMqsO3tFjGotgWkP_W-2AhgcroefMI1i67KE0yCWn"),
-        (Hash::Sha512, "3a81oZNherrMQXNJriBBMRLm-k6JqX6iCp7u5ktV05ohkpkqJ0_BqDa6PCOj_uu9RU1EI2Q86A4qmslPpUyknw"),
+        (
+            Hash::Sha512,
+            "3a81oZNherrMQXNJriBBMRLm-k6JqX6iCp7u5ktV05ohkpkqJ0_BqDa6PCOj_uu9RU1EI2Q86A4qmslPpUyknw",
+        ),
     ];
     for (hash, digest) in known {
         for importer in BACKENDS {

@@ -1,5 +1,5 @@
-//! Ping and push, killed at every output and at every notification: each flow ends as the crash table of `ARCHITECTURE.md`
-//! section 3 promises.
+//! Ping and push, killed at every output and at every notification: each flow ends as the crash
+//! table of `ARCHITECTURE.md` section 3 promises.
 #![allow(missing_docs)]
 
 use std::collections::{BTreeSet, VecDeque};
@@ -11,8 +11,12 @@ use ciba_tests::{
     sim::{Question, Said, Setup, Sim},
 };
 
-const SCRIPT: [Say; 4] =
-    [Say::Pending(None, None), Say::SlowDown(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
+const SCRIPT: [Say; 4] = [
+    Say::Pending(None, None),
+    Say::SlowDown(None, None),
+    Say::Busy(503, None),
+    Say::Tokens(Forgery::None),
+];
 
 /// When the provider begins to call, in milliseconds; before the backstop.
 const CALLS_AT: u64 = 20_000;
@@ -66,7 +70,8 @@ impl Plan {
             let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(3)];
             let (stage, wake_at) = (sim.flow.stage(), sim.flow.wake_at());
             let is_acknowledged = stage != Stage::Authorizing;
-            let calls = sim.op.prompts == 1 && if is_acknowledged { sim.elapsed() >= CALLS_AT } else { self.overtakes };
+            let calls = sim.op.prompts == 1
+                && if is_acknowledged { sim.elapsed() >= CALLS_AT } else { self.overtakes };
             let letter = if calls { letters.pop_front() } else { None };
             let dies = events == self.die_at;
             if let Some(letter) = letter {
@@ -85,7 +90,8 @@ impl Plan {
                 } else {
                     sim.notify_and_die(letter);
                     if stage == Stage::Pending {
-                        // As if it never came, but that a flow in ping mode asks as soon as it may, because it cannot know.
+                        // As if it never came, but that a flow in ping mode asks as soon as it may,
+                        // because it cannot know.
                         match self.delivery {
                             DeliveryMode::Ping => assert!(sim.flow.wake_at() <= wake_at),
                             _ => {
@@ -122,7 +128,9 @@ impl Plan {
                 continue;
             }
             match said {
-                Said::Wait(_) if sim.op.prompts == 1 && !letters.is_empty() && sim.elapsed() < CALLS_AT => {
+                Said::Wait(_)
+                    if sim.op.prompts == 1 && !letters.is_empty() && sim.elapsed() < CALLS_AT =>
+                {
                     sim.advance(CALLS_AT - sim.elapsed());
                 }
                 Said::Wait(wait) => sim.advance_to(wait.until()),
@@ -150,10 +158,14 @@ impl Plan {
             Event::Output(Said::KeySet, ..) => ("tokens received", None),
             Event::Output(Said::Done, ..) => ("verified", None),
             Event::Output(Said::Save, ..) => panic!("nothing fails here"),
-            Event::Notification { is_first: true, stage } if !self.done && !self.calls_again && !self.repeats => {
+            Event::Notification { is_first: true, stage }
+                if !self.done && !self.calls_again && !self.repeats =>
+            {
                 // Nobody was told that it arrived, and nobody tells again.
                 match stage {
-                    Stage::Authorizing => ("notification lost, acknowledgement too", Some("indeterminate")),
+                    Stage::Authorizing => {
+                        ("notification lost, acknowledgement too", Some("indeterminate"))
+                    }
                     _ => ("notification lost", is_push.then_some("indeterminate")),
                 }
             }
@@ -177,7 +189,14 @@ fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_say
         let bit = |which: u32| bits & (1 << which) != 0;
         let delivery = if bit(0) { DeliveryMode::Push } else { DeliveryMode::Ping };
         for die_at in 0.. {
-            let plan = Plan { delivery, overtakes: bit(1), repeats: bit(2), die_at, done: bit(3), calls_again: bit(4) };
+            let plan = Plan {
+                delivery,
+                overtakes: bit(1),
+                repeats: bit(2),
+                die_at,
+                done: bit(3),
+                calls_again: bit(4),
+            };
             let (died_at, sim) = plan.live();
             let Some(died_at) = died_at else {
                 assert!(die_at > 5, "only {die_at} events: {plan:?}");
@@ -203,11 +222,15 @@ fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_say
     }
     let rows = |mode: &str| seen.iter().filter(|(delivery, ..)| *delivery == mode).count();
     // Push has no token request, and what is lost is lost before it was saved.
-    assert_eq!((rows("ping"), rows("push")), (20, 16), "every row was met, before and after: {seen:?}");
+    assert_eq!(
+        (rows("ping"), rows("push")),
+        (20, 16),
+        "every row was met, before and after: {seen:?}"
+    );
 }
 
-/// A notification that was taken and saved is acted on after a restart though it never comes again: at once, not one
-/// interval or one backstop later.
+/// A notification that was taken and saved is acted on after a restart though it never comes again:
+/// at once, not one interval or one backstop later.
 #[test]
 fn a_ping_that_was_saved_skips_the_wait_after_a_restart_once() {
     let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Ping));

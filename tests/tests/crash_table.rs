@@ -1,12 +1,14 @@
-//! A process that dies at any output, and another one that goes on: each flow ends as the crash table of `ARCHITECTURE.md`
-//! section 3 promises. And snapshots of the first version, which are resumed for ever.
+//! A process that dies at any output, and another one that goes on: each flow ends as the crash
+//! table of `ARCHITECTURE.md` section 3 promises. And snapshots of the first version, which are
+//! resumed for ever.
 #![allow(missing_docs)]
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    Acknowledgement, Authentication, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, KeyTask, LostAnswer,
-    MisuseReason, Output, Response, ResumeError, Stage, Timestamp, UserCode, jose::KeySet,
+    Authentication, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, KeyTask, LostAnswer,
+    MisuseReason, NotificationVerdict, Output, Response, ResumeError, Stage, Timestamp, UserCode,
+    jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -15,8 +17,12 @@ use ciba_tests::{
     sim::{Question, START, Said, Setup, Sim, client, request},
 };
 
-const SCRIPT: [Say; 4] =
-    [Say::Pending(None, None), Say::SlowDown(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
+const SCRIPT: [Say; 4] = [
+    Say::Pending(None, None),
+    Say::SlowDown(None, None),
+    Say::Busy(503, None),
+    Say::Tokens(Forgery::None),
+];
 
 /// How far a process comes with its last output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +59,11 @@ fn live(die_at: usize, death: Death) -> Life {
             if matches!(said, Said::Wait(_)) {
                 // The new process asks for the keys first.
                 let _ = sim.poll();
-                assert_eq!((sim.flow.stage(), sim.flow.wake_at()), (died_in, wake_at), "the same due time");
+                assert_eq!(
+                    (sim.flow.stage(), sim.flow.wake_at()),
+                    (died_in, wake_at),
+                    "the same due time"
+                );
             }
             died_at = Some(said);
             continue;
@@ -106,7 +116,8 @@ fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
                     let redeemed = death == Death::CarriedOut && script == SCRIPT[3];
                     assert_eq!(lost(&result, LostAnswer::Tokens), redeemed);
                     assert_eq!(result.is_ok(), !redeemed);
-                    let gaps = sends.windows(2).map(|pair| pair[1] - pair[0]).min().expect("asked again");
+                    let gaps =
+                        sends.windows(2).map(|pair| pair[1] - pair[0]).min().expect("asked again");
                     assert!(gaps >= 5_000);
                     "token request sent"
                 }
@@ -120,7 +131,10 @@ fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
             if !matches!(died_at, Said::Transmit(_)) {
                 let authentication = result.expect("nothing was lost");
                 assert_eq!((prompts, requests), (1, 4), "{row}");
-                assert!(authentication.received_at() < Timestamp::from_unix_millis(START + 60_000), "{row}");
+                assert!(
+                    authentication.received_at() < Timestamp::from_unix_millis(START + 60_000),
+                    "{row}"
+                );
             }
             seen.insert((row, death == Death::Saved));
         }
@@ -128,7 +142,8 @@ fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
     assert_eq!(seen.len(), 14, "every row was met, before and after: {seen:?}");
 }
 
-/// A request for tokens that was in flight is repeated one interval after the resumption, not earlier and not much later.
+/// A request for tokens that was in flight is repeated one interval after the resumption, not
+/// earlier and not much later.
 #[test]
 fn a_token_request_in_flight_is_repeated_one_interval_after_resuming() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -140,7 +155,8 @@ fn a_token_request_in_flight_is_repeated_one_interval_after_resuming() {
     assert!((5_000..=5_250).contains(&(sim.elapsed() - resumed)));
 }
 
-/// The instant of receipt is what counts: a token that expired while nothing ran is as good as it was.
+/// The instant of receipt is what counts: a token that expired while nothing ran is as good as it
+/// was.
 #[test]
 fn tokens_are_verified_against_the_instant_they_were_received() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -197,15 +213,21 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
     let mut sim = Sim::new(Setup::new(5, 600));
     let snapshot = sim.flow.snapshot();
     let now = sim.now();
-    let resume = || Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory();
+    let resume = || {
+        Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory()
+    };
     let mut lives = [resume(), resume()];
     let [one, other] = &mut lives;
-    let Output::Key(first) = one.poll(now, Entropy::from_bytes([1; 32])) else { panic!("a signature") };
+    let Output::Key(first) = one.poll(now, Entropy::from_bytes([1; 32])) else {
+        panic!("a signature")
+    };
     let misuse = sim.flow.handle(first.unavailable(), now).expect_err("of another life");
     assert_eq!(misuse.reason, MisuseReason::StaleTicket);
     assert_eq!(sim.flow.snapshot().as_bytes(), snapshot.as_bytes());
     // Two lives that go on from one snapshot are never taken for each other either.
-    let Output::Key(second) = other.poll(now, Entropy::from_bytes([2; 32])) else { panic!("a signature") };
+    let Output::Key(second) = other.poll(now, Entropy::from_bytes([2; 32])) else {
+        panic!("a signature")
+    };
     let _ = other.handle(*misuse.input, now);
     assert_eq!(other.stage(), Stage::Authorizing, "the key is not unavailable here");
     let waiting = other.wake_at();
@@ -221,7 +243,8 @@ fn tokens_that_another_life_asked_for_are_taken() {
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
     let snapshot = sim.flow.snapshot();
     let mut now = sim.now();
-    let mut life = Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory();
+    let mut life =
+        Flow::resume(sim.config.clone(), snapshot.as_bytes(), now).expect("it resumes").in_memory();
     let response = loop {
         let answer = match life.poll(now, Entropy::from_bytes([1; 32])) {
             Output::Wait(wait) => {
@@ -232,7 +255,8 @@ fn tokens_that_another_life_asked_for_are_taken() {
             Output::KeySet(request) => request.later(now),
             Output::Transmit(transmit) => {
                 let sending = life.begin(transmit, now).expect("it is in time");
-                let response = sim.op.token(sending.request(), Say::Tokens(Forgery::None), START / 1000);
+                let response =
+                    sim.op.token(sending.request(), Say::Tokens(Forgery::None), START / 1000);
                 break sending.answered(response);
             }
             Output::Save(_) | Output::Done => panic!("it waits for the person"),
@@ -247,7 +271,8 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/snapshots")
 }
 
-/// A snapshot of every kind there is: its name, how to come there, and how a flow resumed from it ends.
+/// A snapshot of every kind there is: its name, how to come there, and how a flow resumed from it
+/// ends.
 fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
     let fresh = || Sim::new(Setup::new(5, 600));
     let token = || {
@@ -314,7 +339,8 @@ fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
         ("indeterminate", lost, "indeterminate"),
         ("unreachable", no_key, "unreachable"),
         ("abandoned", abandoned, "abandoned"),
-        // With what later releases keep: until when the request may leave, what was heard, until when the tokens are good.
+        // With what later releases keep: until when the request may leave, what was heard, until
+        // when the tokens are good.
         ("started-within", fresh(), "authenticated"),
         ("pending-heard-trouble", answered(Say::Busy(500, Some(9))), "authenticated"),
         ("tokens-with-deadline", answered(SCRIPT[3]), "authenticated"),
@@ -340,7 +366,7 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
         sim
     };
     let notified = |mut sim: Sim, letter| {
-        assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+        assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
         sim
     };
     let (ping, push) = (|| sent(DeliveryMode::Ping), || sent(DeliveryMode::Push));
@@ -350,11 +376,16 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     // A gateway answered in the provider's place.
     let mut adrift_answered = push();
     adrift_answered.begin();
-    let Some(Question::Sent { sending, .. }) = adrift_answered.open.take().map(|asked| asked.question) else {
+    let Some(Question::Sent { sending, .. }) =
+        adrift_answered.open.take().map(|asked| asked.question)
+    else {
         panic!("in flight")
     };
     let answer = Response::new(502, Headers::new(), "<p>busy</p>");
-    adrift_answered.flow.handle(sending.answered(answer), Timestamp::from_unix_millis(START)).expect("its own");
+    adrift_answered
+        .flow
+        .handle(sending.answered(answer), Timestamp::from_unix_millis(START))
+        .expect("its own");
     // Pinged while a token request is in flight: one more is owed.
     let mut owing = acknowledged(ping());
     assert_eq!(owing.run(), Said::Transmit(Endpoint::Token));
@@ -365,7 +396,11 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     vec![
         ("ping-adrift", adrift, "indeterminate"),
         ("push-adrift-answered", adrift_answered, "indeterminate"),
-        ("ping-early", notified(notified(ping(), Letter::PING), Letter { id: 3, ..Letter::PING }), "authenticated"),
+        (
+            "ping-early",
+            notified(notified(ping(), Letter::PING), Letter { id: 3, ..Letter::PING }),
+            "authenticated",
+        ),
         ("push-early-tokens", notified(push(), tokens), "authenticated"),
         ("push-early-error", notified(push(), Letter::error("access_denied")), "denied"),
         ("ping-acknowledged", acknowledged(ping()), "authenticated"),
@@ -373,7 +408,11 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
         ("ping-owing", notified(owing, Letter::PING), "authenticated"),
         ("push-acknowledged", acknowledged(push()), "indeterminate"),
         ("push-tokens-received", notified(acknowledged(push()), tokens), "authenticated"),
-        ("push-error", notified(acknowledged(push()), Letter::error("transaction_failed")), "refused"),
+        (
+            "push-error",
+            notified(acknowledged(push()), Letter::error("transaction_failed")),
+            "refused",
+        ),
     ]
 }
 
@@ -381,7 +420,8 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
 fn end(flow: Flow, mut now: Timestamp) -> &'static str {
     let mut flow = flow.in_memory();
     let mut op = Provider::new(5.into(), 600.into());
-    let keys = KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
+    let keys =
+        KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
     for count in 1..50 {
         let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
             Output::Wait(wait) => {
@@ -414,8 +454,8 @@ fn end(flow: Flow, mut now: Timestamp) -> &'static str {
     panic!("it never ends");
 }
 
-/// Snapshots that were written once, by the first release that wrote any. With `CIBA_WRITE_SNAPSHOTS` set the missing ones
-/// are written; those that are there are never changed.
+/// Snapshots that were written once, by the first release that wrote any. With
+/// `CIBA_WRITE_SNAPSHOTS` set the missing ones are written; those that are there are never changed.
 #[test]
 fn golden_snapshots_are_resumed_for_ever() {
     let mut files = BTreeSet::new();
@@ -429,17 +469,21 @@ fn golden_snapshots_are_resumed_for_ever() {
         // What is written today can still be read too.
         for bytes in [&golden[..], sim.flow.snapshot().as_bytes()] {
             let now = Timestamp::from_unix_millis(START + 20_000);
-            let flow =
-                Flow::resume(Arc::clone(&sim.config), bytes, now).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let flow = Flow::resume(Arc::clone(&sim.config), bytes, now)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(end(flow, now), ending, "{name}");
         }
         files.insert(path);
     }
-    let found = fs::read_dir(directory()).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    let found = fs::read_dir(directory())
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     assert_eq!(files, found, "every golden snapshot is resumed");
 }
 
-/// Results are only taken through the delivery mode a flow was started with, wherever it is in its life.
+/// Results are only taken through the delivery mode a flow was started with, wherever it is in its
+/// life.
 ///
 /// REQ-META-01b
 #[test]
@@ -448,27 +492,35 @@ fn a_snapshot_is_not_resumed_with_another_delivery_mode() {
     for (name, sim, _) in kinds() {
         for mode in modes {
             let config = Setup::new(5, 600).delivered(mode).config();
-            let result = Flow::resume(config, sim.flow.snapshot().as_bytes(), sim.now()).map(|flow| flow.stage());
+            let result = Flow::resume(config, sim.flow.snapshot().as_bytes(), sim.now())
+                .map(|flow| flow.stage());
             match mode == sim.config.delivery() {
                 true => assert!(result.is_ok(), "{name}: {result:?}"),
-                false => assert_eq!(result, Err(ResumeError::AnotherDeliveryMode), "{name} as {mode:?}"),
+                false => {
+                    assert_eq!(result, Err(ResumeError::AnotherDeliveryMode), "{name} as {mode:?}")
+                }
             }
         }
     }
 }
 
-/// A snapshot that says that a token request is due makes none in push mode: the mode is the configuration's.
+/// A snapshot that says that a token request is due makes none in push mode: the mode is the
+/// configuration's.
 ///
 /// REQ-PUSH-19
 #[test]
 fn a_damaged_snapshot_makes_no_token_request_in_push_mode() {
-    let (_, sim, _) = notified_kinds().into_iter().find(|(name, ..)| *name == "push-acknowledged").expect("a kind");
+    let (_, sim, _) = notified_kinds()
+        .into_iter()
+        .find(|(name, ..)| *name == "push-acknowledged")
+        .expect("a kind");
     let saved = String::from_utf8(sim.flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
     let due = format!("\"due\":{},\"in_flight\":false", u64::MAX);
     assert!(saved.contains(&due), "{saved}");
     for damage in ["\"due\":0,\"in_flight\":false", "\"due\":0,\"in_flight\":true"] {
         let damaged = saved.replacen(&due, damage, 1);
-        let flow = Flow::resume(Arc::clone(&sim.config), damaged.as_bytes(), sim.now()).expect("it can be read");
+        let flow = Flow::resume(Arc::clone(&sim.config), damaged.as_bytes(), sim.now())
+            .expect("it can be read");
         assert_eq!(end(flow, sim.now()), "indeterminate", "{damage}");
     }
 }
@@ -477,13 +529,25 @@ fn a_damaged_snapshot_makes_no_token_request_in_push_mode() {
 fn what_is_no_snapshot_of_this_client_is_refused() {
     let config = client(ISSUER).build().expect("valid");
     let now = Timestamp::from_unix_millis(START);
-    let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&config), bytes, now).map(|_| ()).expect_err("refused");
-    let good = String::from_utf8(Sim::new(Setup::new(5, 600)).flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
+    let resume = |bytes: &[u8]| {
+        Flow::resume(Arc::clone(&config), bytes, now).map(|_| ()).expect_err("refused")
+    };
+    let good = String::from_utf8(Sim::new(Setup::new(5, 600)).flow.snapshot().as_bytes().to_vec())
+        .expect("UTF-8");
     assert_eq!(resume(b""), ResumeError::Malformed);
     assert_eq!(resume(&good.as_bytes()[..good.len() - 1]), ResumeError::Malformed);
-    assert_eq!(resume(good.replacen("\"version\":1", "\"version\":2", 1).as_bytes()), ResumeError::UnknownVersion);
-    assert_eq!(resume(good.replacen("op.example", "op.exampel", 1).as_bytes()), ResumeError::AnotherClient);
-    assert_eq!(resume(good.replacen("client-1", "client-2", 1).as_bytes()), ResumeError::AnotherClient);
+    assert_eq!(
+        resume(good.replacen("\"version\":1", "\"version\":2", 1).as_bytes()),
+        ResumeError::UnknownVersion
+    );
+    assert_eq!(
+        resume(good.replacen("op.example", "op.exampel", 1).as_bytes()),
+        ResumeError::AnotherClient
+    );
+    assert_eq!(
+        resume(good.replacen("client-1", "client-2", 1).as_bytes()),
+        ResumeError::AnotherClient
+    );
     assert_eq!(
         resume(good.replacen("\"revision\"", "\"surprise\":1,\"revision\"", 1).as_bytes()),
         ResumeError::Malformed

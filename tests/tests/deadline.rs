@@ -1,4 +1,5 @@
-//! What happens before and at the deadline: the last request, and what is concluded when no answer says how it ended.
+//! What happens before and at the deadline: the last request, and what is concluded when no answer
+//! says how it ended.
 #![allow(missing_docs)]
 
 use ciba_core::{DeliveryMode, Endpoint, Failure, LostAnswer, Stage};
@@ -61,8 +62,8 @@ fn unknown(failure: &Failure, status: Option<u16>) {
     assert!(lost_to(failure, LostAnswer::Outcome) && failure.may_start_over(), "{failure:?}");
 }
 
-/// Whatever a peer asks for, one request is made shortly before the deadline, and a login that was approved meanwhile is
-/// not lost: ruling 29.
+/// Whatever a peer asks for, one request is made shortly before the deadline, and a login that was
+/// approved meanwhile is not lost: ruling 29.
 /// REQ-POLL-14
 /// REQ-POLL-15
 /// REQ-POLL-19
@@ -82,7 +83,9 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
     ];
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         for say in last {
-            for (interval, lifetime, at) in [(5, 120, 115_000), (1, 6, 5_400), (40, 120, 115_000), (2, 600, 595_000)] {
+            for (interval, lifetime, at) in
+                [(5, 120, 115_000), (1, 6, 5_400), (40, 120, 115_000), (2, 600, 595_000)]
+            {
                 let mut sim = at_first_request(Setup::new(interval, lifetime).delivered(delivery));
                 // In ping mode a ping leads to the first request.
                 let first = sim.elapsed();
@@ -102,7 +105,11 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
         assert_eq!(sim.run(), TOKEN);
     }
     // After 30, 35 and 40 s.
-    assert!(sim.sends.len() == 3 && (105_000..106_000).contains(&sim.elapsed()), "{}", sim.elapsed());
+    assert!(
+        sim.sends.len() == 3 && (105_000..106_000).contains(&sim.elapsed()),
+        "{}",
+        sim.elapsed()
+    );
     sim.answer(SLOW_DOWN);
     assert_eq!((sim.run(), sim.elapsed()), (TOKEN, 115_000));
     // And it is the last, whatever it brings.
@@ -126,27 +133,34 @@ fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
         ] {
             unknown(&ends(setup(), &|sim, _| how.happens(sim)), status);
             // One pending answer at the beginning tells nothing about the end.
-            let first = |sim: &mut Sim, asked: usize| if asked == 0 { sim.answer(PENDING) } else { how.happens(sim) };
+            let first = |sim: &mut Sim, asked: usize| {
+                if asked == 0 { sim.answer(PENDING) } else { how.happens(sim) }
+            };
             if delivery == DeliveryMode::Poll {
                 unknown(&ends(setup(), &first), status);
             }
-            // A last one does, and one that is not answered after many that were takes nothing back.
-            let but_last =
-                |sim: &mut Sim, _: usize| if sim.elapsed() >= 115_000 { sim.answer(PENDING) } else { how.happens(sim) };
+            // A last one does, and one that is not answered after many that were takes nothing
+            // back.
+            let but_last = |sim: &mut Sim, _: usize| {
+                if sim.elapsed() >= 115_000 { sim.answer(PENDING) } else { how.happens(sim) }
+            };
             assert_eq!(ends(setup(), &but_last), Failure::Expired(None), "{delivery:?} {how:?}");
-            let last =
-                |sim: &mut Sim, _: usize| if sim.elapsed() >= 115_000 { how.happens(sim) } else { sim.answer(PENDING) };
+            let last = |sim: &mut Sim, _: usize| {
+                if sim.elapsed() >= 115_000 { how.happens(sim) } else { sim.answer(PENDING) }
+            };
             if delivery == DeliveryMode::Poll {
                 assert_eq!(ends(setup(), &last), Failure::Expired(None), "{how:?}");
             }
         }
         // What answered last is told, also when nothing answers any more.
-        let down =
-            |sim: &mut Sim, asked: usize| if asked == 0 { sim.answer(Say::Busy(502, None)) } else { sim.not_sent() };
+        let down = |sim: &mut Sim, asked: usize| {
+            if asked == 0 { sim.answer(Say::Busy(502, None)) } else { sim.not_sent() }
+        };
         unknown(&ends(setup(), &down), Some(502));
     }
     // Two unanswered requests in a row, after an interval that is long.
-    let two = |sim: &mut Sim, asked: usize| if asked < 2 { sim.answer(PENDING) } else { sim.not_sent() };
+    let two =
+        |sim: &mut Sim, asked: usize| if asked < 2 { sim.answer(PENDING) } else { sim.not_sent() };
     unknown(&ends(Setup::new(25, 120), &two), None);
 }
 
@@ -173,7 +187,8 @@ fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
     assert!(lost_to(&sim.finish().expect_err("never asked"), LostAnswer::Notification));
 }
 
-/// Ruling 40: a provider need not push that a request expired (CIBA 12), so nobody can tell silence from a push that was lost.
+/// Ruling 40: a provider need not push that a request expired (CIBA 12), so nobody can tell silence
+/// from a push that was lost.
 #[test]
 fn silence_in_push_mode_does_not_say_that_nobody_answered() {
     for crashes in [false, true] {
@@ -192,12 +207,15 @@ fn silence_in_push_mode_does_not_say_that_nobody_answered() {
         }
         assert_eq!(sim.run(), Said::Done);
         let failure = sim.finish().expect_err("nothing came");
-        assert!(lost_to(&failure, LostAnswer::Notification) && failure.may_start_over(), "{failure:?}");
+        assert!(
+            lost_to(&failure, LostAnswer::Notification) && failure.may_start_over(),
+            "{failure:?}"
+        );
     }
 }
 
-/// Ruling 40: a pending answer is recent for two intervals. A process that slept from then past the deadline knows nothing of
-/// what was decided meanwhile.
+/// Ruling 40: a pending answer is recent for two intervals. A process that slept from then past the
+/// deadline knows nothing of what was decided meanwhile.
 ///
 /// REQ-POLL-18b
 #[test]
@@ -227,8 +245,8 @@ fn a_pending_answer_long_before_the_deadline_is_not_recent() {
     }
 }
 
-/// Ruling 40: an earlier process may have been given the tokens and died before it could save them, so a flow that is resumed at
-/// its end concludes nothing from what that process was told.
+/// Ruling 40: an earlier process may have been given the tokens and died before it could save them,
+/// so a flow that is resumed at its end concludes nothing from what that process was told.
 ///
 /// REQ-POLL-11
 #[test]
@@ -236,7 +254,8 @@ fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         for is_asked_again in [false, true] {
             let mut sim = at_first_request(Setup::new(5, 120).delivered(delivery));
-            // In ping mode the first request comes after a minute, and a resumed flow makes one at once.
+            // In ping mode the first request comes after a minute, and a resumed flow makes one at
+            // once.
             while sim.elapsed() < if is_asked_again { 60_000 } else { 114_000 } {
                 sim.answer(PENDING);
                 assert_eq!(sim.run(), TOKEN);
@@ -251,7 +270,11 @@ fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
                 while sim.run() == TOKEN {
                     sim.answer(PENDING);
                 }
-                assert_eq!(sim.finish().expect_err("no tokens"), Failure::Expired(None), "{delivery:?}");
+                assert_eq!(
+                    sim.finish().expect_err("no tokens"),
+                    Failure::Expired(None),
+                    "{delivery:?}"
+                );
             } else {
                 sim.advance(200_000 - before);
                 assert_eq!(sim.run(), Said::Done);

@@ -1,5 +1,6 @@
-//! The crash table at a store that fails: at each single save in turn, and from each save on. Nobody is prompted twice, no
-//! login is lost that the store allows to keep, and nothing is said that was not written and cannot be known.
+//! The crash table at a store that fails: at each single save in turn, and from each save on.
+//! Nobody is prompted twice, no login is lost that the store allows to keep, and nothing is said
+//! that was not written and cannot be known.
 #![allow(missing_docs)]
 
 use std::{
@@ -7,14 +8,15 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use ciba_core::{Acknowledgement, Because, DeliveryMode, Endpoint, Failure, Setback, Stage};
+use ciba_core::{DeliveryMode, Endpoint, Failure, NotificationVerdict, Setback, Stage, WaitReason};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},
     sim::{Fails, Question, Said, Setup, Sim},
 };
 
-const SCRIPT: [Say; 3] = [Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
+const SCRIPT: [Say; 3] =
+    [Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
 const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
 /// When the provider calls, in milliseconds; before the backstop.
 const CALLS_AT: u64 = 20_000;
@@ -86,7 +88,7 @@ impl Plan {
             let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(2)];
             let calls = !is_heard && sim.op.prompts == 1 && sim.elapsed() >= CALLS_AT;
             if calls && sim.flow.stage() != Stage::Authorizing {
-                is_heard = sim.notify(self.letter()) != Acknowledgement::Unsaved;
+                is_heard = sim.notify(self.letter()) != NotificationVerdict::Unsaved;
             }
             let said = sim.poll();
             *outputs += 1;
@@ -106,7 +108,9 @@ impl Plan {
                 Said::Wait(_) if !is_heard && sim.op.prompts == 1 && sim.elapsed() < CALLS_AT => {
                     sim.advance(CALLS_AT - sim.elapsed());
                 }
-                Said::Wait(wait) if matches!(wait.because(), Because::Setback(Setback::NotSaved)) => {
+                Said::Wait(wait)
+                    if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)) =>
+                {
                     sim.advance_to(wait.until());
                     stops += 1;
                 }
@@ -165,11 +169,13 @@ fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
         for fails in all_fails(16) {
             let plan = Plan { delivery, fails, die_at: NEVER, done: false, is_mended: false };
             let (_, ending) = plan.ends();
-            // The first save is that of the flow as it was started, the second that of a request that is to leave.
+            // The first save is that of the flow as it was started, the second that of a request
+            // that is to leave.
             let may_prompt = !matches!(fails, Fails::From(1 | 2));
             let is_right = match ending {
                 "authenticated" => may_prompt,
-                // The request could not be saved, so it was not sent; that is given up after some tries.
+                // The request could not be saved, so it was not sent; that is given up after some
+                // tries.
                 "stopped" | "unreachable" => !may_prompt,
                 _ => false,
             };
@@ -185,10 +191,9 @@ fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
 #[test]
 fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_know() {
     let mut seen = BTreeSet::new();
-    for (delivery, done, is_mended) in MODES
-        .into_iter()
-        .flat_map(|mode| [(mode, false, true), (mode, true, true), (mode, false, false), (mode, true, false)])
-    {
+    for (delivery, done, is_mended) in MODES.into_iter().flat_map(|mode| {
+        [(mode, false, true), (mode, true, true), (mode, false, false), (mode, true, false)]
+    }) {
         for fails in all_fails(8) {
             for die_at in 1.. {
                 let plan = Plan { delivery, fails, die_at, done, is_mended };
@@ -204,7 +209,8 @@ fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_kn
                     (Kept::Pending, _) => &["authenticated"],
                     (Kept::MaybeSent, DeliveryMode::Poll) => &["indeterminate"],
                     (Kept::MaybeSent, _) if is_redeemed => &["indeterminate"],
-                    // A notification rescues it, unless the request never left or the provider was heard before.
+                    // A notification rescues it, unless the request never left or the provider was
+                    // heard before.
                     (Kept::MaybeSent, _) => &["authenticated", "indeterminate"],
                     (Kept::Unsent, _) if is_mended => &["authenticated"],
                     (Kept::Unsent, _) => &["authenticated", "stopped", "unreachable"],
@@ -216,7 +222,8 @@ fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_kn
     }
     let modes = |kept| seen.iter().filter(|(_, seen, _)| *seen == kept).count();
     let counts = [Kept::Unsent, Kept::MaybeSent, Kept::Pending, Kept::Tokens].map(modes);
-    // In push mode no tokens are given for a request; poll and ping meet everything with and without.
+    // In push mode no tokens are given for a request; poll and ping meet everything with and
+    // without.
     assert_eq!(counts, [3, 5, 5, 3], "every row was met: {seen:?}");
 }
 
@@ -254,7 +261,8 @@ fn a_late_write(is_careless: bool) -> Result<(), String> {
     }
 }
 
-/// `Snapshot::revision`: a store that writes older states over newer ones has a person prompted twice.
+/// `Snapshot::revision`: a store that writes older states over newer ones has a person prompted
+/// twice.
 ///
 /// REQ-AREQ-30a
 #[test]

@@ -1,12 +1,16 @@
-//! What holds for every flow, whatever its caller, its provider, its clock and its power supply do. The rules themselves are
-//! in `ciba_tests::sim` and `ciba_tests::model`, which check them at every step.
+//! What holds for every flow, whatever its caller, its provider, its clock and its power supply do.
+//! The rules themselves are in `ciba_tests::sim` and `ciba_tests::model`, which check them at every
+//! step.
 //!
-//! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new ones.
+//! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new
+//! ones.
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
-use ciba_core::{Acknowledgement, DeliveryMode, Entropy, Failure, Flow, IntervalReference, Stage, Timestamp};
+use ciba_core::{
+    DeliveryMode, Entropy, Failure, Flow, IntervalReference, NotificationVerdict, Stage, Timestamp,
+};
 use ciba_tests::{
     letter::{BROKEN, Bearer, Content, Letter},
     model::{FORGERIES, Forgery, PUSH_FORGERIES, Say},
@@ -127,11 +131,13 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    let mode = proptest::sample::select(&[DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push][..]);
+    let mode =
+        proptest::sample::select(&[DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push][..]);
     let asked = proptest::option::weighted(0.2, 1_u64..900);
     // Often so short that it matters between two steps.
     let within = proptest::option::weighted(0.7, 1_u64..30);
-    let switches = (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2), within);
+    let switches =
+        (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2), within);
     (1_u64..40, prop_oneof![1_u64..30, 30_u64..600], mode, asked, switches).prop_map(
         |(interval, lifetime, mode, asked, (from_send, backstop, signed, within))| {
             let mut setup = Setup::new(interval, lifetime).delivered(mode);
@@ -150,7 +156,11 @@ fn setup() -> impl Strategy<Value = Setup> {
 }
 
 fn take(sim: &mut Sim, wanted: fn(&Question) -> bool) -> Option<Asked> {
-    if sim.open.as_ref().is_some_and(|asked| wanted(&asked.question)) { sim.open.take() } else { None }
+    if sim.open.as_ref().is_some_and(|asked| wanted(&asked.question)) {
+        sim.open.take()
+    } else {
+        None
+    }
 }
 
 /// Carries out a question as it should be.
@@ -232,12 +242,14 @@ fn perform(sim: &mut Sim, op: &Op) {
 fn foreign(sim: &mut Sim) {
     let now = Timestamp::from_unix_secs(1_893_456_000);
     let config = client(ciba_tests::model::ISSUER).build().expect("valid");
-    let mut other = Flow::start(config, request(), Entropy::from_bytes([1; 32]), now).expect("it can be sent");
+    let mut other =
+        Flow::start(config, request(), Entropy::from_bytes([1; 32]), now).expect("it can be sent");
     let ciba_core::Output::Key(operation) = other.poll(now, Entropy::from_bytes([2; 32])) else {
         panic!("a signature")
     };
     let before = sim.flow.snapshot();
-    let misuse = sim.flow.handle(operation.answered(Vec::new()), sim.now()).expect_err("it is foreign");
+    let misuse =
+        sim.flow.handle(operation.answered(Vec::new()), sim.now()).expect_err("it is foreign");
     assert_eq!(misuse.reason, ciba_core::MisuseReason::ForeignTicket);
     assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
     other.handle(*misuse.input, now).expect("it came back whole");
@@ -262,11 +274,12 @@ fn end(sim: &mut Sim) {
     panic!("the flow never ends: {:?}", sim.flow);
 }
 
-/// Notifications that come after the end are known until their time is up, and nothing comes of them.
+/// Notifications that come after the end are known until their time is up, and nothing comes of
+/// them.
 fn late_notifications_are_known(sim: &mut Sim) {
     let Some(spent) = sim.flow.spent_key() else {
         // In poll mode, and when nobody named the request before it was over.
-        assert_eq!(sim.notify(Letter::PING), Acknowledgement::Unauthorized);
+        assert_eq!(sim.notify(Letter::PING), NotificationVerdict::Unauthorized);
         return;
     };
     assert_eq!(Some(spent.key()), Some(sim.flow.notification_key()));
@@ -276,11 +289,11 @@ fn late_notifications_are_known(sim: &mut Sim) {
     let said = spent.notify(&notification, sim.now());
     assert_eq!(
         said,
-        sim.flow.notify(&notification, sim.now()).acknowledgement(),
+        sim.flow.notify(&notification, sim.now()).verdict(),
         "the flow and what is left of it say the same"
     );
     let late = spent.until().saturating_add(std::time::Duration::from_millis(1));
-    assert_eq!(spent.notify(&notification, late), Acknowledgement::Unauthorized);
+    assert_eq!(spent.notify(&notification, late), NotificationVerdict::Unauthorized);
 }
 
 /// Whoever asks again after the end, or resumes what was saved then, gets the same result.
@@ -288,12 +301,19 @@ fn end_is_the_end(sim: Sim) {
     let snapshot = sim.flow.snapshot();
     let config = sim.config.clone();
     let (now, is_too_old) = (sim.now(), sim.is_too_old());
-    let keys = ciba_core::jose::KeySet::pinned(config.issuer(), sim.op.keys().as_bytes(), &ciba_tests::cheap::Cheap);
+    let keys = ciba_core::jose::KeySet::pinned(
+        config.issuer(),
+        sim.op.keys().as_bytes(),
+        &ciba_tests::cheap::Cheap,
+    );
     let keeps_tokens = sim.flow.keeps_tokens();
     let result = sim.finish();
     let mut again = Flow::resume(config, snapshot.as_bytes(), now).expect("it resumes").in_memory();
     if let ciba_core::Output::KeySet(request) = again.poll(now, Entropy::from_bytes([3; 32])) {
-        assert!(result.is_ok() || keeps_tokens, "only what was verified, or lacked keys, is verified again");
+        assert!(
+            result.is_ok() || keeps_tokens,
+            "only what was verified, or lacked keys, is verified again"
+        );
         again.handle(request.found(keys.expect("a key set")), now).expect("it is its own");
     }
     match (result, again.stage()) {
@@ -317,7 +337,8 @@ fn end_is_the_end(sim: Sim) {
 fn runner() -> TestRunner {
     let ops = std::env::var("CIBA_DEEP_OPS").ok().and_then(|ops| ops.parse::<usize>().ok());
     let cases = u32::try_from(ops.unwrap_or(20_000) / OPS_PER_CASE + 1).unwrap_or(u32::MAX);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
     match ops {
         Some(_) => TestRunner::new(config),
         None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),

@@ -1,12 +1,13 @@
-//! The key-set cache and how a flow uses it: as few fetches as possible, never a second request for tokens.
+//! The key-set cache and how a flow uses it: as few fetches as possible, never a second request for
+//! tokens.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup,
-    LostAnswer, Method, MisuseReason, Output, Response, Snapshot, Stage, Timestamp, Transmit, Trouble, Unanswered,
-    Untrusted, Url, jose::KeySet,
+    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache,
+    KeySetRequest, Lookup, LostAnswer, Method, MisuseReason, Output, Response, Snapshot, Stage,
+    Timestamp, Transmit, Trouble, Unanswered, Untrusted, Url, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -75,8 +76,9 @@ impl Asker {
 
     /// A flow that asks for keys, and its question.
     fn ask(&mut self, now: Timestamp) -> (Flow, KeySetRequest) {
-        let mut flow =
-            Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now).expect("it resumes").in_memory();
+        let mut flow = Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now)
+            .expect("it resumes")
+            .in_memory();
         let request = self.again(&mut flow, now);
         (flow, request)
     }
@@ -151,7 +153,10 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
         let sending = cache.begin(transmit, at(0)).expect("it is in time");
         let request = sending.request();
         assert_eq!((request.method, request.body.is_empty()), (Method::Get, true));
-        assert_eq!(request.headers.get("accept"), Some("application/jwk-set+json, application/json"));
+        assert_eq!(
+            request.headers.get("accept"),
+            Some("application/jwk-set+json, application/json")
+        );
         let shown = format!("{response:?}");
         cache.handle(sending.answered(response), at(0)).expect("its own");
         match cache.lookup(&mut asker.first(at(0)), at(0)) {
@@ -160,7 +165,10 @@ fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(Url::parse("http://op.example/jwks").is_err(), "an address without TLS cannot be configured");
+    assert!(
+        Url::parse("http://op.example/jwks").is_err(),
+        "an address without TLS cannot be configured"
+    );
 }
 
 /// REQ-JWKS-10
@@ -239,7 +247,8 @@ fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
     let mut cache = JwksCache::new(&asker.config);
     let other = || answer(&key_set("op-7", 7), None);
     fill(&mut cache, &mut asker, at(0), other());
-    // At once after a regular fetch, since a key may have been published late (ruling 31), and then ever more seldom.
+    // At once after a regular fetch, since a key may have been published late (ruling 31), and then
+    // ever more seldom.
     let mut due = 1;
     for spacing in [10, 20, 30, 40, 50, 60, 60, 60] {
         let mut request = asker.newer(&mut cache, at(due));
@@ -249,14 +258,17 @@ fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
         for token in 0..100_u64 {
             let now = at(due + token * spacing / 100);
             let mut request = asker.newer(&mut cache, now);
-            let Lookup::Later(until) = cache.lookup(&mut request, now) else { panic!("a fetch for token {token}") };
+            let Lookup::Later(until) = cache.lookup(&mut request, now) else {
+                panic!("a fetch for token {token}")
+            };
             assert_eq!(until, at(due + spacing));
         }
         due += spacing;
     }
 }
 
-/// A forced refresh that fails is no licence to fetch again at once for the next token with a strange key id.
+/// A forced refresh that fails is no licence to fetch again at once for the next token with a
+/// strange key id.
 ///
 /// REQ-JWKS-10
 #[test]
@@ -269,7 +281,10 @@ fn a_forced_refresh_that_fails_is_not_repeated_at_once() {
     answered(&mut cache, transmit, Response::new(503, Headers::new(), ""), at(10));
     for seconds in [10, 12, 19] {
         let mut request = asker.newer(&mut cache, at(seconds));
-        assert!(matches!(cache.lookup(&mut request, at(seconds)), Lookup::Unavailable(_)), "after {seconds} s");
+        assert!(
+            matches!(cache.lookup(&mut request, at(seconds)), Lookup::Unavailable(_)),
+            "after {seconds} s"
+        );
     }
     let mut request = asker.newer(&mut cache, at(20));
     let _ = fetch(cache.lookup(&mut request, at(20)));
@@ -304,19 +319,24 @@ fn a_key_replaced_under_its_old_name_is_found_by_one_refresh() {
     assert!(sim.finish().is_ok());
 }
 
-/// A key that contradicts the token is looked at once more, one that nobody knows for two minutes (ruling 31).
+/// A key that contradicts the token is looked at once more, one that nobody knows for two minutes
+/// (ruling 31).
 ///
 /// REQ-JWKS-09
 /// REQ-JWKS-11
 #[test]
 fn there_is_one_refresh_for_a_signature_and_two_minutes_of_them_for_an_unknown_key() {
-    for (forgery, failure, fetches, seconds) in
-        [(Forgery::KeyId, Untrusted::UnknownKey, 6, 125), (Forgery::Signature, Untrusted::Signature, 2, 5)]
-    {
+    for (forgery, failure, fetches, seconds) in [
+        (Forgery::KeyId, Untrusted::UnknownKey, 6, 125),
+        (Forgery::Signature, Untrusted::Signature, 2, 5),
+    ] {
         let mut sim = verifying(forgery);
         let asked = taken(&mut sim);
         sim.find_keys(asked, true);
-        assert_eq!((sim.run(), sim.op.key_fetches, sim.op.token_requests), (Said::Done, fetches, 1));
+        assert_eq!(
+            (sim.run(), sim.op.key_fetches, sim.op.token_requests),
+            (Said::Done, fetches, 1)
+        );
         assert_eq!(sim.elapsed() / 1000, seconds);
         assert_eq!(sim.flow.keeps_tokens(), failure == Untrusted::UnknownKey);
         assert_eq!(sim.finish().expect_err("forged").check(), Some(failure));
@@ -343,7 +363,10 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     let failure = sim.finish().expect_err("no keys");
     // The person was asked: this is no flow of which nothing left.
     let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
-    assert_eq!(why.lost, LostAnswer::KeySet(Trouble::Unusable { fault: Fault::Status, status: 500 }));
+    assert_eq!(
+        why.lost,
+        LostAnswer::KeySet(Trouble::Unusable { fault: Fault::Status, status: 500 })
+    );
     assert_eq!(why.endpoint(), Endpoint::KeySet);
     assert!(why.attempts > 1, "{why:?}");
 
@@ -383,9 +406,12 @@ fn an_unanswered_question_for_keys_is_asked_again() {
 #[test]
 fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     let mut sim = verifying(Forgery::None);
-    let Asked { question: Question::KeySet(mut request), .. } = taken(&mut sim) else { panic!("keys are asked for") };
+    let Asked { question: Question::KeySet(mut request), .. } = taken(&mut sim) else {
+        panic!("keys are asked for")
+    };
     let other = client("https://other.example").build().expect("valid");
-    let foreign = KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+    let foreign =
+        KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
     let (before, now) = (sim.flow.snapshot(), sim.now());
 
     // The other issuer's cache has nothing for this flow.
@@ -404,7 +430,8 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
 fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
     for (forgery, is_good) in [(Forgery::None, true), (Forgery::KeyId, false)] {
         let mut sim = verifying(forgery);
-        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+            .expect("a key set");
         let now = sim.now();
         for questions in 0.. {
             assert!(questions < 5, "asks for the same keys again and again");
@@ -453,11 +480,14 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
     let mut cache = JwksCache::new(&asker.config);
     let (mut flow, mut request) = asker.ask(at(0));
     let transmit = fetch(cache.lookup(&mut request, at(0)));
-    let misuse = cache.handle(request.unavailable(Cause::Unknown.into()), at(0)).expect_err("the flow's");
+    let misuse =
+        cache.handle(request.unavailable(Cause::Unknown.into()), at(0)).expect_err("the flow's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     flow.handle(*misuse.input, at(0)).expect("it came back whole");
     let sending = cache.begin(transmit, at(0)).expect("it is in time");
-    let misuse = flow.handle(sending.unanswered(Unanswered::Lost(Cause::Unknown)), at(0)).expect_err("the cache's");
+    let misuse = flow
+        .handle(sending.unanswered(Unanswered::Lost(Cause::Unknown)), at(0))
+        .expect_err("the cache's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
     cache.handle(*misuse.input, at(0)).expect("it came back whole");
 }
@@ -466,8 +496,9 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
 #[test]
 fn a_fetch_that_fails_says_why() {
     let document = key_set("k1", 1);
-    let with =
-        |status, fields: &[(&str, &str)]| Response::new(status, fields.iter().copied().collect(), document.to_string());
+    let with = |status, fields: &[(&str, &str)]| {
+        Response::new(status, fields.iter().copied().collect(), document.to_string())
+    };
     let mut cut = with(200, &[("content-type", "application/json")]);
     cut.truncated = true;
     let unusable = |fault, status| Trouble::Unusable { fault, status };
@@ -497,6 +528,9 @@ fn a_fetch_that_fails_says_why() {
         let sending = cache.begin(transmit, at(0)).expect("it is in time");
         cache.handle(sending.unanswered(how), at(0)).expect("its own");
         let looked_up = cache.lookup(&mut request, at(0));
-        assert!(matches!(looked_up, Lookup::Unavailable(said) if said == how.cause().into()), "{looked_up:?}");
+        assert!(
+            matches!(looked_up, Lookup::Unavailable(said) if said == how.cause().into()),
+            "{looked_up:?}"
+        );
     }
 }

@@ -19,7 +19,8 @@ fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
 /// A key that is away for a moment is asked again; one that stays away ends the flow with a reason.
 #[test]
 fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
-    // Before anything was sent the tries follow each other sooner, since nobody waits at a prompt yet.
+    // Before anything was sent the tries follow each other sooner, since nobody waits at a prompt
+    // yet.
     for was_sent in [false, true] {
         let mut sim = Sim::new(Setup::new(5, 600));
         if was_sent {
@@ -48,14 +49,16 @@ fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
             // The person was asked, and nobody knows what they said.
             true => assert!(lost_to(&failure, LostAnswer::PrivateKey), "{failure:?}"),
             false => {
-                assert!(matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey))
+                assert!(
+                    matches!(failure, Failure::Unreachable(why) if why.target == UnreachableTarget::PrivateKey)
+                )
             }
         }
     }
 }
 
-/// A signature nobody makes is asked for again, with another `jti`, a time-out and a pause later; the late one is ignored, and
-/// the third in a row is the last.
+/// A signature nobody makes is asked for again, with another `jti`, a time-out and a pause later;
+/// the late one is ignored, and the third in a row is the last.
 /// REQ-POLL-26
 #[test]
 fn a_signature_nobody_makes_is_asked_for_again() {
@@ -88,10 +91,13 @@ fn a_signature_nobody_makes_is_asked_for_again() {
     }
 }
 
-/// A signature that took more than half of the assertion's life is not sent: the provider could find it expired.
+/// A signature that took more than half of the assertion's life is not sent: the provider could
+/// find it expired.
 #[test]
 fn an_assertion_past_half_of_its_life_is_made_anew() {
-    for (taken, said) in [(30_000, Said::Transmit(Endpoint::BackchannelAuthentication)), (30_001, Said::Key)] {
+    for (taken, said) in
+        [(30_000, Said::Transmit(Endpoint::BackchannelAuthentication)), (30_001, Said::Key)]
+    {
         let mut sim = Sim::new(Setup::new(5, 600));
         assert_eq!(sim.poll(), Said::Key);
         sim.advance(taken);

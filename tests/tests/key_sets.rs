@@ -1,4 +1,5 @@
-//! What is read from a key set: every key that serves, and none that does not. The rest spoils nothing.
+//! What is read from a key set: every key that serves, and none that does not. The rest spoils
+//! nothing.
 #![allow(missing_docs)]
 
 use std::sync::LazyLock;
@@ -10,7 +11,9 @@ use base64::{
 use ciba_core::{
     ClientAuth, Entropy, Fault, Issuer, SoftwareKey, Untrusted,
     crypto::{AwsLcRs, KeyImporter, KeyRejected, OwnedPublicKey, RustCrypto, Verifier as _},
-    jose::{JwsAlgorithm, KeyMemberFault, KeySet, PublishedKey, UnusableKey, verify_signature_only},
+    jose::{
+        JwsAlgorithm, KeyMemberFault, KeySet, PublishedKey, UnusableKey, verify_signature_only,
+    },
 };
 use ciba_tests::sim::client;
 use serde_json::{Value, json};
@@ -18,15 +21,18 @@ use serde_json::{Value, json};
 const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
 
 fn generated(algorithm: JwsAlgorithm, seed: u8) -> (SoftwareKey, String) {
-    let (key, jwk) = SoftwareKey::generate(algorithm, Entropy::from_bytes([seed; 32]), &RustCrypto).expect("a key");
+    let (key, jwk) = SoftwareKey::generate(algorithm, Entropy::from_bytes([seed; 32]), &RustCrypto)
+        .expect("a key");
     (key, jwk.expose().into())
 }
 
 static RSA: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Rs256, 1));
-static OTHER_RSA: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Rs256, 2));
+static OTHER_RSA: LazyLock<(SoftwareKey, String)> =
+    LazyLock::new(|| generated(JwsAlgorithm::Rs256, 2));
 static P256: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es256, 3));
 static P384: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es384, 4));
-static ED25519: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::EdDsa, 5));
+static ED25519: LazyLock<(SoftwareKey, String)> =
+    LazyLock::new(|| generated(JwsAlgorithm::EdDsa, 5));
 
 /// The public JWK with these members added, replaced or, where null, taken out.
 fn jwk(key: &SoftwareKey, changes: Value) -> Value {
@@ -49,7 +55,8 @@ fn plain(key: &SoftwareKey, kid: &str) -> Value {
 fn token(key: &SoftwareKey, header: Value) -> String {
     let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let input = format!("{}.{}", encode(header), encode(json!({"sub": "somebody"})));
-    let signature = key.sign_message(input.as_bytes(), Entropy::from_bytes([9; 32])).expect("it signs");
+    let signature =
+        key.sign_message(input.as_bytes(), Entropy::from_bytes([9; 32])).expect("it signs");
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -150,7 +157,8 @@ fn keys_nobody_can_use_are_skipped_one_by_one() {
 /// REQ-JWKS-03
 #[test]
 fn a_member_name_twice_drops_that_key_only() {
-    let twice = plain(&OTHER_RSA.0, "twice").to_string().replacen("\"kid\"", "\"e\":\"AQAB\",\"kid\"", 1);
+    let twice =
+        plain(&OTHER_RSA.0, "twice").to_string().replacen("\"kid\"", "\"e\":\"AQAB\",\"kid\"", 1);
     let document = format!(r#"{{"keys":[{twice},{}]}}"#, plain(&RSA.0, "good"));
     assert_eq!(verdict(&document, JwsAlgorithm::Rs256, &signed(&RSA.0, "good")), Ok(()));
     let lost = verdict(&document, JwsAlgorithm::Rs256, &signed(&OTHER_RSA.0, "twice"));
@@ -163,11 +171,16 @@ fn a_private_key_serves_as_its_public_half_and_a_symmetric_one_not_at_all() {
     for (key, private) in [&*RSA, &*P256, &*P384, &*ED25519] {
         let private: Value = serde_json::from_str(private).expect("a JWK");
         assert_eq!(finds(std::slice::from_ref(&private), key, key.key_id()), Ok(()));
-        for (keys, shows_secrets) in
-            [(vec![jwk(key, json!({})), private], true), (vec![jwk(key, json!({}))], false), (vec![], false)]
-        {
+        for (keys, shows_secrets) in [
+            (vec![jwk(key, json!({})), private], true),
+            (vec![jwk(key, json!({}))], false),
+            (vec![], false),
+        ] {
             for backend in BACKENDS {
-                assert_eq!(read(&set(&keys), backend).expect("a set").shows_secrets(), shows_secrets);
+                assert_eq!(
+                    read(&set(&keys), backend).expect("a set").shows_secrets(),
+                    shows_secrets
+                );
             }
         }
     }
@@ -179,7 +192,9 @@ fn a_private_key_serves_as_its_public_half_and_a_symmetric_one_not_at_all() {
     );
     let mac = RustCrypto.hmac(JwsAlgorithm::Hs256.hash(), secret, input.as_bytes());
     let mac = URL_SAFE_NO_PAD.encode(mac.as_bytes());
-    let document = set(&[json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": "s", "alg": "HS256"})]);
+    let document = set(&[
+        json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": "s", "alg": "HS256"}),
+    ]);
     let verdict = verdict(&document, JwsAlgorithm::Hs256, &format!("{input}.{mac}"));
     assert_eq!(verdict, Err(Untrusted::UnusableKey));
     assert!(read(&document, &RustCrypto).expect("a set").shows_secrets());
@@ -232,9 +247,15 @@ fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_th
             _ => &*RSA,
         };
         let signer = SoftwareKey::from_jwk(private, Some(algorithm), &AwsLcRs).expect("it fits");
-        for (named, serves) in [(Value::Null, true), (json!(algorithm.name()), true), (json!("RS1"), false)] {
+        for (named, serves) in
+            [(Value::Null, true), (json!(algorithm.name()), true), (json!("RS1"), false)]
+        {
             let published = jwk(key, json!({"alg": named, "kid": "a"}));
-            assert_eq!(finds(&[published], &signer, "a").is_ok(), serves, "{algorithm} with alg {named}");
+            assert_eq!(
+                finds(&[published], &signer, "a").is_ok(),
+                serves,
+                "{algorithm} with alg {named}"
+            );
         }
         // A key of another kind under the same name is no candidate.
         let strangers: Vec<Value> = [&RSA.0, &P256.0, &P384.0, &ED25519.0]
@@ -265,7 +286,12 @@ fn without_a_key_id_every_key_that_fits_is_tried() {
         (vec![plain(&P256.0, "e")], Err(Untrusted::UnknownKey)),
     ] {
         for _ in 0..3 {
-            assert_eq!(verdict(&set(&keys), JwsAlgorithm::Rs256, &nameless), expected, "{}", set(&keys));
+            assert_eq!(
+                verdict(&set(&keys), JwsAlgorithm::Rs256, &nameless),
+                expected,
+                "{}",
+                set(&keys)
+            );
         }
     }
 }
@@ -274,7 +300,8 @@ fn without_a_key_id_every_key_that_fits_is_tried() {
 /// REQ-JWKS-08b
 #[test]
 fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
-    let keys = [plain(&P256.0, "a"), plain(&OTHER_RSA.0, "a"), plain(&RSA.0, "a"), plain(&ED25519.0, "a")];
+    let keys =
+        [plain(&P256.0, "a"), plain(&OTHER_RSA.0, "a"), plain(&RSA.0, "a"), plain(&ED25519.0, "a")];
     for signer in [&RSA.0, &OTHER_RSA.0, &P256.0, &ED25519.0] {
         assert_eq!(finds(&keys, signer, "a"), Ok(()));
     }
@@ -288,14 +315,19 @@ fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
 fn numbers_with_leading_zero_octets_are_taken() {
     let padded = |name: &str| {
         let jwk = plain(&RSA.0, "a");
-        let number = URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a number")).expect("base64url");
+        let number =
+            URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a number")).expect("base64url");
         URL_SAFE_NO_PAD.encode([&[0], &number[..]].concat())
     };
     let key = jwk(&RSA.0, json!({"kid": "a", "n": padded("n"), "e": padded("e")}));
     assert_eq!(finds(&[key], &RSA.0, "a"), Ok(()));
     let short = URL_SAFE_NO_PAD.encode([&[0, 0], &[0xff; 255][..]].concat());
     let key = jwk(&RSA.0, json!({"kid": "a", "n": short}));
-    assert_eq!(finds(&[key], &RSA.0, "a"), Err(Untrusted::UnusableKey), "zeros do not make 2040 bits long enough");
+    assert_eq!(
+        finds(&[key], &RSA.0, "a"),
+        Err(Untrusted::UnusableKey),
+        "zeros do not make 2040 bits long enough"
+    );
     for e in ["AQ", "Ag", "AA", "AQAA", ""] {
         let key = jwk(&RSA.0, json!({"kid": "a", "e": e}));
         assert_eq!(finds(&[key], &RSA.0, "a"), Err(Untrusted::UnusableKey), "e {e}");
@@ -312,14 +344,15 @@ fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
     generated.into_iter().find(has_zero).expect("one in 128")
 }
 
-/// Whatever a publisher does to the numbers of a key, it is read as the same key, and verifies what that key signed and
-/// nothing else.
+/// Whatever a publisher does to the numbers of a key, it is read as the same key, and verifies what
+/// that key signed and nothing else.
 ///
 /// REQ-JWKS-13b
 /// REQ-JWKS-14a
 #[test]
 fn numbers_are_read_in_every_spelling_and_brought_to_width() {
-    let without_zeros = |bytes: &[u8]| bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
+    let without_zeros =
+        |bytes: &[u8]| bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
     type Spell<'a> = &'a dyn Fn(&[u8]) -> String;
     let spellings: [(&str, Spell<'_>); 7] = [
         ("as it should be", &|bytes| URL_SAFE_NO_PAD.encode(bytes)),
@@ -338,14 +371,28 @@ fn numbers_are_read_in_every_spelling_and_brought_to_width() {
             let mut key = good.clone();
             for name in ["n", "e", "x", "y"] {
                 if let Some(number) = key.get_mut(name) {
-                    let bytes = URL_SAFE_NO_PAD.decode(number.as_str().expect("a number")).expect("base64url");
+                    let bytes = URL_SAFE_NO_PAD
+                        .decode(number.as_str().expect("a number"))
+                        .expect("base64url");
                     *number = spell(&bytes).into();
                 }
             }
-            assert_eq!(finds(std::slice::from_ref(&key), signer, "a"), Ok(()), "{} {how}", signer.algorithm());
-            let other = if signer.algorithm() == JwsAlgorithm::Rs256 { &OTHER_RSA.0 } else { &P256.0 };
-            if other.algorithm() == signer.algorithm() && other.public_key() != signer.public_key() {
-                assert_eq!(finds(&[key], other, "a"), Err(Untrusted::Signature), "{} {how}", signer.algorithm());
+            assert_eq!(
+                finds(std::slice::from_ref(&key), signer, "a"),
+                Ok(()),
+                "{} {how}",
+                signer.algorithm()
+            );
+            let other =
+                if signer.algorithm() == JwsAlgorithm::Rs256 { &OTHER_RSA.0 } else { &P256.0 };
+            if other.algorithm() == signer.algorithm() && other.public_key() != signer.public_key()
+            {
+                assert_eq!(
+                    finds(&[key], other, "a"),
+                    Err(Untrusted::Signature),
+                    "{} {how}",
+                    signer.algorithm()
+                );
             }
         }
     }
@@ -360,12 +407,22 @@ fn coordinates_that_are_no_point_are_refused() {
         assert_eq!(finds(&[good], key, "a"), Ok(()));
         for x in [&x[1..], &[&[1], &x[..]].concat(), &vec![0xff; x.len()], &vec![0; x.len()], &[]] {
             let key_set = [jwk(key, json!({"kid": "a", "x": URL_SAFE_NO_PAD.encode(x)}))];
-            assert_eq!(finds(&key_set, key, "a"), Err(Untrusted::UnusableKey), "{}", key.algorithm());
+            assert_eq!(
+                finds(&key_set, key, "a"),
+                Err(Untrusted::UnusableKey),
+                "{}",
+                key.algorithm()
+            );
         }
     }
     // The coordinate of an Ed25519 key is a string of octets and no number.
-    let x = jwk(&ED25519.0, json!({}))["x"].as_str().map(|x| URL_SAFE_NO_PAD.decode(x).expect("base64url"));
-    let key = jwk(&ED25519.0, json!({"kid": "a", "x": URL_SAFE_NO_PAD.encode([&[0], &x.expect("x")[..]].concat())}));
+    let x = jwk(&ED25519.0, json!({}))["x"]
+        .as_str()
+        .map(|x| URL_SAFE_NO_PAD.decode(x).expect("base64url"));
+    let key = jwk(
+        &ED25519.0,
+        json!({"kid": "a", "x": URL_SAFE_NO_PAD.encode([&[0], &x.expect("x")[..]].concat())}),
+    );
     assert_eq!(finds(&[key], &ED25519.0, "a"), Err(Untrusted::UnusableKey));
 }
 
@@ -382,22 +439,36 @@ fn each_key_of_a_set_is_listed_as_usable_or_not_and_why() {
         (jwk(&P384.0, json!({"use": "SIG"})), "EC P-384", Err(UnusableKey::Use)),
         (jwk(&P384.0, json!({"key_ops": ["sign"]})), "EC P-384", Err(UnusableKey::Operations)),
         (jwk(&P384.0, json!({"alg": "ES256"})), "EC P-384", Err(UnusableKey::Algorithm)),
-        (json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA"}), "EC P-521", Err(UnusableKey::Curve)),
+        (
+            json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA"}),
+            "EC P-521",
+            Err(UnusableKey::Curve),
+        ),
         (json!({"kty": "AKP", "pub": "AA"}), "AKP", Err(UnusableKey::Kind)),
         (json!({"kty": "oct", "k": "AAAA"}), "oct", Err(UnusableKey::Symmetric)),
         (jwk(&RSA.0, json!({"e": 65537})), "RSA", member("e", KeyMemberFault::NotText)),
         (jwk(&RSA.0, json!({"e": null})), "RSA", member("e", KeyMemberFault::Missing)),
         (jwk(&RSA.0, json!({"n": "ä"})), "RSA", member("n", KeyMemberFault::NotBase64)),
-        (jwk(&P256.0, json!({"y": "A".repeat(44)})), "EC P-256", member("y", KeyMemberFault::Length)),
+        (
+            jwk(&P256.0, json!({"y": "A".repeat(44)})),
+            "EC P-256",
+            member("y", KeyMemberFault::Length),
+        ),
         (jwk(&P256.0, json!({"kid": 7})), "EC P-256", member("kid", KeyMemberFault::NotText)),
-        (jwk(&RSA.0, json!({"n": "-_8"})), "RSA", Err(UnusableKey::Rejected(KeyRejected::OutOfRange))),
+        (
+            jwk(&RSA.0, json!({"n": "-_8"})),
+            "RSA",
+            Err(UnusableKey::Rejected(KeyRejected::OutOfRange)),
+        ),
         (json!("key"), "", Err(UnusableKey::NotAnObject)),
     ];
     let document = set(&keys.iter().map(|(key, ..)| key.clone()).collect::<Vec<_>>());
     for backend in BACKENDS {
         let read = read(&document, backend).expect("a set");
-        let listed: Vec<_> = read.keys().map(|key| (key.kind(), key.algorithms().map(Iterator::collect))).collect();
-        let expected: Vec<(&str, Result<Vec<_>, _>)> = keys.iter().map(|(_, kind, why)| (*kind, why.clone())).collect();
+        let listed: Vec<_> =
+            read.keys().map(|key| (key.kind(), key.algorithms().map(Iterator::collect))).collect();
+        let expected: Vec<(&str, Result<Vec<_>, _>)> =
+            keys.iter().map(|(_, kind, why)| (*kind, why.clone())).collect();
         assert_eq!(listed, expected);
         assert_eq!(read.keys().next().and_then(PublishedKey::key_id), Some("good"));
     }
@@ -411,11 +482,17 @@ fn member(name: &'static str, fault: KeyMemberFault) -> Result<Vec<JwsAlgorithm>
 #[test]
 fn a_key_id_is_compared_as_it_is() {
     let long = "k".repeat(1000);
-    for kid in ["a", "A", "", "a/b?c=d", "../../etc/passwd", "' OR 1=1 --", "ключ", "a\u{0}b", &long] {
+    for kid in
+        ["a", "A", "", "a/b?c=d", "../../etc/passwd", "' OR 1=1 --", "ключ", "a\u{0}b", &long]
+    {
         let keys = [plain(&P256.0, kid)];
         assert_eq!(finds(&keys, &P256.0, kid), Ok(()), "{kid:?}");
         for other in ["b", " a", "a ", "%61", "á"] {
-            assert_eq!(finds(&keys, &P256.0, other), Err(Untrusted::UnknownKey), "{kid:?} for {other:?}");
+            assert_eq!(
+                finds(&keys, &P256.0, other),
+                Err(Untrusted::UnknownKey),
+                "{kid:?} for {other:?}"
+            );
         }
     }
     assert_eq!(finds(&[plain(&P256.0, "A")], &P256.0, "a"), Err(Untrusted::UnknownKey));
@@ -441,14 +518,19 @@ fn beside_encryption_keys_only_keys_marked_for_signatures_serve() {
     assert_eq!(finds(&[encryption.clone(), marked.clone()], &RSA.0, kid), Ok(()));
     assert_eq!(finds(&[marked, encryption.clone()], &RSA.0, kid), Ok(()));
     assert_eq!(finds(std::slice::from_ref(&unmarked), &RSA.0, kid), Ok(()));
-    assert_eq!(finds(&[unmarked.clone(), encryption.clone()], &RSA.0, kid), Err(Untrusted::UnusableKey));
+    assert_eq!(
+        finds(&[unmarked.clone(), encryption.clone()], &RSA.0, kid),
+        Err(Untrusted::UnusableKey)
+    );
     assert_eq!(finds(&[encryption, unmarked], &OTHER_RSA.0, "enc"), Err(Untrusted::UnusableKey));
 }
 
 /// REQ-JWKS-18
 #[test]
 fn certificates_in_a_key_say_nothing() {
-    for certificate in [json!(["AAAA"]), json!([]), json!("garbage"), json!([OTHER_RSA.0.public_jwk()])] {
+    for certificate in
+        [json!(["AAAA"]), json!([]), json!("garbage"), json!([OTHER_RSA.0.public_jwk()])]
+    {
         let keys = [jwk(
             &RSA.0,
             json!({
@@ -487,20 +569,23 @@ fn the_own_keys_have_names_of_their_own_and_an_old_one_stays_registered_beside_t
     for (at, (key, private)) in keys.iter().enumerate() {
         assert_eq!(key.key_id().len(), 43, "a SHA-256 thumbprint");
         for backend in BACKENDS {
-            let again = SoftwareKey::from_jwk(private, Some(key.algorithm()), backend).expect("it is read back");
+            let again = SoftwareKey::from_jwk(private, Some(key.algorithm()), backend)
+                .expect("it is read back");
             assert_eq!(again.key_id(), key.key_id());
         }
         assert!(keys[..at].iter().all(|(other, _)| other.key_id() != key.key_id()));
     }
     let (old, new) = (&P256.0, &P384.0);
-    let auth = ClientAuth::PrivateKeyJwt { algorithm: new.algorithm(), key_id: Some(new.key_id().into()) };
+    let auth =
+        ClientAuth::PrivateKeyJwt { algorithm: new.algorithm(), key_id: Some(new.key_id().into()) };
     let config = client("https://op.example")
         .public_key(old.public_jwk())
         .public_key(new.public_jwk())
         .client_auth(auth)
         .build()
         .expect("it is valid");
-    let document: Value = serde_json::from_str(&config.registration_document().expect("complete")).expect("JSON");
+    let document: Value =
+        serde_json::from_str(&config.registration_document().expect("complete")).expect("JSON");
     let registered = document["jwks"]["keys"].as_array().expect("keys").iter();
     let registered: Vec<Option<&str>> = registered.map(|key| key["kid"].as_str()).collect();
     assert_eq!(registered, [Some(old.key_id()), Some(new.key_id())]);

@@ -1,12 +1,12 @@
-//! Keys that cannot be had when they are needed, or that are not needed yet: how long a flow looks for them, and what becomes of
-//! its tokens.
+//! Keys that cannot be had when they are needed, or that are not needed yet: how long a flow looks
+//! for them, and what becomes of its tokens.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache, KeySetRequest, Lookup, Output,
-    Response, Stage, Transmit, Untrusted, jose::KeySet,
+    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache,
+    KeySetRequest, Lookup, Output, Response, Stage, Transmit, Untrusted, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -47,7 +47,8 @@ fn fetch(lookup: Lookup) -> Transmit {
     }
 }
 
-/// Answers every question for keys with what a fetch brings, until the flow is over; says how many fetches there were.
+/// Answers every question for keys with what a fetch brings, until the flow is over; says how many
+/// fetches there were.
 fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
     let mut count = 0;
     loop {
@@ -70,7 +71,9 @@ fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
         let entropy = sim.entropy();
         match sim.flow.poll(sim.now(), entropy) {
             Output::Wait(wait) => sim.advance_to(wait.until()),
-            Output::KeySet(request) => sim.open = Some(Asked { id: 0, question: Question::KeySet(request) }),
+            Output::KeySet(request) => {
+                sim.open = Some(Asked { id: 0, question: Question::KeySet(request) })
+            }
             Output::Save(save) => sim.flow.handle(save.saved(), sim.now()).expect("its own"),
             Output::Done => return count,
             other => panic!("{other:?}"),
@@ -78,8 +81,8 @@ fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
     }
 }
 
-/// What can never be read as a key set ends the flow after three fetches, with the reason; what may pass does not count, and
-/// begins the count anew.
+/// What can never be read as a key set ends the flow after three fetches, with the reason; what may
+/// pass does not count, and begins the count anew.
 ///
 /// REQ-JWKS-12
 /// OPM-DSC-13
@@ -119,7 +122,10 @@ fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider(
         // Mended in time.
         let mut sim = verifying(Forgery::None);
         let keys = sim.op.key_set();
-        assert_eq!(fetches(&mut sim, &|count| if count < 3 { brought.clone() } else { keys.clone() }), 3);
+        assert_eq!(
+            fetches(&mut sim, &|count| if count < 3 { brought.clone() } else { keys.clone() }),
+            3
+        );
         assert!(sim.finish().is_ok(), "{brought:?}");
     }
     for passing in [status(500), status(502), status(503), status(429), status(408), status(425)] {
@@ -130,8 +136,8 @@ fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider(
     }
 }
 
-/// Whatever kept the keys away: the tokens stay in the snapshot, and a flow that is resumed from it asks for keys again, and
-/// never for tokens.
+/// Whatever kept the keys away: the tokens stay in the snapshot, and a flow that is resumed from it
+/// asks for keys again, and never for tokens.
 ///
 /// OPM-DSC-13
 #[test]
@@ -146,12 +152,17 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
         let (kept, now) = (sim.flow.snapshot(), sim.now());
         for away in [Duration::from_secs(60), Duration::from_secs(3600)] {
             let now = now.saturating_add(away);
-            let mut flow = Flow::resume(sim.config.clone(), kept.as_bytes(), now).expect("it resumes").in_memory();
+            let mut flow = Flow::resume(sim.config.clone(), kept.as_bytes(), now)
+                .expect("it resumes")
+                .in_memory();
             assert_eq!(flow.stage(), Stage::Verifying);
             assert!(!flow.keeps_tokens(), "it is not over");
             let entropy = Entropy::from_bytes([1; 32]);
-            let Output::KeySet(request) = flow.poll(now, entropy) else { panic!("keys are asked for") };
-            let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+            let Output::KeySet(request) = flow.poll(now, entropy) else {
+                panic!("keys are asked for")
+            };
+            let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+                .expect("a key set");
             flow.handle(request.found(keys), now).expect("its own");
             assert!(flow.finish().is_ok(), "{brought:?}");
         }
@@ -164,8 +175,8 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
     assert!(!sim.flow.keeps_tokens());
 }
 
-/// A provider that signs with a new key before it publishes it, behind a cache for example: the login waits for the key as long as
-/// for keys that cannot be had at all (ruling 31).
+/// A provider that signs with a new key before it publishes it, behind a cache for example: the
+/// login waits for the key as long as for keys that cannot be had at all (ruling 31).
 ///
 /// REQ-JWKS-09
 #[test]
@@ -174,7 +185,10 @@ fn a_key_that_is_published_late_costs_no_login() {
     for late in 2..=6 {
         let mut sim = verifying(Forgery::None);
         let (arrived, keys) = (sim.elapsed(), sim.op.key_set());
-        assert_eq!(fetches(&mut sim, &|count| if count < late { other.clone() } else { keys.clone() }), late);
+        assert_eq!(
+            fetches(&mut sim, &|count| if count < late { other.clone() } else { keys.clone() }),
+            late
+        );
         assert!(sim.elapsed() - arrived <= 100_000, "{late}");
         assert!(sim.finish().is_ok(), "{late}");
     }
@@ -182,16 +196,22 @@ fn a_key_that_is_published_late_costs_no_login() {
     let mut sim = verifying(Forgery::None);
     let arrived = sim.elapsed();
     let trouble = Response::new(404, Headers::new(), "");
-    assert!(fetches(&mut sim, &|count| if count % 2 == 0 { trouble.clone() } else { other.clone() }) > 4);
+    assert!(
+        fetches(&mut sim, &|count| if count % 2 == 0 { trouble.clone() } else { other.clone() })
+            > 4
+    );
     assert!(sim.flow.keeps_tokens());
     assert_eq!(sim.elapsed() - arrived, 120_000);
     // A set that cannot change is asked for twice, and not all the time.
     let mut sim = verifying(Forgery::None);
-    let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &Cheap).expect("a key set");
+    let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &Cheap)
+        .expect("a key set");
     let Question::KeySet(request) = taken(&mut sim).question else { panic!("keys are asked for") };
     let (now, entropy) = (sim.now(), sim.entropy());
     sim.flow.handle(request.found(pinned.clone()), now).expect("its own");
-    let Output::KeySet(request) = sim.flow.poll(now, entropy) else { panic!("a newer set is asked for") };
+    let Output::KeySet(request) = sim.flow.poll(now, entropy) else {
+        panic!("a newer set is asked for")
+    };
     sim.flow.handle(request.found(pinned), now).expect("its own");
     let entropy = sim.entropy();
     let Output::Save(save) = sim.flow.poll(now, entropy) else { panic!("the end is saved") };
@@ -221,11 +241,14 @@ fn again(sim: &mut Sim) -> Option<KeySetRequest> {
     }
 }
 
-/// Keys are asked for while the person decides, again when they could not be had, and nothing waits for the answer.
+/// Keys are asked for while the person decides, again when they could not be had, and nothing waits
+/// for the answer.
 #[test]
 fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
     // The first wait of a flow that polls has up to a quarter of a second of jitter.
-    for (delivery, most) in [(DeliveryMode::Poll, 5_250), (DeliveryMode::Ping, 3_000), (DeliveryMode::Push, 660_000)] {
+    for (delivery, most) in
+        [(DeliveryMode::Poll, 5_250), (DeliveryMode::Ping, 3_000), (DeliveryMode::Push, 660_000)]
+    {
         let mut sim = Sim::new(Setup { delivery, ..Setup::new(5, 600) });
         while sim.left.is_empty() {
             match sim.poll() {
@@ -238,7 +261,9 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
             }
         }
         assert_eq!(sim.flow.stage(), Stage::Pending);
-        let Some(Asked { question: Question::KeySet(mut request), .. }) = sim.left.pop() else { panic!("keys") };
+        let Some(Asked { question: Question::KeySet(mut request), .. }) = sim.left.pop() else {
+            panic!("keys")
+        };
         let within = request.within().expect("ahead of time");
         assert!(within <= Duration::from_millis(most), "{delivery:?}: {within:?}");
         assert!(!request.wants_refresh() && request.key_id().is_none());
@@ -253,9 +278,12 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
         assert_eq!(sim.flow.snapshot().as_bytes(), before.as_bytes());
         let entropy = sim.entropy();
         assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "not at once");
-        // Nor does it ask again in another process: one that lives for a single step would fetch them at every step.
+        // Nor does it ask again in another process: one that lives for a single step would fetch
+        // them at every step.
         let saved = sim.flow.snapshot();
-        let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now).expect("it resumes").in_memory();
+        let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now)
+            .expect("it resumes")
+            .in_memory();
         let entropy = sim.entropy();
         assert!(matches!(resumed.poll(now, entropy), Output::Wait(_)), "once, whoever goes on");
         // What failed is asked for again, ever more seldom, and what was found is not.
@@ -269,7 +297,8 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
             sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
         }
         let request = again(&mut sim).expect("again");
-        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+            .expect("a key set");
         let now = sim.now();
         sim.flow.handle(request.found(keys), now).expect("its own");
         assert!(again(&mut sim).is_none(), "{delivery:?}");

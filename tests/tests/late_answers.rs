@@ -1,7 +1,7 @@
 //! What comes after its time: a 200 counts whenever it comes, nothing else does.
 #![allow(missing_docs)]
 
-use ciba_core::{Acknowledgement, DeliveryMode, Endpoint, Failure, Stage};
+use ciba_core::{DeliveryMode, Endpoint, Failure, NotificationVerdict, Stage};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},
@@ -22,7 +22,8 @@ fn at_first_request(setup: Setup) -> Sim {
 /// REQ-POLL-29
 #[test]
 fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
-    for (say, second_request) in [(TOKENS, false), (TOKENS, true), (PENDING, true), (Say::Error("access_denied"), true)]
+    for (say, second_request) in
+        [(TOKENS, false), (TOKENS, true), (PENDING, true), (Say::Error("access_denied"), true)]
     {
         let mut sim = at_first_request(Setup::new(5, 600));
         sim.perform(say);
@@ -44,7 +45,8 @@ fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
     }
 }
 
-/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is worth nothing.
+/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is
+/// worth nothing.
 ///
 /// REQ-POLL-30
 #[test]
@@ -61,8 +63,8 @@ fn a_late_200_that_cannot_be_used_ends_the_flow() {
     }
 }
 
-/// An acknowledgement that comes late is none of the answers the flow waits for then, though its status is 200; before a
-/// notification names the request it is better late than lost.
+/// An acknowledgement that comes late is none of the answers the flow waits for then, though its
+/// status is 200; before a notification names the request it is better late than lost.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -79,9 +81,13 @@ fn a_late_acknowledgement_is_never_taken_for_tokens() {
             sim.advance(31_000);
             sim.poll();
             assert_eq!(sim.flow.stage(), Stage::Adrift);
-            let letter = if delivery == DeliveryMode::Ping { Letter::PING } else { Letter::tokens(Forgery::None) };
+            let letter = if delivery == DeliveryMode::Ping {
+                Letter::PING
+            } else {
+                Letter::tokens(Forgery::None)
+            };
             if pings > 0 {
-                assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+                assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
             }
             if pings > 1 {
                 sim.poll();
@@ -90,7 +96,7 @@ fn a_late_acknowledgement_is_never_taken_for_tokens() {
             sim.deliver(acknowledgement);
             assert_eq!(sim.flow.stage(), if pings == 0 { Stage::Pending } else { before });
             if pings == 0 {
-                assert_eq!(sim.notify(letter), Acknowledgement::Accepted);
+                assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
             }
             if sim.run() == TOKEN {
                 sim.answer(TOKENS);

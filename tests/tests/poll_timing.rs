@@ -1,11 +1,12 @@
-//! When token requests are made, to the millisecond, and what each answer does to a flow: Appendix D and section 8 of the
-//! requirements in simulated time.
+//! When token requests are made, to the millisecond, and what each answer does to a flow: Appendix
+//! D and section 8 of the requirements in simulated time.
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
 use ciba_core::{
-    Because, Cause, Endpoint, Failure, IntervalReference, LostAnswer, Oddity, Policy, Setback, Stage, UnreachableTarget,
+    Cause, Deviation, Endpoint, Failure, IntervalReference, LostAnswer, Policy, Setback, Stage,
+    UnreachableTarget, WaitReason,
 };
 use ciba_tests::{
     model::{FORGERIES, Forgery, Provider, Say},
@@ -69,7 +70,8 @@ fn about(actual: u64, expected: u64) {
     assert!((expected..=expected + JITTER).contains(&actual), "{actual} ms, not {expected}");
 }
 
-/// Rows of Appendix D: interval, when the answer comes, what it is; when the next request is allowed and when it is made.
+/// Rows of Appendix D: interval, when the answer comes, what it is; when the next request is
+/// allowed and when it is made.
 /// REQ-POLL-03
 /// REQ-POLL-04
 /// REQ-POLL-05
@@ -182,28 +184,32 @@ fn what_brings_nothing_is_asked_for_less_and_less_often() {
 /// OPM-POL-03
 #[test]
 fn an_odd_interval_ends_no_flow() {
-    for (interval, effective, oddity) in [
+    for (interval, effective, deviation) in [
         (json!(5), 5_000, None),
         (json!(1), 1_000, None),
         (json!(31), 31_000, None),
-        (Value::Null, 5_000, Some(Oddity::IntervalUnusable)),
-        (json!(0), 5_000, Some(Oddity::IntervalUnusable)),
-        (json!(-3), 5_000, Some(Oddity::IntervalUnusable)),
-        (json!("soon"), 5_000, Some(Oddity::IntervalUnusable)),
-        (json!([7]), 5_000, Some(Oddity::IntervalUnusable)),
-        (json!("7"), 7_000, Some(Oddity::IntervalAdjusted)),
-        (json!(2.1), 3_000, Some(Oddity::IntervalAdjusted)),
-        (json!(0.2), 1_000, Some(Oddity::IntervalAdjusted)),
+        (Value::Null, 5_000, Some(Deviation::IntervalUnusable)),
+        (json!(0), 5_000, Some(Deviation::IntervalUnusable)),
+        (json!(-3), 5_000, Some(Deviation::IntervalUnusable)),
+        (json!("soon"), 5_000, Some(Deviation::IntervalUnusable)),
+        (json!([7]), 5_000, Some(Deviation::IntervalUnusable)),
+        (json!("7"), 7_000, Some(Deviation::IntervalAdjusted)),
+        (json!(2.1), 3_000, Some(Deviation::IntervalAdjusted)),
+        (json!(0.2), 1_000, Some(Deviation::IntervalAdjusted)),
     ] {
         let mut setup = Setup::new(1, 600);
         (setup.interval, setup.effective_interval) = (interval, effective);
         let sim = at_first_request(setup);
         about(sim.elapsed(), effective);
-        assert_eq!(sim.flow.acknowledged().expect("acknowledged").oddities.first().copied(), oddity);
+        assert_eq!(
+            sim.flow.acknowledgement().expect("acknowledged").deviations.first().copied(),
+            deviation
+        );
     }
 }
 
-/// Ruling 1: an interval that reaches past the deadline leaves exactly one request, shortly before it.
+/// Ruling 1: an interval that reaches past the deadline leaves exactly one request, shortly before
+/// it.
 /// REQ-POLL-18a
 /// REQ-POLL-19
 /// OPM-POL-10
@@ -233,7 +239,9 @@ fn an_interval_past_the_deadline_leaves_one_request_shortly_before_it() {
 /// OPM-POL-10
 #[test]
 fn no_request_is_made_at_or_after_the_deadline() {
-    for (interval, lifetime, requests) in [(50, 120, 3), (5, 11, 2), (5, 10, 1), (1, 2, 1), (5, 30, 5)] {
+    for (interval, lifetime, requests) in
+        [(50, 120, 3), (5, 11, 2), (5, 10, 1), (1, 2, 1), (5, 30, 5)]
+    {
         let mut sim = Sim::new(Setup::new(interval, lifetime));
         while sim.run() == TOKEN {
             sim.answer(PENDING);
@@ -306,7 +314,10 @@ fn a_token_request_says_what_it_must_and_nothing_more() {
     for form in &sim.op.token_forms {
         let mut names: Vec<&str> = form.keys().map(String::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["auth_req_id", "client_assertion", "client_assertion_type", "grant_type"]);
+        assert_eq!(
+            names,
+            ["auth_req_id", "client_assertion", "client_assertion_type", "grant_type"]
+        );
     }
     let authentication = sim.finish().expect("the tokens are genuine");
     assert_eq!(authentication.subject(), Ok(ciba_tests::model::SUBJECT));
@@ -357,7 +368,10 @@ fn everything_else_is_the_end_and_no_request_follows() {
         let failure = sim.finish().expect_err("it ended");
         assert_eq!(failure.name(), name);
         if let Say::Error(code) = say {
-            let code_kept = failure.server_answer().and_then(|answer| answer.code()).map(|code| code.name().to_owned());
+            let code_kept = failure
+                .server_answer()
+                .and_then(|answer| answer.code())
+                .map(|code| code.name().to_owned());
             assert_eq!(code_kept.as_deref(), Some(code));
         }
     }
@@ -405,7 +419,8 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
         end(&mut sim);
         assert!(lost(sim.finish().expect_err("nothing came")));
     }
-    // A later pending answer proves that nothing had been redeemed; 503 and 429 say so themselves; what was not sent too.
+    // A later pending answer proves that nothing had been redeemed; 503 and 429 say so themselves;
+    // what was not sent too.
     for how in 0..4 {
         let mut sim = at_first_request(Setup::new(5, 600));
         match how {
@@ -451,7 +466,10 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         let failure = sim.finish().expect_err("nothing came");
         let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
         let cause = if answers { Cause::Closed } else { Cause::Timeout };
-        assert_eq!((why.lost, why.cause, why.attempts), (LostAnswer::AuthenticationRequest, Some(cause), 1));
+        assert_eq!(
+            (why.lost, why.cause, why.attempts),
+            (LostAnswer::AuthenticationRequest, Some(cause), 1)
+        );
         assert!(why.to_string().ends_with(&format!("({cause})")), "{why}");
     }
     // Not sent: a few times more, within half a minute.
@@ -467,7 +485,10 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
     let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
     let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
     assert_eq!((why.target, why.trouble, why.attempts), (target, Some(Cause::Refused.into()), 4));
-    assert!(why.to_string().ends_with(" could not be reached: the connection was refused (4 attempts)"), "{why}");
+    assert!(
+        why.to_string().ends_with(" could not be reached: the connection was refused (4 attempts)"),
+        "{why}"
+    );
     // And one that gets through at last prompts once; the assertion is a new one each time.
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sent(&mut sim), backchannel);
@@ -486,7 +507,9 @@ fn a_clock_set_back_makes_waits_longer_and_one_set_forward_ends_the_flow() {
     sim.poll();
     sim.set_clock(-3_600_000);
     let Said::Wait(wait) = sim.poll() else { panic!("nothing is due") };
-    assert!(matches!(wait.because(), Because::Setback(Setback::ClockSetBack(by)) if by.as_secs() == 3600));
+    assert!(
+        matches!(wait.reason(), WaitReason::Setback(Setback::ClockSetBack(by)) if by.as_secs() == 3600)
+    );
     about(u64::try_from(wait.until().since(sim.now()).as_millis()).expect("short"), 5_000);
     sim.set_clock(3_600_000);
     // The step forward is believed: one poll to find out, and no burst.
@@ -519,16 +542,17 @@ fn a_wait_shows_what_the_provider_said_last() {
     let mut sim = at_first_request(Setup::new(5, 600));
     sim.answer(PENDING);
     let Said::Wait(wait) = sim.poll() else { panic!("pending") };
-    assert_eq!((wait.progress(), wait.because()), (Some("as told"), &Because::Interval));
+    assert_eq!((wait.progress(), wait.reason()), (Some("as told"), &WaitReason::Interval));
     let _ = sim.run();
     sim.answer(SLOW_DOWN);
     let Said::Wait(wait) = sim.poll() else { panic!("pending") };
-    assert_eq!(wait.because(), &Because::SlowDown);
+    assert_eq!(wait.reason(), &WaitReason::SlowDown);
     assert!(!Provider::AUTH_REQ_ID.is_empty());
 }
 
-/// A lost answer may have been `slow_down`: with one step less than the provider's every later request would be early, and a
-/// provider that answers each of those so would never give the tokens.
+/// A lost answer may have been `slow_down`: with one step less than the provider's every later
+/// request would be early, and a provider that answers each of those so would never give the
+/// tokens.
 ///
 /// REQ-POLL-13a
 #[test]

@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, ClientConfig, Entropy, Flow, Headers, Hint, LoginHint, LoginHintToken, Output, PromptPlace,
-    PromptRefused, Response, RunningPrompts, Timestamp,
+    AuthRequest, ClientConfig, Entropy, Flow, Headers, Hint, LoginHint, LoginHintToken, Output,
+    PromptPlace, PromptRefused, Response, RunningPrompts, Timestamp,
 };
 use ciba_tests::{model::ISSUER, sim::client};
 use proptest::prelude::*;
@@ -17,7 +17,8 @@ fn config(issuer: &str) -> Arc<ClientConfig> {
 }
 
 fn flow(issuer: &str, hint: Hint) -> Flow {
-    Flow::start(config(issuer), AuthRequest::new(hint), Entropy::from_bytes([1; 32]), START).expect("it can be sent")
+    Flow::start(config(issuer), AuthRequest::new(hint), Entropy::from_bytes([1; 32]), START)
+        .expect("it can be sent")
 }
 
 fn login(hint: &str) -> Hint {
@@ -37,9 +38,12 @@ fn remaining(result: Result<Option<PromptPlace>, PromptRefused>) -> u64 {
 
 /// The provider acknowledges, for so many seconds.
 fn acknowledge(flow: &mut Flow, expires_in: u64) {
-    let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([3; 32])) else { panic!("a request") };
+    let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([3; 32])) else {
+        panic!("a request")
+    };
     let headers: Headers = [("content-type", "application/json")].into_iter().collect();
-    let body = format!("{{\"auth_req_id\":\"0123456789abcdefghijkl\",\"expires_in\":{expires_in}}}");
+    let body =
+        format!("{{\"auth_req_id\":\"0123456789abcdefghijkl\",\"expires_in\":{expires_in}}}");
     let sending = flow.begin(transmit, START).expect("it is in time");
     flow.handle(sending.answered(Response::new(200, headers, body)), START).expect("its own");
 }
@@ -50,7 +54,11 @@ fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other(
     let mut guard = guard(10);
     let first = flow(ISSUER, login("somebody"));
     let place = guard.enter(&first, START).expect("the first").expect("it prompts");
-    assert_eq!(remaining(guard.enter(&flow(ISSUER, login("somebody")), START)), 600, "it says for how long");
+    assert_eq!(
+        remaining(guard.enter(&flow(ISSUER, login("somebody")), START)),
+        600,
+        "it says for how long"
+    );
     // Another person, another issuer, and another kind of hint.
     let others = [
         flow(ISSUER, login("somebody else")),
@@ -81,7 +89,10 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
     acknowledge(&mut first, 120);
     guard.keep(&place, &first, START);
     assert_eq!(remaining(guard.enter(&again, START)), 120);
-    assert_eq!(remaining(guard.enter(&again, START.saturating_add(Duration::from_millis(118_999)))), 1);
+    assert_eq!(
+        remaining(guard.enter(&again, START.saturating_add(Duration::from_millis(118_999)))),
+        1
+    );
     let later = START.saturating_add(Duration::from_secs(120));
     assert!(guard.enter(&first, later).expect("it prompts nobody any more").is_none());
     let second = guard.enter(&again, later).expect("the prompt is gone").expect("it prompts");
@@ -97,9 +108,14 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
 #[test]
 fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
     let mut guard = guard(3);
-    let places: Vec<_> = (0..3).map(|number| guard.enter(&flow(ISSUER, login(&format!("{number}"))), START)).collect();
+    let places: Vec<_> = (0..3)
+        .map(|number| guard.enter(&flow(ISSUER, login(&format!("{number}"))), START))
+        .collect();
     assert!(places.iter().all(Result::is_ok));
-    assert_eq!(guard.enter(&flow(ISSUER, login("a fourth")), START).map(drop), Err(PromptRefused::Full));
+    assert_eq!(
+        guard.enter(&flow(ISSUER, login("a fourth")), START).map(drop),
+        Err(PromptRefused::Full)
+    );
     let later = START.saturating_add(Duration::from_secs(600));
     assert!(guard.enter(&flow(ISSUER, login("a fourth")), later).is_ok());
     assert_eq!(guard.len(), 1, "those whose time was over gave way");
@@ -115,8 +131,8 @@ enum Op {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is entered and left in whatever order, nobody has two places that are not over, and nobody is refused without
-    /// one.
+    /// Whatever is entered and left in whatever order, nobody has two places that are not over, and
+    /// nobody is refused without one.
     ///
     /// REQ-SEC-12b
     #[test]

@@ -1,5 +1,5 @@
-//! An authentication request leaves while somebody still expects the prompt, or never: ruling 27, at every place that lets it
-//! leave.
+//! An authentication request leaves while somebody still expects the prompt, or never: ruling 27,
+//! at every place that lets it leave.
 #![allow(missing_docs)]
 
 use std::{
@@ -12,8 +12,9 @@ use std::{
 };
 
 use ciba_core::{
-    ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Endpoint, Entropy, Failure, Flow, Issuer,
-    JwksCache, LoopbackHttp, Policy, ProviderMetadata, Stage, Timestamp, UnreachableTarget, Url,
+    ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Endpoint, Entropy, Failure,
+    Flow, Issuer, JwksCache, LoopbackHttp, Policy, ProviderMetadata, Stage, Timestamp,
+    UnreachableTarget, Url,
 };
 use ciba_tests::{
     cheap::Cheap,
@@ -56,7 +57,10 @@ fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
     assert_eq!((sim.poll(), sim.op.prompts), (Said::Done, 0));
     let failure = sim.finish().expect_err("nobody was asked");
     assert!(failure.may_start_over());
-    assert!(matches!(&failure, Failure::Unreachable(found) if found.target == target), "{failure:?}");
+    assert!(
+        matches!(&failure, Failure::Unreachable(found) if found.target == target),
+        "{failure:?}"
+    );
 }
 
 /// REQ-AREQ-33a
@@ -89,7 +93,11 @@ fn a_signature_that_comes_too_late_asks_nobody() {
                 sign(&mut sim);
             }
             for slow in 1..=signatures {
-                let mut sim = Sim::with(sim.setup().clone(), Arc::clone(&sim.config), ciba_tests::sim::request());
+                let mut sim = Sim::with(
+                    sim.setup().clone(),
+                    Arc::clone(&sim.config),
+                    ciba_tests::sim::request(),
+                );
                 for _ in 1..slow {
                     assert_eq!(sim.poll(), Said::Key);
                     sign(&mut sim);
@@ -122,8 +130,13 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             is_too_late(sim, UnreachableTarget::Person);
         });
         for (late, leaves) in [(WITHIN - 1, true), (late, false)] {
-            let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("a secret of the client") };
-            let config = ciba_tests::sim::client(ciba_tests::model::ISSUER).client_auth(auth).build().expect("valid");
+            let auth = ClientAuth::ClientSecretPost {
+                secret: ClientSecret::new("a secret of the client"),
+            };
+            let config = ciba_tests::sim::client(ciba_tests::model::ISSUER)
+                .client_auth(auth)
+                .build()
+                .expect("valid");
             let mut sim = Sim::with(Setup::new(5, 600), config, ciba_tests::sim::request());
             assert_eq!(sim.poll(), BACKCHANNEL);
             sim.advance(late);
@@ -229,7 +242,8 @@ fn after(millis: u64) -> Timestamp {
 
 /// Polls a flow that was resumed; says whether it is over.
 fn is_over(config: &Arc<ciba_core::ClientConfig>, snapshot: &str, at: u64) -> bool {
-    let mut flow = Flow::resume(Arc::clone(config), snapshot.as_bytes(), after(at)).expect("it resumes");
+    let mut flow =
+        Flow::resume(Arc::clone(config), snapshot.as_bytes(), after(at)).expect("it resumes");
     let _ = flow.poll(after(at), ciba_core::Entropy::from_bytes([7; 32]));
     flow.stage() == Stage::Settled
 }
@@ -270,7 +284,8 @@ enum Meanwhile {
     Cancelled,
 }
 
-/// Drives a flow with the toy adapter, at whose connection something happens. Says how it ended and how many bytes came.
+/// Drives a flow with the toy adapter, at whose connection something happens. Says how it ended and
+/// how many bytes came.
 fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket");
     let base = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -279,23 +294,30 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
         // The answer is that the connection is closed.
         listener.accept().and_then(|(mut stream, _)| stream.read(&mut bytes)).unwrap_or_default()
     });
-    let url = |path: &str| Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed).expect("good");
+    let url = |path: &str| {
+        Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed).expect("good")
+    };
     let issuer = Issuer::parse_with(base.as_str(), LoopbackHttp::DangerouslyAllowed).expect("good");
     let mut metadata = ProviderMetadata::by_hand(issuer);
     metadata.backchannel_authentication_endpoint = Some(url("/ciba"));
     metadata.token_endpoint = Some(url("/token"));
     metadata.jwks_uri = Some(url("/jwks"));
     let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("a secret of the client") };
-    let builder = ClientConfig::builder(metadata, ClientId::new("client-1").expect("good")).client_auth(auth);
+    let builder =
+        ClientConfig::builder(metadata, ClientId::new("client-1").expect("good")).client_auth(auth);
     let mut builder = builder.verifier(Arc::new(Cheap)).delivery(delivery);
     if delivery != DeliveryMode::Poll {
-        builder = builder.notification_endpoint(Url::parse("https://client.example/notifications").expect("good"));
+        builder = builder.notification_endpoint(
+            Url::parse("https://client.example/notifications").expect("good"),
+        );
     }
     let config = builder.build().expect("valid");
     let entropy = || Entropy::from_bytes([7; 32]);
-    let flow = Flow::start(Arc::clone(&config), ciba_tests::sim::request(), entropy(), after(0)).expect("valid");
+    let flow = Flow::start(Arc::clone(&config), ciba_tests::sim::request(), entropy(), after(0))
+        .expect("valid");
     let shared = toy::Shared::new(flow);
-    // The first reading is for the poll, the second right before the request is sent; then nothing is waited for.
+    // The first reading is for the poll, the second right before the request is sent; then nothing
+    // is waited for.
     let (readings, elapsed) = (Cell::new(0), Cell::new(0));
     let now = || {
         readings.set(readings.get() + 1);
@@ -312,7 +334,8 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     (ended.expect_err("nobody answers"), came.join().expect("it reads"))
 }
 
-/// A loop of one's own asks when the connection stands, and then sends nothing that is too late or was cancelled.
+/// A loop of one's own asks when the connection stands, and then sends nothing that is too late or
+/// was cancelled.
 ///
 /// REQ-AREQ-33d
 #[test]
@@ -320,12 +343,14 @@ fn an_own_loop_that_asks_sends_nothing_too_late() {
     for delivery in MODES {
         for on_time in [Meanwhile::Nothing, Meanwhile::Passes(WITHIN - 1)] {
             let (failure, bytes) = toy_meets(on_time, delivery);
-            assert!(bytes > 0 && matches!(failure, Failure::Indeterminate(_)), "{on_time:?} {failure:?}");
+            assert!(
+                bytes > 0 && matches!(failure, Failure::Indeterminate(_)),
+                "{on_time:?} {failure:?}"
+            );
         }
         for late in [WITHIN, 86_400_000] {
             let (failure, bytes) = toy_meets(Meanwhile::Passes(late), delivery);
-            let is_person =
-                matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person);
+            let is_person = matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person);
             assert!(bytes == 0 && is_person, "{bytes} bytes, {failure:?}");
         }
         assert_eq!(toy_meets(Meanwhile::Cancelled, delivery), (Failure::Abandoned, 0));

@@ -1,5 +1,5 @@
-//! What a real provider answered is read to the outcome it had: acknowledgements, pending and terminal errors, tokens with
-//! the keys that signed them.
+//! What a real provider answered is read to the outcome it had: acknowledgements, pending and
+//! terminal errors, tokens with the keys that signed them.
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
@@ -8,8 +8,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, ClientSecret, Entropy, Flow, Headers, Hint, Issuer, JwksCache,
-    Lookup, Output, ProviderMetadata, Response, Timestamp, jose::JwsAlgorithm,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, ClientSecret, Entropy, Flow, Headers, Hint,
+    Issuer, JwksCache, Lookup, Output, ProviderMetadata, Response, Timestamp, jose::JwsAlgorithm,
 };
 use ciba_tests::scenario::{authenticated, of_failure};
 use serde_json::{Value, json};
@@ -18,12 +18,17 @@ const ISSUER: &str = "https://127.0.0.1:9400";
 
 fn response(recorded: &Value) -> Response {
     let fields = recorded["headers"].as_object().into_iter().flatten();
-    let headers: Headers = fields.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())).collect();
+    let headers: Headers =
+        fields.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())).collect();
     let body = match recorded.get("body") {
         Some(body) => body.to_string(),
         None => recorded["text"].as_str().unwrap_or_default().to_owned(),
     };
-    Response::new(u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(), headers, body.into_bytes())
+    Response::new(
+        u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(),
+        headers,
+        body.into_bytes(),
+    )
 }
 
 /// The segment of a token as JSON; null when there is none.
@@ -34,12 +39,19 @@ fn segment(token: &str, at: usize) -> Value {
 
 /// The client of a record: its id, its secret, the algorithm of its ID Tokens.
 fn client(record: &Value) -> (String, String, JwsAlgorithm) {
-    let basic = record["request"]["headers"]["authorization"].as_str().and_then(|header| header.strip_prefix("Basic "));
-    let basic = basic.and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok()).unwrap_or_default();
-    let (id, secret) = basic.split_once(':').unwrap_or(("secret-basic", "a secret of some forty characters, or more"));
+    let basic = record["request"]["headers"]["authorization"]
+        .as_str()
+        .and_then(|header| header.strip_prefix("Basic "));
+    let basic = basic
+        .and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok())
+        .unwrap_or_default();
+    let (id, secret) = basic
+        .split_once(':')
+        .unwrap_or(("secret-basic", "a secret of some forty characters, or more"));
     let token = record["response"]["body"]["id_token"].as_str().unwrap_or_default();
     let (header, claims) = (segment(token, 0), segment(token, 1));
-    let algorithm = header["alg"].as_str().and_then(JwsAlgorithm::from_name).unwrap_or(JwsAlgorithm::Rs256);
+    let algorithm =
+        header["alg"].as_str().and_then(JwsAlgorithm::from_name).unwrap_or(JwsAlgorithm::Rs256);
     (claims["aud"].as_str().unwrap_or(id).to_owned(), secret.to_owned(), algorithm)
 }
 
@@ -48,11 +60,12 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
     let (id, secret, algorithm) = client(record);
     let issuer = Issuer::parse(ISSUER).unwrap();
     let metadata = ProviderMetadata::from_json(&issuer, discovery).unwrap();
-    let config: Arc<ClientConfig> = ClientConfig::builder(metadata, ClientId::new(id.as_str()).unwrap())
-        .client_auth(ClientAuth::ClientSecretPost { secret: ClientSecret::new(secret) })
-        .id_token_algorithm(algorithm)
-        .build()
-        .unwrap();
+    let config: Arc<ClientConfig> =
+        ClientConfig::builder(metadata, ClientId::new(id.as_str()).unwrap())
+            .client_auth(ClientAuth::ClientSecretPost { secret: ClientSecret::new(secret) })
+            .id_token_algorithm(algorithm)
+            .build()
+            .unwrap();
     let at = Timestamp::from_unix_secs(record["at"].as_u64().unwrap());
     let begun = Timestamp::from_unix_secs(at.unix_secs() - 5);
     let mut cache = JwksCache::new(&config);
@@ -73,7 +86,9 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
                 sent += 1;
                 let sending = flow.begin(transmit, now).expect("it is in time");
                 if sent == 1 && !begins {
-                    let auth_req_id = record["request"]["params"]["auth_req_id"].as_str().filter(|id| !id.is_empty());
+                    let auth_req_id = record["request"]["params"]["auth_req_id"]
+                        .as_str()
+                        .filter(|id| !id.is_empty());
                     let body = json!({"auth_req_id": auth_req_id.unwrap_or("x"), "expires_in": 120, "interval": 5});
                     let headers = [("content-type", "application/json")].into_iter().collect();
                     sending.answered(Response::new(200, headers, body.to_string().into_bytes()))
@@ -86,14 +101,16 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
                 now = wait.until().max(at);
                 continue;
             }
-            Output::Wait(wait) => return format!("waits: {}", wait.because().name()),
+            Output::Wait(wait) => return format!("waits: {}", wait.reason().name()),
             Output::KeySet(mut request) => match cache.lookup(&mut request, now) {
                 Lookup::Ready(keys) => request.found(keys),
                 _ => request.unavailable(ciba_core::Cause::Unknown.into()),
             },
             Output::Key(operation) => operation.unavailable(),
             Output::Save(_) | Output::Done => {
-                return flow.finish().map_or_else(|failure| of_failure(&failure), |found| authenticated(&found));
+                return flow
+                    .finish()
+                    .map_or_else(|failure| of_failure(&failure), |found| authenticated(&found));
             }
         };
         flow.handle(input, now).unwrap();
@@ -110,7 +127,8 @@ fn shown(record: &Value) -> String {
         (Some(code @ "expired_token"), _) => format!("expired {status} {code}"),
         (Some(code), _) => format!("refused {status} {code}"),
         (None, _) if status == 200 && begins => "waits: interval".into(),
-        // A token bound to a key that this client has not (RFC 6749 7.1: a type that is not understood is not used).
+        // A token bound to a key that this client has not (RFC 6749 7.1: a type that is not
+        // understood is not used).
         (None, Some(_)) if body["token_type"] == "DPoP" => "provider_misbehaved token: token_type is not Bearer".into(),
         (None, Some(token)) if token.split('.').count() == 5 => "untrusted unexpected-encryption".into(),
         (None, Some(token)) => format!("authenticated {}", segment(token, 1)["sub"].as_str().unwrap()),

@@ -1,5 +1,5 @@
-//! Nothing secret shows in `Debug` or `Display`, from the configuration to the result; and what crosses threads or unwinding
-//! may.
+//! Nothing secret shows in `Debug` or `Display`, from the configuration to the result; and what
+//! crosses threads or unwinding may.
 #![allow(missing_docs)]
 
 use std::{
@@ -8,9 +8,10 @@ use std::{
 };
 
 use ciba_core::{
-    AcrRule, AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientSecret, Endpoint, Entropy,
-    Expectations, Failure, Flow, Hint, Input, JwksCache, KeyOperation, KeySetRequest, KeyTask, Misuse, Notification,
-    Output, Sending, Setback, Snapshot, SoftwareKey, Transmit, UserCode, Wait, jose::KeySet,
+    AcrRule, AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientSecret,
+    Endpoint, Entropy, Expectations, Failure, Flow, Hint, Input, JwksCache, KeyOperation,
+    KeySetRequest, KeyTask, Misuse, Notification, Output, Sending, Setback, Snapshot, SoftwareKey,
+    Transmit, UserCode, Wait, jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -37,7 +38,8 @@ impl Printed {
     fn check(&self) {
         assert!(self.0.len() > 20);
         for text in &self.0 {
-            // The hint, ids, tokens and secrets of this test hold the one, every JWS begins with the other.
+            // The hint, ids, tokens and secrets of this test hold the one, every JWS begins with
+            // the other.
             assert!(!text.contains("sentinel") && !text.contains("eyJhbGciOi"), "{text}");
         }
     }
@@ -48,7 +50,12 @@ fn request() -> AuthRequest {
         .acr_values(["acr"])
         .acr(AcrRule::Report)
         .subject(ciba_tests::model::SUBJECT)
-        .claim_with("ssn", "ssn-sentinel", ciba_core::Matching::Equal, ciba_core::Presence::IfPresent);
+        .claim_with(
+            "ssn",
+            "ssn-sentinel",
+            ciba_core::Matching::Equal,
+            ciba_core::Presence::IfPresent,
+        );
     AuthRequest::new(Hint::Login("login-hint-sentinel".into())).expecting(expectations)
 }
 
@@ -59,7 +66,8 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
     let mut now = ciba_core::Timestamp::from_unix_millis(START);
     let request = request();
     printed.debug(&request);
-    let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now).expect("it can be sent");
+    let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now)
+        .expect("it can be sent");
     let keys = KeySet::pinned(config.issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
     let mut earlier: Option<Input> = None;
     for count in 1_u8.. {
@@ -69,10 +77,10 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
         printed.debug(&output);
         printed.debug(&flow);
         printed.debug(&flow.snapshot());
-        printed.debug(&flow.acknowledged());
+        printed.debug(&flow.acknowledgement());
         let input = match output {
             Output::Wait(wait) => {
-                if let ciba_core::Because::Setback(setback) = wait.because() {
+                if let ciba_core::WaitReason::Setback(setback) = wait.reason() {
                     printed.error(setback);
                 }
                 now = wait.until();
@@ -92,7 +100,9 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
                 let request = sending.request();
                 printed.debug(request);
                 let response = match endpoint {
-                    Endpoint::Token => op.token(request, *script.next().expect("long enough"), now.unix_secs()),
+                    Endpoint::Token => {
+                        op.token(request, *script.next().expect("long enough"), now.unix_secs())
+                    }
                     _ => op.authenticate(request),
                 };
                 printed.debug(&response);
@@ -103,7 +113,8 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
         // The question before last is no longer open; another flow's never was.
         if let Some(input) = earlier.take() {
             let mut other =
-                Flow::start(config.clone(), self::request(), Entropy::from_bytes([8; 32]), now).expect("sent");
+                Flow::start(config.clone(), self::request(), Entropy::from_bytes([8; 32]), now)
+                    .expect("sent");
             let misuse: Misuse = other.handle(input, now).expect_err("it is foreign");
             printed.error(&misuse);
         }
@@ -125,7 +136,8 @@ fn nothing_secret_shows_over_whole_flows() {
     let mut printed = Printed::default();
     let config = client(ISSUER).build().expect("valid");
     printed.debug(&config);
-    let tokens = |forgery| vec![Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(forgery)];
+    let tokens =
+        |forgery| vec![Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(forgery)];
     for forgery in FORGERIES.into_iter().chain([Forgery::None]) {
         drive(&config, &tokens(forgery), &mut printed);
     }
@@ -143,13 +155,18 @@ fn no_secret_of_the_configuration_or_the_request_shows() {
     for auth in [
         ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded },
         ClientAuth::ClientSecretPost { secret: secret() },
-        ClientAuth::ClientSecretJwt { secret: secret(), algorithm: ciba_core::jose::JwsAlgorithm::Hs256 },
+        ClientAuth::ClientSecretJwt {
+            secret: secret(),
+            algorithm: ciba_core::jose::JwsAlgorithm::Hs256,
+        },
     ] {
         let builder = client(ISSUER).client_auth(auth).user_codes();
         printed.debug(&builder);
         let config = builder.build().expect("valid");
         printed.debug(&config);
-        for hint in [Hint::Login("login-sentinel".into()), Hint::LoginToken("login-token-sentinel".into())] {
+        for hint in
+            [Hint::Login("login-sentinel".into()), Hint::LoginToken("login-token-sentinel".into())]
+        {
             let request = AuthRequest::new(hint)
                 .user_code(UserCode::new("user-code-sentinel"))
                 .binding_message("binding-sentinel")
@@ -158,7 +175,8 @@ fn no_secret_of_the_configuration_or_the_request_shows() {
                 .header("X-Extra", "header-sentinel");
             printed.debug(&request);
             let now = ciba_core::Timestamp::from_unix_millis(START);
-            let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now).expect("sent");
+            let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now)
+                .expect("sent");
             let output = flow.poll(now, Entropy::from_bytes([9; 32]));
             assert!(matches!(output, Output::Transmit(_)));
             printed.debug(&output);
@@ -197,13 +215,15 @@ fn public_types_are_send_sync_and_unwind_safe() {
     pin::<Wait>();
 }
 
-/// A claim of a person, and what another process is told of it: with this mask it is not in that process's memory in clear.
+/// A claim of a person, and what another process is told of it: with this mask it is not in that
+/// process's memory in clear.
 #[cfg(target_os = "linux")]
 const CLAIM: &str = "1968-02-02/zqxjkvwy";
 #[cfg(target_os = "linux")]
 const MASK: u8 = 0x55;
 
-/// How often something is in the memory of this process that can be written to, blocks that were given back included.
+/// How often something is in the memory of this process that can be written to, blocks that were
+/// given back included.
 #[cfg(target_os = "linux")]
 fn in_memory(masked: &[u8]) -> usize {
     use std::{
@@ -214,13 +234,24 @@ fn in_memory(masked: &[u8]) -> usize {
     let mut memory = File::open("/proc/self/mem").expect("Linux");
     let mut piece = vec![0; 256 * 1024];
     let mut found = 0;
-    for line in read_to_string("/proc/self/maps").expect("Linux").lines().filter(|line| line.contains(" rw")) {
-        let (start, end) = line.split_whitespace().next().and_then(|range| range.split_once('-')).expect("a range");
-        let [mut start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).expect("hexadecimal"));
+    for line in read_to_string("/proc/self/maps")
+        .expect("Linux")
+        .lines()
+        .filter(|line| line.contains(" rw"))
+    {
+        let (start, end) = line
+            .split_whitespace()
+            .next()
+            .and_then(|range| range.split_once('-'))
+            .expect("a range");
+        let [mut start, end] =
+            [start, end].map(|text| u64::from_str_radix(text, 16).expect("hexadecimal"));
         while end - start >= masked.len() as u64 {
             let length = piece.len().min((end - start) as usize);
             // What cannot be read is no ordinary memory.
-            let read = memory.seek(SeekFrom::Start(start)).and_then(|_| memory.read_exact(&mut piece[..length]));
+            let read = memory
+                .seek(SeekFrom::Start(start))
+                .and_then(|_| memory.read_exact(&mut piece[..length]));
             // Masked at once, what was read is not found again where it was read to.
             piece[..length].iter_mut().for_each(|byte| *byte ^= MASK);
             if read.is_err() {
@@ -241,24 +272,35 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
     use ciba_core::{Response, Timestamp};
 
     let config = client(ISSUER).build().expect("valid");
-    let keys = KeySet::pinned(config.issuer(), Provider::new(5.into(), 600.into()).keys().as_bytes(), &Cheap);
+    let keys = KeySet::pinned(
+        config.issuer(),
+        Provider::new(5.into(), 600.into()).keys().as_bytes(),
+        &Cheap,
+    );
     let keys = keys.expect("a key set");
     let mut now = Timestamp::from_unix_millis(START);
     let key = Signs;
     for is_resumed in [false, true] {
         let request = AuthRequest::new(Hint::Login("somebody".into()));
-        let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now).expect("it can be sent");
+        let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now)
+            .expect("it can be sent");
         let (mut count, mut was_resumed) = (0, false);
         let ended = loop {
             count += 1;
             let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
                 Output::Transmit(transmit) if transmit.endpoint() == Endpoint::Token => {
-                    let body = format!(r#"{{"access_token":"a","token_type":"Bearer","id_token":"{id_token}"}}"#);
-                    flow.begin(transmit, now).expect("it is in time").answered(Response::json(200, body))
+                    let body = format!(
+                        r#"{{"access_token":"a","token_type":"Bearer","id_token":"{id_token}"}}"#
+                    );
+                    flow.begin(transmit, now)
+                        .expect("it is in time")
+                        .answered(Response::json(200, body))
                 }
                 Output::Transmit(transmit) => {
                     let body = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600}"#;
-                    flow.begin(transmit, now).expect("it is in time").answered(Response::json(200, body))
+                    flow.begin(transmit, now)
+                        .expect("it is in time")
+                        .answered(Response::json(200, body))
                 }
                 Output::Key(operation) => key.answer(operation),
                 Output::KeySet(request) => request.found(keys.clone()),
@@ -270,9 +312,14 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
             };
             flow.handle(input, now).expect("its own ticket");
             // Once, when the tokens are here: a verified flow that is resumed verifies again.
-            if is_resumed && flow.stage() == ciba_core::Stage::Verifying && !std::mem::replace(&mut was_resumed, true) {
+            if is_resumed
+                && flow.stage() == ciba_core::Stage::Verifying
+                && !std::mem::replace(&mut was_resumed, true)
+            {
                 let saved = flow.snapshot();
-                flow = Flow::resume(config.clone(), saved.as_bytes(), now).expect("it resumes").in_memory();
+                flow = Flow::resume(config.clone(), saved.as_bytes(), now)
+                    .expect("it resumes")
+                    .in_memory();
             }
         };
         let authentication = ended.expect("genuine");
@@ -296,8 +343,8 @@ impl Signs {
     }
 }
 
-/// What a provider says about a person is wiped when the authentication is dropped. (With the wiping in `SecretText` taken out, this
-/// finds the claims.)
+/// What a provider says about a person is wiped when the authentication is dropped. (With the
+/// wiping in `SecretText` taken out, this finds the claims.)
 #[cfg(target_os = "linux")]
 #[test]
 fn the_claims_of_a_person_do_not_stay_in_memory() {
@@ -307,7 +354,8 @@ fn the_claims_of_a_person_do_not_stay_in_memory() {
         return verify_and_forget(&id_token, &masked);
     }
     let seconds = START / 1000;
-    // A copy without the escape is longer than what an allocator writes over the beginning of a block that is given back.
+    // A copy without the escape is longer than what an allocator writes over the beginning of a
+    // block that is given back.
     let escaped = format!("\\u0070{}{CLAIM}", "p".repeat(60));
     let header = serde_json::json!({"alg": "EdDSA", "kid": "op-1"});
     let claims = format!(
@@ -315,7 +363,9 @@ fn the_claims_of_a_person_do_not_stay_in_memory() {
         ciba_tests::model::CLIENT_ID,
         seconds + 300,
     );
-    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+    let encode = |text: &str| {
+        base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text)
+    };
     let input = format!("{}.{}", encode(&header.to_string()), encode(&claims));
     let signature = base64::Engine::encode(
         &base64::engine::general_purpose::URL_SAFE_NO_PAD,

@@ -1,11 +1,13 @@
-//! What belongs to one authentication request: its lifetime, its names, and nothing that outlives it.
+//! What belongs to one authentication request: its lifetime, its names, and nothing that outlives
+//! it.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, Entropy, Failure, Flow, Hint, Issuer, KeyTask,
-    Output, Policy, ProviderMetadata, Response, ResumeError, Sending, Stage, Timestamp, Url, jose::JwsAlgorithm,
+    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, Entropy, Failure, Flow, Hint,
+    Issuer, KeyTask, Output, Policy, ProviderMetadata, Response, ResumeError, Sending, Stage,
+    Timestamp, Url, jose::JwsAlgorithm,
 };
 
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -18,7 +20,11 @@ fn config_at(issuer: &str, client: &str, auth: ClientAuth, policy: Policy) -> Ar
     provider.backchannel_authentication_endpoint = Some(url("/ciba"));
     provider.token_endpoint = Some(url("/token?tenant=a"));
     provider.jwks_uri = Some(url("/jwks"));
-    ClientConfig::builder(provider, ClientId::new(client).unwrap()).client_auth(auth).policy(policy).build().unwrap()
+    ClientConfig::builder(provider, ClientId::new(client).unwrap())
+        .client_auth(auth)
+        .policy(policy)
+        .build()
+        .unwrap()
 }
 
 fn post() -> ClientAuth {
@@ -51,7 +57,8 @@ fn next_request(flow: &mut Flow, now: &mut Timestamp) -> Option<Sending> {
                 flow.handle(operation.answered(vec![5; 64]), *now).unwrap();
             }
             Output::Wait(wait) => *now = wait.until(),
-            // Ahead of time, while the person decides: no request depends on the answer (ruling 31).
+            // Ahead of time, while the person decides: no request depends on the answer (ruling
+            // 31).
             Output::KeySet(request) if request.within().is_some() => {}
             Output::Save(_) | Output::KeySet(_) | Output::Done => return None,
         }
@@ -70,7 +77,7 @@ fn the_granted_lifetime_counts_and_not_the_requested_one() {
     let mut now = START;
     let mut flow = start(&config(), request().requested_expiry(Duration::from_secs(60)));
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
-    assert_eq!(flow.acknowledged().unwrap().expires_in, Duration::from_secs(300));
+    assert_eq!(flow.acknowledgement().unwrap().expires_in, Duration::from_secs(300));
     let mut last = now;
     while next_request(&mut flow, &mut now).is_some_and(|sending| {
         last = now;
@@ -89,7 +96,8 @@ fn a_transaction_is_resumed_by_its_own_issuer_and_client_only() {
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
     let saved = flow.snapshot();
     let resume = |issuer: &str, client: &str| {
-        Flow::resume(config_at(issuer, client, post(), Policy::default()), saved.as_bytes(), now).map(|_| ())
+        Flow::resume(config_at(issuer, client, post(), Policy::default()), saved.as_bytes(), now)
+            .map(|_| ())
     };
     assert_eq!(resume("https://op.example", "client"), Ok(()));
     assert_eq!(resume("https://op.example", "another"), Err(ResumeError::AnotherClient));

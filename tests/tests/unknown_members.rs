@@ -1,16 +1,18 @@
-//! Members nobody defined, with any names and values: a flow whose answers carry them ends, saved and resumed at every step,
-//! as without them (ruling 28). What is JSON is decided by a reader that is written here and shares nothing with ours.
+//! JsonObject nobody defined, with any names and values: a flow whose answers carry them ends,
+//! saved and resumed at every step, as without them (ruling 28). What is JSON is decided by a
+//! reader that is written here and shares nothing with ours.
 //!
-//! In this workspace `serde_json` is built with `raw_value` and `arbitrary_precision`, so that its private names mean something.
+//! In this workspace `serde_json` is built with `raw_value` and `arbitrary_precision`, so that its
+//! private names mean something.
 #![allow(missing_docs)]
 
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    Acknowledgement, AuthRequest, Authentication, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode, Endpoint,
-    Entropy, Failure, Flow, Headers, Hint, Issuer, Members, Notification, Output, ProviderMetadata, Response,
-    Timestamp, Url,
+    AuthRequest, Authentication, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode, Endpoint,
+    Entropy, Failure, Flow, Headers, Hint, Issuer, JsonObject, Notification, NotificationVerdict,
+    Output, ProviderMetadata, Response, Timestamp, Url,
     jose::{JwsAlgorithm, KeySet},
 };
 use ciba_tests::cheap::{self, Cheap};
@@ -38,7 +40,9 @@ const MAGIC: [&str; 9] = [
 fn value(text: &[u8]) -> Option<&[u8]> {
     let text = blank(text);
     match text.first()? {
-        b'{' => list(&text[1..], b'}', |text| value(blank(string(blank(text))?).strip_prefix(b":")?)),
+        b'{' => {
+            list(&text[1..], b'}', |text| value(blank(string(blank(text))?).strip_prefix(b":")?))
+        }
         b'[' => list(&text[1..], b']', value),
         b'"' => string(text),
         b't' => text.strip_prefix(b"true"),
@@ -61,7 +65,11 @@ fn value(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn list<'a>(text: &'a [u8], end: u8, item: impl Fn(&'a [u8]) -> Option<&'a [u8]>) -> Option<&'a [u8]> {
+fn list<'a>(
+    text: &'a [u8],
+    end: u8,
+    item: impl Fn(&'a [u8]) -> Option<&'a [u8]>,
+) -> Option<&'a [u8]> {
     let mut rest = blank(text);
     if rest.first() == Some(&end) {
         return Some(&rest[1..]);
@@ -90,7 +98,11 @@ fn string(text: &[u8]) -> Option<&[u8]> {
     loop {
         rest = match rest {
             [b'"', rest @ ..] => return Some(rest),
-            [b'\\', b'u', a, b, c, d, rest @ ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => rest,
+            [b'\\', b'u', a, b, c, d, rest @ ..]
+                if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
+            {
+                rest
+            }
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
             [b'\\' | 0..=0x1f, ..] | [] => return None,
             [_, rest @ ..] => rest,
@@ -105,10 +117,11 @@ fn is_json(text: &str) -> bool {
 /// A name: a magic one, now and then in an escaped spelling, or any other.
 fn name() -> impl Strategy<Value = String> {
     let spelled = |name: String| serde_json::to_string(&name).unwrap();
-    let magic = (prop::sample::select(&MAGIC[..]), any::<bool>()).prop_map(move |(name, is_escaped)| {
-        let name = spelled(name.to_owned());
-        if is_escaped { name.replace('$', "\\u0024").replace('_', "\\u005F") } else { name }
-    });
+    let magic =
+        (prop::sample::select(&MAGIC[..]), any::<bool>()).prop_map(move |(name, is_escaped)| {
+            let name = spelled(name.to_owned());
+            if is_escaped { name.replace('$', "\\u0024").replace('_', "\\u005F") } else { name }
+        });
     prop_oneof![3 => magic, 1 => "z.{0,6}".prop_map(spelled), 1 => Just("\"\\ud83d\\ude00\"".to_owned())]
 }
 
@@ -127,16 +140,20 @@ fn json_text() -> impl Strategy<Value = String> {
     leaf.prop_recursive(5, 40, 5, |inner| {
         let members = prop::collection::vec((name(), "[ \t\r\n]{0,2}", inner.clone()), 0..4);
         let object = members.prop_map(|members| {
-            let members: Vec<_> =
-                members.iter().map(|(name, gap, value)| format!("{name}{gap}:{gap}{value}")).collect();
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, gap, value)| format!("{name}{gap}:{gap}{value}"))
+                .collect();
             format!("{{{}}}", members.join(" , "))
         });
-        let array = prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(",\n")));
+        let array =
+            prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(",\n")));
         prop_oneof![2 => object, 1 => array]
     })
 }
 
-/// What every object of the provider carries besides: nothing, or one member under a name of its own.
+/// What every object of the provider carries besides: nothing, or one member under a name of its
+/// own.
 #[derive(Debug, Clone, Default)]
 struct Extra(Option<(String, String)>);
 
@@ -163,14 +180,19 @@ impl Extra {
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
             "id_token_signing_alg_values_supported": ["EdDSA"],
         }));
-        let provider = ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.as_bytes());
-        let mut builder = ClientConfig::builder(provider.unwrap(), ClientId::new("client-1").unwrap())
-            .client_auth(ClientAuth::ClientSecretPost { secret: "a secret of the client".into() })
-            .delivery(mode)
-            .id_token_algorithm(JwsAlgorithm::EdDsa)
-            .verifier(Arc::new(Cheap));
+        let provider =
+            ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.as_bytes());
+        let mut builder =
+            ClientConfig::builder(provider.unwrap(), ClientId::new("client-1").unwrap())
+                .client_auth(ClientAuth::ClientSecretPost {
+                    secret: "a secret of the client".into(),
+                })
+                .delivery(mode)
+                .id_token_algorithm(JwsAlgorithm::EdDsa)
+                .verifier(Arc::new(Cheap));
         if mode != DeliveryMode::Poll {
-            builder = builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
+            builder =
+                builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
         }
         builder.build().unwrap()
     }
@@ -200,7 +222,7 @@ impl Extra {
 struct Life {
     result: Result<Box<Authentication>, Failure>,
     requests: Vec<(Endpoint, Timestamp)>,
-    acknowledged: Members,
+    acknowledged: JsonObject,
 }
 
 /// Lives through a flow that is saved and resumed before every output and after every answer.
@@ -208,27 +230,36 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
     let config = extra.config(mode);
     let mut now = START;
     let request = AuthRequest::new(Hint::Login("somebody".into()));
-    let mut flow = Flow::start(Arc::clone(&config), request, Entropy::from_bytes([1; 32]), now).unwrap();
-    let (mut requests, mut token, mut acknowledged, mut has_notified) = (Vec::new(), None, Members::default(), false);
+    let mut flow =
+        Flow::start(Arc::clone(&config), request, Entropy::from_bytes([1; 32]), now).unwrap();
+    let (mut requests, mut token, mut acknowledged, mut has_notified) =
+        (Vec::new(), None, JsonObject::default(), false);
     for seed in 2..60 {
         let saved = flow.snapshot();
         flow = Flow::resume(Arc::clone(&config), saved.as_bytes(), now)
             .expect("what was saved can be resumed")
             .in_memory();
-        if let Some(found) = flow.acknowledged() {
+        if let Some(found) = flow.acknowledgement() {
             acknowledged = found.extra.clone();
         }
         match flow.poll(now, Entropy::from_bytes([seed; 32])) {
             Output::Transmit(transmit) => {
                 requests.push((transmit.endpoint(), now));
-                let polls = requests.iter().filter(|(endpoint, _)| *endpoint == Endpoint::Token).count();
+                let polls =
+                    requests.iter().filter(|(endpoint, _)| *endpoint == Endpoint::Token).count();
                 let sending = flow.begin(transmit, now).expect("it is in time");
                 let body = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
                 let (status, body) = match requests.last().unwrap().0 {
                     Endpoint::BackchannelAuthentication => {
-                        let named = body.split('&').find_map(|pair| pair.strip_prefix("client_notification_token="));
+                        let named = body
+                            .split('&')
+                            .find_map(|pair| pair.strip_prefix("client_notification_token="));
                         token = named.map(str::to_owned);
-                        (200, extra.put(&json!({"auth_req_id": ID, "expires_in": 300, "interval": 5})))
+                        (
+                            200,
+                            extra
+                                .put(&json!({"auth_req_id": ID, "expires_in": 300, "interval": 5})),
+                        )
                     }
                     _ if polls == 1 => (400, extra.put(&json!({"error": "authorization_pending"}))),
                     _ if is_denied => (400, extra.put(&json!({"error": "access_denied"}))),
@@ -238,21 +269,29 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
             }
             Output::KeySet(request) => flow.handle(request.found(extra.keys()), now).unwrap(),
             Output::Wait(wait) => {
-                if let Some(token) = token.as_ref().filter(|_| mode != DeliveryMode::Poll && !has_notified) {
+                if let Some(token) =
+                    token.as_ref().filter(|_| mode != DeliveryMode::Poll && !has_notified)
+                {
                     has_notified = true;
                     let body = match mode {
                         DeliveryMode::Push if is_denied => {
                             extra.put(&json!({"auth_req_id": ID, "error": "access_denied"}))
                         }
                         DeliveryMode::Push => extra.tokens(now, mode),
-                        DeliveryMode::Ping | DeliveryMode::Poll => extra.put(&json!({ "auth_req_id": ID })),
+                        DeliveryMode::Ping | DeliveryMode::Poll => {
+                            extra.put(&json!({ "auth_req_id": ID }))
+                        }
                     };
                     let authorization = format!("Bearer {token}");
-                    let fields = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+                    let fields = [
+                        ("Authorization", authorization.as_str()),
+                        ("Content-Type", "application/json"),
+                    ];
                     let headers: Headers = fields.into_iter().collect();
-                    let call = Notification::receive("POST", &headers, Body::from(body.as_str())).unwrap();
+                    let call =
+                        Notification::receive("POST", &headers, Body::from(body.as_str())).unwrap();
                     assert!(
-                        matches!(flow.notify(&call, now).acknowledgement(), Acknowledgement::Accepted),
+                        matches!(flow.notify(&call, now).verdict(), NotificationVerdict::Accepted),
                         "the notification is taken"
                     );
                 } else {
@@ -268,7 +307,9 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
 
 fn outcome(result: &Result<Box<Authentication>, Failure>) -> String {
     match result {
-        Ok(found) => format!("{:?} {} {:?}", found.subject().ok(), found.scope(), found.received_at()),
+        Ok(found) => {
+            format!("{:?} {} {:?}", found.subject().ok(), found.scope(), found.received_at())
+        }
         Err(failure) => format!("{failure:?} {failure}"),
     }
 }
@@ -292,7 +333,8 @@ fn ends_as_without(name: &str, json: &str) {
     let said: String = serde_json::from_str(name).unwrap();
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
         for is_denied in [false, true] {
-            let (with, without) = (live(mode, &extra, is_denied), live(mode, &Extra::default(), is_denied));
+            let (with, without) =
+                (live(mode, &extra, is_denied), live(mode, &Extra::default(), is_denied));
             assert_eq!(outcome(&with.result), outcome(&without.result), "{mode:?} {name}: {json}");
             assert_eq!(with.result.is_ok(), !is_denied, "{mode:?}");
             assert_eq!(with.requests, without.requests, "{mode:?} {name}: {json}");
@@ -302,7 +344,8 @@ fn ends_as_without(name: &str, json: &str) {
                 Ok(found) => {
                     assert_eq!(found.extra().json(&said), Some(&*kept), "{mode:?}");
                     let token = found.id_token().unwrap();
-                    let claim = token.iter_claims().find(|(name, _)| *name == said).map(|(_, value)| value);
+                    let claim =
+                        token.iter_claims().find(|(name, _)| *name == said).map(|(_, value)| value);
                     assert_eq!(claim, Some(json), "{mode:?}: the claim as it was signed");
                     // Claims are read as they are, or an error says that they are not.
                     if let Ok(claims) = found.claims::<Value>() {
@@ -327,7 +370,10 @@ fn private_names_mean_nothing_wherever_they_stand() {
         for json in [r#""{\"a\":1}""#, r#""[[[""#, "17"] {
             ends_as_without(&name, json);
             ends_as_without("\"unknown\"", &format!("{{{name}:{json}}}"));
-            ends_as_without("\"unknown\"", &format!("[[{{\"y\": {{{name}:{json},{name}:{json}}}}}]]"));
+            ends_as_without(
+                "\"unknown\"",
+                &format!("[[{{\"y\": {{{name}:{json},{name}:{json}}}}}]]"),
+            );
         }
     }
 }
@@ -336,7 +382,8 @@ fn private_names_mean_nothing_wherever_they_stand() {
 /// REQ-IDT-21
 #[test]
 fn no_object_is_a_number_or_a_string() {
-    for (name, inner) in [("Number", "\"1\""), ("RawValue", "\"1\""), ("RawValue", "\"\\\"x\\\"\"")] {
+    for (name, inner) in [("Number", "\"1\""), ("RawValue", "\"1\""), ("RawValue", "\"\\\"x\\\"\"")]
+    {
         let object = format!("{{\"$serde_json::private::{name}\":{inner}}}");
         let acknowledgement = format!("{{\"auth_req_id\":\"{ID}\",\"expires_in\":{object}}}");
         let mut flow = Flow::start(
@@ -346,7 +393,9 @@ fn no_object_is_a_number_or_a_string() {
             START,
         )
         .unwrap();
-        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([2; 32])) else { panic!() };
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([2; 32])) else {
+            panic!()
+        };
         let sending = flow.begin(transmit, START).expect("it is in time");
         flow.handle(sending.answered(Response::json(200, acknowledgement)), START).unwrap();
         assert!(matches!(flow.finish(), Err(Failure::ProviderMisbehaved(_))), "{object}");
@@ -362,7 +411,8 @@ proptest! {
     /// REQ-SEC-24b
     #[test]
     fn a_flow_with_any_unknown_member_ends_as_without(name in name(), json in json_text()) {
-        // Claims are read by others, too: a number no double can hold is refused there, as it was before.
+        // Claims are read by others, too: a number no double can hold is refused there, as it was
+        // before.
         let is_finite = serde_json::from_str::<String>(&name).is_ok() && no_huge_number(&json);
         prop_assume!(is_finite);
         ends_as_without(&name, &json);
@@ -372,7 +422,7 @@ proptest! {
     #[test]
     fn what_the_other_reader_takes_is_taken_and_nothing_else(text in "[\\[\\]{}\",:0-9eE\\\\u+. \n-]{0,24}|[ -~]{0,16}", inner in json_text()) {
         for text in [format!("{{\"a\":{text}}}"), format!("{{\"a\":{inner}}}"), format!("{{\"a\":{inner}{text}}}")] {
-            let ours = Members::from_json(&text);
+            let ours = JsonObject::from_json(&text);
             let is_repeated = matches!(ours, Err(ciba_core::Fault::DuplicateMember));
             // A name with half of a character in it is none to us.
             let is_ours = is_json(&text) && !text.contains("\\u");

@@ -1,8 +1,8 @@
 //! Every stored vector that poll mode touches, against both backends.
 //!
-//! A case *agrees* when our verdict is the file's, is *unsupported* when we refuse a thing on purpose (with the reason),
-//! and is *contradicted* otherwise. Cases a file calls acceptable have to be refused. `tests/data/vectors/README.md` says
-//! which rule applies where.
+//! A case *agrees* when our verdict is the file's, is *unsupported* when we refuse a thing on
+//! purpose (with the reason), and is *contradicted* otherwise. Cases a file calls acceptable have
+//! to be refused. `tests/data/vectors/README.md` says which rule applies where.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -80,8 +80,12 @@ fn folder() -> PathBuf {
 /// REQ-IDT-07a
 #[test]
 fn no_vector_is_contradicted() {
-    let backends: [(&str, &dyn KeyImporter); 2] = [("RustCrypto", &RustCrypto), ("aws-lc-rs", &AwsLcRs)];
-    println!("{:<84} {:<10} {:>5} {:>11} {:>12}", "file", "backend", "agree", "unsupported", "contradicted");
+    let backends: [(&str, &dyn KeyImporter); 2] =
+        [("RustCrypto", &RustCrypto), ("aws-lc-rs", &AwsLcRs)];
+    println!(
+        "{:<84} {:<10} {:>5} {:>11} {:>12}",
+        "file", "backend", "agree", "unsupported", "contradicted"
+    );
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let mut contradicted = Vec::new();
     for (file, cases, judge) in FILES {
@@ -91,12 +95,18 @@ fn no_vector_is_contradicted() {
             let mut count = Count::default();
             judge(&document, importer, &mut count);
             let unsupported: usize = count.unsupported.values().sum();
-            println!("{file:<84} {backend:<10} {:>5} {unsupported:>11} {:>12}", count.agree, count.contradicted.len());
+            println!(
+                "{file:<84} {backend:<10} {:>5} {unsupported:>11} {:>12}",
+                count.agree,
+                count.contradicted.len()
+            );
             assert_eq!(count.cases(), *cases, "{file}: every case is counted");
             for (reason, cases) in count.unsupported {
                 *reasons.entry(reason).or_default() += cases;
             }
-            contradicted.extend(count.contradicted.into_iter().map(|case| format!("{file} {backend} {case}")));
+            contradicted.extend(
+                count.contradicted.into_iter().map(|case| format!("{file} {backend} {case}")),
+            );
         }
     }
     for (reason, cases) in reasons {
@@ -130,12 +140,16 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 fn hex(digits: &str) -> Vec<u8> {
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal")).collect()
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal"))
+        .collect()
 }
 
 fn pinned(keys: &[&Value], verifier: &dyn Verifier) -> KeySet {
     let issuer = Issuer::parse("https://op.example").expect("an https URL");
-    KeySet::pinned(&issuer, json!({ "keys": keys }).to_string().as_bytes(), verifier).expect("a key set")
+    KeySet::pinned(&issuer, json!({ "keys": keys }).to_string().as_bytes(), verifier)
+        .expect("a key set")
 }
 
 /// Raw signatures, checked by a key imported for one algorithm: the path under every JWS.
@@ -149,8 +163,14 @@ fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             }
             "EddsaVerify" => (JwsAlgorithm::EdDsa, [hex(text(public, "pk")), Vec::new()]),
             scheme => {
-                let algorithm = if scheme == "RsassaPssVerify" { JwsAlgorithm::Ps256 } else { JwsAlgorithm::Rs256 };
-                let number = |name| hex(text(public, name)).into_iter().skip_while(|octet| *octet == 0).collect();
+                let algorithm = if scheme == "RsassaPssVerify" {
+                    JwsAlgorithm::Ps256
+                } else {
+                    JwsAlgorithm::Rs256
+                };
+                let number = |name| {
+                    hex(text(public, name)).into_iter().skip_while(|octet| *octet == 0).collect()
+                };
                 (algorithm, [number("modulus"), number("publicExponent")])
             }
         };
@@ -164,8 +184,9 @@ fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             algorithm,
         );
         for test in group["tests"].as_array().expect("tests") {
-            let verdict =
-                key.as_ref().is_ok_and(|key| key.verify(&hex(text(test, "msg")), &hex(text(test, "sig"))).is_ok());
+            let verdict = key.as_ref().is_ok_and(|key| {
+                key.verify(&hex(text(test, "msg")), &hex(text(test, "sig"))).is_ok()
+            });
             count.judge(&test["tcId"], verdict, text(test, "result") == "valid");
         }
     }
@@ -175,15 +196,19 @@ fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
 fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     for group in document["testGroups"].as_array().expect("groups") {
         let document = group.get("public").unwrap_or(&group["private"]);
-        let keys: Vec<&Value> =
-            document["keys"].as_array().map_or_else(|| vec![document], |keys| keys.iter().collect());
+        let keys: Vec<&Value> = document["keys"]
+            .as_array()
+            .map_or_else(|| vec![document], |keys| keys.iter().collect());
         let is_symmetric = keys.iter().all(|key| key["kty"] == "oct");
         let keys = pinned(&keys, importer);
         for test in group["tests"].as_array().expect("tests") {
             let jws = text(test, "jws");
-            let header = URL_SAFE_NO_PAD.decode(jws.split('.').next().expect("a header")).expect("base64url");
+            let header = URL_SAFE_NO_PAD
+                .decode(jws.split('.').next().expect("a header"))
+                .expect("base64url");
             let header: Value = serde_json::from_slice(&header).expect("JSON");
-            let algorithm = JwsAlgorithm::from_name(text(&header, "alg")).expect("an algorithm we know");
+            let algorithm =
+                JwsAlgorithm::from_name(text(&header, "alg")).expect("an algorithm we know");
             let verdict = verify_signature_only(jws, algorithm, &keys).is_ok();
             match text(test, "result") == "valid" {
                 true if is_symmetric && !verdict => {
@@ -196,21 +221,24 @@ fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count)
 }
 
 fn encrypted(document: &Value, _: &dyn KeyImporter, count: &mut Count) {
-    let tests = document["testGroups"]
-        .as_array()
-        .map_or(1, |groups| groups.iter().map(|group| group["tests"].as_array().expect("tests").len()).sum::<usize>());
+    let tests = document["testGroups"].as_array().map_or(1, |groups| {
+        groups.iter().map(|group| group["tests"].as_array().expect("tests").len()).sum::<usize>()
+    });
     for _ in 0..tests {
         count.unsupported("encrypted ID Tokens come later");
     }
 }
 
-/// A public key has to be imported, a private one to sign the way the cookbook's own example is signed.
+/// A public key has to be imported, a private one to sign the way the cookbook's own example is
+/// signed.
 fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     match (text(document, "kty"), document["crv"].as_str()) {
         ("oct", _) => {
             let refused = SoftwareKey::from_jwk(&document.to_string(), None, importer).is_err();
             assert!(refused, "a symmetric key is no key pair");
-            count.unsupported("a symmetric key is neither an OP's key nor a client's key pair (REQ-JWKS-04)");
+            count.unsupported(
+                "a symmetric key is neither an OP's key nor a client's key pair (REQ-JWKS-04)",
+            );
         }
         (_, Some("P-521")) => {
             let key = SoftwareKey::from_jwk(&document.to_string(), None, importer);
@@ -218,18 +246,30 @@ fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             count.unsupported("ES512 waits until someone needs it (ruling 19)");
         }
         _ => {
-            let example = fs::read(folder().join("jose-cookbook/jws/4_1.rsa_v15_signature.json")).expect("stored");
+            let example = fs::read(folder().join("jose-cookbook/jws/4_1.rsa_v15_signature.json"))
+                .expect("stored");
             let example: Value = serde_json::from_slice(&example).expect("JSON");
             let verdict = if document.get("d").is_some() {
-                let key = SoftwareKey::from_jwk(&document.to_string(), Some(JwsAlgorithm::Rs256), importer);
+                let key = SoftwareKey::from_jwk(
+                    &document.to_string(),
+                    Some(JwsAlgorithm::Rs256),
+                    importer,
+                );
                 key.is_ok_and(|key| {
                     let input = text(&example["signing"], "sig-input");
-                    let signature = key.sign_message(input.as_bytes(), Entropy::from_bytes([7; 32])).expect("it signs");
+                    let signature = key
+                        .sign_message(input.as_bytes(), Entropy::from_bytes([7; 32]))
+                        .expect("it signs");
                     URL_SAFE_NO_PAD.encode(signature) == text(&example["signing"], "sig")
                 })
             } else {
                 let keys = pinned(&[document], importer);
-                verify_signature_only(text(&example["output"], "compact"), JwsAlgorithm::Rs256, &keys).is_ok()
+                verify_signature_only(
+                    text(&example["output"], "compact"),
+                    JwsAlgorithm::Rs256,
+                    &keys,
+                )
+                .is_ok()
             };
             count.judge("the key", verdict, true);
         }
@@ -243,15 +283,24 @@ fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             let keys = pinned(&[&input["key"]], importer);
             let compact = text(&document["output"], "compact");
             let payload = verify_signature_only(compact, JwsAlgorithm::Rs256, &keys);
-            count.judge("the token", payload.as_deref() == Ok(text(input, "payload").as_bytes()), true);
+            count.judge(
+                "the token",
+                payload.as_deref() == Ok(text(input, "payload").as_bytes()),
+                true,
+            );
             let (start, end) = compact.split_at(compact.len() - 40);
-            let altered = format!("{start}{}{}", if end.starts_with('A') { 'B' } else { 'A' }, &end[1..]);
+            let altered =
+                format!("{start}{}{}", if end.starts_with('A') { 'B' } else { 'A' }, &end[1..]);
             count.judge(
                 "an altered signature",
                 verify_signature_only(&altered, JwsAlgorithm::Rs256, &keys).is_ok(),
                 false,
             );
-            count.judge("another algorithm", verify_signature_only(compact, JwsAlgorithm::Ps256, &keys).is_ok(), false);
+            count.judge(
+                "another algorithm",
+                verify_signature_only(compact, JwsAlgorithm::Ps256, &keys).is_ok(),
+                false,
+            );
             let strangers = pinned(&[], importer);
             let verdict = verify_signature_only(compact, JwsAlgorithm::Rs256, &strangers);
             count.judge(
@@ -266,7 +315,11 @@ fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
         "HS256" => {
             let key = URL_SAFE_NO_PAD.decode(text(&input["key"], "k")).expect("base64url");
             let mac = importer.hmac(Hash::Sha256, &key, text(signing, "sig-input").as_bytes());
-            count.judge("the MAC", URL_SAFE_NO_PAD.encode(mac.as_bytes()) == text(signing, "sig"), true);
+            count.judge(
+                "the MAC",
+                URL_SAFE_NO_PAD.encode(mac.as_bytes()) == text(signing, "sig"),
+                true,
+            );
             if let Some(compact) = document["output"]["compact"].as_str() {
                 let keys = pinned(&[&input["key"]], importer);
                 assert!(
@@ -274,7 +327,9 @@ fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
                     "a detached payload is refused"
                 );
             }
-            count.unsupported("a JWS of this project is compact, with its payload and a protected header");
+            count.unsupported(
+                "a JWS of this project is compact, with its payload and a protected header",
+            );
         }
         _ => count.unsupported("ES512 waits until someone needs it (ruling 19)"),
     }
@@ -282,9 +337,17 @@ fn jws(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
 
 fn unencoded(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     let flat = &document["output"]["json_flat"];
-    let compact = format!("{}.{}.{}", text(flat, "protected"), text(flat, "payload"), text(flat, "signature"));
+    let compact = format!(
+        "{}.{}.{}",
+        text(flat, "protected"),
+        text(flat, "payload"),
+        text(flat, "signature")
+    );
     let keys = pinned(&[&document["input"]["key"]], importer);
-    assert!(verify_signature_only(&compact, JwsAlgorithm::Hs256, &keys).is_err(), "an unencoded payload is refused");
+    assert!(
+        verify_signature_only(&compact, JwsAlgorithm::Hs256, &keys).is_err(),
+        "an unencoded payload is refused"
+    );
     count.unsupported("an unencoded payload (RFC 7797) is no JWT");
 }
 
@@ -295,8 +358,13 @@ fn half_hash(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
             "SHA-384" => Hash::Sha384,
             _ => Hash::Sha512,
         };
-        for algorithm in test["algs"].as_array().expect("algorithms").iter().filter_map(Value::as_str) {
-            assert!(JwsAlgorithm::from_name(algorithm).is_none_or(|algorithm| algorithm.hash() == hash), "{algorithm}");
+        for algorithm in
+            test["algs"].as_array().expect("algorithms").iter().filter_map(Value::as_str)
+        {
+            assert!(
+                JwsAlgorithm::from_name(algorithm).is_none_or(|algorithm| algorithm.hash() == hash),
+                "{algorithm}"
+            );
         }
         let half = importer.digest(hash, text(test, "input").as_bytes());
         let ours = URL_SAFE_NO_PAD.encode(half.left_half());

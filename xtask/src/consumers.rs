@@ -1,4 +1,5 @@
-//! Programs outside the workspace, as users have them, built from the READMEs' code and run against the test provider.
+//! Programs outside the workspace, as users have them, built from the READMEs' code and run against
+//! the test provider.
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -14,7 +15,8 @@ use crate::{
 
 pub(crate) const CONSUMERS: Gate = Gate { name: "consumers", run: consumers };
 
-/// Package, and its features in words of cargo. Each is built alone, so that none gets features from another.
+/// Package, and its features in words of cargo. Each is built alone, so that none gets features
+/// from another.
 const PROGRAMS: [(&str, &str); 10] = [
     ("async", ""),
     ("async", "--no-default-features --features rustcrypto-rsa"),
@@ -30,10 +32,12 @@ const PROGRAMS: [(&str, &str); 10] = [
 
 fn consumers(sh: &Shell) -> Outcome {
     let manifest = source::root().join("tests/consumers/Cargo.toml");
-    // Not in the workspace, and yet beside what it has built: crates of equal features are compiled once.
+    // Not in the workspace, and yet beside what it has built: crates of equal features are compiled
+    // once.
     let target = source::root().join("target");
     let directory = target.join("consumers");
-    fs::create_dir_all(&directory).map_err(|error| Stop::Red(format!("target/consumers: {error}")))?;
+    fs::create_dir_all(&directory)
+        .map_err(|error| Stop::Red(format!("target/consumers: {error}")))?;
     let cargo = |verb: &str, package: &str, features: &str| {
         let features = features.split_whitespace();
         cmd!(
@@ -61,7 +65,11 @@ fn consumers(sh: &Shell) -> Outcome {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         print!("{said}");
         if !output.status.success() || !said.contains("authenticated: ") {
-            wrong.push(format!("{}: {}", name.trim(), String::from_utf8_lossy(&output.stderr).trim()));
+            wrong.push(format!(
+                "{}: {}",
+                name.trim(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
         }
     }
     if !provider.stop() {
@@ -86,7 +94,8 @@ impl Provider {
             .spawn()
             .map_err(broken)?;
         let mut issuers = Vec::new();
-        let lines = BufReader::new(child.stdout.take().ok_or_else(|| Stop::Red("no output".into()))?);
+        let lines =
+            BufReader::new(child.stdout.take().ok_or_else(|| Stop::Red("no output".into()))?);
         for line in lines.lines() {
             let line = line.map_err(broken)?;
             match line.split_once('=') {

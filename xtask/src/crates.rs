@@ -1,4 +1,5 @@
-//! How many crates each feature set brings, against a committed file: growth is a decision, not an accident.
+//! How many crates each feature set brings, against a committed file: growth is a decision, not an
+//! accident.
 use std::collections::BTreeSet;
 
 use xshell::{Shell, cmd};
@@ -13,7 +14,11 @@ const FILE: &str = "xtask/crate-counts.txt";
 const SETS: [(&str, &str, &str); 8] = [
     ("ciba-core, bare", "ciba-core", "--no-default-features"),
     ("ciba-core, aws-lc-rs only", "ciba-core", "--no-default-features --features aws-lc-rs"),
-    ("ciba-core, RustCrypto without rsa", "ciba-core", "--no-default-features --features std,rustcrypto"),
+    (
+        "ciba-core, RustCrypto without rsa",
+        "ciba-core",
+        "--no-default-features --features std,rustcrypto",
+    ),
     ("ciba-core, default", "ciba-core", ""),
     ("ciba-core, all features", "ciba-core", "--all-features"),
     ("ciba-reqwest, default", "ciba-reqwest", ""),
@@ -21,9 +26,14 @@ const SETS: [(&str, &str, &str); 8] = [
     ("ciba-ureq, default", "ciba-ureq", ""),
 ];
 
-/// Package, a crate that must not be in its normal tree, and why. `deny.toml` sees one graph of everything and cannot say this.
+/// Package, a crate that must not be in its normal tree, and why. `deny.toml` sees one graph of
+/// everything and cannot say this.
 const KEPT_OUT: [(&str, &str, &str); 2] = [
-    ("ciba-cli", "ring", "it would be a second TLS provider beside aws-lc-rs, compiled for nothing"),
+    (
+        "ciba-cli",
+        "ring",
+        "it would be a second TLS provider beside aws-lc-rs, compiled for nothing",
+    ),
     ("ciba-reqwest", "ring", "its TLS is that of aws-lc-rs"),
 ];
 
@@ -32,7 +42,10 @@ fn crates(sh: &Shell) -> Outcome {
     let counted = count(sh)?;
     let mut found = compare(&file, &counted);
     for (package, name, why) in KEPT_OUT {
-        let tree = cmd!(sh, "cargo tree --locked -p {package} -e normal --target all --prefix none").quiet().read()?;
+        let tree =
+            cmd!(sh, "cargo tree --locked -p {package} -e normal --target all --prefix none")
+                .quiet()
+                .read()?;
         found.extend(kept_out(&tree, package, name, why));
     }
     findings(found)
@@ -93,7 +106,9 @@ fn compare(file: &str, counted: &[(&str, usize)]) -> Vec<String> {
         match allowed {
             None => found.push(format!("{FILE} has no line for {name}")),
             Some(allowed) if allowed != *count => {
-                found.push(format!("{name}: {count} crates, {FILE} says {allowed} (cargo xtask crates --bless)"));
+                found.push(format!(
+                    "{name}: {count} crates, {FILE} says {allowed} (cargo xtask crates --bless)"
+                ));
             }
             Some(_) => {}
         }
@@ -115,7 +130,10 @@ mod tests {
 
     #[test]
     fn a_crate_that_is_to_stay_out_is_found() {
-        assert_eq!(kept_out("ciba-cli v0.1.0\nrustls v0.23.0\n", "ciba-cli", "ring", "twice"), None);
+        assert_eq!(
+            kept_out("ciba-cli v0.1.0\nrustls v0.23.0\n", "ciba-cli", "ring", "twice"),
+            None
+        );
         assert!(kept_out("ciba-cli v0.1.0\nring v0.17.0\n", "ciba-cli", "ring", "twice").is_some());
     }
 

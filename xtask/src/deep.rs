@@ -1,5 +1,5 @@
-//! What takes too long for every change: many random operations, every scenario at a store that fails at each save, long
-//! fuzzing, benchmarks.
+//! What takes too long for every change: many random operations, every scenario at a store that
+//! fails at each save, long fuzzing, benchmarks.
 use std::fmt::Write as _;
 
 use xshell::{Cmd, Shell, cmd};
@@ -30,9 +30,15 @@ pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
         let _ = writeln!(page, "| {what} | {word} |");
     }
     let _ = write!(page, "\n{told}");
-    let written = sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
-    let all =
-        [("properties", properties), ("stores", stores), ("fuzz", fuzzed), ("bench", benched), ("figures", written)];
+    let written =
+        sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
+    let all = [
+        ("properties", properties),
+        ("stores", stores),
+        ("fuzz", fuzzed),
+        ("bench", benched),
+        ("figures", written),
+    ];
     all.into_iter().fold(true, |green, (name, outcome)| report(name, outcome) && green)
 }
 
@@ -45,15 +51,15 @@ fn properties(sh: &Shell, ops: u64) -> Outcome {
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "flow_properties"], &[])
 }
 
-/// The scenarios read `CIBA_DEEP_STORES`: each row runs at a store that fails at each of its saves, once and from there on, in
-/// the core and over both adapters.
+/// The scenarios read `CIBA_DEEP_STORES`: each row runs at a store that fails at each of its saves,
+/// once and from there on, in the core and over both adapters.
 fn stores(sh: &Shell) -> Outcome {
     let _all = sh.push_env("CIBA_DEEP_STORES", "1");
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "scenarios"], &[])
 }
 
-/// The README's figures against their targets, once for each backend the peers can have; then wall times and
-/// instruction counts.
+/// The README's figures against their targets, once for each backend the peers can have; then wall
+/// times and instruction counts.
 pub(crate) fn bench(sh: &Shell) -> Outcome {
     bench_into(sh, &mut String::new())
 }
@@ -62,7 +68,10 @@ fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     const MANIFEST: &str = "benches/Cargo.toml";
     for peers in ["peers-rustcrypto", "peers-aws-lc-rs"] {
         let features = ["--no-default-features", "--features", peers];
-        let figures = cmd!(sh, "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check");
+        let figures = cmd!(
+            sh,
+            "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check"
+        );
         keep(figures, page)?;
     }
     keep(cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory"), page)?;
@@ -74,7 +83,8 @@ fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions"), page)
 }
 
-/// Runs a command, shows what it says on standard output and puts it on the page, a missed target included.
+/// Runs a command, shows what it says on standard output and puts it on the page, a missed target
+/// included.
 fn keep(command: Cmd<'_>, page: &mut String) -> Outcome {
     let said = command.to_string();
     let output = command.ignore_status().output()?;

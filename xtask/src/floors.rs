@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::source::{self, Strings};
 
-/// A module, or one item of it, and its floor. The longest matching path decides. The items listed one by one are
-/// words of the shared vocabulary that live in the file of the thing they are about.
+/// A module, or one item of it, and its floor. The longest matching path decides. The items listed
+/// one by one are words of the shared vocabulary that live in the file of the thing they are about.
 const FLOORS: &[(&str, u8)] = &[
     // 0: vocabulary
     ("ask::Endpoint", 0),
@@ -68,7 +68,11 @@ pub(crate) fn check(core: &Path) -> Vec<String> {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        found.extend(check_file(&module, &text).into_iter().map(|line| format!("{}: {line}", source::shown(&path))));
+        found.extend(
+            check_file(&module, &text)
+                .into_iter()
+                .map(|line| format!("{}: {line}", source::shown(&path))),
+        );
     }
     found
 }
@@ -81,9 +85,13 @@ fn check_file(module: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for used in paths(&code) {
         match floor(&used) {
-            Some(theirs) if theirs > own => found.push(format!("floor {own} uses crate::{used} of floor {theirs}")),
+            Some(theirs) if theirs > own => {
+                found.push(format!("floor {own} uses crate::{used} of floor {theirs}"))
+            }
             Some(_) => {}
-            None => found.push(format!("crate::{used} is on no floor; name an item by its module, not by the root")),
+            None => found.push(format!(
+                "crate::{used} is on no floor; name an item by its module, not by the root"
+            )),
         }
     }
     found
@@ -93,14 +101,17 @@ fn check_file(module: &str, text: &str) -> Vec<String> {
 fn module(core: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(core).unwrap_or(path).with_extension("");
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    let parts: Vec<_> = parts.iter().map(String::as_str).filter(|part| !matches!(*part, "mod" | "lib")).collect();
+    let parts: Vec<_> =
+        parts.iter().map(String::as_str).filter(|part| !matches!(*part, "mod" | "lib")).collect();
     parts.join("::")
 }
 
 fn floor(path: &str) -> Option<u8> {
     FLOORS
         .iter()
-        .filter(|(known, _)| path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with("::")))
+        .filter(|(known, _)| {
+            path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with("::"))
+        })
         .max_by_key(|(known, _)| known.len())
         .map(|(_, floor)| *floor)
 }
@@ -158,7 +169,9 @@ fn tree<'a>(text: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str {
     match rest.trim_start().strip_prefix("as ") {
         Some(renamed) => {
             let renamed = renamed.trim_start();
-            &renamed[renamed.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(renamed.len())..]
+            &renamed[renamed
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(renamed.len())..]
         }
         None => rest,
     }
@@ -170,16 +183,21 @@ mod tests {
 
     #[test]
     fn trees_are_written_out() {
-        let code =
-            "use crate::{a::{self, B as C, d::E}, f};\nfn x() -> crate::g::H { crate::i::J::new() }\nuse crate::k::*;";
+        let code = "use crate::{a::{self, B as C, d::E}, f};\nfn x() -> crate::g::H { crate::i::J::new() }\nuse crate::k::*;";
         assert_eq!(paths(code), ["a", "a::B", "a::d::E", "f", "g::H", "i::J::new", "k"]);
     }
 
     #[test]
     fn a_use_that_points_up_is_found() {
-        assert_eq!(check_file("wire::form", "use crate::{client::ClientId, secret::Body};").len(), 1);
-        assert_eq!(check_file("wire::form", "fn f() { let _ = crate::flow::Flow::start(); }").len(), 1);
-        assert_eq!(check_file("client", "use crate::wire::Members;"), Vec::<String>::new());
+        assert_eq!(
+            check_file("wire::form", "use crate::{client::ClientId, secret::Body};").len(),
+            1
+        );
+        assert_eq!(
+            check_file("wire::form", "fn f() { let _ = crate::flow::Flow::start(); }").len(),
+            1
+        );
+        assert_eq!(check_file("client", "use crate::wire::JsonObject;"), Vec::<String>::new());
         assert_eq!(check_file("wire", "use crate::ask::Endpoint;"), Vec::<String>::new());
         assert_eq!(check_file("wire", "use crate::ask::Output;").len(), 1);
     }

@@ -51,7 +51,10 @@ pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
     thread::scope(|scope| {
         let other = scope.spawn(work);
         let outcome = work();
-        other.join().unwrap_or_else(|_| Err(Stop::Red("a target could not be run".into()))).and(outcome)
+        other
+            .join()
+            .unwrap_or_else(|_| Err(Stop::Red("a target could not be run".into())))
+            .and(outcome)
     })
 }
 
@@ -67,7 +70,11 @@ fn run(sh: &Shell, target: &str, seconds: u64) -> Outcome {
 }
 
 fn targets(manifest: &str) -> Vec<&str> {
-    manifest.split("[[bin]]").skip(1).filter_map(|bin| bin.split("name = \"").nth(1)?.split('"').next()).collect()
+    manifest
+        .split("[[bin]]")
+        .skip(1)
+        .filter_map(|bin| bin.split("name = \"").nth(1)?.split('"').next())
+        .collect()
 }
 
 #[cfg(test)]
@@ -89,7 +96,10 @@ mod tests {
             let name = path.file_stem().unwrap().to_str().unwrap();
             let text = fs::read_to_string(&path).unwrap();
             assert!(declared.contains(&name), "{name} is not in fuzz/Cargo.toml");
-            assert!(text.starts_with("//! Invariant: "), "{name} does not start with its invariant");
+            assert!(
+                text.starts_with("//! Invariant: "),
+                "{name} does not start with its invariant"
+            );
         }
     }
 }

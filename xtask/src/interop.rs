@@ -24,12 +24,14 @@ pub(crate) const INTEROP: Gate = Gate { name: "interop", run: all };
 struct Provider {
     /// What it is called on the command line; with underscores, the module of its cases.
     name: &'static str,
-    /// Fetches and builds what it needs, starts it and waits until it listens. It makes its folder of the run itself, with
-    /// [`certificates`], and writes `env` there: `CIBA_INTEROP_…=value` lines for the test program.
+    /// Fetches and builds what it needs, starts it and waits until it listens. It makes its folder
+    /// of the run itself, with [`certificates`], and writes `env` there: `CIBA_INTEROP_…=value`
+    /// lines for the test program.
     start: fn(&Shell, &Path) -> Result<Vec<Process>, Stop>,
 }
 
-/// The last one takes longest to start, and does so while the cases of the others wait for their intervals.
+/// The last one takes longest to start, and does so while the cases of the others wait for their
+/// intervals.
 const PROVIDERS: [Provider; 3] = [
     Provider { name: "go-oidc", start: go_oidc::start },
     Provider { name: "oidc-provider", start: oidc_provider::start },
@@ -39,10 +41,9 @@ const PROVIDERS: [Provider; 3] = [
 /// The names that [`one`] and [`serve`] take.
 fn named(name: &str) -> Result<&'static Provider, Stop> {
     let names = PROVIDERS.map(|provider| provider.name);
-    PROVIDERS
-        .iter()
-        .find(|provider| provider.name == name)
-        .ok_or_else(|| Stop::Red(format!("no provider is called {name}; there are {}", names.join(", "))))
+    PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
+        Stop::Red(format!("no provider is called {name}; there are {}", names.join(", ")))
+    })
 }
 
 fn all(sh: &Shell) -> Outcome {
@@ -51,9 +52,11 @@ fn all(sh: &Shell) -> Outcome {
     let outcomes = thread::scope(|scope| {
         // A shell is of one thread.
         let starting = scope.spawn(|| begin(&Shell::new()?, last));
-        let others =
-            [first, second].map(|provider| begin(sh, provider).and_then(|running| check(sh, provider, running)));
-        let started = starting.join().unwrap_or_else(|_| Err(Stop::Red(format!("{} could not be started", last.name))));
+        let others = [first, second]
+            .map(|provider| begin(sh, provider).and_then(|running| check(sh, provider, running)));
+        let started = starting
+            .join()
+            .unwrap_or_else(|_| Err(Stop::Red(format!("{} could not be started", last.name))));
         let [one, two] = others;
         [one, two, started.and_then(|running| check(sh, last, running))]
     });
@@ -77,10 +80,13 @@ pub(crate) fn serve(sh: &Shell, name: Option<&str>) -> Outcome {
     running.iter_mut().try_for_each(Process::wait)
 }
 
-/// The test program and the command, before anything else wants the processor. With the features of the whole workspace, as the
-/// tests have them: what these compiled is not compiled again. A test of the command brings the command.
+/// The test program and the command, before anything else wants the processor. With the features of
+/// the whole workspace, as the tests have them: what these compiled is not compiled again. A test
+/// of the command brings the command.
 fn build(sh: &Shell) -> Outcome {
-    cmd!(sh, "cargo test --locked --workspace --test interop --test usage --no-run").quiet().run()?;
+    cmd!(sh, "cargo test --locked --workspace --test interop --test usage --no-run")
+        .quiet()
+        .run()?;
     Ok(())
 }
 
@@ -103,19 +109,31 @@ fn begin(sh: &Shell, provider: &Provider) -> Result<Vec<Process>, Stop> {
 fn check(sh: &Shell, provider: &Provider, running: Vec<Process>) -> Outcome {
     let began = Instant::now();
     let ready = sh.read_file(folder(provider).join("env"))?;
-    let command = source::root().join("target/debug").join(format!("ciba{}", std::env::consts::EXE_SUFFIX));
+    let command =
+        source::root().join("target/debug").join(format!("ciba{}", std::env::consts::EXE_SUFFIX));
     let _command = sh.push_env("CIBA_INTEROP_COMMAND", command);
-    let _variables: Vec<_> = variables(&ready).map(|(name, value)| sh.push_env(name, value)).collect();
+    let _variables: Vec<_> =
+        variables(&ready).map(|(name, value)| sh.push_env(name, value)).collect();
     let module = format!("{}::", provider.name.replace('-', "_"));
     let outcome = test::shown(sh, &["--workspace", "--test", "interop"], &["--ignored", &module]);
-    let memory: Vec<_> = running.iter().filter_map(Process::memory).map(|mib| format!("{mib} MiB")).collect();
-    println!("{}: {:.0} s, at most {} of memory", provider.name, began.elapsed().as_secs_f64(), memory.join(" and "));
+    let memory: Vec<_> =
+        running.iter().filter_map(Process::memory).map(|mib| format!("{mib} MiB")).collect();
+    println!(
+        "{}: {:.0} s, at most {} of memory",
+        provider.name,
+        began.elapsed().as_secs_f64(),
+        memory.join(" and ")
+    );
     outcome.map_err(|_| {
-        Stop::Red(format!("a case of {} failed, see above; its log is in interop/.run/{0}", provider.name))
+        Stop::Red(format!(
+            "a case of {} failed, see above; its log is in interop/.run/{0}",
+            provider.name
+        ))
     })
 }
 
-/// Everything that stopped one of them. One that could not run is red unless that is allowed, one that failed is red.
+/// Everything that stopped one of them. One that could not run is red unless that is allowed, one
+/// that failed is red.
 fn together<'a>(outcomes: impl Iterator<Item = (&'a str, Outcome)>) -> Outcome {
     let (mut red, mut missing) = (Vec::new(), Vec::new());
     for (name, outcome) in outcomes {

@@ -18,8 +18,10 @@ fn fmt(sh: &Shell) -> Outcome {
 }
 
 fn clippy(sh: &Shell) -> Outcome {
-    cmd!(sh, "cargo clippy --locked --workspace --all-targets --all-features -- -D warnings").run()?;
-    // One package at a time: in a workspace build a package sees the features that its neighbours switched on.
+    cmd!(sh, "cargo clippy --locked --workspace --all-targets --all-features -- -D warnings")
+        .run()?;
+    // One package at a time: in a workspace build a package sees the features that its neighbours
+    // switched on.
     for package in PUBLISHED {
         cmd!(sh, "cargo clippy --locked -p {package} --all-targets -- -D warnings").run()?;
     }

@@ -1,4 +1,5 @@
-//! The project's own tasks. `cargo xtask help` lists them; `ARCHITECTURE.md` section 8 says what each gate guards.
+//! The project's own tasks. `cargo xtask help` lists them; `ARCHITECTURE.md` section 8 says what
+//! each gate guards.
 mod consumers;
 mod crates;
 mod deep;
@@ -48,7 +49,8 @@ mod flags {
             }
             /// Formatting.
             cmd fmt {}
-            /// Clippy, warnings denied: everything at once, then each package with its default features.
+            /// Clippy, warnings denied: everything at once, then each package with its default
+            /// features.
             cmd clippy {}
             /// Documentation, warnings denied.
             cmd docs {}
@@ -89,7 +91,8 @@ mod flags {
             cmd interop {
                 /// This one only: go-oidc, oidc-provider or keycloak.
                 optional provider: String
-                /// Starts the provider (oidc-provider unless named) and leaves it running, for trying things.
+                /// Starts the provider (oidc-provider unless named) and leaves it running, for
+                /// trying things.
                 optional --serve
             }
             /// Benchmarks.
@@ -105,10 +108,13 @@ fn main() -> ExitCode {
     let result = shell().map(|sh| match flags.subcommand {
         Cmd::Test(_) => run(&sh, &[test::TEST], false),
         Cmd::Ci(ci) => {
-            let gates: Vec<Gate> = if ci.without_test { gates() } else { [vec![test::TEST], gates()].concat() };
+            let gates: Vec<Gate> =
+                if ci.without_test { gates() } else { [vec![test::TEST], gates()].concat() };
             run(&sh, &gates, ci.allow_missing)
         }
-        Cmd::Deep(deep) => deep::deep(&sh, deep.ops.unwrap_or(1_000_000), deep.fuzz_seconds.unwrap_or(300)),
+        Cmd::Deep(deep) => {
+            deep::deep(&sh, deep.ops.unwrap_or(1_000_000), deep.fuzz_seconds.unwrap_or(300))
+        }
         Cmd::Fmt(_) => run(&sh, &[lint::FMT], false),
         Cmd::Clippy(_) => run(&sh, &[lint::CLIPPY], false),
         Cmd::Docs(_) => run(&sh, &[lint::DOCS], false),
@@ -120,12 +126,17 @@ fn main() -> ExitCode {
         Cmd::Crates(crates) if crates.bless => gate::report("crates", crates::bless(&sh)),
         Cmd::Crates(_) => run(&sh, &[crates::CRATES], false),
         Cmd::Consumers(_) => run(&sh, &[consumers::CONSUMERS], false),
-        Cmd::Requirements(asked) => gate::report("requirements", requirements::print(&sh, asked.strict, asked.list)),
-        Cmd::Vectors(_) => run(&sh, &[vectors::VECTORS], false),
-        Cmd::Fuzz(asked) => {
-            gate::report("fuzz", fuzz::fuzz(&sh, asked.seconds.unwrap_or(fuzz::SMOKE_SECONDS), asked.target.as_deref()))
+        Cmd::Requirements(asked) => {
+            gate::report("requirements", requirements::print(&sh, asked.strict, asked.list))
         }
-        Cmd::Interop(asked) if asked.serve => gate::report("interop", interop::serve(&sh, asked.provider.as_deref())),
+        Cmd::Vectors(_) => run(&sh, &[vectors::VECTORS], false),
+        Cmd::Fuzz(asked) => gate::report(
+            "fuzz",
+            fuzz::fuzz(&sh, asked.seconds.unwrap_or(fuzz::SMOKE_SECONDS), asked.target.as_deref()),
+        ),
+        Cmd::Interop(asked) if asked.serve => {
+            gate::report("interop", interop::serve(&sh, asked.provider.as_deref()))
+        }
         Cmd::Interop(asked) => match asked.provider {
             Some(name) => gate::report("interop", interop::one(&sh, &name)),
             None => run(&sh, &[interop::INTEROP], false),

@@ -11,12 +11,14 @@ pub(crate) const MSRV: Gate = Gate { name: "msrv", run: msrv };
 
 fn msrv(sh: &Shell) -> Outcome {
     let manifest = sh.read_file("Cargo.toml")?;
-    let version = rust_version(&manifest)
-        .ok_or_else(|| Stop::Red("Cargo.toml: no rust-version in [workspace.package]".to_owned()))?;
+    let version = rust_version(&manifest).ok_or_else(|| {
+        Stop::Red("Cargo.toml: no rust-version in [workspace.package]".to_owned())
+    })?;
     let toolchain = format!("{version}.0");
     tools::toolchain(sh, &toolchain)?;
     let packages = PUBLISHED.iter().flat_map(|package| ["-p", package]);
-    // Through rustup: a nested cargo keeps the toolchain of the outer one, whatever `+toolchain` says.
+    // Through rustup: a nested cargo keeps the toolchain of the outer one, whatever `+toolchain`
+    // says.
     cmd!(sh, "rustup run {toolchain} cargo check --locked {packages...} --all-features").run()?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Core has no clock, no randomness and no sockets: neither in its tree, nor in its sources, nor in a finished module.
+//! Core has no clock, no randomness and no sockets: neither in its tree, nor in its sources, nor in
+//! a finished module.
 use std::fs;
 
 use xshell::{Shell, cmd};
@@ -14,7 +15,8 @@ pub(crate) const PURITY: Gate = Gate { name: "purity", run: purity };
 
 const FORBIDDEN_CRATES: [&str; 6] = ["getrandom", "rand", "fastrand", "tokio", "mio", "socket2"];
 
-/// The first is allowed in the one file that converts timestamps from and to the standard library's.
+/// The first is allowed in the one file that converts timestamps from and to the standard
+/// library's.
 const FORBIDDEN_WORDS: [&str; 6] =
     ["std::time", "SystemTime::now", "Instant", "std::net", "std::thread", "std::env::var"];
 
@@ -24,9 +26,12 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 fn purity(sh: &Shell) -> Outcome {
     // Without aws-lc-rs, which draws its own randomness and says so in its documentation.
-    let tree = cmd!(sh, "cargo tree --locked -p ciba-core --features http -e normal --target all --prefix none")
-        .quiet()
-        .read()?;
+    let tree = cmd!(
+        sh,
+        "cargo tree --locked -p ciba-core --features http -e normal --target all --prefix none"
+    )
+    .quiet()
+    .read()?;
     let mut found = forbidden_crates(&tree);
     for path in source::files(&source::root().join("crates/ciba-core/src"), "rs") {
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -41,7 +46,8 @@ fn purity(sh: &Shell) -> Outcome {
     )
     .run()?;
     cmd!(sh, "cargo build --locked -p wasm-driver --target {TARGET}").run()?;
-    let folder = sh.var_os("CARGO_TARGET_DIR").map_or_else(|| source::root().join("target"), Into::into);
+    let folder =
+        sh.var_os("CARGO_TARGET_DIR").map_or_else(|| source::root().join("target"), Into::into);
     let module = fs::read(folder.join(TARGET).join("debug/wasm-driver.wasm"))
         .map_err(|error| Stop::Red(format!("the wasm driver was not built: {error}")))?;
     findings(imported(&module))
@@ -69,7 +75,9 @@ fn forbidden_words(name: &str, text: &str) -> Vec<String> {
 
 fn imported(module: &[u8]) -> Vec<String> {
     match wasm::imports(module) {
-        Ok(imports) => imports.into_iter().map(|what| format!("the wasm driver imports {what}")).collect(),
+        Ok(imports) => {
+            imports.into_iter().map(|what| format!("the wasm driver imports {what}")).collect()
+        }
         Err(why) => vec![format!("the wasm driver: {why}")],
     }
 }
@@ -88,7 +96,11 @@ mod tests {
     fn a_clock_in_the_sources_is_found() {
         assert_eq!(forbidden_words("a.rs", "let now = std::time::Instant::now();").len(), 2);
         assert_eq!(
-            forbidden_words(CONVERSIONS, "fn f(t: std::time::SystemTime) {} let now = SystemTime::now();").len(),
+            forbidden_words(
+                CONVERSIONS,
+                "fn f(t: std::time::SystemTime) {} let now = SystemTime::now();"
+            )
+            .len(),
             1
         );
         assert_eq!(forbidden_words("a.rs", "/// like std::time::Instant"), Vec::<String>::new());

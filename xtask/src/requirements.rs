@@ -1,9 +1,11 @@
 //! Which rule of the specification has a test: tested, waived with a reason, or open.
 //!
-//! A rule that demands several things says so: its text marks them `(a)`, `(b)`, …, each is owed a test of its own, and a test
-//! claims `REQ-SEC-12b`, not the whole rule. A MUST of more than one sentence without a mark is red, so that nobody forgets to decide.
+//! A rule that demands several things says so: its text marks them `(a)`, `(b)`, …, each is owed a
+//! test of its own, and a test claims `REQ-SEC-12b`, not the whole rule. A MUST of more than one
+//! sentence without a mark is red, so that nobody forgets to decide.
 //!
-//! A test claims a clause with a doc-comment line that holds the id and nothing else, directly above its attributes.
+//! A test claims a clause with a doc-comment line that holds the id and nothing else, directly
+//! above its attributes.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -16,16 +18,18 @@ use crate::{
     source,
 };
 
-pub(crate) const REQUIREMENTS: Gate = Gate { name: "requirements", run: |sh| print(sh, STRICT, false) };
+pub(crate) const REQUIREMENTS: Gate =
+    Gate { name: "requirements", run: |sh| print(sh, STRICT, false) };
 
-/// Whether an open rule that is owed a test by now makes `cargo xtask ci` red. The one place to change it.
+/// Whether an open rule that is owed a test by now makes `cargo xtask ci` red. The one place to
+/// change it.
 const STRICT: bool = true;
 
 /// Sections owed in full: every MUST, and every row of what a misbehaving provider may do.
 const OWED: [&str; 23] = [
-    "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-SIGN", "REQ-PING", "REQ-PUSH", "REQ-FAPI", "REQ-ACK",
-    "REQ-AERR", "REQ-POLL", "REQ-TOK", "REQ-IDT", "REQ-JWKS", "REQ-SEC", "OPM-DSC", "OPM-ACK", "OPM-POL", "OPM-IDT",
-    "OPM-PNG", "OPM-PSH", "OPM-REQ", "OPM-TLS",
+    "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-SIGN", "REQ-PING", "REQ-PUSH", "REQ-FAPI",
+    "REQ-ACK", "REQ-AERR", "REQ-POLL", "REQ-TOK", "REQ-IDT", "REQ-JWKS", "REQ-SEC", "OPM-DSC",
+    "OPM-ACK", "OPM-POL", "OPM-IDT", "OPM-PNG", "OPM-PSH", "OPM-REQ", "OPM-TLS",
 ];
 
 /// A reason shorter than this is none.
@@ -45,7 +49,8 @@ struct Claim {
     test: String,
 }
 
-/// Prints the table. Red for a claim or waiver that cannot be true; with `strict`, also for a rule that is owed.
+/// Prints the table. Red for a claim or waiver that cannot be true; with `strict`, also for a rule
+/// that is owed.
 pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
     let requirements = sh.read_file("spec/requirements.md")?;
     let mut rules = catalogue(&requirements);
@@ -68,7 +73,8 @@ pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
     let owed = coverage.owed();
     println!("\nowed and open: {}", owed.len());
     if list {
-        let all: Vec<_> = rules.iter().filter(|rule| coverage.open(rule)).map(|rule| rule.id.as_str()).collect();
+        let all: Vec<_> =
+            rules.iter().filter(|rule| coverage.open(rule)).map(|rule| rule.id.as_str()).collect();
         println!("open: {}", all.join(" "));
     } else if !owed.is_empty() {
         println!("{}", owed.join(" "));
@@ -119,7 +125,10 @@ impl<'a> Coverage<'a> {
                     tests.join(", ")
                 ));
             } else if !known.contains(id) {
-                wrong.push(format!("{id} is claimed by {} but is in no table of spec/", tests.join(", ")));
+                wrong.push(format!(
+                    "{id} is claimed by {} but is in no table of spec/",
+                    tests.join(", ")
+                ));
             }
         }
         for id in self.waivers.keys() {
@@ -128,7 +137,10 @@ impl<'a> Coverage<'a> {
                 wrong.push(format!("spec/waivers.toml: {id} is in no table of spec/"));
             }
             for (clause, tests) in self.claimed.iter().filter(|(clause, _)| covers(clause)) {
-                wrong.push(format!("spec/waivers.toml: {id} is waived, but {} tests {clause}", tests.join(", ")));
+                wrong.push(format!(
+                    "spec/waivers.toml: {id} is waived, but {} tests {clause}",
+                    tests.join(", ")
+                ));
             }
         }
         wrong
@@ -143,8 +155,10 @@ impl<'a> Coverage<'a> {
         )];
         let mut sum = [0; 5];
         for name in sections {
-            let rules: Vec<_> = self.rules.iter().filter(|rule| section(&rule.id) == name).collect();
-            let tested = rules.iter().filter(|rule| self.claimed.contains_key(rule.id.as_str())).count();
+            let rules: Vec<_> =
+                self.rules.iter().filter(|rule| section(&rule.id) == name).collect();
+            let tested =
+                rules.iter().filter(|rule| self.claimed.contains_key(rule.id.as_str())).count();
             let waived = rules.iter().filter(|rule| self.is_waived(rule)).count();
             let open = rules.iter().filter(|rule| self.open(rule)).count();
             let must = rules.iter().filter(|rule| rule.must && self.open(rule)).count();
@@ -201,13 +215,15 @@ fn undivided(text: &str) -> Vec<String> {
         .filter(|cells| is_id(cells[0], "REQ-") && cells[1].starts_with("MUST"))
         .filter(|cells| {
             let words = cells[2].split_once("** ").map_or(cells[2], |(_title, rest)| rest);
-            clauses(cells[2]) == 0 && (words.contains("; ") || words.trim_end_matches('.').contains(". "))
+            clauses(cells[2]) == 0
+                && (words.contains("; ") || words.trim_end_matches('.').contains(". "))
         })
         .map(|cells| format!("{}: more than one sentence, and no clause is marked (a)", cells[0]))
         .collect()
 }
 
-/// Rows there are called `REQ-01`, `ACK-04`; in tests `OPM-REQ-01`, because `REQ-` belongs to the catalogue.
+/// Rows there are called `REQ-01`, `ACK-04`; in tests `OPM-REQ-01`, because `REQ-` belongs to the
+/// catalogue.
 fn misbehaviour(text: &str) -> Vec<Rule> {
     rows(text)
         .map(|cells| format!("OPM-{}", cells[0]))
@@ -225,13 +241,15 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
 
 /// `REQ-`, capital letters, `-`, two digits, and perhaps the letter of a clause.
 fn is_id(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).and_then(|rest| rest.split_once('-')).is_some_and(|(section, number)| {
-        let number = number.strip_suffix(|c: char| c.is_ascii_lowercase()).unwrap_or(number);
-        !section.is_empty()
-            && section.bytes().all(|b| b.is_ascii_uppercase())
-            && number.len() >= 2
-            && number.bytes().all(|b| b.is_ascii_digit())
-    })
+    text.strip_prefix(prefix).and_then(|rest| rest.split_once('-')).is_some_and(
+        |(section, number)| {
+            let number = number.strip_suffix(|c: char| c.is_ascii_lowercase()).unwrap_or(number);
+            !section.is_empty()
+                && section.bytes().all(|b| b.is_ascii_uppercase())
+                && number.len() >= 2
+                && number.bytes().all(|b| b.is_ascii_digit())
+        },
+    )
 }
 
 fn id_byte(byte: u8) -> bool {
@@ -256,8 +274,12 @@ fn waivers(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
                     wrong.push(format!("spec/waivers.toml:{}: {id} is there twice", number + 1));
                 }
             }
-            Some((id, _)) => wrong.push(format!("spec/waivers.toml:{}: {id} has no reason", number + 1)),
-            None => wrong.push(format!("spec/waivers.toml:{}: not `\"ID\" = \"reason\"`", number + 1)),
+            Some((id, _)) => {
+                wrong.push(format!("spec/waivers.toml:{}: {id} has no reason", number + 1))
+            }
+            None => {
+                wrong.push(format!("spec/waivers.toml:{}: not `\"ID\" = \"reason\"`", number + 1))
+            }
         }
     }
     (found, wrong)
@@ -279,15 +301,21 @@ fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
             let doc = doc.trim();
             if is_id(doc, "REQ-") || is_id(doc, "OPM-") {
                 pending.push((number + 1, doc));
-            } else if (doc.starts_with("REQ-") || doc.starts_with("OPM-")) && doc.bytes().all(id_byte) {
+            } else if (doc.starts_with("REQ-") || doc.starts_with("OPM-"))
+                && doc.bytes().all(id_byte)
+            {
                 wrong.push(format!("{}: {doc} is no id", number + 1));
             }
         } else {
             let name = function(line);
             for (at, id) in pending.drain(..) {
                 match name {
-                    Some(_) if ignored => wrong.push(format!("{at}: {id} is above an ignored test")),
-                    Some(name) if test => claims.push(Claim { id: id.to_owned(), test: name.to_owned() }),
+                    Some(_) if ignored => {
+                        wrong.push(format!("{at}: {id} is above an ignored test"))
+                    }
+                    Some(name) if test => {
+                        claims.push(Claim { id: id.to_owned(), test: name.to_owned() })
+                    }
                     _ => wrong.push(format!("{at}: {id} is above no test")),
                 }
             }
@@ -299,7 +327,8 @@ fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
 
 fn is_test(attribute: &str) -> bool {
     let inside = attribute.trim_start_matches("#[");
-    let end = inside.find(|c: char| !c.is_alphanumeric() && c != ':' && c != '_').unwrap_or(inside.len());
+    let end =
+        inside.find(|c: char| !c.is_alphanumeric() && c != ':' && c != '_').unwrap_or(inside.len());
     matches!(&inside[..end], "test" | "tokio::test")
 }
 
@@ -313,8 +342,7 @@ fn function(line: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    const SPEC: &str =
-        "| ID | Lvl | Rule |\n| --- | --- | --- |\n| REQ-ACK-04 | MUST† | x |\n| REQ-ACK-05 | MAY | see REQ-ACK-04 |\n";
+    const SPEC: &str = "| ID | Lvl | Rule |\n| --- | --- | --- |\n| REQ-ACK-04 | MUST† | x |\n| REQ-ACK-05 | MAY | see REQ-ACK-04 |\n";
 
     fn owed(claims: &[Claim], waived: &str) -> Vec<String> {
         let rules = catalogue(SPEC);
@@ -335,8 +363,12 @@ mod tests {
     fn each_marked_clause_is_owed_a_test_of_its_own() {
         let spec = "| REQ-SEC-12 | MUST | **Title.** (a) Never this; (b) offer that. |\n";
         let rules = catalogue(spec);
-        assert_eq!(rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["REQ-SEC-12a", "REQ-SEC-12b"]);
-        let claims = ["REQ-SEC-12a", "REQ-SEC-12"].map(|id| Claim { id: id.into(), test: "t".into() });
+        assert_eq!(
+            rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(),
+            ["REQ-SEC-12a", "REQ-SEC-12b"]
+        );
+        let claims =
+            ["REQ-SEC-12a", "REQ-SEC-12"].map(|id| Claim { id: id.into(), test: "t".into() });
         let waivers = BTreeMap::new();
         assert_eq!(Coverage::new(&rules, &claims[..1], &waivers).owed(), ["REQ-SEC-12b"]);
         assert_eq!(Coverage::new(&rules, &claims, &waivers).contradictions().len(), 1);
@@ -362,8 +394,14 @@ mod tests {
     #[test]
     fn an_open_must_is_owed_until_tested_or_waived() {
         assert_eq!(owed(&[], ""), ["REQ-ACK-04"]);
-        assert_eq!(owed(&[Claim { id: "REQ-ACK-04".into(), test: "t".into() }], ""), Vec::<String>::new());
-        assert_eq!(owed(&[], "\"REQ-ACK-04\" = \"needs something that is not there yet\""), Vec::<String>::new());
+        assert_eq!(
+            owed(&[Claim { id: "REQ-ACK-04".into(), test: "t".into() }], ""),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            owed(&[], "\"REQ-ACK-04\" = \"needs something that is not there yet\""),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -386,7 +424,9 @@ mod tests {
             let (claims, wrong) = claims_of(bad);
             assert_eq!((claims.len(), wrong.len()), (0, 1), "{bad}");
         }
-        for prose in ["/// REQ-ACK-04 says so.\n#[test]\nfn a() {}\n", "// REQ-ACK-04\n#[test]\nfn a() {}\n"] {
+        for prose in
+            ["/// REQ-ACK-04 says so.\n#[test]\nfn a() {}\n", "// REQ-ACK-04\n#[test]\nfn a() {}\n"]
+        {
             assert_eq!(claims_of(prose), (vec![], vec![]), "{prose}");
         }
     }
@@ -394,8 +434,10 @@ mod tests {
     #[test]
     fn an_unknown_id_and_a_needless_waiver_are_wrong() {
         let rules = catalogue(SPEC);
-        let claims =
-            [Claim { id: "REQ-ACK-99".into(), test: "t".into() }, Claim { id: "REQ-ACK-04".into(), test: "u".into() }];
+        let claims = [
+            Claim { id: "REQ-ACK-99".into(), test: "t".into() },
+            Claim { id: "REQ-ACK-04".into(), test: "u".into() },
+        ];
         let (waived, _) = waivers(
             "\"REQ-ACK-04\" = \"a reason that is long enough\"\n\"REQ-NO-01\" = \"a reason that is long enough\"",
         );

@@ -5,14 +5,16 @@ use std::{
 };
 
 /// The packages users get.
-pub(crate) const PUBLISHED: [&str; 5] = ["ciba-core", "ciba-reqwest", "ciba-ureq", "ciba-test-op", "ciba-cli"];
+pub(crate) const PUBLISHED: [&str; 5] =
+    ["ciba-core", "ciba-reqwest", "ciba-ureq", "ciba-test-op", "ciba-cli"];
 
 /// Where the workspace lies.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies one folder below the root")
 }
 
-/// Every file with this extension below a folder, sorted; what builds and package managers made is left out.
+/// Every file with this extension below a folder, sorted; what builds and package managers made is
+/// left out.
 pub(crate) fn files(below: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(below, extension, &mut found);
@@ -21,7 +23,8 @@ pub(crate) fn files(below: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    const GENERATED: [&str; 7] = ["target", "node_modules", ".run", ".keycloak", ".git", "corpus", "artifacts"];
+    const GENERATED: [&str; 7] =
+        ["target", "node_modules", ".run", ".keycloak", ".git", "corpus", "artifacts"];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
@@ -40,7 +43,8 @@ pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// The text with comments blanked out and, on request, string literals too. Lines stay where they are.
+/// The text with comments blanked out and, on request, string literals too. Lines stay where they
+/// are.
 pub(crate) fn code(text: &str, strings: Strings) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

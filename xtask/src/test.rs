@@ -11,11 +11,13 @@ fn test(sh: &Shell) -> Outcome {
     })
 }
 
-/// Some tests, with what they print. Red also when none ran: a filter that matches nothing is green for cargo, not for us.
+/// Some tests, with what they print. Red also when none ran: a filter that matches nothing is green
+/// for cargo, not for us.
 pub(crate) fn shown(sh: &Shell, select: &[&str], harness: &[&str]) -> Outcome {
-    let output = cmd!(sh, "cargo test --locked {select...} -- --nocapture --test-threads=1 {harness...}")
-        .ignore_status()
-        .output()?;
+    let output =
+        cmd!(sh, "cargo test --locked {select...} -- --nocapture --test-threads=1 {harness...}")
+            .ignore_status()
+            .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     eprint!("{}", String::from_utf8_lossy(&output.stderr));

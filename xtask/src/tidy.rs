@@ -1,4 +1,5 @@
-//! What review should not have to look for: floors, file sizes, protocol words in adapters, leftovers, metadata.
+//! What review should not have to look for: floors, file sizes, protocol words in adapters,
+//! leftovers, metadata.
 use std::{fs, path::Path};
 
 use xshell::Shell;
@@ -14,8 +15,8 @@ pub(crate) const TIDY: Gate = Gate { name: "tidy", run: tidy };
 /// A longer file tells two stories.
 const LINES: usize = 600;
 
-/// Words an adapter cannot need, because it decides nothing: parameters, and every code of CIBA 11, 12 and 13 and of
-/// RFC 6749 5.2.
+/// Words an adapter cannot need, because it decides nothing: parameters, and every code of CIBA 11,
+/// 12 and 13 and of RFC 6749 5.2.
 const PROTOCOL_WORDS: &[&str] = &[
     "access_denied",
     "auth_req_id",
@@ -39,7 +40,8 @@ const PROTOCOL_WORDS: &[&str] = &[
 ];
 
 /// Pieced together, so that this file passes its own check.
-const LEFTOVERS: &[&str] = &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+const LEFTOVERS: &[&str] =
+    &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
 
 /// Places that exist on one machine only.
 const MACHINE_PATHS: &[&str] = &[
@@ -57,7 +59,10 @@ fn tidy(_: &Shell) -> Outcome {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let name = source::shown(&path);
         found.extend(rust_file(&name, &text));
-        if ["crates/ciba-reqwest/src", "crates/ciba-ureq/src"].iter().any(|adapter| name.starts_with(adapter)) {
+        if ["crates/ciba-reqwest/src", "crates/ciba-ureq/src"]
+            .iter()
+            .any(|adapter| name.starts_with(adapter))
+        {
             found.extend(adapter_file(&name, &text));
         }
     }
@@ -70,7 +75,11 @@ fn tidy(_: &Shell) -> Outcome {
     for package in PUBLISHED {
         let folder = root.join("crates").join(package);
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-        found.extend(manifest_lacks(&manifest).into_iter().map(|what| format!("{package}: Cargo.toml lacks {what}")));
+        found.extend(
+            manifest_lacks(&manifest)
+                .into_iter()
+                .map(|what| format!("{package}: Cargo.toml lacks {what}")),
+        );
         let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
         if readme.lines().count() < 5 {
             found.push(format!("{package}: README.md says too little"));
@@ -135,14 +144,17 @@ fn any_file(name: &str, text: &str) -> Vec<String> {
 
 /// Only where the path starts there: `https://op.example/home/` is no place of a machine.
 fn names_place(line: &str, place: &str) -> bool {
-    line.match_indices(place).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c)))
+    line.match_indices(place)
+        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c)))
 }
 
 fn manifest_lacks(manifest: &str) -> Vec<&'static str> {
     ["description", "license", "repository", "readme", "keywords", "categories", "rust-version"]
         .into_iter()
         .filter(|key| {
-            !manifest.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', '.'])))
+            !manifest
+                .lines()
+                .any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', '.'])))
         })
         .collect()
 }
@@ -154,7 +166,11 @@ fn lock_files(root: &Path) -> Vec<String> {
 
 fn registry_addresses(name: &str, text: &str) -> Vec<String> {
     let found = text.lines().filter(|line| line.trim_start().starts_with("\"resolved\"")).count();
-    if found == 0 { Vec::new() } else { vec![format!("{name}: {found} registry addresses (\"resolved\")")] }
+    if found == 0 {
+        Vec::new()
+    } else {
+        vec![format!("{name}: {found} registry addresses (\"resolved\")")]
+    }
 }
 
 #[cfg(test)]
@@ -179,20 +195,29 @@ mod tests {
     fn a_protocol_word_in_an_adapter_is_found() {
         assert_eq!(adapter_file("a.rs", "if code == \"slow_down\" {}").len(), 1);
         assert_eq!(adapter_file("a.rs", "let auth_req_id = 1;").len(), 1);
-        assert_eq!(adapter_file("a.rs", "/// Never sees an auth_req_id.\nfn f() {}"), Vec::<String>::new());
+        assert_eq!(
+            adapter_file("a.rs", "/// Never sees an auth_req_id.\nfn f() {}"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn a_path_into_core_is_found() {
-        assert_eq!(adapter_file("a.rs", "use ciba_core::wire::Members;").len(), 1);
-        assert_eq!(adapter_file("a.rs", "use ciba_core::{Flow, Output};\nciba_core::Flow::poll"), Vec::<String>::new());
+        assert_eq!(adapter_file("a.rs", "use ciba_core::wire::JsonObject;").len(), 1);
+        assert_eq!(
+            adapter_file("a.rs", "use ciba_core::{Flow, Output};\nciba_core::Flow::poll"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn a_machine_path_is_found() {
         for place in MACHINE_PATHS {
             assert_eq!(any_file("a.md", &format!("see {place}x")).len(), 1, "{place}");
-            assert_eq!(any_file("a.md", &format!("https://op.example{place}x")), Vec::<String>::new());
+            assert_eq!(
+                any_file("a.md", &format!("https://op.example{place}x")),
+                Vec::<String>::new()
+            );
         }
     }
 
@@ -206,7 +231,13 @@ mod tests {
 
     #[test]
     fn a_registry_address_is_found() {
-        assert_eq!(registry_addresses("p", "  \"resolved\": \"https://registry.example/x\",\n").len(), 1);
-        assert_eq!(registry_addresses("p", "  \"integrity\": \"sha512-x\"\n"), Vec::<String>::new());
+        assert_eq!(
+            registry_addresses("p", "  \"resolved\": \"https://registry.example/x\",\n").len(),
+            1
+        );
+        assert_eq!(
+            registry_addresses("p", "  \"integrity\": \"sha512-x\"\n"),
+            Vec::<String>::new()
+        );
     }
 }

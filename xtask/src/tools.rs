@@ -21,9 +21,9 @@ impl Tool {
             return Ok(());
         }
         let spec = format!("{}@{}", self.package, self.version);
-        cmd!(sh, "cargo install --locked {spec}")
-            .run()
-            .map_err(|_| Stop::Missing(format!("{spec} is not installed and could not be installed")))
+        cmd!(sh, "cargo install --locked {spec}").run().map_err(|_| {
+            Stop::Missing(format!("{spec} is not installed and could not be installed"))
+        })
     }
 }
 
@@ -44,7 +44,9 @@ pub(crate) fn target(sh: &Shell, name: &str) -> Outcome {
     if installed.lines().any(|line| line == name) {
         return Ok(());
     }
-    cmd!(sh, "rustup target add {name}").run().map_err(|_| Stop::NotRun(format!("target {name} could not be fetched")))
+    cmd!(sh, "rustup target add {name}")
+        .run()
+        .map_err(|_| Stop::NotRun(format!("target {name} could not be fetched")))
 }
 
 fn lists(installed: &str, package: &str, version: &str) -> bool {

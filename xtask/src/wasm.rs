@@ -6,7 +6,8 @@
 ///
 /// Says in one clause what is not a module.
 pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
-    let mut rest = bytes.strip_prefix(b"\0asm\x01\0\0\0").ok_or("not a wasm module of version 1")?;
+    let mut rest =
+        bytes.strip_prefix(b"\0asm\x01\0\0\0").ok_or("not a wasm module of version 1")?;
     let mut found = Vec::new();
     while let Some((&id, after)) = rest.split_first() {
         let (size, after) = number(after)?;
@@ -66,7 +67,10 @@ fn number(bytes: &[u8]) -> Result<(usize, &[u8]), &'static str> {
     for (at, &byte) in bytes.iter().take(5).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
-            return Ok((usize::try_from(value).map_err(|_| "a number is too large")?, &bytes[at + 1..]));
+            return Ok((
+                usize::try_from(value).map_err(|_| "a number is too large")?,
+                &bytes[at + 1..],
+            ));
         }
     }
     Err("a number is cut short")

@@ -1,5 +1,6 @@
-//! The table of the README: every operation interleaved in one run, in shuffled order; medians over the rounds, and ratios
-//! formed inside each round, so that a slow moment of the machine cancels out.
+//! The table of the README: every operation interleaved in one run, in shuffled order; medians over
+//! the rounds, and ratios formed inside each round, so that a slow moment of the machine cancels
+//! out.
 //!
 //! `figures [--check]`: with `--check` it ends with status 1 when a figure misses its target.
 
@@ -79,8 +80,8 @@ fn operations() -> Vec<Operation> {
     all
 }
 
-/// Each repetition needs a flow that was just started; they are made outside the time that counts, which is why this one
-/// measures itself by making them first.
+/// Each repetition needs a flow that was just started; they are made outside the time that counts,
+/// which is why this one measures itself by making them first.
 fn assertions(config: std::sync::Arc<ciba_core::ClientConfig>) -> Box<dyn FnMut(usize)> {
     let mut flows: Vec<Flow> = (0..200 * (ROUNDS + 1)).map(|_| flow::started(&config)).collect();
     Box::new(move |times| {

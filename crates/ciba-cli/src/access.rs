@@ -1,4 +1,5 @@
-//! What other users of the machine can do to a file that this one relies on, or to a folder or link on the way to it.
+//! What other users of the machine can do to a file that this one relies on, or to a folder or link
+//! on the way to it.
 
 use std::{fs, path::Path};
 
@@ -11,8 +12,9 @@ pub(crate) enum Exposure {
     Readable(String),
 }
 
-/// What others can do to a file that is open. The administrator, who can do everything anyway, is none of them: containers are
-/// given their secrets by that one. Pipes and devices belong to whoever opened them.
+/// What others can do to a file that is open. The administrator, who can do everything anyway, is
+/// none of them: containers are given their secrets by that one. Pipes and devices belong to
+/// whoever opened them.
 #[cfg(unix)]
 pub(crate) fn exposure(found: &fs::Metadata) -> Option<Exposure> {
     use std::os::unix::fs::MetadataExt as _;
@@ -29,10 +31,12 @@ pub(crate) fn exposure(found: &fs::Metadata) -> Option<Exposure> {
     }
 }
 
-/// The first folder or symbolic link on the way to a file by which others can put another file in its place, and why.
+/// The first folder or symbolic link on the way to a file by which others can put another file in
+/// its place, and why.
 ///
-/// A folder that everybody may write to counts unless it is sticky, as `/tmp` is. One that its group may write to does not: on many
-/// systems each user is a group, and every folder is made that way.
+/// A folder that everybody may write to counts unless it is sticky, as `/tmp` is. One that its
+/// group may write to does not: on many systems each user is a group, and every folder is made that
+/// way.
 #[cfg(unix)]
 pub(crate) fn detour(path: &Path) -> Option<String> {
     use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
@@ -53,15 +57,19 @@ pub(crate) fn detour(path: &Path) -> Option<String> {
             continue;
         }
         let next = at.join(piece);
-        // The file was opened: what cannot be looked at on the way is not there any more, or was no way in the file system
-        // (`/proc/self/fd`).
+        // The file was opened: what cannot be looked at on the way is not there any more, or was no
+        // way in the file system (`/proc/self/fd`).
         let found = fs::symlink_metadata(&next).ok()?;
         let is_open = found.is_dir() && found.mode() & 0o1002 == 0o002;
         if is_open {
             return Some(format!("{} has mode {:03o}", next.display(), found.mode() & 0o777));
         }
         if !found.is_file() && is_foreign(found.uid()) {
-            return Some(format!("{} belongs to another user (id {})", next.display(), found.uid()));
+            return Some(format!(
+                "{} belongs to another user (id {})",
+                next.display(),
+                found.uid()
+            ));
         }
         if found.is_symlink() {
             links += 1;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, CertificateProblem, Endpoint, ErrorCode, Expected, Failure, Fault, Found, Indeterminacy, LostAnswer,
-    Misbehaviour, Rejection, ServerAnswer, TlsAlert, Trouble, UnreachableTarget, Untrusted,
+    Cause, CertificateProblem, Endpoint, ErrorCode, Expected, Failure, Fault, Found, Indeterminacy,
+    LostAnswer, Misbehaviour, Rejection, ServerAnswer, TlsAlert, Trouble, UnreachableTarget,
+    Untrusted,
 };
 
 use crate::awaited::Awaited;
@@ -41,16 +42,21 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
                 _ => None,
             };
             match unreachable.trouble {
-                Some(Trouble::Unanswered(cause)) => on_cause(cause, endpoint, known).or_else(|| nothing_came(cause)),
+                Some(Trouble::Unanswered(cause)) => {
+                    on_cause(cause, endpoint, known).or_else(|| nothing_came(cause))
+                }
                 Some(Trouble::Unusable { fault, .. }) => on_fault(fault, Endpoint::KeySet),
                 _ => unreachable.answer.as_deref().and_then(|answer| on_answer(answer, known)),
             }
         }
         Failure::Indeterminate(indeterminacy) => Some(on_unknown_outcome(indeterminacy, known)),
-        Failure::ProviderMisbehaved(misbehaviour) => Some(on_misbehaviour(misbehaviour, failure, known)),
-        Failure::Expired(_) => {
-            Some("try again when the person is at hand, perhaps with a longer --requested-expiry".to_owned())
+        Failure::ProviderMisbehaved(misbehaviour) => {
+            Some(on_misbehaviour(misbehaviour, failure, known))
         }
+        Failure::Expired(_) => Some(
+            "try again when the person is at hand, perhaps with a longer --requested-expiry"
+                .to_owned(),
+        ),
         Failure::Refused(answer) => on_answer(answer, known),
         _ => None,
     }
@@ -59,16 +65,22 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
 /// The person may have been asked, so what to do about the cause is the second thing.
 fn on_unknown_outcome(indeterminacy: &Indeterminacy, known: &Known) -> String {
     let next = match indeterminacy.lost {
-        LostAnswer::AuthenticationRequest => "ask the person before you try again: another try may prompt them twice",
+        LostAnswer::AuthenticationRequest => {
+            "ask the person before you try again: another try may prompt them twice"
+        }
         LostAnswer::Tokens => "the tokens are given once: start a new authentication",
         LostAnswer::KeySet(trouble) => {
             let advice = match trouble {
                 Trouble::Unanswered(cause) => on_cause(cause, Some(Endpoint::KeySet), known),
-                Trouble::Unusable { fault: Fault::Status, status } => on_status(Some(status), Endpoint::KeySet),
+                Trouble::Unusable { fault: Fault::Status, status } => {
+                    on_status(Some(status), Endpoint::KeySet)
+                }
                 Trouble::Unusable { fault, .. } => on_fault(fault, Endpoint::KeySet),
                 _ => None,
             };
-            return advice.unwrap_or_else(|| "check --jwks-uri, and whether the provider is well".to_owned());
+            return advice.unwrap_or_else(|| {
+                "check --jwks-uri, and whether the provider is well".to_owned()
+            });
         }
         _ => "ask the person what they answered before you try again",
     };
@@ -83,9 +95,16 @@ fn on_misbehaviour(misbehaviour: &Misbehaviour, failure: &Failure, known: &Known
     let Misbehaviour { fault, endpoint, .. } = *misbehaviour;
     let status = failure.server_answer().map(ServerAnswer::status);
     let by_status = || (fault == Fault::Status).then(|| on_status(status, endpoint)).flatten();
-    let by_answer =
-        || failure.server_answer().filter(|_| fault == Fault::Status).and_then(|answer| on_answer(answer, known));
-    let advice = on_fault(fault, endpoint).or_else(by_status).or_else(by_answer).unwrap_or_else(|| PROVIDER.to_owned());
+    let by_answer = || {
+        failure
+            .server_answer()
+            .filter(|_| fault == Fault::Status)
+            .and_then(|answer| on_answer(answer, known))
+    };
+    let advice = on_fault(fault, endpoint)
+        .or_else(by_status)
+        .or_else(by_answer)
+        .unwrap_or_else(|| PROVIDER.to_owned());
     // It took the request, whatever is wrong with what it said to it.
     match (endpoint, status) {
         (Endpoint::BackchannelAuthentication, Some(200..=299)) => {
@@ -97,7 +116,8 @@ fn on_misbehaviour(misbehaviour: &Misbehaviour, failure: &Failure, known: &Known
 
 /// Advice on an exchange without an answer.
 pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) -> Option<String> {
-    let through = || known.proxy.as_ref().map(|proxy| format!("the way leads through the proxy {proxy}"));
+    let through =
+        || known.proxy.as_ref().map(|proxy| format!("the way leads through the proxy {proxy}"));
     let shows_certificate = !matches!(endpoint, Some(Endpoint::Discovery | Endpoint::KeySet));
     let advice = match cause {
         Cause::Certificate(CertificateProblem::UnknownIssuer) => {
@@ -109,8 +129,12 @@ pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) 
         Cause::Certificate(CertificateProblem::Expired | CertificateProblem::NotYetValid) => {
             "if the certificate is in order, the clock of this machine is wrong"
         }
-        Cause::Certificate(CertificateProblem::WrongName) => "check the host name in the address of the provider",
-        Cause::Certificate(CertificateProblem::Revoked) => "only its owner can mend that: do not go on",
+        Cause::Certificate(CertificateProblem::WrongName) => {
+            "check the host name in the address of the provider"
+        }
+        Cause::Certificate(CertificateProblem::Revoked) => {
+            "only its owner can mend that: do not go on"
+        }
         Cause::Certificate(_) => {
             "it is malformed, or not for servers: if it is the server's own and you trust it, --ca-cert FILE"
         }
@@ -130,17 +154,26 @@ pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) 
             "perhaps the server does not take the client certificate, or knows only old ciphers"
         }
         Cause::TlsAlert(TlsAlert(70)) => "the server speaks neither TLS 1.2 nor TLS 1.3",
-        Cause::TlsAlert(TlsAlert(112)) => "the server does not know this host name: check the address of the provider",
+        Cause::TlsAlert(TlsAlert(112)) => {
+            "the server does not know this host name: check the address of the provider"
+        }
         Cause::ProxyCredentials => {
             let way = through().map(|way| format!("{way}; ")).unwrap_or_default();
-            return Some(format!("{way}user and password belong into its URL, as http://USER:PASSWORD@HOST:PORT"));
+            return Some(format!(
+                "{way}user and password belong into its URL, as http://USER:PASSWORD@HOST:PORT"
+            ));
         }
         Cause::Name => {
-            return through().or_else(|| Some("check the host name in the address of the provider".to_owned()));
+            return through()
+                .or_else(|| Some("check the host name in the address of the provider".to_owned()));
         }
-        Cause::Tls => return through().or_else(|| Some("perhaps nothing speaks TLS at that port".to_owned())),
+        Cause::Tls => {
+            return through()
+                .or_else(|| Some("perhaps nothing speaks TLS at that port".to_owned()));
+        }
         Cause::NotHttp => {
-            return through().or_else(|| Some("something else than HTTP answers at that port".to_owned()));
+            return through()
+                .or_else(|| Some("something else than HTTP answers at that port".to_owned()));
         }
         Cause::Proxy | Cause::Refused | Cause::NoRoute | Cause::ConnectTimeout => return through(),
         _ => return None,
@@ -155,7 +188,9 @@ fn nothing_came(cause: Cause) -> Option<String> {
         Cause::NoRoute | Cause::ConnectTimeout => {
             "check the address of the provider, and whether a firewall or a proxy stands between"
         }
-        Cause::Closed | Cause::Timeout => "try again later; if it stays so, check the address of the provider",
+        Cause::Closed | Cause::Timeout => {
+            "try again later; if it stays so, check the address of the provider"
+        }
         _ => return None,
     };
     Some(advice.to_owned())
@@ -215,7 +250,9 @@ fn on_status(status: Option<u16>, endpoint: Endpoint) -> Option<String> {
         _ => return None,
     };
     match status? {
-        403 => Some("perhaps it is the answer of a firewall or gateway before the provider".to_owned()),
+        403 => {
+            Some("perhaps it is the answer of a firewall or gateway before the provider".to_owned())
+        }
         404 if endpoint == Endpoint::Discovery => Some("perhaps the issuer is mistyped".to_owned()),
         404 | 405 | 410 | 421 => Some(format!("perhaps the address is wrong: see {option}")),
         408 | 425 | 429 | 500.. => Some("try again later".to_owned()),
@@ -246,7 +283,9 @@ fn on_check(rejection: &Rejection) -> Option<String> {
             return Some(if named.trim_end_matches('/') == wanted {
                 format!("the two differ by a slash at the end: use --issuer {named}")
             } else {
-                format!("if that is the provider, perhaps behind another address, use --issuer {named}")
+                format!(
+                    "if that is the provider, perhaps behind another address, use --issuer {named}"
+                )
             });
         }
         (Untrusted::Algorithm, Some(Found::Text(named)), _)
@@ -254,7 +293,9 @@ fn on_check(rejection: &Rejection) -> Option<String> {
         {
             return Some(format!("if the client is registered for it, use --id-token-alg {named}"));
         }
-        (Untrusted::UnexpectedEncryption, ..) => "register the client without encryption of ID Tokens",
+        (Untrusted::UnexpectedEncryption, ..) => {
+            "register the client without encryption of ID Tokens"
+        }
         (Untrusted::Issuer, Some(Found::Text(_)), _) => {
             "the provider names itself otherwise in its metadata: check the issuer, or ask the provider"
         }
@@ -267,13 +308,21 @@ fn on_check(rejection: &Rejection) -> Option<String> {
         (_, Some(Found::Time(found)), Some(Expected::NotAfter(limit))) => {
             return Some(or_allow(found.since(*limit), AHEAD));
         }
-        (_, Some(Found::Time(found)), Some(Expected::NotBefore(limit))) if limit.since(*found) <= CLOCKS => {
+        (_, Some(Found::Time(found)), Some(Expected::NotBefore(limit)))
+            if limit.since(*found) <= CLOCKS =>
+        {
             return Some(or_allow(limit.since(*found), BEHIND));
         }
-        (Untrusted::Expiry | Untrusted::IssuedAt, Some(Found::Time(_)), Some(Expected::NotBefore(_))) => {
-            "it is an old token: the provider has to issue a new one for each request"
-        }
-        (Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId, Some(Found::Missing), _) => {
+        (
+            Untrusted::Expiry | Untrusted::IssuedAt,
+            Some(Found::Time(_)),
+            Some(Expected::NotBefore(_)),
+        ) => "it is an old token: the provider has to issue a new one for each request",
+        (
+            Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId,
+            Some(Found::Missing),
+            _,
+        ) => {
             "a push is bound to its request by this claim: the provider has to add it (CIBA 10.3.1)"
         }
         (
@@ -284,11 +333,19 @@ fn on_check(rejection: &Rejection) -> Option<String> {
         (Untrusted::Signature, ..) => {
             "check --jwks-uri; if it is right, the token was changed on its way, or signed with another key than the one published"
         }
-        (Untrusted::UnknownKey, ..) => "check --jwks-uri; if it is right, the provider has not published the key yet",
-        (Untrusted::UnusableKey, ..) => "the provider has to publish the key so that it can be used",
-        (Untrusted::Acr, ..) => "check --acr-values; where the provider always issues the same, use --acr-rule report",
+        (Untrusted::UnknownKey, ..) => {
+            "check --jwks-uri; if it is right, the provider has not published the key yet"
+        }
+        (Untrusted::UnusableKey, ..) => {
+            "the provider has to publish the key so that it can be used"
+        }
+        (Untrusted::Acr, ..) => {
+            "check --acr-values; where the provider always issues the same, use --acr-rule report"
+        }
         (Untrusted::AuthTime, Some(Found::Time(_)), _) => "the person has to authenticate anew",
-        (Untrusted::ExpectedSubject | Untrusted::ExpectedClaim, ..) => "if the answer is the right one, check --expect",
+        (Untrusted::ExpectedSubject | Untrusted::ExpectedClaim, ..) => {
+            "if the answer is the right one, check --expect"
+        }
         (Untrusted::NotGranted, ..) => {
             "ask for what the provider grants, or leave --require-granted out and look at the answer"
         }
@@ -308,7 +365,9 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
     let is_first = endpoint == Endpoint::BackchannelAuthentication;
     let Some(code) = answer.code() else {
         return match (endpoint, status) {
-            (Endpoint::BackchannelAuthentication | Endpoint::Token, 401) => Some(unrecognised(known)),
+            (Endpoint::BackchannelAuthentication | Endpoint::Token, 401) => {
+                Some(unrecognised(known))
+            }
             (_, 408 | 425 | 429 | 503) => Some(later()),
             (endpoint, status) => on_status(Some(status), endpoint),
         };
@@ -329,30 +388,42 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
             "it took the authentication request, so CIBA is on: check that this client may poll (its delivery mode and grants)"
         }
         ErrorCode::UnauthorizedClient => "the client is not registered for CIBA at this provider",
-        ErrorCode::UnknownUserId => "the provider does not know the person the hint names: check the hint",
+        ErrorCode::UnknownUserId => {
+            "the provider does not know the person the hint names: check the hint"
+        }
         ErrorCode::MissingUserCode => "this person has a code: give it with --user-code",
         ErrorCode::InvalidUserCode => "the code given with --user-code is not this person's",
         ErrorCode::InvalidScope => "check --scope",
         ErrorCode::InvalidTarget => "check --resource",
         ErrorCode::InvalidAuthorizationDetails => "check --authorization-details",
         ErrorCode::ExpiredLoginHintToken => "give a fresh --login-hint-token",
-        ErrorCode::InvalidRequestObject => "check --signed-request, and that the key is registered for it",
-        ErrorCode::RequestNotSupported => "the provider takes no signed requests: leave --signed-request out",
+        ErrorCode::InvalidRequestObject => {
+            "check --signed-request, and that the key is registered for it"
+        }
+        ErrorCode::RequestNotSupported => {
+            "the provider takes no signed requests: leave --signed-request out"
+        }
         ErrorCode::InvalidBindingMessage => {
             "check --binding-message: some providers take few characters, and few kinds of them"
         }
         ErrorCode::InvalidRequest => {
             "something in the request is missing, malformed or not taken here: --trace shows what was sent"
         }
-        ErrorCode::AccessDenied if is_first => "the provider does not ask this person for this client",
-        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError | ErrorCode::SlowDown => return Some(later()),
+        ErrorCode::AccessDenied if is_first => {
+            "the provider does not ask this person for this client"
+        }
+        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError | ErrorCode::SlowDown => {
+            return Some(later());
+        }
         ErrorCode::UnsupportedGrantType if endpoint == Endpoint::Token => {
             "it took the authentication request, so CIBA is on: check that --token-endpoint is this provider's"
         }
         ErrorCode::InvalidGrant if endpoint == Endpoint::Token => {
             "the request is over, was redeemed already, or is another client's: only one program may poll for it"
         }
-        ErrorCode::TransactionFailed if !is_first => "it failed at the provider: start a new authentication",
+        ErrorCode::TransactionFailed if !is_first => {
+            "it failed at the provider: start a new authentication"
+        }
         // These are answers of a token endpoint.
         ErrorCode::InvalidGrant
         | ErrorCode::UnsupportedGrantType
@@ -363,7 +434,9 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
         {
             "that is an answer of a token endpoint: check --backchannel-endpoint"
         }
-        ErrorCode::Unknown(_) => "the code is the provider's own: its documentation says what it means",
+        ErrorCode::Unknown(_) => {
+            "the code is the provider's own: its documentation says what it means"
+        }
         _ => return None,
     };
     Some(advice.to_owned())
@@ -388,6 +461,12 @@ fn unrecognised(known: &Known) -> String {
     } else {
         ""
     };
-    let other = if known.method.is_some() { ", and that this method is registered (--client-auth)" } else { "" };
-    format!("the provider does not recognise this client{method}: check --client-id, {proof}{other}{raw}")
+    let other = if known.method.is_some() {
+        ", and that this method is registered (--client-auth)"
+    } else {
+        ""
+    };
+    format!(
+        "the provider does not recognise this client{method}: check --client-id, {proof}{other}{raw}"
+    )
 }

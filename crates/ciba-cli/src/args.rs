@@ -31,7 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Watch a whole authentication: a provider, a phone and a client on this machine.
     Demo(Demo),
-    /// Run an OpenID provider for trying things, with a phone page to tap on and a judge of its clients.
+    /// Run an OpenID provider for trying things, with a phone page to tap on and a judge of its
+    /// clients.
     Op(Op),
     /// Make a private key, or show the public keys to register.
     #[command(subcommand, arg_required_else_help = false)]
@@ -110,7 +111,8 @@ pub(crate) struct Authenticate {
     pub(crate) request: Request,
     #[command(flatten)]
     pub(crate) run: Run,
-    /// Keep the flow in this file (mode 0600; it holds secrets), so that `ciba resume` can go on with it.
+    /// Keep the flow in this file (mode 0600; it holds secrets), so that `ciba resume` can go on
+    /// with it.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
@@ -119,7 +121,8 @@ pub(crate) struct Authenticate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
-    /// The file an interrupted `ciba authenticate --state FILE` left; it also remembers the client's options.
+    /// The file an interrupted `ciba authenticate --state FILE` left; it also remembers the
+    /// client's options.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: PathBuf,
     #[command(flatten)]
@@ -165,7 +168,8 @@ pub(crate) struct Client {
     /// The client id as registered.
     #[arg(long, value_name = "ID", help_heading = "Client")]
     pub(crate) client_id: Option<String>,
-    /// How the client proves who it is [default: private_key_jwt with --key, client_secret_basic with a secret].
+    /// How the client proves who it is [default: private_key_jwt with --key, client_secret_basic
+    /// with a secret].
     #[arg(long, value_enum, value_name = "METHOD", help_heading = "Client")]
     pub(crate) client_auth: Option<AuthMethod>,
     /// The private key: a JWK, or PEM of PKCS#8, PKCS#1 or SEC1.
@@ -198,14 +202,15 @@ pub(crate) struct Client {
     #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) signed_request: Option<JwsAlgorithm>,
-    /// The client certificate of mutual TLS and the chain above it, PEM; with another --client-auth than the two of mutual TLS
-    /// it is shown for certificate-bound access tokens.
+    /// The client certificate of mutual TLS and the chain above it, PEM; with another --client-auth
+    /// than the two of mutual TLS it is shown for certificate-bound access tokens.
     #[arg(long, value_name = "FILE", requires = "cert_key", help_heading = "Client")]
     pub(crate) cert: Option<PathBuf>,
     /// The private key of the client certificate, PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Client")]
     pub(crate) cert_key: Option<PathBuf>,
-    /// The rules beyond CIBA Core that are kept; what breaks them is refused before anything is sent [default: plain].
+    /// The rules beyond CIBA Core that are kept; what breaks them is refused before anything is
+    /// sent [default: plain].
     #[arg(long, value_enum, help_heading = "Client")]
     pub(crate) profile: Option<Profile>,
 
@@ -260,25 +265,28 @@ pub(crate) struct Request {
     /// A claim the ID Token must have with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
-    /// Refuse an answer whose ID Token does not show that the person who answered is the one who was named. Needs a hint that
-    /// can be compared (--id-token-hint, or sub:ssn:N with --provider idura), or --expect sub=VALUE.
+    /// Refuse an answer whose ID Token does not show that the person who answered is the one who
+    /// was named. Needs a hint that can be compared (--id-token-hint, or sub:ssn:N with --provider
+    /// idura), or --expect sub=VALUE.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_person: bool,
-    /// Refuse an answer that grants another scope, other authorization details or other resources than were asked for.
+    /// Refuse an answer that grants another scope, other authorization details or other resources
+    /// than were asked for.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_granted: bool,
     /// How the `acr` of the ID Token is held to --acr-values [default: if-present].
     #[arg(long, value_enum, value_name = "RULE", help_heading = "Request")]
     pub(crate) acr_rule: Option<HoldAcr>,
-    /// State that the parameters of this request tell it apart from every other, so that FAPI-CIBA demands no binding message.
+    /// State that the parameters of this request tell it apart from every other, so that FAPI-CIBA
+    /// demands no binding message.
     #[arg(long, help_heading = "Request")]
     pub(crate) unique_context: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as after Ctrl-C,
-    /// unless tokens in it wait for the provider's keys.
+    /// Give up after this many seconds (exit 17); a state file is removed then, and not kept as
+    /// after Ctrl-C, unless tokens in it wait for the provider's keys.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, help_heading = "Running")]
     pub(crate) timeout: Option<u64>,
     /// Show the tokens themselves at the end.
@@ -288,14 +296,16 @@ pub(crate) struct Run {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Report {
-    /// `text` for people, `json` for scripts: one object a line on standard output, nothing else there.
+    /// `text` for people, `json` for scripts: one object a line on standard output, nothing else
+    /// there.
     #[arg(long, value_enum, default_value_t, help_heading = "Running")]
     pub(crate) output: Format,
     /// Say more on standard error.
     #[arg(short, long, help_heading = "Running")]
     pub(crate) verbose: bool,
-    /// Show each exchange on standard error, a line each: method, address, names of header fields and parameters, status, what is
-    /// in the answer by name, milliseconds. Values that could be secret or personal are not shown.
+    /// Show each exchange on standard error, a line each: method, address, names of header fields
+    /// and parameters, status, what is in the answer by name, milliseconds. Values that could be
+    /// secret or personal are not shown.
     #[arg(long, help_heading = "Running")]
     pub(crate) trace: bool,
 }
@@ -349,8 +359,8 @@ pub(crate) enum Profile {
     #[value(name = "fapi-ciba-03-on-fapi-1")]
     #[serde(rename = "fapi-ciba-03-on-fapi-1")]
     FapiCiba03OnFapi1,
-    /// FAPI-CIBA, working draft -03, on the FAPI 2.0 Security Profile: EdDSA is allowed, assertions are for the issuer, and the
-    /// metadata is discovered.
+    /// FAPI-CIBA, working draft -03, on the FAPI 2.0 Security Profile: EdDSA is allowed, assertions
+    /// are for the issuer, and the metadata is discovered.
     #[value(name = "fapi-ciba-03-on-fapi-2")]
     #[serde(rename = "fapi-ciba-03-on-fapi-2")]
     FapiCiba03OnFapi2,
@@ -397,14 +407,18 @@ pub(crate) enum Basic {
     Raw,
 }
 
-/// Reads a text that is there, for clap. An empty one would be left out of the request without a word.
+/// Reads a text that is there, for clap. An empty one would be left out of the request without a
+/// word.
 fn text(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
 }
 
 /// Reads a number of seconds, for clap.
 fn seconds(text: &str) -> Result<u64, &'static str> {
-    text.parse().ok().filter(|seconds| *seconds > 0).ok_or("it is a whole number of seconds, at least 1")
+    text.parse()
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or("it is a whole number of seconds, at least 1")
 }
 
 impl Client {

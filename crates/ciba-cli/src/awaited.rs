@@ -1,6 +1,6 @@
 //! What a flow waits for, in the words of a person: for the sentence when somebody stops waiting.
 
-use ciba_core::{Because, Endpoint, Event, Setback};
+use ciba_core::{Endpoint, Event, Setback, WaitReason};
 
 /// What a flow waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,7 +12,7 @@ pub(crate) enum Awaited {
     /// To send the authentication request.
     Sending,
     /// The answer to the authentication request.
-    Acknowledgement,
+    NotificationVerdict,
     /// The person.
     Person,
     /// A notification of a request whose answer was lost.
@@ -28,19 +28,27 @@ impl Awaited {
     pub(crate) fn heed(&mut self, event: &Event) {
         *self = match event {
             Event::Requesting { endpoint: Endpoint::Discovery, .. } => Self::Metadata,
-            Event::Requesting { endpoint: Endpoint::BackchannelAuthentication, .. } => Self::Acknowledgement,
+            Event::Requesting { endpoint: Endpoint::BackchannelAuthentication, .. } => {
+                Self::NotificationVerdict
+            }
             Event::Requesting { endpoint: Endpoint::Token, .. } => Self::Tokens,
-            // Keys are also fetched ahead of time, between two waits; after the answer to a token request they are for tokens.
-            Event::Requesting { endpoint: Endpoint::KeySet, .. } if *self == Self::Tokens => Self::Keys,
-            Event::Acknowledged(_) => Self::Person,
-            Event::Waiting(wait) => match (wait.because(), *self) {
-                (Because::InFlight, now) => now,
-                (Because::Adrift, _) => Self::Adrift,
-                (Because::Setback(Setback::KeysUnavailable { .. } | Setback::UnknownKey), _) => Self::Keys,
-                (Because::Setback(_), Self::Nothing | Self::Metadata | Self::Sending | Self::Acknowledgement) => {
-                    Self::Sending
+            // Keys are also fetched ahead of time, between two waits; after the answer to a token
+            // request they are for tokens.
+            Event::Requesting { endpoint: Endpoint::KeySet, .. } if *self == Self::Tokens => {
+                Self::Keys
+            }
+            Event::Acknowledgement(_) => Self::Person,
+            Event::Waiting(wait) => match (wait.reason(), *self) {
+                (WaitReason::InFlight, now) => now,
+                (WaitReason::Adrift, _) => Self::Adrift,
+                (WaitReason::Setback(Setback::KeysUnavailable { .. } | Setback::UnknownKey), _) => {
+                    Self::Keys
                 }
-                (_, Self::Acknowledgement | Self::Tokens | Self::Adrift) => Self::Person,
+                (
+                    WaitReason::Setback(_),
+                    Self::Nothing | Self::Metadata | Self::Sending | Self::NotificationVerdict,
+                ) => Self::Sending,
+                (_, Self::NotificationVerdict | Self::Tokens | Self::Adrift) => Self::Person,
                 (_, now) => now,
             },
             _ => return,
@@ -58,16 +66,22 @@ impl Awaited {
             Self::Nothing => "before anything was sent; nobody was asked",
             Self::Metadata => "while waiting for the metadata document; nobody was asked",
             Self::Sending => "before the authentication request could be sent; nobody was asked",
-            Self::Acknowledgement => {
+            Self::NotificationVerdict => {
                 "while waiting for the answer to the authentication request; the person may be asked all the same"
             }
-            Self::Person => "while waiting for the person, who may still be asked and may still approve",
+            Self::Person => {
+                "while waiting for the person, who may still be asked and may still approve"
+            }
             Self::Adrift => {
                 "while waiting for a notification, because the answer to the authentication request was lost; the person may be \
                  asked all the same"
             }
-            Self::Tokens => "while waiting for the token endpoint; the person may still be asked, or may have approved",
-            Self::Keys => "while waiting for the provider's keys: tokens arrived, and cannot be verified without them",
+            Self::Tokens => {
+                "while waiting for the token endpoint; the person may still be asked, or may have approved"
+            }
+            Self::Keys => {
+                "while waiting for the provider's keys: tokens arrived, and cannot be verified without them"
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
-//! From options to a client: files read, secrets fetched, everything checked before anything is sent.
+//! From options to a client: files read, secrets fetched, everything checked before anything is
+//! sent.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, DeliveryMode, Discovery, DiscoveryAddress, Issuer, KeySetDocument, LoopbackHttp, Members,
-    MetadataError, MetadataRule, Policy, ProviderMetadata, Request, SoftwareKey, Url,
+    Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId,
+    ClientSecret, ConfigError, DeliveryMode, Discovery, DiscoveryAddress, Issuer, JsonObject,
+    KeySetDocument, LoopbackHttp, MetadataError, MetadataRule, Policy, ProviderMetadata, Request,
+    SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
 };
@@ -26,12 +28,14 @@ use crate::{
 /// The environment variable that holds the client secret when no file does.
 pub(crate) const SECRET_VARIABLE: &str = "CIBA_CLIENT_SECRET";
 
-/// The backend for everything: it is in the program anyway for TLS, it is fast, and its RSA signing is constant-time.
+/// The backend for everything: it is in the program anyway for TLS, it is fast, and its RSA signing
+/// is constant-time.
 pub(crate) const fn backend() -> AwsLcRs {
     AwsLcRs
 }
 
-/// A client whose files were read and whose options make sense together; the provider's metadata is still to come.
+/// A client whose files were read and whose options make sense together; the provider's metadata is
+/// still to come.
 pub(crate) struct Prepared {
     pub(crate) issuer: Option<Issuer>,
     pub(crate) provider: Provider,
@@ -59,10 +63,14 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Reads what the options name.
     pub(crate) fn new(options: &Client) -> Result<Self, Stop> {
-        let client_id = options.client_id.as_deref().ok_or_else(|| Stop::usage("--client-id is missing"))?;
+        let client_id =
+            options.client_id.as_deref().ok_or_else(|| Stop::usage("--client-id is missing"))?;
         let (auth, key) = client_auth(options)?;
         if auth.is_mutual_tls() && options.cert.is_none() {
-            return Err(Stop::usage(format!("{} needs --cert FILE and --cert-key FILE", auth.method())));
+            return Err(Stop::usage(format!(
+                "{} needs --cert FILE and --cert-key FILE",
+                auth.method()
+            )));
         }
         let prepared = Self::with(options, client_id, Some(auth), key)?;
         if prepared.delivery != DeliveryMode::Poll && prepared.notifications.is_none() {
@@ -74,11 +82,17 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// As [`Self::new`], for looking at a provider before there is a client: what is not said is not needed.
+    /// As [`Self::new`], for looking at a provider before there is a client: what is not said is
+    /// not needed.
     pub(crate) fn incomplete(options: &Client) -> Result<Self, Stop> {
-        let says_how = options.client_auth.is_some() || options.key.is_some() || options.client_secret_file.is_some();
-        let (auth, key) =
-            if says_how { client_auth(options).map(|(auth, key)| (Some(auth), key))? } else { (None, None) };
+        let says_how = options.client_auth.is_some()
+            || options.key.is_some()
+            || options.client_secret_file.is_some();
+        let (auth, key) = if says_how {
+            client_auth(options).map(|(auth, key)| (Some(auth), key))?
+        } else {
+            (None, None)
+        };
         Self::with(options, options.client_id.as_deref().unwrap_or("client"), auth, key)
     }
 
@@ -88,11 +102,12 @@ impl Prepared {
         auth: Option<ClientAuth>,
         key: Option<SoftwareKey>,
     ) -> Result<Self, Stop> {
-        let client_id =
-            ClientId::new(client_id).map_err(|_| Stop::usage("--client-id is empty or not printable ASCII"))?;
+        let client_id = ClientId::new(client_id)
+            .map_err(|_| Stop::usage("--client-id is empty or not printable ASCII"))?;
         let loopback = loopback(options);
-        let endpoint =
-            |option, text: &Option<String>| text.as_deref().map(|text| url(option, text, loopback)).transpose();
+        let endpoint = |option, text: &Option<String>| {
+            text.as_deref().map(|text| url(option, text, loopback)).transpose()
+        };
         let audience = options.audience.as_deref().map(audience);
         let is_certified = options.cert.is_some();
         let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
@@ -113,12 +128,20 @@ impl Prepared {
             delivery: options.notifications.mode(),
             notifications: listen::Endpoint::of(&options.notifications, loopback)?,
             // Shown without being the authentication, it can only be what tokens are bound to.
-            certificate_bound: is_certified && (!by_certificate || profile != ciba_core::Profile::Plain),
+            certificate_bound: is_certified
+                && (!by_certificate || profile != ciba_core::Profile::Plain),
             profile,
-            backchannel_endpoint: endpoint("--backchannel-endpoint", &options.backchannel_endpoint)?,
+            backchannel_endpoint: endpoint(
+                "--backchannel-endpoint",
+                &options.backchannel_endpoint,
+            )?,
             token_endpoint: endpoint("--token-endpoint", &options.token_endpoint)?,
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
-            token_audience: options.token_audience.as_deref().map(self::audience).or_else(|| audience.clone()),
+            token_audience: options
+                .token_audience
+                .as_deref()
+                .map(self::audience)
+                .or_else(|| audience.clone()),
             audience,
             id_token_algorithm: options.id_token_alg,
             signs_by_profile,
@@ -128,7 +151,8 @@ impl Prepared {
         })
     }
 
-    /// Opens the notification endpoint, if there has to be one: before anything is sent, so that nothing comes in vain.
+    /// Opens the notification endpoint, if there has to be one: before anything is sent, so that
+    /// nothing comes in vain.
     pub(crate) async fn listen(&self) -> Result<Option<listen::Listening>, Stop> {
         match &self.notifications {
             Some(endpoint) => endpoint.open().await.map(Some),
@@ -138,7 +162,9 @@ impl Prepared {
 
     /// What a sentence about a failure may need.
     pub(crate) fn known(&self, options: &Client) -> Known {
-        let is_changed = |text: &str| !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte));
+        let is_changed = |text: &str| {
+            !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte))
+        };
         let basic_changes = match &self.auth {
             Some(ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded }) => {
                 is_changed(secret.expose()) || options.client_id.as_deref().is_some_and(is_changed)
@@ -151,7 +177,9 @@ impl Prepared {
             method: self.auth.as_ref().map(ClientAuth::method),
             basic_changes,
             has_certificate: options.cert.is_some(),
-            proxy: proxies.zip(options.issuer.as_ref()).and_then(|(proxies, issuer)| proxies.shown_for(issuer)),
+            proxy: proxies
+                .zip(options.issuer.as_ref())
+                .and_then(|(proxies, issuer)| proxies.shown_for(issuer)),
             ..Known::default()
         }
     }
@@ -166,10 +194,12 @@ impl Prepared {
         // Idura's endpoints are known, its keys are not.
         self.backchannel_endpoint.is_none()
             || self.token_endpoint.is_none()
-            || (self.jwks_uri.is_none() && !self.id_token_algorithm.is_some_and(JwsAlgorithm::is_symmetric))
+            || (self.jwks_uri.is_none()
+                && !self.id_token_algorithm.is_some_and(JwsAlgorithm::is_symmetric))
     }
 
-    /// Metadata that does not have to be fetched: from the file of `--metadata`, or none because nothing is missing.
+    /// Metadata that does not have to be fetched: from the file of `--metadata`, or none because
+    /// nothing is missing.
     pub(crate) fn metadata_at_hand(
         &self,
         options: &Client,
@@ -189,8 +219,8 @@ impl Prepared {
         })
     }
 
-    /// Finds what is wrong with a request at any provider, before this one is asked for its metadata: by beginning it at a
-    /// provider that publishes no limits.
+    /// Finds what is wrong with a request at any provider, before this one is asked for its
+    /// metadata: by beginning it at a provider that publishes no limits.
     pub(crate) fn rehearse(&self, request: &AuthRequest) -> Result<(), Stop> {
         let Some(issuer) = &self.issuer else { return Ok(()) };
         let mut metadata = ProviderMetadata::by_hand(issuer.clone());
@@ -205,14 +235,18 @@ impl Prepared {
         }
     }
 
-    /// What speaks against this client at this provider, as far as anything was said about the client.
+    /// What speaks against this client at this provider, as far as anything was said about the
+    /// client.
     pub(crate) fn findings(&self, metadata: &ProviderMetadata) -> Result<Vec<String>, Stop> {
         let built = self.builder(metadata.clone())?.build();
-        let findings = built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
+        let findings =
+            built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
         // Where nothing was said of them.
         let said = findings.filter(|finding| match finding {
             ConfigError::Missing { member: "token_endpoint_auth_method" } => self.auth.is_some(),
-            ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => self.notifications.is_some(),
+            ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => {
+                self.notifications.is_some()
+            }
             _ => true,
         });
         let mut said: Vec<String> = said.map(|finding| finding::text(&finding)).collect();
@@ -236,23 +270,32 @@ impl Prepared {
     pub(crate) fn discovery(&self) -> Option<Discovery> {
         let discovery = Discovery::new(self.issuer.clone()?, DiscoveryAddress::OpenId);
         // They were tried when the options were read.
-        self.headers.iter().try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())
+        self.headers
+            .iter()
+            .try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())
     }
 
-    /// What is assumed about ID Tokens because nobody said it, where something speaks against it (ruling 38): a wrong
-    /// assumption shows only after the person said yes.
+    /// What is assumed about ID Tokens because nobody said it, where something speaks against it
+    /// (ruling 38): a wrong assumption shows only after the person said yes.
     pub(crate) fn assumption(&self, metadata: &ProviderMetadata) -> Option<String> {
         // A profile has a finding of its own for this.
         if self.id_token_algorithm.is_some() || self.profile != ciba_core::Profile::Plain {
             return None;
         }
         let expected = self.id_token_algorithm();
-        let first = metadata.listed("id_token_signing_alg_values_supported").and_then(<[String]>::first);
+        let first =
+            metadata.listed("id_token_signing_alg_values_supported").and_then(<[String]>::first);
         let first = first
             .filter(|first| *first != expected.name())
             .map(|first| format!("the provider lists {} first", plain(first)));
-        let key = self.keys.assertions.as_ref().map(SoftwareKey::algorithm).filter(|key| *key != expected);
-        let reason = first.or_else(|| key.map(|key| format!("the client itself signs with {key}")))?;
+        let key = self
+            .keys
+            .assertions
+            .as_ref()
+            .map(SoftwareKey::algorithm)
+            .filter(|key| *key != expected);
+        let reason =
+            first.or_else(|| key.map(|key| format!("the client itself signs with {key}")))?;
         Some(format!(
             "id tokens are expected to be signed with {expected}, because nothing says otherwise, and {reason}: say with --id-token-alg which algorithm is registered for this client"
         ))
@@ -277,9 +320,9 @@ impl Prepared {
     fn builder(&self, metadata: ProviderMetadata) -> Result<ClientConfigBuilder, Stop> {
         let builder = match self.provider.0 {
             None => ClientConfig::builder(metadata, self.client_id.clone()),
-            Some(preset) => preset
-                .client(metadata, self.client_id.clone())
-                .map_err(|error| Stop::usage(format!("the issuer cannot be continued by a path: {error}")))?,
+            Some(preset) => preset.client(metadata, self.client_id.clone()).map_err(|error| {
+                Stop::usage(format!("the issuer cannot be continued by a path: {error}"))
+            })?,
         };
         let mut builder = builder
             .policy(self.policy())
@@ -298,7 +341,9 @@ impl Prepared {
         if let Some(seconds) = self.exceptions.clock_skew {
             builder = builder.clock_skew(Duration::from_secs(seconds));
         }
-        let ignored = |rule: &MetadataRule| self.exceptions.ignore_metadata.iter().any(|name| name == rule.name());
+        let ignored = |rule: &MetadataRule| {
+            self.exceptions.ignore_metadata.iter().any(|name| name == rule.name())
+        };
         for rule in MetadataRule::ALL.into_iter().filter(ignored) {
             builder = builder.dangerously_ignore_metadata(rule);
         }
@@ -341,7 +386,8 @@ impl Prepared {
 
 /// Reads and tries the header fields of `--header`.
 fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
-    let nowhere = Issuer::parse("https://nowhere.invalid").map_err(|_| Stop::bug("an issuer cannot be read"))?;
+    let nowhere = Issuer::parse("https://nowhere.invalid")
+        .map_err(|_| Stop::bug("an issuer cannot be read"))?;
     let nowhere = Discovery::new(nowhere, DiscoveryAddress::OpenId);
     let mut headers = Vec::new();
     for pair in pairs {
@@ -355,7 +401,11 @@ fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
 /// Reads the name of a check against metadata, for clap.
 pub(crate) fn metadata_rule(name: &str) -> Result<String, String> {
     let names = MetadataRule::ALL.map(MetadataRule::name);
-    if names.contains(&name) { Ok(name.to_owned()) } else { Err(format!("there are {}", names.join(", "))) }
+    if names.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("there are {}", names.join(", ")))
+    }
 }
 
 /// A client and a provider that do not fit.
@@ -368,14 +418,21 @@ pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
     let read = |text: &String| {
         if let Some((issuer, _)) = text.split_once("/.well-known/") {
             // What stands before an @ may be a password.
-            let instead =
-                if issuer.contains('@') { String::new() } else { format!(": use --issuer {}", plain(issuer)) };
+            let instead = if issuer.contains('@') {
+                String::new()
+            } else {
+                format!(": use --issuer {}", plain(issuer))
+            };
             return Err(Stop::usage(format!(
                 "--issuer is the issuer, not the address of its metadata document{instead}"
             )));
         }
-        Issuer::parse_with(text.as_str(), loopback(options))
-            .map_err(|error| Stop::usage(format!("--issuer cannot be used: {error}{}", loopback_advice(text, options))))
+        Issuer::parse_with(text.as_str(), loopback(options)).map_err(|error| {
+            Stop::usage(format!(
+                "--issuer cannot be used: {error}{}",
+                loopback_advice(text, options)
+            ))
+        })
     };
     options.issuer.as_ref().map(read).transpose()
 }
@@ -392,11 +449,16 @@ fn loopback_advice(text: &str, options: &Client) -> &'static str {
 }
 
 pub(crate) fn loopback(options: &Client) -> LoopbackHttp {
-    if options.allow_http_loopback { LoopbackHttp::DangerouslyAllowed } else { LoopbackHttp::Refused }
+    if options.allow_http_loopback {
+        LoopbackHttp::DangerouslyAllowed
+    } else {
+        LoopbackHttp::Refused
+    }
 }
 
 fn url(option: &str, text: &str, loopback: LoopbackHttp) -> Result<Url, Stop> {
-    Url::parse_with(text, loopback).map_err(|error| Stop::usage(format!("{option} cannot be used: {error}")))
+    Url::parse_with(text, loopback)
+        .map_err(|error| Stop::usage(format!("{option} cannot be used: {error}")))
 }
 
 fn audience(text: &str) -> Audience {
@@ -407,8 +469,8 @@ fn audience(text: &str) -> Audience {
     }
 }
 
-/// Reads a metadata document from a file. Without an issuer in the options the document's own is taken: who wrote the
-/// file is trusted to know.
+/// Reads a metadata document from a file. Without an issuer in the options the document's own is
+/// taken: who wrote the file is trusted to know.
 pub(crate) fn metadata_file(
     path: &Path,
     issuer: Option<&Issuer>,
@@ -419,12 +481,15 @@ pub(crate) fn metadata_file(
     let issuer = match issuer {
         Some(issuer) => issuer.clone(),
         None => {
-            let document = Members::from_json(&String::from_utf8_lossy(&document))
+            let document = JsonObject::from_json(&String::from_utf8_lossy(&document))
                 .map_err(|_| Stop::usage(format!("the metadata file {shown} is not JSON")))?;
             let named: Option<String> = document.get("issuer").ok().flatten();
-            let named = named.ok_or_else(|| Stop::usage(format!("the metadata file {shown} names no issuer")))?;
+            let named = named
+                .ok_or_else(|| Stop::usage(format!("the metadata file {shown} names no issuer")))?;
             Issuer::parse_with(&named, loopback).map_err(|error| {
-                Stop::usage(format!("the issuer in the metadata file {shown} cannot be used: {error}"))
+                Stop::usage(format!(
+                    "the issuer in the metadata file {shown} cannot be used: {error}"
+                ))
             })?
         }
     };
@@ -438,7 +503,8 @@ pub(crate) fn metadata_file(
 
 /// The method, and the key when it needs one.
 fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), Stop> {
-    let has_secret = options.client_secret_file.is_some() || std::env::var_os(SECRET_VARIABLE).is_some();
+    let has_secret =
+        options.client_secret_file.is_some() || std::env::var_os(SECRET_VARIABLE).is_some();
     let method = match (options.client_auth, &options.key) {
         (Some(method), _) => method,
         (None, Some(_)) => AuthMethod::PrivateKeyJwt,
@@ -457,7 +523,10 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
     let algorithm = options.alg;
     Ok(match method {
         AuthMethod::PrivateKeyJwt => {
-            let path = options.key.as_deref().ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
+            let path = options
+                .key
+                .as_deref()
+                .ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
             let key = named(options, private_key(path, "--key", algorithm)?);
             let key_id = Some(key.key_id().into());
             (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
@@ -473,7 +542,9 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
             };
             (ClientAuth::ClientSecretBasic { secret: client_secret(options)?, encoding }, None)
         }
-        AuthMethod::ClientSecretPost => (ClientAuth::ClientSecretPost { secret: client_secret(options)? }, None),
+        AuthMethod::ClientSecretPost => {
+            (ClientAuth::ClientSecretPost { secret: client_secret(options)? }, None)
+        }
         AuthMethod::TlsClientAuth => (ClientAuth::TlsClientAuth, None),
         AuthMethod::SelfSignedTlsClientAuth => (ClientAuth::SelfSignedTlsClientAuth, None),
         AuthMethod::None => (ClientAuth::None, None),
@@ -482,9 +553,12 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
 
 /// The key of signed requests: that of `--key`, whatever else it signs.
 fn request_key(options: &Client, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
-    let path = options.key.as_deref().ok_or_else(|| Stop::usage("--signed-request needs --key FILE"))?;
+    let path =
+        options.key.as_deref().ok_or_else(|| Stop::usage("--signed-request needs --key FILE"))?;
     if algorithm.is_symmetric() {
-        return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
+        return Err(Stop::usage(
+            "--signed-request takes no MAC: requests are signed with a private key",
+        ));
     }
     private_key(path, "--key", Some(algorithm)).map(|key| named(options, key))
 }
@@ -506,15 +580,18 @@ fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
             Err(std::env::VarError::NotPresent) => Err(Stop::usage(format!(
                 "the client secret is missing: give --client-secret-file FILE or set {SECRET_VARIABLE}"
             ))),
-            Err(std::env::VarError::NotUnicode(_)) => Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8"))),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8")))
+            }
         },
     }
 }
 
 /// Reads a file with a client secret.
 pub(crate) fn secret_file(path: &Path, option: &str) -> Result<ClientSecret, Stop> {
-    let text = String::from_utf8(read_secret(path, option)?)
-        .map_err(|_| Stop::usage(format!("the client secret file {} is not UTF-8", path.display())))?;
+    let text = String::from_utf8(read_secret(path, option)?).map_err(|_| {
+        Stop::usage(format!("the client secret file {} is not UTF-8", path.display()))
+    })?;
     secret(&text)
 }
 

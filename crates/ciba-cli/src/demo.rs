@@ -35,8 +35,9 @@ const INTERVAL: u64 = 2;
 pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let Demo { report, transport } = options;
     let bug = |what: &str| Stop::bug(format!("the demonstration is broken: {what}"));
-    let key = SoftwareKey::from_pem(TestKey::ClientRsa.private_pem(), JwsAlgorithm::Rs256, &backend())
-        .map_err(|_| bug("its key"))?;
+    let key =
+        SoftwareKey::from_pem(TestKey::ClientRsa.private_pem(), JwsAlgorithm::Rs256, &backend())
+            .map_err(|_| bug("its key"))?;
     let client = Client::with_key(CLIENT_ID, public_jwk(&key)?);
 
     let provider = move |issuer: &str| {
@@ -55,12 +56,16 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
     let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
-    let request = SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
+    let request =
+        SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
     let http = Http::new(transport, None, &Proxies::default(), None)?;
     let mut attempt = Attempt::begin(reporter, None)?;
     attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
 
-    let metadata = match attempt.metadata(Some(Discovery::new(issuer, DiscoveryAddress::OpenId)), None, &http).await {
+    let metadata = match attempt
+        .metadata(Some(Discovery::new(issuer, DiscoveryAddress::OpenId)), None, &http)
+        .await
+    {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -80,7 +85,10 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     Ok(code)
 }
 
-fn configure(metadata: ciba_core::ProviderMetadata, key: &SoftwareKey) -> Option<Arc<ClientConfig>> {
+fn configure(
+    metadata: ciba_core::ProviderMetadata,
+    key: &SoftwareKey,
+) -> Option<Arc<ClientConfig>> {
     idura::client(metadata, ClientId::new(CLIENT_ID).ok()?)
         .ok()?
         .client_auth(idura::private_key_jwt(key.key_id()))

@@ -1,4 +1,5 @@
-//! `ciba discover`: what a provider offers for CIBA, and what of it would not work with the given client.
+//! `ciba discover`: what a provider offers for CIBA, and what of it would not work with the given
+//! client.
 
 use ciba_core::{
     DeliveryMode, ProviderMetadata, Trouble,
@@ -35,15 +36,19 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     };
     let keys = Keys::fetch(&prepared, &metadata, &http).await;
     let mut problems = prepared.findings(&metadata)?;
-    // Where it is not known which algorithm is meant, that is said, and nothing follows from the one that was assumed.
-    let names_none = client.id_token_alg.is_none() && problems.iter().any(|problem| problem.contains("--id-token-alg"));
+    // Where it is not known which algorithm is meant, that is said, and nothing follows from the
+    // one that was assumed.
+    let names_none = client.id_token_alg.is_none()
+        && problems.iter().any(|problem| problem.contains("--id-token-alg"));
     if !names_none {
         problems.extend(keys.problem(prepared.id_token_algorithm()));
     }
     let with_client = describes_client(&client);
     let told = match report.output {
         Format::Json => try_put(&json(prepared.provider, &metadata, &keys, &problems).finish()),
-        Format::Text => try_put(text(prepared.provider, &metadata, &keys, &problems, with_client).trim_end()),
+        Format::Text => {
+            try_put(text(prepared.provider, &metadata, &keys, &problems, with_client).trim_end())
+        }
     };
     told.map_err(|error| Stop::untold(&error))?;
     if with_client && !problems.is_empty() {
@@ -51,7 +56,9 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
             (Format::Json, problems) => cannot_work(&plain(&problems.join("; "))),
             // What speaks against it was said above.
             (Format::Text, [_]) => cannot_work("see what is named above"),
-            (Format::Text, problems) => cannot_work(&format!("see the {} findings above", problems.len())),
+            (Format::Text, problems) => {
+                cannot_work(&format!("see the {} findings above", problems.len()))
+            }
         });
     }
     Ok(0)
@@ -92,8 +99,8 @@ impl Keys {
         read.map_or_else(Self::Unavailable, Self::Fetched)
     }
 
-    /// What about them speaks against a client whose ID Tokens are signed with this algorithm. What may pass speaks against
-    /// nobody.
+    /// What about them speaks against a client whose ID Tokens are signed with this algorithm. What
+    /// may pass speaks against nobody.
     fn problem(&self, algorithm: JwsAlgorithm) -> Option<String> {
         match self {
             Self::Nowhere => None,
@@ -102,7 +109,9 @@ impl Keys {
             Self::Fetched(_) if algorithm.is_symmetric() => None,
             Self::Fetched(keys) => {
                 let mut usable = keys.keys().filter_map(|key| key.algorithms().ok()).flatten();
-                let none = format!("no published key can verify id tokens that are signed with {algorithm}");
+                let none = format!(
+                    "no published key can verify id tokens that are signed with {algorithm}"
+                );
                 if usable.any(|known| known == algorithm) { None } else { Some(none) }
             }
         }
@@ -130,10 +139,14 @@ impl Keys {
     fn text(&self) -> String {
         let trouble = match self {
             Self::Nowhere => return String::new(),
-            Self::Unavailable(trouble) => return format!("\nThe keys of the provider could not be had: {trouble}\n"),
+            Self::Unavailable(trouble) => {
+                return format!("\nThe keys of the provider could not be had: {trouble}\n");
+            }
             Self::Fetched(keys) => match (keys.keys().next(), keys.shows_secrets()) {
                 (None, _) => "  (none)\n",
-                (Some(_), true) => "  (the set shows private or symmetric keys, which nobody may publish)\n",
+                (Some(_), true) => {
+                    "  (the set shows private or symmetric keys, which nobody may publish)\n"
+                }
                 (Some(_), false) => "",
             },
         };
@@ -212,9 +225,12 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
 fn json(provider: Provider, metadata: &ProviderMetadata, keys: &Keys, problems: &[String]) -> Line {
     let line = Line::new("discovered").with("provider", provider.name());
     let line = line.with("provider_options", provider.stands_for());
-    let line = members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
+    let line =
+        members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
     let strangers = not_usable(metadata);
-    let line = line.some("not_usable", (!strangers.is_empty()).then_some(strangers)).some("keys", keys.json());
+    let line = line
+        .some("not_usable", (!strangers.is_empty()).then_some(strangers))
+        .some("keys", keys.json());
     line.with("problems", problems)
 }
 
@@ -231,15 +247,19 @@ fn text(
             serde_json::Value::Null => "(not published)".to_owned(),
             serde_json::Value::String(text) => plain(text),
             serde_json::Value::Array(items) => {
-                let shown = |item: &str| match PARTLY_KNOWN.contains(&name) && !is_known(name, item) {
+                let shown = |item: &str| match PARTLY_KNOWN.contains(&name) && !is_known(name, item)
+                {
                     true => format!("{} (not usable here)", plain(item)),
                     false => plain(item),
                 };
-                let items: Vec<String> = items.iter().filter_map(|item| item.as_str().map(shown)).collect();
+                let items: Vec<String> =
+                    items.iter().filter_map(|item| item.as_str().map(shown)).collect();
                 if items.is_empty() { "(an empty list)".to_owned() } else { items.join(" ") }
             }
             serde_json::Value::Object(members) => {
-                let members = members.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
+                let members = members
+                    .iter()
+                    .filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
                 members.collect::<Vec<_>>().join(" ")
             }
             other => other.to_string(),

@@ -6,7 +6,8 @@ use ciba_core::{Endpoint, ErrorCode, Failure, ServerAnswer, Untrusted};
 
 use crate::advice::{self, Known};
 
-/// Why the command stops before or beside a flow: one sentence for standard error, and the exit code.
+/// Why the command stops before or beside a flow: one sentence for standard error, and the exit
+/// code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stop {
     pub(crate) code: u8,
@@ -21,7 +22,10 @@ impl Stop {
 
     /// Nobody could be told the result.
     pub(crate) fn untold(error: &std::io::Error) -> Self {
-        Self::bug(format!("standard output cannot be written: {}", crate::state_file::reason(error)))
+        Self::bug(format!(
+            "standard output cannot be written: {}",
+            crate::state_file::reason(error)
+        ))
     }
 
     /// Our own bug, or a machine that does not work.
@@ -49,7 +53,11 @@ const FAILURES: [(&str, u8, &str); 8] = [
         15,
         "the outcome is unknown: an answer was lost, none said how it ended, or keys could not be had",
     ),
-    ("unreachable", 16, "nobody was asked: nothing could be sent, or metadata could not be fetched"),
+    (
+        "unreachable",
+        16,
+        "nobody was asked: nothing could be sent, or metadata could not be fetched",
+    ),
     ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
 ];
 
@@ -90,7 +98,9 @@ pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
             format!("{} {}", known.given_up.unwrap_or("stopped"), known.awaited.given_up())
         }
         // What could not be reached, or used, says it all.
-        (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => source.to_string(),
+        (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => {
+            source.to_string()
+        }
         (_, Some(source)) => format!("{failure}: {source}"),
         (_, None) => failure.to_string(),
     };

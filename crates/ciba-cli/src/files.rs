@@ -25,24 +25,30 @@ use crate::{
 /// The longest file that is read, in bytes.
 const MOST: u64 = 1024 * 1024;
 
-/// Reads a text file that an option names, without its byte order mark. What cannot be read may be no path but the secret
-/// itself, and is not repeated.
+/// Reads a text file that an option names, without its byte order mark. What cannot be read may be
+/// no path but the secret itself, and is not repeated.
 pub(crate) fn read(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     let (_, bytes) = open(path, option)?;
     text(bytes, path, option)
 }
 
-/// As [`read`], for a file that holds a secret: refused when others can change it, with a warning when they can read it.
+/// As [`read`], for a file that holds a secret: refused when others can change it, with a warning
+/// when they can read it.
 pub(crate) fn read_secret(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     let bytes = secret(path, option)?;
     text(bytes, path, option)
 }
 
 /// Reads a private key: a JWK when it looks like one, else PEM.
-pub(crate) fn private_key(path: &Path, option: &str, algorithm: Option<JwsAlgorithm>) -> Result<SoftwareKey, Stop> {
+pub(crate) fn private_key(
+    path: &Path,
+    option: &str,
+    algorithm: Option<JwsAlgorithm>,
+) -> Result<SoftwareKey, Stop> {
     let shown = path.display();
-    SoftwareKey::from_file(&secret(path, option)?, algorithm, &backend())
-        .map_err(|error| Stop::usage(format!("the key file {shown} cannot be used: {}", why(error))))
+    SoftwareKey::from_file(&secret(path, option)?, algorithm, &backend()).map_err(|error| {
+        Stop::usage(format!("the key file {shown} cannot be used: {}", why(error)))
+    })
 }
 
 /// What keeps a key file from being used.
@@ -71,10 +77,12 @@ impl Pair {
         let unusable = |option: &str, path: &Path, why: &str| {
             Stop::usage(format!("the file of {option} cannot be used: {} {why}", path.display()))
         };
-        let certificates = certificates(&chain).map_err(|why| unusable(certificate_option, certificate, &why))?;
+        let certificates =
+            certificates(&chain).map_err(|why| unusable(certificate_option, certificate, &why))?;
         let read = PrivateKeyDer::from_pem_slice(&private);
         let read = read.map_err(|_| unusable(key_option, key, &no_key(&private)))?;
-        pairs(&certificates, &read).map_err(|why| unusable(certificate_option, certificate, why))?;
+        pairs(&certificates, &read)
+            .map_err(|why| unusable(certificate_option, certificate, why))?;
         Ok(Self { chain, key: private })
     }
 
@@ -120,8 +128,12 @@ fn no_key(bytes: &[u8]) -> String {
     }
 }
 
-/// Whether the key is that of the first certificate. Nothing is said about pairs of a kind that is not known here.
-fn pairs(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Result<(), &'static str> {
+/// Whether the key is that of the first certificate. Nothing is said about pairs of a kind that is
+/// not known here.
+fn pairs(
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+) -> Result<(), &'static str> {
     let provider = aws_lc_rs::default_provider();
     let pair = |certificates: &[CertificateDer<'static>]| {
         CertifiedKey::from_der(certificates.to_vec(), key.clone_key(), &provider)
@@ -143,20 +155,23 @@ fn has_pem(bytes: &[u8]) -> bool {
     bytes.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
-/// PEM on one line with its line ends written out, as environment variables and JSON hold it, in lines; and without a byte order
-/// mark.
+/// PEM on one line with its line ends written out, as environment variables and JSON hold it, in
+/// lines; and without a byte order mark.
 pub(crate) fn unescaped(bytes: Vec<u8>) -> Vec<u8> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     match std::str::from_utf8(&bytes) {
-        Ok(text) if has_pem(&bytes) && text.contains("\\n") => {
-            text.replace("\\r\\n", "\n").replace("\\n", "\n").trim_matches(['"', '\'']).as_bytes().to_vec()
-        }
+        Ok(text) if has_pem(&bytes) && text.contains("\\n") => text
+            .replace("\\r\\n", "\n")
+            .replace("\\n", "\n")
+            .trim_matches(['"', '\''])
+            .as_bytes()
+            .to_vec(),
         _ => bytes,
     }
 }
 
-/// What is in a file, or `None` when that is more than so many bytes. The length a file claims is not relied on: pipes and
-/// devices claim none.
+/// What is in a file, or `None` when that is more than so many bytes. The length a file claims is
+/// not relied on: pipes and devices claim none.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     take(fs::File::open(path)?, most)
 }
@@ -168,12 +183,17 @@ fn take(file: fs::File, most: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn open(path: &Path, option: &str) -> Result<(fs::Metadata, Vec<u8>), Stop> {
-    let unreadable = |error: io::Error| Stop::usage(format!("the file of {option} cannot be read: {}", reason(&error)));
+    let unreadable = |error: io::Error| {
+        Stop::usage(format!("the file of {option} cannot be read: {}", reason(&error)))
+    };
     let file = fs::File::open(path).map_err(unreadable)?;
     // Of the file that is read, whatever is at the path by then.
     let found = file.metadata().map_err(unreadable)?;
     let bytes = take(file, MOST).map_err(unreadable)?.ok_or_else(|| {
-        Stop::usage(format!("the file of {option} cannot be used: {} is larger than a megabyte", path.display()))
+        Stop::usage(format!(
+            "the file of {option} cannot be used: {} is larger than a megabyte",
+            path.display()
+        ))
     })?;
     Ok((found, bytes))
 }
@@ -205,10 +225,13 @@ fn secret(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     Ok(bytes)
 }
 
-/// A folder is often shared on purpose, or made by a system that knows no other way: it is told, and the file is used.
+/// A folder is often shared on purpose, or made by a system that knows no other way: it is told,
+/// and the file is used.
 pub(crate) fn warn_of_detour(path: &Path, what: &str) {
     if let Some(why) = access::detour(path) {
-        warn_once(format!("ciba: warning: others can put another file in the place of {what}: {why}"));
+        warn_once(format!(
+            "ciba: warning: others can put another file in the place of {what}: {why}"
+        ));
     }
 }
 

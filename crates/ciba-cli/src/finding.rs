@@ -10,8 +10,8 @@ pub(crate) fn text(finding: &ConfigError) -> String {
     }
 }
 
-/// The option that mends it. A member of the client's registration is what an option says about it; a list of the metadata is
-/// mended by saying something that is in it, or by not heeding it.
+/// The option that mends it. A member of the client's registration is what an option says about it;
+/// a list of the metadata is mended by saying something that is in it, or by not heeding it.
 fn option(finding: &ConfigError) -> Option<&'static str> {
     Some(match finding.member() {
         "issuer" => "--issuer",
@@ -20,18 +20,28 @@ fn option(finding: &ConfigError) -> Option<&'static str> {
         "jwks_uri" => "--jwks-uri",
         "token_endpoint_auth_method" => "--client-auth",
         "token_endpoint_auth_signing_alg" => "--key and --alg",
-        "token_endpoint_auth_methods_supported" => "--client-auth, or --ignore-metadata authentication-method",
-        "token_endpoint_auth_signing_alg_values_supported" => "--alg, or --ignore-metadata authentication-algorithm",
+        "token_endpoint_auth_methods_supported" => {
+            "--client-auth, or --ignore-metadata authentication-method"
+        }
+        "token_endpoint_auth_signing_alg_values_supported" => {
+            "--alg, or --ignore-metadata authentication-algorithm"
+        }
         "id_token_signed_response_alg" => "--id-token-alg",
-        "id_token_signing_alg_values_supported" => "--id-token-alg, or --ignore-metadata id-token-algorithm",
+        "id_token_signing_alg_values_supported" => {
+            "--id-token-alg, or --ignore-metadata id-token-algorithm"
+        }
         "backchannel_authentication_request_signing_alg" => "--signed-request",
         "backchannel_authentication_request_signing_alg_values_supported" => {
             "--signed-request, or --ignore-metadata request-algorithm"
         }
         "backchannel_token_delivery_mode" => "--delivery",
-        "backchannel_token_delivery_modes_supported" => "--delivery, or --ignore-metadata delivery-mode",
+        "backchannel_token_delivery_modes_supported" => {
+            "--delivery, or --ignore-metadata delivery-mode"
+        }
         "backchannel_client_notification_endpoint" => "--listen",
-        "backchannel_user_code_parameter_supported" => "--user-code, or --ignore-metadata user-codes",
+        "backchannel_user_code_parameter_supported" => {
+            "--user-code, or --ignore-metadata user-codes"
+        }
         "tls_client_certificate_bound_access_tokens" => match finding {
             ConfigError::NotListed { .. } => "--ignore-metadata certificate-bound-tokens",
             _ => "--cert and --cert-key",

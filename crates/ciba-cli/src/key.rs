@@ -44,7 +44,10 @@ fn new(algorithm: KeyAlgorithm, out: Option<PathBuf>) -> Result<u8, Stop> {
         };
         Stop::usage(format!("the key file {shown} cannot be written: {why}"))
     })?;
-    let written = file.write_all(jwk.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(jwk.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all());
     written.map_err(|error| {
         let _ = fs::remove_file(&path);
         Stop::usage(format!("the key file {shown} cannot be written: {}", reason(&error)))
@@ -64,7 +67,8 @@ fn public(files: &[PathBuf], algorithm: Option<JwsAlgorithm>) -> Result<u8, Stop
         let key = private_key(path, "`key public`", algorithm)?;
         keys.push(public_jwk(&key)?);
     }
-    let set = serde_json::to_string_pretty(&json!({ "keys": keys })).map_err(|error| Stop::bug(error.to_string()))?;
+    let set = serde_json::to_string_pretty(&json!({ "keys": keys }))
+        .map_err(|error| Stop::bug(error.to_string()))?;
     shown(&set)
 }
 
@@ -74,5 +78,6 @@ fn shown(text: &str) -> Result<u8, Stop> {
 }
 
 pub(crate) fn public_jwk(key: &SoftwareKey) -> Result<Value, Stop> {
-    serde_json::from_str(&key.public_jwk()).map_err(|_| Stop::bug("a public key came out as no JSON"))
+    serde_json::from_str(&key.public_jwk())
+        .map_err(|_| Stop::bug("a public key came out as no JSON"))
 }

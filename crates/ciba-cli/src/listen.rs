@@ -1,4 +1,5 @@
-//! The notification endpoint of one flow: a small server that hands what comes to the flow and says what the flow says.
+//! The notification endpoint of one flow: a small server that hands what comes to the flow and says
+//! what the flow says.
 //!
 //! It never redirects, and has one answer for every path but its own.
 
@@ -7,7 +8,8 @@ mod places;
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply, Url,
+    BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply,
+    NotificationVerdict, Url,
 };
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{
@@ -29,7 +31,9 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::places::{Place, Places};
-use crate::{args::Notifications, exit::Stop, files::Pair, state_file::reason, time::now, transport::Watcher};
+use crate::{
+    args::Notifications, exit::Stop, files::Pair, state_file::reason, time::now, transport::Watcher,
+};
 
 /// Where a notification endpoint is when nothing is said.
 const USUAL_PATH: &str = "/ciba/notify";
@@ -37,8 +41,8 @@ const USUAL_PATH: &str = "/ciba/notify";
 const CONNECTION: Duration = Duration::from_secs(30);
 /// How long the body of a request may take once its head is known to be for a flow.
 const BODY: Duration = Duration::from_secs(10);
-/// How long a call may wait for the flow to be driven: while metadata is fetched, for example. A provider waits for an answer
-/// about as long.
+/// How long a call may wait for the flow to be driven: while metadata is fetched, for example. A
+/// provider waits for an answer about as long.
 const READY: Duration = Duration::from_secs(3);
 /// How long an answer on its way may still take when the flow is over.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
@@ -52,8 +56,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the options. `None` in poll mode, and where the mode would need one and nothing was said of it.
-    pub(crate) fn of(options: &Notifications, loopback: LoopbackHttp) -> Result<Option<Self>, Stop> {
+    /// Reads the options. `None` in poll mode, and where the mode would need one and nothing was
+    /// said of it.
+    pub(crate) fn of(
+        options: &Notifications,
+        loopback: LoopbackHttp,
+    ) -> Result<Option<Self>, Stop> {
         let Notifications { listen, notification_path, listen_cert, listen_key, .. } = options;
         if options.mode() == DeliveryMode::Poll {
             let given = [
@@ -63,9 +71,9 @@ impl Endpoint {
                 ("--listen-key", listen_key.is_some()),
             ];
             return match given.into_iter().find(|(_, is_given)| *is_given) {
-                Some((option, _)) => {
-                    Err(Stop::usage(format!("{option} is for --delivery ping or push: in poll mode nobody calls back")))
-                }
+                Some((option, _)) => Err(Stop::usage(format!(
+                    "{option} is for --delivery ping or push: in poll mode nobody calls back"
+                ))),
                 None => Ok(None),
             };
         }
@@ -77,18 +85,27 @@ impl Endpoint {
         }
         let tls = match (listen_cert, listen_key) {
             (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
-            (None, None) if address.ip().is_loopback() && loopback == LoopbackHttp::DangerouslyAllowed => None,
+            (None, None)
+                if address.ip().is_loopback() && loopback == LoopbackHttp::DangerouslyAllowed =>
+            {
+                None
+            }
             (None, None) => {
                 return Err(Stop::usage(
                     "--listen needs --listen-cert FILE and --listen-key FILE: plain http is for a loopback address with --allow-http-loopback",
                 ));
             }
-            (Some(_), None) => return Err(Stop::usage("--listen-key is missing: --listen-cert needs it")),
-            (None, Some(_)) => return Err(Stop::usage("--listen-cert is missing: --listen-key needs it")),
+            (Some(_), None) => {
+                return Err(Stop::usage("--listen-key is missing: --listen-cert needs it"));
+            }
+            (None, Some(_)) => {
+                return Err(Stop::usage("--listen-cert is missing: --listen-key needs it"));
+            }
         };
         let path = notification_path.as_deref().unwrap_or(USUAL_PATH);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let unusable = |why: &str| Stop::usage(format!("--notification-path cannot be used: {why}"));
+        let unusable =
+            |why: &str| Stop::usage(format!("--notification-path cannot be used: {why}"));
         if !path.starts_with('/') {
             return Err(unusable("it does not begin with a slash"));
         }
@@ -105,7 +122,11 @@ impl Endpoint {
         let listener = TcpListener::bind(self.address).await.map_err(|error| {
             Stop::usage(format!("--listen cannot be used: at {}: {}", self.address, reason(&error)))
         })?;
-        Ok(Listening { listener, tls: self.tls.clone().map(TlsAcceptor::from), path: self.url.path().into() })
+        Ok(Listening {
+            listener,
+            tls: self.tls.clone().map(TlsAcceptor::from),
+            path: self.url.path().into(),
+        })
     }
 }
 
@@ -113,7 +134,9 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Stop> {
     let pair = Pair::read((certificate, "--listen-cert"), (key, "--listen-key"))?;
     let unusable = || {
         let (certificate, key) = (certificate.display(), key.display());
-        Stop::usage(format!("TLS cannot be set up with the certificate {certificate} and the key {key}"))
+        Stop::usage(format!(
+            "TLS cannot be set up with the certificate {certificate} and the key {key}"
+        ))
     };
     let (chain, private) = pair.decoded().ok_or_else(unusable)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -146,20 +169,24 @@ impl Inbox {
         method: &str,
         headers: Headers,
         body: Body,
-    ) -> Result<Acknowledgement, BadNotification> {
+    ) -> Result<NotificationVerdict, BadNotification> {
         match self {
             Self::Reqwest(inbox) => inbox.acknowledge(method, &headers, body, now()).await,
             Self::Ureq(inbox) => {
                 let (inbox, method) = (inbox.clone(), method.to_owned());
-                let said = tokio::task::spawn_blocking(move || inbox.acknowledge(&method, &headers, body, now()));
-                // A panic there ends the process by the hook; a runtime that shuts down answers nobody.
-                said.await.unwrap_or(Ok(Acknowledgement::Unsaved))
+                let said = tokio::task::spawn_blocking(move || {
+                    inbox.acknowledge(&method, &headers, body, now())
+                });
+                // A panic there ends the process by the hook; a runtime that shuts down answers
+                // nobody.
+                said.await.unwrap_or(Ok(NotificationVerdict::Unsaved))
             }
         }
     }
 }
 
-/// Why a call of the notification endpoint was refused: for the person at the terminal, the caller only gets the status.
+/// Why a call of the notification endpoint was refused: for the person at the terminal, the caller
+/// only gets the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Path,
@@ -176,15 +203,15 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Why a flow took nothing; `None` when it did.
-    const fn of(said: Acknowledgement) -> Option<Self> {
+    const fn of(said: NotificationVerdict) -> Option<Self> {
         Some(match said {
-            Acknowledgement::Accepted | Acknowledgement::Known => return None,
-            Acknowledgement::Unauthorized => Self::BearerToken,
-            Acknowledgement::AnotherRequest => Self::AuthReqId,
-            Acknowledgement::UnsupportedMediaType => Self::MediaType,
-            Acknowledgement::TooLarge => Self::TooLarge,
-            Acknowledgement::Unusable => Self::Unusable,
-            Acknowledgement::Unsaved | Acknowledgement::NotReady => Self::NotTaken,
+            NotificationVerdict::Accepted | NotificationVerdict::Known => return None,
+            NotificationVerdict::Unauthorized => Self::BearerToken,
+            NotificationVerdict::AnotherRequest => Self::AuthReqId,
+            NotificationVerdict::UnsupportedMediaType => Self::MediaType,
+            NotificationVerdict::TooLarge => Self::TooLarge,
+            NotificationVerdict::Unusable => Self::Unusable,
+            NotificationVerdict::Unsaved | NotificationVerdict::NotReady => Self::NotTaken,
             _ => Self::Malformed,
         })
     }
@@ -203,13 +230,17 @@ impl Refusal {
             Self::Path => ("path", "it went to another path than --notification-path"),
             Self::Method => ("method", "it was no POST"),
             Self::Authorization => ("authorization", "it had no usable bearer token"),
-            Self::BearerToken => ("bearer_token", "its bearer token is not the one that this request handed out"),
+            Self::BearerToken => {
+                ("bearer_token", "its bearer token is not the one that this request handed out")
+            }
             Self::AuthReqId => ("auth_req_id", "its auth_req_id is not that of this request"),
             Self::MediaType => ("media_type", "its media type was not application/json"),
             Self::TooLarge => ("too_large", "it was too large"),
             Self::Malformed => ("malformed", "it was no JSON object with an auth_req_id"),
             Self::Unusable => ("unusable", "what it delivers cannot be used"),
-            Self::NotTaken => ("not_taken", "it could not be taken in or saved, and the provider may try again"),
+            Self::NotTaken => {
+                ("not_taken", "it could not be taken in or saved, and the provider may try again")
+            }
         }
     }
 }
@@ -249,10 +280,11 @@ impl Desk {
         }
         // Before that no flow is known, and whoever is refused does not come again.
         if timeout(READY, self.watcher.driven()).await.is_err() {
-            return Err((Acknowledgement::NotReady.reply(), Refusal::NotTaken));
+            return Err((NotificationVerdict::NotReady.reply(), Refusal::NotTaken));
         }
         if let Err(reply) = self.inbox.first_look(method, &headers) {
-            let refusal = if reply.status == 401 { Refusal::BearerToken } else { Refusal::NotTaken };
+            let refusal =
+                if reply.status == 401 { Refusal::BearerToken } else { Refusal::NotTaken };
             return Err((reply, refusal));
         }
         place.is_known();
@@ -261,10 +293,14 @@ impl Desk {
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 return Err((BadNotification::TooLarge.reply(), Refusal::TooLarge));
             }
-            Ok(Err(_)) | Err(_) => return Err((Acknowledgement::Malformed.reply(), Refusal::Malformed)),
+            Ok(Err(_)) | Err(_) => {
+                return Err((NotificationVerdict::Malformed.reply(), Refusal::Malformed));
+            }
         };
         match self.inbox.acknowledge(method, headers, body.into()).await {
-            Ok(said) => Refusal::of(said).map_or(Ok(said.reply()), |refusal| Err((said.reply(), refusal))),
+            Ok(said) => {
+                Refusal::of(said).map_or(Ok(said.reply()), |refusal| Err((said.reply(), refusal)))
+            }
             Err(bad) => Err((bad.reply(), Refusal::of_bad(bad))),
         }
     }
@@ -353,7 +389,8 @@ async fn converse(
         let (desk, place) = (desk.clone(), Arc::clone(&place));
         async move { Ok::<_, Infallible>(response(desk.answer(request, &place).await)) }
     });
-    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let connection =
+        http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -363,14 +400,20 @@ async fn converse(
 }
 
 fn fields(fields: &HeaderMap) -> Headers {
-    fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect()
+    fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        .collect()
 }
 
 fn response(reply: NotificationReply) -> Response<Empty<Bytes>> {
     let mut response = Response::new(Empty::new());
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some((name, value)) = reply.header {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -36,8 +36,13 @@ use crate::{
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
-        output::put_error(&format!("ciba: this is a bug in the ciba command{place}; please report it"));
+        let place = panic
+            .location()
+            .map(|place| format!(" ({}:{})", place.file(), place.line()))
+            .unwrap_or_default();
+        output::put_error(&format!(
+            "ciba: this is a bug in the ciba command{place}; please report it"
+        ));
         std::process::exit(i32::from(exit::BUG));
     }));
     let done = match Cli::try_parse() {

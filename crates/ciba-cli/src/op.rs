@@ -6,8 +6,8 @@ mod registration;
 use std::sync::Arc;
 
 use ciba_test_op::{
-    Client, ClientAuthentication, Endpoint, NamedAuthorities, Provider, ProviderConfig, RunningServer, Server,
-    SystemClock,
+    Client, ClientAuthentication, Endpoint, NamedAuthorities, Provider, ProviderConfig,
+    RunningServer, Server, SystemClock,
 };
 
 use self::ready::Ready;
@@ -22,10 +22,17 @@ use crate::{
 
 pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     if !options.listen.ip().is_loopback() {
-        return Err(Stop::usage("--listen takes a loopback address only: the test provider protects nothing"));
+        return Err(Stop::usage(
+            "--listen takes a loopback address only: the test provider protects nothing",
+        ));
     }
-    let (registered, notes) = options.clients.as_deref().map(registration::read).transpose()?.unwrap_or_default();
-    let notification_ca = options.notification_ca.as_deref().map(|path| read(path, "--notification-ca")).transpose()?;
+    let (registered, notes) =
+        options.clients.as_deref().map(registration::read).transpose()?.unwrap_or_default();
+    let notification_ca = options
+        .notification_ca
+        .as_deref()
+        .map(|path| read(path, "--notification-ca"))
+        .transpose()?;
     let tls = options.tls || registered.iter().any(shows_certificate);
     let ready = Ready::new(&options, tls)?;
     let mut signals = Signals::new().map_err(|_| Stop::bug("signals cannot be listened to"))?;
@@ -34,13 +41,19 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     clients.extend(registered);
     let server = start(&options, clients, ready.tls)?;
     if let Some(pem) = notification_ca {
-        let trusted = std::str::from_utf8(&pem).ok().and_then(|pem| server.trust_notification_endpoints(pem).ok());
-        trusted.ok_or_else(|| Stop::usage("the file of --notification-ca holds no certificate in PEM"))?;
+        let trusted = std::str::from_utf8(&pem)
+            .ok()
+            .and_then(|pem| server.trust_notification_endpoints(pem).ok());
+        trusted.ok_or_else(|| {
+            Stop::usage("the file of --notification-ca holds no certificate in PEM")
+        })?;
     }
     let issuer = server.issuer();
     ready.describe(&server)?;
     let phone = server.provider().endpoint_url(Endpoint::Phone);
-    put_error(&format!("A test provider is running; it protects nothing. The person's phone is at\n  {phone}"));
+    put_error(&format!(
+        "A test provider is running; it protects nothing. The person's phone is at\n  {phone}"
+    ));
     put_error(&format!("Authenticate somebody there with\n  {}", ready.command(&issuer)));
     if options.personality == Personality::Generic {
         put_error(
@@ -101,7 +114,8 @@ fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer,
 fn shows_certificate(client: &Client) -> bool {
     let by_certificate = matches!(
         client.authentication,
-        ClientAuthentication::TlsClientAuth { .. } | ClientAuthentication::SelfSignedTlsClientAuth { .. }
+        ClientAuthentication::TlsClientAuth { .. }
+            | ClientAuthentication::SelfSignedTlsClientAuth { .. }
     );
     by_certificate || client.certificate_bound
 }

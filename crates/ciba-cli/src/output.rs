@@ -11,8 +11,8 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Endpoint, Event, Failure, Oddity, Timestamp,
-    Wait,
+    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Deviation, Endpoint, Event,
+    Failure, Timestamp, Wait, WaitReason,
 };
 
 pub(crate) use self::json::{Line, escaped};
@@ -27,8 +27,9 @@ use crate::{
 
 /// Tells the person or the script what happens.
 ///
-/// In JSON every event is one line on standard output. In text what happens goes to standard error and the result to
-/// standard output, so that it can be redirected; on a terminal one line is kept up to date.
+/// In JSON every event is one line on standard output. In text what happens goes to standard error
+/// and the result to standard output, so that it can be redirected; on a terminal one line is kept
+/// up to date.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     format: Format,
@@ -80,8 +81,8 @@ impl Reporter {
         self.story = Some(story);
     }
 
-    /// Keeps lines back: a mistake in the options that shows only against the provider's metadata must leave standard output
-    /// empty, and everything else must leave a last line there.
+    /// Keeps lines back: a mistake in the options that shows only against the provider's metadata
+    /// must leave standard output empty, and everything else must leave a last line there.
     pub(crate) fn hold(&mut self) {
         self.held = Some(Vec::new());
     }
@@ -112,7 +113,11 @@ impl Reporter {
         } else if self.story.is_none() {
             let who = client_id.map(|id| format!(" as client {}", plain(id))).unwrap_or_default();
             let whom = issuer.unwrap_or("the provider");
-            let verb = if resumed { "Going on with the authentication at" } else { "Starting an authentication at" };
+            let verb = if resumed {
+                "Going on with the authentication at"
+            } else {
+                "Starting an authentication at"
+            };
             self.say(&format!("{verb} {whom}{who}."));
         }
     }
@@ -127,7 +132,7 @@ impl Reporter {
         }
         match event {
             Event::Requesting { endpoint, attempt } => self.requesting(*endpoint, *attempt),
-            Event::Acknowledged(acknowledged) => self.acknowledged(acknowledged),
+            Event::Acknowledgement(acknowledged) => self.acknowledged(acknowledged),
             Event::Notified => self.notified(),
             Event::Waiting(wait) => self.waiting(wait),
             _ => {}
@@ -143,7 +148,9 @@ impl Reporter {
             return self.event(&Event::Requesting { endpoint, attempt });
         }
         if self.format == Format::Json {
-            return self.line(Line::new("requesting").with("endpoint", endpoint.name()).with("attempt", attempt));
+            return self.line(
+                Line::new("requesting").with("endpoint", endpoint.name()).with("attempt", attempt),
+            );
         }
         self.status = format!("asking {endpoint}");
         if self.verbose {
@@ -172,7 +179,7 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
+    pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledgement) {
         self.known.awaited.is_acknowledged();
         self.known.is_acknowledged = true;
         let sent_now = self.asked_at.map(|at| at.saturating_add(acknowledged.expires_in));
@@ -182,21 +189,21 @@ impl Reporter {
                 .with("expires_in", acknowledged.expires_in.as_secs())
                 .with("interval", acknowledged.interval.as_secs())
                 .with_json("extra", acknowledged.extra.as_json());
-            return self.line(json::oddities(line, acknowledged.oddities.iter().copied()));
+            return self.line(json::deviations(line, acknowledged.deviations.iter().copied()));
         }
         self.say(&text::acknowledged(acknowledged, self.delivery));
         for (name, value) in acknowledged.extra.iter() {
             self.say(&format!("  {}: {}", plain(&name), text::value(value)));
         }
         if self.verbose {
-            self.odd(acknowledged.oddities.iter().copied());
+            self.odd(acknowledged.deviations.iter().copied());
         }
     }
 
     /// Deviations of the provider that ended nothing.
-    fn odd(&mut self, oddities: impl Iterator<Item = Oddity>) {
-        for oddity in oddities {
-            self.say(&format!("  odd, and tolerated: {oddity}"));
+    fn odd(&mut self, deviations: impl Iterator<Item = Deviation>) {
+        for deviation in deviations {
+            self.say(&format!("  odd, and tolerated: {deviation}"));
         }
     }
 
@@ -207,7 +214,8 @@ impl Reporter {
         self.say("The provider has notified this client.");
     }
 
-    /// A call of the notification endpoint was refused. Anybody can call it, so only the first few are told, and nothing of them.
+    /// A call of the notification endpoint was refused. Anybody can call it, so only the first few
+    /// are told, and nothing of them.
     pub(crate) fn refused_notification(&mut self, status: u16, refusal: Refusal) {
         const MOST: u32 = 20;
         self.refusals = self.refusals.saturating_add(1);
@@ -216,7 +224,9 @@ impl Reporter {
         }
         let (reason, sentence) = refusal.words();
         if self.format == Format::Json {
-            return self.line(Line::new("notification_refused").with("status", status).with("reason", reason));
+            return self.line(
+                Line::new("notification_refused").with("status", status).with("reason", reason),
+            );
         }
         self.detail(&format!("A notification was refused (status {status}): {sentence}."));
     }
@@ -225,11 +235,11 @@ impl Reporter {
         if self.format == Format::Json {
             let line = Line::new("waiting")
                 .with("until", time::rfc3339(wait.until()))
-                .with("because", wait.because().name())
+                .with("because", wait.reason().name())
                 .some("progress", wait.progress());
             return self.line(line);
         }
-        if *wait.because() == Because::InFlight {
+        if *wait.reason() == WaitReason::InFlight {
             return;
         }
         let sentence = text::waiting(wait);
@@ -241,10 +251,10 @@ impl Reporter {
                 // To the nearest second: a wait of five seconds and the jitter is not one of six.
                 let next = (wait.until().since(now) + Duration::from_millis(499)).as_secs();
                 let left = self.seconds_left(now);
-                // In push mode, and when nobody knows what to ask for, nothing is asked at the end of a wait; nor when time
-                // is up then.
+                // In push mode, and when nobody knows what to ask for, nothing is asked at the end
+                // of a wait; nor when time is up then.
                 let asks = self.delivery != DeliveryMode::Push
-                    && *wait.because() != Because::Adrift
+                    && *wait.reason() != WaitReason::Adrift
                     && left.is_none_or(|left| next < left);
                 let times = times(asks, next, left);
                 self.say(&format!("{sentence} ({times})."));
@@ -261,7 +271,8 @@ impl Reporter {
         }
         self.frame = (self.frame + 1) % FRAMES.len();
         let now = time::now();
-        let left = self.seconds_left(now).map(|left| format!(" · {left} s left")).unwrap_or_default();
+        let left =
+            self.seconds_left(now).map(|left| format!(" · {left} s left")).unwrap_or_default();
         let frame = FRAMES[self.frame];
         // Without wrapping, a narrow terminal cuts the line instead of leaving copies of it behind.
         let mut stderr = io::stderr().lock();
@@ -289,11 +300,15 @@ impl Reporter {
     }
 
     /// The person was authenticated. An error when standard output cannot be written.
-    pub(crate) fn authenticated(&mut self, authentication: &Authentication, config: &ClientConfig) -> io::Result<()> {
+    pub(crate) fn authenticated(
+        &mut self,
+        authentication: &Authentication,
+        config: &ClientConfig,
+    ) -> io::Result<()> {
         self.clear();
         self.status.clear();
         if self.format == Format::Text {
-            self.odd(authentication.oddities());
+            self.odd(authentication.deviations());
         }
         if let Some(story) = &mut self.story {
             try_put(&story.closing(&text::claims(authentication)))
@@ -321,10 +336,13 @@ impl Reporter {
         if self.format == Format::Json {
             self.line(json::failed(failure).with("state", kept));
         }
-        self.stopped(&format!("{sentence}; the tokens are kept, ask for the keys again by: {command}"));
+        self.stopped(&format!(
+            "{sentence}; the tokens are kept, ask for the keys again by: {command}"
+        ));
     }
 
-    /// The command ends before the flow does. `kept` is the state file from which the flow can be resumed.
+    /// The command ends before the flow does. `kept` is the state file from which the flow can be
+    /// resumed.
     pub(crate) fn left(&mut self, kept: Option<&Path>) {
         if self.format == Format::Json {
             let kept = kept.map(|path| path.display().to_string());
@@ -368,18 +386,22 @@ impl Reporter {
 
 /// The verified claims, without the one that only ties a pushed token to its request.
 ///
-/// Each is a name and JSON text: they are shown as they were signed, and nothing in them is interpreted on the way.
+/// Each is a name and JSON text: they are shown as they were signed, and nothing in them is
+/// interpreted on the way.
 fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let claims = authentication.id_token().into_iter().flat_map(|token| token.iter_claims());
     claims.filter(|(name, _)| *name != "urn:openid:params:jwt:claim:auth_req_id")
 }
 
-/// How long a wait is, and how long the person has. An answer or a notification is taken until a minute after that.
+/// How long a wait is, and how long the person has. An answer or a notification is taken until a
+/// minute after that.
 fn times(asks: bool, next: u64, left: Option<u64>) -> String {
     match (asks, left) {
         (true, Some(left)) => format!("next request in {next} s, {left} s left"),
         (true, None) => format!("next request in {next} s"),
-        (false, Some(left)) if left < next => format!("{left} s left, a late answer is taken for {next} s"),
+        (false, Some(left)) if left < next => {
+            format!("{left} s left, a late answer is taken for {next} s")
+        }
         (false, Some(left)) => format!("{left} s left"),
         (false, None) => format!("at most {next} s more"),
     }
@@ -395,7 +417,8 @@ fn lifetime(authentication: &Authentication) -> Option<Duration> {
     authentication.expires_at().map(|end| end.since(authentication.received_at()))
 }
 
-/// A line on standard output. Nobody may be listening any more; that is no reason to drop an authentication.
+/// A line on standard output. Nobody may be listening any more; that is no reason to drop an
+/// authentication.
 pub(crate) fn put(line: &str) {
     let _ = try_put(line);
 }

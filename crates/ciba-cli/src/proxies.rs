@@ -44,8 +44,8 @@ enum Hosts {
     Network(IpAddr, u8),
 }
 
-/// Plain HTTP goes to this machine only, and never through a proxy, so `HTTP_PROXY` is of no interest. The more special variable
-/// wins, and the lower-case spelling, as in other programs.
+/// Plain HTTP goes to this machine only, and never through a proxy, so `HTTP_PROXY` is of no
+/// interest. The more special variable wins, and the lower-case spelling, as in other programs.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 const SCHEMES: [&str; 7] = ["http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
@@ -58,13 +58,21 @@ impl Proxies {
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Stop> {
         let filled = |name: &&str| variable(name).is_some_and(|value| !value.trim().is_empty());
-        let Some(name) = VARIABLES.into_iter().find(|name| filled(name)) else { return Ok(Self::default()) };
+        let Some(name) = VARIABLES.into_iter().find(|name| filled(name)) else {
+            return Ok(Self::default());
+        };
         let value = variable(name).unwrap_or_default();
         // The value may hold a password.
-        let proxy = Proxy::parse(name, value.trim())
-            .map_err(|why| Stop::usage(format!("the proxy named by {name} cannot be used: {why}")))?;
-        let exceptions = EXCEPTIONS.into_iter().find(|name| filled(name)).and_then(&variable).unwrap_or_default();
-        let entries = exceptions.split([',', ' ', '\t', '\n', '\r']).filter(|entry| !entry.is_empty());
+        let proxy = Proxy::parse(name, value.trim()).map_err(|why| {
+            Stop::usage(format!("the proxy named by {name} cannot be used: {why}"))
+        })?;
+        let exceptions = EXCEPTIONS
+            .into_iter()
+            .find(|name| filled(name))
+            .and_then(&variable)
+            .unwrap_or_default();
+        let entries =
+            exceptions.split([',', ' ', '\t', '\n', '\r']).filter(|entry| !entry.is_empty());
         Ok(Self { proxy: Some(proxy), direct: entries.filter_map(Direct::parse).collect() })
     }
 
@@ -134,9 +142,13 @@ impl Proxy {
             None => shown.clone(),
         };
         // What one of the libraries cannot read it would ignore, and go out directly.
-        let is_read =
-            ciba_reqwest::reqwest::Proxy::all(&address).is_ok() && ciba_ureq::ureq::Proxy::new(&address).is_ok();
-        if is_read { Ok(Self { address, shown, variable }) } else { Err("it is no address of a proxy") }
+        let is_read = ciba_reqwest::reqwest::Proxy::all(&address).is_ok()
+            && ciba_ureq::ureq::Proxy::new(&address).is_ok();
+        if is_read {
+            Ok(Self { address, shown, variable })
+        } else {
+            Err("it is no address of a proxy")
+        }
     }
 }
 
@@ -156,7 +168,9 @@ impl Direct {
         };
         let what = match host.parse::<IpAddr>() {
             Ok(address) => Hosts::Network(address, width(address)),
-            Err(_) => Hosts::Domain(host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase()),
+            Err(_) => {
+                Hosts::Domain(host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase())
+            }
         };
         Some(Self { what, port })
     }
@@ -170,9 +184,12 @@ impl Direct {
             Hosts::Domain(domain) => {
                 let host = host.trim_end_matches('.').to_ascii_lowercase();
                 let above = host.strip_suffix(domain.as_str());
-                !domain.is_empty() && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+                !domain.is_empty()
+                    && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
-            Hosts::Network(network, bits) => host.parse().is_ok_and(|address| is_within(address, *network, *bits)),
+            Hosts::Network(network, bits) => {
+                host.parse().is_ok_and(|address| is_within(address, *network, *bits))
+            }
         }
     }
 }
@@ -183,7 +200,9 @@ const fn width(address: IpAddr) -> u8 {
 
 fn is_within(address: IpAddr, network: IpAddr, bits: u8) -> bool {
     let (ours, theirs, width): (u128, u128, u8) = match (address, network) {
-        (IpAddr::V4(ours), IpAddr::V4(theirs)) => (u32::from(ours).into(), u32::from(theirs).into(), 32),
+        (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+            (u32::from(ours).into(), u32::from(theirs).into(), 32)
+        }
         (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.into(), theirs.into(), 128),
         _ => return false,
     };
@@ -208,7 +227,9 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Proxies, Stop> {
-        Proxies::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Proxies::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     fn shown(variables: &[(&str, &str)], url: &str) -> Option<String> {
@@ -225,15 +246,28 @@ mod tests {
             (&[("HTTPS_PROXY", "p.test")], Some("http://p.test:80 (HTTPS_PROXY)")),
             (&[("ALL_PROXY", "socks5h://p.test")], Some("socks5h://p.test:1080 (ALL_PROXY)")),
             (&[("all_proxy", "SOCKS://[::1]:9")], Some("socks5://[::1]:9 (all_proxy)")),
-            (&[("ALL_PROXY", "http://a:1"), ("HTTPS_PROXY", "http://b:2")], Some("http://b:2 (HTTPS_PROXY)")),
-            (&[("https_proxy", " http://u:sentinel@p.test:3128/ ")], Some("http://p.test:3128 (https_proxy)")),
+            (
+                &[("ALL_PROXY", "http://a:1"), ("HTTPS_PROXY", "http://b:2")],
+                Some("http://b:2 (HTTPS_PROXY)"),
+            ),
+            (
+                &[("https_proxy", " http://u:sentinel@p.test:3128/ ")],
+                Some("http://p.test:3128 (https_proxy)"),
+            ),
         ] {
             assert_eq!(shown(variables, url).as_deref(), expected, "{variables:?}");
         }
         let secret = read(&[("ALL_PROXY", "http://u:sentinel@p.test:3128")]).unwrap();
         assert!(!format!("{secret:?}").contains("sentinel"));
-        assert_eq!(secret.for_ureq(&Url::parse(url).unwrap()).unwrap().password(), Some("sentinel"));
-        assert_eq!(secret.shown_for("http://127.0.0.1:8080/token"), None, "plain http never goes through a proxy");
+        assert_eq!(
+            secret.for_ureq(&Url::parse(url).unwrap()).unwrap().password(),
+            Some("sentinel")
+        );
+        assert_eq!(
+            secret.shown_for("http://127.0.0.1:8080/token"),
+            None,
+            "plain http never goes through a proxy"
+        );
     }
 
     #[test]
@@ -254,7 +288,11 @@ mod tests {
             for name in VARIABLES {
                 let stop = read(&[(name, value)]).unwrap_err();
                 assert_eq!(stop.code, crate::exit::USAGE);
-                assert!(stop.sentence.contains(name) && !stop.sentence.contains("sentinel"), "{}", stop.sentence);
+                assert!(
+                    stop.sentence.contains(name) && !stop.sentence.contains("sentinel"),
+                    "{}",
+                    stop.sentence
+                );
             }
         }
     }

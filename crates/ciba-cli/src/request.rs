@@ -7,7 +7,8 @@ use ciba_core::{
     providers::{
         self,
         idura::{
-            self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId, SwedishPersonalNumber,
+            self, CallInitiator, FreeForm, NorwegianBankId, NorwegianNationalId, SwedishBankId,
+            SwedishPersonalNumber,
         },
     },
 };
@@ -21,7 +22,8 @@ use crate::{
 };
 
 impl args::Request {
-    /// The request these options describe. Its values are checked by core when a flow is started with it.
+    /// The request these options describe. Its values are checked by core when a flow is started
+    /// with it.
     pub(crate) fn build(&self, provider: Provider) -> Result<AuthRequest, Stop> {
         self.one_from_standard_input()?;
         let mut request = match provider.0 {
@@ -65,7 +67,11 @@ impl args::Request {
         let mut expectations = Expectations::new();
         for pair in &self.expect {
             let (claim, value) = pair_of("--expect", pair)?;
-            expectations = if claim == "sub" { expectations.subject(value) } else { expectations.claim(claim, value) };
+            expectations = if claim == "sub" {
+                expectations.subject(value)
+            } else {
+                expectations.claim(claim, value)
+            };
         }
         Ok(request.expecting(expectations))
     }
@@ -110,17 +116,20 @@ impl args::Request {
             return Err(Stop::usage("Idura takes --login-hint and no other hint"));
         };
         let eid = self.acr_values.as_deref().unwrap_or_default();
-        let details = self.authorization_details.as_deref().map(authorization_details).transpose()?;
+        let details =
+            self.authorization_details.as_deref().map(authorization_details).transpose()?;
         let details: Option<Value> = details
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|_| Stop::usage("--authorization-details is not JSON"))?;
         let number = || {
-            hint.expose()
-                .strip_prefix("sub:ssn:")
-                .ok_or_else(|| Stop::usage("--login-hint for this eID is `sub:ssn:` and the national id"))
+            hint.expose().strip_prefix("sub:ssn:").ok_or_else(|| {
+                Stop::usage("--login-hint for this eID is `sub:ssn:` and the national id")
+            })
         };
-        let wrong_number = |error: idura::NationalIdError| Stop::usage(format!("--login-hint cannot be used: {error}"));
+        let wrong_number = |error: idura::NationalIdError| {
+            Stop::usage(format!("--login-hint cannot be used: {error}"))
+        };
         match eid {
             "" => Err(Stop::usage(format!(
                 "Idura needs --acr-values, which names the eID: {} or {}, for example",
@@ -135,10 +144,14 @@ impl args::Request {
                 })?;
                 let initiator = match details {
                     None => CallInitiator::Company,
-                    Some(details) if details == json!([{"type": "phoneAuth", "callInitiator": "RP"}]) => {
+                    Some(details)
+                        if details == json!([{"type": "phoneAuth", "callInitiator": "RP"}]) =>
+                    {
                         CallInitiator::Company
                     }
-                    Some(details) if details == json!([{"type": "phoneAuth", "callInitiator": "user"}]) => {
+                    Some(details)
+                        if details == json!([{"type": "phoneAuth", "callInitiator": "user"}]) =>
+                    {
                         CallInitiator::Customer
                     }
                     Some(_) => {
@@ -156,7 +169,9 @@ impl args::Request {
                         "Norwegian BankID takes no --binding-message: it sends two words to read to the person instead",
                     ));
                 }
-                if details.is_some_and(|details| details != json!([{"type": "customerServiceCall.v1"}])) {
+                if details
+                    .is_some_and(|details| details != json!([{"type": "customerServiceCall.v1"}]))
+                {
                     return Err(Stop::usage(
                         "--authorization-details of Norwegian BankID are [{\"type\":\"customerServiceCall.v1\"}]",
                     ));
@@ -171,11 +186,19 @@ impl args::Request {
     fn hint(&self) -> Result<Hint, Stop> {
         const THREE: &str = "--login-hint, --login-hint-token or --id-token-hint";
         match (&self.login_hint, &self.login_hint_token, &self.id_token_hint) {
-            (Some(hint), None, None) => Ok(Hint::Login(LoginHint::new(given(hint, "--login-hint")?))),
-            (None, Some(token), None) => Ok(Hint::LoginToken(LoginHintToken::new(given(token, "--login-hint-token")?))),
-            (None, None, Some(token)) => Ok(Hint::IdToken(CompactIdToken::new(given(token, "--id-token-hint")?))),
+            (Some(hint), None, None) => {
+                Ok(Hint::Login(LoginHint::new(given(hint, "--login-hint")?)))
+            }
+            (None, Some(token), None) => {
+                Ok(Hint::LoginToken(LoginHintToken::new(given(token, "--login-hint-token")?)))
+            }
+            (None, None, Some(token)) => {
+                Ok(Hint::IdToken(CompactIdToken::new(given(token, "--id-token-hint")?)))
+            }
             (None, None, None) => Err(Stop::usage(format!("nobody is named: give {THREE}"))),
-            _ => Err(Stop::usage(format!("more than one hint is given: only one of {THREE} may be"))),
+            _ => {
+                Err(Stop::usage(format!("more than one hint is given: only one of {THREE} may be")))
+            }
         }
     }
 }
@@ -185,14 +208,19 @@ fn authorization_details(text: &str) -> Result<String, Stop> {
     given(text, "--authorization-details")
 }
 
-/// What an option says: the text itself, for `@FILE` what is in the file, and for `-` what is on standard input. A text that
-/// begins with `@` is written with two. Other users of the machine can read a command line, and no file of one's own.
+/// What an option says: the text itself, for `@FILE` what is in the file, and for `-` what is on
+/// standard input. A text that begins with `@` is written with two. Other users of the machine can
+/// read a command line, and no file of one's own.
 fn given(text: &str, option: &str) -> Result<String, Stop> {
     given_by(read, text, option)
 }
 
 /// As [`given`], with a way to read a file.
-fn given_by(read: fn(&Path, &str) -> Result<Vec<u8>, Stop>, text: &str, option: &str) -> Result<String, Stop> {
+fn given_by(
+    read: fn(&Path, &str) -> Result<Vec<u8>, Stop>,
+    text: &str,
+    option: &str,
+) -> Result<String, Stop> {
     let (place, bytes) = match text.strip_prefix('@') {
         Some(literal) if literal.starts_with('@') => return Ok(literal.to_owned()),
         Some(path) => ("the file", read(Path::new(path), option)?),
@@ -211,13 +239,17 @@ fn standard_input(option: &str) -> Result<Vec<u8>, Stop> {
     const MOST: u64 = 1024 * 1024;
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
-    let read = read.map_err(|error| Stop::usage(format!("{option} cannot be read: {}", reason(&error))))?;
+    let read =
+        read.map_err(|error| Stop::usage(format!("{option} cannot be read: {}", reason(&error))))?;
     if u64::try_from(read).is_ok_and(|read| read > MOST) {
-        return Err(Stop::usage(format!("{option} cannot be used: standard input is larger than a megabyte")));
+        return Err(Stop::usage(format!(
+            "{option} cannot be used: standard input is larger than a megabyte"
+        )));
     }
     Ok(bytes)
 }
 
 pub(crate) fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {
-    text.split_once('=').ok_or_else(|| Stop::usage(format!("{option} takes NAME=VALUE, and there is no `=`")))
+    text.split_once('=')
+        .ok_or_else(|| Stop::usage(format!("{option} takes NAME=VALUE, and there is no `=`")))
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ciba_core::{AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, ResumeError};
+use ciba_core::{
+    AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, ResumeError,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -18,8 +20,8 @@ use crate::{
     transport::{self, Halted, Http, Kept, Watcher},
 };
 
-/// How long an exchange that is under way may still take after Ctrl-C where the flow is kept: its answer may be the only copy
-/// of the tokens.
+/// How long an exchange that is under way may still take after Ctrl-C where the flow is kept: its
+/// answer may be the only copy of the tokens.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop> {
@@ -40,7 +42,9 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     attempt.reporter().hold();
     attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
     for option in prepared.provider.stands_for() {
-        attempt.reporter().detail(&format!("--provider {} sets: {option}", prepared.provider.name()));
+        attempt
+            .reporter()
+            .detail(&format!("--provider {} sets: {option}", prepared.provider.name()));
     }
     let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
         Ok(metadata) => metadata,
@@ -95,7 +99,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     })?;
     attempt.reporter().release();
     attempt.reporter().expires(flow.expires_at());
-    if let Some(acknowledged) = flow.acknowledged() {
+    if let Some(acknowledged) = flow.acknowledgement() {
         attempt.reporter().acknowledged(acknowledged);
     }
     attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
@@ -125,7 +129,8 @@ enum Cut {
 impl Attempt {
     pub(crate) fn begin(reporter: Reporter, timeout: Option<u64>) -> Result<Self, Stop> {
         let signals = Signals::new().map_err(|_| Stop::bug("signals cannot be listened to"))?;
-        let give_up = timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        let give_up =
+            timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         Ok(Self { watcher: Watcher::new(reporter), signals, give_up })
     }
 
@@ -138,7 +143,8 @@ impl Attempt {
         self.watcher.reporter()
     }
 
-    /// Opens the notification endpoint: the provider may call as soon as a flow is resumed, and does not call twice.
+    /// Opens the notification endpoint: the provider may call as soon as a flow is resumed, and
+    /// does not call twice.
     fn listen(&self, listening: Option<Listening>, http: &Http) -> Option<(Serving, Inbox)> {
         let (listening, inbox) = (listening?, http.inbox());
         Some((listening.serve(inbox.clone(), self.watcher.clone()), inbox))
@@ -174,7 +180,12 @@ impl Attempt {
     }
 
     /// Drives a flow to its end and tells the outcome.
-    pub(crate) async fn drive(&mut self, tools: Tools, config: Arc<ClientConfig>, flow: Flow) -> Result<u8, Stop> {
+    pub(crate) async fn drive(
+        &mut self,
+        tools: Tools,
+        config: Arc<ClientConfig>,
+        flow: Flow,
+    ) -> Result<u8, Stop> {
         let watcher = self.watcher.clone();
         let Tools { http, keys, notified } = tools;
         let (serving, inbox) = notified.unzip();
@@ -214,7 +225,9 @@ impl Attempt {
                 };
                 watcher.stop();
                 match over {
-                    Some((flow, Ok(()))) if flow.stage() == ciba_core::Stage::Settled => (flow, Ok(())),
+                    Some((flow, Ok(()))) if flow.stage() == ciba_core::Stage::Settled => {
+                        (flow, Ok(()))
+                    }
                     _ => return Ok(self.interrupted()),
                 }
             }
@@ -226,7 +239,10 @@ impl Attempt {
         match halted {
             Ok(()) => {}
             Err(Halted::Save(error)) => {
-                let shown = watcher.state().map(|state| state.path().display().to_string()).unwrap_or_default();
+                let shown = watcher
+                    .state()
+                    .map(|state| state.path().display().to_string())
+                    .unwrap_or_default();
                 self.reporter().left(None);
                 return Err(Stop::usage(format!(
                     "the state file {shown} cannot be written: {}",
@@ -311,11 +327,14 @@ impl Attempt {
         exit::INTERRUPTED
     }
 
-    /// The person was authenticated and nobody knows: what is saved stays, because tokens are given once.
+    /// The person was authenticated and nobody knows: what is saved stays, because tokens are given
+    /// once.
     fn untold(&self, error: &std::io::Error) -> Stop {
         let why = state_file::reason(error);
         let fate = self.fate().map(|fate| format!("; {fate}")).unwrap_or_default();
-        Stop::bug(format!("the person was authenticated, but standard output cannot be written: {why}{fate}"))
+        Stop::bug(format!(
+            "the person was authenticated, but standard output cannot be written: {why}{fate}"
+        ))
     }
 
     /// What becomes of a flow that is left; nothing where none was saved.
@@ -323,10 +342,13 @@ impl Attempt {
         let path = self.watcher.state()?.path().display().to_string();
         match self.watcher.kept() {
             Kept::Nothing => None,
-            Kept::Flow => Some(format!("the flow is kept, go on with it by: ciba resume --state {}", quoted(&path))),
-            Kept::Earlier => {
-                Some(format!("the flow could not be kept: the state file {path} holds an earlier state of it, if any"))
-            }
+            Kept::Flow => Some(format!(
+                "the flow is kept, go on with it by: ciba resume --state {}",
+                quoted(&path)
+            )),
+            Kept::Earlier => Some(format!(
+                "the flow could not be kept: the state file {path} holds an earlier state of it, if any"
+            )),
         }
     }
 
@@ -335,7 +357,9 @@ impl Attempt {
         let Some(state) = self.watcher.state() else { return };
         if let Err(error) = state.remove() {
             let (shown, why) = (state.path().display(), state_file::reason(&error));
-            self.reporter().say(&format!("ciba: warning: the state file {shown}, which holds secrets, stays: {why}"));
+            self.reporter().say(&format!(
+                "ciba: warning: the state file {shown}, which holds secrets, stays: {why}"
+            ));
         }
     }
 }

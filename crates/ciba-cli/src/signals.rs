@@ -9,7 +9,8 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// Heard, so that it does not kill: a state file that may not grow is a save that fails, and costs no login.
+    /// Heard, so that it does not kill: a state file that may not grow is a save that fails, and
+    /// costs no login.
     #[cfg(unix)]
     _file_too_large: tokio::signal::unix::Signal,
 }

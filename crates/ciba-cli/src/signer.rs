@@ -2,7 +2,8 @@
 
 use ciba_core::{Entropy, KeyOperation, KeyPurpose, SoftwareKey};
 
-/// One key file; it may be registered for one algorithm of assertions and another of signed requests.
+/// One key file; it may be registered for one algorithm of assertions and another of signed
+/// requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyRing {
     pub(crate) assertions: Option<SoftwareKey>,
@@ -28,13 +29,21 @@ impl KeyRing {
 
 #[async_trait::async_trait]
 impl ciba_reqwest::Signer for KeyRing {
-    async fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, ciba_reqwest::SignerError> {
+    async fn sign(
+        &self,
+        operation: &KeyOperation,
+        entropy: Entropy,
+    ) -> Result<Vec<u8>, ciba_reqwest::SignerError> {
         Ok(self.of(operation.purpose())?.sign(operation, entropy)?)
     }
 }
 
 impl ciba_ureq::Signer for KeyRing {
-    fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, ciba_ureq::SignerError> {
+    fn sign(
+        &self,
+        operation: &KeyOperation,
+        entropy: Entropy,
+    ) -> Result<Vec<u8>, ciba_ureq::SignerError> {
         Ok(self.of(operation.purpose())?.sign(operation, entropy)?)
     }
 }

@@ -1,7 +1,8 @@
-//! The file of `--state`: a flow that can be resumed, readable by its owner only, and held by one process at a time.
+//! The file of `--state`: a flow that can be resumed, readable by its owner only, and held by one
+//! process at a time.
 //!
-//! Written to a temporary file beside it, synced and renamed, so that a crash leaves the old state or the new one and
-//! never half of either.
+//! Written to a temporary file beside it, synced and renamed, so that a crash leaves the old state
+//! or the new one and never half of either.
 
 mod hold;
 
@@ -12,7 +13,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ciba_core::{Members, Snapshot};
+use ciba_core::{JsonObject, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,8 +24,8 @@ use crate::{
     output::quoted,
 };
 
-/// What the file holds beside the flow as core saved it, which is its member `flow`: the client's options (no secret among
-/// them).
+/// What the file holds beside the flow as core saved it, which is its member `flow`: the client's
+/// options (no secret among them).
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     ciba_state: u32,
@@ -64,7 +65,8 @@ pub(crate) struct StateFile {
 }
 
 impl StateFile {
-    /// Takes a path for a new flow, and finds out whether it can be written before anything is sent.
+    /// Takes a path for a new flow, and finds out whether it can be written before anything is
+    /// sent.
     pub(crate) fn new(path: &Path, client: &Client) -> Result<Self, Stop> {
         let shown = path.display();
         let is_new = match fs::symlink_metadata(path) {
@@ -72,7 +74,10 @@ impl StateFile {
             Ok(found) => refuse_others(path, &found).map(|()| false)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
-                return Err(Stop::usage(format!("the state file {shown} cannot be used: {}", reason(&error))));
+                return Err(Stop::usage(format!(
+                    "the state file {shown} cannot be used: {}",
+                    reason(&error)
+                )));
             }
         };
         let file = Self::hold(path, client, is_new)?;
@@ -88,11 +93,14 @@ impl StateFile {
     /// Takes the file for this process, and finds out whether it can be replaced.
     fn hold(path: &Path, client: &Client, is_new: bool) -> Result<Self, Stop> {
         let shown = path.display();
-        let unwritable =
-            |error: io::Error| Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error)));
+        let unwritable = |error: io::Error| {
+            Stop::usage(format!("the state file {shown} cannot be written: {}", reason(&error)))
+        };
         let held = hold::hold(path, is_new).map_err(unwritable)?;
         let held = held.ok_or_else(|| {
-            Stop::usage(format!("the state file {shown} is in use by another `ciba`, which goes on with its flow"))
+            Stop::usage(format!(
+                "the state file {shown} is in use by another `ciba`, which goes on with its flow"
+            ))
         })?;
         warn_of_detour(path, &format!("the state file {shown}"));
         let held = Mutex::new(Held { file: held, revision: None });
@@ -106,11 +114,13 @@ impl StateFile {
         self.held().file.metadata().is_ok_and(|found| found.len() == 0)
     }
 
-    /// Opens the file of an interrupted flow; `client` holds what the command line says now and wins over what was saved.
+    /// Opens the file of an interrupted flow; `client` holds what the command line says now and
+    /// wins over what was saved.
     pub(crate) fn open(path: &Path, client: Client) -> Result<Saved, Stop> {
         let shown = path.display();
-        let unreadable =
-            |error: &io::Error| Stop::usage(format!("the state file {shown} cannot be read: {}", reason(error)));
+        let unreadable = |error: &io::Error| {
+            Stop::usage(format!("the state file {shown} cannot be read: {}", reason(error)))
+        };
         let found = fs::symlink_metadata(path).map_err(|error| unreadable(&error))?;
         if !found.is_file() {
             return Err(irregular(path));
@@ -118,13 +128,17 @@ impl StateFile {
         refuse_others(path, &found)?;
         let mut file = Self::hold(path, &client, false)?;
         let bytes = read_at_most(path, MOST_BYTES).map_err(|error| unreadable(&error))?;
-        let bytes = bytes.ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
+        let bytes = bytes
+            .ok_or_else(|| Stop::usage(format!("the state file {shown} is too large to be one")))?;
         let damaged = || Stop::usage(format!("the state file {shown} does not hold a saved flow"));
-        let members = std::str::from_utf8(&bytes).ok().and_then(|text| Members::from_json(text).ok());
+        let members =
+            std::str::from_utf8(&bytes).ok().and_then(|text| JsonObject::from_json(text).ok());
         let members = members.ok_or_else(damaged)?;
         let contents: Contents = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         if contents.ciba_state != VERSION {
-            return Err(Stop::usage(format!("the state file {shown} was written by another version of this command")));
+            return Err(Stop::usage(format!(
+                "the state file {shown} was written by another version of this command"
+            )));
         }
         let client = client.or(contents.client);
         file.client = client.clone().absolute();
@@ -178,7 +192,8 @@ impl StateFile {
 
     /// A new file beside the state file, readable by its owner only from its first moment.
     fn temporary(&self) -> io::Result<(PathBuf, fs::File)> {
-        let name = self.path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+        let name =
+            self.path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
         let random = getrandom::u64().map_err(|_| io::Error::other("no randomness"))?;
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
@@ -191,8 +206,10 @@ impl StateFile {
     fn sync_folder(&self) -> io::Result<()> {
         if cfg!(unix) {
             let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let synced = fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-            return synced.or_else(|error| if is_not_offered(&error) { Ok(()) } else { Err(error) });
+            let synced = fs::File::open(folder.unwrap_or(Path::new(".")))
+                .and_then(|folder| folder.sync_all());
+            return synced
+                .or_else(|error| if is_not_offered(&error) { Ok(()) } else { Err(error) });
         }
         Ok(())
     }
@@ -207,8 +224,8 @@ impl Drop for StateFile {
     }
 }
 
-/// What is at the path cannot be replaced by renaming and leave nothing behind. A symbolic link would be replaced itself, and
-/// the secrets stay where it led.
+/// What is at the path cannot be replaced by renaming and leave nothing behind. A symbolic link
+/// would be replaced itself, and the secrets stay where it led.
 fn irregular(path: &Path) -> Stop {
     Stop::usage(format!(
         "the state file {} is not a regular file: give its own path, and no symbolic link",
@@ -216,10 +233,13 @@ fn irregular(path: &Path) -> Stop {
     ))
 }
 
-/// Some file systems sync no folders (EINVAL, ENOTSUP), and some folders may be written to and not be opened: then the
-/// rename is as durable as it can be there. What a device reports is an error.
+/// Some file systems sync no folders (EINVAL, ENOTSUP), and some folders may be written to and not
+/// be opened: then the rename is as durable as it can be there. What a device reports is an error.
 fn is_not_offered(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// Creates a file that only its owner can read; never one that is there already.
@@ -266,8 +286,13 @@ mod tests {
         let file = StateFile::new(&path, &Client::default()).expect("the folder can be written");
         for case in ciba_test_op::store_cases() {
             let saved = file.save(case.snapshot());
-            let members = Members::from_json(&fs::read_to_string(&path).expect("it was saved")).expect("it is JSON");
-            assert_eq!(case.check(&saved, members.json("flow").unwrap_or_default().as_bytes()), Ok(()), "{case:?}");
+            let members = JsonObject::from_json(&fs::read_to_string(&path).expect("it was saved"))
+                .expect("it is JSON");
+            assert_eq!(
+                case.check(&saved, members.json("flow").unwrap_or_default().as_bytes()),
+                Ok(()),
+                "{case:?}"
+            );
         }
         file.remove().expect("it is there");
     }
@@ -276,7 +301,9 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_synced_fails_no_save_and_a_broken_device_does() {
         // EACCES, EINVAL, ENOTSUP; EIO, ENOSPC, EROFS.
-        for (number, is_fine) in [(13, true), (22, true), (95, true), (5, false), (28, false), (30, false)] {
+        for (number, is_fine) in
+            [(13, true), (22, true), (95, true), (5, false), (28, false), (30, false)]
+        {
             assert_eq!(is_not_offered(&io::Error::from_raw_os_error(number)), is_fine, "{number}");
         }
     }

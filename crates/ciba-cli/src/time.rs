@@ -24,8 +24,8 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     )
 }
 
-/// Year, month and day of a number of days since the Unix epoch (Gregorian, counted in years that begin in March, so
-/// that the leap day is the last of its year).
+/// Year, month and day of a number of days since the Unix epoch (Gregorian, counted in years that
+/// begin in March, so that the leap day is the last of its year).
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

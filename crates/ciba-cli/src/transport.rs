@@ -11,9 +11,9 @@ use std::{
 };
 
 use ciba_core::{
-    Authentication, Cause, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow, MetadataError,
-    Misbehaviour, ProviderMetadata, Request, Response, ServerAnswer, Snapshot, Stage, Timestamp, Unanswered,
-    Unreachable, UnreachableTarget,
+    Authentication, Cause, ClientConfig, Discovery, Endpoint, Entropy, Event, Failure, Fault, Flow,
+    MetadataError, Misbehaviour, ProviderMetadata, Request, Response, ServerAnswer, Snapshot,
+    Stage, Timestamp, Unanswered, Unreachable, UnreachableTarget,
 };
 
 use crate::{
@@ -37,12 +37,21 @@ pub(crate) enum Http {
 impl Http {
     /// The client for the provider of these options.
     pub(crate) fn of(options: &Client) -> Result<Self, Stop> {
-        let proxies = if options.allow_http_loopback { Proxies::default() } else { Proxies::of_environment()? };
+        let proxies = if options.allow_http_loopback {
+            Proxies::default()
+        } else {
+            Proxies::of_environment()?
+        };
         let certificate = match (&options.cert, &options.cert_key) {
             (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
             _ => None,
         };
-        Self::new(options.transport.unwrap_or_default(), options.ca_cert.as_deref(), &proxies, certificate)
+        Self::new(
+            options.transport.unwrap_or_default(),
+            options.ca_cert.as_deref(),
+            &proxies,
+            certificate,
+        )
     }
 
     /// With each exchange shown on standard error, where that is wanted.
@@ -50,32 +59,37 @@ impl Http {
         if !trace {
             return self;
         }
-        let show = |exchange: &ciba_core::Exchange<'_>| put_error(&format!("ciba: trace: {exchange}"));
+        let show =
+            |exchange: &ciba_core::Exchange<'_>| put_error(&format!("ciba: trace: {exchange}"));
         match self {
             Self::Reqwest(http) => Self::Reqwest(http.with_observer(show)),
             Self::Ureq(http) => Self::Ureq(http.with_observer(show)),
         }
     }
 
-    /// A client that trusts the platform's roots, or those of a PEM file; with a certificate and its key, it shows that where
-    /// a flow says so.
+    /// A client that trusts the platform's roots, or those of a PEM file; with a certificate and
+    /// its key, it shows that where a flow says so.
     pub(crate) fn new(
         transport: Transport,
         ca: Option<&Path>,
         proxies: &Proxies,
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, Stop> {
-        let ca = ca.map(|path| read(path, "--ca-cert").map(|pem| (path, files::unescaped(pem)))).transpose()?;
+        let ca = ca
+            .map(|path| read(path, "--ca-cert").map(|pem| (path, files::unescaped(pem))))
+            .transpose()?;
         let certificate = certificate.map(ClientPem::read).transpose()?;
         let no_tls = || Stop::bug("TLS cannot be set up on this machine");
         match transport {
             Transport::Reqwest => {
-                // A machine without roots still speaks plain http. Where they are needed they are then missing, as ureq finds,
-                // which looks for them no earlier.
+                // A machine without roots still speaks plain http. Where they are needed they are
+                // then missing, as ureq finds, which looks for them no earlier.
                 let has_roots = ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
                 let builder = || {
                     let builder = match &ca {
-                        Some((path, pem)) => ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
+                        Some((path, pem)) => {
+                            ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path, pem))?
+                        }
                         None if has_roots => ciba_reqwest::platform_roots(),
                         None => ciba_reqwest::platform_roots().tls_certs_only([]),
                     };
@@ -83,15 +97,20 @@ impl Http {
                 };
                 let http = ciba_reqwest::HttpClient::new(builder()?).map_err(|_| no_tls())?;
                 let Some(pem) = certificate else { return Ok(Self::Reqwest(http)) };
-                let certificate = ciba_reqwest::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
+                let certificate =
+                    ciba_reqwest::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
-                let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
+                let http = http
+                    .with_certificate(builder()?, certificate)
+                    .map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Reqwest(http))
             }
             Transport::Ureq => {
                 let builder = || {
                     Ok(match &ca {
-                        Some((path, pem)) => ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
+                        Some((path, pem)) => {
+                            ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path, pem))?
+                        }
                         None => ciba_ureq::platform_roots(),
                     })
                 };
@@ -99,9 +118,12 @@ impl Http {
                 let http = ciba_ureq::HttpClient::new(builder()?).map_err(|_| no_tls())?;
                 let http = http.with_proxies(move |url| proxies.for_ureq(url));
                 let Some(pem) = certificate else { return Ok(Self::Ureq(http)) };
-                let certificate = ciba_ureq::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
+                let certificate =
+                    ciba_ureq::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
-                let http = http.with_certificate(builder()?, certificate).map_err(|error| pem.unusable(&error))?;
+                let http = http
+                    .with_certificate(builder()?, certificate)
+                    .map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Ureq(http))
             }
         }
@@ -118,14 +140,18 @@ impl Http {
     /// Fetches the provider's metadata.
     pub(crate) async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         match self {
-            Self::Reqwest(http) => ciba_reqwest::discover_with(http, &discovery).await.map_err(|error| match error {
-                ciba_reqwest::DiscoverError::Metadata(error) => failure_of(error),
-                ciba_reqwest::DiscoverError::Unreachable { how, .. } => unanswered(how),
-                _ => unobtainable(None),
-            }),
+            Self::Reqwest(http) => {
+                ciba_reqwest::discover_with(http, &discovery).await.map_err(|error| match error {
+                    ciba_reqwest::DiscoverError::Metadata(error) => failure_of(error),
+                    ciba_reqwest::DiscoverError::Unreachable { how, .. } => unanswered(how),
+                    _ => unobtainable(None),
+                })
+            }
             Self::Ureq(http) => {
                 let http = http.clone();
-                let fetch = tokio::task::spawn_blocking(move || ciba_ureq::discover_with(&http, &discovery));
+                let fetch = tokio::task::spawn_blocking(move || {
+                    ciba_ureq::discover_with(&http, &discovery)
+                });
                 let found = fetch.await.map_err(|_| unobtainable(None))?;
                 found.map_err(|error| match error {
                     ciba_ureq::DiscoverError::Metadata(error) => failure_of(error),
@@ -147,13 +173,16 @@ impl Http {
             Self::Reqwest(http) => http.exchange(&request, timeout, max_response).await,
             Self::Ureq(http) => {
                 let http = http.clone();
-                let sent = tokio::task::spawn_blocking(move || http.exchange(&request, timeout, max_response));
+                let sent = tokio::task::spawn_blocking(move || {
+                    http.exchange(&request, timeout, max_response)
+                });
                 sent.await.unwrap_or(Err(Unanswered::Lost(Cause::Unknown)))
             }
         }
     }
 
-    /// Drives a flow until it is over or [`Watcher::stop`] says so; says what kept it from going on.
+    /// Drives a flow until it is over or [`Watcher::stop`] says so; says what kept it from going
+    /// on.
     pub(crate) async fn drive(
         self,
         config: Arc<ClientConfig>,
@@ -164,7 +193,8 @@ impl Http {
     ) -> (Driven, Result<(), Halted>) {
         match self {
             Self::Reqwest(http) => {
-                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config)).with_signer(keys);
+                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config))
+                    .with_signer(keys);
                 if let Some(Inbox::Reqwest(inbox)) = inbox {
                     driver = driver.with_inbox(inbox);
                 }
@@ -177,7 +207,8 @@ impl Http {
                 (Driven::Reqwest(flow), halted)
             }
             Self::Ureq(http) => {
-                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_signer(keys);
+                let mut driver =
+                    ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_signer(keys);
                 if let Some(Inbox::Ureq(inbox)) = inbox {
                     driver = driver.with_inbox(inbox);
                 }
@@ -220,7 +251,11 @@ impl ClientPem {
 }
 
 fn no_certificate(ca: &Path, pem: &[u8]) -> Stop {
-    Stop::usage(format!("the file of --ca-cert cannot be used: {} {}", ca.display(), files::no_certificate(pem)))
+    Stop::usage(format!(
+        "the file of --ca-cert cannot be used: {} {}",
+        ca.display(),
+        files::no_certificate(pem)
+    ))
 }
 
 /// A flow that was driven.
@@ -267,14 +302,18 @@ pub(crate) fn failure_of(error: MetadataError) -> Failure {
     match error {
         MetadataError::Untrusted(rejection) => Failure::Untrusted(rejection),
         // No document there, or nobody who serves it just now: it is not obtainable.
-        MetadataError::Unusable(Misbehaviour { fault: Fault::Status, answer, .. }) => unobtainable(answer),
+        MetadataError::Unusable(Misbehaviour { fault: Fault::Status, answer, .. }) => {
+            unobtainable(answer)
+        }
         MetadataError::Unusable(found) => Failure::ProviderMisbehaved(found),
         _ => unobtainable(None),
     }
 }
 
 fn unobtainable(answer: Option<Box<ServerAnswer>>) -> Failure {
-    Failure::Unreachable(Unreachable::new(UnreachableTarget::Endpoint(Endpoint::Discovery)).answered(answer))
+    Failure::Unreachable(
+        Unreachable::new(UnreachableTarget::Endpoint(Endpoint::Discovery)).answered(answer),
+    )
 }
 
 fn unanswered(how: Unanswered) -> Failure {
@@ -351,7 +390,10 @@ impl Watcher {
     }
 
     fn keeps(&self, now: Kept) -> Kept {
-        std::mem::replace(&mut *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner), now)
+        std::mem::replace(
+            &mut *self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner),
+            now,
+        )
     }
 
     /// Asks the drive to end before its next step.
@@ -373,7 +415,8 @@ impl Watcher {
     fn tell(&self, event: &Event) {
         self.shared.driven.send_replace(true);
         // A key set that is under way holds nothing that is lost with it.
-        let requesting = matches!(event, Event::Requesting { endpoint, .. } if *endpoint != Endpoint::KeySet);
+        let requesting =
+            matches!(event, Event::Requesting { endpoint, .. } if *endpoint != Endpoint::KeySet);
         // A notification may come while a request is under way.
         if !matches!(event, Event::Notified) {
             self.shared.in_flight.store(requesting, Ordering::Relaxed);
@@ -460,9 +503,11 @@ impl ciba_ureq::Watch for Watcher {
     }
 }
 
-/// Thirty-two bytes of the operating system's generator; without them there is no flow (REQ-SEC-05).
+/// Thirty-two bytes of the operating system's generator; without them there is no flow
+/// (REQ-SEC-05).
 pub(crate) fn entropy() -> Result<Entropy, Stop> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
     Ok(Entropy::from_bytes(bytes))
 }

@@ -1,4 +1,5 @@
-//! What is wrong with a command line, in one sentence that repeats no value: a value may be a secret.
+//! What is wrong with a command line, in one sentence that repeats no value: a value may be a
+//! secret.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -65,7 +66,8 @@ fn option(error: &clap::Error, kind: ContextKind) -> Option<String> {
         return Some(text.trim_end_matches("...").to_owned());
     }
     let name = text.split(['=', ' ']).next().unwrap_or_default();
-    let plain = name.starts_with('-') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let plain = name.starts_with('-')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     plain.then(|| name.to_owned())
 }
 

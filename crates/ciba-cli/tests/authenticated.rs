@@ -5,7 +5,8 @@ mod support;
 use serde_json::{Value, json};
 use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, signal};
 
-/// A provider whose person approves at the second question, with these claims beside the usual ones.
+/// A provider whose person approves at the second question, with these claims beside the usual
+/// ones.
 fn approving(claims: Value) -> Op {
     let signer = Signer::new();
     Op::knowing_itself(move |issuer, path, before| match (path, before) {
@@ -28,7 +29,10 @@ fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
         let last = run.last();
         assert_eq!(last["event"], "authenticated");
         assert_eq!(last["subject"], "the-person-s-id");
-        assert!(last["received_at"].as_str() <= last["at"].as_str() && last["received_at"].is_string(), "{last}");
+        assert!(
+            last["received_at"].as_str() <= last["at"].as_str() && last["received_at"].is_string(),
+            "{last}"
+        );
         assert_eq!(last["claims"]["name"], "Terne Paulsen");
         assert_eq!(last["claims"]["iss"], op.issuer);
         assert_eq!((&last["scope"], &last["token_type"]), (&json!("openid"), &json!("Bearer")));
@@ -40,7 +44,8 @@ fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
     }
 }
 
-/// Ruling 25: the last line says whether the person was compared, and `--require-person` demands it.
+/// Ruling 25: the last line says whether the person was compared, and `--require-person` demands
+/// it.
 #[test]
 fn the_result_says_whether_the_person_was_compared() {
     let not_compared = json!({"compared": false, "reason": "nothing_to_compare"});
@@ -72,7 +77,9 @@ fn the_result_says_whether_the_person_was_compared() {
     assert_eq!(silent["person"], json!({"compared": false, "reason": "not_in_token"}));
     let same = named(json!({"ssn": "19680202-0575"}), &["--require-person"]).expect_code(0).last();
     assert_eq!(same["person"], json!({"compared": true, "by": "national_id"}));
-    for (claims, more) in [(json!({}), &["--require-person"][..]), (json!({"socialno": "01010750160"}), &[])] {
+    for (claims, more) in
+        [(json!({}), &["--require-person"][..]), (json!({"socialno": "01010750160"}), &[])]
+    {
         let run = named(claims, more).expect_code(13);
         assert_eq!(run.last()["check"], "another-person");
         assert!(!run.stderr.contains("0575") && !run.stdout.contains("0575"), "{run:?}");
@@ -83,7 +90,8 @@ fn the_result_says_whether_the_person_was_compared() {
     }
 }
 
-/// Ruling 41: what was granted is shown, and what was not; `--require-granted` makes a difference a failure.
+/// Ruling 41: what was granted is shown, and what was not; `--require-granted` makes a difference a
+/// failure.
 #[test]
 fn what_was_asked_for_and_not_granted_is_told() {
     const ASKED: &str = r#"[{"type":"payment","amount":"129.00"}]"#;
@@ -92,7 +100,9 @@ fn what_was_asked_for_and_not_granted_is_told() {
         Op::knowing_itself(move |issuer, path, _| match path {
             "/bc" => Some(acknowledgement(60)),
             "/token" => {
-                let Say::Json(status, mut tokens) = signer.tokens(issuer, &json!({})) else { return None };
+                let Say::Json(status, mut tokens) = signer.tokens(issuer, &json!({})) else {
+                    return None;
+                };
                 for (name, value) in members.as_object().expect("an object") {
                     tokens[name] = value.clone();
                 }
@@ -102,7 +112,8 @@ fn what_was_asked_for_and_not_granted_is_told() {
             _ => None,
         })
     };
-    let asking = ["--scope", "email", "--authorization-details", ASKED, "--resource", "https://api.example"];
+    let asking =
+        ["--scope", "email", "--authorization-details", ASKED, "--resource", "https://api.example"];
     let all = [&ALG[..], &asking].concat();
     let same = json!({"authorization_details": [{"amount": "129.00", "type": "payment", "id": 7}], "resource": "https://api.example"});
     let other = json!({"authorization_details": [{"type": "payment", "amount": "1.00"}], "scope": "openid"});
@@ -125,11 +136,19 @@ fn what_was_asked_for_and_not_granted_is_told() {
         let op = granting(members.clone());
         let last = op.run(&all).expect_code(0).last();
         assert_eq!(last.get("not_granted"), not_granted.as_ref(), "{last}");
-        assert_eq!(last["granted"].get("authorization_details"), members.get("authorization_details"), "{last}");
+        assert_eq!(
+            last["granted"].get("authorization_details"),
+            members.get("authorization_details"),
+            "{last}"
+        );
         let code = if not_granted.is_some() { 13 } else { 0 };
         let run = op.run(&[&all[..], &["--require-granted"]].concat()).expect_code(code);
-        assert_eq!(run.last().get("check"), not_granted.is_some().then(|| json!("not-granted")).as_ref());
-        let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
+        assert_eq!(
+            run.last().get("check"),
+            not_granted.is_some().then(|| json!("not-granted")).as_ref()
+        );
+        let options =
+            op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
         let run = ciba(options.chain(all.iter().map(|&text| text.to_owned()))).expect_code(0);
         assert!(run.stdout.contains("\nGranted: scope openid"), "{run:?}");
         assert_eq!(
@@ -152,7 +171,8 @@ fn text_puts_the_claims_on_standard_output_and_cleans_them() {
     assert!(run.stdout.contains("--show-tokens") && !run.stdout.contains("sentinel"));
     let op = approving(json!({}));
     let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
-    let run = ciba(options.chain(ALG.map(str::to_owned)).chain(["--show-tokens".into()])).expect_code(0);
+    let run =
+        ciba(options.chain(ALG.map(str::to_owned)).chain(["--show-tokens".into()])).expect_code(0);
     assert!(run.stdout.contains("sentinel-access"));
 }
 
@@ -163,11 +183,14 @@ fn an_expectation_that_is_not_met_is_untrusted_by_name() {
         ("country=SE", json!({ "country": "NO" }), "expected-claim"),
         ("country=SE", json!({}), "expected-claim"),
     ] {
-        let run = approving(claims).run(&[&ALG[..], &["--expect", expect]].concat()).expect_code(13);
+        let run =
+            approving(claims).run(&[&ALG[..], &["--expect", expect]].concat()).expect_code(13);
         assert_eq!(run.last()["check"], check);
         assert!(run.sentence().contains(&format!("(check {check})")), "{run:?}");
     }
-    approving(json!({ "country": "SE" })).run(&[&ALG[..], &["--expect", "country=SE"]].concat()).expect_code(0);
+    approving(json!({ "country": "SE" }))
+        .run(&[&ALG[..], &["--expect", "country=SE"]].concat())
+        .expect_code(0);
 }
 
 #[test]
@@ -222,7 +245,8 @@ fn an_outcome_that_nobody_could_be_told_is_kept_and_told_again() {
         assert!(unheard.stderr.contains(&format!("ciba resume --state {state}")), "{unheard:?}");
         let asked = op.count("/token");
         assert!(asked > op_asked);
-        let again = ciba(["resume", "--state", &state, "--output", "json", "--show-tokens"]).expect_code(0);
+        let again =
+            ciba(["resume", "--state", &state, "--output", "json", "--show-tokens"]).expect_code(0);
         assert_eq!(again.last()["access_token"], "sentinel-access");
         assert_eq!(op.count("/token"), asked, "tokens are given once");
         assert!(!folder.path("state").exists());
@@ -240,7 +264,8 @@ fn resumed(op: &Op, state: &str, more: &[&str]) -> support::Ended {
             .filter(|text| *text == "the-person")
             .for_each(|text| *text = "sub:ssn:196802020575".into());
     }
-    let child = command().args(arguments).args(ALG).args(more).args(["--state", state]).spawn().unwrap();
+    let child =
+        command().args(arguments).args(ALG).args(more).args(["--state", state]).spawn().unwrap();
     while op.count("/token") == 0 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -275,7 +300,8 @@ fn a_flow_that_was_interrupted_is_held_to_the_same() {
     .into_iter()
     .enumerate()
     {
-        let run = resumed(&approving(claims), &folder.text(&format!("state{at}")), more).expect_code(13);
+        let run =
+            resumed(&approving(claims), &folder.text(&format!("state{at}")), more).expect_code(13);
         assert_eq!(run.last()["check"], check, "{run:?}");
     }
     let op = approving(json!({"ssn": "6802020575"}));
@@ -301,10 +327,21 @@ fn what_a_provider_does_otherwise_is_an_option() {
         approving(claims).run(&[&base[..], options].concat()).expect_code(0);
     }
     let op = approving(json!({}));
-    let more = ["--header", "X-Gateway=sentinel-key", "--body-client-id", "--clock-skew", "0", "--scope-lists"];
+    let more = [
+        "--header",
+        "X-Gateway=sentinel-key",
+        "--body-client-id",
+        "--clock-skew",
+        "0",
+        "--scope-lists",
+    ];
     let run = op.run(&[&ALG[..], &more].concat()).expect_code(0);
     assert!(!run.stdout.contains("sentinel") && !run.stderr.contains("sentinel"), "{run:?}");
     for seen in op.seen.lock().unwrap().iter() {
-        assert!(seen.head.to_ascii_lowercase().contains("\r\nx-gateway: sentinel-key\r\n"), "{}", seen.head);
+        assert!(
+            seen.head.to_ascii_lowercase().contains("\r\nx-gateway: sentinel-key\r\n"),
+            "{}",
+            seen.head
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Ctrl-C while a request is under way: said at once, and over at once where nothing can be kept or on the second one.
+//! Ctrl-C while a request is under way: said at once, and over at once where nothing can be kept or
+//! on the second one.
 #![cfg(unix)]
 
 mod support;
@@ -62,7 +63,10 @@ fn where_the_flow_is_kept_it_says_what_it_waits_for_and_the_second_ends_it() {
         let rest: Vec<String> = lines.map(Result::unwrap).collect();
         assert_eq!(child.wait().unwrap().code(), Some(130));
         assert!(begun.elapsed() < Duration::from_secs(4), "{rest:?}");
-        assert!(rest.iter().any(|line| line.ends_with(&format!("ciba resume --state {state}"))), "{rest:?}");
+        assert!(
+            rest.iter().any(|line| line.ends_with(&format!("ciba resume --state {state}"))),
+            "{rest:?}"
+        );
         assert!(folder.path("state").exists());
     }
 }

@@ -1,4 +1,5 @@
-//! `ciba op` and other people's clients: what it takes from them, what it says about them, and how scripts learn it.
+//! `ciba op` and other people's clients: what it takes from them, what it says about them, and how
+//! scripts learn it.
 
 mod support;
 
@@ -25,11 +26,13 @@ impl Judged {
     fn start(clients: &Value, more: &[&str]) -> Self {
         let folder = Folder::new();
         let file = folder.write("clients.json", &clients.to_string());
-        let mut child = command().args(["op", "--judge", "--clients", &file]).args(more).spawn().unwrap();
+        let mut child =
+            command().args(["op", "--judge", "--clients", &file]).args(more).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         stdout.read_line(&mut first).unwrap();
-        let issuer = first.strip_prefix("READY ").unwrap_or_else(|| panic!("{first:?}")).trim().to_owned();
+        let issuer =
+            first.strip_prefix("READY ").unwrap_or_else(|| panic!("{first:?}")).trim().to_owned();
         Self { child, stdout, issuer, folder }
     }
 
@@ -49,7 +52,10 @@ impl Judged {
     }
 
     fn get(&self, path: &str) -> (u16, String, Value) {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.host()))
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.host()
+        ))
     }
 
     /// A form in two chunks.
@@ -71,7 +77,8 @@ impl Judged {
         let (mut last, mut said) = (String::new(), String::new());
         self.stdout.read_to_string(&mut last).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let report = serde_json::from_str(&last).unwrap_or_else(|_| panic!("one line of JSON: {last:?}"));
+        let report =
+            serde_json::from_str(&last).unwrap_or_else(|_| panic!("one line of JSON: {last:?}"));
         (self.child.wait().unwrap().code().unwrap(), report, said)
     }
 }
@@ -92,28 +99,45 @@ fn client(id: &str, method: &str) -> Value {
 
 #[test]
 fn the_verdict_is_an_exit_status_and_one_line_of_json() {
-    let op =
-        Judged::start(&json!([client("careful", "client_secret_post"), client("hasty", "client_secret_post")]), &[]);
-    let form = |id: &str, more: &str| format!("client_id={id}&client_secret={}&{more}", SECRET.replace(' ', "+"));
+    let op = Judged::start(
+        &json!([client("careful", "client_secret_post"), client("hasty", "client_secret_post")]),
+        &[],
+    );
+    let form = |id: &str, more: &str| {
+        format!("client_id={id}&client_secret={}&{more}", SECRET.replace(' ', "+"))
+    };
     let ask = form("careful", "scope=openid&login_hint=approve-after:0");
     let (status, _, acknowledged) = op.post("/backchannel", &ask);
     assert_eq!(status, 200, "{acknowledged}");
     let id = acknowledged["auth_req_id"].as_str().unwrap();
     let grant = "grant_type=urn:openid:params:grant-type:ciba";
-    let (status, _, tokens) = op.post("/token", &form("careful", &format!("{grant}&auth_req_id={id}")));
-    assert_eq!((status, &tokens["token_type"]), (200, &json!("Bearer")), "the first poll may come at once");
+    let (status, _, tokens) =
+        op.post("/token", &form("careful", &format!("{grant}&auth_req_id={id}")));
+    assert_eq!(
+        (status, &tokens["token_type"]),
+        (200, &json!("Bearer")),
+        "the first poll may come at once"
+    );
     let (_, _, report) = op.get("/report");
     assert_eq!((&report["clean"], &report["redeemed"]), (&json!(true), &json!(1)), "{report}");
 
-    let (_, _, acknowledged) = op.post("/backchannel", &form("hasty", "scope=openid&login_hint=never"));
-    let poll = form("hasty", &format!("{grant}&auth_req_id={}", acknowledged["auth_req_id"].as_str().unwrap()));
+    let (_, _, acknowledged) =
+        op.post("/backchannel", &form("hasty", "scope=openid&login_hint=never"));
+    let poll = form(
+        "hasty",
+        &format!("{grant}&auth_req_id={}", acknowledged["auth_req_id"].as_str().unwrap()),
+    );
     assert_eq!(op.post("/token", &poll).2["error"], "authorization_pending");
     assert_eq!(op.post("/token", &poll).2["error"], "slow_down");
     let of = |client: &str| op.get(&format!("/report?client_id={client}")).2;
     assert_eq!((&of("careful")["mistakes"], &of("hasty")["mistakes"]), (&json!(0), &json!(1)));
 
     let (code, report, said) = op.end();
-    assert_eq!((code, &report["clean"], &report["mistakes"]), (18, &json!(false), &json!(1)), "{report}");
+    assert_eq!(
+        (code, &report["clean"], &report["mistakes"]),
+        (18, &json!(false), &json!(1)),
+        "{report}"
+    );
     let finding = &report["findings"][0];
     for (member, value) in [
         ("client_id", "hasty"),
@@ -124,7 +148,10 @@ fn the_verdict_is_an_exit_status_and_one_line_of_json() {
     ] {
         assert_eq!(finding[member], value, "{report}");
     }
-    assert!(finding["at"].as_str().unwrap().ends_with('Z') && finding["reason"].as_str().unwrap().contains(" ms "));
+    assert!(
+        finding["at"].as_str().unwrap().ends_with('Z')
+            && finding["reason"].as_str().unwrap().contains(" ms ")
+    );
     assert!(said.contains("the client broke a rule:") && said.contains("too-early"), "{said}");
 }
 
@@ -159,13 +186,22 @@ fn a_registration_that_cannot_be_meant_so_is_refused_with_what_was_meant() {
         whole
     };
     let table = [
-        (with("backchannel_token_delivery_modes", json!("poll")), "did you mean \"backchannel_token_delivery_mode\"?"),
+        (
+            with("backchannel_token_delivery_modes", json!("poll")),
+            "did you mean \"backchannel_token_delivery_mode\"?",
+        ),
         (with("grant_type", json!([])), "did you mean \"grant_types\"?"),
         (with("client_nmae", json!("x")), "did you mean \"client_name\"?"),
-        (with("token_endpoint_auth_method", json!("private_key_jwk")), "did you mean \"private_key_jwt\"?"),
+        (
+            with("token_endpoint_auth_method", json!("private_key_jwk")),
+            "did you mean \"private_key_jwt\"?",
+        ),
         (with("backchannel_token_delivery_mode", json!("pull")), "did you mean \"poll\"?"),
         (with("token_endpoint_auth_signing_alg", json!("HS265")), "did you mean \"HS256\"?"),
-        (with("grant_types", json!(["authorization_code"])), "lacks urn:openid:params:grant-type:ciba"),
+        (
+            with("grant_types", json!(["authorization_code"])),
+            "lacks urn:openid:params:grant-type:ciba",
+        ),
         (
             with("grant_types", json!(["urn:openid:params:grant_type:ciba"])),
             "did you mean \"urn:openid:params:grant-type:ciba\"?",
@@ -180,7 +216,10 @@ fn a_registration_that_cannot_be_meant_so_is_refused_with_what_was_meant() {
         (with("client_secret", json!(7)), "is a number and has to be a string"),
         (with("jwks", json!({ "keys": [private] })), "private key"),
         (with("jwks", json!([])), "JWK Set"),
-        (with("backchannel_client_notification_endpoint", json!("http://app.example/cb")), "notification endpoint"),
+        (
+            with("backchannel_client_notification_endpoint", json!("http://app.example/cb")),
+            "notification endpoint",
+        ),
         (json!([client("app", "none"), 7]), "array of clients"),
         (json!({ "client_secret": SECRET }), "no client_id"),
     ];
@@ -208,9 +247,12 @@ fn members_that_mean_nothing_here_and_the_file_of_the_ready_client_are_taken() {
     assert!(code == 0 && said.contains("no use of client_name, redirect_uris"), "{said}");
 
     let folder = Folder::new();
-    let first = Judged::start(&client("app", "client_secret_post"), &["--client-dir", &folder.text("")]);
+    let first =
+        Judged::start(&client("app", "client_secret_post"), &["--client-dir", &folder.text("")]);
     drop(first);
-    let ready: Value = serde_json::from_str(&std::fs::read_to_string(folder.path("client.json")).unwrap()).unwrap();
+    let ready: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path("client.json")).unwrap())
+            .unwrap();
     let mut ready = ready;
     ready["client_id"] = json!("of another run");
     assert_eq!(Judged::start(&ready, &[]).end().0, 0);
@@ -233,8 +275,8 @@ fn foreign(mut program: Command, input: &str) -> Option<String> {
     Some(text(&output.stdout))
 }
 
-/// A client of nothing but Python's standard library: `client_secret_jwt` without `iat`, polling with `slow_down` and all, and
-/// a refresh.
+/// A client of nothing but Python's standard library: `client_secret_jwt` without `iat`, polling
+/// with `slow_down` and all, and a refresh.
 #[test]
 fn a_client_in_python_breaks_no_rule() {
     let op = Judged::start(&client("python", "client_secret_jwt"), &[]);
@@ -243,7 +285,11 @@ fn a_client_in_python_breaks_no_rule() {
     if let Some(said) = foreign(python, include_str!("support/client.py")) {
         assert_eq!(said.trim(), "user-approve-after:1");
         let (code, report, said) = op.end();
-        assert_eq!((code, &report["redeemed"], &report["findings"]), (0, &json!(1), &json!([])), "{said}");
+        assert_eq!(
+            (code, &report["redeemed"], &report["findings"]),
+            (0, &json!(1), &json!([])),
+            "{said}"
+        );
     }
 }
 
@@ -254,12 +300,22 @@ fn curl_breaks_no_rule() {
     let encoded = format!("curl:{}", SECRET.replace(' ', "+"));
     let curl = |path: &str, form: &[&str]| {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--noproxy", "*", "--user", &encoded, "--header", "Transfer-Encoding: chunked"]);
+        curl.args([
+            "--silent",
+            "--noproxy",
+            "*",
+            "--user",
+            &encoded,
+            "--header",
+            "Transfer-Encoding: chunked",
+        ]);
         curl.args(form.iter().flat_map(|pair| ["--data-urlencode", *pair]));
         curl.arg(format!("{}{path}", op.issuer));
         foreign(curl, "").map(|said| serde_json::from_str::<Value>(&said).unwrap())
     };
-    let Some(asked) = curl("/backchannel", &["scope=openid", "login_hint=approve-after:0"]) else { return };
+    let Some(asked) = curl("/backchannel", &["scope=openid", "login_hint=approve-after:0"]) else {
+        return;
+    };
     let id = format!("auth_req_id={}", asked["auth_req_id"].as_str().unwrap());
     let tokens = curl("/token", &["grant_type=urn:openid:params:grant-type:ciba", &id]).unwrap();
     assert!(tokens["id_token"].is_string(), "{tokens}");

@@ -1,4 +1,5 @@
-//! Keys: the files they are read from, the provider's as discovery shows them, and what becomes of tokens without them.
+//! Keys: the files they are read from, the provider's as discovery shows them, and what becomes of
+//! tokens without them.
 
 mod support;
 
@@ -40,7 +41,8 @@ fn public(file: &str) -> Ended {
     ciba(["key", "public", file])
 }
 
-/// What others can change is not used, what others can read is used with a warning, and what is the user's own without one.
+/// What others can change is not used, what others can read is used with a warning, and what is the
+/// user's own without one.
 #[cfg(unix)]
 #[test]
 fn files_with_secrets_are_the_users_own() {
@@ -48,7 +50,8 @@ fn files_with_secrets_are_the_users_own() {
     let key = put(&folder, "key.pem", stored("ec-p256.pkcs8.pem"));
     let secret = put(&folder, "secret", "a client secret");
     let op = Op::start(|path, _| (path == "/bc").then(|| support::error("unknown_user_id")));
-    let arguments = ["--client-auth", "client_secret_post", "--client-secret-file", &secret, "--no-openid"];
+    let arguments =
+        ["--client-auth", "client_secret_post", "--client-secret-file", &secret, "--no-openid"];
     let mut authenticate: Vec<String> = op.arguments();
     authenticate.retain(|argument| argument != "--client-auth" && argument != "none");
     let with_secret = || ended(command().args(&authenticate).args(arguments).spawn().unwrap());
@@ -67,14 +70,19 @@ fn files_with_secrets_are_the_users_own() {
         folder.protect("secret", mode);
         for (run, done) in [(public(&key), 0), (with_secret(), 12)] {
             let run = run.expect_code(if changeable { 2 } else { done });
-            assert_eq!(run.stderr.contains("others can change it"), changeable, "{mode:o}: {run:?}");
+            assert_eq!(
+                run.stderr.contains("others can change it"),
+                changeable,
+                "{mode:o}: {run:?}"
+            );
             assert_eq!(run.stderr.contains("can be read by others"), readable, "{mode:o}: {run:?}");
             assert!(!run.stderr.contains("a client secret"), "{run:?}");
         }
     }
 }
 
-/// A state file of another user is not used, whatever its mode. Only the administrator can make one to try it with.
+/// A state file of another user is not used, whatever its mode. Only the administrator can make one
+/// to try it with.
 #[cfg(unix)]
 #[test]
 fn the_state_file_of_another_user_is_refused() {
@@ -140,14 +148,21 @@ fn a_folder_on_the_way_that_others_can_write_to_is_told() {
     ] {
         folder.protect("shared", mode);
         let run = public(&folder.text(path)).expect_code(0);
-        let says = format!("in the place of the file of `key public`: {} has mode 777", folder.text("shared"));
+        let says = format!(
+            "in the place of the file of `key public`: {} has mode 777",
+            folder.text("shared")
+        );
         assert_eq!(run.stderr.contains(&says), told, "{mode:o} {path}: {run:?}");
         assert_eq!(run.stderr.is_empty(), !told, "{mode:o} {path}: {run:?}");
         // A state file is no link, and is looked at in the same way.
         if let Some(place) = path.strip_suffix("key.pem") {
             let state = folder.text(&format!("{place}state"));
             let run = op.run(&["--state", &state]).expect_code(12);
-            assert_eq!(run.stderr.contains("in the place of the state file"), told, "{mode:o} {path}: {run:?}");
+            assert_eq!(
+                run.stderr.contains("in the place of the state file"),
+                told,
+                "{mode:o} {path}: {run:?}"
+            );
         }
     }
 }
@@ -189,7 +204,8 @@ fn key_files_of_every_format_are_read_or_named() {
     let document = metadata(&op.issuer).to_string();
     let marked = put(&folder, "metadata.json", format!("\u{feff}{document}"));
     op.run(&["--metadata", &marked, "--no-openid"]).expect_code(12);
-    let run = op.run(&["--metadata", &put(&folder, "metadata.json", utf_16(&document))]).expect_code(2);
+    let run =
+        op.run(&["--metadata", &put(&folder, "metadata.json", utf_16(&document))]).expect_code(2);
     assert!(run.sentence().contains("UTF-16"), "{run:?}");
 }
 
@@ -197,7 +213,8 @@ fn key_files_of_every_format_are_read_or_named() {
 #[test]
 fn a_certificate_and_its_key_belong_together() {
     let folder = Folder::new();
-    let [own, other] = ["own", "other"].map(|name| ClientCertificate::self_signed(name).expect("a certificate"));
+    let [own, other] =
+        ["own", "other"].map(|name| ClientCertificate::self_signed(name).expect("a certificate"));
     let key = put(&folder, "key.pem", &own.key_pem);
     let jwk = put(&folder, "key.jwk", ciba(["key", "new", "--alg", "ES256"]).expect_code(0).stdout);
     let cases = [
@@ -205,7 +222,11 @@ fn a_certificate_and_its_key_belong_together() {
         (format!("\u{feff}{}", own.certificate_pem).into_bytes(), &key, ""),
         (own.certificate_pem.replace('\n', "\\n").into_bytes(), &key, ""),
         (format!("{}{}", own.certificate_pem, other.certificate_pem).into_bytes(), &key, ""),
-        (format!("{}{}", other.certificate_pem, own.certificate_pem).into_bytes(), &key, "has to come first"),
+        (
+            format!("{}{}", other.certificate_pem, own.certificate_pem).into_bytes(),
+            &key,
+            "has to come first",
+        ),
         (other.certificate_pem.clone().into_bytes(), &key, "certificate of another key"),
         (own.der.clone(), &key, "in DER"),
         (stored("ec-p256.p12"), &key, "key store"),
@@ -216,7 +237,8 @@ fn a_certificate_and_its_key_belong_together() {
     for transport in ["reqwest", "ureq"] {
         for (certificate, key, named) in &cases {
             let certificate = put(&folder, "cert.pem", certificate);
-            let run = op.run(&["--cert", &certificate, "--cert-key", key, "--transport", transport]);
+            let run =
+                op.run(&["--cert", &certificate, "--cert-key", key, "--transport", transport]);
             let run = run.expect_code(if named.is_empty() { 12 } else { 2 });
             assert!(run.sentence().contains(named), "{named}: {run:?}");
         }
@@ -241,7 +263,9 @@ fn publishing(algorithms: Value, keys: Say) -> Op {
 /// Discovery lists each key as usable or not, and why, and every list as it was received.
 #[test]
 fn discovery_shows_keys_and_lists_as_they_are() {
-    let discover = |op: &Op, more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let discover = |op: &Op, more: &[&str]| {
+        ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more))
+    };
     let mut keys = Signer::new().key_set();
     let good = keys["keys"][0]["kid"].clone();
     keys["keys"].as_array_mut().unwrap().extend([
@@ -261,19 +285,30 @@ fn discovery_shows_keys_and_lists_as_they_are() {
             {"kid": "e", "kind": "RSA", "not_usable": "its `e` is not a string"},
         ])
     );
-    assert_eq!(last["problems"], json!(["no published key can verify id tokens that are signed with RS256"]));
+    assert_eq!(
+        last["problems"],
+        json!(["no published key can verify id tokens that are signed with RS256"])
+    );
 
     let op = publishing(algorithms, Say::Json(200, keys));
     let run = discover(&op, &["--id-token-alg", "ES256"]).expect_code(2);
-    for shown in ["RS256 ES512 (not usable here) Ed25519 EdDSA", "p521  EC P-521  not usable: its curve", "ES256\n"] {
+    for shown in [
+        "RS256 ES512 (not usable here) Ed25519 EdDSA",
+        "p521  EC P-521  not usable: its curve",
+        "ES256\n",
+    ] {
         assert!(run.stdout.contains(shown), "{run:?}");
     }
     assert!(op.seen.lock().unwrap().iter().any(|seen| {
         seen.path == "/jwks"
-            && seen.head.to_ascii_lowercase().contains("accept: application/jwk-set+json, application/json")
+            && seen
+                .head
+                .to_ascii_lowercase()
+                .contains("accept: application/jwk-set+json, application/json")
     }));
 
-    // A set that can never be read speaks against everybody, one that is away for a moment against nobody.
+    // A set that can never be read speaks against everybody, one that is away for a moment against
+    // nobody.
     let html = || Say::Raw(200, "text/html", "<html>".to_owned());
     let op = publishing(json!(["RS256"]), html());
     let run = discover(&op, &["--output", "json"]).expect_code(0);
@@ -286,7 +321,8 @@ fn discovery_shows_keys_and_lists_as_they_are() {
     assert_eq!((&run.last()["problems"], run.last().get("keys")), (&json!([]), None));
 }
 
-/// What is assumed about ID Tokens is said before anybody is asked, where something speaks against it.
+/// What is assumed about ID Tokens is said before anybody is asked, where something speaks against
+/// it.
 #[test]
 fn the_assumed_algorithm_of_id_tokens_is_said_before_the_prompt() {
     let folder = Folder::new();
@@ -308,15 +344,24 @@ fn the_assumed_algorithm_of_id_tokens_is_said_before_the_prompt() {
         }
         let arguments = arguments.into_iter().chain(more.iter().map(|&text| text.to_owned()));
         let run = ciba(arguments).expect_code(12);
-        let warning = run.stderr.lines().find(|line| line.starts_with("ciba: warning: id tokens are expected"));
+        let warning = run
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("ciba: warning: id tokens are expected"));
         assert_eq!(warning.is_some(), says.is_some(), "{run:?}");
         if let (Some(warning), Some(says)) = (warning, says) {
             assert!(
-                warning.contains("RS256") && warning.contains(says) && warning.contains("--id-token-alg"),
+                warning.contains("RS256")
+                    && warning.contains(says)
+                    && warning.contains("--id-token-alg"),
                 "{warning}"
             );
             assert!(run.stderr.starts_with(warning), "before anybody is asked: {run:?}");
-            let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--client-id", "c"].iter().chain(more));
+            let run = ciba(
+                ["discover", &op.issuer, "--allow-http-loopback", "--client-id", "c"]
+                    .iter()
+                    .chain(more),
+            );
             assert!(run.expect_code(2).stdout.contains(says));
         }
     }
@@ -330,8 +375,8 @@ enum Broken {
     Unpublished,
 }
 
-/// Tokens that came and could not be verified for want of keys stay in the state file; the exit code does not say that nobody
-/// was asked, and resuming asks for the keys again.
+/// Tokens that came and could not be verified for want of keys stay in the state file; the exit
+/// code does not say that nobody was asked, and resuming asks for the keys again.
 #[test]
 fn tokens_without_keys_are_kept_and_verified_by_resuming() {
     for transport in ["reqwest", "ureq"] {
@@ -356,7 +401,8 @@ fn tokens_without_keys_are_kept_and_verified_by_resuming() {
             });
             let folder = Folder::new();
             let state = folder.text("state");
-            let mut arguments = vec!["--id-token-alg", "ES256", "--transport", transport, "--state", &state];
+            let mut arguments =
+                vec!["--id-token-alg", "ES256", "--transport", transport, "--state", &state];
             // A key that nobody published may still come, for two minutes.
             arguments.extend(["--timeout", "8"].iter().filter(|_| broken == Broken::Unpublished));
             let run = op.run(&arguments).expect_code(match broken {
@@ -368,7 +414,10 @@ fn tokens_without_keys_are_kept_and_verified_by_resuming() {
             assert!(run.sentence().contains(&format!("ciba resume --state {state}")), "{run:?}");
             if broken == Broken::Away {
                 assert!(run.sentence().contains("status 404"), "{run:?}");
-                assert_eq!((&run.last()["endpoint"], &run.last()["status"]), (&json!("key_set"), &json!(404)));
+                assert_eq!(
+                    (&run.last()["endpoint"], &run.last()["status"]),
+                    (&json!("key_set"), &json!(404))
+                );
             }
             assert!(!run.stdout.contains("sentinel") && !run.stderr.contains("sentinel"));
 

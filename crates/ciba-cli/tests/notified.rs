@@ -21,7 +21,10 @@ fn same(client: Client) -> Client {
 }
 
 fn asked(run: &Ended, endpoint: &str) -> usize {
-    run.lines().iter().filter(|line| line["event"] == "requesting" && line["endpoint"] == endpoint).count()
+    run.lines()
+        .iter()
+        .filter(|line| line["event"] == "requesting" && line["endpoint"] == endpoint)
+        .count()
 }
 
 #[test]
@@ -32,11 +35,19 @@ fn a_person_who_approves_is_told_of_in_either_mode() {
             let run = op.run("approve-after:0", &["--transport", transport]).expect_code(0);
             assert_eq!(run.stderr, "");
             assert_eq!(run.last()["subject"], "user-approve-after:0");
-            assert_eq!(run.events().iter().filter(|event| *event == "notified").count(), 1, "{run:?}");
+            assert_eq!(
+                run.events().iter().filter(|event| *event == "notified").count(),
+                1,
+                "{run:?}"
+            );
             assert_eq!(asked(&run, "token"), usize::from(mode == DeliveryMode::Ping), "{run:?}");
             assert_eq!(asked(&run, "backchannel_authentication"), 1);
         }
-        assert_eq!(op.answers(), [Some(204), Some(204)], "an answer is complete before the command ends");
+        assert_eq!(
+            op.answers(),
+            [Some(204), Some(204)],
+            "an answer is complete before the command ends"
+        );
         op.expect_clean();
     }
 }
@@ -46,7 +57,8 @@ fn waiting_for_a_notification_is_said_with_its_reason() {
     for mode in MODES {
         let op = Wired::start(mode, same);
         let run = op.run("approve-after:1", &[]).expect_code(0);
-        let reasons: Vec<Value> = run.lines().iter().filter_map(|line| line.get("because").cloned()).collect();
+        let reasons: Vec<Value> =
+            run.lines().iter().filter_map(|line| line.get("because").cloned()).collect();
         assert_eq!(reasons[0], "notification", "{run:?}");
         op.expect_clean();
     }
@@ -61,8 +73,11 @@ fn text_says_who_acts_next() {
         let op = Wired::start(mode, same);
         // Not before the wait is told: the keys are fetched first.
         let options = ["authenticate", "--login-hint", "approve-after:3"];
-        let run = ended(support::command().args(options).args(&op.options).spawn().unwrap()).expect_code(0);
-        for words in [then, "the provider will notify us (", "The provider has notified this client."] {
+        let run = ended(support::command().args(options).args(&op.options).spawn().unwrap())
+            .expect_code(0);
+        for words in
+            [then, "the provider will notify us (", "The provider has notified this client."]
+        {
             assert!(run.stderr.contains(words), "{words}: {run:?}");
         }
         assert_eq!(run.stderr.contains("next request in"), mode == DeliveryMode::Ping, "{run:?}");
@@ -76,7 +91,10 @@ fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
     for transport in TRANSPORTS {
         let op = Wired::start(DeliveryMode::Ping, same);
         let run = op.run("deny-after:0", &["--transport", transport]).expect_code(10);
-        assert_eq!((&run.last()["endpoint"], &run.last()["status"]), (&json!("token"), &json!(400)));
+        assert_eq!(
+            (&run.last()["endpoint"], &run.last()["status"]),
+            (&json!("token"), &json!(400))
+        );
         op.expect_clean();
 
         let op = Wired::start(DeliveryMode::Push, same);
@@ -88,7 +106,10 @@ fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
             "event": "failed", "failure": "denied", "error": "access_denied", "endpoint": "notification",
         });
         assert_eq!(last, said);
-        assert!(run.sentence().contains("access_denied") && !run.sentence().contains("status"), "{run:?}");
+        assert!(
+            run.sentence().contains("access_denied") && !run.sentence().contains("status"),
+            "{run:?}"
+        );
         assert_eq!(op.answers(), [Some(204)]);
         op.expect_clean();
     }
@@ -113,7 +134,8 @@ fn a_push_that_fails_a_check_is_13_by_its_name() {
     op.expect_clean();
 }
 
-/// A notification that is refused is told without its token; one that is authentic and cannot be used ends the flow.
+/// A notification that is refused is told without its token; one that is authentic and cannot be
+/// used ends the flow.
 #[test]
 fn notifications_that_are_refused_or_unusable_are_told() {
     let op = Wired::start(DeliveryMode::Push, same);
@@ -126,14 +148,25 @@ fn notifications_that_are_refused_or_unusable_are_told() {
         op.server.provider().script_for_hint("approve-after:0", script);
         let run = op.run("approve-after:0", &[]).expect_code(14);
         let last = run.last();
-        assert_eq!((&last["failure"], &last["endpoint"]), (&json!("provider_misbehaved"), &json!("notification")));
+        assert_eq!(
+            (&last["failure"], &last["endpoint"]),
+            (&json!("provider_misbehaved"), &json!("notification"))
+        );
         assert_eq!((&last["cause"], &last["member"]), (&json!(cause), &json!(member)), "{run:?}");
     }
     let unnamed = faults::named("push-no-auth-req-id").unwrap().script;
     op.server.provider().script_for_hint("approve-after:0", unnamed);
     let run = op.run("approve-after:0", &["--timeout", "3"]).expect_code(17);
-    let refused = run.lines().into_iter().find(|line| line["event"] == "notification_refused").expect("it is told");
-    assert_eq!((&refused["status"], &refused["reason"]), (&json!(400), &json!("malformed")), "{run:?}");
+    let refused = run
+        .lines()
+        .into_iter()
+        .find(|line| line["event"] == "notification_refused")
+        .expect("it is told");
+    assert_eq!(
+        (&refused["status"], &refused["reason"]),
+        (&json!(400), &json!("malformed")),
+        "{run:?}"
+    );
 
     let run = op.run("approve-after:0", &["--no-openid", "--scope", "payments"]).expect_code(2);
     assert!(run.sentence().contains("only an ID Token binds pushed tokens"), "{run:?}");
@@ -145,9 +178,13 @@ fn a_pushed_failure_of_another_kind_is_12() {
     let script = faults::named("push-failed").unwrap().script;
     op.server.provider().script_for_hint("approve-after:0", script);
     let run = op.run("approve-after:0", &[]).expect_code(12);
-    assert_eq!((&run.last()["error"], &run.last()["endpoint"]), (&json!("transaction_failed"), &json!("notification")));
+    assert_eq!(
+        (&run.last()["error"], &run.last()["endpoint"]),
+        (&json!("transaction_failed"), &json!("notification"))
+    );
     assert!(
-        run.sentence().contains("the provider reports that the authentication failed: transaction_failed"),
+        run.sentence()
+            .contains("the provider reports that the authentication failed: transaction_failed"),
         "{run:?}"
     );
 }
@@ -159,7 +196,11 @@ fn a_lost_acknowledgement_leaves_a_flow_adrift_that_a_notification_rescues() {
         op.server.provider().script(Script::new().every(Endpoint::Backchannel, Act::DropAfter));
         let run = op.run("approve-after:1", &[]).expect_code(0);
         assert!(run.lines().iter().any(|line| line["because"] == "adrift"), "{run:?}");
-        assert_eq!(asked(&run, "backchannel_authentication"), 1, "the person may not be prompted twice");
+        assert_eq!(
+            asked(&run, "backchannel_authentication"),
+            1,
+            "the person may not be prompted twice"
+        );
         op.expect_clean();
     }
 }
@@ -170,7 +211,10 @@ fn a_notification_that_never_comes_ends_with_the_patience_of_the_caller() {
         let op = Wired::start(mode, same);
         op.server.provider().script(Script::new().notification(NotificationEdit::Withhold));
         let run = op.run("approve-after:0", &["--timeout", "2"]).expect_code(17);
-        assert!(!run.events().contains(&"notified".to_owned()) && asked(&run, "token") == 0, "{run:?}");
+        assert!(
+            !run.events().contains(&"notified".to_owned()) && asked(&run, "token") == 0,
+            "{run:?}"
+        );
         op.expect_clean();
     }
 }
@@ -207,17 +251,29 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     for transport in TRANSPORTS {
         let port = support::Port::new();
         let free = port.to_string();
-        let options =
-            ["--delivery", "ping", "--listen", &free, "--notification-path", "/told", "--transport", transport];
+        let options = [
+            "--delivery",
+            "ping",
+            "--listen",
+            &free,
+            "--notification-path",
+            "/told",
+            "--transport",
+            transport,
+        ];
         // The keys are asked for after the acknowledgement was read.
         let before = op.count("/jwks");
         let child = support::command().args(op.arguments()).args(options).spawn().unwrap();
         while op.count("/jwks") == before {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let sent = op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
-        let token =
-            sent.split('&').find_map(|pair| pair.strip_prefix("client_notification_token=")).unwrap().to_owned();
+        let sent =
+            op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
+        let token = sent
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("client_notification_token="))
+            .unwrap()
+            .to_owned();
         let good = format!("authorization: Bearer {token}\r\n");
         let wrong = format!("authorization: Bearer {token}x\r\n");
         for (method, path, fields, status, field) in [
@@ -232,7 +288,10 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
             ("POST", "/", &good, 404, ""),
         ] {
             let answer = call(&free, method, path, fields);
-            assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{method} {path}: {answer}");
+            assert!(
+                answer.starts_with(&format!("http/1.1 {status} ")),
+                "{method} {path}: {answer}"
+            );
             assert!(answer.contains(field) && answer.ends_with("\r\n\r\n"), "{answer}");
         }
         support::signal(&child, "INT");
@@ -250,12 +309,19 @@ fn a_resumed_flow_listens_again() {
         let mut child = op.pending("manual", &["--state", &state, "--transport", transport]);
         let begun = std::time::Instant::now();
         while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", std::fs::read_to_string(&state));
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{:?}",
+                std::fs::read_to_string(&state)
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let resumed = support::command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
+        let resumed = support::command()
+            .args(["resume", "--state", &state, "--output", "json"])
+            .spawn()
+            .unwrap();
         // What comes before the flow is driven again waits for that.
         while TcpStream::connect(op.listen).is_err() {
             std::thread::sleep(Duration::from_millis(20));
@@ -269,7 +335,8 @@ fn a_resumed_flow_listens_again() {
     }
 }
 
-/// A provider does not repeat what is refused: until the flow is known, 503 says that it is worth another try.
+/// A provider does not repeat what is refused: until the flow is known, 503 says that it is worth
+/// another try.
 #[test]
 fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
     use std::sync::{
@@ -296,17 +363,26 @@ fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
         let state = folder.text("state");
         let port = support::Port::new();
         let free = port.to_string();
-        let options = ["--delivery", "ping", "--listen", &free, "--state", &state, "--transport", transport];
+        let options =
+            ["--delivery", "ping", "--listen", &free, "--state", &state, "--transport", transport];
         let mut child = support::command().args(op.arguments()).args(options).spawn().unwrap();
         let begun = std::time::Instant::now();
         while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", std::fs::read_to_string(&state));
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{:?}",
+                std::fs::read_to_string(&state)
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let sent = op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
-        let token = sent.split('&').find_map(|pair| pair.strip_prefix("client_notification_token=")).unwrap();
+        let sent =
+            op.seen.lock().unwrap().iter().rfind(|seen| seen.path == "/bc").unwrap().body.clone();
+        let token = sent
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("client_notification_token="))
+            .unwrap();
         let ours = format!("authorization: Bearer {token}\r\n");
 
         is_slow.store(true, Ordering::Relaxed);
@@ -323,12 +399,15 @@ fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
     }
 }
 
-/// 204 means that it is safe here, so what could not be saved is answered 503; the login is not lost for that.
+/// 204 means that it is safe here, so what could not be saved is answered 503; the login is not
+/// lost for that.
 #[test]
 fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on() {
-    for (mode, transport) in
-        [(DeliveryMode::Push, "reqwest"), (DeliveryMode::Ping, "reqwest"), (DeliveryMode::Push, "ureq")]
-    {
+    for (mode, transport) in [
+        (DeliveryMode::Push, "reqwest"),
+        (DeliveryMode::Ping, "reqwest"),
+        (DeliveryMode::Push, "ureq"),
+    ] {
         let op = Wired::start(mode, same);
         let within = op.folder.path("within");
         std::fs::create_dir(&within).unwrap();
@@ -336,7 +415,11 @@ fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on(
         let child = op.pending("manual", &["--state", &state, "--transport", transport]);
         let begun = std::time::Instant::now();
         while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains("auth_req_id")) {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", std::fs::read_to_string(&state));
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{:?}",
+                std::fs::read_to_string(&state)
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         std::fs::remove_dir_all(&within).unwrap();
@@ -360,17 +443,21 @@ fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
 #[test]
 fn discovery_tells_of_a_mode_that_is_not_offered() {
     // Keys that are away for a moment speak against nobody.
-    let op = support::Op::start(|path, _| (path == "/jwks").then(|| support::Say::Json(503, json!({}))));
-    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let op =
+        support::Op::start(|path, _| (path == "/jwks").then(|| support::Say::Json(503, json!({}))));
+    let discover =
+        |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
     let run = discover(&["--delivery", "ping"]).expect_code(2);
-    let finding = "does not list ping in backchannel_token_delivery_modes_supported; see --delivery";
+    let finding =
+        "does not list ping in backchannel_token_delivery_modes_supported; see --delivery";
     assert_eq!(run.stdout.matches(finding).count(), 1, "{run:?}");
     assert!(run.sentence().contains("see what is named above"), "{run:?}");
     let run = discover(&["--signed-request", "ES256", "--key", "no-such-file"]).expect_code(2);
     assert!(run.sentence().contains("the file of --key cannot be read"), "{run:?}");
 }
 
-/// Connections that say nothing, half a head, or announce a body that never comes, keep no push out.
+/// Connections that say nothing, half a head, or announce a body that never comes, keep no push
+/// out.
 ///
 /// REQ-PING-20
 /// OPM-PSH-05

@@ -1,15 +1,19 @@
-//! Every way a flow can end without an authentication: its exit code, its last line and its sentence.
+//! Every way a flow can end without an authentication: its exit code, its last line and its
+//! sentence.
 
 mod support;
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Ended, Folder, Op, Say, acknowledgement, ciba, command, ended, error, metadata, signal};
+use support::{
+    Ended, Folder, Op, Say, acknowledgement, ciba, command, ended, error, metadata, signal,
+};
 
 const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
 
-/// Runs against a provider whose backchannel endpoint takes the request and whose token endpoint says `token`.
+/// Runs against a provider whose backchannel endpoint takes the request and whose token endpoint
+/// says `token`.
 fn redeem(token: impl Fn(usize) -> Say + Send + Sync + 'static) -> Op {
     Op::start(move |path, before| match path {
         "/bc" => Some(acknowledgement(60)),
@@ -29,7 +33,12 @@ fn failed(run: &Ended, code: i32, members: Value) {
 
 #[test]
 fn denied_is_10() {
-    let op = redeem(|before| if before == 0 { error("authorization_pending") } else { error("access_denied") });
+    let op =
+        redeem(
+            |before| {
+                if before == 0 { error("authorization_pending") } else { error("access_denied") }
+            },
+        );
     for transport in TRANSPORTS {
         let said = json!({
             "failure": "denied", "error": "access_denied", "error_description": "in the provider's words", "status": 400,
@@ -83,7 +92,8 @@ fn the_key_id_of_the_options_wins_over_the_one_in_the_key_file() {
     ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
     let op = authorize(|| error("invalid_client"));
     for transport in TRANSPORTS {
-        let options = op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
+        let options =
+            op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
         let more = ["--key", &key, "--key-id", "registered", "--transport", transport];
         ciba(options.chain(more.map(str::to_owned))).expect_code(12);
     }
@@ -112,7 +122,9 @@ fn a_metadata_document_of_another_issuer_is_13() {
 
 #[test]
 fn a_token_that_fails_a_check_is_13() {
-    let op = redeem(|_| Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": "a.b.c" })));
+    let op = redeem(|_| {
+        Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": "a.b.c" }))
+    });
     failed(&op.run(&[]), 13, json!({ "failure": "untrusted", "check": "token-form" }));
 }
 
@@ -169,19 +181,33 @@ fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
 #[test]
 fn an_answer_that_leaves_the_outcome_open_is_not_called_lost() {
     let run = authorize(|| Say::Json(500, json!({}))).run(&[]);
-    failed(&run, 15, json!({ "failure": "indeterminate", "status": 500, "endpoint": "backchannel_authentication" }));
-    assert!(run.sentence().contains("does not tell whether the person was prompted (status 500)"), "{run:?}");
+    failed(
+        &run,
+        15,
+        json!({ "failure": "indeterminate", "status": 500, "endpoint": "backchannel_authentication" }),
+    );
+    assert!(
+        run.sentence().contains("does not tell whether the person was prompted (status 500)"),
+        "{run:?}"
+    );
 }
 
 #[test]
 fn text_announces_no_request_that_the_deadline_comes_before() {
     let op = Op::start(|path, _| match path {
-        "/bc" => Some(Say::Json(200, json!({ "auth_req_id": "r".repeat(32), "expires_in": 2, "interval": 2 }))),
+        "/bc" => Some(Say::Json(
+            200,
+            json!({ "auth_req_id": "r".repeat(32), "expires_in": 2, "interval": 2 }),
+        )),
         "/token" => Some(error("authorization_pending")),
         _ => None,
     });
-    let run =
-        ciba(op.arguments().into_iter().filter(|text| text != "--output" && text != "json").chain(["-v".to_owned()]));
+    let run = ciba(
+        op.arguments()
+            .into_iter()
+            .filter(|text| text != "--output" && text != "json")
+            .chain(["-v".to_owned()]),
+    );
     let run = run.expect_code(11);
     let announced = |line: &str| {
         let (_, rest) = line.split_once("next request in ")?;
@@ -200,10 +226,18 @@ fn a_provider_that_is_down_is_16() {
     for transport in TRANSPORTS {
         let down = support::arguments("http://127.0.0.1:1");
         let run = ciba(down.into_iter().chain(["--transport".into(), transport.into()]));
-        failed(&run, 16, json!({ "failure": "unreachable", "endpoint": "discovery", "cause": "connection_refused" }));
+        failed(
+            &run,
+            16,
+            json!({ "failure": "unreachable", "endpoint": "discovery", "cause": "connection_refused" }),
+        );
     }
     let op = Op::start(|_, _| Some(Say::Json(503, json!({}))));
-    failed(&op.run(&[]), 16, json!({ "failure": "unreachable", "status": 503, "endpoint": "discovery" }));
+    failed(
+        &op.run(&[]),
+        16,
+        json!({ "failure": "unreachable", "status": 503, "endpoint": "discovery" }),
+    );
 }
 
 #[test]
@@ -213,8 +247,7 @@ fn a_timeout_of_the_caller_is_17() {
         let begun = Instant::now();
         let run = op.run(&["--timeout", "1", "--transport", transport]);
         failed(&run, 17, json!({ "failure": "abandoned" }));
-        let said =
-            "ciba: --timeout was over while waiting for the person, who may still be asked and may still approve";
+        let said = "ciba: --timeout was over while waiting for the person, who may still be asked and may still approve";
         assert_eq!(run.sentence(), said);
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
@@ -225,7 +258,11 @@ fn a_timeout_does_not_wait_for_a_provider_that_is_silent() {
     for transport in TRANSPORTS {
         let op = authorize(|| Say::Silence(Duration::from_secs(20)));
         let begun = Instant::now();
-        failed(&op.run(&["--timeout", "1", "--transport", transport]), 17, json!({ "failure": "abandoned" }));
+        failed(
+            &op.run(&["--timeout", "1", "--transport", transport]),
+            17,
+            json!({ "failure": "abandoned" }),
+        );
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }
@@ -261,14 +298,20 @@ fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
     for transport in TRANSPORTS {
         let folder = Folder::new();
         let state = folder.text("state");
-        let op = redeem(|before| if before < 2 { error("authorization_pending") } else { error("access_denied") });
+        let op = redeem(|before| {
+            if before < 2 { error("authorization_pending") } else { error("access_denied") }
+        });
         let child = pending(&op, &["--state", &state, "--transport", transport]);
         signal(&child, "INT");
         let run = ended(child).expect_code(130);
         assert!(run.sentence().ends_with(&format!("ciba resume --state {state}")), "{run:?}");
         failed(&run, 130, json!({ "failure": "abandoned", "state": state }));
         assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "no temporary file stays behind");
+        assert_eq!(
+            std::fs::read_dir(folder.path("")).unwrap().count(),
+            1,
+            "no temporary file stays behind"
+        );
 
         let run = ciba(["resume", "--state", &state, "--output", "json"]);
         assert_eq!(run.lines()[0]["resumed"], true);
@@ -302,7 +345,10 @@ fn ctrl_c_does_not_say_that_a_flow_is_kept_that_could_not_be_saved() {
         let child = pending(&op, &["--state", &state, "--transport", transport]);
         signal(&child, "INT");
         let run = ended(child).expect_code(130);
-        assert!(run.stderr.contains("the flow could not be kept") && !run.stderr.contains("resume"), "{run:?}");
+        assert!(
+            run.stderr.contains("the flow could not be kept") && !run.stderr.contains("resume"),
+            "{run:?}"
+        );
         assert_eq!(run.last().get("state"), None, "{run:?}");
     }
 }
@@ -331,7 +377,8 @@ fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
     child.kill().unwrap();
     child.wait().unwrap();
     let how = format!("the flow is kept, go on with it by: ciba resume --state {state}\n");
-    let resume = || command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
+    let resume =
+        || command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
 
     mood.store(1, Ordering::Relaxed);
     let down = ended(resume()).expect_code(16);
@@ -381,7 +428,8 @@ fn an_answer_under_way_at_ctrl_c_is_taken() {
         });
         let folder = Folder::new();
         let state = folder.text("state");
-        let options = ["--transport", transport, "--no-openid", "--scope", "payments", "--state", &state];
+        let options =
+            ["--transport", transport, "--no-openid", "--scope", "payments", "--state", &state];
         let child = pending(&op, &options);
         signal(&child, "INT");
         assert_eq!(ended(child).expect_code(0).last()["event"], "authenticated");
@@ -414,7 +462,12 @@ fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line
 fn a_killed_run_is_gone_on_with() {
     let folder = Folder::new();
     let state = folder.text("state");
-    let op = redeem(|before| if before < 1 { error("authorization_pending") } else { error("access_denied") });
+    let op =
+        redeem(
+            |before| {
+                if before < 1 { error("authorization_pending") } else { error("access_denied") }
+            },
+        );
     let mut child = pending(&op, &["--state", &state]);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -434,8 +487,13 @@ fn two_runs_never_go_on_with_one_flow() {
     let state = folder.text("state");
     let is_decided = Arc::new(AtomicBool::new(false));
     let decided = Arc::clone(&is_decided);
-    let op =
-        redeem(move |_| error(if decided.load(Ordering::Relaxed) { "access_denied" } else { "authorization_pending" }));
+    let op = redeem(move |_| {
+        error(if decided.load(Ordering::Relaxed) {
+            "access_denied"
+        } else {
+            "authorization_pending"
+        })
+    });
     let mut first = pending(&op, &["--state", &state]);
     for second in [ciba(["resume", "--state", &state]), op.run(&["--state", &state])] {
         assert!(second.expect_code(2).sentence().contains("in use by another"));
@@ -510,8 +568,12 @@ fn events_come_one_a_line_in_order_with_what_the_provider_said() {
             "failed"
         ]
     );
-    let endpoints: Vec<&Value> = lines.iter().map(|line| &line["endpoint"]).filter(|value| !value.is_null()).collect();
-    assert_eq!(endpoints, ["discovery", "backchannel_authentication", "key_set", "token", "token", "token"]);
+    let endpoints: Vec<&Value> =
+        lines.iter().map(|line| &line["endpoint"]).filter(|value| !value.is_null()).collect();
+    assert_eq!(
+        endpoints,
+        ["discovery", "backchannel_authentication", "key_set", "token", "token", "token"]
+    );
     assert_eq!(lines[3]["expires_in"], 60);
     assert_eq!(lines[3]["interval"], 1);
     assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}" }));
@@ -529,14 +591,18 @@ fn text_is_for_people_and_goes_to_standard_error() {
     let op = redeem(|_| error("access_denied"));
     let run = op.run(&["--output", "text"]);
     assert_eq!(run.code, 2, "given twice");
-    let options: Vec<String> = op.arguments().into_iter().filter(|text| text != "--output" && text != "json").collect();
+    let options: Vec<String> =
+        op.arguments().into_iter().filter(|text| text != "--output" && text != "json").collect();
     let run = ciba(options).expect_code(10);
     assert_eq!(run.stdout, "");
     let lines: Vec<&str> = run.stderr.lines().collect();
     assert!(lines[0].starts_with("Starting an authentication at http://127.0.0.1"), "{run:?}");
     assert!(lines[1].contains("60 s to answer"), "{run:?}");
     assert!(lines[2].starts_with("Waiting for the person"), "{run:?}");
-    assert_eq!(lines[3], "ciba: the person refused the authentication: access_denied (in the provider's words)");
+    assert_eq!(
+        lines[3],
+        "ciba: the person refused the authentication: access_denied (in the provider's words)"
+    );
     assert_eq!(lines.len(), 4);
 }
 
@@ -544,7 +610,8 @@ fn text_is_for_people_and_goes_to_standard_error() {
 fn discovery_tells_what_is_offered_and_what_would_not_work() {
     // Keys that are away for a moment speak against nobody.
     let op = Op::start(|path, _| (path == "/jwks").then(|| Say::Json(503, json!({}))));
-    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let discover =
+        |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
     let run = discover(&["--output", "json"]).expect_code(0);
     let last = run.last();
     assert_eq!((&last["event"], &last["issuer"]), (&json!("discovered"), &json!(op.issuer)));
@@ -553,9 +620,11 @@ fn discovery_tells_what_is_offered_and_what_would_not_work() {
 
     let run = discover(&[]).expect_code(0);
     assert!(
-        run.stdout.contains("backchannel_authentication_endpoint") && run.stdout.contains("Nothing speaks against")
+        run.stdout.contains("backchannel_authentication_endpoint")
+            && run.stdout.contains("Nothing speaks against")
     );
-    let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"]).expect_code(2);
+    let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"])
+        .expect_code(2);
     assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
     assert!(run.stdout.contains("a MAC needs a client secret"), "{run:?}");
 
@@ -579,7 +648,8 @@ fn discovery_cannot_steer_a_terminal() {
         Some(Say::Json(200, metadata))
     });
     for format in ["text", "json"] {
-        let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", format]).expect_code(0);
+        let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", format])
+            .expect_code(0);
         assert!(!run.stdout.chars().any(|c| c.is_control() && c != '\n'), "{run:?}");
     }
 }

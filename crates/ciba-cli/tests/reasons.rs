@@ -28,7 +28,8 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A claim that is missing, one of another type and one out of range read differently, in the sentence and in JSON.
+/// A claim that is missing, one of another type and one out of range read differently, in the
+/// sentence and in JSON.
 ///
 /// REQ-META-11a
 #[test]
@@ -45,10 +46,25 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
             json!(["the-api"]),
             "add --trusted-audience the-api",
         ),
-        (json!({"iat": [1]}), "issued-at", json!({"type": "object or array"}), "iat of the id token has a type"),
+        (
+            json!({"iat": [1]}),
+            "issued-at",
+            json!({"type": "object or array"}),
+            "iat of the id token has a type",
+        ),
         (json!({"iat": null}), "issued-at", json!(null), "the id token has no iat"),
-        (json!({"iat": -1}), "issued-at", json!({"out_of_range": true}), "iat of the id token is out of range"),
-        (json!({"exp": "soon"}), "expiry", json!({"type": "string"}), "exp of the id token has a type"),
+        (
+            json!({"iat": -1}),
+            "issued-at",
+            json!({"out_of_range": true}),
+            "iat of the id token is out of range",
+        ),
+        (
+            json!({"exp": "soon"}),
+            "expiry",
+            json!({"type": "string"}),
+            "exp of the id token has a type",
+        ),
         (
             json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),
             "expiry",
@@ -71,7 +87,10 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
     let run = with_claims(json!({"iat": now() + 500, "exp": now() + 900}), &es256).expect_code(13);
     assert!(run.sentence().ends_with("or the provider's fast: set it"), "{run:?}");
     // What may say something about a person is not repeated.
-    let run = with_claims(json!({"sub": "sentinel"}), &[&es256[..], &["--expect", "sub=somebody"]].concat());
+    let run = with_claims(
+        json!({"sub": "sentinel"}),
+        &[&es256[..], &["--expect", "sub=somebody"]].concat(),
+    );
     assert_eq!((run.code, run.last().get("found")), (13, None), "{run:?}");
     assert!(!run.stderr.contains("sentinel") && !run.stdout.contains("sentinel"), "{run:?}");
 }
@@ -87,7 +106,8 @@ fn a_client_that_is_not_recognised_is_told_which_method_was_tried() {
             "/bc" => Some(acknowledgement(60)),
             _ => None,
         });
-        let options = op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
+        let options =
+            op.arguments().into_iter().filter(|text| text != "--client-auth" && text != "none");
         ciba(options.chain(["--client-secret-file".to_owned(), secret.clone()])).expect_code(12)
     };
     for say in [
@@ -97,20 +117,27 @@ fn a_client_that_is_not_recognised_is_told_which_method_was_tried() {
     ] {
         for at in ["/bc", "/token"] {
             let run = refused(say, at);
-            assert!(run.sentence().contains("by client_secret_basic: check --client-id"), "{run:?}");
+            assert!(
+                run.sentence().contains("by client_secret_basic: check --client-id"),
+                "{run:?}"
+            );
             assert!(run.sentence().contains("--basic raw"), "{run:?}");
         }
     }
     let elsewhere = || Say::Json(400, json!({"error": "unauthorized_client"}));
     assert!(refused(elsewhere, "/bc").sentence().contains("not registered for CIBA"));
     let run = refused(elsewhere, "/token");
-    assert!(run.sentence().contains("CIBA is on") && !run.sentence().contains("not registered"), "{run:?}");
+    assert!(
+        run.sentence().contains("CIBA is on") && !run.sentence().contains("not registered"),
+        "{run:?}"
+    );
 }
 
 #[test]
 fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
     let sentence = |issuer: &str, transport: &str, more: &[&str]| {
-        let run = ciba(["discover", issuer, "--transport", transport].iter().chain(more)).expect_code(16);
+        let run =
+            ciba(["discover", issuer, "--transport", transport].iter().chain(more)).expect_code(16);
         run.sentence().to_owned()
     };
     let missing = Op::start(|_, _| Some(Say::Json(404, json!({}))));
@@ -123,10 +150,12 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
                 && said.ends_with("; perhaps the issuer is mistyped"),
             "{said}"
         );
-        // What is said of a TLS handshake that nobody answers depends on when the connection is closed.
+        // What is said of a TLS handshake that nobody answers depends on when the connection is
+        // closed.
         for (issuer, why) in [("http://127.0.0.1:1", "the connection was refused"), (&plain, "")] {
             let said = sentence(issuer, transport, loopback);
-            let (_, cause) = said.split_once("the metadata document could not be reached: ").unwrap();
+            let (_, cause) =
+                said.split_once("the metadata document could not be reached: ").unwrap();
             assert!(!cause.is_empty() && cause.starts_with(why), "{transport} {why}: {said}");
         }
     }
@@ -135,7 +164,8 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
 #[test]
 fn what_cannot_be_reached_says_why() {
     for transport in TRANSPORTS {
-        let discover = |issuer: &str| ciba(["discover", issuer, "--transport", transport, "--output", "json"]);
+        let discover =
+            |issuer: &str| ciba(["discover", issuer, "--transport", transport, "--output", "json"]);
         let run = discover("https://op.invalid").expect_code(16);
         assert_eq!(run.last()["cause"], "name_not_resolved", "{run:?}");
         assert!(run.sentence().contains("check the host name"), "{run:?}");
@@ -156,28 +186,43 @@ fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
     for transport in TRANSPORTS {
         let through = |proxy: &str, exception: &str| {
             let mut discover = command();
-            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+            for name in
+                ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+            {
                 discover.env_remove(name);
             }
             discover.env("ALL_PROXY", proxy).env("NO_PROXY", exception);
-            ended(discover.args(["discover", "https://op.invalid", "--transport", transport]).spawn().unwrap())
+            ended(
+                discover
+                    .args(["discover", "https://op.invalid", "--transport", transport])
+                    .spawn()
+                    .unwrap(),
+            )
         };
         for scheme in ["http", "socks5h"] {
             let run = through(&format!("{scheme}://user:sentinel@{refused}"), "").expect_code(16);
-            assert!(run.sentence().contains(&format!("through the proxy {scheme}://{refused} (ALL_PROXY)")), "{run:?}");
+            assert!(
+                run.sentence()
+                    .contains(&format!("through the proxy {scheme}://{refused} (ALL_PROXY)")),
+                "{run:?}"
+            );
             assert!(!run.stderr.contains("sentinel"), "{run:?}");
         }
         let run = through(&format!("http://{refused}"), "a.test invalid").expect_code(16);
         assert!(!run.sentence().contains("proxy"), "{run:?}");
         for unusable in ["ftp://sentinel", "http://sentinel:port", "http://"] {
             let run = through(unusable, "").expect_code(2);
-            assert!(run.sentence().contains("the proxy named by ALL_PROXY cannot be used"), "{run:?}");
+            assert!(
+                run.sentence().contains("the proxy named by ALL_PROXY cannot be used"),
+                "{run:?}"
+            );
             assert!(!run.stderr.contains("sentinel"), "{run:?}");
         }
     }
 }
 
-/// A proxy that does not make the connection is told as that by both transports, whatever it answers.
+/// A proxy that does not make the connection is told as that by both transports, whatever it
+/// answers.
 #[test]
 fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
     let proxy = |reply: &'static [u8]| {
@@ -185,7 +230,8 @@ fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                // The whole request, or what is left of it resets the connection before the answer is read.
+                // The whole request, or what is left of it resets the connection before the answer
+                // is read.
                 let mut seen = Vec::new();
                 while !seen.starts_with(&[5]) && !seen.ends_with(b"\r\n\r\n") {
                     let mut bytes = [0; 1024];
@@ -210,14 +256,20 @@ fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
         let address = proxy(reply);
         for transport in TRANSPORTS {
             let mut discover = command();
-            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+            for name in
+                ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+            {
                 discover.env_remove(name);
             }
             discover.env("ALL_PROXY", format!("{scheme}://{address}"));
-            let more = ["discover", "https://op.invalid", "--output", "json", "--transport", transport];
+            let more =
+                ["discover", "https://op.invalid", "--output", "json", "--transport", transport];
             let run = ended(discover.args(more).spawn().unwrap()).expect_code(16);
             assert_eq!(run.last()["cause"], cause, "{scheme} {transport}: {run:?}");
-            assert!(run.sentence().contains(&format!("through the proxy {scheme}://{address}")), "{run:?}");
+            assert!(
+                run.sentence().contains(&format!("through the proxy {scheme}://{address}")),
+                "{run:?}"
+            );
         }
     }
 }
@@ -228,7 +280,15 @@ fn slips_are_said_with_what_was_meant() {
     let slip = |arguments: &[&str]| ciba(arguments).expect_code(2).sentence().to_owned();
     let said = slip(&["discover", "https://op.example/t1/.well-known/openid-configuration"]);
     assert!(said.ends_with("use --issuer https://op.example/t1"), "{said}");
-    let base = ["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--login-hint", "somebody"];
+    let base = [
+        "authenticate",
+        "--issuer",
+        "https://op.example",
+        "--client-id",
+        "c",
+        "--login-hint",
+        "somebody",
+    ];
     let said = slip(&[&base[..], &["--client-auth", "none", "--delivery", "ping"]].concat());
     assert!(said.contains("for example at --listen 0.0.0.0:8443"), "{said}");
     let said = slip(&[&base[..], &["--cert", "c.pem", "--cert-key", "k.pem"]].concat());
@@ -238,21 +298,28 @@ fn slips_are_said_with_what_was_meant() {
 #[test]
 fn discovery_names_the_preset_and_what_it_sets() {
     let op = Op::start(|_, _| None);
-    let discover = |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let discover =
+        |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
     for preset in ciba_core::providers::ALL {
         let run = discover(&["--provider", preset.name(), "--output", "json"]).expect_code(0);
         let set: Vec<_> = preset.facts().iter().map(|fact| fact.setting.to_string()).collect();
         let last = run.last();
         assert_eq!(last["provider"], preset.name());
         // Each with the option that stands for it, where there is one.
-        let shown: Vec<_> = last["provider_options"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let shown: Vec<_> =
+            last["provider_options"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert_eq!(shown.len(), set.len());
-        assert!(set.iter().zip(&shown).all(|(set, shown)| shown.starts_with(set.as_str())), "{shown:?}");
+        assert!(
+            set.iter().zip(&shown).all(|(set, shown)| shown.starts_with(set.as_str())),
+            "{shown:?}"
+        );
     }
     assert_eq!(discover(&["--output", "json"]).last()["provider"], "generic");
     let run = discover(&["--provider", "auth0"]).expect_code(0);
     assert!(
-        run.stdout.contains("Set for Auth0 (--provider auth0):\n  - `client_id` in every body (--body-client-id)\n"),
+        run.stdout.contains(
+            "Set for Auth0 (--provider auth0):\n  - `client_id` in every body (--body-client-id)\n"
+        ),
         "{}",
         run.stdout
     );

@@ -19,7 +19,8 @@ const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
 /// A try that left nothing does not make the store less needed, nor does a flow that comes from it.
 #[test]
 fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more() {
-    for (transport, is_resumed) in TRANSPORTS.into_iter().flat_map(|transport| [(transport, false), (transport, true)])
+    for (transport, is_resumed) in
+        TRANSPORTS.into_iter().flat_map(|transport| [(transport, false), (transport, true)])
     {
         let folder = Folder::new();
         let within = folder.path("within");
@@ -28,15 +29,21 @@ fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more()
         let op = Op::start(|_, _| None);
         let closed = support::Port::new();
         let endpoint = format!("http://{closed}/bc");
-        let more = ["--state", &state, "--transport", transport, "--backchannel-endpoint", &endpoint];
+        let more =
+            ["--state", &state, "--transport", transport, "--backchannel-endpoint", &endpoint];
         let start = || command().args(op.arguments()).args(more).spawn().unwrap();
         let tried = |attempt: u32| {
             let begun = std::time::Instant::now();
             let is_noted = |text: String| {
-                text.contains(&format!("\"attempt\":{attempt},")) && text.contains("\"in_flight\":false")
+                text.contains(&format!("\"attempt\":{attempt},"))
+                    && text.contains("\"in_flight\":false")
             };
             while !std::fs::read_to_string(&state).is_ok_and(is_noted) {
-                assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", std::fs::read_to_string(&state));
+                assert!(
+                    begun.elapsed() < Duration::from_secs(20),
+                    "{:?}",
+                    std::fs::read_to_string(&state)
+                );
                 std::thread::sleep(Duration::from_millis(10));
             }
         };
@@ -45,7 +52,8 @@ fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more()
         if is_resumed {
             child.kill().unwrap();
             child.wait().unwrap();
-            child = command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
+            child =
+                command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
             tried(2);
         }
         std::fs::remove_dir_all(&within).unwrap();
@@ -59,16 +67,19 @@ fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more()
     }
 }
 
-/// A run at a folder that goes away, so that one save of its login fails, or every one from there on.
+/// A run at a folder that goes away, so that one save of its login fails, or every one from there
+/// on.
 ///
-/// The saves of a login count from one: before the authentication request, and then after each answer and before the next request.
+/// The saves of a login count from one: before the authentication request, and then after each
+/// answer and before the next request.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     transport: &'static str,
     fails_at: usize,
     /// It comes back as soon as the save has failed.
     is_mended: bool,
-    /// The process is killed when this request arrives, of those that are counted from one; its answer is lost.
+    /// The process is killed when this request arrives, of those that are counted from one; its
+    /// answer is lost.
     killed_at: Option<usize>,
 }
 
@@ -132,7 +143,8 @@ fn wrong(case: Case) -> Option<String> {
         Some(said)
     });
     let state = place.state();
-    let more = ["--state", &state, "--transport", case.transport, "--no-openid", "--scope", "payments"];
+    let more =
+        ["--state", &state, "--transport", case.transport, "--no-openid", "--scope", "payments"];
     let mut started = command().args(op.arguments()).args(more).spawn().unwrap();
     let stderr = started.stderr.take().unwrap();
     let mut stdout = started.stdout.take().unwrap();
@@ -153,7 +165,9 @@ fn wrong(case: Case) -> Option<String> {
     // The save after an answer has landed, and the next one comes an interval later.
     let landed = |text: &str, answers: usize| {
         let requests = format!("\"requests\":{},", answers - 1);
-        text.contains("\"pending\":") && text.contains(&requests) && text.contains("\"in_flight\":false")
+        text.contains("\"pending\":")
+            && text.contains(&requests)
+            && text.contains("\"in_flight\":false")
     };
     let mut is_awaited = case.fails_at > 1 && case.fails_at % 2 == 1;
     let code = loop {
@@ -168,14 +182,19 @@ fn wrong(case: Case) -> Option<String> {
     };
     let mut lines = String::new();
     stdout.read_to_string(&mut lines).unwrap();
-    let (warnings, last) = (warned.join().unwrap(), lines.lines().last().unwrap_or_default().to_owned());
+    let (warnings, last) =
+        (warned.join().unwrap(), lines.lines().last().unwrap_or_default().to_owned());
     let exchanges = |bc, token| (op.count("/bc"), op.count("/token")) == (bc, token);
     let is_right = match (case.killed_at, case.fails_at) {
         (None, 1) => code == Some(2) && last.contains("abandoned") && exchanges(0, 0),
         (None, _) => {
             // What was away when it was to be removed comes back.
             let is_gone = case.fails_at == 6 || !std::path::Path::new(&state).exists();
-            code == Some(0) && last.contains("\"authenticated\"") && exchanges(1, 2) && warnings == 1 && is_gone
+            code == Some(0)
+                && last.contains("\"authenticated\"")
+                && exchanges(1, 2)
+                && warnings == 1
+                && is_gone
         }
         (Some(_), _) => {
             place.goes(false);
@@ -199,10 +218,13 @@ fn wrong(case: Case) -> Option<String> {
             code.is_none()
         }
     };
-    (!is_right).then(|| format!("{case:?}: {code:?} {last}, {warnings} warnings, {} requests", op.count("/token")))
+    (!is_right).then(|| {
+        format!("{case:?}: {code:?} {last}, {warnings} warnings, {} requests", op.count("/token"))
+    })
 }
 
-/// Every save of a login fails in turn, or every one from there on, in a process that lives on or is killed.
+/// Every save of a login fails in turn, or every one from there on, in a process that lives on or
+/// is killed.
 #[test]
 fn a_state_file_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
     let mut cases = Vec::new();
@@ -218,14 +240,16 @@ fn a_state_file_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
     let wrong: Vec<_> = cases
         .chunks(12)
         .flat_map(|cases| {
-            let runs: Vec<_> = cases.iter().map(|&case| std::thread::spawn(move || wrong(case))).collect();
+            let runs: Vec<_> =
+                cases.iter().map(|&case| std::thread::spawn(move || wrong(case))).collect();
             runs.into_iter().filter_map(|run| run.join().unwrap())
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A limit on the size of files is one more reason why a save fails; by default the system kills for it.
+/// A limit on the size of files is one more reason why a save fails; by default the system kills
+/// for it.
 #[test]
 fn a_limit_on_the_size_of_files_costs_no_login() {
     for transport in TRANSPORTS {
@@ -235,7 +259,9 @@ fn a_limit_on_the_size_of_files_costs_no_login() {
                 body["notes"] = json!("n".repeat(64 * 1024));
                 Some(Say::Json(status, body))
             }
-            "/token" => Some(Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" }))),
+            "/token" => {
+                Some(Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer" })))
+            }
             _ => None,
         });
         let folder = Folder::new();
@@ -243,8 +269,18 @@ fn a_limit_on_the_size_of_files_costs_no_login() {
         // In blocks of 512 or 1024 bytes: enough for what is saved before the acknowledgement.
         let mut limited = std::process::Command::new("sh");
         limited.args(["-c", "ulimit -f 32; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ciba")]);
-        limited.args(op.arguments()).args(["--no-openid", "--scope", "payments", "--state", &state]);
-        limited.args(["--transport", transport]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        limited.args(op.arguments()).args([
+            "--no-openid",
+            "--scope",
+            "payments",
+            "--state",
+            &state,
+        ]);
+        limited
+            .args(["--transport", transport])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let run = ended(limited.spawn().unwrap()).expect_code(0);
         assert_eq!(run.last()["event"], "authenticated", "{run:?}");
         assert!(run.stderr.contains("cannot be written any more"), "{run:?}");

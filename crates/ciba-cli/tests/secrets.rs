@@ -75,7 +75,8 @@ fn nothing_that_is_printed_holds_a_secret() {
 /// REQ-SEC-03
 #[test]
 fn tokens_are_shown_on_demand_only() {
-    let shown = run(&marked(true), "client_secret_post", "json", &["--show-tokens"]).expect_code(0).last();
+    let shown =
+        run(&marked(true), "client_secret_post", "json", &["--show-tokens"]).expect_code(0).last();
     assert_eq!(shown["access_token"], "sentinel-access");
     assert_eq!(shown["refresh_token"], "sentinel-refresh");
     let hidden = run(&marked(true), "client_secret_post", "json", &[]).expect_code(0).last();
@@ -91,7 +92,9 @@ fn tokens_are_shown_on_demand_only() {
 fn a_saved_flow_holds_no_client_secret_and_leaves_nothing_behind() {
     let folder = Folder::new();
     let state = folder.text("state");
-    let op = Op::start(|path, _| (path == "/bc").then(|| Say::Silence(std::time::Duration::from_secs(20))));
+    let op = Op::start(|path, _| {
+        (path == "/bc").then(|| Say::Silence(std::time::Duration::from_secs(20)))
+    });
     let options = [
         "authenticate",
         "--issuer",
@@ -106,19 +109,28 @@ fn a_saved_flow_holds_no_client_secret_and_leaves_nothing_behind() {
         "--state",
         &state,
     ];
-    let mut child = command().env("CIBA_CLIENT_SECRET", "sentinel-client-secret").args(options).spawn().unwrap();
+    let mut child = command()
+        .env("CIBA_CLIENT_SECRET", "sentinel-client-secret")
+        .args(options)
+        .spawn()
+        .unwrap();
     while op.count("/bc") == 0 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let saved = std::fs::read_to_string(&state).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(saved.contains("\"client_id\":\"the-client\"") && !saved.contains("sentinel"), "{saved}");
+    assert!(
+        saved.contains("\"client_id\":\"the-client\"") && !saved.contains("sentinel"),
+        "{saved}"
+    );
 
-    // The answer was lost with the process, so the person may have been prompted, and is not prompted again.
+    // The answer was lost with the process, so the person may have been prompted, and is not
+    // prompted again.
     let mut resume = command();
     resume.env("CIBA_CLIENT_SECRET", "sentinel-client-secret");
-    let run = ended(resume.args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap());
+    let run =
+        ended(resume.args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap());
     assert_eq!((run.code, &run.last()["failure"]), (15, &json!("indeterminate")), "{run:?}");
     assert_eq!(op.count("/bc"), 1);
     assert!(!folder.path("state").exists());
@@ -134,9 +146,12 @@ fn nothing_of_a_delivered_or_signed_flow_is_printed() {
     use support::wired::Wired;
 
     let check = |mode: DeliveryMode, hint: &str, format: &str| {
-        let change = |client: Client| client.user_code().request_signing_alg(ciba_core::jose::JwsAlgorithm::Es256);
+        let change = |client: Client| {
+            client.user_code().request_signing_alg(ciba_core::jose::JwsAlgorithm::Es256)
+        };
         let op = Wired::start(mode, change).certified();
-        let mut arguments: Vec<&str> = vec!["authenticate", "--login-hint", hint, "--output", format, "-v"];
+        let mut arguments: Vec<&str> =
+            vec!["authenticate", "--login-hint", hint, "--output", format, "-v"];
         arguments.extend([
             "--user-code",
             "31415926535",
@@ -154,19 +169,27 @@ fn nothing_of_a_delivered_or_signed_flow_is_printed() {
         }
         let provider = op.server.provider();
         for exchange in provider.exchanges() {
-            for name in ["client_notification_token", "auth_req_id", "request", "client_assertion"] {
+            for name in ["client_notification_token", "auth_req_id", "request", "client_assertion"]
+            {
                 secrets.extend(exchange.parameter(name));
             }
         }
         for notified in provider.notified() {
-            let bearer = notified.outbound.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-            secrets.extend(bearer.and_then(|(_, value)| value.split(' ').nth(1)).map(str::to_owned));
-            let body: serde_json::Value = serde_json::from_slice(notified.outbound.body.expose()).unwrap();
+            let bearer = notified
+                .outbound
+                .headers
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            secrets
+                .extend(bearer.and_then(|(_, value)| value.split(' ').nth(1)).map(str::to_owned));
+            let body: serde_json::Value =
+                serde_json::from_slice(notified.outbound.body.expose()).unwrap();
             for name in ["auth_req_id", "access_token", "refresh_token", "id_token"] {
                 secrets.extend(body[name].as_str().map(str::to_owned));
             }
         }
-        let sent = provider.exchanges().iter().any(|exchange| exchange.endpoint == Endpoint::Backchannel);
+        let sent =
+            provider.exchanges().iter().any(|exchange| exchange.endpoint == Endpoint::Backchannel);
         assert!(sent && secrets.len() > 6, "the test would prove nothing");
         for secret in secrets {
             assert!(!printed.contains(secret.trim()), "{secret} is printed: {run:?}");

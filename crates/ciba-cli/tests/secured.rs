@@ -1,9 +1,12 @@
-//! Mutual TLS, signed requests, user codes and the FAPI-CIBA profile, against the test provider over TLS.
+//! Mutual TLS, signed requests, user codes and the FAPI-CIBA profile, against the test provider
+//! over TLS.
 
 mod support;
 
 use ciba_core::{ClientSecret, DeliveryMode, SoftwareKey, crypto::AwsLcRs, jose::JwsAlgorithm};
-use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Endpoint, Exchange, ProviderConfig};
+use ciba_test_op::{
+    Client, ClientAuthentication, ClientCertificate, Endpoint, Exchange, ProviderConfig,
+};
 use serde_json::{Value, json};
 use support::{
     Ended, Folder, ciba, command, ended,
@@ -55,9 +58,13 @@ fn a_certificate_authenticates_the_client_at_the_aliases() {
         }
         op.expect_clean();
         for exchange in op.server.provider().exchanges() {
-            let is_authenticated = matches!(exchange.endpoint, Endpoint::Backchannel | Endpoint::Token);
+            let is_authenticated =
+                matches!(exchange.endpoint, Endpoint::Backchannel | Endpoint::Token);
             assert_eq!(exchange.certificate.is_some(), is_authenticated, "{:?}", exchange.endpoint);
-            assert_eq!(exchange.parameter("client_id").as_deref(), is_authenticated.then_some(CLIENT));
+            assert_eq!(
+                exchange.parameter("client_id").as_deref(),
+                is_authenticated.then_some(CLIENT)
+            );
         }
     }
 }
@@ -71,10 +78,14 @@ fn another_certificate_is_12_and_files_that_do_not_fit_are_2() {
     op.folder.write("other-key.pem", &stranger.key_pem);
     for transport in TRANSPORTS {
         let run = |certificate: &str, key: &str| {
-            op.run("approve", &["--cert", &text(certificate), "--cert-key", &text(key), "--transport", transport])
+            op.run(
+                "approve",
+                &["--cert", &text(certificate), "--cert-key", &text(key), "--transport", transport],
+            )
         };
         refused(&run("other.pem", "other-key.pem"), "invalid_client");
-        for (certificate, key) in [("cert.pem", "other-key.pem"), ("key.jwk", "cert-key.pem"), ("cert.pem", "key.jwk")]
+        for (certificate, key) in
+            [("cert.pem", "other-key.pem"), ("key.jwk", "cert-key.pem"), ("cert.pem", "key.jwk")]
         {
             let run = run(certificate, key).expect_code(2);
             assert!(run.sentence().contains("the file of --cert"), "{run:?}");
@@ -82,7 +93,10 @@ fn another_certificate_is_12_and_files_that_do_not_fit_are_2() {
         }
     }
     let run = op.run("approve", &[]).expect_code(2);
-    assert!(run.sentence().contains("tls_client_auth needs --cert FILE and --cert-key FILE"), "{run:?}");
+    assert!(
+        run.sentence().contains("tls_client_auth needs --cert FILE and --cert-key FILE"),
+        "{run:?}"
+    );
     let run = op.run("approve", &["--cert", &text("cert.pem")]).expect_code(2);
     assert!(run.sentence().contains("--cert-key is missing"), "{run:?}");
     assert_eq!(op.transactions(), 0);
@@ -96,7 +110,11 @@ fn a_user_code_is_asked_for_checked_and_sent() {
     assert!(missing.sentence().contains("give it with --user-code"), "{missing:?}");
     let wrong = op.run("user-code:1234", &["--user-code", "sentinel-code"]);
     refused(&wrong, "invalid_user_code");
-    assert!(wrong.sentence().contains("not this person's") && !format!("{wrong:?}").contains("sentinel"), "{wrong:?}");
+    assert!(
+        wrong.sentence().contains("not this person's")
+            && !format!("{wrong:?}").contains("sentinel"),
+        "{wrong:?}"
+    );
     op.run("user-code:1234", &["--user-code", "1234"]).expect_code(0);
     op.expect_clean();
 
@@ -118,10 +136,12 @@ fn signing(key: Value) -> Client {
 fn a_request_is_signed_with_the_registered_key_or_refused() {
     let op = Wired::at(generic, DeliveryMode::Poll, signing);
     let secret = op.folder.write("secret", "sentinel-client-secret-of-32-octets-or-more\n");
-    let (_, other) = SoftwareKey::generate(JwsAlgorithm::Es256, support::entropy(), &AwsLcRs).unwrap();
+    let (_, other) =
+        SoftwareKey::generate(JwsAlgorithm::Es256, support::entropy(), &AwsLcRs).unwrap();
     let other = op.folder.write("other.jwk", other.expose());
     let with = |key: &str, more: &[&str]| {
-        let options = ["authenticate", "--login-hint", "approve-after:0", "--output", "json", "--key", key];
+        let options =
+            ["authenticate", "--login-hint", "approve-after:0", "--output", "json", "--key", key];
         let secret = ["--client-secret-file", &*secret];
         let options = options.iter().chain(&secret).chain(more).map(|&text| text.to_owned());
         let mut rest = op.options.clone();
@@ -150,7 +170,9 @@ fn tokens_of_a_push_are_bound_to_the_certificate_shown_with_the_request() {
         let op = Wired::start(DeliveryMode::Push, Client::certificate_bound).certified();
         op.run("approve-after:0", &["--transport", transport]).expect_code(0);
         op.expect_clean();
-        let shown = |exchange: &Exchange| exchange.endpoint == Endpoint::Backchannel && exchange.certificate.is_some();
+        let shown = |exchange: &Exchange| {
+            exchange.endpoint == Endpoint::Backchannel && exchange.certificate.is_some()
+        };
         assert!(op.server.provider().exchanges().iter().any(shown));
     }
 }
@@ -159,7 +181,14 @@ fn tokens_of_a_push_are_bound_to_the_certificate_shown_with_the_request() {
 fn the_fapi_profile_holds_from_end_to_end() {
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
         let op = Wired::at(fapi, mode, strict).certified();
-        let op = op.with(&["--profile", "fapi-ciba", "--signed-request", "ES256", "--binding-message", "W4SCT"]);
+        let op = op.with(&[
+            "--profile",
+            "fapi-ciba",
+            "--signed-request",
+            "ES256",
+            "--binding-message",
+            "W4SCT",
+        ]);
         for transport in TRANSPORTS {
             op.run("approve-after:0", &["--transport", transport]).expect_code(0);
         }
@@ -177,12 +206,26 @@ fn what_breaks_the_profile_is_2_with_its_clause_and_nothing_is_sent() {
     let message = ["--binding-message", "W4SCT"];
     let listen = op.listen.to_string();
     let (own, own_key) = (text("listen.pem"), text("listen-key.pem"));
-    let push = ["--delivery", "push", "--listen", &listen, "--listen-cert", &own, "--listen-key", &own_key];
+    let push = [
+        "--delivery",
+        "push",
+        "--listen",
+        &listen,
+        "--listen-cert",
+        &own,
+        "--listen-key",
+        &own_key,
+    ];
     let none = ["--client-auth", "none"];
-    let run = |parts: &[&[&str]]| op.run("approve", &[&["--profile", "fapi-ciba"][..], &parts.concat()].concat());
+    let run = |parts: &[&[&str]]| {
+        op.run("approve", &[&["--profile", "fapi-ciba"][..], &parts.concat()].concat())
+    };
     for (run, clause) in [
         (run(&[&signed, &message]), "FAPI1A 5.2.2 items 5 and 6"),
-        (run(&[&certified, &message, &["--client-auth", "tls_client_auth"]]), "FAPI-CIBA 5.2.2 item 6"),
+        (
+            run(&[&certified, &message, &["--client-auth", "tls_client_auth"]]),
+            "FAPI-CIBA 5.2.2 item 6",
+        ),
         (run(&[&certified, &signed, &message, &push]), "FAPI-CIBA 5.2.2 item 3"),
         (run(&[&certified, &signed, &message, &none]), "FAPI-CIBA 5.2.2 item 1"),
         (run(&[&certified, &signed]), "FAPI-CIBA 5.2.2 item 2"),
@@ -192,8 +235,15 @@ fn what_breaks_the_profile_is_2_with_its_clause_and_nothing_is_sent() {
         assert_eq!(run.stdout, "", "{run:?}");
     }
     assert_eq!(op.transactions(), 0);
-    assert!(op.server.provider().exchanges().iter().all(|exchange| exchange.endpoint != Endpoint::Backchannel));
-    // Requests are signed with the key that authenticates, and an audience of one's own is the edition's to allow.
+    assert!(
+        op.server
+            .provider()
+            .exchanges()
+            .iter()
+            .all(|exchange| exchange.endpoint != Endpoint::Backchannel)
+    );
+    // Requests are signed with the key that authenticates, and an audience of one's own is the
+    // edition's to allow.
     let issuer = op.server.issuer();
     run(&[&certified, &message, &["--audience", &issuer]]).expect_code(0);
 }
@@ -203,7 +253,8 @@ fn each_edition_of_the_profile_has_its_own_rules() {
     let op = Wired::at(fapi, DeliveryMode::Poll, strict).certified();
     let op = op.with(&["--binding-message", "W4SCT"]);
     const SIGNED: &[&str] = &["--signed-request", "ES256"];
-    // The provider does not know the client by its certificate, which is found out when it is asked.
+    // The provider does not know the client by its certificate, which is found out when it is
+    // asked.
     const UNSIGNED: &[&str] = &["--client-auth", "tls_client_auth"];
     const SKEW: &[&str] = &["--signed-request", "ES256", "--clock-skew", "61"];
     for (profile, options, code, clause) in [
@@ -216,28 +267,38 @@ fn each_edition_of_the_profile_has_its_own_rules() {
         ("fapi-ciba-03-on-fapi-2", SKEW, 2, "FAPI2SP 5.3.2.1 item 13"),
         ("fapi-ciba-03-on-fapi-2", SIGNED, 0, ""),
     ] {
-        let run = op.run("approve-after:0", &[&["--profile", profile], options].concat()).expect_code(code);
+        let run = op
+            .run("approve-after:0", &[&["--profile", profile], options].concat())
+            .expect_code(code);
         assert!(run.stderr.contains(clause), "{profile}: {run:?}");
     }
     let state = op.folder.text("state");
-    let run = op.run("approve-after:0", &["--profile", "fapi-ciba-03", "--state", &state]).expect_code(2);
+    let run =
+        op.run("approve-after:0", &["--profile", "fapi-ciba-03", "--state", &state]).expect_code(2);
     assert!(run.stderr.contains("fapi-ciba-03-on-fapi-1"), "{run:?}");
 }
 
 #[test]
 fn discovery_shows_what_certificates_and_signed_requests_need() {
     let op = Wired::at(fapi, DeliveryMode::Ping, strict).certified();
-    let options = ["discover", "--output", "json", "--profile", "fapi-ciba", "--signed-request", "ES256"];
-    let discover = |more: &[&str]| ended(command().args(options).args(&op.options).args(more).spawn().unwrap());
+    let options =
+        ["discover", "--output", "json", "--profile", "fapi-ciba", "--signed-request", "ES256"];
+    let discover = |more: &[&str]| {
+        ended(command().args(options).args(&op.options).args(more).spawn().unwrap())
+    };
     let last = discover(&[]).expect_code(0).last();
     assert_eq!(last["problems"], json!([]));
     let shown = &last["backchannel_authentication_request_signing_alg_values_supported"];
     assert!(shown.as_array().unwrap().contains(&json!("ES256")), "{last}");
     let alias = last["mtls_endpoint_aliases"]["token_endpoint"].as_str().unwrap();
-    assert!(alias.starts_with("https://127.0.0.1:") && !alias.starts_with(&op.server.issuer()), "{last}");
+    assert!(
+        alias.starts_with("https://127.0.0.1:") && !alias.starts_with(&op.server.issuer()),
+        "{last}"
+    );
     // Of the client nothing has to be there yet.
     let (issuer, ca) = (op.server.issuer(), op.folder.text("ca.pem"));
-    let bare = ["discover", &issuer, "--ca-cert", &ca, "--id-token-alg", "ES256", "--output", "json"];
+    let bare =
+        ["discover", &issuer, "--ca-cert", &ca, "--id-token-alg", "ES256", "--output", "json"];
     for more in [&["--client-auth", "tls_client_auth"][..], &["--delivery", "ping"]] {
         assert_eq!(ciba(bare.iter().chain(more)).expect_code(0).last()["problems"], json!([]));
     }
@@ -251,8 +312,10 @@ fn the_profile_takes_no_rs256_and_no_http() {
     let key = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "RS256", "--out", &key]).expect_code(0);
     let op = support::Op::start(|_, _| None);
-    let options = ["--client-id", "c", "--key", &key, "--profile", "fapi-ciba", "--allow-http-loopback"];
-    let run = ended(command().args(["discover", &op.issuer]).args(options).spawn().unwrap()).expect_code(2);
+    let options =
+        ["--client-id", "c", "--key", &key, "--profile", "fapi-ciba", "--allow-http-loopback"];
+    let run = ended(command().args(["discover", &op.issuer]).args(options).spawn().unwrap())
+        .expect_code(2);
     // Each once, with the option that mends it: the key, the issuer, and what has no right default.
     for finding in [
         "FAPI-CIBA 7.10: ",

@@ -1,7 +1,9 @@
-//! What the command says in each situation that goes wrong, in one file that a person can read from top to bottom.
+//! What the command says in each situation that goes wrong, in one file that a person can read from
+//! top to bottom.
 //!
-//! `sentences.txt` is compared with what is said today. Whoever changes a sentence on purpose writes the file anew with
-//! `CIBA_BLESS=1 cargo test -p ciba-cli --test sentences` and reads the difference.
+//! `sentences.txt` is compared with what is said today. Whoever changes a sentence on purpose
+//! writes the file anew with `CIBA_BLESS=1 cargo test -p ciba-cli --test sentences` and reads the
+//! difference.
 #![allow(missing_docs)]
 
 #[path = "sentences/answers.rs"]
@@ -75,7 +77,8 @@ fn the_sentences_are_those_of_the_file() {
     }
     // What a command line holds itself is no secret in the file.
     let lines = || said.lines().filter(|line| !line.starts_with("$ "));
-    for secret in ["sentinel", "BEGIN ", "0123456789abcdefghijklmnop", "the-person-s-id", "user:pw"] {
+    for secret in ["sentinel", "BEGIN ", "0123456789abcdefghijklmnop", "the-person-s-id", "user:pw"]
+    {
         let found: Vec<&str> = lines().filter(|line| line.contains(secret)).collect();
         assert!(found.is_empty(), "{secret} is repeated: {found:#?}");
     }

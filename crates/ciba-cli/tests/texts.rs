@@ -1,4 +1,5 @@
-//! Texts on their way in, past the command line, and on their way out, past what would steer a terminal.
+//! Texts on their way in, past the command line, and on their way out, past what would steer a
+//! terminal.
 
 mod support;
 
@@ -6,7 +7,10 @@ use std::{io::Write as _, process::Stdio};
 
 use ciba_core::text::is_plain;
 use serde_json::json;
-use support::{Ended, Folder, Op, Say, Signer, acknowledgement, base64url, ciba, command, ended, error, metadata};
+use support::{
+    Ended, Folder, Op, Say, Signer, acknowledgement, base64url, ciba, command, ended, error,
+    metadata,
+};
 
 /// A provider that refuses every authentication request.
 fn refusing() -> Op {
@@ -27,7 +31,11 @@ fn run(op: &Op, options: &[&str], input: Option<&[u8]>) -> Ended {
     let at = arguments.iter().position(|word| word == "--login-hint").unwrap();
     arguments.drain(at..at + 2);
     let mut command = command();
-    command.args(arguments).args(options).stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.args(arguments).args(options).stdin(if input.is_some() {
+        Stdio::piped()
+    } else {
+        Stdio::null()
+    });
     let mut child = command.spawn().unwrap();
     if let Some(input) = input {
         child.stdin.take().unwrap().write_all(input).unwrap();
@@ -37,7 +45,13 @@ fn run(op: &Op, options: &[&str], input: Option<&[u8]>) -> Ended {
 
 /// The forms of the authentication requests that came.
 fn forms(op: &Op) -> Vec<String> {
-    op.seen.lock().unwrap().iter().filter(|seen| seen.path == "/bc").map(|seen| seen.body.clone()).collect()
+    op.seen
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|seen| seen.path == "/bc")
+        .map(|seen| seen.body.clone())
+        .collect()
 }
 
 #[test]
@@ -48,7 +62,12 @@ fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
         ("--login-hint-token", "login_hint_token", "a-token-of-the-person", &[]),
         ("--id-token-hint", "id_token_hint", "an ID Token of the provider", &[]),
         ("--user-code", "user_code", "code-4711", &["--login-hint", "anna"]),
-        ("--authorization-details", "authorization_details", r#"[{"type":"payment"}]"#, &["--login-hint", "anna"]),
+        (
+            "--authorization-details",
+            "authorization_details",
+            r#"[{"type":"payment"}]"#,
+            &["--login-hint", "anna"],
+        ),
     ];
     for (option, parameter, text, more) in table {
         let op = refusing();
@@ -58,14 +77,18 @@ fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
         let file = folder.write("text", &format!("\u{feff}{text}\r\n"));
         let from_file = format!("@{file}");
         run(&op, &[&[option, &from_file], more].concat(), None).expect_code(12);
-        run(&op, &[&[option, "-"], more].concat(), Some(format!("{text}\n").as_bytes())).expect_code(12);
+        run(&op, &[&[option, "-"], more].concat(), Some(format!("{text}\n").as_bytes()))
+            .expect_code(12);
         run(&op, &[&[option, text], more].concat(), None).expect_code(12);
         let expected = ciba_test_op::Incoming::post("/", [(parameter, text)]);
         let expected = std::str::from_utf8(expected.body.expose()).unwrap();
         let forms = forms(&op);
         assert_eq!(forms.len(), 3);
         for form in forms {
-            let found = form.split('&').find(|pair| pair.starts_with(&format!("{parameter}="))).unwrap_or_default();
+            let found = form
+                .split('&')
+                .find(|pair| pair.starts_with(&format!("{parameter}=")))
+                .unwrap_or_default();
             let same = found.replace("%20", "+").eq_ignore_ascii_case(expected);
             assert!(same, "{option}: {found} is not {expected}");
         }
@@ -125,8 +148,13 @@ fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show()
     let op = Op::knowing_itself(move |issuer, path, before| match (path, before) {
         ("/jwks", _) => Some(Say::Json(200, keys.clone())),
         ("/bc", _) => Some(acknowledgement(60)),
-        ("/token", 0) => Some(Say::Json(400, json!({ "error": "authorization_pending", "error_description": hidden }))),
-        ("/token", _) => Some(signer.tokens(issuer, &json!({ "name": hidden, "extra": { "deep": [hidden] } }))),
+        ("/token", 0) => Some(Say::Json(
+            400,
+            json!({ "error": "authorization_pending", "error_description": hidden }),
+        )),
+        ("/token", _) => {
+            Some(signer.tokens(issuer, &json!({ "name": hidden, "extra": { "deep": [hidden] } })))
+        }
         _ => None,
     });
     for format in ["text", "json"] {
@@ -135,11 +163,16 @@ fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show()
         let more = ["--id-token-alg", "ES256", "-v", "--output", format].map(str::to_owned);
         let run = ciba(arguments.into_iter().chain(more)).expect_code(0);
         for shown in [&run.stdout, &run.stderr] {
-            let strange: Vec<char> = shown.chars().filter(|c| *c != '\n' && !is_plain(*c)).collect();
+            let strange: Vec<char> =
+                shown.chars().filter(|c| *c != '\n' && !is_plain(*c)).collect();
             assert!(strange.is_empty(), "{format}: {strange:?} in {shown:?}");
         }
         if format == "json" {
-            assert_eq!(run.last()["claims"]["name"], hidden, "it is escaped, and what it was: {run:?}");
+            assert_eq!(
+                run.last()["claims"]["name"],
+                hidden,
+                "it is escaped, and what it was: {run:?}"
+            );
         }
     }
 }

@@ -14,7 +14,8 @@ fn each_exchange_is_shown_without_its_secrets() {
     for transport in TRANSPORTS {
         let op = Wired::start(DeliveryMode::Poll, |client| client);
         let run = op.run("approve-after:0", &["--transport", transport, "--trace"]).expect_code(0);
-        let lines: Vec<&str> = run.stderr.lines().filter_map(|line| line.strip_prefix("ciba: trace: ")).collect();
+        let lines: Vec<&str> =
+            run.stderr.lines().filter_map(|line| line.strip_prefix("ciba: trace: ")).collect();
         assert_eq!(lines.len(), run.stderr.lines().count(), "{}", run.stderr);
         for (line, begins, has) in [
             (lines[0], "GET https://", "issuer, jwks_uri"),
@@ -24,7 +25,10 @@ fn each_exchange_is_shown_without_its_secrets() {
             assert!(line.starts_with(begins) && line.contains(has), "{has}: {}", run.stderr);
         }
         let token = lines.iter().find(|line| line.contains("/token")).unwrap();
-        assert!(token.contains("grant_type=urn:openid:params:grant-type:ciba auth_req_id=…"), "{token}");
+        assert!(
+            token.contains("grant_type=urn:openid:params:grant-type:ciba auth_req_id=…"),
+            "{token}"
+        );
         assert!(lines.iter().all(|line| line.ends_with(" ms)")), "{}", run.stderr);
         for secret in ["approve-after", "eyJ"] {
             assert!(!run.stderr.contains(secret), "{secret}: {}", run.stderr);
@@ -37,11 +41,17 @@ fn errors_and_missing_answers_are_shown_with_what_is_known() {
     for transport in TRANSPORTS {
         let op = Op::start(|path, _| match path {
             "/bc" => Some(acknowledgement(60)),
-            "/token" => Some(Say::Json(400, json!({ "error": "access_denied", "error_description": "no" }))),
+            "/token" => {
+                Some(Say::Json(400, json!({ "error": "access_denied", "error_description": "no" })))
+            }
             _ => None,
         });
         let run = op.run(&["--transport", transport, "--trace"]).expect_code(10);
-        assert!(run.stderr.contains("-> 400 application/json error: access_denied error_description: no ("), "{run:?}");
+        assert!(
+            run.stderr
+                .contains("-> 400 application/json error: access_denied error_description: no ("),
+            "{run:?}"
+        );
         let gone = op.run(&[
             "--transport",
             transport,
@@ -51,6 +61,9 @@ fn errors_and_missing_answers_are_shown_with_what_is_known() {
             "--timeout",
             "2",
         ]);
-        assert!(gone.stderr.contains("/token") && gone.stderr.contains("-> no answer: "), "{gone:?}");
+        assert!(
+            gone.stderr.contains("/token") && gone.stderr.contains("-> no answer: "),
+            "{gone:?}"
+        );
     }
 }

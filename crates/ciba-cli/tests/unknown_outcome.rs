@@ -22,8 +22,14 @@ fn a_token_endpoint_that_says_nothing_until_the_deadline_is_15_and_not_expired()
         .run(&[])
     };
     let run = ends(|| Say::Json(500, json!({})));
-    run.failed(15, &json!({ "failure": "indeterminate", "status": 500, "endpoint": "token", "attempts": 2 }));
-    assert!(run.sentence().contains("may have approved") && run.sentence().contains("500"), "{run:?}");
+    run.failed(
+        15,
+        &json!({ "failure": "indeterminate", "status": 500, "endpoint": "token", "attempts": 2 }),
+    );
+    assert!(
+        run.sentence().contains("may have approved") && run.sentence().contains("500"),
+        "{run:?}"
+    );
     let run = ends(|| Say::Nothing);
     let said = json!({ "failure": "indeterminate", "endpoint": "token", "attempts": 2, "cause": "connection_closed" });
     run.failed(15, &said);

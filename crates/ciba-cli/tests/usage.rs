@@ -1,10 +1,12 @@
-//! Mistakes of the caller: exit 2, one sentence on standard error, nothing on standard output, nothing sent.
+//! Mistakes of the caller: exit 2, one sentence on standard error, nothing on standard output,
+//! nothing sent.
 
 mod support;
 
 use support::{Folder, Op, arguments, ciba, command, ended, error};
 
-/// Every run must fail as usage, and say a sentence that holds `needle` and none of the values given.
+/// Every run must fail as usage, and say a sentence that holds `needle` and none of the values
+/// given.
 #[track_caller]
 fn refused(arguments: &[&str], needle: &str) {
     let run = ciba(arguments).expect_code(2);
@@ -23,10 +25,16 @@ fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
     refused(&["authenticate", "--login-hint-token", "--sentinel"], "is given as --option=VALUE");
     refused(&["authenticate", "--isuer", "sentinel"], "there is --issuer");
     refused(&["authenticate", "--login-hint"], "--login-hint needs a value");
-    refused(&["authenticate", "--client-auth", "sentinel"], "--client-auth takes one of private_key_jwt");
+    refused(
+        &["authenticate", "--client-auth", "sentinel"],
+        "--client-auth takes one of private_key_jwt",
+    );
     refused(&["authenticate", "--alg", "sentinel"], "--alg cannot be used");
     refused(&["authenticate", "--timeout", "sentinel"], "whole number of seconds");
-    refused(&["authenticate", "--timeout", "-1"], "--timeout cannot be used: it is a whole number of seconds");
+    refused(
+        &["authenticate", "--timeout", "-1"],
+        "--timeout cannot be used: it is a whole number of seconds",
+    );
     refused(&["authenticate", "--requested-expiry", "-1.5"], "--requested-expiry cannot be used");
     refused(&["authenticate", "--issuer", "sentinel", "--issuer", "sentinel"], "more than once");
     refused(&["resume"], "--state is missing");
@@ -58,12 +66,14 @@ fn what_does_not_fit_a_notification_endpoint_is_said() {
     let folder = Folder::new();
     let own = ciba_test_op::ClientCertificate::self_signed("me").unwrap();
     let other = ciba_test_op::ClientCertificate::self_signed("other").unwrap();
-    let (certificate, key) = (folder.write("c.pem", &own.certificate_pem), folder.write("k.pem", &own.key_pem));
+    let (certificate, key) =
+        (folder.write("c.pem", &own.certificate_pem), folder.write("k.pem", &own.key_pem));
     let other = folder.write("o.pem", &other.key_pem);
     let base: Vec<String> = arguments(&op.issuer);
     let base: Vec<&str> = base.iter().map(String::as_str).collect();
     let (ping, at) = (["--delivery", "ping"], ["--listen", "127.0.0.1:1"]);
-    let with = |parts: &[&[&str]], needle: &str| refused(&[&base[..], &parts.concat()].concat(), needle);
+    let with =
+        |parts: &[&[&str]], needle: &str| refused(&[&base[..], &parts.concat()].concat(), needle);
     with(&[&["--delivery", "sentinel"]], "--delivery takes one of poll, ping, push");
     with(&[&["--delivery", "ping", "--listen", "sentinel"]], "--listen");
     with(&[&ping], "--listen is missing");
@@ -76,13 +86,33 @@ fn what_does_not_fit_a_notification_endpoint_is_said() {
     with(&[&ping, &at, &["--notification-path", "/a/../b"]], "--notification-path cannot be used");
     with(&[&ping, &at, &["--listen-cert", &certificate]], "--listen-key is missing");
     with(&[&ping, &at, &["--listen-key", &key]], "--listen-cert is missing");
-    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &other]], "is the certificate of another key");
-    with(&[&ping, &at, &["--listen-cert", &key, "--listen-key", &key]], "a private key and no certificate");
-    with(&[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &certificate]], "holds no private key in PEM");
+    with(
+        &[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &other]],
+        "is the certificate of another key",
+    );
+    with(
+        &[&ping, &at, &["--listen-cert", &key, "--listen-key", &key]],
+        "a private key and no certificate",
+    );
+    with(
+        &[&ping, &at, &["--listen-cert", &certificate, "--listen-key", &certificate]],
+        "holds no private key in PEM",
+    );
     with(&[&["--signed-request", "ES256"]], "--signed-request needs --key FILE");
-    let tls = ["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--client-auth", "none"];
+    let tls = [
+        "authenticate",
+        "--issuer",
+        "https://op.example",
+        "--client-id",
+        "c",
+        "--client-auth",
+        "none",
+    ];
     let hint = ["--login-hint", "h"];
-    refused(&[&tls[..], &hint, &ping, &at].concat(), "a loopback address with --allow-http-loopback");
+    refused(
+        &[&tls[..], &hint, &ping, &at].concat(),
+        "a loopback address with --allow-http-loopback",
+    );
     assert!(op.seen.lock().unwrap().is_empty(), "nothing was sent");
 }
 
@@ -90,18 +120,33 @@ fn what_does_not_fit_a_notification_endpoint_is_said() {
 #[test]
 fn exactly_one_hint_is_needed() {
     refused(&["authenticate"], "give --login-hint, --login-hint-token or --id-token-hint");
-    refused(&["authenticate", "--login-hint", "sentinel", "--id-token-hint", "sentinel"], "only one of");
+    refused(
+        &["authenticate", "--login-hint", "sentinel", "--id-token-hint", "sentinel"],
+        "only one of",
+    );
 }
 
 #[test]
 fn a_client_that_does_not_say_enough_is_told_what_is_missing() {
     refused(&["authenticate", "--login-hint", "sentinel"], "--client-id is missing");
-    refused(&["authenticate", "--login-hint", "sentinel", "--client-id", "c"], "nothing proves who the client is");
-    let none = ["authenticate", "--login-hint", "sentinel", "--client-id", "c", "--client-auth", "none"];
+    refused(
+        &["authenticate", "--login-hint", "sentinel", "--client-id", "c"],
+        "nothing proves who the client is",
+    );
+    let none =
+        ["authenticate", "--login-hint", "sentinel", "--client-id", "c", "--client-auth", "none"];
     refused(&none, "--issuer is missing");
     let issuer = [&none[..], &["--issuer", "http://127.0.0.1:1"]].concat();
     refused(&issuer, "--allow-http-loopback");
-    let basic = ["authenticate", "--login-hint", "h", "--client-id", "c", "--client-auth", "client_secret_basic"];
+    let basic = [
+        "authenticate",
+        "--login-hint",
+        "h",
+        "--client-id",
+        "c",
+        "--client-auth",
+        "client_secret_basic",
+    ];
     refused(&basic, "the client secret is missing");
 }
 
@@ -120,13 +165,19 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
     let cut = "-----BEGIN EC PRIVATE KEY-----\nsentinel";
     key(&folder.write("cut.pem", cut), "cannot be used");
     key(
-        &folder.write("jwk", r#"{"kty":"EC","crv":"P-256","x":"sentinel","y":"sentinel","d":"sentinel"}"#),
+        &folder.write(
+            "jwk",
+            r#"{"kty":"EC","crv":"P-256","x":"sentinel","y":"sentinel","d":"sentinel"}"#,
+        ),
         "cannot be used",
     );
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VudGluZWw=\n-----END ENCRYPTED PRIVATE KEY-----\n";
     key(&folder.write("encrypted.pem", encrypted), "encrypted");
     key(&folder.write("set.jwk", "\u{feff}{\"keys\":[]}"), "a set of keys");
-    key(&folder.write("ed448.pem", include_str!("../../../tests/data/keys/ed448.pkcs8.pem")), "not supported");
+    key(
+        &folder.write("ed448.pem", include_str!("../../../tests/data/keys/ed448.pkcs8.pem")),
+        "not supported",
+    );
     key(&folder.write("damaged.pem", damaged), "the key is malformed");
 }
 
@@ -138,7 +189,8 @@ fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
     let jwk = r#"{"kty":"EC","d":"sentinel"}"#;
     let pem = "-----BEGIN PRIVATE KEY-----\nsentinel\n-----END PRIVATE KEY-----\n";
     let long = "sentinel".repeat(1000);
-    let base = ["authenticate", "--login-hint", "h", "--client-id", "c", "--issuer", "https://op.example"];
+    let base =
+        ["authenticate", "--login-hint", "h", "--client-id", "c", "--issuer", "https://op.example"];
     refused(&[&base[..], &["--key", pem]].concat(), "a value that begins with a dash");
     for value in [jwk, "sentinel", &long] {
         for option in ["--key", "--client-secret-file", "--cert-key"] {
@@ -147,7 +199,10 @@ fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
             } else {
                 ["--alg", "ES256", "--basic", "raw"]
             };
-            refused(&[&base[..], &other, &[option, value]].concat(), &format!("the file of {option} cannot be read"));
+            refused(
+                &[&base[..], &other, &[option, value]].concat(),
+                &format!("the file of {option} cannot be read"),
+            );
         }
         refused(&["key", "public", value], "the file of `key public` cannot be read");
     }
@@ -183,9 +238,12 @@ fn a_request_nobody_would_take_is_refused_before_discovery() {
 #[cfg(unix)]
 #[test]
 fn a_file_that_does_not_end_is_too_large() {
-    for (option, proves) in
-        [("--key", true), ("--client-secret-file", true), ("--metadata", false), ("--ca-cert", false)]
-    {
+    for (option, proves) in [
+        ("--key", true),
+        ("--client-secret-file", true),
+        ("--metadata", false),
+        ("--ca-cert", false),
+    ] {
         let options = arguments("https://op.example").into_iter();
         let options = options.filter(|text| !proves || (text != "--client-auth" && text != "none"));
         let run = ciba(options.chain([option.to_owned(), "/dev/zero".to_owned()])).expect_code(2);
@@ -252,10 +310,15 @@ fn a_state_file_with_a_flow_in_it_is_not_overwritten() {
     let state = folder.write("the state", "{}");
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
     let run = op.run(&["--state", &state]).expect_code(2);
+    assert!(run.sentence().contains(&format!(
+        "already holds a flow: go on with it by `ciba resume --state '{state}'`"
+    )));
     assert!(
-        run.sentence().contains(&format!("already holds a flow: go on with it by `ciba resume --state '{state}'`"))
+        ciba(["resume", "--state", &state])
+            .expect_code(2)
+            .sentence()
+            .contains("does not hold a saved flow")
     );
-    assert!(ciba(["resume", "--state", &state]).expect_code(2).sentence().contains("does not hold a saved flow"));
     assert_eq!(std::fs::read_to_string(&state).unwrap(), "{}");
 }
 
@@ -267,7 +330,10 @@ fn what_the_provider_does_not_offer_is_a_mistake_of_the_options_and_leaves_no_ou
         (&["--param", "login_hint=x"], "login_hint"),
         (&["--param", "x"], "NAME=VALUE"),
         (&["--header", "authorization=x"], "authorization"),
-        (&["--ignore-metadata", "no-such-rule"], "--ignore-metadata cannot be used: there are delivery-mode"),
+        (
+            &["--ignore-metadata", "no-such-rule"],
+            "--ignore-metadata cannot be used: there are delivery-mode",
+        ),
         (&["--clock-skew", "301"], "--clock-skew cannot be used"),
         (&["--profile", "fapi-ciba"], "see --id-token-alg"),
         (&["--authorization-details", "{"], "authorization_details"),
@@ -290,7 +356,10 @@ fn idura_takes_for_each_eid_what_that_eid_takes() {
     let swedish = [&base[..], &["--acr-values", "urn:grn:authn:se:bankid"]].concat();
     let norwegian = [&base[..], &["--acr-values", "urn:grn:authn:no:bankid"]].concat();
     let message = ["--binding-message", "m"];
-    refused(&[&swedish[..], &["--login-hint", "sub:ssn:196802020575"]].concat(), "--binding-message");
+    refused(
+        &[&swedish[..], &["--login-hint", "sub:ssn:196802020575"]].concat(),
+        "--binding-message",
+    );
     refused(&[&swedish[..], &["--login-hint", "196802020575"], &message].concat(), "sub:ssn:");
     let wrong = [&swedish[..], &["--login-hint", "sub:ssn:196802020576"], &message].concat();
     refused(&wrong, "check digit");
@@ -307,14 +376,27 @@ fn help_says_what_a_preset_stands_for() {
     // Lines are broken where they are too long.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for preset in ciba_core::providers::ALL {
-        assert!(help.contains(&format!("- {}: {}: ", preset.name(), preset.product())), "{}", preset.name());
+        assert!(
+            help.contains(&format!("- {}: {}: ", preset.name(), preset.product())),
+            "{}",
+            preset.name()
+        );
         for fact in preset.facts() {
-            assert!(help.contains(&fact.setting.to_string()), "{}: {}", preset.name(), fact.setting);
+            assert!(
+                help.contains(&fact.setting.to_string()),
+                "{}: {}",
+                preset.name(),
+                fact.setting
+            );
         }
     }
-    for option in
-        ["(--acr-rule report)", "(--body-client-id)", "(--audience endpoint)", "(--scope-lists)", "(--assume-bearer)"]
-    {
+    for option in [
+        "(--acr-rule report)",
+        "(--body-client-id)",
+        "(--audience endpoint)",
+        "(--scope-lists)",
+        "(--assume-bearer)",
+    ] {
         assert!(help.contains(option), "{option}");
     }
     let op = Op::start(|path, _| (path == "/bc").then(|| error("invalid_request")));
@@ -380,13 +462,15 @@ fn a_key_that_cannot_be_written_is_an_error() {
     let path = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &path]).expect_code(0);
     for arguments in [&["key", "new", "--alg", "ES256"][..], &["key", "public", &path]] {
-        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
+        let run =
+            ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
         assert!(run.sentence().contains("standard output cannot be written"), "{run:?}");
     }
     let op = Op::start(|_, _| None);
     for format in ["text", "json"] {
         let arguments = ["discover", &op.issuer, "--allow-http-loopback", "--output", format];
-        let run = ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
+        let run =
+            ended(command().args(arguments).stdout(broken_pipe()).spawn().unwrap()).expect_code(1);
         assert!(run.sentence().contains("standard output cannot be written"), "{run:?}");
     }
 }

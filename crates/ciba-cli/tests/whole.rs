@@ -1,4 +1,5 @@
-//! The command against the test provider: keys, discovery, the provider itself and the demonstration.
+//! The command against the test provider: keys, discovery, the provider itself and the
+//! demonstration.
 
 mod support;
 
@@ -20,21 +21,30 @@ struct Running {
 impl Running {
     fn start(more: &[&str]) -> Self {
         let folder = Folder::new();
-        let mut child = command().args(["op", "--client-dir", &folder.text("")]).args(more).spawn().unwrap();
+        let mut child =
+            command().args(["op", "--client-dir", &folder.text("")]).args(more).spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
-        let issuer = first.strip_prefix("READY ").unwrap_or_else(|| panic!("{first:?}")).trim().to_owned();
+        let issuer =
+            first.strip_prefix("READY ").unwrap_or_else(|| panic!("{first:?}")).trim().to_owned();
         Self { child, issuer, folder }
     }
 
     /// The client the provider made ready, with a hint.
     fn authenticate(&self, hint: &str, more: &[&str]) -> Ended {
-        let client: Value =
-            serde_json::from_str(&std::fs::read_to_string(self.folder.path("client.json")).unwrap()).unwrap();
+        let client: Value = serde_json::from_str(
+            &std::fs::read_to_string(self.folder.path("client.json")).unwrap(),
+        )
+        .unwrap();
         let mut options: Vec<String> =
             ["authenticate", "--issuer", &self.issuer, "--client-id"].map(str::to_owned).to_vec();
         options.push(client["client_id"].as_str().unwrap().to_owned());
-        options.extend(["--key".into(), self.folder.text("key.jwk"), "--login-hint".into(), hint.to_owned()]);
+        options.extend([
+            "--key".into(),
+            self.folder.text("key.jwk"),
+            "--login-hint".into(),
+            hint.to_owned(),
+        ]);
         match self.issuer.starts_with("https:") {
             true => options.extend(["--ca-cert".into(), self.folder.text("ca.pem")]),
             false => options.push("--allow-http-loopback".into()),
@@ -64,14 +74,20 @@ impl Drop for Running {
 #[test]
 fn the_demonstration_ends_with_verified_claims() {
     let run = ciba(["demo"]).expect_code(0);
-    for words in ["binding_message", "Idura", "196802020575", "Every check passed", "it broke none"] {
+    for words in ["binding_message", "Idura", "196802020575", "Every check passed", "it broke none"]
+    {
         assert!(run.stdout.contains(words), "{words} is missing: {}", run.stdout);
     }
     // Told in the order in which it happens.
-    let told =
-        ["fetches the provider's public keys", "asks for the result", "The person said yes", "Every check passed"];
-    let places =
-        told.map(|words| run.stdout.find(words).unwrap_or_else(|| panic!("{words} is missing: {}", run.stdout)));
+    let told = [
+        "fetches the provider's public keys",
+        "asks for the result",
+        "The person said yes",
+        "Every check passed",
+    ];
+    let places = told.map(|words| {
+        run.stdout.find(words).unwrap_or_else(|| panic!("{words} is missing: {}", run.stdout))
+    });
     assert!(places.is_sorted(), "{}", run.stdout);
     assert_eq!(run.stderr, "");
 }
@@ -87,7 +103,8 @@ fn the_demonstration_speaks_json_over_either_library() {
     }
 }
 
-/// Who speaks http on this machine needs nobody's certificates, and https without them reaches nobody, over either library.
+/// Who speaks http on this machine needs nobody's certificates, and https without them reaches
+/// nobody, over either library.
 #[test]
 fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
     let op = Running::start(&["--tls"]);
@@ -95,7 +112,12 @@ fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
         let run = |arguments: &[&str]| {
             let mut bare = command();
             bare.env("SSL_CERT_FILE", "/no/such/file").env("SSL_CERT_DIR", "/no/such/folder");
-            ended(bare.args(arguments).args(["--transport", transport, "--output", "json"]).spawn().unwrap())
+            ended(
+                bare.args(arguments)
+                    .args(["--transport", transport, "--output", "json"])
+                    .spawn()
+                    .unwrap(),
+            )
         };
         run(&["demo"]).expect_code(0);
         assert_eq!(run(&["discover", &op.issuer]).expect_code(16).last()["failure"], "unreachable");
@@ -103,13 +125,16 @@ fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
     }
 }
 
-/// A proxy of the environment is for others than this machine, and must not see what goes over plain http.
+/// A proxy of the environment is for others than this machine, and must not see what goes over
+/// plain http.
 #[test]
 fn a_provider_on_this_machine_is_not_asked_through_a_proxy() {
     let op = Op::start(|_, _| Some(Say::Json(502, json!({}))));
     for transport in ["reqwest", "ureq"] {
         let mut demo = command();
-        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        for name in
+            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        {
             demo.env(name, &op.issuer);
         }
         demo.env_remove("NO_PROXY").env_remove("no_proxy");
@@ -134,7 +159,8 @@ fn the_provider_makes_a_client_ready_and_judges_it() {
     assert!(said.contains("the client broke no rule"), "{said}");
 }
 
-/// Runs the line that `ciba op` prints with these options, in the form a shell would, with another hint where `hint` says.
+/// Runs the line that `ciba op` prints with these options, in the form a shell would, with another
+/// hint where `hint` says.
 fn line(options: &[&str], hint: Option<&str>) -> (Ended, String) {
     let mut child = command().arg("op").args(options).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -190,7 +216,14 @@ fn the_line_works_in_every_mode_with_every_proof() {
             "--signed-request",
             "PS256",
         ],
-        &["--profile", "fapi-ciba", "--client-auth", "self_signed_tls_client_auth", "--delivery", "ping"],
+        &[
+            "--profile",
+            "fapi-ciba",
+            "--client-auth",
+            "self_signed_tls_client_auth",
+            "--delivery",
+            "ping",
+        ],
     ];
     std::thread::scope(|scope| {
         for options in table {
@@ -219,7 +252,10 @@ fn a_client_the_provider_could_not_serve_is_not_made() {
     for (options, needle) in [
         (&["--personality", "idura", "--delivery", "ping"][..], "Idura offers nothing else"),
         (&["--profile", "fapi-ciba", "--delivery", "push"], "FAPI-CIBA 5.2.2 item 3"),
-        (&["--profile", "fapi-ciba", "--client-auth", "client_secret_jwt"], "takes no client secret"),
+        (
+            &["--profile", "fapi-ciba", "--client-auth", "client_secret_jwt"],
+            "takes no client secret",
+        ),
         (&["--profile", "fapi-ciba", "--client-auth", "none"], "FAPI-CIBA 5.2.2 item 1"),
         (&["--signed-request", "HS256"], "takes no MAC"),
     ] {
@@ -235,11 +271,13 @@ fn tls_works_with_the_providers_own_ca_and_not_without() {
     assert!(op.issuer.starts_with("https://"), "{}", op.issuer);
     for transport in ["reqwest", "ureq"] {
         op.authenticate("approve-after:0", &["--transport", transport]).expect_code(0);
-        let run = ciba(["discover", &op.issuer, "--transport", transport, "--output", "json"]).expect_code(16);
+        let run = ciba(["discover", &op.issuer, "--transport", transport, "--output", "json"])
+            .expect_code(16);
         assert_eq!(run.last()["failure"], "unreachable");
         assert_eq!(run.last()["cause"], "certificate_unknown_issuer");
         assert!(
-            run.sentence().contains("not signed by a trusted authority") && run.sentence().contains("--ca-cert"),
+            run.sentence().contains("not signed by a trusted authority")
+                && run.sentence().contains("--ca-cert"),
             "{run:?}"
         );
     }
@@ -280,9 +318,11 @@ fn what_the_person_and_the_caller_expect_decides() {
     let op = Running::start(&[]);
     let unknown = op.authenticate("nobody-knows-this-hint", &[]).expect_code(12);
     assert_eq!(unknown.last()["error"], "unknown_user_id");
-    let other = op.authenticate("approve-after:0", &["--expect", "sub=somebody-else"]).expect_code(13);
+    let other =
+        op.authenticate("approve-after:0", &["--expect", "sub=somebody-else"]).expect_code(13);
     assert_eq!(other.last()["check"], "expected-subject");
-    let algorithm = op.authenticate("approve-after:0", &["--id-token-alg", "ES256"]).expect_code(13);
+    let algorithm =
+        op.authenticate("approve-after:0", &["--id-token-alg", "ES256"]).expect_code(13);
     assert_eq!(algorithm.last()["check"], "algorithm");
 }
 
@@ -292,7 +332,9 @@ fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = Folder::new();
-    for (algorithm, kind) in [("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP"), ("RS256", "RSA"), ("PS256", "RSA")] {
+    for (algorithm, kind) in
+        [("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP"), ("RS256", "RSA"), ("PS256", "RSA")]
+    {
         let path = folder.text(algorithm);
         ciba(["key", "new", "--alg", algorithm, "--out", &path]).expect_code(0);
         let made = std::fs::read_to_string(&path).unwrap();
@@ -302,9 +344,13 @@ fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), made);
 
         let private: Value = serde_json::from_str(&made).unwrap();
-        let public: Value = serde_json::from_str(&ciba(["key", "public", &path]).expect_code(0).stdout).unwrap();
+        let public: Value =
+            serde_json::from_str(&ciba(["key", "public", &path]).expect_code(0).stdout).unwrap();
         let key = &public["keys"][0];
-        assert_eq!((&key["kty"], &key["alg"], &key["use"]), (&json!(kind), &json!(algorithm), &json!("sig")));
+        assert_eq!(
+            (&key["kty"], &key["alg"], &key["use"]),
+            (&json!(kind), &json!(algorithm), &json!("sig"))
+        );
         assert_eq!(key["kid"], private["kid"]);
         for secret in ["d", "p", "q", "dp", "dq", "qi"] {
             assert!(key.get(secret).is_none(), "{algorithm}: {secret} is not public");

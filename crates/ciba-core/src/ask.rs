@@ -1,8 +1,9 @@
 //! What a machine asks of its caller and how the answer finds its way back.
 //!
-//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching [`Input`] can be made.
-//! A ticket is not `Clone` and has no constructor, so an answer cannot be given twice, or to nothing. A ticket that is dropped
-//! answers as well: the machine learns at its next step whether something had begun.
+//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching
+//! [`Input`] can be made. A ticket is not `Clone` and has no constructor, so an answer cannot be
+//! given twice, or to nothing. A ticket that is dropped answers as well: the machine learns at its
+//! next step whether something had begun.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::{
@@ -20,7 +21,8 @@ use crate::{
     wire::{Request, Response},
 };
 
-/// What the caller has to do next. Exhaustive on purpose: a caller that ignored an instruction would hang.
+/// What the caller has to do next. Exhaustive on purpose: a caller that ignored an instruction
+/// would hang.
 #[must_use = "an output that nobody carries out stops the flow"]
 #[derive(Debug)]
 pub enum Output {
@@ -61,7 +63,12 @@ pub struct Save {
 }
 
 impl Save {
-    pub(crate) const fn new(snapshot: Snapshot, limit: Duration, is_needed: bool, ticket: Ticket) -> Self {
+    pub(crate) const fn new(
+        snapshot: Snapshot,
+        limit: Duration,
+        is_needed: bool,
+        ticket: Ticket,
+    ) -> Self {
         Self { snapshot, limit, is_needed, ticket }
     }
 
@@ -77,9 +84,10 @@ impl Save {
         self.limit
     }
 
-    /// Whether the flow goes no further without it: true while the authentication request may still be sent, since a flow that
-    /// is resumed from an older state would prompt the person again. When it is false and the store fails, the flow goes on
-    /// without it: no older state prompts anybody, and what the provider grants may exist only in memory.
+    /// Whether the flow goes no further without it: true while the authentication request may still
+    /// be sent, since a flow that is resumed from an older state would prompt the person again.
+    /// When it is false and the store fails, the flow goes on without it: no older state prompts
+    /// anybody, and what the provider grants may exist only in memory.
     #[must_use]
     pub const fn is_needed(&self) -> bool {
         self.is_needed
@@ -96,7 +104,8 @@ impl Save {
     }
 }
 
-/// Whose question it is and which one. Dropped without an answer, it leaves what is true then in its [`Fate`].
+/// Whose question it is and which one. Dropped without an answer, it leaves what is true then in
+/// its [`Fate`].
 pub(crate) struct Ticket {
     /// The machine: 64 random bits a flow draws at its start, or a cache's own.
     pub(crate) serial: u64,
@@ -139,8 +148,9 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// What became of a question that nobody answered: one byte, shared by the question and the machine that asked, so that a
-/// caller's future or thread may end anywhere without a lock, a clock or a guard of its own.
+/// What became of a question that nobody answered: one byte, shared by the question and the machine
+/// that asked, so that a caller's future or thread may end anywhere without a lock, a clock or a
+/// guard of its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fate(Arc<AtomicU8>);
 
@@ -215,9 +225,10 @@ impl fmt::Display for Endpoint {
 
 /// One HTTP exchange that is due, and the rules for it.
 ///
-/// The request itself comes from the machine at the instant of sending, from [`Flow::begin`](crate::Flow::begin) or
-/// [`JwksCache::begin`](crate::JwksCache::begin). Send it once, follow no redirect, take any status as an answer, read at most
-/// [`Self::max_response`] bytes. Dropped, it counts as not sent.
+/// The request itself comes from the machine at the instant of sending, from
+/// [`Flow::begin`](crate::Flow::begin) or [`JwksCache::begin`](crate::JwksCache::begin). Send it
+/// once, follow no redirect, take any status as an answer, read at most [`Self::max_response`]
+/// bytes. Dropped, it counts as not sent.
 #[must_use = "a request that is dropped counts as not sent"]
 #[derive(Debug)]
 pub struct Transmit {
@@ -239,7 +250,15 @@ impl Transmit {
         max_response: usize,
         ticket: Ticket,
     ) -> Self {
-        Self { request, endpoint, attempt, timeout, max_response, presents_certificate: false, ticket }
+        Self {
+            request,
+            endpoint,
+            attempt,
+            timeout,
+            max_response,
+            presents_certificate: false,
+            ticket,
+        }
     }
 
     /// The same over a connection on which the client shows its certificate.
@@ -266,7 +285,8 @@ impl Transmit {
         &self.request.url
     }
 
-    /// How long to wait for the whole answer. One second later the flow counts the exchange as lost.
+    /// How long to wait for the whole answer. One second later the flow counts the exchange as
+    /// lost.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
@@ -278,16 +298,16 @@ impl Transmit {
         self.max_response
     }
 
-    /// Whether the client's certificate is shown on this connection (RFC 8705 2, REQ-AUTH-24). On any other it is not
-    /// (REQ-POP-21).
+    /// Whether the client's certificate is shown on this connection (RFC 8705 2, REQ-AUTH-24). On
+    /// any other it is not (REQ-POP-21).
     #[must_use]
     pub const fn presents_certificate(&self) -> bool {
         self.presents_certificate
     }
 
-    /// Whether it has to go over a connection that nothing was sent over yet: true for the authentication request. A kept
-    /// connection may have been closed by the other side unnoticed; a request written to it is lost, and this one may not be
-    /// repeated.
+    /// Whether it has to go over a connection that nothing was sent over yet: true for the
+    /// authentication request. A kept connection may have been closed by the other side unnoticed;
+    /// a request written to it is lost, and this one may not be repeated.
     #[must_use]
     pub const fn needs_fresh_connection(&self) -> bool {
         matches!(self.endpoint, Endpoint::BackchannelAuthentication)
@@ -297,7 +317,8 @@ impl Transmit {
         &self.ticket
     }
 
-    /// The connection could not be made, so there was nothing to begin. A drop says the same without the cause.
+    /// The connection could not be made, so there was nothing to begin. A drop says the same
+    /// without the cause.
     pub fn not_sent(self, cause: Cause) -> Input {
         Input { ticket: self.ticket, answer: Answer::Unanswered(Unanswered::NotSent(cause)) }
     }
@@ -309,7 +330,8 @@ impl Transmit {
     }
 }
 
-/// A request that is to be sent now, and takes the outcome. Dropped, it counts as lost: the request may have left.
+/// A request that is to be sent now, and takes the outcome. Dropped, it counts as lost: the request
+/// may have left.
 #[must_use = "send it, and say what became of it"]
 #[derive(Debug)]
 pub struct Sending(Transmit);
@@ -351,8 +373,9 @@ pub struct SendingId {
     pub(crate) counter: u64,
 }
 
-/// Whether the request left, and why there is no answer. The two are different facts: after [`Self::Lost`] a person may
-/// already have been prompted. The cause changes no decision; it is there for diagnosis.
+/// Whether the request left, and why there is no answer. The two are different facts: after
+/// [`Self::Lost`] a person may already have been prompted. The cause changes no decision; it is
+/// there for diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
     /// The provider certainly did not get the request: name, connection or TLS handshake failed.
@@ -371,8 +394,8 @@ impl Unanswered {
     }
 }
 
-/// A use of a private key, for software keys, a KMS or an HSM. Dropped, it counts as interrupted: nothing counts against the key,
-/// and the next poll asks anew, with a fresh `jti`.
+/// A use of a private key, for software keys, a KMS or an HSM. Dropped, it counts as interrupted:
+/// nothing counts against the key, and the next poll asks anew, with a fresh `jti`.
 #[must_use = "answer it with a signature"]
 #[derive(Debug)]
 pub struct KeyOperation {
@@ -455,11 +478,11 @@ impl KeyOperation {
         self.key_id.as_deref()
     }
 
-    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4); see
-    /// [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
+    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER
+    /// (RFC 7518 3.4); see [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
     ///
-    /// A signature whose length is not one of the algorithm's is not sent: the operation counts as failed, and the failure
-    /// says what was wrong.
+    /// A signature whose length is not one of the algorithm's is not sent: the operation counts as
+    /// failed, and the failure says what was wrong.
     pub fn answered(self, signature: Vec<u8>) -> Input {
         let KeyTask::Sign(task) = &self.task;
         let answer = match SignatureLength::check(&signature, task.algorithm) {
@@ -469,7 +492,8 @@ impl KeyOperation {
         Input { ticket: self.ticket, answer }
     }
 
-    /// The key cannot be used, for a reason that the failure of the flow will have as its source. No secrets belong in it.
+    /// The key cannot be used, for a reason that the failure of the flow will have as its source.
+    /// No secrets belong in it.
     pub fn failed(self, error: &(dyn core::error::Error + 'static)) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::of(error)) }
     }
@@ -493,13 +517,25 @@ pub struct KeySetRequest {
 }
 
 impl KeySetRequest {
-    pub(crate) fn new(issuer: Arc<str>, key_id: Option<String>, refresh: Option<u64>, ticket: Ticket) -> Self {
+    pub(crate) fn new(
+        issuer: Arc<str>,
+        key_id: Option<String>,
+        refresh: Option<u64>,
+        ticket: Ticket,
+    ) -> Self {
         Self { issuer, key_id, refresh, within: None, was_fetched: false, ticket }
     }
 
     /// A question that nothing waits for.
     pub(crate) fn ahead(issuer: Arc<str>, within: Duration, ticket: Ticket) -> Self {
-        Self { issuer, key_id: None, refresh: None, within: Some(within), was_fetched: false, ticket }
+        Self {
+            issuer,
+            key_id: None,
+            refresh: None,
+            within: Some(within),
+            was_fetched: false,
+            ticket,
+        }
     }
 
     /// Takes the one fetch that a question is worth; false when it had it.
@@ -507,13 +543,13 @@ impl KeySetRequest {
         !core::mem::replace(&mut self.was_fetched, true)
     }
 
-    /// How long the answer may take when the flow asks ahead of time, while it waits for the person; `None` when it needs
-    /// the keys now.
+    /// How long the answer may take when the flow asks ahead of time, while it waits for the
+    /// person; `None` when it needs the keys now.
     ///
     /// Nothing depends on the answer: it only means that the keys are at hand, for example in a
-    /// [`JwksCache`](crate::JwksCache), when the flow asks for them again. [`JwksCache::lookup`](crate::JwksCache::lookup)
-    /// keeps within the time. The flow does not wait for the answer and continues when [`Flow::poll`](crate::Flow::poll) is
-    /// called next.
+    /// [`JwksCache`](crate::JwksCache), when the flow asks for them again.
+    /// [`JwksCache::lookup`](crate::JwksCache::lookup) keeps within the time. The flow does not
+    /// wait for the answer and continues when [`Flow::poll`](crate::Flow::poll) is called next.
     #[must_use]
     pub const fn within(&self) -> Option<Duration> {
         self.within
@@ -531,7 +567,8 @@ impl KeySetRequest {
         self.key_id.as_deref()
     }
 
-    /// Whether the set that was found before did not help, so that a newer one is needed (REQ-JWKS-09).
+    /// Whether the set that was found before did not help, so that a newer one is needed
+    /// (REQ-JWKS-09).
     #[must_use]
     pub const fn wants_refresh(&self) -> bool {
         self.refresh.is_some()
@@ -547,7 +584,8 @@ impl KeySetRequest {
         Input { ticket: self.ticket, answer: Answer::Keys(keys) }
     }
 
-    /// No newer set than the one that did not help is available before this instant: the flow waits and asks again.
+    /// No newer set than the one that did not help is available before this instant: the flow waits
+    /// and asks again.
     pub fn later(self, until: Timestamp) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysLater(until) }
     }
@@ -563,13 +601,18 @@ impl KeySetRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     until: Timestamp,
-    because: Because,
+    because: WaitReason,
     progress: Option<Arc<str>>,
 }
 
 impl Wait {
     /// The one place where waits are made: always in the future of `now`.
-    pub(crate) fn new(until: Timestamp, now: Timestamp, because: Because, progress: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(
+        until: Timestamp,
+        now: Timestamp,
+        because: WaitReason,
+        progress: Option<Arc<str>>,
+    ) -> Self {
         Self { until: until.max(now.saturating_add(Duration::from_millis(1))), because, progress }
     }
 
@@ -581,12 +624,12 @@ impl Wait {
 
     /// Why.
     #[must_use]
-    pub const fn because(&self) -> &Because {
+    pub const fn reason(&self) -> &WaitReason {
         &self.because
     }
 
-    /// What the provider said in its last pending answer, control characters removed (CIBA 11; Idura reports progress
-    /// this way). Untrusted text for a person's eyes; never decide on it.
+    /// What the provider said in its last pending answer, control characters removed (CIBA 11;
+    /// Idura reports progress this way). Untrusted text for a person's eyes; never decide on it.
     #[must_use]
     pub fn progress(&self) -> Option<&str> {
         self.progress.as_deref()
@@ -596,7 +639,7 @@ impl Wait {
 /// Why a flow waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Because {
+pub enum WaitReason {
     /// An output is being carried out and its answer has not come yet.
     InFlight,
     /// The interval between token requests (CIBA 7.3).
@@ -611,7 +654,7 @@ pub enum Because {
     Setback(Setback),
 }
 
-impl Because {
+impl WaitReason {
     /// A lower-case name with underscores, for machine-readable output.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -11,10 +11,11 @@ use crate::{
     person::{NotCompared, Person},
     secret::{AccessToken, RefreshToken},
     time::Timestamp,
-    wire::{Members, Oddity, token::ReceivedTokens},
+    wire::{Deviation, JsonObject, token::ReceivedTokens},
 };
 
-/// A completed authentication. It has no constructor and no `Deserialize`: it exists only after verification.
+/// A completed authentication. It has no constructor and no `Deserialize`: it exists only after
+/// verification.
 pub struct Authentication {
     tokens: ReceivedTokens,
     id_token: Option<IdToken>,
@@ -23,7 +24,8 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// The one constructor, called by the flow with the proof in hand: an [`IdToken`], or none under the plain-OAuth policy.
+    /// The one constructor, called by the flow with the proof in hand: an [`IdToken`], or none
+    /// under the plain-OAuth policy.
     pub(crate) fn new(
         tokens: ReceivedTokens,
         id_token: Option<IdToken>,
@@ -39,14 +41,15 @@ impl Authentication {
     ///
     /// # Errors
     ///
-    /// [`NoIdToken`] after plain OAuth ([`AuthRequest::without_openid`](crate::AuthRequest::without_openid)), which
-    /// authorizes but does not authenticate. A request that asks for `openid` never ends without an ID Token.
+    /// [`NoIdToken`] after plain OAuth
+    /// ([`AuthRequest::without_openid`](crate::AuthRequest::without_openid)), which authorizes but
+    /// does not authenticate. A request that asks for `openid` never ends without an ID Token.
     pub fn subject(&self) -> Result<&str, NoIdToken> {
         self.id_token.as_ref().map(IdToken::subject).ok_or(NoIdToken)
     }
 
-    /// Returns whether the person was compared with the one the request named, and if not, why. Without a comparison, only the
-    /// provider vouches that it asked the right person.
+    /// Returns whether the person was compared with the one the request named, and if not, why.
+    /// Without a comparison, only the provider vouches that it asked the right person.
     #[must_use]
     pub const fn person(&self) -> Person {
         match &self.id_token {
@@ -79,8 +82,8 @@ impl Authentication {
         self.tokens.refresh_token.as_ref()
     }
 
-    /// When the access token expires; `None` when the provider did not say (REQ-TOK-05). It says nothing about the ID
-    /// Token.
+    /// When the access token expires; `None` when the provider did not say (REQ-TOK-05). It says
+    /// nothing about the ID Token.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.tokens.expires_in.map(|lifetime| self.received_at.saturating_add(lifetime))
@@ -92,8 +95,8 @@ impl Authentication {
         self.received_at
     }
 
-    /// The scope in force: what was granted, or what was asked for when the provider named none (REQ-TOK-07). It may
-    /// be narrower or wider than what was asked for.
+    /// The scope in force: what was granted, or what was asked for when the provider named none
+    /// (REQ-TOK-07). It may be narrower or wider than what was asked for.
     #[must_use]
     pub fn scope(&self) -> &str {
         self.granted_scope().unwrap_or(&self.asked.scope)
@@ -116,38 +119,42 @@ impl Authentication {
         self.difference().scope.into_iter()
     }
 
-    /// Returns what was asked for and not granted, and the `authorization_details` that were granted without having been asked
-    /// for. [`AuthRequest::require_granted`](crate::AuthRequest::require_granted) makes any of it a failure.
+    /// Returns what was asked for and not granted, and the `authorization_details` that were
+    /// granted without having been asked for.
+    /// [`AuthRequest::require_granted`](crate::AuthRequest::require_granted) makes any of it a
+    /// failure.
     #[must_use]
     pub fn difference(&self) -> Difference<'_> {
         granted::difference(&self.asked, &self.tokens)
     }
 
-    /// Returns the resources the access token is for, as far as the provider says so: in a member of the token response, or in the
-    /// `aud` claim of an access token that is a JWT. The signature of that token is not verified, so the claim is
-    /// no proof to anyone else. `None` if neither says it.
+    /// Returns the resources the access token is for, as far as the provider says so: in a member
+    /// of the token response, or in the `aud` claim of an access token that is a JWT. The signature
+    /// of that token is not verified, so the claim is no proof to anyone else. `None` if neither
+    /// says it.
     #[must_use]
     pub fn resources(&self) -> Option<Vec<Cow<'_, str>>> {
         granted::resources(&self.tokens)
     }
 
-    /// The `authorization_details` that were granted, as JSON text; they may differ from those asked for, so decide on these
-    /// (RFC 9396 7, REQ-TOK-08). `None` when the provider named none.
+    /// The `authorization_details` that were granted, as JSON text; they may differ from those
+    /// asked for, so decide on these (RFC 9396 7, REQ-TOK-08). `None` when the provider named none.
     #[must_use]
     pub fn authorization_details(&self) -> Option<&str> {
         self.extra().json("authorization_details").filter(|details| *details != "null")
     }
 
-    /// Members of the token response the protocol does not define (REQ-TOK-09).
+    /// JsonObject of the token response the protocol does not define (REQ-TOK-09).
     #[must_use]
-    pub const fn extra(&self) -> &Members {
+    pub const fn extra(&self) -> &JsonObject {
         &self.tokens.extra
     }
 
-    /// What was odd about the token response and the ID Token and was tolerated: deviations to report to the provider.
-    pub fn oddities(&self) -> impl Iterator<Item = Oddity> {
-        let of_id_token = self.id_token.iter().flat_map(IdToken::oddities);
-        self.tokens.oddities.iter().chain(of_id_token).copied()
+    /// What was odd about the token response and the ID Token and was tolerated: deviations to
+    /// report to the provider.
+    pub fn deviations(&self) -> impl Iterator<Item = Deviation> {
+        let of_id_token = self.id_token.iter().flat_map(IdToken::deviations);
+        self.tokens.deviations.iter().chain(of_id_token).copied()
     }
 
     /// The claims of the ID Token, read into a type of the caller.
@@ -198,8 +205,8 @@ mod tests {
             refresh_token: Some("sentinel-refresh".into()),
             expires_in: Some(Duration::from_secs(120)),
             scope: scope.map(Into::into),
-            extra: Members::from_json(&extra.to_string()).unwrap(),
-            oddities: alloc::vec::Vec::new(),
+            extra: JsonObject::from_json(&extra.to_string()).unwrap(),
+            deviations: alloc::vec::Vec::new(),
         };
         let asked = Asked { scope: "openid email".into(), ..Asked::default() };
         Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), asked)
@@ -228,11 +235,15 @@ mod tests {
     #[test]
     fn what_was_granted_and_what_is_unknown_stays_readable() {
         let details = json!([{"type": "t", "amount": 1}]);
-        let authentication = authentication(None, &json!({"authorization_details": details, "x": 1}));
+        let authentication =
+            authentication(None, &json!({"authorization_details": details, "x": 1}));
         assert_eq!(authentication.authorization_details(), Some(&*details.to_string()));
         assert_eq!(authentication.extra().get("x"), Ok(Some(1)));
         assert_eq!(authentication.expires_at(), Some(Timestamp::from_unix_secs(1120)));
-        assert_eq!((authentication.subject(), authentication.id_token().is_none()), (Err(NoIdToken), true));
+        assert_eq!(
+            (authentication.subject(), authentication.id_token().is_none()),
+            (Err(NoIdToken), true)
+        );
         assert_eq!(authentication.claims::<Value>(), Err(ClaimsError::NoIdToken));
         assert!(!format!("{authentication:?}").contains("sentinel"));
     }

@@ -10,7 +10,7 @@ use crate::{
     expect::AcrRule,
     issuer::Issuer,
     jose::JwsAlgorithm,
-    json::Members,
+    json::JsonObject,
     person::PersonRules,
     policy::Policy,
     profile::Profile,
@@ -57,7 +57,10 @@ impl ClientId {
     pub fn new(id: impl AsRef<str>) -> Result<Self, ConfigError> {
         let id = id.as_ref();
         if id.is_empty() || !id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            return Err(ConfigError::Invalid { member: "client_id", reason: "it is empty or not printable ASCII" });
+            return Err(ConfigError::Invalid {
+                member: "client_id",
+                reason: "it is empty or not printable ASCII",
+            });
         }
         Ok(Self(id.into()))
     }
@@ -103,12 +106,13 @@ pub struct ClientConfig {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) profile: Profile,
     certificate: CertificateUse,
-    public_keys: Vec<Members>,
+    public_keys: Vec<JsonObject>,
     /// Sent with every request.
     pub(crate) headers: Headers,
 }
 
-/// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none (REQ-DISC-15).
+/// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none
+/// (REQ-DISC-15).
 #[derive(Debug)]
 pub(crate) struct Audiences {
     pub(crate) backchannel: String,
@@ -192,15 +196,16 @@ impl ClientConfig {
         self.notification_endpoint.as_ref()
     }
 
-    /// The registered `backchannel_authentication_request_signing_alg`: when there is one, every authentication request is
-    /// signed with it, and none otherwise (REQ-META-06).
+    /// The registered `backchannel_authentication_request_signing_alg`: when there is one, every
+    /// authentication request is signed with it, and none otherwise (REQ-META-06).
     #[must_use]
     pub fn request_signing_algorithm(&self) -> Option<JwsAlgorithm> {
         self.request_object.as_ref().map(|rules| rules.algorithm)
     }
 
-    /// Whether the client certificate is shown on exchanges with this endpoint: at both where it is the authentication; for
-    /// bound tokens at the token endpoint, or in push mode at the backchannel authentication endpoint (REQ-AUTH-24,
+    /// Whether the client certificate is shown on exchanges with this endpoint: at both where it is
+    /// the authentication; for bound tokens at the token endpoint, or in push mode at the
+    /// backchannel authentication endpoint (REQ-AUTH-24,
     /// REQ-AUTH-27, REQ-POP-16). Never where metadata and keys are fetched (REQ-POP-21).
     #[must_use]
     pub const fn presents_certificate(&self, endpoint: Endpoint) -> bool {
@@ -219,7 +224,8 @@ impl ClientConfig {
         &self.auth
     }
 
-    /// Where authentication requests go: the mTLS alias when this client has to use it (REQ-DISC-14).
+    /// Where authentication requests go: the mTLS alias when this client has to use it
+    /// (REQ-DISC-14).
     #[must_use]
     pub const fn backchannel_endpoint(&self) -> &Url {
         &self.backchannel_endpoint
@@ -257,10 +263,17 @@ impl ClientConfig {
 }
 
 impl CertificateUse {
-    const fn is_shown(&self, auth: &ClientAuth, delivery: DeliveryMode, endpoint: Endpoint) -> bool {
+    const fn is_shown(
+        &self,
+        auth: &ClientAuth,
+        delivery: DeliveryMode,
+        endpoint: Endpoint,
+    ) -> bool {
         let is_push = matches!(delivery, DeliveryMode::Push);
         match endpoint {
-            Endpoint::BackchannelAuthentication => auth.is_mutual_tls() || (self.bound_tokens && is_push),
+            Endpoint::BackchannelAuthentication => {
+                auth.is_mutual_tls() || (self.bound_tokens && is_push)
+            }
             Endpoint::Token => auth.is_mutual_tls() || self.bound_tokens,
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
         }

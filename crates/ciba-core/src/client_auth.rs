@@ -1,4 +1,5 @@
-//! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1, 10.1).
+//! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1,
+//! 10.1).
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,7 +11,7 @@ use crate::{
     entropy::{Entropy, Purpose},
     jose::{
         JwsAlgorithm, base64url,
-        unsigned::{self, JsonObject, UnsignedJwt},
+        unsigned::{self, JsonWriter, UnsignedJwt},
     },
     secret::ClientSecret,
     time::Timestamp,
@@ -47,7 +48,8 @@ pub enum ClientAuth {
         /// HS256, HS384 or HS512.
         algorithm: JwsAlgorithm,
     },
-    /// `tls_client_auth` (RFC 8705 2.1): a certificate of a certification authority, shown in the TLS handshake.
+    /// `tls_client_auth` (RFC 8705 2.1): a certificate of a certification authority, shown in the
+    /// TLS handshake.
     TlsClientAuth,
     /// `self_signed_tls_client_auth` (RFC 8705 2.2): a certificate whose key is registered.
     SelfSignedTlsClientAuth,
@@ -74,7 +76,9 @@ impl ClientAuth {
     #[must_use]
     pub const fn algorithm(&self) -> Option<JwsAlgorithm> {
         match self {
-            Self::PrivateKeyJwt { algorithm, .. } | Self::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
+            Self::PrivateKeyJwt { algorithm, .. } | Self::ClientSecretJwt { algorithm, .. } => {
+                Some(*algorithm)
+            }
             Self::ClientSecretBasic { .. }
             | Self::ClientSecretPost { .. }
             | Self::TlsClientAuth
@@ -95,7 +99,10 @@ impl ClientAuth {
             Self::ClientSecretBasic { secret, .. }
             | Self::ClientSecretPost { secret }
             | Self::ClientSecretJwt { secret, .. } => Some(secret),
-            Self::PrivateKeyJwt { .. } | Self::TlsClientAuth | Self::SelfSignedTlsClientAuth | Self::None => None,
+            Self::PrivateKeyJwt { .. }
+            | Self::TlsClientAuth
+            | Self::SelfSignedTlsClientAuth
+            | Self::None => None,
         }
     }
 }
@@ -116,8 +123,9 @@ pub enum Audience {
     /// The issuer, as one string (REQ-AUTH-10).
     #[default]
     Issuer,
-    /// The URL of the endpoint that is called. A discovered endpoint has to have the issuer's own scheme, host and port:
-    /// metadata could inject another provider's audience otherwise (REQ-AUTH-11). One that is configured may be anywhere.
+    /// The URL of the endpoint that is called. A discovered endpoint has to have the issuer's own
+    /// scheme, host and port: metadata could inject another provider's audience otherwise
+    /// (REQ-AUTH-11). One that is configured may be anywhere.
     Endpoint,
     /// A fixed text.
     Text(String),
@@ -139,10 +147,16 @@ pub(crate) struct Applied {
 
 impl Applied {
     /// An assertion, completed with the signature over its signing input.
-    pub(crate) fn assertion(signing_input: String, signature: &[u8], config: &ClientConfig) -> Self {
+    pub(crate) fn assertion(
+        signing_input: String,
+        signature: &[u8],
+        config: &ClientConfig,
+    ) -> Self {
         let assertion = unsigned::complete(signing_input, signature);
-        let mut parameters =
-            vec![parameter("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.into())];
+        let mut parameters = vec![
+            parameter("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", assertion.into()),
+        ];
         if config.body_client_id {
             parameters.push(parameter("client_id", config.client_id.as_str()));
         }
@@ -158,17 +172,34 @@ fn parameter(name: &'static str, value: &str) -> (&'static str, Zeroizing<String
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A fresh credential for one request: a new `jti` every time (REQ-AUTH-12).
-pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &Entropy, now: Timestamp) -> Credential {
+pub(crate) fn credential(
+    config: &ClientConfig,
+    endpoint: Endpoint,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Credential {
     let client_id = config.client_id.as_str();
     let mut headers = Vec::new();
     let mut parameters = Vec::new();
     match &config.auth {
         ClientAuth::PrivateKeyJwt { algorithm, key_id } => {
-            return Credential::Unsigned(assertion(config, endpoint, *algorithm, key_id.clone(), entropy, now));
+            return Credential::Unsigned(assertion(
+                config,
+                endpoint,
+                *algorithm,
+                key_id.clone(),
+                entropy,
+                now,
+            ));
         }
         ClientAuth::ClientSecretJwt { secret, algorithm } => {
-            let signing_input = assertion(config, endpoint, *algorithm, None, entropy, now).signing_input;
-            let mac = config.verifier.hmac(algorithm.hash(), secret.expose().as_bytes(), signing_input.as_bytes());
+            let signing_input =
+                assertion(config, endpoint, *algorithm, None, entropy, now).signing_input;
+            let mac = config.verifier.hmac(
+                algorithm.hash(),
+                secret.expose().as_bytes(),
+                signing_input.as_bytes(),
+            );
             return Credential::Ready(Applied::assertion(signing_input, mac.as_bytes(), config));
         }
         ClientAuth::ClientSecretBasic { secret, encoding } => {
@@ -181,7 +212,8 @@ pub(crate) fn credential(config: &ClientConfig, endpoint: Endpoint, entropy: &En
             parameters.push(parameter("client_id", client_id));
             parameters.push(parameter("client_secret", secret.expose()));
         }
-        // The certificate is shown in the handshake; nothing else proves anything (REQ-AUTH-23, REQ-AUTH-25).
+        // The certificate is shown in the handshake; nothing else proves anything (REQ-AUTH-23,
+        // REQ-AUTH-25).
         ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth | ClientAuth::None => {
             parameters.push(parameter("client_id", client_id));
         }
@@ -196,7 +228,9 @@ fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> Str
         BasicEncoding::Raw => Zeroizing::new(text.into()),
     });
     // Whatever grows leaves a copy behind, so nothing here has to (REQ-SEC-04).
-    let mut pair = Zeroizing::new(String::with_capacity(id.len().saturating_add(secret.len()).saturating_add(1)));
+    let mut pair = Zeroizing::new(String::with_capacity(
+        id.len().saturating_add(secret.len()).saturating_add(1),
+    ));
     pair.extend([id.as_str(), ":", secret.as_str()]);
     let length = base64::encoded_len(pair.len(), true).unwrap_or_default();
     let mut value = String::with_capacity(length.saturating_add(6));
@@ -205,8 +239,8 @@ fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> Str
     value
 }
 
-/// Header and claims of an assertion (RFC 7523 3, OIDC Core 9). No `nbf`: a provider is known that refuses one that is now
-/// (ruling 9). No key and no address of one in the header (REQ-AUTH-19).
+/// Header and claims of an assertion (RFC 7523 3, OIDC Core 9). No `nbf`: a provider is known that
+/// refuses one that is now (ruling 9). No key and no address of one in the header (REQ-AUTH-19).
 fn assertion(
     config: &ClientConfig,
     endpoint: Endpoint,
@@ -217,10 +251,12 @@ fn assertion(
 ) -> UnsignedJwt {
     let audience = match endpoint {
         Endpoint::BackchannelAuthentication => &config.audiences.backchannel,
-        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => &config.audiences.token,
+        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => {
+            &config.audiences.token
+        }
     };
     let issued_at = now.saturating_sub(config.assertion.backdating);
-    let mut claims = JsonObject::new();
+    let mut claims = JsonWriter::new();
     claims.text("iss", config.client_id.as_str());
     claims.text("sub", config.client_id.as_str());
     claims.text("aud", audience);
@@ -253,7 +289,9 @@ mod tests {
         let config = builder.build().unwrap();
         match credential(&config, endpoint, &Entropy::from_bytes([7; 32]), NOW) {
             Credential::Ready(applied) => applied,
-            Credential::Unsigned(unsigned) => Applied::assertion(unsigned.signing_input, b"signature", &config),
+            Credential::Unsigned(unsigned) => {
+                Applied::assertion(unsigned.signing_input, b"signature", &config)
+            }
         }
     }
 
@@ -287,7 +325,10 @@ mod tests {
             let applied = ready(builder(), endpoint);
             assert_eq!(names(&applied), ["client_assertion_type", "client_assertion"]);
             assert!(applied.headers.is_empty());
-            assert_eq!(applied.parameters[0].1.as_str(), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            assert_eq!(
+                applied.parameters[0].1.as_str(),
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            );
             assert_eq!(assertion(&applied).split('.').count(), 3);
             assert!(assertion(&applied).ends_with(&format!(".{}", base64url::encode("signature"))));
 
@@ -325,7 +366,10 @@ mod tests {
             let (header, claims) = parts(configured(), endpoint);
             assert_eq!(header["typ"], "JWT");
             assert_eq!(claims["aud"], audience);
-            assert_eq!((&claims["iat"], &claims["exp"]), (&json!(1_893_455_995_u64), &json!(1_893_456_295_u64)));
+            assert_eq!(
+                (&claims["iat"], &claims["exp"]),
+                (&json!(1_893_455_995_u64), &json!(1_893_456_295_u64))
+            );
         }
     }
 
@@ -333,7 +377,8 @@ mod tests {
     /// REQ-SEC-08
     #[test]
     fn a_foreign_endpoint_in_the_metadata_does_not_change_the_audience() {
-        let builder = || builder().token_endpoint(Url::parse("https://evil.example/token").unwrap());
+        let builder =
+            || builder().token_endpoint(Url::parse("https://evil.example/token").unwrap());
         assert_eq!(parts(builder(), Endpoint::Token).1["aud"], ISSUER);
     }
 
@@ -345,14 +390,21 @@ mod tests {
     fn every_assertion_has_an_id_of_its_own() {
         let config = builder().build().unwrap();
         let assertions: BTreeSet<Vec<u8>> = (0..200_u8)
-            .map(|n| match credential(&config, ENDPOINTS[usize::from(n % 2)], &Entropy::from_bytes([n; 32]), NOW) {
-                Credential::Unsigned(unsigned) => {
-                    let text = unsigned.signing_input;
-                    let claims = base64url::decode(text.split_once('.').unwrap().1).unwrap();
-                    let claims: Value = serde_json::from_slice(&claims).unwrap();
-                    base64url::decode(claims["jti"].as_str().unwrap()).unwrap()
+            .map(|n| {
+                match credential(
+                    &config,
+                    ENDPOINTS[usize::from(n % 2)],
+                    &Entropy::from_bytes([n; 32]),
+                    NOW,
+                ) {
+                    Credential::Unsigned(unsigned) => {
+                        let text = unsigned.signing_input;
+                        let claims = base64url::decode(text.split_once('.').unwrap().1).unwrap();
+                        let claims: Value = serde_json::from_slice(&claims).unwrap();
+                        base64url::decode(claims["jti"].as_str().unwrap()).unwrap()
+                    }
+                    Credential::Ready(_) => unreachable!("private keys are not in the flow"),
                 }
-                Credential::Ready(_) => unreachable!("private keys are not in the flow"),
             })
             .collect();
         assert_eq!(assertions.len(), 200);
@@ -366,18 +418,34 @@ mod tests {
     fn the_basic_vectors_of_appendix_b_2_hold() {
         let url = "aHR0cHMlM0ElMkYlMkZjbGllbnQuZXhhbXBsZS5vcmclMkZjYjpwJTQwc3MlM0F3JTI1cmQlMkIxKyVDMiVBMw==";
         for (id, secret, encoded) in [
-            ("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"),
+            (
+                "s6BhdRkqt3",
+                "7Fjfp0ZBr1KtDRbnfVdmIw",
+                "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
+            ),
             ("s6BhdRkqt3", "gX1fBat3bV", "czZCaGRSa3F0MzpnWDFmQmF0M2JW"),
             ("https://client.example.org/cb", "p@ss:w%rd+1 £", url),
             ("a b", "~-._*", "YStiOiU3RS0uXyo="),
         ] {
-            assert_eq!(basic(id, &ClientSecret::new(secret), BasicEncoding::Encoded), format!("Basic {encoded}"));
+            assert_eq!(
+                basic(id, &ClientSecret::new(secret), BasicEncoding::Encoded),
+                format!("Basic {encoded}")
+            );
         }
         let secret = ClientSecret::new("a+b");
-        assert_eq!(basic("c", &secret, BasicEncoding::Encoded), format!("Basic {}", STANDARD.encode("c:a%2Bb")));
-        assert_eq!(basic("c", &secret, BasicEncoding::Raw), format!("Basic {}", STANDARD.encode("c:a+b")));
+        assert_eq!(
+            basic("c", &secret, BasicEncoding::Encoded),
+            format!("Basic {}", STANDARD.encode("c:a%2Bb"))
+        );
+        assert_eq!(
+            basic("c", &secret, BasicEncoding::Raw),
+            format!("Basic {}", STANDARD.encode("c:a+b"))
+        );
         let plain = ClientSecret::new("abc-DEF_1.2");
-        assert_eq!(basic("c", &plain, BasicEncoding::Encoded), basic("c", &plain, BasicEncoding::Raw));
+        assert_eq!(
+            basic("c", &plain, BasicEncoding::Encoded),
+            basic("c", &plain, BasicEncoding::Raw)
+        );
     }
 
     /// REQ-AUTH-01a
@@ -389,7 +457,8 @@ mod tests {
     #[test]
     fn each_method_adds_its_own_parameters_at_both_endpoints() {
         let secret = || ClientSecret::new("s".repeat(32));
-        let basic = ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded };
+        let basic =
+            ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded };
         let jwt = ClientAuth::ClientSecretJwt { secret: secret(), algorithm: JwsAlgorithm::Hs256 };
         let assertion = &["client_assertion_type", "client_assertion"][..];
         let assertion_and_id = &["client_assertion_type", "client_assertion", "client_id"][..];
@@ -407,7 +476,10 @@ mod tests {
         ] {
             for endpoint in ENDPOINTS {
                 let applied = ready(builder().client_auth(auth.clone()), endpoint);
-                assert_eq!((applied.headers.len(), names(&applied)), (headers, parameters.to_vec()));
+                assert_eq!(
+                    (applied.headers.len(), names(&applied)),
+                    (headers, parameters.to_vec())
+                );
                 let applied = ready(builder().client_auth(auth.clone()).body_client_id(), endpoint);
                 assert_eq!((applied.headers.len(), names(&applied)), (headers, with_id.to_vec()));
                 let id = applied.parameters.iter().find(|(name, _)| *name == "client_id");
@@ -420,14 +492,18 @@ mod tests {
     #[test]
     fn a_shared_secret_signs_as_it_is() {
         let secret = "s".repeat(32);
-        let auth = ClientAuth::ClientSecretJwt { secret: ClientSecret::new(&*secret), algorithm: JwsAlgorithm::Hs256 };
+        let auth = ClientAuth::ClientSecretJwt {
+            secret: ClientSecret::new(&*secret),
+            algorithm: JwsAlgorithm::Hs256,
+        };
         let builder = || builder().client_auth(auth.clone());
         let (header, _) = parts(builder(), Endpoint::Token);
         assert_eq!(header, json!({"alg": "HS256"}));
         let applied = ready(builder(), Endpoint::Token);
         let (input, mac) = assertion(&applied).rsplit_once('.').unwrap();
         let verifier = builder().build().unwrap().verifier().clone();
-        let expected = verifier.hmac(crate::crypto::Hash::Sha256, secret.as_bytes(), input.as_bytes());
+        let expected =
+            verifier.hmac(crate::crypto::Hash::Sha256, secret.as_bytes(), input.as_bytes());
         assert_eq!(mac, base64url::encode(expected.as_bytes()));
     }
 
@@ -439,7 +515,10 @@ mod tests {
 
         // Valid base64, which must not be decoded.
         let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==";
-        let auth = ClientAuth::ClientSecretJwt { secret: ClientSecret::new(secret), algorithm: JwsAlgorithm::Hs256 };
+        let auth = ClientAuth::ClientSecretJwt {
+            secret: ClientSecret::new(secret),
+            algorithm: JwsAlgorithm::Hs256,
+        };
         let builder = builder().client_auth(auth).verifier(Arc::new(crate::crypto::RustCrypto));
         let applied = ready(builder, Endpoint::Token);
         let (input, mac) = assertion(&applied).rsplit_once('.').unwrap();

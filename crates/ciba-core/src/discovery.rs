@@ -1,4 +1,5 @@
-//! Finding a provider's metadata: where the document is and what of it may be believed (OIDC Discovery 4, RFC 8414 3).
+//! Finding a provider's metadata: where the document is and what of it may be believed (OIDC
+//! Discovery 4, RFC 8414 3).
 
 use alloc::{format, string::String};
 use core::time::Duration;
@@ -40,12 +41,17 @@ impl Discovery {
         Self { issuer, address, headers: Headers::new() }
     }
 
-    /// Adds a header field, as [`ClientConfigBuilder::header`](crate::ClientConfigBuilder::header) does to later requests.
+    /// Adds a header field, as [`ClientConfigBuilder::header`](crate::ClientConfigBuilder::header)
+    /// does to later requests.
     ///
     /// # Errors
     ///
     /// [`RequestError::Header`] when it cannot be sent.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Result<Self, RequestError> {
+    pub fn header(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, RequestError> {
         let (name, value) = (name.into(), value.into());
         if let Some(reason) = header_fault(&name, &value, false) {
             return Err(RequestError::Header { name, reason });
@@ -61,7 +67,9 @@ impl Discovery {
         let (origin, path) = self.issuer.without_slash();
         let address = match self.address {
             DiscoveryAddress::OpenId => format!("{origin}{path}/.well-known/openid-configuration"),
-            DiscoveryAddress::OAuth => format!("{origin}/.well-known/oauth-authorization-server{path}"),
+            DiscoveryAddress::OAuth => {
+                format!("{origin}/.well-known/oauth-authorization-server{path}")
+            }
         };
         let url = Url::parse_with(&address, self.issuer.loopback())
             .expect("an issuer is a URL that is short enough, and the suffix has nothing a URL must not have");
@@ -93,7 +101,9 @@ impl Discovery {
         let document = match response.status {
             200 if response.truncated => Err(Fault::TooLarge),
             200 if response.is_encoded() => Err(Fault::ContentCoding),
-            200 if response.media_type().as_deref() != Some("application/json") => Err(Fault::MediaType),
+            200 if response.media_type().as_deref() != Some("application/json") => {
+                Err(Fault::MediaType)
+            }
             200 => Ok(response.body.expose()),
             300..400 => Err(Fault::Redirect),
             _ => Err(Fault::Status),
@@ -112,7 +122,10 @@ mod tests {
     fn address(issuer: &str, address: DiscoveryAddress) -> alloc::string::String {
         let issuer = Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).unwrap();
         let request = Discovery::new(issuer, address).request();
-        assert_eq!((request.method.name(), request.headers.get("accept")), ("GET", Some("application/json")));
+        assert_eq!(
+            (request.method.name(), request.headers.get("accept")),
+            ("GET", Some("application/json"))
+        );
         request.url.as_str().into()
     }
 
@@ -127,7 +140,11 @@ mod tests {
             ("https://op.example/t1", "https://op.example/t1/{O}", "https://op.example/{A}/t1"),
             ("https://op.example/t1/", "https://op.example/t1/{O}", "https://op.example/{A}/t1"),
             ("https://op.example/t1//", "https://op.example/t1//{O}", "https://op.example/{A}/t1/"),
-            ("https://op.example:8443/a/b", "https://op.example:8443/a/b/{O}", "https://op.example:8443/{A}/a/b"),
+            (
+                "https://op.example:8443/a/b",
+                "https://op.example:8443/a/b/{O}",
+                "https://op.example:8443/{A}/a/b",
+            ),
             ("http://[::1]:80/x", "http://[::1]:80/x/{O}", "http://[::1]:80/{A}/x"),
         ] {
             let openid = openid.replace("{O}", ".well-known/openid-configuration");
@@ -140,7 +157,8 @@ mod tests {
     /// REQ-DISC-05
     #[test]
     fn the_longest_issuer_has_an_address_too() {
-        let issuer = format!("https://op.example/{}", "a".repeat(2048 - "https://op.example/".len()));
+        let issuer =
+            format!("https://op.example/{}", "a".repeat(2048 - "https://op.example/".len()));
         assert!(address(&issuer, DiscoveryAddress::OpenId).len() > 2048);
         assert!(address(&issuer, DiscoveryAddress::OAuth).len() > 2048);
     }
@@ -153,8 +171,11 @@ mod tests {
     #[test]
     fn only_status_200_with_json_of_this_issuer_is_believed() {
         const BODY: &str = r#"{"issuer":"https://op.example"}"#;
-        let discovery = Discovery::new(Issuer::parse("https://op.example").unwrap(), DiscoveryAddress::OpenId);
-        let with_type = |media_type| Response::new(200, [("content-type", media_type)].into_iter().collect(), BODY);
+        let discovery =
+            Discovery::new(Issuer::parse("https://op.example").unwrap(), DiscoveryAddress::OpenId);
+        let with_type = |media_type| {
+            Response::new(200, [("content-type", media_type)].into_iter().collect(), BODY)
+        };
         assert!(discovery.process(&with_type("application/json;charset=UTF-8")).is_ok());
 
         let mut cut = Response::json(200, BODY);
@@ -172,14 +193,20 @@ mod tests {
             (cut, Fault::TooLarge),
         ] {
             let error = discovery.process(&response).unwrap_err();
-            let MetadataError::Unusable(Misbehaviour { fault: found, endpoint, answer }) = error else {
+            let MetadataError::Unusable(Misbehaviour { fault: found, endpoint, answer }) = error
+            else {
                 panic!("{error:?}")
             };
             let status = answer.map(|answer| answer.status());
-            assert_eq!((found, endpoint, status), (fault, Endpoint::Discovery, Some(response.status)));
+            assert_eq!(
+                (found, endpoint, status),
+                (fault, Endpoint::Discovery, Some(response.status))
+            );
         }
         let other = Response::json(200, r#"{"issuer":"https://op.example/"}"#);
-        let MetadataError::Untrusted(rejection) = discovery.process(&other).unwrap_err() else { panic!() };
+        let MetadataError::Untrusted(rejection) = discovery.process(&other).unwrap_err() else {
+            panic!()
+        };
         assert_eq!(rejection.check(), Untrusted::DiscoveryIssuer);
     }
 }

@@ -6,8 +6,9 @@ use crate::time::Timestamp;
 
 /// A moment on a machine's own time line: milliseconds the machine has lived through.
 ///
-/// Spacing and deadlines are kept on this line, so that a clock which is set back makes waits longer and never shorter.
-/// A step forward is believed, since it cannot be told from a machine that was suspended.
+/// Spacing and deadlines are kept on this line, so that a clock which is set back makes waits
+/// longer and never shorter. A step forward is believed, since it cannot be told from a machine
+/// that was suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
@@ -69,9 +70,12 @@ impl Clock {
         self.moment
     }
 
-    /// When the wall clock will show that a moment has come, if nobody sets it; when it was, for moments that are past.
+    /// When the wall clock will show that a moment has come, if nobody sets it; when it was, for
+    /// moments that are past.
     pub(crate) fn wall_at(&self, moment: Moment) -> Timestamp {
-        self.wall.saturating_add(moment.since(self.moment)).saturating_sub(self.moment.since(moment))
+        self.wall
+            .saturating_add(moment.since(self.moment))
+            .saturating_sub(self.moment.since(moment))
     }
 }
 

@@ -8,8 +8,9 @@ use crate::crypto::{Hash, Verifier};
 
 /// Thirty-two bytes from a cryptographically secure generator, good for one call.
 ///
-/// Core has no generator of its own (REQ-SEC-05 is kept by whoever makes these: a generator that fails must end in
-/// an error, never in a weaker value). Not `Clone`: the same bytes twice would repeat a `jti`.
+/// Core has no generator of its own (REQ-SEC-05 is kept by whoever makes these: a generator that
+/// fails must end in an error, never in a weaker value). Not `Clone`: the same bytes twice would
+/// repeat a `jti`.
 pub struct Entropy([u8; 32]);
 
 /// What a piece of expanded entropy is for; two purposes never share bytes.
@@ -49,13 +50,15 @@ impl Entropy {
         Self(bytes)
     }
 
-    /// Gives the bytes to a signer that needs them as the seed of one operation (for blinding, or a hedged nonce).
+    /// Gives the bytes to a signer that needs them as the seed of one operation (for blinding, or a
+    /// hedged nonce).
     #[must_use]
     pub fn into_bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// One purpose's share: HKDF-SHA-256 (RFC 5869) with these bytes as input key and the purpose as info.
+    /// One purpose's share: HKDF-SHA-256 (RFC 5869) with these bytes as input key and the purpose
+    /// as info.
     pub(crate) fn expand(&self, verifier: &dyn Verifier, purpose: Purpose) -> [u8; 32] {
         let extracted = verifier.hmac(Hash::Sha256, &[0; 32], &self.0);
         let mut info = [0_u8; 32];
@@ -65,7 +68,11 @@ impl Entropy {
             *slot = *byte;
             length += 1;
         }
-        let expanded = verifier.hmac(Hash::Sha256, extracted.as_bytes(), info.get(..length).unwrap_or_default());
+        let expanded = verifier.hmac(
+            Hash::Sha256,
+            extracted.as_bytes(),
+            info.get(..length).unwrap_or_default(),
+        );
         let mut out = [0; 32];
         for (slot, byte) in out.iter_mut().zip(expanded.as_bytes()) {
             *slot = *byte;

@@ -1,6 +1,6 @@
-//! Errors by whose move it is: [`Setback`] is being retried, [`Failure`] is the end of a flow, [`Misuse`] is the
-//! caller's bug and changed nothing. Small, comparable, and without secrets; the server's own words are reachable
-//! through [`ServerAnswer`], never through `Display`.
+//! Errors by whose move it is: [`Setback`] is being retried, [`Failure`] is the end of a flow,
+//! [`Misuse`] is the caller's bug and changed nothing. Small, comparable, and without secrets; the
+//! server's own words are reachable through [`ServerAnswer`], never through `Display`.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -41,20 +41,23 @@ pub enum Class {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The person (or the provider on their behalf) said no: `access_denied` before our deadline (CIBA 11).
+    /// The person (or the provider on their behalf) said no: `access_denied` before our deadline
+    /// (CIBA 11).
     Denied(Box<ServerAnswer>),
-    /// Time is up: the provider said so (`expired_token`, or `access_denied` after our deadline; then the answer is there), or
-    /// our deadline came and its last answers said that nothing was decided. Also an authentication that was received in time
-    /// and is a day too old when a saved flow is resumed.
+    /// Time is up: the provider said so (`expired_token`, or `access_denied` after our deadline;
+    /// then the answer is there), or our deadline came and its last answers said that nothing was
+    /// decided. Also an authentication that was received in time and is a day too old when a saved
+    /// flow is resumed.
     Expired(Option<Box<ServerAnswer>>),
-    /// The provider refused the request: an OAuth error of the backchannel authentication endpoint, 503 or 429 there, or
-    /// any other terminal error of the token endpoint.
+    /// The provider refused the request: an OAuth error of the backchannel authentication endpoint,
+    /// 503 or 429 there, or any other terminal error of the token endpoint.
     Refused(Box<ServerAnswer>),
     /// A numbered check failed: nothing of the answer may be believed.
     Untrusted(Rejection),
     /// An answer that cannot be used: the provider or something in front of it is broken.
     ProviderMisbehaved(Misbehaviour),
-    /// The outcome is unknown: the person may have been prompted, or may have approved, or the tokens may have been lost.
+    /// The outcome is unknown: the person may have been prompted, or may have approved, or the
+    /// tokens may have been lost.
     Indeterminate(Indeterminacy),
     /// Something needed could not be reached, and no person was prompted.
     Unreachable(Unreachable),
@@ -73,9 +76,11 @@ impl Failure {
     #[must_use]
     pub fn may_start_over(&self) -> bool {
         match self {
-            Self::Denied(_) | Self::Expired(_) | Self::Indeterminate(_) | Self::Unreachable(_) | Self::Abandoned => {
-                true
-            }
+            Self::Denied(_)
+            | Self::Expired(_)
+            | Self::Indeterminate(_)
+            | Self::Unreachable(_)
+            | Self::Abandoned => true,
             Self::Refused(answer) => answer.is_passing(),
             Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
         }
@@ -124,22 +129,29 @@ impl fmt::Display for Failure {
         match self {
             Self::Denied(_) => f.write_str("the person refused the authentication"),
             Self::Expired(_) => f.write_str("the authentication request expired"),
-            // The notification endpoint is ours: what comes there says how the authentication ended.
+            // The notification endpoint is ours: what comes there says how the authentication
+            // ended.
             Self::Refused(answer) => {
                 match answer.endpoint() {
-                    Endpoint::Notification => f.write_str("the provider reports that the authentication failed")?,
+                    Endpoint::Notification => {
+                        f.write_str("the provider reports that the authentication failed")?
+                    }
                     endpoint => write!(f, "{endpoint} refused the request")?,
                 }
                 match answer.code() {
                     // What no specification defines is the server's own words.
                     Some(ErrorCode::Unknown(_)) => Ok(()),
                     Some(code) => write!(f, ": {code}"),
-                    None if answer.endpoint() != Endpoint::Notification => write!(f, " (status {})", answer.status()),
+                    None if answer.endpoint() != Endpoint::Notification => {
+                        write!(f, " (status {})", answer.status())
+                    }
                     None => Ok(()),
                 }
             }
             Self::Untrusted(_) => f.write_str("the provider's answer failed a check"),
-            Self::ProviderMisbehaved(_) => f.write_str("the provider gave an answer that cannot be used"),
+            Self::ProviderMisbehaved(_) => {
+                f.write_str("the provider gave an answer that cannot be used")
+            }
             Self::Indeterminate(_) => f.write_str("the outcome of the authentication is unknown"),
             Self::Unreachable(_) => f.write_str("the provider could not be reached"),
             Self::Abandoned => f.write_str("the caller gave up waiting"),
@@ -176,8 +188,12 @@ impl fmt::Display for Misbehaviour {
             Endpoint::Discovery | Endpoint::KeySet if self.fault == Fault::Status => {
                 write!(f, "the provider did not give {}", self.endpoint)
             }
-            Endpoint::Discovery | Endpoint::KeySet => write!(f, "{} cannot be used: {}", self.endpoint, self.fault),
-            Endpoint::Notification => write!(f, "the provider's notification cannot be used: {}", self.fault),
+            Endpoint::Discovery | Endpoint::KeySet => {
+                write!(f, "{} cannot be used: {}", self.endpoint, self.fault)
+            }
+            Endpoint::Notification => {
+                write!(f, "the provider's notification cannot be used: {}", self.fault)
+            }
             _ => write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault),
         }
     }
@@ -238,16 +254,18 @@ pub enum LostAnswer {
     AuthenticationRequest,
     /// To a token request: the tokens were issued once and did not arrive (REQ-POLL-11).
     Tokens,
-    /// To the last token requests: none shortly before the deadline was answered usably, or none was made, so the person may
-    /// have approved.
+    /// To the last token requests: none shortly before the deadline was answered usably, or none
+    /// was made, so the person may have approved.
     Outcome,
-    /// To a token request that could not be made, because the private key could not be used; the person may have approved.
+    /// To a token request that could not be made, because the private key could not be used; the
+    /// person may have approved.
     PrivateKey,
-    /// None was asked for: a flow in push mode, or in ping mode without [`Policy::ping_backstop`](crate::Policy::ping_backstop),
-    /// waited for a notification, and none came. The person may not have answered, or the notification was lost.
+    /// None was asked for: a flow in push mode, or in ping mode without
+    /// [`Policy::ping_backstop`](crate::Policy::ping_backstop), waited for a notification, and none
+    /// came. The person may not have answered, or the notification was lost.
     Notification,
-    /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still holds them; see
-    /// [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
+    /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still
+    /// holds them; see [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
     KeySet(Trouble),
 }
 
@@ -335,7 +353,8 @@ impl Unreachable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreachableTarget {
-    /// An endpoint of the provider; for the backchannel endpoint it is certain that nothing was sent.
+    /// An endpoint of the provider; for the backchannel endpoint it is certain that nothing was
+    /// sent.
     Endpoint(Endpoint),
     /// The private key, in whatever holds it.
     PrivateKey,
@@ -347,7 +366,9 @@ pub enum UnreachableTarget {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.target, &self.answer) {
-            (UnreachableTarget::PrivateKey, _) => return f.write_str("the private key could not be used"),
+            (UnreachableTarget::PrivateKey, _) => {
+                return f.write_str("the private key could not be used");
+            }
             (UnreachableTarget::Person, _) => {
                 f.write_str("the authentication request had not left when it was too late to prompt the person")?;
             }
@@ -356,7 +377,9 @@ impl fmt::Display for Unreachable {
             {
                 write!(f, "{endpoint} could not be reached")?;
             }
-            (UnreachableTarget::Endpoint(endpoint), _) => write!(f, "the provider did not give {endpoint}")?,
+            (UnreachableTarget::Endpoint(endpoint), _) => {
+                write!(f, "the provider did not give {endpoint}")?
+            }
         }
         match self.trouble {
             // The status is shown with the answer.
@@ -400,7 +423,8 @@ pub struct Misuse {
 pub enum MisuseReason {
     /// It answers another flow, or a cache.
     ForeignTicket,
-    /// It answers a question that this flow has not asked: one of another flow resumed from the same snapshot.
+    /// It answers a question that this flow has not asked: one of another flow resumed from the
+    /// same snapshot.
     StaleTicket,
     /// The key set is another issuer's (REQ-DISC-24, REQ-JWKS-20).
     ForeignKeys,
@@ -418,7 +442,9 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
             MisuseReason::ForeignTicket => "the input answers another machine",
-            MisuseReason::StaleTicket => "the input answers a question that this flow has not asked",
+            MisuseReason::StaleTicket => {
+                "the input answers a question that this flow has not asked"
+            }
             MisuseReason::ForeignKeys => "the key set belongs to another issuer",
         })
     }

@@ -3,10 +3,11 @@
 use crate::{
     ask::{Endpoint, Output, Transmit, Wait},
     flow::Flow,
-    wire::authorize::Acknowledged,
+    wire::authorize::Acknowledgement,
 };
 
-/// Something a driver did or is about to do, for progress displays and logs. Ignoring events is safe.
+/// Something a driver did or is about to do, for progress displays and logs. Ignoring events is
+/// safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -18,7 +19,7 @@ pub enum Event {
         attempt: u32,
     },
     /// The provider took the authentication request and asks the person (CIBA 7.3).
-    Acknowledged(Acknowledged),
+    Acknowledgement(Acknowledgement),
     /// A notification for this flow was accepted (CIBA 10.2, 10.3).
     Notified,
     /// Nothing happens before an instant.
@@ -41,19 +42,23 @@ pub struct Events {
 }
 
 impl Events {
-    /// At the beginning of a drive. What the flow has behind it is not told again, and a store that failed an earlier drive is
-    /// tried again at once.
+    /// At the beginning of a drive. What the flow has behind it is not told again, and a store that
+    /// failed an earlier drive is tried again at once.
     #[must_use]
     pub fn new(flow: &mut Flow) -> Self {
         flow.tries_the_store_again();
-        Self { is_acknowledged: flow.acknowledged().is_some(), wait: None }
+        Self { is_acknowledged: flow.acknowledgement().is_some(), wait: None }
     }
 
     /// What is to be told after a poll of the flow brought this output.
-    pub fn after(&mut self, flow: &mut Flow, output: &Output) -> impl Iterator<Item = Event> + use<> {
-        let acknowledged = match flow.acknowledged() {
+    pub fn after(
+        &mut self,
+        flow: &mut Flow,
+        output: &Output,
+    ) -> impl Iterator<Item = Event> + use<> {
+        let acknowledged = match flow.acknowledgement() {
             Some(acknowledged) if !core::mem::replace(&mut self.is_acknowledged, true) => {
-                Some(Event::Acknowledged(acknowledged.clone()))
+                Some(Event::Acknowledgement(acknowledged.clone()))
             }
             Some(_) | None => None,
         };
@@ -64,7 +69,11 @@ impl Events {
                 self.wait = Some(wait.clone());
                 Some(Event::Waiting(wait.clone()))
             }
-            Output::Wait(_) | Output::Save(_) | Output::Key(_) | Output::KeySet(_) | Output::Done => None,
+            Output::Wait(_)
+            | Output::Save(_)
+            | Output::Key(_)
+            | Output::KeySet(_)
+            | Output::Done => None,
         };
         [acknowledged, notified, next].into_iter().flatten()
     }

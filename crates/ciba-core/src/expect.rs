@@ -1,4 +1,5 @@
-//! What a caller expects of the ID Token beyond the specification's own checks. Data, so that a snapshot can hold it.
+//! What a caller expects of the ID Token beyond the specification's own checks. Data, so that a
+//! snapshot can hold it.
 
 use alloc::{
     string::{String, ToString as _},
@@ -16,7 +17,8 @@ use crate::{
 
 /// Expectations of one request; part of the snapshot until the flow is settled.
 ///
-/// They run after all standard checks, and one that is not met suppresses the tokens like any other (REQ-IDT-39).
+/// They run after all standard checks, and one that is not met suppresses the tokens like any other
+/// (REQ-IDT-39).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Expectations {
     /// The `acr` values asked for, and how strictly they are held to.
@@ -33,7 +35,8 @@ pub struct Expectations {
     pub(crate) claims: Vec<ExpectedClaim>,
     /// Whether the person has to be compared; the configuration decides where nothing is said.
     pub(crate) person: Option<Presence>,
-    /// The person named by number, and the eIDs that were asked for: made from request and configuration.
+    /// The person named by number, and the eIDs that were asked for: made from request and
+    /// configuration.
     pub(crate) by_number: Option<ExpectedPerson>,
     pub(crate) eid: Option<ExpectedEid>,
 }
@@ -60,7 +63,9 @@ pub enum Presence {
 }
 
 /// Whether something in the ID Token is compared with what was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// If it is present, it has to match.
@@ -72,7 +77,8 @@ pub enum Check {
     Off,
 }
 
-/// The eIDs that were asked for, any of which may have been used, and whether the token has to say which was.
+/// The eIDs that were asked for, any of which may have been used, and whether the token has to say
+/// which was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExpectedEid {
     pub(crate) values: Vec<String>,
@@ -90,12 +96,14 @@ pub struct ExpectedClaim {
     pub(crate) check: Untrusted,
 }
 
-/// How a claim's text is compared. A number or a boolean is compared as JSON writes it; a list or an object never matches.
+/// How a claim's text is compared. A number or a boolean is compared as JSON writes it; a list or
+/// an object never matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Matching {
     /// Equal, byte for byte.
     Equal,
-    /// Equal, or the expected text followed by `:` and more: `urn:grn:authn:no:bankid:high` refines `urn:grn:authn:no:bankid`.
+    /// Equal, or the expected text followed by `:` and more: `urn:grn:authn:no:bankid:high` refines
+    /// `urn:grn:authn:no:bankid`.
     EqualOrRefined,
 }
 
@@ -106,44 +114,49 @@ impl Expectations {
         Self::default()
     }
 
-    /// Compares `acr` with these values instead of those the request asks for (REQ-IDT-24). Empty strings are left out.
+    /// Compares `acr` with these values instead of those the request asks for (REQ-IDT-24). Empty
+    /// strings are left out.
     #[must_use]
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
-        self.acr_values.extend(values.into_iter().map(Into::into).filter(|value| !value.is_empty()));
+        self.acr_values
+            .extend(values.into_iter().map(Into::into).filter(|value| !value.is_empty()));
         self
     }
 
-    /// How strictly `acr` is compared with the values asked for. [`AcrRule::Require`] without any value asks for presence.
+    /// How strictly `acr` is compared with the values asked for. [`AcrRule::Require`] without any
+    /// value asks for presence.
     #[must_use]
     pub const fn acr(mut self, rule: AcrRule) -> Self {
         self.acr = Some(rule);
         self
     }
 
-    /// The person was authenticated at most this long before the answer arrived; `auth_time` has to be there then
-    /// (REQ-IDT-25). The configured clock tolerance is added.
+    /// The person was authenticated at most this long before the answer arrived; `auth_time` has to
+    /// be there then (REQ-IDT-25). The configured clock tolerance is added.
     #[must_use]
     pub const fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// `auth_time` has to be there, as for a client registered with `require_auth_time` (REQ-META-22).
+    /// `auth_time` has to be there, as for a client registered with `require_auth_time`
+    /// (REQ-META-22).
     #[must_use]
     pub const fn require_auth_time(mut self) -> Self {
         self.auth_time_required = true;
         self
     }
 
-    /// The only acceptable `sub` (REQ-IDT-17). With an `id_token_hint` its own `sub` is expected without saying so.
+    /// The only acceptable `sub` (REQ-IDT-17). With an `id_token_hint` its own `sub` is expected
+    /// without saying so.
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// The `nonce` that was sent as an extension parameter; it has to come back (REQ-IDT-23). Without this a token with
-    /// a `nonce` is refused.
+    /// The `nonce` that was sent as an extension parameter; it has to come back (REQ-IDT-23).
+    /// Without this a token with a `nonce` is refused.
     #[must_use]
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
         self.nonce = Some(nonce.into());
@@ -166,13 +179,20 @@ impl Expectations {
         presence: Presence,
     ) -> Self {
         let check = Untrusted::ExpectedClaim;
-        self.claims.push(ExpectedClaim { name: name.into(), text: text.into(), matching, presence, check });
+        self.claims.push(ExpectedClaim {
+            name: name.into(),
+            text: text.into(),
+            matching,
+            presence,
+            check,
+        });
         self
     }
 
-    /// Whether the person has to be compared with the one the request names: by the national id of the hint, by an expected
-    /// `sub`, or by the `sub` of an `id_token_hint`. With [`Presence::Required`] an ID Token that does not show it is refused,
-    /// and so is a request whose hint no claim of an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
+    /// Whether the person has to be compared with the one the request names: by the national id of
+    /// the hint, by an expected `sub`, or by the `sub` of an `id_token_hint`. With
+    /// [`Presence::Required`] an ID Token that does not show it is refused, and so is a request
+    /// whose hint no claim of an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
     /// leave out `ssn`, which it has to send otherwise. A claim that is present is always compared.
     #[must_use]
     pub const fn person(mut self, presence: Presence) -> Self {
@@ -180,10 +200,15 @@ impl Expectations {
         self
     }
 
-    /// Earlier expectations and then these: what the later ones leave open stays, and so do all expected claims.
+    /// Earlier expectations and then these: what the later ones leave open stays, and so do all
+    /// expected claims.
     pub(crate) fn after(self, earlier: Self) -> Self {
         Self {
-            acr_values: if self.acr_values.is_empty() { earlier.acr_values } else { self.acr_values },
+            acr_values: if self.acr_values.is_empty() {
+                earlier.acr_values
+            } else {
+                self.acr_values
+            },
             acr: self.acr.or(earlier.acr),
             max_age: self.max_age.or(earlier.max_age),
             auth_time_required: self.auth_time_required || earlier.auth_time_required,
@@ -229,7 +254,8 @@ impl Expectations {
         if self.eid.as_ref().is_some_and(|eid| !eid.accepts(&claim)) {
             return Err(Untrusted::AnotherEid.into());
         }
-        let by_number = self.by_number.as_ref().map(|person| person.check(&claim, now)).transpose()?;
+        let by_number =
+            self.by_number.as_ref().map(|person| person.check(&claim, now)).transpose()?;
         let person = match (by_number, &self.subject) {
             (Some(compared @ Person::Compared(_)), _) => compared,
             (_, Some(_)) => Person::Compared(ComparedBy::Subject),
@@ -237,20 +263,25 @@ impl Expectations {
             (None, None) => Person::NotCompared(NotCompared::NothingToCompare),
         };
         match self.person {
-            Some(Presence::Required) if !person.is_compared() => Err(Untrusted::AnotherPerson.into()),
+            Some(Presence::Required) if !person.is_compared() => {
+                Err(Untrusted::AnotherPerson.into())
+            }
             Some(Presence::Required | Presence::IfPresent) | None => Ok(person),
         }
     }
 }
 
 impl ExpectedEid {
-    /// Where a token says which eID was used. Idura has it in the first and sends no `acr`; should one come it may be refined too.
+    /// Where a token says which eID was used. Idura has it in the first and sends no `acr`; should
+    /// one come it may be refined too.
     const CLAIMS: [&'static str; 2] = ["authenticationtype", "acr"];
 
     fn accepts<'a, 'b: 'a>(&self, claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>) -> bool {
         let fits = |name, presence| match claim(name) {
             None | Some(Scalar::Null) => presence == Presence::IfPresent,
-            Some(value) => value.text().is_some_and(|eid| self.values.iter().any(|asked| is_or_refines(eid, asked))),
+            Some(value) => value
+                .text()
+                .is_some_and(|eid| self.values.iter().any(|asked| is_or_refines(eid, asked))),
         };
         let [eid, acr] = Self::CLAIMS;
         fits(eid, self.presence) && fits(acr, Presence::IfPresent)
@@ -285,7 +316,10 @@ pub(crate) fn is_or_refines(text: &str, expected: &str) -> bool {
 
 impl fmt::Debug for ExpectedClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExpectedClaim").field("name", &self.name).field("check", &self.check).finish_non_exhaustive()
+        f.debug_struct("ExpectedClaim")
+            .field("name", &self.name)
+            .field("check", &self.check)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a provider granted, compared with what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396 7).
+//! What a provider granted, compared with what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396
+//! 7).
 
 use alloc::{
     borrow::{Cow, ToOwned as _},
@@ -10,7 +11,7 @@ use crate::{
     error::{Expected, Found, Rejection, Untrusted},
     jose::base64url,
     json::{Object, Raw},
-    wire::{Oddity, token::ReceivedTokens},
+    wire::{Deviation, token::ReceivedTokens},
 };
 
 /// The longest number that is compared by value: up to here a double tells all of them apart.
@@ -29,10 +30,11 @@ pub(crate) struct Asked {
 
 /// The difference between what a request asked for and what was granted.
 ///
-/// A scope that the provider does not name is the one asked for (RFC 6749 section 5.1). `authorization_details` and resources that it
-/// does not name count as not granted: a provider that supports neither ignores both silently. An object of
-/// `authorization_details` is granted if a granted one has all its members with the same values; further members are the
-/// provider's enrichment (RFC 9396 section 7.1).
+/// A scope that the provider does not name is the one asked for (RFC 6749 section 5.1).
+/// `authorization_details` and resources that it does not name count as not granted: a provider
+/// that supports neither ignores both silently. An object of `authorization_details` is granted if
+/// a granted one has all its members with the same values; further members are the provider's
+/// enrichment (RFC 9396 section 7.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference<'a> {
@@ -42,12 +44,14 @@ pub struct Difference<'a> {
     pub authorization_details: Vec<&'a str>,
     /// The resources that were asked for and are not said to have been granted.
     pub resources: Vec<&'a str>,
-    /// The objects of `authorization_details` that were granted and grant nothing that was asked for, as JSON text.
+    /// The objects of `authorization_details` that were granted and grant nothing that was asked
+    /// for, as JSON text.
     pub unasked_authorization_details: Vec<&'a str>,
 }
 
 impl Difference<'_> {
-    /// Returns `true` if everything that was asked for was granted, and no other `authorization_details`.
+    /// Returns `true` if everything that was asked for was granted, and no other
+    /// `authorization_details`.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.scope.is_empty()
@@ -68,7 +72,10 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
     let mut withheld = Vec::new();
     for wanted in wanted.into_iter().flatten() {
         // One granted object grants one that was asked for.
-        match granted.iter_mut().find(|granted| granted.is_some_and(|granted| covers(granted, wanted))) {
+        match granted
+            .iter_mut()
+            .find(|granted| granted.is_some_and(|granted| covers(granted, wanted)))
+        {
             Some(found) => *found = None,
             None => withheld.push(wanted.json()),
         }
@@ -89,13 +96,25 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
 /// Why an answer is refused where a difference is a failure.
 pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejection> {
     // For the result it counts as absent (ruling 33), which would mean that all was granted.
-    if asked.required && tokens.oddities.contains(&Oddity::ScopeUnusable) {
-        return Some(Untrusted::NotGranted.at("scope", Found::AnotherValue).expecting(Expected::text(&asked.scope)));
+    if asked.required && tokens.deviations.contains(&Deviation::ScopeUnusable) {
+        return Some(
+            Untrusted::NotGranted
+                .at("scope", Found::AnotherValue)
+                .expecting(Expected::text(&asked.scope)),
+        );
     }
-    let difference = asked.required.then(|| difference(asked, tokens)).filter(|difference| !difference.is_empty())?;
+    let difference = asked
+        .required
+        .then(|| difference(asked, tokens))
+        .filter(|difference| !difference.is_empty())?;
     let check = Untrusted::NotGranted;
     Some(if !difference.scope.is_empty() {
-        let granted = tokens.scope.as_deref().unwrap_or_default().split(' ').filter(|value| !value.is_empty());
+        let granted = tokens
+            .scope
+            .as_deref()
+            .unwrap_or_default()
+            .split(' ')
+            .filter(|value| !value.is_empty());
         check.at("scope", Found::texts(granted)).expecting(Expected::text(&asked.scope))
     } else if !difference.resources.is_empty() {
         check.at("resource", Found::AnotherValue)
@@ -108,10 +127,12 @@ pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejectio
 /// The member of RFC 9396.
 pub(crate) const DETAILS: &str = "authorization_details";
 
-/// The resources that the access token is for, as far as something says so: a member of the response, or the `aud` of an access
-/// token that is a JWT (RFC 9068). Its signature is not looked at: it came in the same answer, over the same connection.
+/// The resources that the access token is for, as far as something says so: a member of the
+/// response, or the `aud` of an access token that is a JWT (RFC 9068). Its signature is not looked
+/// at: it came in the same answer, over the same connection.
 pub(crate) fn resources(tokens: &ReceivedTokens) -> Option<Vec<Cow<'_, str>>> {
-    let said = ["resource", "audience", "aud"].iter().find_map(|name| texts(tokens.extra.find(name)?));
+    let said =
+        ["resource", "audience", "aud"].iter().find_map(|name| texts(tokens.extra.find(name)?));
     said.or_else(|| {
         let mut parts = tokens.access_token.expose().split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -132,13 +153,15 @@ fn texts(value: Raw<'_>) -> Option<Vec<Cow<'_, str>>> {
     }
 }
 
-/// Whether a granted value is at least what was asked for: objects may have further members, everything else is the same.
+/// Whether a granted value is at least what was asked for: objects may have further members,
+/// everything else is the same.
 fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
     if let (Some(granted), Some(asked)) = (unique_members(granted), unique_members(asked)) {
-        let member = |name: &str| granted.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
-        return asked
-            .iter()
-            .all(|(name, asked)| asked.is_null() || member(name).is_some_and(|granted| covers(granted, *asked)));
+        let member =
+            |name: &str| granted.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        return asked.iter().all(|(name, asked)| {
+            asked.is_null() || member(name).is_some_and(|granted| covers(granted, *asked))
+        });
     }
     if let (Some(granted), Some(asked)) = (granted.items(), asked.items()) {
         let (granted, asked): (Vec<_>, Vec<_>) = (granted.collect(), asked.collect());
@@ -151,16 +174,24 @@ fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
         return granted == asked;
     }
     if let (Some(granted), Some(asked)) = (granted.number(), asked.number()) {
-        return granted == asked || (is_short(granted) && is_short(asked) && value_of(granted) == value_of(asked));
+        return granted == asked
+            || (is_short(granted) && is_short(asked) && value_of(granted) == value_of(asked));
     }
     granted.boolean().is_some() && granted.boolean() == asked.boolean()
 }
 
-/// The members of an object; nothing where a name is there twice, which two parsers read differently.
+/// The members of an object; nothing where a name is there twice, which two parsers read
+/// differently.
 fn unique_members(value: Raw<'_>) -> Option<Vec<(Cow<'_, str>, Raw<'_>)>> {
     let members: Vec<_> = value.members()?.collect();
-    let is_unique = |at: usize, name: &str| !members.iter().skip(at.saturating_add(1)).any(|(other, _)| other == name);
-    members.iter().enumerate().all(|(at, (name, _))| is_unique(at, name)).then(|| members.to_owned())
+    let is_unique = |at: usize, name: &str| {
+        !members.iter().skip(at.saturating_add(1)).any(|(other, _)| other == name)
+    };
+    members
+        .iter()
+        .enumerate()
+        .all(|(at, (name, _))| is_unique(at, name))
+        .then(|| members.to_owned())
 }
 
 fn is_short(number: &str) -> bool {
@@ -176,7 +207,7 @@ mod tests {
     use alloc::format;
 
     use super::*;
-    use crate::json::Members;
+    use crate::json::JsonObject;
 
     fn tokens(access_token: &str, scope: Option<&str>, extra: &str) -> ReceivedTokens {
         ReceivedTokens {
@@ -186,8 +217,8 @@ mod tests {
             refresh_token: None,
             expires_in: None,
             scope: scope.map(Into::into),
-            extra: Members::from_json(extra).unwrap(),
-            oddities: Vec::new(),
+            extra: JsonObject::from_json(extra).unwrap(),
+            deviations: Vec::new(),
         }
     }
 
@@ -199,8 +230,7 @@ mod tests {
     /// REQ-TOK-08
     #[test]
     fn details_are_granted_by_an_object_that_has_all_of_them() {
-        const ASKED: &str =
-            r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":1}"#;
+        const ASKED: &str = r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":1}"#;
         for (granted, is_granted, unasked) in [
             (ASKED, true, 0),
             // In another order, with white space, escapes, and more.
@@ -224,7 +254,11 @@ mod tests {
                 false,
                 1,
             ),
-            (r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay"],"n":1}"#, false, 1),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay"],"n":1}"#,
+                false,
+                1,
+            ),
             (
                 r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show","all"],"n":1}"#,
                 false,
@@ -240,7 +274,11 @@ mod tests {
                 false,
                 1,
             ),
-            (r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"]}"#, false, 1),
+            (
+                r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"]}"#,
+                false,
+                1,
+            ),
             (
                 r#"{"type":"payment","n":1,"n":2,"amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"]}"#,
                 false,
@@ -274,7 +312,10 @@ mod tests {
         ] {
             let tokens = tokens("a", None, &format!(r#"{{"authorization_details":{granted}}}"#));
             let difference = difference(&asked, &tokens);
-            let found = (difference.authorization_details.len(), difference.unasked_authorization_details.len());
+            let found = (
+                difference.authorization_details.len(),
+                difference.unasked_authorization_details.len(),
+            );
             assert_eq!(found, (withheld, unasked), "{granted}");
         }
         assert_eq!(difference(&asked, &tokens("a", None, "{}")).authorization_details.len(), 3);
@@ -282,15 +323,23 @@ mod tests {
 
     #[test]
     fn long_numbers_are_the_same_only_digit_by_digit() {
-        let covers = |granted, asked| covers(Raw::parse(granted).unwrap(), Raw::parse(asked).unwrap());
+        let covers =
+            |granted, asked| covers(Raw::parse(granted).unwrap(), Raw::parse(asked).unwrap());
         assert!(
-            covers("1.50", "1.5") && covers("1e2", "100") && covers("12345678901234567890", "12345678901234567890")
+            covers("1.50", "1.5")
+                && covers("1e2", "100")
+                && covers("12345678901234567890", "12345678901234567890")
         );
         assert!(
-            !covers("12345678901234567890", "12345678901234567891") && !covers("1", "true") && !covers("1", "\"1\"")
+            !covers("12345678901234567890", "12345678901234567891")
+                && !covers("1", "true")
+                && !covers("1", "\"1\"")
         );
         assert!(
-            covers("true", "true") && !covers("true", "false") && !covers("null", "true") && !covers("true", "null")
+            covers("true", "true")
+                && !covers("true", "false")
+                && !covers("null", "true")
+                && !covers("true", "null")
         );
     }
 

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::url::{LoopbackHttp, Url, UrlError};
 
-/// An issuer: an https URL of at most 2 KiB without query and fragment, kept and compared byte for byte (REQ-DISC-04, REQ-DISC-05).
+/// An issuer: an https URL of at most 2 KiB without query and fragment, kept and compared byte for
+/// byte (REQ-DISC-04, REQ-DISC-05).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Issuer(Arc<str>);
 
@@ -48,18 +49,28 @@ impl Issuer {
     /// Whether a URL has the issuer's scheme, host and port.
     pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
         Url::parse_with(&self.0, LoopbackHttp::DangerouslyAllowed).is_ok_and(|own| {
-            own.scheme() == url.scheme() && own.host().eq_ignore_ascii_case(url.host()) && own.port() == url.port()
+            own.scheme() == url.scheme()
+                && own.host().eq_ignore_ascii_case(url.host())
+                && own.port() == url.port()
         })
     }
 
     pub(crate) fn loopback(&self) -> LoopbackHttp {
-        if self.0.starts_with("http:") { LoopbackHttp::DangerouslyAllowed } else { LoopbackHttp::Refused }
+        if self.0.starts_with("http:") {
+            LoopbackHttp::DangerouslyAllowed
+        } else {
+            LoopbackHttp::Refused
+        }
     }
 
     /// Scheme, host and port, then the path; one slash at the end of the path is left out.
     pub(crate) fn without_slash(&self) -> (&str, &str) {
         let authority = self.0.find("://").map_or(0, |at| at.saturating_add("://".len()));
-        let path_start = self.0.get(authority..).and_then(|rest| rest.find('/')).map(|at| at.saturating_add(authority));
+        let path_start = self
+            .0
+            .get(authority..)
+            .and_then(|rest| rest.find('/'))
+            .map(|at| at.saturating_add(authority));
         let (origin, path) = self.0.split_at(path_start.unwrap_or(self.0.len()));
         (origin, path.strip_suffix('/').unwrap_or(path))
     }
@@ -88,9 +99,12 @@ mod tests {
     /// REQ-DISC-05
     #[test]
     fn an_issuer_is_an_https_url_without_query_and_fragment() {
-        for text in
-            ["https://op.example", "https://op.example/", "https://op.example:8443/realms/a", "https://op.example/a//"]
-        {
+        for text in [
+            "https://op.example",
+            "https://op.example/",
+            "https://op.example:8443/realms/a",
+            "https://op.example/a//",
+        ] {
             assert_eq!(Issuer::parse(text).unwrap().as_str(), text);
         }
         for (text, error) in [
@@ -102,8 +116,13 @@ mod tests {
         ] {
             assert_eq!(Issuer::parse(text), Err(error));
         }
-        assert_eq!(Issuer::parse(alloc::format!("https://op.example/{}", "a".repeat(3000))), Err(UrlError::TooLong));
-        assert!(Issuer::parse_with("http://127.0.0.1:9/op", LoopbackHttp::DangerouslyAllowed).is_ok());
+        assert_eq!(
+            Issuer::parse(alloc::format!("https://op.example/{}", "a".repeat(3000))),
+            Err(UrlError::TooLong)
+        );
+        assert!(
+            Issuer::parse_with("http://127.0.0.1:9/op", LoopbackHttp::DangerouslyAllowed).is_ok()
+        );
         assert!(Issuer::parse("http://127.0.0.1:9/op").is_err());
     }
 }

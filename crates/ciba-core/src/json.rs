@@ -1,4 +1,5 @@
-//! JSON objects of the protocol: UTF-8, exactly one object, no member name twice (rulings 6, 7 and 28).
+//! JSON objects of the protocol: UTF-8, exactly one object, no member name twice (rulings 6, 7 and
+//! 28).
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{cmp::Ordering, fmt, ops::Range};
@@ -15,20 +16,21 @@ mod scan;
 mod tests;
 
 pub(crate) use members::read;
-pub use members::{JsonError, Members};
+pub use members::{JsonError, JsonObject};
 pub(crate) use raw::Raw;
-pub(crate) use saved::{SavedJson, SavedMembers};
+pub(crate) use saved::{SavedJson, SavedJsonObject};
 use scan::{Scanner, unescape};
 
-/// A protocol object while its members are being taken out. Its text is wiped on drop: it may hold tokens or the numbers of
-/// a private key (REQ-SEC-04).
+/// A protocol object while its members are being taken out. Its text is wiped on drop: it may hold
+/// tokens or the numbers of a private key (REQ-SEC-04).
 pub(crate) struct Object {
     text: Zeroizing<String>,
     /// In the order of the text. Those that were taken are gone.
     members: Vec<Member>,
 }
 
-/// Where a member stands in the text. Narrow, because an object can consist of members of five bytes.
+/// Where a member stands in the text. Narrow, because an object can consist of members of five
+/// bytes.
 #[derive(Clone)]
 struct Member {
     name: Range<u32>,
@@ -36,8 +38,9 @@ struct Member {
 }
 
 impl Object {
-    /// Reads one object: [`Fault::NotJson`] or [`Fault::DuplicateMember`] otherwise. What its values hold is not looked
-    /// at, only whether it is JSON: a lone surrogate or a number out of range spoils only the member it stands in.
+    /// Reads one object: [`Fault::NotJson`] or [`Fault::DuplicateMember`] otherwise. What its
+    /// values hold is not looked at, only whether it is JSON: a lone surrogate or a number out of
+    /// range spoils only the member it stands in.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let text = core::str::from_utf8(bytes).map_err(|_| Fault::NotJson)?;
         let members = members(Scanner::new(text)).ok_or(Fault::NotJson)?;
@@ -50,8 +53,8 @@ impl Object {
         }
     }
 
-    /// Reads the object of an error, which grants nothing (ruling 36): behind a byte order mark, in a text that is not
-    /// quite UTF-8, and with names twice, of which the first counts.
+    /// Reads the object of an error, which grants nothing (ruling 36): behind a byte order mark, in
+    /// a text that is not quite UTF-8, and with names twice, of which the first counts.
     pub(crate) fn parse_leniently(bytes: &[u8]) -> Result<Self, Fault> {
         let text = String::from_utf8_lossy(bytes);
         let text = text.trim_start_matches('\u{feff}');
@@ -79,7 +82,9 @@ impl Object {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.members.iter().position(|member| unescape(self.part(&member.name)).is_some_and(|known| known == name))
+        self.members
+            .iter()
+            .position(|member| unescape(self.part(&member.name)).is_some_and(|known| known == name))
     }
 
     /// Takes a member out; JSON `null` counts as absent (ruling 33).
@@ -109,24 +114,32 @@ impl Object {
     }
 
     /// The members that were not read.
-    pub(crate) fn rest(self) -> Members {
-        let members = self.members.iter().map(|member| (self.part(&member.name), self.part(&member.value)));
-        Members::of(members, self.rest_length())
+    pub(crate) fn rest(self) -> JsonObject {
+        let members =
+            self.members.iter().map(|member| (self.part(&member.name), self.part(&member.value)));
+        JsonObject::of(members, self.rest_length())
     }
 
     /// The members that were not read, without those names.
-    pub(crate) fn rest_without(mut self, names: &[&str]) -> Members {
+    pub(crate) fn rest_without(mut self, names: &[&str]) -> JsonObject {
         self.members = core::mem::take(&mut self.members)
             .into_iter()
-            .filter(|member| unescape(self.part(&member.name)).is_none_or(|name| !names.contains(&&*name)))
+            .filter(|member| {
+                unescape(self.part(&member.name)).is_none_or(|name| !names.contains(&&*name))
+            })
             .collect();
         self.rest()
     }
 
-    /// The longest the text of the members that were not read can get: two quotes, a colon, and a comma or a bracket for each member.
+    /// The longest the text of the members that were not read can get: two quotes, a colon, and a
+    /// comma or a bracket for each member.
     fn rest_length(&self) -> usize {
         let length = |range: &Range<u32>| range.len();
-        self.members.iter().map(|member| length(&member.name) + length(&member.value) + 4).sum::<usize>() + 1
+        self.members
+            .iter()
+            .map(|member| length(&member.name) + length(&member.value) + 4)
+            .sum::<usize>()
+            + 1
     }
 }
 
@@ -155,9 +168,13 @@ pub(crate) fn fields(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)>
     Raw(object).members().into_iter().flatten().map(|(name, value)| (name, value.json()))
 }
 
-/// The members of an object of a token, in one pass: each name with its value. `None` unless the text is one object with no
-/// name twice, and everything in it can be read by everybody (REQ-IDT-31, REQ-SEC-24).
-pub(crate) fn strict_members<'a>(text: &'a str, mut each: impl FnMut(&Cow<'a, str>, Raw<'a>)) -> Option<()> {
+/// The members of an object of a token, in one pass: each name with its value. `None` unless the
+/// text is one object with no name twice, and everything in it can be read by everybody
+/// (REQ-IDT-31, REQ-SEC-24).
+pub(crate) fn strict_members<'a>(
+    text: &'a str,
+    mut each: impl FnMut(&Cow<'a, str>, Raw<'a>),
+) -> Option<()> {
     let mut scanner = Scanner::strict(text);
     let mut names = Names::new();
     let mut has_more = scanner.open(b'{')?;
@@ -171,8 +188,8 @@ pub(crate) fn strict_members<'a>(text: &'a str, mut each: impl FnMut(&Cow<'a, st
     (scanner.is_done() && names.are_unique()).then_some(())
 }
 
-/// The names of one object. In the order they came they would have to be compared each with each, which a long object
-/// makes expensive; sorted, every size is cheap.
+/// The names of one object. In the order they came they would have to be compared each with each,
+/// which a long object makes expensive; sorted, every size is cheap.
 struct Names<'a>(Vec<Cow<'a, str>>);
 
 impl Names<'_> {
@@ -182,7 +199,9 @@ impl Names<'_> {
 
     /// Whether no name came twice, escaped spellings included (ruling 7).
     fn are_unique(mut self) -> bool {
-        self.0.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes())));
+        self.0.sort_unstable_by(|a, b| {
+            a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes()))
+        });
         !self.0.windows(2).any(|pair| pair.first() == pair.last())
     }
 }

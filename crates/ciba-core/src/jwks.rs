@@ -1,4 +1,5 @@
-//! The issuer's keys, fetched on demand and cached: a second small machine, one per issuer, shared by all flows.
+//! The issuer's keys, fetched on demand and cached: a second small machine, one per issuer, shared
+//! by all flows.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -17,11 +18,12 @@ use crate::{
     wire::{Request, Response},
 };
 
-/// The key set of one issuer, for one cryptography backend. Keep it under a lock that is never held across I/O.
+/// The key set of one issuer, for one cryptography backend. Keep it under a lock that is never held
+/// across I/O.
 ///
-/// One fetch at a time (REQ-JWKS-10); one whose answer does not come within its time-out counts as failed. A set is fresh for
-/// ten minutes, or for as long as `Cache-Control: max-age` says within one minute and a day; while it cannot be fetched
-/// anew it serves for another hour (REQ-JWKS-12).
+/// One fetch at a time (REQ-JWKS-10); one whose answer does not come within its time-out counts as
+/// failed. A set is fresh for ten minutes, or for as long as `Cache-Control: max-age` says within
+/// one minute and a day; while it cannot be fetched anew it serves for another hour (REQ-JWKS-12).
 #[derive(Debug)]
 pub struct JwksCache {
     config: Arc<ClientConfig>,
@@ -56,7 +58,8 @@ struct Held {
     fresh_until: Moment,
     /// How long it serves while it cannot be fetched again.
     serves_until: Moment,
-    /// The last fetch that was asked for when it came: answers to earlier ones, and to itself, are no news.
+    /// The last fetch that was asked for when it came: answers to earlier ones, and to itself, are
+    /// no news.
     asked: u64,
 }
 
@@ -68,7 +71,8 @@ pub enum Lookup {
     Ready(KeySet),
     /// Fetch them: perform the exchange, give the input to [`JwksCache::handle`], look up again.
     Fetch(Transmit),
-    /// Another caller is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`], the flow will ask again.
+    /// Another caller is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`],
+    /// the flow will ask again.
     Later(Timestamp),
     /// No set can be had now, and why: [`KeySetRequest::unavailable`], the flow will ask again.
     Unavailable(Trouble),
@@ -95,9 +99,11 @@ impl JwksCache {
         }
     }
 
-    /// The keys for a request, or what to do to get them. A request about another issuer finds nothing here.
+    /// The keys for a request, or what to do to get them. A request about another issuer finds
+    /// nothing here.
     ///
-    /// A request is worth one fetch: when what it brought is of no use, the next look-up says [`Lookup::Unavailable`].
+    /// A request is worth one fetch: when what it brought is of no use, the next look-up says
+    /// [`Lookup::Unavailable`].
     pub fn lookup(&mut self, request: &mut KeySetRequest, now: Timestamp) -> Lookup {
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
@@ -126,13 +132,16 @@ impl JwksCache {
         if self.fetching.is_some() {
             return Lookup::Later(now.saturating_add(GLANCE));
         }
-        let retry = if request.wants_refresh() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
+        let retry =
+            if request.wants_refresh() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
         if let Some((_, why)) = self.failed.filter(|(failed, _)| moment.since(*failed) < retry) {
             return self.make_do(request, why, moment);
         }
         let forced = request.wants_refresh();
         if let Some((last, count)) = self.forced.filter(|_| forced) {
-            let spacing = bounds::FORCED_REFRESH_SPACING.saturating_mul(count).min(bounds::FORCED_REFRESH_MOST);
+            let spacing = bounds::FORCED_REFRESH_SPACING
+                .saturating_mul(count)
+                .min(bounds::FORCED_REFRESH_MOST);
             let due = last.plus(spacing);
             if moment < due {
                 return Lookup::Later(self.clock.wall_at(due));
@@ -145,7 +154,9 @@ impl JwksCache {
     }
 
     fn fetch(&mut self, moment: Moment, forced: bool, within: Option<Duration>) -> Lookup {
-        let Some(url) = &self.config.jwks_uri else { return Lookup::Unavailable(Cause::Local.into()) };
+        let Some(url) = &self.config.jwks_uri else {
+            return Lookup::Unavailable(Cause::Local.into());
+        };
         let timeout = self.config.policy.fetch_timeout;
         let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
@@ -156,11 +167,19 @@ impl JwksCache {
         for (name, value) in self.config.headers.iter() {
             request.headers.push(name, value);
         }
-        let transmit = Transmit::new(request, Endpoint::KeySet, self.fetches, timeout, bounds::KEY_SET_BYTES, ticket);
+        let transmit = Transmit::new(
+            request,
+            Endpoint::KeySet,
+            self.fetches,
+            timeout,
+            bounds::KEY_SET_BYTES,
+            ticket,
+        );
         Lookup::Fetch(transmit)
     }
 
-    /// What serves when a fetch has just failed: the old set for a while, unless it is known not to serve.
+    /// What serves when a fetch has just failed: the old set for a while, unless it is known not to
+    /// serve.
     fn make_do(&self, request: &KeySetRequest, why: Trouble, moment: Moment) -> Lookup {
         let usable = |held: &&Held| moment < held.serves_until;
         match self.held.as_ref().filter(usable) {
@@ -170,25 +189,31 @@ impl JwksCache {
     }
 
     fn newer_than(&self, generation: u64) -> Option<KeySet> {
-        self.held.as_ref().filter(|held| held.keys.generation() > generation).map(|held| held.keys.clone())
+        self.held
+            .as_ref()
+            .filter(|held| held.keys.generation() > generation)
+            .map(|held| held.keys.clone())
     }
 
     fn fresh(&self, moment: Moment) -> Option<KeySet> {
         self.held.as_ref().filter(|held| moment < held.fresh_until).map(|held| held.keys.clone())
     }
 
-    /// The request of a fetch, at the instant of sending. `None` when its time is up, or for a transmission of another machine.
+    /// The request of a fetch, at the instant of sending. `None` when its time is up, or for a
+    /// transmission of another machine.
     pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
         let _ = self.clock.observe(now);
         let Ticket { serial, counter, .. } = *transmit.ticket();
         let is_wanted = self.fetching.as_ref().is_some_and(|fetching| {
-            serial == self.serial && counter == fetching.counter && self.clock.moment() < fetching.limit
+            serial == self.serial
+                && counter == fetching.counter
+                && self.clock.moment() < fetching.limit
         });
         is_wanted.then(|| transmit.begin())
     }
 
-    /// Takes the outcome of a fetch. One that comes after its time is used all the same when it is good and nothing newer
-    /// is there, and ignored otherwise.
+    /// Takes the outcome of a fetch. One that comes after its time is used all the same when it is
+    /// good and nothing newer is there, and ignored otherwise.
     ///
     /// # Errors
     ///
@@ -217,7 +242,8 @@ impl JwksCache {
         };
         match keys {
             Ok((keys, response)) if fetching.is_some() || is_news => {
-                let age = max_age(response).map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
+                let age = max_age(response)
+                    .map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
                 self.generation = keys.generation();
                 self.failed = None;
                 self.held = Some(Held {
@@ -234,7 +260,8 @@ impl JwksCache {
                         self.forced = Some((moment, count.saturating_add(1)));
                     }
                     Some(_) => self.forced = None,
-                    // Late: whether it was forced is not known any more, so nothing is allowed that was not before.
+                    // Late: whether it was forced is not known any more, so nothing is allowed that
+                    // was not before.
                     None => {}
                 }
             }
@@ -255,17 +282,20 @@ impl JwksCache {
         KeySet::import(self.config.issuer.shared(), generation, document, &*self.config.verifier)
     }
 
-    /// Puts a key set document in that was fetched earlier, for example by another process; it counts as fetched at
-    /// `fetched_at`, and is replaced by what a fetch that is under way brings. Says whether it was taken: it has to be a key
-    /// set, newer than what is held, and neither from the future nor so old that it could not serve any more.
+    /// Puts a key set document in that was fetched earlier, for example by another process; it
+    /// counts as fetched at `fetched_at`, and is replaced by what a fetch that is under way brings.
+    /// Says whether it was taken: it has to be a key set, newer than what is held, and neither from
+    /// the future nor so old that it could not serve any more.
     #[must_use]
     pub fn preload(&mut self, document: &[u8], fetched_at: Timestamp, now: Timestamp) -> bool {
         let _ = self.clock.observe(now);
         let age = now.since(fetched_at);
         let is_newer = self.held.as_ref().is_none_or(|held| held.fetched_at < fetched_at);
         let moment = self.clock.moment();
-        let left = bounds::KEY_SET_DEFAULT_AGE.saturating_add(bounds::KEY_SET_STALE).saturating_sub(age);
-        if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer || left.is_zero() {
+        let left =
+            bounds::KEY_SET_DEFAULT_AGE.saturating_add(bounds::KEY_SET_STALE).saturating_sub(age);
+        if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer || left.is_zero()
+        {
             return false;
         }
         let Ok(keys) = self.read(document) else { return false };
@@ -327,7 +357,8 @@ impl KeySetDocument {
     ///
     /// # Errors
     ///
-    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error; [`KeySet::keys`] lists them.
+    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error;
+    /// [`KeySet::keys`] lists them.
     pub fn process(&self, response: &Response, verifier: &dyn Verifier) -> Result<KeySet, Trouble> {
         read(response, |document| KeySet::pinned(&self.issuer, document, verifier))
     }
@@ -336,7 +367,10 @@ impl KeySetDocument {
 /// What is asked for; what comes is judged by its content (ruling 31).
 const ACCEPTED: &str = "application/jwk-set+json, application/json";
 
-fn read(response: &Response, keys: impl FnOnce(&[u8]) -> Result<KeySet, Fault>) -> Result<KeySet, Trouble> {
+fn read(
+    response: &Response,
+    keys: impl FnOnce(&[u8]) -> Result<KeySet, Fault>,
+) -> Result<KeySet, Trouble> {
     let fault = match response.status {
         200 if response.truncated => Fault::TooLarge,
         200 if response.is_encoded() => Fault::ContentCoding,
@@ -391,8 +425,8 @@ mod tests {
         }
     }
 
-    /// Two issuers in one application: what the cache of one asked for says nothing to the other, so that no issuer's keys
-    /// come to stand for another's.
+    /// Two issuers in one application: what the cache of one asked for says nothing to the other,
+    /// so that no issuer's keys come to stand for another's.
     ///
     /// REQ-JWKS-20
     #[test]
@@ -401,7 +435,10 @@ mod tests {
         let (mut theirs, mut their_request) = cache("https://theirs.example");
         let _open = fetch(&mut ours, &mut request);
         let foreign = fetch(&mut theirs, &mut their_request);
-        let foreign = theirs.begin(foreign, Timestamp::EPOCH).unwrap().answered(Response::json(200, r#"{"keys":[]}"#));
+        let foreign = theirs
+            .begin(foreign, Timestamp::EPOCH)
+            .unwrap()
+            .answered(Response::json(200, r#"{"keys":[]}"#));
         let misuse = ours.handle(foreign, Timestamp::EPOCH).unwrap_err();
         assert_eq!((misuse.reason, ours.export()), (MisuseReason::ForeignTicket, None));
         theirs.handle(*misuse.input, Timestamp::EPOCH).unwrap();
@@ -420,8 +457,8 @@ mod tests {
         cache.export().map(|(document, _)| alloc::string::String::from_utf8(document).unwrap())
     }
 
-    /// What was brought along while a fetch is under way serves meanwhile; what the fetch brings takes its place, and is
-    /// newer for a flow that found the other of no use.
+    /// What was brought along while a fetch is under way serves meanwhile; what the fetch brings
+    /// takes its place, and is newer for a flow that found the other of no use.
     ///
     /// REQ-JWKS-09
     #[test]
@@ -431,7 +468,12 @@ mod tests {
         assert!(cache.preload(set("brought").as_bytes(), at(0), at(1)));
         let Lookup::Ready(brought) = cache.lookup(&mut first, at(1)) else { panic!() };
         let (ticket, _) = Ticket::new(7, 8);
-        let mut newer = KeySetRequest::new(cache.config.issuer.shared(), None, Some(brought.generation()), ticket);
+        let mut newer = KeySetRequest::new(
+            cache.config.issuer.shared(),
+            None,
+            Some(brought.generation()),
+            ticket,
+        );
         assert!(matches!(cache.lookup(&mut newer, at(1)), Lookup::Later(_)));
         let sending = cache.begin(transmit, at(1)).unwrap();
         cache.handle(sending.answered(Response::json(200, set("fetched"))), at(2)).unwrap();
@@ -439,7 +481,8 @@ mod tests {
         assert!(matches!(cache.lookup(&mut newer, at(2)), Lookup::Ready(_)));
     }
 
-    /// Only what is under way is newer than what was brought along, not an answer that everybody had given up.
+    /// Only what is under way is newer than what was brought along, not an answer that everybody
+    /// had given up.
     ///
     /// REQ-JWKS-12
     #[test]
@@ -453,7 +496,8 @@ mod tests {
         assert_eq!(held(&cache), Some(set("brought")));
     }
 
-    /// What was fetched long ago serves through an outage no longer than if it had been fetched here.
+    /// What was fetched long ago serves through an outage no longer than if it had been fetched
+    /// here.
     ///
     /// REQ-JWKS-12
     #[test]
@@ -464,10 +508,16 @@ mod tests {
             assert_eq!(cache.preload(set("old").as_bytes(), fetched_at, at(0)), left > 0, "{age}");
             for (now, serves) in [(0, left > 0), (left + 2, false)] {
                 let mut first = question(&cache);
-                let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(now)) else { panic!("{age} {now}") };
+                let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(now)) else {
+                    panic!("{age} {now}")
+                };
                 let sending = cache.begin(transmit, at(now)).unwrap();
                 cache.handle(sending.answered(Response::json(500, "")), at(now)).unwrap();
-                assert_eq!(matches!(cache.lookup(&mut first, at(now)), Lookup::Ready(_)), serves, "{age} {now}");
+                assert_eq!(
+                    matches!(cache.lookup(&mut first, at(now)), Lookup::Ready(_)),
+                    serves,
+                    "{age} {now}"
+                );
             }
         }
     }

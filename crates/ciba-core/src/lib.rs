@@ -2,7 +2,13 @@
 #![no_std]
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -12,26 +18,38 @@ extern crate std;
 
 mod ask;
 mod authentication;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 mod bounds;
 mod client;
 mod client_auth;
 pub mod crypto;
 mod discovery;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 mod elapsed;
 mod entropy;
 mod error;
 mod event;
 mod expect;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 mod flow;
 mod granted;
 mod id_token;
 mod issuer;
 pub mod jose;
 mod json;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 mod jwks;
 mod person;
 mod policy;
@@ -43,35 +61,42 @@ mod saved;
 mod secret;
 mod snapshot;
 mod software_keys;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 pub mod text;
 mod time;
 mod url;
-#[cfg_attr(not(test), warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm))]
+#[cfg_attr(
+    not(test),
+    warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
+)]
 mod wire;
 
 pub use ask::{
-    Because, Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, Save, Sending, SendingId,
-    SigningTask, Transmit, Unanswered, Wait,
+    Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, Save, Sending,
+    SendingId, SigningTask, Transmit, Unanswered, Wait, WaitReason,
 };
 pub use authentication::{Authentication, NoIdToken};
 pub use client::{
-    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Equipment, Lacking,
-    MetadataRule,
+    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors,
+    Equipment, Lacking, MetadataRule,
 };
 pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use entropy::Entropy;
 pub use error::{
-    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, KeyProblem, LostAnswer,
-    Misbehaviour, Misuse, MisuseReason, Rejection, Setback, TlsAlert, Trouble, Unreachable, UnreachableTarget,
-    Untrusted,
+    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, KeyProblem,
+    LostAnswer, Misbehaviour, Misuse, MisuseReason, Rejection, Setback, TlsAlert, Trouble,
+    Unreachable, UnreachableTarget, Untrusted,
 };
 pub use event::{Event, Events};
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
 pub use flow::{
-    Acknowledgement, BadNotification, Flow, Notification, NotificationKey, NotificationReply, PromptPlace,
-    PromptRefused, Receipt, Receiving, ResumeError, Routes, RoutesFull, RunningPrompts, SpentKey, SpentKeys, Stage,
+    BadNotification, Flow, Notification, NotificationKey, NotificationReply, NotificationVerdict,
+    PromptPlace, PromptRefused, Receipt, Receiving, ResumeError, Routes, RoutesFull,
+    RunningPrompts, SpentKey, SpentKeys, Stage,
 };
 pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
@@ -80,19 +105,21 @@ pub use jwks::{JwksCache, KeySetDocument, Lookup};
 pub use person::{ComparedBy, NotCompared, Person};
 pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};
-pub use request::{AuthRequest, AuthorizationDetail, BindingMessageRule, Hint, RequestError, binding_code};
+pub use request::{
+    AuthRequest, AuthorizationDetail, BindingMessageRule, Hint, RequestError, binding_code,
+};
 pub use secret::{
-    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken, NotificationToken,
-    PrivateJwk, RefreshToken, UserCode,
+    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken,
+    NotificationToken, PrivateJwk, RefreshToken, UserCode,
 };
 pub use snapshot::Snapshot;
 pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, Members, Method, Oddity, Request, Response,
-    ServerAnswer, UnknownCode,
-    authorize::Acknowledged,
+    Deviation, ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, JsonObject, Method,
+    Request, Response, ServerAnswer, UnknownCode,
+    authorize::Acknowledgement,
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,
 };

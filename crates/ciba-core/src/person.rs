@@ -16,7 +16,8 @@ use crate::{
 
 /// The prefix of a hint that names a person by a national id (`spec/providers.md` ID-21).
 const BY_NUMBER: &str = "sub:ssn:";
-/// The claims that repeat the number: Swedish BankID, and Norwegian BankID with the scope `ssn` (ID-93).
+/// The claims that repeat the number: Swedish BankID, and Norwegian BankID with the scope `ssn`
+/// (ID-93).
 const SSN: &str = "ssn";
 const SOCIALNO: &str = "socialno";
 /// Which eID was used.
@@ -51,9 +52,11 @@ pub enum ComparedBy {
 pub enum NotCompared {
     /// There is no ID Token (plain OAuth).
     NoIdToken,
-    /// The request names the person by a national id, and the ID Token has no claim that repeats it.
+    /// The request names the person by a national id, and the ID Token has no claim that repeats
+    /// it.
     NotInToken,
-    /// No claim in an ID Token of this provider is known to repeat what the request names the person by.
+    /// No claim in an ID Token of this provider is known to repeat what the request names the
+    /// person by.
     NothingToCompare,
 }
 
@@ -123,8 +126,9 @@ pub(crate) fn hinted_number(hint: &LoginHint) -> Option<&str> {
     prefix.eq_ignore_ascii_case(BY_NUMBER).then_some(number)
 }
 
-/// What is wrong with a hint that names a person by number. A provider reads a space as the end of the number and what
-/// follows as another instruction, so that another person may be asked than the one who is compared.
+/// What is wrong with a hint that names a person by number. A provider reads a space as the end of
+/// the number and what follows as another instruction, so that another person may be asked than the
+/// one who is compared.
 pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
     if !as_may_be_read(hint.expose()).contains(BY_NUMBER) {
         return None;
@@ -139,12 +143,14 @@ pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with the binding message, or its absence, for these eIDs (`spec/providers.md` ID-24).
+/// What is wrong with the binding message, or its absence, for these eIDs (`spec/providers.md`
+/// ID-24).
 pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<&'static str> {
     match message {
         // What refines it may be another product, of which nobody says that it needs one.
         None if eids.iter().any(|eid| eid == SWEDISH_BANKID) => Some("Swedish BankID needs one"),
-        // The acknowledgement brings the words that the app shows; two messages are one too many for the person to compare.
+        // The acknowledgement brings the words that the app shows; two messages are one too many
+        // for the person to compare.
         Some(_) if eids.iter().any(|eid| is_or_refines(eid, NORWEGIAN_BANKID)) => {
             Some("Norwegian BankID takes none: it sends two words to read to the person instead")
         }
@@ -152,8 +158,8 @@ pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<
     }
 }
 
-/// A hint as the most lenient provider may read it: without blanks and what does not show, decoded, in lower case, and with the
-/// plain form of wide letters and of what looks like a colon.
+/// A hint as the most lenient provider may read it: without blanks and what does not show, decoded,
+/// in lower case, and with the plain form of wide letters and of what looks like a colon.
 fn as_may_be_read(hint: &str) -> Zeroizing<String> {
     let mut read = Zeroizing::new(String::with_capacity(hint.len()));
     let mut rest = hint.chars();
@@ -168,7 +174,9 @@ fn as_may_be_read(hint: &str) -> Zeroizing<String> {
                 None => c,
             },
             // The full-width forms follow those of ASCII.
-            '\u{ff01}'..='\u{ff5e}' => u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c),
+            '\u{ff01}'..='\u{ff5e}' => {
+                u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c)
+            }
             '\u{2d0}' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
             '\u{17f}' => 's',
             _ => c,
@@ -204,8 +212,8 @@ pub(crate) enum Demand {
 }
 
 impl ExpectedPerson {
-    /// The person with that number. Which claim is owed depends on the eIDs that were asked for: Swedish BankID always sends
-    /// the number, so that a token without it is no proof (ruling 25).
+    /// The person with that number. Which claim is owed depends on the eIDs that were asked for:
+    /// Swedish BankID always sends the number, so that a token without it is no proof (ruling 25).
     pub(crate) fn new(number: &str, eids: &[String], presence: Option<Presence>) -> Self {
         let asks_for = |eid| eids.iter().any(|asked| is_or_refines(asked, eid));
         let demand = match presence {
@@ -222,7 +230,8 @@ impl ExpectedPerson {
         matches!(name, SSN | SOCIALNO | EID)
     }
 
-    /// Whether the claims are about this person. Both are compared when they are there, whichever eID was asked for.
+    /// Whether the claims are about this person. Both are compared when they are there, whichever
+    /// eID was asked for.
     pub(crate) fn check<'a, 'b: 'a>(
         &self,
         claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>,
@@ -234,7 +243,9 @@ impl ExpectedPerson {
             Some(_) => Err(Untrusted::AnotherPerson),
         };
         let (ssn, socialno) = (compare(SSN)?, compare(SOCIALNO)?);
-        let is_swedish = || claim(EID).and_then(Scalar::text).is_some_and(|eid| is_or_refines(eid, SWEDISH_BANKID));
+        let is_swedish = || {
+            claim(EID).and_then(Scalar::text).is_some_and(|eid| is_or_refines(eid, SWEDISH_BANKID))
+        };
         let is_met = match self.demand {
             Demand::Nothing => true,
             Demand::SsnOfSwedishBankId => ssn || !is_swedish(),
@@ -252,7 +263,9 @@ impl ExpectedPerson {
     fn is_shown_by(&self, value: &Scalar<'_>, now: Timestamp) -> bool {
         match value {
             Scalar::Text(text) => is_same(self.number.expose(), text, now),
-            Scalar::Whole(number) => is_same(self.number.expose(), &alloc::format!("{number}"), now),
+            Scalar::Whole(number) => {
+                is_same(self.number.expose(), &alloc::format!("{number}"), now)
+            }
             Scalar::Null
             | Scalar::Bool(_)
             | Scalar::Negative(_)
@@ -263,7 +276,8 @@ impl ExpectedPerson {
     }
 }
 
-/// Whether two spellings certainly name the same person: byte for byte the same, or the same Swedish number.
+/// Whether two spellings certainly name the same person: byte for byte the same, or the same
+/// Swedish number.
 fn is_same(one: &str, other: &str, now: Timestamp) -> bool {
     let year = year_of(now);
     one == other || swedish(one, year).is_some_and(|number| swedish(other, year) == Some(number))
@@ -277,11 +291,13 @@ pub(crate) fn in_one_spelling(number: &str, now: Timestamp) -> String {
     }
 }
 
-/// The twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number: twelve or ten digits, with or without a
-/// sign in front of the last four. `None` where it is no such number or could be another person's.
+/// The twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number: twelve or ten
+/// digits, with or without a sign in front of the last four. `None` where it is no such number or
+/// could be another person's.
 ///
-/// Ten digits leave out the century, and the sign gives it back: `+` from the year of the hundredth birthday on, `-` before.
-/// Without a sign they are read as if with `-`. The check digit is not looked at: both spellings have the same one.
+/// Ten digits leave out the century, and the sign gives it back: `+` from the year of the hundredth
+/// birthday on, `-` before. Without a sign they are read as if with `-`. The check digit is not
+/// looked at: both spellings have the same one.
 fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
     let (front, back) = text.split_at_checked(text.len().checked_sub(4)?)?;
     let (front, sign) = match front.strip_suffix(['-', '+']) {
@@ -433,7 +449,11 @@ mod tests {
             ("01010750160", "0101075016", false),
         ] {
             let now = at(2026);
-            assert_eq!((is_same(one, other, now), is_same(other, one, now)), (same, same), "{one} {other}");
+            assert_eq!(
+                (is_same(one, other, now), is_same(other, one, now)),
+                (same, same),
+                "{one} {other}"
+            );
         }
     }
 

@@ -40,7 +40,8 @@ pub enum Hint {
     Login(LoginHint),
     /// `login_hint_token`: opaque, sent as it is (REQ-AREQ-09).
     LoginToken(LoginHintToken),
-    /// `id_token_hint`: a signed ID Token of this issuer for this client; it may have expired (REQ-AREQ-10, REQ-AREQ-11).
+    /// `id_token_hint`: a signed ID Token of this issuer for this client; it may have expired
+    /// (REQ-AREQ-10, REQ-AREQ-11).
     IdToken(CompactIdToken),
 }
 
@@ -54,10 +55,11 @@ pub(crate) enum MessageRule {
     Refused,
 }
 
-/// One authentication request. Nothing is checked before [`Flow::start`](crate::Flow::start), which says everything that is
-/// wrong with it before anything is sent.
+/// One authentication request. Nothing is checked before [`Flow::start`](crate::Flow::start), which
+/// says everything that is wrong with it before anything is sent.
 ///
-/// Parameters with an empty value are not sent (REQ-AREQ-05). `Debug` shows no value that could be a secret or personal.
+/// Parameters with an empty value are not sent (REQ-AREQ-05). `Debug` shows no value that could be
+/// a secret or personal.
 #[derive(Clone)]
 #[must_use = "a request is sent by a flow"]
 pub struct AuthRequest {
@@ -77,9 +79,11 @@ pub struct AuthRequest {
     headers: Vec<(String, String)>,
     /// Whether a difference between what was asked for and what was granted is a failure.
     require_granted: bool,
-    /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not say so.
+    /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not
+    /// say so.
     by_number: bool,
-    /// Whether `authenticationtype` is compared with the eID; the configuration decides where nothing is said.
+    /// Whether `authenticationtype` is compared with the eID; the configuration decides where
+    /// nothing is said.
     eid: Option<Check>,
     expectations: Expectations,
 }
@@ -109,8 +113,8 @@ impl AuthRequest {
         }
     }
 
-    /// Adds space-separated scope values (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it is named here; what
-    /// occurs twice is sent once (REQ-AREQ-06).
+    /// Adds space-separated scope values (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it
+    /// is named here; what occurs twice is sent once (REQ-AREQ-06).
     pub fn scope(mut self, scope: &str) -> Self {
         for value in scope.split(' ').filter(|value| !value.is_empty()) {
             if !self.scope.iter().any(|known| known == value) {
@@ -120,34 +124,37 @@ impl AuthRequest {
         self
     }
 
-    /// Plain OAuth, for providers such as those of CAMARA: `openid` is not asked for, so that an ID Token need not come. One
-    /// that comes is checked all the same (ruling 5).
+    /// Plain OAuth, for providers such as those of CAMARA: `openid` is not asked for, so that an ID
+    /// Token need not come. One that comes is checked all the same (ruling 5).
     pub const fn without_openid(mut self) -> Self {
         self.openid = false;
         self
     }
 
-    /// `acr_values`, in order of preference (CIBA 7.1). They also become what the `acr` claim is held to (REQ-AREQ-19).
+    /// `acr_values`, in order of preference (CIBA 7.1). They also become what the `acr` claim is
+    /// held to (REQ-AREQ-19).
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.acr_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// `binding_message`: a short text shown on both devices (CIBA 7.1, REQ-AREQ-20). Providers limit its length and
-    /// characters each in their own way: [`ClientConfigBuilder::binding_messages`](crate::ClientConfigBuilder::binding_messages).
+    /// `binding_message`: a short text shown on both devices (CIBA 7.1, REQ-AREQ-20). Providers
+    /// limit its length and characters each in their own way:
+    /// [`ClientConfigBuilder::binding_messages`](crate::ClientConfigBuilder::binding_messages).
     pub fn binding_message(mut self, message: impl Into<String>) -> Self {
         self.binding_message = Some(message.into());
         self
     }
 
-    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person again for every request: it is never saved.
+    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person again for every
+    /// request: it is never saved.
     pub fn user_code(mut self, code: UserCode) -> Self {
         self.user_code = Some(code);
         self
     }
 
-    /// `requested_expiry`, whole seconds, at least one (CIBA 7.1). The provider may ignore it; the acknowledgement says what
-    /// counts.
+    /// `requested_expiry`, whole seconds, at least one (CIBA 7.1). The provider may ignore it; the
+    /// acknowledgement says what counts.
     pub const fn requested_expiry(mut self, lifetime: Duration) -> Self {
         self.requested_expiry = Some(lifetime);
         self
@@ -159,8 +166,8 @@ impl AuthRequest {
         self
     }
 
-    /// The whole of `authorization_details` as the text of a JSON array, sent as it is. Not together with
-    /// [`Self::authorization_detail`].
+    /// The whole of `authorization_details` as the text of a JSON array, sent as it is. Not
+    /// together with [`Self::authorization_detail`].
     pub fn authorization_details_json(mut self, json: impl Into<String>) -> Self {
         self.details_json = Some(json.into());
         self
@@ -172,56 +179,59 @@ impl AuthRequest {
         self
     }
 
-    /// What the ID Token has to say beyond what the specification demands. What an earlier call expected stays, so that a
-    /// preset's checks are not lost: expected claims add up, everything else is as said last.
+    /// What the ID Token has to say beyond what the specification demands. What an earlier call
+    /// expected stays, so that a preset's checks are not lost: expected claims add up, everything
+    /// else is as said last.
     pub fn expecting(mut self, expectations: Expectations) -> Self {
         self.expectations = expectations.after(self.expectations);
         self
     }
 
-    /// Whether the person has to be compared; short for [`Expectations::person`]. What is said last counts.
+    /// Whether the person has to be compared; short for [`Expectations::person`]. What is said last
+    /// counts.
     pub fn person_check(self, presence: Presence) -> Self {
         self.expecting(Expectations::new().person(presence))
     }
 
-    /// Refuses an answer that does not show that the person who was named is the one who answered; short for
-    /// [`Expectations::person`] with [`Presence::Required`].
+    /// Refuses an answer that does not show that the person who was named is the one who answered;
+    /// short for [`Expectations::person`] with [`Presence::Required`].
     pub fn require_person(self) -> Self {
         self.person_check(Presence::Required)
     }
 
-    /// Refuses an answer that grants something other than what was asked for; see [`Difference`](crate::Difference). Use it for
-    /// payments, for example: a provider that ignores `authorization_details` showed the person no amount.
+    /// Refuses an answer that grants something other than what was asked for; see
+    /// [`Difference`](crate::Difference). Use it for payments, for example: a provider that ignores
+    /// `authorization_details` showed the person no amount.
     pub const fn require_granted(mut self) -> Self {
         self.require_granted = true;
         self
     }
 
-    /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one of client authentication or
-    /// of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). `nonce` and `max_age` are allowed, and their claims are
-    /// checked then.
+    /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one
+    /// of client authentication or of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29).
+    /// `nonce` and `max_age` are allowed, and their claims are checked then.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push((name.into(), ExtraValue::Text(value.into())));
         self
     }
 
-    /// As [`Self::extra`], for a parameter that its definition makes a number, a list or an object: `request_context` of
-    /// FAPI-CIBA, for example. A form has its JSON text, a signed request the JSON itself (CIBA 7.1.1, REQ-SIGN-01). `null`
-    /// is refused.
+    /// As [`Self::extra`], for a parameter that its definition makes a number, a list or an object:
+    /// `request_context` of FAPI-CIBA, for example. A form has its JSON text, a signed request the
+    /// JSON itself (CIBA 7.1.1, REQ-SIGN-01). `null` is refused.
     pub fn extra_json(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.push((name.into(), ExtraValue::new(&value.into())));
         self
     }
 
-    /// States that the parameters of this request tell it apart from every other, so that it needs no binding message
-    /// (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). This is not sent.
+    /// States that the parameters of this request tell it apart from every other, so that it needs
+    /// no binding message (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). This is not sent.
     pub const fn unique_context(mut self) -> Self {
         self.unique_context = true;
         self
     }
 
-    /// A header field of the request, for providers that know one: `Prefer`, for example. It cannot be one that the protocol
-    /// or HTTP needs.
+    /// A header field of the request, for providers that know one: `Prefer`, for example. It cannot
+    /// be one that the protocol or HTTP needs.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -265,7 +275,8 @@ impl AuthRequest {
     /// The scope that is asked for, in the order given.
     pub(crate) fn scope_text(&self) -> String {
         let openid = (self.openid && !self.names_openid()).then_some("openid");
-        let scope: Vec<&str> = openid.into_iter().chain(self.scope.iter().map(String::as_str)).collect();
+        let scope: Vec<&str> =
+            openid.into_iter().chain(self.scope.iter().map(String::as_str)).collect();
         scope.join(" ")
     }
 
@@ -293,8 +304,9 @@ impl AuthRequest {
         self.effective_expectations(config)
     }
 
-    /// What the ID Token is held to: what the caller expects, what the parameters ask for, and what was registered for every
-    /// request of this client (REQ-META-22, REQ-AREQ-19, REQ-IDT-16, REQ-IDT-23, REQ-IDT-25).
+    /// What the ID Token is held to: what the caller expects, what the parameters ask for, and what
+    /// was registered for every request of this client (REQ-META-22, REQ-AREQ-19, REQ-IDT-16,
+    /// REQ-IDT-23, REQ-IDT-25).
     pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
         let mut expectations = self.expectations.clone();
         if expectations.acr_values.is_empty() {
@@ -305,7 +317,8 @@ impl AuthRequest {
             expectations.nonce = self.extra_value("nonce").map(Into::into);
         }
         let asked = self.extra_value("max_age").and_then(number::digits).map(Duration::from_secs);
-        expectations.max_age = expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
+        expectations.max_age =
+            expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         expectations.acr = expectations.acr.or(config.id_token.acr);
         // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
@@ -318,8 +331,9 @@ impl AuthRequest {
         if config.persons.required {
             expectations.person = Some(Presence::Required);
         }
-        expectations.by_number =
-            self.number(config).map(|number| ExpectedPerson::new(number, self.eids(config), expectations.person));
+        expectations.by_number = self
+            .number(config)
+            .map(|number| ExpectedPerson::new(number, self.eids(config), expectations.person));
         expectations
     }
 
@@ -341,8 +355,8 @@ impl AuthRequest {
         }
     }
 
-    /// What the token has to say about the eID. Where it is compared, `acr` is not held to the values asked for byte by byte:
-    /// it may refine them.
+    /// What the token has to say about the eID. Where it is compared, `acr` is not held to the
+    /// values asked for byte by byte: it may refine them.
     fn expect_eid(&self, config: &ClientConfig, expectations: &mut Expectations) {
         let check = match self.eid {
             Some(check) => check,
@@ -366,7 +380,8 @@ impl AuthRequest {
         self.requested_expiry
     }
 
-    /// Whom the request prompts, as the kind of its hint and a text that is the same for all spellings of one number.
+    /// Whom the request prompts, as the kind of its hint and a text that is the same for all
+    /// spellings of one number.
     pub(crate) fn person(&self, config: &ClientConfig, now: Timestamp) -> (u8, Zeroizing<String>) {
         let (kind, text) = match (&self.hint, self.number(config)) {
             (Hint::Login(_), Some(number)) => (b'n', person::in_one_spelling(number, now)),
@@ -408,8 +423,8 @@ impl AuthRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ExtraValue {
     Text(String),
-    /// JSON text, for a value that is no string. Kept as text from the start, so that no name in it can mean something to
-    /// whoever reads a saved request again (ruling 28).
+    /// JSON text, for a value that is no string. Kept as text from the start, so that no name in it
+    /// can mean something to whoever reads a saved request again (ruling 28).
     Json(String),
 }
 
@@ -426,16 +441,18 @@ impl ExtraValue {
     }
 }
 
-/// A short code for [`AuthRequest::binding_message`]: six letters that are not mistaken for one another, to be shown here and
-/// compared with what the other device shows (REQ-AREQ-20).
+/// A short code for [`AuthRequest::binding_message`]: six letters that are not mistaken for one
+/// another, to be shown here and compared with what the other device shows (REQ-AREQ-20).
 #[must_use]
 pub fn binding_code(entropy: Entropy) -> String {
-    const LETTERS: [char; 16] = ['A', 'C', 'D', 'E', 'F', 'H', 'J', 'K', 'M', 'N', 'P', 'R', 'T', 'W', 'X', 'Y'];
+    const LETTERS: [char; 16] =
+        ['A', 'C', 'D', 'E', 'F', 'H', 'J', 'K', 'M', 'N', 'P', 'R', 'T', 'W', 'X', 'Y'];
     let bytes = entropy.into_bytes();
     bytes.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 0x0f))).collect()
 }
 
-/// The claims of a compact JWS, believed for nothing but a look before it is sent back to where it came from.
+/// The claims of a compact JWS, believed for nothing but a look before it is sent back to where it
+/// came from.
 fn signed_claims(compact: &str) -> Option<Object> {
     let mut parts = compact.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -482,7 +499,9 @@ impl AuthorizationDetail {
 
 impl fmt::Debug for AuthorizationDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorizationDetail").field("type", &self.0.get("type")).finish_non_exhaustive()
+        f.debug_struct("AuthorizationDetail")
+            .field("type", &self.0.get("type"))
+            .finish_non_exhaustive()
     }
 }
 
@@ -527,7 +546,9 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parameter { name, reason } => write!(f, "{name} cannot be sent: {reason}"),
-            Self::Header { name, reason } => write!(f, "the header field {name} cannot be sent: {reason}"),
+            Self::Header { name, reason } => {
+                write!(f, "the header field {name} cannot be sent: {reason}")
+            }
             Self::Profile { clause, reason } => write!(f, "the request breaks {clause}: {reason}"),
             Self::SecretExpired => f.write_str("the client secret has expired"),
         }

@@ -1,4 +1,5 @@
-//! The signed authentication request: every parameter of CIBA 7.1 as a claim of one JWT (CIBA 7.1.1, requirement section 5).
+//! The signed authentication request: every parameter of CIBA 7.1 as a claim of one JWT (CIBA
+//! 7.1.1, requirement section 5).
 
 use alloc::{string::String, sync::Arc};
 use core::time::Duration;
@@ -8,7 +9,7 @@ use crate::{
     entropy::{Entropy, Purpose},
     jose::{
         JwsAlgorithm, base64url,
-        unsigned::{JsonObject, UnsignedJwt},
+        unsigned::{JsonWriter, UnsignedJwt},
     },
     request::{AuthRequest, ParameterValue},
     time::Timestamp,
@@ -55,8 +56,9 @@ impl Default for RequestObjectOptions {
     }
 }
 
-/// A request as a JWT that is still to be signed, new for every transmission (REQ-SIGN-08). Whoever has no rules for it
-/// never signs. No `sub`, so that it is never taken for a client assertion (REQ-SIGN-13).
+/// A request as a JWT that is still to be signed, new for every transmission (REQ-SIGN-08). Whoever
+/// has no rules for it never signs. No `sub`, so that it is never taken for a client assertion
+/// (REQ-SIGN-13).
 pub(crate) fn unsigned(
     rules: &RequestObjectRules,
     config: &ClientConfig,
@@ -65,9 +67,16 @@ pub(crate) fn unsigned(
     entropy: &Entropy,
     now: Timestamp,
 ) -> UnsignedJwt {
-    let RequestObjectOptions { lifetime, backdating, not_before, typ, client_id_claim, numeric_expiry } = rules.options;
+    let RequestObjectOptions {
+        lifetime,
+        backdating,
+        not_before,
+        typ,
+        client_id_claim,
+        numeric_expiry,
+    } = rules.options;
     let issued_at = now.saturating_sub(backdating);
-    let mut claims = JsonObject::new();
+    let mut claims = JsonWriter::new();
     claims.text("iss", config.client_id.as_str());
     claims.text("aud", &rules.audience);
     claims.number("iat", issued_at.unix_secs());
@@ -121,7 +130,12 @@ mod tests {
         AuthRequest::new(Hint::Login("sub:ssn:1".into()))
     }
 
-    fn made(builder: ClientConfigBuilder, request: &AuthRequest, token: Option<&str>, entropy: u8) -> UnsignedJwt {
+    fn made(
+        builder: ClientConfigBuilder,
+        request: &AuthRequest,
+        token: Option<&str>,
+        entropy: u8,
+    ) -> UnsignedJwt {
         let config = builder.build().unwrap();
         request.check(&config, NOW).unwrap();
         let rules = config.request_object.as_ref().unwrap();
@@ -130,7 +144,8 @@ mod tests {
 
     fn decoded(jwt: &UnsignedJwt) -> (Value, Value) {
         let text = &jwt.signing_input;
-        let parts: Vec<Vec<u8>> = text.split('.').map(|part| base64url::decode(part).unwrap()).collect();
+        let parts: Vec<Vec<u8>> =
+            text.split('.').map(|part| base64url::decode(part).unwrap()).collect();
         let [header, claims] = parts.as_slice() else { panic!("{text}") };
         (serde_json::from_slice(header).unwrap(), serde_json::from_slice(claims).unwrap())
     }
@@ -194,7 +209,11 @@ mod tests {
             .extra("max_age", "60")
             .extra_json("request_context", json!({"device": {"ids": [1, true]}}))
             .extra_json("level", 3);
-        let builder = || signing().user_codes().dangerously_ignore_metadata(crate::client::MetadataRule::UserCodes);
+        let builder = || {
+            signing()
+                .user_codes()
+                .dangerously_ignore_metadata(crate::client::MetadataRule::UserCodes)
+        };
         let token = "notify-token";
         let said = parameters(claims(builder(), &request, Some(token)));
         let expected = json!({
@@ -217,8 +236,9 @@ mod tests {
         let mut form = Form::default();
         request.write(&RequestStyle::default(), &mut form, Some(token));
         let form = form.into_body();
-        let sent: BTreeSet<String> =
-            ::url::form_urlencoded::parse(form.expose()).map(|(name, _)| name.into_owned()).collect();
+        let sent: BTreeSet<String> = ::url::form_urlencoded::parse(form.expose())
+            .map(|(name, _)| name.into_owned())
+            .collect();
         let claimed: BTreeSet<String> = said.as_object().unwrap().keys().cloned().collect();
         assert_eq!(sent, claimed);
 
@@ -227,7 +247,10 @@ mod tests {
         let single = claims(signing(), &login().resource("urn:b"), None);
         assert_eq!(single["resource"], json!("urn:b"));
         let text = login().authorization_details_json(r#" [{"type":"t","n":1.25}] "#);
-        assert_eq!(claims(signing(), &text, None)["authorization_details"], json!([{"type": "t", "n": 1.25}]));
+        assert_eq!(
+            claims(signing(), &text, None)["authorization_details"],
+            json!([{"type": "t", "n": 1.25}])
+        );
     }
 
     /// REQ-SIGN-17b
@@ -263,17 +286,28 @@ mod tests {
         let (header, said) = decoded(&made(builder, &login(), None, 7));
         let now = NOW.unix_secs();
         assert_eq!(header, json!({"alg": "PS256", "kid": "key-1"}));
-        assert_eq!((&said["aud"], &said["client_id"]), (&json!("https://op.example/ciba"), &json!("client-1")));
-        assert_eq!((&said["iat"], &said["nbf"], &said["exp"]), (&json!(now - 5), &json!(now - 25), &json!(now + 55)));
+        assert_eq!(
+            (&said["aud"], &said["client_id"]),
+            (&json!("https://op.example/ciba"), &json!("client-1"))
+        );
+        assert_eq!(
+            (&said["iat"], &said["nbf"], &said["exp"]),
+            (&json!(now - 5), &json!(now - 25), &json!(now + 55))
+        );
         // The audience of assertions is another setting.
-        assert_eq!(claims(signing().backchannel_audience(Audience::Text("x".into())), &login(), None)["aud"], ISSUER);
+        assert_eq!(
+            claims(signing().backchannel_audience(Audience::Text("x".into())), &login(), None)["aud"],
+            ISSUER
+        );
     }
 
     /// REQ-SIGN-08
     #[test]
     fn every_signed_request_has_an_id_of_its_own() {
         let ids: BTreeSet<String> = (0..100)
-            .map(|entropy| decoded(&made(signing(), &login(), None, entropy)).1["jti"].as_str().unwrap().into())
+            .map(|entropy| {
+                decoded(&made(signing(), &login(), None, entropy)).1["jti"].as_str().unwrap().into()
+            })
             .collect();
         assert_eq!(ids.len(), 100);
         assert!(ids.iter().all(|id| base64url::decode(id).unwrap().len() >= 16));
@@ -295,10 +329,12 @@ mod tests {
         let ((_, assertion), (_, request)) = (decoded(&assertion), decoded(&request));
         assert_ne!(assertion["jti"], request["jti"]);
         assert_eq!((assertion.get("sub").is_some(), request.get("sub")), (true, None));
-        // Signed or not, a client without a key of its own for assertions authenticates as it was registered.
+        // Signed or not, a client without a key of its own for assertions authenticates as it was
+        // registered.
         let secret = ClientAuth::ClientSecretPost { secret: "secret".into() };
         let config = signing().client_auth(secret).build().unwrap();
-        let credential = client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW);
+        let credential =
+            client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW);
         assert!(matches!(credential, Credential::Ready(applied) if applied.parameters.len() == 2));
     }
 
@@ -307,7 +343,9 @@ mod tests {
     #[test]
     fn no_caller_can_add_sub_or_a_request_inside_the_request() {
         let config = signing().build().unwrap();
-        for name in ["sub", "request", "request_uri", "iss", "aud", "exp", "nbf", "iat", "jti", "client_id"] {
+        for name in
+            ["sub", "request", "request_uri", "iss", "aud", "exp", "nbf", "iat", "jti", "client_id"]
+        {
             assert!(login().extra(name, "client-1").check(&config, NOW).is_err(), "{name}");
             assert!(login().extra_json(name, 1).check(&config, NOW).is_err(), "{name}");
         }

@@ -1,5 +1,6 @@
-//! The parts of a saved flow that other modules own, as they stand in its JSON. The public types have no `Serialize` and no
-//! `Deserialize` of their own: a snapshot is the only way in or out, and what comes out of one is verified again.
+//! The parts of a saved flow that other modules own, as they stand in its JSON. The public types
+//! have no `Serialize` and no `Deserialize` of their own: a snapshot is the only way in or out, and
+//! what comes out of one is verified again.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -10,13 +11,17 @@ use crate::{
     ask::Endpoint,
     bounds,
     error::{
-        Cause, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable, UnreachableTarget, Untrusted,
+        Cause, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable,
+        UnreachableTarget, Untrusted,
     },
     expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
-    json::SavedMembers,
+    json::SavedJsonObject,
     person::{Demand, ExpectedPerson},
     secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
-    wire::{ErrorCode, Headers, Oddity, ServerAnswer, authorize::Acknowledged, token::ReceivedTokens},
+    wire::{
+        Deviation, ErrorCode, Headers, ServerAnswer, authorize::Acknowledgement,
+        token::ReceivedTokens,
+    },
 };
 
 mod reason;
@@ -43,10 +48,10 @@ pub(crate) struct SavedTokens<'a> {
     expires_in: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
-    extra: SavedMembers<'a>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    oddities: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "SavedJsonObject::is_empty")]
+    extra: SavedJsonObject<'a>,
+    #[serde(default, rename = "oddities", skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<Text<'a>>,
 }
 
 impl<'a> SavedTokens<'a> {
@@ -58,8 +63,8 @@ impl<'a> SavedTokens<'a> {
             refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().into()),
             expires_in: tokens.expires_in.map(seconds),
             scope: tokens.scope.as_deref().map(Into::into),
-            extra: SavedMembers::save(&tokens.extra),
-            oddities: oddities(&tokens.oddities),
+            extra: SavedJsonObject::save(&tokens.extra),
+            deviations: deviations(&tokens.deviations),
         }
     }
 
@@ -72,7 +77,7 @@ impl<'a> SavedTokens<'a> {
             expires_in: self.expires_in.map(Duration::from_secs),
             scope: self.scope.map(Cow::into_owned),
             extra: self.extra.load(),
-            oddities: load_oddities(&self.oddities),
+            deviations: load_deviations(&self.deviations),
         }
     }
 }
@@ -80,40 +85,40 @@ impl<'a> SavedTokens<'a> {
 /// An acknowledgement.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SavedAcknowledged<'a> {
+pub(crate) struct SavedAcknowledgement<'a> {
     expires_in: u64,
     interval: u64,
-    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
-    extra: SavedMembers<'a>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    oddities: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "SavedJsonObject::is_empty")]
+    extra: SavedJsonObject<'a>,
+    #[serde(default, rename = "oddities", skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<Text<'a>>,
 }
 
-fn oddities(oddities: &[Oddity]) -> Vec<Text<'static>> {
-    oddities.iter().map(|oddity| oddity.name().into()).collect()
+fn deviations(deviations: &[Deviation]) -> Vec<Text<'static>> {
+    deviations.iter().map(|deviation| deviation.name().into()).collect()
 }
 
 /// Those of a later release are dropped.
-fn load_oddities(names: &[Text<'_>]) -> Vec<Oddity> {
-    names.iter().filter_map(|name| Oddity::from_name(name)).collect()
+fn load_deviations(names: &[Text<'_>]) -> Vec<Deviation> {
+    names.iter().filter_map(|name| Deviation::from_name(name)).collect()
 }
 
-impl<'a> SavedAcknowledged<'a> {
-    pub(crate) fn save(acknowledged: &'a Acknowledged) -> Self {
+impl<'a> SavedAcknowledgement<'a> {
+    pub(crate) fn save(acknowledged: &'a Acknowledgement) -> Self {
         Self {
             expires_in: seconds(acknowledged.expires_in),
             interval: seconds(acknowledged.interval),
-            extra: SavedMembers::save(&acknowledged.extra),
-            oddities: oddities(&acknowledged.oddities),
+            extra: SavedJsonObject::save(&acknowledged.extra),
+            deviations: deviations(&acknowledged.deviations),
         }
     }
 
-    pub(crate) fn load(self) -> Acknowledged {
-        Acknowledged {
+    pub(crate) fn load(self) -> Acknowledgement {
+        Acknowledgement {
             expires_in: bounds::LIFETIME.clamp(Duration::from_secs(self.expires_in)),
             interval: bounds::INTERVAL.clamp(Duration::from_secs(self.interval)),
             extra: self.extra.load(),
-            oddities: load_oddities(&self.oddities),
+            deviations: load_deviations(&self.deviations),
         }
     }
 }
@@ -200,10 +205,10 @@ impl<'a> SavedExpectations<'a> {
             nonce: expectations.nonce.as_deref().map(Into::into),
             claims: expectations.claims.iter().map(claim).collect(),
             person_required: expectations.person.map(|presence| presence == Presence::Required),
-            by_number: expectations
-                .by_number
-                .as_ref()
-                .map(|person| SavedPerson { number: person.number.expose().into(), demand: person.demand }),
+            by_number: expectations.by_number.as_ref().map(|person| SavedPerson {
+                number: person.number.expose().into(),
+                demand: person.demand,
+            }),
             eid: expectations.eid.as_ref().map(|eid| SavedEid {
                 values: eid.values.iter().map(|value| value.as_str().into()).collect(),
                 required: eid.presence == Presence::Required,
@@ -235,9 +240,10 @@ impl<'a> SavedExpectations<'a> {
             nonce: self.nonce.map(Cow::into_owned),
             claims: self.claims.into_iter().map(claim).collect::<Option<_>>()?,
             person: self.person_required.map(presence),
-            by_number: self
-                .by_number
-                .map(|person| ExpectedPerson { number: ExpectedText::new(person.number), demand: person.demand }),
+            by_number: self.by_number.map(|person| ExpectedPerson {
+                number: ExpectedText::new(person.number),
+                demand: person.demand,
+            }),
             eid: self.eid.map(|eid| ExpectedEid {
                 values: eid.values.into_iter().map(Cow::into_owned).collect(),
                 presence: presence(eid.required),
@@ -349,8 +355,8 @@ pub(crate) struct SavedAnswer<'a> {
     uri: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    #[serde(default, skip_serializing_if = "SavedMembers::is_empty")]
-    extra: SavedMembers<'a>,
+    #[serde(default, skip_serializing_if = "SavedJsonObject::is_empty")]
+    extra: SavedJsonObject<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -379,7 +385,8 @@ impl SavedEndpoint {
     }
 }
 
-/// The member names that faults point at; a saved name that is none of them is reported as a member.
+/// The member names that faults point at; a saved name that is none of them is reported as a
+/// member.
 const MEMBERS: [&str; 10] = [
     "auth_req_id",
     "expires_in",
@@ -440,8 +447,12 @@ impl<'a> SavedAnswer<'a> {
             description: answer.description.as_deref().map(Into::into),
             uri: answer.uri.as_deref().map(Into::into),
             retry_after: answer.retry_after.map(seconds),
-            extra: SavedMembers::save(&answer.extra),
-            headers: answer.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            extra: SavedJsonObject::save(&answer.extra),
+            headers: answer
+                .headers
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             excerpt: answer.excerpt.as_str().into(),
         }
     }
@@ -451,7 +462,9 @@ impl<'a> SavedAnswer<'a> {
             endpoint: self.endpoint.load(),
             status: self.status,
             code: self.code.map(|code| ErrorCode::from_name(&code)),
-            description: self.description.map(|text| crate::text::plain_at_most(&text, bounds::TEXT_BYTES)),
+            description: self
+                .description
+                .map(|text| crate::text::plain_at_most(&text, bounds::TEXT_BYTES)),
             uri: self.uri.map(|text| crate::text::plain_at_most(&text, bounds::TEXT_BYTES)),
             retry_after: self.retry_after.map(Duration::from_secs),
             extra: self.extra.load(),
@@ -463,7 +476,8 @@ impl<'a> SavedAnswer<'a> {
 
 impl<'a> SavedFailure<'a> {
     pub(crate) fn save(failure: &'a Failure) -> Self {
-        let answer = |answer: &'a Option<Box<ServerAnswer>>| answer.as_deref().map(SavedAnswer::save);
+        let answer =
+            |answer: &'a Option<Box<ServerAnswer>>| answer.as_deref().map(SavedAnswer::save);
         match failure {
             Failure::Denied(denied) => Self::Denied(SavedAnswer::save(denied)),
             Failure::Expired(expired) => Self::Expired(answer(expired)),
@@ -522,7 +536,8 @@ impl<'a> SavedFailure<'a> {
                         SavedLost::Outcome => LostAnswer::Outcome,
                         SavedLost::PrivateKey => LostAnswer::PrivateKey,
                         SavedLost::Notification => LostAnswer::Notification,
-                        // Such a flow is saved with its tokens and looks for keys again, so this is in no snapshot of ours.
+                        // Such a flow is saved with its tokens and looks for keys again, so this is
+                        // in no snapshot of ours.
                         SavedLost::KeySet => LostAnswer::KeySet(Cause::Unknown.into()),
                     },
                     answer: answer(given),

@@ -1,4 +1,5 @@
-//! Values that must not reach a log: strings and bodies that are wiped on drop and redacted in `Debug`.
+//! Values that must not reach a log: strings and bodies that are wiped on drop and redacted in
+//! `Debug`.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -11,8 +12,8 @@ macro_rules! secret_string {
     ($($(#[$doc:meta])* pub struct $name:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// `Debug` prints the type's name only, equality takes constant time for equal lengths, and the memory is
-        /// wiped on drop (REQ-SEC-03, REQ-SEC-04).
+        /// `Debug` prints the type's name only, equality takes constant time for equal lengths, and
+        /// the memory is wiped on drop (REQ-SEC-03, REQ-SEC-04).
         #[derive(Clone)]
         pub struct $name(String);
 
@@ -65,7 +66,8 @@ macro_rules! secret_string {
 }
 
 secret_string! {
-    /// The `auth_req_id` of an acknowledgement, opaque and kept byte for byte (CIBA 7.3, REQ-ACK-04).
+    /// The `auth_req_id` of an acknowledgement, opaque and kept byte for byte (CIBA 7.3,
+    /// REQ-ACK-04).
     pub struct AuthReqId;
     /// An access token, opaque (RFC 6749 1.4).
     pub struct AccessToken;
@@ -83,7 +85,8 @@ secret_string! {
     pub struct UserCode;
     /// A private key as a JWK (RFC 7517): write it to a file only its owner reads.
     pub struct PrivateJwk;
-    /// The `client_notification_token` of one request: the bearer token of its notifications (CIBA 7.1, 9).
+    /// The `client_notification_token` of one request: the bearer token of its notifications (CIBA
+    /// 7.1, 9).
     pub struct NotificationToken;
     /// A text a claim is compared with; may be a national id.
     pub struct ExpectedText;
@@ -97,7 +100,9 @@ impl SecretText {
     /// Takes the bytes over without copying them; `None` unless they are UTF-8.
     pub(crate) fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let text = String::from_utf8(core::mem::take(&mut *bytes));
-        text.map(|text| Self(Zeroizing::new(text))).map_err(|error| drop(Zeroizing::new(error.into_bytes()))).ok()
+        text.map(|text| Self(Zeroizing::new(text)))
+            .map_err(|error| drop(Zeroizing::new(error.into_bytes())))
+            .ok()
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -111,7 +116,8 @@ impl From<&str> for SecretText {
     }
 }
 
-/// The body of an HTTP message: bounded by the code that makes it, wiped on drop, printed as its length.
+/// The body of an HTTP message: bounded by the code that makes it, wiped on drop, printed as its
+/// length.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(Vec<u8>);
 

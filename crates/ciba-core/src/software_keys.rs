@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     ask::{Input, KeyOperation, KeyTask},
-    crypto::{Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey},
+    crypto::{
+        Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
+    },
     entropy::Entropy,
     jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
     json::{Object, Raw},
@@ -47,7 +49,9 @@ impl fmt::Display for SoftwareKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AnotherKey => "the key has another id than the one that was asked for",
-            Self::AnotherAlgorithm => "the key is for another algorithm than the one that was asked for",
+            Self::AnotherAlgorithm => {
+                "the key is for another algorithm than the one that was asked for"
+            }
             Self::Failed(_) => "the key could not sign",
         })
     }
@@ -63,14 +67,16 @@ impl core::error::Error for SoftwareKeyError {
 }
 
 impl SoftwareKey {
-    /// Reads a key file: a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte order mark is ignored.
+    /// Reads a key file: a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte order mark
+    /// is ignored.
     ///
-    /// Without `algorithm`, a JWK decides by its `alg` or its kind, and PEM by its kind. RSA keys that do not say which
-    /// algorithm they are for are imported for RS256.
+    /// Without `algorithm`, a JWK decides by its `alg` or its kind, and PEM by its kind. RSA keys
+    /// that do not say which algorithm they are for are imported for RS256.
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`]. Formats that are not supported are each named: encrypted keys, DER, key stores, OpenSSH, UTF-16.
+    /// [`KeyFileError`]. Formats that are not supported are each named: encrypted keys, DER, key
+    /// stores, OpenSSH, UTF-16.
     pub fn from_file(
         bytes: &[u8],
         algorithm: Option<JwsAlgorithm>,
@@ -84,7 +90,9 @@ impl SoftwareKey {
         let text = text.trim_start_matches('\u{feff}').trim_ascii();
         if text.starts_with('{') {
             return match Self::from_jwk(text, algorithm, importer) {
-                Err(KeyFileError::AlgorithmUnknown) => Self::from_jwk(text, Some(JwsAlgorithm::Rs256), importer),
+                Err(KeyFileError::AlgorithmUnknown) => {
+                    Self::from_jwk(text, Some(JwsAlgorithm::Rs256), importer)
+                }
                 read => read,
             };
         }
@@ -92,22 +100,31 @@ impl SoftwareKey {
         const TRIED: [JwsAlgorithm; 4] =
             [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
         let Some(algorithm) = algorithm else {
-            let mut tried = TRIED.into_iter().map(|algorithm| Self::from_pem(text, algorithm, importer));
-            let is_of_other_kind =
-                |read: &Result<Self, _>| matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind)));
+            let mut tried =
+                TRIED.into_iter().map(|algorithm| Self::from_pem(text, algorithm, importer));
+            let is_of_other_kind = |read: &Result<Self, _>| {
+                matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind)))
+            };
             // Without an algorithm nobody named a wrong one.
-            return tried.find(|read| !is_of_other_kind(read)).unwrap_or(Err(KeyRejected::Malformed.into()));
+            return tried
+                .find(|read| !is_of_other_kind(read))
+                .unwrap_or(Err(KeyRejected::Malformed.into()));
         };
         Self::from_pem(text, algorithm, importer)
     }
 
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment variables. The key id
-    /// is the RFC 7638 thumbprint, and the key signs under any id until [`Self::with_key_id`] gives it one.
+    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment
+    /// variables. The key id is the RFC 7638 thumbprint, and the key signs under any id until
+    /// [`Self::with_key_id`] gives it one.
     ///
     /// # Errors
     ///
     /// [`KeyFileError`].
-    pub fn from_pem(pem: &str, algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
+    pub fn from_pem(
+        pem: &str,
+        algorithm: JwsAlgorithm,
+        importer: &dyn KeyImporter,
+    ) -> Result<Self, KeyFileError> {
         let unescaped = unescaped(pem);
         let (label, der) = read_pem(unescaped.as_ref().map_or(pem, |text| text.as_str()))?;
         let key = match label {
@@ -121,19 +138,27 @@ impl SoftwareKey {
             _ => return Err(KeyFileError::Malformed),
         };
         let imported = importer.import_private(key, algorithm).map_err(|reason| match key {
-            PrivateKey::Pkcs8(document) if der::is_of_other_kind(document) => KeyFileError::Unsupported,
+            PrivateKey::Pkcs8(document) if der::is_of_other_kind(document) => {
+                KeyFileError::Unsupported
+            }
             _ => KeyFileError::Rejected(reason),
         });
         Ok(Self::new(imported?, None, importer))
     }
 
     /// Reads `ECPrivateKey`; a public key in it has to be the one of the private key.
-    fn from_sec1(document: &[u8], algorithm: JwsAlgorithm, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
-        let file = der::read_ec_private_key(document).ok_or(match der::is_on_other_curve(document) {
-            true => KeyFileError::Unsupported,
-            false => KeyFileError::Malformed,
-        })?;
-        let key = importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
+    fn from_sec1(
+        document: &[u8],
+        algorithm: JwsAlgorithm,
+        importer: &dyn KeyImporter,
+    ) -> Result<Self, KeyFileError> {
+        let file =
+            der::read_ec_private_key(document).ok_or(match der::is_on_other_curve(document) {
+                true => KeyFileError::Unsupported,
+                false => KeyFileError::Malformed,
+            })?;
+        let key =
+            importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
         if let (Some(point), OwnedPublicKey::Ec { x, y, .. }) = (file.point, key.public_key()) {
             let sign = if y.last().is_some_and(|octet| octet & 1 == 1) { 3 } else { 2 };
             let is_its_own = match point.split_first() {
@@ -148,8 +173,8 @@ impl SoftwareKey {
         Ok(Self::new(key, None, importer))
     }
 
-    /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only algorithm its kind has. The
-    /// key id is the JWK's own, else the RFC 7638 thumbprint.
+    /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only
+    /// algorithm its kind has. The key id is the JWK's own, else the RFC 7638 thumbprint.
     ///
     /// # Errors
     ///
@@ -179,14 +204,18 @@ impl SoftwareKey {
         }
         let d = match &public {
             OwnedPublicKey::Ec { curve, .. } => jwk::scalar(&mut members, "d", *curve),
-            OwnedPublicKey::Ed25519 { .. } | OwnedPublicKey::Rsa { .. } => jwk::bytes(&mut members, "d"),
+            OwnedPublicKey::Ed25519 { .. } | OwnedPublicKey::Rsa { .. } => {
+                jwk::bytes(&mut members, "d")
+            }
         }?;
         if !jwk::may_sign(&mut members) {
             return Err(KeyFileError::NotForSigning);
         }
         let algorithm = match (algorithm, named) {
             (Some(algorithm), _) => algorithm,
-            (None, Some(name)) => JwsAlgorithm::from_name(&name).ok_or(KeyRejected::UnsupportedAlgorithm)?,
+            (None, Some(name)) => {
+                JwsAlgorithm::from_name(&name).ok_or(KeyRejected::UnsupportedAlgorithm)?
+            }
             (None, None) => match jwk::fitting(&public) {
                 [only] => *only,
                 _ => return Err(KeyFileError::AlgorithmUnknown),
@@ -196,13 +225,16 @@ impl SoftwareKey {
             OwnedPublicKey::Ec { curve, .. } => {
                 importer.import_private(PrivateKey::Ec { curve: *curve, d: &d }, algorithm)
             }
-            OwnedPublicKey::Ed25519 { .. } => importer.import_private(PrivateKey::Ed25519(&d), algorithm),
+            OwnedPublicKey::Ed25519 { .. } => {
+                importer.import_private(PrivateKey::Ed25519(&d), algorithm)
+            }
             OwnedPublicKey::Rsa { n, e } => {
                 if ["p", "q", "dp", "dq", "qi"].iter().any(|name| members.get(name).is_none()) {
                     return Err(KeyFileError::PrimesMissing);
                 }
                 let mut part = |name| jwk::bytes(&mut members, name);
-                let (p, q, dp, dq, qi) = (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
+                let (p, q, dp, dq, qi) =
+                    (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
                 let document = der::rsa_private_key([n, e, &d, &p, &q, &dp, &dq, &qi]);
                 importer.import_private(PrivateKey::Pkcs1(&document), algorithm)
             }
@@ -213,11 +245,13 @@ impl SoftwareKey {
         Ok(Self::new(key, key_id, importer))
     }
 
-    /// Makes a new key pair: RSA of 2048 bits for RS* and PS*. Gives the private JWK too, which is the only way to keep it.
+    /// Makes a new key pair: RSA of 2048 bits for RS* and PS*. Gives the private JWK too, which is
+    /// the only way to keep it.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected::UnsupportedAlgorithm`] for HMAC algorithms and for what the backend does not have.
+    /// [`KeyRejected::UnsupportedAlgorithm`] for HMAC algorithms and for what the backend does not
+    /// have.
     pub fn generate(
         algorithm: JwsAlgorithm,
         entropy: Entropy,
@@ -225,10 +259,13 @@ impl SoftwareKey {
     ) -> Result<(Self, PrivateJwk), KeyRejected> {
         match algorithm {
             JwsAlgorithm::Es256 | JwsAlgorithm::Es384 => {
-                let curve = if algorithm == JwsAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
-                // One block of SHA-512 is enough for both curves; a scalar out of range has a chance of 2^-32 at most.
+                let curve =
+                    if algorithm == JwsAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
+                // One block of SHA-512 is enough for both curves; a scalar out of range has a
+                // chance of 2^-32 at most.
                 let seed = Zeroizing::new(entropy.into_bytes());
-                let mut d = Zeroizing::new(importer.digest(Hash::Sha512, &*seed).as_bytes().to_vec());
+                let mut d =
+                    Zeroizing::new(importer.digest(Hash::Sha512, &*seed).as_bytes().to_vec());
                 d.truncate(curve.width());
                 let key = importer.import_private(PrivateKey::Ec { curve, d: &d }, algorithm)?;
                 Ok(Self::with_private_members(key, &[("d", &d)], importer))
@@ -238,10 +275,13 @@ impl SoftwareKey {
                 let key = importer.import_private(PrivateKey::Ed25519(&*seed), algorithm)?;
                 Ok(Self::with_private_members(key, &[("d", &*seed)], importer))
             }
-            JwsAlgorithm::Hs256 | JwsAlgorithm::Hs384 | JwsAlgorithm::Hs512 => Err(KeyRejected::UnsupportedAlgorithm),
+            JwsAlgorithm::Hs256 | JwsAlgorithm::Hs384 | JwsAlgorithm::Hs512 => {
+                Err(KeyRejected::UnsupportedAlgorithm)
+            }
             _ => {
                 let document = importer.generate_rsa(entropy)?;
-                let key = importer.import_private(PrivateKey::Pkcs1(document.expose()), algorithm)?;
+                let key =
+                    importer.import_private(PrivateKey::Pkcs1(document.expose()), algorithm)?;
                 let [_, _, d, p, q, dp, dq, qi] =
                     der::read_rsa_private_key(document.expose()).ok_or(KeyRejected::Malformed)?;
                 let members = [("d", d), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", qi)];
@@ -262,7 +302,10 @@ impl SoftwareKey {
         let mut jwk = Zeroizing::new(String::with_capacity(4096));
         jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
         for (name, bytes) in members {
-            let member = Zeroizing::new(format!(r#","{name}":"{}""#, &*Zeroizing::new(base64url::encode(bytes))));
+            let member = Zeroizing::new(format!(
+                r#","{name}":"{}""#,
+                &*Zeroizing::new(base64url::encode(bytes))
+            ));
             jwk.push_str(&member);
         }
         jwk.push('}');
@@ -318,9 +361,14 @@ impl SoftwareKey {
     ///
     /// # Errors
     ///
-    /// [`SoftwareKeyError`]: the operation is for another algorithm, or names another key than this one, which has an id of
-    /// its own (`kid` of its JWK, [`Self::with_key_id`]); or the backend could not sign.
-    pub fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SoftwareKeyError> {
+    /// [`SoftwareKeyError`]: the operation is for another algorithm, or names another key than this
+    /// one, which has an id of its own (`kid` of its JWK, [`Self::with_key_id`]); or the backend
+    /// could not sign.
+    pub fn sign(
+        &self,
+        operation: &KeyOperation,
+        entropy: Entropy,
+    ) -> Result<Vec<u8>, SoftwareKeyError> {
         if self.is_named && operation.key_id().is_some_and(|named| named != self.key_id()) {
             return Err(SoftwareKeyError::AnotherKey);
         }
@@ -341,7 +389,8 @@ impl SoftwareKey {
     }
 }
 
-/// PEM on one line, as it is kept in environment variables and JSON: line ends written out, perhaps in quotes.
+/// PEM on one line, as it is kept in environment variables and JSON: line ends written out, perhaps
+/// in quotes.
 fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
     if pem.len() > LONGEST_FILE || !pem.contains("\\n") {
         return None;
@@ -354,8 +403,8 @@ fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// The label and the content of the first block with a private key, or of the first block at all: files can begin with
-/// `EC PARAMETERS` or certificates.
+/// The label and the content of the first block with a private key, or of the first block at all:
+/// files can begin with `EC PARAMETERS` or certificates.
 fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
     if pem.len() > LONGEST_FILE {
         return Err(KeyFileError::Malformed);
@@ -363,7 +412,8 @@ fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
     let blocks = || pem.split("-----BEGIN ").skip(1).filter_map(|block| block.split_once("-----"));
     let private = blocks().find(|(label, _)| label.ends_with("PRIVATE KEY"));
     let (label, rest) = private.or_else(|| blocks().next()).ok_or(KeyFileError::Malformed)?;
-    let (body, _) = rest.split_once(&format!("-----END {label}-----")).ok_or(KeyFileError::Malformed)?;
+    let (body, _) =
+        rest.split_once(&format!("-----END {label}-----")).ok_or(KeyFileError::Malformed)?;
     if body.contains("ENCRYPTED") {
         return Err(KeyFileError::Encrypted);
     }
@@ -409,7 +459,11 @@ mod tests {
             for named in [None, Some(own.unwrap_or("any")), Some("another")] {
                 let fits = named.is_none() || own.is_none() || named == own;
                 let signed = key.sign(&operation(ES256, named), entropy()).map(drop);
-                assert_eq!(signed, if fits { Ok(()) } else { Err(SoftwareKeyError::AnotherKey) }, "{named:?}");
+                assert_eq!(
+                    signed,
+                    if fits { Ok(()) } else { Err(SoftwareKeyError::AnotherKey) },
+                    "{named:?}"
+                );
             }
             let signed = key.sign(&operation(JwsAlgorithm::EdDsa, None), entropy());
             assert_eq!(signed, Err(SoftwareKeyError::AnotherAlgorithm));

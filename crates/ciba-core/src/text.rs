@@ -4,10 +4,11 @@ use alloc::string::String;
 
 /// Returns `true` if a character is visible as itself and does not affect the characters around it.
 ///
-/// Returns `false` for everything that controls a terminal, changes the order of other characters, breaks the line, or is
-/// invisible, so that two strings that look the same can differ: control and format characters (general categories `Cc` and
-/// `Cf`, bidirectional controls and tag characters among them), line and paragraph separators, default-ignorable characters
-/// such as variation selectors and fillers, private-use characters, and noncharacters.
+/// Returns `false` for everything that controls a terminal, changes the order of other characters,
+/// breaks the line, or is invisible, so that two strings that look the same can differ: control and
+/// format characters (general categories `Cc` and `Cf`, bidirectional controls and tag characters
+/// among them), line and paragraph separators, default-ignorable characters such as variation
+/// selectors and fillers, private-use characters, and noncharacters.
 ///
 /// JSON written for a terminal can escape these characters; [`plain`] replaces each with a space.
 ///
@@ -51,9 +52,9 @@ fn plain_char(c: char) -> char {
     if is_plain(c) { c } else { ' ' }
 }
 
-/// In addition to control characters and the last two of each plane: the ranges of `Cf`, `Zl`, `Zp`, `Co`,
-/// `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`, merged, as of Unicode 16. `Bidi_Control` is a part of `Cf`.
-/// The tests compare the table with the properties.
+/// In addition to control characters and the last two of each plane: the ranges of `Cf`, `Zl`,
+/// `Zp`, `Co`, `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`, merged, as of Unicode
+/// 16. `Bidi_Control` is a part of `Cf`. The tests compare the table with the properties.
 const NOT_PLAIN: [(char, char); 29] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 /// A wall-clock instant: whole milliseconds since the Unix epoch.
 ///
-/// Core never reads a clock: every call that depends on time takes one of these. Read the wall clock again for each
-/// call and pass what it says; do not anchor or cache it. All arithmetic saturates. Instants after the end of the
-/// year 9999 are clamped to it.
+/// Core never reads a clock: every call that depends on time takes one of these. Read the wall
+/// clock again for each call and pass what it says; do not anchor or cache it. All arithmetic
+/// saturates. Instants after the end of the year 9999 are clamped to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -77,7 +77,9 @@ impl From<std::time::SystemTime> for Timestamp {
 impl From<Timestamp> for std::time::SystemTime {
     fn from(time: Timestamp) -> Self {
         // Up to the year 9999 every platform's clock can say it.
-        std::time::UNIX_EPOCH.checked_add(Duration::from_millis(time.0)).unwrap_or(std::time::UNIX_EPOCH)
+        std::time::UNIX_EPOCH
+            .checked_add(Duration::from_millis(time.0))
+            .unwrap_or(std::time::UNIX_EPOCH)
     }
 }
 

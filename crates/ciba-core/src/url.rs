@@ -18,12 +18,14 @@ pub enum LoopbackHttp {
     DangerouslyAllowed,
 }
 
-/// An absolute URL: https (or loopback http behind a switch), a plain ASCII host or IP literal, no user info, no fragment,
-/// no dot segments, no backslash, no percent-encoded host (REQ-DISC-16, REQ-SEC-02).
+/// An absolute URL: https (or loopback http behind a switch), a plain ASCII host or IP literal, no
+/// user info, no fragment, no dot segments, no backslash, no percent-encoded host (REQ-DISC-16,
+/// REQ-SEC-02).
 ///
-/// The text is kept as it is. What two URL parsers could read differently is refused: an IPv4 address in any but the
-/// dotted form, an IPv6 address that is not in its canonical form (RFC 5952), a host that ends in a dot or in a numeric
-/// label, a port with leading zeros, an apostrophe in the query.
+/// The text is kept as it is. What two URL parsers could read differently is refused: an IPv4
+/// address in any but the dotted form, an IPv6 address that is not in its canonical form (RFC
+/// 5952), a host that ends in a dot or in a numeric label, a port with leading zeros, an apostrophe
+/// in the query.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     text: String,
@@ -196,7 +198,11 @@ fn check_host(host: &str) -> Result<(), UrlError> {
     if let Some(literal) = host.strip_prefix('[') {
         let address = literal.strip_suffix(']').ok_or(UrlError::Host)?;
         let parsed: Ipv6Addr = address.parse().map_err(|_| UrlError::Host)?;
-        return if parsed.to_string() == address && !address.contains('.') { Ok(()) } else { Err(UrlError::Host) };
+        return if parsed.to_string() == address && !address.contains('.') {
+            Ok(())
+        } else {
+            Err(UrlError::Host)
+        };
     }
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len())
@@ -208,7 +214,8 @@ fn check_host(host: &str) -> Result<(), UrlError> {
         return Err(UrlError::Host);
     }
     // A host whose last label is a number is an IPv4 address to some parsers and a name to others.
-    if is_numeric(host.rsplit('.').next().unwrap_or_default()) && host.parse::<Ipv4Addr>().is_err() {
+    if is_numeric(host.rsplit('.').next().unwrap_or_default()) && host.parse::<Ipv4Addr>().is_err()
+    {
         return Err(UrlError::Host);
     }
     Ok(())
@@ -224,7 +231,9 @@ fn is_numeric(label: &str) -> bool {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Unreserved characters (RFC 3986 2.3), those allowed, and whole percent-encodings.
@@ -247,8 +256,11 @@ fn check_characters(text: &str, allowed: &[u8]) -> Result<(), UrlError> {
 
 /// `.` or `..`, each dot plain or as `%2e`.
 fn is_dot_segment(segment: &str) -> bool {
-    let without =
-        |text| str::strip_prefix(text, '.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"));
+    let without = |text| {
+        str::strip_prefix(text, '.')
+            .or_else(|| text.strip_prefix("%2e"))
+            .or_else(|| text.strip_prefix("%2E"))
+    };
     match without(segment) {
         None => false,
         Some("") => true,
@@ -395,23 +407,42 @@ mod tests {
         for (text, host, port, path, query) in cases {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.as_str(), url.scheme()), (text, "https"));
-            assert_eq!((url.host(), url.port(), url.path(), url.query()), (host, port, path, query), "{text}");
+            assert_eq!(
+                (url.host(), url.port(), url.path(), url.query()),
+                (host, port, path, query),
+                "{text}"
+            );
         }
     }
 
     /// REQ-SEC-02b
     #[test]
     fn plain_http_is_taken_from_loopback_addresses_only_and_only_when_asked() {
-        for text in ["http://127.0.0.1:8080/token", "http://127.8.9.1", "http://[::1]:80/", "http://localhost:1"] {
+        for text in [
+            "http://127.0.0.1:8080/token",
+            "http://127.8.9.1",
+            "http://[::1]:80/",
+            "http://localhost:1",
+        ] {
             assert_eq!(Url::parse(text).err(), Some(UrlError::Scheme), "{text}");
             assert!(Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).is_ok(), "{text}");
         }
-        for text in ["http://op.example/", "http://localhost.example/", "http://128.0.0.1/", "http://[::2]/"] {
-            assert_eq!(Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).err(), Some(UrlError::Scheme), "{text}");
+        for text in [
+            "http://op.example/",
+            "http://localhost.example/",
+            "http://128.0.0.1/",
+            "http://[::2]/",
+        ] {
+            assert_eq!(
+                Url::parse_with(text, LoopbackHttp::DangerouslyAllowed).err(),
+                Some(UrlError::Scheme),
+                "{text}"
+            );
         }
     }
 
-    /// Pieces that matter to URL parsers, so that random strings are accepted often enough to say something.
+    /// Pieces that matter to URL parsers, so that random strings are accepted often enough to say
+    /// something.
     fn url_like() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => "[a-zA-Z0-9._~-]{1,6}",
@@ -421,7 +452,8 @@ mod tests {
             ]).prop_map(String::from),
             1 => any::<char>().prop_map(String::from),
         ];
-        ("https?://", prop::collection::vec(piece, 0..8)).prop_map(|(scheme, pieces)| scheme + &pieces.concat())
+        ("https?://", prop::collection::vec(piece, 0..8))
+            .prop_map(|(scheme, pieces)| scheme + &pieces.concat())
     }
 
     proptest! {
@@ -439,7 +471,8 @@ mod tests {
             prop_assert_eq!(theirs.path(), ours.path());
             prop_assert_eq!(theirs.query(), ours.query());
 
-            // The one thing the other parser also checks is the Punycode of internationalised names.
+            // The one thing the other parser also checks is the Punycode of internationalised
+            // names.
             let theirs = match ::url::Url::parse(&text) {
                 Err(_) if ours.host().to_ascii_lowercase().contains("xn--") => return Ok(()),
                 theirs => theirs.unwrap(),

@@ -108,7 +108,8 @@ fn a_generated_key_is_read_back_from_its_jwk() {
 #[test]
 fn files_that_hold_no_usable_private_key_say_why() {
     for backend in BACKENDS {
-        let read = |pem: &str| SoftwareKey::from_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
+        let read =
+            |pem: &str| SoftwareKey::from_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
         for pem in ENCRYPTED {
             assert_eq!(read(pem), KeyFileError::Encrypted);
         }
@@ -119,10 +120,17 @@ fn files_that_hold_no_usable_private_key_say_why() {
         }
         let cut = &P256_PKCS8[..P256_PKCS8.len() - 10];
         let long = "-".repeat(1 << 20);
-        for pem in ["", "-----BEGIN PRIVATE KEY-----", cut, &long, "-----BEGIN X-----\nAA==\n-----END X-----"] {
+        for pem in [
+            "",
+            "-----BEGIN PRIVATE KEY-----",
+            cut,
+            &long,
+            "-----BEGIN X-----\nAA==\n-----END X-----",
+        ] {
             assert_eq!(read(pem), KeyFileError::Malformed);
         }
-        let symmetric = SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
+        let symmetric =
+            SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
         assert_eq!(symmetric, KeyFileError::Symmetric);
     }
 }
@@ -144,7 +152,10 @@ fn a_jwk_that_is_no_usable_private_key_says_why() {
         (r#"{"keys":[]}"#.to_owned(), KeyFileError::Set),
         (ec.replace("P-256", "P-521"), KeyFileError::Unsupported),
         (ec.replace("P-256", "secp256k1"), KeyFileError::Unsupported),
-        (r#"{"kty":"OKP","crv":"Ed448","x":"AAAA","d":"AAAA"}"#.to_owned(), KeyFileError::Unsupported),
+        (
+            r#"{"kty":"OKP","crv":"Ed448","x":"AAAA","d":"AAAA"}"#.to_owned(),
+            KeyFileError::Unsupported,
+        ),
         (ec.replace(r#""EC""#, r#""AKP""#), KeyFileError::Unsupported),
         (without(rsa, "p"), KeyFileError::PrimesMissing),
         (without(rsa, "qi"), KeyFileError::PrimesMissing),
@@ -162,8 +173,13 @@ fn a_jwk_that_is_no_usable_private_key_says_why() {
         (bad(ec, "kid", "[]"), member("kid", NotText)),
     ] {
         for backend in BACKENDS {
-            let algorithm = Some(if jwk.contains("RSA") { JwsAlgorithm::Rs256 } else { JwsAlgorithm::Es256 });
-            assert_eq!(SoftwareKey::from_jwk(&jwk, algorithm, backend).map(drop), Err(why), "{backend:?}");
+            let algorithm =
+                Some(if jwk.contains("RSA") { JwsAlgorithm::Rs256 } else { JwsAlgorithm::Es256 });
+            assert_eq!(
+                SoftwareKey::from_jwk(&jwk, algorithm, backend).map(drop),
+                Err(why),
+                "{backend:?}"
+            );
         }
     }
 }
@@ -204,15 +220,20 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
     // Where the last octet of the object identifier rsaEncryption, and its parameters, NULL, are.
     const KIND: usize = 19;
     let good = der(RSA_PKCS8);
-    assert_eq!(good[KIND - 10..=KIND + 2], [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]);
+    assert_eq!(
+        good[KIND - 10..=KIND + 2],
+        [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]
+    );
     let changed = |at: usize, octet: u8| {
         let mut document = good.clone();
         document[at] = octet;
         document
     };
     // A key usage, as some tools add it (RFC 5208 5).
-    let attributes =
-        [0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x31, 0x06, 0x03, 0x04, 0x00, 0x80, 0x00, 0x00];
+    let attributes = [
+        0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x31, 0x06, 0x03, 0x04, 0x00, 0x80,
+        0x00, 0x00,
+    ];
     let wrong = KeyFileError::Rejected(KeyRejected::WrongKind);
     let refused = [
         ("a key for PSS only", changed(KIND, 10), KeyFileError::Unsupported),
@@ -221,7 +242,11 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
         ("another version", changed(6, 1), wrong),
         ("an octet behind it", [&good[..], &[0]].concat(), wrong),
         ("something behind the key", with_more_inside(&good, &[5, 0]), wrong),
-        ("something behind the attributes", with_more_inside(&good, &[&attributes[..], &[5, 0]].concat()), wrong),
+        (
+            "something behind the attributes",
+            with_more_inside(&good, &[&attributes[..], &[5, 0]].concat()),
+            wrong,
+        ),
     ];
     for backend in BACKENDS {
         for algorithm in [JwsAlgorithm::Rs256, JwsAlgorithm::Ps256] {
@@ -229,13 +254,23 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
                 let key = read_der("PRIVATE KEY", document, algorithm, backend).map(drop);
                 assert_eq!(key, Err(*why), "{what} with {backend:?}");
             }
-            cross_check(&read_der("PRIVATE KEY", &with_more_inside(&good, &attributes), algorithm, backend).unwrap());
+            cross_check(
+                &read_der("PRIVATE KEY", &with_more_inside(&good, &attributes), algorithm, backend)
+                    .unwrap(),
+            );
         }
-        for (pem, algorithm) in
-            [(P256_PKCS8, JwsAlgorithm::Es256), (P384_PKCS8, JwsAlgorithm::Es384), (ED25519, JwsAlgorithm::EdDsa)]
-        {
-            let key = read_der("PRIVATE KEY", &[&der(pem)[..], &[0]].concat(), algorithm, backend).map(drop);
-            assert_eq!(key, Err(KeyFileError::Rejected(KeyRejected::WrongKind)), "{algorithm} with {backend:?}");
+        for (pem, algorithm) in [
+            (P256_PKCS8, JwsAlgorithm::Es256),
+            (P384_PKCS8, JwsAlgorithm::Es384),
+            (ED25519, JwsAlgorithm::EdDsa),
+        ] {
+            let key = read_der("PRIVATE KEY", &[&der(pem)[..], &[0]].concat(), algorithm, backend)
+                .map(drop);
+            assert_eq!(
+                key,
+                Err(KeyFileError::Rejected(KeyRejected::WrongKind)),
+                "{algorithm} with {backend:?}"
+            );
         }
     }
 }
@@ -243,16 +278,22 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
 #[test]
 fn a_public_key_beside_a_private_one_is_its_own() {
     for backend in BACKENDS {
-        for (pem, algorithm) in [(P256_SEC1, JwsAlgorithm::Es256), (P384_SEC1, JwsAlgorithm::Es384)] {
+        for (pem, algorithm) in [(P256_SEC1, JwsAlgorithm::Es256), (P384_SEC1, JwsAlgorithm::Es384)]
+        {
             let read = |document: &[u8]| read_der("EC PRIVATE KEY", document, algorithm, backend);
             let good = der(pem);
-            let public = good.len() - 2 * if algorithm == JwsAlgorithm::Es256 { 32 } else { 48 } - 1;
+            let public =
+                good.len() - 2 * if algorithm == JwsAlgorithm::Es256 { 32 } else { 48 } - 1;
             assert_eq!(good[public], 4, "an uncompressed point ends the document");
             cross_check(&read(&good).unwrap());
             for at in [public, public + 1, good.len() - 1] {
                 let mut other = good.clone();
                 other[at] ^= 1;
-                assert_eq!(read(&other).map(drop), Err(KeyFileError::Malformed), "octet {at} with {backend:?}");
+                assert_eq!(
+                    read(&other).map(drop),
+                    Err(KeyFileError::Malformed),
+                    "octet {at} with {backend:?}"
+                );
             }
             for more in [&[5, 0][..], &[0xa1, 0], &[0]] {
                 assert!(read(&with_more_inside(&good, more)).is_err(), "{more:?} with {backend:?}");
@@ -280,8 +321,13 @@ fn a_jwk_for_something_else_than_signatures_does_not_sign() {
         (r#""key_ops":"sign""#, false),
     ] {
         for backend in BACKENDS {
-            let key = SoftwareKey::from_jwk(&jwk.expose().replace(signs, members), None, backend).map(drop);
-            assert_eq!(key, if reads { Ok(()) } else { Err(KeyFileError::NotForSigning) }, "{members}");
+            let key = SoftwareKey::from_jwk(&jwk.expose().replace(signs, members), None, backend)
+                .map(drop);
+            assert_eq!(
+                key,
+                if reads { Ok(()) } else { Err(KeyFileError::NotForSigning) },
+                "{members}"
+            );
         }
     }
 }
@@ -314,8 +360,14 @@ fn numbers_of_a_private_jwk_are_read_in_every_spelling_and_brought_to_width() {
     for (key, jwk) in [with_a_zero.unwrap(), rsa] {
         for (at, spell) in spellings.iter().enumerate() {
             for backend in BACKENDS {
-                let read = SoftwareKey::from_jwk(&respelled(jwk.expose(), spell), Some(key.algorithm()), backend);
-                let read = read.unwrap_or_else(|error| panic!("spelling {at} of {}: {error}", key.algorithm()));
+                let read = SoftwareKey::from_jwk(
+                    &respelled(jwk.expose(), spell),
+                    Some(key.algorithm()),
+                    backend,
+                );
+                let read = read.unwrap_or_else(|error| {
+                    panic!("spelling {at} of {}: {error}", key.algorithm())
+                });
                 assert_eq!(read.public_key(), key.public_key());
                 cross_check(&read);
             }
@@ -356,9 +408,17 @@ fn a_key_file_of_every_format_is_read_or_named() {
         ("DER of a public key", block("PUBLIC KEY", PUBLIC), KeyFileError::NotPrivate),
         ("DER of a certificate", block("CERTIFICATE", CERTIFICATE), KeyFileError::Certificate),
         ("PKCS#12", PKCS12.into(), KeyFileError::KeyStore),
-        ("a Java key store", [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2][..], &[0; 40]].concat(), KeyFileError::KeyStore),
+        (
+            "a Java key store",
+            [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2][..], &[0; 40]].concat(),
+            KeyFileError::KeyStore,
+        ),
         ("OpenSSH", OPENSSH.into(), KeyFileError::OpenSsh),
-        ("UTF-16LE", utf_16(&format!("\u{feff}{P256_PKCS8}"), u16::to_le_bytes), KeyFileError::Utf16),
+        (
+            "UTF-16LE",
+            utf_16(&format!("\u{feff}{P256_PKCS8}"), u16::to_le_bytes),
+            KeyFileError::Utf16,
+        ),
         ("UTF-16BE", utf_16(&format!("\u{feff}{jwk}"), u16::to_be_bytes), KeyFileError::Utf16),
         ("UTF-16LE without a mark", utf_16(P256_PKCS8, u16::to_le_bytes), KeyFileError::Utf16),
         ("UTF-16BE without a mark", utf_16(P256_PKCS8, u16::to_be_bytes), KeyFileError::Utf16),

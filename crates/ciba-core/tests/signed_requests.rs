@@ -1,4 +1,5 @@
-//! What a flow puts on the wire when authentication requests are signed: the request object and client authentication.
+//! What a flow puts on the wire when authentication requests are signed: the request object and
+//! client authentication.
 #![cfg(feature = "rustcrypto")]
 #![allow(missing_docs)]
 
@@ -6,8 +7,9 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    AuthRequest, Cause, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy, Flow, Hint,
-    Issuer, KeyPurpose, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit, Unanswered, Url,
+    AuthRequest, Cause, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode,
+    Entropy, Flow, Hint, Issuer, KeyPurpose, Output, ProviderMetadata, SoftwareKey, Timestamp,
+    Transmit, Unanswered, Url,
     crypto::{RustCrypto, Verifier as _},
     jose::JwsAlgorithm,
 };
@@ -24,7 +26,9 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        let (key, _) = SoftwareKey::generate(JwsAlgorithm::Es256, Entropy::from_bytes([3; 32]), &RustCrypto).unwrap();
+        let (key, _) =
+            SoftwareKey::generate(JwsAlgorithm::Es256, Entropy::from_bytes([3; 32]), &RustCrypto)
+                .unwrap();
         Self { key, calls: 0 }
     }
 
@@ -45,7 +49,8 @@ impl Client {
             match flow.poll(now, Entropy::from_bytes([self.calls; 32])) {
                 Output::Key(operation) => {
                     purposes.push(operation.purpose());
-                    flow.handle(self.key.answer(operation, Entropy::from_bytes([9; 32])), now).unwrap();
+                    flow.handle(self.key.answer(operation, Entropy::from_bytes([9; 32])), now)
+                        .unwrap();
                 }
                 Output::Transmit(transmit) => return (purposes, transmit),
                 other => panic!("{other:?}"),
@@ -98,8 +103,12 @@ fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fres
         let names: Vec<&str> = form.keys().map(String::as_str).collect();
         assert_eq!(names, ["client_assertion", "client_assertion_type", "request"]);
 
-        let (said, proof) = (client.verified(&form["request"]), client.verified(&form["client_assertion"]));
-        assert_eq!((&said["login_hint"], &said["binding_message"]), (&"sub:ssn:1".into(), &"W4SCT".into()));
+        let (said, proof) =
+            (client.verified(&form["request"]), client.verified(&form["client_assertion"]));
+        assert_eq!(
+            (&said["login_hint"], &said["binding_message"]),
+            (&"sub:ssn:1".into(), &"W4SCT".into())
+        );
         assert_eq!((said.get("sub"), &proof["sub"]), (None, &"client-1".into()));
         ids.extend([said["jti"].to_string(), proof["jti"].to_string()]);
 
@@ -155,18 +164,27 @@ fn every_generated_credential_has_at_least_128_random_bits() {
     for entropy in [1, 2] {
         let mut client = Client::new();
         client.calls = entropy * 10;
-        let config = client.config().delivery(DeliveryMode::Ping).notification_endpoint(url.clone()).build().unwrap();
+        let config = client
+            .config()
+            .delivery(DeliveryMode::Ping)
+            .notification_endpoint(url.clone())
+            .build()
+            .unwrap();
         let request = AuthRequest::new(Hint::Login("sub:ssn:1".into()));
-        let mut flow = Flow::start(config, request, Entropy::from_bytes([entropy; 32]), NOW).unwrap();
+        let mut flow =
+            Flow::start(config, request, Entropy::from_bytes([entropy; 32]), NOW).unwrap();
         let (_, transmit) = client.until_sent(&mut flow, NOW);
         let sending = flow.begin(transmit, NOW).unwrap();
         let form = form(sending.request().body.expose());
-        let (said, proof) = (client.verified(&form["request"]), client.verified(&form["client_assertion"]));
-        generated.extend([&said["client_notification_token"], &said["jti"], &proof["jti"]].map(|value| {
-            let text = value.as_str().unwrap().to_owned();
-            assert!(text.len() * 6 >= 128, "{text}");
-            text
-        }));
+        let (said, proof) =
+            (client.verified(&form["request"]), client.verified(&form["client_assertion"]));
+        generated.extend([&said["client_notification_token"], &said["jti"], &proof["jti"]].map(
+            |value| {
+                let text = value.as_str().unwrap().to_owned();
+                assert!(text.len() * 6 >= 128, "{text}");
+                text
+            },
+        ));
     }
     generated.sort_unstable();
     generated.dedup();

@@ -1,5 +1,6 @@
-//! Authenticates a person, asynchronously: `cargo run --example authenticate -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with a private key (a JWK or PEM) in the file that `CLIENT_KEY` names.
+//! Authenticates a person, asynchronously:
+//! `cargo run --example authenticate -- ISSUER CLIENT_ID LOGIN_HINT`, with a private key (a JWK or
+//! PEM) in the file that `CLIENT_KEY` names.
 
 use std::{env, error::Error, fs};
 
@@ -12,7 +13,9 @@ use ciba_reqwest::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let (Some(issuer), Some(client_id), Some(hint)) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let (Some(issuer), Some(client_id), Some(hint)) =
+        (arguments.next(), arguments.next(), arguments.next())
+    else {
         return Err("usage: authenticate ISSUER CLIENT_ID LOGIN_HINT".into());
     };
 
@@ -20,8 +23,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
     let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &AwsLcRs)?;
-    let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
-    let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
+    let auth =
+        ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
+    let config =
+        ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
     let driver = Driver::new(http, Keys::new(&config)).with_signer(key);
 
     // Once per person.

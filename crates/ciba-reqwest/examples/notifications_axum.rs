@@ -1,14 +1,18 @@
-//! Ping mode in a service on axum: `cargo run --example notifications_axum --features tower -- ISSUER CLIENT_ID LOGIN_HINT
-//! NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
+//! Ping mode in a service on axum:
+//! `cargo run --example notifications_axum --features tower -- ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT`,
+//! with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
 //! TLS and forwards the notification endpoint to port 8080.
 //!
-//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with the endpoint
-//! `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with `LoopbackHttp::DangerouslyAllowed`.
+//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with
+//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with
+//! `LoopbackHttp::DangerouslyAllowed`.
 
 use std::{env, error::Error, sync::Arc, time::Duration};
 
 use axum::Router;
-use ciba_reqwest::{Driver, HttpClient, Inbox, Keys, NotificationService, ciba_core::*, discover, platform_roots};
+use ciba_reqwest::{
+    Driver, HttpClient, Inbox, Keys, NotificationService, ciba_core::*, discover, platform_roots,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -28,8 +32,8 @@ pub fn app(inbox: Inbox) -> Router {
     Router::new().route_service("/ciba/notify", NotificationService::new(inbox))
 }
 
-/// Serves the endpoint. Anyone can reach it, so a caller that sends nothing must not hold a connection; `axum::serve` would
-/// wait for it.
+/// Serves the endpoint. Anyone can reach it, so a caller that sends nothing must not hold a
+/// connection; `axum::serve` would wait for it.
 pub async fn serve(listener: TcpListener, app: Router) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -53,7 +57,9 @@ pub async fn serve(listener: TcpListener, app: Router) {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [issuer, client_id, hint, endpoint] = &arguments[..] else {
-        return Err("usage: notifications_axum ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT".into());
+        return Err(
+            "usage: notifications_axum ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT".into()
+        );
     };
 
     // Once per process: the inbox, the endpoint that fills it, and the driver that has it.
@@ -65,7 +71,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
     let secret = env::var("CLIENT_SECRET")?;
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?)
-        .client_auth(ClientAuth::ClientSecretBasic { secret: secret.into(), encoding: BasicEncoding::Encoded })
+        .client_auth(ClientAuth::ClientSecretBasic {
+            secret: secret.into(),
+            encoding: BasicEncoding::Encoded,
+        })
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse(endpoint.as_str())?)
         .build()?;
@@ -73,7 +82,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
-    let authentication = driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}")).await?;
+    let authentication =
+        driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}")).await?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Why an exchange brought no answer: what reqwest and the libraries beneath it say, as a [`Cause`].
+//! Why an exchange brought no answer: what reqwest and the libraries beneath it say, as a
+//! [`Cause`].
 
 use std::{error::Error, io, iter};
 
@@ -6,10 +7,11 @@ use ciba_core::{Cause, Unanswered};
 
 use crate::gate::Withheld;
 
-/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be built come before the
-/// first byte. So does a TLS alert about the client certificate: under TLS 1.3 a server looks at the certificate when the
-/// client already writes its request, and reads none of it after refusing. Of all others it is not known; nor when the alert was
-/// not read, because a write failed first: hyper reads before it writes, but nothing here can make it read after.
+/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be
+/// built come before the first byte. So does a TLS alert about the client certificate: under TLS
+/// 1.3 a server looks at the certificate when the client already writes its request, and reads none
+/// of it after refusing. Of all others it is not known; nor when the alert was not read, because a
+/// write failed first: hyper reads before it writes, but nothing here can make it read after.
 pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
     let cause = cause(error);
     let is_before_an_answer = !error.is_body() && !error.is_decode();
@@ -50,7 +52,8 @@ fn cause(error: &reqwest::Error) -> Cause {
     let hyper = links(error).find_map(|link| link.downcast_ref::<hyper::Error>());
     if let Some(error) = hyper {
         if error.is_parse() {
-            // `is_parse_too_large` is there only with hyper's server, so it is known by its words; a test watches them.
+            // `is_parse_too_large` is there only with hyper's server, so it is known by its words;
+            // a test watches them.
             let is_too_large = error.to_string().contains("too large");
             return if is_too_large { Cause::TooLarge } else { Cause::NotHttp };
         }
@@ -58,11 +61,17 @@ fn cause(error: &reqwest::Error) -> Cause {
             return Cause::Closed;
         }
     }
-    match links(error).filter_map(|link| link.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
+    match links(error)
+        .filter_map(|link| link.downcast_ref::<io::Error>())
+        .last()
+        .map(io::Error::kind)
+    {
         Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable) => {
-            Cause::NoRoute
-        }
+        Some(
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable,
+        ) => Cause::NoRoute,
         // The TCP connection was there, so it is the TLS handshake that broke off.
         Some(_) if is_connecting => Cause::Tls,
         Some(

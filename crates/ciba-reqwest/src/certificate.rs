@@ -6,20 +6,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Identity;
 use zeroize::Zeroizing;
 
-/// A certificate that authenticates the client in the TLS handshake, with its chain and its private key.
+/// A certificate that authenticates the client in the TLS handshake, with its chain and its private
+/// key.
 #[derive(Clone)]
 pub struct ClientCertificate(Identity);
 
 impl ClientCertificate {
-    /// From the text of PEM files: the certificate, then the chain above it if any, and the private key (PKCS#8, PKCS#1 or
-    /// SEC 1, not encrypted).
+    /// From the text of PEM files: the certificate, then the chain above it if any, and the private
+    /// key (PKCS#8, PKCS#1 or SEC 1, not encrypted).
     ///
     /// # Errors
     ///
     /// [`CertificateError::Unreadable`].
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         // reqwest reads both from one text, and would not mind if the two were swapped.
-        let holds = |pem: &[u8], label: &[u8]| pem.windows(label.len()).any(|window| window == label);
+        let holds =
+            |pem: &[u8], label: &[u8]| pem.windows(label.len()).any(|window| window == label);
         if !holds(chain, b"-----BEGIN CERTIFICATE-----") || !holds(key, b"PRIVATE KEY-----") {
             return Err(CertificateError::Unreadable);
         }
@@ -27,12 +29,16 @@ impl ClientCertificate {
         Identity::from_pem(&pem).map(Self).map_err(|_| CertificateError::Unreadable)
     }
 
-    /// From DER in memory: the certificate, then the chain above it if any, and the private key in PKCS#8.
+    /// From DER in memory: the certificate, then the chain above it if any, and the private key in
+    /// PKCS#8.
     ///
     /// # Errors
     ///
     /// [`CertificateError::Unreadable`].
-    pub fn from_der<C: AsRef<[u8]>>(chain: impl IntoIterator<Item = C>, key: &[u8]) -> Result<Self, CertificateError> {
+    pub fn from_der<C: AsRef<[u8]>>(
+        chain: impl IntoIterator<Item = C>,
+        key: &[u8],
+    ) -> Result<Self, CertificateError> {
         let mut certificates = String::new();
         for certificate in chain {
             certificates.push_str(&armour("CERTIFICATE", certificate.as_ref()));
@@ -63,8 +69,8 @@ impl fmt::Debug for ClientCertificate {
 pub enum CertificateError {
     /// There is no certificate, or no private key that can be read.
     Unreadable,
-    /// TLS cannot be set up with it: the key is not that of the certificate, or of a kind that is not supported; or it
-    /// cannot be set up at all.
+    /// TLS cannot be set up with it: the key is not that of the certificate, or of a kind that is
+    /// not supported; or it cannot be set up at all.
     Refused,
 }
 

@@ -19,8 +19,8 @@ pub trait Clock: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// The timer counts monotonic time, which stands still while a machine is suspended and knows nothing of a wall clock
-/// that is set; so no sleep is longer than this.
+/// The timer counts monotonic time, which stands still while a machine is suspended and knows
+/// nothing of a wall clock that is set; so no sleep is longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 #[async_trait]

@@ -3,28 +3,30 @@
 use std::{fmt, io, pin::pin, sync::Arc, task::Poll};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation, KeySetRequest,
-    Output, Save, Transmit,
+    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
+    KeySetRequest, Output, Save, Transmit,
 };
 
 use crate::{
-    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
-    SignerError, SystemClock, SystemEntropy, gate::while_allowed, inbox::Registration,
+    AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
+    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, gate::while_allowed,
+    inbox::Registration,
 };
 
-/// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
-/// `|event: &Event| …` watches the progress.
+/// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
+/// nothing, and a closure `|event: &Event| …` watches the progress.
 pub trait Watch: Send {
     /// Something is about to happen, or did.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }
 
-    /// The state of the flow could not be saved. Called when the drive continues without the store; otherwise the drive ends
-    /// with [`DriveError::Save`]. Every later step tries to save again and reports every failure here.
+    /// The state of the flow could not be saved. Called when the drive continues without the store;
+    /// otherwise the drive ends with [`DriveError::Save`]. Every later step tries to save again and
+    /// reports every failure here.
     ///
-    /// When this is called and no later save succeeds, the store holds an older state. Remove that once the flow is over: do not
-    /// resume from it while its result is in use.
+    /// When this is called and no later save succeeds, the store holds an older state. Remove that
+    /// once the flow is over: do not resume from it while its result is in use.
     fn save_failed(&mut self, error: &io::Error) {
         let _ = error;
     }
@@ -50,7 +52,7 @@ pub struct Driver {
     keys: Arc<Keys>,
     signer: Option<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
-    entropies: Arc<dyn Entropies>,
+    entropies: Arc<dyn EntropySource>,
     inbox: Option<Inbox>,
     guard: Option<PromptGuard>,
 }
@@ -84,12 +86,12 @@ impl Driver {
 
     /// With another source of random bytes.
     #[must_use]
-    pub fn with_entropies(self, entropies: impl Entropies + 'static) -> Self {
+    pub fn with_entropies(self, entropies: impl EntropySource + 'static) -> Self {
         Self { entropies: Arc::new(entropies), ..self }
     }
 
-    /// With the inbox at which notifications for its flows arrive. Ping and push mode need one; a flow in ping mode can do
-    /// without as long as its policy has it polled at times anyway
+    /// With the inbox at which notifications for its flows arrive. Ping and push mode need one; a
+    /// flow in ping mode can do without as long as its policy has it polled at times anyway
     /// ([`Policy::ping_backstop`](ciba_core::Policy::ping_backstop)).
     #[must_use]
     pub fn with_inbox(self, inbox: Inbox) -> Self {
@@ -104,8 +106,8 @@ impl Driver {
 
     /// Starts a flow and drives it to its result.
     ///
-    /// Dropping the future abandons the flow. To save the flow, or to continue it after that or after a restart, start the
-    /// [`Flow`] yourself and use [`Self::drive`].
+    /// Dropping the future abandons the flow. To save the flow, or to continue it after that or
+    /// after a restart, start the [`Flow`] yourself and use [`Self::drive`].
     ///
     /// # Errors
     ///
@@ -117,24 +119,27 @@ impl Driver {
         watch: &mut dyn Watch,
     ) -> Result<Box<Authentication>, AuthenticateError> {
         let entropy = self.entropies.draw().map_err(DriveError::from)?;
-        let flow = SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
+        let flow =
+            SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
         self.drive(&flow, watch).await?;
         flow.finish().map_err(AuthenticateError::Failed)
     }
 
     /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
     ///
-    /// The future may be dropped at any time, by a time-out or a `select`; nothing runs in the background. A request that was
-    /// under way counts as lost, because it may have arrived; driving the flow again continues from there and repeats nothing
-    /// that must not be repeated. A private-key operation that was under way is asked for again at once, and nothing counts
-    /// against the key. Notifications reach a flow from its first drive on, for as long as its [`SharedFlow`] exists, between
-    /// two drives too.
+    /// The future may be dropped at any time, by a time-out or a `select`; nothing runs in the
+    /// background. A request that was under way counts as lost, because it may have arrived;
+    /// driving the flow again continues from there and repeats nothing that must not be repeated. A
+    /// private-key operation that was under way is asked for again at once, and nothing counts
+    /// against the key. Notifications reach a flow from its first drive on, for as long as its
+    /// [`SharedFlow`] exists, between two drives too.
     ///
     /// # Errors
     ///
     /// [`DriveError`]; the flow is not over and can be driven again.
     pub async fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let mut events = flow.look(|flow| self.takes(flow).map(|()| Events::new(flow))).transpose()?;
+        let mut events =
+            flow.look(|flow| self.takes(flow).map(|()| Events::new(flow))).transpose()?;
         if let Some(guard) = &self.guard {
             flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
         }
@@ -151,7 +156,9 @@ impl Driver {
                 Output::Transmit(transmit) => self.transmit(flow, transmit).await?,
                 Output::Key(operation) => self.sign(flow, operation, watch).await?,
                 Output::KeySet(request) => self.find_keys(flow, request, watch).await?,
-                Output::Wait(wait) => either(flow.woken(), self.clock.sleep_until(wait.until())).await,
+                Output::Wait(wait) => {
+                    either(flow.woken(), self.clock.sleep_until(wait.until())).await
+                }
                 Output::Done => {
                     flow.prompts_nobody();
                     return Ok(());
@@ -177,7 +184,12 @@ impl Driver {
         inbox.begin(key, flow, self.clock.now()).map(Some)
     }
 
-    async fn save(&self, flow: &SharedFlow, save: Save, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    async fn save(
+        &self,
+        flow: &SharedFlow,
+        save: Save,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
         let is_needed = save.is_needed();
         match flow.save(save, self.clock.now()).await {
             Ok(()) => Ok(()),
@@ -198,11 +210,17 @@ impl Driver {
         self.handle(flow, answer)
     }
 
-    async fn sign(&self, flow: &SharedFlow, operation: KeyOperation, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    async fn sign(
+        &self,
+        flow: &SharedFlow,
+        operation: KeyOperation,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
         let signed = match &self.signer {
             Some(signer) => {
                 let entropy = self.entropies.draw()?;
-                let limit = flow.look(|flow| flow.config().policy().local_timeout).unwrap_or_default();
+                let limit =
+                    flow.look(|flow| flow.config().policy().local_timeout).unwrap_or_default();
                 let signed = tokio::time::timeout(limit, signer.sign(&operation, entropy)).await;
                 signed.unwrap_or_else(|_| Err("the signer took too long".into()))
             }
@@ -226,7 +244,10 @@ impl Driver {
         request: KeySetRequest,
         watch: &mut dyn Watch,
     ) -> Result<(), DriveError> {
-        let answer = self.keys.answer(request, &self.http, &*self.clock, &mut |event| watch.event(event)).await;
+        let answer = self
+            .keys
+            .answer(request, &self.http, &*self.clock, &mut |event| watch.event(event))
+            .await;
         self.handle(flow, answer)
     }
 
@@ -245,7 +266,11 @@ impl fmt::Debug for Driver {
 async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     let (mut one, mut other) = (pin!(one), pin!(other));
     std::future::poll_fn(|context| {
-        if one.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { other.as_mut().poll(context) }
+        if one.as_mut().poll(context).is_ready() {
+            Poll::Ready(())
+        } else {
+            other.as_mut().poll(context)
+        }
     })
     .await;
 }

@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt, io};
 
-use ciba_core::{Failure, Lacking, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered};
+use ciba_core::{
+    Failure, Lacking, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered,
+};
 
 /// The system's generator of random bytes failed. There is no fall-back (REQ-SEC-05).
 #[derive(Debug)]
@@ -27,21 +29,24 @@ impl Error for EntropyError {
     }
 }
 
-/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive on, or cancel it.
+/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive
+/// on, or cancel it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DriveError {
     /// The random generator failed; nothing was done with the flow.
     Entropy(EntropyError),
-    /// The flow's state could not be saved while the authentication request may still be sent. The next step was not taken and
-    /// nothing was sent for it: drive the flow again once the store works.
+    /// The flow's state could not be saved while the authentication request may still be sent. The
+    /// next step was not taken and nothing was sent for it: drive the flow again once the store
+    /// works.
     Save(io::Error),
     /// The flow needs something that the driver does not have. Nothing was done with the flow.
     Lacking(Lacking),
-    /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with the flow.
+    /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with
+    /// the flow.
     InboxFull,
-    /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it says how long another flow
-    /// for the same person may still run. Nothing was sent.
+    /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it
+    /// says how long another flow for the same person may still run. Nothing was sent.
     PromptRefused(PromptRefused),
     /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
     Misuse(MisuseReason),
@@ -55,7 +60,9 @@ impl fmt::Display for DriveError {
             Self::Lacking(lacking) => lacking.fmt(f),
             Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
             Self::PromptRefused(refused) => refused.fmt(f),
-            Self::Misuse(MisuseReason::ForeignKeys) => f.write_str("the driver's keys are another issuer's"),
+            Self::Misuse(MisuseReason::ForeignKeys) => {
+                f.write_str("the driver's keys are another issuer's")
+            }
             Self::Misuse(_) => f.write_str("an answer did not belong to the flow"),
         }
     }

@@ -1,4 +1,5 @@
-//! The last question before a request leaves: asked when the connection stands, with nothing but the request left to write.
+//! The last question before a request leaves: asked when the connection stands, with nothing but
+//! the request left to write.
 
 use std::{
     cell::RefCell,
@@ -16,13 +17,15 @@ use tower_service::Service;
 pub(crate) type Gate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 thread_local! {
-    /// Of the exchange that is being polled. reqwest hands nothing of a request down to its connector, but the connection is made in
-    /// the task of the exchange, because there are no kept connections that it could race with.
+    /// Of the exchange that is being polled. reqwest hands nothing of a request down to its
+    /// connector, but the connection is made in the task of the exchange, because there are no kept
+    /// connections that it could race with.
     static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
 }
 
-/// Carries out an exchange whose request leaves only if the gate says so right before its first byte: a connection that takes its
-/// time, or a machine that is suspended during it, must not make a request late that was in time when it was begun.
+/// Carries out an exchange whose request leaves only if the gate says so right before its first
+/// byte: a connection that takes its time, or a machine that is suspended during it, must not make
+/// a request late that was in time when it was begun.
 pub(crate) async fn while_allowed<F: Future>(gate: Gate, exchange: F) -> F::Output {
     let mut exchange = pin!(exchange);
     std::future::poll_fn(|context| {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ciba_core::{ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, jose::KeySet};
+use ciba_core::{
+    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, jose::KeySet,
+};
 
 use crate::{Clock, HttpClient};
 
@@ -30,7 +32,8 @@ impl Keys {
         Self(Source::Pinned(keys))
     }
 
-    /// Puts in what another process fetched and [`Self::export`] gave out. Says whether it was taken.
+    /// Puts in what another process fetched and [`Self::export`] gave out. Says whether it was
+    /// taken.
     #[must_use]
     pub fn preload(&self, document: &[u8], fetched_at: Timestamp, now: Timestamp) -> bool {
         match &self.0 {
@@ -48,8 +51,8 @@ impl Keys {
         }
     }
 
-    /// Answers a flow's question, with a fetch when one is due. Of many flows that ask at once one fetches; the others are
-    /// told to ask again shortly.
+    /// Answers a flow's question, with a fetch when one is due. Of many flows that ask at once one
+    /// fetches; the others are told to ask again shortly.
     ///
     /// Dropping the future in the middle of a fetch frees the way for the next one who asks.
     pub async fn answer(

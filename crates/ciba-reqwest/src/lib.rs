@@ -14,8 +14,8 @@
 //! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
-//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an event loop, use these
-//! building blocks without the [`Driver`].
+//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
+//! event loop, use these building blocks without the [`Driver`].
 
 mod cause;
 #[cfg(feature = "rustls-no-provider")]
@@ -52,7 +52,8 @@ pub use prompts::{GUARD_CAPACITY, PromptGuard};
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
-pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
-// The compiler shows this to whoever misses them: the usual feature first, although it has the other one.
+pub use signer::{EntropySource, Signer, SignerError, SystemEntropy};
+// The compiler shows this to whoever misses them: the usual feature first, although it has the
+// other one.
 #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
 pub use tls::{CaError, platform_roots, with_ca};

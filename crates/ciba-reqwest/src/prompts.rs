@@ -7,20 +7,23 @@ use std::{
 
 use ciba_core::{Entropy, Flow, PromptPlace, PromptRefused, RunningPrompts, Timestamp};
 
-use crate::{Entropies as _, EntropyError, SystemEntropy};
+use crate::{EntropyError, EntropySource as _, SystemEntropy};
 
-/// How many running flows a [`PromptGuard`] holds unless [`PromptGuard::with_capacity`] says otherwise.
+/// How many running flows a [`PromptGuard`] holds unless [`PromptGuard::with_capacity`] says
+/// otherwise.
 pub const GUARD_CAPACITY: usize = 65_536;
 
-/// Allows one running flow for each hint and issuer; a second one is refused before anything is sent.
+/// Allows one running flow for each hint and issuer; a second one is refused before anything is
+/// sent.
 ///
-/// Give it to every [`Driver`](crate::Driver) of a process ([`Driver::with_prompt_guard`](crate::Driver::with_prompt_guard)).
-/// Clones are the same guard. A flow holds its place from its first drive until it is over, its
+/// Give it to every [`Driver`](crate::Driver) of a process
+/// ([`Driver::with_prompt_guard`](crate::Driver::with_prompt_guard)). Clones are the same guard. A
+/// flow holds its place from its first drive until it is over, its
 /// [`SharedFlow`](crate::SharedFlow) is dropped, or its time is up.
 ///
-/// The guard is in memory and knows the flows of one process: machines that serve the same persons and share nothing need a
-/// guard of their own in front of it. A flow that is resumed after its request was acknowledged is not in it, because a saved
-/// flow no longer holds the hint.
+/// The guard is in memory and knows the flows of one process: machines that serve the same persons
+/// and share nothing need a guard of their own in front of it. A flow that is resumed after its
+/// request was acknowledged is not in it, because a saved flow no longer holds the hint.
 #[derive(Clone)]
 pub struct PromptGuard(Arc<Mutex<RunningPrompts>>);
 
@@ -40,7 +43,11 @@ impl PromptGuard {
         Self(Arc::new(Mutex::new(RunningPrompts::with_capacity(flows, entropy))))
     }
 
-    pub(crate) fn enter(&self, flow: &Flow, now: Timestamp) -> Result<Option<Prompting>, PromptRefused> {
+    pub(crate) fn enter(
+        &self,
+        flow: &Flow,
+        now: Timestamp,
+    ) -> Result<Option<Prompting>, PromptRefused> {
         let place = self.lock().enter(flow, now)?;
         Ok(place.map(|place| Prompting { guard: self.clone(), place: Some(place) }))
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Buf as _;
-use ciba_core::{Acknowledgement, BadNotification, Notification, NotificationReply};
+use ciba_core::{BadNotification, Notification, NotificationReply, NotificationVerdict};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
@@ -19,13 +19,15 @@ use crate::{Clock, Inbox, SystemClock, http::headers};
 
 /// The notification endpoint: mount it into axum, hyper or whatever else takes a `tower::Service`.
 ///
-/// Mount it for one path, whole: it answers every method itself. It never redirects; see to it that nothing in front of it
-/// does, as the normalising of paths (a provider does not follow, and its notification is lost). Of a body it reads no
-/// more than a notification may have, and nothing at all unless the call has the token of a flow in the inbox.
+/// Mount it for one path, whole: it answers every method itself. It never redirects; see to it that
+/// nothing in front of it does, as the normalising of paths (a provider does not follow, and its
+/// notification is lost). Of a body it reads no more than a notification may have, and nothing at
+/// all unless the call has the token of a flow in the inbox.
 ///
-/// A service cannot bound how long a caller takes to send a request, nor how many connections there are; that is for the
-/// server. Anyone can reach the endpoint, so set both limits, as `examples/notifications_axum.rs` does: 3 s for the head of a
-/// request, 10 s more for its body, 256 connections. `axum::serve` has neither limit.
+/// A service cannot bound how long a caller takes to send a request, nor how many connections there
+/// are; that is for the server. Anyone can reach the endpoint, so set both limits, as
+/// `examples/notifications_axum.rs` does: 3 s for the head of a request, 10 s more for its body,
+/// 256 connections. `axum::serve` has neither limit.
 ///
 /// ```
 /// # use ciba_reqwest::{Inbox, NotificationService};
@@ -57,12 +59,14 @@ impl NotificationService {
         if let Err(reply) = self.inbox.first_look(method, &headers) {
             return reply;
         }
-        if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > Notification::MAX_BODY) {
+        if usize::try_from(body.size_hint().lower())
+            .map_or(true, |length| length > Notification::MAX_BODY)
+        {
             return BadNotification::TooLarge.reply();
         }
         match read(body).await {
             Some(body) => self.inbox.receive(method, &headers, body, self.clock.now()).await,
-            None => Acknowledgement::Malformed.reply(),
+            None => NotificationVerdict::Malformed.reply(),
         }
     }
 }
@@ -108,9 +112,12 @@ async fn read<B: Body>(body: B) -> Option<ciba_core::Body> {
 
 fn response(reply: NotificationReply) -> Response<String> {
     let mut response = Response::new(String::new());
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some((name, value)) = reply.header {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -11,7 +11,8 @@ pub fn platform_roots() -> ClientBuilder {
     Client::builder()
 }
 
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of its own.
+/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of
+/// its own.
 ///
 /// # Errors
 ///
@@ -41,9 +42,15 @@ pub(crate) fn cause(error: &rustls::Error) -> Cause {
     match error {
         rustls::Error::AlertReceived(alert) => {
             let alert = TlsAlert(u8::from(*alert));
-            if alert.is_about_client_certificate() { Cause::ClientCertificate(alert) } else { Cause::TlsAlert(alert) }
+            if alert.is_about_client_certificate() {
+                Cause::ClientCertificate(alert)
+            } else {
+                Cause::TlsAlert(alert)
+            }
         }
-        rustls::Error::InvalidCertificate(problem) => Cause::Certificate(certificate_problem(problem)),
+        rustls::Error::InvalidCertificate(problem) => {
+            Cause::Certificate(certificate_problem(problem))
+        }
         _ => Cause::Tls,
     }
 }
@@ -51,8 +58,12 @@ pub(crate) fn cause(error: &rustls::Error) -> Cause {
 fn certificate_problem(problem: &CertificateError) -> CertificateProblem {
     match problem {
         CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CertificateProblem::Expired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateProblem::NotYetValid
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateProblem::WrongName
         }

@@ -20,11 +20,12 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, Clock, DriveError, Driver, Entropies, EntropyError, HttpClient, Keys, Saver, SharedFlow, Signer,
-    SignerError, Watch,
+    AuthenticateError, Clock, DriveError, Driver, EntropyError, EntropySource, HttpClient, Keys,
+    Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
-        ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow, IntervalReference, KeyOperation,
-        KeyTask, Lacking, Policy, Snapshot, Stage, Timestamp, UnreachableTarget,
+        ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow,
+        IntervalReference, KeyOperation, KeyTask, Lacking, Policy, Snapshot, Stage, Timestamp,
+        UnreachableTarget,
         jose::{JwsAlgorithm, KeySet},
     },
     platform_roots,
@@ -43,7 +44,7 @@ impl Clock for Jumping {
     }
 }
 
-impl Entropies for Counting {
+impl EntropySource for Counting {
     fn draw(&self) -> Result<Entropy, EntropyError> {
         self.next().ok_or_else(|| EntropyError::new("told to fail"))
     }
@@ -53,7 +54,9 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys)).with_clock(Jumping::new()).with_entropies(Counting::default())
+    Driver::new(http, Keys::pinned(keys))
+        .with_clock(Jumping::new())
+        .with_entropies(Counting::default())
 }
 
 fn flow(config: &Arc<ClientConfig>) -> Flow {
@@ -89,8 +92,10 @@ impl Watch for Notes {
     fn event(&mut self, event: &Event) {
         self.add(match event {
             Event::Requesting { endpoint, attempt } => format!("{} {attempt}", endpoint.name()),
-            Event::Acknowledged(acknowledged) => format!("acknowledged {}", acknowledged.expires_in.as_secs()),
-            Event::Waiting(wait) => format!("waiting {}", wait.because().name()),
+            Event::Acknowledgement(acknowledged) => {
+                format!("acknowledged {}", acknowledged.expires_in.as_secs())
+            }
+            Event::Waiting(wait) => format!("waiting {}", wait.reason().name()),
             _ => "?".to_owned(),
         });
     }
@@ -127,7 +132,11 @@ impl Saver for Failing {
 
 #[tokio::test]
 async fn every_step_is_saved_before_it_is_taken_and_told_once() {
-    let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", DENIED)]);
+    let server = Server::start([
+        answer(200, "", ACKNOWLEDGED),
+        answer(400, "", PENDING),
+        answer(400, "", DENIED),
+    ]);
     let config = config(&server.url(""), ClientAuth::None);
     let mut notes = Notes::default();
     let flow = SharedFlow::with_saver(flow(&config), notes.clone());
@@ -197,7 +206,11 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
         came = tokio::task::spawn_blocking(move || waiting.wait_for(1)) => came.unwrap(),
     }
     driver.drive(&flow, &mut ()).await.unwrap();
-    assert_eq!(clock.read(), Jumping::new().read(), "it waited for an answer nobody was going to give");
+    assert_eq!(
+        clock.read(),
+        Jumping::new().read(),
+        "it waited for an answer nobody was going to give"
+    );
     assert!(matches!(flow.finish(), Err(Failure::Indeterminate(_))));
     assert_eq!((server.requests().len(), server.connections()), (1, 1));
 }
@@ -239,7 +252,8 @@ impl Signer for Yielding {
 async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end() {
     for (first, second) in (1..=24).flat_map(|first| [(first, 0), (first, 2)]) {
         let acts = [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING)];
-        let server = Server::start(acts.into_iter().chain(std::iter::repeat_n(answer(400, "", DENIED), 4)));
+        let server =
+            Server::start(acts.into_iter().chain(std::iter::repeat_n(answer(400, "", DENIED), 4)));
         let config = config(&server.url(""), key_jwt());
         let yielding = Yielding(Jumping::new());
         let driver = driver(&config).with_clock(yielding.clone()).with_signer(yielding.clone());
@@ -259,9 +273,13 @@ async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end(
         }
         driver.drive(&flow, &mut ()).await.unwrap();
         let ended = flow.finish();
-        assert!(matches!(ended, Err(Failure::Denied(_) | Failure::Indeterminate(_))), "{first} {second}: {ended:?}");
+        assert!(
+            matches!(ended, Err(Failure::Denied(_) | Failure::Indeterminate(_))),
+            "{first} {second}: {ended:?}"
+        );
         let requests = server.requests();
-        let prompts = requests.iter().filter(|request| request.starts_with("POST /authenticate ")).count();
+        let prompts =
+            requests.iter().filter(|request| request.starts_with("POST /authenticate ")).count();
         assert!(prompts <= 1, "dropped after {first} and {second} polls: {prompts} prompts");
     }
 }
@@ -270,11 +288,20 @@ async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end(
 /// OPM-ACK-16
 #[tokio::test]
 async fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
-    for act in [Act::Reset, Act::Answer(Vec::new()), answer(503, "", ""), answer(429, "", ""), answer(500, "", "")] {
+    for act in [
+        Act::Reset,
+        Act::Answer(Vec::new()),
+        answer(503, "", ""),
+        answer(429, "", ""),
+        answer(500, "", ""),
+    ] {
         let server = Server::start([act, answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), ClientAuth::None);
         let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
-        let is_typed = matches!(error, AuthenticateError::Failed(Failure::Indeterminate(_) | Failure::Refused(_)));
+        let is_typed = matches!(
+            error,
+            AuthenticateError::Failed(Failure::Indeterminate(_) | Failure::Refused(_))
+        );
         assert!(is_typed, "{error:?}");
         assert_eq!((server.requests().len(), server.connections()), (1, 1));
     }
@@ -287,11 +314,13 @@ async fn a_redirect_ends_the_flow() {
     for status in [302, 307, 308] {
         let other = Server::start([answer(200, "", "{}")]);
         let redirect = answer(status, &format!("location: {}\r\n", other.url("/other")), "{}");
-        for acts in [vec![redirect.clone()], vec![answer(200, "", ACKNOWLEDGED), redirect.clone()]] {
+        for acts in [vec![redirect.clone()], vec![answer(200, "", ACKNOWLEDGED), redirect.clone()]]
+        {
             let sent = acts.len();
             let server = Server::start(acts);
             let config = config(&server.url(""), ClientAuth::None);
-            let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+            let error =
+                driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
             let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
                 panic!("{error:?}")
             };
@@ -304,11 +333,15 @@ async fn a_redirect_ends_the_flow() {
 /// OPM-POL-29
 #[tokio::test]
 async fn an_endless_answer_ends_the_flow() {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_vec();
-    let server = Server::start([answer(200, "", ACKNOWLEDGED), Act::Flood { head, most: 50 * 1024 * 1024 }]);
+    let head =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_vec();
+    let server =
+        Server::start([answer(200, "", ACKNOWLEDGED), Act::Flood { head, most: 50 * 1024 * 1024 }]);
     let config = config(&server.url(""), ClientAuth::None);
     let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
-    let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else { panic!("{error:?}") };
+    let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(misbehaviour.fault, Fault::TooLarge);
 }
 
@@ -325,7 +358,9 @@ impl Signer for Kms {
         if self.is_down {
             return Err("the HSM does not answer".into());
         }
-        let KeyTask::Sign(task) = operation.task() else { return Err("this key only signs".into()) };
+        let KeyTask::Sign(task) = operation.task() else {
+            return Err("this key only signs".into());
+        };
         assert_eq!((task.algorithm(), operation.key_id()), (JwsAlgorithm::Es256, Some("one")));
         if !self.signed.lock().unwrap().insert(jti(task.message())) {
             return Err("asked to sign the same assertion again".into());
@@ -337,8 +372,12 @@ impl Signer for Kms {
 /// REQ-AUTH-12b
 #[tokio::test]
 async fn a_kms_signs_each_request_anew() {
-    let acts =
-        [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING), answer(400, "", PENDING), answer(400, "", DENIED)];
+    let acts = [
+        answer(200, "", ACKNOWLEDGED),
+        answer(400, "", PENDING),
+        answer(400, "", PENDING),
+        answer(400, "", DENIED),
+    ];
     let server = Server::start(acts);
     let config = config(&server.url(""), key_jwt());
     let kms = Kms::default();
@@ -357,7 +396,9 @@ async fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let driver = driver(&config).with_signer(kms.clone());
     let mut notes = Notes::default();
     let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
-    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
+    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
+        panic!("{error:?}")
+    };
     assert!(matches!(unreachable.target, UnreachableTarget::Endpoint(_)));
     let attempts = notes.lines().iter().filter(|line| line.starts_with("backchannel")).count();
     assert!((2..=4).contains(&attempts), "{attempts}");
@@ -371,14 +412,19 @@ async fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     let down = driver(&config).with_signer(Kms { is_down: true, ..Kms::default() });
     let mut notes = Notes::default();
     let error = down.authenticate(&config, request(), &mut notes).await.unwrap_err();
-    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else { panic!("{error:?}") };
+    let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(unreachable.target, UnreachableTarget::PrivateKey);
     let reason = "the HSM does not answer";
     assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     let source = std::error::Error::source(&unreachable).expect("the signer's own words");
     assert_eq!(source.to_string(), reason);
     let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
-    assert!(matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Signer))), "{error:?}");
+    assert!(
+        matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Signer))),
+        "{error:?}"
+    );
     assert_eq!(server.connections(), 0);
 }
 
@@ -409,7 +455,8 @@ impl Saver for During {
 /// REQ-POLL-18a
 #[tokio::test]
 async fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
-    // Cancelled before the person was prompted; the deadline comes before the first token request, so nobody knows the answer.
+    // Cancelled before the person was prompted; the deadline comes before the first token request,
+    // so nobody knows the answer.
     for (at, cancels, sent) in [(1, true, 0), (3, false, 1)] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
         let config = config(&server.url(""), ClientAuth::None);
@@ -444,7 +491,8 @@ async fn the_interval_counts_from_the_sending_and_not_from_before_a_slow_save() 
     let config = polling(&server.url(""), policy);
     let clock = Jumping::new();
     let slow = clock.clone();
-    let saver = During::save(3, move || slow.jump(slow.read().saturating_add(Duration::from_secs(3))));
+    let saver =
+        During::save(3, move || slow.jump(slow.read().saturating_add(Duration::from_secs(3))));
     let flow = SharedFlow::with_saver(flow(&config), saver);
     let (sent, reading) = (Mutex::new(Vec::new()), clock.clone());
     let mut watch = |event: &Event| {
@@ -457,7 +505,8 @@ async fn the_interval_counts_from_the_sending_and_not_from_before_a_slow_save() 
     assert!(sent[1].since(sent[0]) >= Duration::from_secs(5), "{sent:?}");
 }
 
-/// The store is away when the first assertion is to be signed; then there is no randomness for the signer.
+/// The store is away when the first assertion is to be signed; then there is no randomness for the
+/// signer.
 #[tokio::test]
 async fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_against_it() {
     for store_fails in [true, false] {
@@ -465,11 +514,17 @@ async fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_co
         let config = config(&server.url(""), key_jwt());
         let clock = Jumping::new();
         let disk = Failing::default();
-        let flow = if store_fails { SharedFlow::with_saver(flow(&config), disk.clone()) } else { shared(&config) };
+        let flow = if store_fails {
+            SharedFlow::with_saver(flow(&config), disk.clone())
+        } else {
+            shared(&config)
+        };
         let driver = driver(&config).with_clock(clock.clone()).with_signer(Kms::default());
         for _ in 0..4 {
-            let entropies = if store_fails { Counting::default() } else { Counting::failing_after(1) };
-            let error = driver.clone().with_entropies(entropies).drive(&flow, &mut ()).await.unwrap_err();
+            let entropies =
+                if store_fails { Counting::default() } else { Counting::failing_after(1) };
+            let error =
+                driver.clone().with_entropies(entropies).drive(&flow, &mut ()).await.unwrap_err();
             assert!(matches!(error, DriveError::Save(_) | DriveError::Entropy(_)), "{error:?}");
         }
         disk.mend();
@@ -535,7 +590,11 @@ async fn a_future_dropped_in_mid_signature_costs_no_time_and_does_not_count_agai
         let mut drive = pin!(driver.drive(&flow, &mut nobody));
         poll_fn(|context| {
             assert!(drive.as_mut().poll(context).is_pending());
-            if signer.asked.load(Ordering::SeqCst) >= slice { Poll::Ready(()) } else { Poll::Pending }
+            if signer.asked.load(Ordering::SeqCst) >= slice {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -558,7 +617,9 @@ async fn a_drive_is_send() {
     let mut count = |_: &Event| seen += 1;
     let within = Duration::from_secs(20);
     let error =
-        tokio::time::timeout(within, is_send(driver.authenticate(&config, request(), &mut count))).await.unwrap();
+        tokio::time::timeout(within, is_send(driver.authenticate(&config, request(), &mut count)))
+            .await
+            .unwrap();
     assert!(matches!(error, Err(AuthenticateError::Failed(Failure::Refused(_)))));
     assert_eq!(seen, 1);
 }

@@ -75,7 +75,11 @@ async fn the_request_arrives_as_it_was_made() {
         let (head, body) = seen.split_once("\r\n\r\n").unwrap();
         let head = head.to_ascii_lowercase();
         assert!(head.starts_with("post /path?q=1 http/1.1\r\n"), "{head}");
-        for field in ["accept: application/json", "content-type: application/x-www-form-urlencoded", "x-trace: abc"] {
+        for field in [
+            "accept: application/json",
+            "content-type: application/x-www-form-urlencoded",
+            "x-trace: abc",
+        ] {
             assert!(head.lines().any(|line| line == field), "{field} is missing in {head}");
         }
         for field in ["cookie:", "accept-encoding:", "referer:"] {
@@ -90,8 +94,11 @@ async fn the_request_arrives_as_it_was_made() {
 #[tokio::test]
 async fn a_body_is_read_up_to_the_limit_and_no_further() {
     let fifty = 50 * 1024 * 1024;
-    let with_length = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {fifty}\r\n\r\n");
-    let without = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_owned();
+    let with_length = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {fifty}\r\n\r\n"
+    );
+    let without =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n".to_owned();
     for head in [with_length, without] {
         let server = Server::start([Act::Flood { head: head.into_bytes(), most: fifty }]);
         let response = exchange(&post(&server.url("/"))).await.unwrap();
@@ -109,7 +116,8 @@ async fn a_body_is_read_up_to_the_limit_and_no_further() {
 /// OPM-POL-29
 #[tokio::test]
 async fn a_compressed_body_stays_compressed() {
-    let server = Server::start([answer(200, "content-encoding: gzip\r\n", "\u{1f}not really gzip")]);
+    let server =
+        Server::start([answer(200, "content-encoding: gzip\r\n", "\u{1f}not really gzip")]);
     let response = exchange(&post(&server.url("/"))).await.unwrap();
     assert_eq!(response.body.expose(), "\u{1f}not really gzip".as_bytes());
     assert_eq!(response.headers.get("content-encoding"), Some("gzip"));
@@ -139,7 +147,9 @@ async fn no_connection_is_used_twice() {
 /// OPM-ACK-16
 #[tokio::test]
 async fn silence_and_an_answer_that_breaks_off_are_lost() {
-    let partial = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{".to_vec();
+    let partial =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
+            .to_vec();
     for (act, cause) in [
         (Act::Stall(Vec::new()), Cause::Timeout),
         (Act::Stall(partial.clone()), Cause::Timeout),
@@ -190,7 +200,10 @@ fn a_port_that_is_kept_is_nobody_s_until_somebody_asks_for_it() {
 async fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
     let proxy = Server::start([answer(403, "", "")]);
     let builder = platform_roots().proxy(reqwest::Proxy::all(proxy.url("")).unwrap());
-    let request = Request::post_form(Url::parse("https://op.invalid/").unwrap(), Body::from("secret=sentinel"));
+    let request = Request::post_form(
+        Url::parse("https://op.invalid/").unwrap(),
+        Body::from("secret=sentinel"),
+    );
     let client = HttpClient::new(builder).unwrap();
     let refused = client.exchange(&request, Duration::from_secs(20), LIMIT).await;
     assert_eq!(refused, Err(Unanswered::NotSent(Cause::Proxy)));
@@ -211,11 +224,15 @@ async fn a_head_that_is_too_large_is_told_as_that() {
 async fn every_request_says_what_the_client_is() {
     let said = |seen: &str| {
         let head = seen.split_once("\r\n\r\n").unwrap().0.to_ascii_lowercase();
-        let lines: Vec<_> =
-            head.lines().filter_map(|line| line.strip_prefix("user-agent: ")).map(str::to_owned).collect();
+        let lines: Vec<_> = head
+            .lines()
+            .filter_map(|line| line.strip_prefix("user-agent: "))
+            .map(str::to_owned)
+            .collect();
         lines
     };
-    let server = Server::start([answer(200, "", "{}"), answer(200, "", "{}"), answer(200, "", "{}")]);
+    let server =
+        Server::start([answer(200, "", "{}"), answer(200, "", "{}"), answer(200, "", "{}")]);
     let client = || HttpClient::new(platform_roots().no_proxy()).unwrap();
     let own = client().with_user_agent("shop/1");
     let mut request = Request::get(url(&server.url("/")));
@@ -233,7 +250,10 @@ async fn every_request_says_what_the_client_is() {
 async fn plain_http_goes_past_a_proxy() {
     let proxy = Server::start([answer(403, "", "")]);
     let server = Server::start([answer(200, "", "{}")]);
-    let client = HttpClient::new(platform_roots().proxy(reqwest::Proxy::all(proxy.url("")).unwrap())).unwrap();
-    let response = client.exchange(&post(&server.url("/")), Duration::from_secs(20), LIMIT).await.unwrap();
+    let client =
+        HttpClient::new(platform_roots().proxy(reqwest::Proxy::all(proxy.url("")).unwrap()))
+            .unwrap();
+    let response =
+        client.exchange(&post(&server.url("/")), Duration::from_secs(20), LIMIT).await.unwrap();
     assert_eq!((response.status, server.requests().len(), proxy.connections()), (200, 1, 0));
 }

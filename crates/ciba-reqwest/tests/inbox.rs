@@ -20,21 +20,25 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     DriveError, Inbox, Saver, SharedFlow,
     ciba_core::{
-        Acknowledgement, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification, Policy, Snapshot,
-        Stage,
+        DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
+        NotificationVerdict, Policy, Snapshot, Stage,
     },
 };
-use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notified, ping, request, without_backstop};
+use client::{
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notified, ping, request, without_backstop,
+};
 use party::{Party, START, driver};
 use support::{Act, Server, answer};
 use tokio::sync::{Notify, mpsc::unbounded_channel};
 
 impl Party {
     /// What a notification is to the flow of the state that was kept last.
-    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
+    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> NotificationVerdict {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
-        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START).acknowledgement()
+        resumed
+            .notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
+            .verdict()
     }
 }
 
@@ -55,14 +59,18 @@ fn denial(id: &str) -> String {
 /// OPM-PNG-12
 #[tokio::test]
 async fn every_call_is_answered_by_the_table_and_without_a_body() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
 
     let good = fields(&token);
     let with = |name: &'static str, value: &str| {
-        let others = good.iter().filter(|(known, _)| *known != name).map(|(name, value)| (name, value.to_owned()));
+        let others = good
+            .iter()
+            .filter(|(known, _)| *known != name)
+            .map(|(name, value)| (name, value.to_owned()));
         others.chain([(name, value.to_owned())]).collect::<Headers>()
     };
     let without = [("content-type", "application/json")].into_iter().collect::<Headers>();
@@ -82,7 +90,12 @@ async fn every_call_is_answered_by_the_table_and_without_a_body() {
         ("POST", with("authorization", "Basic YTpi"), &right, 401),
         ("POST", with("authorization", "Bearer "), &right, 401),
         ("POST", with("authorization", &format!("Bearer {token}x")), &right, 401),
-        ("POST", with("authorization", &format!("Bearer {}", &token[..token.len() - 1])), &right, 401),
+        (
+            "POST",
+            with("authorization", &format!("Bearer {}", &token[..token.len() - 1])),
+            &right,
+            401,
+        ),
         ("POST", with("authorization", &format!("Bearer {stranger}")), &right, 401),
         ("POST", with("authorization", "Bearer short"), &right, 401),
         ("POST", without, &huge, 401),
@@ -108,7 +121,11 @@ async fn every_call_is_answered_by_the_table_and_without_a_body() {
         let shown = &body[..body.len().min(40)];
         assert_eq!((reply.status, reply.header), (status, header), "{method} {headers:?} {shown}");
     }
-    assert_eq!((party.server.requests().len(), party.flow.stage()), (1, Stage::Pending), "one of them did something");
+    assert_eq!(
+        (party.server.requests().len(), party.flow.stage()),
+        (1, Stage::Pending),
+        "one of them did something"
+    );
 
     let reply = party.call("POST", &good, &right).await;
     assert_eq!((reply.status, reply.header), (204, None));
@@ -122,7 +139,8 @@ async fn every_call_is_answered_by_the_table_and_without_a_body() {
 /// OPM-PNG-14
 #[tokio::test]
 async fn a_ping_wakes_the_drive_which_asks_at_once_and_believes_the_token_endpoint_only() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
@@ -152,7 +170,8 @@ async fn a_pushed_refusal_ends_the_flow_without_a_token_request() {
 /// REQ-PING-15
 #[tokio::test]
 async fn a_notification_is_answered_at_once_while_the_token_endpoint_hangs() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
@@ -160,7 +179,8 @@ async fn a_notification_is_answered_at_once_while_the_token_endpoint_hangs() {
     party.requests(2).await;
     for _ in 0..5 {
         let body = ping(AUTH_REQ_ID);
-        let answered = tokio::time::timeout(Duration::from_secs(5), party.post(&token, &body)).await;
+        let answered =
+            tokio::time::timeout(Duration::from_secs(5), party.post(&token, &body)).await;
         assert_eq!(answered, Ok(204));
     }
     assert_eq!(party.server.requests().len(), 2);
@@ -188,7 +208,9 @@ impl Saver for Disk {
 /// REQ-PUSH-16
 #[tokio::test]
 async fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
-    for (mode, body) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+    for (mode, body) in
+        [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
+    {
         let disk = Disk::default();
         let share = |flow| SharedFlow::with_saver(flow, disk.clone());
         let party = Party::at(&Inbox::new(), 1, [Act::Stall(Vec::new())], mode, share);
@@ -201,7 +223,7 @@ async fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
         disk.is_full.store(false, Ordering::SeqCst);
         assert_eq!(party.post(&token, &body).await, 204);
 
-        assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+        assert_eq!(party.notified_when_resumed(&disk, &token, &body), NotificationVerdict::Known);
         drive.dropped().await;
     }
 }
@@ -213,7 +235,8 @@ async fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
 async fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     let disk = Disk::default();
     let share = |flow| SharedFlow::with_saver(flow, disk.clone());
-    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let party =
+        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
     let token = party.token().await;
     drive.waits().await;
@@ -222,7 +245,7 @@ async fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     drive.ends().await.unwrap();
     disk.is_full.store(false, Ordering::SeqCst);
     party.drive().ends().await.unwrap();
-    assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+    assert_eq!(party.notified_when_resumed(&disk, &token, &body), NotificationVerdict::Known);
 }
 
 /// Never comes to the end of a save while it is told so.
@@ -251,7 +274,8 @@ impl Saver for Hanging {
 async fn no_push_is_acknowledged_by_a_flow_whose_end_was_not_saved() {
     let saver = Hanging::default();
     let share = |flow| SharedFlow::with_saver(flow, saver.clone());
-    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let party =
+        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
     let token = party.token().await;
     drive.waits().await;
@@ -263,7 +287,7 @@ async fn no_push_is_acknowledged_by_a_flow_whose_end_was_not_saved() {
     saver.hangs.store(false, Ordering::SeqCst);
     drive.ends().await.unwrap();
     assert_eq!(party.post(&token, &body).await, 204);
-    assert_eq!(party.notified_when_resumed(&saver.disk, &token, &body), Acknowledgement::Known);
+    assert_eq!(party.notified_when_resumed(&saver.disk, &token, &body), NotificationVerdict::Known);
 }
 
 /// Holds the second save up until it is told to go on, and minds that there is never more than one.
@@ -303,11 +327,13 @@ async fn a_notification_that_comes_during_a_save_is_saved_after_it() {
     let acts = [answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())];
     let party = Party::at(&Inbox::new(), 1, acts, DeliveryMode::Ping, share);
     let drive = party.drive();
-    tokio::time::timeout(Duration::from_secs(20), gate.reached.notified()).await.expect("a second save");
+    tokio::time::timeout(Duration::from_secs(20), gate.reached.notified())
+        .await
+        .expect("a second save");
     let (token, body) = (party.token().await, ping(AUTH_REQ_ID));
     let (status, ()) = tokio::join!(party.post(&token, &body), async { gate.open.notify_one() });
     assert_eq!(status, 204);
-    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), Acknowledgement::Known);
+    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), NotificationVerdict::Known);
     drive.dropped().await;
 }
 
@@ -329,7 +355,9 @@ async fn a_drive_dropped_during_a_save_leaves_the_next_one_free_to_save() {
     let party = Party::at(&Inbox::new(), 1, [], DeliveryMode::Ping, share);
     for _ in 0..2 {
         let drive = party.drive();
-        tokio::time::timeout(Duration::from_secs(20), reached.notified()).await.expect("nothing was saved");
+        tokio::time::timeout(Duration::from_secs(20), reached.notified())
+            .await
+            .expect("nothing was saved");
         drive.dropped().await;
     }
     assert_eq!(party.server.connections(), 0);
@@ -340,7 +368,9 @@ async fn a_drive_dropped_during_a_save_leaves_the_next_one_free_to_save() {
 /// OPM-PNG-05
 #[tokio::test]
 async fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_nothing() {
-    for (mode, first) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+    for (mode, first) in
+        [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
+    {
         let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], mode);
         let mut drive = party.drive();
         let token = party.token().await;
@@ -354,7 +384,8 @@ async fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and
         assert_eq!(party.post(&token, &first).await, 204, "the result was taken");
         for (seconds, status) in [(180, 204), (181, 401)] {
             let now = START.saturating_add(Duration::from_secs(seconds));
-            let reply = party.inbox.receive("POST", &fields(&token), first.as_str().into(), now).await;
+            let reply =
+                party.inbox.receive("POST", &fields(&token), first.as_str().into(), now).await;
             assert_eq!(reply.status, status, "{seconds} s");
         }
         assert_eq!(party.server.requests().len(), sent);
@@ -363,7 +394,8 @@ async fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and
 
 #[tokio::test]
 async fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
@@ -380,7 +412,13 @@ async fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
     drive.dropped().await;
     let Party { inbox, flow, .. } = party;
     drop(flow);
-    assert_eq!(inbox.receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START).await.status, 401);
+    assert_eq!(
+        inbox
+            .receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START)
+            .await
+            .status,
+        401
+    );
 }
 
 /// A push whose first save fails is not refused when it comes again, although no drive is left.
@@ -388,7 +426,8 @@ async fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
 async fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     let disk = Disk::default();
     let share = |flow| SharedFlow::with_saver(flow, disk.clone());
-    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let party =
+        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let mut drive = party.drive();
     let token = party.token().await;
     drive.waits().await;
@@ -398,7 +437,10 @@ async fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 503);
     disk.is_full.store(false, Ordering::SeqCst);
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)).await, 204);
-    assert_eq!(party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)), Acknowledgement::Known);
+    assert_eq!(
+        party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)),
+        NotificationVerdict::Known
+    );
 }
 
 /// REQ-SEC-07
@@ -437,15 +479,22 @@ async fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_w
     ] {
         let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
         let config = notified(&server.url(""), mode, policy);
-        let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START).unwrap();
+        let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START)
+            .unwrap();
         let driven = driver(&config).drive(&flow.into(), &mut ()).await;
-        assert_eq!(matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))), refused, "{mode:?} {driven:?}");
+        assert_eq!(
+            matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))),
+            refused,
+            "{mode:?} {driven:?}"
+        );
         assert_eq!(server.connections(), usize::from(!refused));
     }
 
     let inbox = Inbox::with_capacity(1);
-    let one = Party::at(&inbox, 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
-    let two = Party::at(&inbox, 2, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let one =
+        Party::at(&inbox, 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let two =
+        Party::at(&inbox, 2, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
     let mut drive = one.drive();
     drive.waits().await;
     assert!(matches!(two.drive().ends().await, Err(DriveError::InboxFull)));
@@ -461,7 +510,13 @@ async fn a_full_inbox_forgets_those_that_are_over_first() {
     let inbox = Inbox::with_capacity(1);
     let mut tokens = Vec::new();
     for number in 1..=2 {
-        let party = Party::at(&inbox, number, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+        let party = Party::at(
+            &inbox,
+            number,
+            [answer(200, "", ACKNOWLEDGED)],
+            DeliveryMode::Push,
+            SharedFlow::new,
+        );
         let mut drive = party.drive();
         let token = party.token().await;
         drive.waits().await;

@@ -39,7 +39,8 @@ impl Clock for Running {
 /// What a flow asks for when it has got a token.
 async fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> KeySetRequest {
     let (clock, random) = (Jumping::new(), Counting::default());
-    let mut flow = Flow::start(Arc::clone(config), request(), random.next().unwrap(), clock.read()).unwrap();
+    let mut flow =
+        Flow::start(Arc::clone(config), request(), random.next().unwrap(), clock.read()).unwrap();
     loop {
         match flow.poll(clock.read(), random.next().unwrap()) {
             Output::Transmit(transmit) => {
@@ -59,13 +60,15 @@ async fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient
 /// A fetch failed, and by the time that was noted the next one was due.
 #[tokio::test]
 async fn a_fetch_of_keys_that_is_not_made_is_in_nobodys_way() {
-    let tokens = r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
+    let tokens =
+        r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
     let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];
     let server = Server::start(acts.clone().into_iter().chain(acts));
     let config = config(&server.url(""), ClientAuth::None);
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
     let (keys, clock) = (Keys::new(&config), Running::default());
-    let questions = [question(&server, &config, &http).await, question(&server, &config, &http).await];
+    let questions =
+        [question(&server, &config, &http).await, question(&server, &config, &http).await];
     for (request, connections) in questions.into_iter().zip([5, 6]) {
         let _ = keys.answer(request, &http, &clock, &mut |_| ()).await;
         assert_eq!(server.connections(), connections);

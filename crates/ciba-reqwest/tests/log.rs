@@ -55,7 +55,8 @@ async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
     log::set_max_level(log::LevelFilter::Trace);
     let tokens = r#"{"access_token":"sentinel-access","token_type":"Bearer","id_token":"a.b.c"}"#;
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)]);
-    let config = config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
+    let config =
+        config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
     let http = HttpClient::new(platform_roots().no_proxy().connection_verbose(true)).unwrap();
     let driver = Driver::new(http, Keys::new(&config)).with_clock(Jumping::new());
     let _ = driver.authenticate(&config, request(), &mut ()).await;

@@ -17,11 +17,15 @@ use std::{
 
 use axum::Router;
 use ciba_reqwest::{
-    Driver, Entropies as _, HttpClient, Inbox, Keys, NotificationService, SharedFlow, SystemEntropy,
+    Driver, EntropySource as _, HttpClient, Inbox, Keys, NotificationService, SharedFlow,
+    SystemEntropy,
     ciba_core::{DeliveryMode, Event, Failure, Flow, Notification, Stage},
     platform_roots,
 };
-use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request, without_backstop};
+use client::{
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request,
+    without_backstop,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use support::{Server, answer};
@@ -51,7 +55,8 @@ async fn call_and(address: SocketAddr, bytes: String, then: fn(&TcpStream)) -> (
         String::from_utf8(answer).unwrap()
     });
     let answer = answer.await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let (head, body) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     assert_eq!(body, "", "a body");
     (head[9..12].parse().unwrap(), head.to_ascii_lowercase())
 }
@@ -82,21 +87,27 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
     let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
-    let flow = SharedFlow::new(Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap());
+    let flow = SharedFlow::new(
+        Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),
+    );
     let (sender, mut events) = unbounded_channel();
     let driven = flow.clone();
-    let drive =
-        tokio::spawn(async move { driver.drive(&driven, &mut |event: &Event| drop(sender.send(event.clone()))).await });
+    let drive = tokio::spawn(async move {
+        driver.drive(&driven, &mut |event: &Event| drop(sender.send(event.clone()))).await
+    });
     while !matches!(events.recv().await.unwrap(), Event::Waiting(_)) {}
     let token = notification_token(&op.requests()[0]);
 
     let address = serve(example::app(inbox.clone())).await;
-    let nested = serve(Router::new().nest_service("/ciba/notify", NotificationService::new(inbox))).await;
+    let nested =
+        serve(Router::new().nest_service("/ciba/notify", NotificationService::new(inbox))).await;
     let (good, right) = (bearer(&token), ping(AUTH_REQ_ID));
     let wrong = bearer(&format!("{token}x"));
-    // What is too long is not read to its end, so no more of it is sent: closing would reset the connection.
-    let declared =
-        format!("POST /ciba/notify HTTP/1.1\r\nhost: c\r\nconnection: close\r\n{good}content-length: 300000\r\n\r\n");
+    // What is too long is not read to its end, so no more of it is sent: closing would reset the
+    // connection.
+    let declared = format!(
+        "POST /ciba/notify HTTP/1.1\r\nhost: c\r\nconnection: close\r\n{good}content-length: 300000\r\n\r\n"
+    );
     let chunked = format!(
         "POST /ciba/notify HTTP/1.1\r\nhost: c\r\nconnection: close\r\n{good}transfer-encoding: chunked\r\n\r\n"
     );
@@ -114,10 +125,18 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
             "\r\nwww-authenticate: bearer",
         ),
         (written("POST", "/ciba/notify", &wrong, &right), 401, "\r\nwww-authenticate: bearer"),
-        (written("POST", "/ciba/notify", &good, &ping("another")), 401, "\r\nwww-authenticate: bearer"),
+        (
+            written("POST", "/ciba/notify", &good, &ping("another")),
+            401,
+            "\r\nwww-authenticate: bearer",
+        ),
         (declared, 413, ""),
         (endless, 413, ""),
-        (written("POST", "/ciba/notify", &good.replace("application/json", "text/html"), &right), 415, ""),
+        (
+            written("POST", "/ciba/notify", &good.replace("application/json", "text/html"), &right),
+            415,
+            "",
+        ),
         (written("POST", "/ciba/notify", &good, "[]"), 400, ""),
         (written("POST", "/ciba/notify/", &good, &right), 404, ""),
         (written("POST", "//ciba/notify", &good, &right), 404, ""),
@@ -128,7 +147,11 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     }
     let hang_up = |stream: &TcpStream| stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(call_and(address, format!("{chunked}100\r\n{{"), hang_up).await.0, 400);
-    assert_eq!((op.requests().len(), flow.stage()), (2, Stage::Pending), "one of them did something");
+    assert_eq!(
+        (op.requests().len(), flow.stage()),
+        (2, Stage::Pending),
+        "one of them did something"
+    );
     assert!(op.requests()[1].starts_with("GET /keys "), "the keys, once");
 
     // Mounted over everything below it, a trailing slash is the endpoint too.
@@ -150,7 +173,9 @@ async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
     let address = serve(example::app(Inbox::new())).await;
     let token = "A".repeat(65);
     for fields in [String::new(), bearer(&token), bearer("short")] {
-        let head = format!("POST /ciba/notify HTTP/1.1\r\nhost: c\r\n{fields}content-length: 1000\r\n\r\n");
+        let head = format!(
+            "POST /ciba/notify HTTP/1.1\r\nhost: c\r\n{fields}content-length: 1000\r\n\r\n"
+        );
         let answer = spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -175,7 +200,8 @@ async fn the_service_mounts_into_hyper_as_it_is() {
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let endpoint = endpoint.clone();
-            let service = service_fn(move |call: hyper::Request<Incoming>| endpoint.clone().call(call));
+            let service =
+                service_fn(move |call: hyper::Request<Incoming>| endpoint.clone().call(call));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
         }
     });
@@ -190,11 +216,24 @@ async fn the_service_mounts_into_hyper_as_it_is() {
         (written("POST", "/", &[&*token, &*token].concat(), &body), 401),
         (written("POST", "/", "authorization: Bearer \u{e9}\u{1f511}\r\n", &body), 401),
         (written("POST", "/", "authorization:\r\n", &body), 401),
-        (written("POST", "/", &format!("authorization: Bearer {}\r\n", "A".repeat(60_000)), &body), 401),
+        (
+            written(
+                "POST",
+                "/",
+                &format!("authorization: Bearer {}\r\n", "A".repeat(60_000)),
+                &body,
+            ),
+            401,
+        ),
         (old(&token, ""), 401),
         (old(&token, &body), 401),
         (old("", ""), 401),
     ] {
-        assert_eq!(call(address, bytes.clone()).await.0, status, "{}", &bytes.chars().take(60).collect::<String>());
+        assert_eq!(
+            call(address, bytes.clone()).await.0,
+            status,
+            "{}",
+            &bytes.chars().take(60).collect::<String>()
+        );
     }
 }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     AuthenticateError, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
     ciba_core::{
-        AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint, PromptRefused, Timestamp,
-        jose::KeySet,
+        AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint,
+        PromptRefused, Timestamp, jose::KeySet,
     },
     platform_roots,
 };
@@ -38,7 +38,8 @@ impl Clock for Standing {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
-    // The servers here count what is asked about a person, so no keys are fetched while a flow waits.
+    // The servers here count what is asked about a person, so no keys are fetched while a flow
+    // waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
     Driver::new(http, Keys::pinned(keys)).with_clock(Standing)
 }
@@ -59,7 +60,11 @@ fn server() -> Server {
 }
 
 /// Whether the provider was asked for the person.
-async fn is_asked(driver: &Driver, config: &Arc<ClientConfig>, person: &str) -> Result<(), PromptRefused> {
+async fn is_asked(
+    driver: &Driver,
+    config: &Arc<ClientConfig>,
+    person: &str,
+) -> Result<(), PromptRefused> {
     match driver.authenticate(config, asks_for(person), &mut ()).await {
         Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
         Err(AuthenticateError::Drive(DriveError::PromptRefused(refused))) => Err(refused),
@@ -79,7 +84,7 @@ async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_
         // As long as it takes until the acknowledgement is there.
         let (mut nobody, started) = ((), std::time::Instant::now());
         let mut drive = std::pin::pin!(driver.drive(&first, &mut nobody));
-        while first.acknowledged().is_none() {
+        while first.acknowledgement().is_none() {
             assert!(started.elapsed().as_secs() < 20, "nothing was acknowledged");
             let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
         }
@@ -102,7 +107,11 @@ async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_
     assert_eq!(is_asked(&another, &config, "somebody").await, Ok(()), "it was dropped");
     let ended = flow(&config);
     driver.drive(&ended, &mut ()).await.unwrap();
-    assert_eq!(is_asked(&another, &config, "somebody").await, Ok(()), "it is over, though somebody keeps it");
+    assert_eq!(
+        is_asked(&another, &config, "somebody").await,
+        Ok(()),
+        "it is over, though somebody keeps it"
+    );
     assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
 }
 
@@ -116,7 +125,7 @@ async fn a_flow_that_is_cancelled_leaves_its_place_though_nobody_drives_it() {
     {
         let mut nobody = ();
         let mut drive = std::pin::pin!(driver.drive(&first, &mut nobody));
-        while first.acknowledged().is_none() {
+        while first.acknowledgement().is_none() {
             let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
         }
     }

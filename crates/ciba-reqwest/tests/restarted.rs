@@ -14,13 +14,14 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow,
     ciba_core::{
-        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification, Output, Response,
-        Snapshot, Timestamp,
+        ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification,
+        NotificationVerdict, Output, Response, Snapshot, Timestamp,
     },
     platform_roots,
 };
 use client::{
-    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, fields, notification_token, notified, ping, request, without_backstop,
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, fields, notification_token, notified, ping, request,
+    without_backstop,
 };
 use support::{Server, answer};
 
@@ -59,8 +60,12 @@ impl Saver for Disk {
 
 /// A flow that was acknowledged before the restart, and its notification token.
 fn before(config: &Arc<ClientConfig>, number: u8) -> (Snapshot, String) {
-    let mut flow = Flow::start(Arc::clone(config), request(), Entropy::from_bytes([number; 32]), START).unwrap();
-    let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([number; 32])) else { panic!("a request") };
+    let mut flow =
+        Flow::start(Arc::clone(config), request(), Entropy::from_bytes([number; 32]), START)
+            .unwrap();
+    let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([number; 32])) else {
+        panic!("a request")
+    };
     let sending = flow.begin(transmit, START).unwrap();
     let token = notification_token(&String::from_utf8_lossy(sending.request().body.expose()));
     let headers: Headers = [("content-type", "application/json")].into_iter().collect();
@@ -97,8 +102,9 @@ async fn a_ping_between_a_restart_and_the_first_drive_is_not_refused_and_not_los
     assert_eq!(call(&inbox, &stranger).await, (401, 401));
     let kept = disk.0.lock().unwrap().clone().expect("it is saved before it is acknowledged");
     let mut resumed = Flow::resume(Arc::clone(&config), kept.as_bytes(), START).unwrap();
-    let notification = Notification::receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into()).unwrap();
-    assert_ne!(resumed.notify(&notification, START).acknowledgement(), Acknowledgement::Unauthorized);
+    let notification =
+        Notification::receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into()).unwrap();
+    assert_ne!(resumed.notify(&notification, START).verdict(), NotificationVerdict::Unauthorized);
 
     // No time passes: the ping is what the request is made for.
     driver(&config).with_inbox(inbox.clone()).drive(&flow, &mut ()).await.unwrap();
@@ -113,7 +119,8 @@ async fn a_registered_flow_that_nobody_keeps_is_forgotten_and_gives_way() {
     let inbox = Inbox::with_capacity(1);
     for number in 1..4 {
         let (saved, token) = before(&config, number);
-        let flow = SharedFlow::new(Flow::resume(Arc::clone(&config), saved.as_bytes(), START).unwrap());
+        let flow =
+            SharedFlow::new(Flow::resume(Arc::clone(&config), saved.as_bytes(), START).unwrap());
         inbox.register(&flow, START).unwrap();
         inbox.register(&flow, START).unwrap();
         drop(flow);

@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
-        ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Policy, Snapshot, Stage, Timestamp,
-        jose::JwsAlgorithm,
+        ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Policy, Snapshot, Stage,
+        Timestamp, jose::JwsAlgorithm,
     },
     platform_roots,
 };
@@ -72,7 +72,8 @@ impl Watch for Told {
     }
 }
 
-/// Fails at one save of many, or from one on, and minds that every state it is given is newer than the last.
+/// Fails at one save of many, or from one on, and minds that every state it is given is newer than
+/// the last.
 struct Store {
     fails_at: usize,
     is_mended: bool,
@@ -91,9 +92,10 @@ impl Saver for Store {
     }
 }
 
-/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then come the acknowledgement,
-/// two token requests with an answer each, and the end. The keys that are asked for ahead of time change nothing to save,
-/// and when they cannot be had, it stops nothing and they are asked for once more.
+/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then
+/// come the acknowledgement, two token requests with an answer each, and the end. The keys that are
+/// asked for ahead of time change nothing to save, and when they cannot be had, it stops nothing
+/// and they are asked for once more.
 ///
 /// REQ-AREQ-30a
 #[tokio::test]
@@ -105,7 +107,8 @@ async fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() 
         let server = Server::start(acts);
         let config = config(&server.url(""), key_jwt());
         let driver = driver(&config).with_signer(Kms);
-        let store = Store { fails_at, is_mended, saves: AtomicUsize::new(0), revision: Mutex::default() };
+        let store =
+            Store { fails_at, is_mended, saves: AtomicUsize::new(0), revision: Mutex::default() };
         let flow = SharedFlow::with_saver(flow(&config), store);
         let mut told = Told::default();
         let mut driven = driver.drive(&flow, &mut told).await;
@@ -129,8 +132,11 @@ async fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() 
         };
         assert!(expected.contains(&told.0), "{fails_at} {is_mended}: {}", told.0);
         assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-        let paths: Vec<_> =
-            server.requests().iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect();
+        let paths: Vec<_> = server
+            .requests()
+            .iter()
+            .map(|request| request.split(' ').nth(1).unwrap().to_owned())
+            .collect();
         assert_eq!(paths, ["/authenticate", "/keys", "/token", "/keys", "/token"]);
     }
 }
@@ -158,8 +164,11 @@ impl Watch for Slow {
 
 #[tokio::test]
 async fn a_store_that_hangs_costs_no_login() {
-    let server =
-        Server::start([answer(200, "", ACKNOWLEDGED), answer(200, "", r#"{"keys":[]}"#), answer(400, "", DENIED)]);
+    let server = Server::start([
+        answer(200, "", ACKNOWLEDGED),
+        answer(200, "", r#"{"keys":[]}"#),
+        answer(400, "", DENIED),
+    ]);
     let mut policy = Policy::default();
     policy.local_timeout = Duration::from_millis(20);
     let config = polling(&server.url(""), policy);
@@ -167,6 +176,10 @@ async fn a_store_that_hangs_costs_no_login() {
     let mut slow = Slow(Vec::new());
     driver(&config).drive(&flow, &mut slow).await.unwrap();
     // The acknowledgement is tried before the keys are asked for and again before the wait.
-    assert_eq!(slow.0, [io::ErrorKind::TimedOut; 4], "the acknowledgement twice, the token request and the end");
+    assert_eq!(
+        slow.0,
+        [io::ErrorKind::TimedOut; 4],
+        "the acknowledgement twice, the token request and the end"
+    );
     assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
 }

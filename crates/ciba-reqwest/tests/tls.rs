@@ -17,11 +17,12 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys, Saver,
-    SharedFlow,
+    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient,
+    Keys, Saver, SharedFlow,
     ciba_core::{
-        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output, Request, Response,
-        Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output,
+        Request, Response, Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget,
+        Url,
     },
     platform_roots,
     reqwest::ClientBuilder,
@@ -34,7 +35,8 @@ use rustls::{
 use server::{Asks, Certificate, ClientIdentity, TlsServer};
 
 async fn exchange(builder: ClientBuilder, server: &TlsServer) -> Result<Response, Unanswered> {
-    let request = Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
+    let request =
+        Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
     let client = HttpClient::new(builder.no_proxy()).unwrap();
     client.exchange(&request, Duration::from_secs(20), 1024).await
 }
@@ -50,7 +52,10 @@ async fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     ] {
         let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
         let builder = with_ca(server.ca.as_bytes()).unwrap();
-        assert_eq!(exchange(builder, &server).await, Err(Unanswered::NotSent(Cause::Certificate(problem))));
+        assert_eq!(
+            exchange(builder, &server).await,
+            Err(Unanswered::NotSent(Cause::Certificate(problem)))
+        );
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
     let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
@@ -79,7 +84,9 @@ async fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
 #[tokio::test]
 async fn verification_cannot_be_turned_off() {
     let server = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
-    let builder = platform_roots().tls_danger_accept_invalid_certs(true).tls_danger_accept_invalid_hostnames(true);
+    let builder = platform_roots()
+        .tls_danger_accept_invalid_certs(true)
+        .tls_danger_accept_invalid_hostnames(true);
     assert!(matches!(exchange(builder, &server).await, Err(Unanswered::NotSent(_))));
     assert_eq!((server.handshake(), server.requests()), (None, 0));
 }
@@ -97,7 +104,8 @@ const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 /// An authentication request of a client that authenticates itself by a certificate.
 fn certified(server: &TlsServer) -> Sending {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
-    let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
+    let (now, entropy) =
+        (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
     let mut flow = Flow::start(config, client::request(), entropy(), now).unwrap();
     match flow.poll(now, entropy()) {
         Output::Transmit(transmit) => flow.begin(transmit, now).unwrap(),
@@ -110,7 +118,9 @@ fn http(server: &TlsServer) -> HttpClient {
 }
 
 fn with(server: &TlsServer, identity: &ClientIdentity) -> HttpClient {
-    let certificate = ClientCertificate::from_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+    let certificate =
+        ClientCertificate::from_pem(identity.certificate.as_bytes(), identity.key.as_bytes())
+            .unwrap();
     http(server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), certificate).unwrap()
 }
 
@@ -129,7 +139,10 @@ async fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_autho
             let sending = certified(&server);
             let form = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
             assert!(form.split('&').any(|parameter| parameter == "client_id=client"), "{form}");
-            assert!(!form.contains("client_assertion") && !form.contains("client_secret"), "{form}");
+            assert!(
+                !form.contains("client_assertion") && !form.contains("client_secret"),
+                "{form}"
+            );
             let one = &server.clients[0];
             let der = ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
             let roots = with_ca(server.ca.as_bytes()).unwrap();
@@ -154,13 +167,19 @@ async fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
             assert!(one.exchange(&anything(&server), limit, 1024).await.is_ok());
             let _ = two.perform(certified(&server)).await;
         }
-        let [first, second] = server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
+        let [first, second] =
+            server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
         let round = [first, None, second];
-        assert_eq!(server.peers(), [&round[..], &round[..]].concat(), "one connection for each exchange");
+        assert_eq!(
+            server.peers(),
+            [&round[..], &round[..]].concat(),
+            "one connection for each exchange"
+        );
     }
 }
 
-/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads none of it after refusing.
+/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads
+/// none of it after refusing.
 ///
 /// REQ-AREQ-30a
 #[tokio::test]
@@ -181,7 +200,8 @@ async fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both
     }
 }
 
-/// The alert and the end of the connection come while the client still writes, each time at another moment.
+/// The alert and the end of the connection come while the client still writes, each time at another
+/// moment.
 ///
 /// REQ-AREQ-30a
 #[tokio::test]
@@ -196,7 +216,10 @@ async fn a_refusal_is_heard_however_early_the_server_closes() {
             let required = Cause::ClientCertificate(TlsAlert(116));
             assert_eq!(heard, Err(Unanswered::NotSent(required)), "{versions:?}, {turn}");
             let input = format!("{:?}", strange.perform(certified(&server)).await);
-            assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}, {turn}: {input}");
+            assert!(
+                input.starts_with("Input(NotSent(ClientCertificate("),
+                "{versions:?}, {turn}: {input}"
+            );
         }
         assert_eq!(server.requests(), 0);
     }
@@ -206,7 +229,8 @@ async fn a_refusal_is_heard_however_early_the_server_closes() {
 ///
 /// REQ-AREQ-30a
 #[tokio::test]
-async fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_request_arrived() {
+async fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_request_arrived()
+ {
     for versions in [&[&TLS12][..], &[&TLS13]] {
         let server = TlsServer::asking(Asks::ThenDrops, Certificate::Good, versions);
         let http = with(&server, &server.clients[0]);
@@ -239,7 +263,10 @@ async fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
     let driver = Driver::new(http(&server), Keys::new(&config));
     let error = driver.authenticate(&config, client::request(), &mut ()).await.unwrap_err();
-    assert!(matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))), "{error:?}");
+    assert!(
+        matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))),
+        "{error:?}"
+    );
     assert_eq!((server.peers().len(), server.requests()), (0, 0));
 
     // A request that was saved as under way would count as lost after a restart.
@@ -247,7 +274,10 @@ async fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let saves = Arc::<AtomicUsize>::default();
     let flow = Flow::start(config, client::request(), entropy, now).unwrap();
     let flow = SharedFlow::with_saver(flow, Counter(Arc::clone(&saves)));
-    assert!(matches!(driver.drive(&flow, &mut ()).await, Err(DriveError::Lacking(Lacking::Certificate))));
+    assert!(matches!(
+        driver.drive(&flow, &mut ()).await,
+        Err(DriveError::Lacking(Lacking::Certificate))
+    ));
     assert_eq!(saves.load(Ordering::SeqCst), 0);
 }
 
@@ -268,11 +298,19 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
         (&one.certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
     ] {
         let read = ClientCertificate::from_pem(chain.as_bytes(), key.as_bytes());
-        let used = read.map(|known| http(&server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), known));
+        let used = read.map(|known| {
+            http(&server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), known)
+        });
         let error = used.and_then(|used| used).map(drop).unwrap_err();
-        assert!(matches!(error, CertificateError::Unreadable | CertificateError::Refused), "{error:?}");
+        assert!(
+            matches!(error, CertificateError::Unreadable | CertificateError::Refused),
+            "{error:?}"
+        );
     }
-    let debug = format!("{:?}", ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap());
+    let debug = format!(
+        "{:?}",
+        ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap()
+    );
     assert_eq!(debug, "ClientCertificate(..)");
 }
 
@@ -291,8 +329,8 @@ impl Clock for Moved {
     }
 }
 
-/// A connection that takes its time, or a machine that is suspended while it is made: the flow is asked once more when nothing but
-/// the request is left to write.
+/// A connection that takes its time, or a machine that is suspended while it is made: the flow is
+/// asked once more when nothing but the request is left to write.
 ///
 /// REQ-AREQ-33d
 #[tokio::test]
@@ -311,7 +349,12 @@ async fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leav
                 }
             });
             let config = client::config(&base, ClientAuth::None);
-            let begun = Flow::start(Arc::clone(&config), client::request(), Entropy::from_bytes([7; 32]), started);
+            let begun = Flow::start(
+                Arc::clone(&config),
+                client::request(),
+                Entropy::from_bytes([7; 32]),
+                started,
+            );
             let flow = shared.get_or_init(|| SharedFlow::new(begun.unwrap()));
             let http = HttpClient::new(with_ca(server.ca.as_bytes()).unwrap().no_proxy()).unwrap();
             let driver = Driver::new(http, Keys::new(&config)).with_clock(Moved(clock));
@@ -321,7 +364,9 @@ async fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leav
                 // The server's answer is no acknowledgement.
                 (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
                 (_, true) => failure == Failure::Abandoned,
-                _ => matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person),
+                _ => {
+                    matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person)
+                }
             };
             assert!(is_right, "{late} {cancels}: {failure:?}");
             assert_eq!(server.requests(), usize::from(late == 89), "{late} {cancels}");

@@ -18,12 +18,13 @@ pub struct Client {
     pub audience: AudienceMode,
     /// Its one delivery mode. A push client is told `unauthorized_client` at the token endpoint.
     pub delivery: DeliveryMode,
-    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need one; that of a poll
-    /// client is not called.
+    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need
+    /// one; that of a poll client is not called.
     pub notification_endpoint: Option<String>,
     /// Whether it may send a `user_code`; otherwise the parameter is ignored (OP-21).
     pub user_code: bool,
-    /// The algorithm of its authentication requests; with one, unsigned requests are refused (OP-25).
+    /// The algorithm of its authentication requests; with one, unsigned requests are refused
+    /// (OP-25).
     pub request_signing_alg: Option<JwsAlgorithm>,
     /// Public JWKs for signed requests, beside those of `private_key_jwt`.
     pub keys: Vec<Value>,
@@ -57,10 +58,14 @@ impl Client {
         }
     }
 
-    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says which algorithms.
+    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says
+    /// which algorithms.
     #[must_use]
     pub fn with_key(id: impl Into<String>, public_jwk: Value) -> Self {
-        Self::new(id, ClientAuthentication::PrivateKeyJwt { keys: vec![public_jwk], algorithms: Vec::new() })
+        Self::new(
+            id,
+            ClientAuthentication::PrivateKeyJwt { keys: vec![public_jwk], algorithms: Vec::new() },
+        )
     }
 
     /// Sets the algorithm of its ID Tokens.
@@ -73,13 +78,21 @@ impl Client {
     /// Delivers by ping to an endpoint.
     #[must_use]
     pub fn ping(self, notification_endpoint: impl Into<String>) -> Self {
-        Self { delivery: DeliveryMode::Ping, notification_endpoint: Some(notification_endpoint.into()), ..self }
+        Self {
+            delivery: DeliveryMode::Ping,
+            notification_endpoint: Some(notification_endpoint.into()),
+            ..self
+        }
     }
 
     /// Delivers by push to an endpoint.
     #[must_use]
     pub fn push(self, notification_endpoint: impl Into<String>) -> Self {
-        Self { delivery: DeliveryMode::Push, notification_endpoint: Some(notification_endpoint.into()), ..self }
+        Self {
+            delivery: DeliveryMode::Push,
+            notification_endpoint: Some(notification_endpoint.into()),
+            ..self
+        }
     }
 
     /// Lets it send user codes.
@@ -146,7 +159,8 @@ pub enum ClientAuthentication {
     ClientSecretBasic {
         /// The secret.
         secret: ClientSecret,
-        /// Whether id and secret are compared without form-decoding them, as some providers do (OP-09).
+        /// Whether id and secret are compared without form-decoding them, as some providers do
+        /// (OP-09).
         raw: bool,
     },
     /// `client_secret_post`.
@@ -169,11 +183,14 @@ pub enum ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// `self_signed_tls_client_auth` with the certificates of a key set: the first of each `x5c` (RFC 8705 2.2).
+    /// `self_signed_tls_client_auth` with the certificates of a key set: the first of each `x5c`
+    /// (RFC 8705 2.2).
     #[must_use]
     pub fn self_signed(keys: &[Value]) -> Self {
         let certificate = |jwk: &Value| STANDARD.decode(jwk.get("x5c")?.get(0)?.as_str()?).ok();
-        Self::SelfSignedTlsClientAuth { certificates: keys.iter().filter_map(certificate).collect() }
+        Self::SelfSignedTlsClientAuth {
+            certificates: keys.iter().filter_map(certificate).collect(),
+        }
     }
 
     /// The registered name.
@@ -195,7 +212,8 @@ impl ClientAuthentication {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AudienceMode {
-    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA 7.1).
+    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA
+    /// 7.1).
     #[default]
     CibaDefault,
     /// The issuer as one text, nothing else.
@@ -210,28 +228,31 @@ impl Client {
     /// Whether the provider can deliver to it (OP-06).
     pub(crate) fn can_be_notified(&self) -> bool {
         match &self.notification_endpoint {
-            // Registered for another mode, perhaps: a poll client may have one, and never hears of it.
+            // Registered for another mode, perhaps: a poll client may have one, and never hears of
+            // it.
             Some(endpoint) => Url::parse_with(endpoint, LoopbackHttp::DangerouslyAllowed).is_ok(),
             None => self.delivery == DeliveryMode::Poll,
         }
     }
 
-    /// How many bytes the secret needs to have for the HMAC algorithms the client is registered with, when it has fewer
-    /// (RFC 7518 3.2).
+    /// How many bytes the secret needs to have for the HMAC algorithms the client is registered
+    /// with, when it has fewer (RFC 7518 3.2).
     pub(crate) fn missing_secret_bytes(&self) -> Option<usize> {
         let assertions = match &self.authentication {
             ClientAuthentication::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
             _ => None,
         };
         let algorithms = [assertions, Some(self.id_token_alg)].into_iter().flatten();
-        let bytes = algorithms.filter(|algorithm| algorithm.is_symmetric()).map(hash_bytes).max()?;
+        let bytes =
+            algorithms.filter(|algorithm| algorithm.is_symmetric()).map(hash_bytes).max()?;
         self.secret().is_some_and(|secret| secret.len() < bytes).then_some(bytes)
     }
 
     /// Whether its signed requests, if it sends any, can be verified.
     pub(crate) fn can_sign_requests(&self) -> bool {
         self.request_signing_alg.is_none_or(|algorithm| {
-            !algorithm.is_symmetric() && self.request_keys().any(|jwk| jws::algorithms_of(jwk).contains(&algorithm))
+            !algorithm.is_symmetric()
+                && self.request_keys().any(|jwk| jws::algorithms_of(jwk).contains(&algorithm))
         })
     }
 
@@ -239,7 +260,8 @@ impl Client {
     pub(crate) const fn authenticates_by_certificate(&self) -> bool {
         matches!(
             self.authentication,
-            ClientAuthentication::TlsClientAuth { .. } | ClientAuthentication::SelfSignedTlsClientAuth { .. }
+            ClientAuthentication::TlsClientAuth { .. }
+                | ClientAuthentication::SelfSignedTlsClientAuth { .. }
         )
     }
 
@@ -251,12 +273,16 @@ impl Client {
 
     /// OP-66 and OP-67.
     pub(crate) fn fits_fapi_ciba(&self) -> bool {
-        let fits = |algorithm: &JwsAlgorithm| matches!(algorithm, JwsAlgorithm::Ps256 | JwsAlgorithm::Es256);
+        let fits = |algorithm: &JwsAlgorithm| {
+            matches!(algorithm, JwsAlgorithm::Ps256 | JwsAlgorithm::Es256)
+        };
         let authentication = match &self.authentication {
             ClientAuthentication::PrivateKeyJwt { keys, algorithms } => {
-                algorithms.iter().all(fits) && keys.iter().any(|jwk| jws::algorithms_of(jwk).iter().any(fits))
+                algorithms.iter().all(fits)
+                    && keys.iter().any(|jwk| jws::algorithms_of(jwk).iter().any(fits))
             }
-            ClientAuthentication::TlsClientAuth { .. } | ClientAuthentication::SelfSignedTlsClientAuth { .. } => true,
+            ClientAuthentication::TlsClientAuth { .. }
+            | ClientAuthentication::SelfSignedTlsClientAuth { .. } => true,
             ClientAuthentication::ClientSecretJwt { .. }
             | ClientAuthentication::ClientSecretBasic { .. }
             | ClientAuthentication::ClientSecretPost { .. }

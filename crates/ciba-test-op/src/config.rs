@@ -6,8 +6,8 @@ use ciba_core::DeliveryMode;
 
 use crate::{client::Client, habits::Habits};
 
-/// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`] or
-/// [`ProviderConfig::idura`] and change what the test is about.
+/// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`]
+/// or [`ProviderConfig::idura`] and change what the test is about.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProviderConfig {
@@ -25,8 +25,8 @@ pub struct ProviderConfig {
     pub expires_in: Duration,
     /// The `interval` it names; `None` names none and enforces 5 s (OP-33).
     pub interval: Option<Duration>,
-    /// How many token requests are answered with `authorization_pending` before the decision shows; in ping and push mode,
-    /// after how many intervals the person decides. 2.
+    /// How many token requests are answered with `authorization_pending` before the decision shows;
+    /// in ping and push mode, after how many intervals the person decides. 2.
     pub pending_answers: u32,
     /// What too-early polls are measured from.
     pub speed_reference: SpeedReference,
@@ -34,12 +34,13 @@ pub struct ProviderConfig {
     pub too_early: TooEarly,
     /// Whether, and for how long at most, a token request is held until a decision (OP-47).
     pub long_polling: Option<Duration>,
-    /// How much earlier than the interval allows a poll may come: clients with a steady timer are off by their machine's
-    /// jitter. 100 ms.
+    /// How much earlier than the interval allows a poll may come: clients with a steady timer are
+    /// off by their machine's jitter. 100 ms.
     pub interval_tolerance: Duration,
     /// How `requested_expiry` is taken (OP-23).
     pub requested_expiry: RequestedExpiry,
-    /// The longest lifetime that `requested_expiry` leads to; a longer one is cut to it, and the judge says so. An hour.
+    /// The longest lifetime that `requested_expiry` leads to; a longer one is cut to it, and the
+    /// judge says so. An hour.
     pub longest_expiry: Duration,
     /// Lifetime of ID Tokens. 300 s; Idura 1200 s.
     pub id_token_lifetime: Duration,
@@ -51,35 +52,44 @@ pub struct ProviderConfig {
     pub scopes: Vec<String>,
     /// The delivery modes it names in its metadata. All three; Idura poll.
     pub delivery_modes: Vec<DeliveryMode>,
-    /// Whether a ping allows a token request before its time (OP-51). It does; at Keycloak it does not.
+    /// Whether a ping allows a token request before its time (OP-51). It does; at Keycloak it does
+    /// not.
     pub ping_skips_interval: bool,
-    /// Whether a `client_notification_token` from a poll client is refused, as Keycloak does, and not ignored (OP-20).
+    /// Whether a `client_notification_token` from a poll client is refused, as Keycloak does, and
+    /// not ignored (OP-20).
     pub refuses_needless_notification_token: bool,
-    /// The error code for a signed request that is wrong: `invalid_request`, or `invalid_request_object` (OP-26).
+    /// The error code for a signed request that is wrong: `invalid_request`, or
+    /// `invalid_request_object` (OP-26).
     pub request_object_error: &'static str,
-    /// Scheme, host and port of the listener that asks for client certificates, and which clients that show one have to use
-    /// (RFC 8705 5). A server with such a listener sets it.
+    /// Scheme, host and port of the listener that asks for client certificates, and which clients
+    /// that show one have to use (RFC 8705 5). A server with such a listener sets it.
     pub mutual_tls: Option<String>,
-    /// Whether it holds clients to FAPI-CIBA, Implementer's Draft 1: confidential clients with keys or certificates, PS256 and
-    /// ES256, signed requests of at most an hour, tokens bound to certificates, no push.
+    /// Whether it holds clients to FAPI-CIBA, Implementer's Draft 1: confidential clients with keys
+    /// or certificates, PS256 and ES256, signed requests of at most an hour, tokens bound to
+    /// certificates, no push.
     pub fapi_ciba: bool,
-    /// How often a notification that was not accepted is tried again, every 5 s; never after 401 or a redirect (OP-55). 0.
+    /// How often a notification that was not accepted is tried again, every 5 s; never after 401 or
+    /// a redirect (OP-55). 0.
     pub notification_retries: u32,
     /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
     pub clock_tolerance: Duration,
-    /// How long transactions and access tokens stay known after their end, as expired or redeemed. 600 s. Afterwards they
-    /// are forgotten, and a later use counts as one of an id that was never issued.
+    /// How long transactions and access tokens stay known after their end, as expired or redeemed.
+    /// 600 s. Afterwards they are forgotten, and a later use counts as one of an id that was never
+    /// issued.
     pub memory: Duration,
-    /// How many of each are known at most: requests with their bodies, transactions, access tokens. 20,000, and never
-    /// less than 1. The oldest are forgotten first; transactions only when they are over, and while there are so many that
-    /// go on, authentication requests are answered with 503. What the judge found is never forgotten.
+    /// How many of each are known at most: requests with their bodies, transactions, access tokens.
+    /// 20,000, and never less than 1. The oldest are forgotten first; transactions only when they
+    /// are over, and while there are so many that go on, authentication requests are answered with
+    /// 503. What the judge found is never forgotten.
     pub record_limit: usize,
-    /// Where ids and tokens come from: equal seeds give equal values. They are predictable and protect nothing.
+    /// Where ids and tokens come from: equal seeds give equal values. They are predictable and
+    /// protect nothing.
     pub seed: u64,
 }
 
 impl ProviderConfig {
-    /// A provider that does what the specifications say, with the defaults of `spec/provider-side.md` section 13.
+    /// A provider that does what the specifications say, with the defaults of
+    /// `spec/provider-side.md` section 13.
     #[must_use]
     pub fn generic(issuer: impl Into<String>) -> Self {
         Self {
@@ -100,9 +110,17 @@ impl ProviderConfig {
             id_token_lifetime: Duration::from_secs(300),
             access_token_lifetime: Duration::from_secs(600),
             binding_message_limit: 64,
-            scopes: ["openid", "profile", "email", "phone", "address", "offline_access", "payments"]
-                .map(str::to_owned)
-                .to_vec(),
+            scopes: [
+                "openid",
+                "profile",
+                "email",
+                "phone",
+                "address",
+                "offline_access",
+                "payments",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push],
             notification_retries: 0,
             ping_skips_interval: true,
@@ -117,8 +135,9 @@ impl ProviderConfig {
         }
     }
 
-    /// A provider that answers as Idura Verify does: `/ciba/bc-authorize`, `/oauth2/token`, RS256, Swedish and Norwegian
-    /// BankID by `acr_values`, hints `sub:ssn:<number>`. Three pending texts, then the person approves.
+    /// A provider that answers as Idura Verify does: `/ciba/bc-authorize`, `/oauth2/token`, RS256,
+    /// Swedish and Norwegian BankID by `acr_values`, hints `sub:ssn:<number>`. Three pending texts,
+    /// then the person approves.
     #[must_use]
     pub fn idura(issuer: impl Into<String>) -> Self {
         Self {
@@ -135,7 +154,11 @@ impl ProviderConfig {
     /// A generic provider that holds its clients to FAPI-CIBA (OP-66, OP-67).
     #[must_use]
     pub fn fapi_ciba(issuer: impl Into<String>) -> Self {
-        Self { fapi_ciba: true, delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping], ..Self::generic(issuer) }
+        Self {
+            fapi_ciba: true,
+            delivery_modes: vec![DeliveryMode::Poll, DeliveryMode::Ping],
+            ..Self::generic(issuer)
+        }
     }
 
     /// Adds a client.
@@ -197,7 +220,8 @@ pub struct User {
     pub name: String,
     /// What the person does.
     pub behaviour: Behaviour,
-    /// The code that proves the person consents to being asked (CIBA 7.1.2); `None` for a person without one.
+    /// The code that proves the person consents to being asked (CIBA 7.1.2); `None` for a person
+    /// without one.
     pub user_code: Option<String>,
 }
 
@@ -206,7 +230,13 @@ impl User {
     #[must_use]
     pub fn new(hint: impl Into<String>, behaviour: Behaviour) -> Self {
         let hint = hint.into();
-        Self { subject: format!("user-{hint}"), name: "Test Person".to_owned(), hint, behaviour, user_code: None }
+        Self {
+            subject: format!("user-{hint}"),
+            name: "Test Person".to_owned(),
+            hint,
+            behaviour,
+            user_code: None,
+        }
     }
 
     /// Sets the full name.
@@ -235,14 +265,15 @@ impl User {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// Approves; the token endpoint says pending so many times first (`None`: as the provider is configured).
+    /// Approves; the token endpoint says pending so many times first (`None`: as the provider is
+    /// configured).
     Approve(Option<u32>),
     /// Says no; the token endpoint says pending so many times first.
     Deny(Option<u32>),
     /// Never answers: pending until the transaction expires.
     Never,
-    /// Waits for a decision through the phone page, [`Provider::approve`](crate::Provider::approve) or
-    /// [`Provider::deny`](crate::Provider::deny).
+    /// Waits for a decision through the phone page, [`Provider::approve`](crate::Provider::approve)
+    /// or [`Provider::deny`](crate::Provider::deny).
     Manual,
     /// Is not known: `unknown_user_id`.
     Unknown,
@@ -254,7 +285,8 @@ pub enum SpeedReference {
     /// The arrival of the previous request.
     #[default]
     PreviousArrival,
-    /// The end of the previous reply, as the certification suite does. The acknowledgement counts as one.
+    /// The end of the previous reply, as the certification suite does. The acknowledgement counts
+    /// as one.
     PreviousReply,
 }
 
@@ -293,10 +325,11 @@ pub enum ConfigError {
     ClientId(String),
     /// The client's authentication cannot work: no usable key, or an algorithm of the wrong kind.
     Authentication(String),
-    /// A ping or push client without a notification endpoint, or a client with one that is neither https nor http on a
-    /// loopback address.
+    /// A ping or push client without a notification endpoint, or a client with one that is neither
+    /// https nor http on a loopback address.
     Delivery(String),
-    /// The client's secret is shorter than the hash of the algorithm it is the key of (RFC 7518 3.2).
+    /// The client's secret is shorter than the hash of the algorithm it is the key of (RFC 7518
+    /// 3.2).
     ShortSecret {
         /// The client.
         id: String,
@@ -305,7 +338,8 @@ pub enum ConfigError {
     },
     /// The client is one that FAPI-CIBA does not allow.
     Profile(String),
-    /// The client's signed requests would not be signed by an asymmetric algorithm, or no registered key is for it.
+    /// The client's signed requests would not be signed by an asymmetric algorithm, or no
+    /// registered key is for it.
     RequestSigning(String),
     /// The algorithm of the client's ID Tokens is symmetric, which this provider does not offer.
     IdTokenAlgorithm(String),
@@ -316,11 +350,16 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Issuer => f.write_str("the issuer is not an https URL, nor http on a loopback address"),
+            Self::Issuer => {
+                f.write_str("the issuer is not an https URL, nor http on a loopback address")
+            }
             Self::ClientId(id) => write!(f, "the client id {id:?} is empty or taken"),
             Self::Authentication(id) => write!(f, "the client {id:?} could never authenticate"),
             Self::Delivery(id) => {
-                write!(f, "the notification endpoint of client {id:?} does not fit its delivery mode")
+                write!(
+                    f,
+                    "the notification endpoint of client {id:?} does not fit its delivery mode"
+                )
             }
             Self::ShortSecret { id, bytes } => write!(
                 f,
@@ -328,7 +367,9 @@ impl fmt::Display for ConfigError {
             ),
             Self::Profile(id) => write!(f, "the client {id:?} is not allowed by FAPI-CIBA"),
             Self::RequestSigning(id) => write!(f, "the client {id:?} could never sign a request"),
-            Self::IdTokenAlgorithm(id) => write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm"),
+            Self::IdTokenAlgorithm(id) => {
+                write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm")
+            }
             Self::Duration => f.write_str("lifetimes and intervals are whole seconds above zero"),
         }
     }

@@ -9,16 +9,18 @@ const UUID_BITS: f64 = 122.0;
 
 /// At most how many bits a token of this length can have, whatever it was made from.
 ///
-/// Numbers that are written without leading zeros lose a character now and then (`BigInteger.toString(32)`, base58), and no
-/// randomness: here and below one more character counts than there is.
+/// Numbers that are written without leading zeros lose a character now and then
+/// (`BigInteger.toString(32)`, base58), and no randomness: here and below one more character counts
+/// than there is.
 pub(crate) fn most_bits(text: &str) -> f64 {
     bits(MOST_CHARACTERS, text.len() + 1)
 }
 
 /// How many bits a token has if its characters were drawn from the alphabet it looks like.
 ///
-/// This is about tokens that people really make: 16 random bytes in hexadecimal digits, base32 or base64 have at least 128
-/// bits here, whichever characters chance left out; a counted-up, a repeated or a short one has fewer.
+/// This is about tokens that people really make: 16 random bytes in hexadecimal digits, base32 or
+/// base64 have at least 128 bits here, whichever characters chance left out; a counted-up, a
+/// repeated or a short one has fewer.
 pub(crate) fn likely_bits(text: &str) -> f64 {
     let text = text.trim_end_matches('=');
     if is_uuid(text) {
@@ -79,7 +81,8 @@ fn new_characters(text: &[u8]) -> usize {
 
 /// How many characters from `at` on stood somewhere before.
 fn longest_repetition(text: &[u8], at: usize) -> usize {
-    let common = |from: usize| text[from..].iter().zip(&text[at..]).take_while(|(a, b)| a == b).count();
+    let common =
+        |from: usize| text[from..].iter().zip(&text[at..]).take_while(|(a, b)| a == b).count();
     (0..at).map(common).max().unwrap_or(0)
 }
 
@@ -114,9 +117,13 @@ mod tests {
     }
 
     fn base32(bytes: &[u8]) -> String {
-        let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
-        let digit = |five: &[u8]| five.iter().fold(0, |value, bit| value << 1 | bit) << (5 - five.len());
-        bits.chunks(5).map(|five| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(digit(five))])).collect()
+        let bits: Vec<u8> =
+            bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+        let digit =
+            |five: &[u8]| five.iter().fold(0, |value, bit| value << 1 | bit) << (5 - five.len());
+        bits.chunks(5)
+            .map(|five| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(digit(five))]))
+            .collect()
     }
 
     #[test]
@@ -124,8 +131,12 @@ mod tests {
         let mut ids = Ids::new(7);
         for _ in 0..2_000 {
             let bytes = ids.bytes();
-            let decimal: String =
-                ids.bytes().iter().chain(&ids.bytes()).map(|byte| char::from(b'0' + byte % 10)).collect();
+            let decimal: String = ids
+                .bytes()
+                .iter()
+                .chain(&ids.bytes())
+                .map(|byte| char::from(b'0' + byte % 10))
+                .collect();
             for length in [16, 20, 32] {
                 let bytes = &bytes[..length];
                 let hexadecimal = hex(bytes);
@@ -147,9 +158,11 @@ mod tests {
                 assert!(likely_bits(&short) < 128.0, "{short}");
             }
             // A number whose first digit happened to be a zero.
-            for number in
-                [&hex(&bytes[..16])[1..], &base32(&bytes[..16])[1..], &URL_SAFE_NO_PAD.encode(&bytes[..16])[1..]]
-            {
+            for number in [
+                &hex(&bytes[..16])[1..],
+                &base32(&bytes[..16])[1..],
+                &URL_SAFE_NO_PAD.encode(&bytes[..16])[1..],
+            ] {
                 assert!(likely_bits(number) >= 128.0 && most_bits(number) >= 128.0, "{number}");
             }
             assert!(likely_bits(&ids.uuid()) < 128.0);

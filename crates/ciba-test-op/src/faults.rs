@@ -1,8 +1,9 @@
 //! Named misbehaviour, for tables of tests and for the command line.
 //!
-//! Give the script of one to [`Provider::script`](crate::Provider::script), or let the hint of a request choose it:
-//! `login_hint=fault:token-proxy-error` begins a transaction in which the person approves and this fault strikes. (Faults
-//! of discovery strike before there is a hint; only a script reaches them.)
+//! Give the script of one to [`Provider::script`](crate::Provider::script), or let the hint of a
+//! request choose it: `login_hint=fault:token-proxy-error` begins a transaction in which the person
+//! approves and this fault strikes. (Faults of discovery strike before there is a hint; only a
+//! script reaches them.)
 
 mod acknowledgement;
 mod documents;
@@ -44,7 +45,8 @@ pub fn ping() -> Vec<Fault> {
     sorted([notification::both(), notification::ping()].concat())
 }
 
-/// Every fault of pushes, in the order of the menu. Those about refresh tokens want the scope `offline_access`.
+/// Every fault of pushes, in the order of the menu. Those about refresh tokens want the scope
+/// `offline_access`.
 #[must_use]
 pub fn push() -> Vec<Fault> {
     sorted([notification::both(), notification::push()].concat())
@@ -73,10 +75,14 @@ mod tests {
     fn names_are_unique_kebab_case_and_every_script_does_something() {
         let faults = [all(), ping(), notification::push()].concat();
         let mut names: Vec<&str> = faults.iter().map(|fault| fault.name).collect();
+        assert!(names.iter().all(|name| {
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        }));
         assert!(
-            names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+            faults
+                .iter()
+                .all(|fault| !fault.script.steps().is_empty() && !fault.summary.is_empty())
         );
-        assert!(faults.iter().all(|fault| !fault.script.steps().is_empty() && !fault.summary.is_empty()));
         names.sort_unstable();
         let count = names.len();
         names.dedup();
@@ -86,7 +92,8 @@ mod tests {
 
     #[test]
     fn every_row_of_the_menu_up_to_push_is_served() {
-        let served: Vec<&str> = [all(), ping(), push()].concat().iter().map(|fault| fault.menu).collect();
+        let served: Vec<&str> =
+            [all(), ping(), push()].concat().iter().map(|fault| fault.menu).collect();
         // F-24 to F-27 are about sender constraint, encryption and refreshing.
         for row in (1..=23).chain([28]) {
             let menu = format!("F-{row:02}");

@@ -1,4 +1,5 @@
-//! What the judge found: the first findings in full, the rest as counts, so that no client can fill the memory.
+//! What the judge found: the first findings in full, the rest as counts, so that no client can fill
+//! the memory.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use crate::judge::{Severity, Violation};
 
 /// How many findings are kept.
 const MOST: usize = 10_000;
-/// How many clients are counted by name once no more findings are kept. A client id may be anything a caller sends.
+/// How many clients are counted by name once no more findings are kept. A client id may be anything
+/// a caller sends.
 const MOST_CLIENTS: usize = 1_000;
 /// The longest client id that is kept.
 const LONGEST_ID: usize = 256;
@@ -46,10 +48,8 @@ impl Findings {
     }
 
     pub(crate) fn unlisted(&self) -> Vec<Unlisted> {
-        let one = |((client_id, severity), count): (&(Option<String>, Severity), &usize)| Unlisted {
-            client_id: client_id.clone(),
-            severity: *severity,
-            count: *count,
+        let one = |((client_id, severity), count): (&(Option<String>, Severity), &usize)| {
+            Unlisted { client_id: client_id.clone(), severity: *severity, count: *count }
         };
         self.unlisted.iter().map(one).collect()
     }
@@ -91,7 +91,9 @@ mod tests {
         let unlisted = findings.unlisted();
         assert!(unlisted.len() <= MOST_CLIENTS + 1, "{}", unlisted.len());
         assert_eq!(unlisted.iter().map(|some| some.count).sum::<usize>(), 3 + 2 * MOST_CLIENTS);
-        assert!(unlisted.iter().any(|some| some.client_id.as_deref() == Some("app") && some.count == 3));
+        assert!(
+            unlisted.iter().any(|some| some.client_id.as_deref() == Some("app") && some.count == 3)
+        );
         assert!(unlisted.iter().flat_map(|some| &some.client_id).all(|id| id.len() <= LONGEST_ID));
     }
 }

@@ -22,7 +22,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
         .collect()
 }
 
-/// One name or value, decoded: `+` is a blank, `%` needs two hexadecimal digits, the result is UTF-8.
+/// One name or value, decoded: `+` is a blank, `%` needs two hexadecimal digits, the result is
+/// UTF-8.
 pub(crate) fn decode(text: &[u8]) -> Result<String, Malformed> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
@@ -30,7 +31,9 @@ pub(crate) fn decode(text: &[u8]) -> Result<String, Malformed> {
         out.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || rest.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Malformed);
+                let mut digit = || {
+                    rest.next().and_then(|digit| char::from(*digit).to_digit(16)).ok_or(Malformed)
+                };
                 let value = digit()? * 16 + digit()?;
                 u8::try_from(value).map_err(|_| Malformed)?
             }
@@ -43,14 +46,17 @@ pub(crate) fn decode(text: &[u8]) -> Result<String, Malformed> {
 
 /// A form body.
 pub(crate) fn encode<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let pairs = parameters.into_iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));
+    let pairs =
+        parameters.into_iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
 
 fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                char::from(byte).to_string()
+            }
             b' ' => "+".to_owned(),
             _ => format!("%{byte:02X}"),
         })

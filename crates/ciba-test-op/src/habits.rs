@@ -1,5 +1,5 @@
-//! What providers in the field do and want beside what the specifications say (`spec/providers.md` part B), told
-//! independently of the client's presets.
+//! What providers in the field do and want beside what the specifications say (`spec/providers.md`
+//! part B), told independently of the client's presets.
 
 use core::time::Duration;
 
@@ -54,7 +54,9 @@ impl Habits {
     pub(crate) fn take_message(&self, message: Option<&str>) -> bool {
         let Some(message) = message else { return !self.wants_message };
         let fits = |c: char| {
-            let listed = self.message_characters.is_none_or(|listed| c.is_ascii_alphanumeric() || listed.contains(c));
+            let listed = self
+                .message_characters
+                .is_none_or(|listed| c.is_ascii_alphanumeric() || listed.contains(c));
             listed && !self.refused_characters.contains(c)
         };
         message.chars().all(fits)
@@ -62,7 +64,8 @@ impl Habits {
 }
 
 impl ProviderConfig {
-    /// A provider that behaves like the named one as far as it is known; `None` for a name that is not.
+    /// A provider that behaves like the named one as far as it is known; `None` for a name that is
+    /// not.
     #[must_use]
     pub fn like(name: &str, issuer: &str) -> Option<Self> {
         let mut config = Self { delivery_modes: vec![DeliveryMode::Poll], ..Self::generic(issuer) };

@@ -37,7 +37,14 @@ impl Ids {
         let bytes = self.bytes();
         let hex: String = bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let variant = ["8", "9", "a", "b"][usize::from(bytes[16] % 4)];
-        format!("{}-{}-4{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+        format!(
+            "{}-{}-4{}-{variant}{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[13..16],
+            &hex[17..20],
+            &hex[20..32]
+        )
     }
 
     pub(crate) fn below(&mut self, limit: usize) -> usize {

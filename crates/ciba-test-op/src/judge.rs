@@ -30,8 +30,8 @@ pub enum Rule {
     AssertionType,
     /// The assertion is no compact JWS with a proper header, or its algorithm is not registered.
     AssertionForm,
-    /// `iss`, `sub`, `exp` or `jti` is missing or of the wrong type, `iat` is of the wrong type, or `iss` or `sub` names
-    /// someone else.
+    /// `iss`, `sub`, `exp` or `jti` is missing or of the wrong type, `iat` is of the wrong type, or
+    /// `iss` or `sub` names someone else.
     AssertionClaims,
     /// The assertion has expired, lives for more than 24 hours, or begins in the future.
     AssertionTime,
@@ -45,7 +45,8 @@ pub enum Rule {
     Scope,
     /// Not exactly one hint.
     Hint,
-    /// `requested_expiry` is no positive whole number; as advice, it is longer than any transaction lives here.
+    /// `requested_expiry` is no positive whole number; as advice, it is longer than any transaction
+    /// lives here.
     RequestedExpiry,
     /// `authorization_details` is no array of objects with a type (RFC 9396 2).
     AuthorizationDetails,
@@ -65,20 +66,23 @@ pub enum Rule {
     RequestObjectTime,
     /// The `jti` of a `request` was used before.
     RequestObjectReplay,
-    /// Something about a `request` that is no reason to refuse it: a `sub`, a `typ` of another kind of token, null, an
-    /// `aud` that names an endpoint.
+    /// Something about a `request` that is no reason to refuse it: a `sub`, a `typ` of another kind
+    /// of token, null, an `aud` that names an endpoint.
     RequestObjectStyle,
     /// A request that FAPI-CIBA does not allow.
     Profile,
     /// No certificate, or not the registered one (RFC 8705 2, 3).
     Certificate,
-    /// A client that shows certificates called the main address although there is an alias (RFC 8705 5).
+    /// A client that shows certificates called the main address although there is an alias (RFC
+    /// 8705 5).
     PlainHost,
-    /// An authentication request was sent again after its answer was lost: the person is asked twice.
+    /// An authentication request was sent again after its answer was lost: the person is asked
+    /// twice.
     RepeatedAuthenticationRequest,
     /// `grant_type` is missing, or one this provider or this client does not have.
     GrantType,
-    /// A refresh token that was never given to this client, or that was used before (RFC 6749 6, 10.4).
+    /// A refresh token that was never given to this client, or that was used before (RFC 6749 6,
+    /// 10.4).
     RefreshToken,
     /// `auth_req_id` is missing, or one that was never given to this client.
     AuthReqId,
@@ -96,9 +100,11 @@ pub enum Rule {
     AfterSuccess,
     /// A request to an address that only a followed redirect, `jku` or `error_uri` can have named.
     Trap,
-    /// `client_notification_token` is missing, too long, no bearer token, or has less than 128 bits (CIBA 7.1).
+    /// `client_notification_token` is missing, too long, no bearer token, or has less than 128 bits
+    /// (CIBA 7.1).
     NotificationToken,
-    /// A good notification was not answered with 204 or 200, or a bad one not as it should be (CIBA 10.2, 10.3.1).
+    /// A good notification was not answered with 204 or 200, or a bad one not as it should be (CIBA
+    /// 10.2, 10.3.1).
     NotificationAnswer,
     /// A notification was answered with a redirect (CIBA 10.2).
     NotificationRedirect,
@@ -175,7 +181,9 @@ impl Rule {
     /// What breaking it usually is: advice where the text says SHOULD, or leaves it open.
     pub(crate) const fn usual_severity(self) -> Severity {
         match self {
-            Self::RequestObjectStyle | Self::RepeatedAuthenticationRequest | Self::BeforeRetryAfter => Severity::Advice,
+            Self::RequestObjectStyle
+            | Self::RepeatedAuthenticationRequest
+            | Self::BeforeRetryAfter => Severity::Advice,
             _ => Severity::Mistake,
         }
     }
@@ -213,7 +221,9 @@ impl Rule {
             Self::Profile => ("profile", "FAPI-CIBA 5.2.2"),
             Self::Certificate => ("certificate", "RFC 8705 2, 3"),
             Self::PlainHost => ("plain-host", "RFC 8705 5"),
-            Self::RepeatedAuthenticationRequest => ("repeated-authentication-request", "RFC 9110 9.2.2"),
+            Self::RepeatedAuthenticationRequest => {
+                ("repeated-authentication-request", "RFC 9110 9.2.2")
+            }
             Self::GrantType => ("grant-type", "CIBA 10.1; RFC 6749 5.2"),
             Self::RefreshToken => ("refresh-token", "RFC 6749 6, 10.4"),
             Self::AuthReqId => ("auth-req-id", "CIBA 10.1"),
@@ -254,7 +264,8 @@ impl Severity {
     }
 }
 
-/// One broken rule, with the reason in a sentence. It holds no secret, token, hint or id of the request.
+/// One broken rule, with the reason in a sentence. It holds no secret, token, hint or id of the
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
@@ -262,10 +273,11 @@ pub struct Violation {
     pub rule: Rule,
     /// Whether it is a mistake or advice.
     pub severity: Severity,
-    /// The client: the one that authenticated, or else the one the request names, which is not proven. `None` when it
-    /// names none.
+    /// The client: the one that authenticated, or else the one the request names, which is not
+    /// proven. `None` when it names none.
     pub client_id: Option<String>,
-    /// The request that broke it; for an answer to a notification, the request that began the transaction.
+    /// The request that broke it; for an answer to a notification, the request that began the
+    /// transaction.
     pub exchange: ExchangeId,
     /// Where it went.
     pub endpoint: Endpoint,
@@ -308,9 +320,11 @@ pub struct Exchange {
     pub body: Body,
     /// When it arrived.
     pub arrived: Timestamp,
-    /// When the last byte of the answer left, or the connection was closed; `None` while it is open.
+    /// When the last byte of the answer left, or the connection was closed; `None` while it is
+    /// open.
     pub ended: Option<Timestamp>,
-    /// The status of the answer; `None` while there is none, or when the connection was closed without one.
+    /// The status of the answer; `None` while there is none, or when the connection was closed
+    /// without one.
     pub status: Option<u16>,
     /// The `error` member of the answer.
     pub error: Option<String>,

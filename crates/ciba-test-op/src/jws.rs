@@ -1,4 +1,5 @@
-//! Compact JWS: composed by hand, so that every part can be wrong, and read on its own, not by the code under test.
+//! Compact JWS: composed by hand, so that every part can be wrong, and read on its own, not by the
+//! code under test.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
@@ -60,7 +61,8 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
             }
             IdTokenEdit::Array(name, more) => {
                 let first = claims.remove(name).into_iter();
-                let all: Vec<Value> = first.chain(more.iter().map(|text| text.as_str().into())).collect();
+                let all: Vec<Value> =
+                    first.chain(more.iter().map(|text| text.as_str().into())).collect();
                 claims.insert(name.clone(), all.into());
             }
             IdTokenEdit::Remove(name) => _ = claims.remove(name),
@@ -140,12 +142,19 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
     token
 }
 
-fn mac_bytes(choice: &MacKey, key: TestKey, algorithm: JwsAlgorithm, secret: Option<&str>) -> Vec<u8> {
-    let jwk = key.public_jwk(if algorithm.is_symmetric() { key.usual_algorithm() } else { algorithm });
+fn mac_bytes(
+    choice: &MacKey,
+    key: TestKey,
+    algorithm: JwsAlgorithm,
+    secret: Option<&str>,
+) -> Vec<u8> {
+    let jwk =
+        key.public_jwk(if algorithm.is_symmetric() { key.usual_algorithm() } else { algorithm });
     match choice {
         MacKey::PublicJwk => jwk.to_string().into_bytes(),
         MacKey::PublicNumbers => {
-            let number = |name: &str| jwk[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+            let number =
+                |name: &str| jwk[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
             number("n").or_else(|| number("x")).unwrap_or_default()
         }
         MacKey::ClientSecret => secret.unwrap_or_default().as_bytes().to_vec(),
@@ -196,7 +205,8 @@ fn reshape(token: &str, segments: &[String; 3], shape: &TokenShape) -> String {
         }
         TokenShape::TrailingBlank => format!("{token} "),
         TokenShape::JsonSerialization => {
-            json!({ "protected": segments[0], "payload": segments[1], "signature": segments[2] }).to_string()
+            json!({ "protected": segments[0], "payload": segments[1], "signature": segments[2] })
+                .to_string()
         }
         TokenShape::Raw(text) => text.clone(),
     }
@@ -212,10 +222,11 @@ pub(crate) struct Parsed {
 
 pub(crate) fn parse(token: &str) -> Option<Parsed> {
     let [header, claims, signature] = token.split('.').collect::<Vec<_>>().try_into().ok()?;
-    let object = |text: &str| match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()? {
-        Value::Object(object) => Some(object),
-        _ => None,
-    };
+    let object =
+        |text: &str| match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()? {
+            Value::Object(object) => Some(object),
+            _ => None,
+        };
     Some(Parsed {
         header: object(header)?,
         claims: object(claims)?,
@@ -235,21 +246,30 @@ impl Parsed {
 
     pub(crate) fn seconds(&self, claim: &str) -> Option<u64> {
         let value = self.claims.get(claim)?;
-        value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
+        value
+            .as_u64()
+            .or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
     }
 
     pub(crate) fn signed_by(&self, jwk: &Value, algorithm: JwsAlgorithm) -> bool {
-        let number = |name: &str| jwk.get(name)?.as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let number =
+            |name: &str| jwk.get(name)?.as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let key_id = self.header.get("kid").and_then(Value::as_str);
-        if key_id.is_some() && jwk.get("kid").and_then(Value::as_str).is_some_and(|known| Some(known) != key_id) {
+        if key_id.is_some()
+            && jwk.get("kid").and_then(Value::as_str).is_some_and(|known| Some(known) != key_id)
+        {
             return false;
         }
         let check = || {
             let (n, e, x, y) = (number("n"), number("e"), number("x"), number("y"));
             let public = match (jwk.get("kty")?.as_str()?, jwk.get("crv").and_then(Value::as_str)) {
                 ("RSA", _) => PublicKey::Rsa { n: n.as_deref()?, e: e.as_deref()? },
-                ("EC", Some("P-256")) => PublicKey::Ec { curve: Curve::P256, x: x.as_deref()?, y: y.as_deref()? },
-                ("EC", Some("P-384")) => PublicKey::Ec { curve: Curve::P384, x: x.as_deref()?, y: y.as_deref()? },
+                ("EC", Some("P-256")) => {
+                    PublicKey::Ec { curve: Curve::P256, x: x.as_deref()?, y: y.as_deref()? }
+                }
+                ("EC", Some("P-384")) => {
+                    PublicKey::Ec { curve: Curve::P384, x: x.as_deref()?, y: y.as_deref()? }
+                }
                 ("OKP", Some("Ed25519")) => PublicKey::Ed25519 { x: x.as_deref()? },
                 _ => return None,
             };
@@ -260,7 +280,8 @@ impl Parsed {
     }
 
     pub(crate) fn maced_by(&self, secret: &[u8], algorithm: JwsAlgorithm) -> bool {
-        verifier().hmac(algorithm.hash(), secret, self.input.as_bytes()).as_bytes() == self.signature
+        verifier().hmac(algorithm.hash(), secret, self.input.as_bytes()).as_bytes()
+            == self.signature
     }
 }
 

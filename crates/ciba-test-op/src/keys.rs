@@ -3,7 +3,9 @@
 use core::fmt;
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD,
+};
 use ciba_core::{
     Entropy,
     crypto::{Hash, OwnedPublicKey, PrivateKey, SigningKey},
@@ -103,17 +105,26 @@ impl TestKey {
 
     pub(crate) const fn usual_algorithm(self) -> JwsAlgorithm {
         match self {
-            Self::ProviderRsa | Self::ProviderRsaNext | Self::ClientRsa | Self::StrangerRsa => JwsAlgorithm::Rs256,
-            Self::ProviderP256 | Self::ProviderP256Next | Self::ClientP256 | Self::StrangerP256 => JwsAlgorithm::Es256,
+            Self::ProviderRsa | Self::ProviderRsaNext | Self::ClientRsa | Self::StrangerRsa => {
+                JwsAlgorithm::Rs256
+            }
+            Self::ProviderP256 | Self::ProviderP256Next | Self::ClientP256 | Self::StrangerP256 => {
+                JwsAlgorithm::Es256
+            }
             Self::ProviderP384 | Self::ProviderP384Next | Self::ClientP384 => JwsAlgorithm::Es384,
-            Self::ProviderEd25519 | Self::ProviderEd25519Next | Self::ClientEd25519 => JwsAlgorithm::EdDsa,
+            Self::ProviderEd25519 | Self::ProviderEd25519Next | Self::ClientEd25519 => {
+                JwsAlgorithm::EdDsa
+            }
         }
     }
 
     fn signer(self, algorithm: JwsAlgorithm) -> Arc<dyn SigningKey> {
-        let text: String = self.private_pem().lines().filter(|line| !line.starts_with('-')).collect();
+        let text: String =
+            self.private_pem().lines().filter(|line| !line.starts_with('-')).collect();
         let der = STANDARD.decode(text).expect("the key files of this crate are PEM");
-        importer().import_private(PrivateKey::Pkcs8(&der), algorithm).expect("the algorithm is for this kind of key")
+        importer()
+            .import_private(PrivateKey::Pkcs8(&der), algorithm)
+            .expect("the algorithm is for this kind of key")
     }
 
     /// Signs. Slow for the sake of simplicity: the key is read each time.
@@ -150,7 +161,8 @@ fn thumbprint(jwk: &Value) -> String {
         Some("EC") => &["crv", "kty", "x", "y"],
         _ => &["crv", "kty", "x"],
     };
-    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":{}", jwk[*name])).collect();
+    let members: Vec<String> =
+        names.iter().map(|name| format!("\"{name}\":{}", jwk[*name])).collect();
     let text = format!("{{{}}}", members.join(","));
     URL_SAFE_NO_PAD.encode(verifier().digest(Hash::Sha256, text.as_bytes()).as_bytes())
 }

@@ -24,7 +24,8 @@ mod x509;
 
 pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
-    Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly, User,
+    Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly,
+    User,
 };
 pub use findings::Unlisted;
 pub use habits::{Habits, RequestAudience};
@@ -35,7 +36,8 @@ pub use notification::{Bearer, Moment, NotificationEdit, NotificationId, Notifie
 pub use provider::{Provider, Transaction, TransactionState};
 pub use report::Report;
 pub use script::{
-    Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step, TokenShape, Which,
+    Act, Amendment, Decision, IdTokenEdit, KeySetEdit, MacKey, Script, ScriptedAnswer, Step,
+    TokenShape, Which,
 };
 #[cfg(feature = "tls")]
 pub use server::{ClientCertificate, NamedAuthorities};

@@ -2,7 +2,8 @@
 
 use ciba_core::{Body, Headers, Method, Request, Response, Timestamp};
 
-/// A request as it arrived. Unlike [`ciba_core::Request`] it can be anything: any method, any target.
+/// A request as it arrived. Unlike [`ciba_core::Request`] it can be anything: any method, any
+/// target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     /// The method, as sent.
@@ -15,7 +16,8 @@ pub struct Incoming {
     pub headers: Headers,
     /// The body, whole.
     pub body: Body,
-    /// Scheme, host and port it was sent to, when the transport says so: it may be an alias (RFC 8705 5).
+    /// Scheme, host and port it was sent to, when the transport says so: it may be an alias (RFC
+    /// 8705 5).
     pub origin: Option<String>,
     /// The certificate the client showed on the connection.
     pub certificate: Option<PeerCertificate>,
@@ -68,7 +70,10 @@ impl Incoming {
 
     /// A POST of form parameters, encoded here.
     #[must_use]
-    pub fn post<'a>(target: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn post<'a>(
+        target: &str,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let headers = [("content-type", "application/x-www-form-urlencoded")].into_iter().collect();
         Self::new("POST", target, headers, crate::form::encode(parameters))
     }
@@ -97,20 +102,23 @@ impl From<&Request> for Incoming {
         let url = request.url.as_str();
         let after_scheme = url.find("://").map_or(url, |at| &url[at + 3..]);
         let target = after_scheme.find(['/', '?']).map_or("/", |at| &after_scheme[at..]);
-        let origin = url.len() - after_scheme.len() + after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
+        let origin = url.len() - after_scheme.len()
+            + after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
         let incoming = Self::new(method, target, request.headers.clone(), request.body.clone());
         Self { origin: Some(url[..origin].to_owned()), ..incoming }
     }
 }
 
-/// The outcome of a request. Exhaustive on purpose: the code that carries requests to the provider has to handle each.
+/// The outcome of a request. Exhaustive on purpose: the code that carries requests to the provider
+/// has to handle each.
 #[must_use = "a reply that nobody delivers is an answer that never came"]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// Answer at once.
     Answer(Response),
     /// Not yet: call [`Provider::resume`](crate::Provider::resume) at `until`, or earlier, whenever
-    /// [`Provider::revision`](crate::Provider::revision) has moved (a long poll is answered at a decision).
+    /// [`Provider::revision`](crate::Provider::revision) has moved (a long poll is answered at a
+    /// decision).
     Hold {
         /// The exchange to resume.
         exchange: ExchangeId,
@@ -143,7 +151,11 @@ impl Reply {
     pub fn into_answer(self) -> Option<Response> {
         match self {
             Self::Answer(response) => Some(response),
-            Self::Hold { .. } | Self::Drop | Self::DropInside { .. } | Self::Drip { .. } | Self::Endless(_) => None,
+            Self::Hold { .. }
+            | Self::Drop
+            | Self::DropInside { .. }
+            | Self::Drip { .. }
+            | Self::Endless(_) => None,
         }
     }
 }
@@ -169,9 +181,11 @@ pub enum Endpoint {
     Token,
     /// UserInfo.
     UserInfo,
-    /// The authorization endpoint, which parsers of metadata want to be named. It refuses everything.
+    /// The authorization endpoint, which parsers of metadata want to be named. It refuses
+    /// everything.
     Authorization,
-    /// An address that only a client finds that follows what it must not follow: a redirect, a `jku`, an `error_uri`.
+    /// An address that only a client finds that follows what it must not follow: a redirect, a
+    /// `jku`, an `error_uri`.
     Trap,
     /// The person's phone.
     Phone,

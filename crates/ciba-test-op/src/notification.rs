@@ -1,4 +1,5 @@
-//! Notifications as data: what the provider sends to a client's endpoint, and how that may go wrong.
+//! Notifications as data: what the provider sends to a client's endpoint, and how that may go
+//! wrong.
 
 use core::fmt;
 
@@ -75,12 +76,14 @@ pub(crate) enum Expected {
     NoMatter,
 }
 
-/// A change to notifications. Steps for [`Endpoint::Notification`](crate::Endpoint::Notification) count the notifications
-/// of each transaction, from 1; those beyond [`Self::Copies`] do not exist. They are read when the transaction begins.
+/// A change to notifications. Steps for [`Endpoint::Notification`](crate::Endpoint::Notification)
+/// count the notifications of each transaction, from 1; those beyond [`Self::Copies`] do not exist.
+/// They are read when the transaction begins.
 ///
-/// Of the other acts, [`Act::Amend`](crate::Act::Amend) changes the body (tokens are signed before),
-/// [`Act::IdToken`](crate::Act::IdToken) a pushed ID Token, [`Act::Delay`](crate::Act::Delay) lets it leave later, and
-/// [`Act::Keys`](crate::Act::Keys) changes the provider's keys just before it is made.
+/// Of the other acts, [`Act::Amend`](crate::Act::Amend) changes the body (tokens are signed
+/// before), [`Act::IdToken`](crate::Act::IdToken) a pushed ID Token,
+/// [`Act::Delay`](crate::Act::Delay) lets it leave later, and [`Act::Keys`](crate::Act::Keys)
+/// changes the provider's keys just before it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotificationEdit {
@@ -94,7 +97,8 @@ pub enum NotificationEdit {
     Bearer(Bearer),
     /// An `auth_req_id` that was never issued.
     UnknownId,
-    /// The `auth_req_id` of another live transaction, whatever comes first; one that was never issued when there is none.
+    /// The `auth_req_id` of another live transaction, whatever comes first; one that was never
+    /// issued when there is none.
     OtherId,
     /// Another method.
     Method(String),
@@ -110,11 +114,12 @@ pub enum NotificationEdit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Moment {
-    /// Before the acknowledgement leaves: the person has decided by then, unless the bearer token is a wrong one. Delay
-    /// the acknowledgement ([`Act::Delay`](crate::Act::Delay)) over sockets, or both are on their way at the same time.
+    /// Before the acknowledgement leaves: the person has decided by then, unless the bearer token
+    /// is a wrong one. Delay the acknowledgement ([`Act::Delay`](crate::Act::Delay)) over sockets,
+    /// or both are on their way at the same time.
     Overtaking,
     /// As soon as the acknowledgement has left, decided or not.
-    Acknowledged,
+    Acknowledgement,
     /// When the person has decided and the acknowledgement has left.
     #[default]
     Decided,
@@ -148,7 +153,8 @@ pub enum Bearer {
     LowerCase,
     /// The right token behind `BEARER`.
     UpperCase,
-    /// The right token after two spaces: valid by RFC 6750 2.1, and refused by many. Either answer is accepted.
+    /// The right token after two spaces: valid by RFC 6750 2.1, and refused by many. Either answer
+    /// is accepted.
     TwoBlanks,
 }
 

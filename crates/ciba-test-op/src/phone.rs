@@ -1,5 +1,5 @@
-//! What the server has for people and scripts on this machine: the person's phone, a web page with what waits for a decision
-//! and buttons to decide; and the judge's report.
+//! What the server has for people and scripts on this machine: the person's phone, a web page with
+//! what waits for a decision and buttons to decide; and the judge's report.
 
 use core::fmt::Write as _;
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ button:focus-visible{outline:3px solid #3b82f6;outline-offset:2px}\
 @media(prefers-color-scheme:dark){body{background:#10161f;color:#e8edf4}article{background:#1b2431}\
 h1,.quiet{color:#9fb0c6}button{background:#33415a;color:#e8edf4}button.yes{background:#1b8a5b}}";
 
-/// Answers requests for the page. It is for people on this machine only, and knows by which names they call it.
+/// Answers requests for the page. It is for people on this machine only, and knows by which names
+/// they call it.
 #[derive(Debug)]
 pub(crate) struct Phone {
     scheme: &'static str,
@@ -62,7 +63,12 @@ impl Phone {
         request.path == self.report || request.path.strip_prefix(&self.path).is_some_and(is_of_page)
     }
 
-    pub(crate) fn answer(&self, provider: &mut Provider, request: &Incoming, now: Timestamp) -> Response {
+    pub(crate) fn answer(
+        &self,
+        provider: &mut Provider,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Response {
         if !self.is_from_here(&request.headers) {
             return notice(403, "This page is for people on this machine only.");
         }
@@ -75,24 +81,34 @@ impl Phone {
             ("/approve", "POST") => self.decide(provider, request, true, now),
             ("/deny", "POST") => self.decide(provider, request, false, now),
             ("" | "/", _) => with(notice(405, "This page can only be looked at."), "allow", "GET"),
-            ("/approve" | "/deny", _) => with(notice(405, "Decisions are posted."), "allow", "POST"),
+            ("/approve" | "/deny", _) => {
+                with(notice(405, "Decisions are posted."), "allow", "POST")
+            }
             _ => notice(404, "There is no such page."),
         }
     }
 
-    /// A name that somebody made point to this machine shows in `Host`; a page of somebody else that posts here shows in
-    /// `Origin`. Clients that are no browsers send no `Origin`.
+    /// A name that somebody made point to this machine shows in `Host`; a page of somebody else
+    /// that posts here shows in `Origin`. Clients that are no browsers send no `Origin`.
     fn is_from_here(&self, headers: &Headers) -> bool {
         let known = |host: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
         let host = headers.all("host").all(known) && headers.get("host").is_some();
-        let origin = headers
-            .all("origin")
-            .all(|origin| origin.split_once("://").is_some_and(|(scheme, host)| scheme == self.scheme && known(host)));
+        let origin = headers.all("origin").all(|origin| {
+            origin
+                .split_once("://")
+                .is_some_and(|(scheme, host)| scheme == self.scheme && known(host))
+        });
         let site = headers.all("sec-fetch-site").all(|site| matches!(site, "same-origin" | "none"));
         host && origin && site
     }
 
-    fn decide(&self, provider: &mut Provider, request: &Incoming, yes: bool, now: Timestamp) -> Response {
+    fn decide(
+        &self,
+        provider: &mut Provider,
+        request: &Incoming,
+        yes: bool,
+        now: Timestamp,
+    ) -> Response {
         let media_type = request.headers.get("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -100,13 +116,18 @@ impl Phone {
         }
         let parameters = form::parse(request.body.expose()).unwrap_or_default();
         let one = |name: &str| {
-            let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            let mut values = parameters
+                .iter()
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str());
             values.next().filter(|_| values.next().is_none())
         };
-        let Some(number) = one("transaction").and_then(|number| number.parse::<usize>().ok()) else {
+        let Some(number) = one("transaction").and_then(|number| number.parse::<usize>().ok())
+        else {
             return notice(400, "The form does not say what was decided.");
         };
-        let waiting = waiting(provider, now).into_iter().find(|transaction| transaction.number == number);
+        let waiting =
+            waiting(provider, now).into_iter().find(|transaction| transaction.number == number);
         let Some(transaction) = waiting else {
             return notice(409, "That does not wait for a decision any more.");
         };
@@ -135,14 +156,19 @@ impl Phone {
         for transaction in &waiting {
             self.card(&mut page, transaction, &provider.word_choices(transaction.number), now);
         }
-        let page = document("What waits for you", &format!("<meta http-equiv=refresh content={REFRESH}>"), &page);
+        let page = document(
+            "What waits for you",
+            &format!("<meta http-equiv=refresh content={REFRESH}>"),
+            &page,
+        );
         html(200, page)
     }
 
     fn card(&self, page: &mut String, transaction: &Transaction, words: &[String], now: Timestamp) {
         let Transaction { number, client_id, binding_message, expires, .. } = transaction;
         let seconds = expires.since(now).as_millis().div_ceil(1000);
-        let _ = write!(page, "<article><h2><bdi>{}</bdi> asks who you are.</h2>", escape(client_id));
+        let _ =
+            write!(page, "<article><h2><bdi>{}</bdi> asks who you are.</h2>", escape(client_id));
         if let Some(message) = binding_message {
             let _ = write!(page, "<p class=message><bdi>{}</bdi></p>", escape(message));
         }
@@ -155,15 +181,20 @@ impl Phone {
         };
         if transaction.words.is_some() {
             page.push_str("<p>Which words did you hear on the telephone?</p>");
-            let button = |pair: &String| format!("<button name=words value=\"{0}\">{0}</button>", escape(pair));
+            let button = |pair: &String| {
+                format!("<button name=words value=\"{0}\">{0}</button>", escape(pair))
+            };
             let buttons: String = words.iter().map(button).collect();
             page.push_str(&form("approve", "words", &buttons));
             page.push_str(&form("deny", "no", "<button>Deny</button>"));
         } else {
-            let buttons = format!("<button class=yes>Approve</button><button formaction=\"{path}/deny\">Deny</button>");
+            let buttons = format!(
+                "<button class=yes>Approve</button><button formaction=\"{path}/deny\">Deny</button>"
+            );
             page.push_str(&form("approve", "two", &buttons));
         }
-        let _ = write!(page, "<p class=quiet>Number {number}, {seconds} seconds left.</p></article>");
+        let _ =
+            write!(page, "<p class=quiet>Number {number}, {seconds} seconds left.</p></article>");
     }
 }
 
@@ -173,13 +204,17 @@ fn report(provider: &Provider, request: &Incoming) -> Response {
         return with(notice(405, "The report can only be read."), "allow", "GET");
     }
     let mut report = provider.report();
-    let query = form::parse(request.query.as_deref().unwrap_or_default().as_bytes()).unwrap_or_default();
+    let query =
+        form::parse(request.query.as_deref().unwrap_or_default().as_bytes()).unwrap_or_default();
     if let Some((_, client)) = query.iter().find(|(name, _)| name == "client_id") {
         report.violations.retain(|violation| violation.client_id.as_ref() == Some(client));
         report.unlisted.retain(|some| some.client_id.as_ref() == Some(client));
     }
-    let headers =
-        [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
+    let headers = [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    ];
     Response::new(200, headers.into_iter().collect(), report.to_json().to_string())
 }
 
@@ -213,12 +248,18 @@ fn document(title: &str, head: &str, body: &str) -> String {
 }
 
 fn notice(status: u16, sentence: &str) -> Response {
-    html(status, document("A phone of the test provider", "", &format!("<article><p>{sentence}</p></article>")))
+    html(
+        status,
+        document(
+            "A phone of the test provider",
+            "",
+            &format!("<article><p>{sentence}</p></article>"),
+        ),
+    )
 }
 
 fn html(status: u16, page: String) -> Response {
-    let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let headers = [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),

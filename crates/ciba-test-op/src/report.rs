@@ -60,11 +60,11 @@ impl Report {
         self.violations.iter().filter(move |violation| violation.severity == severity)
     }
 
-    /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice` (how many), `unlisted` (how many of them
-    /// are only counted), `transactions`,
-    /// `redeemed`, `requests` (how many each endpoint saw), and `findings`, an array of objects with `severity` (`mistake`
-    /// or `advice`), `client_id` (or null), `rule`, `clause`, `reason`, `endpoint`, `request` (its number) and `at`
-    /// (RFC 3339).
+    /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice`
+    /// (how many), `unlisted` (how many of them are only counted), `transactions`, `redeemed`,
+    /// `requests` (how many each endpoint saw), and `findings`, an array of objects with `severity`
+    /// (`mistake` or `advice`), `client_id` (or null), `rule`, `clause`, `reason`, `endpoint`,
+    /// `request` (its number) and `at` (RFC 3339).
     #[must_use]
     pub fn to_json(&self) -> Value {
         let finding = |violation: &Violation| {
@@ -79,7 +79,10 @@ impl Report {
                 "at": date::iso(violation.at),
             })
         };
-        let requests = self.requests.iter().map(|(endpoint, count)| (endpoint.name().to_owned(), Value::from(*count)));
+        let requests = self
+            .requests
+            .iter()
+            .map(|(endpoint, count)| (endpoint.name().to_owned(), Value::from(*count)));
         json!({
             "clean": self.is_clean(),
             "mistakes": self.count(Severity::Mistake),
@@ -97,7 +100,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "transactions: {}, redeemed: {}", self.transactions, self.redeemed)?;
         for (at, (endpoint, count)) in self.requests.iter().enumerate() {
-            write!(f, "{}{} {}", if at == 0 { "; requests: " } else { ", " }, endpoint.name(), count)?;
+            write!(
+                f,
+                "{}{} {}",
+                if at == 0 { "; requests: " } else { ", " },
+                endpoint.name(),
+                count
+            )?;
         }
         match self.count(Severity::Mistake) {
             0 => f.write_str("\nthe client broke no rule")?,
@@ -139,14 +148,25 @@ mod tests {
 
     fn report(rules: &[Rule]) -> Report {
         let violations = rules.iter().copied().map(violation).collect();
-        Report { violations, unlisted: vec![], requests: vec![(Endpoint::Token, 2)], transactions: 1, redeemed: 1 }
+        Report {
+            violations,
+            unlisted: vec![],
+            requests: vec![(Endpoint::Token, 2)],
+            transactions: 1,
+            redeemed: 1,
+        }
     }
 
     #[test]
     fn the_first_line_names_the_endpoints_that_were_asked() {
-        let first = |requests| Report { requests, ..report(&[]) }.to_string().lines().next().map(str::to_owned);
+        let first = |requests| {
+            Report { requests, ..report(&[]) }.to_string().lines().next().map(str::to_owned)
+        };
         let both = first(vec![(Endpoint::Discovery, 1), (Endpoint::Token, 2)]);
-        assert_eq!(both.as_deref(), Some("transactions: 1, redeemed: 1; requests: discovery 1, token 2"));
+        assert_eq!(
+            both.as_deref(),
+            Some("transactions: 1, redeemed: 1; requests: discovery 1, token 2")
+        );
         assert_eq!(first(vec![]).as_deref(), Some("transactions: 1, redeemed: 1"));
     }
 
@@ -169,17 +189,26 @@ mod tests {
         });
         assert_eq!(of_both.to_json(), expected);
         let text = of_both.to_string();
-        assert!(text.contains("broke a rule:\n  request 7 (token, client \"app\\u{1b}\"): too-early"), "{text}");
+        assert!(
+            text.contains("broke a rule:\n  request 7 (token, client \"app\\u{1b}\"): too-early"),
+            "{text}"
+        );
         assert!(text.contains("\n  advice, request 7"), "{text}");
 
         let advice = report(&[Rule::RequestObjectStyle]);
-        assert!(advice.is_clean() && advice.to_string().contains("the client broke no rule\n  advice"));
+        assert!(
+            advice.is_clean() && advice.to_string().contains("the client broke no rule\n  advice")
+        );
     }
 
     #[test]
     fn every_rule_has_a_name_of_its_own_and_a_clause() {
         let mut names: Vec<&str> = Rule::ALL.into_iter().map(Rule::name).collect();
-        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
+        );
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Rule::ALL.len());

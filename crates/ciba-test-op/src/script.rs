@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{keys::TestKey, message::Endpoint, notification::NotificationEdit};
 
-/// What a provider does differently: an ordered list of steps, each for some messages of one endpoint.
+/// What a provider does differently: an ordered list of steps, each for some messages of one
+/// endpoint.
 ///
 /// All steps that fit a message apply, in their order. Where none fits, the provider behaves.
 ///
@@ -39,8 +40,9 @@ pub struct Step {
     pub act: Act,
 }
 
-/// Which messages of an endpoint a step is for. Token requests and notifications are counted per transaction, from 1; all others per
-/// endpoint, from 1, beginning when the script was given to the provider.
+/// Which messages of an endpoint a step is for. Token requests and notifications are counted per
+/// transaction, from 1; all others per endpoint, from 1, beginning when the script was given to the
+/// provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// All.
@@ -68,8 +70,9 @@ impl Which {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Act {
-    /// This is answered in place of what the provider had to say. Nothing is decided and nothing redeemed, but the
-    /// client is held to the answer: after a terminal error it must not poll again, after `slow_down` it must wait longer.
+    /// This is answered in place of what the provider had to say. Nothing is decided and nothing
+    /// redeemed, but the client is held to the answer: after a terminal error it must not poll
+    /// again, after `slow_down` it must wait longer.
     Answer(ScriptedAnswer),
     /// The provider's answer, with changes.
     Amend(Amendment),
@@ -79,9 +82,11 @@ pub enum Act {
     HoldForever,
     /// The request is read, and the connection closed. The provider has not acted on the request.
     DropBefore,
-    /// The provider has acted on the request, and closes the connection before the answer (fault F-21).
+    /// The provider has acted on the request, and closes the connection before the answer (fault
+    /// F-21).
     DropAfter,
-    /// The provider has acted on the request, and closes the connection inside the body, after so many bytes.
+    /// The provider has acted on the request, and closes the connection inside the body, after so
+    /// many bytes.
     DropInside(usize),
     /// The body leaves in small pieces.
     Drip {
@@ -90,7 +95,8 @@ pub enum Act {
     },
     /// The body is repeated without end.
     Endless,
-    /// The ID Token of a token response or push is changed. Only for [`Endpoint::Token`] and [`Endpoint::Notification`].
+    /// The ID Token of a token response or push is changed. Only for [`Endpoint::Token`] and
+    /// [`Endpoint::Notification`].
     IdToken(IdTokenEdit),
     /// A notification is changed. Only for [`Endpoint::Notification`].
     Notification(NotificationEdit),
@@ -131,7 +137,11 @@ impl ScriptedAnswer {
     /// An answer of some media type.
     #[must_use]
     pub fn raw(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: vec![("content-type".into(), media_type.into())], body: body.into() }
+        Self {
+            status,
+            headers: vec![("content-type".into(), media_type.into())],
+            body: body.into(),
+        }
     }
 
     /// A JSON answer; the text may be anything, valid or not.
@@ -149,7 +159,9 @@ impl ScriptedAnswer {
     /// A page as proxies send it.
     #[must_use]
     pub fn html(status: u16) -> Self {
-        let page = format!("<!DOCTYPE html><html><body><h1>{status}</h1><p>The proxy is sorry.</p></body></html>");
+        let page = format!(
+            "<!DOCTYPE html><html><body><h1>{status}</h1><p>The proxy is sorry.</p></body></html>"
+        );
         Self::raw(status, "text/html; charset=utf-8", page)
     }
 
@@ -171,13 +183,14 @@ impl ScriptedAnswer {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Amendment {
-    /// Members of the JSON object to set; existing ones keep their place.
+    /// JsonObject of the JSON object to set; existing ones keep their place.
     pub set: Vec<(String, Value)>,
     /// Text put behind members that are text: a slash behind `issuer`.
     pub append_to: Vec<(String, String)>,
-    /// Members to leave out.
+    /// JsonObject to leave out.
     pub remove: Vec<String>,
-    /// Raw text put behind the opening brace, for duplicate members and numbers no serializer writes: `"expires_in":1e3,`.
+    /// Raw text put behind the opening brace, for duplicate members and numbers no serializer
+    /// writes: `"expires_in":1e3,`.
     pub raw_members: Option<String>,
     /// Bytes behind the body.
     pub append: Vec<u8>,
@@ -278,7 +291,8 @@ pub enum IdTokenEdit {
     Remove(String),
     /// Raw text put behind the opening brace of the claims, for duplicates and odd numbers.
     RawClaims(String),
-    /// Sets a header member, `alg`, `kid` and `typ` included; the signature stays the one of the key.
+    /// Sets a header member, `alg`, `kid` and `typ` included; the signature stays the one of the
+    /// key.
     Header(String, Value),
     /// Leaves a header member out.
     RemoveHeader(String),
@@ -286,7 +300,8 @@ pub enum IdTokenEdit {
     RawHeader(String),
     /// Signs with another algorithm and the provider's key for it, published like the others.
     Algorithm(JwsAlgorithm),
-    /// Signs with a key, published or not, by an algorithm that fits it. The header's `kid` is the key's own.
+    /// Signs with a key, published or not, by an algorithm that fits it. The header's `kid` is the
+    /// key's own.
     Key(TestKey, JwsAlgorithm),
     /// No signature; `alg` is written as given (`none`, `None`, `nOnE`).
     Unsigned(String),
@@ -300,7 +315,8 @@ pub enum IdTokenEdit {
     DerSignature,
     /// Only so many bytes of the signature.
     CutSignature(usize),
-    /// Flips one bit of the segment's first character that allows it: 0 header, 1 claims, 2 signature.
+    /// Flips one bit of the segment's first character that allows it: 0 header, 1 claims, 2
+    /// signature.
     FlipBit(usize),
     /// Changes the compact form at the very end.
     Shape(TokenShape),
@@ -396,7 +412,8 @@ pub enum KeySetEdit {
     SignWithNext,
     /// Third step: the old keys are no longer published.
     RetireOld,
-    /// The next keys sign, and are published only from now on, the old ones not: what a client's cache cannot know.
+    /// The next keys sign, and are published only from now on, the old ones not: what a client's
+    /// cache cannot know.
     RotateAtOnce,
     /// Any list of values, valid or not, in place of the `keys`.
     Replace(Vec<Value>),
@@ -442,9 +459,14 @@ impl Script {
         self.step(endpoint, Which::From(n), act)
     }
 
-    /// Answers the first messages of an endpoint from a list; after the last one the provider behaves.
+    /// Answers the first messages of an endpoint from a list; after the last one the provider
+    /// behaves.
     #[must_use]
-    pub fn answers(mut self, endpoint: Endpoint, answers: impl IntoIterator<Item = ScriptedAnswer>) -> Self {
+    pub fn answers(
+        mut self,
+        endpoint: Endpoint,
+        answers: impl IntoIterator<Item = ScriptedAnswer>,
+    ) -> Self {
         for (n, answer) in (1..).zip(answers) {
             self = self.nth(endpoint, n, Act::Answer(answer));
         }
@@ -463,8 +485,9 @@ impl Script {
         self.every(Endpoint::Backchannel, Act::Amend(amendment))
     }
 
-    /// Changes every successful token response; other answers of the token endpoint stay as they are.
-    /// (An [`Act::Amend`] for [`Endpoint::Token`] made by hand is for successful answers only, too.)
+    /// Changes every successful token response; other answers of the token endpoint stay as they
+    /// are. (An [`Act::Amend`] for [`Endpoint::Token`] made by hand is for successful answers only,
+    /// too.)
     #[must_use]
     pub fn token_response(self, amendment: Amendment) -> Self {
         self.every(Endpoint::Token, Act::Amend(amendment))

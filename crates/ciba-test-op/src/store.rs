@@ -3,16 +3,16 @@
 use std::{error::Error, fmt, io, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Input, Issuer, Output, ProviderMetadata,
-    Response, Snapshot, Timestamp, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Input, Issuer, Output,
+    ProviderMetadata, Response, Snapshot, Timestamp, Url,
 };
 
 use crate::backend;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-/// With what stores and columns trip over: a null character, text outside the basic plane, and more than fits into a short column.
-const ACKNOWLEDGEMENT: &str =
-    r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600,"note":"\u0000 'é' \"𝄞\" \\ %s","#;
+/// With what stores and columns trip over: a null character, text outside the basic plane, and more
+/// than fits into a short column.
+const ACKNOWLEDGEMENT: &str = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600,"note":"\u0000 'é' \"𝄞\" \\ %s","#;
 
 /// One save to try on a store of saved flows; see [`store_cases`].
 pub struct StoreCase {
@@ -25,8 +25,9 @@ pub struct StoreCase {
 
 /// Returns saves of one flow, to be tried in this order on a store that holds nothing.
 ///
-/// The drivers' `Saver` has to write a state only if it is newer than what the store holds, by [`Snapshot::revision`], and otherwise
-/// to change nothing and to return an error. A store that lets an older state win has a person prompted twice after the next restart.
+/// The drivers' `Saver` has to write a state only if it is newer than what the store holds, by
+/// [`Snapshot::revision`], and otherwise to change nothing and to return an error. A store that
+/// lets an older state win has a person prompted twice after the next restart.
 ///
 /// ```
 /// # use std::io;
@@ -78,9 +79,11 @@ impl StoreCase {
         &self.snapshot
     }
 
-    /// Checks what became of the save: what the store's `save` returned, and the bytes that it holds now.
+    /// Checks what became of the save: what the store's `save` returned, and the bytes that it
+    /// holds now.
     ///
-    /// A store may hold the state in another form, such as JSON with other white space, as long as a flow resumes from it alike.
+    /// A store may hold the state in another form, such as JSON with other white space, as long as
+    /// a flow resumes from it alike.
     ///
     /// # Errors
     ///
@@ -106,7 +109,10 @@ impl fmt::Debug for StoreCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { snapshot, is_newer, .. } = self;
         let mut shown = f.debug_struct("StoreCase");
-        shown.field("revision", &snapshot.revision()).field("is_newer", is_newer).finish_non_exhaustive()
+        shown
+            .field("revision", &snapshot.revision())
+            .field("is_newer", is_newer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +132,9 @@ impl fmt::Display for StoreFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RefusedNewer => "the store refused a state that is newer than the one it held",
-            Self::TookOlder => "the store reported success for a state that is not newer than the one it held",
+            Self::TookOlder => {
+                "the store reported success for a state that is not newer than the one it held"
+            }
             Self::Changed => "the store does not hold the newest state that it was given",
         })
     }
@@ -135,8 +143,11 @@ impl fmt::Display for StoreFault {
 impl Error for StoreFault {}
 
 fn config() -> Arc<ClientConfig> {
-    let url = |path: &str| Url::parse(format!("https://op.example{path}").as_str()).expect("it is well-formed");
-    let mut provider = ProviderMetadata::by_hand(Issuer::parse("https://op.example").expect("it is well-formed"));
+    let url = |path: &str| {
+        Url::parse(format!("https://op.example{path}").as_str()).expect("it is well-formed")
+    };
+    let mut provider =
+        ProviderMetadata::by_hand(Issuer::parse("https://op.example").expect("it is well-formed"));
     provider.backchannel_authentication_endpoint = Some(url("/ciba"));
     provider.token_endpoint = Some(url("/token"));
     provider.jwks_uri = Some(url("/jwks"));
@@ -150,7 +161,8 @@ fn config() -> Arc<ClientConfig> {
 fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
     let entropy = |number: u8| Entropy::from_bytes([number; 32]);
     let request = AuthRequest::new(Hint::Login("somebody".into()));
-    let mut flow = Flow::start(Arc::clone(config), request, entropy(0), NOW).expect("it can be sent");
+    let mut flow =
+        Flow::start(Arc::clone(config), request, entropy(0), NOW).expect("it can be sent");
     let mut now = NOW;
     let started = flow.snapshot();
     let answered = |flow: &mut Flow, now: &mut Timestamp, response: Response| {
@@ -174,7 +186,8 @@ fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
         (asked.take().expect("it asks"), flow.snapshot())
     };
     let acknowledgement = format!("{ACKNOWLEDGEMENT}\"long\":\"{}\"}}", "x".repeat(20_000));
-    let (in_flight, acknowledged) = answered(&mut flow, &mut now, Response::json(200, acknowledgement));
+    let (in_flight, acknowledged) =
+        answered(&mut flow, &mut now, Response::json(200, acknowledgement));
     let pending = Response::json(400, r#"{"error":"authorization_pending"}"#);
     let (asking, undecided) = answered(&mut flow, &mut now, pending);
     [started, in_flight, acknowledged, asking, undecided]

@@ -34,7 +34,11 @@ pub(crate) fn subject(der: &[u8]) -> Option<String> {
             set = rest;
             let (object, value) = expect(pair, OBJECT)?;
             let (_, value, _) = element(value)?;
-            parts.push(format!("{}={}", attribute(object)?, escape(core::str::from_utf8(value).ok()?)));
+            parts.push(format!(
+                "{}={}",
+                attribute(object)?,
+                escape(core::str::from_utf8(value).ok()?)
+            ));
         }
         written.push(parts.join("+"));
     }

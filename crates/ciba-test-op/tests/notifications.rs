@@ -13,12 +13,13 @@ use std::{
 
 use ciba_core::ClientSecret;
 use ciba_test_op::{
-    Client, ClientAuthentication, NotificationEdit, Notified, Rule, RunningServer, Script, TransactionState,
-    VirtualClock,
+    Client, ClientAuthentication, NotificationEdit, Notified, Rule, RunningServer, Script,
+    TransactionState, VirtualClock,
 };
 use support::{LOOPBACK, Wire, begin, clock, connect, start};
 
-const TOKEN: (&str, &str) = ("client_notification_token", "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIz");
+const TOKEN: (&str, &str) =
+    ("client_notification_token", "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIz");
 
 /// An endpoint that answers what it is told, and what it got: the head and the body.
 struct Endpoint {
@@ -43,7 +44,8 @@ fn endpoint(answers: &'static [&'static str]) -> Endpoint {
 }
 
 fn provider_for(clock: &Arc<VirtualClock>, endpoint: &str, push: bool) -> RunningServer {
-    let secret = ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
+    let secret =
+        ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
     let client = Client::new("notified", secret);
     let client = if push { client.push(endpoint) } else { client.ping(endpoint) };
     start(clock, |config| config.client(client))
@@ -81,7 +83,10 @@ fn a_ping_leaves_at_the_decision_and_its_answer_is_recorded() {
     let (head, body) = endpoint.received.recv().unwrap();
     assert!(head.starts_with("POST /cb?flow=1 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("authorization: Bearer {}\r\n", TOKEN.1)), "{head}");
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), serde_json::json!({ "auth_req_id": id }));
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap(),
+        serde_json::json!({ "auth_req_id": id })
+    );
     assert!(server.provider().report().is_clean());
 }
 
@@ -104,7 +109,8 @@ fn a_redirect_is_not_followed_and_noted() {
     let server = provider_for(&clock(), &format!("http://{}/cb", endpoint.address), false);
     ask(&server, "approve-after:0");
     assert_eq!(answered(&server, 1)[0].status, Some(308));
-    let broken: Vec<_> = server.provider().violations().iter().map(|violation| violation.rule).collect();
+    let broken: Vec<_> =
+        server.provider().violations().iter().map(|violation| violation.rule).collect();
     assert_eq!(broken, [Rule::NotificationRedirect]);
 }
 
@@ -122,7 +128,8 @@ fn nobody_beyond_this_machine_is_called_and_a_broken_answer_is_none() {
 #[test]
 fn copies_are_sent_at_the_same_time_and_one_that_hangs_holds_up_no_other() {
     let silent = TcpListener::bind(LOOPBACK).unwrap();
-    let server = provider_for(&clock(), &format!("http://{}/cb", silent.local_addr().unwrap()), false);
+    let server =
+        provider_for(&clock(), &format!("http://{}/cb", silent.local_addr().unwrap()), false);
     server.provider().script(Script::new().notification(NotificationEdit::Copies(5)));
     ask(&server, "approve-after:0");
     let held: Vec<_> = (0..5).map(|_| silent.accept().unwrap()).collect();
@@ -134,7 +141,8 @@ fn copies_are_sent_at_the_same_time_and_one_that_hangs_holds_up_no_other() {
 #[test]
 fn stopping_does_not_wait_for_an_endpoint_that_hangs() {
     let silent = TcpListener::bind(LOOPBACK).unwrap();
-    let server = provider_for(&clock(), &format!("http://{}/cb", silent.local_addr().unwrap()), false);
+    let server =
+        provider_for(&clock(), &format!("http://{}/cb", silent.local_addr().unwrap()), false);
     ask(&server, "approve-after:0");
     let _held = silent.accept().unwrap();
     let before = Instant::now();

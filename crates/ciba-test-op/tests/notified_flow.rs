@@ -1,13 +1,16 @@
-//! The client's own machine in ping and push mode against the provider, in simulated time, under every named fault.
+//! The client's own machine in ping and push mode against the provider, in simulated time, under
+//! every named fault.
 
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow, Hint,
-    Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata, Sending, SoftwareKey, Timestamp,
-    Unanswered, Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    AuthRequest, Authentication, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy,
+    Failure, Flow, Hint, Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata,
+    Sending, SoftwareKey, Timestamp, Unanswered, Url, crypto::RustCrypto, jose::JwsAlgorithm,
 };
-use ciba_test_op::{Client, Endpoint, FOREVER, Incoming, Provider, ProviderConfig, Reply, Report, TestKey, faults};
+use ciba_test_op::{
+    Client, Endpoint, FOREVER, Incoming, Provider, ProviderConfig, Reply, Report, TestKey, faults,
+};
 
 const ISSUER: &str = "https://op.example";
 const ENDPOINT: &str = "https://app.example/cb";
@@ -22,7 +25,8 @@ struct Run {
 impl Run {
     fn new(mode: DeliveryMode) -> Self {
         let client = Client::with_key("client-1", TestKey::ClientP256.public_jwk(ES256));
-        let client = if mode == DeliveryMode::Push { client.push(ENDPOINT) } else { client.ping(ENDPOINT) };
+        let client =
+            if mode == DeliveryMode::Push { client.push(ENDPOINT) } else { client.ping(ENDPOINT) };
         let provider = Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap();
         Self { provider, now: Timestamp::from_unix_secs(1_893_456_000), draws: 0 }
     }
@@ -30,7 +34,9 @@ impl Run {
     fn config(&mut self, mode: DeliveryMode) -> Arc<ClientConfig> {
         let request = Incoming::get("/.well-known/openid-configuration");
         let document = self.provider.handle(request, self.now).into_answer().unwrap();
-        let metadata = ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.body.expose()).unwrap();
+        let metadata =
+            ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.body.expose())
+                .unwrap();
         ClientConfig::builder(metadata, ClientId::new("client-1").unwrap())
             .delivery(mode)
             .notification_endpoint(Url::parse(ENDPOINT).unwrap())
@@ -46,7 +52,8 @@ impl Run {
         self.draws += 1;
         let mut bytes = [0; 32];
         for (at, chunk) in bytes.chunks_mut(4).enumerate() {
-            let mixed = self.draws.wrapping_mul(0x9e37_79b9).rotate_left(u32::try_from(at).unwrap() * 5);
+            let mixed =
+                self.draws.wrapping_mul(0x9e37_79b9).rotate_left(u32::try_from(at).unwrap() * 5);
             chunk.copy_from_slice(&mixed.to_be_bytes());
         }
         Entropy::from_bytes(bytes)
@@ -55,11 +62,12 @@ impl Run {
     /// Carries everything that is due.
     fn notify(&mut self, flow: &mut Flow) {
         for outbound in self.provider.notifications(self.now) {
-            let got = Notification::receive(&outbound.method, &outbound.headers, outbound.body.clone());
+            let got =
+                Notification::receive(&outbound.method, &outbound.headers, outbound.body.clone());
             let reply = match got {
                 Ok(notification) => match flow.spent_key() {
                     Some(spent) => spent.notify(&notification, self.now).reply(),
-                    None => flow.notify(&notification, self.now).acknowledgement().reply(),
+                    None => flow.notify(&notification, self.now).verdict().reply(),
                 },
                 Err(bad) => bad.reply(),
             };
@@ -93,9 +101,14 @@ impl Run {
         }
     }
 
-    fn authenticate(&mut self, mode: DeliveryMode, hint: &str) -> Result<Box<Authentication>, Failure> {
+    fn authenticate(
+        &mut self,
+        mode: DeliveryMode,
+        hint: &str,
+    ) -> Result<Box<Authentication>, Failure> {
         let config = self.config(mode);
-        let key = SoftwareKey::from_pem(TestKey::ClientP256.private_pem(), ES256, &RustCrypto).unwrap();
+        let key =
+            SoftwareKey::from_pem(TestKey::ClientP256.private_pem(), ES256, &RustCrypto).unwrap();
         let mut cache = JwksCache::new(&config);
         let request = AuthRequest::new(Hint::Login(hint.into())).scope("openid offline_access");
         let entropy = self.entropy();
@@ -141,7 +154,10 @@ impl Run {
 fn run(mode: DeliveryMode, hint: &str) -> (String, Report) {
     let mut run = Run::new(mode);
     let ended = run.authenticate(mode, hint);
-    (ended.map_or_else(|failure| failure.name().to_owned(), |_| "authenticated".to_owned()), run.provider.report())
+    (
+        ended.map_or_else(|failure| failure.name().to_owned(), |_| "authenticated".to_owned()),
+        run.provider.report(),
+    )
 }
 
 #[test]
@@ -149,7 +165,9 @@ fn people_steered_by_their_hint_end_as_the_hint_says() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         // In push mode nobody can tell silence from a push that was lost.
         let silence = if mode == DeliveryMode::Push { "indeterminate" } else { "expired" };
-        for (hint, expected) in [("approve", "authenticated"), ("deny", "denied"), ("never", silence)] {
+        for (hint, expected) in
+            [("approve", "authenticated"), ("deny", "denied"), ("never", silence)]
+        {
             let (ended, report) = run(mode, hint);
             assert_eq!(ended, expected, "{mode:?} {hint}");
             assert!(report.is_clean(), "{mode:?} {hint}: {report}");
@@ -168,10 +186,21 @@ fn under_every_named_fault_of_a_ping_the_flow_ends_and_breaks_no_rule() {
             "ping-with-tokens" => "provider_misbehaved",
             _ => "authenticated",
         };
-        let fetches =
-            report.requests.iter().find(|(endpoint, _)| *endpoint == Endpoint::Token).map(|(_, count)| *count);
-        let once = ["notification-twice", "notification-five-times", "notification-overtakes", "bearer-lower-case"];
-        if ended != expected || !report.is_clean() || once.contains(&fault.name) && fetches > Some(2) {
+        let fetches = report
+            .requests
+            .iter()
+            .find(|(endpoint, _)| *endpoint == Endpoint::Token)
+            .map(|(_, count)| *count);
+        let once = [
+            "notification-twice",
+            "notification-five-times",
+            "notification-overtakes",
+            "bearer-lower-case",
+        ];
+        if ended != expected
+            || !report.is_clean()
+            || once.contains(&fault.name) && fetches > Some(2)
+        {
             wrong.push(format!("{}: {ended}, {report}", fault.name));
         }
     }
@@ -187,11 +216,13 @@ fn under_every_named_fault_of_a_push_the_flow_ends_and_breaks_no_rule() {
             "push-denied" => "denied",
             "push-failed" | "push-unknown-error" => "refused",
             // What is malformed or names no request changes nothing, and nothing better comes.
-            "notification-late" | "notification-withheld" | "bearer-only-forged" | "push-no-auth-req-id" => {
-                "indeterminate"
-            }
+            "notification-late"
+            | "notification-withheld"
+            | "bearer-only-forged"
+            | "push-no-auth-req-id" => "indeterminate",
             "push-expired" => "expired",
-            // It is about this request and cannot be used: the provider's fault, and not the person's (ruling 23).
+            // It is about this request and cannot be used: the provider's fault, and not the
+            // person's (ruling 23).
             "push-bare" | "push-error-and-tokens" | "push-no-access-token" | "push-no-id-token" => {
                 "provider_misbehaved"
             }

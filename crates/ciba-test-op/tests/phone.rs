@@ -6,14 +6,21 @@ mod support;
 use std::{net::TcpStream, sync::Arc};
 
 use ciba_core::ClientSecret;
-use ciba_test_op::{Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, TransactionState};
+use ciba_test_op::{
+    Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, TransactionState,
+};
 use support::{Answer, LOOPBACK, Wire, begin, clock, connect, send_poll, start};
 
 fn page(server: &RunningServer, wire: &mut Wire<TcpStream>) -> Answer {
     wire.get("/phone", &format!("Host: {}\r\n", server.address()))
 }
 
-fn tap(server: &RunningServer, wire: &mut Wire<TcpStream>, button: &str, parameters: &[(&str, &str)]) -> Answer {
+fn tap(
+    server: &RunningServer,
+    wire: &mut Wire<TcpStream>,
+    button: &str,
+    parameters: &[(&str, &str)],
+) -> Answer {
     wire.form(&server.address().to_string(), &format!("/phone/{button}"), parameters)
 }
 
@@ -26,11 +33,16 @@ fn approving_on_the_page_ends_in_tokens() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
     assert!(page(&server, &mut wire).text().contains("Nothing waits"));
-    let acknowledgement = begin(&server, &mut wire, &[("login_hint", "manual"), ("binding_message", "W4SCT")]);
+    let acknowledgement =
+        begin(&server, &mut wire, &[("login_hint", "manual"), ("binding_message", "W4SCT")]);
     let shown = page(&server, &mut wire);
-    for text in
-        ["<bdi>app</bdi>", "<bdi>W4SCT</bdi>", "120 seconds left", "name=transaction value=1", "http-equiv=refresh"]
-    {
+    for text in [
+        "<bdi>app</bdi>",
+        "<bdi>W4SCT</bdi>",
+        "120 seconds left",
+        "name=transaction value=1",
+        "http-equiv=refresh",
+    ] {
         assert!(shown.text().contains(text), "{text}: {}", shown.text());
     }
     assert!(!shown.text().contains("<script"));
@@ -44,7 +56,9 @@ fn approving_on_the_page_ends_in_tokens() {
     assert_eq!(tokens.status, 200, "{}", tokens.text());
     assert!(tokens.json()["id_token"].is_string());
     // What people do is not the client's doing.
-    assert!(server.provider().exchanges().iter().all(|exchange| !exchange.path.starts_with("/phone")));
+    assert!(
+        server.provider().exchanges().iter().all(|exchange| !exchange.path.starts_with("/phone"))
+    );
 }
 
 #[test]
@@ -62,7 +76,11 @@ fn denying_on_the_page_ends_in_access_denied_and_cannot_be_taken_back() {
 fn what_a_client_sends_is_text_on_the_page() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
-    begin(&server, &mut wire, &[("login_hint", "manual"), ("binding_message", "</p><script>alert('1&2\")</script>")]);
+    begin(
+        &server,
+        &mut wire,
+        &[("login_hint", "manual"), ("binding_message", "</p><script>alert('1&2\")</script>")],
+    );
     let shown = page(&server, &mut wire);
     assert!(!shown.text().contains("<script"), "{}", shown.text());
     assert!(
@@ -84,7 +102,13 @@ fn other_hosts_and_origins_are_refused() {
         (host(&own, ""), true),
         (host(&format!("localhost:{port}"), ""), true),
         (host(&own, &format!("Origin: http://{own}\r\n")), true),
-        (host(&own, &format!("Origin: http://localhost:{port}\r\nSec-Fetch-Site: same-origin\r\n")), true),
+        (
+            host(
+                &own,
+                &format!("Origin: http://localhost:{port}\r\nSec-Fetch-Site: same-origin\r\n"),
+            ),
+            true,
+        ),
         (host(&evil, ""), false),
         (host("127.0.0.1", ""), false),
         (host("127.0.0.1:1", ""), false),
@@ -134,12 +158,17 @@ fn decisions_are_forms_that_are_posted_and_name_what_waits() {
 #[test]
 fn the_right_words_of_three_approve_and_the_wrong_ones_deny() {
     for right in [true, false] {
-        let authentication = ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
+        let authentication =
+            ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
         let time = clock();
-        let server = Server::start(LOOPBACK, Arc::<ciba_test_op::VirtualClock>::clone(&time), |issuer| {
-            Provider::new(ProviderConfig::idura(issuer).client(Client::new("app", authentication))).unwrap()
-        })
-        .unwrap();
+        let server =
+            Server::start(LOOPBACK, Arc::<ciba_test_op::VirtualClock>::clone(&time), |issuer| {
+                Provider::new(
+                    ProviderConfig::idura(issuer).client(Client::new("app", authentication)),
+                )
+                .unwrap()
+            })
+            .unwrap();
         let mut wire = connect(&server);
         let acknowledgement = begin(
             &server,
@@ -158,9 +187,16 @@ fn the_right_words_of_three_approve_and_the_wrong_ones_deny() {
 
         assert_eq!(tap(&server, &mut wire, "approve", &[("transaction", "1")]).status, 400);
         let picked = choices.iter().find(|choice| (**choice == read_out) == right).unwrap();
-        assert_eq!(tap(&server, &mut wire, "approve", &[("transaction", "1"), ("words", picked)]).status, 303);
+        assert_eq!(
+            tap(&server, &mut wire, "approve", &[("transaction", "1"), ("words", picked)]).status,
+            303
+        );
         send_poll(&server, &mut wire, &acknowledgement);
         let answer = wire.receive().unwrap().json();
-        assert_eq!((answer["id_token"].is_string(), answer["error"] == "access_denied"), (right, !right), "{answer}");
+        assert_eq!(
+            (answer["id_token"].is_string(), answer["error"] == "access_denied"),
+            (right, !right),
+            "{answer}"
+        );
     }
 }

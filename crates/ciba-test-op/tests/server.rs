@@ -6,7 +6,9 @@ mod support;
 use std::{io::ErrorKind, net::TcpStream, sync::Arc, thread, time::Duration};
 
 use ciba_core::Timestamp;
-use ciba_test_op::{Act, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock};
+use ciba_test_op::{
+    Act, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock,
+};
 use support::{LOOPBACK, START, begin, clock, connect, provider, send_poll, start};
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -58,12 +60,29 @@ fn a_head_request_has_the_length_but_no_body() {
 fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
     let server = start(&clock(), |config| config);
     let (long, half) = ("a".repeat(70_000), "a".repeat(0x8_0000));
-    let chunked = |body: &str| format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n{body}");
+    let chunked =
+        |body: &str| format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n{body}");
     let table = [
-        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 501),
-        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"), 400),
-        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), 400),
-        (format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"), 400),
+        (
+            format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+            501,
+        ),
+        (
+            format!("POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+            400,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ),
+            400,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+            ),
+            400,
+        ),
         (format!("POST / HTTP/1.0\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400),
         (chunked("\r\n"), 400),
         (chunked("x\r\n"), 400),
@@ -93,7 +112,11 @@ fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
         let mut wire = connect(&server);
         wire.send(&request);
         let answer = wire.receive().unwrap();
-        assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{request:.80}");
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (status, Some("close")),
+            "{request:.80}"
+        );
         assert!(wire.rest().is_empty());
     }
     assert!(server.provider().exchanges().is_empty());
@@ -103,11 +126,15 @@ fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
 fn a_request_may_come_in_pieces_in_absolute_form_and_ask_to_continue() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
-    for piece in ["GE", "T http://localhost/nothing?a=b HT", "TP/1.1\r\nHost: localhost\r", "\n\r\n"] {
+    for piece in
+        ["GE", "T http://localhost/nothing?a=b HT", "TP/1.1\r\nHost: localhost\r", "\n\r\n"]
+    {
         wire.send(piece);
     }
     assert_eq!(wire.receive().unwrap().status, 404);
-    wire.send(&format!("POST /nothing HTTP/1.1\r\n{HOST}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"));
+    wire.send(&format!(
+        "POST /nothing HTTP/1.1\r\n{HOST}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    ));
     assert_eq!(wire.receive().unwrap().status, 100);
     wire.send("a=b");
     assert_eq!(wire.receive().unwrap().status, 404);
@@ -130,7 +157,11 @@ fn a_body_may_come_in_chunks_with_extensions_and_trailers() {
     let (front, back) = form.split_at(20);
     let bodies = [
         format!("{:x}\r\n{form}\r\n0\r\n\r\n", form.len()),
-        format!("{:04X} ; name=\"a;b\" ;flag\r\n{front}\r\n{:x}\r\n{back}\r\n000\r\n\r\n", front.len(), back.len()),
+        format!(
+            "{:04X} ; name=\"a;b\" ;flag\r\n{front}\r\n{:x}\r\n{back}\r\n000\r\n\r\n",
+            front.len(),
+            back.len()
+        ),
         format!("{ones}0;last\r\nDigest: none\r\nX-Trace: 1\r\n\r\n"),
     ];
     // All on one connection: what follows a body is the next request.
@@ -161,22 +192,41 @@ fn the_report_is_read_on_this_machine_at_any_time_as_json() {
     let path = url.strip_prefix(&server.issuer()).unwrap();
     let clean = wire.get(path, &host);
     assert_eq!((clean.status, clean.header("content-type")), (200, Some("application/json")));
-    assert_eq!((&clean.json()["clean"], &clean.json()["requests"]), (&serde_json::json!(true), &serde_json::json!({})));
+    assert_eq!(
+        (&clean.json()["clean"], &clean.json()["requests"]),
+        (&serde_json::json!(true), &serde_json::json!({}))
+    );
     let address = server.address().to_string();
     let backchannel = support::path(&server, Endpoint::Backchannel);
     for secret in ["wrong", "open sesame"] {
-        wire.form(&address, &backchannel, &[("client_id", "app"), ("client_secret", secret), ("scope", "openid")]);
+        wire.form(
+            &address,
+            &backchannel,
+            &[("client_id", "app"), ("client_secret", secret), ("scope", "openid")],
+        );
     }
     let report = wire.get(path, &host).json();
-    assert_eq!((&report["clean"], &report["mistakes"]), (&serde_json::json!(false), &serde_json::json!(2)));
-    let rules: Vec<_> = report["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].clone()).collect();
+    assert_eq!(
+        (&report["clean"], &report["mistakes"]),
+        (&serde_json::json!(false), &serde_json::json!(2))
+    );
+    let rules: Vec<_> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["rule"].clone())
+        .collect();
     assert_eq!(rules, ["credential", "hint"]);
     assert_eq!(report["findings"][1]["client_id"], "app");
     let of = |client: &str| wire_report(&server, &format!("{path}?client_id={client}"), &host);
-    assert_eq!((&of("app")["mistakes"], &of("other")["mistakes"]), (&serde_json::json!(2), &serde_json::json!(0)));
-    for (fields, status) in
-        [("Host: evil.example\r\n".to_owned(), 403), (format!("{host}Origin: https://evil.example\r\n"), 403)]
-    {
+    assert_eq!(
+        (&of("app")["mistakes"], &of("other")["mistakes"]),
+        (&serde_json::json!(2), &serde_json::json!(0))
+    );
+    for (fields, status) in [
+        ("Host: evil.example\r\n".to_owned(), 403),
+        (format!("{host}Origin: https://evil.example\r\n"), 403),
+    ] {
         assert_eq!(connect(&server).get(path, &fields).status, status);
     }
     assert_eq!(connect(&server).form(&address, path, &[]).status, 405);
@@ -286,7 +336,9 @@ fn a_long_poll_is_answered_at_the_decision() {
     let answer = wire.receive().unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.json()["id_token"].is_string());
-    assert!(!server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap));
+    assert!(
+        !server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap)
+    );
 }
 
 #[test]
@@ -295,7 +347,11 @@ fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up()
         let server = start(&clock(), |config| config);
         let mut wire = connect(&server);
         let acknowledgement = begin(&server, &mut wire, &[("login_hint", "manual")]);
-        server.provider().script(Script::new().nth(Endpoint::Token, 1, Act::Delay(Duration::from_secs(60))));
+        server.provider().script(Script::new().nth(
+            Endpoint::Token,
+            1,
+            Act::Delay(Duration::from_secs(60)),
+        ));
         send_poll(&server, &mut wire, &acknowledgement);
         while server.provider().exchanges().len() < 2 {
             thread::yield_now();
@@ -307,7 +363,8 @@ fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up()
         let mut second = connect(&server);
         send_poll(&server, &mut second, &acknowledgement);
         assert_eq!(second.receive().unwrap().status, 400);
-        let overlap = server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap);
+        let overlap =
+            server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap);
         assert_eq!(overlap, !gives_up);
         drop(open);
     }
@@ -316,8 +373,9 @@ fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up()
 #[test]
 fn addresses_that_others_can_reach_are_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
-        let started =
-            Server::start(address.parse().unwrap(), Arc::new(SystemClock), |_| unreachable!("nothing is built"));
+        let started = Server::start(address.parse().unwrap(), Arc::new(SystemClock), |_| {
+            unreachable!("nothing is built")
+        });
         assert_eq!(started.unwrap_err().kind(), ErrorKind::InvalidInput, "{address}");
     }
 }

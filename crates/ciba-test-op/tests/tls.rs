@@ -7,11 +7,12 @@ mod support;
 use std::{io, net::TcpStream, sync::Arc, thread};
 
 use ciba_test_op::{
-    Act, Client, ClientAuthentication, ClientCertificate, Endpoint, NamedAuthorities, ProviderConfig, Rule,
-    RunningServer, Script, Server, VirtualClock,
+    Act, Client, ClientAuthentication, ClientCertificate, Endpoint, NamedAuthorities,
+    ProviderConfig, Rule, RunningServer, Script, Server, VirtualClock,
 };
 use rustls::{
-    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
@@ -47,11 +48,16 @@ fn connect(
 fn its_names_are_certified_by_its_own_authority_in_both_versions() {
     let server = start();
     assert!(server.issuer().starts_with("https://127.0.0.1:"));
-    for (version, protocol) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+    for (version, protocol) in
+        [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
+    {
         for name in ["127.0.0.1", "::1", "localhost"] {
             let mut wire = connect(&server, server.ca_pem().unwrap(), name, version).unwrap();
             assert_eq!(wire.stream.conn.protocol_version(), Some(protocol));
-            let metadata = wire.get("/.well-known/openid-configuration", "Host: localhost\r\nConnection: close\r\n");
+            let metadata = wire.get(
+                "/.well-known/openid-configuration",
+                "Host: localhost\r\nConnection: close\r\n",
+            );
             assert_eq!(metadata.json()["issuer"], server.issuer());
             assert!(wire.rest().is_empty());
         }
@@ -89,7 +95,9 @@ fn a_poll_that_was_given_up_does_not_overlap_the_next() {
         send_poll(&server, &mut second, &acknowledgement);
         assert_eq!(second.receive().unwrap().status, 400);
     }
-    assert!(!server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap));
+    assert!(
+        !server.provider().violations().iter().any(|violation| violation.rule == Rule::Overlap)
+    );
 }
 
 #[test]
@@ -114,7 +122,8 @@ fn certificates_are_asked_for_at_the_alias_and_judged_by_the_provider() {
             let subject = "CN=app of the run".to_owned();
             let pki = Client::new("pki", ClientAuthentication::TlsClientAuth { subject });
             let certificates = vec![self_signed.der.clone()];
-            let own = Client::new("own", ClientAuthentication::SelfSignedTlsClientAuth { certificates });
+            let own =
+                Client::new("own", ClientAuthentication::SelfSignedTlsClientAuth { certificates });
             provider(ProviderConfig::generic(issuer).client(pki).client(own))
         })
         .unwrap();
@@ -132,7 +141,8 @@ fn certificates_are_asked_for_at_the_alias_and_judged_by_the_provider() {
         ] {
             for version in [&TLS12, &TLS13] {
                 let mut wire = mutual(address, server.ca_pem().unwrap(), certificate, version);
-                let parameters = [("client_id", client), ("scope", "openid"), ("login_hint", "approve")];
+                let parameters =
+                    [("client_id", client), ("scope", "openid"), ("login_hint", "approve")];
                 let answer = wire.form(&address.to_string(), "/backchannel", &parameters);
                 assert_eq!(answer.status, status, "{client}: {}", answer.text());
             }
@@ -159,7 +169,8 @@ fn mutual(
     let config = match certificate {
         None => builder.with_no_client_auth(),
         Some(own) => {
-            let chain = vec![CertificateDer::from_pem_slice(own.certificate_pem.as_bytes()).unwrap()];
+            let chain =
+                vec![CertificateDer::from_pem_slice(own.certificate_pem.as_bytes()).unwrap()];
             let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes()).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         }
@@ -176,19 +187,31 @@ fn a_notification_over_tls_is_sent_to_endpoints_that_are_trusted_only() {
         let endpoint = start();
         let url = format!("{}/cb", endpoint.issuer());
         let server = Server::start_tls(LOOPBACK, clock(), |issuer| {
-            let secret = ClientAuthentication::ClientSecretPost { secret: ciba_core::ClientSecret::new("open sesame") };
-            provider(ProviderConfig::generic(issuer).client(Client::new("pinged", secret).ping(url.as_str())))
+            let secret = ClientAuthentication::ClientSecretPost {
+                secret: ciba_core::ClientSecret::new("open sesame"),
+            };
+            provider(
+                ProviderConfig::generic(issuer)
+                    .client(Client::new("pinged", secret).ping(url.as_str())),
+            )
         })
         .unwrap();
         if trusted {
             server.trust_notification_endpoints(endpoint.ca_pem().unwrap()).unwrap();
         }
         let mut wire = connect(&server, server.ca_pem().unwrap(), "localhost", &TLS13).unwrap();
-        let token = ("client_notification_token", "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIz");
-        begin(&server, &mut wire, &[("client_id", "pinged"), ("login_hint", "approve-after:0"), token]);
+        let token =
+            ("client_notification_token", "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIz");
+        begin(
+            &server,
+            &mut wire,
+            &[("client_id", "pinged"), ("login_hint", "approve-after:0"), token],
+        );
         let status = loop {
             let provider = server.provider();
-            if let Some(first) = provider.notified().first().filter(|first| first.answered.is_some()) {
+            if let Some(first) =
+                provider.notified().first().filter(|first| first.answered.is_some())
+            {
                 break first.status;
             }
             drop(provider);

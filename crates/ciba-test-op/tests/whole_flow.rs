@@ -1,11 +1,12 @@
-//! The client's own machine against the provider, in simulated time: nobody sleeps, nothing listens.
+//! The client's own machine against the provider, in simulated time: nobody sleeps, nothing
+//! listens.
 
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, Body, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy, Failure, Flow,
-    Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending, SoftwareKey, Timestamp, Unanswered,
-    crypto::RustCrypto, jose::JwsAlgorithm, providers::idura,
+    AuthRequest, Authentication, Body, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode,
+    Entropy, Failure, Flow, Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending,
+    SoftwareKey, Timestamp, Unanswered, crypto::RustCrypto, jose::JwsAlgorithm, providers::idura,
 };
 use ciba_test_op::{Client, Endpoint, Provider, ProviderConfig, Reply, TestKey};
 
@@ -23,9 +24,16 @@ struct Run {
 
 impl Run {
     fn new(config: ProviderConfig) -> Self {
-        let client = Client::with_key("client-1", TestKey::ClientP256.public_jwk(JwsAlgorithm::Es256));
+        let client =
+            Client::with_key("client-1", TestKey::ClientP256.public_jwk(JwsAlgorithm::Es256));
         let provider = Provider::new(config.client(client)).unwrap();
-        Self { provider, now: Timestamp::from_unix_secs(1_893_456_000), draws: 0, progress: Vec::new(), words: None }
+        Self {
+            provider,
+            now: Timestamp::from_unix_secs(1_893_456_000),
+            draws: 0,
+            progress: Vec::new(),
+            words: None,
+        }
     }
 
     fn config(&mut self) -> Arc<ClientConfig> {
@@ -67,8 +75,9 @@ impl Run {
                 Some(response).filter(|_| self.now <= gives_up)
             }
             Reply::Endless(mut response) => {
-                response.body =
-                    Body::new(response.body.expose().iter().copied().cycle().take(limit).collect::<Vec<_>>());
+                response.body = Body::new(
+                    response.body.expose().iter().copied().cycle().take(limit).collect::<Vec<_>>(),
+                );
                 response.truncated = true;
                 Some(response)
             }
@@ -91,7 +100,12 @@ impl Run {
 
     fn authenticate(&mut self, request: AuthRequest) -> Result<Box<Authentication>, Failure> {
         let config = self.config();
-        let key = SoftwareKey::from_pem(TestKey::ClientP256.private_pem(), JwsAlgorithm::Es256, &RustCrypto).unwrap();
+        let key = SoftwareKey::from_pem(
+            TestKey::ClientP256.private_pem(),
+            JwsAlgorithm::Es256,
+            &RustCrypto,
+        )
+        .unwrap();
         let mut cache = JwksCache::new(&config);
         let mut flow = Flow::start(config, request, self.entropy(), self.now).unwrap();
         loop {
@@ -118,9 +132,11 @@ impl Run {
                     Lookup::Unavailable(why) => request.unavailable(why),
                 },
                 Output::Wait(wait) => {
-                    let told = wait.progress().filter(|text| self.progress.last().is_none_or(|last| last != text));
+                    let told = wait
+                        .progress()
+                        .filter(|text| self.progress.last().is_none_or(|last| last != text));
                     self.progress.extend(told.map(str::to_owned));
-                    self.words = flow.acknowledged().and_then(idura::words_to_read_out);
+                    self.words = flow.acknowledgement().and_then(idura::words_to_read_out);
                     self.now = wait.until();
                     continue;
                 }
@@ -143,15 +159,23 @@ fn an_approval_ends_in_tokens_and_breaks_no_rule() {
     let report = run.provider.report();
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.redeemed, 1);
-    let polls = run.provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token).count();
+    let polls = run
+        .provider
+        .exchanges()
+        .iter()
+        .filter(|exchange| exchange.endpoint == Endpoint::Token)
+        .count();
     assert_eq!(polls, 3);
 }
 
 #[test]
 fn people_steered_by_their_hint_end_as_the_hint_says() {
-    for (hint, expected) in
-        [("deny", "denied"), ("never", "expired"), ("nobody", "refused"), ("deny-after:0:x", "denied")]
-    {
+    for (hint, expected) in [
+        ("deny", "denied"),
+        ("never", "expired"),
+        ("nobody", "refused"),
+        ("deny-after:0:x", "denied"),
+    ] {
         let mut run = Run::new(ProviderConfig::generic(ISSUER));
         let failure = run.authenticate(asking(hint)).unwrap_err();
         assert_eq!(failure.name(), expected, "{hint}");
@@ -166,23 +190,32 @@ fn the_swedish_caller_of_the_idura_page_is_authenticated() {
     let person = idura::SwedishPersonalNumber::parse("196802020575").unwrap();
     let message = "Confirm that you are calling Example Bank";
     let request =
-        idura::SwedishBankId::phone_authentication(person, idura::CallInitiator::Company, message).into_request();
+        idura::SwedishBankId::phone_authentication(person, idura::CallInitiator::Company, message)
+            .into_request();
     let authentication = run.authenticate(request).unwrap();
     assert_eq!(authentication.claims::<serde_json::Value>().unwrap()["ssn"], "196802020575");
-    let texts =
-        ["awaiting first user interaction", "awaiting user request acknowledgement", "awaiting user identification"];
+    let texts = [
+        "awaiting first user interaction",
+        "awaiting user request acknowledgement",
+        "awaiting user identification",
+    ];
     assert_eq!(run.progress, texts, "the agent sees how far the person is");
     assert_eq!(run.words, None);
     assert!(run.provider.report().is_clean(), "{}", run.provider.report());
 }
 
-/// The words travel from the provider to the agent, who reads them out; the person picks them on the phone.
+/// The words travel from the provider to the agent, who reads them out; the person picks them on
+/// the phone.
 #[test]
 fn the_norwegian_caller_reads_out_the_words_the_person_has_to_pick() {
     let mut run = Run::new(ProviderConfig::idura(ISSUER));
     let person = idura::NorwegianNationalId::parse("01019010046").unwrap();
-    let authentication = run.authenticate(idura::NorwegianBankId::caller_authentication(person).into_request());
-    assert_eq!(authentication.unwrap().claims::<serde_json::Value>().unwrap()["socialno"], "01019010046");
+    let authentication =
+        run.authenticate(idura::NorwegianBankId::caller_authentication(person).into_request());
+    assert_eq!(
+        authentication.unwrap().claims::<serde_json::Value>().unwrap()["socialno"],
+        "01019010046"
+    );
     let words = run.words.clone().expect("two words");
     assert_eq!(words.split(' ').count(), 2);
     let transaction = &run.provider.transactions(run.now)[0];
@@ -193,8 +226,11 @@ fn the_norwegian_caller_reads_out_the_words_the_person_has_to_pick() {
 
 #[test]
 fn under_every_named_fault_the_flow_ends_and_breaks_no_rule() {
-    for fault in ciba_test_op::faults::all().iter().filter(|fault| !fault.name.starts_with("discovery-")) {
-        // Key sets are fetched once for many flows, so only a script reaches them; the others are chosen by the hint.
+    for fault in
+        ciba_test_op::faults::all().iter().filter(|fault| !fault.name.starts_with("discovery-"))
+    {
+        // Key sets are fetched once for many flows, so only a script reaches them; the others are
+        // chosen by the hint.
         let mut run = Run::new(ProviderConfig::generic(ISSUER));
         let hint = format!("fault:{}", fault.name);
         if fault.name.starts_with("jwks-") {
@@ -212,7 +248,8 @@ fn under_every_named_fault_the_flow_ends_and_breaks_no_rule() {
         if fault.menu == "F-12" && fault.name.starts_with("token-") {
             assert!(result.is_ok(), "{}: {result:?}", fault.name);
         }
-        let fetched_trap = run.provider.exchanges().iter().any(|exchange| exchange.endpoint == Endpoint::Trap);
+        let fetched_trap =
+            run.provider.exchanges().iter().any(|exchange| exchange.endpoint == Endpoint::Trap);
         assert!(!fetched_trap, "{}", fault.name);
     }
 }

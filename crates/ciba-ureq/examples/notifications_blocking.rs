@@ -1,12 +1,15 @@
-//! Ping mode in a blocking program: `cargo run --example notifications_blocking -- ISSUER CLIENT_ID LOGIN_HINT
-//! NOTIFICATION_ENDPOINT`, with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
+//! Ping mode in a blocking program:
+//! `cargo run --example notifications_blocking -- ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT`,
+//! with a client secret in the variable `CLIENT_SECRET`. It listens behind a proxy that terminates
 //! TLS and forwards the notification endpoint to port 8080.
 //!
-//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with the endpoint
-//! `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with `LoopbackHttp::DangerouslyAllowed`.
+//! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with
+//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with
+//! `LoopbackHttp::DangerouslyAllowed`.
 //!
-//! The server is hyper in a thread of its own: anyone can reach the endpoint, and hyper bounds how long a caller may take. Each
-//! notification is given to the inbox in a thread of a pool, where it may wait for a store.
+//! The server is hyper in a thread of its own: anyone can reach the endpoint, and hyper bounds how
+//! long a caller may take. Each notification is given to the inbox in a thread of a pool, where it
+//! may wait for a store.
 
 use std::{
     convert::Infallible,
@@ -73,7 +76,8 @@ async fn answer(inbox: Inbox, request: Request<Incoming>) -> NotificationReply {
         return NotificationReply { status: 404, header: None };
     }
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers: Headers = head.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let headers: Headers =
+        head.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
     let method = head.method.to_string();
     // A body is read only for a known flow, and only for so long.
     if let Err(reply) = inbox.first_look(&method, &headers) {
@@ -81,16 +85,21 @@ async fn answer(inbox: Inbox, request: Request<Incoming>) -> NotificationReply {
     }
     let body = match timeout(BODY, Limited::new(body, Notification::MAX_BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return BadNotification::TooLarge.reply(),
-        Ok(Err(_)) | Err(_) => return Acknowledgement::Malformed.reply(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return BadNotification::TooLarge.reply();
+        }
+        Ok(Err(_)) | Err(_) => return NotificationVerdict::Malformed.reply(),
     };
-    let received = spawn_blocking(move || inbox.receive(&method, &headers, body.into(), SystemTime::now().into()));
-    received.await.unwrap_or(Acknowledgement::Unsaved.reply())
+    let received = spawn_blocking(move || {
+        inbox.receive(&method, &headers, body.into(), SystemTime::now().into())
+    });
+    received.await.unwrap_or(NotificationVerdict::Unsaved.reply())
 }
 
 fn response(reply: NotificationReply) -> Response<Empty<Bytes>> {
     let mut response = Response::new(Empty::new());
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some((name, value)) = reply.header {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -100,7 +109,10 @@ fn response(reply: NotificationReply) -> Response<Empty<Bytes>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [issuer, client_id, hint, endpoint] = &arguments[..] else {
-        return Err("usage: notifications_blocking ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT".into());
+        return Err(
+            "usage: notifications_blocking ISSUER CLIENT_ID LOGIN_HINT NOTIFICATION_ENDPOINT"
+                .into(),
+        );
     };
 
     // Once per process: the inbox, the endpoint that fills it, and the driver that has it.
@@ -113,7 +125,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
     let secret = env::var("CLIENT_SECRET")?;
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?)
-        .client_auth(ClientAuth::ClientSecretBasic { secret: secret.into(), encoding: BasicEncoding::Encoded })
+        .client_auth(ClientAuth::ClientSecretBasic {
+            secret: secret.into(),
+            encoding: BasicEncoding::Encoded,
+        })
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse(endpoint.as_str())?)
         .build()?;
@@ -121,7 +136,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
-    let authentication = driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}"))?;
+    let authentication =
+        driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}"))?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

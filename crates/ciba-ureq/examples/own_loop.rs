@@ -1,6 +1,6 @@
-//! The loop that the drivers hide, for programs that have one already: everything a flow asks for, done in the open.
-//! `cargo run --example own_loop -- ISSUER CLIENT_ID LOGIN_HINT`,
-//! with a private key (a JWK or PEM) in the file that `CLIENT_KEY` names.
+//! The loop that the drivers hide, for programs that have one already: everything a flow asks for,
+//! done in the open. `cargo run --example own_loop -- ISSUER CLIENT_ID LOGIN_HINT`, with a private
+//! key (a JWK or PEM) in the file that `CLIENT_KEY` names.
 
 use std::{
     env,
@@ -10,21 +10,25 @@ use std::{
 };
 
 use ciba_ureq::{
-    Entropies as _, HttpClient, Keys, SystemClock, SystemEntropy,
+    EntropySource as _, HttpClient, Keys, SystemClock, SystemEntropy,
     ciba_core::{crypto::RustCrypto, *},
     discover, platform_roots,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let (Some(issuer), Some(client_id), Some(hint)) = (arguments.next(), arguments.next(), arguments.next()) else {
+    let (Some(issuer), Some(client_id), Some(hint)) =
+        (arguments.next(), arguments.next(), arguments.next())
+    else {
         return Err("usage: own_loop ISSUER CLIENT_ID LOGIN_HINT".into());
     };
     let http = HttpClient::new(platform_roots())?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
     let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &RustCrypto)?;
-    let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
-    let config = ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
+    let auth =
+        ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
+    let config =
+        ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
     let keys = Keys::new(&config);
 
     let now = || Timestamp::from(SystemTime::now());
@@ -32,8 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut flow = Flow::start(config, request, SystemEntropy.draw()?, now())?;
     let authentication = loop {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {
-            // One HTTP exchange; any status is an answer. The flow gives the request out right before it is sent, or not at all when
-            // that is too late.
+            // One HTTP exchange; any status is an answer. The flow gives the request out right
+            // before it is sent, or not at all when that is too late.
             Output::Transmit(transmit) => match flow.begin(transmit, now()) {
                 Some(sending) => http.perform(sending),
                 None => continue,

@@ -7,10 +7,12 @@ use ureq::Timeout;
 
 use crate::connector::{Mark, Withheld};
 
-/// Whether the request left is what the connector saw: ureq reports refused connections and answers that broke off alike. A TLS
-/// alert about the client certificate comes before a server reads anything: under TLS 1.3 it looks at the certificate when the
-/// client already writes its request, and reads none of it after refusing. An alert that cannot be read any more, because the
-/// system threw it away when the connection was reset, is as none: whether the request was read is not known then.
+/// Whether the request left is what the connector saw: ureq reports refused connections and answers
+/// that broke off alike. A TLS alert about the client certificate comes before a server reads
+/// anything: under TLS 1.3 it looks at the certificate when the client already writes its request,
+/// and reads none of it after refusing. An alert that cannot be read any more, because the system
+/// threw it away when the connection was reset, is as none: whether the request was read is not
+/// known then.
 pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
     let cause = cause(error, mark);
     let is_unread = matches!(cause, Cause::ClientCertificate(_)) && mark != Mark::Reading;
@@ -31,7 +33,9 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
         return proxy_cause(error);
     }
     match error {
-        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Withheld>()) => Cause::Withheld,
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Withheld>()) => {
+            Cause::Withheld
+        }
         ureq::Error::HostNotFound => Cause::Name,
         ureq::Error::Io(_) if mark == Mark::Resolving => Cause::Name,
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Cause::ConnectTimeout,
@@ -43,9 +47,9 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
         ureq::Error::Http(_) | ureq::Error::BadUri(_) => Cause::Local,
         ureq::Error::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => Cause::Refused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
-                Cause::NoRoute
-            }
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Cause::NoRoute,
             // The TCP connection was there, so it is the TLS handshake that broke off.
             _ if mark == Mark::Connecting => Cause::Tls,
             io::ErrorKind::ConnectionReset

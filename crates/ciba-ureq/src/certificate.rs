@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::tls::{built_in, copy};
 
-/// A certificate that authenticates the client in the TLS handshake, with its chain and its private key.
+/// A certificate that authenticates the client in the TLS handshake, with its chain and its private
+/// key.
 pub struct ClientCertificate {
     certificate: ClientCert,
     /// The same key again: of ureq's only its bytes can be read, not what they are.
@@ -21,8 +22,8 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// From the text of PEM files: the certificate, then the chain above it if any, and the private key (PKCS#8, PKCS#1 or
-    /// SEC 1, not encrypted).
+    /// From the text of PEM files: the certificate, then the chain above it if any, and the private
+    /// key (PKCS#8, PKCS#1 or SEC 1, not encrypted).
     ///
     /// # Errors
     ///
@@ -30,7 +31,9 @@ impl ClientCertificate {
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let mut certificates = Vec::new();
         for item in parse_pem(chain) {
-            if let PemItem::Certificate(certificate) = item.map_err(|_| CertificateError::Unreadable)? {
+            if let PemItem::Certificate(certificate) =
+                item.map_err(|_| CertificateError::Unreadable)?
+            {
                 certificates.push(certificate);
             }
         }
@@ -44,12 +47,16 @@ impl ClientCertificate {
         })
     }
 
-    /// From DER in memory: the certificate, then the chain above it if any, and the private key in PKCS#8.
+    /// From DER in memory: the certificate, then the chain above it if any, and the private key in
+    /// PKCS#8.
     ///
     /// # Errors
     ///
     /// [`CertificateError::Unreadable`].
-    pub fn from_der<C: AsRef<[u8]>>(chain: impl IntoIterator<Item = C>, key: &[u8]) -> Result<Self, CertificateError> {
+    pub fn from_der<C: AsRef<[u8]>>(
+        chain: impl IntoIterator<Item = C>,
+        key: &[u8],
+    ) -> Result<Self, CertificateError> {
         let mut certificates = String::new();
         for certificate in chain {
             certificates.push_str(&armour("CERTIFICATE", certificate.as_ref()));
@@ -61,7 +68,11 @@ impl ClientCertificate {
     pub(crate) fn show_in(&self, tls: &TlsConfig) -> Result<TlsConfig, CertificateError> {
         let provider = crypto(tls).ok_or(CertificateError::Refused)?;
         // ureq would find out at the first connection, and panic.
-        let chain = self.certificate.certs().iter().map(|known| CertificateDer::from(known.der()).into_owned());
+        let chain = self
+            .certificate
+            .certs()
+            .iter()
+            .map(|known| CertificateDer::from(known.der()).into_owned());
         CertifiedKey::from_der(chain.collect(), self.key.clone_key(), &provider)
             .map_err(|_| CertificateError::Refused)?;
         let copy = copy(tls).unversioned_rustls_crypto_provider(provider);
@@ -99,8 +110,8 @@ impl fmt::Debug for ClientCertificate {
 pub enum CertificateError {
     /// There is no certificate, or no private key that can be read.
     Unreadable,
-    /// TLS cannot be set up with it: the key is not that of the certificate, or of a kind that is not supported; or it
-    /// cannot be set up at all.
+    /// TLS cannot be set up with it: the key is not that of the certificate, or of a kind that is
+    /// not supported; or it cannot be set up at all.
     Refused,
 }
 

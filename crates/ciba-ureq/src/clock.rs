@@ -12,8 +12,8 @@ pub trait Clock: Send + Sync {
     /// The wall clock, read at every call.
     fn now(&self) -> Timestamp;
 
-    /// Waits until an instant, until the bell rings, or shorter: the driver looks at what is new and at [`Self::now`], asks
-    /// [`Watch::stop`](crate::Watch::stop), and waits again.
+    /// Waits until an instant, until the bell rings, or shorter: the driver looks at what is new
+    /// and at [`Self::now`], asks [`Watch::stop`](crate::Watch::stop), and waits again.
     fn sleep_until(&self, until: Timestamp, bell: &Bell);
 }
 
@@ -21,7 +21,8 @@ pub trait Clock: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// Short enough for a person who pressed a key, and for a wall clock that is set or a machine that was suspended.
+/// Short enough for a person who pressed a key, and for a wall clock that is set or a machine that
+/// was suspended.
 const LONGEST_SLEEP: Duration = Duration::from_millis(200);
 
 impl Clock for SystemClock {
@@ -34,7 +35,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Wakes a drive that waits when there is news for its flow: a notification came, or it was cancelled.
+/// Wakes a drive that waits when there is news for its flow: a notification came, or it was
+/// cancelled.
 #[derive(Debug, Default)]
 pub struct Bell {
     rung: Mutex<bool>,

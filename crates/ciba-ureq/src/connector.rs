@@ -1,5 +1,6 @@
-//! A resolver and a connector that note how far an exchange came: whether any byte of the request left, or of an answer came; and
-//! that ask once more, when nothing but the request is left to write, whether it may still leave.
+//! A resolver and a connector that note how far an exchange came: whether any byte of the request
+//! left, or of an answer came; and that ask once more, when nothing but the request is left to
+//! write, whether it may still leave.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,7 +33,8 @@ pub(crate) enum Mark {
 }
 
 thread_local! {
-    /// ureq does all its writing in the thread that called it, so a mark per thread is a mark per exchange.
+    /// ureq does all its writing in the thread that called it, so a mark per thread is a mark per
+    /// exchange.
     static MARK: Cell<Mark> = const { Cell::new(Mark::Resolving) };
     /// Says whether the request of this thread's exchange may still leave.
     static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
@@ -41,8 +43,9 @@ thread_local! {
 /// See [`while_allowed`].
 pub(crate) type Gate = Rc<dyn Fn() -> bool>;
 
-/// Carries out exchanges whose requests leave only if the gate says so right before their first byte: a connection that takes its
-/// time, or a machine that is suspended during it, must not make a request late that was in time when it was begun.
+/// Carries out exchanges whose requests leave only if the gate says so right before their first
+/// byte: a connection that takes its time, or a machine that is suspended during it, must not make
+/// a request late that was in time when it was begun.
 pub(crate) fn while_allowed<T>(gate: Gate, exchange: impl FnOnce() -> T) -> T {
     /// Takes the gate away again, also when something panics.
     struct Within;
@@ -98,7 +101,12 @@ pub(crate) fn mark() -> Mark {
 pub(crate) struct NotingResolver(DefaultResolver);
 
 impl Resolver for NotingResolver {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         MARK.set(Mark::Resolving);
         let found = self.0.resolve(uri, config, timeout)?;
         MARK.set(Mark::Connecting);
@@ -123,13 +131,14 @@ impl Connector for NotingConnector {
         details: &ConnectionDetails,
         chained: Option<()>,
     ) -> Result<Option<NotingTransport>, ureq::Error> {
-        // All requests of an agent have the same TLS configuration, only time-outs differ. Taken for the request's own it
-        // would be built anew each time, and sessions never resumed.
+        // All requests of an agent have the same TLS configuration, only time-outs differ. Taken
+        // for the request's own it would be built anew each time, and sessions never resumed.
         let details = ConnectionDetails { request_level: false, ..copy(details) };
         MARK.set(Mark::Connecting);
         let made = self.0.connect(&details, chained);
-        // What was written until here built a tunnel through a proxy (which goes through this connector too); no request. A proxy
-        // whose name is not found stays at that, and so does one that does not make the connection.
+        // What was written until here built a tunnel through a proxy (which goes through this
+        // connector too); no request. A proxy whose name is not found stays at that, and so does
+        // one that does not make the connection.
         if !matches!(MARK.get(), Mark::Resolving | Mark::Tunnelling) || made.is_ok() {
             MARK.set(Mark::Connecting);
         }

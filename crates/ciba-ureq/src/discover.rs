@@ -17,14 +17,19 @@ pub fn discover(
     discover_with(http, &Discovery::new(issuer, address))
 }
 
-/// Fetches a provider's metadata as [`discover`] does, with what was set on the [`Discovery`]: header fields, for example.
+/// Fetches a provider's metadata as [`discover`] does, with what was set on the [`Discovery`]:
+/// header fields, for example.
 ///
 /// # Errors
 ///
 /// [`DiscoverError`]; nothing of the document is used then.
-pub fn discover_with(http: &HttpClient, discovery: &Discovery) -> Result<ProviderMetadata, DiscoverError> {
+pub fn discover_with(
+    http: &HttpClient,
+    discovery: &Discovery,
+) -> Result<ProviderMetadata, DiscoverError> {
     let request = discovery.request();
-    let exchange = http.anonymous().explained(&request, discovery.timeout(), discovery.max_response());
+    let exchange =
+        http.anonymous().explained(&request, discovery.timeout(), discovery.max_response());
     let response = exchange.map_err(|(how, source)| DiscoverError::Unreachable { how, source })?;
     discovery.process(&response).map_err(DiscoverError::Metadata)
 }

@@ -3,35 +3,38 @@
 use std::{fmt, io, rc::Rc, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation, KeySetRequest,
-    Output, Save, Timestamp, Transmit,
+    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
+    KeySetRequest, Output, Save, Timestamp, Transmit,
 };
 
 use crate::{
-    AuthenticateError, Clock, DriveError, Entropies, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
-    SignerError, SystemClock, SystemEntropy, connector::while_allowed, inbox::Registration,
+    AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
+    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, connector::while_allowed,
+    inbox::Registration,
 };
 
-/// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches nothing, and a closure
-/// `|event: &Event| …` watches the progress.
+/// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
+/// nothing, and a closure `|event: &Event| …` watches the progress.
 pub trait Watch {
     /// Something is about to happen, or did.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }
 
-    /// Whether to stop, asked before every step and several times a second while waiting: for a time limit of the
-    /// caller's own, or a key that was pressed. A request under way is not cut off; it has its own time-out.
+    /// Whether to stop, asked before every step and several times a second while waiting: for a
+    /// time limit of the caller's own, or a key that was pressed. A request under way is not cut
+    /// off; it has its own time-out.
     fn stop(&mut self, now: Timestamp) -> bool {
         let _ = now;
         false
     }
 
-    /// The state of the flow could not be saved. Called when the drive continues without the store; otherwise the drive ends
-    /// with [`DriveError::Save`]. Every later step tries to save again and reports every failure here.
+    /// The state of the flow could not be saved. Called when the drive continues without the store;
+    /// otherwise the drive ends with [`DriveError::Save`]. Every later step tries to save again and
+    /// reports every failure here.
     ///
-    /// When this is called and no later save succeeds, the store holds an older state. Remove that once the flow is over: do not
-    /// resume from it while its result is in use.
+    /// When this is called and no later save succeeds, the store holds an older state. Remove that
+    /// once the flow is over: do not resume from it while its result is in use.
     fn save_failed(&mut self, error: &io::Error) {
         let _ = error;
     }
@@ -57,7 +60,7 @@ pub struct Driver {
     keys: Arc<Keys>,
     signer: Option<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
-    entropies: Arc<dyn Entropies>,
+    entropies: Arc<dyn EntropySource>,
     inbox: Option<Inbox>,
     guard: Option<PromptGuard>,
 }
@@ -91,12 +94,12 @@ impl Driver {
 
     /// With another source of random bytes.
     #[must_use]
-    pub fn with_entropies(self, entropies: impl Entropies + 'static) -> Self {
+    pub fn with_entropies(self, entropies: impl EntropySource + 'static) -> Self {
         Self { entropies: Arc::new(entropies), ..self }
     }
 
-    /// With the inbox at which notifications for its flows arrive. Ping and push mode need one; a flow in ping mode can do
-    /// without as long as its policy has it polled at times anyway
+    /// With the inbox at which notifications for its flows arrive. Ping and push mode need one; a
+    /// flow in ping mode can do without as long as its policy has it polled at times anyway
     /// ([`Policy::ping_backstop`](ciba_core::Policy::ping_backstop)).
     #[must_use]
     pub fn with_inbox(self, inbox: Inbox) -> Self {
@@ -111,7 +114,8 @@ impl Driver {
 
     /// Starts a flow and drives it to its result.
     ///
-    /// To save the flow, or to continue it after a stop or a restart, start the [`Flow`] yourself and use [`Self::drive`].
+    /// To save the flow, or to continue it after a stop or a restart, start the [`Flow`] yourself
+    /// and use [`Self::drive`].
     ///
     /// # Errors
     ///
@@ -123,22 +127,25 @@ impl Driver {
         watch: &mut dyn Watch,
     ) -> Result<Box<Authentication>, AuthenticateError> {
         let entropy = self.entropies.draw().map_err(DriveError::from)?;
-        let flow = SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
+        let flow =
+            SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
         self.drive(&flow, watch)?;
         flow.finish().map_err(AuthenticateError::Failed)
     }
 
     /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
     ///
-    /// Everything happens in the calling thread, waits included; it ends early only when [`Watch::stop`] says so or
-    /// something fails. Driving the flow again continues where it stopped and repeats nothing that must not be repeated.
-    /// Notifications reach a flow from its first drive on, for as long as its [`SharedFlow`] exists, between two drives too.
+    /// Everything happens in the calling thread, waits included; it ends early only when
+    /// [`Watch::stop`] says so or something fails. Driving the flow again continues where it
+    /// stopped and repeats nothing that must not be repeated. Notifications reach a flow from its
+    /// first drive on, for as long as its [`SharedFlow`] exists, between two drives too.
     ///
     /// # Errors
     ///
     /// [`DriveError`]; the flow is not over and can be driven again.
     pub fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let mut events = flow.look(|flow| self.takes(flow).map(|()| Events::new(flow))).transpose()?;
+        let mut events =
+            flow.look(|flow| self.takes(flow).map(|()| Events::new(flow))).transpose()?;
         if let Some(guard) = &self.guard {
             flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
         }
@@ -213,7 +220,12 @@ impl Driver {
         self.handle(flow, answer)
     }
 
-    fn sign(&self, flow: &SharedFlow, operation: KeyOperation, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    fn sign(
+        &self,
+        flow: &SharedFlow,
+        operation: KeyOperation,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
         let signed = match &self.signer {
             Some(signer) => {
                 let entropy = self.entropies.draw()?;
@@ -233,8 +245,14 @@ impl Driver {
         )
     }
 
-    fn find_keys(&self, flow: &SharedFlow, request: KeySetRequest, watch: &mut dyn Watch) -> Result<(), DriveError> {
-        let answer = self.keys.answer(request, &self.http, &*self.clock, &mut |event| watch.event(event));
+    fn find_keys(
+        &self,
+        flow: &SharedFlow,
+        request: KeySetRequest,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
+        let answer =
+            self.keys.answer(request, &self.http, &*self.clock, &mut |event| watch.event(event));
         self.handle(flow, answer)
     }
 

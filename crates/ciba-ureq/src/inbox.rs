@@ -6,8 +6,8 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply, Routes,
-    Timestamp,
+    BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply,
+    NotificationVerdict, Routes, Timestamp,
 };
 
 use crate::{DriveError, SharedFlow, shared::Shared};
@@ -15,15 +15,17 @@ use crate::{DriveError, SharedFlow, shared::Shared};
 /// How many flows an [`Inbox`] serves at once unless [`Inbox::with_capacity`] says otherwise.
 pub const INBOX_CAPACITY: usize = 65_536;
 
-/// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one serves every
-/// [`Driver`](crate::Driver) of a process, whatever provider it is for.
+/// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one
+/// serves every [`Driver`](crate::Driver) of a process, whatever provider it is for.
 ///
-/// A flow is in it from [`Inbox::register`] or its first drive on, between two drives too, for as long as its [`SharedFlow`]
-/// exists; when the inbox is full, flows that are not being driven are evicted. Flows that are over are remembered until no
-/// notification for them can be expected any more, so that a late or second one is acknowledged and not refused.
+/// A flow is in it from [`Inbox::register`] or its first drive on, between two drives too, for as
+/// long as its [`SharedFlow`] exists; when the inbox is full, flows that are not being driven are
+/// evicted. Flows that are over are remembered until no notification for them can be expected any
+/// more, so that a late or second one is acknowledged and not refused.
 ///
-/// A provider may not repeat a notification that was refused. After a restart, open the endpoint with an inbox that is not
-/// ready, load the saved flows and register them, and then say that it is:
+/// A provider may not repeat a notification that was refused. After a restart, open the endpoint
+/// with an inbox that is not ready, load the saved flows and register them, and then say that it
+/// is:
 ///
 /// ```
 /// # use ciba_ureq::{Clock as _, DriveError, Inbox, SharedFlow, SystemClock};
@@ -52,20 +54,28 @@ impl Inbox {
         Self(Arc::new(Mutex::new(Routes::with_capacity(flows))))
     }
 
-    /// Takes a call of the notification endpoint, and says what to answer. Waits only for the flow's
-    /// [`Saver`](crate::Saver), never for the provider; the drive of the flow is woken and does the rest.
+    /// Takes a call of the notification endpoint, and says what to answer. Waits only for the
+    /// flow's [`Saver`](crate::Saver), never for the provider; the drive of the flow is woken and
+    /// does the rest.
     ///
-    /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more than
-    /// [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too large by that.
-    pub fn receive(&self, method: &str, headers: &Headers, body: Body, now: Timestamp) -> NotificationReply {
+    /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more
+    /// than [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too
+    /// large by that.
+    pub fn receive(
+        &self,
+        method: &str,
+        headers: &Headers,
+        body: Body,
+        now: Timestamp,
+    ) -> NotificationReply {
         match self.acknowledge(method, headers, body, now) {
             Ok(said) => said.reply(),
             Err(bad) => bad.reply(),
         }
     }
 
-    /// Takes a call as [`Inbox::receive`] does, and says what was made of it in place of what to answer. For a log: the answer
-    /// must not tell more than its status does.
+    /// Takes a call as [`Inbox::receive`] does, and says what was made of it in place of what to
+    /// answer. For a log: the answer must not tell more than its status does.
     ///
     /// # Errors
     ///
@@ -76,7 +86,7 @@ impl Inbox {
         headers: &Headers,
         body: Body,
         now: Timestamp,
-    ) -> Result<Acknowledgement, BadNotification> {
+    ) -> Result<NotificationVerdict, BadNotification> {
         let notification = Notification::receive(method, headers, body)?;
         let flow = self.lock().find(&notification).map(SharedFlow::of_shared);
         if let Some(flow) = flow
@@ -87,7 +97,8 @@ impl Inbox {
         Ok(self.lock().without_flow(&notification, now))
     }
 
-    /// From now on, answers notifications for flows it does not know with 503 in place of 401: saved flows are still being loaded.
+    /// From now on, answers notifications for flows it does not know with 503 in place of 401:
+    /// saved flows are still being loaded.
     pub fn not_ready(&self) {
         self.lock().set_loading(true);
     }
@@ -97,9 +108,9 @@ impl Inbox {
         self.lock().set_loading(false);
     }
 
-    /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved, and its first drive begins
-    /// with it. Does nothing for a flow in poll mode, or one that is in it already. It does not keep the flow
-    /// alive.
+    /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved,
+    /// and its first drive begins with it. Does nothing for a flow in poll mode, or one that is in
+    /// it already. It does not keep the flow alive.
     ///
     /// # Errors
     ///
@@ -110,10 +121,12 @@ impl Inbox {
         key.map_or(Ok(()), |key| self.begin(key, flow, now).map(drop))
     }
 
-    /// The first look at a call of the notification endpoint, before its body is read: `Err` is the answer to a call that is
-    /// refused whatever its body says (method, `Authorization`, or a token that no flow here has handed out).
+    /// The first look at a call of the notification endpoint, before its body is read: `Err` is the
+    /// answer to a call that is refused whatever its body says (method, `Authorization`, or a token
+    /// that no flow here has handed out).
     ///
-    /// A server that reads bodies only after this cannot be held up by callers who announce a body and send none.
+    /// A server that reads bodies only after this cannot be held up by callers who announce a body
+    /// and send none.
     ///
     /// # Errors
     ///
@@ -133,7 +146,8 @@ impl Inbox {
         Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
     }
 
-    /// A panic elsewhere while the lock was held leaves a table that is whole. Never locked together with a flow.
+    /// A panic elsewhere while the lock was held leaves a table that is whole. Never locked
+    /// together with a flow.
     fn lock(&self) -> MutexGuard<'_, Routes<Shared>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

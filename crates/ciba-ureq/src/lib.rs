@@ -13,8 +13,8 @@
 //! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
 //!
-//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already takes the
-//! pieces and leaves the [`Driver`].
+//! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already
+//! takes the pieces and leaves the [`Driver`].
 
 mod cause;
 #[cfg(feature = "rustls-no-provider")]
@@ -49,7 +49,8 @@ pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
 pub use prompts::{GUARD_CAPACITY, PromptGuard};
 pub use shared::{Saver, SharedFlow};
-pub use signer::{Entropies, Signer, SignerError, SystemEntropy};
-// The compiler shows this to whoever misses them: the usual feature first, although it has the other one.
+pub use signer::{EntropySource, Signer, SignerError, SystemEntropy};
+// The compiler shows this to whoever misses them: the usual feature first, although it has the
+// other one.
 #[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
 pub use tls::{CaError, platform_roots, with_ca};

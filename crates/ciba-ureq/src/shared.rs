@@ -6,32 +6,36 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledged, Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification, Output,
-    PromptRefused, Receiving, Save, Sending, SendingId, Snapshot, SpentKey, Stage, Timestamp, Transmit,
+    Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification,
+    NotificationVerdict, Output, PromptRefused, Receiving, Save, Sending, SendingId, Snapshot,
+    SpentKey, Stage, Timestamp, Transmit,
 };
 
 use crate::{Bell, Clock, PromptGuard, prompts::Prompting};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 pub trait Saver: Send + Sync {
-    /// Saves the flow's state over the one before. Return when it is durable: the next step is taken, and a notification is
-    /// acknowledged, only after that. The state holds secrets.
+    /// Saves the flow's state over the one before. Return when it is durable: the next step is
+    /// taken, and a notification is acknowledged, only after that. The state holds secrets.
     ///
-    /// Write it only if the store holds no state of this flow yet, or one with a lower [revision](Snapshot::revision). Otherwise
-    /// change nothing and return an error: another process continues this flow.
+    /// Write it only if the store holds no state of this flow yet, or one with a lower
+    /// [revision](Snapshot::revision). Otherwise change nothing and return an error: another
+    /// process continues this flow.
     ///
-    /// Saves of one flow are requested one after the other, never two at once, from whichever thread has the news. The drive waits
-    /// for a save without a limit, so a save that never returns also holds up a login that was approved: set a time-out in the
-    /// client of your store. If it gives up on a write, that may still reach the store later, and the revision keeps it from
-    /// replacing a newer state.
+    /// Saves of one flow are requested one after the other, never two at once, from whichever
+    /// thread has the news. The drive waits for a save without a limit, so a save that never
+    /// returns also holds up a login that was approved: set a time-out in the client of your store.
+    /// If it gives up on a write, that may still reach the store later, and the revision keeps it
+    /// from replacing a newer state.
     ///
     /// `ciba_test_op::store_cases` checks a store against this.
     ///
     /// # Errors
     ///
-    /// While the authentication request may still be sent, the drive stops with [`DriveError::Save`](crate::DriveError::Save).
-    /// After that it continues and reports the failure to [`Watch::save_failed`](crate::Watch::save_failed). A notification that
-    /// could not be saved is answered with 503, so that the provider may send it again.
+    /// While the authentication request may still be sent, the drive stops with
+    /// [`DriveError::Save`](crate::DriveError::Save). After that it continues and reports the
+    /// failure to [`Watch::save_failed`](crate::Watch::save_failed). A notification that could not
+    /// be saved is answered with 503, so that the provider may send it again.
     fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
@@ -40,7 +44,8 @@ pub trait Saver: Send + Sync {
 pub struct SharedFlow(Arc<Shared>);
 
 pub(crate) struct Shared {
-    /// Locked for a moment only, never during an exchange or a save. Nothing is left in it when the result was taken.
+    /// Locked for a moment only, never during an exchange or a save. Nothing is left in it when the
+    /// result was taken.
     flow: Mutex<Option<Flow>>,
     /// Locked during a save.
     saver: Mutex<Option<Box<dyn Saver>>>,
@@ -56,8 +61,8 @@ impl SharedFlow {
         Self::of(flow.in_memory(), None)
     }
 
-    /// A flow that is saved whenever something worth saving changed: before every step, before a stop, at the end, and
-    /// before a notification is acknowledged.
+    /// A flow that is saved whenever something worth saving changed: before every step, before a
+    /// stop, at the end, and before a notification is acknowledged.
     #[must_use]
     pub fn with_saver(flow: Flow, saver: impl Saver + 'static) -> Self {
         Self::of(flow.durable(), Some(Box::new(saver)))
@@ -80,8 +85,8 @@ impl SharedFlow {
 
     /// The acknowledgement, once there is one.
     #[must_use]
-    pub fn acknowledged(&self) -> Option<Acknowledged> {
-        self.look(|flow| flow.acknowledged().cloned()).flatten()
+    pub fn acknowledgement(&self) -> Option<Acknowledgement> {
+        self.look(|flow| flow.acknowledgement().cloned()).flatten()
     }
 
     /// When the authentication request expires, as [`Flow::expires_at`].
@@ -90,8 +95,8 @@ impl SharedFlow {
         self.look(|flow| flow.expires_at()).flatten()
     }
 
-    /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is not cut off: the drive
-    /// ends after it.
+    /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is
+    /// not cut off: the drive ends after it.
     pub fn cancel(&self, now: Timestamp) {
         let mut prompting = self.prompting();
         self.look(|flow| flow.cancel(now));
@@ -111,8 +116,9 @@ impl SharedFlow {
         flow.ok_or(Failure::Abandoned)?.finish()
     }
 
-    /// Whether the flow ended for want of the issuer's keys and still holds the tokens, as [`Flow::keeps_tokens`]. Ask
-    /// before [`Self::finish`]: what was saved can then be resumed, and asks for the keys again.
+    /// Whether the flow ended for want of the issuer's keys and still holds the tokens, as
+    /// [`Flow::keeps_tokens`]. Ask before [`Self::finish`]: what was saved can then be resumed, and
+    /// asks for the keys again.
     #[must_use]
     pub fn keeps_tokens(&self) -> bool {
         self.look(|flow| flow.keeps_tokens()).unwrap_or(false)
@@ -123,7 +129,8 @@ impl SharedFlow {
         self.lock().as_mut().map(at)
     }
 
-    // The clock is read while the flow is held, so that no reading is older than one the flow has seen.
+    // The clock is read while the flow is held, so that no reading is older than one the flow has
+    // seen.
 
     pub(crate) fn poll(&self, clock: &dyn Clock, entropy: Entropy) -> Output {
         self.watched(clock, |flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
@@ -156,7 +163,11 @@ impl SharedFlow {
     }
 
     /// Takes a place in the guard, unless the flow has one.
-    pub(crate) fn prompts_by(&self, guard: &PromptGuard, clock: &dyn Clock) -> Result<(), PromptRefused> {
+    pub(crate) fn prompts_by(
+        &self,
+        guard: &PromptGuard,
+        clock: &dyn Clock,
+    ) -> Result<(), PromptRefused> {
         let mut prompting = self.prompting();
         if prompting.is_none() {
             *prompting = self.look(|flow| guard.enter(flow, clock.now())).transpose()?.flatten();
@@ -164,7 +175,8 @@ impl SharedFlow {
         Ok(())
     }
 
-    /// A step of the flow, after which its place in the guard is brought up to date, or given back when the flow is over.
+    /// A step of the flow, after which its place in the guard is brought up to date, or given back
+    /// when the flow is over.
     fn watched<T>(&self, clock: &dyn Clock, step: impl FnOnce(&mut Flow) -> T) -> Option<T> {
         self.stepped(|flow| (step(flow), clock.now()))
     }
@@ -203,11 +215,17 @@ impl SharedFlow {
         saved
     }
 
-    /// Takes a notification, wakes the drive, and answers once what it brought is saved. `None` when the result was taken.
-    pub(crate) fn notify(&self, notification: &Notification, now: Timestamp) -> Option<Acknowledgement> {
+    /// Takes a notification, wakes the drive, and answers once what it brought is saved. `None`
+    /// when the result was taken.
+    pub(crate) fn notify(
+        &self,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Option<NotificationVerdict> {
         let mut receipt = self.stepped(|flow| (flow.notify(notification, now), now))?;
         if receipt.is_news() {
-            // The drive goes on whatever becomes of the save, also when this future is dropped during it.
+            // The drive goes on whatever becomes of the save, also when this future is dropped
+            // during it.
             self.0.bell.ring();
         }
         loop {
@@ -236,7 +254,8 @@ impl SharedFlow {
         self.0.saver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll at worst.
+    /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll
+    /// at worst.
     fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }

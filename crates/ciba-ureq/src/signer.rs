@@ -5,19 +5,21 @@ use ciba_core::{Entropy, KeyOperation, SoftwareKey};
 use crate::EntropyError;
 
 /// Why a key could not be used, in the words of the signer. The driver passes it to
-/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as its
-/// source: [`Failure::Unreachable`](ciba_core::Failure::Unreachable) if no person was prompted, otherwise
-/// [`Failure::Indeterminate`](ciba_core::Failure::Indeterminate).
+/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as
+/// its source: [`Failure::Unreachable`](ciba_core::Failure::Unreachable) if no person was prompted,
+/// otherwise [`Failure::Indeterminate`](ciba_core::Failure::Indeterminate).
 pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Holds the private key: [`SoftwareKey`] in memory, or an implementation of yours in front of a KMS or an HSM.
+/// Holds the private key: [`SoftwareKey`] in memory, or an implementation of yours in front of a
+/// KMS or an HSM.
 ///
-/// Every operation is new and is asked once; do not cache by content. A call that never returns holds up the
-/// thread: give your client a time-out.
+/// Every operation is new and is asked once; do not cache by content. A call that never returns
+/// holds up the thread: give your client a time-out.
 ///
 /// # Examples
 ///
-/// Services differ in the form of their ECDSA signatures. Those of AWS and Google answer in DER, which has to be converted:
+/// Services differ in the form of their ECDSA signatures. Those of AWS and Google answer in DER,
+/// which has to be converted:
 ///
 /// ```
 /// use ciba_ureq::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask, jose::ecdsa_from_der}};
@@ -39,8 +41,9 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 /// ```
 ///
-/// Those of Azure and HashiCorp Vault (with `marshaling_algorithm=jws`) can answer with R and S of fixed width, which is what
-/// JWS requires; all RSA and Ed25519 signatures have the right form already:
+/// Those of Azure and HashiCorp Vault (with `marshaling_algorithm=jws`) can answer with R and S of
+/// fixed width, which is what JWS requires; all RSA and Ed25519 signatures have the right form
+/// already:
 ///
 /// ```
 /// use ciba_ureq::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask}};
@@ -61,7 +64,8 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A signature whose length is not one of the algorithm's is not sent.
 pub trait Signer: Send + Sync {
-    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER (RFC 7518 3.4).
+    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER
+    /// (RFC 7518 3.4).
     ///
     /// `entropy` is for signers that need randomness and have none of their own.
     ///
@@ -77,8 +81,9 @@ impl Signer for SoftwareKey {
     }
 }
 
-/// Where random bytes come from. There is one reason to bring another than [`SystemEntropy`]: tests.
-pub trait Entropies: Send + Sync {
+/// Where random bytes come from. There is one reason to bring another than [`SystemEntropy`]:
+/// tests.
+pub trait EntropySource: Send + Sync {
     /// Thirty-two bytes from a cryptographically secure generator, never the same twice.
     ///
     /// # Errors
@@ -91,7 +96,7 @@ pub trait Entropies: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
-impl Entropies for SystemEntropy {
+impl EntropySource for SystemEntropy {
     fn draw(&self) -> Result<Entropy, EntropyError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(EntropyError::new)?;

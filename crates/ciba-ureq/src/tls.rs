@@ -17,7 +17,8 @@ pub fn platform_roots() -> ConfigBuilder<AgentScope> {
     roots(RootCerts::PlatformVerifier)
 }
 
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of its own.
+/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of
+/// its own.
 ///
 /// # Errors
 ///
@@ -42,9 +43,11 @@ fn roots(roots: RootCerts) -> ConfigBuilder<AgentScope> {
     Agent::config_builder().tls_config(TlsConfig::builder().root_certs(roots).build())
 }
 
-/// The same settings with the cryptography provider of this crate, where they have none and ureq would find none by itself.
+/// The same settings with the cryptography provider of this crate, where they have none and ureq
+/// would find none by itself.
 pub(crate) fn completed(tls: &TlsConfig) -> Option<TlsConfig> {
-    let has_one = tls.unversioned_rustls_crypto_provider().is_some() || CryptoProvider::get_default().is_some();
+    let has_one = tls.unversioned_rustls_crypto_provider().is_some()
+        || CryptoProvider::get_default().is_some();
     if has_one || cfg!(feature = "rustls") {
         return None;
     }
@@ -53,8 +56,10 @@ pub(crate) fn completed(tls: &TlsConfig) -> Option<TlsConfig> {
 
 /// A copy of settings, to be changed.
 pub(crate) fn copy(tls: &TlsConfig) -> TlsConfigBuilder {
-    let copy =
-        TlsConfig::builder().provider(tls.provider()).root_certs(tls.root_certs().clone()).use_sni(tls.use_sni());
+    let copy = TlsConfig::builder()
+        .provider(tls.provider())
+        .root_certs(tls.root_certs().clone())
+        .use_sni(tls.use_sni());
     match tls.unversioned_rustls_crypto_provider() {
         Some(provider) => copy.unversioned_rustls_crypto_provider(Arc::clone(provider)),
         None => copy,
@@ -88,9 +93,15 @@ pub(crate) fn cause(error: &rustls::Error) -> Cause {
     match error {
         rustls::Error::AlertReceived(alert) => {
             let alert = TlsAlert(u8::from(*alert));
-            if alert.is_about_client_certificate() { Cause::ClientCertificate(alert) } else { Cause::TlsAlert(alert) }
+            if alert.is_about_client_certificate() {
+                Cause::ClientCertificate(alert)
+            } else {
+                Cause::TlsAlert(alert)
+            }
         }
-        rustls::Error::InvalidCertificate(problem) => Cause::Certificate(certificate_problem(problem)),
+        rustls::Error::InvalidCertificate(problem) => {
+            Cause::Certificate(certificate_problem(problem))
+        }
         _ => Cause::Tls,
     }
 }
@@ -98,8 +109,12 @@ pub(crate) fn cause(error: &rustls::Error) -> Cause {
 fn certificate_problem(problem: &CertificateError) -> CertificateProblem {
     match problem {
         CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CertificateProblem::Expired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateProblem::NotYetValid
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateProblem::WrongName
         }

@@ -1,5 +1,6 @@
-//! The transport below TLS. A server that refuses a client certificate says so in an alert and closes the connection at once; what
-//! this side still writes then fails, and the alert must be read all the same.
+//! The transport below TLS. A server that refuses a client certificate says so in an alert and
+//! closes the connection at once; what this side still writes then fails, and the alert must be
+//! read all the same.
 
 use std::{cell::Cell, io, time::Duration};
 
@@ -8,7 +9,8 @@ use ureq::{
     http::Uri,
     tls::TlsProvider,
     unversioned::transport::{
-        Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, RustlsConnector, Transport,
+        Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, RustlsConnector,
+        Transport,
     },
 };
 
@@ -28,7 +30,8 @@ enum Listening {
 }
 
 thread_local! {
-    /// A transport cannot be reached through the TLS above it; ureq does all its reading and writing in the thread that called it.
+    /// A transport cannot be reached through the TLS above it; ureq does all its reading and
+    /// writing in the thread that called it.
     static LISTENING: Cell<Listening> = const { Cell::new(Listening::Always) };
     /// Whether the last that was done was a write.
     static WROTE_LAST: Cell<bool> = const { Cell::new(false) };
@@ -51,11 +54,13 @@ impl Connector for WireConnector {
         chained: Option<()>,
     ) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
         let tls = details.config.tls_config();
-        let Some(below) = below_tls(details.uri).filter(|_| tls.provider() == TlsProvider::Rustls) else {
+        let Some(below) = below_tls(details.uri).filter(|_| tls.provider() == TlsProvider::Rustls)
+        else {
             return self.whole.connect(details, chained);
         };
         let wire = self.whole.connect(&ConnectionDetails { uri: &below, ..copy(details) }, chained);
-        let is_proxied = details.config.proxy().is_some_and(|proxy| !proxy.is_no_proxy(details.uri));
+        let is_proxied =
+            details.config.proxy().is_some_and(|proxy| !proxy.is_no_proxy(details.uri));
         let wire = wire.inspect_err(|_| {
             if is_proxied {
                 connector::tunnel_failed();
@@ -63,9 +68,10 @@ impl Connector for WireConnector {
         })?;
         let Some(made) = self.tls.connect(details, wire.map(Wire::new))? else { return Ok(None) };
         let mut made: Box<dyn Transport> = Box::new(made);
-        // Under TLS 1.3 the client has the last word in a handshake, and the server looks at its certificate only then. What comes
-        // first is a session ticket or an alert. Nothing of the request was written yet, so whatever is wrong, it is unsent.
-        // Linux keeps what came before a connection was reset; other systems throw away what was not read by then.
+        // Under TLS 1.3 the client has the last word in a handshake, and the server looks at its
+        // certificate only then. What comes first is a session ticket or an alert. Nothing of the
+        // request was written yet, so whatever is wrong, it is unsent. Linux keeps what came before
+        // a connection was reset; other systems throw away what was not read by then.
         if tls.client_cert().is_some() && WROTE_LAST.get() {
             hear_verdict(&mut *made)?;
         }
@@ -73,8 +79,8 @@ impl Connector for WireConnector {
     }
 }
 
-/// The address of the connection that TLS is spoken over, which ureq is to make and leave as it is. Everything else about the
-/// connection, such as the proxy, depends on host and port alone.
+/// The address of the connection that TLS is spoken over, which ureq is to make and leave as it is.
+/// Everything else about the connection, such as the proxy, depends on host and port alone.
 fn below_tls(uri: &Uri) -> Option<Uri> {
     if uri.scheme_str() != Some("https") {
         return None;
@@ -106,7 +112,8 @@ fn is_timeout(error: &ureq::Error) -> bool {
     }
 }
 
-/// A connection that says that a write failed only when there is nothing left to read: rustls would not read on after it.
+/// A connection that says that a write failed only when there is nothing left to read: rustls would
+/// not read on after it.
 #[derive(Debug)]
 struct Wire {
     connection: Box<dyn Transport>,

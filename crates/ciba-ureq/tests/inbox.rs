@@ -20,13 +20,14 @@ use std::{
 use ciba_ureq::{
     Bell, Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Watch,
     ciba_core::{
-        Acknowledgement, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
-        NotificationReply, Policy, Snapshot, Stage, Timestamp, jose::KeySet,
+        ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
+        NotificationReply, NotificationVerdict, Policy, Snapshot, Stage, Timestamp, jose::KeySet,
     },
     platform_roots,
 };
 use client::{
-    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notification_token, notified, ping, request, without_backstop,
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, PENDING, fields, notification_token, notified, ping,
+    request, without_backstop,
 };
 use support::{Act, Server, answer};
 
@@ -103,10 +104,12 @@ impl Party {
     }
 
     /// What a notification is to the flow of the state that was kept last.
-    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> Acknowledgement {
+    fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> NotificationVerdict {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
-        resumed.notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START).acknowledgement()
+        resumed
+            .notify(&Notification::receive("POST", &fields(token), body.into()).unwrap(), START)
+            .verdict()
     }
 
     fn post(&self, token: &str, body: &str) -> u16 {
@@ -174,14 +177,18 @@ fn denial(id: &str) -> String {
 /// OPM-PNG-12
 #[test]
 fn every_call_is_answered_by_the_table_and_without_a_body() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
 
     let good = fields(&token);
     let with = |name: &'static str, value: &str| {
-        let others = good.iter().filter(|(known, _)| *known != name).map(|(name, value)| (name, value.to_owned()));
+        let others = good
+            .iter()
+            .filter(|(known, _)| *known != name)
+            .map(|(name, value)| (name, value.to_owned()));
         others.chain([(name, value.to_owned())]).collect::<Headers>()
     };
     let without = [("content-type", "application/json")].into_iter().collect::<Headers>();
@@ -201,7 +208,12 @@ fn every_call_is_answered_by_the_table_and_without_a_body() {
         ("POST", with("authorization", "Basic YTpi"), &right, 401),
         ("POST", with("authorization", "Bearer "), &right, 401),
         ("POST", with("authorization", &format!("Bearer {token}x")), &right, 401),
-        ("POST", with("authorization", &format!("Bearer {}", &token[..token.len() - 1])), &right, 401),
+        (
+            "POST",
+            with("authorization", &format!("Bearer {}", &token[..token.len() - 1])),
+            &right,
+            401,
+        ),
         ("POST", with("authorization", &format!("Bearer {stranger}")), &right, 401),
         ("POST", with("authorization", "Bearer short"), &right, 401),
         ("POST", without, &huge, 401),
@@ -227,7 +239,11 @@ fn every_call_is_answered_by_the_table_and_without_a_body() {
         let shown = &body[..body.len().min(40)];
         assert_eq!((reply.status, reply.header), (status, header), "{method} {headers:?} {shown}");
     }
-    assert_eq!((party.server.requests().len(), party.flow.stage()), (1, Stage::Pending), "one of them did something");
+    assert_eq!(
+        (party.server.requests().len(), party.flow.stage()),
+        (1, Stage::Pending),
+        "one of them did something"
+    );
 
     let reply = party.call("POST", &good, &right);
     assert_eq!((reply.status, reply.header), (204, None));
@@ -241,7 +257,8 @@ fn every_call_is_answered_by_the_table_and_without_a_body() {
 /// OPM-PNG-14
 #[test]
 fn a_ping_wakes_the_drive_which_asks_at_once_and_believes_the_token_endpoint_only() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
@@ -270,7 +287,8 @@ fn a_pushed_refusal_ends_the_flow_without_a_token_request() {
 /// REQ-PING-15
 #[test]
 fn a_notification_is_answered_at_once_while_the_token_endpoint_hangs() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), Act::Stall(Vec::new())], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
@@ -304,7 +322,9 @@ impl Saver for Disk {
 /// REQ-PUSH-16
 #[test]
 fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
-    for (mode, body) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+    for (mode, body) in
+        [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
+    {
         let disk = Disk::default();
         let share = |flow| SharedFlow::with_saver(flow, disk.clone());
         let party = Party::at(&Inbox::new(), 1, [Act::Stall(Vec::new())], mode, share);
@@ -317,7 +337,7 @@ fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
         disk.is_full.store(false, Ordering::SeqCst);
         assert_eq!(party.post(&token, &body), 204);
 
-        assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+        assert_eq!(party.notified_when_resumed(&disk, &token, &body), NotificationVerdict::Known);
     }
 }
 
@@ -328,7 +348,8 @@ fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
 fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     let disk = Disk::default();
     let share = |flow| SharedFlow::with_saver(flow, disk.clone());
-    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let party =
+        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let (mut drive, body) = (party.drive(), denial(AUTH_REQ_ID));
     let token = party.token();
     drive.waits();
@@ -337,7 +358,7 @@ fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     drive.ends().unwrap();
     disk.is_full.store(false, Ordering::SeqCst);
     party.drive().ends().unwrap();
-    assert_eq!(party.notified_when_resumed(&disk, &token, &body), Acknowledgement::Known);
+    assert_eq!(party.notified_when_resumed(&disk, &token, &body), NotificationVerdict::Known);
 }
 
 /// Holds the second save up until it is told to go on, and minds that there is never more than one.
@@ -385,7 +406,7 @@ fn a_notification_that_comes_during_a_save_is_saved_after_it() {
         post.join().unwrap()
     });
     assert_eq!(status, 204);
-    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), Acknowledgement::Known);
+    assert_eq!(party.notified_when_resumed(&gate.disk, &token, &body), NotificationVerdict::Known);
 }
 
 /// REQ-PING-15
@@ -393,7 +414,9 @@ fn a_notification_that_comes_during_a_save_is_saved_after_it() {
 /// OPM-PNG-05
 #[test]
 fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_nothing() {
-    for (mode, first) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))] {
+    for (mode, first) in
+        [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
+    {
         let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], mode);
         let mut drive = party.drive();
         let token = party.token();
@@ -416,7 +439,8 @@ fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_
 
 #[test]
 fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
-    let party = Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
+    let party =
+        Party::new([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)], DeliveryMode::Ping);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
@@ -433,7 +457,10 @@ fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
     drive.stopped();
     let Party { inbox, flow, .. } = party;
     drop(flow);
-    assert_eq!(inbox.receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START).status, 401);
+    assert_eq!(
+        inbox.receive("POST", &fields(&token), ping(AUTH_REQ_ID).as_str().into(), START).status,
+        401
+    );
 }
 
 /// A push whose first save fails is not refused when it comes again, although no drive is left.
@@ -441,7 +468,8 @@ fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
 fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     let disk = Disk::default();
     let share = |flow| SharedFlow::with_saver(flow, disk.clone());
-    let party = Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+    let party =
+        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let mut drive = party.drive();
     let token = party.token();
     drive.waits();
@@ -451,7 +479,10 @@ fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 503);
     disk.is_full.store(false, Ordering::SeqCst);
     assert_eq!(party.post(&token, &denial(AUTH_REQ_ID)), 204);
-    assert_eq!(party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)), Acknowledgement::Known);
+    assert_eq!(
+        party.notified_when_resumed(&disk, &token, &denial(AUTH_REQ_ID)),
+        NotificationVerdict::Known
+    );
 }
 
 /// REQ-SEC-07
@@ -490,15 +521,22 @@ fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_with_a_
     ] {
         let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
         let config = notified(&server.url(""), mode, policy);
-        let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START).unwrap();
+        let flow = Flow::start(Arc::clone(&config), request(), Entropy::from_bytes([1; 32]), START)
+            .unwrap();
         let driven = driver(&config).drive(&flow.into(), &mut ());
-        assert_eq!(matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))), refused, "{mode:?} {driven:?}");
+        assert_eq!(
+            matches!(driven, Err(DriveError::Lacking(Lacking::Inbox))),
+            refused,
+            "{mode:?} {driven:?}"
+        );
         assert_eq!(server.connections(), usize::from(!refused));
     }
 
     let inbox = Inbox::with_capacity(1);
-    let one = Party::at(&inbox, 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
-    let two = Party::at(&inbox, 2, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let one =
+        Party::at(&inbox, 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+    let two =
+        Party::at(&inbox, 2, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
     let mut drive = one.drive();
     drive.waits();
     assert!(matches!(two.drive().ends(), Err(DriveError::InboxFull)));
@@ -514,7 +552,13 @@ fn a_full_inbox_forgets_those_that_are_over_first() {
     let inbox = Inbox::with_capacity(1);
     let mut tokens = Vec::new();
     for number in 1..=2 {
-        let party = Party::at(&inbox, number, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, SharedFlow::new);
+        let party = Party::at(
+            &inbox,
+            number,
+            [answer(200, "", ACKNOWLEDGED)],
+            DeliveryMode::Push,
+            SharedFlow::new,
+        );
         let mut drive = party.drive();
         let token = party.token();
         drive.waits();

@@ -38,7 +38,8 @@ impl Clock for Running {
 /// What a flow asks for when it has got a token.
 fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> KeySetRequest {
     let (clock, random) = (Jumping::new(), Counting::default());
-    let mut flow = Flow::start(Arc::clone(config), request(), random.next().unwrap(), clock.read()).unwrap();
+    let mut flow =
+        Flow::start(Arc::clone(config), request(), random.next().unwrap(), clock.read()).unwrap();
     loop {
         match flow.poll(clock.read(), random.next().unwrap()) {
             Output::Transmit(transmit) => {
@@ -58,7 +59,8 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
 /// A fetch failed, and by the time that was noted the next one was due.
 #[test]
 fn a_fetch_of_keys_that_is_not_made_is_in_nobodys_way() {
-    let tokens = r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
+    let tokens =
+        r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
     let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];
     let server = Server::start(acts.clone().into_iter().chain(acts));
     let config = config(&server.url(""), ClientAuth::None);

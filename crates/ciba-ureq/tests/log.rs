@@ -40,7 +40,8 @@ impl log::Log for Capture {
     fn flush(&self) {}
 }
 
-static CAPTURE: Capture = Capture { lines: Mutex::new(Vec::new()), is_filtered: AtomicBool::new(false) };
+static CAPTURE: Capture =
+    Capture { lines: Mutex::new(Vec::new()), is_filtered: AtomicBool::new(false) };
 
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
@@ -61,18 +62,34 @@ fn nothing_is_sent_while_the_library_would_show_it_in_the_log() {
     for (is_filtered, sent) in [(false, 0), (true, 2)] {
         CAPTURE.is_filtered.store(is_filtered, Ordering::SeqCst);
         let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)]);
-        let auth = ClientAuth::ClientSecretBasic { secret: "sentinel-secret".into(), encoding: BasicEncoding::Encoded };
+        let auth = ClientAuth::ClientSecretBasic {
+            secret: "sentinel-secret".into(),
+            encoding: BasicEncoding::Encoded,
+        };
         let config = config(&server.url(""), auth);
         let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
         let driver = Driver::new(http, Keys::new(&config)).with_clock(Jumping::new());
         let ended = driver.authenticate(&config, request(), &mut ()).unwrap_err();
-        assert_eq!(matches!(ended, AuthenticateError::Failed(Failure::Unreachable(_))), !is_filtered, "{ended:?}");
+        assert_eq!(
+            matches!(ended, AuthenticateError::Failed(Failure::Unreachable(_))),
+            !is_filtered,
+            "{ended:?}"
+        );
         assert_eq!(server.requests().len(), sent);
         let lines = std::mem::take(&mut *CAPTURE.lines.lock().unwrap());
-        let says_why = lines.iter().any(|line| line.starts_with("ciba_ureq") && line.contains("ureq_proto::util"));
+        let says_why = lines
+            .iter()
+            .any(|line| line.starts_with("ciba_ureq") && line.contains("ureq_proto::util"));
         assert_eq!(says_why, !is_filtered, "{lines:?}");
         // The library shows sixteen octets a row.
-        for secret in ["client:sentinel", "sentinel-", "Basic Y2", "access_token", &AUTH_REQ_ID[..6], "somebody"] {
+        for secret in [
+            "client:sentinel",
+            "sentinel-",
+            "Basic Y2",
+            "access_token",
+            &AUTH_REQ_ID[..6],
+            "somebody",
+        ] {
             assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
         }
     }

@@ -18,11 +18,14 @@ use std::{
 };
 
 use ciba_ureq::{
-    Driver, Entropies as _, HttpClient, Inbox, Keys, SharedFlow, SystemEntropy,
+    Driver, EntropySource as _, HttpClient, Inbox, Keys, SharedFlow, SystemEntropy,
     ciba_core::{DeliveryMode, Event, Failure, Flow, Stage},
     platform_roots,
 };
-use client::{ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request, without_backstop};
+use client::{
+    ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request,
+    without_backstop,
+};
 use support::{Server, answer};
 
 fn serve(inbox: Inbox) -> SocketAddr {
@@ -36,12 +39,15 @@ fn call(address: SocketAddr, method: &str, path: &str, fields: &str, body: &str)
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: client.example\r\nconnection: close\r\n{fields}");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: client.example\r\nconnection: close\r\n{fields}"
+    );
     let _ = stream.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes());
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let (head, body) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     assert_eq!(body, "", "a body");
     (head[9..12].parse().unwrap(), head.to_ascii_lowercase())
 }
@@ -65,10 +71,14 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
     let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
-    let flow = SharedFlow::new(Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap());
+    let flow = SharedFlow::new(
+        Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),
+    );
     let (sender, events) = channel();
     let driven = flow.clone();
-    let drive = thread::spawn(move || driver.drive(&driven, &mut |event: &Event| drop(sender.send(event.clone()))));
+    let drive = thread::spawn(move || {
+        driver.drive(&driven, &mut |event: &Event| drop(sender.send(event.clone())))
+    });
     while !matches!(events.recv().unwrap(), Event::Waiting(_)) {}
     let token = notification_token(&op.requests()[0]);
 
@@ -92,7 +102,11 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
         assert_eq!(got, status, "{method} {path} {}", &body[..body.len().min(30)]);
         assert!(head.contains(field), "{head}");
     }
-    assert_eq!((op.requests().len(), flow.stage()), (2, Stage::Pending), "one of them did something");
+    assert_eq!(
+        (op.requests().len(), flow.stage()),
+        (2, Stage::Pending),
+        "one of them did something"
+    );
     assert!(op.requests()[1].starts_with("GET /keys "), "the keys, once");
 
     assert_eq!(call(address, "POST", "/ciba/notify", &good, &right).0, 204);
@@ -102,7 +116,8 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     assert_eq!(op.requests().len(), 3);
 }
 
-/// Callers who announce a body and send none hold up nobody, and get their answer before they send it.
+/// Callers who announce a body and send none hold up nobody, and get their answer before they send
+/// it.
 ///
 /// REQ-PING-20
 /// OPM-PSH-05
@@ -115,11 +130,18 @@ fn the_body_of_a_call_nobody_waits_for_is_not_read() {
             // Half of them do not even finish the head.
             let end = if n % 2 == 0 { "\r\n" } else { "" };
             let fields = bearer(&"A".repeat(65));
-            write!(stream, "POST /ciba/notify HTTP/1.1\r\nhost: c\r\n{fields}content-length: 1000\r\n{end}").unwrap();
+            write!(
+                stream,
+                "POST /ciba/notify HTTP/1.1\r\nhost: c\r\n{fields}content-length: 1000\r\n{end}"
+            )
+            .unwrap();
             stream
         })
         .collect();
-    assert_eq!(call(address, "POST", "/ciba/notify", &bearer(&"B".repeat(65)), &ping(AUTH_REQ_ID)).0, 401);
+    assert_eq!(
+        call(address, "POST", "/ciba/notify", &bearer(&"B".repeat(65)), &ping(AUTH_REQ_ID)).0,
+        401
+    );
     for mut stream in open.into_iter().step_by(2) {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut answer = [0; 12];

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use ciba_ureq::{
     AuthenticateError, Bell, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
     ciba_core::{
-        AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint, PromptRefused, Timestamp,
-        jose::KeySet,
+        AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint,
+        PromptRefused, Timestamp, jose::KeySet,
     },
     platform_roots,
 };
@@ -37,7 +37,8 @@ impl Clock for Standing {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    // The servers here count what is asked about a person, so no keys are fetched while a flow waits.
+    // The servers here count what is asked about a person, so no keys are fetched while a flow
+    // waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
     Driver::new(http, Keys::pinned(keys)).with_clock(Standing)
 }
@@ -58,7 +59,11 @@ fn server() -> Server {
 }
 
 /// Whether the provider was asked for the person.
-fn is_asked(driver: &Driver, config: &Arc<ClientConfig>, person: &str) -> Result<(), PromptRefused> {
+fn is_asked(
+    driver: &Driver,
+    config: &Arc<ClientConfig>,
+    person: &str,
+) -> Result<(), PromptRefused> {
     match driver.authenticate(config, asks_for(person), &mut ()) {
         Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
         Err(AuthenticateError::Drive(DriveError::PromptRefused(refused))) => Err(refused),
@@ -102,7 +107,11 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
     assert_eq!(is_asked(&another, &config, "somebody"), Ok(()), "it was dropped");
     let ended = flow(&config);
     driver.drive(&ended, &mut ()).unwrap();
-    assert_eq!(is_asked(&another, &config, "somebody"), Ok(()), "it is over, though somebody keeps it");
+    assert_eq!(
+        is_asked(&another, &config, "somebody"),
+        Ok(()),
+        "it is over, though somebody keeps it"
+    );
     assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
 }
 

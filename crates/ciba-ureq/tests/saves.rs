@@ -15,9 +15,11 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Signer, SignerError, Watch,
+    Bell, Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Signer, SignerError,
+    Watch,
     ciba_core::{
-        ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Snapshot, Stage, Timestamp, jose::JwsAlgorithm,
+        ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Snapshot, Stage, Timestamp,
+        jose::JwsAlgorithm,
     },
     platform_roots,
 };
@@ -68,7 +70,8 @@ impl Watch for Told {
     }
 }
 
-/// Fails at one save of many, or from one on, and minds that every state it is given is newer than the last.
+/// Fails at one save of many, or from one on, and minds that every state it is given is newer than
+/// the last.
 struct Store {
     fails_at: usize,
     is_mended: bool,
@@ -86,9 +89,10 @@ impl Saver for Store {
     }
 }
 
-/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then come the acknowledgement,
-/// two token requests with an answer each, and the end. The keys that are asked for ahead of time change nothing to save,
-/// and when they cannot be had, it stops nothing and they are asked for once more.
+/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then
+/// come the acknowledgement, two token requests with an answer each, and the end. The keys that are
+/// asked for ahead of time change nothing to save, and when they cannot be had, it stops nothing
+/// and they are asked for once more.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -100,7 +104,8 @@ fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
         let server = Server::start(acts);
         let config = config(&server.url(""), key_jwt());
         let driver = driver(&config).with_signer(Kms);
-        let store = Store { fails_at, is_mended, saves: AtomicUsize::new(0), revision: Mutex::default() };
+        let store =
+            Store { fails_at, is_mended, saves: AtomicUsize::new(0), revision: Mutex::default() };
         let flow = SharedFlow::with_saver(flow(&config), store);
         let mut told = Told::default();
         let mut driven = driver.drive(&flow, &mut told);
@@ -124,8 +129,11 @@ fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
         };
         assert!(expected.contains(&told.0), "{fails_at} {is_mended}: {}", told.0);
         assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-        let paths: Vec<_> =
-            server.requests().iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect();
+        let paths: Vec<_> = server
+            .requests()
+            .iter()
+            .map(|request| request.split(' ').nth(1).unwrap().to_owned())
+            .collect();
         assert_eq!(paths, ["/authenticate", "/keys", "/token", "/keys", "/token"]);
     }
 }

@@ -61,14 +61,18 @@ fn der(fixed: &[u8]) -> Vec<u8> {
 /// The examples of `Signer`.
 impl Signer for Service {
     fn sign(&self, operation: &KeyOperation, _: Entropy) -> Result<Vec<u8>, SignerError> {
-        let KeyTask::Sign(task) = operation.task() else { return Err("this key only signs".into()) };
-        let fixed: Vec<u8> = (0..64).map(|at| if at % 32 == 0 { 0 } else { 0x80 | task.message()[at] }).collect();
+        let KeyTask::Sign(task) = operation.task() else {
+            return Err("this key only signs".into());
+        };
+        let fixed: Vec<u8> =
+            (0..64).map(|at| if at % 32 == 0 { 0 } else { 0x80 | task.message()[at] }).collect();
         let answer = (self.form)(&fixed);
         if self.converts { Ok(ecdsa_from_der(&answer, task.algorithm())?) } else { Ok(answer) }
     }
 }
 
-/// Both forms of a signature reach the provider as R and S of fixed width; one in the wrong form reaches nobody.
+/// Both forms of a signature reach the provider as R and S of fixed width; one in the wrong form
+/// reaches nobody.
 ///
 /// REQ-AUTH-20b
 #[test]
@@ -78,23 +82,34 @@ fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
     for service in [fixed_width, converted] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
         let config = config(&server.url(""), key_jwt());
-        let error = driver(&config).with_signer(service).authenticate(&config, request(), &mut ()).unwrap_err();
+        let error = driver(&config)
+            .with_signer(service)
+            .authenticate(&config, request(), &mut ())
+            .unwrap_err();
         assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
         for request in server.requests() {
-            let assertion = request.split("client_assertion=").nth(1).unwrap().split('&').next().unwrap();
+            let assertion =
+                request.split("client_assertion=").nth(1).unwrap().split('&').next().unwrap();
             assert_eq!(assertion.rsplit('.').next().unwrap().len(), 86, "64 octets in base64url");
         }
     }
     let raw = Service { form: der, converts: false };
     let twice = Service { form: <[u8]>::to_vec, converts: true };
     for (service, reason) in [
-        (raw, "a signature of ES256 has 64 bytes, and 70 came: it is in DER, convert it (jose::ecdsa_from_der)"),
+        (
+            raw,
+            "a signature of ES256 has 64 bytes, and 70 came: it is in DER, convert it (jose::ecdsa_from_der)",
+        ),
         (twice, "the signature is not an ECDSA signature in DER, or of another curve"),
     ] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), key_jwt());
-        let error = driver(&config).with_signer(service).authenticate(&config, request(), &mut ()).unwrap_err();
-        let mut chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        let error = driver(&config)
+            .with_signer(service)
+            .authenticate(&config, request(), &mut ())
+            .unwrap_err();
+        let mut chain =
+            std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         assert!(chain.any(|error| error.to_string() == reason), "{error:?}");
         assert_eq!(server.connections(), 0, "nobody is prompted");
     }

@@ -16,11 +16,12 @@ use std::{
 };
 
 use ciba_ureq::{
-    AuthenticateError, Bell, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient, Keys, Saver,
-    SharedFlow, Unverified,
+    AuthenticateError, Bell, CertificateError, ClientCertificate, Clock, DriveError, Driver,
+    HttpClient, Keys, Saver, SharedFlow, Unverified,
     ciba_core::{
-        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output, Request, Response,
-        Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget, Url,
+        Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output,
+        Request, Response, Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget,
+        Url,
     },
     platform_roots,
     ureq::{Agent, config::ConfigBuilder, tls::TlsConfig, typestate::AgentScope},
@@ -32,8 +33,12 @@ use rustls::{
 };
 use server::{Asks, Certificate, ClientIdentity, TlsServer};
 
-fn exchange(builder: ConfigBuilder<AgentScope>, server: &TlsServer) -> Result<Response, Unanswered> {
-    let request = Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
+fn exchange(
+    builder: ConfigBuilder<AgentScope>,
+    server: &TlsServer,
+) -> Result<Response, Unanswered> {
+    let request =
+        Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
     let client = HttpClient::new(builder.proxy(None)).unwrap();
     client.exchange(&request, Duration::from_secs(20), 1024)
 }
@@ -49,7 +54,10 @@ fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
     ] {
         let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
         let builder = with_ca(server.ca.as_bytes()).unwrap();
-        assert_eq!(exchange(builder, &server), Err(Unanswered::NotSent(Cause::Certificate(problem))));
+        assert_eq!(
+            exchange(builder, &server),
+            Err(Unanswered::NotSent(Cause::Certificate(problem)))
+        );
         assert_eq!((server.handshake(), server.requests()), (None, 0));
     }
     let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
@@ -77,7 +85,8 @@ fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
 /// REQ-SEC-01c
 #[test]
 fn verification_cannot_be_turned_off() {
-    let builder = Agent::config_builder().tls_config(TlsConfig::builder().disable_verification(true).build());
+    let builder =
+        Agent::config_builder().tls_config(TlsConfig::builder().disable_verification(true).build());
     assert_eq!(HttpClient::new(builder).unwrap_err(), Unverified);
 }
 
@@ -94,7 +103,8 @@ const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 /// An authentication request of a client that authenticates itself by a certificate.
 fn certified(server: &TlsServer) -> Sending {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
-    let (now, entropy) = (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
+    let (now, entropy) =
+        (Timestamp::from_unix_secs(1_800_000_000), || Entropy::from_bytes([7; 32]));
     let mut flow = Flow::start(config, client::request(), entropy(), now).unwrap();
     match flow.poll(now, entropy()) {
         Output::Transmit(transmit) => flow.begin(transmit, now).unwrap(),
@@ -107,7 +117,9 @@ fn http(server: &TlsServer) -> HttpClient {
 }
 
 fn with(server: &TlsServer, identity: &ClientIdentity) -> HttpClient {
-    let certificate = ClientCertificate::from_pem(identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap();
+    let certificate =
+        ClientCertificate::from_pem(identity.certificate.as_bytes(), identity.key.as_bytes())
+            .unwrap();
     http(server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), certificate).unwrap()
 }
 
@@ -126,7 +138,10 @@ fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities
             let sending = certified(&server);
             let form = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
             assert!(form.split('&').any(|parameter| parameter == "client_id=client"), "{form}");
-            assert!(!form.contains("client_assertion") && !form.contains("client_secret"), "{form}");
+            assert!(
+                !form.contains("client_assertion") && !form.contains("client_secret"),
+                "{form}"
+            );
             let one = &server.clients[0];
             let der = ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
             let roots = with_ca(server.ca.as_bytes()).unwrap();
@@ -151,13 +166,19 @@ fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
             assert!(one.exchange(&anything(&server), limit, 1024).is_ok());
             let _ = two.perform(certified(&server));
         }
-        let [first, second] = server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
+        let [first, second] =
+            server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
         let round = [first, None, second];
-        assert_eq!(server.peers(), [&round[..], &round[..]].concat(), "one connection for each exchange");
+        assert_eq!(
+            server.peers(),
+            [&round[..], &round[..]].concat(),
+            "one connection for each exchange"
+        );
     }
 }
 
-/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads none of it after refusing.
+/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads
+/// none of it after refusing.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -178,7 +199,8 @@ fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versi
     }
 }
 
-/// The alert and the end of the connection come while the client still writes, each time at another moment.
+/// The alert and the end of the connection come while the client still writes, each time at another
+/// moment.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -193,7 +215,10 @@ fn a_refusal_is_heard_however_early_the_server_closes() {
             let required = Cause::ClientCertificate(TlsAlert(116));
             assert_eq!(heard, Err(Unanswered::NotSent(required)), "{versions:?}, {turn}");
             let input = format!("{:?}", strange.perform(certified(&server)));
-            assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}, {turn}: {input}");
+            assert!(
+                input.starts_with("Input(NotSent(ClientCertificate("),
+                "{versions:?}, {turn}: {input}"
+            );
         }
         assert_eq!(server.requests(), 0);
     }
@@ -235,7 +260,10 @@ fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
     let driver = Driver::new(http(&server), Keys::new(&config));
     let error = driver.authenticate(&config, client::request(), &mut ()).unwrap_err();
-    assert!(matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))), "{error:?}");
+    assert!(
+        matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))),
+        "{error:?}"
+    );
     assert_eq!((server.peers().len(), server.requests()), (0, 0));
 
     // A request that was saved as under way would count as lost after a restart.
@@ -264,11 +292,19 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
         (&one.certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
     ] {
         let read = ClientCertificate::from_pem(chain.as_bytes(), key.as_bytes());
-        let used = read.map(|known| http(&server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), known));
+        let used = read.map(|known| {
+            http(&server).with_certificate(with_ca(server.ca.as_bytes()).unwrap(), known)
+        });
         let error = used.and_then(|used| used).map(drop).unwrap_err();
-        assert!(matches!(error, CertificateError::Unreadable | CertificateError::Refused), "{error:?}");
+        assert!(
+            matches!(error, CertificateError::Unreadable | CertificateError::Refused),
+            "{error:?}"
+        );
     }
-    let debug = format!("{:?}", ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap());
+    let debug = format!(
+        "{:?}",
+        ClientCertificate::from_pem(one.certificate.as_bytes(), one.key.as_bytes()).unwrap()
+    );
     assert_eq!(debug, "ClientCertificate(..)");
 }
 
@@ -286,8 +322,8 @@ impl Clock for Moved {
     }
 }
 
-/// A connection that takes its time, or a machine that is suspended while it is made: the flow is asked once more when nothing but
-/// the request is left to write.
+/// A connection that takes its time, or a machine that is suspended while it is made: the flow is
+/// asked once more when nothing but the request is left to write.
 ///
 /// REQ-AREQ-33d
 #[test]
@@ -306,7 +342,12 @@ fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
                 }
             });
             let config = client::config(&base, ClientAuth::None);
-            let begun = Flow::start(Arc::clone(&config), client::request(), Entropy::from_bytes([7; 32]), started);
+            let begun = Flow::start(
+                Arc::clone(&config),
+                client::request(),
+                Entropy::from_bytes([7; 32]),
+                started,
+            );
             let flow = shared.get_or_init(|| SharedFlow::new(begun.unwrap()));
             let http = HttpClient::new(with_ca(server.ca.as_bytes()).unwrap().proxy(None)).unwrap();
             let driver = Driver::new(http, Keys::new(&config)).with_clock(Moved(clock));
@@ -316,7 +357,9 @@ fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
                 // The server's answer is no acknowledgement.
                 (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
                 (_, true) => failure == Failure::Abandoned,
-                _ => matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person),
+                _ => {
+                    matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person)
+                }
             };
             assert!(is_right, "{late} {cancels}: {failure:?}");
             assert_eq!(server.requests(), usize::from(late == 89), "{late} {cancels}");

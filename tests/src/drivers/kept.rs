@@ -1,4 +1,5 @@
-//! Stores that fail when told and take nothing that is not newer: one for the adapters, and one for the core in simulated time.
+//! Stores that fail when told and take nothing that is not newer: one for the adapters, and one for
+//! the core in simulated time.
 
 use std::{
     io,
@@ -8,7 +9,9 @@ use std::{
     },
 };
 
-use ciba_core::{Acknowledgement, ClientConfig, Flow, Receipt, Receiving, Save, Snapshot, Timestamp};
+use ciba_core::{
+    ClientConfig, Flow, NotificationVerdict, Receipt, Receiving, Save, Snapshot, Timestamp,
+};
 
 use crate::sim::Fails;
 
@@ -89,16 +92,25 @@ impl Kept {
         let is_kept = !self.fails.fails(self.saves);
         if is_kept {
             let snapshot = save.snapshot();
-            assert!(self.revision < Some(snapshot.revision()), "a state that is not newer is saved");
+            assert!(
+                self.revision < Some(snapshot.revision()),
+                "a state that is not newer is saved"
+            );
             self.revision = Some(snapshot.revision());
             self.snapshot = Some(snapshot.as_bytes().to_vec());
         }
-        flow.handle(if is_kept { save.saved() } else { save.failed() }, now).expect("the flow's own");
+        flow.handle(if is_kept { save.saved() } else { save.failed() }, now)
+            .expect("the flow's own");
         is_kept
     }
 
     /// What is said to a notification once it is saved, or cannot be.
-    pub(super) fn acknowledge(&mut self, mut receipt: Receipt, flow: &mut Flow, now: Timestamp) -> Acknowledgement {
+    pub(super) fn acknowledge(
+        &mut self,
+        mut receipt: Receipt,
+        flow: &mut Flow,
+        now: Timestamp,
+    ) -> NotificationVerdict {
         loop {
             match flow.acknowledge(&mut receipt, now) {
                 Receiving::Reply(said) => return said,
@@ -112,14 +124,20 @@ impl Kept {
 
     /// Whether the process dies now, and when exactly.
     pub(super) fn kills(&mut self, is_saved: bool) -> Option<Dies> {
-        (!is_saved && self.dies != Dies::Never).then(|| std::mem::replace(&mut self.dies, Dies::Never))
+        (!is_saved && self.dies != Dies::Never)
+            .then(|| std::mem::replace(&mut self.dies, Dies::Never))
     }
 
     /// Another process goes on from what is kept, and the store works again.
-    pub(super) fn resume(&mut self, config: &Arc<ClientConfig>, now: Timestamp) -> Result<Flow, String> {
+    pub(super) fn resume(
+        &mut self,
+        config: &Arc<ClientConfig>,
+        now: Timestamp,
+    ) -> Result<Flow, String> {
         self.fails = Fails::Never;
         let snapshot = self.snapshot.as_deref().ok_or("nothing was saved")?;
-        let flow = Flow::resume(Arc::clone(config), snapshot, now).map_err(|error| format!("resume: {error}"))?;
+        let flow = Flow::resume(Arc::clone(config), snapshot, now)
+            .map_err(|error| format!("resume: {error}"))?;
         self.revision = None;
         Ok(flow)
     }

@@ -11,8 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ciba_core::{Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp};
-use ciba_test_op::{ClientCertificate, Clock as _, NamedAuthorities, RunningServer, Server, VirtualClock};
+use ciba_core::{
+    Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp,
+};
+use ciba_test_op::{
+    ClientCertificate, Clock as _, NamedAuthorities, RunningServer, Server, VirtualClock,
+};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs,
@@ -59,11 +63,12 @@ impl Scene {
             let own = ClientCertificate::self_signed(CLIENT).expect("a certificate");
             place.self_signed.clone_from(&own.der);
             // An empty list of authorities: the harder case for clients.
-            let started = Server::start_mutual_tls(address, NamedAuthorities::Nobody, shared, |origin| {
-                place.origin = origin.into();
-                row.op(&place)
-            })
-            .expect("a loopback socket");
+            let started =
+                Server::start_mutual_tls(address, NamedAuthorities::Nobody, shared, |origin| {
+                    place.origin = origin.into();
+                    row.op(&place)
+                })
+                .expect("a loopback socket");
             certificate = Some(match row.auth {
                 Auth::Certificate => started.client_certificate(CLIENT).expect("a certificate"),
                 _ => own,
@@ -86,7 +91,10 @@ impl Scene {
     }
 
     /// Opens the notification endpoint.
-    fn notified(&self, door: impl Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync + 'static) {
+    fn notified(
+        &self,
+        door: impl Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync + 'static,
+    ) {
         assert!(self.door.set(Box::new(door)).is_ok(), "it is opened once");
     }
 }
@@ -109,7 +117,8 @@ impl Jumping {
         self.clock.now()
     }
 
-    /// Whether a notification is due or on its way, when the next one falls due, and how many were answered.
+    /// Whether a notification is due or on its way, when the next one falls due, and how many were
+    /// answered.
     fn notifications(&self) -> (bool, Option<Timestamp>, usize) {
         let now = self.clock.now();
         let provider = self.server.provider();
@@ -117,8 +126,8 @@ impl Jumping {
         (provider.is_notifying(now), provider.next_notification(), answered)
     }
 
-    /// Moves on, at most to `until`, and only to the next notification when one falls due before. Returns at once when one
-    /// was answered since it returned last, however short a while ago.
+    /// Moves on, at most to `until`, and only to the next notification when one falls due before.
+    /// Returns at once when one was answered since it returned last, however short a while ago.
     fn step(&self, until: Timestamp) {
         let began = Instant::now();
         loop {
@@ -126,7 +135,8 @@ impl Jumping {
             if is_notifying {
                 assert!(began.elapsed() < PATIENCE, "a notification that nobody answers");
                 thread::sleep(GLANCE);
-            } else if self.woken.swap(answered, Ordering::AcqRel) != answered || self.now() >= until {
+            } else if self.woken.swap(answered, Ordering::AcqRel) != answered || self.now() >= until
+            {
                 return;
             } else {
                 self.clock.advance_to(next.map_or(until, |next| next.min(until)));
@@ -178,13 +188,13 @@ impl ciba_reqwest::Clock for Jumping {
     }
 }
 
-impl ciba_ureq::Entropies for Numbers {
+impl ciba_ureq::EntropySource for Numbers {
     fn draw(&self) -> Result<ciba_core::Entropy, ciba_ureq::EntropyError> {
         Ok(Self::draw(self))
     }
 }
 
-impl ciba_reqwest::Entropies for Numbers {
+impl ciba_reqwest::EntropySource for Numbers {
     fn draw(&self) -> Result<ciba_core::Entropy, ciba_reqwest::EntropyError> {
         Ok(Self::draw(self))
     }
@@ -206,24 +216,39 @@ impl Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket");
         let address = listener.local_addr().expect("it is bound");
         if protection == Protection::None {
-            return Self { listener, url: format!("http://{address}{}", Self::PATH), tls: None, pem: String::new() };
+            return Self {
+                listener,
+                url: format!("http://{address}{}", Self::PATH),
+                tls: None,
+                pem: String::new(),
+            };
         }
-        let made = rcgen::generate_simple_self_signed([address.ip().to_string()]).expect("a certificate");
+        let made =
+            rcgen::generate_simple_self_signed([address.ip().to_string()]).expect("a certificate");
         let (certificate, pem) = (made.cert.der().clone(), made.cert.pem());
-        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).expect("its key");
+        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes())
+            .expect("its key");
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions();
         let builder = builder.expect("a usable provider");
         let builder = if protection == Protection::MutualTls {
             let mut roots = RootCertStore::empty();
             roots.add(certificate.clone()).expect("a certificate");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             builder.with_client_cert_verifier(verifier.expect("an authority"))
         } else {
             builder.with_no_client_auth()
         };
-        let config = builder.with_single_cert(vec![certificate], key).expect("a certificate and its key");
-        Self { listener, url: format!("https://{address}{}", Self::PATH), tls: Some(Arc::new(config)), pem }
+        let config =
+            builder.with_single_cert(vec![certificate], key).expect("a certificate and its key");
+        Self {
+            listener,
+            url: format!("https://{address}{}", Self::PATH),
+            tls: Some(Arc::new(config)),
+            pem,
+        }
     }
 
     /// Answers one call.
@@ -233,7 +258,8 @@ impl Endpoint {
         match &self.tls {
             None => toy::answer(stream, Self::PATH, receive),
             Some(config) => {
-                let session = ServerConnection::new(Arc::clone(config)).expect("a usable configuration");
+                let session =
+                    ServerConnection::new(Arc::clone(config)).expect("a usable configuration");
                 toy::answer(StreamOwned::new(session, stream), Self::PATH, receive);
             }
         }
@@ -245,11 +271,12 @@ impl Endpoint {
     }
 }
 
-/// Serves the row's provider and the notification endpoint while `client` runs, moves the clock whenever the provider
-/// holds an answer, and listens for strays afterwards.
+/// Serves the row's provider and the notification endpoint while `client` runs, moves the clock
+/// whenever the provider holds an answer, and listens for strays afterwards.
 fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     let endpoint = (row.mode != DeliveryMode::Poll).then(|| Endpoint::new(row.protection));
-    let scene = Scene::new(row, endpoint.as_ref().map(|endpoint| endpoint.url.clone()).unwrap_or_default());
+    let scene =
+        Scene::new(row, endpoint.as_ref().map(|endpoint| endpoint.url.clone()).unwrap_or_default());
     if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.tls.is_some()) {
         scene.server.trust_notification_endpoints(&endpoint.pem).expect("a certificate");
     }
@@ -264,7 +291,9 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
         if let Some(endpoint) = &endpoint {
             scope.spawn(|| {
                 while !over.load(Ordering::Acquire) {
-                    endpoint.answer(|method, headers, body| scene.door.get().map(|door| door(method, headers, body)));
+                    endpoint.answer(|method, headers, body| {
+                        scene.door.get().map(|door| door(method, headers, body))
+                    });
                 }
             });
         }
@@ -284,7 +313,12 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     scene.clock.clock.advance(QUIET);
     thread::sleep(Duration::from_millis(2));
     let provider = scene.server.provider();
-    assert_eq!(provider.exchanges().len(), before, "{}: something was sent after the end", row.name);
+    assert_eq!(
+        provider.exchanges().len(),
+        before,
+        "{}: something was sent after the end",
+        row.name
+    );
     outcome(row, &ended, &provider)
 }
 
@@ -295,7 +329,8 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         let clock = scene.clock.clone();
         let line = toy::Line::new(scene.server.ca_pem(), scene.certificate.as_ref());
         let discovery = discovery(row, &scene.place);
-        let answer = line.exchange(&discovery.request(), (discovery.timeout(), discovery.max_response()));
+        let answer =
+            line.exchange(&discovery.request(), (discovery.timeout(), discovery.max_response()));
         let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
         let config = row.configure(&scene.place, discovery.process(&answer))?;
         let numbers = Numbers::default();
@@ -304,7 +339,8 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         scene.notified(move |method, headers, body| told.receive(method, headers, body, at.now()));
         let (now, sleep) = (|| clock.now(), |until| clock.step(until));
         let mut cache = JwksCache::new(&config);
-        let ended = flow.drive(&line, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
+        let ended =
+            flow.drive(&line, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
         ended.map_err(|failure| of_failure(&failure))
     })
 }
@@ -319,8 +355,8 @@ pub fn ureq(row: &Scenario) -> Outcome {
 #[must_use]
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
-        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
-        discover, ureq::Agent, with_ca,
+        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
+        Keys, SharedFlow, discover, ureq::Agent, with_ca,
     };
 
     served(row, |scene| {
@@ -337,7 +373,9 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
         let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId) {
             Ok(metadata) => Ok(metadata),
             Err(DiscoverError::Metadata(error)) => Err(error),
-            Err(DiscoverError::Unreachable { how, .. }) => return Err(format!("discovery: {how:?}")),
+            Err(DiscoverError::Unreachable { how, .. }) => {
+                return Err(format!("discovery: {how:?}"));
+            }
             Err(error) => return Err(format!("discovery: {error}")),
         };
         let config = row.configure(&scene.place, found)?;
@@ -346,7 +384,9 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
             .with_clock(clock.clone())
             .with_entropies(Numbers::default())
             .with_inbox(inbox.clone());
-        scene.notified(move |method, headers, body| inbox.receive(method, headers, body, clock.now()));
+        scene.notified(move |method, headers, body| {
+            inbox.receive(method, headers, body, clock.now())
+        });
         if let Some(key) = row.key() {
             driver = driver.with_signer(key);
         }
@@ -380,11 +420,12 @@ pub fn reqwest(row: &Scenario) -> Outcome {
 #[must_use]
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
-        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
-        discover, reqwest::Client, with_ca,
+        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
+        Keys, SharedFlow, discover, reqwest::Client, with_ca,
     };
 
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     served(row, |scene| {
         runtime().block_on(async {
             let http = match &scene.certificate {
@@ -392,17 +433,21 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 Some(shown) => {
                     let builder = || with_ca(scene.ca()).expect("an authority").no_proxy();
                     let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
-                    let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
+                    let certificate =
+                        ClientCertificate::from_pem(chain, key).expect("a certificate");
                     let anonymous = HttpClient::new(builder()).expect("a client");
                     anonymous.with_certificate(builder(), certificate).expect("a certificate")
                 }
             };
-            let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId).await {
-                Ok(metadata) => Ok(metadata),
-                Err(DiscoverError::Metadata(error)) => Err(error),
-                Err(DiscoverError::Unreachable { how, .. }) => return Err(format!("discovery: {how:?}")),
-                Err(error) => return Err(format!("discovery: {error}")),
-            };
+            let found =
+                match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId).await {
+                    Ok(metadata) => Ok(metadata),
+                    Err(DiscoverError::Metadata(error)) => Err(error),
+                    Err(DiscoverError::Unreachable { how, .. }) => {
+                        return Err(format!("discovery: {how:?}"));
+                    }
+                    Err(error) => return Err(format!("discovery: {error}")),
+                };
             let config = row.configure(&scene.place, found)?;
             let (inbox, clock) = (Inbox::new(), scene.clock.clone());
             let mut driver = Driver::new(http, Keys::new(&config))
@@ -428,11 +473,13 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 }
                 return Err(STOPPED.into());
             }
-            driver.authenticate(&config, (row.request)(), &mut ()).await.map_err(|error| match error {
-                AuthenticateError::Failed(failure) => of_failure(&failure),
-                AuthenticateError::Request(error) => format!("request: {error}"),
-                error => format!("{error}"),
-            })
+            driver.authenticate(&config, (row.request)(), &mut ()).await.map_err(
+                |error| match error {
+                    AuthenticateError::Failed(failure) => of_failure(&failure),
+                    AuthenticateError::Request(error) => format!("request: {error}"),
+                    error => format!("{error}"),
+                },
+            )
         })
     })
 }

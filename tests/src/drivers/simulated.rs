@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Flow, Input, JwksCache, KeySetRequest, Lookup, Notification, Output, Request, Response, Sending, Timestamp,
-    Unanswered,
+    Cause, Flow, Input, JwksCache, KeySetRequest, Lookup, Notification, Output, Request, Response,
+    Sending, Timestamp, Unanswered,
 };
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 
@@ -41,9 +41,11 @@ impl World {
         };
         let mut certificate = None;
         if row.shows_certificate() {
-            // An authority's name under it makes no difference here: the listener's word is taken for whether it is trusted.
+            // An authority's name under it makes no difference here: the listener's word is taken
+            // for whether it is trusted.
             let made = ClientCertificate::self_signed(CLIENT).expect("a certificate");
-            certificate = Some(PeerCertificate::new(made.der.clone(), matches!(row.auth, Auth::Certificate)));
+            certificate =
+                Some(PeerCertificate::new(made.der.clone(), matches!(row.auth, Auth::Certificate)));
             place.self_signed = made.der;
         }
         let mut provider = row.op(&place);
@@ -62,23 +64,27 @@ impl World {
                 continue;
             }
             // What is behind another path is no notification endpoint.
-            let status = if outbound.url.split('?').next() != Some(&self.place.notification_endpoint) {
-                404
-            } else {
-                match (Notification::receive(&outbound.method, &outbound.headers, outbound.body), &mut *flow) {
-                    (Err(bad), _) => bad.reply().status,
-                    (Ok(_), None) => 401,
-                    (Ok(notification), Some(flow)) => match flow.spent_key() {
-                        Some(spent) if self.store.is_current(flow) => {
-                            spent.notify(&notification, self.now).reply().status
-                        }
-                        _ => {
-                            let receipt = flow.notify(&notification, self.now);
-                            self.store.acknowledge(receipt, flow, self.now).reply().status
-                        }
-                    },
-                }
-            };
+            let status =
+                if outbound.url.split('?').next() != Some(&self.place.notification_endpoint) {
+                    404
+                } else {
+                    match (
+                        Notification::receive(&outbound.method, &outbound.headers, outbound.body),
+                        &mut *flow,
+                    ) {
+                        (Err(bad), _) => bad.reply().status,
+                        (Ok(_), None) => 401,
+                        (Ok(notification), Some(flow)) => match flow.spent_key() {
+                            Some(spent) if self.store.is_current(flow) => {
+                                spent.notify(&notification, self.now).reply().status
+                            }
+                            _ => {
+                                let receipt = flow.notify(&notification, self.now);
+                                self.store.acknowledge(receipt, flow, self.now).reply().status
+                            }
+                        },
+                    }
+                };
             self.provider.notification_answered(outbound.id, Some(status), self.now);
         }
     }
@@ -110,15 +116,22 @@ impl World {
                     reply = self.provider.proceed(exchange, self.now);
                 }
                 Reply::Answer(response) => break Ok(response),
-                Reply::Drop | Reply::DropInside { .. } => break Err(Unanswered::Lost(Cause::Unknown)),
+                Reply::Drop | Reply::DropInside { .. } => {
+                    break Err(Unanswered::Lost(Cause::Unknown));
+                }
                 Reply::Drip { response, bytes_per_second } => {
                     let seconds = response.body.expose().len().div_ceil(bytes_per_second.max(1));
                     let until = self.now.saturating_add(Duration::from_secs(seconds as u64));
                     self.now = until.min(gives_up);
-                    break if until > gives_up { Err(Unanswered::Lost(Cause::Unknown)) } else { Ok(response) };
+                    break if until > gives_up {
+                        Err(Unanswered::Lost(Cause::Unknown))
+                    } else {
+                        Ok(response)
+                    };
                 }
                 Reply::Endless(response) => {
-                    let body: Vec<u8> = response.body.expose().iter().copied().cycle().take(most + 1).collect();
+                    let body: Vec<u8> =
+                        response.body.expose().iter().copied().cycle().take(most + 1).collect();
                     break Ok(Response::new(response.status, response.headers, body));
                 }
             }
@@ -126,8 +139,11 @@ impl World {
         self.provider.end(id, self.now);
         answer.map(|response| {
             let body = response.body.expose();
-            let mut cut =
-                Response::new(response.status, response.headers.clone(), body[..body.len().min(most)].to_vec());
+            let mut cut = Response::new(
+                response.status,
+                response.headers.clone(),
+                body[..body.len().min(most)].to_vec(),
+            );
             cut.truncated = body.len() > most;
             cut
         })
@@ -144,14 +160,20 @@ impl World {
         }
     }
 
-    fn find_keys(&mut self, mut request: KeySetRequest, cache: &mut JwksCache, flow: &mut Flow) -> Input {
+    fn find_keys(
+        &mut self,
+        mut request: KeySetRequest,
+        cache: &mut JwksCache,
+        flow: &mut Flow,
+    ) -> Input {
         loop {
             match cache.lookup(&mut request, self.now) {
                 Lookup::Ready(keys) => return request.found(keys),
                 Lookup::Later(until) => return request.later(until),
                 Lookup::Unavailable(why) => return request.unavailable(why),
                 Lookup::Fetch(transmit) => {
-                    let sending = cache.begin(transmit, self.now).expect("it was asked for just now");
+                    let sending =
+                        cache.begin(transmit, self.now).expect("it was asked for just now");
                     let input = self.perform(sending, flow);
                     cache.handle(input, self.now).expect("the cache's own ticket");
                 }
@@ -168,8 +190,8 @@ pub fn core(row: &Scenario) -> Outcome {
     outcome(row, &ended, &world.provider)
 }
 
-/// The core twice at one provider, the second time with the same entropy, as on a machine that was copied while it ran.
-/// What comes of the second is the outcome.
+/// The core twice at one provider, the second time with the same entropy, as on a machine that was
+/// copied while it ran. What comes of the second is the outcome.
 #[must_use]
 pub fn copied(row: &Scenario) -> Outcome {
     let mut world = World::new(row);
@@ -179,7 +201,8 @@ pub fn copied(row: &Scenario) -> Outcome {
     outcome(row, &ended, &world.provider)
 }
 
-/// The core at a store that fails: without a crash, or killed at its first failing save and resumed from what the store holds.
+/// The core at a store that fails: without a crash, or killed at its first failing save and resumed
+/// from what the store holds.
 #[must_use]
 pub(super) fn core_at(row: &Scenario, fails: Fails, dies: Dies) -> (Outcome, usize) {
     let mut world = World::new(row);
@@ -187,7 +210,14 @@ pub(super) fn core_at(row: &Scenario, fails: Fails, dies: Dies) -> (Outcome, usi
     world.store.dies = dies;
     let ended = in_simulated_time(row, &mut world);
     let saves = world.store.saves;
-    (if dies == Dies::Never { outcome(row, &ended, &world.provider) } else { summary(&ended, &world.provider) }, saves)
+    (
+        if dies == Dies::Never {
+            outcome(row, &ended, &world.provider)
+        } else {
+            summary(&ended, &world.provider)
+        },
+        saves,
+    )
 }
 
 fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
@@ -250,6 +280,9 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     // The quiet rule: however late it is asked again, it has nothing to say.
     world.now = world.now.saturating_add(QUIET);
     let mut flow = flow.in_memory();
-    assert!(matches!(flow.poll(world.now, numbers.draw()), Output::Done), "a flow that is over stays over");
+    assert!(
+        matches!(flow.poll(world.now, numbers.draw()), Output::Done),
+        "a flow that is over stays over"
+    );
     flow.finish().map_err(|failure| of_failure(&failure))
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Sending, Stage, Unanswered,
+    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Sending,
+    Stage, Unanswered,
 };
 
 use super::{
@@ -16,11 +17,15 @@ use crate::{
 };
 
 impl Sim {
-    /// The open request is sent, unless it is too late for that; the provider receives it and answers, and the answer is on its
-    /// way. Nothing happens when none is open or it was performed already.
+    /// The open request is sent, unless it is too late for that; the provider receives it and
+    /// answers, and the answer is on its way. Nothing happens when none is open or it was performed
+    /// already.
     pub fn perform(&mut self, say: Say) {
         self.begin();
-        let Some(Asked { question: Question::Sent { sending, response }, .. }) = &mut self.open else { return };
+        let Some(Asked { question: Question::Sent { sending, response }, .. }) = &mut self.open
+        else {
+            return;
+        };
         if response.is_some() {
             return;
         }
@@ -30,14 +35,18 @@ impl Sim {
             Endpoint::BackchannelAuthentication => {
                 self.prompted = true;
                 let response = self.op.authenticate(request);
-                assert_eq!(self.op.notification_token, self.token, "a token with ping and push, and only then");
+                assert_eq!(
+                    self.op.notification_token, self.token,
+                    "a token with ping and push, and only then"
+                );
                 (response, None)
             }
             _ => (self.op.token(request, say, now), Some(say)),
         });
     }
 
-    /// Hands the answer of an exchange over, at last or much too late. `None` of the response means lost.
+    /// Hands the answer of an exchange over, at last or much too late. `None` of the response means
+    /// lost.
     ///
     /// # Panics
     ///
@@ -56,7 +65,8 @@ impl Sim {
             return self.unanswered(sending, Unanswered::Lost(Cause::Closed), open);
         };
         let status = response.status;
-        let invalid_grant = String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
+        let invalid_grant =
+            String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
         let before = (self.flow.stage(), self.flow.revision());
         self.hand_over(sending.answered(response)).expect("it is this flow's own");
         let after = (self.flow.stage(), self.flow.revision());
@@ -75,15 +85,24 @@ impl Sim {
             }
             return;
         };
-        let in_time = self.mirror.grant.as_ref().is_some_and(|grant| line <= grant.deadline + GRACE);
+        let in_time =
+            self.mirror.grant.as_ref().is_some_and(|grant| line <= grant.deadline + GRACE);
         if let Some(open) = open {
             self.mirror.open = None;
-            let outcome = if in_time { Outcome::Answer(say) } else { Outcome::Lost { waited: line - open.sent } };
+            let outcome = if in_time {
+                Outcome::Answer(say)
+            } else {
+                Outcome::Lost { waited: line - open.sent }
+            };
             self.ended(&outcome, open.sent);
             self.mirror.redeemed |= status == 200;
             match say {
                 _ if !in_time => {
-                    assert_eq!(after.0, Stage::Settled, "answers are taken for a minute after the deadline")
+                    assert_eq!(
+                        after.0,
+                        Stage::Settled,
+                        "answers are taken for a minute after the deadline"
+                    )
                 }
                 _ if status == 200 => assert!(matches!(after.0, Stage::Verifying | Stage::Settled)),
                 Say::Busy(..) => assert_eq!(after.0, Stage::Pending),
@@ -91,10 +110,14 @@ impl Sim {
                 Say::Pending(..) | Say::SlowDown(..) => assert_eq!(after.0, Stage::Pending),
                 _ => assert_eq!(after.0, Stage::Settled),
             }
-        } else if status == 200 && in_time && matches!(before.0, Stage::Pending | Stage::Redeeming) {
+        } else if status == 200 && in_time && matches!(before.0, Stage::Pending | Stage::Redeeming)
+        {
             self.mirror.open = None;
             self.mirror.redeemed = true;
-            assert!(matches!(after.0, Stage::Verifying | Stage::Settled), "after a 200 nothing is asked again");
+            assert!(
+                matches!(after.0, Stage::Verifying | Stage::Settled),
+                "after a 200 nothing is asked again"
+            );
         } else {
             assert_eq!(before, after, "a late answer of another status is ignored");
         }
@@ -122,7 +145,8 @@ impl Sim {
         }
     }
 
-    /// The open request did not leave: its connection was not made. Nothing happens when it was performed.
+    /// The open request did not leave: its connection was not made. Nothing happens when it was
+    /// performed.
     pub fn not_sent(&mut self) {
         self.begin();
         match self.open.take() {
@@ -161,13 +185,18 @@ impl Sim {
                     open.kind != Kind::Authentication || line < not_after,
                     "an authentication request leaves too late"
                 );
-                let latest = if open.kind == Kind::Token { deadline.saturating_add(GRACE) } else { u64::MAX };
+                let latest = if open.kind == Kind::Token {
+                    deadline.saturating_add(GRACE)
+                } else {
+                    u64::MAX
+                };
                 open.limit = (open.limit + line - open.sent).min(latest);
                 (open.sent, open.begun) = (line, true);
                 if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
                     *sent = self.elapsed;
                 }
-                self.open = Some(Asked { id, question: Question::Sent { sending, response: None } });
+                self.open =
+                    Some(Asked { id, question: Question::Sent { sending, response: None } });
             }
             // The flow hears of it when it is polled.
             _ => self.is_dropped(id, Dropped::Untouched),
@@ -195,14 +224,17 @@ impl Sim {
             (Kind::Authentication, Dropped::Untouched) if !self.mirror.mail.early.is_empty() => {
                 self.acknowledgement_is_lost(open.sent);
             }
-            (Kind::Token, Dropped::Begun) => self.ended(&Outcome::Lost { waited: line - open.sent }, open.sent),
+            (Kind::Token, Dropped::Begun) => {
+                self.ended(&Outcome::Lost { waited: line - open.sent }, open.sent)
+            }
             (Kind::Token, Dropped::Untouched) => self.ended(&Outcome::NotSent, open.sent),
             (Kind::Signature, _) => self.mirror.draft = None,
             (Kind::Authentication, Dropped::Untouched) | (Kind::Keys, _) => {}
         }
     }
 
-    /// Drops what is open, as a caller does whose future or thread ends: the flow hears of it when it is polled.
+    /// Drops what is open, as a caller does whose future or thread ends: the flow hears of it when
+    /// it is polled.
     pub fn drop_open(&mut self) {
         if let Some(Asked { id, question }) = self.open.take() {
             let how = match &question {
@@ -210,7 +242,9 @@ impl Sim {
                     self.may_have_left(sending);
                     Dropped::Begun
                 }
-                Question::Transmit(_) | Question::Key(_) | Question::KeySet(_) => Dropped::Untouched,
+                Question::Transmit(_) | Question::Key(_) | Question::KeySet(_) => {
+                    Dropped::Untouched
+                }
             };
             self.is_dropped(id, how);
         }
@@ -281,10 +315,15 @@ impl Sim {
             grant.ended(&Outcome::NoKey, self.mirror.line, self.mirror.line, &self.setup);
         }
         let is_over = self.flow.stage() == Stage::Settled;
-        assert_eq!(is_over, self.key_is_gone(), "three failures of the key in a row are the end, not fewer");
+        assert_eq!(
+            is_over,
+            self.key_is_gone(),
+            "three failures of the key in a row are the end, not fewer"
+        );
     }
 
-    /// Answers a question for keys from the cache, which fetches them from the provider if it has to.
+    /// Answers a question for keys from the cache, which fetches them from the provider if it has
+    /// to.
     ///
     /// # Panics
     ///
@@ -299,7 +338,8 @@ impl Sim {
                 Lookup::Later(until) => break request.later(until),
                 Lookup::Unavailable(why) => break request.unavailable(why),
                 Lookup::Fetch(transmit) => {
-                    let sending = self.cache.begin(transmit, now).expect("it was asked for just now");
+                    let sending =
+                        self.cache.begin(transmit, now).expect("it was asked for just now");
                     let input = match can_fetch {
                         true => sending.answered(self.op.key_set()),
                         false => sending.answered(Response::new(500, Headers::new(), "")),
@@ -338,10 +378,12 @@ impl Sim {
         let result = self.flow.handle(input, now);
         assert!(self.flow.revision() >= revision, "the revision went back");
         match result {
-            // A question of an earlier life of the flow, which the snapshot that was resumed did not know.
+            // A question of an earlier life of the flow, which the snapshot that was resumed did
+            // not know.
             Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
                 assert_eq!(self.flow.revision(), revision);
-                (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing) = self.unobserved;
+                (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing) =
+                    self.unobserved;
                 Ok(())
             }
             result => result,

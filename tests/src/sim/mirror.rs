@@ -1,4 +1,5 @@
-//! What the flow should know and when the next token request is due, computed from the rules and not from the code.
+//! What the flow should know and when the next token request is due, computed from the rules and
+//! not from the code.
 
 use ciba_core::{DeliveryMode, IntervalReference};
 
@@ -10,7 +11,8 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// How long a flow adrift waits when no lifetime was asked for.
 const ADRIFT: u64 = 600_000;
 
-/// How many waits notifications skip besides the first, and how long after the end of the last request.
+/// How many waits notifications skip besides the first, and how long after the end of the last
+/// request.
 const PING_SKIPS: u32 = 5;
 pub(super) const PING_PAUSE: u64 = 2000;
 
@@ -107,7 +109,8 @@ pub(super) struct Grant {
     pub(super) may_skip: bool,
     /// Notifications after the first that skipped a wait, or may.
     pub(super) skips: u32,
-    /// When the provider last said that nothing is decided, and how many requests since then brought nothing.
+    /// When the provider last said that nothing is decided, and how many requests since then
+    /// brought nothing.
     pub(super) undecided: Option<u64>,
     pub(super) unusable: u32,
     /// An answer was lost since the last `slow_down`, perhaps by an earlier life.
@@ -123,7 +126,8 @@ pub(super) enum Outcome {
 }
 
 impl Mirror {
-    /// The acknowledgement does not come any more. Says what a notification that came early delivers now.
+    /// The acknowledgement does not come any more. Says what a notification that came early
+    /// delivers now.
     pub(super) fn loses_acknowledgement(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
         if setup.delivery == DeliveryMode::Poll {
             return None;
@@ -149,7 +153,8 @@ impl Mirror {
 
     /// The acknowledgement came. Says what a notification that came early delivers now.
     pub(super) fn is_acknowledged(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
-        let grant = Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.line, setup);
+        let grant =
+            Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.line, setup);
         self.grant = Some(Grant { maybe_lost: self.is_resumed && self.adrift.is_some(), ..grant });
         let early = std::mem::take(&mut self.mail.early);
         if setup.delivery != DeliveryMode::Poll {
@@ -224,11 +229,12 @@ impl Grant {
 
     /// After a restart in ping mode: nobody knows which pings were missed.
     pub(super) fn restarted(&mut self, now: u64) {
-        self.due = (self.due.0.min(self.allowed.0.max(now)), self.due.1.min(self.allowed.1.max(now)));
+        self.due =
+            (self.due.0.min(self.allowed.0.max(now)), self.due.1.min(self.allowed.1.max(now)));
     }
 
-    /// Whether the last answers before the deadline say that the person did not answer. What an earlier life was told says
-    /// nothing: it may have gone further than it could save.
+    /// Whether the last answers before the deadline say that the person did not answer. What an
+    /// earlier life was told says nothing: it may have gone further than it could save.
     pub(super) fn is_conclusive(&self) -> bool {
         let intervals = 2 * self.interval.max(5000);
         self.undecided.is_some_and(|at| match self.unusable {
@@ -238,8 +244,8 @@ impl Grant {
         })
     }
 
-    /// Without a ping: every minute, or half of the lifetime if that is less, and once shortly before the deadline, never
-    /// sooner than an interval from now but for that last one.
+    /// Without a ping: every minute, or half of the lifetime if that is less, and once shortly
+    /// before the deadline, never sooner than an interval from now but for that last one.
     fn backstop(&self, now: u64, sent: u64, setup: &Setup) -> (u64, u64) {
         let last = self.last_chance();
         if !setup.policy.ping_backstop || sent >= last {
@@ -247,7 +253,11 @@ impl Grant {
         }
         let regular = now + 60_000.min((self.deadline - self.sent) / 2).max(self.interval);
         let or_last = |due: u64| {
-            if due < last { due } else { self.or_last(last.max(now + self.interval), now + self.interval, sent, now) }
+            if due < last {
+                due
+            } else {
+                self.or_last(last.max(now + self.interval), now + self.interval, sent, now)
+            }
         };
         (or_last(regular), or_last(regular + JITTER))
     }
@@ -267,17 +277,23 @@ impl Grant {
     }
 
     fn jittered(&self, due: u64) -> (u64, u64) {
-        (due, if due < self.deadline { (due + JITTER).min(self.deadline - 1) } else { due + JITTER })
+        (
+            due,
+            if due < self.deadline { (due + JITTER).min(self.deadline - 1) } else { due + JITTER },
+        )
     }
 
-    /// The rules of CIBA 7.3, 10.1 and 11 and of rulings 1, 3, 29 and 30, for a request that was sent at `sent` and ended now.
+    /// The rules of CIBA 7.3, 10.1 and 11 and of rulings 1, 3, 29 and 30, for a request that was
+    /// sent at `sent` and ended now.
     pub(super) fn ended(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) {
         let (floor, (low, high)) = self.spaced(outcome, sent, now, setup);
         let last = |due| self.or_last(due, floor, sent, now);
         // An answer so late that only the interval stands in the way of another one is the last.
-        let is_plain = matches!(outcome, Outcome::Answer(Say::Pending(None, _) | Say::SlowDown(None, _)));
+        let is_plain =
+            matches!(outcome, Outcome::Answer(Say::Pending(None, _) | Say::SlowDown(None, _)));
         let part = 5000.min((self.deadline - self.sent) / 6);
-        let was_last = is_plain && sent + if self.interval <= 5000 { 5000 } else { part } >= self.deadline;
+        let was_last =
+            is_plain && sent + if self.interval <= 5000 { 5000 } else { part } >= self.deadline;
         let spaced = if was_last { (low, high) } else { (last(low), last(high)) };
         let is_ping = setup.delivery == DeliveryMode::Ping;
         self.allowed = spaced;
@@ -286,7 +302,9 @@ impl Grant {
             self.ended = Some(now);
         }
         match outcome {
-            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) => (self.undecided, self.unusable) = (Some(now), 0),
+            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) => {
+                (self.undecided, self.unusable) = (Some(now), 0)
+            }
             _ => self.unusable += 1,
         }
         self.due = match outcome {
@@ -295,7 +313,9 @@ impl Grant {
                 let soonest = self.soonest(now);
                 (spaced.0.min(soonest), spaced.1.min(soonest))
             }
-            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) if is_ping && !self.pinged && was_last => {
+            Outcome::Answer(Say::Pending(..) | Say::SlowDown(..))
+                if is_ping && !self.pinged && was_last =>
+            {
                 (NEVER, NEVER)
             }
             Outcome::Answer(Say::Pending(..) | Say::SlowDown(..)) if is_ping && !self.pinged => {
@@ -307,7 +327,13 @@ impl Grant {
     }
 
     /// When the interval alone allows the next request, and the bounds of it.
-    fn spaced(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) -> (u64, (u64, u64)) {
+    fn spaced(
+        &mut self,
+        outcome: &Outcome,
+        sent: u64,
+        now: u64,
+        setup: &Setup,
+    ) -> (u64, (u64, u64)) {
         let from_send = matches!(setup.policy.interval_reference, IntervalReference::Send);
         let (mut asked, mut doublings) = (None, None);
         match *outcome {
@@ -317,8 +343,8 @@ impl Grant {
             }
             Outcome::Answer(Say::SlowDown(retry_after, interval)) => {
                 // One that was lost may have been another of these.
-                self.interval =
-                    (self.interval + if self.maybe_lost { 10_000 } else { 5000 }).max(interval.unwrap_or(0) * 1000);
+                self.interval = (self.interval + if self.maybe_lost { 10_000 } else { 5000 })
+                    .max(interval.unwrap_or(0) * 1000);
                 (asked, self.setbacks) = (retry_after, 0);
             }
             Outcome::Answer(Say::Busy(_, retry_after)) => {
@@ -335,7 +361,9 @@ impl Grant {
         }
         self.maybe_lost = match *outcome {
             Outcome::Answer(Say::SlowDown(..)) => false,
-            Outcome::Answer(Say::Pending(..) | Say::Busy(408 | 425 | 429 | 503, _)) => self.maybe_lost,
+            Outcome::Answer(Say::Pending(..) | Say::Busy(408 | 425 | 429 | 503, _)) => {
+                self.maybe_lost
+            }
             Outcome::NotSent | Outcome::NoKey => self.maybe_lost,
             Outcome::Answer(_) | Outcome::Lost { .. } | Outcome::Resumed => true,
         };
@@ -343,7 +371,8 @@ impl Grant {
         let due = match (asked, doublings) {
             (Some(asked), _) => self.jittered(floor.max(now + asked * 1000)),
             (None, Some(doublings)) => {
-                let wait = (self.interval.max(5000) << doublings.min(8)).min(60_000).max(self.interval);
+                let wait =
+                    (self.interval.max(5000) << doublings.min(8)).min(60_000).max(self.interval);
                 let due = floor.max(now + wait);
                 if due == floor || due < self.deadline {
                     self.jittered(due)

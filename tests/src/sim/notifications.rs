@@ -1,6 +1,6 @@
 //! What a notification does to a flow, and what may not happen.
 
-use ciba_core::{Acknowledgement, DeliveryMode, Receipt, Receiving, Stage};
+use ciba_core::{DeliveryMode, NotificationVerdict, Receipt, Receiving, Stage};
 use serde_json::Value;
 
 use super::{Kind, START, Sim, mirror::Delivered};
@@ -18,7 +18,7 @@ impl Sim {
     /// # Panics
     ///
     /// When a rule is broken.
-    pub fn notify(&mut self, letter: Letter) -> Acknowledgement {
+    pub fn notify(&mut self, letter: Letter) -> NotificationVerdict {
         let mut receipt = self.take(letter);
         loop {
             let now = self.now();
@@ -42,20 +42,22 @@ impl Sim {
         let token = self.token.clone().unwrap_or_else(|| "C".repeat(65));
         let notification = letter.send(&mut self.op, &token, (START + self.elapsed) / 1000);
         let (before, revision, now) = (self.flow.stage(), self.flow.revision(), self.now());
-        // Whoever takes a notification in may have read the clock before another did: only the others see it set back.
+        // Whoever takes a notification in may have read the clock before another did: only the
+        // others see it set back.
         if self.wall >= self.mirror.wall {
             self.observe();
         }
-        // What is refused changes nothing but the flow's idea of the time, which the first look is for.
+        // What is refused changes nothing but the flow's idea of the time, which the first look is
+        // for.
         let stranger = Letter { bearer: Bearer::OtherFlow, ..letter }.send(&mut self.op, &token, 0);
-        assert_eq!(self.flow.notify(&stranger, now).acknowledgement(), Acknowledgement::Unauthorized);
+        assert_eq!(self.flow.notify(&stranger, now).verdict(), NotificationVerdict::Unauthorized);
         let unchanged = self.flow.snapshot();
         let (expected, delivered) = self.expected(letter, before);
         let receipt = self.flow.notify(&notification, now);
-        let said = receipt.acknowledgement();
+        let said = receipt.verdict();
         assert_eq!(said, expected, "{letter:?} at {before:?}");
         let after = self.flow.stage();
-        if said == Acknowledgement::Accepted {
+        if said == NotificationVerdict::Accepted {
             self.op.named.insert(letter.auth_req_id());
             assert!(self.flow.revision() > revision, "what was accepted is worth saving");
             match delivered {
@@ -72,100 +74,129 @@ impl Sim {
                 }
                 None => assert_eq!(before, after),
             }
-        } else if said == Acknowledgement::Unusable {
+        } else if said == NotificationVerdict::Unusable {
             assert!(self.flow.revision() > revision, "the end is worth saving");
             assert_eq!(after, Stage::Settled);
         } else {
-            assert_eq!(unchanged.as_bytes(), self.flow.snapshot().as_bytes(), "{letter:?} changed something");
+            assert_eq!(
+                unchanged.as_bytes(),
+                self.flow.snapshot().as_bytes(),
+                "{letter:?} changed something"
+            );
         }
         receipt
     }
 
-    /// What has to be answered, in the order of ARCHITECTURE.md section 3, and what is delivered by it now.
-    fn expected(&mut self, letter: Letter, stage: Stage) -> (Acknowledgement, Option<Delivered>) {
+    /// What has to be answered, in the order of ARCHITECTURE.md section 3, and what is delivered by
+    /// it now.
+    fn expected(
+        &mut self,
+        letter: Letter,
+        stage: Stage,
+    ) -> (NotificationVerdict, Option<Delivered>) {
         let (mode, line) = (self.setup.delivery, self.mirror.line);
         let refused = |acknowledgement| (acknowledgement, None);
         let is_late = self.mirror.mail.until.is_some_and(|until| line > until);
         if mode == DeliveryMode::Poll || letter.bearer != Bearer::Ours || is_late {
-            return refused(Acknowledgement::Unauthorized);
+            return refused(NotificationVerdict::Unauthorized);
         }
         match letter.content {
-            Content::Large if mode == DeliveryMode::Ping => return refused(Acknowledgement::TooLarge),
-            Content::MediaType => return refused(Acknowledgement::UnsupportedMediaType),
-            Content::NoId | Content::IdNotText | Content::IdEmpty | Content::NotJson | Content::Duplicate => {
-                return refused(Acknowledgement::Malformed);
+            Content::Large if mode == DeliveryMode::Ping => {
+                return refused(NotificationVerdict::TooLarge);
             }
-            Content::Ping | Content::Tokens(_) | Content::Error(_) | Content::Both | Content::Large => {}
+            Content::MediaType => return refused(NotificationVerdict::UnsupportedMediaType),
+            Content::NoId
+            | Content::IdNotText
+            | Content::IdEmpty
+            | Content::NotJson
+            | Content::Duplicate => {
+                return refused(NotificationVerdict::Malformed);
+            }
+            Content::Ping
+            | Content::Tokens(_)
+            | Content::Error(_)
+            | Content::Both
+            | Content::Large => {}
         }
         if self.mirror.mail.id.is_some_and(|id| id != letter.id) {
-            return refused(Acknowledgement::AnotherRequest);
+            return refused(NotificationVerdict::AnotherRequest);
         }
         // Nothing remains of a request that was over before anybody named it.
         if stage == Stage::Settled && self.mirror.mail.id.is_none() {
-            return refused(Acknowledgement::Unauthorized);
+            return refused(NotificationVerdict::Unauthorized);
         }
         if matches!(stage, Stage::Verifying | Stage::Settled) {
-            return refused(Acknowledgement::Known);
+            return refused(NotificationVerdict::Known);
         }
         let delivered = match (mode, letter.content) {
-            // Tokens for a client that is registered to be pinged: no request of its would lead to them.
+            // Tokens for a client that is registered to be pinged: no request of its would lead to
+            // them.
             (DeliveryMode::Ping, Content::Tokens(_) | Content::Both) if stage == Stage::Pending => {
-                return refused(Acknowledgement::Unusable);
+                return refused(NotificationVerdict::Unusable);
             }
             (DeliveryMode::Ping, _) => Delivered::Ping,
             (_, Content::Error(_)) => Delivered::Error,
             (_, Content::Tokens(forgery)) if forgery != Forgery::Missing => Delivered::Tokens,
             // The provider delivers once: a flow that is waiting ends with the reason.
-            _ if stage == Stage::Pending => return refused(Acknowledgement::Unusable),
-            _ => return refused(Acknowledgement::Malformed),
+            _ if stage == Stage::Pending => return refused(NotificationVerdict::Unusable),
+            _ => return refused(NotificationVerdict::Malformed),
         };
         match (stage, &self.mirror.grant) {
             (Stage::Authorizing, _) => {
                 let early = &mut self.mirror.mail.early;
                 if early.iter().any(|(id, _)| *id == letter.id) {
-                    return refused(Acknowledgement::Known);
+                    return refused(NotificationVerdict::Known);
                 }
                 if early.len() >= EARLY {
-                    return refused(Acknowledgement::Unauthorized);
+                    return refused(NotificationVerdict::Unauthorized);
                 }
                 early.push((letter.id, delivered));
-                if self.mirror.open.is_some_and(|open| open.kind == Kind::Authentication && open.begun) {
-                    return (Acknowledgement::Accepted, None);
+                if self
+                    .mirror
+                    .open
+                    .is_some_and(|open| open.kind == Kind::Authentication && open.begun)
+                {
+                    return (NotificationVerdict::Accepted, None);
                 }
-                // Nothing is in flight, and yet the provider has the request: it is not sent again, and what was being
-                // signed for it is of no use.
+                // Nothing is in flight, and yet the provider has the request: it is not sent again,
+                // and what was being signed for it is of no use.
                 (self.mirror.open, self.mirror.draft) = (None, None);
                 let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
                 let delivered = self.mirror.loses_acknowledgement(sent, &self.setup);
                 self.spacing_begins();
-                (Acknowledgement::Accepted, delivered)
+                (NotificationVerdict::Accepted, delivered)
             }
             (Stage::Adrift, _) => {
                 self.mirror.adopts(letter.id, &self.setup);
                 self.spacing_begins();
-                (Acknowledgement::Accepted, Some(delivered))
+                (NotificationVerdict::Accepted, Some(delivered))
             }
             (Stage::Pending, Some(grant)) if mode == DeliveryMode::Ping => {
                 // Not `wake_at`: it may wake sooner, to ask for keys ahead of time.
-                let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
-                let due = saved["phase"]["pending"]["due"].as_u64().expect("a pending flow has a due time");
+                let saved: Value =
+                    serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
+                let due = saved["phase"]["pending"]["due"]
+                    .as_u64()
+                    .expect("a pending flow has a due time");
                 match grant.heeds_ping(due.min(grant.deadline), line) {
-                    true => (Acknowledgement::Accepted, Some(delivered)),
-                    false => refused(Acknowledgement::Known),
+                    true => (NotificationVerdict::Accepted, Some(delivered)),
+                    false => refused(NotificationVerdict::Known),
                 }
             }
             (Stage::Redeeming, Some(grant)) if mode == DeliveryMode::Ping => {
-                let in_flight = self.mirror.open.is_some_and(|open| open.kind == Kind::Token && open.begun);
+                let in_flight =
+                    self.mirror.open.is_some_and(|open| open.kind == Kind::Token && open.begun);
                 match grant.heeds_ping_while_asking(in_flight) {
-                    true => (Acknowledgement::Accepted, Some(delivered)),
-                    false => refused(Acknowledgement::Known),
+                    true => (NotificationVerdict::Accepted, Some(delivered)),
+                    false => refused(NotificationVerdict::Known),
                 }
             }
-            _ => (Acknowledgement::Accepted, Some(delivered)),
+            _ => (NotificationVerdict::Accepted, Some(delivered)),
         }
     }
 
-    /// What a notification delivers has reached the flow: a ping skips the wait, a push is the result.
+    /// What a notification delivers has reached the flow: a ping skips the wait, a push is the
+    /// result.
     pub(super) fn is_delivered(&mut self, delivered: Delivered) {
         let (line, stage) = (self.mirror.line, self.flow.stage());
         match delivered {

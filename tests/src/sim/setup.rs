@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Hint, Issuer, Policy,
-    ProviderMetadata, Url, jose::JwsAlgorithm,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Hint,
+    Issuer, Policy, ProviderMetadata, Url, jose::JwsAlgorithm,
 };
 use serde_json::Value;
 
@@ -86,7 +86,10 @@ pub fn client(issuer: &str) -> ClientConfigBuilder {
     metadata.jwks_uri = Some(url("https://op.example/jwks"));
     metadata.user_code_supported = true;
     ClientConfig::builder(metadata, ClientId::new(CLIENT_ID).expect("well-formed"))
-        .client_auth(ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::EdDsa, key_id: Some("client-key".into()) })
+        .client_auth(ClientAuth::PrivateKeyJwt {
+            algorithm: JwsAlgorithm::EdDsa,
+            key_id: Some("client-key".into()),
+        })
         .id_token_algorithm(JwsAlgorithm::EdDsa)
         .verifier(Arc::new(Cheap))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use ciba_core::{DeliveryMode, Endpoint, Flow, Output, ResumeError, Save, Snapshot, Stage, Timestamp};
+use ciba_core::{
+    DeliveryMode, Endpoint, Flow, Output, ResumeError, Save, Snapshot, Stage, Timestamp,
+};
 
 use super::{
     Question, Sim,
@@ -99,7 +101,8 @@ impl Store {
     }
 }
 
-/// A snapshot without what resuming changes: counters that jump, and that the earlier life may have asked for tokens.
+/// A snapshot without what resuming changes: counters that jump, and that the earlier life may have
+/// asked for tokens.
 fn lasting(snapshot: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(snapshot).expect("JSON");
     let mut text = text.replace("\"maybe_redeemed\":false", "\"maybe_redeemed\":true");
@@ -144,7 +147,8 @@ impl Sim {
         self.store.kept = self.state(snapshot);
     }
 
-    /// Carries a save out and says whether the store allowed it; whatever can be resumed from it is the same every time.
+    /// Carries a save out and says whether the store allowed it; whatever can be resumed from it is
+    /// the same every time.
     ///
     /// # Panics
     ///
@@ -169,23 +173,35 @@ impl Sim {
 
     fn survives_a_round_trip(&self, snapshot: &[u8]) {
         let now = Timestamp::from_unix_millis(self.mirror.wall);
-        let resume = |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
+        let resume =
+            |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
         // A user code is not kept, and without it the request cannot be made again.
-        if Flow::resume(Arc::clone(&self.config), snapshot, now).err() == Some(ResumeError::UserCodeGone) {
+        if Flow::resume(Arc::clone(&self.config), snapshot, now).err()
+            == Some(ResumeError::UserCodeGone)
+        {
             return;
         }
         let once = resume(snapshot).snapshot();
         assert!(once.revision() > self.flow.revision(), "what a resumed flow saves is newer");
-        // A request that is in flight counts as lost. In ping mode a flow that is resumed asks sooner than it would have;
-        // tokens of an old request end it.
+        // A request that is in flight counts as lost. In ping mode a flow that is resumed asks
+        // sooner than it would have; tokens of an old request end it.
         let changes = matches!(self.flow.stage(), Stage::Authorizing | Stage::Redeeming)
             || self.setup.delivery == DeliveryMode::Ping
             || self.is_too_old();
-        let before = if changes { resume(once.as_bytes()).snapshot().as_bytes().to_vec() } else { snapshot.to_vec() };
-        assert_eq!(lasting(&before), lasting(once.as_bytes()), "a snapshot changes by being resumed");
+        let before = if changes {
+            resume(once.as_bytes()).snapshot().as_bytes().to_vec()
+        } else {
+            snapshot.to_vec()
+        };
+        assert_eq!(
+            lasting(&before),
+            lasting(once.as_bytes()),
+            "a snapshot changes by being resumed"
+        );
     }
 
-    /// Polls, and the caller is dropped while the state is being saved: the write may still land, much later.
+    /// Polls, and the caller is dropped while the state is being saved: the write may still land,
+    /// much later.
     pub fn poll_and_abandon(&mut self) {
         self.observe();
         self.hear_of_a_drop();
@@ -218,7 +234,8 @@ impl Sim {
         let saved: Value = serde_json::from_slice(&snapshot).expect("JSON");
         let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
         let mut mirror = self.mirror.clone();
-        // A request that is made and held back until this is saved: whoever resumes cannot know that it did not leave.
+        // A request that is made and held back until this is saved: whoever resumes cannot know
+        // that it did not leave.
         let held = match (is_in_flight("authorizing"), is_in_flight("pending")) {
             (true, _) => Some(Kind::Authentication),
             (_, true) => Some(Kind::Token),
@@ -226,7 +243,8 @@ impl Sim {
         };
         if let (Some(kind), None) = (held, mirror.open) {
             let sent = self.held_since.map_or(mirror.line, |(since, _)| since);
-            mirror.open = Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
+            mirror.open =
+                Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
             mirror.first_sent.get_or_insert(sent);
         }
         State {
@@ -254,22 +272,27 @@ impl Sim {
     pub fn crash(&mut self) {
         self.lives += 1;
         self.left.extend(self.open.take());
-        // Whatever the store knows: a request that was begun, and that nobody said to have stayed here, may have left.
+        // Whatever the store knows: a request that was begun, and that nobody said to have stayed
+        // here, may have left.
         self.prompted |= self.left.iter().any(|asked| {
             matches!(&asked.question, Question::Sent { sending, .. } if sending.transmit().endpoint() != Endpoint::Token)
         });
         let kept = self.store.kept.clone();
         if std::mem::take(&mut self.store.is_behind) {
             // Nobody can keep an interval from what was not written.
-            (self.not_before, self.skips) = (self.not_before.min(kept.not_before), self.skips.min(kept.skips));
+            (self.not_before, self.skips) =
+                (self.not_before.min(kept.not_before), self.skips.min(kept.skips));
             self.ended = self.ended.min(kept.ended);
         }
         self.mirror = kept.mirror;
         self.observe();
-        self.flow = Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
+        self.flow =
+            Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
         (self.mirror.unsigned, self.mirror.draft, self.mirror.dropped) = (0, None, None);
         // A flow that was over before stays as it ended.
-        if let Some(grant) = self.mirror.grant.as_mut().filter(|_| self.flow.stage() != Stage::Settled) {
+        if let Some(grant) =
+            self.mirror.grant.as_mut().filter(|_| self.flow.stage() != Stage::Settled)
+        {
             (grant.undecided, grant.maybe_lost) = (None, true);
         }
         self.mirror.is_resumed = true;
@@ -281,7 +304,9 @@ impl Sim {
                 self.acknowledgement_is_lost(sent);
             }
             Some(Kind::Signature | Kind::Keys) | None => {
-                if let (DeliveryMode::Ping, Some(grant)) = (self.setup.delivery, &mut self.mirror.grant) {
+                if let (DeliveryMode::Ping, Some(grant)) =
+                    (self.setup.delivery, &mut self.mirror.grant)
+                {
                     grant.restarted(line);
                     self.last_request_waits_for_none();
                 }

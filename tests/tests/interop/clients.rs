@@ -1,9 +1,10 @@
-//! What a provider's program says about the clients it registered (`clients.json`), as configurations.
+//! What a provider's program says about the clients it registered (`clients.json`), as
+//! configurations.
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, DeliveryMode, FapiCiba,
-    Profile, ProviderMetadata, SoftwareKey, Url,
+    BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
+    DeliveryMode, FapiCiba, Profile, ProviderMetadata, SoftwareKey, Url,
     crypto::{KeyImporter, Verifier},
     jose::JwsAlgorithm,
     providers,
@@ -51,7 +52,11 @@ impl Client {
 
     /// The names of all that are called like this.
     pub(crate) fn names(wanted: fn(&str) -> bool) -> Vec<String> {
-        Self::all().iter().map(|client| client.name().to_owned()).filter(|name| wanted(name)).collect()
+        Self::all()
+            .iter()
+            .map(|client| client.name().to_owned())
+            .filter(|name| wanted(name))
+            .collect()
     }
 
     fn all() -> Vec<Self> {
@@ -89,16 +94,21 @@ impl Client {
         let secret = || ClientSecret::new(self.secret.clone().expect("a client secret"));
         let signs = self.alg.as_deref().or(self.signed.as_deref());
         let algorithm = || algorithm(signs.expect("an algorithm"));
-        let key = self
-            .key
-            .as_ref()
-            .map(|jwk| SoftwareKey::from_jwk(&jwk.to_string(), Some(algorithm()), importer).expect("a private key"));
+        let key = self.key.as_ref().map(|jwk| {
+            SoftwareKey::from_jwk(&jwk.to_string(), Some(algorithm()), importer)
+                .expect("a private key")
+        });
         let key_id = || key.as_ref().map(|key| Arc::from(key.key_id()));
         let auth = match self.method.as_str() {
-            "private_key_jwt" => ClientAuth::PrivateKeyJwt { algorithm: algorithm(), key_id: key_id() },
-            "client_secret_jwt" => ClientAuth::ClientSecretJwt { secret: secret(), algorithm: algorithm() },
+            "private_key_jwt" => {
+                ClientAuth::PrivateKeyJwt { algorithm: algorithm(), key_id: key_id() }
+            }
+            "client_secret_jwt" => {
+                ClientAuth::ClientSecretJwt { secret: secret(), algorithm: algorithm() }
+            }
             "client_secret_basic" => {
-                let encoding = if self.raw_basic { BasicEncoding::Raw } else { BasicEncoding::Encoded };
+                let encoding =
+                    if self.raw_basic { BasicEncoding::Raw } else { BasicEncoding::Encoded };
                 ClientAuth::ClientSecretBasic { secret: secret(), encoding }
             }
             "client_secret_post" => ClientAuth::ClientSecretPost { secret: secret() },
@@ -109,7 +119,10 @@ impl Client {
         };
         let client_id = ClientId::new(&self.client_id).expect("a client id");
         let builder = match &self.preset {
-            Some(name) => providers::named(name).expect("a preset").client(metadata, client_id).expect("addresses"),
+            Some(name) => providers::named(name)
+                .expect("a preset")
+                .client(metadata, client_id)
+                .expect("addresses"),
             None => ClientConfig::builder(metadata, client_id),
         };
         let mut builder = builder
@@ -141,7 +154,8 @@ fn algorithm(name: &str) -> JwsAlgorithm {
 }
 
 pub(crate) fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this through cargo xtask interop"))
+    env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run this through cargo xtask interop"))
 }
 
 /// A file that was made for this run.

@@ -14,8 +14,9 @@ use crate::{
     party::{ADAPTERS, Adapter},
 };
 
-/// Kills the command of these clients while it waits for the person, and lets another go on with the flow. `hint` is given the
-/// adapter and the name of the client; who it is has to answer later than that.
+/// Kills the command of these clients while it waits for the person, and lets another go on with
+/// the flow. `hint` is given the adapter and the name of the client; who it is has to answer later
+/// than that.
 pub(crate) fn killed_and_resumed(clients: &[&str], hint: impl Fn(Adapter, &str) -> String + Sync) {
     thread::scope(|scope| {
         for name in clients {
@@ -26,7 +27,11 @@ pub(crate) fn killed_and_resumed(clients: &[&str], hint: impl Fn(Adapter, &str) 
                     let command = Command::new(&Client::named(name, adapter.name()), adapter);
                     command.killed_when(&hint, |event| event["event"] == "waiting");
                     let last = command.resumed();
-                    assert_eq!((&last["event"], &last["subject"]), (&"authenticated".into(), &hint.into()), "{last}");
+                    assert_eq!(
+                        (&last["event"], &last["subject"]),
+                        (&"authenticated".into(), &hint.into()),
+                        "{last}"
+                    );
                     println!("{adapter:?}: {name}: command killed and resumed: as expected");
                 });
             }
@@ -44,7 +49,8 @@ fn write_private(file: &Path, text: &str) {
     file.write_all(text.as_bytes()).expect("a file");
 }
 
-/// A client with a secret or a key, over one transport. Where it is pinged, nobody else listens for it.
+/// A client with a secret or a key, over one transport. Where it is pinged, nobody else listens for
+/// it.
 pub(crate) struct Command {
     options: Vec<String>,
     secret: Option<String>,
@@ -79,7 +85,10 @@ impl Command {
         if let Some(key) = &client.key {
             let file = state.with_extension("jwk");
             write_private(&file, &key.to_string());
-            options.extend([("--key", text(file)), ("--alg", client.alg.clone().expect("an algorithm"))]);
+            options.extend([
+                ("--key", text(file)),
+                ("--alg", client.alg.clone().expect("an algorithm")),
+            ]);
         } else {
             options.push(("--basic", if client.raw_basic { "raw" } else { "encoded" }.into()));
         }
@@ -94,13 +103,17 @@ impl Command {
             ]);
         }
         Self {
-            options: options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect(),
+            options: options
+                .into_iter()
+                .flat_map(|(name, value)| [name.to_owned(), value])
+                .collect(),
             secret: client.secret().map(str::to_owned),
             state,
         }
     }
 
-    /// Authenticates and is killed, without being told, right after the first event that `last` picks.
+    /// Authenticates and is killed, without being told, right after the first event that `last`
+    /// picks.
     pub(crate) fn killed_when(&self, hint: &str, last: fn(&Value) -> bool) {
         let _absent = fs::remove_file(&self.state);
         let mut events = self.start(&["authenticate", "--login-hint", hint]);

@@ -1,5 +1,5 @@
-//! Where the provider's notifications arrive: the endpoints of the adapters' examples, each behind something that
-//! terminates TLS with a certificate of the run's authority.
+//! Where the provider's notifications arrive: the endpoints of the adapters' examples, each behind
+//! something that terminates TLS with a certificate of the run's authority.
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -25,7 +25,8 @@ mod axum_example;
 #[path = "../../../crates/ciba-ureq/examples/notifications_blocking.rs"]
 mod blocking_example;
 
-/// The inbox behind the notification endpoint at this address, the same for all flows of the process.
+/// The inbox behind the notification endpoint at this address, the same for all flows of the
+/// process.
 pub(crate) fn reqwest(endpoint: &str) -> ciba_reqwest::Inbox {
     static INBOX: OnceLock<ciba_reqwest::Inbox> = OnceLock::new();
     let start = || {
@@ -53,7 +54,9 @@ pub(crate) fn ureq(endpoint: &str) -> ciba_ureq::Inbox {
         let filled = inbox.clone();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         terminate_tls(port(endpoint), listener.local_addr().expect("an address"));
-        thread::spawn(move || blocking_example::serve(listener, filled).expect("the endpoint is served"));
+        thread::spawn(move || {
+            blocking_example::serve(listener, filled).expect("the endpoint is served")
+        });
         inbox
     };
     INBOX.get_or_init(start).clone()
@@ -71,7 +74,8 @@ fn terminate_tls(port: u16, behind: SocketAddr) {
         .with_single_cert(chain, PrivateKeyDer::from_pem_slice(&key).expect("a key"))
         .expect("the key is that of the certificate");
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port that the provider was told");
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).expect("the port that the provider was told");
     thread::spawn(move || {
         runtime().block_on(async {
             listener.set_nonblocking(true).expect("a socket");

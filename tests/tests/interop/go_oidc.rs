@@ -1,4 +1,5 @@
-//! The Go library go-oidc: every authentication method in every delivery mode, and what goes wrong after the prompt.
+//! The Go library go-oidc: every authentication method in every delivery mode, and what goes wrong
+//! after the prompt.
 
 use std::{fs, thread, time::Duration};
 
@@ -26,8 +27,13 @@ fn every_client_authentication_polls_and_is_pinged() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
 fn every_answer_of_a_person_ends_the_flow_as_it_should() {
-    let answers = [("deny", Ends::Denied), ("never", Ends::Expired), ("nobody", Ends::Refused("unknown_user_id"))];
-    let cases = ["key", "ping-key-*"].map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
+    let answers = [
+        ("deny", Ends::Denied),
+        ("never", Ends::Expired),
+        ("nobody", Ends::Refused("unknown_user_id")),
+    ];
+    let cases =
+        ["key", "ping-key-*"].map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
     let lost = Case {
         // Asked without a ping when half of the time is over.
         asks: |request| request.requested_expiry(Duration::from_secs(10)),
@@ -49,8 +55,12 @@ fn pushed_tokens_are_verified_and_bound_to_the_request() {
         case("push-key-*", "approve", Ends::Verified),
         case("push-key-*", "approve-at-once", Ends::Verified),
         case("push-key-*", "deny", Ends::Denied),
-        // Nothing tells a push client that its time is over but its own clock, a minute of grace included.
-        Case { deviates: Deviations { pace: 12, ..NONE }, ..case("push-key-*", "never", Ends::Silence) },
+        // Nothing tells a push client that its time is over but its own clock, a minute of grace
+        // included.
+        Case {
+            deviates: Deviations { pace: 12, ..NONE },
+            ..case("push-key-*", "never", Ends::Silence)
+        },
         Case {
             checks: |authentication| assert!(authentication.refresh_token().is_some()),
             ..case("push-refresh-*", "approve", Ends::Verified)
@@ -73,7 +83,8 @@ fn impostors_are_refused_before_anyone_is_asked() {
         case("signed-wrong-key", "approve", Ends::Refused("invalid_request")),
         strange("tls"),
         strange("self-signed"),
-        // Refused in the handshake, under TLS 1.3: nothing was sent, although the handshake was over for us.
+        // Refused in the handshake, under TLS 1.3: nothing was sent, although the handshake was
+        // over for us.
         Case {
             deviates: Deviations { shows: Some("self-signed"), ..NONE },
             ..case("strict-tls", "approve", Ends::Unreachable)
@@ -86,7 +97,9 @@ fn impostors_are_refused_before_anyone_is_asked() {
 fn signed_requests_are_taken_with_everything_in_them() {
     let signed = Client::names(|name| name.starts_with("signed-") && name != "signed-wrong-key");
     let whole = Case {
-        asks: |request| request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment()),
+        asks: |request| {
+            request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment())
+        },
         checks: |authentication| {
             assert_eq!(access_token(authentication)["aud"], ACCOUNTS);
             assert_eq!(authentication.granted_scope(), Some("openid accounts"));
@@ -123,7 +136,10 @@ fn what_was_granted_is_told_also_where_it_is_less() {
             },
             ..case("key", "approve-less", Ends::Verified)
         },
-        Case { asks: |request| whole(request).require_granted(), ..case("key", "approve-less", Ends::Untrusted) },
+        Case {
+            asks: |request| whole(request).require_granted(),
+            ..case("key", "approve-less", Ends::Untrusted)
+        },
         Case {
             checks: |authentication| assert!(authentication.refresh_token().is_some()),
             ..case("refresh", "approve", Ends::Verified)
@@ -154,7 +170,8 @@ fn trouble_after_the_prompt_is_an_unknown_outcome() {
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
 fn the_fapi_profile_holds_with_signed_requests_and_bound_tokens_over_tls_1_2() {
     let cases = ["fapi-key", "fapi-tls", "ping-fapi-key-*", "ping-fapi-tls-*"].map(|client| {
-        [("approve", Ends::Verified), ("deny", Ends::Denied)].map(|(hint, ends)| case(client, hint, ends))
+        [("approve", Ends::Verified), ("deny", Ends::Denied)]
+            .map(|(hint, ends)| case(client, hint, ends))
     });
     run(cases.into_iter().flatten());
 }
@@ -168,7 +185,12 @@ fn a_flow_survives_new_keys_of_the_provider() {
             let party = Party::new(&client, adapter, NONE);
             // The first flow fills the cache with keys that are gone when the second one needs one.
             for hint in ["approve", "rotate"] {
-                check(&case(name, hint, Ends::Verified), &client, hint, party.authenticate(request(hint)));
+                check(
+                    &case(name, hint, Ends::Verified),
+                    &client,
+                    hint,
+                    party.authenticate(request(hint)),
+                );
             }
             println!("{adapter:?}: {name}: rotate: as expected");
         }
@@ -184,7 +206,8 @@ fn a_killed_command_is_resumed_and_authenticates() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
 fn tokens_without_keys_are_kept_and_verified_when_there_are_keys() {
-    let commands = ADAPTERS.map(|adapter| Command::new(&Client::named("keyless", adapter.name()), adapter));
+    let commands =
+        ADAPTERS.map(|adapter| Command::new(&Client::named("keyless", adapter.name()), adapter));
     thread::scope(|scope| {
         for command in &commands {
             scope.spawn(|| {
@@ -197,7 +220,11 @@ fn tokens_without_keys_are_kept_and_verified_when_there_are_keys() {
     fs::write(in_run("keys-published"), "").expect("a file");
     for (command, adapter) in commands.iter().zip(ADAPTERS) {
         let last = command.resumed();
-        assert_eq!((&last["event"], &last["subject"]), (&"authenticated".into(), &"approve".into()), "{last}");
+        assert_eq!(
+            (&last["event"], &last["subject"]),
+            (&"authenticated".into(), &"approve".into()),
+            "{last}"
+        );
         println!("{adapter:?}: command: tokens kept until there were keys: as expected");
     }
 }

@@ -10,7 +10,8 @@ use crate::{
     table::{self, Case, Ends, Person, run},
 };
 
-/// Each case has a person of its own: two first logins of one person at one client at the same moment break Keycloak.
+/// Each case has a person of its own: two first logins of one person at one client at the same
+/// moment break Keycloak.
 fn case(client: &str, hint: &'static str, ends: Ends) -> Case {
     Case { person: Person::OfTheirOwn(next(hint)), ..table::case(client, hint, ends) }
 }
@@ -60,7 +61,8 @@ fn its_own_fapi_policies_take_what_the_profile_sends() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
 fn what_goes_wrong_ends_with_its_reason() {
-    let deviating = |deviates, client| Case { deviates, ..case(client, "approve", Ends::Unreachable) };
+    let deviating =
+        |deviates, client| Case { deviates, ..case(client, "approve", Ends::Unreachable) };
     run([
         case("wrong-secret", "approve", Ends::Refused("unauthorized_client")),
         // The entity takes longer than Keycloak waits: the person may have been asked.
@@ -99,7 +101,10 @@ fn what_it_ignores_is_told_and_is_a_failure_where_that_is_wanted() {
             },
             ..case("key", "approve", Ends::Verified)
         },
-        Case { asks: |request| payment(request).require_granted(), ..case("key", "approve", Ends::Untrusted) },
+        Case {
+            asks: |request| payment(request).require_granted(),
+            ..case("key", "approve", Ends::Untrusted)
+        },
     ]);
 }
 

@@ -1,6 +1,8 @@
-//! Providers that we did not write, through both adapters. `cargo xtask interop` starts each and runs its module.
+//! Providers that we did not write, through both adapters. `cargo xtask interop` starts each and
+//! runs its module.
 //!
-//! Every case runs in a thread of its own, because those that poll have to wait at least one real interval.
+//! Every case runs in a thread of its own, because those that poll have to wait at least one real
+//! interval.
 
 mod clients;
 mod command;

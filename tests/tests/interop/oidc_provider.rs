@@ -23,8 +23,9 @@ const TIMED: usize = 21;
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
 fn every_client_authentication_and_algorithm_ends_in_verified_claims() {
-    let plain =
-        |name: &str| ["private-key-jwt-", "client-secret-", "public"].iter().any(|start| name.starts_with(start));
+    let plain = |name: &str| {
+        ["private-key-jwt-", "client-secret-", "public"].iter().any(|start| name.starts_with(start))
+    };
     run(Client::names(plain).into_iter().map(|name| case(name, "approve", Ends::Verified)));
 }
 
@@ -50,7 +51,8 @@ fn a_ping_brings_the_outcome_at_once_also_one_that_overtakes_the_acknowledgement
         ("deny-at-once", Ends::Denied),
         ("never", Ends::Expired),
     ];
-    let cases = ["ping-*", "ping-secret-*"].map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
+    let cases = ["ping-*", "ping-secret-*"]
+        .map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
     run(cases.into_iter().flatten());
 }
 
@@ -82,10 +84,13 @@ fn signed_requests_are_taken_in_every_algorithm_and_with_everything_in_them() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
 fn certificates_authenticate_the_client_and_bind_its_tokens() {
-    let bound = ["tls-client-auth", "self-signed-tls-client-auth", "bound-private-key-jwt"].map(|client| Case {
-        asks: |request| request.scope("accounts").resource(ACCOUNTS),
-        ..case(client, "approve", Ends::Verified)
-    });
+    let bound =
+        ["tls-client-auth", "self-signed-tls-client-auth", "bound-private-key-jwt"].map(|client| {
+            Case {
+                asks: |request| request.scope("accounts").resource(ACCOUNTS),
+                ..case(client, "approve", Ends::Verified)
+            }
+        });
     let impostor = |client, shows| Case {
         deviates: Deviations { shows: Some(shows), ..NONE },
         ..case(client, "approve", Ends::Refused("invalid_client"))
@@ -104,7 +109,9 @@ fn user_codes_are_sent_and_their_errors_told() {
     let cases = ["user-code", "signed-user-code"].map(|client| {
         [
             with(client, Ends::Verified, |request| request.user_code(USER_CODE.into())),
-            with(client, Ends::Refused("invalid_user_code"), |request| request.user_code("1357".into())),
+            with(client, Ends::Refused("invalid_user_code"), |request| {
+                request.user_code("1357".into())
+            }),
             with(client, Ends::Refused("missing_user_code"), |request| request),
         ]
     });
@@ -131,7 +138,11 @@ fn authorization_details_and_resources_come_back_as_granted() {
             |request| request.resource(ACCOUNTS).resource(PAYMENTS),
             |authentication| assert_eq!(access_token(authentication)["aud"], PAYMENTS),
         ),
-        with(Ends::Refused("invalid_target"), |request| request.resource("https://unknown.example/"), |_| {}),
+        with(
+            Ends::Refused("invalid_target"),
+            |request| request.resource("https://unknown.example/"),
+            |_| {},
+        ),
         with(
             Ends::Refused("invalid_authorization_details"),
             |request| request.authorization_detail(AuthorizationDetail::new("payment")),
@@ -143,7 +154,8 @@ fn authorization_details_and_resources_come_back_as_granted() {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
 fn the_fapi_profile_holds_with_ping_signed_requests_and_bound_tokens() {
-    let asks: fn(AuthRequest) -> AuthRequest = |request| request.scope("accounts").resource(ACCOUNTS);
+    let asks: fn(AuthRequest) -> AuthRequest =
+        |request| request.scope("accounts").resource(ACCOUNTS);
     let with_code: fn(AuthRequest) -> AuthRequest =
         |request| request.scope("accounts").resource(ACCOUNTS).user_code(USER_CODE.into());
     let cases = [("fapi-jwt-*", asks), ("fapi-tls-*", with_code)].map(|(client, asks)| {
@@ -162,7 +174,12 @@ fn a_flow_survives_new_keys_of_the_provider() {
             let party = Party::new(&client, adapter, NONE);
             // The first flow fills the cache with keys that are gone when the second one needs one.
             for hint in ["approve", "rotate"] {
-                check(&case(name, hint, Ends::Verified), &client, hint, party.authenticate(request(hint)));
+                check(
+                    &case(name, hint, Ends::Verified),
+                    &client,
+                    hint,
+                    party.authenticate(request(hint)),
+                );
             }
             println!("{adapter:?}: {name}: rotate: as expected");
         }
@@ -177,12 +194,19 @@ fn tokens_are_in_hand_soon_after_the_ping_was_sent() {
         let client = Client::named("ping-*", adapter.name());
         let party = Party::new(&client, adapter, NONE);
         // Fetches the provider's keys.
-        check(&case("ping-*", "approve", Ends::Verified), &client, "approve", party.authenticate(request("approve")));
+        check(
+            &case("ping-*", "approve", Ends::Verified),
+            &client,
+            "approve",
+            party.authenticate(request("approve")),
+        );
         let mut took: Vec<f64> = (0..TIMED)
             .map(|_| {
                 let before = pings().len();
                 let outcome = party.authenticate(request("approve"));
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs_f64() * 1000.0;
+                let now =
+                    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs_f64()
+                        * 1000.0;
                 check(&case("ping-*", "approve", Ends::Verified), &client, "approve", outcome);
                 let sent = pings();
                 assert_eq!(sent.len(), before + 1, "pings for one flow");
@@ -211,7 +235,8 @@ fn payment() -> AuthorizationDetail {
 
 /// The payment of [`payment`], as the provider changes it.
 fn was_granted(authentication: &Authentication) {
-    let granted = json!([{"type": "payment", "amount": 120, "to": "Østre & sønn", "from": "savings"}]);
+    let granted =
+        json!([{"type": "payment", "amount": 120, "to": "Østre & sønn", "from": "savings"}]);
     let details: Option<Value> = authentication.extra().get("authorization_details").expect("JSON");
     assert_eq!(details, Some(granted));
 }

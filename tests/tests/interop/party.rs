@@ -1,4 +1,5 @@
-//! One client with its driver, in either adapter. ciba-reqwest checks and signs with RustCrypto, ciba-ureq with aws-lc-rs.
+//! One client with its driver, in either adapter. ciba-reqwest checks and signs with RustCrypto,
+//! ciba-ureq with aws-lc-rs.
 use std::{
     fs,
     sync::Arc,
@@ -7,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure, Issuer,
-    Timestamp,
+    AuthRequest, Authentication, ClientConfig, ClientConfigBuilder, DiscoveryAddress, Endpoint,
+    Event, Failure, Issuer, Timestamp,
     crypto::{AwsLcRs, RustCrypto},
 };
 
@@ -57,7 +58,8 @@ pub(crate) struct Deviations {
     pub(crate) pace: u32,
 }
 
-pub(crate) const NONE: Deviations = Deviations { shows: None, trusts: "ca", configures: |builder| builder, pace: 1 };
+pub(crate) const NONE: Deviations =
+    Deviations { shows: None, trusts: "ca", configures: |builder| builder, pace: 1 };
 
 /// The clock of a party: right when it starts, and fast after that.
 struct Pace {
@@ -75,7 +77,8 @@ impl Pace {
         Timestamp::from(self.start + elapsed * self.pace)
     }
 
-    /// How long it takes until its clock shows this instant; not for ever, for the driver looks again.
+    /// How long it takes until its clock shows this instant; not for ever, for the driver looks
+    /// again.
     fn takes(&self, until: Timestamp) -> Duration {
         (until.since(self.now()) / self.pace).min(Duration::from_millis(200))
     }
@@ -117,18 +120,32 @@ impl Party {
         let trusted = read(format!("{}.pem", deviations.trusts));
         let issuer = Issuer::parse(client.issuer()).expect("the issuer is an address");
         let certificate = deviations.shows.or(client.certificate.as_deref());
-        let identity = certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
+        let identity =
+            certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
                 let builder = |ca: &[u8]| ciba_reqwest::with_ca(ca).expect("a CA");
                 let http = ciba_reqwest::HttpClient::new(builder(&ca)).expect("an HTTP client");
-                let metadata = runtime().block_on(ciba_reqwest::discover(&http, issuer, DiscoveryAddress::OpenId));
+                let metadata = runtime().block_on(ciba_reqwest::discover(
+                    &http,
+                    issuer,
+                    DiscoveryAddress::OpenId,
+                ));
                 let metadata = metadata.expect("metadata");
-                let (config, key) = client.config(metadata, Arc::new(RustCrypto), &RustCrypto, deviations.configures);
-                let mut http = ciba_reqwest::HttpClient::new(builder(&trusted)).expect("an HTTP client");
+                let (config, key) = client.config(
+                    metadata,
+                    Arc::new(RustCrypto),
+                    &RustCrypto,
+                    deviations.configures,
+                );
+                let mut http =
+                    ciba_reqwest::HttpClient::new(builder(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
-                    let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
-                    http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
+                    let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key)
+                        .expect("a certificate");
+                    http = http
+                        .with_certificate(builder(&trusted), certificate)
+                        .expect("an HTTP client");
                 }
                 let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config))
                     .with_clock(Pace::new(deviations.pace));
@@ -143,15 +160,21 @@ impl Party {
             Adapter::Ureq => {
                 let builder = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
                 let http = ciba_ureq::HttpClient::new(builder(&ca)).expect("an HTTP client");
-                let metadata = ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId).expect("metadata");
-                let (config, key) = client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
-                let mut http = ciba_ureq::HttpClient::new(builder(&trusted)).expect("an HTTP client");
+                let metadata =
+                    ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId).expect("metadata");
+                let (config, key) =
+                    client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
+                let mut http =
+                    ciba_ureq::HttpClient::new(builder(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
-                    let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key).expect("a certificate");
-                    http = http.with_certificate(builder(&trusted), certificate).expect("an HTTP client");
+                    let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key)
+                        .expect("a certificate");
+                    http = http
+                        .with_certificate(builder(&trusted), certificate)
+                        .expect("an HTTP client");
                 }
-                let mut driver =
-                    ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_clock(Pace::new(deviations.pace));
+                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config))
+                    .with_clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
@@ -178,12 +201,12 @@ impl Party {
                     other => panic!("{other}"),
                 })
             }
-            Driver::Ureq(driver) => {
-                driver.authenticate(&self.config, request, &mut watch).map_err(|error| match error {
+            Driver::Ureq(driver) => driver.authenticate(&self.config, request, &mut watch).map_err(
+                |error| match error {
                     ciba_ureq::AuthenticateError::Failed(failure) => failure,
                     other => panic!("{other}"),
-                })
-            }
+                },
+            ),
         };
         Outcome { result, notified, token_requests }
     }

@@ -90,7 +90,8 @@ impl Case {
     }
 }
 
-/// Runs every case in both adapters, all at once, and says how each went before the first that went wrong fails the test.
+/// Runs every case in both adapters, all at once, and says how each went before the first that went
+/// wrong fails the test.
 pub(crate) fn run(cases: impl IntoIterator<Item = Case>) {
     thread::scope(|scope| {
         for case in cases {
@@ -111,13 +112,16 @@ pub(crate) fn run(cases: impl IntoIterator<Item = Case>) {
 
 pub(crate) fn check(case: &Case, client: &Client, hint: &str, outcome: Outcome) {
     let Case { client: name, ends, .. } = case;
-    let told = matches!(ends, Ends::Verified | Ends::Denied | Ends::Untrusted) && case.hint != "lost";
+    let told =
+        matches!(ends, Ends::Verified | Ends::Denied | Ends::Untrusted) && case.hint != "lost";
     match client.delivery() {
         // Neither before the ping nor again after it; never in push mode.
         DeliveryMode::Ping if told => {
             assert_eq!((outcome.notified, outcome.token_requests), (true, 1), "{name}: {hint}")
         }
-        DeliveryMode::Push => assert_eq!((outcome.notified, outcome.token_requests), (told, 0), "{name}: {hint}"),
+        DeliveryMode::Push => {
+            assert_eq!((outcome.notified, outcome.token_requests), (told, 0), "{name}: {hint}")
+        }
         _ => assert!(!outcome.notified, "{name}: {hint} was notified"),
     }
     match (ends, outcome.result) {
@@ -129,7 +133,10 @@ pub(crate) fn check(case: &Case, client: &Client, hint: &str, outcome: Outcome) 
             (case.checks)(&authentication);
         }
         (ends, Err(failure)) => {
-            let code = failure.server_answer().and_then(|answer| answer.code()).map(|code| code.name().to_owned());
+            let code = failure
+                .server_answer()
+                .and_then(|answer| answer.code())
+                .map(|code| code.name().to_owned());
             let (expected, said) = ends.failure();
             assert!(
                 failure.name() == expected && (said.is_none() || said == code.as_deref()),
@@ -143,7 +150,11 @@ pub(crate) fn check(case: &Case, client: &Client, hint: &str, outcome: Outcome) 
 /// Asks for few seconds where the person never answers.
 pub(crate) fn request(hint: &str) -> AuthRequest {
     let request = AuthRequest::new(Hint::Login(LoginHint::new(hint))).binding_message("INTEROP");
-    if hint.starts_with("never") { request.requested_expiry(Duration::from_secs(8)) } else { request }
+    if hint.starts_with("never") {
+        request.requested_expiry(Duration::from_secs(8))
+    } else {
+        request
+    }
 }
 
 /// What is in an access token that is a JWT.

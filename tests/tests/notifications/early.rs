@@ -5,18 +5,25 @@ use super::*;
 /// REQ-PING-14a
 /// REQ-PING-14b
 #[test]
-fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledgement_names_the_same_request() {
+fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledgement_names_the_same_request()
+ {
     for restarted in [false, true] {
         for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
             for id in [ID, OTHER_ID] {
                 let (mut case, ticket) = Case::asked(mode);
-                let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
-                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
-                assert_eq!(case.notify(&body), Acknowledgement::Known);
+                let body = if mode == DeliveryMode::Ping {
+                    json!({"auth_req_id": ID})
+                } else {
+                    push(case.now)
+                };
+                assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
+                assert_eq!(case.notify(&body), NotificationVerdict::Known);
                 if restarted {
                     let saved = case.flow.snapshot();
                     case.flow =
-                        Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
+                        Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now)
+                            .unwrap()
+                            .in_memory();
                 } else {
                     case.advance(Duration::from_secs(1));
                     case.acknowledge(ticket, id);
@@ -34,7 +41,9 @@ fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledge
                     (_, true) => assert_eq!(case.verdict(), Ok(())),
                     (_, false) => {
                         assert_eq!(case.flow.stage(), Stage::Pending);
-                        assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
+                        assert!(
+                            matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Notification)
+                        );
                     }
                 }
             }
@@ -46,11 +55,17 @@ fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledge
 fn a_few_early_notifications_with_different_ids_are_kept_and_no_more() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     for number in 0..3 {
-        assert_eq!(case.notify(&json!({"auth_req_id": format!("{number}")})), Acknowledgement::Accepted);
+        assert_eq!(
+            case.notify(&json!({"auth_req_id": format!("{number}")})),
+            NotificationVerdict::Accepted
+        );
     }
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     for number in 3..100 {
-        assert_eq!(case.notify(&json!({"auth_req_id": format!("{number}")})), Acknowledgement::Unauthorized);
+        assert_eq!(
+            case.notify(&json!({"auth_req_id": format!("{number}")})),
+            NotificationVerdict::Unauthorized
+        );
     }
     case.acknowledge(ticket, ID);
     let at = case.now;
@@ -67,16 +82,26 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
             if restarted {
                 let saved = case.flow.snapshot();
                 case.flow =
-                    Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
+                    Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now)
+                        .unwrap()
+                        .in_memory();
             } else {
-                case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
+                case.flow
+                    .handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now)
+                    .unwrap();
             }
             assert_eq!(case.flow.stage(), Stage::Adrift);
-            assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+            assert!(
+                matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Adrift)
+            );
             case.advance(Duration::from_secs(599));
-            let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
-            assert_eq!(case.notify(&body), Acknowledgement::Accepted);
-            assert_eq!(case.notify(&body), Acknowledgement::Known);
+            let body = if mode == DeliveryMode::Ping {
+                json!({"auth_req_id": ID})
+            } else {
+                push(case.now)
+            };
+            assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
+            assert_eq!(case.notify(&body), NotificationVerdict::Known);
             assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})).reply().status, 401);
             if mode == DeliveryMode::Ping {
                 let (request, ticket) = case.next_request().unwrap();
@@ -113,17 +138,18 @@ fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
 fn an_acknowledgement_that_comes_late_ends_the_drifting() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Push);
     case.advance(Duration::from_secs(31));
-    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Adrift));
     case.acknowledge(ticket, ID);
     assert_eq!(case.flow.stage(), Stage::Pending);
-    assert_eq!(case.flow.acknowledged().unwrap().expires_in, Duration::from_secs(300));
-    assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})), Acknowledgement::AnotherRequest);
+    assert_eq!(case.flow.acknowledgement().unwrap().expires_in, Duration::from_secs(300));
+    assert_eq!(case.notify(&json!({"auth_req_id": OTHER_ID})), NotificationVerdict::AnotherRequest);
     let body = push(case.now);
-    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
     assert_eq!(case.verdict(), Ok(()));
 }
 
-/// Where what was asked for counts, it does so whenever the acknowledgement comes, and after a restart.
+/// Where what was asked for counts, it does so whenever the acknowledgement comes, and after a
+/// restart.
 #[test]
 fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
     for (counts, is_late, is_restarted, lasts) in [
@@ -135,18 +161,21 @@ fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
     ] {
         let config = builder(DeliveryMode::Ping, Policy::default());
         let config = if counts { config.requested_expiry_counts() } else { config };
-        let request = AuthRequest::new(Hint::Login("somebody".into())).requested_expiry(Duration::from_secs(60));
+        let request = AuthRequest::new(Hint::Login("somebody".into()))
+            .requested_expiry(Duration::from_secs(60));
         let mut case = Case::of(config.build().unwrap(), request);
         let (_, ticket) = case.next_request().unwrap();
         if is_late {
             case.advance(Duration::from_secs(31));
-            assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Adrift));
+            assert!(
+                matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Adrift)
+            );
         }
         if is_restarted {
             resume(&mut case, |_| {});
         }
         case.acknowledge(ticket, ID);
-        assert_eq!(case.flow.acknowledged().unwrap().expires_in, Duration::from_secs(lasts));
+        assert_eq!(case.flow.acknowledgement().unwrap().expires_in, Duration::from_secs(lasts));
         assert_eq!(case.flow.expires_at(), Some(START.saturating_add(Duration::from_secs(lasts))));
     }
 }
@@ -156,7 +185,9 @@ fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
     let mut saved: Value = serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap();
     edit(&mut saved);
     let text = saved.to_string();
-    case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now).unwrap().in_memory();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), text.as_bytes(), case.now)
+        .unwrap()
+        .in_memory();
 }
 
 /// Nobody but the provider has our token: whoever says that the request did not leave is wrong.
@@ -167,13 +198,19 @@ fn a_request_that_a_notification_answers_is_not_sent_again() {
     for is_early in [true, false] {
         for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
             let (mut case, ticket) = Case::asked(mode);
-            let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+            let body = if mode == DeliveryMode::Ping {
+                json!({"auth_req_id": ID})
+            } else {
+                push(case.now)
+            };
             if is_early {
-                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+                assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
             }
-            case.flow.handle(ticket.unanswered(Unanswered::NotSent(Cause::Unknown)), case.now).unwrap();
+            case.flow
+                .handle(ticket.unanswered(Unanswered::NotSent(Cause::Unknown)), case.now)
+                .unwrap();
             if !is_early {
-                assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+                assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
             }
             if mode == DeliveryMode::Ping {
                 let (request, ticket) = case.next_request().unwrap();
@@ -192,7 +229,9 @@ fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
     let saved = case.flow.snapshot();
     case.acknowledge(ticket, ID);
     let (_, ticket) = case.next_request().unwrap();
-    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now).unwrap().in_memory();
+    case.flow = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), case.now)
+        .unwrap()
+        .in_memory();
     case.answer(ticket, 400, PENDING);
     assert_eq!(case.flow.stage(), Stage::Adrift);
 }
@@ -203,7 +242,7 @@ fn an_id_that_no_acknowledgement_could_have_is_not_adopted() {
     for id in ["a\nb", &"x".repeat(8193), "\u{e9}"] {
         let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
         case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
-        assert_eq!(case.notify(&json!({"auth_req_id": id})), Acknowledgement::Malformed);
+        assert_eq!(case.notify(&json!({"auth_req_id": id})), NotificationVerdict::Malformed);
         assert_eq!(case.flow.stage(), Stage::Adrift);
     }
 }
@@ -226,14 +265,18 @@ fn a_wait_for_a_notification_says_so_after_a_restart_and_after_the_backstop_aske
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::acknowledged(mode);
         resume(&mut case, |_| ());
-        assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
+        assert!(
+            matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Notification)
+        );
     }
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     let (_, ticket) = case.next_request().unwrap();
     case.answer(ticket, 400, PENDING);
-    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Notification));
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert!(
+        matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Notification)
+    );
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, ticket) = case.next_request().unwrap();
     case.answer(ticket, 400, PENDING);
-    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::Interval));
+    assert!(matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Interval));
 }

@@ -1,5 +1,6 @@
-//! Snapshots that somebody edited, or a disk did: whatever is in them, a flow comes to its end in its time and no check is
-//! left out. What a store that can be written to cannot prevent is that a whole older state is put in.
+//! Snapshots that somebody edited, or a disk did: whatever is in them, a flow comes to its end in
+//! its time and no check is left out. What a store that can be written to cannot prevent is that a
+//! whole older state is put in.
 
 use super::*;
 
@@ -28,7 +29,7 @@ fn stages(mode: DeliveryMode) -> Vec<Case> {
     }
     for mut case in [Case::asked(mode).0, Case::acknowledged(mode)] {
         let body = genuine(mode, case.now);
-        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+        assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
         all.push(case);
     }
     if mode == DeliveryMode::Ping {
@@ -57,7 +58,9 @@ fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     };
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| within(name, value)),
-        Value::Array(items) => items.iter().enumerate().for_each(|(at, value)| within(&at.to_string(), value)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, value)| within(&at.to_string(), value))
+        }
         _ => {}
     }
 }
@@ -109,12 +112,17 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
         match case.poll() {
             Output::Transmit(transmit) => {
                 let is_token = transmit.endpoint() == Endpoint::Token;
-                assert!(!is_token || mode == DeliveryMode::Ping, "{what}: a token request in push mode");
+                assert!(
+                    !is_token || mode == DeliveryMode::Ping,
+                    "{what}: a token request in push mode"
+                );
                 let ticket = case.flow.begin(transmit, case.now).expect("it is in time");
                 if is_token {
                     case.answer(ticket, 400, PENDING);
                 } else {
-                    case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
+                    case.flow
+                        .handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now)
+                        .unwrap();
                 }
             }
             Output::Wait(wait) => {
@@ -124,16 +132,23 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
             }
             Output::KeySet(request) => {
                 let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
-                let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap).unwrap();
+                let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap)
+                    .unwrap();
                 case.flow.handle(request.found(keys), case.now).unwrap();
             }
             Output::Key(operation) => panic!("{what}: {operation:?}"),
             Output::Save(_) | Output::Done => {
                 if let Some(spent) = case.flow.spent_key() {
-                    assert!(spent.until().since(case.now) < TWO_DAYS, "{what}: what is left of it is kept for ever");
+                    assert!(
+                        spent.until().since(case.now) < TWO_DAYS,
+                        "{what}: what is left of it is kept for ever"
+                    );
                 }
                 let ended = case.flow.finish();
-                assert!(ended.is_err() || ended.unwrap().subject() == Ok("person"), "{what}: nobody was authenticated");
+                assert!(
+                    ended.is_err() || ended.unwrap().subject() == Ok("person"),
+                    "{what}: nobody was authenticated"
+                );
                 return;
             }
         }
@@ -149,11 +164,22 @@ fn an_edited_snapshot_comes_to_its_end_and_leaves_out_no_check() {
             for (what, edited) in edits(&saved(&case)) {
                 for is_notified in [false, true] {
                     let bytes = edited.to_string();
-                    let Ok(flow) = Flow::resume(Arc::clone(case.flow.config()), bytes.as_bytes(), case.now) else {
+                    let Ok(flow) =
+                        Flow::resume(Arc::clone(case.flow.config()), bytes.as_bytes(), case.now)
+                    else {
                         continue;
                     };
-                    let token = if case.token.is_empty() { "unknown".to_owned() } else { case.token.clone() };
-                    goes_on(Case { flow: flow.in_memory(), now: case.now, seed: 7, token }, mode, is_notified, &what);
+                    let token = if case.token.is_empty() {
+                        "unknown".to_owned()
+                    } else {
+                        case.token.clone()
+                    };
+                    goes_on(
+                        Case { flow: flow.in_memory(), now: case.now, seed: 7, token },
+                        mode,
+                        is_notified,
+                        &what,
+                    );
                 }
             }
         }
@@ -164,7 +190,9 @@ fn resumed(case: &Case, edit: impl FnOnce(&mut Value)) -> Case {
     let mut edited = saved(case);
     edit(&mut edited);
     let flow =
-        Flow::resume(Arc::clone(case.flow.config()), edited.to_string().as_bytes(), case.now).unwrap().in_memory();
+        Flow::resume(Arc::clone(case.flow.config()), edited.to_string().as_bytes(), case.now)
+            .unwrap()
+            .in_memory();
     Case { flow, now: case.now, seed: 7, token: case.token.clone() }
 }
 
@@ -177,7 +205,7 @@ fn evidence_without_its_id_token_authenticates_nobody() {
         case.acknowledge(ticket, ID);
         if mode == DeliveryMode::Push {
             let body = push(case.now);
-            assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
         } else {
             let (_, ticket) = case.next_request().unwrap();
             let body = tokens(case.now);
@@ -189,25 +217,30 @@ fn evidence_without_its_id_token_authenticates_nobody() {
             tokens["access_token"] = json!("stolen");
             tokens.as_object_mut().unwrap().remove("id_token");
         });
-        assert_eq!(case.verdict().expect_err("forged").check(), Some(Untrusted::TokenForm), "{mode:?}");
+        assert_eq!(
+            case.verdict().expect_err("forged").check(),
+            Some(Untrusted::TokenForm),
+            "{mode:?}"
+        );
     }
 }
 
 #[test]
 fn a_push_is_not_taken_for_a_repetition() {
     let case = Case::acknowledged(DeliveryMode::Push);
-    let mut case = resumed(&case, |saved| saved["phase"]["pending"]["grant"]["was_pinged"] = json!(true));
+    let mut case =
+        resumed(&case, |saved| saved["phase"]["pending"]["grant"]["was_pinged"] = json!(true));
     let body = push(case.now);
-    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
     assert_eq!(case.verdict(), Ok(()));
 
     let (mut case, ticket) = Case::asked(DeliveryMode::Push);
     let body = push(case.now);
-    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
     drop(ticket);
     let mut case = resumed(&case, |saved| {
         saved["mailbox"]["early"][0].as_object_mut().unwrap().remove("delivery");
     });
-    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
     assert_eq!(case.verdict(), Ok(()));
 }

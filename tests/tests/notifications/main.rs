@@ -1,4 +1,5 @@
-//! What a flow does with what arrives at the notification endpoint, rule by rule (CIBA 9, 10.2, 10.3, 12).
+//! What a flow does with what arrives at the notification endpoint, rule by rule (CIBA 9, 10.2,
+//! 10.3, 12).
 #![allow(missing_docs)]
 
 mod early;
@@ -10,10 +11,10 @@ mod token;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, AuthRequest, BadNotification, Because, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
-    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, Hint, Issuer, LostAnswer, Notification,
-    Output, Policy, ProviderMetadata, Request, Response, Sending, SpentKeys, Stage, Timestamp, Unanswered, Untrusted,
-    Url,
+    AuthRequest, BadNotification, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
+    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, Hint, Issuer,
+    LostAnswer, Notification, NotificationVerdict, Output, Policy, ProviderMetadata, Request,
+    Response, Sending, SpentKeys, Stage, Timestamp, Unanswered, Untrusted, Url, WaitReason,
     crypto::RustCrypto,
     jose::{JwsAlgorithm, KeySet},
 };
@@ -42,7 +43,8 @@ fn builder(mode: DeliveryMode, policy: Policy) -> ClientConfigBuilder {
         .verifier(Arc::new(Cheap))
         .policy(policy);
     if mode != DeliveryMode::Poll {
-        builder = builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
+        builder =
+            builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
     }
     builder
 }
@@ -73,7 +75,8 @@ impl Case {
     fn asked(mode: DeliveryMode) -> (Self, Sending) {
         let mut case = Self::new(mode);
         let (request, ticket) = case.next_request().expect("the authentication request");
-        case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
+        case.token =
+            parameter(&request, "client_notification_token").expect("a token is handed out");
         (case, ticket)
     }
 
@@ -102,7 +105,8 @@ impl Case {
     /// The process ends, and another one goes on.
     fn restart(&mut self) {
         let config = Arc::clone(self.flow.config());
-        self.flow = Flow::resume(config, self.flow.snapshot().as_bytes(), self.now).unwrap().in_memory();
+        self.flow =
+            Flow::resume(config, self.flow.snapshot().as_bytes(), self.now).unwrap().in_memory();
     }
 
     fn poll(&mut self) -> Output {
@@ -127,7 +131,9 @@ impl Case {
                 Output::Wait(wait) => self.now = wait.until(),
                 Output::KeySet(request) => {
                     let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
-                    let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap).unwrap();
+                    let keys =
+                        KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap)
+                            .unwrap();
                     self.flow.handle(request.found(keys), self.now).unwrap();
                 }
                 Output::Save(_) | Output::Key(_) | Output::Done => return None,
@@ -142,16 +148,18 @@ impl Case {
     fn call(&self, token: &str, media_type: &str, body: &str) -> Notification {
         let authorization = format!("Bearer {token}");
         let headers: Headers =
-            [("Authorization", authorization.as_str()), ("Content-Type", media_type)].into_iter().collect();
+            [("Authorization", authorization.as_str()), ("Content-Type", media_type)]
+                .into_iter()
+                .collect();
         Notification::receive("POST", &headers, Body::from(body)).unwrap()
     }
 
-    fn notify(&mut self, body: &Value) -> Acknowledgement {
+    fn notify(&mut self, body: &Value) -> NotificationVerdict {
         let call = self.call(&self.token, "application/json", &body.to_string());
-        self.flow.notify(&call, self.now).acknowledgement()
+        self.flow.notify(&call, self.now).verdict()
     }
 
-    fn ping(&mut self) -> Acknowledgement {
+    fn ping(&mut self) -> NotificationVerdict {
         self.notify(&json!({"auth_req_id": ID}))
     }
 
@@ -202,5 +210,6 @@ fn push(at: Timestamp) -> Value {
 const PENDING: &str = r#"{"error":"authorization_pending"}"#;
 
 fn tokens(at: Timestamp) -> String {
-    json!({"access_token": "access", "token_type": "Bearer", "id_token": id_token(at, &json!({}))}).to_string()
+    json!({"access_token": "access", "token_type": "Bearer", "id_token": id_token(at, &json!({}))})
+        .to_string()
 }

@@ -11,11 +11,11 @@ fn a_ping_has_16_kib_and_a_wrong_token_is_found_before_its_size() {
         text.replace("\"\"", &format!("\"{}\"", "x".repeat(length - text.len())))
     };
     let call = case.call(&case.token, "application/json", &body(16 * 1024 + 1));
-    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::TooLarge);
+    assert_eq!(case.flow.notify(&call, case.now).verdict(), NotificationVerdict::TooLarge);
     let call = case.call("foreign", "application/json", &body(16 * 1024 + 1));
-    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::Unauthorized);
+    assert_eq!(case.flow.notify(&call, case.now).verdict(), NotificationVerdict::Unauthorized);
     let call = case.call(&case.token, "application/json", &body(16 * 1024));
-    assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::Accepted);
+    assert_eq!(case.flow.notify(&call, case.now).verdict(), NotificationVerdict::Accepted);
 }
 
 /// REQ-TOK-32
@@ -30,10 +30,14 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     case.advance(Duration::from_secs(1));
     let Output::Wait(wait) = case.poll() else { panic!("nothing is due") };
-    assert_eq!(*wait.because(), Because::Notification);
-    let body = json!({"auth_req_id": ID, "token_type": "ignored", "id_token": null, "error": "ignored"});
+    assert_eq!(*wait.reason(), WaitReason::Notification);
+    let body =
+        json!({"auth_req_id": ID, "token_type": "ignored", "id_token": null, "error": "ignored"});
     let answer = case.notify(&body);
-    assert_eq!((answer, answer.reply().status, answer.reply().header), (Acknowledgement::Accepted, 204, None));
+    assert_eq!(
+        (answer, answer.reply().status, answer.reply().header),
+        (NotificationVerdict::Accepted, 204, None)
+    );
     let (at, (request, ticket)) = (case.now, case.next_request().unwrap());
     assert_eq!(case.now, at, "the rest of the interval need not be waited for");
     assert_eq!(request.url.as_str(), format!("{ISSUER}/token"));
@@ -43,8 +47,9 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
     assert_eq!(case.verdict(), Ok(()));
 }
 
-/// Tokens are never taken from a ping. They say that the provider takes this client for one it pushes to, and that every token
-/// request is in vain: a flow that waits ends with this reason. One with a request under way hears what is answered to that.
+/// Tokens are never taken from a ping. They say that the provider takes this client for one it
+/// pushes to, and that every token request is in vain: a flow that waits ends with this reason. One
+/// with a request under way hears what is answered to that.
 ///
 /// REQ-PING-19a
 /// OPM-PNG-08
@@ -54,15 +59,23 @@ fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
         let body = json!({"auth_req_id": ID, member: "smuggled"});
         let mut case = Case::acknowledged(DeliveryMode::Ping);
         let said = case.notify(&body);
-        assert_eq!((said, said.reply().status), (Acknowledgement::Unusable, 400), "{member}");
+        assert_eq!((said, said.reply().status), (NotificationVerdict::Unusable, 400), "{member}");
         case.restart();
-        let Err(Failure::ProviderMisbehaved(misbehaviour)) = case.verdict() else { panic!("{member}") };
-        assert_eq!((misbehaviour.fault, misbehaviour.endpoint), (Fault::AnotherMode, Endpoint::Notification));
+        let Err(Failure::ProviderMisbehaved(misbehaviour)) = case.verdict() else {
+            panic!("{member}")
+        };
+        assert_eq!(
+            (misbehaviour.fault, misbehaviour.endpoint),
+            (Fault::AnotherMode, Endpoint::Notification)
+        );
         let error = json!({"auth_req_id": ID, member: "smuggled", "error": "access_denied"});
-        assert_eq!(Case::acknowledged(DeliveryMode::Ping).notify(&error), Acknowledgement::Unusable);
+        assert_eq!(
+            Case::acknowledged(DeliveryMode::Ping).notify(&error),
+            NotificationVerdict::Unusable
+        );
 
         let mut case = Case::acknowledged(DeliveryMode::Ping);
-        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        assert_eq!(case.ping(), NotificationVerdict::Accepted);
         let (_, ticket) = case.next_request().unwrap();
         assert_eq!(case.notify(&body).reply().status, 204);
         let tokens = tokens(case.now);
@@ -78,10 +91,10 @@ fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
 #[test]
 fn pings_repeated_in_one_wait_say_nothing_new_and_without_one_the_interval_counts() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let revision = case.flow.revision();
     for _ in 0..5 {
-        assert_eq!(case.ping(), Acknowledgement::Known);
+        assert_eq!(case.ping(), NotificationVerdict::Known);
     }
     assert_eq!(case.flow.revision(), revision, "nothing to save");
     for _ in 0..3 {
@@ -95,8 +108,8 @@ fn pings_repeated_in_one_wait_say_nothing_new_and_without_one_the_interval_count
     }
 }
 
-/// Ruling 30: the provider says that there is something to ask for, and that is worth more than what is left of the interval;
-/// but it cannot make us hammer it.
+/// Ruling 30: the provider says that there is something to ask for, and that is worth more than
+/// what is left of the interval; but it cannot make us hammer it.
 /// REQ-PING-15
 /// REQ-PING-17
 /// OPM-PNG-18
@@ -105,15 +118,20 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
     const PAUSE: Duration = Duration::from_secs(2);
     for late in [Duration::ZERO, Duration::from_secs(1), PAUSE, Duration::from_secs(3)] {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
-        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        assert_eq!(case.ping(), NotificationVerdict::Accepted);
         let (_, mut ticket) = case.next_request().unwrap();
         for skipped in 0..8 {
             case.answer(ticket, 400, PENDING);
             let ended = case.now;
             case.advance(late);
             let heeded = skipped < 5;
-            let answer = if heeded { Acknowledgement::Accepted } else { Acknowledgement::Known };
-            assert_eq!((case.ping(), case.ping()), (answer, Acknowledgement::Known), "{skipped}");
+            let answer =
+                if heeded { NotificationVerdict::Accepted } else { NotificationVerdict::Known };
+            assert_eq!(
+                (case.ping(), case.ping()),
+                (answer, NotificationVerdict::Known),
+                "{skipped}"
+            );
             // A restart forgets none of them.
             case.restart();
             (_, ticket) = case.next_request().unwrap();
@@ -126,7 +144,8 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
     }
 }
 
-/// Where the provider's interval counts after a ping, too, no ping cuts it short once a request was made.
+/// Where the provider's interval counts after a ping, too, no ping cuts it short once a request was
+/// made.
 #[test]
 fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
     let policy = || {
@@ -134,14 +153,15 @@ fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
         policy.ping_keeps_interval = true;
         policy
     };
-    let mut case = Case::with(DeliveryMode::Ping, policy(), AuthRequest::new(Hint::Login("somebody".into())));
+    let mut case =
+        Case::with(DeliveryMode::Ping, policy(), AuthRequest::new(Hint::Login("somebody".into())));
     let (request, ticket) = case.next_request().expect("the authentication request");
     case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
     case.acknowledge(ticket, ID);
     case.advance(Duration::from_secs(1));
     // Nothing was asked yet, so there is no interval to keep.
     let first = case.now;
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, mut ticket) = case.next_request().unwrap();
     assert_eq!(case.now, first);
     for _ in 0..4 {
@@ -162,11 +182,11 @@ fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
 fn a_later_ping_skips_no_wait_after_trouble() {
     for (status, answer, wait) in [(503, "", 5), (400, r#"{"error":"slow_down"}"#, 10)] {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
-        assert_eq!(case.ping(), Acknowledgement::Accepted);
+        assert_eq!(case.ping(), NotificationVerdict::Accepted);
         let (_, ticket) = case.next_request().unwrap();
         case.answer(ticket, status, answer);
         let ended = case.now;
-        assert_eq!(case.ping(), Acknowledgement::Known);
+        assert_eq!(case.ping(), NotificationVerdict::Known);
         assert!(case.next_request().is_some());
         assert!(case.now.since(ended) >= Duration::from_secs(wait));
     }
@@ -175,18 +195,25 @@ fn a_later_ping_skips_no_wait_after_trouble() {
 /// OPM-PNG-16
 #[test]
 fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_at_once() {
-    for (status, answer, soon) in [(400, PENDING, true), (400, r#"{"error":"slow_down"}"#, false), (503, "", false)] {
+    for (status, answer, soon) in
+        [(400, PENDING, true), (400, r#"{"error":"slow_down"}"#, false), (503, "", false)]
+    {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
         let (_, ticket) = case.next_request().expect("the backstop asks by itself");
-        assert_eq!(case.ping(), Acknowledgement::Accepted);
-        assert!(matches!(case.poll(), Output::Wait(wait) if *wait.because() == Because::InFlight));
+        assert_eq!(case.ping(), NotificationVerdict::Accepted);
+        assert!(
+            matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::InFlight)
+        );
         let at = case.now;
         case.answer(ticket, status, answer);
         let (_, ticket) = case.next_request().unwrap();
         assert_eq!(case.now.since(at) == Duration::from_secs(2), soon, "{answer}");
         let at = case.now;
         // And so does the next one, while that request is held.
-        assert_eq!((case.ping(), case.ping()), (Acknowledgement::Accepted, Acknowledgement::Known));
+        assert_eq!(
+            (case.ping(), case.ping()),
+            (NotificationVerdict::Accepted, NotificationVerdict::Known)
+        );
         case.answer(ticket, 400, PENDING);
         let (_, ticket) = case.next_request().unwrap();
         assert_eq!(case.now.since(at), Duration::from_secs(2));
@@ -197,7 +224,8 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
     }
 }
 
-/// Pings sent while it was down are lost, so a flow that is resumed asks once, as soon as its interval allows.
+/// Pings sent while it was down are lost, so a flow that is resumed asks once, as soon as its
+/// interval allows.
 /// REQ-PING-16
 #[test]
 fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
@@ -206,7 +234,11 @@ fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
         for (down, asks_at) in [(1, 5), (3, 5), (5, 5), (43, 43), (200, 200)] {
             let mut policy = Policy::default();
             policy.ping_backstop = backstop;
-            let mut case = Case::with(DeliveryMode::Ping, policy, AuthRequest::new(Hint::Login("somebody".into())));
+            let mut case = Case::with(
+                DeliveryMode::Ping,
+                policy,
+                AuthRequest::new(Hint::Login("somebody".into())),
+            );
             let (_, ticket) = case.next_request().unwrap();
             case.acknowledge(ticket, ID);
             case.advance(Duration::from_secs(down));
@@ -217,7 +249,11 @@ fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
             let asked = seconds(&case);
             let is_asked = case.next_request().is_some();
             let next = is_asked.then(|| seconds(&case));
-            assert_eq!(next, backstop.then(|| (asked + 60).min(295)), "and then it waits for the ping again");
+            assert_eq!(
+                next,
+                backstop.then(|| (asked + 60).min(295)),
+                "and then it waits for the ping again"
+            );
         }
     }
     // What the provider asked for is kept.
@@ -246,7 +282,11 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
 
     // An interval that reaches past the deadline leaves one request, as in poll mode (ruling 1).
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
-    case.answer(ticket, 200, &json!({"auth_req_id": ID, "expires_in": 300, "interval": 4000}).to_string());
+    case.answer(
+        ticket,
+        200,
+        &json!({"auth_req_id": ID, "expires_in": 300, "interval": 4000}).to_string(),
+    );
     let (_, ticket) = case.next_request().expect("one chance");
     assert_eq!(case.now.since(START).as_secs(), 295);
     case.answer(ticket, 400, PENDING);
@@ -254,7 +294,8 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
 
     let mut policy = Policy::default();
     policy.ping_backstop = false;
-    let mut case = Case::with(DeliveryMode::Ping, policy, AuthRequest::new(Hint::Login("somebody".into())));
+    let mut case =
+        Case::with(DeliveryMode::Ping, policy, AuthRequest::new(Hint::Login("somebody".into())));
     let (_, ticket) = case.next_request().unwrap();
     case.acknowledge(ticket, ID);
     assert!(case.next_request().is_none());

@@ -14,7 +14,7 @@ fn a_push_is_answered_204_verified_and_delivered_once_without_a_token_request() 
     let mut case = Case::acknowledged(DeliveryMode::Push);
     let body = push(case.now);
     let answer = case.notify(&body);
-    assert_eq!((answer, answer.reply().status), (Acknowledgement::Accepted, 204));
+    assert_eq!((answer, answer.reply().status), (NotificationVerdict::Accepted, 204));
     assert_eq!(case.flow.stage(), Stage::Verifying);
     assert!(case.next_request().is_none());
     let authentication = case.flow.finish().unwrap();
@@ -33,7 +33,9 @@ fn a_push_client_never_calls_the_token_endpoint_and_expires_after_its_grace() {
     let mut case = Case::acknowledged(DeliveryMode::Push);
     assert!(case.next_request().is_none());
     assert_eq!(case.now.since(START).as_secs(), 360);
-    assert!(matches!(case.flow.finish(), Err(Failure::Indeterminate(why)) if why.lost == LostAnswer::Notification));
+    assert!(
+        matches!(case.flow.finish(), Err(Failure::Indeterminate(why)) if why.lost == LostAnswer::Notification)
+    );
 }
 
 /// REQ-PUSH-26
@@ -44,7 +46,7 @@ fn a_push_is_taken_until_a_minute_after_the_deadline() {
         case.advance(Duration::from_secs(seconds));
         let body = push(case.now);
         let answer = case.notify(&body);
-        assert_eq!(answer == Acknowledgement::Accepted, taken, "{seconds}");
+        assert_eq!(answer == NotificationVerdict::Accepted, taken, "{seconds}");
         assert_eq!(case.verdict().is_ok(), taken);
         assert_eq!(answer.reply().status, if taken { 204 } else { 401 });
     }
@@ -91,7 +93,7 @@ fn a_push_whose_id_token_is_not_bound_to_it_ends_the_flow_untrusted() {
         (unsigned, Untrusted::Signature),
     ] {
         let mut case = Case::acknowledged(DeliveryMode::Push);
-        assert_eq!(case.notify(&body), Acknowledgement::Accepted, "it is owned first");
+        assert_eq!(case.notify(&body), NotificationVerdict::Accepted, "it is owned first");
         let verdict = case.verdict();
         assert_eq!(verdict.expect_err("forged").check(), Some(check));
     }
@@ -114,12 +116,15 @@ fn a_pushed_error_ends_the_flow_as_what_it_says() {
     ] {
         let mut case = Case::acknowledged(DeliveryMode::Push);
         let body = json!({"error": code, "error_description": "words", "auth_req_id": ID});
-        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
-        assert_eq!(case.notify(&body), Acknowledgement::Known);
+        assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
+        assert_eq!(case.notify(&body), NotificationVerdict::Known);
         let failure = case.verdict().unwrap_err();
         assert_eq!(failure.name(), name, "{code}");
         let answer = failure.server_answer().expect("the provider's words are kept");
-        assert_eq!((answer.endpoint(), answer.code().unwrap().name()), (Endpoint::Notification, code));
+        assert_eq!(
+            (answer.endpoint(), answer.code().unwrap().name()),
+            (Endpoint::Notification, code)
+        );
         assert_eq!(answer.description(), Some("words"));
         assert!(!answer.extra().contains("auth_req_id"));
     }
@@ -130,9 +135,12 @@ fn a_pushed_error_ends_the_flow_as_what_it_says() {
 #[test]
 fn a_push_client_does_not_take_a_ping_for_a_result() {
     let mut case = Case::acknowledged(DeliveryMode::Push);
-    assert_eq!(case.ping(), Acknowledgement::Unusable);
+    assert_eq!(case.ping(), NotificationVerdict::Unusable);
     let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("it was a ping") };
-    assert_eq!((why.fault, why.endpoint), (Fault::MissingMember("access_token"), Endpoint::Notification));
+    assert_eq!(
+        (why.fault, why.endpoint),
+        (Fault::MissingMember("access_token"), Endpoint::Notification)
+    );
 }
 
 /// Tokens of the catalogue (appendix B.7), signed with published keys.
@@ -169,7 +177,9 @@ fn the_hash_of_a_binding_follows_the_signature_of_the_id_token() {
         "kty": "OKP", "crv": "Ed25519", "kid": "ed-1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
     });
     let issuer = Issuer::parse(ISSUER).unwrap();
-    for (token, algorithm, jwk) in [(ES256, JwsAlgorithm::Es256, ec), (EDDSA, JwsAlgorithm::EdDsa, okp)] {
+    for (token, algorithm, jwk) in
+        [(ES256, JwsAlgorithm::Es256, ec), (EDDSA, JwsAlgorithm::EdDsa, okp)]
+    {
         for (access, refresh, seconds, verdict) in [
             (ACCESS, Some(REFRESH), 10, Ok(())),
             (&ACCESS[1..], Some(REFRESH), 10, Err(Untrusted::AccessTokenHash)),
@@ -193,12 +203,16 @@ fn the_hash_of_a_binding_follows_the_signature_of_the_id_token() {
                 "auth_req_id": ID, "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
                 "id_token": token,
             });
-            assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+            assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
             let Output::KeySet(question) = case.poll() else { panic!("the signature is checked") };
             let keys = json!({"keys": [jwk]}).to_string();
             let keys = KeySet::pinned(&issuer, keys.as_bytes(), &RustCrypto).unwrap();
             case.flow.handle(question.found(keys), case.now).unwrap();
-            assert_eq!(case.verdict().map_err(|failure| failure.check()), verdict.map_err(Some), "{algorithm:?}");
+            assert_eq!(
+                case.verdict().map_err(|failure| failure.check()),
+                verdict.map_err(Some),
+                "{algorithm:?}"
+            );
         }
     }
 }
@@ -210,8 +224,11 @@ fn an_unsigned_id_token_is_refused_in_a_push_before_any_key_is_looked_for() {
     let mut body = push(case.now);
     let claims = body["id_token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
     body["id_token"] = format!("eyJhbGciOiJub25lIn0.{claims}.").into();
-    assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+    assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
     assert_eq!(case.flow.stage(), Stage::Settled);
     let failure = case.verdict().unwrap_err();
-    assert!(matches!(failure.check(), Some(Untrusted::Algorithm | Untrusted::TokenForm)), "{failure:?}");
+    assert!(
+        matches!(failure.check(), Some(Untrusted::Algorithm | Untrusted::TokenForm)),
+        "{failure:?}"
+    );
 }

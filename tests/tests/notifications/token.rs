@@ -16,12 +16,19 @@ fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_b
     let other = |seed| {
         let request = AuthRequest::new(Hint::Login("somebody".into()));
         let config = config(DeliveryMode::Push, Policy::default());
-        let mut flow = Flow::start(config, request, Entropy::from_bytes([seed; 32]), START).unwrap();
-        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
+        let mut flow =
+            Flow::start(config, request, Entropy::from_bytes([seed; 32]), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else {
+            panic!()
+        };
         let sending = flow.begin(transmit, START).unwrap();
-        (parameter(sending.request(), "client_notification_token").unwrap(), flow.notification_key().unwrap())
+        (
+            parameter(sending.request(), "client_notification_token").unwrap(),
+            flow.notification_key().unwrap(),
+        )
     };
-    let ((token, key), (same_token, same_key), (another, another_key)) = (other(1), other(1), other(2));
+    let ((token, key), (same_token, same_key), (another, another_key)) =
+        (other(1), other(1), other(2));
     assert_eq!((&token, key), (&same_token, same_key), "from the entropy of the start alone");
     assert_ne!(token, another);
     assert_ne!(key, another_key);
@@ -37,8 +44,11 @@ fn ten_thousand_tokens_are_ten_thousand_different_ones() {
         let mut bytes = [0; 32];
         bytes[..4].copy_from_slice(&number.to_le_bytes());
         let request = AuthRequest::new(Hint::Login("somebody".into()));
-        let mut flow = Flow::start(Arc::clone(&config), request, Entropy::from_bytes(bytes), START).unwrap();
-        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else { panic!() };
+        let mut flow =
+            Flow::start(Arc::clone(&config), request, Entropy::from_bytes(bytes), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([9; 32])) else {
+            panic!()
+        };
         let sending = flow.begin(transmit, START).unwrap();
         let token = parameter(sending.request(), "client_notification_token").unwrap();
         assert!(seen.insert(token[22..].to_owned()), "the secret part alone");
@@ -52,9 +62,12 @@ fn the_token_is_in_the_snapshot_before_the_request_leaves() {
     let saved = case.flow.snapshot();
     let (request, ticket) = case.next_request().unwrap();
     drop(ticket);
-    let mut again = Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), START).unwrap().in_memory();
+    let mut again =
+        Flow::resume(Arc::clone(case.flow.config()), saved.as_bytes(), START).unwrap().in_memory();
     assert_eq!(again.notification_key(), case.flow.notification_key());
-    let Output::Transmit(transmit) = again.poll(START, Entropy::from_bytes([77; 32])) else { panic!() };
+    let Output::Transmit(transmit) = again.poll(START, Entropy::from_bytes([77; 32])) else {
+        panic!()
+    };
     let token = |request: &Request| parameter(request, "client_notification_token");
     let sending = again.begin(transmit, START).unwrap();
     assert_eq!(token(sending.request()), token(&request), "no new one, or the first would be lost");
@@ -66,7 +79,7 @@ fn after_a_refusal_nothing_answers_to_the_token_any_more() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     case.answer(ticket, 400, r#"{"error":"unknown_user_id"}"#);
     assert!(case.flow.spent_key().is_none());
-    assert_eq!(case.ping(), Acknowledgement::Unauthorized);
+    assert_eq!(case.ping(), NotificationVerdict::Unauthorized);
     assert!(matches!(case.verdict(), Err(Failure::Refused(_))));
 }
 
@@ -76,22 +89,26 @@ fn after_a_refusal_nothing_answers_to_the_token_any_more() {
 #[test]
 fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
     let acknowledgements = [
-        Acknowledgement::Accepted,
-        Acknowledgement::Known,
-        Acknowledgement::Unauthorized,
-        Acknowledgement::AnotherRequest,
-        Acknowledgement::UnsupportedMediaType,
-        Acknowledgement::TooLarge,
-        Acknowledgement::Malformed,
-        Acknowledgement::Unusable,
-        Acknowledgement::Unsaved,
+        NotificationVerdict::Accepted,
+        NotificationVerdict::Known,
+        NotificationVerdict::Unauthorized,
+        NotificationVerdict::AnotherRequest,
+        NotificationVerdict::UnsupportedMediaType,
+        NotificationVerdict::TooLarge,
+        NotificationVerdict::Malformed,
+        NotificationVerdict::Unusable,
+        NotificationVerdict::Unsaved,
     ]
-    .map(Acknowledgement::reply);
-    let refusals = [BadNotification::Method, BadNotification::Authorization, BadNotification::TooLarge]
-        .map(BadNotification::reply);
+    .map(NotificationVerdict::reply);
+    let refusals =
+        [BadNotification::Method, BadNotification::Authorization, BadNotification::TooLarge]
+            .map(BadNotification::reply);
     for reply in acknowledgements.iter().chain(&refusals) {
         assert!(matches!(reply.status, 204 | 400 | 401 | 405 | 413 | 415 | 503), "{reply:?}");
-        assert!(reply.header.is_none_or(|(name, _)| matches!(name, "www-authenticate" | "allow")), "{reply:?}");
+        assert!(
+            reply.header.is_none_or(|(name, _)| matches!(name, "www-authenticate" | "allow")),
+            "{reply:?}"
+        );
     }
 }
 
@@ -108,7 +125,7 @@ fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
     case.acknowledge(ticket, ID);
     let revision = case.flow.revision();
     case.token = "any".into();
-    assert_eq!(case.ping(), Acknowledgement::Unauthorized);
+    assert_eq!(case.ping(), NotificationVerdict::Unauthorized);
     assert_eq!((case.flow.stage(), case.flow.revision()), (Stage::Pending, revision));
 }
 
@@ -127,29 +144,36 @@ fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
 fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::acknowledged(mode);
-        let good = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+        let good =
+            if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
         let mut wrong = good.clone();
         wrong["auth_req_id"] = OTHER_ID.into();
         let token = case.token.clone();
-        let swapped: String =
-            token.chars().map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c }).collect();
+        let swapped: String = token
+            .chars()
+            .map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c })
+            .collect();
         let last = if token.ends_with('A') { "B" } else { "A" };
         let changed = format!("{}{last}", &token[..token.len() - 1]);
         let before = (case.flow.revision(), case.flow.stage());
         for (token, body, said) in [
-            (format!("{token}x"), &good, Acknowledgement::Unauthorized),
-            (token[..token.len() - 1].to_owned(), &good, Acknowledgement::Unauthorized),
-            (token[..22].to_owned(), &good, Acknowledgement::Unauthorized),
-            (swapped, &good, Acknowledgement::Unauthorized),
-            (changed.clone(), &good, Acknowledgement::Unauthorized),
-            (changed, &wrong, Acknowledgement::Unauthorized),
-            ("foreign".into(), &good, Acknowledgement::Unauthorized),
-            (token, &wrong, Acknowledgement::AnotherRequest),
+            (format!("{token}x"), &good, NotificationVerdict::Unauthorized),
+            (token[..token.len() - 1].to_owned(), &good, NotificationVerdict::Unauthorized),
+            (token[..22].to_owned(), &good, NotificationVerdict::Unauthorized),
+            (swapped, &good, NotificationVerdict::Unauthorized),
+            (changed.clone(), &good, NotificationVerdict::Unauthorized),
+            (changed, &wrong, NotificationVerdict::Unauthorized),
+            ("foreign".into(), &good, NotificationVerdict::Unauthorized),
+            (token, &wrong, NotificationVerdict::AnotherRequest),
         ] {
             let call = case.call(&token, "application/json", &body.to_string());
-            let answer = case.flow.notify(&call, case.now).acknowledgement();
+            let answer = case.flow.notify(&call, case.now).verdict();
             assert_eq!(answer, said, "{mode:?} {token}");
-            assert_eq!(answer.reply(), BadNotification::Authorization.reply(), "not to be told apart");
+            assert_eq!(
+                answer.reply(),
+                BadNotification::Authorization.reply(),
+                "not to be told apart"
+            );
         }
         assert_eq!((case.flow.revision(), case.flow.stage()), before);
     }
@@ -189,8 +213,8 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
         let refused = |case: &mut Case, body: &str| {
             let call = case.call(&case.token, "application/json", body);
             assert_eq!(
-                case.flow.notify(&call, case.now).acknowledgement(),
-                Acknowledgement::Malformed,
+                case.flow.notify(&call, case.now).verdict(),
+                NotificationVerdict::Malformed,
                 "{mode:?} {body}"
             );
         };
@@ -199,13 +223,16 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
             pushes.iter().for_each(|body| refused(&mut case, &body.to_string()));
         }
         let call = case.call(&case.token, "text/plain", &json!({"auth_req_id": ID}).to_string());
-        assert_eq!(case.flow.notify(&call, case.now).acknowledgement(), Acknowledgement::UnsupportedMediaType);
+        assert_eq!(
+            case.flow.notify(&call, case.now).verdict(),
+            NotificationVerdict::UnsupportedMediaType
+        );
         assert_eq!((case.flow.revision(), case.flow.stage()), (revision, Stage::Pending));
     }
 }
 
-/// A provider delivers once: one that delivered what cannot be used is not waited for until the flow expires, and the person is
-/// not said to have been too slow.
+/// A provider delivers once: one that delivered what cannot be used is not waited for until the
+/// flow expires, and the person is not said to have been too slow.
 ///
 /// REQ-PUSH-02
 /// REQ-PUSH-04
@@ -231,15 +258,15 @@ fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
         let mut case = Case::acknowledged(DeliveryMode::Push);
         let revision = case.flow.revision();
         let said = case.notify(&body);
-        assert_eq!((said, said.reply().status), (Acknowledgement::Unusable, 400), "{body}");
+        assert_eq!((said, said.reply().status), (NotificationVerdict::Unusable, 400), "{body}");
         assert!(case.flow.revision() > revision, "the end is worth saving");
-        assert_eq!(case.notify(&push(case.now)), Acknowledgement::Known, "it is over");
+        assert_eq!(case.notify(&push(case.now)), NotificationVerdict::Known, "it is over");
         let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("{body}") };
         assert_eq!((why.fault, why.endpoint), (fault, Endpoint::Notification), "{body}");
 
         // Nothing says yet that it is about this request.
         let (mut early, _ticket) = Case::asked(DeliveryMode::Push);
-        assert_eq!(early.notify(&body), Acknowledgement::Malformed, "{body}");
+        assert_eq!(early.notify(&body), NotificationVerdict::Malformed, "{body}");
         assert_eq!(early.flow.stage(), Stage::Authorizing);
     }
 }
@@ -249,7 +276,7 @@ fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
 #[test]
 fn a_ping_says_nothing_about_success() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, ticket) = case.next_request().unwrap();
     case.answer(ticket, 400, r#"{"error":"access_denied"}"#);
     assert!(matches!(case.verdict(), Err(Failure::Denied(_))));
@@ -262,7 +289,9 @@ fn a_ping_after_the_deadline_is_answered_204_and_nothing_is_asked() {
     case.advance(Duration::from_secs(300));
     assert_eq!(case.ping().reply().status, 204);
     // The provider had something to tell, and nobody asked.
-    assert!(matches!(case.verdict(), Err(Failure::Indeterminate(why)) if why.lost == LostAnswer::Outcome));
+    assert!(
+        matches!(case.verdict(), Err(Failure::Indeterminate(why)) if why.lost == LostAnswer::Outcome)
+    );
 }
 
 /// REQ-PING-10
@@ -274,8 +303,9 @@ fn a_ping_after_the_deadline_is_answered_204_and_nothing_is_asked() {
 fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_then() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::acknowledged(mode);
-        let body = if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
-        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
+        let body =
+            if mode == DeliveryMode::Ping { json!({"auth_req_id": ID}) } else { push(case.now) };
+        assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
         if mode == DeliveryMode::Ping {
             let (_, ticket) = case.next_request().unwrap();
             let body = tokens(case.now);
@@ -289,17 +319,25 @@ fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_the
         let mut other = body.clone();
         other["access_token"] = "another".into();
         for body in [&body, &other] {
-            assert_eq!(case.notify(body), Acknowledgement::Known, "{mode:?}");
+            assert_eq!(case.notify(body), NotificationVerdict::Known, "{mode:?}");
             let call = case.call(&case.token, "application/json", &body.to_string());
-            assert_eq!(spent.notify(&call, spent.until()), Acknowledgement::Known);
+            assert_eq!(spent.notify(&call, spent.until()), NotificationVerdict::Known);
             let late = spent.until().saturating_add(Duration::from_millis(1));
-            assert_eq!(spent.notify(&call, late), Acknowledgement::Unauthorized);
+            assert_eq!(spent.notify(&call, late), NotificationVerdict::Unauthorized);
         }
         let call = case.call(&format!("{}x", case.token), "application/json", &body.to_string());
-        assert_eq!(spent.notify(&call, case.now), Acknowledgement::Unauthorized);
-        let call = case.call(&case.token, "application/json", &json!({"auth_req_id": OTHER_ID}).to_string());
-        assert_eq!(spent.notify(&call, case.now), Acknowledgement::AnotherRequest);
-        assert_eq!(case.flow.finish().unwrap().access_token().expose(), "access", "as first delivered");
+        assert_eq!(spent.notify(&call, case.now), NotificationVerdict::Unauthorized);
+        let call = case.call(
+            &case.token,
+            "application/json",
+            &json!({"auth_req_id": OTHER_ID}).to_string(),
+        );
+        assert_eq!(spent.notify(&call, case.now), NotificationVerdict::AnotherRequest);
+        assert_eq!(
+            case.flow.finish().unwrap().access_token().expose(),
+            "access",
+            "as first delivered"
+        );
     }
 }
 
@@ -324,8 +362,12 @@ fn a_provider_may_be_allowed_to_leave_two_bindings_out_but_not_to_get_them_wrong
         case.token = parameter(&request, "client_notification_token").unwrap();
         case.acknowledge(ticket, ID);
         let body = push_with(case.now, &claims);
-        assert_eq!(case.notify(&body), Acknowledgement::Accepted);
-        assert_eq!(case.verdict().map_err(|failure| failure.check()), verdict.map_err(Some), "{claims}");
+        assert_eq!(case.notify(&body), NotificationVerdict::Accepted);
+        assert_eq!(
+            case.verdict().map_err(|failure| failure.check()),
+            verdict.map_err(Some),
+            "{claims}"
+        );
     }
 }
 
@@ -346,25 +388,33 @@ fn nothing_of_a_notification_or_its_key_shows_in_debug() {
 
 #[test]
 fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way() {
-    // Flows that differ in their token, over at once; the deadline of each is a second later than that of the one before.
+    // Flows that differ in their token, over at once; the deadline of each is a second later than
+    // that of the one before.
     let ended = |number: u8| {
         let request = AuthRequest::new(Hint::Login("somebody".into()));
         let config = config(DeliveryMode::Ping, Policy::default());
-        let mut flow = Flow::start(config, request, Entropy::from_bytes([number; 32]), START).unwrap();
-        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([99; 32])) else { panic!() };
+        let mut flow =
+            Flow::start(config, request, Entropy::from_bytes([number; 32]), START).unwrap();
+        let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([99; 32])) else {
+            panic!()
+        };
         let sending = flow.begin(transmit, START).unwrap();
         let token = parameter(sending.request(), "client_notification_token").unwrap();
         let body = json!({"auth_req_id": ID, "expires_in": 100 + u64::from(number)}).to_string();
-        flow.handle(sending.answered(Response::json(200, Body::from(body.as_str()))), START).unwrap();
+        flow.handle(sending.answered(Response::json(200, Body::from(body.as_str()))), START)
+            .unwrap();
         flow.cancel(START);
         (token, flow.spent_key().unwrap())
     };
     let call = |token: &str| {
-        let headers: Headers =
-            [("authorization", format!("Bearer {token}")), ("content-type", "application/json".into())]
-                .into_iter()
-                .collect();
-        Notification::receive("POST", &headers, Body::from(format!(r#"{{"auth_req_id":"{ID}"}}"#))).unwrap()
+        let headers: Headers = [
+            ("authorization", format!("Bearer {token}")),
+            ("content-type", "application/json".into()),
+        ]
+        .into_iter()
+        .collect();
+        Notification::receive("POST", &headers, Body::from(format!(r#"{{"auth_req_id":"{ID}"}}"#)))
+            .unwrap()
     };
     let mut keys = SpentKeys::with_capacity(2);
     let tokens: Vec<String> = (1..=3)
@@ -376,8 +426,10 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way
         .collect();
     keys.remember(ended(3).1);
     assert_eq!(keys.len(), 2, "the third replaced nothing but itself");
-    let said = |keys: &SpentKeys| tokens.iter().map(|token| keys.notify(&call(token), START)).collect::<Vec<_>>();
-    let (known, nobody) = (Acknowledgement::Known, Acknowledgement::Unauthorized);
+    let said = |keys: &SpentKeys| {
+        tokens.iter().map(|token| keys.notify(&call(token), START)).collect::<Vec<_>>()
+    };
+    let (known, nobody) = (NotificationVerdict::Known, NotificationVerdict::Unauthorized);
     assert_eq!(said(&keys), [nobody, known, known]);
     keys.forget_old(START.saturating_add(Duration::from_secs(162)));
     assert_eq!(said(&keys), [nobody, known, known], "until the very instant");
@@ -392,7 +444,7 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way
 #[test]
 fn a_notification_with_an_older_reading_of_the_clock_makes_no_request_early() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
-    assert_eq!(case.ping(), Acknowledgement::Accepted);
+    assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, ticket) = case.next_request().unwrap();
     // No ping skips the wait after this one.
     case.answer(ticket, 503, "");
@@ -403,5 +455,9 @@ fn a_notification_with_an_older_reading_of_the_clock_makes_no_request_early() {
         let _ = case.flow.notify(&call, answered.saturating_sub(Duration::from_secs(4)));
     }
     let (_, _ticket) = case.next_request().unwrap();
-    assert!(case.now.since(answered) >= Duration::from_secs(5), "{:?} after the last answer", case.now.since(answered));
+    assert!(
+        case.now.since(answered) >= Duration::from_secs(5),
+        "{:?} after the last answer",
+        case.now.since(answered)
+    );
 }

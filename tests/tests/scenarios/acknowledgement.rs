@@ -23,7 +23,8 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
         ack("no expires_in", Amendment::new().remove("expires_in"))
             .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
     ];
-    let (of_another_type, unusable) = ("has a type it must not have", "is empty, too long or not printable ASCII");
+    let (of_another_type, unusable) =
+        ("has a type it must not have", "is empty, too long or not printable ASCII");
     for (name, value, why) in [
         ("a number", json!(7), of_another_type),
         ("an object", json!({}), of_another_type),
@@ -37,7 +38,10 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
     for media_type in ["text/html", ""] {
         rows.push(
             ack(&format!("media type {media_type:?}"), Amendment::new().media_type(media_type))
-                .ends("provider_misbehaved backchannel: its media type is not application/json", [1, 0, 0]),
+                .ends(
+                    "provider_misbehaved backchannel: its media type is not application/json",
+                    [1, 0, 0],
+                ),
         );
     }
     for body in ["[]", "null", "", "{\"auth_req_id\":\"1c266114-a1be\",\"expi"] {
@@ -73,15 +77,23 @@ fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_a
     ];
     let mut rows: Vec<_> = codes
         .iter()
-        .map(|code| ack_answer(code, ScriptedAnswer::error(400, code)).ends(&format!("refused 400 {code}"), [1, 0, 0]))
+        .map(|code| {
+            ack_answer(code, ScriptedAnswer::error(400, code))
+                .ends(&format!("refused 400 {code}"), [1, 0, 0])
+        })
         .collect();
     let invalid_client = || ScriptedAnswer::error(401, "invalid_client");
     rows.push(ack_answer("401", invalid_client()).ends("refused 401 invalid_client", [1, 0, 0]));
     rows.push(
-        ack_answer("401 with challenge", invalid_client().header("www-authenticate", "Basic realm=\"op\""))
-            .ends("refused 401 invalid_client", [1, 0, 0]),
+        ack_answer(
+            "401 with challenge",
+            invalid_client().header("www-authenticate", "Basic realm=\"op\""),
+        )
+        .ends("refused 401 invalid_client", [1, 0, 0]),
     );
-    rows.push(plain("really unknown").hint("nobody").ends("refused 400 unknown_user_id", [1, 0, 0]));
+    rows.push(
+        plain("really unknown").hint("nobody").ends("refused 400 unknown_user_id", [1, 0, 0]),
+    );
     run(rows);
 }
 
@@ -91,7 +103,10 @@ fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_a
 fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds() {
     let mut rows = vec![plain("absent")];
     for raw in ["0", "-3", "null", "\"three\"", "true", "[]", "1e400"] {
-        rows.push(ack(&format!("interval {raw}"), Amendment::new().raw_members(&format!("\"interval\":{raw},"))));
+        rows.push(ack(
+            &format!("interval {raw}"),
+            Amendment::new().raw_members(&format!("\"interval\":{raw},")),
+        ));
     }
     let faster = |least: u128| {
         move |provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>| {
@@ -99,7 +114,8 @@ fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds(
         }
     };
     let mut rows: Vec<_> = rows.into_iter().map(|row| row.check(faster(5_000))).collect();
-    // What can be read as a number is one: rounded up, never down (REQ-ACK-14), and at least once before the end.
+    // What can be read as a number is one: rounded up, never down (REQ-ACK-14), and at least once
+    // before the end.
     for raw in ["2.5", "\"3\""] {
         let amendment = Amendment::new().raw_members(&format!("\"interval\":{raw},"));
         rows.push(ack(&format!("interval {raw}"), amendment).check(faster(3_000)));
@@ -119,14 +135,16 @@ fn a_lifetime_that_is_no_lifetime_is_refused_and_a_huge_one_is_no_overflow() {
             .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
     ];
     for raw in ["0", "-1", "true", "\"soon\""] {
-        let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
-        rows.push(
-            ack(&format!("expires_in {raw}"), amendment)
-                .ends("provider_misbehaved backchannel: expires_in is not a positive number of seconds", [1, 0, 0]),
-        );
+        let amendment =
+            Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
+        rows.push(ack(&format!("expires_in {raw}"), amendment).ends(
+            "provider_misbehaved backchannel: expires_in is not a positive number of seconds",
+            [1, 0, 0],
+        ));
     }
     for raw in ["9007199254740993", "18446744073709551616", "1e30"] {
-        let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
+        let amendment =
+            Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
         rows.push(ack(&format!("expires_in {raw}"), amendment));
     }
     run(rows);
@@ -140,12 +158,22 @@ fn unusual_and_legal_acknowledgements_are_taken() {
     run(vec![
         ack("charset", Amendment::new().media_type("application/json;charset=UTF-8")),
         ack("upper case", Amendment::new().media_type("APPLICATION/JSON")),
-        ack("more members", Amendment::new().set("extra", json!({"deep": [1, null]})).set("links", json!([]))),
+        ack(
+            "more members",
+            Amendment::new().set("extra", json!({"deep": [1, null]})).set("links", json!([])),
+        ),
         ack("4 KiB", Amendment::new().set("auth_req_id", "a".repeat(4096)))
             .check(|provider, _| {
-                let sent = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
+                let sent = provider
+                    .exchanges()
+                    .iter()
+                    .filter(|exchange| exchange.endpoint == Endpoint::Token);
                 for exchange in sent {
-                    assert_eq!(exchange.parameter("auth_req_id"), Some("a".repeat(4096)), "returned unchanged");
+                    assert_eq!(
+                        exchange.parameter("auth_req_id"),
+                        Some("a".repeat(4096)),
+                        "returned unchanged"
+                    );
                 }
             })
             .ends("refused 400 invalid_grant", [1, 1, 0])
@@ -186,29 +214,37 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
 fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcome() {
     let error = |status, code: &str| ScriptedAnswer::error(status, code);
     let mut rows = Vec::new();
-    for (status, code) in
-        [(503, "server_error"), (500, "server_error"), (500, "internal_error"), (502, "upstream"), (504, "timeout")]
-    {
+    for (status, code) in [
+        (503, "server_error"),
+        (500, "server_error"),
+        (500, "internal_error"),
+        (502, "upstream"),
+        (504, "timeout"),
+    ] {
         rows.push(
             ack_answer(&format!("{status} {code}"), error(status, code))
                 .ends(&format!("indeterminate {status} {code}"), [1, 0, 0]),
         );
     }
-    for (status, code) in [(503, "temporarily_unavailable"), (500, "access_denied"), (502, "unknown_user_id")] {
+    for (status, code) in
+        [(503, "temporarily_unavailable"), (500, "access_denied"), (502, "unknown_user_id")]
+    {
         rows.push(
             ack_answer(&format!("{status} {code}"), error(status, code))
                 .ends(&format!("refused {status} {code}"), [1, 0, 0]),
         );
     }
     // The provider had stored and shown the request: with a notification the login is not lost.
-    let failed_later = || Amendment::new().status(500).remove("auth_req_id").set("error", "server_error");
+    let failed_later =
+        || Amendment::new().status(500).remove("auth_req_id").set("error", "server_error");
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut row = ack(&format!("500 server_error, {mode:?}"), failed_later()).mode(mode);
         row.expected = "authenticated user-approve".into();
         rows.push(row);
     }
     rows.push(
-        ack("500 server_error after the prompt", failed_later()).ends("indeterminate 500 server_error", [1, 0, 0]),
+        ack("500 server_error after the prompt", failed_later())
+            .ends("indeterminate 500 server_error", [1, 0, 0]),
     );
     run(rows);
 }
@@ -225,13 +261,21 @@ fn a_redirect_of_any_endpoint_is_not_followed_and_the_other_host_sees_nothing() 
             row(format!("{status} to {path}"), Script::new().every(endpoint, Act::Answer(answer)))
         };
         rows.push(
-            away(Endpoint::Discovery, "/.well-known/openid-configuration").ends("metadata: it is a redirect", [0; 3]),
+            away(Endpoint::Discovery, "/.well-known/openid-configuration")
+                .ends("metadata: it is a redirect", [0; 3]),
         );
         rows.push(
-            away(Endpoint::Backchannel, "/bc").ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
+            away(Endpoint::Backchannel, "/bc")
+                .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
         );
-        rows.push(away(Endpoint::Token, "/token").ends("provider_misbehaved token: it is a redirect", [1, 1, 0]));
-        rows.push(away(Endpoint::KeySet, "/jwks").ends("provider_misbehaved key_set: it is a redirect", [1, 3, 5]));
+        rows.push(
+            away(Endpoint::Token, "/token")
+                .ends("provider_misbehaved token: it is a redirect", [1, 1, 0]),
+        );
+        rows.push(
+            away(Endpoint::KeySet, "/jwks")
+                .ends("provider_misbehaved key_set: it is a redirect", [1, 3, 5]),
+        );
     }
     run(rows);
     assert_eq!(elsewhere.connections(), 0);

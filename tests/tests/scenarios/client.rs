@@ -22,13 +22,20 @@ fn every_client_authentication_is_accepted_and_no_assertion_is_sent_twice() {
     let others = [Auth::Basic, Auth::Post, Auth::None];
     let all = keys.into_iter().chain(macs).chain(others);
     let mut rows: Vec<_> = all.map(|auth| plain(format!("{auth:?}")).auth(auth)).collect();
-    rows.push(plain("client_id beside the assertion").client(|builder| builder.body_client_id()).check(
-        |provider, _| {
-            let named =
-                |exchange: &&ciba_test_op::Exchange| exchange.parameter("client_id").as_deref() == Some("client-1");
-            assert_eq!(provider.exchanges().iter().filter(named).count(), 4, "in every request, and always the same");
-        },
-    ));
+    rows.push(
+        plain("client_id beside the assertion").client(|builder| builder.body_client_id()).check(
+            |provider, _| {
+                let named = |exchange: &&ciba_test_op::Exchange| {
+                    exchange.parameter("client_id").as_deref() == Some("client-1")
+                };
+                assert_eq!(
+                    provider.exchanges().iter().filter(named).count(),
+                    4,
+                    "in every request, and always the same"
+                );
+            },
+        ),
+    );
     run(rows);
 }
 

@@ -19,14 +19,17 @@ fn payment() -> AuthRequest {
         .resource(API)
 }
 
-/// Ends well whatever was granted, and as a failure where everything has to be granted, said by the request or the client.
+/// Ends well whatever was granted, and as a failure where everything has to be granted, said by the
+/// request or the client.
 fn three(granting: impl Fn() -> Scenario, is_granted: bool) -> Vec<Scenario> {
     let well = granting().check(move |_, found| {
         let found = found.expect("the person approved");
         assert_eq!(found.difference().is_empty(), is_granted, "{:?}", found.difference());
     });
-    let (by_request, by_client) =
-        (granting().request(|| payment().require_granted()), granting().client(|builder| builder.require_granted()));
+    let (by_request, by_client) = (
+        granting().request(|| payment().require_granted()),
+        granting().client(|builder| builder.require_granted()),
+    );
     let strict = |row: Scenario| {
         let requests = row.requests;
         if is_granted { row } else { row.ends("untrusted not-granted", requests) }
@@ -36,20 +39,27 @@ fn three(granting: impl Fn() -> Scenario, is_granted: bool) -> Vec<Scenario> {
 
 #[test]
 fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
-    let details =
-        |amount: &str| Amendment::new().set("authorization_details", json!([{"type": "payment", "amount": amount}]));
+    let details = |amount: &str| {
+        Amendment::new()
+            .set("authorization_details", json!([{"type": "payment", "amount": amount}]))
+    };
     let mut rows = Vec::new();
     for (name, amendment, is_granted) in [
         ("all", details("129.00").set("resource", API), true),
         (
             "enriched",
-            Amendment::new()
-                .set("resource", json!([API]))
-                .set("authorization_details", json!([{"amount": "129.00", "type": "payment", "id": "x"}])),
+            Amendment::new().set("resource", json!([API])).set(
+                "authorization_details",
+                json!([{"amount": "129.00", "type": "payment", "id": "x"}]),
+            ),
             true,
         ),
         ("another amount", details("1290.00").set("resource", API), false),
-        ("no details", Amendment::new().remove("authorization_details").set("resource", API), false),
+        (
+            "no details",
+            Amendment::new().remove("authorization_details").set("resource", API),
+            false,
+        ),
         ("no resource", details("129.00"), false),
         ("another resource", details("129.00").set("resource", "https://other.example"), false),
         ("less scope", details("129.00").set("resource", API).set("scope", ""), false),
@@ -64,12 +74,14 @@ fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
     run(rows);
 }
 
-/// For the result a scope that cannot be read counts as absent (ruling 33), which would mean that all was granted.
+/// For the result a scope that cannot be read counts as absent (ruling 33), which would mean that
+/// all was granted.
 #[test]
 fn a_scope_that_cannot_be_read_grants_nothing_where_a_difference_is_a_failure() {
     let mut rows = Vec::new();
     for scope in [json!(["openid"]), json!([]), json!({}), json!(5)] {
-        let token_response = || Script::new().token_response(Amendment::new().set("scope", scope.clone()));
+        let token_response =
+            || Script::new().token_response(Amendment::new().set("scope", scope.clone()));
         rows.push(row(format!("{scope}"), token_response()));
         let strict = row(format!("{scope}, all of it"), token_response())
             .request(|| AuthRequest::new(Hint::Login("approve".into())).require_granted());
@@ -92,10 +104,15 @@ fn what_is_not_granted_is_told_in_every_mode() {
 #[test]
 fn details_that_only_shape_the_prompt_are_not_missed() {
     let call = || {
-        let person = providers::idura::SwedishPersonalNumber::parse("196802020575").expect("a personal number");
-        providers::idura::SwedishBankId::phone_authentication(person, providers::idura::CallInitiator::Company, "m")
-            .into_request()
-            .require_granted()
+        let person = providers::idura::SwedishPersonalNumber::parse("196802020575")
+            .expect("a personal number");
+        providers::idura::SwedishBankId::phone_authentication(
+            person,
+            providers::idura::CallInitiator::Company,
+            "m",
+        )
+        .into_request()
+        .require_granted()
     };
     let mut row = plain("Idura")
         .auth(Auth::Key(JwsAlgorithm::Rs256))

@@ -32,7 +32,8 @@ fn untrusted(row: Scenario, check: &str) -> Scenario {
 /// OPM-IDT-21
 #[test]
 fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
-    let edit = |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
+    let edit =
+        |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
     let set = |check: &str, claim: &str, value: Value| edit(check, IdTokenEdit::set(claim, value));
     let raw = |check: &str, claim: &str, text: &str| {
         let script = Script::new()
@@ -57,7 +58,9 @@ fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
         untrusted(
             row(
                 "iat in an hour",
-                Script::new().id_token(IdTokenEdit::set_time("iat", 3600)).id_token(IdTokenEdit::set_time("exp", 7200)),
+                Script::new()
+                    .id_token(IdTokenEdit::set_time("iat", 3600))
+                    .id_token(IdTokenEdit::set_time("exp", 7200)),
             ),
             "issued-at",
         ),
@@ -97,9 +100,13 @@ fn id_tokens_with_an_audience_list_or_without_optional_claims_are_taken() {
 #[test]
 fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_follows() {
     use JwsAlgorithm::{Es256, Ps256, Rs256};
-    let edit = |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
-    let early = |check: &str, change: IdTokenEdit| edit(check, change).ends(&format!("untrusted {check}"), [1, 3, 0]);
-    let after_refresh = |change: IdTokenEdit| refreshed(id_token(&format!("{change:?}"), change), "signature");
+    let edit =
+        |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
+    let early = |check: &str, change: IdTokenEdit| {
+        edit(check, change).ends(&format!("untrusted {check}"), [1, 3, 0])
+    };
+    let after_refresh =
+        |change: IdTokenEdit| refreshed(id_token(&format!("{change:?}"), change), "signature");
     let shape = |shape: TokenShape| early("token-form", IdTokenEdit::Shape(shape));
     let es256 = |row: Scenario| row.id_token_alg(Es256);
     let stranger = TestKey::StrangerRsa.public_jwk(Rs256);
@@ -113,7 +120,8 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
     };
     let elsewhere = Elsewhere::new();
     let narrowed = |alg: JwsAlgorithm, script: Script| {
-        let listed = Amendment::new().set("id_token_signing_alg_values_supported", json!([alg.name()]));
+        let listed =
+            Amendment::new().set("id_token_signing_alg_values_supported", json!([alg.name()]));
         let name = format!("{alg} is listed: {script:?}");
         untrusted(row(name, script.metadata(listed)), "algorithm")
             .ends("untrusted algorithm", [1, 3, 0])
@@ -149,12 +157,22 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
         es256(after_refresh(IdTokenEdit::DerSignature)),
         es256(after_refresh(IdTokenEdit::CutSignature(63))),
         es256(after_refresh(IdTokenEdit::Signature(vec![0; 64]))),
-        refreshed(keys("keys for encryption", KeySetEdit::SetMembers(member("use", json!("enc")))), "unusable-key"),
-        refreshed(keys("keys of another alg", KeySetEdit::SetMembers(member("alg", json!("RS512")))), "unusable-key"),
+        refreshed(
+            keys("keys for encryption", KeySetEdit::SetMembers(member("use", json!("enc")))),
+            "unusable-key",
+        ),
+        refreshed(
+            keys("keys of another alg", KeySetEdit::SetMembers(member("alg", json!("RS512")))),
+            "unusable-key",
+        ),
     ];
-    for (alg, enc) in [("RSA1_5", "A128CBC-HS256"), ("dir", "A256GCM"), ("RSA-OAEP-256", "A256GCM")] {
+    for (alg, enc) in [("RSA1_5", "A128CBC-HS256"), ("dir", "A256GCM"), ("RSA-OAEP-256", "A256GCM")]
+    {
         let header = json!({"alg": alg, "enc": enc}).to_string();
-        rows.push(early("unexpected-encryption", IdTokenEdit::Shape(TokenShape::Raw(jwe(&header)))));
+        rows.push(early(
+            "unexpected-encryption",
+            IdTokenEdit::Shape(TokenShape::Raw(jwe(&header))),
+        ));
     }
     for (member, scheme) in [("jku", "http"), ("jku", "https"), ("x5u", "http"), ("x5u", "https")] {
         rows.push(embedded(member, elsewhere.url(scheme, "/jwks").into()));

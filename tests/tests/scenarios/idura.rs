@@ -1,5 +1,5 @@
-//! The scenario table for Idura: the cases a provider that answers as Idura does has to show (`spec/providers.md` A.13),
-//! and the three uses of the provider's page.
+//! The scenario table for Idura: the cases a provider that answers as Idura does has to show
+//! (`spec/providers.md` A.13), and the three uses of the provider's page.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use ciba_core::{
     AuthRequest, LoginHint,
     jose::JwsAlgorithm,
     providers::idura::{
-        self, CallInitiator, Check, IdTokenClaims, NorwegianBankId, NorwegianNationalId, SwedishBankId,
-        SwedishPersonalNumber,
+        self, CallInitiator, Check, IdTokenClaims, NorwegianBankId, NorwegianNationalId,
+        SwedishBankId, SwedishPersonalNumber,
     },
 };
 use ciba_test_op::{
-    Act, Amendment, Decision, Endpoint, IdTokenEdit, ProviderConfig, Rule, Script, ScriptedAnswer, TokenShape,
+    Act, Amendment, Decision, Endpoint, IdTokenEdit, ProviderConfig, Rule, Script, ScriptedAnswer,
+    TokenShape,
 };
 use ciba_tests::{
     drivers::{copied, run},
@@ -27,8 +28,12 @@ const CALLER: &str = "authenticated {e85974c5-bb48-4118-8d4f-fddd215df918}";
 
 fn call() -> AuthRequest {
     let person = SwedishPersonalNumber::parse("196802020575").expect("a personal number");
-    SwedishBankId::phone_authentication(person, CallInitiator::Company, "Example Bank support, case 4711")
-        .into_request()
+    SwedishBankId::phone_authentication(
+        person,
+        CallInitiator::Company,
+        "Example Bank support, case 4711",
+    )
+    .into_request()
 }
 
 fn norwegian_call() -> AuthRequest {
@@ -44,7 +49,9 @@ fn row(name: &str, script: Script) -> Scenario {
         .request(call)
         .client(|builder| builder.assertion_lifetime(Duration::from_secs(60)))
         .ends(PERSON, [1, 4, 1]);
-    row.metadata = std::sync::Arc::new(|metadata| idura::complete(metadata).expect("the issuer can be continued"));
+    row.metadata = std::sync::Arc::new(|metadata| {
+        idura::complete(metadata).expect("the issuer can be continued")
+    });
     row
 }
 
@@ -57,8 +64,13 @@ fn acknowledgements_as_idura_writes_them_are_taken() {
     run(vec![
         row("01 no interval", Script::new()),
         row("02 interval 3", Script::new().acknowledgement(Amendment::new().set("interval", 3))),
-        row("03 and 05 Norwegian, with words", Script::new()).request(norwegian_call).ends(CALLER, [1, 4, 1]),
-        row("10 expires_in as text", Script::new().acknowledgement(Amendment::new().set("expires_in", "120"))),
+        row("03 and 05 Norwegian, with words", Script::new())
+            .request(norwegian_call)
+            .ends(CALLER, [1, 4, 1]),
+        row(
+            "10 expires_in as text",
+            Script::new().acknowledgement(Amendment::new().set("expires_in", "120")),
+        ),
     ]);
 }
 
@@ -68,7 +80,8 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
     let pending = ScriptedAnswer::error(400, "authorization_pending");
     let more = json!({"error": "access_denied", "error_description": "no", "trace": {"id": 7}, "more": [1]});
     run(vec![
-        row("06 denied, Swedish", nth(Act::Decide(Decision::Deny))).ends("denied 400 access_denied", [1, 2, 0]),
+        row("06 denied, Swedish", nth(Act::Decide(Decision::Deny)))
+            .ends("denied 400 access_denied", [1, 2, 0]),
         row("06 denied, Norwegian", nth(Act::Decide(Decision::Deny)))
             .request(norwegian_call)
             .ends("denied 400 access_denied", [1, 2, 0]),
@@ -77,8 +90,10 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
         second("08 slow_down", ScriptedAnswer::error(400, "slow_down")).ends(PERSON, [1, 5, 1]),
         second("09 expired_token", ScriptedAnswer::error(400, "expired_token"))
             .ends("expired 400 expired_token", [1, 2, 0]),
-        second("17 429", ScriptedAnswer::status(429).header("retry-after", "7")).ends(PERSON, [1, 5, 1]),
-        second("17 503", ScriptedAnswer::status(503).header("retry-after", "7")).ends(PERSON, [1, 5, 1]),
+        second("17 429", ScriptedAnswer::status(429).header("retry-after", "7"))
+            .ends(PERSON, [1, 5, 1]),
+        second("17 503", ScriptedAnswer::status(503).header("retry-after", "7"))
+            .ends(PERSON, [1, 5, 1]),
         second("18 html 502", ScriptedAnswer::html(502)).ends(PERSON, [1, 5, 1]),
         second("20 more members", ScriptedAnswer::json(400, more.to_string()))
             .ends("denied 400 access_denied", [1, 2, 0]),
@@ -96,8 +111,12 @@ fn tokens_of_idura_are_for_the_person_and_the_eid_that_were_asked() {
         row("13 braces in sub", Script::new()),
         edit("14 encrypted", IdTokenEdit::Shape(TokenShape::Raw(encrypted.into())))
             .ends("untrusted unexpected-encryption", [1, 4, 0]),
-        edit("15 wrong ssn", IdTokenEdit::set("ssn", "197802031111")).ends("untrusted another-person", [1, 4, 1]),
-        edit("16 refined eID", IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid:another-device:qr")),
+        edit("15 wrong ssn", IdTokenEdit::set("ssn", "197802031111"))
+            .ends("untrusted another-person", [1, 4, 1]),
+        edit(
+            "16 refined eID",
+            IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid:another-device:qr"),
+        ),
         edit("16 another eID", IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:frejaid"))
             .ends("untrusted another-eid", [1, 4, 1]),
         edit("19 large token", IdTokenEdit::set("portrait", "x".repeat(100_000))),
@@ -120,9 +139,11 @@ fn use_of_the_page(
     holds: impl Fn(&IdTokenClaims) -> bool + Send + Sync + 'static,
 ) -> Scenario {
     row.check(move |provider, found| {
-        let begun = provider.exchanges().iter().find(|exchange| exchange.endpoint == Endpoint::Backchannel);
+        let begun =
+            provider.exchanges().iter().find(|exchange| exchange.endpoint == Endpoint::Backchannel);
         let parameter = |name: &str| begun.and_then(|begun| begun.parameter(name));
-        let details = parameter("authorization_details").map(|text| serde_json::from_str(&text).expect("JSON"));
+        let details = parameter("authorization_details")
+            .map(|text| serde_json::from_str(&text).expect("JSON"));
         assert_eq!(parameter("login_hint").as_deref(), Some(sent.hint));
         assert_eq!(parameter("acr_values").as_deref(), Some(sent.eid));
         assert_eq!(parameter("binding_message").as_deref(), sent.message);
@@ -155,7 +176,8 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
         config.scopes.push("ssn".into());
         config
     };
-    // An agent on the telephone makes sure who calls: the person reads the message and answers a question about the call.
+    // An agent on the telephone makes sure who calls: the person reads the message and answers a
+    // question about the call.
     let call_centre = use_of_the_page(
         row("call centre, Swedish BankID", Script::new()),
         Sent {
@@ -186,7 +208,8 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
                 && claims.authentication_type.as_deref() == Some("urn:grn:authn:se:frejaid")
         },
     );
-    // An agent authenticates a customer face to face: two words are read out, and the customer picks them on the telephone.
+    // An agent authenticates a customer face to face: two words are read out, and the customer
+    // picks them on the telephone.
     let bank_branch = use_of_the_page(
         row("bank branch, Norwegian BankID", Script::new())
             .request(branch)
@@ -209,9 +232,12 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
     run(vec![
         call_centre,
         point_of_sale,
-        row("point of sale, another eID", edit(IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid")))
-            .request(till)
-            .ends("untrusted another-eid", [1, 4, 1]),
+        row(
+            "point of sale, another eID",
+            edit(IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid")),
+        )
+        .request(till)
+        .ends("untrusted another-eid", [1, 4, 1]),
         bank_branch,
         row("bank branch, another customer", edit(IdTokenEdit::set("socialno", "01019010046")))
             .request(branch)
@@ -224,7 +250,8 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
     ]);
 }
 
-/// A machine that was copied while it ran has its entropy twice, so its assertions bear a `jti` that is used: case 11.
+/// A machine that was copied while it ran has its entropy twice, so its assertions bear a `jti`
+/// that is used: case 11.
 #[test]
 fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
     let row = row("11 replayed jti", Script::new())
@@ -233,6 +260,11 @@ fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
         .breaks(Rule::AssertionReplay);
     let outcome = copied(&row);
     let broken: Vec<_> = outcome.report.violations.iter().map(|violation| violation.rule).collect();
-    assert_eq!((&outcome.result, outcome.requests()), (&row.expected, row.requests), "{}", outcome.report);
+    assert_eq!(
+        (&outcome.result, outcome.requests()),
+        (&row.expected, row.requests),
+        "{}",
+        outcome.report
+    );
     assert_eq!(broken, row.breaks);
 }

@@ -1,5 +1,6 @@
-//! The scenario table: every row runs in simulated time, through both adapters and through the toy adapter, and has to
-//! end the same way after the same number of requests, without the provider finding fault with the client.
+//! The scenario table: every row runs in simulated time, through both adapters and through the toy
+//! adapter, and has to end the same way after the same number of requests, without the provider
+//! finding fault with the client.
 
 mod acknowledgement;
 mod client;
@@ -62,15 +63,17 @@ fn metadata(name: &str, amendment: Amendment) -> Scenario {
     row(name, Script::new().metadata(amendment))
 }
 
-/// The gaps between the end of an answer and the next token request, in milliseconds; the first counts from the
-/// acknowledgement.
+/// The gaps between the end of an answer and the next token request, in milliseconds; the first
+/// counts from the acknowledgement.
 fn gaps(provider: &ciba_test_op::Provider) -> Vec<u128> {
     let seen: Vec<_> = provider
         .exchanges()
         .iter()
         .filter(|exchange| matches!(exchange.endpoint, Endpoint::Backchannel | Endpoint::Token))
         .collect();
-    let gap = |pair: &[&ciba_test_op::Exchange]| pair[1].arrived.since(pair[0].ended.expect("it is over")).as_millis();
+    let gap = |pair: &[&ciba_test_op::Exchange]| {
+        pair[1].arrived.since(pair[0].ended.expect("it is over")).as_millis()
+    };
     seen.windows(2).map(gap).collect()
 }
 
@@ -99,7 +102,9 @@ fn the_other_host_sees_whoever_comes_and_goes() {
     let elsewhere = Elsewhere::new();
     assert_eq!(elsewhere.connections(), 0);
     for _ in 0..2 {
-        drop(TcpStream::connect(elsewhere.0.local_addr().expect("it is bound")).expect("it listens"));
+        drop(
+            TcpStream::connect(elsewhere.0.local_addr().expect("it is bound")).expect("it listens"),
+        );
     }
     assert_eq!(elsewhere.connections(), 2);
 }

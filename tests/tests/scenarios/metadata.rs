@@ -1,7 +1,9 @@
 //! Metadata and key sets (DSC).
 
 use ciba_core::{Fault, jose::JwsAlgorithm};
-use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey};
+use ciba_test_op::{
+    Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey,
+};
 use ciba_tests::drivers::run;
 use serde_json::json;
 
@@ -21,17 +23,27 @@ fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
             .ends("metadata: untrusted discovery-issuer", [0; 3]),
         metadata("a slash more", Amendment::new().append_to("issuer", "/"))
             .ends("metadata: untrusted discovery-issuer", [0; 3]),
-        metadata("no backchannel endpoint", Amendment::new().remove("backchannel_authentication_endpoint"))
-            .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
+        metadata(
+            "no backchannel endpoint",
+            Amendment::new().remove("backchannel_authentication_endpoint"),
+        )
+        .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
         metadata("no poll mode", Amendment::new().set(modes, json!(["ping", "push"])))
             .ends("config: not listed in backchannel_token_delivery_modes_supported", [0; 3]),
-        metadata("no RS256", Amendment::new().set("id_token_signing_alg_values_supported", json!(["PS256", "ES256"])))
-            .ends("config: not listed in id_token_signing_alg_values_supported", [0; 3]),
+        metadata(
+            "no RS256",
+            Amendment::new()
+                .set("id_token_signing_alg_values_supported", json!(["PS256", "ES256"])),
+        )
+        .ends("config: not listed in id_token_signing_alg_values_supported", [0; 3]),
         metadata("plain http", Amendment::new().set("token_endpoint", "http://op.example/token"))
             .ends("metadata: token_endpoint is not an https URL that can be used", [0; 3]),
-        row("html", answer(ScriptedAnswer::html(200))).ends("metadata: its media type is not application/json", [0; 3]),
-        row("array", answer(ScriptedAnswer::json(200, "[]"))).ends("metadata: it is not a JSON object", [0; 3]),
-        metadata("truncated", Amendment::new().truncate(60)).ends("metadata: it is not a JSON object", [0; 3]),
+        row("html", answer(ScriptedAnswer::html(200)))
+            .ends("metadata: its media type is not application/json", [0; 3]),
+        row("array", answer(ScriptedAnswer::json(200, "[]")))
+            .ends("metadata: it is not a JSON object", [0; 3]),
+        metadata("truncated", Amendment::new().truncate(60))
+            .ends("metadata: it is not a JSON object", [0; 3]),
         row("endless", Script::new().every(Endpoint::Discovery, Act::Endless))
             .ends("metadata: it is too large", [0; 3]),
     ]);
@@ -68,7 +80,9 @@ fn key_sets_with_strange_company_still_verify() {
         id_token("no kid, one key fits", IdTokenEdit::remove_header("kid")),
         row(
             "no kid, several fit",
-            Script::new().id_token(IdTokenEdit::remove_header("kid")).keys(KeySetEdit::Prepend(several)),
+            Script::new()
+                .id_token(IdTokenEdit::remove_header("kid"))
+                .keys(KeySetEdit::Prepend(several)),
         ),
     ]);
 }
@@ -82,13 +96,20 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
     let labelled = |label| every(Act::Amend(Amendment::new().media_type(label)));
     let once = |answer| Script::new().nth(Endpoint::KeySet, 1, Act::Answer(answer));
     run(vec![
-        row("rotated just before signing", Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)))
-            .ends(APPROVED, [1, 3, 2]),
+        row(
+            "rotated just before signing",
+            Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)),
+        )
+        .ends(APPROVED, [1, 3, 2]),
         // Behind a cache, for example: the key that signed is there after a while (ruling 31).
         row(
             "published late",
             (1..4).fold(Script::new(), |script, nth| {
-                script.nth(Endpoint::KeySet, nth, Act::Answer(ScriptedAnswer::json(200, r#"{"keys":[]}"#)))
+                script.nth(
+                    Endpoint::KeySet,
+                    nth,
+                    Act::Answer(ScriptedAnswer::json(200, r#"{"keys":[]}"#)),
+                )
             }),
         )
         .ends(APPROVED, [1, 3, 4]),
@@ -101,8 +122,10 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
         row("as a key set", labelled("application/jwk-set+json")),
         row("without a label", labelled("")),
         // What may pass is asked for until two minutes are over.
-        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503)))).ends("indeterminate", [1, 3, 13]),
-        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429)))).ends("indeterminate", [1, 3, 13]),
+        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503))))
+            .ends("indeterminate", [1, 3, 13]),
+        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429))))
+            .ends("indeterminate", [1, 3, 13]),
         row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
         // What can never be read is asked for three times, after the two ahead of time.
         row("html for ever", every(Act::Answer(ScriptedAnswer::html(200))))

@@ -1,9 +1,13 @@
-//! The three delivery modes against everything that may happen in each, and against every client authentication.
+//! The three delivery modes against everything that may happen in each, and against every client
+//! authentication.
 
 use std::time::Duration;
 
 use ciba_core::{DeliveryMode, jose::JwsAlgorithm};
-use ciba_test_op::{Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script, ScriptedAnswer};
+use ciba_test_op::{
+    Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script,
+    ScriptedAnswer,
+};
 use ciba_tests::{
     drivers::{at_every_save, run},
     scenario::{Auth, Scenario},
@@ -29,8 +33,8 @@ enum Happens {
 }
 
 use Happens::{
-    AcknowledgementLost, Approve, Deny, Duplicate, Expire, Forged, KeyRotated, Overtakes, ProviderLies, SlowDown,
-    Unavailable, Withheld,
+    AcknowledgementLost, Approve, Deny, Duplicate, Expire, Forged, KeyRotated, Overtakes,
+    ProviderLies, SlowDown, Unavailable, Withheld,
 };
 
 const ALL: [Happens; 12] = [
@@ -50,7 +54,8 @@ const ALL: [Happens; 12] = [
 
 const NO_ENDPOINT: &str =
     "a poll client registers no notification endpoint, so that there is none to call (REQ-META-05)";
-const NO_POLL: &str = "slow_down is an answer to a token request, and a push client makes none (CIBA 11)";
+const NO_POLL: &str =
+    "slow_down is an answer to a token request, and a push client makes none (CIBA 11)";
 
 /// What comes of a pair, or why it means nothing.
 fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> {
@@ -77,8 +82,12 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         // No push is owed for it (CIBA 12), so nobody knows whether one was lost.
         (Expire, Push) => plain().hint("never").ends("indeterminate", [1, 0, 0]).answers(&[]),
 
-        (SlowDown, Poll) => calm(nth(Endpoint::Token, 2, error("slow_down")), 2).ends(APPROVED, [1, 4, 1]),
-        (SlowDown, Ping) => calm(nth(Endpoint::Token, 1, error("slow_down")), 1).ends(APPROVED, [1, 2, 1]),
+        (SlowDown, Poll) => {
+            calm(nth(Endpoint::Token, 2, error("slow_down")), 2).ends(APPROVED, [1, 4, 1])
+        }
+        (SlowDown, Ping) => {
+            calm(nth(Endpoint::Token, 1, error("slow_down")), 1).ends(APPROVED, [1, 2, 1])
+        }
         (SlowDown, Push) => return Err(NO_POLL),
 
         (Unavailable, Poll) => nth(Endpoint::Token, 2, unavailable()).ends(APPROVED, [1, 4, 1]),
@@ -86,35 +95,44 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         (Unavailable, Push) => nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, [1, 0, 2]),
 
         // The keys that were fetched while the person decided are the old ones.
-        (KeyRotated, Poll) => nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 3, 2]),
-        (KeyRotated, Ping) => {
-            nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 1, 2])
+        (KeyRotated, Poll) => {
+            nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 3, 2])
         }
-        (KeyRotated, Push) => {
-            nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 0, 2])
-        }
+        (KeyRotated, Ping) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce))
+            .ends(APPROVED, [1, 1, 2]),
+        (KeyRotated, Push) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce))
+            .ends(APPROVED, [1, 0, 2]),
 
         (AcknowledgementLost, Poll) => {
-            with(Script::new().every(Endpoint::Backchannel, Act::DropAfter)).ends("indeterminate", [1, 0, 0])
+            with(Script::new().every(Endpoint::Backchannel, Act::DropAfter))
+                .ends("indeterminate", [1, 0, 0])
         }
-        (AcknowledgementLost, Ping | Push) => with(Script::new().every(Endpoint::Backchannel, Act::DropAfter)),
+        (AcknowledgementLost, Ping | Push) => {
+            with(Script::new().every(Endpoint::Backchannel, Act::DropAfter))
+        }
 
         (Overtakes | Duplicate | Forged | Withheld, Poll) => return Err(NO_ENDPOINT),
         (Overtakes, Ping | Push) => {
             let late = Act::Delay(Duration::from_secs(2));
-            with(notified(NotificationEdit::At(Moment::Overtaking)).every(Endpoint::Backchannel, late))
+            with(
+                notified(NotificationEdit::At(Moment::Overtaking))
+                    .every(Endpoint::Backchannel, late),
+            )
         }
         (Duplicate, Ping | Push) => {
             let later = Act::Delay(Duration::from_secs(30));
             with(copies().nth(Endpoint::Notification, 2, later)).answers(&[204, 204])
         }
         (Forged, Ping | Push) => {
-            let first = copies().nth_notification(1, NotificationEdit::At(Moment::Acknowledged));
-            with(first.nth_notification(1, NotificationEdit::Bearer(Bearer::Appended))).answers(&[401, 204])
+            let first = copies().nth_notification(1, NotificationEdit::At(Moment::Acknowledgement));
+            with(first.nth_notification(1, NotificationEdit::Bearer(Bearer::Appended)))
+                .answers(&[401, 204])
         }
         // The backstop asks for it.
         (Withheld, Ping) => with(notified(NotificationEdit::Withhold)).answers(&[]),
-        (Withheld, Push) => with(notified(NotificationEdit::Withhold)).ends("indeterminate", [1, 0, 0]).answers(&[]),
+        (Withheld, Push) => {
+            with(notified(NotificationEdit::Withhold)).ends("indeterminate", [1, 0, 0]).answers(&[])
+        }
 
         (ProviderLies, Poll) => with(Script::new().id_token(lie)).ends(untrusted, [1, 3, 1]),
         (ProviderLies, Ping) => with(Script::new().id_token(lie)).ends(untrusted, [1, 1, 1]),
@@ -165,7 +183,8 @@ fn whatever_happens_in_any_mode_ends_as_it_should_and_breaks_no_rule() {
 fn at_a_failing_store(mode: DeliveryMode) {
     // Twenty polls in a row are not twenty kinds of save.
     let is_short = |row: &Scenario| row.expected != "expired" || mode != DeliveryMode::Poll;
-    let rows: Vec<_> = ALL.into_iter().filter_map(|happens| cell(mode, happens).ok()).filter(is_short).collect();
+    let rows: Vec<_> =
+        ALL.into_iter().filter_map(|happens| cell(mode, happens).ok()).filter(is_short).collect();
     assert!(rows.len() > 6);
     at_every_save(&rows);
 }
@@ -205,7 +224,8 @@ fn every_client_authentication_works_in_every_mode() {
     let mut rows = Vec::new();
     for mode in MODES {
         for auth in all {
-            let row = row(format!("{auth:?} in {mode:?} mode"), Script::new()).mode(mode).auth(auth);
+            let row =
+                row(format!("{auth:?} in {mode:?} mode"), Script::new()).mode(mode).auth(auth);
             rows.push(match auth {
                 Auth::Certificate | Auth::SelfSigned => row.check(shows_its_certificate),
                 _ => row,
@@ -216,7 +236,8 @@ fn every_client_authentication_works_in_every_mode() {
     run(rows);
 }
 
-/// With a certificate for its authentication, a client names itself and sends nothing else that authenticates.
+/// With a certificate for its authentication, a client names itself and sends nothing else that
+/// authenticates.
 fn shows_its_certificate(provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>) {
     let authenticated = [Endpoint::Backchannel, Endpoint::Token];
     for exchange in provider.exchanges() {
@@ -224,7 +245,11 @@ fn shows_its_certificate(provider: &ciba_test_op::Provider, _: Option<&ciba_core
             assert_eq!(exchange.certificate, None, "shown to {:?}", exchange.endpoint);
             continue;
         }
-        assert!(exchange.certificate.is_some() && exchange.origin.is_some(), "{:?}", exchange.endpoint);
+        assert!(
+            exchange.certificate.is_some() && exchange.origin.is_some(),
+            "{:?}",
+            exchange.endpoint
+        );
         assert_eq!(exchange.parameter("client_id").as_deref(), Some("client-1"));
         for name in ["client_assertion", "client_assertion_type", "client_secret"] {
             assert_eq!(exchange.parameter(name), None);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ciba_core::{AuthRequest, DeliveryMode, Hint, Policy};
 use ciba_test_op::{
-    Act, Amendment, Bearer, Endpoint, IdTokenEdit, Moment, NotificationEdit, ProviderConfig, Script, ScriptedAnswer,
+    Act, Amendment, Bearer, Endpoint, IdTokenEdit, Moment, NotificationEdit, ProviderConfig,
+    Script, ScriptedAnswer,
 };
 use ciba_tests::{
     drivers::run,
@@ -36,7 +37,8 @@ fn waits(row: Scenario) -> Scenario {
     })
 }
 
-/// The only notification is refused, and nothing comes of it. Nobody knows then what the person said.
+/// The only notification is refused, and nothing comes of it. Nobody knows then what the person
+/// said.
 fn refused(status: u16, row: Scenario) -> Scenario {
     waits(row).ends("indeterminate", [1, 0, 0]).answers(&[status])
 }
@@ -45,16 +47,22 @@ fn refused(status: u16, row: Scenario) -> Scenario {
 /// OPM-PNG-13
 #[test]
 fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
-    let early = || edited(NotificationEdit::At(Moment::Acknowledged));
+    let early = || edited(NotificationEdit::At(Moment::Acknowledgement));
     run(vec![
         // The backstop asks after 60 s, the ping comes two seconds later.
         ping("in the middle of an interval", Script::new())
             .provider(|issuer| ProviderConfig::generic(issuer).interval(31))
             .check(|provider, _| {
                 let ping = provider.notified().first().expect("there is one").sent;
-                let polls = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
+                let polls = provider
+                    .exchanges()
+                    .iter()
+                    .filter(|exchange| exchange.endpoint == Endpoint::Token);
                 let polls: Vec<_> = polls.map(|exchange| exchange.arrived).collect();
-                assert!(polls.len() == 2 && polls[0] < ping && polls[1] >= ping, "{polls:?} {ping:?}");
+                assert!(
+                    polls.len() == 2 && polls[0] < ping && polls[1] >= ping,
+                    "{polls:?} {ping:?}"
+                );
                 // Not within two seconds of the end of the last one.
                 assert!(polls[1].since(ping) < Duration::from_secs(1), "{polls:?} {ping:?}");
             })
@@ -88,14 +96,22 @@ fn a_call_that_is_no_ping_of_this_request_is_refused_and_starts_nothing() {
         Bearer::Twice,
         Bearer::InQuery,
     ] {
-        rows.push(refused(401, ping(format!("{bearer:?}"), edited(NotificationEdit::Bearer(bearer)))));
+        rows.push(refused(
+            401,
+            ping(format!("{bearer:?}"), edited(NotificationEdit::Bearer(bearer))),
+        ));
     }
     rows.push(refused(401, ping("unknown id", edited(NotificationEdit::UnknownId))));
     for method in ["GET", "PUT", "HEAD", "DELETE"] {
         rows.push(refused(405, ping(method, edited(NotificationEdit::Method(method.into())))));
     }
-    for body in ["auth_req_id=1", "[]", "null", "", "{}", r#"{"auth_req_id":""}"#, r#"{"auth_req_id":1}"#] {
-        rows.push(refused(400, ping(format!("body {body}"), edited(NotificationEdit::Body(body.into())))));
+    for body in
+        ["auth_req_id=1", "[]", "null", "", "{}", r#"{"auth_req_id":""}"#, r#"{"auth_req_id":1}"#]
+    {
+        rows.push(refused(
+            400,
+            ping(format!("body {body}"), edited(NotificationEdit::Body(body.into()))),
+        ));
     }
     let twice = Amendment::new().raw_members("\"auth_req_id\":\"other\",");
     rows.push(refused(400, ping("two ids", Script::new().payload(twice))));
@@ -120,12 +136,16 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
         waits(ping("BEARER", bearer(Bearer::UpperCase))),
         // Row PNG-11 would have it refused; REQ-PING-04 and RFC 6750 2.1 take any number of blanks.
         waits(ping("two blanks", bearer(Bearer::TwoBlanks))),
-        waits(ping("charset", Script::new().payload(Amendment::new().media_type("application/json;charset=UTF-8")))),
+        waits(ping(
+            "charset",
+            Script::new().payload(Amendment::new().media_type("application/json;charset=UTF-8")),
+        )),
         waits(ping("more members", Script::new().payload(more))),
     ]);
 }
 
-/// A client that is registered to be pinged takes no tokens from a notification, and says why it ends: it would wait for nothing.
+/// A client that is registered to be pinged takes no tokens from a notification, and says why it
+/// ends: it would wait for nothing.
 ///
 /// REQ-PING-19a
 #[test]
@@ -161,7 +181,9 @@ fn without_a_ping_the_rules_of_polling_hold() {
             })
             .ends(APPROVED, [1, 2, 1])
             .answers(&[]),
-        ping("expired_token", withheld("expired_token")).ends("expired 400 expired_token", [1, 1, 0]).answers(&[]),
+        ping("expired_token", withheld("expired_token"))
+            .ends("expired 400 expired_token", [1, 1, 0])
+            .answers(&[]),
     ]);
 }
 
@@ -224,11 +246,22 @@ fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
 /// OPM-PSH-01
 #[test]
 fn a_push_is_acknowledged_verified_and_delivered_once() {
-    let request = || AuthRequest::new(Hint::Login("approve".into())).scope("offline_access").binding_message("W4SCT");
+    let request = || {
+        AuthRequest::new(Hint::Login("approve".into()))
+            .scope("offline_access")
+            .binding_message("W4SCT")
+    };
     let whole = |provider: &ciba_test_op::Provider, found: Option<&ciba_core::Authentication>| {
         let found = found.expect("delivered");
         assert!(found.refresh_token().is_some() && found.id_token().is_some());
-        assert_eq!(provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token).count(), 0);
+        assert_eq!(
+            provider
+                .exchanges()
+                .iter()
+                .filter(|exchange| exchange.endpoint == Endpoint::Token)
+                .count(),
+            0
+        );
     };
     let copies = edited(NotificationEdit::Copies(3));
     let other = Act::Amend(Amendment::new().set("access_token", "another-access-token"));
@@ -260,7 +293,11 @@ fn pushed_tokens_that_nothing_binds_to_this_request_are_discarded() {
     let wrong = "AAAAAAAAAAAAAAAAAAAAAA";
     let untrusted = |check: &str, fetches, script| {
         push(format!("{check}: {script:?}"), script)
-            .request(|| AuthRequest::new(Hint::Login("approve".into())).scope("offline_access").binding_message("A"))
+            .request(|| {
+                AuthRequest::new(Hint::Login("approve".into()))
+                    .scope("offline_access")
+                    .binding_message("A")
+            })
             .ends(&format!("untrusted {check}"), [1, 0, fetches])
     };
     let edit = |check, edit| untrusted(check, 1, Script::new().pushed_id_token(edit));
@@ -277,7 +314,11 @@ fn pushed_tokens_that_nothing_binds_to_this_request_are_discarded() {
         amend("refresh-token-hash", Amendment::new().set("refresh_token", "another-refresh-token")),
         amend("refresh-token-hash", Amendment::new().remove("refresh_token")),
         untrusted("signature", 2, Script::new().pushed_id_token(IdTokenEdit::XorSignature(0x5a))),
-        untrusted("algorithm", 0, Script::new().pushed_id_token(IdTokenEdit::Unsigned("none".into()))),
+        untrusted(
+            "algorithm",
+            0,
+            Script::new().pushed_id_token(IdTokenEdit::Unsigned("none".into())),
+        ),
     ]);
 }
 
@@ -288,19 +329,33 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
     let mut rows = Vec::new();
     let bare = ["access_token", "token_type", "expires_in", "id_token", "refresh_token"];
     for bearer in [Bearer::Appended, Bearer::Missing, Bearer::OtherTransaction, Bearer::Twice] {
-        rows.push(refused(401, push(format!("{bearer:?}"), edited(NotificationEdit::Bearer(bearer)))));
+        rows.push(refused(
+            401,
+            push(format!("{bearer:?}"), edited(NotificationEdit::Bearer(bearer))),
+        ));
     }
     let unnamed = Amendment::new().remove("auth_req_id");
     rows.push(refused(400, push("no auth_req_id", Script::new().payload(unnamed))));
     // The provider delivers once, so what it delivered ends the flow, and is told.
     for (name, amendment, why) in [
-        ("as in a ping", bare.into_iter().fold(Amendment::new(), Amendment::remove), "access_token is missing"),
+        (
+            "as in a ping",
+            bare.into_iter().fold(Amendment::new(), Amendment::remove),
+            "access_token is missing",
+        ),
         ("no access token", Amendment::new().remove("access_token"), "access_token is missing"),
         ("no ID Token", Amendment::new().remove("id_token"), "id_token is missing"),
-        ("tokens and an error", Amendment::new().set("error", "access_denied"), "it holds an error and tokens at once"),
+        (
+            "tokens and an error",
+            Amendment::new().set("error", "access_denied"),
+            "it holds an error and tokens at once",
+        ),
     ] {
         let row = push(name, Script::new().payload(amendment));
-        rows.push(row.ends(&format!("provider_misbehaved notification: {why}"), [1, 0, 0]).answers(&[400]));
+        rows.push(
+            row.ends(&format!("provider_misbehaved notification: {why}"), [1, 0, 0])
+                .answers(&[400]),
+        );
     }
     run(rows);
 }
@@ -320,8 +375,10 @@ fn a_pushed_error_is_acknowledged_and_the_end() {
 /// OPM-PNG-17
 #[test]
 fn the_notification_token_is_compared_in_constant_time_only() {
-    let source = include_str!("../../../crates/ciba-core/src/flow/mailbox.rs");
-    assert!(source.contains("self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes())"));
+    let source = include_str!("../../../crates/ciba-core/src/flow/notifications.rs");
+    assert!(
+        source.contains("self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes())")
+    );
     let uses = source.matches("notification.bearer").count();
     assert_eq!(uses, 1, "the bearer token is compared in one place");
 }

@@ -1,5 +1,5 @@
-//! A person who is named by a national id is compared with the person in the ID Token, whichever way the request was built
-//! (rulings 24 and 25): the rule belongs to the configuration.
+//! A person who is named by a national id is compared with the person in the ID Token, whichever
+//! way the request was built (rulings 24 and 25): the rule belongs to the configuration.
 
 use ciba_core::{
     AuthRequest, AuthorizationDetail, ComparedBy, Hint, LoginHint, NotCompared, Person, Presence,
@@ -7,8 +7,8 @@ use ciba_core::{
     providers::{
         self,
         idura::{
-            CallInitiator, Check, FREJA_ID, FreeForm, NORWEGIAN_BANKID, NorwegianBankId, NorwegianNationalId,
-            SWEDISH_BANKID, SwedishBankId, SwedishPersonalNumber,
+            CallInitiator, Check, FREJA_ID, FreeForm, NORWEGIAN_BANKID, NorwegianBankId,
+            NorwegianNationalId, SWEDISH_BANKID, SwedishBankId, SwedishPersonalNumber,
         },
     },
 };
@@ -22,7 +22,8 @@ const SWEDE: &str = "196802020575";
 const NORWEGIAN: &str = "01010750160";
 const REFUSED: &str = "untrusted another-person";
 
-/// A way to a request: its name, the number it names, how it is built, and whether a token without `ssn` is refused.
+/// A way to a request: its name, the number it names, how it is built, and whether a token without
+/// `ssn` is refused.
 struct Way {
     name: &'static str,
     number: &'static str,
@@ -48,7 +49,9 @@ fn swedish() -> SwedishBankId {
 }
 
 fn norwegian() -> NorwegianBankId {
-    NorwegianBankId::caller_authentication(NorwegianNationalId::parse(NORWEGIAN).expect("a national id"))
+    NorwegianBankId::caller_authentication(
+        NorwegianNationalId::parse(NORWEGIAN).expect("a national id"),
+    )
 }
 
 /// Every way to name a person by number at Idura.
@@ -56,15 +59,45 @@ fn ways() -> Vec<Way> {
     let way = |name, number, build, needs_ssn| Way { name, number, build, needs_ssn };
     vec![
         way("Swedish", SWEDE, || swedish().into_request(), true),
-        way("Swedish, relaxed", SWEDE, || swedish().person_check(Check::IfPresent).into_request(), false),
+        way(
+            "Swedish, relaxed",
+            SWEDE,
+            || swedish().person_check(Check::IfPresent).into_request(),
+            false,
+        ),
         way("Swedish, off", SWEDE, || swedish().person_check(Check::Off).into_request(), false),
-        way("Swedish, required", SWEDE, || swedish().person_check(Check::Require).into_request(), true),
+        way(
+            "Swedish, required",
+            SWEDE,
+            || swedish().person_check(Check::Require).into_request(),
+            true,
+        ),
         way("Norwegian", NORWEGIAN, || norwegian().into_request(), false),
-        way("Norwegian, off", NORWEGIAN, || norwegian().person_check(Check::Off).into_request(), false),
+        way(
+            "Norwegian, off",
+            NORWEGIAN,
+            || norwegian().person_check(Check::Off).into_request(),
+            false,
+        ),
         way("FrejaID", SWEDE, || FreeForm::freja_id(hint(SWEDE)).into_request(), false),
-        way("refined", SWEDE, || FreeForm::new("urn:grn:authn:se:bankid:phone", hint(SWEDE)).into_request(), true),
-        way("refined twice", SWEDE, || plain("urn:grn:authn:se:bankid:another-device:qr", SWEDE), true),
-        way("refined Norwegian", NORWEGIAN, || plain("urn:grn:authn:no:bankid:high", NORWEGIAN), false),
+        way(
+            "refined",
+            SWEDE,
+            || FreeForm::new("urn:grn:authn:se:bankid:phone", hint(SWEDE)).into_request(),
+            true,
+        ),
+        way(
+            "refined twice",
+            SWEDE,
+            || plain("urn:grn:authn:se:bankid:another-device:qr", SWEDE),
+            true,
+        ),
+        way(
+            "refined Norwegian",
+            NORWEGIAN,
+            || plain("urn:grn:authn:no:bankid:high", NORWEGIAN),
+            false,
+        ),
         way("an eID of tomorrow", SWEDE, || plain("urn:grn:authn:xx:new", SWEDE), false),
         way("plain, FrejaID", SWEDE, || plain(FREJA_ID, SWEDE), false),
         way(
@@ -77,7 +110,9 @@ fn ways() -> Vec<Way> {
             "plain, Swedish, relaxed",
             SWEDE,
             || {
-                let request = plain(SWEDISH_BANKID, SWEDE).binding_message("m").authorization_detail(phone_auth());
+                let request = plain(SWEDISH_BANKID, SWEDE)
+                    .binding_message("m")
+                    .authorization_detail(phone_auth());
                 request.person_check(Presence::IfPresent)
             },
             false,
@@ -110,7 +145,8 @@ fn row(way: &Way, name: &str, edits: &[(&str, Option<&str>)]) -> Scenario {
     row
 }
 
-/// Runs every row in simulated time, and some through the adapters too: the verdict is core's, and the rows are many.
+/// Runs every row in simulated time, and some through the adapters too: the verdict is core's, and
+/// the rows are many.
 fn run_many(mut rows: Vec<Scenario>) {
     for row in &rows {
         let outcome = core(row);
@@ -136,7 +172,8 @@ fn accepted(row: Scenario, number: &'static str, person: Person) -> Scenario {
         SWEDE => "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}",
         _ => "authenticated {e85974c5-bb48-4118-8d4f-fddd215df918}",
     };
-    row.ends(subject, [1, 4, 1]).check(move |_, found| assert_eq!(found.map(|found| found.person()), Some(person)))
+    row.ends(subject, [1, 4, 1])
+        .check(move |_, found| assert_eq!(found.map(|found| found.person()), Some(person)))
 }
 
 #[test]
@@ -189,7 +226,9 @@ fn the_same_swedish_person_in_another_spelling_is_the_same_person() {
             rows.push(accepted(row(&way, spelling, &[("ssn", Some(spelling))]), SWEDE, compared));
         }
         // Of another century, or with something added.
-        for spelling in ["186802020575", "680202+0575", "206802020575", "680202 0575", "196802020575x", ""] {
+        for spelling in
+            ["186802020575", "680202+0575", "206802020575", "680202 0575", "196802020575x", ""]
+        {
             rows.push(row(&way, spelling, &[("ssn", Some(spelling))]));
         }
     }
@@ -202,7 +241,8 @@ fn another_eid_is_refused_whichever_way_the_request_was_built() {
     for way in ways() {
         for claim in ["authenticationtype", "acr"] {
             rows.push(
-                row(&way, claim, &[(claim, Some("urn:grn:authn:dk:mitid"))]).ends("untrusted another-eid", [1, 4, 1]),
+                row(&way, claim, &[(claim, Some("urn:grn:authn:dk:mitid"))])
+                    .ends("untrusted another-eid", [1, 4, 1]),
             );
         }
     }
@@ -212,9 +252,15 @@ fn another_eid_is_refused_whichever_way_the_request_was_built() {
 #[test]
 fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
     let mut rows = Vec::new();
-    for number in
-        ["", " 196802020575", "196802020575 ", "19680202 0575", "19680202\u{a0}0575", "1\u{200b}", "1 sub:ssn:2"]
-    {
+    for number in [
+        "",
+        " 196802020575",
+        "196802020575 ",
+        "19680202 0575",
+        "19680202\u{a0}0575",
+        "1\u{200b}",
+        "1 sub:ssn:2",
+    ] {
         let refused = row(&ways()[0], number, &[]).request(move || plain(FREJA_ID, number));
         let why = match number {
             "" => "it has no number behind sub:ssn:",
@@ -233,15 +279,21 @@ fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_re
     let mut rows = Vec::new();
     for way in ways() {
         let build = way.build;
-        let exactly_swedish = way.name.starts_with("Swedish") || way.name.starts_with("plain, Swedish");
+        let exactly_swedish =
+            way.name.starts_with("Swedish") || way.name.starts_with("plain, Swedish");
         let both = [("ssn", Some(way.number)), ("socialno", Some(way.number))];
-        let with = row(&way, "with a message", &both).request(move || build().binding_message("Order 4711"));
+        let with = row(&way, "with a message", &both)
+            .request(move || build().binding_message("Order 4711"));
         rows.push(match way.number {
             NORWEGIAN => with.ends(NONE, [0; 3]),
             _ => accepted(with, way.number, Person::Compared(ComparedBy::NationalId)),
         });
         if exactly_swedish {
-            rows.push(row(&way, "without", &[]).request(move || build().binding_message("")).ends(ONE, [0; 3]));
+            rows.push(
+                row(&way, "without", &[])
+                    .request(move || build().binding_message(""))
+                    .ends(ONE, [0; 3]),
+            );
         }
     }
     // Where the eID is not named by the request but registered for all of them.

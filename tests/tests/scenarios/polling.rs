@@ -2,7 +2,8 @@
 
 use ciba_core::{DeliveryMode, Policy};
 use ciba_test_op::{
-    Act, Amendment, Endpoint, NotificationEdit, ProviderConfig, Rule, Script, ScriptedAnswer, SpeedReference,
+    Act, Amendment, Endpoint, NotificationEdit, ProviderConfig, Rule, Script, ScriptedAnswer,
+    SpeedReference,
 };
 use ciba_tests::drivers::run;
 use ciba_tests::scenario::Scenario;
@@ -17,7 +18,9 @@ use crate::{APPROVED, gaps, plain, row, third, tokens};
 /// OPM-POL-05
 #[test]
 fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() {
-    let slow_down = |n| Script::new().nth(Endpoint::Token, n, Act::Answer(ScriptedAnswer::error(400, "slow_down")));
+    let slow_down = |n| {
+        Script::new().nth(Endpoint::Token, n, Act::Answer(ScriptedAnswer::error(400, "slow_down")))
+    };
     let strict = |interval: u64| {
         move |issuer: &str| {
             let mut config = ProviderConfig::generic(issuer).interval(interval);
@@ -30,7 +33,10 @@ fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() 
         move |provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>| {
             let found = gaps(provider);
             assert_eq!(found.len(), expected.len(), "{found:?}");
-            assert!(found.iter().zip(expected).all(|(found, expected)| found >= expected), "{found:?}");
+            assert!(
+                found.iter().zip(expected).all(|(found, expected)| found >= expected),
+                "{found:?}"
+            );
         }
     };
     run(vec![
@@ -53,16 +59,25 @@ fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() 
 /// OPM-POL-09
 #[test]
 fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
-    let refused =
-        ["invalid_request", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "nobody_defined_this"];
+    let refused = [
+        "invalid_request",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "nobody_defined_this",
+    ];
     let mut rows = vec![
         plain("really denied").hint("deny").ends("denied 400 access_denied", [1, 3, 0]),
-        third("access_denied", ScriptedAnswer::error(400, "access_denied")).ends("denied 400 access_denied", [1, 3, 0]),
+        third("access_denied", ScriptedAnswer::error(400, "access_denied"))
+            .ends("denied 400 access_denied", [1, 3, 0]),
         third("expired_token", ScriptedAnswer::error(400, "expired_token"))
             .ends("expired 400 expired_token", [1, 3, 0]),
     ];
     for code in refused {
-        rows.push(third(code, ScriptedAnswer::error(400, code)).ends(&format!("refused 400 {code}"), [1, 3, 0]));
+        rows.push(
+            third(code, ScriptedAnswer::error(400, code))
+                .ends(&format!("refused 400 {code}"), [1, 3, 0]),
+        );
     }
     run(rows);
 }
@@ -90,18 +105,30 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
     };
     let error = |status| ScriptedAnswer::error(status, "server_error");
     run(vec![
-        calm(row("503, 20 s", answer(ScriptedAnswer::status(503).header("retry-after", "20"))), 20_000),
-        calm(row("429, 20 s", answer(ScriptedAnswer::status(429).header("retry-after", "20"))), 20_000),
+        calm(
+            row("503, 20 s", answer(ScriptedAnswer::status(503).header("retry-after", "20"))),
+            20_000,
+        ),
+        calm(
+            row("429, 20 s", answer(ScriptedAnswer::status(429).header("retry-after", "20"))),
+            20_000,
+        ),
         // The second poll comes at 00:00:10.
         calm(
             row(
                 "503, a date",
-                answer(ScriptedAnswer::status(503).header("retry-after", "Tue, 01 Jan 2030 00:00:31 GMT")),
+                answer(
+                    ScriptedAnswer::status(503)
+                        .header("retry-after", "Tue, 01 Jan 2030 00:00:31 GMT"),
+                ),
             ),
             // At a store that fails at first it is up to three seconds later, and the date is not.
             17_000,
         ),
-        calm(row("503, 1 s", answer(ScriptedAnswer::status(503).header("retry-after", "1"))), 5_000),
+        calm(
+            row("503, 1 s", answer(ScriptedAnswer::status(503).header("retry-after", "1"))),
+            5_000,
+        ),
         calm(row("500", answer(ScriptedAnswer::status(500))), 5_000),
         calm(row("500 with error", answer(error(500))), 5_000),
         calm(row("503", answer(ScriptedAnswer::status(503))), 5_000),
@@ -118,13 +145,20 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
                 builder.policy(policy)
             })
             .check(|provider, _| {
-                let polls = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
+                let polls = provider
+                    .exchanges()
+                    .iter()
+                    .filter(|exchange| exchange.endpoint == Endpoint::Token);
                 let arrived: Vec<_> = polls.map(|exchange| exchange.arrived).collect();
-                assert!(arrived.windows(2).all(|pair| pair[1].since(pair[0]).as_secs() >= 5), "{arrived:?}");
+                assert!(
+                    arrived.windows(2).all(|pair| pair[1].since(pair[0]).as_secs() >= 5),
+                    "{arrived:?}"
+                );
             })
             .ends(APPROVED, [1, 4, 1]),
         calm(row("broken off", second(Act::DropInside(5))), 5_000).ends(APPROVED, [1, 3, 1]),
-        row("dropped for ever", Script::new().every(Endpoint::Token, Act::DropBefore)).ends("indeterminate", [1, 5, 0]),
+        row("dropped for ever", Script::new().every(Endpoint::Token, Act::DropBefore))
+            .ends("indeterminate", [1, 5, 0]),
     ]);
 }
 
@@ -132,11 +166,15 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
 #[test]
 fn no_wait_the_provider_asks_for_loses_a_login() {
     let asked = |seconds: u64| Amendment::new().set("interval", seconds);
-    let first = |name: &str, answer| row(name, Script::new().nth(Endpoint::Token, 1, Act::Answer(answer)));
+    let first =
+        |name: &str, answer| row(name, Script::new().nth(Endpoint::Token, 1, Act::Answer(answer)));
     let mut rows = Vec::new();
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
         let mut late = |rule, row: Scenario| {
-            let mut row = row.mode(mode).hint("approve-after:0").ends("authenticated user-approve-after:0", [1, 2, 1]);
+            let mut row = row
+                .mode(mode)
+                .hint("approve-after:0")
+                .ends("authenticated user-approve-after:0", [1, 2, 1]);
             // The provider asked for a longer wait than there is time.
             row.breaks = Option::into_iter(rule).collect();
             if mode == DeliveryMode::Ping {
@@ -149,15 +187,24 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
         for status in [429, 500, 502, 503, 504] {
             late(
                 Some(Rule::BeforeRetryAfter),
-                first(&format!("{status}"), ScriptedAnswer::status(status).header("retry-after", "600")),
+                first(
+                    &format!("{status}"),
+                    ScriptedAnswer::status(status).header("retry-after", "600"),
+                ),
             );
         }
         for (name, field) in [("seconds", "86400"), ("a date", "Tue, 01 Jan 2030 01:00:00 GMT")] {
-            late(Some(Rule::BeforeRetryAfter), first(name, ScriptedAnswer::html(502).header("retry-after", field)));
+            late(
+                Some(Rule::BeforeRetryAfter),
+                first(name, ScriptedAnswer::html(502).header("retry-after", field)),
+            );
             for code in ["authorization_pending", "slow_down"] {
                 late(
                     Some(Rule::BeforeRetryAfter),
-                    first(&format!("{code}, {name}"), ScriptedAnswer::error(400, code).header("retry-after", field)),
+                    first(
+                        &format!("{code}, {name}"),
+                        ScriptedAnswer::error(400, code).header("retry-after", field),
+                    ),
                 );
             }
         }
@@ -179,9 +226,17 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
 fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
     let every = |act| Script::new().every(Endpoint::Token, act);
     let mut rows = Vec::new();
-    for (status, code) in [(500, None), (503, None), (502, Some("upstream")), (429, None), (500, Some("server_error"))]
-    {
-        let answer = code.map_or_else(|| ScriptedAnswer::status(status), |code| ScriptedAnswer::error(status, code));
+    for (status, code) in [
+        (500, None),
+        (503, None),
+        (502, Some("upstream")),
+        (429, None),
+        (500, Some("server_error")),
+    ] {
+        let answer = code.map_or_else(
+            || ScriptedAnswer::status(status),
+            |code| ScriptedAnswer::error(status, code),
+        );
         let words = code.map(|code| format!(" {code}")).unwrap_or_default();
         let mut row = row(format!("{status}{words}"), every(Act::Answer(answer)));
         row.expected = format!("indeterminate {status}{words}");
@@ -195,15 +250,23 @@ fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
 #[test]
 fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
     let lost = |act| Script::new().nth(Endpoint::Token, 3, act);
-    let tampered =
-        |status| Script::new().token_response(Amendment::new().status(status).truncate(0).media_type("text/html"));
+    let tampered = |status| {
+        Script::new()
+            .token_response(Amendment::new().status(status).truncate(0).media_type("text/html"))
+    };
     run(vec![
-        row("dropped after", lost(Act::DropAfter)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
-        row("broken off", lost(Act::DropInside(100))).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
-        // The provider has handed out the tokens, and something between says 5xx in its place. (503 says that nothing was done.)
-        row("500 in place of the tokens", tampered(500)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
-        row("502 in place of the tokens", tampered(502)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
-        row("504 in place of the tokens", tampered(504)).ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("dropped after", lost(Act::DropAfter))
+            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("broken off", lost(Act::DropInside(100)))
+            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        // The provider has handed out the tokens, and something between says 5xx in its place. (503
+        // says that nothing was done.)
+        row("500 in place of the tokens", tampered(500))
+            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("502 in place of the tokens", tampered(502))
+            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+        row("504 in place of the tokens", tampered(504))
+            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
     ]);
 }
 
@@ -231,19 +294,33 @@ fn token_answers_that_cannot_be_used_are_the_end() {
     let mut rows = vec![
         ends(third("400 and nothing", ScriptedAnswer::status(400)), status),
         ends(third("404 html", ScriptedAnswer::html(404)), status),
-        ends(tokens("no access_token", Amendment::new().remove("access_token")), "access_token is missing"),
-        ends(tokens("no token_type", Amendment::new().remove("token_type")), "token_type is missing"),
-        ends(tokens("DPoP", Amendment::new().set("token_type", "DPoP")), "token_type is not Bearer"),
+        ends(
+            tokens("no access_token", Amendment::new().remove("access_token")),
+            "access_token is missing",
+        ),
+        ends(
+            tokens("no token_type", Amendment::new().remove("token_type")),
+            "token_type is missing",
+        ),
+        ends(
+            tokens("DPoP", Amendment::new().set("token_type", "DPoP")),
+            "token_type is not Bearer",
+        ),
         ends(tokens("no id_token", Amendment::new().remove("id_token")), "id_token is missing"),
         ends(tokens("truncated", Amendment::new().truncate(40)), "it is not a JSON object"),
-        ends(tokens("html", Amendment::new().media_type("text/html")), "its media type is not application/json"),
-        ends(row("endless", Script::new().nth(Endpoint::Token, 3, Act::Endless)), "it is too large").client(
-            |builder| {
-                let mut policy = Policy::default();
-                policy.max_token_response = 65_536;
-                builder.policy(policy)
-            },
+        ends(
+            tokens("html", Amendment::new().media_type("text/html")),
+            "its media type is not application/json",
         ),
+        ends(
+            row("endless", Script::new().nth(Endpoint::Token, 3, Act::Endless)),
+            "it is too large",
+        )
+        .client(|builder| {
+            let mut policy = Policy::default();
+            policy.max_token_response = 65_536;
+            builder.policy(policy)
+        }),
     ];
     for code in [302, 307, 308] {
         let name = code.to_string();
@@ -262,24 +339,30 @@ fn unusual_token_answers_are_taken_as_they_are() {
     let refresh = "a b+c%20:@~/=\"";
     let mut rows = vec![
         tokens("bEaReR", Amendment::new().set("token_type", "bEaReR")),
-        tokens("no scope, no expires_in", Amendment::new().remove("scope").remove("expires_in")).check(|_, found| {
-            if let Some(found) = found {
-                assert_eq!((found.scope(), found.expires_at()), ("openid", None));
-            }
-        }),
+        tokens("no scope, no expires_in", Amendment::new().remove("scope").remove("expires_in"))
+            .check(|_, found| {
+                if let Some(found) = found {
+                    assert_eq!((found.scope(), found.expires_at()), ("openid", None));
+                }
+            }),
         tokens("narrower", Amendment::new().set("scope", "openid")).check(|_, found| {
             assert_eq!(found.and_then(|found| found.granted_scope()), Some("openid"));
         }),
         tokens("wider", Amendment::new().set("scope", "openid payments")).check(|_, found| {
             assert_eq!(found.and_then(|found| found.granted_scope()), Some("openid payments"));
         }),
-        tokens("refresh_token", Amendment::new().set("refresh_token", refresh)).check(move |_, found| {
-            let kept = found.and_then(|found| found.refresh_token()).map(|token| token.expose().to_owned());
-            assert_eq!(kept.as_deref(), Some(refresh));
-        }),
+        tokens("refresh_token", Amendment::new().set("refresh_token", refresh)).check(
+            move |_, found| {
+                let kept = found
+                    .and_then(|found| found.refresh_token())
+                    .map(|token| token.expose().to_owned());
+                assert_eq!(kept.as_deref(), Some(refresh));
+            },
+        ),
     ];
     for raw in ["-1", "1.5", "\"600\"", "\"x\"", "null"] {
-        let amendment = Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
+        let amendment =
+            Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
         rows.push(tokens(&format!("expires_in {raw}"), amendment));
     }
     run(rows);

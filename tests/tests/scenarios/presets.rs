@@ -1,4 +1,5 @@
-//! Providers that want or do what their presets say: with the preset the flow ends well, and without it it does not.
+//! Providers that want or do what their presets say: with the preset the flow ends well, and
+//! without it it does not.
 
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use ciba_core::{
     jose::JwsAlgorithm,
     providers::{self, Preset, idura},
 };
-use ciba_test_op::{Amendment, AudienceMode, Endpoint, IdTokenEdit, ProviderConfig, RequestedExpiry, Rule, Script};
+use ciba_test_op::{
+    Amendment, AudienceMode, Endpoint, IdTokenEdit, ProviderConfig, RequestedExpiry, Rule, Script,
+};
 use ciba_tests::{
     drivers::{core, run},
     scenario::{Auth, Scenario},
@@ -24,17 +27,21 @@ fn with(preset: Preset) -> Scenario {
 
 /// At the same provider, with a client that does not know it.
 fn without(preset: Preset) -> Scenario {
-    row(preset.name(), Script::new())
-        .provider(move |issuer| ProviderConfig::like(preset.name(), issuer).expect("the provider is known"))
+    row(preset.name(), Script::new()).provider(move |issuer| {
+        ProviderConfig::like(preset.name(), issuer).expect("the provider is known")
+    })
 }
 
 fn saying(message: &'static str) -> impl Fn() -> AuthRequest + Send + Sync {
     move || AuthRequest::new(Hint::Login("approve".into())).binding_message(message)
 }
 
-const NOT_TAKEN: &str = "request: binding_message cannot be sent: it has a character that the provider does not take";
-const TOO_LONG: &str = "request: binding_message cannot be sent: it is longer than the provider takes";
-const MISSING: &str = "request: binding_message cannot be sent: the provider takes no request without one";
+const NOT_TAKEN: &str =
+    "request: binding_message cannot be sent: it has a character that the provider does not take";
+const TOO_LONG: &str =
+    "request: binding_message cannot be sent: it is longer than the provider takes";
+const MISSING: &str =
+    "request: binding_message cannot be sent: the provider takes no request without one";
 const REFUSED_MESSAGE: &str = "refused 400 invalid_binding_message";
 const INVALID_REQUEST: &str = "refused 400 invalid_request";
 const UNSIGNED: &str = "config: missing backchannel_authentication_request_signing_alg";
@@ -69,7 +76,10 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
         without(auth0).ends(INVALID_REQUEST, [1, 0, 0]),
         without(auth0).client(|builder| builder.body_client_id()).ends(MISBEHAVED, [1, 3, 0]),
         with(auth0).request(silent).ends(MISSING, [0; 3]),
-        without(auth0).client(|builder| builder.body_client_id()).request(silent).ends(REFUSED_MESSAGE, [1, 0, 0]),
+        without(auth0)
+            .client(|builder| builder.body_client_id())
+            .request(silent)
+            .ends(REFUSED_MESSAGE, [1, 0, 0]),
     ]);
 }
 
@@ -77,12 +87,18 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
 fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
     let camara = providers::CAMARA;
     // The endpoints are discovered, and of the issuer's own origin.
-    let called = |row: Scenario| row.registered(|client| client.audience(AudienceMode::CalledUrlOnly));
+    let called =
+        |row: Scenario| row.registered(|client| client.audience(AudienceMode::CalledUrlOnly));
     run(vec![
         called(with(camara)),
         called(with(camara)).signed(JwsAlgorithm::Es256),
-        called(without(camara)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
-        without(camara).signed(JwsAlgorithm::Es256).ends(INVALID_REQUEST, [1, 0, 0]).breaks(Rule::RequestObjectClaims),
+        called(without(camara))
+            .ends("refused 401 invalid_client", [1, 0, 0])
+            .breaks(Rule::AssertionAudience),
+        without(camara)
+            .signed(JwsAlgorithm::Es256)
+            .ends(INVALID_REQUEST, [1, 0, 0])
+            .breaks(Rule::RequestObjectClaims),
     ]);
 }
 
@@ -111,8 +127,9 @@ fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
         row
     };
     let hs256 = |row: Scenario| {
-        let ignoring =
-            |builder: ClientConfigBuilder| builder.dangerously_ignore_metadata(MetadataRule::IdTokenAlgorithm);
+        let ignoring = |builder: ClientConfigBuilder| {
+            builder.dangerously_ignore_metadata(MetadataRule::IdTokenAlgorithm)
+        };
         row.auth(Auth::Post).id_token_alg(JwsAlgorithm::Hs256).client(ignoring)
     };
     const MAC: &str = "config: Some(Invalid { member: \"id_token_signed_response_alg\", reason: \"this provider signs HS256, HS384 and HS512 with a key that no client has\" })";
@@ -129,7 +146,8 @@ fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
     ]);
 }
 
-/// A field of the configuration goes to every endpoint; one of a request to that one, in place of the configuration's.
+/// A field of the configuration goes to every endpoint; one of a request to that one, in place of
+/// the configuration's.
 #[test]
 fn header_fields_go_where_they_are_meant_for() {
     let row = plain("headers")
@@ -142,8 +160,12 @@ fn header_fields_go_where_they_are_meant_for() {
                     continue;
                 }
                 let trace: Vec<_> = exchange.headers.all("x-trace").collect();
-                let expected = if exchange.endpoint == Endpoint::Backchannel { "request" } else { "client" };
-                assert_eq!((exchange.headers.get("x-gateway"), trace), (Some("all"), vec![expected]));
+                let expected =
+                    if exchange.endpoint == Endpoint::Backchannel { "request" } else { "client" };
+                assert_eq!(
+                    (exchange.headers.get("x-gateway"), trace),
+                    (Some("all"), vec![expected])
+                );
                 seen.push(exchange.endpoint);
             }
             for endpoint in [Endpoint::Backchannel, Endpoint::Token, Endpoint::KeySet] {
@@ -174,7 +196,9 @@ fn a_provider_s_own_word_for_bearer_is_an_option() {
 fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
     let okta = providers::OKTA;
     let soon = || {
-        AuthRequest::new(Hint::Login("never".into())).binding_message("W4SCT").requested_expiry(Duration::from_secs(30))
+        AuthRequest::new(Hint::Login("never".into()))
+            .binding_message("W4SCT")
+            .requested_expiry(Duration::from_secs(30))
     };
     // What the token endpoint wants is not known; here it is the same.
     let called = |row: Scenario| {
@@ -183,7 +207,9 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
     };
     run(vec![
         called(with(okta)),
-        called(without(okta)).ends("refused 401 invalid_client", [1, 0, 0]).breaks(Rule::AssertionAudience),
+        called(without(okta))
+            .ends("refused 401 invalid_client", [1, 0, 0])
+            .breaks(Rule::AssertionAudience),
         // With a secret there is no audience.
         with(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 5, 0]),
         without(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 58, 0]),
@@ -203,7 +229,8 @@ fn some_providers_take_signed_requests_only() {
     rows.push(connectid(with(providers::CONNECTID)).ends(MISSING, [0; 3]));
     rows.push(connectid(without(providers::CONNECTID)).ends(REFUSED_MESSAGE, [1, 0, 0]));
     run(rows);
-    // On a loopback address the issuer names its port anyway; where it does not, only the preset knows.
+    // On a loopback address the issuer names its port anyway; where it does not, only the preset
+    // knows.
     let outcome = core(&without(providers::PINGAM).signed(JwsAlgorithm::Es256));
     assert_eq!((outcome.result.as_str(), outcome.requests()), (INVALID_REQUEST, [1, 0, 0]));
 }
@@ -216,7 +243,9 @@ fn pingfederate_wants_the_client_id_in_the_body_and_in_the_signed_request() {
         with(pingfederate),
         signed(with(pingfederate)),
         without(pingfederate).ends(INVALID_REQUEST, [1, 0, 0]),
-        signed(without(pingfederate)).client(|builder| builder.body_client_id()).ends(INVALID_REQUEST, [1, 0, 0]),
+        signed(without(pingfederate))
+            .client(|builder| builder.body_client_id())
+            .ends(INVALID_REQUEST, [1, 0, 0]),
     ]);
 }
 
@@ -246,13 +275,16 @@ fn the_endpoints_of_idura_are_known() {
         idura::SwedishBankId::phone_authentication(person(), company, "Case 4711").into_request()
     };
     let row = |mut row: Scenario| {
-        let hidden = Amendment::new().remove("backchannel_authentication_endpoint").remove("token_endpoint");
+        let hidden =
+            Amendment::new().remove("backchannel_authentication_endpoint").remove("token_endpoint");
         row.script = Script::new().metadata(hidden);
         row.auth(Auth::Key(JwsAlgorithm::Rs256)).request(request)
     };
     run(vec![
-        row(with(providers::IDURA)).ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", [1, 4, 1]),
-        row(without(providers::IDURA)).ends("config: missing backchannel_authentication_endpoint", [0; 3]),
+        row(with(providers::IDURA))
+            .ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", [1, 4, 1]),
+        row(without(providers::IDURA))
+            .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
     ]);
 }
 

@@ -11,7 +11,11 @@ use crate::{MODES, plain, row};
 
 /// The backchannel request.
 fn begun(provider: &Provider) -> &Exchange {
-    provider.exchanges().iter().find(|exchange| exchange.endpoint == Endpoint::Backchannel).expect("there is one")
+    provider
+        .exchanges()
+        .iter()
+        .find(|exchange| exchange.endpoint == Endpoint::Backchannel)
+        .expect("there is one")
 }
 
 /// OPM-REQ-04
@@ -24,11 +28,20 @@ fn signed_requests_of_every_algorithm_are_accepted_in_every_mode() {
     use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let mut rows = Vec::new();
     for algorithm in [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, EdDsa] {
-        rows.push(row(format!("{algorithm}"), Script::new()).auth(Auth::Key(algorithm)).signed(algorithm));
+        rows.push(
+            row(format!("{algorithm}"), Script::new()).auth(Auth::Key(algorithm)).signed(algorithm),
+        );
     }
     for mode in MODES {
-        for auth in [Auth::Basic, Auth::Post, Auth::SecretJwt(JwsAlgorithm::Hs256), Auth::Certificate] {
-            rows.push(row(format!("{auth:?} in {mode:?} mode"), Script::new()).mode(mode).auth(auth).signed(Es256));
+        for auth in
+            [Auth::Basic, Auth::Post, Auth::SecretJwt(JwsAlgorithm::Hs256), Auth::Certificate]
+        {
+            rows.push(
+                row(format!("{auth:?} in {mode:?} mode"), Script::new())
+                    .mode(mode)
+                    .auth(auth)
+                    .signed(Es256),
+            );
         }
     }
     let rows = rows.into_iter().map(|row| {
@@ -69,8 +82,14 @@ fn fapi_ciba_is_kept_with_keys_and_with_certificates() {
             for auth in [Auth::Key(algorithm), Auth::Certificate, Auth::SelfSigned] {
                 let row = row(format!("{algorithm} {auth:?} in {mode:?} mode"), Script::new());
                 rows.push(row.mode(mode).auth(auth).fapi(algorithm).check(|provider, _| {
-                    let polls = provider.exchanges().iter().filter(|exchange| exchange.endpoint == Endpoint::Token);
-                    assert!(polls.into_iter().all(|poll| poll.certificate.is_some()), "tokens are bound");
+                    let polls = provider
+                        .exchanges()
+                        .iter()
+                        .filter(|exchange| exchange.endpoint == Endpoint::Token);
+                    assert!(
+                        polls.into_iter().all(|poll| poll.certificate.is_some()),
+                        "tokens are bound"
+                    );
                 }));
             }
         }
@@ -81,13 +100,16 @@ fn fapi_ciba_is_kept_with_keys_and_with_certificates() {
 #[test]
 fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() {
     let coded = |name: &str, code: Option<&'static str>| -> Scenario {
-        plain(name).registered(|client| client.user_code()).client(|builder| builder.user_codes()).request(move || {
-            let request = AuthRequest::new(Hint::Login("user-code:1234".into()));
-            match code {
-                Some(code) => request.user_code(code.into()),
-                None => request,
-            }
-        })
+        plain(name)
+            .registered(|client| client.user_code())
+            .client(|builder| builder.user_codes())
+            .request(move || {
+                let request = AuthRequest::new(Hint::Login("user-code:1234".into()));
+                match code {
+                    Some(code) => request.user_code(code.into()),
+                    None => request,
+                }
+            })
     };
     let mut rows = Vec::new();
     for mode in MODES {
@@ -96,13 +118,18 @@ fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() 
         right.expected = "authenticated user-user-code:1234".into();
         rows.push(right);
         let refused = |what, code, error: &str| {
-            coded(&name(what), code).mode(mode).ends(&format!("refused 400 {error}"), [1, 0, 0]).answers(&[])
+            coded(&name(what), code)
+                .mode(mode)
+                .ends(&format!("refused 400 {error}"), [1, 0, 0])
+                .answers(&[])
         };
         rows.push(refused("wrong", Some("4321"), "invalid_user_code"));
         rows.push(refused("missing", None, "missing_user_code"));
     }
     rows.push(
-        coded("signed", Some("1234")).signed(JwsAlgorithm::Es256).ends("authenticated user-user-code:1234", [1, 3, 1]),
+        coded("signed", Some("1234"))
+            .signed(JwsAlgorithm::Es256)
+            .ends("authenticated user-user-code:1234", [1, 3, 1]),
     );
     run(rows);
 }

@@ -17,7 +17,10 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
         let _local = sh.push_env("GOTOOLCHAIN", "local");
         let _pinned = sh.push_env("GOFLAGS", "-mod=readonly");
         cmd!(sh, "go mod download").quiet().run().map_err(|_| {
-            Stop::Missing("go could not fetch the modules of interop/go-oidc/go.sum, or is older than 1.25".into())
+            Stop::Missing(
+                "go could not fetch the modules of interop/go-oidc/go.sum, or is older than 1.25"
+                    .into(),
+            )
         })?;
         cmd!(sh, "go build -trimpath -o {program} .").quiet().run()?;
     }

@@ -30,7 +30,10 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
     let home = prepared(sh, run)?;
 
     let mut entity = Process::start(
-        Command::new("node").arg("keycloak/entity.mjs").arg(run).current_dir(source::root().join("interop")),
+        Command::new("node")
+            .arg("keycloak/entity.mjs")
+            .arg(run)
+            .current_dir(source::root().join("interop")),
         run,
         "entity",
     )?;
@@ -38,7 +41,9 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
     let addresses = sh.read_file(run.join("addresses"))?;
     let address = |wanted: &str| {
         let found = variables(&addresses).find(|(name, _)| *name == wanted);
-        found.map(|(_, address)| address.to_owned()).ok_or_else(|| Stop::Red(format!("no address of the {wanted}")))
+        found
+            .map(|(_, address)| address.to_owned())
+            .ok_or_else(|| Stop::Red(format!("no address of the {wanted}")))
     };
     let imported = home.join("data/import");
     // A realm without a person in it and without what the last run left.
@@ -50,17 +55,23 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
         "--spi-ciba-auth-channel--ciba-http-auth-channel--http-authentication-channel-uri={}",
         address("ENTITY")?
     );
-    let mut keycloak =
-        Process::start(serving(&home, run, &address("KEYCLOAK")?).args(["--import-realm", &channel]), run, "keycloak")?;
+    let mut keycloak = Process::start(
+        serving(&home, run, &address("KEYCLOAK")?).args(["--import-realm", &channel]),
+        run,
+        "keycloak",
+    )?;
     keycloak.wait_for(run, "env", PATIENCE)?;
     Ok(vec![keycloak, entity])
 }
 
 fn java(sh: &Shell) -> Outcome {
-    let version = cmd!(sh, "java -version").quiet().ignore_stdout().read_stderr().unwrap_or_default();
+    let version =
+        cmd!(sh, "java -version").quiet().ignore_stdout().read_stderr().unwrap_or_default();
     match major(&version) {
         Some(17..) => {}
-        Some(older) => return Err(Stop::Missing(format!("install Java 17 or newer: java is {older}"))),
+        Some(older) => {
+            return Err(Stop::Missing(format!("install Java 17 or newer: java is {older}")));
+        }
         None => return Err(Stop::Missing("install Java 17 or newer (java)".into())),
     }
     cmd!(sh, "mvn --version")
@@ -76,7 +87,8 @@ fn major(version: &str) -> Option<u32> {
     quoted.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// A Keycloak that was fetched, checked, built and started once: its database has every table and no realm of ours.
+/// A Keycloak that was fetched, checked, built and started once: its database has every table and
+/// no realm of ours.
 fn prepared(sh: &Shell, run: &Path) -> Result<PathBuf, Stop> {
     let folder = source::root().join("interop/.keycloak");
     let home = folder.join(format!("keycloak-{VERSION}"));
@@ -101,22 +113,25 @@ fn prepared(sh: &Shell, run: &Path) -> Result<PathBuf, Stop> {
 fn fetched(sh: &Shell, folder: &Path) -> Result<PathBuf, Stop> {
     let artifact = format!("-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:tar.gz");
     let output = format!("-DoutputDirectory={}", folder.display());
-    cmd!(sh, "mvn --batch-mode --quiet {FETCH} {artifact} {output}")
-        .run()
-        .map_err(|_| Stop::Missing(format!("mvn could not fetch Keycloak {VERSION} (169 MiB, once)")))?;
+    cmd!(sh, "mvn --batch-mode --quiet {FETCH} {artifact} {output}").run().map_err(|_| {
+        Stop::Missing(format!("mvn could not fetch Keycloak {VERSION} (169 MiB, once)"))
+    })?;
     let archive = folder.join(format!("keycloak-quarkus-dist-{VERSION}.tar.gz"));
     let sum = cmd!(sh, "openssl dgst -sha256 -r {archive}").quiet().read()?;
     if sum.split_whitespace().next() == Some(SHA_256) {
         Ok(archive)
     } else {
-        Err(Stop::Red(format!("the archive of Keycloak {VERSION} is not the one that is pinned: {sum}")))
+        Err(Stop::Red(format!(
+            "the archive of Keycloak {VERSION} is not the one that is pinned: {sum}"
+        )))
     }
 }
 
 /// Keycloak makes its tables, and is told to stop.
 fn first_start(home: &Path, run: &Path) -> Outcome {
     // Nobody calls it: any free port is right.
-    let mut keycloak = Process::start(&mut serving(home, run, "https://127.0.0.1:0"), run, "first-start")?;
+    let mut keycloak =
+        Process::start(&mut serving(home, run, "https://127.0.0.1:0"), run, "first-start")?;
     let began = Instant::now();
     while !keycloak.log(run).contains("Listening on:") {
         keycloak.is_alive(run)?;
@@ -146,12 +161,19 @@ fn serving(home: &Path, run: &Path, address: &str) -> Command {
     let port = address.rsplit(':').next().unwrap_or_default();
     let file = |name: &str| run.join(name).display().to_string();
     command
-        .args(["start", "--optimized", "--cache=local", "--http-enabled=false", "--http-host=127.0.0.1"])
+        .args([
+            "start",
+            "--optimized",
+            "--cache=local",
+            "--http-enabled=false",
+            "--http-host=127.0.0.1",
+        ])
         .args([format!("--hostname={address}"), format!("--https-port={port}")])
         .arg(format!("--https-certificate-file={}", file("server.pem")))
         .arg(format!("--https-certificate-key-file={}", file("server.key")))
         .arg(format!("--https-trust-store-file={}", file("ca.pem")))
-        // It calls the notification endpoints of the tests, which have certificates of the run's own authority.
+        // It calls the notification endpoints of the tests, which have certificates of the run's
+        // own authority.
         .arg(format!("--truststore-paths={}", file("ca.pem")))
         .env("JAVA_OPTS_KC_HEAP", "-Xms64m -Xmx512m")
         // It runs for a minute: what the slower compiler would gain comes too late.

@@ -20,7 +20,8 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
             .arg("server.mjs")
             .arg(run)
             .current_dir(folder)
-            // It calls the notification endpoints of the tests, which have certificates of the run's own authority.
+            // It calls the notification endpoints of the tests, which have certificates of the
+            // run's own authority.
             .env("NODE_EXTRA_CA_CERTS", run.join("ca.pem")),
         run,
         "server",

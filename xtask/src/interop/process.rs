@@ -17,10 +17,13 @@ pub(crate) struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A script hands this on to the program that it started, and would leave it behind if it were killed.
-        let _gone_already = Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
+        // A script hands this on to the program that it started, and would leave it behind if it
+        // were killed.
+        let _gone_already =
+            Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
         let began = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(15) {
+        while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(15)
+        {
             thread::sleep(Duration::from_millis(50));
         }
         let _gone_already = self.child.kill();
@@ -34,7 +37,8 @@ impl Process {
         let failed = |error: std::io::Error| Stop::Red(format!("{name}: {error}"));
         let log = File::create(run.join(format!("{name}.log"))).map_err(failed)?;
         let errors = log.try_clone().map_err(failed)?;
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(failed)?;
+        let child =
+            command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().map_err(failed)?;
         Ok(Self { child, name: name.into() })
     }
 
@@ -71,10 +75,12 @@ impl Process {
         self.child.wait().map(|_| ()).map_err(|error| Stop::Red(error.to_string()))
     }
 
-    /// The most memory that it or a program it started had so far, in MiB, where the system says it.
+    /// The most memory that it or a program it started had so far, in MiB, where the system says
+    /// it.
     pub(crate) fn memory(&self) -> Option<u64> {
         let own = self.child.id();
-        let started = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let started =
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         let started = started.split_whitespace().filter_map(|id| id.parse().ok());
         let status = |id: u32| fs::read_to_string(format!("/proc/{id}/status")).ok();
         [own].into_iter().chain(started).filter_map(|id| peak(&status(id)?)).max()

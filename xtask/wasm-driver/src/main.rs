@@ -1,10 +1,11 @@
-//! Drives a whole flow the way a host without clock, randomness and sockets would, so that `cargo xtask purity` can look
-//! at what the finished module imports: nothing.
+//! Drives a whole flow the way a host without clock, randomness and sockets would, so that
+//! `cargo xtask purity` can look at what the finished module imports: nothing.
 use std::hint::black_box;
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Issuer, JwksCache, Lookup, Output,
-    ProviderMetadata, Response, SoftwareKey, Timestamp, Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Issuer, JwksCache,
+    Lookup, Output, ProviderMetadata, Response, SoftwareKey, Timestamp, Url, crypto::RustCrypto,
+    jose::JwsAlgorithm,
 };
 
 fn main() {
@@ -20,11 +21,21 @@ fn drive() -> Option<bool> {
     provider.jwks_uri = url("https://op.example/jwks");
     let entropy = || Entropy::from_bytes(black_box([7; 32]));
     let (key, _) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).ok()?;
-    let auth = ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
-    let config = ClientConfig::builder(provider, ClientId::new("client").ok()?).client_auth(auth).build().ok()?;
+    let auth =
+        ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
+    let config = ClientConfig::builder(provider, ClientId::new("client").ok()?)
+        .client_auth(auth)
+        .build()
+        .ok()?;
     let mut keys = JwksCache::new(&config);
     let mut now = Timestamp::from_unix_secs(black_box(1_893_456_000));
-    let mut flow = Flow::start(config.clone(), AuthRequest::new(Hint::Login("someone".into())), entropy(), now).ok()?;
+    let mut flow = Flow::start(
+        config.clone(),
+        AuthRequest::new(Hint::Login("someone".into())),
+        entropy(),
+        now,
+    )
+    .ok()?;
     flow = Flow::resume(config, flow.snapshot().as_bytes(), now).ok()?;
     loop {
         let input = match flow.poll(now, entropy()) {
@@ -46,5 +57,8 @@ fn drive() -> Option<bool> {
 }
 
 fn answer() -> Response {
-    Response::json(200, r#"{"auth_req_id":"1c266114-a1be-4252-8ad1","expires_in":120,"id_token":"a.b.c"}"#)
+    Response::json(
+        200,
+        r#"{"auth_req_id":"1c266114-a1be-4252-8ad1","expires_in":120,"id_token":"a.b.c"}"#,
+    )
 }

@@ -13,9 +13,10 @@ pub(crate) struct Exceptions {
     /// How far the clocks of the provider and this machine may differ, at most 300 [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = tolerance, help_heading = "Exceptions")]
     pub(crate) clock_skew: Option<u64>,
-    /// Skip a check against the provider's metadata, where that is known to be wrong; repeatable. The rules are delivery-mode,
-    /// authentication-method, authentication-algorithm, id-token-algorithm, request-algorithm, certificate-bound-tokens,
-    /// user-codes and internal-address.
+    /// Skip a check against the provider's metadata, where that is known to be wrong; repeatable.
+    /// The rules are delivery-mode, authentication-method, authentication-algorithm,
+    /// id-token-algorithm, request-algorithm, certificate-bound-tokens, user-codes and
+    /// internal-address.
     #[arg(long, value_name = "RULE", value_parser = crate::client::metadata_rule, help_heading = "Exceptions")]
     pub(crate) ignore_metadata: Vec<String>,
     /// Take tokens without a `token_type` for Bearer.
@@ -54,5 +55,8 @@ impl Exceptions {
 
 /// Reads a number of seconds that may be zero, for clap.
 fn tolerance(text: &str) -> Result<u64, &'static str> {
-    text.parse().ok().filter(|seconds| *seconds <= 300).ok_or("it is a whole number of seconds, at most 300")
+    text.parse()
+        .ok()
+        .filter(|seconds| *seconds <= 300)
+        .ok_or("it is a whole number of seconds, at most 300")
 }

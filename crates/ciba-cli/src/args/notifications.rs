@@ -6,15 +6,16 @@ use ciba_core::DeliveryMode;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-/// How the result reaches this client. Kept beside a saved flow, so that `ciba resume` listens again.
+/// How the result reaches this client. Kept beside a saved flow, so that `ciba resume` listens
+/// again.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Notifications {
     /// The registered delivery mode [default: poll].
     #[arg(long, value_enum, value_name = "MODE", help_heading = "Notifications")]
     pub(crate) delivery: Option<Delivery>,
-    /// Listen here for notifications (ping and push); https with --listen-cert and --listen-key, plain http only on loopback
-    /// with --allow-http-loopback.
+    /// Listen here for notifications (ping and push); https with --listen-cert and --listen-key,
+    /// plain http only on loopback with --allow-http-loopback.
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Notifications")]
     pub(crate) listen: Option<SocketAddr>,
     /// The path of the registered notification endpoint [default: /ciba/notify].
@@ -68,6 +69,10 @@ impl Notifications {
     }
 
     pub(super) fn absolute(self) -> Self {
-        Self { listen_cert: super::absolute(self.listen_cert), listen_key: super::absolute(self.listen_key), ..self }
+        Self {
+            listen_cert: super::absolute(self.listen_cert),
+            listen_key: super::absolute(self.listen_key),
+            ..self
+        }
     }
 }

@@ -11,8 +11,8 @@ pub(crate) struct Op {
     /// The loopback address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
-    /// Serve https with a certificate of its own (see --client-dir for its ca.pem); client certificates and
-    /// --profile fapi-ciba imply it.
+    /// Serve https with a certificate of its own (see --client-dir for its ca.pem); client
+    /// certificates and --profile fapi-ciba imply it.
     #[arg(long)]
     pub(crate) tls: bool,
     /// How the provider behaves.
@@ -21,18 +21,21 @@ pub(crate) struct Op {
     /// The rules the provider holds its clients to.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) profile: OpProfile,
-    /// Register the clients of this JSON file, too: one client or an array of clients, each with the members of OpenID
-    /// Connect client metadata, such as client_id, client_secret and backchannel_client_notification_endpoint.
+    /// Register the clients of this JSON file, too: one client or an array of clients, each with
+    /// the members of OpenID Connect client metadata, such as client_id, client_secret and
+    /// backchannel_client_notification_endpoint.
     #[arg(long, value_name = "FILE")]
     pub(crate) clients: Option<PathBuf>,
-    /// At the end, write the judge's report to standard output as one line of JSON, and exit with 18 when a client made a
-    /// mistake.
+    /// At the end, write the judge's report to standard output as one line of JSON, and exit with
+    /// 18 when a client made a mistake.
     #[arg(long)]
     pub(crate) judge: bool,
-    /// Trust the certificate authorities of this PEM file when notifications are sent to https endpoints.
+    /// Trust the certificate authorities of this PEM file when notifications are sent to https
+    /// endpoints.
     #[arg(long, value_name = "FILE")]
     pub(crate) notification_ca: Option<PathBuf>,
-    /// Write a ready client into this directory: client.json, its key or secret, its certificates, and ca.pem.
+    /// Write a ready client into this directory: client.json, its key or secret, its certificates,
+    /// and ca.pem.
     #[arg(long, value_name = "DIR")]
     pub(crate) client_dir: Option<PathBuf>,
     /// How results reach the ready client.
@@ -41,10 +44,12 @@ pub(crate) struct Op {
     /// How the ready client proves who it is.
     #[arg(long, value_enum, default_value_t, value_name = "METHOD", help_heading = "Ready client")]
     pub(crate) client_auth: ReadyAuth,
-    /// The ready client signs its authentication requests; --profile fapi-ciba wants ES256 unless this says otherwise.
+    /// The ready client signs its authentication requests; --profile fapi-ciba wants ES256 unless
+    /// this says otherwise.
     #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Ready client")]
     pub(crate) signed_request: Option<ciba_core::jose::JwsAlgorithm>,
-    /// The ready client may send user codes; the hint `user-code:1234` is a person who has that one.
+    /// The ready client may send user codes; the hint `user-code:1234` is a person who has that
+    /// one.
     #[arg(long, help_heading = "Ready client")]
     pub(crate) user_codes: bool,
 }

@@ -1,6 +1,6 @@
 //! The words of the demonstration: what each request is for, as it is made.
 
-use ciba_core::{Because, Endpoint, Event};
+use ciba_core::{Endpoint, Event, WaitReason};
 
 use crate::output::plain;
 
@@ -16,7 +16,12 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    pub(crate) fn new(issuer: &str, client_id: &'static str, person: &'static str, message: &'static str) -> Self {
+    pub(crate) fn new(
+        issuer: &str,
+        client_id: &'static str,
+        person: &'static str,
+        message: &'static str,
+    ) -> Self {
         Self { issuer: issuer.to_owned(), client_id, person, message, step: 0, polled: false }
     }
 
@@ -38,16 +43,16 @@ impl Story {
     pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Requesting { endpoint, .. } => self.requesting(*endpoint),
-            Event::Acknowledged(acknowledged) => Some(format!(
+            Event::Acknowledgement(acknowledged) => Some(format!(
                 "   The provider knows the client and the person, and is asking on the phone now. It gives the person\n\
                  \x20  {} s and wants to be asked for the result no more often than every {} s.",
                 acknowledged.expires_in.as_secs(),
                 acknowledged.interval.as_secs()
             )),
-            Event::Waiting(wait) if *wait.because() == Because::InFlight => None,
-            Event::Waiting(wait) => wait
-                .progress()
-                .map(|progress| format!("   Not yet. The provider says how far the person is: {}.", plain(progress))),
+            Event::Waiting(wait) if *wait.reason() == WaitReason::InFlight => None,
+            Event::Waiting(wait) => wait.progress().map(|progress| {
+                format!("   Not yet. The provider says how far the person is: {}.", plain(progress))
+            }),
             _ => None,
         }
     }

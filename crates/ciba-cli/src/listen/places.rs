@@ -1,6 +1,6 @@
-//! The connections of the notification endpoint. Anyone can open one, so that one that says nothing must never keep the
-//! provider out: there are so many at once, a few for each address, and when there is no room the one that has been silent
-//! longest gives way.
+//! The connections of the notification endpoint. Anyone can open one, so that one that says nothing
+//! must never keep the provider out: there are so many at once, a few for each address, and when
+//! there is no room the one that has been silent longest gives way.
 
 use std::{
     net::IpAddr,
@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 pub(super) const HEAD: Duration = Duration::from_secs(3);
 /// How many there may be at once: one provider is expected.
 const CONNECTIONS: usize = 64;
-/// How many of one address. A provider sends one notification or two for a flow; behind a proxy all callers share an address.
+/// How many of one address. A provider sends one notification or two for a flow; behind a proxy all
+/// callers share an address.
 const AN_ADDRESS: usize = 8;
 
 /// All connections, in the order in which they came.
@@ -33,7 +34,8 @@ struct Seat {
     leave: Notify,
 }
 
-/// Whose connections are counted together: an IPv4 address, or the /64 that one IPv6 host can choose from.
+/// Whose connections are counted together: an IPv4 address, or the /64 that one IPv6 host can
+/// choose from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Network {
     V4([u8; 4]),
@@ -44,19 +46,23 @@ impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => Self::V6(address.octets().first_chunk().copied().unwrap_or_default()),
+            IpAddr::V6(address) => {
+                Self::V6(address.octets().first_chunk().copied().unwrap_or_default())
+            }
         }
     }
 }
 
 impl Places {
-    /// A place for a new connection. `None` when every place it could take is held by a caller who is known.
+    /// A place for a new connection. `None` when every place it could take is held by a caller who
+    /// is known.
     pub(super) fn take(&self, address: IpAddr) -> Option<Place> {
         let network = Network::from(address);
         let mut seats = self.lock();
         let gives_way = |seats: &Vec<Arc<Seat>>, of: Option<Network>| {
             seats.iter().position(|seat| {
-                !seat.is_known.load(Ordering::Relaxed) && of.is_none_or(|network| seat.network == network)
+                !seat.is_known.load(Ordering::Relaxed)
+                    && of.is_none_or(|network| seat.network == network)
             })
         };
         let of_it = seats.iter().filter(|seat| seat.network == network).count();
@@ -101,7 +107,8 @@ impl Place {
         self.seat.is_known.store(true, Ordering::Relaxed);
     }
 
-    /// Returns when the connection has to end: it gave way to another, or has been silent for too long.
+    /// Returns when the connection has to end: it gave way to another, or has been silent for too
+    /// long.
     pub(super) async fn left(&self) {
         let silent = async {
             tokio::time::sleep(HEAD).await;
@@ -153,7 +160,10 @@ mod tests {
         let held: Vec<Place> = (0..=u8::MAX).filter_map(|last| places.take(v4(last))).collect();
         assert_eq!(held.len(), 256);
         assert_eq!(held.iter().filter(|place| !gave_way(place)).count(), CONNECTIONS);
-        assert!(held[..256 - CONNECTIONS].iter().all(gave_way), "the longest silent gave way first");
+        assert!(
+            held[..256 - CONNECTIONS].iter().all(gave_way),
+            "the longest silent gave way first"
+        );
         drop(held);
         assert!(places.lock().is_empty());
     }
@@ -169,9 +179,12 @@ mod tests {
 
     #[test]
     fn a_host_has_one_ipv6_network_however_many_addresses_it_has() {
-        let address = |network: u16, host: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host).into();
+        let address = |network: u16, host: u16| {
+            Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host).into()
+        };
         let places = Places::default();
-        let held: Vec<Place> = (0..=20).map(|host| places.take(address(1, host)).unwrap()).collect();
+        let held: Vec<Place> =
+            (0..=20).map(|host| places.take(address(1, host)).unwrap()).collect();
         assert_eq!(held.iter().filter(|place| !gave_way(place)).count(), AN_ADDRESS);
         let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
         assert!(Network::from(IpAddr::from(mapped)) == Network::from(v4(1)));

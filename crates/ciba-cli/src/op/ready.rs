@@ -1,4 +1,5 @@
-//! The client that is ready to use: registered, described in a folder, and the command line that runs it.
+//! The client that is ready to use: registered, described in a folder, and the command line that
+//! runs it.
 
 use std::{
     fs, io,
@@ -52,7 +53,9 @@ impl Ready {
         let fapi = options.profile == OpProfile::FapiCiba;
         let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
         if signs.is_some_and(JwsAlgorithm::is_symmetric) {
-            return Err(Stop::usage("--signed-request takes no MAC: requests are signed with a private key"));
+            return Err(Stop::usage(
+                "--signed-request takes no MAC: requests are signed with a private key",
+            ));
         }
         let delivery = DeliveryMode::from(options.delivery);
         let is_usual = delivery == DeliveryMode::Poll
@@ -69,10 +72,14 @@ impl Ready {
             return Err(Stop::usage("--profile fapi-ciba takes no push: FAPI-CIBA 5.2.2 item 3"));
         }
         if fapi && options.client_auth == ReadyAuth::None {
-            return Err(Stop::usage("--profile fapi-ciba takes no public client: FAPI-CIBA 5.2.2 item 1"));
+            return Err(Stop::usage(
+                "--profile fapi-ciba takes no public client: FAPI-CIBA 5.2.2 item 1",
+            ));
         }
         if fapi && options.client_auth.by_secret() {
-            return Err(Stop::usage("--profile fapi-ciba takes no client secret: FAPI1A 5.2.2 item 14"));
+            return Err(Stop::usage(
+                "--profile fapi-ciba takes no client secret: FAPI1A 5.2.2 item 14",
+            ));
         }
         let (id, algorithm) = match options.personality {
             Personality::Generic => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
@@ -82,7 +89,10 @@ impl Ready {
         let folder = ClientFolder::open(options.client_dir.clone())?;
         let needs_key = options.client_auth == ReadyAuth::PrivateKeyJwt || signs.is_some();
         let self_signed = options.client_auth == ReadyAuth::SelfSignedTlsClientAuth;
-        let made = self_signed.then(|| ClientCertificate::self_signed(id)).transpose().map_err(|_| no_certificate())?;
+        let made = self_signed
+            .then(|| ClientCertificate::self_signed(id))
+            .transpose()
+            .map_err(|_| no_certificate())?;
         Ok(Self {
             id,
             personality: options.personality,
@@ -103,19 +113,27 @@ impl Ready {
     /// What it is registered as.
     pub(super) fn client(&self) -> Result<Client, Stop> {
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
-        let secret = || self.secret.clone().ok_or_else(|| Stop::bug("the ready client has no secret"));
+        let secret =
+            || self.secret.clone().ok_or_else(|| Stop::bug("the ready client has no secret"));
         let authentication = match self.auth {
-            ReadyAuth::ClientSecretBasic => ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false },
-            ReadyAuth::ClientSecretPost => ClientAuthentication::ClientSecretPost { secret: secret()? },
-            ReadyAuth::ClientSecretJwt => {
-                ClientAuthentication::ClientSecretJwt { secret: secret()?, algorithm: JwsAlgorithm::Hs256 }
+            ReadyAuth::ClientSecretBasic => {
+                ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false }
             }
+            ReadyAuth::ClientSecretPost => {
+                ClientAuthentication::ClientSecretPost { secret: secret()? }
+            }
+            ReadyAuth::ClientSecretJwt => ClientAuthentication::ClientSecretJwt {
+                secret: secret()?,
+                algorithm: JwsAlgorithm::Hs256,
+            },
             ReadyAuth::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt {
                 keys: public.clone().into_iter().collect(),
                 algorithms: Vec::new(),
             },
             ReadyAuth::None => ClientAuthentication::None,
-            ReadyAuth::TlsClientAuth => ClientAuthentication::TlsClientAuth { subject: self.subject() },
+            ReadyAuth::TlsClientAuth => {
+                ClientAuthentication::TlsClientAuth { subject: self.subject() }
+            }
             ReadyAuth::SelfSignedTlsClientAuth => ClientAuthentication::SelfSignedTlsClientAuth {
                 certificates: self.self_signed.iter().map(|made| made.der.clone()).collect(),
             },
@@ -147,17 +165,22 @@ impl Ready {
         self.auth.by_certificate() || self.profile == OpProfile::FapiCiba
     }
 
-    /// Writes what a client needs to know, in the members of a registration, and the files these name.
+    /// Writes what a client needs to know, in the members of a registration, and the files these
+    /// name.
     pub(super) fn describe(&self, server: &RunningServer) -> Result<(), Stop> {
         let folder = &self.folder;
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
         let certificate = match &self.self_signed {
             Some(made) => Some(made.clone()),
-            None if self.is_certified() => Some(server.client_certificate(self.id).map_err(|_| no_certificate())?),
+            None if self.is_certified() => {
+                Some(server.client_certificate(self.id).map_err(|_| no_certificate())?)
+            }
             None => None,
         };
         let endpoint = match &self.listen {
-            Some(_) if self.tls => Some(server.endpoint_certificate().map_err(|_| no_certificate())?),
+            Some(_) if self.tls => {
+                Some(server.endpoint_certificate().map_err(|_| no_certificate())?)
+            }
             _ => None,
         };
         let mut client = json!({
@@ -237,7 +260,8 @@ impl Ready {
     /// The command line that uses the client.
     pub(super) fn command(&self, issuer: &str) -> String {
         let file = |name: &str| self.folder.file(name).display().to_string();
-        let mut words = vec!["ciba".to_owned(), "authenticate".into(), "--issuer".into(), issuer.into()];
+        let mut words =
+            vec!["ciba".to_owned(), "authenticate".into(), "--issuer".into(), issuer.into()];
         let mut add = |text: &[&str]| words.extend(text.iter().map(|text| quoted(text)));
         if self.tls {
             add(&["--ca-cert", &file(CA)]);
@@ -268,7 +292,14 @@ impl Ready {
             add(&["--id-token-alg", self.id_token_alg().name()]);
         }
         if let Some(Port { address, .. }) = &self.listen {
-            add(&["--delivery", self.delivery.name(), "--listen", &address.to_string(), "--notification-path", PATH]);
+            add(&[
+                "--delivery",
+                self.delivery.name(),
+                "--listen",
+                &address.to_string(),
+                "--notification-path",
+                PATH,
+            ]);
             if self.tls {
                 add(&["--listen-cert", &file(ENDPOINT), "--listen-key", &file(ENDPOINT_KEY)]);
             }
@@ -281,7 +312,12 @@ impl Ready {
             Personality::Generic => add(&["--login-hint", "approve", "--binding-message", "W4SCT"]),
             Personality::Idura => {
                 add(&["--provider", "idura", "--acr-values", idura::SWEDISH_BANKID]);
-                add(&["--login-hint", "sub:ssn:196802020575", "--binding-message", "Example Bank support, case 4711"]);
+                add(&[
+                    "--login-hint",
+                    "sub:ssn:196802020575",
+                    "--binding-message",
+                    "Example Bank support, case 4711",
+                ]);
             }
         }
         words.join(" ")
@@ -291,8 +327,9 @@ impl Ready {
 /// A port for the client's notification endpoint, free until the client listens there.
 struct Port {
     address: SocketAddr,
-    /// Bound and not listening, it keeps the port from everybody who takes any free one. On Linux a listener that asks for this
-    /// very port may have it all the same, and may again after it; elsewhere it might not, so nothing is held there.
+    /// Bound and not listening, it keeps the port from everybody who takes any free one. On Linux a
+    /// listener that asks for this very port may have it all the same, and may again after it;
+    /// elsewhere it might not, so nothing is held there.
     _held: Option<TcpSocket>,
 }
 
@@ -303,8 +340,9 @@ impl Port {
             socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
             Ok((socket.local_addr()?, socket))
         });
-        let (address, socket) = bound
-            .map_err(|error| Stop::usage(format!("no port is free for a notification endpoint: {}", reason(&error))))?;
+        let (address, socket) = bound.map_err(|error| {
+            Stop::usage(format!("no port is free for a notification endpoint: {}", reason(&error)))
+        })?;
         Ok(Self { address, _held: cfg!(target_os = "linux").then_some(socket) })
     }
 }
@@ -332,7 +370,8 @@ impl ClientFolder {
         let (path, temporary) = match chosen {
             Some(path) => (std::path::absolute(&path).unwrap_or(path), false),
             None => {
-                let random = getrandom::u64().map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+                let random = getrandom::u64()
+                    .map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
                 (std::env::temp_dir().join(format!("ciba-op-{random:016x}")), true)
             }
         };
@@ -357,7 +396,8 @@ impl ClientFolder {
         let path = self.file(KEY);
         if !path.exists() {
             let jwk = key::new_jwk(algorithm)?;
-            let written = private_file(&path).and_then(|mut file| writeln!(file, "{}", jwk.expose()));
+            let written =
+                private_file(&path).and_then(|mut file| writeln!(file, "{}", jwk.expose()));
             written.map_err(|error| unwritable(&path, &error))?;
         }
         let key = private_key(&path, "--client-dir", None)?;
@@ -371,12 +411,14 @@ impl ClientFolder {
         Ok(key)
     }
 
-    /// The client's secret: the one that is there from an earlier run, or a new one of 256 random bits.
+    /// The client's secret: the one that is there from an earlier run, or a new one of 256 random
+    /// bits.
     fn secret(&self) -> Result<ClientSecret, Stop> {
         let path = self.file(SECRET);
         if !path.exists() {
             let mut random = [0_u8; 32];
-            getrandom::fill(&mut random).map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
+            getrandom::fill(&mut random)
+                .map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
             let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
             let written = private_file(&path).and_then(|mut file| writeln!(file, "{text}"));
             written.map_err(|error| unwritable(&path, &error))?;
@@ -388,7 +430,9 @@ impl ClientFolder {
     fn replace(&self, name: &str, content: Option<&str>) -> Result<(), Stop> {
         let path = self.file(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unwritable(&path, &error));
+            }
             _ => {}
         }
         let Some(content) = content else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! The file of `--clients`: one client, or an array of them, in the members of OpenID Connect client metadata.
+//! The file of `--clients`: one client, or an array of them, in the members of OpenID Connect
+//! client metadata.
 
 mod members;
 
@@ -49,9 +50,15 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
     };
     let whole: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(&at(&error)))?;
     let entries: Vec<Members> = match whole {
-        Value::Array(entries) if entries.iter().all(Value::is_object) => serde_json::from_slice(&bytes),
+        Value::Array(entries) if entries.iter().all(Value::is_object) => {
+            serde_json::from_slice(&bytes)
+        }
         Value::Object(_) => serde_json::from_slice(&bytes).map(|entry| vec![entry]),
-        _ => return Err(wrong("it is not a client, or an array of clients, with `client_id` and the like")),
+        _ => {
+            return Err(wrong(
+                "it is not a client, or an array of clients, with `client_id` and the like",
+            ));
+        }
     }
     .map_err(|error| wrong(&at(&error)))?;
     let (mut clients, mut notes) = (Vec::new(), Vec::new());
@@ -63,7 +70,8 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
         let unused = members.check().map_err(of_client)?;
         clients.push(client(members).map_err(of_client)?);
         if !unused.is_empty() {
-            notes.push(format!("Client {id}: this provider makes no use of {}.", unused.join(", ")));
+            notes
+                .push(format!("Client {id}: this provider makes no use of {}.", unused.join(", ")));
         }
     }
     Ok((clients, notes))
@@ -77,8 +85,11 @@ fn client(members: &Members) -> Result<Client, String> {
     };
     let missing = |member: &str| format!("there is no {member}");
     let signing = algorithm("token_endpoint_auth_signing_alg")?;
-    let secret =
-        || Ok::<_, String>(ClientSecret::new(members.text("client_secret")?.ok_or_else(|| missing("client_secret"))?));
+    let secret = || {
+        Ok::<_, String>(ClientSecret::new(
+            members.text("client_secret")?.ok_or_else(|| missing("client_secret"))?,
+        ))
+    };
     let keys = members.keys("jwks")?;
     // What is registered without a method authenticates by Basic (OpenID Connect Registration 2).
     let method = members.text("token_endpoint_auth_method")?.unwrap_or("client_secret_basic");
@@ -91,14 +102,18 @@ fn client(members: &Members) -> Result<Client, String> {
             secret: secret()?,
             algorithm: signing.unwrap_or(JwsAlgorithm::Hs256),
         },
-        "client_secret_basic" => ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false },
+        "client_secret_basic" => {
+            ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false }
+        }
         "client_secret_post" => ClientAuthentication::ClientSecretPost { secret: secret()? },
         "tls_client_auth" => {
             let subject = members.text("tls_client_auth_subject_dn")?;
             let subject = subject.ok_or_else(|| missing("tls_client_auth_subject_dn"))?.to_owned();
             ClientAuthentication::TlsClientAuth { subject }
         }
-        "self_signed_tls_client_auth" => ClientAuthentication::self_signed(keys.as_deref().unwrap_or_default()),
+        "self_signed_tls_client_auth" => {
+            ClientAuthentication::self_signed(keys.as_deref().unwrap_or_default())
+        }
         "none" => ClientAuthentication::None,
         other => return Err(unknown("token_endpoint_auth_method", other, &METHODS)),
     };
@@ -123,7 +138,9 @@ fn client(members: &Members) -> Result<Client, String> {
         // CIBA 4. A push client never asks the token endpoint.
         if client.delivery != DeliveryMode::Push && !grants.contains(&CIBA) {
             let mode = client.delivery.name();
-            return Err(format!("grant_types lacks {CIBA}, which delivery by {mode} needs (CIBA 4)"));
+            return Err(format!(
+                "grant_types lacks {CIBA}, which delivery by {mode} needs (CIBA 4)"
+            ));
         }
         client.refresh = grants.contains(&REFRESH);
     }

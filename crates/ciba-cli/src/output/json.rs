@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use ciba_core::{
-    Authentication, Cause, Difference, Expected, Failure, Found, LostAnswer, Oddity, Person, Rejection, Trouble,
-    Untrusted, text::is_plain,
+    Authentication, Cause, Deviation, Difference, Expected, Failure, Found, LostAnswer, Person,
+    Rejection, Trouble, Untrusted, text::is_plain,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::time;
 
-/// A line in the making. Members keep their order, so that a person can read it too.
+/// A line in the making. JsonObject keep their order, so that a person can read it too.
 #[derive(Debug)]
 pub(crate) struct Line(String);
 
@@ -45,8 +45,8 @@ impl Line {
     }
 }
 
-/// JSON text on one line for a terminal: what would steer it, or not show, is escaped. JSON lets these characters stand, and
-/// they occur within strings only.
+/// JSON text on one line for a terminal: what would steer it, or not show, is escaped. JSON lets
+/// these characters stand, and they occur within strings only.
 pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -62,9 +62,9 @@ pub(crate) fn escaped(json: &str) -> String {
 }
 
 /// Deviations of the provider that ended nothing, by name, when there are some.
-pub(super) fn oddities(line: Line, oddities: impl Iterator<Item = Oddity>) -> Line {
-    let names: Vec<&str> = oddities.map(Oddity::name).collect();
-    line.some("oddities", (!names.is_empty()).then_some(names))
+pub(super) fn deviations(line: Line, deviations: impl Iterator<Item = Deviation>) -> Line {
+    let names: Vec<&str> = deviations.map(Deviation::name).collect();
+    line.some("deviations", (!names.is_empty()).then_some(names))
 }
 
 /// JSON text on one line: without the white space between its tokens.
@@ -82,8 +82,9 @@ pub(super) fn compact(json: &str) -> String {
 fn claims(authentication: &Authentication) -> Option<String> {
     authentication.id_token()?;
     let name = |name: &str| serde_json::to_string(name).unwrap_or_default();
-    let members: Vec<String> =
-        super::claims(authentication).map(|(claim, value)| format!("{}:{value}", name(&claim))).collect();
+    let members: Vec<String> = super::claims(authentication)
+        .map(|(claim, value)| format!("{}:{value}", name(&claim)))
+        .collect();
     Some(format!("{{{}}}", members.join(",")))
 }
 
@@ -95,7 +96,8 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
     if let Some(claims) = claims(authentication) {
         line = line.with_json("claims", &claims);
     }
-    let line = line.with("scope", authentication.scope()).with_json("granted", &granted(authentication));
+    let line =
+        line.with("scope", authentication.scope()).with_json("granted", &granted(authentication));
     let difference = authentication.difference();
     let line = match difference.is_empty() {
         true => line,
@@ -105,7 +107,7 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
         .with("token_type", authentication.token_type())
         .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
         .with("has_refresh_token", authentication.refresh_token().is_some());
-    let line = oddities(line, authentication.oddities());
+    let line = deviations(line, authentication.deviations());
     if !show_tokens {
         return line;
     }
@@ -114,30 +116,44 @@ pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) 
         .some("refresh_token", authentication.refresh_token().map(|token| token.expose()))
 }
 
-/// What was granted, as far as the provider says so; a scope that it does not name is the one asked for.
+/// What was granted, as far as the provider says so; a scope that it does not name is the one asked
+/// for.
 fn granted(authentication: &Authentication) -> String {
     let mut members = vec![("scope", json!(authentication.scope()).to_string())];
-    members.extend(authentication.authorization_details().map(|details| ("authorization_details", details.to_owned())));
-    members.extend(authentication.resources().map(|resources| ("resources", json!(resources).to_string())));
+    members.extend(
+        authentication
+            .authorization_details()
+            .map(|details| ("authorization_details", details.to_owned())),
+    );
+    members.extend(
+        authentication.resources().map(|resources| ("resources", json!(resources).to_string())),
+    );
     joined(&members)
 }
 
 /// What was asked for and not granted, and what was granted without having been asked for.
 fn not_granted(difference: &Difference<'_>) -> String {
-    let list = |name, texts: &[&str]| (!texts.is_empty()).then(|| (name, format!("[{}]", texts.join(","))));
-    let quoted = |texts: &[&str]| texts.iter().map(|text| json!(text).to_string()).collect::<Vec<_>>();
+    let list = |name, texts: &[&str]| {
+        (!texts.is_empty()).then(|| (name, format!("[{}]", texts.join(","))))
+    };
+    let quoted =
+        |texts: &[&str]| texts.iter().map(|text| json!(text).to_string()).collect::<Vec<_>>();
     let (scope, resources) = (quoted(&difference.scope), quoted(&difference.resources));
-    let borrowed = |texts: &'_ [String]| texts.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+    let borrowed =
+        |texts: &'_ [String]| texts.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     let mut members = Vec::new();
     members.extend((!scope.is_empty()).then(|| ("scope", format!("[{}]", borrowed(&scope)))));
     members.extend(list("authorization_details", &difference.authorization_details));
-    members.extend((!resources.is_empty()).then(|| ("resources", format!("[{}]", borrowed(&resources)))));
+    members.extend(
+        (!resources.is_empty()).then(|| ("resources", format!("[{}]", borrowed(&resources)))),
+    );
     members.extend(list("not_asked_for", &difference.unasked_authorization_details));
     joined(&members)
 }
 
 fn joined(members: &[(&str, String)]) -> String {
-    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let members: Vec<String> =
+        members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -164,8 +180,8 @@ fn cause(failure: &Failure) -> Option<&'static str> {
     .filter(|name| *name != Cause::Unknown.name())
 }
 
-/// What a check found: `null` for nothing, an object for a value of another type; a value that may say something about a person
-/// is left out.
+/// What a check found: `null` for nothing, an object for a value of another type; a value that may
+/// say something about a person is left out.
 fn found(found: &Found) -> Option<Value> {
     Some(match found {
         Found::Missing => Value::Null,
@@ -229,7 +245,10 @@ pub(super) fn failed(failure: &Failure) -> Line {
         .some("error_description", answer.and_then(|answer| answer.description()))
         .some("status", answer.and_then(crate::exit::status))
         .some("www_authenticate", answer.and_then(|answer| answer.www_authenticate()))
-        .some("excerpt", answer.map(|answer| answer.excerpt()).filter(|excerpt| !excerpt.is_empty()))
+        .some(
+            "excerpt",
+            answer.map(|answer| answer.excerpt()).filter(|excerpt| !excerpt.is_empty()),
+        )
         .some("endpoint", endpoint.map(|endpoint| endpoint.name()))
 }
 
@@ -241,8 +260,10 @@ mod tests {
     #[test]
     fn what_does_not_show_is_escaped_and_stays_what_it_is() {
         let hidden = "a\u{1b}\u{61c}\u{200b}\u{202e}\u{2028}\u{feff}\u{e000}\u{e0041}z\u{10ffff}";
-        let line =
-            Line::new("x").with("text", hidden).with_json("raw", &format!("\"{}\"", "\u{202e}\u{e0001}")).finish();
+        let line = Line::new("x")
+            .with("text", hidden)
+            .with_json("raw", &format!("\"{}\"", "\u{202e}\u{e0001}"))
+            .finish();
         assert!(line.chars().all(is_plain), "{line:?}");
         assert!(line.contains(r"\u202e\udb40\udc01"), "{line}");
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -251,7 +272,11 @@ mod tests {
 
     #[test]
     fn a_line_is_one_json_object_with_its_members_in_order() {
-        let line = Line::new("x").with("text", "a\n\"b\"").some("nothing", None::<&str>).with("n", 3).finish();
+        let line = Line::new("x")
+            .with("text", "a\n\"b\"")
+            .some("nothing", None::<&str>)
+            .with("n", 3)
+            .finish();
         assert!(!line.contains('\n') && line.starts_with(r#"{"event":"x","at":"20"#), "{line}");
         assert!(line.ends_with(r#","text":"a\n\"b\"","n":3}"#), "{line}");
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -2,38 +2,49 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Acknowledged, Authentication, Because, ClientConfig, DeliveryMode, Timestamp, Wait};
+use ciba_core::{
+    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Timestamp, Wait, WaitReason,
+};
 
 use super::plain;
 use crate::time;
 
-pub(super) fn acknowledged(acknowledged: &Acknowledged, delivery: DeliveryMode) -> String {
+pub(super) fn acknowledged(acknowledged: &Acknowledgement, delivery: DeliveryMode) -> String {
     let then = match delivery {
-        DeliveryMode::Poll => format!("it wants to be asked every {} s", acknowledged.interval.as_secs()),
+        DeliveryMode::Poll => {
+            format!("it wants to be asked every {} s", acknowledged.interval.as_secs())
+        }
         DeliveryMode::Ping => "it will say when to ask for the result".to_owned(),
         DeliveryMode::Push => "it will deliver the result".to_owned(),
     };
-    format!("The provider is asking the person, who has {} s to answer; {then}.", acknowledged.expires_in.as_secs())
+    format!(
+        "The provider is asking the person, who has {} s to answer; {then}.",
+        acknowledged.expires_in.as_secs()
+    )
 }
 
 /// What is waited for, without the numbers that change.
 pub(super) fn waiting(wait: &Wait) -> String {
-    match (wait.because(), wait.progress()) {
-        (Because::Setback(setback), _) => format!("Trying again: {setback}"),
-        (Because::SlowDown, Some(words)) => {
+    match (wait.reason(), wait.progress()) {
+        (WaitReason::Setback(setback), _) => format!("Trying again: {setback}"),
+        (WaitReason::SlowDown, Some(words)) => {
             format!("Waiting for the person; the provider wants to be asked less often, and says: {}", plain(words))
         }
         (_, Some(progress)) => format!("Waiting for the person; the provider says: {}", plain(progress)),
-        (Because::Notification, None) => "Waiting for the person; the provider will notify us".to_owned(),
-        (Because::Adrift, None) => {
+        (WaitReason::Notification, None) => "Waiting for the person; the provider will notify us".to_owned(),
+        (WaitReason::Adrift, None) => {
             "The provider's answer was lost; if it asks the person all the same, its notification tells".to_owned()
         }
-        (Because::SlowDown, None) => "Waiting for the person; the provider wants to be asked less often".to_owned(),
+        (WaitReason::SlowDown, None) => "Waiting for the person; the provider wants to be asked less often".to_owned(),
         (_, None) => "Waiting for the person".to_owned(),
     }
 }
 
-pub(super) fn authenticated(authentication: &Authentication, config: &ClientConfig, show_tokens: bool) -> String {
+pub(super) fn authenticated(
+    authentication: &Authentication,
+    config: &ClientConfig,
+    show_tokens: bool,
+) -> String {
     let mut text = match authentication.subject() {
         Ok(subject) => format!("Authenticated: {}\n", plain(subject)),
         Err(_) => "Authorized, without an ID Token\n".to_owned(),
@@ -41,8 +52,12 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
     let _ = writeln!(text, "The person was {}.", authentication.person());
     let _ = writeln!(text, "Received at {}", received(authentication.received_at(), time::now()));
     if authentication.id_token().is_some() {
-        let _ =
-            writeln!(text, "Verified claims of the ID Token ({} by {}):", config.id_token_algorithm(), config.issuer());
+        let _ = writeln!(
+            text,
+            "Verified claims of the ID Token ({} by {}):",
+            config.id_token_algorithm(),
+            config.issuer()
+        );
         text.push_str(&claims(authentication));
     }
     let _ = writeln!(text, "Granted: {}", granted(authentication));
@@ -51,17 +66,26 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
         ("Asked for and not granted: scope", &difference.scope),
         ("Asked for and not granted: authorization_details", &difference.authorization_details),
         ("Asked for and not granted: resource", &difference.resources),
-        ("Granted and not asked for: authorization_details", &difference.unasked_authorization_details),
+        (
+            "Granted and not asked for: authorization_details",
+            &difference.unasked_authorization_details,
+        ),
     ] {
         for value in values {
             let _ = writeln!(text, "{what} {}", plain(&super::json::compact(value)));
         }
     }
-    let lifetime =
-        super::lifetime(authentication).map(|life| format!(", valid for {} s", life.as_secs())).unwrap_or_default();
-    let refresh = if authentication.refresh_token().is_some() { ", with a refresh token" } else { "" };
+    let lifetime = super::lifetime(authentication)
+        .map(|life| format!(", valid for {} s", life.as_secs()))
+        .unwrap_or_default();
+    let refresh =
+        if authentication.refresh_token().is_some() { ", with a refresh token" } else { "" };
     let hidden = if show_tokens { "" } else { "; --show-tokens shows it" };
-    let _ = writeln!(text, "Access token: {}{lifetime}{refresh}{hidden}", plain(authentication.token_type()));
+    let _ = writeln!(
+        text,
+        "Access token: {}{lifetime}{refresh}{hidden}",
+        plain(authentication.token_type())
+    );
     if show_tokens {
         let _ = writeln!(text, "  access_token  {}", plain(authentication.access_token().expose()));
         if let Some(token) = authentication.refresh_token() {
@@ -77,13 +101,19 @@ pub(super) fn authenticated(authentication: &Authentication, config: &ClientConf
 /// What was granted, as far as the provider says so.
 fn granted(authentication: &Authentication) -> String {
     let scope = authentication.scope();
-    let mut granted = vec![if scope.is_empty() { "no scope".to_owned() } else { format!("scope {}", plain(scope)) }];
+    let mut granted = vec![if scope.is_empty() {
+        "no scope".to_owned()
+    } else {
+        format!("scope {}", plain(scope))
+    }];
     granted.extend(
-        authentication
-            .authorization_details()
-            .map(|details| format!("authorization_details {}", plain(&super::json::compact(details)))),
+        authentication.authorization_details().map(|details| {
+            format!("authorization_details {}", plain(&super::json::compact(details)))
+        }),
     );
-    granted.extend(authentication.resources().map(|resources| format!("for {}", plain(&resources.join(", ")))));
+    granted.extend(
+        authentication.resources().map(|resources| format!("for {}", plain(&resources.join(", ")))),
+    );
     granted.join("; ")
 }
 
@@ -92,7 +122,8 @@ fn received(at: Timestamp, now: Timestamp) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "min")];
     let age = now.since(at).as_secs();
     let unit = UNITS.into_iter().find(|(seconds, _)| age >= *seconds);
-    let ago = unit.map(|(seconds, unit)| format!(", {} {unit} ago", age / seconds)).unwrap_or_default();
+    let ago =
+        unit.map(|(seconds, unit)| format!(", {} {unit} ago", age / seconds)).unwrap_or_default();
     format!("{}{ago}.", time::rfc3339(at))
 }
 

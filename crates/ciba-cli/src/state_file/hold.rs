@@ -1,5 +1,5 @@
-//! One process at a time has a state file: two that went on with the same flow could prompt a person twice, and one of them
-//! would be told that its tokens are spent.
+//! One process at a time has a state file: two that went on with the same flow could prompt a
+//! person twice, and one of them would be told that its tokens are spent.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,8 @@ use std::{
 /// How often a file is looked for anew that another process replaces at the same moment.
 const TRIES: u32 = 8;
 
-/// Opens a file, or creates it for its owner, and locks it until it is closed. `None` when another process has it.
+/// Opens a file, or creates it for its owner, and locks it until it is closed. `None` when another
+/// process has it.
 pub(super) fn hold(path: &Path, create: bool) -> io::Result<Option<File>> {
     for _ in 0..TRIES {
         let mut options = fs::OpenOptions::new();
@@ -28,7 +29,8 @@ pub(super) fn hold(path: &Path, create: bool) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Locks a file without waiting. False when another process has locked it; where locks are not offered nobody has.
+/// Locks a file without waiting. False when another process has locked it; where locks are not
+/// offered nobody has.
 #[cfg(unix)]
 pub(super) fn lock(file: &File) -> io::Result<bool> {
     use rustix::{

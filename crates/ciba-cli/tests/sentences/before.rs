@@ -34,7 +34,10 @@ fn options() -> Vec<Case> {
         ),
         C::line("An issuer that is no address", &["discover", "op.example"]),
         C::line("An issuer over http", &["discover", "http://op.example"]),
-        C::line("No client id", &["authenticate", "--issuer", "https://op.example", "--login-hint", "the-person"]),
+        C::line(
+            "No client id",
+            &["authenticate", "--issuer", "https://op.example", "--login-hint", "the-person"],
+        ),
         C::line(
             "Nothing that proves who the client is",
             &[
@@ -49,7 +52,15 @@ fn options() -> Vec<Case> {
         ),
         C::line(
             "No hint",
-            &["authenticate", "--issuer", "https://op.example", "--client-id", "c", "--client-auth", "none"],
+            &[
+                "authenticate",
+                "--issuer",
+                "https://op.example",
+                "--client-id",
+                "c",
+                "--client-auth",
+                "none",
+            ],
         ),
         C::authenticate("Two hints", &["--id-token-hint", "sentinel"]),
         C::authenticate(
@@ -57,8 +68,14 @@ fn options() -> Vec<Case> {
             &["--cert", "DIR/c.pem", "--cert-key", "DIR/k.pem"],
         ),
         C::authenticate("Mutual TLS without a certificate", &["--client-auth", "tls_client_auth"]),
-        C::authenticate("A method that needs a secret without one", &["--client-auth", "client_secret_basic"]),
-        C::authenticate("A method that needs a key without one", &["--client-auth", "private_key_jwt"]),
+        C::authenticate(
+            "A method that needs a secret without one",
+            &["--client-auth", "client_secret_basic"],
+        ),
+        C::authenticate(
+            "A method that needs a key without one",
+            &["--client-auth", "private_key_jwt"],
+        ),
         C::authenticate("Ping without a place to be notified", &["--delivery", "ping"]),
         C::authenticate(
             "A place to be notified without a certificate",
@@ -66,7 +83,15 @@ fn options() -> Vec<Case> {
         ),
         C::authenticate(
             "Push without an ID Token",
-            &["--delivery", "push", "--no-openid", "--scope", "payments", "--listen", "127.0.0.1:PORT"],
+            &[
+                "--delivery",
+                "push",
+                "--no-openid",
+                "--scope",
+                "payments",
+                "--listen",
+                "127.0.0.1:PORT",
+            ],
         ),
         C::authenticate(
             "A person to compare without an ID Token",
@@ -77,20 +102,39 @@ fn options() -> Vec<Case> {
             &["--no-openid", "--scope", "payments", "--expect", "sub=sentinel"],
         ),
         C::authenticate("An expectation without a value", &["--expect", "sub"]),
-        C::authenticate("A parameter that the command sets by itself", &["--param", "scope=openid"]),
-        C::authenticate("Authorization details that are no JSON", &["--authorization-details", "sentinel"]),
+        C::authenticate(
+            "A parameter that the command sets by itself",
+            &["--param", "scope=openid"],
+        ),
+        C::authenticate(
+            "Authorization details that are no JSON",
+            &["--authorization-details", "sentinel"],
+        ),
         C::authenticate("A resource that is no address", &["--resource", "sentinel"]),
-        C::authenticate("A header that the transport sets by itself", &["--header", "Content-Length=3"]),
+        C::authenticate(
+            "A header that the transport sets by itself",
+            &["--header", "Content-Length=3"],
+        ),
         C::authenticate("A clock skew beyond five minutes", &["--clock-skew", "3600"]),
         C::authenticate("An algorithm nobody knows", &["--id-token-alg", "ES255"]),
         C::authenticate("An algorithm without a signature", &["--id-token-alg", "none"]),
         C::authenticate("A metadata rule nobody knows", &["--ignore-metadata", "everything"]),
         C::authenticate("A preset nobody knows", &["--provider", "keycloack"]),
         C::authenticate("A misspelt option", &["--client-ath", "none"]),
-        C::authenticate("A hint token beside the hint", &["--provider", "idura", "--login-hint-token", "sentinel"]),
+        C::authenticate(
+            "A hint token beside the hint",
+            &["--provider", "idura", "--login-hint-token", "sentinel"],
+        ),
         C::authenticate(
             "A hint of another form than the preset wants",
-            &["--provider", "idura", "--acr-values", "urn:grn:authn:se:bankid", "--binding-message", "Hello"],
+            &[
+                "--provider",
+                "idura",
+                "--acr-values",
+                "urn:grn:authn:se:bankid",
+                "--binding-message",
+                "Hello",
+            ],
         ),
     ]
 }
@@ -111,7 +155,8 @@ fn files() -> Vec<Case> {
         };
         Case::authenticate(title, options).file(name, content)
     };
-    let utf16: Vec<u8> = format!("\u{feff}{PEM}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        format!("\u{feff}{PEM}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut der = b"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01".to_vec();
     der.resize(138, 0);
     let data = |name: &str| match name {
@@ -119,13 +164,19 @@ fn files() -> Vec<Case> {
         "openssh" => include_bytes!("../../../../tests/data/keys/ec-p256.openssh").to_vec(),
         "p12" => include_bytes!("../../../../tests/data/keys/ec-p256.p12").to_vec(),
         "public" => include_bytes!("../../../../tests/data/keys/ec-p256.public.pem").to_vec(),
-        "certificate" => include_bytes!("../../../../tests/data/keys/ec-p256.certificate.pem").to_vec(),
-        "secp256k1" => include_bytes!("../../../../tests/data/keys/ec-secp256k1.pkcs8.pem").to_vec(),
+        "certificate" => {
+            include_bytes!("../../../../tests/data/keys/ec-p256.certificate.pem").to_vec()
+        }
+        "secp256k1" => {
+            include_bytes!("../../../../tests/data/keys/ec-secp256k1.pkcs8.pem").to_vec()
+        }
         "rsa-1024" => include_bytes!("../../../../tests/data/keys/rsa-1024.pkcs8.pem").to_vec(),
         _ => include_bytes!("../../../../tests/data/keys/rsa-2048.encrypted-pkcs1.pem").to_vec(),
     };
-    let bom = Case::line("A key with a byte order mark (it is read)", &["key", "public", "DIR/key.pem"]);
-    let escaped = Case::line("A key with escaped line ends (it is read)", &["key", "public", "DIR/key.pem"]);
+    let bom =
+        Case::line("A key with a byte order mark (it is read)", &["key", "public", "DIR/key.pem"]);
+    let escaped =
+        Case::line("A key with escaped line ends (it is read)", &["key", "public", "DIR/key.pem"]);
     let certificate = |title| {
         Case::authenticate(
             title,
@@ -141,7 +192,8 @@ fn files() -> Vec<Case> {
             ],
         )
     };
-    let (one, other) = (TlsServer::start(Certificate::Good, false), TlsServer::start(Certificate::Good, false));
+    let (one, other) =
+        (TlsServer::start(Certificate::Good, false), TlsServer::start(Certificate::Good, false));
     let authority_first = format!("{}{}", one.ca, one.stranger.0);
     vec![
         Case::authenticate("No such key", &["--key", "DIR/absent.pem"]),
@@ -196,7 +248,9 @@ fn files() -> Vec<Case> {
 }
 
 fn way() -> Vec<Case> {
-    let tls = |title, certificate| Case::discover(title, &[]).over_tls(TlsServer::start(certificate, false)).both();
+    let tls = |title, certificate| {
+        Case::discover(title, &[]).over_tls(TlsServer::start(certificate, false)).both()
+    };
     let demanding = |title, options: &[&'static str]| {
         Case::authenticate(title, options)
             .over_tls(TlsServer::start(Certificate::Good, true))
@@ -228,7 +282,9 @@ fn way() -> Vec<Case> {
         ),
         Case::line("An unknown name", &["discover", "https://op.invalid", "--output", "json"]),
         Case::discover("A refused connection", &[]).both(),
-        Case::discover("A provider that closes the connection", &[]).with(|_, _, _| Some(Say::Nothing)).both(),
+        Case::discover("A provider that closes the connection", &[])
+            .with(|_, _, _| Some(Say::Nothing))
+            .both(),
         Case::authenticate("A provider that is slower than --timeout", &["--timeout", "1"])
             .with(|_, _, _| Some(Say::Silence(std::time::Duration::from_secs(5))))
             .both(),
@@ -256,7 +312,8 @@ fn proxies() -> Vec<Case> {
 
 fn documents() -> Vec<Case> {
     let discovery = |title, say: fn(&str) -> Say| {
-        Case::discover(title, &[]).with(move |issuer, path, _| path.starts_with("/.well-known/").then(|| say(issuer)))
+        Case::discover(title, &[])
+            .with(move |issuer, path, _| path.starts_with("/.well-known/").then(|| say(issuer)))
     };
     let other = |member: &'static str, value: fn(&str) -> serde_json::Value| {
         move |issuer: &str, path: &str, _: usize| {
@@ -268,26 +325,43 @@ fn documents() -> Vec<Case> {
     let slip = |title, member, value| Case::discover(title, &[]).with(other(member, value));
     vec![
         discovery("No metadata there", |_| Say::Json(404, json!({}))).both(),
-        discovery("Not found, as HTML", |_| Say::Raw(404, "text/html", "<html>sentinel</html>".into())),
-        discovery("A page in place of the document", |_| Say::Raw(200, "text/html", "<html>sentinel</html>".into()))
-            .both(),
-        discovery("A redirect", |_| Say::Raw(302, "text/html\r\nlocation: https://elsewhere.example/", String::new()))
-            .both(),
+        discovery("Not found, as HTML", |_| {
+            Say::Raw(404, "text/html", "<html>sentinel</html>".into())
+        }),
+        discovery("A page in place of the document", |_| {
+            Say::Raw(200, "text/html", "<html>sentinel</html>".into())
+        })
+        .both(),
+        discovery("A redirect", |_| {
+            Say::Raw(302, "text/html\r\nlocation: https://elsewhere.example/", String::new())
+        })
+        .both(),
         discovery("Content coding nobody asked for", |_| {
             Say::Raw(200, "application/json\r\ncontent-encoding: gzip", "sentinel".into())
         })
         .both(),
-        discovery("A document that is too large", |_| Say::Raw(200, "application/json", " ".repeat(3_000_000))).both(),
+        discovery("A document that is too large", |_| {
+            Say::Raw(200, "application/json", " ".repeat(3_000_000))
+        })
+        .both(),
         discovery("A gateway's trouble", |_| Say::Json(502, json!({"message": "upstream"}))),
-        discovery("A firewall's refusal", |_| Say::Raw(403, "text/html", "<html>sentinel</html>".into())),
+        discovery("A firewall's refusal", |_| {
+            Say::Raw(403, "text/html", "<html>sentinel</html>".into())
+        }),
         discovery("An empty document", |_| Say::Json(200, json!({}))),
         slip("An issuer with a slash at the end", "issuer", |issuer| json!(format!("{issuer}/"))),
-        slip("An issuer with a front-end address", "issuer", |_| json!("https://login.example/realms/a")),
+        slip("An issuer with a front-end address", "issuer", |_| {
+            json!("https://login.example/realms/a")
+        }),
         slip("An issuer of another type", "issuer", |_| json!(7)),
         slip("No CIBA endpoint", "backchannel_authentication_endpoint", |_| json!(null)),
         slip("No token endpoint", "token_endpoint", |_| json!(null)),
-        slip("An endpoint over http elsewhere", "token_endpoint", |_| json!("http://op.example/token")),
-        slip("An endpoint on the private network", "token_endpoint", |_| json!("https://10.0.0.1/token")),
+        slip("An endpoint over http elsewhere", "token_endpoint", |_| {
+            json!("http://op.example/token")
+        }),
+        slip("An endpoint on the private network", "token_endpoint", |_| {
+            json!("https://10.0.0.1/token")
+        }),
     ]
 }
 
@@ -299,7 +373,8 @@ fn fit() -> Vec<Case> {
             path.starts_with("/.well-known/").then_some(Say::Json(200, document))
         }
     };
-    let plain = |title, options: &[&'static str]| Case::authenticate(title, options).with(|_, _, _| None);
+    let plain =
+        |title, options: &[&'static str]| Case::authenticate(title, options).with(|_, _, _| None);
     vec![
         Case::authenticate("A method that is not offered", &["--client-auth", "none"])
             .with(op("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]))),
@@ -333,22 +408,38 @@ fn fit() -> Vec<Case> {
 }
 
 fn fapi() -> Vec<Case> {
-    let plain =
-        |title, options: &[&'static str]| Case::authenticate(title, options).with(|_, _, _| None).file("key.pem", PEM);
+    let plain = |title, options: &[&'static str]| {
+        Case::authenticate(title, options).with(|_, _, _| None).file("key.pem", PEM)
+    };
     vec![
-        plain("A public client under the profile, over http", &["--profile", "fapi-ciba", "--client-auth", "none"]),
+        plain(
+            "A public client under the profile, over http",
+            &["--profile", "fapi-ciba", "--client-auth", "none"],
+        ),
         plain(
             "A key under the profile, over http, without a binding message",
             &["--profile", "fapi-ciba", "--key", "DIR/key.pem"],
         ),
-        plain("A secret under the profile", &["--profile", "fapi-ciba", "--client-secret-file", "DIR/key.pem"]),
+        plain(
+            "A secret under the profile",
+            &["--profile", "fapi-ciba", "--client-secret-file", "DIR/key.pem"],
+        ),
         plain(
             "RS256 under the profile",
             &["--profile", "fapi-ciba", "--key", "DIR/key.pem", "--id-token-alg", "RS256"],
         ),
         plain(
             "Push under the profile",
-            &["--profile", "fapi-ciba", "--key", "DIR/key.pem", "--delivery", "push", "--listen", "127.0.0.1:PORT"],
+            &[
+                "--profile",
+                "fapi-ciba",
+                "--key",
+                "DIR/key.pem",
+                "--delivery",
+                "push",
+                "--listen",
+                "127.0.0.1:PORT",
+            ],
         ),
     ]
 }

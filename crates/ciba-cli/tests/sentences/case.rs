@@ -39,7 +39,15 @@ const PROOFS: [&str; 4] = ["--client-auth", "--key", "--client-secret-file", "--
 impl Case {
     fn new(title: &'static str, base: &'static str, options: &[&'static str]) -> Self {
         let options = options.to_vec();
-        Self { title, base, options, files: vec![], environment: vec![], transports: &["reqwest"], peer: Peer::Nobody }
+        Self {
+            title,
+            base,
+            options,
+            files: vec![],
+            environment: vec![],
+            transports: &["reqwest"],
+            peer: Peer::Nobody,
+        }
     }
 
     /// `ciba authenticate` with the options that the head of the file names.
@@ -58,7 +66,10 @@ impl Case {
     }
 
     /// The provider; it gets its issuer, the path and how often it was asked for before.
-    pub(crate) fn with(mut self, answer: impl Fn(&str, &str, usize) -> Option<Say> + Send + Sync + 'static) -> Self {
+    pub(crate) fn with(
+        mut self,
+        answer: impl Fn(&str, &str, usize) -> Option<Say> + Send + Sync + 'static,
+    ) -> Self {
         self.peer = Peer::Script(Arc::new(answer));
         self
     }
@@ -105,8 +116,11 @@ impl Case {
         }
         let _ = writeln!(text, "ciba {}", line.trim_end());
         let said: Vec<String> = thread::scope(|scope| {
-            let runs: Vec<_> =
-                self.transports.iter().map(|transport| scope.spawn(move || self.said(transport))).collect();
+            let runs: Vec<_> = self
+                .transports
+                .iter()
+                .map(|transport| scope.spawn(move || self.said(transport)))
+                .collect();
             runs.into_iter().map(|run| run.join().expect("it ends")).collect()
         });
         match said.as_slice() {
@@ -131,7 +145,8 @@ impl Case {
         let mut runs = (0..5).map(|_| self.run(transport)).skip_while(|(run, _)| is_taken(run));
         let (run, replaced) = runs.next().expect("five ports are not all taken");
         let text = |text: &str| {
-            let text = replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+            let text =
+                replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
             let text = without_number(&normalised(&text), " lies ", " s too ");
             let pairs = [
                 (" (", " attempts)"),
@@ -143,7 +158,8 @@ impl Case {
             pairs.iter().fold(text, |text, (before, after)| without_number(&text, before, after))
         };
         let mut said = format!("exit {}\n{}", run.code, text(&run.stderr));
-        let lines = || run.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines =
+            || run.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         for refused in lines().filter(|line| line["event"] == "notification_refused") {
             let _ = writeln!(
                 said,
@@ -154,10 +170,12 @@ impl Case {
         let last = lines().next_back();
         if let Some(Value::Object(last)) = last {
             const SHOWN: [&str; 11] = [
-                "failure", "check", "claim", "member", "cause", "found", "expected", "error", "status", "endpoint",
-                "problems",
+                "failure", "check", "claim", "member", "cause", "found", "expected", "error",
+                "status", "endpoint", "problems",
             ];
-            let members = SHOWN.iter().filter_map(|name| last.get(*name).map(|value| format!("\"{name}\": {value}")));
+            let members = SHOWN
+                .iter()
+                .filter_map(|name| last.get(*name).map(|value| format!("\"{name}\": {value}")));
             let members: Vec<String> = members.collect();
             if !members.is_empty() {
                 let _ = writeln!(said, "{{{}}}", text(&members.join(", ")));
@@ -174,7 +192,8 @@ impl Case {
             Peer::Nobody => "http://127.0.0.1:1".to_owned(),
             Peer::Script(answer) => {
                 let answer = Arc::clone(answer);
-                let started = Op::knowing_itself(move |issuer, path, before| answer(issuer, path, before));
+                let started =
+                    Op::knowing_itself(move |issuer, path, before| answer(issuer, path, before));
                 op.insert(started).issuer.clone()
             }
             Peer::Tls(server) => {
@@ -191,7 +210,8 @@ impl Case {
             };
             std::fs::write(folder.path(name), content).expect("the test's folder can be written");
             let mode = if *name == OPEN { 0o644 } else { 0o600 };
-            std::fs::set_permissions(folder.path(name), Permissions::from_mode(mode)).expect("it is ours");
+            std::fs::set_permissions(folder.path(name), Permissions::from_mode(mode))
+                .expect("it is ours");
         }
         let dir = folder.text("");
         let dir = dir.trim_end_matches('/').to_owned();
@@ -207,9 +227,9 @@ impl Case {
                 }
                 all
             }
-            "discover" => {
-                ["discover", &issuer, "--allow-http-loopback", "--output", "json"].map(str::to_owned).to_vec()
-            }
+            "discover" => ["discover", &issuer, "--allow-http-loopback", "--output", "json"]
+                .map(str::to_owned)
+                .to_vec(),
             _ => vec![],
         };
         if !self.base.is_empty() {
@@ -220,21 +240,29 @@ impl Case {
         }
         let port = Port::new();
         let free = port.to_string();
-        all.extend(
-            self.options
-                .iter()
-                .map(|word| word.replace("127.0.0.1:PORT", &free).replace("DIR", &dir).replace("OP", &issuer)),
-        );
+        all.extend(self.options.iter().map(|word| {
+            word.replace("127.0.0.1:PORT", &free).replace("DIR", &dir).replace("OP", &issuer)
+        }));
         let mut command = command();
-        for name in
-            ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
-        {
+        for name in [
+            "HTTPS_PROXY",
+            "https_proxy",
+            "HTTP_PROXY",
+            "http_proxy",
+            "ALL_PROXY",
+            "all_proxy",
+            "NO_PROXY",
+            "no_proxy",
+        ] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().copied()).args(all);
         (
             ended(command.spawn().expect("the command starts")),
-            vec![(issuer, if self.base.is_empty() { "http://127.0.0.1:1" } else { "OP" }), (dir, "DIR")],
+            vec![
+                (issuer, if self.base.is_empty() { "http://127.0.0.1:1" } else { "OP" }),
+                (dir, "DIR"),
+            ],
         )
     }
 }
@@ -244,7 +272,11 @@ pub(crate) fn normalised(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || "_-:.".contains(c);
     let (mut out, mut rest) = (String::new(), text);
     while let Some(c) = rest.chars().next() {
-        let length = if is_word(c) { rest.find(|c| !is_word(c)).unwrap_or(rest.len()) } else { c.len_utf8() };
+        let length = if is_word(c) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            c.len_utf8()
+        };
         let (word, left) = rest.split_at(length);
         out.push_str(&one_word(word));
         rest = left;
@@ -258,7 +290,8 @@ fn one_word(word: &str) -> String {
         Some(bare) => (bare, &word[bare.len()..]),
         None => (word, ""),
     };
-    let is_time = bare.len() >= 20 && bare.starts_with("20") && bare.ends_with('Z') && bare.contains('T');
+    let is_time =
+        bare.len() >= 20 && bare.starts_with("20") && bare.ends_with('Z') && bare.contains('T');
     if is_time {
         return format!("TIME{end}");
     }

@@ -1,4 +1,5 @@
-//! What is said when somebody stops waiting, what is kept then, and what `--trace` and `-v` show on the way.
+//! What is said when somebody stops waiting, what is kept then, and what `--trace` and `-v` show on
+//! the way.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -13,7 +14,8 @@ use serde_json::json;
 use super::{
     case::Case,
     support::{
-        Ended, Folder, Op, Say, Signer, acknowledgement, arguments, command, ended, error, signal, wired::Wired,
+        Ended, Folder, Op, Say, Signer, acknowledgement, arguments, command, ended, error, signal,
+        wired::Wired,
     },
 };
 
@@ -55,7 +57,11 @@ fn keys() -> Vec<Case> {
     // Without the option they are looked for during 120 s.
     let briefly = |title| Case::authenticate(title, &["--id-token-alg", "ES256", "--timeout", "4"]);
     vec![
-        signed(authenticate("A signature that does not verify"), |signer| Say::Json(200, signer.key_set()), true),
+        signed(
+            authenticate("A signature that does not verify"),
+            |signer| Say::Json(200, signer.key_set()),
+            true,
+        ),
         signed(
             briefly("A key that is not published, looked for until --timeout"),
             |_| Say::Json(200, Signer::new().key_set()),
@@ -71,7 +77,10 @@ fn keys() -> Vec<Case> {
 
 /// A run of the command in a folder, and what is to be replaced in what it said.
 fn told(run: Ended, op: &Op, folder: &Folder) -> (Ended, Vec<(String, &'static str)>) {
-    (run, vec![(op.issuer.clone(), "OP"), (folder.text("").trim_end_matches('/').to_owned(), "DIR")])
+    (
+        run,
+        vec![(op.issuer.clone(), "OP"), (folder.text("").trim_end_matches('/').to_owned(), "DIR")],
+    )
 }
 
 fn kept() -> Vec<Case> {
@@ -83,36 +92,50 @@ fn kept() -> Vec<Case> {
             false,
         ),
         signed(
-            Case::authenticate("--timeout is over while keys are waited for, with a state file", late),
+            Case::authenticate(
+                "--timeout is over while keys are waited for, with a state file",
+                late,
+            ),
             |_| Say::Json(503, json!({})),
             false,
         ),
-        Case::line("And resumed, when the key is published", &["resume", "--state", "DIR/state"]).by(|transport| {
-            let (folder, signer, asked) = (Folder::new(), Signer::new(), AtomicU32::new(0));
-            let state = folder.text("state");
-            let op = Op::knowing_itself(move |issuer, path, _| match path {
-                "/bc" => Some(acknowledgement(60)),
-                "/token" => Some(signer.tokens(issuer, &json!({}))),
-                // Ahead of time, when the tokens are there, and once more for a key that is not known.
-                "/jwks" if asked.fetch_add(1, Ordering::Relaxed) < 2 => Some(Say::Json(200, Signer::new().key_set())),
-                "/jwks" => Some(Say::Json(200, signer.key_set())),
-                _ => None,
-            });
-            let first = command()
-                .args(arguments(&op.issuer))
-                .args(ES256)
-                .args(["--state", &state, "--timeout", "4", "--transport", transport])
-                .spawn();
-            let first = ended(first.expect("the command starts"));
-            assert_eq!(first.code, 17, "{first:?}");
-            let again = command().args(["resume", "--state", &state, "--output", "json"]).spawn();
-            told(ended(again.expect("the command starts")), &op, &folder)
-        }),
+        Case::line("And resumed, when the key is published", &["resume", "--state", "DIR/state"])
+            .by(|transport| {
+                let (folder, signer, asked) = (Folder::new(), Signer::new(), AtomicU32::new(0));
+                let state = folder.text("state");
+                let op = Op::knowing_itself(move |issuer, path, _| match path {
+                    "/bc" => Some(acknowledgement(60)),
+                    "/token" => Some(signer.tokens(issuer, &json!({}))),
+                    // Ahead of time, when the tokens are there, and once more for a key that is not
+                    // known.
+                    "/jwks" if asked.fetch_add(1, Ordering::Relaxed) < 2 => {
+                        Some(Say::Json(200, Signer::new().key_set()))
+                    }
+                    "/jwks" => Some(Say::Json(200, signer.key_set())),
+                    _ => None,
+                });
+                let first = command()
+                    .args(arguments(&op.issuer))
+                    .args(ES256)
+                    .args(["--state", &state, "--timeout", "4", "--transport", transport])
+                    .spawn();
+                let first = ended(first.expect("the command starts"));
+                assert_eq!(first.code, 17, "{first:?}");
+                let again =
+                    command().args(["resume", "--state", &state, "--output", "json"]).spawn();
+                told(ended(again.expect("the command starts")), &op, &folder)
+            }),
     ]
 }
 
-/// Ctrl-C once a request to `path` is under way, or was answered; `twice` is for whoever does not want to wait.
-fn ctrl_c(title: &'static str, options: &'static [&'static str], path: &'static str, twice: bool) -> Case {
+/// Ctrl-C once a request to `path` is under way, or was answered; `twice` is for whoever does not
+/// want to wait.
+fn ctrl_c(
+    title: &'static str,
+    options: &'static [&'static str],
+    path: &'static str,
+    twice: bool,
+) -> Case {
     let words = [&["authenticate", "…"], options].concat();
     Case::line(title, &words).by(move |transport| {
         let folder = Folder::new();
@@ -124,10 +147,16 @@ fn ctrl_c(title: &'static str, options: &'static [&'static str], path: &'static 
             "/token" => Some(signer.tokens(issuer, &json!({}))),
             _ => None,
         });
-        let options: Vec<String> =
-            options.iter().map(|word| word.replace("DIR", folder.text("").trim_end_matches('/'))).collect();
-        let child =
-            command().args(arguments(&op.issuer)).args(ES256).args(options).args(["--transport", transport]).spawn();
+        let options: Vec<String> = options
+            .iter()
+            .map(|word| word.replace("DIR", folder.text("").trim_end_matches('/')))
+            .collect();
+        let child = command()
+            .args(arguments(&op.issuer))
+            .args(ES256)
+            .args(options)
+            .args(["--transport", transport])
+            .spawn();
         let child = child.expect("the command starts");
         let begun = Instant::now();
         let wanted = match path {
@@ -151,12 +180,22 @@ fn ctrl_c(title: &'static str, options: &'static [&'static str], path: &'static 
 fn interrupted() -> Vec<Case> {
     let state: &[&str] = &["--state", "DIR/state"];
     vec![
-        ctrl_c("Ctrl-C while the metadata is waited for", &[], "/.well-known/openid-configuration", false),
+        ctrl_c(
+            "Ctrl-C while the metadata is waited for",
+            &[],
+            "/.well-known/openid-configuration",
+            false,
+        ),
         ctrl_c("Ctrl-C while the authentication request is under way", &[], "/bc", false),
         ctrl_c("Ctrl-C while the person is asked", &[], "/waiting", false),
         ctrl_c("Ctrl-C while the person is asked, with a state file", state, "/waiting", false),
         ctrl_c("Ctrl-C while a token request is under way", &[], "/token", false),
-        ctrl_c("Ctrl-C while a token request is under way, with a state file, and once more", state, "/token", true),
+        ctrl_c(
+            "Ctrl-C while a token request is under way, with a state file, and once more",
+            state,
+            "/token",
+            true,
+        ),
     ]
 }
 
@@ -177,7 +216,10 @@ fn timeouts() -> Vec<Case> {
             _ => None,
         }),
         signed(
-            Case::authenticate("While keys are waited for", &["--id-token-alg", "ES256", "--timeout", "4"]),
+            Case::authenticate(
+                "While keys are waited for",
+                &["--id-token-alg", "ES256", "--timeout", "4"],
+            ),
             |_| Say::Json(503, json!({})),
             false,
         ),
@@ -185,12 +227,18 @@ fn timeouts() -> Vec<Case> {
 }
 
 fn notifications() -> Vec<Case> {
-    let wired = |title: &'static str, mode: DeliveryMode, script: fn() -> Script, more: &'static [&'static str]| {
-        let words = [&["authenticate", "…", "--delivery", mode.name(), "--listen", "127.0.0.1:PORT"], more].concat();
+    let wired = |title: &'static str,
+                 mode: DeliveryMode,
+                 script: fn() -> Script,
+                 more: &'static [&'static str]| {
+        let words =
+            [&["authenticate", "…", "--delivery", mode.name(), "--listen", "127.0.0.1:PORT"], more]
+                .concat();
         Case::line(title, &words).by(move |_| {
             let op = Wired::start(mode, |client| client);
             op.server.provider().script_for_hint("approve-after:0", script());
-            // Two of them wait for another that does not come, the rest end by themselves, on a busy machine late.
+            // Two of them wait for another that does not come, the rest end by themselves, on a
+            // busy machine late.
             let limit = if title.starts_with("A notification") { "4" } else { "20" };
             let run = op.run("approve-after:0", &[&["--timeout", limit], more].concat());
             (run, vec![(op.server.issuer(), "OP"), (op.folder.text(""), "DIR/")])
@@ -233,8 +281,16 @@ fn notifications() -> Vec<Case> {
 
 fn shown() -> Vec<Case> {
     let text = |title, more: &[&'static str], answer: fn(&str, &str, usize) -> Option<Say>| {
-        let fixed = ["authenticate", "--issuer", "OP", "--allow-http-loopback", "--client-id", "the-client"];
-        let hint = ["--client-auth", "none", "--login-hint", "the-person", "--id-token-alg", "ES256"];
+        let fixed = [
+            "authenticate",
+            "--issuer",
+            "OP",
+            "--allow-http-loopback",
+            "--client-id",
+            "the-client",
+        ];
+        let hint =
+            ["--client-auth", "none", "--login-hint", "the-person", "--id-token-alg", "ES256"];
         Case::line(title, &[&fixed[..], &hint, more].concat()).with(answer)
     };
     vec![
@@ -243,11 +299,15 @@ fn shown() -> Vec<Case> {
             "/token" => Some(error("slow_down")),
             _ => None,
         }),
-        text("A token endpoint that is busy, in words", &["--timeout", "2"], |_, path, _| match path {
-            "/bc" => Some(acknowledgement(60)),
-            "/token" => Some(Say::Json(503, json!({}))),
-            _ => None,
-        }),
+        text(
+            "A token endpoint that is busy, in words",
+            &["--timeout", "2"],
+            |_, path, _| match path {
+                "/bc" => Some(acknowledgement(60)),
+                "/token" => Some(Say::Json(503, json!({}))),
+                _ => None,
+            },
+        ),
         text("--trace", &["--trace", "--binding-message", "W4SCT"], |_, path, before| match path {
             "/bc" => Some(acknowledgement(60)),
             "/token" if before == 0 => Some(error("authorization_pending")),

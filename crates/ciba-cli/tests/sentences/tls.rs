@@ -9,8 +9,8 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
-    RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs, server::WebPkiClientVerifier,
-    version::TLS13,
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs,
+    server::WebPkiClientVerifier, version::TLS13,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,13 @@ impl TlsServer {
             CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap()
         };
         let (root, other) = (authority(), authority());
-        let host = if certificate == Certificate::ForAnotherHost { "other.test" } else { "localhost" };
+        let host =
+            if certificate == Certificate::ForAnotherHost { "other.test" } else { "localhost" };
         let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
         match certificate {
             Certificate::Expired => {
-                (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+                (leaf.not_before, leaf.not_after) =
+                    (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
             }
             Certificate::NotYetValid => leaf.not_before = date_time_ymd(4000, 1, 1),
             Certificate::Authority => leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
@@ -54,17 +56,28 @@ impl TlsServer {
         let key = KeyPair::generate().unwrap();
         let leaf = leaf.signed_by(&key, &root).unwrap();
         let client_key = KeyPair::generate().unwrap();
-        let client =
-            CertificateParams::new(["client.test".to_owned()]).unwrap().signed_by(&client_key, &other).unwrap();
+        let client = CertificateParams::new(["client.test".to_owned()])
+            .unwrap()
+            .signed_by(&client_key, &other)
+            .unwrap();
 
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(root.der().clone()).unwrap();
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let verifier = if wants_clients { verifier.build().unwrap() } else { WebPkiClientVerifier::no_client_auth() };
-        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = if wants_clients {
+            verifier.build().unwrap()
+        } else {
+            WebPkiClientVerifier::no_client_auth()
+        };
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .unwrap();
         let key = key.serialize_der().try_into().unwrap();
-        let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![leaf.der().clone()], key);
+        let config = config
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![leaf.der().clone()], key);
         let config = Arc::new(config.unwrap());
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -75,12 +88,15 @@ impl TlsServer {
                 let mut stream = StreamOwned::new(connection, stream);
                 let came = stream.read(&mut [0; 4096]);
                 if came.is_err() {
-                    // What the client still sends is taken, or the alert may be lost with the connection.
+                    // What the client still sends is taken, or the alert may be lost with the
+                    // connection.
                     let _ = stream.sock.shutdown(Shutdown::Write);
                     let _ = std::io::copy(&mut stream.sock, &mut std::io::sink());
                 }
                 if came.is_ok_and(|length| length > 0) {
-                    let _ = stream.write_all(b"HTTP/1.1 404 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 404 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                    );
                     stream.conn.send_close_notify();
                     let _ = stream.flush();
                 }

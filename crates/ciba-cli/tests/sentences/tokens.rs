@@ -41,7 +41,12 @@ fn tokens() -> Vec<Case> {
     let claims = |title, claims| login(Case::authenticate(title, ES256), || json!({}), claims);
     let header = |title, header| login(Case::authenticate(title, ES256), header, || json!({}));
     vec![
-        login(Case::authenticate("An algorithm nobody said anything about", &[]), || json!({}), || json!({})).both(),
+        login(
+            Case::authenticate("An algorithm nobody said anything about", &[]),
+            || json!({}),
+            || json!({}),
+        )
+        .both(),
         header("No signature", || json!({"alg": "none"})),
         header("An algorithm nobody knows", || json!({"alg": "ES255"})),
         header("A header that demands an extension", || json!({"crit": ["b64"]})),
@@ -54,7 +59,10 @@ fn tokens() -> Vec<Case> {
         claims("No audience", || json!({"without": "aud"})),
         claims("No audience, but null", || json!({"aud": null})),
         claims("An audience of another type", || json!({"aud": 7})),
-        claims("Another authorised party", || json!({"aud": ["the-client"], "azp": "another-client"})),
+        claims(
+            "Another authorised party",
+            || json!({"aud": ["the-client"], "azp": "another-client"}),
+        ),
         claims("An expired token", || json!({"iat": now() - 4000, "exp": now() - 400})),
         claims("No expiry", || json!({"without": "exp"})),
         claims("No expiry, but null", || json!({"exp": null})),
@@ -63,10 +71,16 @@ fn tokens() -> Vec<Case> {
         claims("Issued long ago", || json!({"iat": now() - 90_000})),
         claims("No time of issue", || json!({"without": "iat"})),
         claims("No time of issue, but null", || json!({"iat": null})),
-        claims("Times in milliseconds", || json!({"iat": now() * 1000, "exp": (now() + 300) * 1000})),
+        claims(
+            "Times in milliseconds",
+            || json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),
+        ),
         claims("Only the expiry in milliseconds", || json!({"exp": (now() + 300) * 1000})),
         claims("An expiry out of range", || json!({"exp": now() * 1_000_000})),
-        claims("An expiry that is not later than the time of issue", || json!({"iat": now(), "exp": now()})),
+        claims(
+            "An expiry that is not later than the time of issue",
+            || json!({"iat": now(), "exp": now()}),
+        ),
         claims("An issuer that is a list", || json!({"iss": ["https://op.example"]})),
         claims("Only the time of issue in milliseconds", || json!({"iat": now() * 1000})),
         claims("Not yet valid", || json!({"nbf": now() + 500})),
@@ -81,10 +95,18 @@ fn missing() -> Vec<Case> {
         login(Case::authenticate(title, &[ES256, options].concat()), || json!({}), claims)
     };
     vec![
-        asking("Another person than expected", &["--expect", "sub=somebody"], || json!({"sub": "sentinel"})),
+        asking(
+            "Another person than expected",
+            &["--expect", "sub=somebody"],
+            || json!({"sub": "sentinel"}),
+        ),
         asking("An expected claim that is missing", &["--expect", "ssn=1"], || json!({})),
         asking("A person to compare and nothing to compare", &["--require-person"], || json!({})),
-        asking("Another authentication context", &["--acr-values", "high"], || json!({"acr": "low"})),
+        asking(
+            "Another authentication context",
+            &["--acr-values", "high"],
+            || json!({"acr": "low"}),
+        ),
         asking(
             "No authentication context where one is required",
             &["--acr-values", "high", "--acr-rule", "require"],
@@ -95,9 +117,11 @@ fn missing() -> Vec<Case> {
             &["--authorization-details", r#"[{"type":"payment"}]"#, "--require-granted"],
             || json!({}),
         ),
-        asking("A resource that was not granted", &["--resource", "https://api.example", "--require-granted"], || {
-            json!({})
-        }),
+        asking(
+            "A resource that was not granted",
+            &["--resource", "https://api.example", "--require-granted"],
+            || json!({}),
+        ),
     ]
 }
 
@@ -124,7 +148,9 @@ fn keys() -> Vec<Case> {
         set("The key set is somewhere else", || {
             Say::Raw(301, "text/html\r\nlocation: https://elsewhere.example/", String::new())
         }),
-        set("A page in place of the key set", || Say::Raw(200, "text/html", "<html>sentinel</html>".into())),
+        set("A page in place of the key set", || {
+            Say::Raw(200, "text/html", "<html>sentinel</html>".into())
+        }),
         usable.with(move |issuer, path, _| match path {
             "/bc" => Some(acknowledgement(60)),
             "/token" => Some(signer.tokens(issuer, &json!({}))),
@@ -146,7 +172,11 @@ fn keys() -> Vec<Case> {
 
 fn notifications() -> Vec<Case> {
     let push = |title, fault: &'static str| {
-        Case::line(title, &["authenticate", "…", "--delivery", "push", "--listen", "127.0.0.1:PORT"]).by(move |_| {
+        Case::line(
+            title,
+            &["authenticate", "…", "--delivery", "push", "--listen", "127.0.0.1:PORT"],
+        )
+        .by(move |_| {
             let op = Wired::start(DeliveryMode::Push, |client| client);
             let script = faults::named(fault).unwrap_or_else(|| panic!("{fault}")).script;
             op.server.provider().script_for_hint("approve-after:0", script);
@@ -170,7 +200,16 @@ fn notifications() -> Vec<Case> {
         push("A notification that names no request is refused", "push-no-auth-req-id"),
         Case::line(
             "The acknowledgement is lost, and no notification comes",
-            &["authenticate", "…", "--delivery", "ping", "--listen", "127.0.0.1:PORT", "--timeout", "4"],
+            &[
+                "authenticate",
+                "…",
+                "--delivery",
+                "ping",
+                "--listen",
+                "127.0.0.1:PORT",
+                "--timeout",
+                "4",
+            ],
         )
         .by(|_| {
             let op = Wired::start(DeliveryMode::Ping, |client| client);

@@ -1,5 +1,5 @@
-//! What the tests of the command share: the command itself, run to its end or interrupted, and a provider that says
-//! whatever a test wants it to say.
+//! What the tests of the command share: the command itself, run to its end or interrupted, and a
+//! provider that says whatever a test wants it to say.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 #[path = "../../../ciba-reqwest/tests/support/port.rs"]
@@ -48,7 +48,10 @@ impl Ended {
 
     /// The names of the events, in order.
     pub(crate) fn events(&self) -> Vec<String> {
-        self.lines().iter().map(|line| line["event"].as_str().unwrap_or_default().to_owned()).collect()
+        self.lines()
+            .iter()
+            .map(|line| line["event"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// The last line says `failed` with these members and no others beside `event` and `at`.
@@ -58,7 +61,9 @@ impl Ended {
         let mut last = self.last();
         let last = last.as_object_mut().expect("an object");
         assert_eq!(last.remove("event"), Some(json!("failed")), "{self:?}");
-        assert!(last.remove("at").is_some_and(|at| at.as_str().is_some_and(|at| at.ends_with('Z'))));
+        assert!(
+            last.remove("at").is_some_and(|at| at.as_str().is_some_and(|at| at.ends_with('Z')))
+        );
         assert_eq!(Value::Object(last.clone()), *members);
         assert!(self.sentence().len() > 10);
     }
@@ -67,7 +72,11 @@ impl Ended {
     #[track_caller]
     pub(crate) fn sentence(&self) -> &str {
         let text = self.stderr.strip_suffix('\n').unwrap_or(&self.stderr);
-        assert!(!text.contains('\n') && text.starts_with("ciba: "), "not one sentence: {:?}", self.stderr);
+        assert!(
+            !text.contains('\n') && text.starts_with("ciba: "),
+            "not one sentence: {:?}",
+            self.stderr
+        );
         text
     }
 
@@ -80,7 +89,11 @@ impl Ended {
 
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ciba"));
-    command.env_remove("CIBA_CLIENT_SECRET").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_remove("CIBA_CLIENT_SECRET")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -97,7 +110,8 @@ pub(crate) fn ended(child: Child) -> Ended {
     }
 }
 
-/// Sends a signal through the system's own command: this workspace forbids what the call itself would need.
+/// Sends a signal through the system's own command: this workspace forbids what the call itself
+/// would need.
 pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
     assert!(status.expect("kill runs").success());
@@ -110,7 +124,8 @@ impl Folder {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", std::process::id()));
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder for the test");
         Self(path)
     }
@@ -132,8 +147,11 @@ impl Folder {
     /// Gives a file another mode.
     pub(crate) fn protect(&self, name: &str, mode: u32) -> String {
         #[cfg(unix)]
-        std::fs::set_permissions(self.path(name), std::os::unix::fs::PermissionsExt::from_mode(mode))
-            .expect("the test's folder can be written");
+        std::fs::set_permissions(
+            self.path(name),
+            std::os::unix::fs::PermissionsExt::from_mode(mode),
+        )
+        .expect("the test's folder can be written");
         self.text(name)
     }
 }
@@ -170,12 +188,16 @@ pub(crate) struct Op {
 
 impl Op {
     /// `answer` gets the path and how often it was asked for before.
-    pub(crate) fn start(answer: impl Fn(&str, usize) -> Option<Say> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        answer: impl Fn(&str, usize) -> Option<Say> + Send + Sync + 'static,
+    ) -> Self {
         Self::knowing_itself(move |_, path, before| answer(path, before))
     }
 
     /// As [`Self::start`]; `answer` also gets the issuer.
-    pub(crate) fn knowing_itself(answer: impl Fn(&str, &str, usize) -> Option<Say> + Send + Sync + 'static) -> Self {
+    pub(crate) fn knowing_itself(
+        answer: impl Fn(&str, &str, usize) -> Option<Say> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -237,7 +259,10 @@ pub(crate) fn metadata(issuer: &str) -> Value {
 
 /// An acknowledgement with an interval of one second.
 pub(crate) fn acknowledgement(expires_in: u64) -> Say {
-    Say::Json(200, json!({ "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": expires_in, "interval": 1 }))
+    Say::Json(
+        200,
+        json!({ "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": expires_in, "interval": 1 }),
+    )
 }
 
 pub(crate) fn error(code: &str) -> Say {
@@ -316,14 +341,18 @@ impl Signer {
         json!({ "keys": [key] })
     }
 
-    /// A token response with an ID Token for `the-client`; `claims` are added or replace, and `without` names one to leave out.
+    /// A token response with an ID Token for `the-client`; `claims` are added or replace, and
+    /// `without` names one to leave out.
     pub(crate) fn tokens(&self, issuer: &str, claims: &Value) -> Say {
         self.tokens_with(issuer, &json!({}), claims)
     }
 
     /// The same; what `header` holds is added to the ID Token's header or replaces there.
     pub(crate) fn tokens_with(&self, issuer: &str, header: &Value, claims: &Value) -> Say {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("after 1970")
+            .as_secs();
         let mut all = json!({
             "iss": issuer, "aud": "the-client", "sub": "the-person-s-id", "iat": now, "exp": now + 300,
             "name": "Terne Paulsen",
@@ -332,13 +361,19 @@ impl Signer {
             all[name] = value.clone();
         }
         if let Some(absent) = claims["without"].as_str() {
-            all.as_object_mut().expect("an object").retain(|name, _| name != absent && name != "without");
+            all.as_object_mut()
+                .expect("an object")
+                .retain(|name, _| name != absent && name != "without");
         }
         let mut head = json!({ "alg": "ES256", "kid": self.0.key_id() });
         for (name, value) in header.as_object().expect("an object") {
             head[name] = value.clone();
         }
-        let input = format!("{}.{}", base64url(head.to_string().as_bytes()), base64url(all.to_string().as_bytes()));
+        let input = format!(
+            "{}.{}",
+            base64url(head.to_string().as_bytes()),
+            base64url(all.to_string().as_bytes())
+        );
         let signature = self.0.sign_message(input.as_bytes(), entropy()).expect("it signs");
         Say::Json(
             200,
@@ -360,7 +395,8 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
         for place in 0..=group.len() {
             text.push(char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
         }

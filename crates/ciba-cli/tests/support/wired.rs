@@ -1,5 +1,6 @@
-//! The test provider over TLS in the test's own process, with one client whose files are in a folder: so that a test can
-//! script the provider, decide in the person's place and read what it saw.
+//! The test provider over TLS in the test's own process, with one client whose files are in a
+//! folder: so that a test can script the provider, decide in the person's place and read what it
+//! saw.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,7 +11,8 @@ use std::{
 
 use ciba_core::{DeliveryMode, SoftwareKey, crypto::AwsLcRs, jose::JwsAlgorithm};
 use ciba_test_op::{
-    Client, ClientAuthentication, NamedAuthorities, Provider, ProviderConfig, RunningServer, Server, SystemClock,
+    Client, ClientAuthentication, NamedAuthorities, Provider, ProviderConfig, RunningServer,
+    Server, SystemClock,
 };
 use serde_json::Value;
 
@@ -43,7 +45,8 @@ impl Wired {
         client: impl FnOnce(Value) -> Client,
     ) -> Self {
         let folder = Folder::new();
-        let (key, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &AwsLcRs).expect("P-256");
+        let (key, jwk) =
+            SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &AwsLcRs).expect("P-256");
         folder.write("key.jwk", jwk.expose());
         let public: Value = serde_json::from_str(&key.public_jwk()).expect("it is JSON");
         let port = Port::new();
@@ -86,10 +89,22 @@ impl Wired {
         ] {
             folder.write(name, text);
         }
-        add(&["--issuer", &server.issuer(), "--ca-cert", &folder.text("ca.pem"), "--client-id", CLIENT]);
+        add(&[
+            "--issuer",
+            &server.issuer(),
+            "--ca-cert",
+            &folder.text("ca.pem"),
+            "--client-id",
+            CLIENT,
+        ]);
         if delivery != DeliveryMode::Poll {
             add(&["--delivery", delivery.name(), "--listen", &listen.to_string()]);
-            add(&["--listen-cert", &folder.text("listen.pem"), "--listen-key", &folder.text("listen-key.pem")]);
+            add(&[
+                "--listen-cert",
+                &folder.text("listen.pem"),
+                "--listen-key",
+                &folder.text("listen-key.pem"),
+            ]);
         }
         Self { server, folder, options, listen, _port: port }
     }
@@ -138,10 +153,13 @@ impl Wired {
         assert!(self.server.provider().approve(transaction, SystemTime::now().into()));
     }
 
-    /// The statuses the client answered notifications with. Whoever saw the result may be ahead of the last of them.
+    /// The statuses the client answered notifications with. Whoever saw the result may be ahead of
+    /// the last of them.
     pub(crate) fn answers(&self) -> Vec<Option<u16>> {
         let begun = Instant::now();
-        while self.server.provider().notifications_under_way() > 0 && begun.elapsed() < Duration::from_secs(10) {
+        while self.server.provider().notifications_under_way() > 0
+            && begun.elapsed() < Duration::from_secs(10)
+        {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.server.provider().notified().iter().map(|notified| notified.status).collect()

@@ -9,8 +9,8 @@ const REASON: &str = "the provider's document leads to an internal address at an
                       configure the endpoint by hand or ignore the rule internal-address";
 
 impl ClientConfigBuilder {
-    /// A document from outside must not make this process call services of the network it runs in. What the caller configured
-    /// is the caller's own word, and so is the host of the issuer.
+    /// A document from outside must not make this process call services of the network it runs in.
+    /// What the caller configured is the caller's own word, and so is the host of the issuer.
     pub(super) fn check_addresses(&self, findings: &mut Vec<ConfigError>) {
         let provider = &self.provider;
         if !provider.published || self.ignores(MetadataRule::InternalAddress) {
@@ -25,7 +25,11 @@ impl ClientConfigBuilder {
             ),
             ("token_endpoint", &provider.token_endpoint, &self.token_endpoint),
             ("jwks_uri", &provider.jwks_uri, &self.jwks_uri),
-            ("mtls_endpoint_aliases", &aliases.backchannel_authentication_endpoint, &self.backchannel_endpoint),
+            (
+                "mtls_endpoint_aliases",
+                &aliases.backchannel_authentication_endpoint,
+                &self.backchannel_endpoint,
+            ),
             ("mtls_endpoint_aliases", &aliases.token_endpoint, &self.token_endpoint),
         ] {
             let is_used = url.as_ref().filter(|_| pinned.is_none());
@@ -37,7 +41,8 @@ impl ClientConfigBuilder {
 
     fn is_issuers_host(&self, url: &Url) -> bool {
         let issuer = &self.provider.issuer;
-        Url::parse_with(issuer.as_str(), issuer.loopback()).is_ok_and(|issuer| issuer.host() == url.host())
+        Url::parse_with(issuer.as_str(), issuer.loopback())
+            .is_ok_and(|issuer| issuer.host() == url.host())
     }
 }
 
@@ -48,9 +53,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{client::testing::builder_from, issuer::Issuer, url::LoopbackHttp, wire::metadata::ProviderMetadata};
+    use crate::{
+        client::testing::builder_from, issuer::Issuer, url::LoopbackHttp,
+        wire::metadata::ProviderMetadata,
+    };
 
-    const MEMBERS: [&str; 3] = ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri"];
+    const MEMBERS: [&str; 3] =
+        ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri"];
 
     fn document(issuer: &str) -> Value {
         json!({
@@ -68,7 +77,9 @@ mod tests {
     }
 
     fn findings(builder: ClientConfigBuilder) -> Vec<&'static str> {
-        builder.build().map_or_else(|errors| errors.iter().map(ConfigError::member).collect(), |_| vec![])
+        builder
+            .build()
+            .map_or_else(|errors| errors.iter().map(ConfigError::member).collect(), |_| vec![])
     }
 
     /// REQ-SEC-10
@@ -76,16 +87,20 @@ mod tests {
     fn a_document_leads_to_no_internal_address_unless_allowed() {
         const ISSUER: &str = "https://op.example";
         assert_eq!(findings(builder(ISSUER, &document(ISSUER))), Vec::<&str>::new());
-        for host in ["169.254.169.254", "10.1.2.3", "127.0.0.1:8080", "[fd00:ec2::254]", "localhost"] {
+        for host in
+            ["169.254.169.254", "10.1.2.3", "127.0.0.1:8080", "[fd00:ec2::254]", "localhost"]
+        {
             for member in MEMBERS {
                 let mut document = document(ISSUER);
                 document[member] = json!(format!("https://{host}/latest"));
                 assert_eq!(findings(builder(ISSUER, &document)), [member], "{host}");
-                let allowed = builder(ISSUER, &document).dangerously_ignore_metadata(MetadataRule::InternalAddress);
+                let allowed = builder(ISSUER, &document)
+                    .dangerously_ignore_metadata(MetadataRule::InternalAddress);
                 assert_eq!(findings(allowed), Vec::<&str>::new(), "{host}");
             }
             let mut document = document(ISSUER);
-            document["mtls_endpoint_aliases"] = json!({"token_endpoint": format!("https://{host}/token")});
+            document["mtls_endpoint_aliases"] =
+                json!({"token_endpoint": format!("https://{host}/token")});
             assert_eq!(findings(builder(ISSUER, &document)), ["mtls_endpoint_aliases"], "{host}");
         }
     }
@@ -93,13 +108,20 @@ mod tests {
     /// REQ-SEC-10
     #[test]
     fn the_issuers_own_host_and_configured_endpoints_are_the_callers_word() {
-        for issuer in ["https://10.1.2.3:8443/realms/a", "http://127.0.0.1:9000", "https://[fd00::1]"] {
-            assert_eq!(findings(builder(issuer, &document(issuer))), Vec::<&str>::new(), "{issuer}");
+        for issuer in
+            ["https://10.1.2.3:8443/realms/a", "http://127.0.0.1:9000", "https://[fd00::1]"]
+        {
+            assert_eq!(
+                findings(builder(issuer, &document(issuer))),
+                Vec::<&str>::new(),
+                "{issuer}"
+            );
         }
         let mut elsewhere = document("https://10.1.2.3");
         elsewhere["jwks_uri"] = json!("https://10.1.2.4/jwks");
         assert_eq!(findings(builder("https://10.1.2.3", &elsewhere)), ["jwks_uri"]);
-        let pinned = builder("https://10.1.2.3", &elsewhere).jwks_uri(Url::parse("https://10.1.2.4/jwks").unwrap());
+        let pinned = builder("https://10.1.2.3", &elsewhere)
+            .jwks_uri(Url::parse("https://10.1.2.4/jwks").unwrap());
         assert_eq!(findings(pinned), Vec::<&str>::new());
     }
 }

@@ -4,8 +4,8 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use super::{
-    AssertionRules, Audiences, CertificateSubject, CertificateUse, ClientConfig, ClientId, ConfigErrors, IdTokenRules,
-    MetadataRule, RegisteredDefaults, registration,
+    AssertionRules, Audiences, CertificateSubject, CertificateUse, ClientConfig, ClientId,
+    ConfigErrors, IdTokenRules, MetadataRule, RegisteredDefaults, registration,
 };
 use crate::{
     ask::Endpoint,
@@ -81,7 +81,11 @@ impl ClientConfigBuilder {
             pinned_keys: false,
             backchannel_audience: Audience::Issuer,
             token_audience: Audience::Issuer,
-            assertion: AssertionRules { lifetime: Duration::from_secs(60), backdating: Duration::ZERO, typ: None },
+            assertion: AssertionRules {
+                lifetime: Duration::from_secs(60),
+                backdating: Duration::ZERO,
+                typ: None,
+            },
             body_client_id: false,
             request_style: RequestStyle::default(),
             request_signing: None,
@@ -126,20 +130,22 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The registered `backchannel_client_notification_endpoint`: needed in ping and push mode, refused in poll mode, where
-    /// nothing is ever sent to it (REQ-META-04, REQ-META-05).
+    /// The registered `backchannel_client_notification_endpoint`: needed in ping and push mode,
+    /// refused in poll mode, where nothing is ever sent to it (REQ-META-04, REQ-META-05).
     pub fn notification_endpoint(mut self, url: Url) -> Self {
         self.notification_endpoint = Some(url);
         self
     }
 
-    /// The registered `token_endpoint_auth_method`, for both endpoints (REQ-META-09). Has no default.
+    /// The registered `token_endpoint_auth_method`, for both endpoints (REQ-META-09). Has no
+    /// default.
     pub fn client_auth(mut self, auth: ClientAuth) -> Self {
         self.auth = Some(auth);
         self
     }
 
-    /// The backchannel authentication endpoint; wins over the metadata (DV-24) and its mTLS aliases.
+    /// The backchannel authentication endpoint; wins over the metadata (DV-24) and its mTLS
+    /// aliases.
     pub fn backchannel_endpoint(mut self, url: Url) -> Self {
         self.backchannel_endpoint = Some(url);
         self
@@ -157,14 +163,15 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The issuer's keys come from [`KeySet::pinned`](crate::jose::KeySet::pinned), so that no address of a key set is needed
-    /// (REQ-JWKS-23).
+    /// The issuer's keys come from [`KeySet::pinned`](crate::jose::KeySet::pinned), so that no
+    /// address of a key set is needed (REQ-JWKS-23).
     pub fn pinned_keys(mut self) -> Self {
         self.pinned_keys = true;
         self
     }
 
-    /// The audience of client assertions for the backchannel endpoint; the issuer by default (ruling 8).
+    /// The audience of client assertions for the backchannel endpoint; the issuer by default
+    /// (ruling 8).
     pub fn backchannel_audience(mut self, audience: Audience) -> Self {
         self.backchannel_audience = audience;
         self
@@ -182,8 +189,8 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// How far back `iat` of a client assertion is dated, in whole seconds, at most 60 and less than its life, for providers
-    /// whose clocks are slow; zero by default (REQ-AUTH-14).
+    /// How far back `iat` of a client assertion is dated, in whole seconds, at most 60 and less
+    /// than its life, for providers whose clocks are slow; zero by default (REQ-AUTH-14).
     pub fn assertion_backdating(mut self, backdating: Duration) -> Self {
         self.assertion.backdating = backdating;
         self
@@ -195,34 +202,40 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Sends `client_id` in the body in addition to an assertion or Basic, for providers that demand it (REQ-AUTH-17).
+    /// Sends `client_id` in the body in addition to an assertion or Basic, for providers that
+    /// demand it (REQ-AUTH-17).
     pub fn body_client_id(mut self) -> Self {
         self.body_client_id = true;
         self
     }
 
-    /// Signs every authentication request with this algorithm, the registered `backchannel_authentication_request_signing_alg`
-    /// (CIBA 7.1.1, REQ-META-06). The key itself stays with the signer; its id is always sent when known (REQ-SIGN-11).
+    /// Signs every authentication request with this algorithm, the registered
+    /// `backchannel_authentication_request_signing_alg` (CIBA 7.1.1, REQ-META-06). The key itself
+    /// stays with the signer; its id is always sent when known (REQ-SIGN-11).
     ///
-    /// Where the profile demands signed requests, the key and algorithm of `private_key_jwt` are the default.
+    /// Where the profile demands signed requests, the key and algorithm of `private_key_jwt` are
+    /// the default.
     pub fn signed_requests(mut self, algorithm: JwsAlgorithm, key_id: Option<Arc<str>>) -> Self {
         self.request_signing = Some((algorithm, key_id));
         self
     }
 
-    /// The provider takes no request that is not signed: without [`Self::signed_requests`] nothing is built (DV-40).
+    /// The provider takes no request that is not signed: without [`Self::signed_requests`] nothing
+    /// is built (DV-40).
     pub fn signed_requests_only(mut self) -> Self {
         self.signed_requests_only = true;
         self
     }
 
-    /// What the provider takes as `binding_message`; anything without control characters by default (DV-28).
+    /// What the provider takes as `binding_message`; anything without control characters by default
+    /// (DV-28).
     pub fn binding_messages(mut self, rule: BindingMessageRule) -> Self {
         self.request_style.binding_message = rule;
         self
     }
 
-    /// Sends the wanted lifetime by the name `request_expiry`, for providers that do not know `requested_expiry` (DV-29).
+    /// Sends the wanted lifetime by the name `request_expiry`, for providers that do not know
+    /// `requested_expiry` (DV-29).
     pub fn request_expiry(mut self) -> Self {
         self.request_style.request_expiry = true;
         self
@@ -240,29 +253,29 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The life of a signed request, `exp` - `iat`, in whole seconds; 300 by default, and at most 3600 from `nbf` on
-    /// (REQ-SIGN-05).
+    /// The life of a signed request, `exp` - `iat`, in whole seconds; 300 by default, and at most
+    /// 3600 from `nbf` on (REQ-SIGN-05).
     pub fn request_lifetime(mut self, lifetime: Duration) -> Self {
         self.request_options.lifetime = lifetime;
         self
     }
 
-    /// How far back `iat` of a signed request is dated, in whole seconds, at most 60 and less than its life, for providers
-    /// whose clocks are slow; zero by default (REQ-SIGN-06).
+    /// How far back `iat` of a signed request is dated, in whole seconds, at most 60 and less than
+    /// its life, for providers whose clocks are slow; zero by default (REQ-SIGN-06).
     pub fn request_backdating(mut self, backdating: Duration) -> Self {
         self.request_options.backdating = backdating;
         self
     }
 
-    /// How long before `iat` `nbf` of a signed request lies, in whole seconds; 10 by default (REQ-SIGN-07). `nbf` is never
-    /// more than 3600 s in the past.
+    /// How long before `iat` `nbf` of a signed request lies, in whole seconds; 10 by default
+    /// (REQ-SIGN-07). `nbf` is never more than 3600 s in the past.
     pub fn request_not_before(mut self, before: Duration) -> Self {
         self.request_options.not_before = before;
         self
     }
 
-    /// Leaves out the `typ` header `oauth-authz-req+jwt` of signed requests, for providers that do not know it
-    /// (REQ-SIGN-15).
+    /// Leaves out the `typ` header `oauth-authz-req+jwt` of signed requests, for providers that do
+    /// not know it (REQ-SIGN-15).
     pub fn request_without_typ(mut self) -> Self {
         self.request_options.typ = false;
         self
@@ -274,34 +287,37 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Writes `requested_expiry` of signed requests as a JSON number; a string by default (REQ-SIGN-16).
+    /// Writes `requested_expiry` of signed requests as a JSON number; a string by default
+    /// (REQ-SIGN-16).
     pub fn request_numeric_expiry(mut self) -> Self {
         self.request_options.numeric_expiry = true;
         self
     }
 
-    /// The client was registered with `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4): the certificate is shown
-    /// at the token endpoint, or in push mode at the backchannel authentication endpoint, whatever the authentication is
-    /// (REQ-AUTH-27, REQ-POP-16).
+    /// The client was registered with `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4):
+    /// the certificate is shown at the token endpoint, or in push mode at the backchannel
+    /// authentication endpoint, whatever the authentication is (REQ-AUTH-27, REQ-POP-16).
     pub fn certificate_bound_tokens(mut self) -> Self {
         self.certificate.bound_tokens = true;
         self
     }
 
-    /// The client was registered with `use_mtls_endpoint_aliases`: the aliases are used for every request, also where no
-    /// certificate is shown (FAPI2SP 5.2.2.1.1, REQ-FAPI-21).
+    /// The client was registered with `use_mtls_endpoint_aliases`: the aliases are used for every
+    /// request, also where no certificate is shown (FAPI2SP 5.2.2.1.1, REQ-FAPI-21).
     pub fn use_mtls_endpoint_aliases(mut self) -> Self {
         self.certificate.aliases_always = true;
         self
     }
 
-    /// The subject of the certificate of `tls_client_auth`, to be registered: exactly one (REQ-META-19).
+    /// The subject of the certificate of `tls_client_auth`, to be registered: exactly one
+    /// (REQ-META-19).
     pub fn certificate_subject(mut self, subject: CertificateSubject) -> Self {
         self.certificate.subject = Some(subject);
         self
     }
 
-    /// The certificate of `self_signed_tls_client_auth`, DER, to be registered as a key with `x5c` (RFC 8705 2.2.2,
+    /// The certificate of `self_signed_tls_client_auth`, DER, to be registered as a key with `x5c`
+    /// (RFC 8705 2.2.2,
     /// REQ-META-18). Repeatable, for a change of certificates.
     pub fn certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.certificates.push(der.into());
@@ -314,8 +330,8 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11). FAPI-CIBA allows no RS256, so with that
-    /// profile it has to be named.
+    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11). FAPI-CIBA
+    /// allows no RS256, so with that profile it has to be named.
     pub fn id_token_algorithm(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token.algorithm = algorithm;
         self.names_id_token_algorithm = true;
@@ -352,14 +368,18 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The registered `default_acr_values`: they count as asked for by requests that name none (REQ-META-22).
-    pub fn default_acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
+    /// The registered `default_acr_values`: they count as asked for by requests that name none
+    /// (REQ-META-22).
+    pub fn default_acr_values<V: Into<String>>(
+        mut self,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
         self.registered.acr_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The `client_secret_expires_at` of the registration; the epoch means never. No flow is started with a secret that has
-    /// expired (REQ-META-24).
+    /// The `client_secret_expires_at` of the registration; the epoch means never. No flow is
+    /// started with a secret that has expired (REQ-META-24).
     pub fn client_secret_expires_at(mut self, instant: Timestamp) -> Self {
         self.secret_expires_at = Some(instant).filter(|instant| *instant != Timestamp::EPOCH);
         self
@@ -371,8 +391,9 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The cryptography backend that checks. The default is `AwsLcRs` with the feature `aws-lc-rs`, else `RustCrypto` with
-    /// the feature `rustcrypto`; without either feature, one has to be given here.
+    /// The cryptography backend that checks. The default is `AwsLcRs` with the feature `aws-lc-rs`,
+    /// else `RustCrypto` with the feature `rustcrypto`; without either feature, one has to be given
+    /// here.
     pub fn verifier(mut self, verifier: Arc<dyn Verifier>) -> Self {
         self.verifier = Some(verifier);
         self
@@ -457,8 +478,8 @@ impl ClientConfigBuilder {
         }))
     }
 
-    /// Where an endpoint is. One that is configured wins; a discovered one gives way to its mTLS alias where this client has
-    /// to use it (REQ-DISC-14).
+    /// Where an endpoint is. One that is configured wins; a discovered one gives way to its mTLS
+    /// alias where this client has to use it (REQ-DISC-14).
     fn address(&self, endpoint: Endpoint) -> Option<Address> {
         let provider = &self.provider;
         let aliases = &provider.mtls_endpoint_aliases;
@@ -468,7 +489,9 @@ impl ClientConfigBuilder {
                 &provider.backchannel_authentication_endpoint,
                 &aliases.backchannel_authentication_endpoint,
             ),
-            Endpoint::Token => (&self.token_endpoint, &provider.token_endpoint, &aliases.token_endpoint),
+            Endpoint::Token => {
+                (&self.token_endpoint, &provider.token_endpoint, &aliases.token_endpoint)
+            }
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => return None,
         };
         let named = pinned.as_ref().or(published.as_ref())?.clone();
@@ -489,7 +512,8 @@ struct Address {
     named: Url,
 }
 
-/// The backend that is used without being asked for. Both accept the same tokens; aws-lc-rs does so in less time.
+/// The backend that is used without being asked for. Both accept the same tokens; aws-lc-rs does so
+/// in less time.
 fn default_verifier() -> Option<Arc<dyn Verifier>> {
     #[cfg(feature = "aws-lc-rs")]
     return Some(Arc::new(crate::crypto::AwsLcRs));

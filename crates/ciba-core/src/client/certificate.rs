@@ -7,15 +7,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::{
     crypto::{Hash, OwnedPublicKey, Verifier},
     jose::{base64url, der, jwk},
-    json::{Members, Object, Raw},
+    json::{JsonObject, Object, Raw},
 };
 
-/// By what the provider knows the certificate of `tls_client_auth`: exactly one value, kept as it is (RFC 8705 2.1.2,
+/// By what the provider knows the certificate of `tls_client_auth`: exactly one value, kept as it
+/// is (RFC 8705 2.1.2,
 /// REQ-META-19).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateSubject {
-    /// `tls_client_auth_subject_dn`: order and escaping of a distinguished name differ between providers.
+    /// `tls_client_auth_subject_dn`: order and escaping of a distinguished name differ between
+    /// providers.
     Dn(String),
     /// `tls_client_auth_san_dns`.
     SanDns(String),
@@ -53,24 +55,27 @@ impl CertificateSubject {
     }
 }
 
-/// A certificate as a JWK: its key, and itself as the only item of `x5c` in standard base64 (RFC 7517 4.7, REQ-META-18).
-pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<Members> {
+/// A certificate as a JWK: its key, and itself as the only item of `x5c` in standard base64 (RFC
+/// 7517 4.7, REQ-META-18).
+pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<JsonObject> {
     let key = der::read_certificate_key(certificate)?;
     let print = base64url::encode(verifier.digest(Hash::Sha256, certificate).as_bytes());
     let members = jwk::required_members(key.borrow());
     let open = members.strip_suffix('}').unwrap_or(&members);
     let x5c = STANDARD.encode(certificate);
-    let text = format!(r#"{open},"kid":"{print}","use":"sig","x5t#S256":"{print}","x5c":["{x5c}"]}}"#);
-    Members::from_json(&text).ok()
+    let text =
+        format!(r#"{open},"kid":"{print}","use":"sig","x5t#S256":"{print}","x5c":["{x5c}"]}}"#);
+    JsonObject::from_json(&text).ok()
 }
 
 /// The numbers of a JWK.
-pub(super) fn key(members: &Members) -> Option<OwnedPublicKey> {
+pub(super) fn key(members: &JsonObject) -> Option<OwnedPublicKey> {
     jwk::public_key(&mut Object::parse(members.as_json().as_bytes()).ok()?).ok()
 }
 
-/// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very key (REQ-META-18).
-pub(super) fn fits(members: &Members) -> bool {
+/// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very
+/// key (REQ-META-18).
+pub(super) fn fits(members: &JsonObject) -> bool {
     let Some(chain) = members.find("x5c") else { return true };
     let decoded = |item: Raw<'_>| STANDARD.decode(&*item.text()?).ok();
     let chain: Option<Vec<Vec<u8>>> = chain.items().and_then(|items| items.map(decoded).collect());

@@ -22,31 +22,35 @@ const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
 const LONGEST_BACKDATING: Duration = Duration::from_secs(60);
 /// The widest clock skew (REQ-IDT-22).
 const WIDEST_SKEW: Duration = Duration::from_secs(300);
-/// The longest time from `nbf` to `exp` of a signed request, and the farthest `nbf` in the past (REQ-SIGN-05, REQ-SIGN-07).
+/// The longest time from `nbf` to `exp` of a signed request, and the farthest `nbf` in the past
+/// (REQ-SIGN-05, REQ-SIGN-07).
 const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
 
-/// A check of the configuration against the provider's metadata that can be switched off, where the metadata is known to be
-/// wrong. None of them changes what is accepted later.
+/// A check of the configuration against the provider's metadata that can be switched off, where the
+/// metadata is known to be wrong. None of them changes what is accepted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetadataRule {
-    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode (REQ-DISC-06, REQ-DISC-07).
+    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode
+    /// (REQ-DISC-06, REQ-DISC-07).
     DeliveryMode,
     /// `token_endpoint_auth_methods_supported` lists the method (REQ-DISC-11).
     AuthenticationMethod,
-    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of the assertions (REQ-DISC-11).
+    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of the assertions
+    /// (REQ-DISC-11).
     AuthenticationAlgorithm,
     /// `id_token_signing_alg_values_supported` lists the algorithm of the ID Tokens (REQ-DISC-12).
     IdTokenAlgorithm,
-    /// `backchannel_authentication_request_signing_alg_values_supported` is published and lists the algorithm of signed
-    /// requests (REQ-DISC-08).
+    /// `backchannel_authentication_request_signing_alg_values_supported` is published and lists the
+    /// algorithm of signed requests (REQ-DISC-08).
     RequestAlgorithm,
     /// `tls_client_certificate_bound_access_tokens` is not false (RFC 8705 3.3).
     CertificateBoundTokens,
     /// `backchannel_user_code_parameter_supported` is true (REQ-DISC-09).
     UserCodes,
-    /// No URL of the document leads to an internal address ([`Url::is_internal`](crate::Url::is_internal)), but for those at the
-    /// issuer's own host: a document must not make the client call services of the network it runs in (RFC 8725 3.10).
+    /// No URL of the document leads to an internal address
+    /// ([`Url::is_internal`](crate::Url::is_internal)), but for those at the issuer's own host: a
+    /// document must not make the client call services of the network it runs in (RFC 8725 3.10).
     InternalAddress,
 }
 
@@ -105,39 +109,52 @@ impl ClientConfigBuilder {
         self.ignored.contains(&rule)
     }
 
-    /// The configuration against what the provider says it offers. A list that was not published says nothing, except that a
-    /// document whose backchannel endpoint is used must also list the delivery modes (CIBA 4).
+    /// The configuration against what the provider says it offers. A list that was not published
+    /// says nothing, except that a document whose backchannel endpoint is used must also list the
+    /// delivery modes (CIBA 4).
     fn check_metadata(&self, findings: &mut Vec<ConfigError>) {
         const MODES: &str = "backchannel_token_delivery_modes_supported";
-        const REQUEST_ALGORITHMS: &str = "backchannel_authentication_request_signing_alg_values_supported";
-        let mut not_listed =
-            |member, value: &str| findings.push(ConfigError::NotListed { member, value: value.into() });
+        const REQUEST_ALGORITHMS: &str =
+            "backchannel_authentication_request_signing_alg_values_supported";
+        let mut not_listed = |member, value: &str| {
+            findings.push(ConfigError::NotListed { member, value: value.into() })
+        };
         let provider = &self.provider;
         let relies_on_document = provider.describes_ciba && self.backchannel_endpoint.is_none();
 
-        let modes = provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
+        let modes =
+            provider.delivery_modes.as_ref().filter(|_| self.heeds(MetadataRule::DeliveryMode));
         if modes.is_some_and(|modes| !modes.contains(&self.delivery)) {
             not_listed(MODES, self.delivery.name());
         }
         if let Some(auth) = &self.auth {
-            let methods = provider.auth_methods.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
+            let methods = provider
+                .auth_methods
+                .as_ref()
+                .filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
             let is_unlisted_public = self.public_clients && matches!(auth, ClientAuth::None);
-            let is_listed = |methods: &Vec<String>| methods.iter().any(|method| method == auth.method());
+            let is_listed =
+                |methods: &Vec<String>| methods.iter().any(|method| method == auth.method());
             if !is_unlisted_public && methods.is_some_and(|methods| !is_listed(methods)) {
                 not_listed("token_endpoint_auth_methods_supported", auth.method());
             }
-            let algorithms =
-                provider.auth_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::AuthenticationAlgorithm));
+            let algorithms = provider
+                .auth_signing_algs
+                .as_ref()
+                .filter(|_| self.heeds(MetadataRule::AuthenticationAlgorithm));
             if let (Some(algorithms), Some(algorithm)) = (algorithms, auth.algorithm())
                 && !algorithms.contains(&algorithm)
             {
                 not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
             }
         }
-        // Where the profile asks for the algorithm, the default is not what the client is registered for.
+        // Where the profile asks for the algorithm, the default is not what the client is
+        // registered for.
         let is_named = self.names_id_token_algorithm || self.profile == Profile::Plain;
-        let algorithms =
-            provider.id_token_signing_algs.as_ref().filter(|_| is_named && self.heeds(MetadataRule::IdTokenAlgorithm));
+        let algorithms = provider
+            .id_token_signing_algs
+            .as_ref()
+            .filter(|_| is_named && self.heeds(MetadataRule::IdTokenAlgorithm));
         if algorithms.is_some_and(|algorithms| !algorithms.contains(&self.id_token.algorithm)) {
             not_listed("id_token_signing_alg_values_supported", self.id_token.algorithm.name());
         }
@@ -145,7 +162,9 @@ impl ClientConfigBuilder {
             && self.heeds(MetadataRule::RequestAlgorithm)
         {
             match &provider.request_signing_algs {
-                Some(algorithms) if !algorithms.contains(algorithm) => not_listed(REQUEST_ALGORITHMS, algorithm.name()),
+                Some(algorithms) if !algorithms.contains(algorithm) => {
+                    not_listed(REQUEST_ALGORITHMS, algorithm.name())
+                }
                 // A document without the list says that no request may be signed (CIBA 4).
                 None if relies_on_document => not_listed(REQUEST_ALGORITHMS, algorithm.name()),
                 Some(_) | None => {}
@@ -160,17 +179,21 @@ impl ClientConfigBuilder {
         if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
             not_listed("backchannel_user_code_parameter_supported", "true");
         }
-        if relies_on_document && provider.delivery_modes.is_none() && self.heeds(MetadataRule::DeliveryMode) {
+        if relies_on_document
+            && provider.delivery_modes.is_none()
+            && self.heeds(MetadataRule::DeliveryMode)
+        {
             findings.push(ConfigError::Missing { member: MODES });
         }
     }
 
-    /// Everything unguessable is made with the backend's HMAC, and ids of keys with its digest: one that gives them another
-    /// length is not what it says.
+    /// Everything unguessable is made with the backend's HMAC, and ids of keys with its digest: one
+    /// that gives them another length is not what it says.
     fn check_verifier(&self, findings: &mut Vec<ConfigError>) {
         let hash = Hash::Sha256;
         if let Some(verifier) = &self.verifier
-            && !(verifier.hmac(hash, &[], &[]).is_of(hash) && verifier.digest(hash, &[]).is_of(hash))
+            && !(verifier.hmac(hash, &[], &[]).is_of(hash)
+                && verifier.digest(hash, &[]).is_of(hash))
         {
             let reason = "its SHA-256 or its HMAC does not have 32 octets";
             findings.push(ConfigError::Invalid { member: "verifier", reason });
@@ -187,15 +210,18 @@ impl ClientConfigBuilder {
             Some(ClientAuth::ClientSecretJwt { algorithm, .. }) if !algorithm.is_symmetric() => {
                 invalid(ALGORITHM, "client_secret_jwt takes HS256, HS384 or HS512");
             }
-            Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => check_mac_key(secret, *algorithm, findings),
+            Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => {
+                check_mac_key(secret, *algorithm, findings)
+            }
             Some(ClientAuth::ClientSecretBasic { encoding: BasicEncoding::Raw, .. })
                 if self.client_id.as_str().contains(':') =>
             {
                 invalid("client_id", "it has a colon, which raw client_secret_basic cannot carry");
             }
-            Some(ClientAuth::ClientSecretBasic { secret, .. } | ClientAuth::ClientSecretPost { secret })
-                if secret.expose().is_empty() =>
-            {
+            Some(
+                ClientAuth::ClientSecretBasic { secret, .. }
+                | ClientAuth::ClientSecretPost { secret },
+            ) if secret.expose().is_empty() => {
                 invalid("client_secret", "it is empty");
             }
             Some(_) | None => {}
@@ -209,7 +235,8 @@ impl ClientConfigBuilder {
         for (member, is_there) in [
             (
                 "backchannel_authentication_endpoint",
-                self.backchannel_endpoint.is_some() || provider.backchannel_authentication_endpoint.is_some(),
+                self.backchannel_endpoint.is_some()
+                    || provider.backchannel_authentication_endpoint.is_some(),
             ),
             ("token_endpoint", self.token_endpoint.is_some() || provider.token_endpoint.is_some()),
             ("jwks_uri", !needs_keys || self.jwks_uri.is_some() || provider.jwks_uri.is_some()),
@@ -224,8 +251,9 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// A notification endpoint exactly where notifications are sent (REQ-META-04, REQ-META-05). [`Url`](crate::Url) takes no
-    /// fragment, and http only for loopback addresses where the caller said so.
+    /// A notification endpoint exactly where notifications are sent (REQ-META-04, REQ-META-05).
+    /// [`Url`](crate::Url) takes no fragment, and http only for loopback addresses where the caller
+    /// said so.
     fn check_delivery(&self, findings: &mut Vec<ConfigError>) {
         const MEMBER: &str = "backchannel_client_notification_endpoint";
         match (self.delivery, &self.notification_endpoint) {
@@ -233,7 +261,9 @@ impl ClientConfigBuilder {
                 let reason = "nothing is ever sent to a client that polls";
                 findings.push(ConfigError::Invalid { member: MEMBER, reason });
             }
-            (DeliveryMode::Ping | DeliveryMode::Push, None) => findings.push(ConfigError::Missing { member: MEMBER }),
+            (DeliveryMode::Ping | DeliveryMode::Push, None) => {
+                findings.push(ConfigError::Missing { member: MEMBER })
+            }
             (DeliveryMode::Poll, None) | (DeliveryMode::Ping | DeliveryMode::Push, Some(_)) => {}
         }
     }
@@ -241,12 +271,17 @@ impl ClientConfigBuilder {
     /// Mutual TLS (RFC 8705).
     fn check_certificate(&self, findings: &mut Vec<ConfigError>) {
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
-        let uses_aliases =
-            [Endpoint::BackchannelAuthentication, Endpoint::Token].map(|endpoint| self.uses_alias(endpoint));
+        let uses_aliases = [Endpoint::BackchannelAuthentication, Endpoint::Token]
+            .map(|endpoint| self.uses_alias(endpoint));
         if self.provider.mtls_endpoint_aliases.malformed && uses_aliases.contains(&true) {
-            invalid("mtls_endpoint_aliases", "the provider's value is not an object with https URLs");
+            invalid(
+                "mtls_endpoint_aliases",
+                "the provider's value is not an object with https URLs",
+            );
         }
-        if let Some(subject) = self.certificate.subject.as_ref().filter(|subject| subject.value().is_empty()) {
+        if let Some(subject) =
+            self.certificate.subject.as_ref().filter(|subject| subject.value().is_empty())
+        {
             invalid(subject.member(), "it is empty");
         }
     }
@@ -263,7 +298,10 @@ impl ClientConfigBuilder {
         }
         let RequestObjectOptions { lifetime, backdating, not_before, .. } = &self.request_options;
         let whole = |duration: &Duration| duration.subsec_nanos() == 0;
-        if lifetime.is_zero() || !whole(lifetime) || lifetime.saturating_add(*not_before) > LONGEST_REQUEST {
+        if lifetime.is_zero()
+            || !whole(lifetime)
+            || lifetime.saturating_add(*not_before) > LONGEST_REQUEST
+        {
             invalid(
                 "request_lifetime",
                 "it is not a positive whole number of seconds, or ends more than 3600 s after nbf",
@@ -295,13 +333,17 @@ impl ClientConfigBuilder {
         } else if backdating >= lifetime {
             invalid("assertion_backdating", "it is not shorter than the assertion's life");
         }
-        if typ.as_ref().is_some_and(|typ| typ.is_empty() || !typ.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if typ
+            .as_ref()
+            .is_some_and(|typ| typ.is_empty() || !typ.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
             invalid("assertion_typ", "it is empty or not visible ASCII");
         }
     }
 
     fn check_id_token(&self, findings: &mut Vec<ConfigError>) {
-        let IdTokenRules { algorithm, skew, max_age, macs_refused, trusted_audiences: _, acr: _ } = &self.id_token;
+        let IdTokenRules { algorithm, skew, max_age, macs_refused, trusted_audiences: _, acr: _ } =
+            &self.id_token;
         if algorithm.is_symmetric() && *macs_refused {
             findings.push(ConfigError::Invalid {
                 member: "id_token_signed_response_alg",
@@ -325,16 +367,36 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// An endpoint as audience is only as good as its address: one that was read from metadata could be another provider's,
-    /// unless it has the issuer's own origin (REQ-AUTH-11, ruling 37). Where nothing is signed no audience is named.
+    /// An endpoint as audience is only as good as its address: one that was read from metadata
+    /// could be another provider's, unless it has the issuer's own origin (REQ-AUTH-11, ruling 37).
+    /// Where nothing is signed no audience is named.
     fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
         let asserts = self.auth.as_ref().is_none_or(|auth| auth.algorithm().is_some());
         let signs = self.request_signing.is_some();
-        let (provider, backchannel) = (&self.provider, &self.provider.backchannel_authentication_endpoint);
+        let (provider, backchannel) =
+            (&self.provider, &self.provider.backchannel_authentication_endpoint);
         let audiences = [
-            ("backchannel_audience", &self.backchannel_audience, &self.backchannel_endpoint, backchannel, asserts),
-            ("token_audience", &self.token_audience, &self.token_endpoint, &provider.token_endpoint, asserts),
-            ("request_audience", &self.request_audience, &self.backchannel_endpoint, backchannel, signs),
+            (
+                "backchannel_audience",
+                &self.backchannel_audience,
+                &self.backchannel_endpoint,
+                backchannel,
+                asserts,
+            ),
+            (
+                "token_audience",
+                &self.token_audience,
+                &self.token_endpoint,
+                &provider.token_endpoint,
+                asserts,
+            ),
+            (
+                "request_audience",
+                &self.request_audience,
+                &self.backchannel_endpoint,
+                backchannel,
+                signs,
+            ),
         ];
         for (member, audience, pinned, discovered, is_named) in audiences {
             let is_foreign = provider.published
@@ -359,7 +421,9 @@ impl ClientConfigBuilder {
         for (name, value) in self.headers.iter() {
             let is_known = |known: &&str| known.eq_ignore_ascii_case(name);
             let fault = header_fault(name, value, is_fapi);
-            if let Some(reason) = fault.or(seen.iter().any(is_known).then_some("a name is given twice")) {
+            if let Some(reason) =
+                fault.or(seen.iter().any(is_known).then_some("a name is given twice"))
+            {
                 findings.push(ConfigError::Invalid { member: "header", reason });
             }
             seen.push(name);
@@ -377,12 +441,18 @@ impl ClientConfigBuilder {
                 findings.push(ConfigError::Invalid { member, reason: "it is zero" });
             }
         }
-        if self.policy.bearer_words.iter().any(|word| word.is_empty() || word.eq_ignore_ascii_case("DPoP")) {
+        if self
+            .policy
+            .bearer_words
+            .iter()
+            .any(|word| word.is_empty() || word.eq_ignore_ascii_case("DPoP"))
+        {
             let reason = "it is empty, or the type of tokens that no bearer can use";
             findings.push(ConfigError::Invalid { member: "bearer_words", reason });
         }
         if self.policy.max_token_response == 0 {
-            findings.push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });
+            findings
+                .push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });
         }
     }
 }
@@ -390,7 +460,8 @@ impl ClientConfigBuilder {
 /// The key of a MAC is at least as long as its output (REQ-AUTH-22, RFC 7518 3.2).
 fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut Vec<ConfigError>) {
     if secret.expose().len() < algorithm.hash().length() {
-        let reason = "it is shorter than the output of the MAC: 32, 48 or 64 octets for HS256, HS384, HS512";
+        let reason =
+            "it is shorter than the output of the MAC: 32, 48 or 64 octets for HS256, HS384, HS512";
         findings.push(ConfigError::Invalid { member: "client_secret", reason });
     }
 }

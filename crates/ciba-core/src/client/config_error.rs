@@ -1,4 +1,5 @@
-//! What is wrong with a configuration: everything at once, each by the name of its member (REQ-META-27).
+//! What is wrong with a configuration: everything at once, each by the name of its member
+//! (REQ-META-27).
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -14,8 +15,10 @@ pub enum ConfigError {
         /// The member of the metadata, or the setting.
         member: &'static str,
     },
-    /// The provider's metadata does not list what the client is configured for. Where the metadata is known to be wrong,
-    /// [`ClientConfigBuilder::dangerously_ignore_metadata`](crate::ClientConfigBuilder::dangerously_ignore_metadata) helps.
+    /// The provider's metadata does not list what the client is configured for. Where the metadata
+    /// is known to be wrong,
+    /// [`ClientConfigBuilder::dangerously_ignore_metadata`](crate::ClientConfigBuilder::dangerously_ignore_metadata)
+    /// helps.
     NotListed {
         /// The member of the metadata.
         member: &'static str,

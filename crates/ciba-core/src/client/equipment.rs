@@ -7,7 +7,10 @@ use crate::{client_auth::ClientAuth, wire::metadata::DeliveryMode};
 
 /// What a driver has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "a driver that does not say what it has would be believed to have it")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a driver that does not say what it has would be believed to have it"
+)]
 pub struct Equipment {
     /// A client certificate to show (RFC 8705).
     pub certificate: bool,
@@ -25,8 +28,8 @@ pub enum Lacking {
     Certificate,
     /// The client signs assertions or requests.
     Signer,
-    /// Notifications have to arrive: in push mode always, in ping mode unless the policy has the flow polled at times anyway
-    /// ([`Policy::ping_backstop`](crate::Policy::ping_backstop)).
+    /// Notifications have to arrive: in push mode always, in ping mode unless the policy has the
+    /// flow polled at times anyway ([`Policy::ping_backstop`](crate::Policy::ping_backstop)).
     Inbox,
 }
 
@@ -47,7 +50,9 @@ impl ClientConfig {
     #[must_use]
     pub fn lacks(&self, has: Equipment) -> Option<Lacking> {
         use crate::ask::Endpoint::{BackchannelAuthentication, Token};
-        let shows = [BackchannelAuthentication, Token].into_iter().any(|endpoint| self.presents_certificate(endpoint));
+        let shows = [BackchannelAuthentication, Token]
+            .into_iter()
+            .any(|endpoint| self.presents_certificate(endpoint));
         let signs = matches!(self.auth, ClientAuth::PrivateKeyJwt { .. })
             || self.request_object.as_ref().is_some_and(|rules| !rules.algorithm.is_symmetric());
         let is_notified = match self.delivery {

@@ -1,4 +1,5 @@
-//! A configuration against the FAPI-CIBA profile (requirement section 14), every breach by its clause.
+//! A configuration against the FAPI-CIBA profile (requirement section 14), every breach by its
+//! clause.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,8 +25,8 @@ const ID_TOKENS: &str = "id_token_signed_response_alg";
 const OLDEST_TOKEN: Duration = Duration::from_secs(600);
 
 impl ClientConfigBuilder {
-    /// What the profile takes away. Rules that Core configurations keep anyway are not repeated: signed requests end at most
-    /// 3600 s after `nbf` (REQ-FAPI-04), assertions after 300 s.
+    /// What the profile takes away. Rules that Core configurations keep anyway are not repeated:
+    /// signed requests end at most 3600 s after `nbf` (REQ-FAPI-04), assertions after 300 s.
     pub(super) fn check_profile(&self, findings: &mut Vec<ConfigError>) {
         let Profile::FapiCiba(edition) = self.profile else { return };
         self.check_fapi_client(edition, findings);
@@ -33,14 +34,16 @@ impl ClientConfigBuilder {
         self.check_fapi_provider(edition, findings);
         // Its rules about audiences, clocks and discovery are FAPI 2.0's own.
         let is_fapi_2 = matches!(edition, FapiCiba::Draft03OnFapi2);
-        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        let mut broken =
+            |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         if self.request_audience != Audience::Issuer {
             let clause = if is_fapi_2 { "FAPI2SP 5.3.3.1 item 5" } else { "FAPI1A 5.2.3 item 10" };
             broken("request_audience", clause, "the audience of a signed request is the issuer");
         }
-        for (member, audience) in
-            [("backchannel_audience", &self.backchannel_audience), ("token_audience", &self.token_audience)]
-        {
+        for (member, audience) in [
+            ("backchannel_audience", &self.backchannel_audience),
+            ("token_audience", &self.token_audience),
+        ] {
             if is_fapi_2 && *audience != Audience::Issuer {
                 broken(member, "FAPI2SP 5.3.3.1 item 5", "the audience is the issuer");
             }
@@ -52,15 +55,19 @@ impl ClientConfigBuilder {
             broken("assume_bearer", "RFC 6749 5.1", "a token response has to say its token_type");
         }
         if !self.policy.bearer_words.is_empty() {
-            broken("bearer_words", "RFC 6749 5.1", "a token response has to say the registered token_type");
+            broken(
+                "bearer_words",
+                "RFC 6749 5.1",
+                "a token response has to say the registered token_type",
+            );
         }
         if self.id_token.max_age > OLDEST_TOKEN {
             broken("max_token_age", "OIDC Core 3.1.3.7 item 10", "it is more than 600 s");
         }
     }
 
-    /// Unsigned requests are never right where they have to be signed: the key that authenticates signs them too, unless
-    /// another was named.
+    /// Unsigned requests are never right where they have to be signed: the key that authenticates
+    /// signs them too, unless another was named.
     pub(super) fn sign_by_profile(&mut self) {
         let Profile::FapiCiba(edition) = self.profile else { return };
         if let (None, true, Some(ClientAuth::PrivateKeyJwt { algorithm, key_id })) =
@@ -71,7 +78,8 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// One finding for one slip: what the profile forbids anyway need not be listed by the provider, too.
+    /// One finding for one slip: what the profile forbids anyway need not be listed by the
+    /// provider, too.
     pub(super) fn say_once(&self, findings: &mut Vec<ConfigError>) {
         let forbidden: Vec<&str> = findings
             .iter()
@@ -86,25 +94,42 @@ impl ClientConfigBuilder {
 
     fn check_fapi_client(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         const METHOD: &str = "token_endpoint_auth_method";
-        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        let mut broken =
+            |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         if self.delivery == DeliveryMode::Push {
-            broken("backchannel_token_delivery_mode", "FAPI-CIBA 5.2.2 item 3", "push is not allowed");
+            broken(
+                "backchannel_token_delivery_mode",
+                "FAPI-CIBA 5.2.2 item 3",
+                "push is not allowed",
+            );
         }
         match &self.auth {
-            Some(ClientAuth::None) => broken(METHOD, "FAPI-CIBA 5.2.2 item 1", "the client has to be confidential"),
+            Some(ClientAuth::None) => {
+                broken(METHOD, "FAPI-CIBA 5.2.2 item 1", "the client has to be confidential")
+            }
             Some(
                 ClientAuth::ClientSecretBasic { .. }
                 | ClientAuth::ClientSecretPost { .. }
                 | ClientAuth::ClientSecretJwt { .. },
-            ) => broken(METHOD, "FAPI1A 5.2.2 item 14", "the client authenticates with a key pair or a certificate"),
+            ) => broken(
+                METHOD,
+                "FAPI1A 5.2.2 item 14",
+                "the client authenticates with a key pair or a certificate",
+            ),
             Some(
-                ClientAuth::PrivateKeyJwt { .. } | ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth,
+                ClientAuth::PrivateKeyJwt { .. }
+                | ClientAuth::TlsClientAuth
+                | ClientAuth::SelfSignedTlsClientAuth,
             )
             | None => {}
         }
         if !self.certificate.bound_tokens {
             let reason = "access tokens have to be bound to the client certificate";
-            broken("tls_client_certificate_bound_access_tokens", "FAPI1A 5.2.2 items 5 and 6", reason);
+            broken(
+                "tls_client_certificate_bound_access_tokens",
+                "FAPI1A 5.2.2 items 5 and 6",
+                reason,
+            );
         }
         if self.request_signing.is_none() && edition.requires_signed_requests() {
             let reason = "authentication requests have to be signed";
@@ -115,10 +140,19 @@ impl ClientConfigBuilder {
     fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         let used: [(&str, Option<JwsAlgorithm>); 3] = [
             // A secret is refused as a method, whatever it signs with.
-            (ASSERTIONS, self.auth.as_ref().filter(|auth| auth.secret().is_none()).and_then(ClientAuth::algorithm)),
+            (
+                ASSERTIONS,
+                self.auth
+                    .as_ref()
+                    .filter(|auth| auth.secret().is_none())
+                    .and_then(ClientAuth::algorithm),
+            ),
             (
                 REQUESTS,
-                self.request_signing.as_ref().filter(|_| !self.signs_by_profile).map(|(algorithm, _)| *algorithm),
+                self.request_signing
+                    .as_ref()
+                    .filter(|_| !self.signs_by_profile)
+                    .map(|(algorithm, _)| *algorithm),
             ),
             (ID_TOKENS, self.names_id_token_algorithm.then_some(self.id_token.algorithm)),
         ];
@@ -140,7 +174,8 @@ impl ClientConfigBuilder {
     /// Nothing in clear; with FAPI 2.0 metadata from discovery only.
     fn check_fapi_provider(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         const DISCOVERY: &str = "FAPI2SP 5.3.3.1 item 9";
-        let mut broken = |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
+        let mut broken =
+            |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         let provider = &self.provider;
         let aliases = &provider.mtls_endpoint_aliases;
         let is_secure = provider.issuer.as_str().starts_with("https://");
@@ -179,8 +214,15 @@ impl ClientConfigBuilder {
     }
 
     /// A key that is to be registered.
-    pub(super) fn check_fapi_key(&self, key: Option<&OwnedPublicKey>, findings: &mut Vec<ConfigError>) {
-        let (Profile::FapiCiba(_), Some(OwnedPublicKey::Rsa { n, .. })) = (self.profile, key) else { return };
+    pub(super) fn check_fapi_key(
+        &self,
+        key: Option<&OwnedPublicKey>,
+        findings: &mut Vec<ConfigError>,
+    ) {
+        let (Profile::FapiCiba(_), Some(OwnedPublicKey::Rsa { n, .. })) = (self.profile, key)
+        else {
+            return;
+        };
         if bit_length(n) < SMALLEST_RSA {
             let reason = "an RSA key has less than 2048 bits";
             findings.push(ConfigError::Profile { member: "jwks", clause: "FAPI1B 5.2.4", reason });

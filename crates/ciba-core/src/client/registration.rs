@@ -8,19 +8,20 @@ use super::{ClientConfig, ClientConfigBuilder, ConfigError, certificate};
 use crate::{
     client_auth::ClientAuth,
     jose::{JwsAlgorithm, jwk},
-    json::{Members, Raw},
+    json::{JsonObject, Raw},
     wire::{metadata::DeliveryMode, token::GRANT_TYPE},
 };
 
 impl ClientConfig {
-    /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a registration request
-    /// (REQ-META-02, REQ-META-25). It has the public key set when public keys were configured, and no `redirect_uris`, which
-    /// mean nothing here.
+    /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a
+    /// registration request (REQ-META-02, REQ-META-25). It has the public key set when public keys
+    /// were configured, and no `redirect_uris`, which mean nothing here.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Missing`] when the client authenticates with a certificate and nothing was said of it: its subject for
-    /// `tls_client_auth` (REQ-META-19), itself for `self_signed_tls_client_auth` (REQ-META-18).
+    /// [`ConfigError::Missing`] when the client authenticates with a certificate and nothing was
+    /// said of it: its subject for `tls_client_auth` (REQ-META-19), itself for
+    /// `self_signed_tls_client_auth` (REQ-META-18).
     pub fn registration_document(&self) -> Result<String, ConfigError> {
         // A client in push mode makes no token request (REQ-META-03).
         let grant_types: &[&str] = match self.delivery {
@@ -49,11 +50,15 @@ impl ClientConfig {
             set("backchannel_authentication_request_signing_alg", algorithm.name().into());
         }
         match (&self.auth, &self.certificate.subject) {
-            (ClientAuth::TlsClientAuth, Some(subject)) => set(subject.member(), subject.value().into()),
+            (ClientAuth::TlsClientAuth, Some(subject)) => {
+                set(subject.member(), subject.value().into())
+            }
             (ClientAuth::TlsClientAuth, None) => {
                 return Err(ConfigError::Missing { member: "tls_client_auth_subject_dn" });
             }
-            (ClientAuth::SelfSignedTlsClientAuth, _) if !self.public_keys.iter().any(has_certificate) => {
+            (ClientAuth::SelfSignedTlsClientAuth, _)
+                if !self.public_keys.iter().any(has_certificate) =>
+            {
                 return Err(ConfigError::Missing { member: "x5c" });
             }
             _ => {}
@@ -79,36 +84,43 @@ impl ClientConfig {
         let mut document = serde_json::to_string_pretty(&document).unwrap_or_default();
         // The keys are text from outside and stay as they were given (ruling 28).
         if let Some(open) = document.strip_suffix("\n}").filter(|_| !self.public_keys.is_empty()) {
-            let keys: Vec<&str> = self.public_keys.iter().map(Members::as_json).collect();
+            let keys: Vec<&str> = self.public_keys.iter().map(JsonObject::as_json).collect();
             let keys = keys.join(",\n      ");
-            document = format!("{open},\n  \"jwks\": {{\n    \"keys\": [\n      {keys}\n    ]\n  }}\n}}");
+            document =
+                format!("{open},\n  \"jwks\": {{\n    \"keys\": [\n      {keys}\n    ]\n  }}\n}}");
         }
         Ok(document)
     }
 }
 
-fn has_certificate(key: &Members) -> bool {
+fn has_certificate(key: &JsonObject) -> bool {
     key.contains("x5c")
 }
 
-fn text(key: &Members, member: &str) -> Option<String> {
+fn text(key: &JsonObject, member: &str) -> Option<String> {
     key.find(member).and_then(Raw::text).map(Cow::into_owned)
 }
 
-/// Reads the public keys to register. A private or symmetric key among them is refused, not filtered: it was
-/// mistaken for a public one (REQ-META-15).
-pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<ConfigError>) -> Vec<Members> {
+/// Reads the public keys to register. A private or symmetric key among them is refused, not
+/// filtered: it was mistaken for a public one (REQ-META-15).
+pub(super) fn public_keys(
+    builder: &ClientConfigBuilder,
+    findings: &mut Vec<ConfigError>,
+) -> Vec<JsonObject> {
     const MEMBER: &str = "jwks";
-    let mut keys: Vec<Members> = Vec::new();
+    let mut keys: Vec<JsonObject> = Vec::new();
     let mut wrong: Vec<&'static str> = Vec::new();
     for text in &builder.public_keys {
-        let Ok(key) = Members::from_json(text) else {
+        let Ok(key) = JsonObject::from_json(text) else {
             wrong.push("a public key is not a JSON object with unique member names");
             continue;
         };
         if jwk::SECRET_MEMBERS.iter().any(|member| key.contains(member)) {
             wrong.push("a key has private or symmetric members");
-        } else if !matches!(key.find("kty").and_then(Raw::text).as_deref(), Some("EC" | "RSA" | "OKP")) {
+        } else if !matches!(
+            key.find("kty").and_then(Raw::text).as_deref(),
+            Some("EC" | "RSA" | "OKP")
+        ) {
             wrong.push("a key has no kty of a public key");
         } else if !certificate::fits(&key) {
             wrong.push("x5c of a key does not begin with its certificate, DER in standard base64");
@@ -145,9 +157,10 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
     };
     let requests = builder.request_signing.as_ref().map(|(algorithm, key_id)| (algorithm, key_id));
     for (algorithm, key_id) in assertions.into_iter().chain(requests).filter(|_| !keys.is_empty()) {
-        let fits = |key: &&Members| {
+        let fits = |key: &&JsonObject| {
             let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
-            let algorithm_fits = text(key, "alg").is_none_or(|name| JwsAlgorithm::from_name(&name) == Some(*algorithm));
+            let algorithm_fits = text(key, "alg")
+                .is_none_or(|name| JwsAlgorithm::from_name(&name) == Some(*algorithm));
             id_fits
                 && algorithm_fits
                 && is_key_for(key, *algorithm)
@@ -164,6 +177,6 @@ pub(super) fn public_keys(builder: &ClientConfigBuilder, findings: &mut Vec<Conf
 }
 
 /// Whether a JWK is a whole public key of the kind and curve an algorithm signs with.
-fn is_key_for(key: &Members, algorithm: JwsAlgorithm) -> bool {
+fn is_key_for(key: &JsonObject, algorithm: JwsAlgorithm) -> bool {
     certificate::key(key).is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
 }

@@ -1,4 +1,5 @@
-//! What tests of configurations and credentials need: metadata, a builder that works, and a backend that costs nothing.
+//! What tests of configurations and credentials need: metadata, a builder that works, and a backend
+//! that costs nothing.
 
 use alloc::sync::Arc;
 
@@ -17,7 +18,11 @@ use crate::{
 pub(crate) struct ToyVerifier;
 
 impl Verifier for ToyVerifier {
-    fn import(&self, _: PublicKey<'_>, _: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        _: PublicKey<'_>,
+        _: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         Err(KeyRejected::UnsupportedAlgorithm)
     }
 
@@ -47,7 +52,8 @@ pub(crate) const ISSUER: &str = "https://op.example/t1/";
 
 pub(crate) fn metadata() -> ProviderMetadata {
     let mut metadata = ProviderMetadata::by_hand(Issuer::parse(ISSUER).unwrap());
-    metadata.backchannel_authentication_endpoint = Some(Url::parse("https://op.example/ciba").unwrap());
+    metadata.backchannel_authentication_endpoint =
+        Some(Url::parse("https://op.example/ciba").unwrap());
     metadata.token_endpoint = Some(Url::parse("https://op.example/token").unwrap());
     metadata.jwks_uri = Some(Url::parse("https://op.example/jwks").unwrap());
     metadata

@@ -10,14 +10,15 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
-        self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair, KeyPair as _,
-        ParsedPublicKey, RsaEncoding, RsaParameters, UnparsedPublicKey, VerificationAlgorithm,
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair,
+        KeyPair as _, ParsedPublicKey, RsaEncoding, RsaParameters, UnparsedPublicKey,
+        VerificationAlgorithm,
     },
 };
 
 use super::{
-    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, SigningFailed,
-    SigningKey, VerificationKey, Verifier,
+    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
+    SigningFailed, SigningKey, VerificationKey, Verifier,
     rules::{check_rsa, coordinates, ed25519_point},
 };
 use crate::{
@@ -28,30 +29,40 @@ use crate::{
 
 /// Cryptography by aws-lc-rs.
 ///
-/// Everything [`RustCrypto`](crate::crypto::RustCrypto) does, with randomness of its own for signing: the entropy of a key
-/// operation is not used.
+/// Everything [`RustCrypto`](crate::crypto::RustCrypto) does, with randomness of its own for
+/// signing: the entropy of a key operation is not used.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AwsLcRs;
 
 impl Verifier for AwsLcRs {
-    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
-        let (algorithm, bytes): (&'static dyn VerificationAlgorithm, Vec<u8>) = match (algorithm, key) {
-            (JwsAlgorithm::Es256 | JwsAlgorithm::Es384, PublicKey::Ec { curve, x, y }) => {
-                if x.len() != curve.width() || y.len() != curve.width() {
-                    return Err(KeyRejected::Malformed);
+    fn import(
+        &self,
+        key: PublicKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+        let (algorithm, bytes): (&'static dyn VerificationAlgorithm, Vec<u8>) =
+            match (algorithm, key) {
+                (JwsAlgorithm::Es256 | JwsAlgorithm::Es384, PublicKey::Ec { curve, x, y }) => {
+                    if x.len() != curve.width() || y.len() != curve.width() {
+                        return Err(KeyRejected::Malformed);
+                    }
+                    let fits = ecdsa(algorithm)
+                        .filter(|ecdsa| ecdsa.curve == curve)
+                        .ok_or(KeyRejected::WrongKind)?;
+                    (fits.verification, [&[4], x, y].concat())
                 }
-                let fits = ecdsa(algorithm).filter(|ecdsa| ecdsa.curve == curve).ok_or(KeyRejected::WrongKind)?;
-                (fits.verification, [&[4], x, y].concat())
-            }
-            (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => (&signature::ED25519, ed25519_point(x)?.to_vec()),
-            (_, PublicKey::Rsa { n, e }) => {
-                let parameters = rsa_parameters(algorithm).ok_or(KeyRejected::WrongKind)?;
-                check_rsa(n, e)?;
-                (parameters, der::rsa_public_key(n, e))
-            }
-            _ => return Err(KeyRejected::WrongKind),
-        };
-        let key = UnparsedPublicKey::new(algorithm, bytes).parse().map_err(|_| KeyRejected::Malformed)?;
+                (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
+                    (&signature::ED25519, ed25519_point(x)?.to_vec())
+                }
+                (_, PublicKey::Rsa { n, e }) => {
+                    let parameters = rsa_parameters(algorithm).ok_or(KeyRejected::WrongKind)?;
+                    check_rsa(n, e)?;
+                    (parameters, der::rsa_public_key(n, e))
+                }
+                _ => return Err(KeyRejected::WrongKind),
+            };
+        let key =
+            UnparsedPublicKey::new(algorithm, bytes).parse().map_err(|_| KeyRejected::Malformed)?;
         Ok(Arc::new(Public(AssertUnwindSafe(key))))
     }
 
@@ -75,30 +86,40 @@ impl Verifier for AwsLcRs {
 }
 
 impl KeyImporter for AwsLcRs {
-    fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+    fn import_private(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn SigningKey>, KeyRejected> {
         // aws-lc-rs does not look at what follows a document.
         if matches!(key, PrivateKey::Pkcs8(document) if !der::is_one_sequence(document)) {
             return Err(KeyRejected::WrongKind);
         }
         if let Some(ecdsa) = ecdsa(algorithm) {
             let pair = match key {
-                PrivateKey::Pkcs8(der) => {
-                    EcdsaKeyPair::from_pkcs8(ecdsa.signing, der).map_err(|_| KeyRejected::WrongKind)?
-                }
+                PrivateKey::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(ecdsa.signing, der)
+                    .map_err(|_| KeyRejected::WrongKind)?,
                 PrivateKey::Ec { curve, d } if curve == ecdsa.curve && d.len() == curve.width() => {
                     let der = der::ec_private_key(curve, d);
-                    EcdsaKeyPair::from_private_key_der(ecdsa.signing, &der).map_err(|_| KeyRejected::Malformed)?
+                    EcdsaKeyPair::from_private_key_der(ecdsa.signing, &der)
+                        .map_err(|_| KeyRejected::Malformed)?
                 }
-                PrivateKey::Ec { curve, .. } if curve == ecdsa.curve => return Err(KeyRejected::Malformed),
+                PrivateKey::Ec { curve, .. } if curve == ecdsa.curve => {
+                    return Err(KeyRejected::Malformed);
+                }
                 _ => return Err(KeyRejected::WrongKind),
             };
             return Ok(Arc::new(EcPrivate { pair, curve: ecdsa.curve, algorithm }));
         }
         if rsa_encoding(algorithm).is_some() {
             let document = match key {
-                PrivateKey::Pkcs8(document) => der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
+                PrivateKey::Pkcs8(document) => {
+                    der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
+                }
                 PrivateKey::Pkcs1(document) => document,
-                PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
+                PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => {
+                    return Err(KeyRejected::WrongKind);
+                }
             };
             let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
             check_rsa(n, e)?;
@@ -107,7 +128,8 @@ impl KeyImporter for AwsLcRs {
         }
         let pair = match (algorithm, key) {
             (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| KeyRejected::WrongKind)?
+                Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
+                    .map_err(|_| KeyRejected::WrongKind)?
             }
             (JwsAlgorithm::EdDsa, PrivateKey::Ed25519(seed)) => {
                 Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyRejected::Malformed)?
@@ -118,8 +140,10 @@ impl KeyImporter for AwsLcRs {
     }
 
     fn generate_rsa(&self, _: Entropy) -> Result<Body, KeyRejected> {
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
-        let document = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| KeyRejected::Malformed)?;
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048)
+            .map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
+        let document =
+            AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| KeyRejected::Malformed)?;
         der::read_rsa_pkcs8(document.as_ref()).map(Body::new).ok_or(KeyRejected::Malformed)
     }
 }
@@ -171,7 +195,8 @@ fn rsa_encoding(algorithm: JwsAlgorithm) -> Option<&'static dyn RsaEncoding> {
     })
 }
 
-/// Immutable, and so are the statics it points to; aws-lc-rs only does not say so of its trait objects.
+/// Immutable, and so are the statics it points to; aws-lc-rs only does not say so of its trait
+/// objects.
 struct Public(AssertUnwindSafe<ParsedPublicKey>);
 
 impl VerificationKey for Public {

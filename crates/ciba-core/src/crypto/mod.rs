@@ -1,6 +1,6 @@
-//! The two seams behind which cryptography lives: [`Verifier`] for what the client checks, [`SigningKey`] for what it
-//! signs. A backend sees numbers and bytes, never JSON and never a token, so every rule about tokens is in core and is
-//! the same for all backends.
+//! The two seams behind which cryptography lives: [`Verifier`] for what the client checks,
+//! [`SigningKey`] for what it signs. A backend sees numbers and bytes, never JSON and never a
+//! token, so every rule about tokens is in core and is the same for all backends.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -26,15 +26,21 @@ pub use self::rustcrypto::RustCrypto;
 
 /// The checking half of a cryptography backend.
 ///
-/// Shared by everything a [`ClientConfig`](crate::ClientConfig) is used for; there is no process-wide default.
+/// Shared by everything a [`ClientConfig`](crate::ClientConfig) is used for; there is no
+/// process-wide default.
 pub trait Verifier: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Imports a public key for one algorithm. The algorithm is bound here: what a token says later cannot change it.
+    /// Imports a public key for one algorithm. The algorithm is bound here: what a token says later
+    /// cannot change it.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected`] when the algorithm is not supported, does not fit the kind of key, or the key is out of range
-    /// (REQ-JWKS-06, REQ-JWKS-13, REQ-JWKS-14).
-    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected>;
+    /// [`KeyRejected`] when the algorithm is not supported, does not fit the kind of key, or the
+    /// key is out of range (REQ-JWKS-06, REQ-JWKS-13, REQ-JWKS-14).
+    fn import(
+        &self,
+        key: PublicKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected>;
 
     /// The digest of `data`.
     fn digest(&self, hash: Hash, data: &[u8]) -> Digest;
@@ -45,7 +51,8 @@ pub trait Verifier: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
 
 /// A public key that was imported for one algorithm.
 pub trait VerificationKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Checks `signature`, in the form JWS gives it (RFC 7518 3.3 to 3.5, RFC 8037 3.1), over `message`.
+    /// Checks `signature`, in the form JWS gives it (RFC 7518 3.3 to 3.5, RFC 8037 3.1), over
+    /// `message`.
     ///
     /// # Errors
     ///
@@ -58,9 +65,11 @@ pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// The algorithm it signs with.
     fn algorithm(&self) -> JwsAlgorithm;
 
-    /// Signs `message`; the result has the form that JWS requires (ECDSA as R and S of fixed width, RFC 7518 3.4).
+    /// Signs `message`; the result has the form that JWS requires (ECDSA as R and S of fixed width,
+    /// RFC 7518 3.4).
     ///
-    /// `entropy` blinds RSA private-key operations; backends with randomness of their own ignore it.
+    /// `entropy` blinds RSA private-key operations; backends with randomness of their own ignore
+    /// it.
     ///
     /// # Errors
     ///
@@ -78,11 +87,16 @@ pub trait KeyImporter: Verifier {
     /// # Errors
     ///
     /// [`KeyRejected`], as for public keys (REQ-AUTH-20).
-    fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected>;
+    fn import_private(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn SigningKey>, KeyRejected>;
 
     /// Makes an RSA key of 2048 bits: PKCS#1 DER.
     ///
-    /// `entropy` is all the randomness that goes in; backends with randomness of their own ignore it.
+    /// `entropy` is all the randomness that goes in; backends with randomness of their own ignore
+    /// it.
     ///
     /// # Errors
     ///
@@ -215,8 +229,8 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Takes a digest of 32, 48 or 64 bytes; anything longer is cut. One that has not the length of its hash is never taken
-    /// for a proof.
+    /// Takes a digest of 32, 48 or 64 bytes; anything longer is cut. One that has not the length of
+    /// its hash is never taken for a proof.
     #[must_use]
     pub fn new(value: &[u8]) -> Self {
         let mut bytes = [0; 64];
@@ -234,8 +248,8 @@ impl Digest {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Whether it is as long as a digest of this hash has to be. One that is shorter proves nothing: an empty one is equal to
-    /// every other empty one.
+    /// Whether it is as long as a digest of this hash has to be. One that is shorter proves
+    /// nothing: an empty one is equal to every other empty one.
     pub(crate) const fn is_of(&self, hash: Hash) -> bool {
         self.length == hash.length()
     }
@@ -285,7 +299,8 @@ pub enum KeyRejected {
     UnsupportedAlgorithm,
     /// The algorithm is for another kind of key or another curve.
     WrongKind,
-    /// An RSA modulus shorter than 2048 or longer than 8192 bits, or an exponent that is even or too small.
+    /// An RSA modulus shorter than 2048 or longer than 8192 bits, or an exponent that is even or
+    /// too small.
     OutOfRange,
     /// Made by a generator whose keys can be broken (CVE-2017-15361).
     Weak,

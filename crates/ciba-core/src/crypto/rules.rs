@@ -21,15 +21,18 @@ fn is_in_range(n: &[u8], e: &[u8]) -> bool {
     (2048..=8192).contains(&bits) && is_odd(n) && is_odd(e) && !is_one && e.len() <= 5
 }
 
-/// Whether a modulus carries the print of the generator behind CVE-2017-15361 (ROCA), whose keys can be factored: modulo
-/// each of these primes it is a power of 65537. A good modulus passes for one by a chance of about 2^-27.
+/// Whether a modulus carries the print of the generator behind CVE-2017-15361 (ROCA), whose keys
+/// can be factored: modulo each of these primes it is a power of 65537. A good modulus passes for
+/// one by a chance of about 2^-27.
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 #[expect(clippy::arithmetic_side_effects, reason = "every number is below 2^32")]
 fn has_roca_print(n: &[u8]) -> bool {
-    const PRIMES: [u32; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
+    const PRIMES: [u32; 17] =
+        [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
     PRIMES.into_iter().all(|prime| {
         let rest = n.iter().fold(0, |rest, octet| (rest * 256 + u32::from(*octet)) % prime);
-        let powers = core::iter::successors(Some(1), |power| Some(power * (65_537 % prime) % prime));
+        let powers =
+            core::iter::successors(Some(1), |power| Some(power * (65_537 % prime) % prime));
         let mut cycle = core::iter::once(1).chain(powers.skip(1).take_while(|power| *power != 1));
         cycle.any(|power| power == rest)
     })
@@ -37,12 +40,13 @@ fn has_roca_print(n: &[u8]) -> bool {
 
 /// Splits an uncompressed SEC1 point into its coordinates.
 pub(super) fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
-    let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(curve.width()).unwrap_or_default();
+    let (x, y) =
+        point.get(1..).unwrap_or_default().split_at_checked(curve.width()).unwrap_or_default();
     OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
 }
 
-/// The encodings of the Ed25519 points whose order divides the cofactor, the sign bit of the last octet cleared. Under such a
-/// key one signature fits many messages.
+/// The encodings of the Ed25519 points whose order divides the cofactor, the sign bit of the last
+/// octet cleared. Under such a key one signature fits many messages.
 const SMALL_ORDER: [[u8; 32]; 5] = {
     let zero = [0; 32];
     let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
@@ -54,18 +58,20 @@ const SMALL_ORDER: [[u8; 32]; 5] = {
         one,
         minus_one,
         [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
         ],
         [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
         ],
     ]
 };
 
-/// Whether 32 octets are an Ed25519 public key that may be used (REQ-JWKS-14): a point of the curve in its one encoding
-/// (RFC 8032 5.1.3), and not of small order.
+/// Whether 32 octets are an Ed25519 public key that may be used (REQ-JWKS-14): a point of the curve
+/// in its one encoding (RFC 8032 5.1.3), and not of small order.
 pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     let x: &[u8; 32] = x.try_into().map_err(|_| KeyRejected::Malformed)?;
     let mut y = *x;
@@ -79,8 +85,9 @@ pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     }
 }
 
-/// As much arithmetic modulo p = 2^255 - 19 as it takes to tell whether a point is on the curve: aws-lc-rs finds that out
-/// only when it verifies, and then cannot be told from a bad signature. Everything here is public, so time may vary.
+/// As much arithmetic modulo p = 2^255 - 19 as it takes to tell whether a point is on the curve:
+/// aws-lc-rs finds that out only when it verifies, and then cannot be told from a bad signature.
+/// Everything here is public, so time may vary.
 mod edwards25519 {
     /// A number below 2^256, the least significant word first. One residue can have several.
     type Number = [u64; 4];
@@ -90,7 +97,12 @@ mod edwards25519 {
     /// p - 1.
     const MINUS_ONE: Number = [0xffff_ffff_ffff_ffec, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
     /// The number d of the curve's equation -x^2 + y^2 = 1 + d x^2 y^2.
-    const D: Number = [0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73];
+    const D: Number = [
+        0x75eb_4dca_1359_78a3,
+        0x0070_0a4d_4141_d8ab,
+        0x8cc7_4079_7779_e898,
+        0x5203_6cee_2b6f_fe73,
+    ];
     /// One, one and p, one and 2 p.
     const ONES: [Number; 3] = [
         ONE,
@@ -98,8 +110,9 @@ mod edwards25519 {
         [0xffff_ffff_ffff_ffdb, u64::MAX, u64::MAX, u64::MAX],
     ];
 
-    /// Whether the curve has a point with this y that is not 1 or -1: x^2 = (y^2 - 1) / (d y^2 + 1) has to be a square, and
-    /// is one exactly when the product of the two is. By Euler, that is a square when its power to (p - 1) / 2 is 1.
+    /// Whether the curve has a point with this y that is not 1 or -1: x^2 = (y^2 - 1) / (d y^2 + 1)
+    /// has to be a square, and is one exactly when the product of the two is. By Euler, that is a
+    /// square when its power to (p - 1) / 2 is 1.
     pub(super) fn has_point(y: &[u8; 32]) -> bool {
         let mut number = ZERO;
         for (word, octets) in number.iter_mut().zip(y.chunks_exact(8)) {

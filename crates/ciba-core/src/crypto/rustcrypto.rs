@@ -1,4 +1,5 @@
-//! The RustCrypto backend: pure Rust, `no_std`, on every target. RS* and PS* are in `rustcrypto_rsa`.
+//! The RustCrypto backend: pure Rust, `no_std`, on every target. RS* and PS* are in
+//! `rustcrypto_rsa`.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -11,8 +12,8 @@ use p256::{
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
-    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, SigningFailed,
-    SigningKey, VerificationKey, Verifier,
+    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
+    SigningFailed, SigningKey, VerificationKey, Verifier,
     rules::{coordinates, ed25519_point},
 };
 use crate::{
@@ -23,32 +24,43 @@ use crate::{
 
 /// Cryptography by the RustCrypto crates.
 ///
-/// ES256, ES384, EdDSA (strict verification), HMAC and SHA-2; RS* and PS* with the feature `rustcrypto-rsa`. ECDSA
-/// signatures are deterministic (RFC 6979, REQ-SEC-21). Services that sign with RSA are better served by
-/// [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times faster at it and carries no advisory (REQ-SEC-20).
+/// ES256, ES384, EdDSA (strict verification), HMAC and SHA-2; RS* and PS* with the feature
+/// `rustcrypto-rsa`. ECDSA signatures are deterministic (RFC 6979, REQ-SEC-21). Services that sign
+/// with RSA are better served by [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times faster at
+/// it and carries no advisory (REQ-SEC-20).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RustCrypto;
 
 impl Verifier for RustCrypto {
-    fn import(&self, key: PublicKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        key: PublicKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         match (algorithm, key) {
             (JwsAlgorithm::Es256, PublicKey::Ec { curve: Curve::P256, x, y }) => {
-                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P256, x, y)?);
+                let key =
+                    p256::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P256, x, y)?);
                 Ok(Arc::new(Es256Public(key.map_err(|_| KeyRejected::Malformed)?)))
             }
             (JwsAlgorithm::Es384, PublicKey::Ec { curve: Curve::P384, x, y }) => {
-                let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P384, x, y)?);
+                let key =
+                    p384::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P384, x, y)?);
                 Ok(Arc::new(Es384Public(key.map_err(|_| KeyRejected::Malformed)?)))
             }
             (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
-                let key =
-                    ed25519_dalek::VerifyingKey::from_bytes(ed25519_point(x)?).map_err(|_| KeyRejected::Malformed)?;
+                let key = ed25519_dalek::VerifyingKey::from_bytes(ed25519_point(x)?)
+                    .map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(EdDsaPublic(key)))
             }
             #[cfg(feature = "rustcrypto-rsa")]
-            (algorithm, PublicKey::Rsa { n, e }) if is_rsa(algorithm) => super::rustcrypto_rsa::import(n, e, algorithm),
+            (algorithm, PublicKey::Rsa { n, e }) if is_rsa(algorithm) => {
+                super::rustcrypto_rsa::import(n, e, algorithm)
+            }
             #[cfg(not(feature = "rustcrypto-rsa"))]
-            (algorithm, PublicKey::Rsa { .. }) if is_rsa(algorithm) => Err(KeyRejected::UnsupportedAlgorithm),
+            (algorithm, PublicKey::Rsa { .. }) if is_rsa(algorithm) => {
+                Err(KeyRejected::UnsupportedAlgorithm)
+            }
             _ => Err(KeyRejected::WrongKind),
         }
     }
@@ -71,26 +83,39 @@ impl Verifier for RustCrypto {
 }
 
 impl KeyImporter for RustCrypto {
-    fn import_private(&self, key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+    fn import_private(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: JwsAlgorithm,
+    ) -> Result<Arc<dyn SigningKey>, KeyRejected> {
         match (algorithm, key) {
             (JwsAlgorithm::Es256, PrivateKey::Pkcs8(der)) => {
-                let key = p256::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                let key = p256::ecdsa::SigningKey::from_pkcs8_der(der)
+                    .map_err(|_| KeyRejected::WrongKind)?;
                 Ok(Arc::new(Es256Private(key)))
             }
-            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d }) if d.len() == Curve::P256.width() => {
-                let key = p256::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
+            (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d })
+                if d.len() == Curve::P256.width() =>
+            {
+                let key =
+                    p256::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es256Private(key)))
             }
             (JwsAlgorithm::Es384, PrivateKey::Pkcs8(der)) => {
-                let key = p384::ecdsa::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                let key = p384::ecdsa::SigningKey::from_pkcs8_der(der)
+                    .map_err(|_| KeyRejected::WrongKind)?;
                 Ok(Arc::new(Es384Private(key)))
             }
-            (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, d }) if d.len() == Curve::P384.width() => {
-                let key = p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
+            (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, d })
+                if d.len() == Curve::P384.width() =>
+            {
+                let key =
+                    p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es384Private(key)))
             }
             (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
-                let key = ed25519_dalek::SigningKey::from_pkcs8_der(der).map_err(|_| KeyRejected::WrongKind)?;
+                let key = ed25519_dalek::SigningKey::from_pkcs8_der(der)
+                    .map_err(|_| KeyRejected::WrongKind)?;
                 Ok(Arc::new(EdDsaPrivate(key)))
             }
             (JwsAlgorithm::EdDsa, PrivateKey::Ed25519(seed)) => {
@@ -98,7 +123,9 @@ impl KeyImporter for RustCrypto {
                 Ok(Arc::new(EdDsaPrivate(ed25519_dalek::SigningKey::from_bytes(seed))))
             }
             (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, .. })
-            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. }) => Err(KeyRejected::Malformed),
+            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. }) => {
+                Err(KeyRejected::Malformed)
+            }
             #[cfg(feature = "rustcrypto-rsa")]
             (algorithm, PrivateKey::Pkcs8(_) | PrivateKey::Pkcs1(_)) if is_rsa(algorithm) => {
                 super::rustcrypto_rsa::import_private(key, algorithm)
@@ -161,7 +188,8 @@ macro_rules! ecdsa {
         impl VerificationKey for $public {
             fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
                 // Exactly R and S of full width, neither of them zero (RFC 7518 3.4).
-                let signature = $module::ecdsa::Signature::from_slice(signature).map_err(|_| BadSignature)?;
+                let signature =
+                    $module::ecdsa::Signature::from_slice(signature).map_err(|_| BadSignature)?;
                 self.0.verify(message, &signature).map_err(|_| BadSignature)
             }
         }
@@ -180,7 +208,8 @@ macro_rules! ecdsa {
             }
 
             fn sign(&self, message: &[u8], _: Entropy) -> Result<Vec<u8>, SigningFailed> {
-                let signature: $module::ecdsa::Signature = self.0.try_sign(message).map_err(|_| SigningFailed)?;
+                let signature: $module::ecdsa::Signature =
+                    self.0.try_sign(message).map_err(|_| SigningFailed)?;
                 Ok(signature.to_vec())
             }
 
@@ -204,7 +233,8 @@ struct EdDsaPublic(ed25519_dalek::VerifyingKey);
 
 impl VerificationKey for EdDsaPublic {
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| BadSignature)?;
+        let signature =
+            ed25519_dalek::Signature::from_slice(signature).map_err(|_| BadSignature)?;
         self.0.verify_strict(message, &signature).map_err(|_| BadSignature)
     }
 }

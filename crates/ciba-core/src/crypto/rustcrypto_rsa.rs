@@ -1,7 +1,8 @@
 //! RS* and PS* for the RustCrypto backend.
 //!
-//! Every private-key operation is blinded: only the `…_with_rng` methods are called, with a generator seeded by the caller's
-//! entropy (REQ-SEC-20). Verification needs public keys only, which RUSTSEC-2023-0071 does not concern.
+//! Every private-key operation is blinded: only the `…_with_rng` methods are called, with a
+//! generator seeded by the caller's entropy (REQ-SEC-20). Verification needs public keys only,
+//! which RUSTSEC-2023-0071 does not concern.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{convert::Infallible, fmt};
@@ -16,7 +17,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use zeroize::Zeroize as _;
 
 use super::{
-    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey, VerificationKey, rules::check_rsa,
+    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
+    VerificationKey, rules::check_rsa,
 };
 use crate::{
     entropy::Entropy,
@@ -49,21 +51,31 @@ impl Scheme {
     }
 }
 
-pub(super) fn import(n: &[u8], e: &[u8], algorithm: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+pub(super) fn import(
+    n: &[u8],
+    e: &[u8],
+    algorithm: JwsAlgorithm,
+) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
     check_rsa(n, e)?;
     let number = |bytes: &[u8]| {
-        let bits = u32::try_from(bytes.len().saturating_mul(8)).map_err(|_| KeyRejected::OutOfRange)?;
+        let bits =
+            u32::try_from(bytes.len().saturating_mul(8)).map_err(|_| KeyRejected::OutOfRange)?;
         BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyRejected::Malformed)
     };
     let key = RsaPublic::new(number(n)?, number(e)?).map_err(|_| KeyRejected::OutOfRange)?;
     Ok(Arc::new(Public { key, scheme }))
 }
 
-pub(super) fn import_private(key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Result<Arc<dyn SigningKey>, KeyRejected> {
+pub(super) fn import_private(
+    key: PrivateKey<'_>,
+    algorithm: JwsAlgorithm,
+) -> Result<Arc<dyn SigningKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
     let document = match key {
-        PrivateKey::Pkcs8(document) => der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?,
+        PrivateKey::Pkcs8(document) => {
+            der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
+        }
         PrivateKey::Pkcs1(document) => document,
         PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
     };
@@ -75,7 +87,8 @@ pub(super) fn import_private(key: PrivateKey<'_>, algorithm: JwsAlgorithm) -> Re
 
 /// A new key of 2048 bits, all of it drawn from the caller's entropy.
 pub(super) fn generate(entropy: Entropy) -> Result<Body, KeyRejected> {
-    let key = RsaPrivate::new(&mut Stream::seeded(entropy), 2048).map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
+    let key = RsaPrivate::new(&mut Stream::seeded(entropy), 2048)
+        .map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
     let der = key.to_pkcs1_der().map_err(|_| KeyRejected::Malformed)?;
     Ok(Body::new(der.as_bytes()))
 }
@@ -146,7 +159,8 @@ impl fmt::Debug for Private {
     }
 }
 
-/// The caller's entropy stretched to as many bytes as an operation takes: SHA-256 over the seed and a counter.
+/// The caller's entropy stretched to as many bytes as an operation takes: SHA-256 over the seed and
+/// a counter.
 struct Stream {
     seed: [u8; 32],
     counter: u64,
@@ -223,7 +237,9 @@ mod tests {
             let hash = RustCrypto.digest(algorithm.hash(), b"");
             let salt = if algorithm.name().starts_with('P') { hash.as_bytes().len() } else { 0 };
             let mut stream = stream();
-            Private { key: key.clone(), scheme, algorithm }.sign_blinded(b"message", &mut stream).unwrap();
+            Private { key: key.clone(), scheme, algorithm }
+                .sign_blinded(b"message", &mut stream)
+                .unwrap();
             let drawn = usize::try_from(stream.counter).unwrap() * 32 - (32 - stream.used);
             assert!(drawn >= 256 + salt, "{algorithm} drew {drawn} octets");
         }

@@ -1,5 +1,5 @@
-//! Why an exchange brought no answer, or none that can be used. Small and copyable: no text of another party is in it, so it
-//! can be logged, compared and saved.
+//! Why an exchange brought no answer, or none that can be used. Small and copyable: no text of
+//! another party is in it, so it can be logged, compared and saved.
 
 use core::fmt;
 
@@ -15,7 +15,8 @@ macro_rules! causes {
             $($(#[$doc])* $variant,)*
             /// The server's certificate was not accepted.
             Certificate(CertificateProblem),
-            /// The server refused the client certificate, or requires one: a fatal alert came before any byte of an answer.
+            /// The server refused the client certificate, or requires one: a fatal alert came
+            /// before any byte of an answer.
             ClientCertificate(TlsAlert),
             /// The server ended the connection with another fatal TLS alert.
             TlsAlert(TlsAlert),
@@ -62,11 +63,13 @@ causes! {
     NoRoute = "no_route", "the host cannot be reached from this network";
     /// The connection could not be made in time.
     ConnectTimeout = "connect_timeout", "the connection could not be made in time";
-    /// TLS could not be agreed on, without an alert that says why: no common version or cipher, or the server does not speak TLS.
+    /// TLS could not be agreed on, without an alert that says why: no common version or cipher, or
+    /// the server does not speak TLS.
     Tls = "tls", "no TLS connection could be made";
     /// The proxy could not be reached, or did not make the connection.
     Proxy = "proxy", "the proxy did not make the connection";
-    /// The proxy wants to know who asks for the connection, or did not accept the user and password it was given (407).
+    /// The proxy wants to know who asks for the connection, or did not accept the user and password
+    /// it was given (407).
     ProxyCredentials = "proxy_credentials", "the proxy wants a user and a password, or did not accept those it was given";
     /// No answer came in time.
     Timeout = "timeout", "no answer came in time";
@@ -100,7 +103,11 @@ impl Cause {
         let certificates = CertificateProblem::ALL.iter().copied().map(Self::Certificate);
         let alert = TlsAlert(alert.unwrap_or_default());
         let alerts = [Self::ClientCertificate(alert), Self::TlsAlert(alert)];
-        plain.chain(certificates).chain(alerts).find(|cause| cause.name() == name).unwrap_or(Self::Unknown)
+        plain
+            .chain(certificates)
+            .chain(alerts)
+            .find(|cause| cause.name() == name)
+            .unwrap_or(Self::Unknown)
     }
 }
 
@@ -155,8 +162,9 @@ certificate_problems! {
 pub struct TlsAlert(pub u8);
 
 impl TlsAlert {
-    /// Whether the alert says that the client's certificate, or its absence, ended the handshake. A server sends it before it
-    /// reads any request, though under TLS 1.3 the request may be under way by then.
+    /// Whether the alert says that the client's certificate, or its absence, ended the handshake. A
+    /// server sends it before it reads any request, though under TLS 1.3 the request may be under
+    /// way by then.
     #[must_use]
     pub const fn is_about_client_certificate(self) -> bool {
         // decrypt_error is the answer to a signature over the handshake that does not verify.
@@ -224,8 +232,8 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Whether it may be over in a moment: no answer came, or the server says that it is not well. What is left is an answer
-    /// that will be the same the next time.
+    /// Whether it may be over in a moment: no answer came, or the server says that it is not well.
+    /// What is left is an answer that will be the same the next time.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
@@ -250,7 +258,9 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(cause) => cause.fmt(f),
-            Self::Unusable { fault: Fault::Status, status } => write!(f, "the answer has status {status}"),
+            Self::Unusable { fault: Fault::Status, status } => {
+                write!(f, "the answer has status {status}")
+            }
             Self::Unusable { fault: Fault::Redirect, status } => {
                 write!(f, "the answer is a redirect (status {status})")
             }
@@ -278,7 +288,10 @@ mod tests {
         for alert in 0..=255 {
             let alert = TlsAlert(alert);
             for cause in [Cause::ClientCertificate(alert), Cause::TlsAlert(alert)] {
-                assert_eq!(Cause::from_name(cause.name(), cause.alert().map(|alert| alert.0)), cause);
+                assert_eq!(
+                    Cause::from_name(cause.name(), cause.alert().map(|alert| alert.0)),
+                    cause
+                );
             }
         }
         assert_eq!(Cause::from_name("nothing", None), Cause::Unknown);

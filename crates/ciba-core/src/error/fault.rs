@@ -63,7 +63,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirect => f.write_str("it is a redirect"),
-            Self::Status => f.write_str("its status is not expected here, and no error code explains it"),
+            Self::Status => {
+                f.write_str("its status is not expected here, and no error code explains it")
+            }
             Self::MediaType => f.write_str("its media type is not application/json"),
             Self::ContentCoding => f.write_str("it is compressed, which was not asked for"),
             Self::TooLarge => f.write_str("it is too large"),
@@ -73,14 +75,22 @@ impl fmt::Display for Fault {
             Self::WrongType(name) => write!(f, "{name} has a type it must not have"),
             Self::BadMember("error") => f.write_str("it holds an error and tokens at once"),
             Self::BadMember("token_type") => f.write_str("token_type is not Bearer"),
-            Self::BadMember("expires_in") => f.write_str("expires_in is not a positive number of seconds"),
-            Self::BadMember("auth_req_id") => f.write_str("auth_req_id is empty, too long or not printable ASCII"),
-            Self::BadMember(name @ ("access_token" | "id_token" | "refresh_token")) => write!(f, "{name} is empty"),
+            Self::BadMember("expires_in") => {
+                f.write_str("expires_in is not a positive number of seconds")
+            }
+            Self::BadMember("auth_req_id") => {
+                f.write_str("auth_req_id is empty, too long or not printable ASCII")
+            }
+            Self::BadMember(name @ ("access_token" | "id_token" | "refresh_token")) => {
+                write!(f, "{name} is empty")
+            }
             Self::BadMember(name) if name.ends_with("_endpoint") || *name == "jwks_uri" => {
                 write!(f, "{name} is not an https URL that can be used")
             }
             Self::BadMember(name) => write!(f, "{name} has a value that cannot be used"),
-            Self::AnotherMode => f.write_str("it delivers tokens, and this client is registered to be pinged"),
+            Self::AnotherMode => {
+                f.write_str("it delivers tokens, and this client is registered to be pinged")
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A check that failed, with the evidence: what was found and what was expected. Of a value that may say something about a
-//! person only the kind is kept.
+//! A check that failed, with the evidence: what was found and what was expected. Of a value that
+//! may say something about a person only the kind is kept.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
@@ -30,7 +30,8 @@ pub enum Found {
     Missing,
     /// A value of another JSON type, whose name this is.
     AnotherType(&'static str),
-    /// A string, as received; control characters are replaced by spaces, and it is cut to 256 bytes.
+    /// A string, as received; control characters are replaced by spaces, and it is cut to 256
+    /// bytes.
     Text(Box<str>),
     /// Several strings, at most eight.
     Texts(Vec<Box<str>>),
@@ -75,8 +76,16 @@ impl Found {
 }
 
 /// The JSON types that evidence names.
-pub(crate) const TYPES: [&str; 8] =
-    ["null", "boolean", "number", "negative number", "fraction", "string", "array of strings", "object or array"];
+pub(crate) const TYPES: [&str; 8] = [
+    "null",
+    "boolean",
+    "number",
+    "negative number",
+    "fraction",
+    "string",
+    "array of strings",
+    "object or array",
+];
 
 impl Expected {
     pub(crate) fn text(text: &str) -> Self {
@@ -169,21 +178,42 @@ impl fmt::Display for Rejection {
             // A token without a key id is in order.
             (Found::Missing, _) if member == "kid" => self.check.fmt(f),
             (Found::Missing, _) => write!(f, "{what} has no {member}"),
-            (Found::AnotherType(kind), _) => write!(f, "{member} of {what} has a type it must not have: {kind}"),
-            (Found::OutOfRange, _) => write!(f, "{member} of {what} is out of range: it is no time in seconds"),
+            (Found::AnotherType(kind), _) => {
+                write!(f, "{member} of {what} has a type it must not have: {kind}")
+            }
+            (Found::OutOfRange, _) => {
+                write!(f, "{member} of {what} is out of range: it is no time in seconds")
+            }
             (Found::Milliseconds(number), _) => {
-                write!(f, "{member} of {what} is in milliseconds ({number}), and has to be in seconds")
+                write!(
+                    f,
+                    "{member} of {what} is in milliseconds ({number}), and has to be in seconds"
+                )
             }
             (Found::Time(time), Some(Expected::NotBefore(limit))) => {
-                write!(f, "{}: {member} lies {} s too early", self.check, seconds(limit.since(*time)))
+                write!(
+                    f,
+                    "{}: {member} lies {} s too early",
+                    self.check,
+                    seconds(limit.since(*time))
+                )
             }
             (Found::Time(time), Some(Expected::NotAfter(limit))) => {
-                write!(f, "{}: {member} lies {} s too late", self.check, seconds(time.since(*limit)))
+                write!(
+                    f,
+                    "{}: {member} lies {} s too late",
+                    self.check,
+                    seconds(time.since(*limit))
+                )
             }
-            (_, Some(Expected::LaterThan(other))) => write!(f, "{}: {member} is not later than {other}", self.check),
+            (_, Some(Expected::LaterThan(other))) => {
+                write!(f, "{}: {member} is not later than {other}", self.check)
+            }
             (Found::AnotherValue, _) => write!(f, "{} ({member})", self.check),
             (found, None) => write!(f, "{}: {member} is {found}", self.check),
-            (found, Some(expected)) => write!(f, "{}: {member} is {found}, expected is {expected}", self.check),
+            (found, Some(expected)) => {
+                write!(f, "{}: {member} is {found}, expected is {expected}", self.check)
+            }
         }?;
         because.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
     }

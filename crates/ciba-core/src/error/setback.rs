@@ -32,7 +32,8 @@ pub enum Setback {
         /// How many token requests were made.
         attempts: u32,
     },
-    /// The private key could not be used (for example because its service is down); the token request is made later.
+    /// The private key could not be used (for example because its service is down); the token
+    /// request is made later.
     KeyUnavailable,
     /// The key set could not be fetched yet.
     KeysUnavailable {
@@ -83,7 +84,9 @@ impl fmt::Display for Setback {
                 f.write_str("a token request was not answered")?;
                 say(f, (*cause).into())
             }
-            Self::Unavailable { status, .. } => write!(f, "the token endpoint is unavailable (status {status})"),
+            Self::Unavailable { status, .. } => {
+                write!(f, "the token endpoint is unavailable (status {status})")
+            }
             Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
             Self::KeysUnavailable { trouble, .. } => {
                 f.write_str("the provider's keys cannot be fetched yet")?;
@@ -114,10 +117,16 @@ impl Setback {
     #[must_use]
     pub const fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => Some(Trouble::Unanswered(*cause)),
-            Self::Unavailable { status, .. } => Some(Trouble::Unusable { fault: Fault::Status, status: *status }),
+            Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => {
+                Some(Trouble::Unanswered(*cause))
+            }
+            Self::Unavailable { status, .. } => {
+                Some(Trouble::Unusable { fault: Fault::Status, status: *status })
+            }
             Self::KeysUnavailable { trouble, .. } => Some(*trouble),
-            Self::UnknownKey | Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => None,
+            Self::UnknownKey | Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => {
+                None
+            }
         }
     }
 }
@@ -131,7 +140,9 @@ impl Setback {
             | Self::NoAnswer { attempts, .. }
             | Self::Unavailable { attempts, .. }
             | Self::KeysUnavailable { attempts, .. } => Some(*attempts),
-            Self::KeyUnavailable | Self::UnknownKey | Self::NotSaved | Self::ClockSetBack(_) => None,
+            Self::KeyUnavailable | Self::UnknownKey | Self::NotSaved | Self::ClockSetBack(_) => {
+                None
+            }
         }
     }
 }

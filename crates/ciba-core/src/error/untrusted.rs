@@ -37,7 +37,8 @@ macro_rules! checks {
 checks! {
     /// The metadata document names another issuer (REQ-DISC-04).
     DiscoveryIssuer = "discovery-issuer", "the metadata document is for another issuer";
-    /// The ID Token is not three parts of strict base64url, or its header is not a JSON object (REQ-IDT-01, REQ-IDT-02).
+    /// The ID Token is not three parts of strict base64url, or its header is not a JSON object
+    /// (REQ-IDT-01, REQ-IDT-02).
     TokenForm = "token-form", "the id token is not a compact JWS";
     /// The ID Token is encrypted, and no encryption was registered (REQ-IDT-35).
     UnexpectedEncryption = "unexpected-encryption", "the id token is encrypted though no encryption was registered";
@@ -91,7 +92,8 @@ checks! {
     ExpectedClaim = "expected-claim", "a claim the application expects is missing or different";
     /// The national id in the token is not the one that was hinted.
     AnotherPerson = "another-person", "the person who answered is not the person who was asked";
-    /// Something that was asked for was not granted, or `authorization_details` were granted that were not asked for (RFC 9396 7).
+    /// Something that was asked for was not granted, or `authorization_details` were granted that
+    /// were not asked for (RFC 9396 7).
     NotGranted = "not-granted", "the provider granted something else than what was asked for";
     /// The eID that was used is not the one asked for.
     AnotherEid = "another-eid", "another eID was used than the one asked for";

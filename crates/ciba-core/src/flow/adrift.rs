@@ -1,5 +1,6 @@
-//! The acknowledgement was lost, and a provider in ping or push mode may still call: its notification names the request.
-//! The request itself is not repeated, for the person may have been prompted (REQ-AREQ-30).
+//! The acknowledgement was lost, and a provider in ping or push mode may still call: its
+//! notification names the request. The request itself is not repeated, for the person may have been
+//! prompted (REQ-AREQ-30).
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -7,18 +8,18 @@ use core::time::Duration;
 use super::{
     grant::{Grant, Terms},
     pending::Pending,
-    phase::{Pause, Phase, Say, Tick, Turn},
+    phase::{Context, Effect, Phase, PlannedWait, Step},
     settled::Settled,
 };
 use crate::{
-    ask::Because,
+    ask::WaitReason,
     bounds,
     elapsed::Moment,
     error::{Cause, Failure, Indeterminacy, LostAnswer},
     secret::AuthReqId,
     wire::{
         Response, ServerAnswer,
-        authorize::{self, Acknowledged, AuthorizeReply},
+        authorize::{self, Acknowledgement, AuthorizeReply},
     },
 };
 
@@ -46,36 +47,51 @@ impl Adrift {
         sent.plus(asked.map_or(bounds::ADRIFT, |asked| bounds::LIFETIME.clamp(asked)))
     }
 
-    pub(super) fn poll(self: Box<Self>, tick: &Tick<'_>) -> Turn {
+    pub(super) fn poll(self: Box<Self>, tick: &Context<'_>) -> Step {
         if tick.moment >= self.until {
             let lost = Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempts);
-            return Turn::Next(Settled::failed(Failure::Indeterminate(lost.answered(self.answer).because(self.cause))));
+            return Step::Next(Settled::failed(Failure::Indeterminate(
+                lost.answered(self.answer).because(self.cause),
+            )));
         }
-        let pause = Pause::new(self.until, Because::Adrift);
-        Turn::Emit(Phase::Adrift(self), Say::Wait(pause))
+        let pause = PlannedWait::new(self.until, WaitReason::Adrift);
+        Step::Emit(Phase::Adrift(self), Effect::Wait(pause))
     }
 
-    /// What is known of a request whose acknowledgement never came: the id a notification named, and defaults.
-    pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Tick<'_>) -> Pending {
+    /// What is known of a request whose acknowledgement never came: the id a notification named,
+    /// and defaults.
+    pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Context<'_>) -> Pending {
         let pace = (bounds::DEFAULT_INTERVAL, self.until.since(self.sent));
         Pending::first(self.grant(auth_req_id, pace), tick)
     }
 
     fn grant(self, auth_req_id: AuthReqId, pace: (Duration, Duration)) -> Grant {
         let (maybe_redeemed, maybe_slower) = (self.is_resumed, self.is_resumed);
-        Grant { maybe_redeemed, maybe_slower, ..Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms) }
+        Grant {
+            maybe_redeemed,
+            maybe_slower,
+            ..Grant::new(auth_req_id, pace, self.sent, self.jitter, self.terms)
+        }
     }
 
     /// The answer comes after its time was up: better late than lost.
-    pub(super) fn late(self: Box<Self>, response: &Response, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>, bool) {
+    pub(super) fn late(
+        self: Box<Self>,
+        response: &Response,
+        tick: &Context<'_>,
+    ) -> (Phase, Option<Acknowledgement>, bool) {
         match authorize::process(response, tick.now) {
-            AuthorizeReply::Acknowledged(auth_req_id, mut acknowledged) => {
+            AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
                 self.terms.bound(&mut acknowledged);
                 let grant = self.grant(auth_req_id, acknowledged.pace());
                 (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged), true)
             }
-            AuthorizeReply::Refused(answer) => (Settled::failed(Failure::Refused(answer)), None, true),
-            AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => (Phase::Adrift(self), None, false),
+            AuthorizeReply::Refused(answer) => {
+                (Settled::failed(Failure::Refused(answer)), None, true)
+            }
+            AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => {
+                (Phase::Adrift(self), None, false)
+            }
         }
     }
 }

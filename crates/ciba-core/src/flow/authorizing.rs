@@ -1,28 +1,31 @@
-//! From the start to the acknowledgement. The request is never repeated once a byte of it may have left: a person would
-//! be prompted twice (REQ-AREQ-30).
+//! From the start to the acknowledgement. The request is never repeated once a byte of it may have
+//! left: a person would be prompted twice (REQ-AREQ-30).
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
     adrift::Adrift,
-    exchange::{self, Making, Ready, Step, Target},
+    exchange::{self, Preparation, Ready, RequestProgress, Target},
     grant::{Grant, Terms},
     pending::Pending,
-    phase::{Pause, Phase, Poll, Say, Tick, Turn},
+    phase::{Context, Effect, Phase, PlannedWait, Poll, Step},
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, Unanswered},
+    ask::{Answer, Endpoint, Unanswered, WaitReason},
     bounds,
     client::ClientConfig,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget},
+    error::{
+        Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable,
+        UnreachableTarget,
+    },
     request::AuthRequest,
     secret::NotificationToken,
     wire::{
         Response, ServerAnswer,
-        authorize::{self, Acknowledged, AuthorizeReply},
+        authorize::{self, Acknowledgement, AuthorizeReply},
         form::Form,
         metadata::DeliveryMode,
     },
@@ -32,7 +35,7 @@ const ENDPOINT: Endpoint = Endpoint::BackchannelAuthentication;
 
 pub(super) struct Authorizing {
     pub(super) request: Box<AuthRequest>,
-    pub(super) making: Making,
+    pub(super) making: RequestProgress,
     /// Counts the transmissions.
     pub(super) attempt: u32,
     /// Counts key operations in a row that brought no signature in time.
@@ -43,7 +46,8 @@ pub(super) struct Authorizing {
     pub(super) first_sent: Option<Moment>,
     /// Not before this moment.
     pub(super) due: Moment,
-    /// The request leaves before this moment or never: later nobody expects the prompt any more (ruling 27).
+    /// The request leaves before this moment or never: later nobody expects the prompt any more
+    /// (ruling 27).
     pub(super) not_after: Moment,
     /// Jitter for the first wait after the acknowledgement.
     pub(super) jitter: Duration,
@@ -55,7 +59,7 @@ impl Authorizing {
     pub(super) fn new(request: AuthRequest, not_after: Moment) -> Self {
         Self {
             request: Box::new(request),
-            making: Making::Fresh,
+            making: RequestProgress::Fresh,
             attempt: 0,
             unsigned: 0,
             cause: Cause::Unknown,
@@ -67,50 +71,58 @@ impl Authorizing {
         }
     }
 
-    /// Until when the authentication request of a flow with this configuration may leave; the flow starts at
-    /// [`Moment::START`], also one that was saved by a release that did not keep this.
+    /// Until when the authentication request of a flow with this configuration may leave; the flow
+    /// starts at [`Moment::START`], also one that was saved by a release that did not keep this.
     pub(super) fn not_after(config: &ClientConfig) -> Moment {
         Moment::START.plus(bounds::PROMPT_WITHIN.clamp(config.policy.prompt_within))
     }
 
-    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
+    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
         let moment = poll.tick.moment;
-        match core::mem::replace(&mut self.making, Making::Fresh) {
-            Making::Fresh | Making::Signing { .. } | Making::Drafted(_) if moment >= self.not_after => {
-                Turn::Next(self.too_late())
+        match core::mem::replace(&mut self.making, RequestProgress::Fresh) {
+            RequestProgress::Fresh
+            | RequestProgress::Signing { .. }
+            | RequestProgress::Drafted(_)
+                if moment >= self.not_after =>
+            {
+                Step::Next(self.too_late())
             }
-            Making::Fresh if moment < self.due => {
+            RequestProgress::Fresh if moment < self.due => {
                 let setback = match self.unsigned {
                     0 => Setback::NotSent { cause: self.cause, attempts: self.attempt },
                     _ => Setback::KeyUnavailable,
                 };
-                let pause = Pause::new(self.due.min(self.not_after), Because::Setback(setback));
-                Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
+                let pause =
+                    PlannedWait::new(self.due.min(self.not_after), WaitReason::Setback(setback));
+                Step::Emit(Phase::Authorizing(self), Effect::Wait(pause))
             }
-            Making::Fresh => {
-                self.making = Making::Drafted(Box::default());
-                Turn::Next(Phase::Authorizing(self))
+            RequestProgress::Fresh => {
+                self.making = RequestProgress::Drafted(Box::default());
+                Step::Next(Phase::Authorizing(self))
             }
-            Making::Signing { open, .. } if open.is_over(moment) => {
-                Turn::Next(self.unsigned(KeyProblem::Unknown, moment))
+            RequestProgress::Signing { open, .. } if open.is_over(moment) => {
+                Step::Next(self.unsigned(KeyProblem::Unknown, moment))
             }
-            Making::Drafted(draft) if draft.is_stale(moment) => Turn::Next(self.unsigned(KeyProblem::Unknown, moment)),
-            Making::InFlight { open, sent, .. } if open.is_over(moment) => {
+            RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
+                Step::Next(self.unsigned(KeyProblem::Unknown, moment))
+            }
+            RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
                 self.cause = Cause::Timeout;
-                Turn::Next(self.lost(None, sent, &poll.tick))
+                Step::Next(self.lost(None, sent, &poll.tick))
             }
-            making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
+            making @ (RequestProgress::Signing { .. } | RequestProgress::InFlight { .. }) => {
                 self.making = making;
-                let pause = Pause::new(self.wake_at(), Because::InFlight);
-                Turn::Emit(Phase::Authorizing(self), Say::Wait(pause))
+                let pause = PlannedWait::new(self.wake_at(), WaitReason::InFlight);
+                Step::Emit(Phase::Authorizing(self), Effect::Wait(pause))
             }
-            Making::Drafted(draft) => {
-                let (making, say) = match exchange::prepare(draft, ENDPOINT, Some(&self.request), poll) {
-                    Step::Ask(making, say) => (making, say),
-                    Step::Send(ready) => self.transmit(ready, poll),
-                };
+            RequestProgress::Drafted(draft) => {
+                let (making, say) =
+                    match exchange::prepare(draft, ENDPOINT, Some(&self.request), poll) {
+                        Preparation::Ask(making, say) => (making, say),
+                        Preparation::Send(ready) => self.transmit(ready, poll),
+                    };
                 self.making = making;
-                Turn::Emit(Phase::Authorizing(self), say)
+                Step::Emit(Phase::Authorizing(self), say)
             }
         }
     }
@@ -118,9 +130,9 @@ impl Authorizing {
     /// When there is something to do. A request that is in flight has left in time.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
-            Making::InFlight { open, .. } => open.wake_at(),
-            Making::Signing { open, .. } => open.wake_at().min(self.not_after),
-            Making::Fresh | Making::Drafted(_) => self.due.min(self.not_after),
+            RequestProgress::InFlight { open, .. } => open.wake_at(),
+            RequestProgress::Signing { open, .. } => open.wake_at().min(self.not_after),
+            RequestProgress::Fresh | RequestProgress::Drafted(_) => self.due.min(self.not_after),
         }
     }
 
@@ -129,7 +141,7 @@ impl Authorizing {
         moment < self.not_after && self.making.may_send(counter, moment, Moment::NEVER)
     }
 
-    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (Making, Say) {
+    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
         self.unsigned = 0;
         self.attempt = self.attempt.saturating_add(1);
         self.first_sent.get_or_insert(poll.tick.moment);
@@ -148,21 +160,35 @@ impl Authorizing {
         exchange::transmit(poll, &target, parameters, ready, self.request.headers())
     }
 
-    /// Takes the answer to the open question. The acknowledgement goes beside the phase: every later one may show it.
-    pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>) {
-        match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
-            (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
+    /// Takes the answer to the open question. The acknowledgement goes beside the phase: every
+    /// later one may show it.
+    pub(super) fn answered(
+        mut self,
+        answer: Answer,
+        tick: &Context<'_>,
+    ) -> (Phase, Option<Acknowledgement>) {
+        match (core::mem::replace(&mut self.making, RequestProgress::Fresh), answer) {
+            (making @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
                 self.making = making.signed(&signature, ENDPOINT, tick.config);
                 (Phase::Authorizing(self), None)
             }
-            (Making::Signing { .. }, Answer::KeyUnavailable(problem)) => (self.unsigned(problem, tick.moment), None),
-            (Making::Signing { .. }, Answer::KeyInterrupted) => (Phase::Authorizing(self), None),
-            (Making::InFlight { sent, .. }, Answer::Response(_, response)) => self.response(&response, sent, tick),
-            (Making::InFlight { sent, .. }, Answer::Unanswered(Unanswered::Lost(cause))) => {
+            (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
+                (self.unsigned(problem, tick.moment), None)
+            }
+            (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => {
+                (Phase::Authorizing(self), None)
+            }
+            (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
+                self.response(&response, sent, tick)
+            }
+            (
+                RequestProgress::InFlight { sent, .. },
+                Answer::Unanswered(Unanswered::Lost(cause)),
+            ) => {
                 self.cause = cause;
                 (self.lost(None, sent, tick), None)
             }
-            (Making::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent(cause))) => {
+            (RequestProgress::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent(cause))) => {
                 self.cause = cause;
                 (self.not_sent(tick.moment), None)
             }
@@ -173,28 +199,42 @@ impl Authorizing {
         }
     }
 
-    fn response(self, response: &Response, sent: Moment, tick: &Tick<'_>) -> (Phase, Option<Acknowledged>) {
+    fn response(
+        self,
+        response: &Response,
+        sent: Moment,
+        tick: &Context<'_>,
+    ) -> (Phase, Option<Acknowledgement>) {
         let failure = match authorize::process(response, tick.now) {
-            AuthorizeReply::Acknowledged(auth_req_id, mut acknowledged) => {
+            AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
                 let terms = Terms::of(&self.request, tick.config);
                 terms.bound(&mut acknowledged);
                 let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
-            AuthorizeReply::Indeterminate(answer) => return (self.lost(Some(answer), sent, tick), None),
+            AuthorizeReply::Indeterminate(answer) => {
+                return (self.lost(Some(answer), sent, tick), None);
+            }
             AuthorizeReply::Misbehaved(misbehaviour) => Failure::ProviderMisbehaved(misbehaviour),
         };
         (Settled::failed(failure), None)
     }
 
-    /// The acknowledgement is lost, and the person may have been prompted: in poll mode this is the end, otherwise a
-    /// notification may still name the request.
-    pub(super) fn lost(self, answer: Option<Box<ServerAnswer>>, sent: Moment, tick: &Tick<'_>) -> Phase {
+    /// The acknowledgement is lost, and the person may have been prompted: in poll mode this is the
+    /// end, otherwise a notification may still name the request.
+    pub(super) fn lost(
+        self,
+        answer: Option<Box<ServerAnswer>>,
+        sent: Moment,
+        tick: &Context<'_>,
+    ) -> Phase {
         let cause = answer.is_none().then_some(self.cause);
         match tick.config.delivery {
             DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(
-                Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempt).answered(answer).because(cause),
+                Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempt)
+                    .answered(answer)
+                    .because(cause),
             )),
             DeliveryMode::Ping | DeliveryMode::Push => Phase::Adrift(Box::new(Adrift {
                 terms: Terms::of(&self.request, tick.config),
@@ -209,14 +249,15 @@ impl Authorizing {
         }
     }
 
-    /// A notification came, and nothing is in flight: only the provider has our token, so a request that was said not to
-    /// have left did leave, and is not sent again.
-    pub(super) fn was_received(self, tick: &Tick<'_>) -> Phase {
+    /// A notification came, and nothing is in flight: only the provider has our token, so a request
+    /// that was said not to have left did leave, and is not sent again.
+    pub(super) fn was_received(self, tick: &Context<'_>) -> Phase {
         let sent = self.first_sent.unwrap_or(tick.moment);
         self.lost(None, sent, tick)
     }
 
-    /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few times.
+    /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few
+    /// times.
     fn unsigned(mut self, problem: KeyProblem, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);
         // What signs in the wrong form does so the next time.

@@ -1,10 +1,11 @@
-//! How both requests of a flow are made: what has to be signed is signed, one thing after the other, then one transmission.
-//! Every signed thing is fresh per attempt (REQ-AUTH-12, REQ-SIGN-08).
+//! How both requests of a flow are made: what has to be signed is signed, one thing after the
+//! other, then one transmission. Every signed thing is fresh per attempt (REQ-AUTH-12,
+//! REQ-SIGN-08).
 
 use alloc::{boxed::Box, string::String};
 use core::time::Duration;
 
-use super::phase::{Open, Poll, Say, lost_at};
+use super::phase::{Effect, Open, Poll, lost_at};
 use crate::{
     ask::{Endpoint, KeyOperation, KeyPurpose, Output, Transmit},
     client::ClientConfig,
@@ -19,15 +20,15 @@ use crate::{
 };
 
 /// How far the making of a request has come.
-pub(super) enum Making {
+pub(super) enum RequestProgress {
     /// Nothing is made yet, or what was made is stale.
     Fresh,
     /// Something is with the holder of the private key.
     Signing { open: Open, draft: Box<Draft> },
     /// What was to be signed is, so far.
     Drafted(Box<Draft>),
-    /// The caller has the request. Until it begins nothing has left; after `stale` too little is left of the life of what was
-    /// signed for it to begin.
+    /// The caller has the request. Until it begins nothing has left; after `stale` too little is
+    /// left of the life of what was signed for it to begin.
     InFlight { open: Open, sent: Moment, stale: Moment, is_begun: bool },
 }
 
@@ -45,11 +46,16 @@ pub(super) struct Draft {
 
 impl Default for Draft {
     fn default() -> Self {
-        Self { signing_input: String::new(), request_object: None, applied: None, stale: Moment::NEVER }
+        Self {
+            signing_input: String::new(),
+            request_object: None,
+            applied: None,
+            stale: Moment::NEVER,
+        }
     }
 }
 
-impl Making {
+impl RequestProgress {
     pub(super) const fn open(&self) -> Option<&Open> {
         match self {
             Self::Signing { open, .. } | Self::InFlight { open, .. } => Some(open),
@@ -57,7 +63,8 @@ impl Making {
         }
     }
 
-    /// Whether the request is made, so that a process that resumes from here cannot know whether it left.
+    /// Whether the request is made, so that a process that resumes from here cannot know whether it
+    /// left.
     pub(super) const fn is_in_flight(&self) -> bool {
         matches!(self, Self::InFlight { .. })
     }
@@ -67,7 +74,8 @@ impl Making {
         matches!(self, Self::InFlight { is_begun: true, .. })
     }
 
-    /// The request of this number is about to be sent. Its times count from now, unless it is too late for it.
+    /// The request of this number is about to be sent. Its times count from now, unless it is too
+    /// late for it.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment, latest: Moment) -> bool {
         let Self::InFlight { open, sent, stale, is_begun } = self else { return false };
         if open.counter != counter || moment > *stale {
@@ -80,7 +88,12 @@ impl Making {
     }
 
     /// The signature came. The authentication request is signed before the assertion.
-    pub(super) fn signed(self, signature: &[u8], endpoint: Endpoint, config: &ClientConfig) -> Self {
+    pub(super) fn signed(
+        self,
+        signature: &[u8],
+        endpoint: Endpoint,
+        config: &ClientConfig,
+    ) -> Self {
         match self {
             Self::Signing { mut draft, .. } => {
                 let signing_input = core::mem::take(&mut draft.signing_input);
@@ -113,22 +126,29 @@ impl Draft {
             && self.request_object.is_none()
     }
 
-    fn sign(mut self: Box<Self>, jwt: UnsignedJwt, purpose: KeyPurpose, life: Duration, poll: &mut Poll<'_>) -> Step {
+    fn sign(
+        mut self: Box<Self>,
+        jwt: UnsignedJwt,
+        purpose: KeyPurpose,
+        life: Duration,
+        poll: &mut Poll<'_>,
+    ) -> Preparation {
         let UnsignedJwt { signing_input, algorithm, key_id } = jwt;
         let moment = poll.tick.moment;
         self.lives(life, moment);
         let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
-        let operation = KeyOperation::sign(signing_input.as_bytes().into(), algorithm, purpose, key_id, ticket);
+        let operation =
+            KeyOperation::sign(signing_input.as_bytes().into(), algorithm, purpose, key_id, ticket);
         self.signing_input = signing_input;
-        let say = Say::Do { output: Output::Key(operation), save: false };
-        Step::Ask(Making::Signing { open, draft: self }, say)
+        let say = Effect::Do { output: Output::Key(operation), save: false };
+        Preparation::Ask(RequestProgress::Signing { open, draft: self }, say)
     }
 }
 
 /// What comes next in the making of a request.
-pub(super) enum Step {
+pub(super) enum Preparation {
     /// The holder of the key has to sign something.
-    Ask(Making, Say),
+    Ask(RequestProgress, Effect),
     /// It can be sent.
     Send(Ready),
 }
@@ -140,25 +160,27 @@ pub(super) struct Ready {
     stale: Moment,
 }
 
-/// The next step of a draft. `request` is there for the authentication request, which may have to be signed itself.
+/// The next step of a draft. `request` is there for the authentication request, which may have to
+/// be signed itself.
 pub(super) fn prepare(
     mut draft: Box<Draft>,
     endpoint: Endpoint,
     request: Option<&AuthRequest>,
     poll: &mut Poll<'_>,
-) -> Step {
+) -> Preparation {
     let config = poll.tick.config;
     if let (Some(rules), Some(request), true) =
         (&config.request_object, request, draft.owes_request_object(endpoint, config))
     {
         let token = poll.token.map(NotificationToken::expose);
-        let jwt = request_object::unsigned(rules, config, request, token, poll.entropy, poll.tick.now);
+        let jwt =
+            request_object::unsigned(rules, config, request, token, poll.entropy, poll.tick.now);
         let life = rules.options.lifetime.saturating_sub(rules.options.backdating);
         return draft.sign(jwt, KeyPurpose::RequestObject, life, poll);
     }
     let request_object = draft.request_object.take();
     if let Some(applied) = draft.applied.take() {
-        return Step::Send(Ready { request_object, applied, stale: draft.stale });
+        return Preparation::Send(Ready { request_object, applied, stale: draft.stale });
     }
     let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
     match client_auth::credential(config, endpoint, poll.entropy, poll.tick.now) {
@@ -166,7 +188,7 @@ pub(super) fn prepare(
             if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
                 draft.lives(life, poll.tick.moment);
             }
-            Step::Send(Ready { request_object, applied, stale: draft.stale })
+            Preparation::Send(Ready { request_object, applied, stale: draft.stale })
         }
         Credential::Unsigned(jwt) => {
             draft.request_object = request_object;
@@ -186,14 +208,15 @@ pub(super) struct Target<'a> {
     pub(super) latest: Moment,
 }
 
-/// The last step: the request itself. A signed request takes the place of the parameters (CIBA 7.1.1, REQ-SIGN-02).
+/// The last step: the request itself. A signed request takes the place of the parameters (CIBA
+/// 7.1.1, REQ-SIGN-02).
 pub(super) fn transmit(
     poll: &mut Poll<'_>,
     target: &Target<'_>,
     parameters: impl FnOnce(&mut Form),
     ready: Ready,
     headers: &[(String, String)],
-) -> (Making, Say) {
+) -> (RequestProgress, Effect) {
     let mut form = Form::default();
     match &ready.request_object {
         Some(request_object) => form.push("request", request_object),
@@ -217,10 +240,17 @@ pub(super) fn transmit(
     }
     let sent = poll.tick.moment;
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
-    let transmit = Transmit::new(request, target.endpoint, target.attempt, target.timeout, target.max_response, ticket)
-        .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
+    let transmit = Transmit::new(
+        request,
+        target.endpoint,
+        target.attempt,
+        target.timeout,
+        target.max_response,
+        ticket,
+    )
+    .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
     (
-        Making::InFlight { open, sent, stale: ready.stale, is_begun: false },
-        Say::Do { output: Output::Transmit(transmit), save: true },
+        RequestProgress::InFlight { open, sent, stale: ready.stale, is_begun: false },
+        Effect::Do { output: Output::Transmit(transmit), save: true },
     )
 }

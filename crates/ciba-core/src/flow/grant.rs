@@ -1,11 +1,12 @@
-//! What the provider granted: an `auth_req_id`, and when it may be used next. All spacing rules are here.
+//! What the provider granted: an `auth_req_id`, and when it may be used next. All spacing rules are
+//! here.
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::{heard::Heard, phase::Tick};
+use super::{phase::Context, token_answers::TokenAnswers};
 use crate::{
-    ask::Because,
+    ask::WaitReason,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
@@ -15,7 +16,7 @@ use crate::{
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
-    wire::{ServerAnswer, authorize::Acknowledged, metadata::DeliveryMode, token::Pacing},
+    wire::{ServerAnswer, authorize::Acknowledgement, metadata::DeliveryMode, token::Pacing},
 };
 
 /// What is kept of the request once it was acknowledged: only what a later check needs.
@@ -24,7 +25,8 @@ pub(super) struct Terms {
     pub(super) expectations: Expectations,
     pub(super) asked: Asked,
     pub(super) id_token_required: bool,
-    /// The `requested_expiry`, at a provider where it counts although the acknowledgement says more.
+    /// The `requested_expiry`, at a provider where it counts although the acknowledgement says
+    /// more.
     pub(super) lifetime: Option<Duration>,
 }
 
@@ -34,12 +36,14 @@ impl Terms {
             asked: request.asked(config),
             id_token_required: request.wants_id_token(),
             expectations: request.effective_expectations(config),
-            lifetime: request.requested_lifetime().filter(|_| config.request_style.requested_expiry_counts),
+            lifetime: request
+                .requested_lifetime()
+                .filter(|_| config.request_style.requested_expiry_counts),
         })
     }
 
     /// Corrects what an acknowledgement says, whenever it comes.
-    pub(super) fn bound(&self, acknowledged: &mut Acknowledged) {
+    pub(super) fn bound(&self, acknowledged: &mut Acknowledgement) {
         if let Some(lifetime) = self.lifetime {
             acknowledged.expires_in = acknowledged.expires_in.min(lifetime);
         }
@@ -64,15 +68,17 @@ pub(super) struct Grant {
     pub(super) key_failures: u32,
     /// Whether a notification came (ping mode): from then on the interval counts, not the backstop.
     pub(super) was_pinged: bool,
-    /// Whether it came while a request was under way, so that one more is owed at once (OPM-PNG-16).
+    /// Whether it came while a request was under way, so that one more is owed at once
+    /// (OPM-PNG-16).
     pub(super) owes_request: bool,
     /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
     pub(super) maybe_redeemed: bool,
-    /// Whether an answer was lost that may have been `slow_down`. Not saved: what is resumed may have lost one.
+    /// Whether an answer was lost that may have been `slow_down`. Not saved: what is resumed may
+    /// have lost one.
     pub(super) maybe_slower: bool,
     /// What is added to the next wait.
     pub(super) jitter: Duration,
-    pub(super) heard: Box<Heard>,
+    pub(super) heard: Box<TokenAnswers>,
     pub(super) terms: Box<Terms>,
 }
 
@@ -84,7 +90,8 @@ pub(super) enum Spacing {
     SlowDown(Pacing),
     /// 429 or 5xx.
     Busy(Box<ServerAnswer>),
-    /// No answer, after waiting as long as a provider may hold a request (REQ-POLL-10): no reason to slow down.
+    /// No answer, after waiting as long as a provider may hold a request (REQ-POLL-10): no reason
+    /// to slow down.
     GaveUp(Cause),
     /// No answer, sooner: a reason to slow down (REQ-POLL-17).
     NoAnswer(Cause),
@@ -116,7 +123,7 @@ impl Grant {
             maybe_redeemed: false,
             maybe_slower: false,
             jitter,
-            heard: Heard::nothing(Moment::NEVER),
+            heard: TokenAnswers::nothing(Moment::NEVER),
             terms,
         }
     }
@@ -125,7 +132,8 @@ impl Grant {
         moment >= self.deadline
     }
 
-    /// When waiting ends: at the deadline, for no request starts after it; a push may still come for a while (ruling 3,
+    /// When waiting ends: at the deadline, for no request starts after it; a push may still come
+    /// for a while (ruling 3,
     /// REQ-PUSH-26).
     pub(super) fn ends(&self, config: &ClientConfig) -> Moment {
         match config.delivery {
@@ -135,21 +143,21 @@ impl Grant {
     }
 
     /// What a wait is for while nothing is wrong: in ping mode a notification, until one came.
-    pub(super) const fn awaits(&self, config: &ClientConfig) -> Because {
+    pub(super) const fn awaits(&self, config: &ClientConfig) -> WaitReason {
         match config.delivery {
-            DeliveryMode::Poll => Because::Interval,
-            DeliveryMode::Ping if self.was_pinged => Because::Interval,
-            DeliveryMode::Ping | DeliveryMode::Push => Because::Notification,
+            DeliveryMode::Poll => WaitReason::Interval,
+            DeliveryMode::Ping if self.was_pinged => WaitReason::Interval,
+            DeliveryMode::Ping | DeliveryMode::Push => WaitReason::Notification,
         }
     }
 
-    /// When the first token request is due, with nothing but the acknowledgement at hand. In poll mode one interval from now,
-    /// or shortly before the deadline if that comes sooner (rulings 1 and 3, REQ-ACK-15); in ping mode the backstop; in push
-    /// mode never (REQ-PUSH-19).
-    pub(super) fn first_due(&mut self, tick: &Tick<'_>) -> Moment {
+    /// When the first token request is due, with nothing but the acknowledgement at hand. In poll
+    /// mode one interval from now, or shortly before the deadline if that comes sooner (rulings 1
+    /// and 3, REQ-ACK-15); in ping mode the backstop; in push mode never (REQ-PUSH-19).
+    pub(super) fn first_due(&mut self, tick: &Context<'_>) -> Moment {
         let due = self.with_jitter(tick.moment.plus(self.interval));
         let allowed = if due < self.deadline { due } else { self.last_chance().max(tick.moment) };
-        self.heard = Heard::nothing(allowed);
+        self.heard = TokenAnswers::nothing(allowed);
         match tick.config.delivery {
             DeliveryMode::Push => Moment::NEVER,
             DeliveryMode::Ping => self.backstop(Moment::START, tick),
@@ -157,15 +165,17 @@ impl Grant {
         }
     }
 
-    /// When to ask although no ping came: every minute, or half of the lifetime if that is less, and once shortly before the
-    /// deadline; never sooner than an interval from now, the last time excepted (REQ-PING-16, REQ-POLL-24).
-    fn backstop(&self, sent: Moment, tick: &Tick<'_>) -> Moment {
+    /// When to ask although no ping came: every minute, or half of the lifetime if that is less,
+    /// and once shortly before the deadline; never sooner than an interval from now, the last time
+    /// excepted (REQ-PING-16, REQ-POLL-24).
+    fn backstop(&self, sent: Moment, tick: &Context<'_>) -> Moment {
         let last = self.last_chance();
         if !tick.config.policy.ping_backstop || sent >= last {
             return Moment::NEVER;
         }
         let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
-        let regular = self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
+        let regular =
+            self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
         if regular < last {
             return regular;
         }
@@ -173,9 +183,9 @@ impl Grant {
         self.or_last(last.max(floor), floor, sent, tick.moment)
     }
 
-    /// After a restart in ping mode: a ping may have come while nobody was there to take it, so ask as soon as the provider
-    /// allows.
-    pub(super) fn due_after_restart(&self, due: Moment, tick: &Tick<'_>) -> Moment {
+    /// After a restart in ping mode: a ping may have come while nobody was there to take it, so ask
+    /// as soon as the provider allows.
+    pub(super) fn due_after_restart(&self, due: Moment, tick: &Context<'_>) -> Moment {
         match tick.config.delivery {
             DeliveryMode::Ping => due.min(self.heard.allowed.max(tick.moment)),
             DeliveryMode::Poll | DeliveryMode::Push => due,
@@ -191,9 +201,14 @@ impl Grant {
         self.owes_request = true;
     }
 
-    /// When the next token request is due, after one that ended at `ended` and was sent at `sent`. At or after the
-    /// deadline means never.
-    pub(super) fn next_due(&mut self, outcome: &Spacing, sent: Moment, tick: &Tick<'_>) -> Moment {
+    /// When the next token request is due, after one that ended at `ended` and was sent at `sent`.
+    /// At or after the deadline means never.
+    pub(super) fn next_due(
+        &mut self,
+        outcome: &Spacing,
+        sent: Moment,
+        tick: &Context<'_>,
+    ) -> Moment {
         self.count(outcome);
         let reference = match tick.config.policy.interval_reference {
             IntervalReference::Answer => tick.moment,
@@ -201,14 +216,22 @@ impl Grant {
         };
         let floor = reference.plus(self.interval).max(tick.moment);
         let spaced = self.spaced(outcome, floor, tick);
-        let spaced = if self.was_last(outcome, sent) { spaced } else { self.or_last(spaced, floor, sent, tick.moment) };
+        let spaced = if self.was_last(outcome, sent) {
+            spaced
+        } else {
+            self.or_last(spaced, floor, sent, tick.moment)
+        };
         self.heard.ended(outcome, spaced, tick);
         match (tick.config.delivery, outcome) {
-            (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. })) if self.owes_request => {
+            (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. }))
+                if self.owes_request =>
+            {
                 self.owes_request = false;
                 spaced.min(self.heard.soonest(tick))
             }
-            (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_)) if !self.was_pinged => {
+            (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_))
+                if !self.was_pinged =>
+            {
                 match self.was_last(outcome, sent) {
                     true => Moment::NEVER,
                     false => spaced.max(self.backstop(sent, tick)),
@@ -219,7 +242,7 @@ impl Grant {
     }
 
     /// When the interval (`floor`), a `Retry-After` and our back-off let the next request be made.
-    fn spaced(&self, outcome: &Spacing, floor: Moment, tick: &Tick<'_>) -> Moment {
+    fn spaced(&self, outcome: &Spacing, floor: Moment, tick: &Context<'_>) -> Moment {
         let ended = tick.moment;
         let asked = match outcome {
             Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after,
@@ -239,8 +262,9 @@ impl Grant {
         floor.max(self.last_chance())
     }
 
-    /// Whatever asks for a longer wait, the provider's interval, its `Retry-After` or our back-off: one request is made shortly
-    /// before the deadline, unless one was (ruling 29). It keeps the interval if there is time for it.
+    /// Whatever asks for a longer wait, the provider's interval, its `Retry-After` or our back-off:
+    /// one request is made shortly before the deadline, unless one was (ruling 29). It keeps the
+    /// interval if there is time for it.
     fn or_last(&self, due: Moment, floor: Moment, sent: Moment, ended: Moment) -> Moment {
         let last = self.last_chance();
         if due < self.deadline || sent >= last {
@@ -253,15 +277,21 @@ impl Grant {
         last.max(ended.plus(bounds::LAST_PAUSE.min(rest)))
     }
 
-    /// Whether a request was answered so shortly before the deadline that no interval is cut short for another one.
+    /// Whether a request was answered so shortly before the deadline that no interval is cut short
+    /// for another one.
     fn was_last(&self, outcome: &Spacing, sent: Moment) -> bool {
         let is_plain = match outcome {
             Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after.is_none(),
             Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => false,
         };
-        // A short interval leads to a request within those seconds by itself; a long one must not be the reason for none.
+        // A short interval leads to a request within those seconds by itself; a long one must not
+        // be the reason for none.
         let part = self.deadline.since(self.sent).checked_div(6).unwrap_or_default();
-        let shortly = if self.interval <= bounds::LAST_POLL { bounds::LAST_POLL } else { bounds::LAST_POLL.min(part) };
+        let shortly = if self.interval <= bounds::LAST_POLL {
+            bounds::LAST_POLL
+        } else {
+            bounds::LAST_POLL.min(part)
+        };
         is_plain && sent.plus(shortly) >= self.deadline
     }
 
@@ -273,33 +303,42 @@ impl Grant {
                 self.maybe_redeemed = false;
             }
             Spacing::SlowDown(pacing) => {
-                // An answer that was lost may have been one of these. Adding one step only, we would stay behind the provider's
-                // interval for good, and a provider that answers every early request so would never give the tokens.
+                // An answer that was lost may have been one of these. Adding one step only, we
+                // would stay behind the provider's interval for good, and a provider that answers
+                // every early request so would never give the tokens.
                 let steps = if core::mem::take(&mut self.maybe_slower) { 2 } else { 1 };
-                let slower = self.interval.saturating_add(bounds::SLOW_DOWN_STEP.saturating_mul(steps));
-                self.interval = bounds::INTERVAL.clamp(slower.max(pacing.interval.unwrap_or_default()));
+                let slower =
+                    self.interval.saturating_add(bounds::SLOW_DOWN_STEP.saturating_mul(steps));
+                self.interval =
+                    bounds::INTERVAL.clamp(slower.max(pacing.interval.unwrap_or_default()));
                 self.setbacks = 0;
                 self.maybe_redeemed = false;
             }
-            Spacing::Busy(_) | Spacing::NoAnswer(_) | Spacing::NoKey => self.setbacks = self.setbacks.saturating_add(1),
+            Spacing::Busy(_) | Spacing::NoAnswer(_) | Spacing::NoKey => {
+                self.setbacks = self.setbacks.saturating_add(1)
+            }
             Spacing::GaveUp(_) => {}
         }
     }
 
-    /// The wait after exchanges that brought nothing: doubling, up to a minute, never below the interval (REQ-POLL-16,
+    /// The wait after exchanges that brought nothing: doubling, up to a minute, never below the
+    /// interval (REQ-POLL-16,
     /// REQ-POLL-17).
     fn back_off(&self, outcome: &Spacing) -> Duration {
         let base = self.interval.max(bounds::DEFAULT_INTERVAL);
         let doublings = match outcome {
             Spacing::Busy(_) => self.setbacks.saturating_sub(1),
             Spacing::NoAnswer(_) | Spacing::NoKey => self.setbacks,
-            Spacing::Pending(_) | Spacing::SlowDown(_) | Spacing::GaveUp(_) => return Duration::ZERO,
+            Spacing::Pending(_) | Spacing::SlowDown(_) | Spacing::GaveUp(_) => {
+                return Duration::ZERO;
+            }
         };
         let factor = 1_u32.checked_shl(doublings.min(8)).unwrap_or(1);
         base.saturating_mul(factor).min(bounds::LONGEST_BACK_OFF).max(self.interval)
     }
 
-    /// The moment for the last request before the deadline, where the interval does not lead to one later.
+    /// The moment for the last request before the deadline, where the interval does not lead to one
+    /// later.
     fn last_chance(&self) -> Moment {
         let tenth = self.deadline.since(self.sent).checked_div(10).unwrap_or_default();
         self.deadline.minus(bounds::LAST_POLL.min(tenth))
@@ -312,7 +351,8 @@ impl Grant {
     }
 }
 
-/// Whether a token request that got no answer within `waited` was held as long as a provider may hold it.
+/// Whether a token request that got no answer within `waited` was held as long as a provider may
+/// hold it.
 pub(super) fn unanswered(waited: Duration, cause: Cause) -> Spacing {
     if waited >= LONGEST_HOLD { Spacing::GaveUp(cause) } else { Spacing::NoAnswer(cause) }
 }

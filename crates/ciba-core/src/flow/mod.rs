@@ -14,8 +14,7 @@ mod adrift;
 mod authorizing;
 mod exchange;
 mod grant;
-mod heard;
-mod mailbox;
+mod notifications;
 mod notify;
 mod pending;
 mod phase;
@@ -26,6 +25,7 @@ mod saving;
 mod settled;
 mod snapshot;
 mod spent;
+mod token_answers;
 mod verifying;
 
 use alloc::{boxed::Box, sync::Arc};
@@ -33,14 +33,17 @@ use core::{fmt, time::Duration};
 
 use self::{
     authorizing::Authorizing,
-    exchange::Making,
-    mailbox::Mailbox,
-    phase::{Open, Phase, Poll, Questions, Say, Tick, Turn},
+    exchange::RequestProgress,
+    notifications::Notifications,
+    phase::{Context, Effect, Open, Phase, Poll, Questions, Step},
     saving::Saving,
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Dropped, Endpoint, Input, Output, Sending, SendingId, Ticket, Transmit, Unanswered, Wait},
+    ask::{
+        Answer, Dropped, Endpoint, Input, Output, Sending, SendingId, Ticket, Transmit, Unanswered,
+        Wait, WaitReason,
+    },
     authentication::Authentication,
     client::ClientConfig,
     elapsed::Clock,
@@ -48,11 +51,11 @@ use crate::{
     error::{Cause, Failure, Misuse, MisuseReason, Setback},
     request::{AuthRequest, RequestError},
     time::Timestamp,
-    wire::authorize::Acknowledged,
+    wire::authorize::Acknowledgement,
 };
 
-pub use mailbox::NotificationKey;
-pub use notify::{Acknowledgement, BadNotification, Notification, NotificationReply};
+pub use notifications::NotificationKey;
+pub use notify::{BadNotification, Notification, NotificationReply, NotificationVerdict};
 pub use prompts::{PromptPlace, PromptRefused, RunningPrompts};
 pub use routes::{Routes, RoutesFull};
 pub use saving::{Receipt, Receiving};
@@ -61,9 +64,10 @@ pub use spent::{SpentKey, SpentKeys};
 
 /// One authentication of one person: the machine.
 ///
-/// It decides and the caller performs. Call [`Self::poll`] for what to do next, do it, and give the answer to
-/// [`Self::handle`]; when [`Output::Done`] comes, take the result with [`Self::finish`]. The machine reads no clock, draws
-/// no randomness and opens no socket, so the same loop serves an async service, a thread, a simulator and a fuzzer.
+/// It decides and the caller performs. Call [`Self::poll`] for what to do next, do it, and give the
+/// answer to [`Self::handle`]; when [`Output::Done`] comes, take the result with [`Self::finish`].
+/// The machine reads no clock, draws no randomness and opens no socket, so the same loop serves an
+/// async service, a thread, a simulator and a fuzzer.
 #[must_use = "a flow does nothing until it is polled"]
 pub struct Flow {
     config: Arc<ClientConfig>,
@@ -74,9 +78,9 @@ pub struct Flow {
     set_back: u32,
     /// Resumed and not polled since.
     is_resumed: bool,
-    acknowledged: Option<Box<Acknowledged>>,
+    acknowledged: Option<Box<Acknowledgement>>,
     /// In ping and push mode.
-    mailbox: Option<Box<Mailbox>>,
+    mailbox: Option<Box<Notifications>>,
     /// What is known of the store, where there is one.
     saving: Option<Box<Saving>>,
     /// Always there between calls.
@@ -91,7 +95,7 @@ pub enum Stage {
     Authorizing,
     /// In ping or push mode: the acknowledgement was lost, and a notification may still come.
     Adrift,
-    /// Acknowledged; waiting for the person.
+    /// Acknowledgement; waiting for the person.
     Pending,
     /// A token request is being made.
     Redeeming,
@@ -106,7 +110,8 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] when this client cannot send this request to this provider; nothing went on the wire.
+    /// [`RequestError`] when this client cannot send this request to this provider; nothing went on
+    /// the wire.
     pub fn start(
         config: Arc<ClientConfig>,
         request: AuthRequest,
@@ -115,10 +120,12 @@ impl Flow {
     ) -> Result<Self, RequestError> {
         request.check(&config, now)?;
         let mut serial = [0_u8; 8];
-        for (slot, byte) in serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial)) {
+        for (slot, byte) in
+            serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial))
+        {
             *slot = byte;
         }
-        let mailbox = Mailbox::open(config.delivery, &entropy, &*config.verifier);
+        let mailbox = Notifications::open(config.delivery, &entropy, &*config.verifier);
         let not_after = Authorizing::not_after(&config);
         Ok(Self {
             config,
@@ -134,10 +141,12 @@ impl Flow {
         })
     }
 
-    /// What to do next. Never fails; while an output is open it says to wait until that output's limit.
+    /// What to do next. Never fails; while an output is open it says to wait until that output's
+    /// limit.
     ///
-    /// `now` is the wall clock, read again for every call. When it lies before an earlier reading, all waits get longer by as
-    /// much and the next wait says so. `entropy` is used up even when nothing needed it.
+    /// `now` is the wall clock, read again for every call. When it lies before an earlier reading,
+    /// all waits get longer by as much and the next wait says so. `entropy` is used up even when
+    /// nothing needed it.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
         if core::mem::take(&mut self.is_resumed) {
@@ -151,11 +160,11 @@ impl Flow {
         loop {
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
-            let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+            let tick = Context { config: &self.config, now, moment: self.clock.moment() };
             let token = self.mailbox.as_ref().map(|mailbox| &mailbox.token);
             let mut poll = Poll { tick, token, entropy: &entropy, questions: &mut self.questions };
             match phase.poll(&mut poll) {
-                Turn::Next(next) => {
+                Step::Next(next) => {
                     let next = self.collect(next, now);
                     // Beginning a token request is not worth saving; losing one, or the end, is.
                     if before != next.stage() && next.stage() != Stage::Redeeming {
@@ -163,9 +172,9 @@ impl Flow {
                     }
                     self.phase = Some(next);
                 }
-                Turn::Emit(next, say) => {
+                Step::Emit(next, say) => {
                     self.phase = Some(next);
-                    if matches!(say, Say::Do { save: true, .. }) {
+                    if matches!(say, Effect::Do { save: true, .. }) {
                         self.touch();
                     }
                     return match self.saves_first(say, now) {
@@ -177,34 +186,43 @@ impl Flow {
         }
     }
 
-    fn say(&mut self, say: Say, now: Timestamp) -> Output {
+    fn say(&mut self, say: Effect, now: Timestamp) -> Output {
         match say {
-            Say::Do { output, .. } => output,
-            Say::Wait(pause) => {
+            Effect::Do { output, .. } => output,
+            Effect::Wait(pause) => {
                 let because = match core::mem::take(&mut self.set_back) {
                     0 => pause.because,
-                    millis => Because::Setback(Setback::ClockSetBack(Duration::from_millis(millis.into()))),
+                    millis => WaitReason::Setback(Setback::ClockSetBack(Duration::from_millis(
+                        millis.into(),
+                    ))),
                 };
-                Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, because, pause.progress))
+                Output::Wait(Wait::new(
+                    self.clock.wall_at(pause.until),
+                    now,
+                    because,
+                    pause.progress,
+                ))
             }
-            Say::Done => Output::Done,
+            Effect::Done => Output::Done,
         }
     }
 
     /// The request of a transmission at the instant of sending: its times count from now.
     ///
-    /// `None` when it must not be sent any more: since [`Self::poll`] the flow was cancelled, its deadline came (REQ-POLL-18), it
-    /// is too late to prompt the person ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the
-    /// life of what was signed. The flow counts that as not sent; poll again. A transmission of another machine gives `None`,
-    /// too, and counts as not sent there.
+    /// `None` when it must not be sent any more: since [`Self::poll`] the flow was cancelled, its
+    /// deadline came (REQ-POLL-18), it is too late to prompt the person
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life
+    /// of what was signed. The flow counts that as not sent; poll again. A transmission of another
+    /// machine gives `None`, too, and counts as not sent there.
     pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
         let Ticket { serial, counter, .. } = *transmit.ticket();
         self.may_send(SendingId { serial, counter }, now).then(|| transmit.begin())
     }
 
-    /// Whether the request may still leave, for a caller to whom time passes between [`Self::begin`] and the first byte: ask when the
-    /// connection stands and nothing but the request is left to write, since the machine may have been suspended meanwhile. If
-    /// not, answer [`Unanswered::NotSent`]. Asking more than once is fine.
+    /// Whether the request may still leave, for a caller to whom time passes between
+    /// [`Self::begin`] and the first byte: ask when the connection stands and nothing but the
+    /// request is left to write, since the machine may have been suspended meanwhile. If not,
+    /// answer [`Unanswered::NotSent`]. Asking more than once is fine.
     #[must_use]
     pub fn may_send(&mut self, sending: SendingId, now: Timestamp) -> bool {
         self.observe(now);
@@ -215,7 +233,8 @@ impl Flow {
                 Some(Phase::Authorizing(authorizing)) => authorizing.may_send(counter, moment),
                 Some(Phase::Redeeming(redeeming)) => {
                     let latest = redeeming.latest();
-                    !redeeming.grant.is_over(moment) && redeeming.making.may_send(counter, moment, latest)
+                    !redeeming.grant.is_over(moment)
+                        && redeeming.making.may_send(counter, moment, latest)
                 }
                 _ => false,
             }
@@ -223,8 +242,8 @@ impl Flow {
 
     /// Takes the answer to an output.
     ///
-    /// An answer that comes after its output was given up is ignored, except a 200 of the token endpoint while the flow is
-    /// not over: it may be the only copy of the tokens.
+    /// An answer that comes after its output was given up is ignored, except a 200 of the token
+    /// endpoint while the flow is not over: it may be the only copy of the tokens.
     ///
     /// # Errors
     ///
@@ -235,13 +254,18 @@ impl Flow {
         }
         let Input { ticket, answer } = input;
         if let Answer::Saved(is_saved) = answer {
-            // No time passes by it: whoever saves for a notification may have read the clock long ago.
+            // No time passes by it: whoever saves for a notification may have read the clock long
+            // ago.
             self.saved(ticket.counter, is_saved);
             ticket.is_answered();
             return Ok(());
         }
         self.observe(now);
-        let is_expected = self.phase.as_ref().and_then(Phase::open).is_some_and(|open| open.counter == ticket.counter);
+        let is_expected = self
+            .phase
+            .as_ref()
+            .and_then(Phase::open)
+            .is_some_and(|open| open.counter == ticket.counter);
         let question = ticket.counter;
         ticket.is_answered();
         self.answer(question, answer, is_expected, now);
@@ -250,7 +274,11 @@ impl Flow {
 
     /// The open question was dropped: what is true then is the answer to it.
     fn hear_of_a_drop(&mut self, now: Timestamp) {
-        let Some((phase, open)) = self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?))) else { return };
+        let Some((phase, open)) =
+            self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?)))
+        else {
+            return;
+        };
         let question = open.counter;
         let answer = open.dropped().and_then(|how| phase.answer_of_a_drop(how, now));
         if let Some(answer) = answer {
@@ -260,7 +288,7 @@ impl Flow {
 
     fn answer(&mut self, question: u64, answer: Answer, is_expected: bool, now: Timestamp) {
         let Some(phase) = self.phase.take() else { return };
-        let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
         // Signatures and keys are asked for again after a restart, so they are not worth saving.
         let is_fleeting = matches!(
             answer,
@@ -272,8 +300,11 @@ impl Flow {
         );
         let (phase, acknowledged, changed) = if is_expected {
             let answer = match (&self.mailbox, answer) {
-                // Only the provider has our token: what was said not to have left is answered already.
-                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause))) if !mailbox.early.is_empty() => {
+                // Only the provider has our token: what was said not to have left is answered
+                // already.
+                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause)))
+                    if !mailbox.early.is_empty() =>
+                {
                     Answer::Unanswered(Unanswered::Lost(cause))
                 }
                 (_, answer) => answer,
@@ -295,7 +326,7 @@ impl Flow {
 
     /// After every step: what a notification said too early may count now.
     fn collect(&mut self, phase: Phase, now: Timestamp) -> Phase {
-        let tick = Tick { config: &self.config, now, moment: self.clock.moment() };
+        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
         match &mut self.mailbox {
             Some(mailbox) => mailbox.collect(phase, &tick),
             None => phase,
@@ -308,11 +339,13 @@ impl Flow {
             return Some(MisuseReason::ForeignTicket);
         }
         match &input.answer {
-            // Another life of this flow, further on than the snapshot this one began with, asked: the answer is late, and a
-            // 200 among them may hold the only copy of the tokens.
+            // Another life of this flow, further on than the snapshot this one began with, asked:
+            // the answer is late, and a 200 among them may hold the only copy of the tokens.
             Answer::Response(..) => None,
             _ if input.ticket.counter > self.questions.counter => Some(MisuseReason::StaleTicket),
-            Answer::Keys(keys) => (keys.issuer() != self.config.issuer.as_str()).then_some(MisuseReason::ForeignKeys),
+            Answer::Keys(keys) => {
+                (keys.issuer() != self.config.issuer.as_str()).then_some(MisuseReason::ForeignKeys)
+            }
             Answer::Unanswered(_)
             | Answer::Signature(_)
             | Answer::KeyUnavailable(_)
@@ -323,8 +356,9 @@ impl Flow {
         }
     }
 
-    /// Gives up: no further request is made, and answers are ignored. The prompt stays on the person's device; CIBA has
-    /// no way to take it back (REQ-SEC-26). A flow that is over stays as it is.
+    /// Gives up: no further request is made, and answers are ignored. The prompt stays on the
+    /// person's device; CIBA has no way to take it back (REQ-SEC-26). A flow that is over stays as
+    /// it is.
     pub fn cancel(&mut self, now: Timestamp) {
         self.observe(now);
         if !matches!(self.phase, Some(Phase::Settled(_))) {
@@ -353,21 +387,25 @@ impl Flow {
 
     /// Makes the next snapshot count as newer than every earlier one although nothing changed.
     ///
-    /// Call it before you save again after a save that failed or was abandoned: it may have reached the store all the same, and a
-    /// store that keeps only newer states would refuse the same revision.
+    /// Call it before you save again after a save that failed or was abandoned: it may have reached
+    /// the store all the same, and a store that keeps only newer states would refuse the same
+    /// revision.
     pub const fn advance_revision(&mut self) {
         self.revision = self.revision.wrapping_add(1);
     }
 
-    /// Whether a failed save has to stop the flow: true while the authentication request may still be sent.
+    /// Whether a failed save has to stop the flow: true while the authentication request may still
+    /// be sent.
     ///
-    /// If the state cannot be saved and this is true, do not carry out the output: answer a transmission with
-    /// [`Unanswered::NotSent`] and poll again once the store works. Otherwise a process that resumes from the older state would
-    /// send the request again and prompt the person twice.
+    /// If the state cannot be saved and this is true, do not carry out the output: answer a
+    /// transmission with [`Unanswered::NotSent`] and poll again once the store works. Otherwise a
+    /// process that resumes from the older state would send the request again and prompt the person
+    /// twice.
     ///
-    /// If it is false, continue without the store. No older state can prompt the person again, and what the provider grants
-    /// may exist only in memory. A flow that is resumed from an older state accounts for that: it does not report a refusal
-    /// where the tokens may have been issued to the earlier process.
+    /// If it is false, continue without the store. No older state can prompt the person again, and
+    /// what the provider grants may exist only in memory. A flow that is resumed from an older
+    /// state accounts for that: it does not report a refusal where the tokens may have been issued
+    /// to the earlier process.
     #[must_use]
     pub const fn must_be_saved(&self) -> bool {
         matches!(self.phase, Some(Phase::Authorizing(_)))
@@ -382,8 +420,8 @@ impl Flow {
         }
     }
 
-    /// When [`Self::poll`] has something to do by itself; `None` when the flow is over. An instant that is not in the
-    /// future means now.
+    /// When [`Self::poll`] has something to do by itself; `None` when the flow is over. An instant
+    /// that is not in the future means now.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         if let Some(moment) = self.saving_wakes_at() {
@@ -400,9 +438,9 @@ impl Flow {
         Some(self.clock.wall_at(moment))
     }
 
-    /// When the authentication request expires: no token request is made then or later, and the flow is over soon after. `None`
-    /// until the request was acknowledged, and once the flow failed. A flow whose acknowledgement was lost says until when it
-    /// waits for a notification.
+    /// When the authentication request expires: no token request is made then or later, and the
+    /// flow is over soon after. `None` until the request was acknowledged, and once the flow
+    /// failed. A flow whose acknowledgement was lost says until when it waits for a notification.
     ///
     /// When the clock was set back, it moves back by as much.
     #[must_use]
@@ -413,15 +451,18 @@ impl Flow {
             Phase::Redeeming(redeeming) => redeeming.grant.deadline,
             Phase::Verifying(verifying) => verifying.evidence.deadline,
             Phase::Settled(Settled::Verified(verified)) => verified.evidence.deadline,
-            Phase::Authorizing(_) | Phase::Settled(Settled::Failed(_) | Settled::Unverified(_)) => return None,
+            Phase::Authorizing(_) | Phase::Settled(Settled::Failed(_) | Settled::Unverified(_)) => {
+                return None;
+            }
         };
         Some(self.clock.wall_at(deadline))
     }
 
-    /// Returns `true` if the flow ended because the issuer's keys could not be had, and still holds the unverified tokens.
+    /// Returns `true` if the flow ended because the issuer's keys could not be had, and still holds
+    /// the unverified tokens.
     ///
-    /// Keep its [`snapshot`](Self::snapshot): a flow that is [resumed](Self::resume) from it asks for the keys again. The
-    /// person was asked already, so a new flow would ask once more.
+    /// Keep its [`snapshot`](Self::snapshot): a flow that is [resumed](Self::resume) from it asks
+    /// for the keys again. The person was asked already, so a new flow would ask once more.
     #[must_use]
     pub const fn keeps_tokens(&self) -> bool {
         matches!(&self.phase, Some(Phase::Settled(Settled::Unverified(_))))
@@ -432,9 +473,10 @@ impl Flow {
         matches!(&self.phase, Some(Phase::Verifying(_))) || self.keeps_tokens()
     }
 
-    /// The acknowledgement, once there is one: what the provider granted and what else it said (CIBA 7.3).
+    /// The acknowledgement, once there is one: what the provider granted and what else it said
+    /// (CIBA 7.3).
     #[must_use]
-    pub fn acknowledged(&self) -> Option<&Acknowledged> {
+    pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
         self.acknowledged.as_deref()
     }
 
@@ -446,7 +488,8 @@ impl Flow {
 
     fn observe(&mut self, now: Timestamp) {
         if let Some(by) = self.clock.observe(now) {
-            self.set_back = self.set_back.saturating_add(u32::try_from(by.as_millis()).unwrap_or(u32::MAX));
+            self.set_back =
+                self.set_back.saturating_add(u32::try_from(by.as_millis()).unwrap_or(u32::MAX));
         }
     }
 
@@ -467,14 +510,14 @@ impl Phase {
         }
     }
 
-    fn poll(self, poll: &mut Poll<'_>) -> Turn {
+    fn poll(self, poll: &mut Poll<'_>) -> Step {
         match self {
             Self::Authorizing(authorizing) => authorizing.poll(poll),
             Self::Adrift(adrift) => adrift.poll(&poll.tick),
             Self::Pending(pending) => pending.poll(poll),
             Self::Redeeming(redeeming) => redeeming.poll(poll),
             Self::Verifying(verifying) => verifying.poll(poll),
-            settled @ Self::Settled(_) => Turn::Emit(settled, Say::Done),
+            settled @ Self::Settled(_) => Step::Emit(settled, Effect::Done),
         }
     }
 
@@ -494,10 +537,10 @@ impl Phase {
             Dropped::Untouched => Unanswered::NotSent(Cause::Interrupted),
             Dropped::Begun => Unanswered::Lost(Cause::Interrupted),
         };
-        let of = |making: &Making| match making {
-            Making::InFlight { .. } => Some(Answer::Unanswered(unanswered)),
-            Making::Signing { .. } => Some(Answer::KeyInterrupted),
-            Making::Fresh | Making::Drafted(_) => None,
+        let of = |making: &RequestProgress| match making {
+            RequestProgress::InFlight { .. } => Some(Answer::Unanswered(unanswered)),
+            RequestProgress::Signing { .. } => Some(Answer::KeyInterrupted),
+            RequestProgress::Fresh | RequestProgress::Drafted(_) => None,
         };
         match self {
             Self::Authorizing(authorizing) => of(&authorizing.making),
@@ -508,7 +551,7 @@ impl Phase {
     }
 
     /// The answer to the open question.
-    fn answered(self, answer: Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>) {
+    fn answered(self, answer: Answer, tick: &Context<'_>) -> (Self, Option<Acknowledgement>) {
         match self {
             Self::Authorizing(authorizing) => authorizing.answered(answer, tick),
             Self::Redeeming(redeeming) => (redeeming.answered(answer, tick), None),
@@ -518,18 +561,31 @@ impl Phase {
     }
 
     /// An answer that is no longer waited for; returns whether it changed anything.
-    fn late(mut self, question: u64, answer: &Answer, tick: &Tick<'_>) -> (Self, Option<Acknowledged>, bool) {
+    fn late(
+        mut self,
+        question: u64,
+        answer: &Answer,
+        tick: &Context<'_>,
+    ) -> (Self, Option<Acknowledgement>, bool) {
         match &mut self {
-            Self::Pending(pending) => pending.grant.heard.ahead.answered(question, answer, tick.moment),
-            Self::Redeeming(redeeming) => redeeming.grant.heard.ahead.answered(question, answer, tick.moment),
+            Self::Pending(pending) => {
+                pending.grant.heard.ahead.answered(question, answer, tick.moment)
+            }
+            Self::Redeeming(redeeming) => {
+                redeeming.grant.heard.ahead.answered(question, answer, tick.moment)
+            }
             Self::Authorizing(_) | Self::Adrift(_) | Self::Verifying(_) | Self::Settled(_) => {}
         }
         let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {
             Self::Adrift(adrift) if !is_of_token_endpoint => return adrift.late(response, tick),
-            Self::Pending(ref pending) if is_of_token_endpoint => redeeming::late(response, &pending.grant, tick),
-            Self::Redeeming(ref redeeming) if is_of_token_endpoint => redeeming::late(response, &redeeming.grant, tick),
+            Self::Pending(ref pending) if is_of_token_endpoint => {
+                redeeming::late(response, &pending.grant, tick)
+            }
+            Self::Redeeming(ref redeeming) if is_of_token_endpoint => {
+                redeeming::late(response, &redeeming.grant, tick)
+            }
             // A late acknowledgement comes too late once a notification named the request.
             Self::Authorizing(_)
             | Self::Adrift(_)
@@ -544,7 +600,10 @@ impl Phase {
 
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow").field("stage", &self.stage()).field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("Flow")
+            .field("stage", &self.stage())
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }
 

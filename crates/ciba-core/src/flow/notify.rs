@@ -1,27 +1,27 @@
-//! Something that arrived unasked at a notification endpoint (CIBA 9): the first look, which needs no flow, and what is
-//! answered. Whether a flow takes it is in `mailbox`.
+//! Something that arrived unasked at a notification endpoint (CIBA 9): the first look, which needs
+//! no flow, and what is answered. Whether a flow takes it is in `mailbox`.
 
 use alloc::string::String;
 use core::fmt;
 
 use zeroize::Zeroizing;
 
-use super::mailbox::NotificationKey;
+use super::notifications::NotificationKey;
 use crate::{
     secret::Body,
     wire::{Headers, Response},
 };
 
-/// A call of the notification endpoint that passed the first look: a POST with exactly one bearer token and a bounded
-/// body. Nothing of the body has been read.
+/// A call of the notification endpoint that passed the first look: a POST with exactly one bearer
+/// token and a bounded body. Nothing of the body has been read.
 pub struct Notification {
     pub(super) bearer: Zeroizing<String>,
     /// Its media type and body, in the form of an answer without a status.
     pub(super) message: Response,
 }
 
-/// What to answer: a status, at most one header field, and never a body, so that nothing tells which part was wrong
-/// (REQ-PING-03, REQ-PING-13).
+/// What to answer: a status, at most one header field, and never a body, so that nothing tells
+/// which part was wrong (REQ-PING-03, REQ-PING-13).
 #[must_use = "the provider waits for it"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NotificationReply {
@@ -104,20 +104,22 @@ impl Notification {
     }
 
     /// The key to look its flow up by; `None` when the bearer token is none of ours: answer
-    /// [`Acknowledgement::Unauthorized`].
+    /// [`NotificationVerdict::Unauthorized`].
     #[must_use]
     pub fn key(&self) -> Option<NotificationKey> {
         NotificationKey::of(&self.bearer)
     }
 }
 
-/// The token of a bearer `Authorization` header: scheme in any case, spaces, then b64token (RFC 6750 2.1).
+/// The token of a bearer `Authorization` header: scheme in any case, spaces, then b64token (RFC
+/// 6750 2.1).
 fn bearer_token(field: &str) -> Option<&str> {
     let (scheme, rest) = field.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
     let body = token.trim_end_matches('=');
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    (scheme.eq_ignore_ascii_case("bearer") && !body.is_empty() && body.bytes().all(fits)).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && !body.is_empty() && body.bytes().all(fits))
+        .then_some(token)
 }
 
 impl fmt::Debug for Notification {
@@ -130,14 +132,15 @@ impl fmt::Debug for Notification {
 #[must_use = "answer the notification, and save the flow first when it was accepted"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Acknowledgement {
+pub enum NotificationVerdict {
     /// It is authentic, and the flow owns it now: save the flow, answer 204, poll the flow.
     Accepted,
     /// It is authentic and says nothing new: 204 (REQ-PING-15, REQ-PUSH-18).
     Known,
     /// Its bearer token is not that of this flow, or too late: 401, without a word about why.
     Unauthorized,
-    /// Its bearer token is that of this flow, and its `auth_req_id` is not: 401, as [`Self::Unauthorized`].
+    /// Its bearer token is that of this flow, and its `auth_req_id` is not: 401, as
+    /// [`Self::Unauthorized`].
     AnotherRequest,
     /// Its body is not `application/json`: 415.
     UnsupportedMediaType,
@@ -145,15 +148,18 @@ pub enum Acknowledgement {
     TooLarge,
     /// Its body is no notification: 400. Nothing changed.
     Malformed,
-    /// It is authentic, and what it delivers cannot be used: 400, and the flow is over, with the reason. Save the flow and poll it.
+    /// It is authentic, and what it delivers cannot be used: 400, and the flow is over, with the
+    /// reason. Save the flow and poll it.
     Unusable,
-    /// The flow took it and could not be saved: 503. The code that saves answers this; no flow does.
+    /// The flow took it and could not be saved: 503. The code that saves answers this; no flow
+    /// does.
     Unsaved,
-    /// The endpoint is starting and does not know all its flows yet: 503. The owner of the endpoint answers this; no flow does.
+    /// The endpoint is starting and does not know all its flows yet: 503. The owner of the endpoint
+    /// answers this; no flow does.
     NotReady,
 }
 
-impl Acknowledgement {
+impl NotificationVerdict {
     /// What to answer.
     pub const fn reply(self) -> NotificationReply {
         NotificationReply::new(match self {
@@ -179,15 +185,26 @@ mod tests {
     #[test]
     fn exactly_one_bearer_token_in_any_case_is_needed() {
         let one = |value: &str| [("Authorization", value)].into_iter().collect::<Headers>();
-        let receive = |headers: &Headers| Notification::receive("POST", headers, Body::default()).map(|_| ());
+        let receive =
+            |headers: &Headers| Notification::receive("POST", headers, Body::default()).map(|_| ());
         for good in ["Bearer abc", "bearer abc==", "BEARER   a-._~+/9"] {
             assert_eq!(receive(&one(good)), Ok(()), "{good}");
         }
-        for bad in ["Basic abc", "Bearer", "Bearer ", "Bearer  ", "Bearer ==", "Bearer a b", "Bearer a,b", "abc"] {
+        for bad in [
+            "Basic abc",
+            "Bearer",
+            "Bearer ",
+            "Bearer  ",
+            "Bearer ==",
+            "Bearer a b",
+            "Bearer a,b",
+            "abc",
+        ] {
             assert_eq!(receive(&one(bad)), Err(BadNotification::Authorization), "{bad}");
         }
         assert_eq!(receive(&Headers::new()), Err(BadNotification::Authorization));
-        let two = [("authorization", "Bearer a"), ("Authorization", "Bearer a")].into_iter().collect();
+        let two =
+            [("authorization", "Bearer a"), ("Authorization", "Bearer a")].into_iter().collect();
         assert_eq!(receive(&two), Err(BadNotification::Authorization));
     }
 
@@ -197,7 +214,8 @@ mod tests {
         let headers = [("authorization", "Bearer abc")].into_iter().collect();
         let body = |length| Body::new(alloc::vec![b'['; length]);
         assert!(Notification::receive("POST", &headers, body(Notification::MAX_BODY)).is_ok());
-        let refused = Notification::receive("POST", &headers, body(Notification::MAX_BODY + 1)).map(|_| ());
+        let refused =
+            Notification::receive("POST", &headers, body(Notification::MAX_BODY + 1)).map(|_| ());
         assert_eq!(refused, Err(BadNotification::TooLarge));
         assert_eq!(BadNotification::TooLarge.reply().status, 413);
     }
@@ -206,12 +224,22 @@ mod tests {
     /// OPM-PNG-12
     #[test]
     fn every_reply_has_its_status_and_no_body_to_tell_more() {
-        assert_eq!(Acknowledgement::Unauthorized.reply().header, Some(("www-authenticate", "Bearer")));
-        assert_eq!(Acknowledgement::Unauthorized.reply(), BadNotification::Authorization.reply());
+        assert_eq!(
+            NotificationVerdict::Unauthorized.reply().header,
+            Some(("www-authenticate", "Bearer"))
+        );
+        assert_eq!(
+            NotificationVerdict::Unauthorized.reply(),
+            BadNotification::Authorization.reply()
+        );
         for method in ["GET", "HEAD", "PUT", "post", ""] {
-            let refused = Notification::receive(method, &Headers::new(), Body::default()).map(|_| ());
+            let refused =
+                Notification::receive(method, &Headers::new(), Body::default()).map(|_| ());
             assert_eq!(refused, Err(BadNotification::Method), "{method}");
         }
-        assert_eq!(BadNotification::Method.reply(), NotificationReply { status: 405, header: Some(("allow", "POST")) });
+        assert_eq!(
+            BadNotification::Method.reply(),
+            NotificationReply { status: 405, header: Some(("allow", "POST")) }
+        );
     }
 }

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{
-    adrift::Adrift, authorizing::Authorizing, pending::Pending, redeeming::Redeeming, settled::Settled,
-    verifying::Verifying,
+    adrift::Adrift, authorizing::Authorizing, pending::Pending, redeeming::Redeeming,
+    settled::Settled, verifying::Verifying,
 };
 use crate::{
     ask::{Dropped, Fate, Output, Ticket},
@@ -28,39 +28,40 @@ pub(super) enum Phase {
     Settled(Settled),
 }
 
-/// What a phase does when it is polled: hand over to another, or stop with something for the caller.
-pub(super) enum Turn {
+/// What a phase does when it is polled: hand over to another, or stop with something for the
+/// caller.
+pub(super) enum Step {
     /// Go on in this phase at once.
     Next(Phase),
     /// Stay in this phase and tell the caller.
-    Emit(Phase, Say),
+    Emit(Phase, Effect),
 }
 
 /// What a phase tells the caller.
-pub(super) enum Say {
+pub(super) enum Effect {
     /// An output with a ticket. `save` when the state has to be saved before it is carried out.
     Do { output: Output, save: bool },
     /// Wait until a moment.
-    Wait(Pause),
+    Wait(PlannedWait),
     /// Nothing is left to do.
     Done,
 }
 
 /// A wait in the making.
-pub(super) struct Pause {
+pub(super) struct PlannedWait {
     pub(super) until: Moment,
-    pub(super) because: crate::ask::Because,
+    pub(super) because: crate::ask::WaitReason,
     pub(super) progress: Option<alloc::sync::Arc<str>>,
 }
 
-impl Pause {
-    pub(super) const fn new(until: Moment, because: crate::ask::Because) -> Self {
+impl PlannedWait {
+    pub(super) const fn new(until: Moment, because: crate::ask::WaitReason) -> Self {
         Self { until, because, progress: None }
     }
 }
 
 /// One moment of the machine: what a phase may look at when it moves.
-pub(super) struct Tick<'a> {
+pub(super) struct Context<'a> {
     pub(super) config: &'a ClientConfig,
     /// The wall clock, for times inside tokens.
     pub(super) now: Timestamp,
@@ -76,8 +77,8 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Begins to count far from where any other process that resumed the same snapshot does, so that an answer to its
-    /// questions is never taken for one to ours.
+    /// Begins to count far from where any other process that resumed the same snapshot does, so
+    /// that an answer to its questions is never taken for one to ours.
     pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
         let mut jump = [0_u8; 4];
         for (slot, byte) in jump.iter_mut().zip(entropy.expand(verifier, Purpose::Serial)) {
@@ -126,7 +127,7 @@ pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
 
 /// A poll in progress: the tick, the caller's entropy and the ticket counter.
 pub(super) struct Poll<'a> {
-    pub(super) tick: Tick<'a>,
+    pub(super) tick: Context<'a>,
     /// The notification token, in ping and push mode.
     pub(super) token: Option<&'a NotificationToken>,
     pub(super) entropy: &'a Entropy,
@@ -134,7 +135,8 @@ pub(super) struct Poll<'a> {
 }
 
 impl Poll<'_> {
-    /// Jitter for the wait that follows, from this poll's entropy: less than [`bounds::JITTER`], never negative.
+    /// Jitter for the wait that follows, from this poll's entropy: less than [`bounds::JITTER`],
+    /// never negative.
     pub(super) fn jitter(&self) -> Duration {
         let bytes = self.entropy.expand(&*self.tick.config.verifier, Purpose::Jitter);
         let mut wide = [0_u8; 8];

@@ -1,4 +1,5 @@
-//! Which persons are being prompted, so that no person gets a second prompt while the first is open (REQ-SEC-12).
+//! Which persons are being prompted, so that no person gets a second prompt while the first is open
+//! (REQ-SEC-12).
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::{fmt, time::Duration};
@@ -10,9 +11,10 @@ use crate::{crypto::Hash, entropy::Entropy, time::Timestamp};
 
 /// The flows that are running, by the person they prompt: at most one for each hint and issuer.
 ///
-/// Offer every flow to [`Self::enter`] before its authentication request is sent, keep the [`PromptPlace`] as long as the flow
-/// runs, and give it back to [`Self::leave`]. The table knows persons only by an HMAC under a key that never leaves it, so
-/// nothing in it tells who they are, and it cannot be compared with the table of another process.
+/// Offer every flow to [`Self::enter`] before its authentication request is sent, keep the
+/// [`PromptPlace`] as long as the flow runs, and give it back to [`Self::leave`]. The table knows
+/// persons only by an HMAC under a key that never leaves it, so nothing in it tells who they are,
+/// and it cannot be compared with the table of another process.
 pub struct RunningPrompts {
     key: Zeroizing<[u8; 32]>,
     most: usize,
@@ -51,7 +53,10 @@ impl fmt::Display for PromptRefused {
         match self {
             Self::Running { remaining } => {
                 let seconds = remaining.as_millis().div_ceil(1000);
-                write!(f, "another flow for the same person is running, for at most {seconds} s more")
+                write!(
+                    f,
+                    "another flow for the same person is running, for at most {seconds} s more"
+                )
             }
             Self::Full => f.write_str("the prompt guard holds as many running flows as it may"),
         }
@@ -64,22 +69,34 @@ impl RunningPrompts {
     /// An empty table for at most this many running flows. `entropy` becomes the key of the HMAC.
     #[must_use]
     pub fn with_capacity(flows: usize, entropy: Entropy) -> Self {
-        Self { key: Zeroizing::new(entropy.into_bytes()), most: flows, running: BTreeMap::new(), count: 0 }
+        Self {
+            key: Zeroizing::new(entropy.into_bytes()),
+            most: flows,
+            running: BTreeMap::new(),
+            count: 0,
+        }
     }
 
     /// Takes the place of the person a flow is about to prompt.
     ///
-    /// Returns `None` for a flow that is over or whose request was acknowledged: it sends no further prompt, and it no longer
-    /// knows the hint.
+    /// Returns `None` for a flow that is over or whose request was acknowledged: it sends no
+    /// further prompt, and it no longer knows the hint.
     ///
-    /// A flow holds its place until [`Self::leave`], or until it must have expired: for the requested lifetime, or ten minutes,
-    /// until [`Self::keep`] tells the deadline that the provider granted.
+    /// A flow holds its place until [`Self::leave`], or until it must have expired: for the
+    /// requested lifetime, or ten minutes, until [`Self::keep`] tells the deadline that the
+    /// provider granted.
     ///
     /// # Errors
     ///
     /// [`PromptRefused`]; nothing changed.
-    pub fn enter(&mut self, flow: &Flow, now: Timestamp) -> Result<Option<PromptPlace>, PromptRefused> {
-        let (Some(tag), Some(until)) = (self.tag(flow, now), flow.prompts_until(now)) else { return Ok(None) };
+    pub fn enter(
+        &mut self,
+        flow: &Flow,
+        now: Timestamp,
+    ) -> Result<Option<PromptPlace>, PromptRefused> {
+        let (Some(tag), Some(until)) = (self.tag(flow, now), flow.prompts_until(now)) else {
+            return Ok(None);
+        };
         if let Some(other) = self.running.get(&tag)
             && other.until > now
         {
@@ -97,9 +114,12 @@ impl RunningPrompts {
         Ok(Some(PromptPlace { tag, number }))
     }
 
-    /// Brings a place up to date with its flow: the provider may have granted more or less time than was asked for.
+    /// Brings a place up to date with its flow: the provider may have granted more or less time
+    /// than was asked for.
     pub fn keep(&mut self, place: &PromptPlace, flow: &Flow, now: Timestamp) {
-        let Some(running) = self.running.get_mut(&place.tag).filter(|running| running.number == place.number) else {
+        let Some(running) =
+            self.running.get_mut(&place.tag).filter(|running| running.number == place.number)
+        else {
             return;
         };
         // What is not known more precisely counts from the start.
@@ -110,7 +130,8 @@ impl RunningPrompts {
         }
     }
 
-    /// Gives a place back; one whose time was over may belong to another flow by now, and that one keeps it.
+    /// Gives a place back; one whose time was over may belong to another flow by now, and that one
+    /// keeps it.
     pub fn leave(&mut self, place: PromptPlace) {
         if self.running.get(&place.tag).is_some_and(|running| running.number == place.number) {
             self.running.remove(&place.tag);
@@ -150,7 +171,8 @@ impl Flow {
         Some(match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => {
                 let moment = self.clock.moment();
-                let life = Adrift::until(moment, authorizing.request.requested_lifetime()).since(moment);
+                let life =
+                    Adrift::until(moment, authorizing.request.requested_lifetime()).since(moment);
                 now.saturating_add(life)
             }
             Phase::Adrift(adrift) => self.clock.wall_at(adrift.until),
@@ -164,7 +186,9 @@ impl Flow {
 
 impl fmt::Debug for RunningPrompts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningPrompts").field("running", &self.running.len()).finish_non_exhaustive()
+        f.debug_struct("RunningPrompts")
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,17 +1,18 @@
-//! One token request: made, sent, and its answer. Never two at once, and never another one after a 200 (ruling 11).
+//! One token request: made, sent, and its answer. Never two at once, and never another one after a
+//! 200 (ruling 11).
 
 use alloc::{boxed::Box, sync::Arc};
 
 use super::{
-    exchange::{self, Making, Ready, Step, Target},
+    exchange::{self, Preparation, Ready, RequestProgress, Target},
     grant::{Grant, Spacing, unanswered},
     pending::Pending,
-    phase::{Pause, Phase, Poll, Say, Tick, Turn},
+    phase::{Context, Effect, Phase, PlannedWait, Poll, Step},
     settled::Settled,
     verifying::Verifying,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, Unanswered},
+    ask::{Answer, Endpoint, Unanswered, WaitReason},
     bounds,
     elapsed::Moment,
     error::{Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback},
@@ -23,7 +24,7 @@ use crate::{
 
 pub(super) struct Redeeming {
     pub(super) grant: Grant,
-    pub(super) making: Making,
+    pub(super) making: RequestProgress,
     /// When the request became due, for a flow that is resumed before sending it.
     pub(super) due: Moment,
     /// The text of the last pending answer, shown until there is a newer one.
@@ -32,47 +33,59 @@ pub(super) struct Redeeming {
 
 impl Redeeming {
     pub(super) fn new(pending: Pending) -> Self {
-        Self { grant: pending.grant, making: Making::Fresh, due: pending.due, progress: pending.progress }
+        Self {
+            grant: pending.grant,
+            making: RequestProgress::Fresh,
+            due: pending.due,
+            progress: pending.progress,
+        }
     }
 
-    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Turn {
+    pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
         let moment = poll.tick.moment;
         let expired = self.grant.is_over(moment);
-        match core::mem::replace(&mut self.making, Making::Fresh) {
-            Making::InFlight { open, sent, .. } if open.is_over(moment) => {
-                Turn::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
+        match core::mem::replace(&mut self.making, RequestProgress::Fresh) {
+            RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
+                Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
             }
-            Making::Signing { .. } | Making::Fresh | Making::Drafted(_) if expired => {
-                Turn::Next(Settled::failed(self.grant.ran_out(&poll.tick)))
+            RequestProgress::Signing { .. }
+            | RequestProgress::Fresh
+            | RequestProgress::Drafted(_)
+                if expired =>
+            {
+                Step::Next(Settled::failed(self.grant.ran_out(&poll.tick)))
             }
-            Making::Signing { open, .. } if open.is_over(moment) => {
-                Turn::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+            RequestProgress::Signing { open, .. } if open.is_over(moment) => {
+                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
             }
-            Making::Drafted(draft) if draft.is_stale(moment) => {
-                Turn::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+            RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
+                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
             }
-            making @ (Making::Signing { .. } | Making::InFlight { .. }) => {
+            making @ (RequestProgress::Signing { .. } | RequestProgress::InFlight { .. }) => {
                 self.making = making;
-                let pause =
-                    Pause { until: self.wake_at(), because: Because::InFlight, progress: self.progress.clone() };
-                Turn::Emit(Phase::Redeeming(self), Say::Wait(pause))
+                let pause = PlannedWait {
+                    until: self.wake_at(),
+                    because: WaitReason::InFlight,
+                    progress: self.progress.clone(),
+                };
+                Step::Emit(Phase::Redeeming(self), Effect::Wait(pause))
             }
-            Making::Fresh => {
-                self.making = Making::Drafted(Box::default());
-                Turn::Next(Phase::Redeeming(self))
+            RequestProgress::Fresh => {
+                self.making = RequestProgress::Drafted(Box::default());
+                Step::Next(Phase::Redeeming(self))
             }
-            Making::Drafted(draft) => {
+            RequestProgress::Drafted(draft) => {
                 let (making, say) = match exchange::prepare(draft, Endpoint::Token, None, poll) {
-                    Step::Ask(making, say) => (making, say),
-                    Step::Send(ready) => self.transmit(ready, poll),
+                    Preparation::Ask(making, say) => (making, say),
+                    Preparation::Send(ready) => self.transmit(ready, poll),
                 };
                 self.making = making;
-                Turn::Emit(Phase::Redeeming(self), say)
+                Step::Emit(Phase::Redeeming(self), say)
             }
         }
     }
 
-    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (Making, Say) {
+    fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
         self.grant.key_failures = 0;
         self.grant.owes_request = false;
         self.grant.requests = self.grant.requests.saturating_add(1);
@@ -86,14 +99,21 @@ impl Redeeming {
             max_response: config.policy.max_token_response,
             latest: self.latest(),
         };
-        exchange::transmit(poll, &target, |form| token::request(&self.grant.auth_req_id, form), ready, &[])
+        exchange::transmit(
+            poll,
+            &target,
+            |form| token::request(&self.grant.auth_req_id, form),
+            ready,
+            &[],
+        )
     }
 
-    /// Whether a notification makes one more request: the first one does, later ones while a request is under way that they
-    /// overtook (ruling 30).
+    /// Whether a notification makes one more request: the first one does, later ones while a
+    /// request is under way that they overtook (ruling 30).
     pub(super) const fn heeds_ping(&self) -> bool {
         let grant = &self.grant;
-        !grant.was_pinged || (self.making.is_begun() && !grant.owes_request && grant.heard.has_skips_left())
+        !grant.was_pinged
+            || (self.making.is_begun() && !grant.owes_request && grant.heard.has_skips_left())
     }
 
     /// When the wait for an answer ends at the latest.
@@ -101,31 +121,36 @@ impl Redeeming {
         self.grant.deadline.plus(bounds::GRACE)
     }
 
-    /// When there is something to do. A signature that is not there at the deadline is not wanted any more.
+    /// When there is something to do. A signature that is not there at the deadline is not wanted
+    /// any more.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
-            Making::InFlight { open, .. } => open.wake_at(),
-            Making::Signing { open, .. } => open.wake_at().min(self.grant.deadline),
-            Making::Fresh | Making::Drafted(_) => Moment::START,
+            RequestProgress::InFlight { open, .. } => open.wake_at(),
+            RequestProgress::Signing { open, .. } => open.wake_at().min(self.grant.deadline),
+            RequestProgress::Fresh | RequestProgress::Drafted(_) => Moment::START,
         }
     }
 
-    pub(super) fn answered(mut self, answer: Answer, tick: &Tick<'_>) -> Phase {
-        match (core::mem::replace(&mut self.making, Making::Fresh), answer) {
-            (making @ Making::Signing { .. }, Answer::Signature(signature)) => {
+    pub(super) fn answered(mut self, answer: Answer, tick: &Context<'_>) -> Phase {
+        match (core::mem::replace(&mut self.making, RequestProgress::Fresh), answer) {
+            (making @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
                 self.making = making.signed(&signature, Endpoint::Token, tick.config);
                 Phase::Redeeming(self)
             }
-            (Making::Signing { .. }, Answer::KeyUnavailable(problem)) => self.key_unavailable(problem, tick),
-            (Making::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
-            (Making::InFlight { sent, .. }, Answer::Response(_, response)) => {
+            (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
+                self.key_unavailable(problem, tick)
+            }
+            (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
+            (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 if tick.moment > self.latest() {
                     self.grant.heard.ended(&Spacing::GaveUp(Cause::Timeout), Moment::NEVER, tick);
                     return Settled::failed(self.grant.ran_out(tick));
                 }
                 self.response(&response, sent, tick)
             }
-            (Making::InFlight { sent, .. }, Answer::Unanswered(how)) => self.no_answer(how, sent, tick),
+            (RequestProgress::InFlight { sent, .. }, Answer::Unanswered(how)) => {
+                self.no_answer(how, sent, tick)
+            }
             (making, _) => {
                 self.making = making;
                 Phase::Redeeming(self)
@@ -133,7 +158,7 @@ impl Redeeming {
         }
     }
 
-    fn response(mut self, response: &Response, sent: Moment, tick: &Tick<'_>) -> Phase {
+    fn response(mut self, response: &Response, sent: Moment, tick: &Context<'_>) -> Phase {
         let rules = rules(&self.grant, tick);
         match token::process(response, rules, tick.now) {
             TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick.now, tick),
@@ -141,23 +166,31 @@ impl Redeeming {
                 let because = self.grant.awaits(tick.config);
                 self.again(Spacing::Pending(pacing), because, sent, tick)
             }
-            TokenReply::SlowDown(pacing) => self.again(Spacing::SlowDown(pacing), Because::SlowDown, sent, tick),
+            TokenReply::SlowDown(pacing) => {
+                self.again(Spacing::SlowDown(pacing), WaitReason::SlowDown, sent, tick)
+            }
             TokenReply::Busy(answer) => {
                 let (status, retry_after) = (answer.status(), answer.retry_after());
-                // Something between us and the provider may have swallowed the tokens; these say it was not done.
+                // Something between us and the provider may have swallowed the tokens; these say it
+                // was not done.
                 let maybe_lost = !matches!(status, 408 | 425 | 429 | 503);
                 self.grant.maybe_redeemed |= maybe_lost;
                 self.grant.maybe_slower |= maybe_lost;
-                let because =
-                    Because::Setback(Setback::Unavailable { status, retry_after, attempts: self.grant.requests });
+                let because = WaitReason::Setback(Setback::Unavailable {
+                    status,
+                    retry_after,
+                    attempts: self.grant.requests,
+                });
                 self.again(Spacing::Busy(answer), because, sent, tick)
             }
             TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),
-            TokenReply::Misbehaved(misbehaviour) => Settled::failed(Failure::ProviderMisbehaved(misbehaviour)),
+            TokenReply::Misbehaved(misbehaviour) => {
+                Settled::failed(Failure::ProviderMisbehaved(misbehaviour))
+            }
         }
     }
 
-    pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Tick<'_>) -> Phase {
+    pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Context<'_>) -> Phase {
         let maybe_lost = matches!(how, Unanswered::Lost(_));
         self.grant.maybe_redeemed |= maybe_lost;
         self.grant.maybe_slower |= maybe_lost;
@@ -167,61 +200,74 @@ impl Redeeming {
             Unanswered::NotSent(cause) => Spacing::NoAnswer(cause),
         };
         let setback = Setback::NoAnswer { cause: how.cause(), attempts: self.grant.requests };
-        self.again(spacing, Because::Setback(setback), sent, tick)
+        self.again(spacing, WaitReason::Setback(setback), sent, tick)
     }
 
-    fn again(mut self, spacing: Spacing, because: Because, sent: Moment, tick: &Tick<'_>) -> Phase {
+    fn again(
+        mut self,
+        spacing: Spacing,
+        because: WaitReason,
+        sent: Moment,
+        tick: &Context<'_>,
+    ) -> Phase {
         let due = self.grant.next_due(&spacing, sent, tick);
         let progress = match spacing {
-            Spacing::Pending(Pacing { progress, .. }) | Spacing::SlowDown(Pacing { progress, .. }) => {
-                progress.map(Arc::from)
+            Spacing::Pending(Pacing { progress, .. })
+            | Spacing::SlowDown(Pacing { progress, .. }) => progress.map(Arc::from),
+            Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => {
+                self.progress
             }
-            Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => self.progress,
         };
         Phase::Pending(Pending { grant: self.grant, due, because, progress })
     }
 
-    /// A key service may be away for a moment; a login is not thrown away for that, nor kept waiting for ever.
-    fn key_unavailable(mut self, problem: KeyProblem, tick: &Tick<'_>) -> Phase {
+    /// A key service may be away for a moment; a login is not thrown away for that, nor kept
+    /// waiting for ever.
+    fn key_unavailable(mut self, problem: KeyProblem, tick: &Context<'_>) -> Phase {
         let due = self.grant.next_due(&Spacing::NoKey, tick.moment, tick);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
             // The person was asked, and may have approved.
-            let unknown = Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests).with_key(problem);
+            let unknown =
+                Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests).with_key(problem);
             return Settled::failed(Failure::Indeterminate(unknown));
         }
-        let because = Because::Setback(Setback::KeyUnavailable);
+        let because = WaitReason::Setback(Setback::KeyUnavailable);
         Phase::Pending(Pending { grant: self.grant, due, because, progress: self.progress })
     }
 }
 
-fn rules<'a>(grant: &Grant, tick: &Tick<'a>) -> TokenRules<'a> {
+fn rules<'a>(grant: &Grant, tick: &Context<'a>) -> TokenRules<'a> {
     tick.config.policy.token_rules(grant.terms.id_token_required)
 }
 
 /// What a terminal error of the token endpoint or of a push means, by its code (CIBA 11, 12).
-pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Tick<'_>) -> Failure {
+pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Context<'_>) -> Failure {
     match answer.code() {
         Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
         Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
-        Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => {
-            Failure::Indeterminate(Indeterminacy::new(LostAnswer::Tokens, grant.requests).answered(Some(answer)))
-        }
+        Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => Failure::Indeterminate(
+            Indeterminacy::new(LostAnswer::Tokens, grant.requests).answered(Some(answer)),
+        ),
         _ => Failure::Refused(answer),
     }
 }
 
-/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was up; and after a 200 the
-/// token endpoint is not asked again, whatever its body was (ruling 11). Any other late answer says nothing that the next
-/// one will not say.
-pub(super) fn late(response: &Response, grant: &Grant, tick: &Tick<'_>) -> Option<Phase> {
+/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was
+/// up; and after a 200 the token endpoint is not asked again, whatever its body was (ruling 11).
+/// Any other late answer says nothing that the next one will not say.
+pub(super) fn late(response: &Response, grant: &Grant, tick: &Context<'_>) -> Option<Phase> {
     if response.status != 200 || tick.moment > grant.deadline.plus(bounds::GRACE) {
         return None;
     }
     match token::process(response, rules(grant, tick), tick.now) {
-        TokenReply::Tokens(tokens) => Some(Verifying::begin(*tokens, grant.clone(), tick.now, tick)),
+        TokenReply::Tokens(tokens) => {
+            Some(Verifying::begin(*tokens, grant.clone(), tick.now, tick))
+        }
         TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, tick))),
-        TokenReply::Misbehaved(misbehaviour) => Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour))),
+        TokenReply::Misbehaved(misbehaviour) => {
+            Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour)))
+        }
         TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy(_) => None,
     }
 }

@@ -1,15 +1,16 @@
-//! What a durable flow asks of its store, and what waits for it: a state is kept before anything is done that follows from
-//! it, saves come one after the other, and nothing is saved after the end (ruling 26).
+//! What a durable flow asks of its store, and what waits for it: a state is kept before anything is
+//! done that follows from it, saves come one after the other, and nothing is saved after the end
+//! (ruling 26).
 
 use alloc::boxed::Box;
 
 use super::{
     Flow,
-    notify::Acknowledgement,
-    phase::{Open, Pause, Phase, Say},
+    notify::NotificationVerdict,
+    phase::{Effect, Open, Phase, PlannedWait},
 };
 use crate::{
-    ask::{Because, Output, Save, Wait},
+    ask::{Output, Save, Wait, WaitReason},
     bounds,
     elapsed::Moment,
     error::Setback,
@@ -31,7 +32,8 @@ pub(super) struct Saving {
     gone_without: Option<u64>,
     /// When a store that failed is tried again, where the flow goes no further without it.
     retry: Option<Moment>,
-    /// The end is kept: nothing is saved any more, so that whoever waited for it decides what becomes of the kept state.
+    /// The end is kept: nothing is saved any more, so that whoever waited for it decides what
+    /// becomes of the kept state.
     is_over: bool,
 }
 
@@ -65,7 +67,7 @@ impl Saving {
 #[must_use = "ask the flow what to answer"]
 #[derive(Debug)]
 pub struct Receipt {
-    said: Acknowledgement,
+    said: NotificationVerdict,
     /// The state that holds what it brought.
     revision: u64,
     /// A save was tried for it.
@@ -73,19 +75,19 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(super) const fn new(said: Acknowledgement, revision: u64) -> Self {
+    pub(super) const fn new(said: NotificationVerdict, revision: u64) -> Self {
         Self { said, revision, was_tried: false }
     }
 
     /// What the flow made of it.
-    pub const fn acknowledgement(&self) -> Acknowledgement {
+    pub const fn verdict(&self) -> NotificationVerdict {
         self.said
     }
 
     /// Whether it says something new, so that the flow has to be polled.
     #[must_use]
     pub const fn is_news(&self) -> bool {
-        matches!(self.said, Acknowledgement::Accepted | Acknowledgement::Unusable)
+        matches!(self.said, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
     }
 }
 
@@ -93,8 +95,8 @@ impl Receipt {
 #[must_use = "the provider waits for an answer"]
 #[derive(Debug)]
 pub enum Receiving {
-    /// This is what was made of it; answer its [`reply`](Acknowledgement::reply).
-    Reply(Acknowledgement),
+    /// This is what was made of it; answer its [`reply`](NotificationVerdict::reply).
+    Reply(NotificationVerdict),
     /// Save this first, give the flow the outcome, ask again.
     Save(Save),
     /// Another save is under way: ask again when it ended, at this instant at the latest.
@@ -102,8 +104,9 @@ pub enum Receiving {
 }
 
 impl Flow {
-    /// The same flow, kept by a store: it asks for its state to be saved ([`Output::Save`]) before it lets anything happen that
-    /// follows from it, and before a notification is acknowledged. A flow that is [resumed](Self::resume) is durable.
+    /// The same flow, kept by a store: it asks for its state to be saved ([`Output::Save`]) before
+    /// it lets anything happen that follows from it, and before a notification is acknowledged. A
+    /// flow that is [resumed](Self::resume) is durable.
     #[must_use]
     pub fn durable(mut self) -> Self {
         self.saving.get_or_insert_default();
@@ -117,8 +120,9 @@ impl Flow {
         self
     }
 
-    /// The state to save when a driver stops between two steps: what was answered since the last one may be the only copy of it.
-    /// `None` when it is saved already, when a save is under way, or when the flow is not durable.
+    /// The state to save when a driver stops between two steps: what was answered since the last
+    /// one may be the only copy of it. `None` when it is saved already, when a save is under way,
+    /// or when the flow is not durable.
     #[must_use]
     pub fn unsaved(&mut self) -> Option<Save> {
         let saving = self.saving.as_ref()?;
@@ -129,7 +133,7 @@ impl Flow {
     pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
         self.observe(now.max(self.clock.wall()));
         let moment = self.clock.moment();
-        let is_authentic = receipt.is_news() || receipt.said == Acknowledgement::Known;
+        let is_authentic = receipt.is_news() || receipt.said == NotificationVerdict::Known;
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|_| is_authentic) else {
             return Receiving::Reply(receipt.said);
@@ -140,7 +144,7 @@ impl Flow {
                 Receiving::Reply(receipt.said)
             }
             Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
-            None if receipt.was_tried => Receiving::Reply(Acknowledgement::Unsaved),
+            None if receipt.was_tried => Receiving::Reply(NotificationVerdict::Unsaved),
             None => {
                 receipt.was_tried = true;
                 debug_assert!(revision >= receipt.revision, "revisions only rise");
@@ -156,41 +160,53 @@ impl Flow {
         let saving = self.saving.as_mut()?;
         saving.hear_of_a_drop(moment);
         if let Some((open, _)) = &saving.open {
-            let pause = Pause::new(open.limit, Because::InFlight);
+            let pause = PlannedWait::new(open.limit, WaitReason::InFlight);
             return Some(self.wait(pause, now));
         }
         // Cancelled, expired or answered meanwhile: what is dropped here was not begun.
-        let held = saving.held.take().filter(|held| held.counter().is_none_or(|held| Some(held) == open))?;
+        let held = saving
+            .held
+            .take()
+            .filter(|held| held.counter().is_none_or(|held| Some(held) == open))?;
         Some(self.keep_first(*held, now))
     }
 
-    /// Before something is said: whether its state has to be saved first. A wait is computed again after the save, and the end
-    /// stays.
-    pub(super) fn saves_first(&mut self, say: Say, now: Timestamp) -> Result<Say, Output> {
+    /// Before something is said: whether its state has to be saved first. A wait is computed again
+    /// after the save, and the end stays.
+    pub(super) fn saves_first(&mut self, say: Effect, now: Timestamp) -> Result<Effect, Output> {
         let revision = self.revision;
-        let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else { return Ok(say) };
+        let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
+            return Ok(say);
+        };
         match say {
-            Say::Do { output, .. } => Err(self.keep_first(output, now)),
-            Say::Wait(_) | Say::Done if saving.gone_without.take() == Some(revision) => Ok(say),
-            Say::Wait(_) | Say::Done => Err(self.save().map_or(Output::Done, Output::Save)),
+            Effect::Do { output, .. } => Err(self.keep_first(output, now)),
+            Effect::Wait(_) | Effect::Done if saving.gone_without.take() == Some(revision) => {
+                Ok(say)
+            }
+            Effect::Wait(_) | Effect::Done => Err(self.save().map_or(Output::Done, Output::Save)),
         }
     }
 
     /// Hands an output out once the state is saved, or need not be.
     fn keep_first(&mut self, output: Output, now: Timestamp) -> Output {
-        let (revision, moment, is_needed) = (self.revision, self.clock.moment(), self.must_be_saved());
-        let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else { return output };
+        let (revision, moment, is_needed) =
+            (self.revision, self.clock.moment(), self.must_be_saved());
+        let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
+            return output;
+        };
         if !is_needed && saving.gone_without.take() == Some(revision) {
             return output;
         }
         saving.held = Some(Box::new(output));
         match saving.retry.filter(|retry| is_needed && moment < *retry) {
-            Some(retry) => self.wait(Pause::new(retry, Because::Setback(Setback::NotSaved)), now),
+            Some(retry) => {
+                self.wait(PlannedWait::new(retry, WaitReason::Setback(Setback::NotSaved)), now)
+            }
             None => self.save().map_or(Output::Done, Output::Save),
         }
     }
 
-    fn wait(&self, pause: Pause, now: Timestamp) -> Output {
+    fn wait(&self, pause: PlannedWait, now: Timestamp) -> Output {
         Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, pause.because, pause.progress))
     }
 
@@ -219,11 +235,14 @@ impl Flow {
 
     /// Takes the answer of the store.
     pub(super) fn saved(&mut self, counter: u64, is_saved: bool) {
-        let (is_needed, is_settled) = (self.must_be_saved(), matches!(self.phase, Some(Phase::Settled(_))));
+        let (is_needed, is_settled) =
+            (self.must_be_saved(), matches!(self.phase, Some(Phase::Settled(_))));
         let retry = self.clock.moment().plus(bounds::STORE_RETRY);
         let revision = self.revision;
         let Some(saving) = &mut self.saving else { return };
-        let Some((_, written)) = saving.open.take_if(|(open, _)| open.counter == counter) else { return };
+        let Some((_, written)) = saving.open.take_if(|(open, _)| open.counter == counter) else {
+            return;
+        };
         if is_saved {
             (saving.kept, saving.is_uncertain) = (Some(written), false);
             (saving.retry, saving.gone_without) = (None, None);

@@ -14,11 +14,12 @@ use crate::{
 };
 
 pub(super) enum Settled {
-    /// Every check passed; the evidence is kept as it was received, so that a snapshot can be verified again.
+    /// Every check passed; the evidence is kept as it was received, so that a snapshot can be
+    /// verified again.
     Verified(Box<Verified>),
     Failed(Failure),
-    /// The issuer's keys could not be had. The tokens are kept as they were received, so that a snapshot can be verified
-    /// later (ruling 42).
+    /// The issuer's keys could not be had. The tokens are kept as they were received, so that a
+    /// snapshot can be verified later (ruling 42).
     Unverified(Box<Unverified>),
 }
 

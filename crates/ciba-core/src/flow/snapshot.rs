@@ -10,11 +10,11 @@ use super::{
     adrift::Adrift,
     authorizing::Authorizing,
     grant::{Grant, Spacing, Terms},
-    heard::SavedHeard,
-    mailbox::{Arrival, Mailbox},
+    notifications::{EarlyNotification, Notifications},
     pending::Pending,
-    phase::{Phase, Questions, Tick},
+    phase::{Context, Phase, Questions},
     settled::Settled,
+    token_answers::SavedTokenAnswers,
     verifying::{Evidence, Verifying},
 };
 use crate::{
@@ -24,7 +24,9 @@ use crate::{
     error::Cause,
     granted::Asked,
     request::SavedRequest,
-    saved::{SavedAcknowledged, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens},
+    saved::{
+        SavedAcknowledgement, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens,
+    },
     secret::{AuthReqId, NotificationToken},
     snapshot::Snapshot,
     time::Timestamp,
@@ -34,12 +36,13 @@ use crate::{
 /// The version this release writes, and the only one it reads.
 const VERSION: u32 = 1;
 
-/// How far the question counter jumps on resuming, so that answers to questions of the earlier process stay late ones and
-/// are never taken for answers to new questions.
+/// How far the question counter jumps on resuming, so that answers to questions of the earlier
+/// process stay late ones and are never taken for answers to new questions.
 const COUNTER_JUMP: u64 = 1 << 16;
 
-/// How far the revision jumps on resuming: further than any life of a flow counts, so that what a resumed flow saves is newer
-/// than everything its earlier life saved, a write that was still on its way when that life ended included.
+/// How far the revision jumps on resuming: further than any life of a flow counts, so that what a
+/// resumed flow saves is newer than everything its earlier life saved, a write that was still on
+/// its way when that life ended included.
 const REVISION_JUMP: u64 = 1 << 32;
 
 /// Why a snapshot cannot be resumed.
@@ -52,7 +55,8 @@ pub enum ResumeError {
     UnknownVersion,
     /// Of another issuer or another client.
     AnotherClient,
-    /// Of a client with another delivery mode: results are only taken through the one it was started with (REQ-META-01).
+    /// Of a client with another delivery mode: results are only taken through the one it was
+    /// started with (REQ-META-01).
     AnotherDeliveryMode,
     /// The request had a user code and had not been sent; user codes are never saved (ruling 16).
     UserCodeGone,
@@ -64,8 +68,12 @@ impl fmt::Display for ResumeError {
             Self::Malformed => "the snapshot is malformed",
             Self::UnknownVersion => "the snapshot was made by another version",
             Self::AnotherClient => "the snapshot belongs to another issuer or client",
-            Self::AnotherDeliveryMode => "the snapshot was made by a client with another delivery mode",
-            Self::UserCodeGone => "the request had a user code, which is not saved; start a new flow",
+            Self::AnotherDeliveryMode => {
+                "the snapshot was made by a client with another delivery mode"
+            }
+            Self::UserCodeGone => {
+                "the request had a user code, which is not saved; start a new flow"
+            }
         })
     }
 }
@@ -91,9 +99,9 @@ struct Saved<'a> {
     wall: u64,
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    acknowledged: Option<SavedAcknowledged<'a>>,
+    acknowledged: Option<SavedAcknowledgement<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    mailbox: Option<SavedMailbox<'a>>,
+    mailbox: Option<SavedNotifications<'a>>,
     phase: SavedPhase<'a>,
 }
 
@@ -107,7 +115,8 @@ enum SavedPhase<'a> {
         first_sent: Option<u64>,
         /// Not before this moment.
         due: u64,
-        /// Absent in snapshots of the first releases: then what the configuration says counts, from the start of the flow.
+        /// Absent in snapshots of the first releases: then what the configuration says counts, from
+        /// the start of the flow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<u64>,
         in_flight: bool,
@@ -132,7 +141,8 @@ enum SavedPhase<'a> {
         /// A token request may have been sent and its answer was not there.
         in_flight: bool,
     },
-    /// Also for a flow that is verified and not yet taken, or that ended for want of keys: it is verified again.
+    /// Also for a flow that is verified and not yet taken, or that ended for want of keys: it is
+    /// verified again.
     Verifying(SavedEvidence<'a>),
     Failed(SavedFailure<'a>),
 }
@@ -174,13 +184,13 @@ struct SavedGrant<'a> {
     jitter: u64,
     /// Absent in snapshots of the first releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    heard: Option<SavedHeard<'a>>,
+    heard: Option<SavedTokenAnswers<'a>>,
     terms: SavedTerms<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedMailbox<'a> {
+struct SavedNotifications<'a> {
     mode: Cow<'a, str>,
     token: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,12 +198,12 @@ struct SavedMailbox<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    early: Vec<SavedArrival<'a>>,
+    early: Vec<SavedEarlyNotification<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedArrival<'a> {
+struct SavedEarlyNotification<'a> {
     auth_req_id: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivery: Option<SavedDelivery<'a>>,
@@ -234,7 +244,12 @@ impl<'a> SavedTerms<'a> {
         Self {
             scope: terms.asked.scope.as_str().into(),
             details: terms.asked.details.as_deref().map(Into::into),
-            resources: terms.asked.resources.iter().map(|resource| resource.as_str().into()).collect(),
+            resources: terms
+                .asked
+                .resources
+                .iter()
+                .map(|resource| resource.as_str().into())
+                .collect(),
             require_granted: terms.asked.required,
             id_token_required: terms.id_token_required,
             lifetime: terms.lifetime.map(millis),
@@ -272,13 +287,13 @@ impl<'a> SavedGrant<'a> {
             asked_ahead: grant.heard.ahead.was_asked,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
-            heard: Some(SavedHeard::save(&grant.heard)),
+            heard: Some(SavedTokenAnswers::save(&grant.heard)),
             terms: SavedTerms::save(&grant.terms),
         }
     }
 
     /// What a damaged snapshot could stretch is clamped as if a provider had sent it.
-    fn load(self, tick: &Tick<'_>) -> Option<Grant> {
+    fn load(self, tick: &Context<'_>) -> Option<Grant> {
         let sent = Moment::from_millis(self.sent).min(tick.moment);
         // A push would be taken for a repetition.
         let can_be_pinged = tick.config.delivery == DeliveryMode::Ping;
@@ -293,15 +308,15 @@ impl<'a> SavedGrant<'a> {
             key_failures: self.key_failures,
             was_pinged: self.was_pinged && can_be_pinged,
             owes_request: self.owes_request && can_be_pinged,
-            // What the earlier life could not save is not known: it may have been given the tokens (ruling 26). The next
-            // pending answer proves that it was not.
+            // What the earlier life could not save is not known: it may have been given the tokens
+            // (ruling 26). The next pending answer proves that it was not.
             maybe_redeemed: true,
             maybe_slower: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
             heard: {
                 let mut heard = match self.heard {
                     Some(heard) => heard.load(tick),
-                    None => SavedHeard::guess(self.setbacks, interval, tick),
+                    None => SavedTokenAnswers::guess(self.setbacks, interval, tick),
                 };
                 heard.ahead.was_asked = self.asked_ahead;
                 heard
@@ -311,36 +326,38 @@ impl<'a> SavedGrant<'a> {
     }
 }
 
-impl<'a> SavedMailbox<'a> {
-    fn save(mailbox: &'a Mailbox) -> Self {
+impl<'a> SavedNotifications<'a> {
+    fn save(mailbox: &'a Notifications) -> Self {
         Self {
             mode: mailbox.mode.name().into(),
             token: mailbox.token.expose().into(),
             auth_req_id: mailbox.auth_req_id.as_ref().map(|id| id.expose().into()),
             until: mailbox.until.map(Moment::millis),
-            early: mailbox.early.iter().map(SavedArrival::save).collect(),
+            early: mailbox.early.iter().map(SavedEarlyNotification::save).collect(),
         }
     }
 
-    fn load(self, tick: &Tick<'_>) -> Box<Mailbox> {
+    fn load(self, tick: &Context<'_>) -> Box<Notifications> {
         let mode = tick.config.delivery;
         let longest = tick.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
         // A ping delivers nothing, and a push something.
-        let fits = |arrival: &SavedArrival<'_>| arrival.delivery.is_some() == (mode == DeliveryMode::Push);
+        let fits = |arrival: &SavedEarlyNotification<'_>| {
+            arrival.delivery.is_some() == (mode == DeliveryMode::Push)
+        };
         let early = self.early.into_iter().filter(fits).take(bounds::EARLY_NOTIFICATIONS);
-        Box::new(Mailbox {
+        Box::new(Notifications {
             mode,
             token: NotificationToken::new(self.token),
             auth_req_id: self.auth_req_id.map(AuthReqId::new),
             until: self.until.map(|until| Moment::from_millis(until).min(longest)),
-            early: early.map(SavedArrival::load).collect(),
+            early: early.map(SavedEarlyNotification::load).collect(),
             has_news: false,
         })
     }
 }
 
-impl<'a> SavedArrival<'a> {
-    fn save(arrival: &'a Arrival) -> Self {
+impl<'a> SavedEarlyNotification<'a> {
+    fn save(arrival: &'a EarlyNotification) -> Self {
         Self {
             auth_req_id: arrival.auth_req_id.expose().into(),
             delivery: arrival.delivery.as_ref().map(|delivery| match delivery {
@@ -351,8 +368,8 @@ impl<'a> SavedArrival<'a> {
         }
     }
 
-    fn load(self) -> Arrival {
-        Arrival {
+    fn load(self) -> EarlyNotification {
+        EarlyNotification {
             auth_req_id: AuthReqId::new(self.auth_req_id),
             delivery: self.delivery.map(|delivery| match delivery {
                 SavedDelivery::Tokens(tokens) => Delivery::Tokens(Box::new(tokens.load())),
@@ -375,7 +392,7 @@ impl<'a> SavedEvidence<'a> {
         }
     }
 
-    fn load(self, tick: &Tick<'_>) -> Option<Evidence> {
+    fn load(self, tick: &Context<'_>) -> Option<Evidence> {
         let received_at = Timestamp::from_unix_millis(self.received_at);
         let received = tick.moment.minus(tick.now.since(received_at));
         Some(Evidence {
@@ -385,9 +402,9 @@ impl<'a> SavedEvidence<'a> {
             started_at: Timestamp::from_unix_millis(self.started_at),
             received_at,
             // A damaged snapshot cannot stretch it.
-            deadline: self
-                .deadline
-                .map_or(received, |deadline| Moment::from_millis(deadline).min(received.plus(bounds::LIFETIME.most))),
+            deadline: self.deadline.map_or(received, |deadline| {
+                Moment::from_millis(deadline).min(received.plus(bounds::LIFETIME.most))
+            }),
         })
     }
 }
@@ -413,16 +430,22 @@ impl<'a> SavedPhase<'a> {
                 attempts: adrift.attempts,
                 jitter: millis(adrift.jitter),
             },
-            Phase::Pending(pending) => {
-                Self::Pending { grant: SavedGrant::save(&pending.grant), due: pending.due.millis(), in_flight: false }
-            }
+            Phase::Pending(pending) => Self::Pending {
+                grant: SavedGrant::save(&pending.grant),
+                due: pending.due.millis(),
+                in_flight: false,
+            },
             Phase::Redeeming(redeeming) => Self::Pending {
                 grant: SavedGrant::save(&redeeming.grant),
                 due: redeeming.due.millis(),
                 in_flight: redeeming.making.is_in_flight(),
             },
-            Phase::Verifying(verifying) => Self::Verifying(SavedEvidence::save(&verifying.evidence)),
-            Phase::Settled(Settled::Verified(verified)) => Self::Verifying(SavedEvidence::save(&verified.evidence)),
+            Phase::Verifying(verifying) => {
+                Self::Verifying(SavedEvidence::save(&verifying.evidence))
+            }
+            Phase::Settled(Settled::Verified(verified)) => {
+                Self::Verifying(SavedEvidence::save(&verified.evidence))
+            }
             Phase::Settled(Settled::Unverified(unverified)) => {
                 Self::Verifying(SavedEvidence::save(&unverified.evidence))
             }
@@ -430,12 +453,21 @@ impl<'a> SavedPhase<'a> {
         }
     }
 
-    fn load(self, tick: &Tick<'_>) -> Result<Phase, ResumeError> {
+    fn load(self, tick: &Context<'_>) -> Result<Phase, ResumeError> {
         Ok(match self {
-            Self::Authorizing { request, attempt, first_sent, due, not_after, in_flight, cause } => {
+            Self::Authorizing {
+                request,
+                attempt,
+                first_sent,
+                due,
+                not_after,
+                in_flight,
+                cause,
+            } => {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
-                let not_after = not_after.map_or_else(|| Authorizing::not_after(tick.config), Moment::from_millis);
+                let not_after = not_after
+                    .map_or_else(|| Authorizing::not_after(tick.config), Moment::from_millis);
                 // A damaged snapshot cannot stretch it.
                 let not_after = not_after.min(Moment::START.plus(bounds::PROMPT_WITHIN.most));
                 let authorizing = Authorizing {
@@ -480,16 +512,19 @@ impl<'a> SavedPhase<'a> {
                 Phase::Pending(Pending::resumed(grant, due, tick))
             }
             // The keys may be looked for as long as if the tokens had just come.
-            Self::Verifying(evidence) => {
-                Verifying::start(evidence.load(tick).ok_or(ResumeError::Malformed)?, tick.moment, tick)
-            }
+            Self::Verifying(evidence) => Verifying::start(
+                evidence.load(tick).ok_or(ResumeError::Malformed)?,
+                tick.moment,
+                tick,
+            ),
             Self::Failed(failure) => Settled::failed(failure.load().ok_or(ResumeError::Malformed)?),
         })
     }
 }
 
 impl Flow {
-    /// The state to save: after `poll` returned an effect and before doing it, whenever [`Self::revision`] changed.
+    /// The state to save: after `poll` returned an effect and before doing it, whenever
+    /// [`Self::revision`] changed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let abandoned = SavedPhase::Failed(SavedFailure::Abandoned);
@@ -502,12 +537,16 @@ impl Flow {
             revision: self.revision,
             wall: self.clock.wall().unix_millis(),
             moment: self.clock.moment().millis(),
-            acknowledged: self.acknowledged.as_deref().map(SavedAcknowledged::save),
-            mailbox: self.mailbox.as_deref().map(SavedMailbox::save),
+            acknowledged: self.acknowledged.as_deref().map(SavedAcknowledgement::save),
+            mailbox: self.mailbox.as_deref().map(SavedNotifications::save),
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Strings and numbers under string keys always serialise.
-        Snapshot::new(serde_json::to_vec(&saved).unwrap_or_default(), self.revision, self.holds_tokens())
+        Snapshot::new(
+            serde_json::to_vec(&saved).unwrap_or_default(),
+            self.revision,
+            self.holds_tokens(),
+        )
     }
 
     /// Resumes a saved flow, on this or any other machine. What was in flight counts as lost.
@@ -515,18 +554,27 @@ impl Flow {
     /// # Errors
     ///
     /// [`ResumeError`]; nothing is half resumed.
-    pub fn resume(config: Arc<ClientConfig>, snapshot: &[u8], now: Timestamp) -> Result<Self, ResumeError> {
-        let first: VersionOnly = serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+    pub fn resume(
+        config: Arc<ClientConfig>,
+        snapshot: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, ResumeError> {
+        let first: VersionOnly =
+            serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
         if first.version != VERSION {
             return Err(ResumeError::UnknownVersion);
         }
-        let saved: Saved<'_> = serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+        let saved: Saved<'_> =
+            serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
         if saved.issuer != config.issuer.as_str() || saved.client_id != config.client_id.as_str() {
             return Err(ResumeError::AnotherClient);
         }
-        let mut clock = Clock::restored(Timestamp::from_unix_millis(saved.wall), Moment::from_millis(saved.moment));
+        let mut clock = Clock::restored(
+            Timestamp::from_unix_millis(saved.wall),
+            Moment::from_millis(saved.moment),
+        );
         let set_back = clock.observe(now);
-        let tick = Tick { config: &config, now, moment: clock.moment() };
+        let tick = Context { config: &config, now, moment: clock.moment() };
         let mut phase = saved.phase.load(&tick)?;
         let mut mailbox = match (config.delivery, saved.mailbox) {
             (DeliveryMode::Poll, None) => None,
@@ -540,7 +588,10 @@ impl Flow {
         }
         Ok(Self {
             clock,
-            questions: Questions { serial: saved.serial, counter: saved.counter.saturating_add(COUNTER_JUMP) },
+            questions: Questions {
+                serial: saved.serial,
+                counter: saved.counter.saturating_add(COUNTER_JUMP),
+            },
             is_resumed: true,
             revision: saved.revision.saturating_add(REVISION_JUMP),
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),

@@ -1,4 +1,5 @@
-//! What remains of flows that are over: it answers late and repeated notifications until none can be expected any more.
+//! What remains of flows that are over: it answers late and repeated notifications until none can
+//! be expected any more.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -8,22 +9,25 @@ use core::fmt;
 
 use super::{
     Flow,
-    mailbox::{Mailbox, NotificationKey},
-    notify::{Acknowledgement, Notification},
+    notifications::{NotificationKey, Notifications},
+    notify::{Notification, NotificationVerdict},
     phase::Phase,
 };
 use crate::{elapsed::Moment, time::Timestamp};
 
 impl Flow {
-    /// What is left to answer notifications with once the flow is over. `None` in poll mode, before the end, and when the
-    /// provider never took the request: then nothing remains of it (REQ-AERR-19).
+    /// What is left to answer notifications with once the flow is over. `None` in poll mode, before
+    /// the end, and when the provider never took the request: then nothing remains of it
+    /// (REQ-AERR-19).
     #[must_use]
     pub fn spent_key(&self) -> Option<SpentKey> {
-        let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else { return None };
+        let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else {
+            return None;
+        };
         let auth_req_id = mailbox.auth_req_id.clone()?;
         Some(SpentKey {
             until: self.clock.wall_at(mailbox.until?),
-            mailbox: Mailbox {
+            mailbox: Notifications {
                 mode: mailbox.mode,
                 token: mailbox.token.clone(),
                 auth_req_id: Some(auth_req_id),
@@ -36,12 +40,14 @@ impl Flow {
     }
 }
 
-/// What remains of a flow that is over: it answers late and repeated notifications until none can be expected any more.
+/// What remains of a flow that is over: it answers late and repeated notifications until none can
+/// be expected any more.
 #[must_use = "keep it until its time is up"]
 pub struct SpentKey {
-    mailbox: Mailbox,
+    mailbox: Notifications,
     until: Timestamp,
-    /// The end is saved, where the flow is durable: until then the flow itself answers, so that its end is kept.
+    /// The end is saved, where the flow is durable: until then the flow itself answers, so that its
+    /// end is kept.
     pub(super) is_kept: bool,
 }
 
@@ -59,12 +65,12 @@ impl SpentKey {
     }
 
     /// Answers a notification; nothing comes of it (REQ-PING-10, REQ-PUSH-18).
-    pub fn notify(&self, notification: &Notification, now: Timestamp) -> Acknowledgement {
+    pub fn notify(&self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
         if now > self.until {
-            return Acknowledgement::Unauthorized;
+            return NotificationVerdict::Unauthorized;
         }
         match self.mailbox.admit(notification, Moment::START) {
-            Ok(_) => Acknowledgement::Known,
+            Ok(_) => NotificationVerdict::Known,
             Err(refused) => refused,
         }
     }
@@ -130,9 +136,9 @@ impl SpentKeys {
     }
 
     /// Answers a notification for a flow that is over, or for none.
-    pub fn notify(&self, notification: &Notification, now: Timestamp) -> Acknowledgement {
+    pub fn notify(&self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
         let spent = notification.key().and_then(|key| self.keys.get(&key));
-        spent.map_or(Acknowledgement::Unauthorized, |spent| spent.notify(notification, now))
+        spent.map_or(NotificationVerdict::Unauthorized, |spent| spent.notify(notification, now))
     }
 
     fn forget_first(&mut self) {

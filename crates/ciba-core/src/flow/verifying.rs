@@ -1,20 +1,21 @@
-//! Tokens are here; nothing of them is believed until every check passed. The token endpoint is not asked again,
-//! whatever comes out (ruling 11, OPM-DSC-13).
+//! Tokens are here; nothing of them is believed until every check passed. The token endpoint is not
+//! asked again, whatever comes out (ruling 11, OPM-DSC-13).
 
 use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
     grant::{Grant, Terms},
-    phase::{Open, Pause, Phase, Poll, Say, Tick, Turn},
+    phase::{Context, Effect, Open, Phase, PlannedWait, Poll, Step},
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Because, Endpoint, KeySetRequest, Output},
+    ask::{Answer, Endpoint, KeySetRequest, Output, WaitReason},
     bounds,
     elapsed::Moment,
     error::{
-        Cause, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Rejection, Setback, Trouble, Untrusted,
+        Cause, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Rejection, Setback,
+        Trouble, Untrusted,
     },
     id_token::{self, IdToken, IdTokenContext},
     jose::KeySet,
@@ -23,7 +24,8 @@ use crate::{
     wire::{Headers, Response, ServerAnswer, metadata::DeliveryMode, token::ReceivedTokens},
 };
 
-/// What was received and what it has to be checked against: all that a saved flow needs to verify again.
+/// What was received and what it has to be checked against: all that a saved flow needs to verify
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) tokens: ReceivedTokens,
@@ -41,7 +43,7 @@ pub(super) struct Verifying {
     pub(super) evidence: Evidence,
     /// When the tokens arrived, on the machine's time line.
     pub(super) arrived: Moment,
-    pub(super) looking: Looking,
+    pub(super) looking: KeySearch,
     /// The generation of the key set that did not serve; a newer one is wanted.
     stale: Option<u64>,
     /// Why keys are looked for again.
@@ -50,14 +52,15 @@ pub(super) struct Verifying {
     unavailable: u32,
     /// What went wrong with the last of them.
     trouble: Trouble,
-    /// Counts fetches in a row that brought what can never be read, and when the last of them was counted.
+    /// Counts fetches in a row that brought what can never be read, and when the last of them was
+    /// counted.
     unreadable: (u32, Moment),
     /// What the check said that a newer key set may change.
     rejection: Option<Rejection>,
 }
 
 /// How far the look-up of keys is.
-pub(super) enum Looking {
+pub(super) enum KeySearch {
     /// To be asked for, not before this moment.
     Due(Moment),
     /// Asked for.
@@ -71,13 +74,19 @@ enum Reason {
     First,
     /// No key of the last set fits.
     UnknownKey,
-    /// A key of the last set fits and does not verify: it may have been replaced under its old name (REQ-JWKS-11).
+    /// A key of the last set fits and does not verify: it may have been replaced under its old name
+    /// (REQ-JWKS-11).
     Signature,
 }
 
 impl Verifying {
     /// Takes the tokens over from a token request or a push.
-    pub(super) fn begin(tokens: ReceivedTokens, grant: Grant, received_at: Timestamp, tick: &Tick<'_>) -> Phase {
+    pub(super) fn begin(
+        tokens: ReceivedTokens,
+        grant: Grant,
+        received_at: Timestamp,
+        tick: &Context<'_>,
+    ) -> Phase {
         let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
         let evidence = Evidence {
             tokens,
@@ -91,17 +100,22 @@ impl Verifying {
     }
 
     /// Begins, or begins again after a restart.
-    pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Tick<'_>) -> Phase {
+    pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Context<'_>) -> Phase {
         if evidence.is_too_old(tick.moment) {
             return Settled::failed(Failure::Expired(None));
         }
         let verdict = match &evidence.tokens.id_token {
-            // None was asked for (ruling 5). Any other answer without one comes this far in an edited snapshot only.
-            None if !evidence.terms.id_token_required && tick.config.delivery != DeliveryMode::Push => Ok(None),
+            // None was asked for (ruling 5). Any other answer without one comes this far in an
+            // edited snapshot only.
+            None if !evidence.terms.id_token_required
+                && tick.config.delivery != DeliveryMode::Push =>
+            {
+                Ok(None)
+            }
             None => Err(Untrusted::TokenForm.at("id_token", Found::Missing)),
             Some(token) => match id_token::inspect(tick.config, token.expose()) {
                 Ok(inspected) if inspected.needs_keys(tick.config) => {
-                    let looking = Looking::Due(Moment::START);
+                    let looking = KeySearch::Due(Moment::START);
                     let verifying = Self {
                         evidence,
                         arrived,
@@ -115,7 +129,9 @@ impl Verifying {
                     };
                     return Phase::Verifying(Box::new(verifying));
                 }
-                Ok(inspected) => inspected.verify(tick.config, None, &evidence.context(tick)).map(Some),
+                Ok(inspected) => {
+                    inspected.verify(tick.config, None, &evidence.context(tick)).map(Some)
+                }
                 Err(untrusted) => Err(untrusted),
             },
         };
@@ -125,56 +141,72 @@ impl Verifying {
         }
     }
 
-    pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Turn {
+    pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Step {
         let moment = poll.tick.moment;
         if self.evidence.is_too_old(moment) {
-            return Turn::Next(Settled::failed(Failure::Expired(None)));
+            return Step::Next(Settled::failed(Failure::Expired(None)));
         }
         if moment >= self.window_end() {
-            return Turn::Next(self.give_up());
+            return Step::Next(self.give_up());
         }
         match self.looking {
-            Looking::Asking(ref open) if open.is_over(moment) => {
-                self.looking = Looking::Due(moment);
-                Turn::Next(Phase::Verifying(self))
+            KeySearch::Asking(ref open) if open.is_over(moment) => {
+                self.looking = KeySearch::Due(moment);
+                Step::Next(Phase::Verifying(self))
             }
-            Looking::Asking(ref open) => {
+            KeySearch::Asking(ref open) => {
                 let until = open.limit.min(self.window_end());
-                Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::InFlight)))
+                Step::Emit(
+                    Phase::Verifying(self),
+                    Effect::Wait(PlannedWait::new(until, WaitReason::InFlight)),
+                )
             }
-            Looking::Due(due) if moment < due => {
+            KeySearch::Due(due) if moment < due => {
                 let because = match self.reason {
-                    Reason::UnknownKey | Reason::Signature if self.unavailable == 0 => Setback::UnknownKey,
+                    Reason::UnknownKey | Reason::Signature if self.unavailable == 0 => {
+                        Setback::UnknownKey
+                    }
                     Reason::First | Reason::UnknownKey | Reason::Signature => {
-                        Setback::KeysUnavailable { trouble: self.trouble, attempts: self.unavailable }
+                        Setback::KeysUnavailable {
+                            trouble: self.trouble,
+                            attempts: self.unavailable,
+                        }
                     }
                 };
                 let until = due.min(self.window_end());
-                Turn::Emit(Phase::Verifying(self), Say::Wait(Pause::new(until, Because::Setback(because))))
+                Step::Emit(
+                    Phase::Verifying(self),
+                    Effect::Wait(PlannedWait::new(until, WaitReason::Setback(because))),
+                )
             }
-            Looking::Due(_) => {
-                let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
-                self.looking = Looking::Asking(open);
+            KeySearch::Due(_) => {
+                let (ticket, open) =
+                    poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
+                self.looking = KeySearch::Asking(open);
                 let issuer = poll.tick.config.issuer.shared();
-                let request = KeySetRequest::new(issuer, self.key_id(&poll.tick), self.stale, ticket);
-                Turn::Emit(Phase::Verifying(self), Say::Do { output: Output::KeySet(request), save: false })
+                let request =
+                    KeySetRequest::new(issuer, self.key_id(&poll.tick), self.stale, ticket);
+                Step::Emit(
+                    Phase::Verifying(self),
+                    Effect::Do { output: Output::KeySet(request), save: false },
+                )
             }
         }
     }
 
     pub(super) const fn open(&self) -> Option<&Open> {
         match &self.looking {
-            Looking::Asking(open) => Some(open),
-            Looking::Due(_) => None,
+            KeySearch::Asking(open) => Some(open),
+            KeySearch::Due(_) => None,
         }
     }
 
-    pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Tick<'_>) -> Phase {
+    pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Context<'_>) -> Phase {
         match answer {
             Answer::Keys(keys) => self.verify(&keys, tick),
             Answer::KeysLater(until) => {
                 self.unavailable = 0;
-                self.looking = Looking::Due(tick.moment.plus(until.since(tick.now)));
+                self.looking = KeySearch::Due(tick.moment.plus(until.since(tick.now)));
                 Phase::Verifying(self)
             }
             Answer::KeysUnavailable(why) => {
@@ -182,9 +214,10 @@ impl Verifying {
                 if self.is_unreadable_for_good(why, tick.moment) {
                     return self.misbehaved(why);
                 }
-                let wait = Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
+                let wait =
+                    Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
                 self.unavailable = self.unavailable.saturating_add(1);
-                self.looking = Looking::Due(tick.moment.plus(wait));
+                self.looking = KeySearch::Due(tick.moment.plus(wait));
                 Phase::Verifying(self)
             }
             Answer::Response(..)
@@ -196,22 +229,31 @@ impl Verifying {
         }
     }
 
-    fn verify(mut self: Box<Self>, keys: &KeySet, tick: &Tick<'_>) -> Phase {
+    fn verify(mut self: Box<Self>, keys: &KeySet, tick: &Context<'_>) -> Phase {
         let Some(token) = &self.evidence.tokens.id_token else {
             return Phase::Verifying(self);
         };
-        let verdict = id_token::inspect(tick.config, token.expose())
-            .and_then(|inspected| inspected.verify(tick.config, Some(keys), &self.evidence.context(tick)));
+        let verdict = id_token::inspect(tick.config, token.expose()).and_then(|inspected| {
+            inspected.verify(tick.config, Some(keys), &self.evidence.context(tick))
+        });
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             Err(rejection) => {
                 // A set without a network behind it is the same however often it is asked for.
                 let is_newest = self.stale.is_some_and(|stale| keys.generation() <= stale);
-                #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "no other check is about keys"))]
+                #[cfg_attr(
+                    not(test),
+                    expect(
+                        clippy::wildcard_enum_match_arm,
+                        reason = "no other check is about keys"
+                    )
+                )]
                 let reason = match rejection.check() {
-                    // A key that is published late has as long as keys that cannot be had at all (ruling 31).
+                    // A key that is published late has as long as keys that cannot be had at all
+                    // (ruling 31).
                     Untrusted::UnknownKey if !is_newest => Reason::UnknownKey,
-                    // Of what is published one newer set is worth a look, not two (REQ-JWKS-09, REQ-JWKS-11).
+                    // Of what is published one newer set is worth a look, not two (REQ-JWKS-09,
+                    // REQ-JWKS-11).
                     Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
                     Untrusted::Signature if self.stale.is_none() => Reason::Signature,
                     // A set that is repaired, or published later still, verifies what is kept.
@@ -228,11 +270,11 @@ impl Verifying {
         self.unavailable = 0;
         self.unreadable = (0, tick.moment);
         self.stale = Some(keys.generation());
-        self.looking = Looking::Due(tick.moment);
+        self.looking = KeySearch::Due(tick.moment);
         Phase::Verifying(self)
     }
 
-    fn key_id(&self, tick: &Tick<'_>) -> Option<alloc::string::String> {
+    fn key_id(&self, tick: &Context<'_>) -> Option<alloc::string::String> {
         let token = self.evidence.tokens.id_token.as_ref()?;
         id_token::inspect(tick.config, token.expose()).ok()?.key_id
     }
@@ -244,8 +286,8 @@ impl Verifying {
     /// When there is something to do.
     pub(super) fn wake_at(&self) -> Moment {
         let next = match self.looking {
-            Looking::Due(due) => due,
-            Looking::Asking(ref open) => open.wake_at(),
+            KeySearch::Due(due) => due,
+            KeySearch::Asking(ref open) => open.wake_at(),
         };
         next.min(self.window_end())
     }
@@ -258,7 +300,8 @@ impl Verifying {
             return false;
         }
         // The look-ups in between may tell of the same fetch again.
-        let spacing = if self.stale.is_some() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
+        let spacing =
+            if self.stale.is_some() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
         if count == 0 || moment.since(counted) >= spacing {
             self.unreadable = (count.saturating_add(1), moment);
         }
@@ -287,21 +330,23 @@ impl Verifying {
                 let rejection = self.rejection.unwrap_or(Untrusted::Signature.into());
                 return Settled::failed(Failure::Untrusted(rejection));
             }
-            Reason::First | Reason::UnknownKey => {
-                Failure::Indeterminate(Indeterminacy::new(LostAnswer::KeySet(self.trouble), self.unavailable))
-            }
+            Reason::First | Reason::UnknownKey => Failure::Indeterminate(Indeterminacy::new(
+                LostAnswer::KeySet(self.trouble),
+                self.unavailable,
+            )),
         };
         Settled::unverified(self.evidence, failure)
     }
 }
 
 impl Evidence {
-    /// Whether an authentication that comes of it now would tell of somebody who answered more than a day ago.
+    /// Whether an authentication that comes of it now would tell of somebody who answered more than
+    /// a day ago.
     pub(super) fn is_too_old(&self, moment: Moment) -> bool {
         moment > self.deadline.plus(bounds::EVIDENCE_AGE)
     }
 
-    fn context(&self, tick: &Tick<'_>) -> IdTokenContext<'_> {
+    fn context(&self, tick: &Context<'_>) -> IdTokenContext<'_> {
         IdTokenContext {
             expectations: &self.terms.expectations,
             auth_req_id: Some(&self.auth_req_id),

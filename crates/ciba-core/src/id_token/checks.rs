@@ -12,7 +12,7 @@ use crate::{
     jose::{base64url, scalar::Scalar},
     person::Person,
     time::Timestamp,
-    wire::Oddity,
+    wire::Deviation,
 };
 
 /// What the checks found out on their way.
@@ -23,7 +23,7 @@ pub(super) struct Verdict<'a> {
     pub(super) expires_at: Timestamp,
     pub(super) auth_time: Option<Timestamp>,
     pub(super) person: Person,
-    pub(super) oddities: Vec<Oddity>,
+    pub(super) deviations: Vec<Deviation>,
 }
 
 /// Every check on claims. The first that fails is the answer.
@@ -44,25 +44,29 @@ pub(super) fn check<'a>(
     let auth_time = auth_time(config, claims, context)?;
     bindings(config, claims, context)?;
     let person = context.expectations.check(|name| claims.get(name), context.received_at)?;
-    let oddities = oddities(claims, auth_time);
-    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, oddities })
+    let deviations = deviations(claims, auth_time);
+    Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, deviations })
 }
 
-/// What nobody asked for and nobody can read: it counts as absent, and is reported (ruling 33). A check that needed one of
-/// these has failed before.
-fn oddities(claims: &Claims<'_>, auth_time: Option<Timestamp>) -> Vec<Oddity> {
-    let is_no_text = |claim: Option<&Scalar<'_>>| optional(claim).is_some_and(|claim| claim.text().is_none());
+/// What nobody asked for and nobody can read: it counts as absent, and is reported (ruling 33). A
+/// check that needed one of these has failed before.
+fn deviations(claims: &Claims<'_>, auth_time: Option<Timestamp>) -> Vec<Deviation> {
+    let is_no_text =
+        |claim: Option<&Scalar<'_>>| optional(claim).is_some_and(|claim| claim.text().is_none());
     let is_no_list = |claim: &Scalar<'_>| !matches!(claim, Scalar::Texts(_));
     [
-        (optional(claims.auth_time.as_ref()).is_some() && auth_time.is_none(), Oddity::AuthTimeUnusable),
-        (is_no_text(claims.acr.as_ref()), Oddity::AcrUnusable),
-        (optional(claims.amr.as_ref()).is_some_and(is_no_list), Oddity::AmrUnusable),
-        (is_no_text(claims.at_hash.as_ref()), Oddity::AtHashUnusable),
-        (is_no_text(claims.rt_hash.as_ref()), Oddity::RtHashUnusable),
-        (is_no_text(claims.auth_req_id.as_ref()), Oddity::AuthReqIdClaimUnusable),
+        (
+            optional(claims.auth_time.as_ref()).is_some() && auth_time.is_none(),
+            Deviation::AuthTimeUnusable,
+        ),
+        (is_no_text(claims.acr.as_ref()), Deviation::AcrUnusable),
+        (optional(claims.amr.as_ref()).is_some_and(is_no_list), Deviation::AmrUnusable),
+        (is_no_text(claims.at_hash.as_ref()), Deviation::AtHashUnusable),
+        (is_no_text(claims.rt_hash.as_ref()), Deviation::RtHashUnusable),
+        (is_no_text(claims.auth_req_id.as_ref()), Deviation::AuthReqIdClaimUnusable),
     ]
     .into_iter()
-    .filter_map(|(is_odd, oddity)| is_odd.then_some(oddity))
+    .filter_map(|(is_odd, deviation)| is_odd.then_some(deviation))
     .collect()
 }
 
@@ -85,7 +89,9 @@ fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
         Some(issuer) if issuer == config.issuer.as_str() => Ok(()),
         _ => {
             let expected = Expected::text(config.issuer.as_str());
-            Err(Untrusted::Issuer.at("iss", Scalar::open_text(claims.iss.as_ref())).expecting(expected))
+            Err(Untrusted::Issuer
+                .at("iss", Scalar::open_text(claims.iss.as_ref()))
+                .expecting(expected))
         }
     }
 }
@@ -102,8 +108,9 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
     if !audiences.contains(&ours) {
         return Err(refused(Untrusted::Audience, Scalar::open(claims.aud.as_ref())));
     }
-    let trusted =
-        |audience: &&str| *audience == ours || config.id_token.trusted_audiences.iter().any(|t| t == audience);
+    let trusted = |audience: &&str| {
+        *audience == ours || config.id_token.trusted_audiences.iter().any(|t| t == audience)
+    };
     if !audiences.iter().all(&trusted) {
         let strangers = audiences.iter().copied().filter(|audience| !trusted(audience));
         return Err(refused(Untrusted::ExtraAudience, Found::texts(strangers)));
@@ -126,21 +133,30 @@ fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// 4, 5: `azp` is the client id; it has to be there with several audiences (REQ-IDT-14).
-fn authorized_party(config: &ClientConfig, claims: &Claims<'_>, audiences: &[&str]) -> Result<(), Rejection> {
+fn authorized_party(
+    config: &ClientConfig,
+    claims: &Claims<'_>,
+    audiences: &[&str],
+) -> Result<(), Rejection> {
     let ours = config.client_id.as_str();
     match optional(claims.azp.as_ref()) {
         None if audiences.len() <= 1 => Ok(()),
         Some(party) if party.text() == Some(ours) => Ok(()),
-        other => Err(Untrusted::AuthorizedParty.at("azp", Scalar::open_text(other)).expecting(Expected::text(ours))),
+        other => Err(Untrusted::AuthorizedParty
+            .at("azp", Scalar::open_text(other))
+            .expecting(Expected::text(ours))),
     }
 }
 
 /// `sub` is a text, and the one expected if one is (REQ-IDT-15 to REQ-IDT-17).
 fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&'a str, Rejection> {
     let subject = claims.sub.as_ref().and_then(Scalar::text).filter(|subject| !subject.is_empty());
-    let subject = subject.ok_or_else(|| Untrusted::Subject.at("sub", Scalar::closed(claims.sub.as_ref())))?;
+    let subject =
+        subject.ok_or_else(|| Untrusted::Subject.at("sub", Scalar::closed(claims.sub.as_ref())))?;
     match &context.expectations.subject {
-        Some(expected) if expected != subject => Err(Untrusted::ExpectedSubject.at("sub", Found::AnotherValue)),
+        Some(expected) if expected != subject => {
+            Err(Untrusted::ExpectedSubject.at("sub", Found::AnotherValue))
+        }
         _ => Ok(subject),
     }
 }
@@ -154,37 +170,51 @@ fn lifetime(
     let rules = &config.id_token;
     let now = context.received_at;
     let (exp, iat) = (claims.exp.as_ref(), claims.iat.as_ref());
-    let expires_at =
-        exp.and_then(Scalar::date).ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::no_date(exp, now)))?;
+    let expires_at = exp
+        .and_then(Scalar::date)
+        .ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::no_date(exp, now)))?;
     if expires_at.saturating_add(rules.skew) <= now {
-        return Err(Untrusted::Expiry.at("exp", Found::Time(expires_at)).expecting(Expected::NotBefore(now)));
+        return Err(Untrusted::Expiry
+            .at("exp", Found::Time(expires_at))
+            .expecting(Expected::NotBefore(now)));
     }
-    let issued_at =
-        iat.and_then(Scalar::date).ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::no_date(iat, now)))?;
+    let issued_at = iat
+        .and_then(Scalar::date)
+        .ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::no_date(iat, now)))?;
     let in_the_future = issued_at > now.saturating_add(rules.skew);
     // A token from the future is told as that, and not as the limit of an expiry that is right.
     if expires_at <= issued_at && !in_the_future {
-        return Err(Untrusted::Expiry.at("exp", Found::Time(expires_at)).expecting(Expected::LaterThan("iat")));
+        return Err(Untrusted::Expiry
+            .at("exp", Found::Time(expires_at))
+            .expecting(Expected::LaterThan("iat")));
     }
     let too_old = issued_at.saturating_add(rules.max_age).saturating_add(rules.skew) < now;
     // Providers write whole seconds, so a token of the same second is not older than the request.
-    let earliest = |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
+    let earliest =
+        |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
     let before_the_request = context.started_at.is_some_and(|start| issued_at < earliest(start));
     if in_the_future || too_old || before_the_request {
         let oldest = context.started_at.map_or(now.saturating_sub(rules.max_age), earliest);
-        let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
+        let expected =
+            if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
         return Err(Untrusted::IssuedAt.at("iat", Found::Time(issued_at)).expecting(expected));
     }
     Ok((issued_at, expires_at))
 }
 
 /// `nbf` (REQ-IDT-20).
-fn not_before(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
+fn not_before(
+    config: &ClientConfig,
+    claims: &Claims<'_>,
+    context: &IdTokenContext<'_>,
+) -> Result<(), Rejection> {
     let Some(claim) = optional(claims.nbf.as_ref()) else { return Ok(()) };
     let now = context.received_at;
     match claim.date() {
         Some(date) if date <= now.saturating_add(config.id_token.skew) => Ok(()),
-        Some(date) => Err(Untrusted::NotBefore.at("nbf", Found::Time(date)).expecting(Expected::NotAfter(now))),
+        Some(date) => Err(Untrusted::NotBefore
+            .at("nbf", Found::Time(date))
+            .expecting(Expected::NotAfter(now))),
         None => Err(Untrusted::NotBefore.at("nbf", Scalar::no_date(Some(claim), now))),
     }
 }
@@ -241,31 +271,44 @@ fn auth_time(
     if !was_asked_for {
         return Ok(claim.date().filter(|date| *date <= now.saturating_add(skew)));
     }
-    let date = claim.date().ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::no_date(Some(claim), now)))?;
+    let date = claim
+        .date()
+        .ok_or_else(|| Untrusted::AuthTime.at("auth_time", Scalar::no_date(Some(claim), now)))?;
     let in_the_future = date > now.saturating_add(skew);
-    let too_old = expectations.max_age.is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < now);
+    let too_old = expectations
+        .max_age
+        .is_some_and(|max_age| date.saturating_add(max_age).saturating_add(skew) < now);
     if in_the_future || too_old {
         let oldest = now.saturating_sub(expectations.max_age.unwrap_or_default());
-        let expected = if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
+        let expected =
+            if in_the_future { Expected::NotAfter(now) } else { Expected::NotBefore(oldest) };
         return Err(Untrusted::AuthTime.at("auth_time", Found::Time(date)).expecting(expected));
     }
     Ok(Some(date))
 }
 
-/// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token endpoint each counts if it is
-/// there as a text (REQ-IDT-26, REQ-IDT-27): the connection ties the tokens together already, and one of another type ties
-/// nothing (ruling 33). In a push they are what the tokens are known by, so they have to be there (REQ-PUSH-08, REQ-PUSH-09,
+/// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token
+/// endpoint each counts if it is there as a text (REQ-IDT-26, REQ-IDT-27): the connection ties the
+/// tokens together already, and one of another type ties nothing (ruling 33). In a push they are
+/// what the tokens are known by, so they have to be there (REQ-PUSH-08, REQ-PUSH-09,
 /// REQ-PUSH-10).
-fn bindings(config: &ClientConfig, claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
+fn bindings(
+    config: &ClientConfig,
+    claims: &Claims<'_>,
+    context: &IdTokenContext<'_>,
+) -> Result<(), Rejection> {
     let may_lack = config.policy.dangerously_allow_missing_push_bindings;
-    let binding = |claim| optional(claim).filter(|claim| context.is_pushed || claim.text().is_some());
+    let binding =
+        |claim| optional(claim).filter(|claim| context.is_pushed || claim.text().is_some());
     match binding(claims.at_hash.as_ref()) {
-        Some(claim) if is_half_hash(config, claim, context.access_token.map(|token| token.expose())) => {}
+        Some(claim)
+            if is_half_hash(config, claim, context.access_token.map(|token| token.expose())) => {}
         None if !context.is_pushed => {}
         other => return Err(Untrusted::AccessTokenHash.at("at_hash", Scalar::closed(other))),
     }
     match binding(claims.rt_hash.as_ref()) {
-        Some(claim) if is_half_hash(config, claim, context.refresh_token.map(|token| token.expose())) => {}
+        Some(claim)
+            if is_half_hash(config, claim, context.refresh_token.map(|token| token.expose())) => {}
         None if !context.is_pushed || may_lack || context.refresh_token.is_none() => {}
         other => return Err(Untrusted::RefreshTokenHash.at("rt_hash", Scalar::closed(other))),
     }
@@ -283,11 +326,12 @@ fn is_text(claim: &Scalar<'_>, text: Option<&str>) -> bool {
     !text.is_empty() && bool::from(claim.as_bytes().ct_eq(text.as_bytes()))
 }
 
-/// Whether a claim is the left half of the hash of a token (OIDC Core 3.1.3.6), in constant time. Without a token there
-/// is nothing it could be the hash of.
+/// Whether a claim is the left half of the hash of a token (OIDC Core 3.1.3.6), in constant time.
+/// Without a token there is nothing it could be the hash of.
 fn is_half_hash(config: &ClientConfig, claim: &Scalar<'_>, token: Option<&str>) -> bool {
     let (Some(claim), Some(token)) = (claim.text(), token) else { return false };
     let hash = config.id_token.algorithm.hash();
     let digest = config.verifier.digest(hash, token.as_bytes());
-    digest.is_of(hash) && bool::from(base64url::encode(digest.left_half()).as_bytes().ct_eq(claim.as_bytes()))
+    digest.is_of(hash)
+        && bool::from(base64url::encode(digest.left_half()).as_bytes().ct_eq(claim.as_bytes()))
 }

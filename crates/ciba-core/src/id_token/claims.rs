@@ -11,8 +11,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The largest number of seconds that is read: the end of the year 9999. What is later is no date in seconds, but one in
-/// milliseconds, most likely, and a token that seems to live for ever.
+/// The largest number of seconds that is read: the end of the year 9999. What is later is no date
+/// in seconds, but one in milliseconds, most likely, and a token that seems to live for ever.
 const MOST_SECONDS: u64 = 253_402_300_799;
 
 /// Why claims could not be read into a type. It does not repeat a value: claims are personal data.
@@ -26,8 +26,8 @@ pub enum ClaimsError {
         /// Where in the JSON text of the claims reading stopped, counted from 1.
         column: usize,
     },
-    /// A claim has a name that `serde_json` reserves for itself; see [`JsonError::ReservedName`]. The text of the claims
-    /// is available.
+    /// A claim has a name that `serde_json` reserves for itself; see [`JsonError::ReservedName`].
+    /// The text of the claims is available.
     ReservedName,
 }
 
@@ -44,7 +44,9 @@ impl fmt::Display for ClaimsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoIdToken => f.write_str("there is no id token"),
-            Self::Shape { column } => write!(f, "the claims do not fit the type (at column {column})"),
+            Self::Shape { column } => {
+                write!(f, "the claims do not fit the type (at column {column})")
+            }
             Self::ReservedName => f.write_str("a claim has a name that is reserved by serde_json"),
         }
     }
@@ -111,7 +113,8 @@ impl Drop for Claims<'_> {
 }
 
 impl<'a> Claims<'a> {
-    /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the checks to judge.
+    /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the
+    /// checks to judge.
     pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
         let mut claims = Self::default();
         let read = json::strict_members(text, |name, value| {
@@ -130,18 +133,24 @@ impl<'a> Claims<'a> {
 
     pub(super) fn amr(&self) -> Vec<String> {
         match &self.amr {
-            Some(Scalar::Texts(values)) => values.iter().map(|value| value.as_ref().into()).collect(),
+            Some(Scalar::Texts(values)) => {
+                values.iter().map(|value| value.as_ref().into()).collect()
+            }
             _ => Vec::new(),
         }
     }
 }
 
 impl<'a> Scalar<'a> {
-    /// A NumericDate: a number of seconds, possibly fractional, from zero to the end of the year 9999 (REQ-IDT-21).
+    /// A NumericDate: a number of seconds, possibly fractional, from zero to the end of the year
+    /// 9999 (REQ-IDT-21).
     pub(super) fn date(&self) -> Option<Timestamp> {
         match *self {
-            Self::Whole(seconds) if seconds <= MOST_SECONDS => Some(Timestamp::from_unix_secs(seconds)),
-            // In range the product is below 2^48 and not negative, so the cast only drops the rest of a millisecond.
+            Self::Whole(seconds) if seconds <= MOST_SECONDS => {
+                Some(Timestamp::from_unix_secs(seconds))
+            }
+            // In range the product is below 2^48 and not negative, so the cast only drops the rest
+            // of a millisecond.
             Self::Fraction(seconds) if (0.0..=MOST_SECONDS as f64).contains(&seconds) => {
                 Some(Timestamp::from_unix_millis((seconds * 1000.0) as u64))
             }

@@ -15,7 +15,7 @@ use crate::{
     person::Person,
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken, SecretText},
     time::Timestamp,
-    wire::Oddity,
+    wire::Deviation,
 };
 
 mod checks;
@@ -42,8 +42,8 @@ pub struct IdTokenContext<'a> {
     pub started_at: Option<Timestamp>,
     /// When the response arrived; all times are checked against it.
     pub received_at: Timestamp,
-    /// Whether the tokens came by push: then `at_hash`, the `auth_req_id` claim and, beside a refresh token, `rt_hash`
-    /// have to be there (CIBA 10.3.1, ruling 10).
+    /// Whether the tokens came by push: then `at_hash`, the `auth_req_id` claim and, beside a
+    /// refresh token, `rt_hash` have to be there (CIBA 10.3.1, ruling 10).
     pub is_pushed: bool,
 }
 
@@ -64,10 +64,12 @@ impl<'a> IdTokenContext<'a> {
 }
 
 impl ClientConfig {
-    /// Validates an ID Token on its own: every check a flow makes, in the same order, by the same code.
+    /// Validates an ID Token on its own: every check a flow makes, in the same order, by the same
+    /// code.
     ///
-    /// A flow does this itself; this is for tokens that came another way, and for benchmarks and fuzzing. `keys` is not
-    /// needed, and not looked at, where an HMAC under the client secret is registered.
+    /// A flow does this itself; this is for tokens that came another way, and for benchmarks and
+    /// fuzzing. `keys` is not needed, and not looked at, where an HMAC under the client secret is
+    /// registered.
     ///
     /// # Errors
     ///
@@ -90,7 +92,10 @@ pub(crate) struct Inspected<'a> {
 }
 
 /// Form and header: what can be said before any key is at hand.
-pub(crate) fn inspect<'a>(config: &ClientConfig, compact: &'a str) -> Result<Inspected<'a>, Rejection> {
+pub(crate) fn inspect<'a>(
+    config: &ClientConfig,
+    compact: &'a str,
+) -> Result<Inspected<'a>, Rejection> {
     let token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(config.id_token.algorithm)?;
@@ -117,13 +122,15 @@ impl Inspected<'_> {
         let algorithm = config.id_token.algorithm;
         if self.needs_keys(config) {
             // Keys of another issuer are no keys, whatever they could verify (REQ-IDT-34).
-            let keys = keys.filter(|keys| keys.issuer() == config.issuer.as_str()).ok_or(Untrusted::UnknownKey)?;
+            let keys = keys
+                .filter(|keys| keys.issuer() == config.issuer.as_str())
+                .ok_or(Untrusted::UnknownKey)?;
             self.token.verify(algorithm, self.key_id.as_deref(), keys)?;
         } else {
             self.verify_mac(config, algorithm)?;
         }
-        // Nothing of the payload is looked at before this line. From here on it is moved and not copied, so that what it says
-        // about a person is in one place, which is wiped.
+        // Nothing of the payload is looked at before this line. From here on it is moved and not
+        // copied, so that what it says about a person is in one place, which is wiped.
         let text = SecretText::from_utf8(self.token.payload).ok_or(Untrusted::ClaimsForm)?;
         let claims = Claims::parse(text.expose(), context.expectations)?;
         let verdict = checks::check(config, &claims, context)?;
@@ -139,14 +146,15 @@ impl Inspected<'_> {
             acr: claims.acr().map(Into::into),
             amr: claims.amr(),
             person: verdict.person,
-            oddities: verdict.oddities,
+            deviations: verdict.deviations,
         };
         drop(claims);
         id_token.claims = text;
         Ok(id_token)
     }
 
-    /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is no key for it.
+    /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is
+    /// no key for it.
     fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
         let hash = algorithm.hash();
@@ -176,7 +184,7 @@ pub struct IdToken {
     acr: Option<String>,
     amr: Vec<String>,
     person: Person,
-    oddities: Vec<Oddity>,
+    deviations: Vec<Deviation>,
 }
 
 impl IdToken {
@@ -240,8 +248,8 @@ impl IdToken {
 
     /// What was odd about the token and tolerated.
     #[must_use]
-    pub fn oddities(&self) -> &[Oddity] {
-        &self.oddities
+    pub fn deviations(&self) -> &[Deviation] {
+        &self.deviations
     }
 
     /// All claims as the JSON object that was signed.

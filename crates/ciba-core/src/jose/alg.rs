@@ -94,7 +94,8 @@ impl JwsAlgorithm {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// The hash it uses, which is also the one of `at_hash` and `rt_hash` (OIDC Core 3.1.3.6; SHA-512 for Ed25519).
+    /// The hash it uses, which is also the one of `at_hash` and `rt_hash` (OIDC Core 3.1.3.6;
+    /// SHA-512 for Ed25519).
     #[must_use]
     pub const fn hash(self) -> Hash {
         match self {

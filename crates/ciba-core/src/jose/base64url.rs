@@ -9,8 +9,8 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-/// Refuses padding, white space, other alphabets and trailing bits that are not zero, so that two texts never stand
-/// for the same bytes.
+/// Refuses padding, white space, other alphabets and trailing bits that are not zero, so that two
+/// texts never stand for the same bytes.
 const STRICT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -34,7 +34,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The bytes of a number in a key: with or without padding, in either base64 alphabet (ruling 32).
 ///
-/// Never for anything that is signed or compared as a string, where a second spelling would be a second value.
+/// Never for anything that is signed or compared as a string, where a second spelling would be a
+/// second value.
 pub(crate) fn decode_number(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let digits = text.trim_end_matches('=').bytes();
     let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
@@ -80,7 +81,11 @@ mod tests {
     #[test]
     fn a_number_of_a_key_is_read_in_every_spelling_publishers_use() {
         for text in ["__79", "//79", "__79=", "_/79=="] {
-            assert_eq!(decode_number(text).map(|bytes| bytes.to_vec()), Some(alloc::vec![0xff, 0xfe, 0xfd]), "{text}");
+            assert_eq!(
+                decode_number(text).map(|bytes| bytes.to_vec()),
+                Some(alloc::vec![0xff, 0xfe, 0xfd]),
+                "{text}"
+            );
         }
         assert_eq!(decode_number("Zh==").map(|bytes| bytes.to_vec()), Some(b"f".to_vec()));
         for text in ["Z", "=", "Zg==Zg", "Zm 9v", "Zm9v\n", "Zm9vé", "-1.5"] {

@@ -1,5 +1,5 @@
-//! The compact serialisation of a JWS (RFC 7515 3.1, 5.2): three parts of strict base64url, and the way from there to a
-//! payload somebody signed.
+//! The compact serialisation of a JWS (RFC 7515 3.1, 5.2): three parts of strict base64url, and the
+//! way from there to a payload somebody signed.
 
 use alloc::{string::ToString as _, vec::Vec};
 
@@ -40,16 +40,24 @@ impl<'a> Compact<'a> {
         }
         let part = |from: usize, to: usize| compact.get(from..to).and_then(base64url::decode);
         let header = part(0, first).ok_or(Untrusted::TokenForm)?;
-        let payload = Zeroizing::new(part(first.saturating_add(1), second).ok_or(Untrusted::TokenForm)?);
-        let signature = part(second.saturating_add(1), compact.len()).ok_or(Untrusted::TokenForm)?;
+        let payload =
+            Zeroizing::new(part(first.saturating_add(1), second).ok_or(Untrusted::TokenForm)?);
+        let signature =
+            part(second.saturating_add(1), compact.len()).ok_or(Untrusted::TokenForm)?;
         let signing_input = compact.get(..second).unwrap_or_default();
         Ok(Self { signing_input, header, payload, signature })
     }
 
     /// Tries the keys that fit, at most [`bounds::KEYS_TRIED`] of them (ruling 4).
-    pub(crate) fn verify(&self, algorithm: JwsAlgorithm, key_id: Option<&str>, keys: &KeySet) -> Result<(), Rejection> {
+    pub(crate) fn verify(
+        &self,
+        algorithm: JwsAlgorithm,
+        key_id: Option<&str>,
+        keys: &KeySet,
+    ) -> Result<(), Rejection> {
         let why_none = keys.why_none(algorithm, key_id);
-        let mut verdict = if why_none.is_some() { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
+        let mut verdict =
+            if why_none.is_some() { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
         for key in keys.candidates(algorithm, key_id).take(bounds::KEYS_TRIED) {
             match key.verify(self.signing_input.as_bytes(), &self.signature) {
                 Ok(()) => return Ok(()),
@@ -66,18 +74,23 @@ impl<'a> Compact<'a> {
 
 /// Verifies the signature of a compact JWS with a key set and returns its payload.
 ///
-/// Nothing else is checked: not the issuer, the audience, the times or the kind of the token, so a payload returned here
-/// proves nothing about a person. For ID Tokens use
+/// Nothing else is checked: not the issuer, the audience, the times or the kind of the token, so a
+/// payload returned here proves nothing about a person. For ID Tokens use
 /// [`ClientConfig::validate_id_token`](crate::ClientConfig::validate_id_token).
 ///
-/// The algorithm is the caller's; the one the token names has to be the same. A `typ` is not looked at.
+/// The algorithm is the caller's; the one the token names has to be the same. A `typ` is not looked
+/// at.
 ///
 /// # Errors
 ///
-/// [`Rejection`], by the first check that fails, from [`Untrusted::TokenForm`] to [`Untrusted::Signature`]; a
-/// symmetric algorithm finds no key in a key set and ends as [`Untrusted::UnknownKey`]
-/// or [`Untrusted::UnusableKey`].
-pub fn verify_signature_only(compact: &str, algorithm: JwsAlgorithm, keys: &KeySet) -> Result<Vec<u8>, Rejection> {
+/// [`Rejection`], by the first check that fails, from [`Untrusted::TokenForm`] to
+/// [`Untrusted::Signature`]; a symmetric algorithm finds no key in a key set and ends as
+/// [`Untrusted::UnknownKey`] or [`Untrusted::UnusableKey`].
+pub fn verify_signature_only(
+    compact: &str,
+    algorithm: JwsAlgorithm,
+    keys: &KeySet,
+) -> Result<Vec<u8>, Rejection> {
     let mut token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
     header.demand(algorithm)?;

@@ -1,5 +1,5 @@
-//! The few DER structures between a JWK, PEM file or certificate and a backend: RSA keys (RFC 8017 A.1), EC private keys
-//! (RFC 5915), and the key inside a certificate (RFC 5280 4.1).
+//! The few DER structures between a JWK, PEM file or certificate and a backend: RSA keys (RFC 8017
+//! A.1), EC private keys (RFC 5915), and the key inside a certificate (RFC 5280 4.1).
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,8 @@ const ATTRIBUTES: u8 = 0xa0;
 
 /// `rsaEncryption` with its parameters, NULL (RFC 8017 A.1).
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
-const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+const RSA_ENCRYPTION: &[u8] =
+    &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 const P256_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
@@ -34,7 +35,8 @@ const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
 fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     let length = content.len().to_be_bytes();
-    let significant = length.iter().position(|byte| *byte != 0).and_then(|at| length.get(at..)).unwrap_or(&[0]);
+    let significant =
+        length.iter().position(|byte| *byte != 0).and_then(|at| length.get(at..)).unwrap_or(&[0]);
     match significant {
         [short] if *short < 0x80 => out.push(*short),
         long => {
@@ -117,8 +119,9 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         long => {
             let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
             let is_minimal = digits.first().is_some_and(|digit| *digit != 0) && digits.len() <= 4;
-            let length =
-                digits.iter().try_fold(0_usize, |sum, digit| sum.checked_mul(256)?.checked_add((*digit).into()));
+            let length = digits
+                .iter()
+                .try_fold(0_usize, |sum, digit| sum.checked_mul(256)?.checked_add((*digit).into()));
             (length.filter(|length| is_minimal && *length >= 0x80)?, rest)
         }
     };
@@ -134,7 +137,8 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(crate) struct EcPrivateKey<'a> {
     pub(crate) curve: Curve,
     pub(crate) d: &'a [u8],
-    /// The public key as a SEC1 point, if it is there; whether it is the one of `d` is for the caller to find out.
+    /// The public key as a SEC1 point, if it is there; whether it is the one of `d` is for the
+    /// caller to find out.
     pub(crate) point: Option<&'a [u8]>,
 }
 
@@ -166,7 +170,8 @@ fn curve(oid: &[u8]) -> Option<Curve> {
     }
 }
 
-/// The public key inside a certificate, of a kind that JWKs here have. Nothing else of the certificate is looked at.
+/// The public key inside a certificate, of a kind that JWKs here have. Nothing else of the
+/// certificate is looked at.
 pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
     let mut certificate = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let mut body = take(SEQUENCE, &mut certificate)?;
@@ -191,7 +196,8 @@ pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
         EC_OID => {
             let curve = curve(take(OBJECT_IDENTIFIER, &mut algorithm)?)?;
             key = key.strip_prefix(&[0x04])?;
-            let (x, y) = key.split_at_checked(curve.width()).filter(|(_, y)| y.len() == curve.width())?;
+            let (x, y) =
+                key.split_at_checked(curve.width()).filter(|(_, y)| y.len() == curve.width())?;
             Some(OwnedPublicKey::Ec { curve, x: x.into(), y: y.into() })
         }
         ED25519_OID if key.len() == 32 => Some(OwnedPublicKey::Ed25519 { x: key.into() }),
@@ -211,7 +217,8 @@ pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
     content.is_empty().then_some(numbers)
 }
 
-/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208). A key that is only for PSS or for encryption is none.
+/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208). A key that is only for PSS or for
+/// encryption is none.
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
@@ -224,7 +231,8 @@ pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     content.is_empty().then_some(key)
 }
 
-/// Whether a PKCS#8 document names another kind of key than those that are read here, or another curve.
+/// Whether a PKCS#8 document names another kind of key than those that are read here, or another
+/// curve.
 pub(crate) fn is_of_other_kind(mut input: &[u8]) -> bool {
     let mut named = || {
         let mut content = take(SEQUENCE, &mut input)?;
@@ -252,10 +260,14 @@ pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
     named() == Some(None)
 }
 
-/// Reads `ECDSA-Sig-Value` (RFC 3279 2.2.3): R and S. Neither is negative, for then DER would have put a zero before it.
+/// Reads `ECDSA-Sig-Value` (RFC 3279 2.2.3): R and S. Neither is negative, for then DER would have
+/// put a zero before it.
 pub(crate) fn read_ecdsa_signature(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
-    let mut number = || take(INTEGER, &mut content).filter(|digits| digits.first().is_some_and(|octet| *octet < 0x80));
+    let mut number = || {
+        take(INTEGER, &mut content)
+            .filter(|digits| digits.first().is_some_and(|octet| *octet < 0x80))
+    };
     let (r, s) = (number()?, number()?);
     content.is_empty().then_some((r, s))
 }
@@ -278,9 +290,9 @@ pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => NotText::Utf16,
         // The two older Java key stores; a PKCS#12 store in BER, version 3.
-        [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => {
-            NotText::KeyStore
-        }
+        [0xfe, 0xed, 0xfe, 0xed, ..]
+        | [0xce, 0xce, 0xce, 0xce, ..]
+        | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => NotText::KeyStore,
         [SEQUENCE, ..] => document_told_apart(bytes).unwrap_or(NotText::Unknown),
         [0, _, ..] | [_, 0, ..] if has_zeros => NotText::Utf16,
         _ => NotText::Unknown,

@@ -1,4 +1,5 @@
-//! The protected header of a JWS (RFC 7515 4). Keys and addresses of keys in it are never looked at (REQ-IDT-09).
+//! The protected header of a JWS (RFC 7515 4). Keys and addresses of keys in it are never looked at
+//! (REQ-IDT-09).
 
 use alloc::string::{String, ToString};
 
@@ -19,7 +20,8 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads a decoded header: UTF-8 without byte order mark, one JSON object, no member name twice (REQ-IDT-02).
+    /// Reads a decoded header: UTF-8 without byte order mark, one JSON object, no member name twice
+    /// (REQ-IDT-02).
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         let text = core::str::from_utf8(bytes).map_err(|_| Untrusted::TokenForm)?;
         let mut header = Header { alg: None, kid: None, typ: None, b64: None, crit: false };
@@ -41,33 +43,42 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The checks that need no key, in order: algorithm, critical extensions (REQ-IDT-03, REQ-IDT-04, REQ-IDT-08).
+    /// The checks that need no key, in order: algorithm, critical extensions (REQ-IDT-03,
+    /// REQ-IDT-04, REQ-IDT-08).
     pub(crate) fn demand(&self, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let named = self.alg.as_ref().and_then(Scalar::text).and_then(JwsAlgorithm::from_name);
         if named != Some(algorithm) {
             let found = Scalar::open_text(self.alg.as_ref());
-            return Err(Untrusted::Algorithm.at("alg", found).expecting(Expected::text(algorithm.name())));
+            return Err(Untrusted::Algorithm
+                .at("alg", found)
+                .expecting(Expected::text(algorithm.name())));
         }
-        // No extension is implemented, so any list is refused, a malformed or empty one too. `b64` only works through
-        // `crit` (RFC 7797 6); without it, it is taken for what its author meant.
+        // No extension is implemented, so any list is refused, a malformed or empty one too. `b64`
+        // only works through `crit` (RFC 7797 6); without it, it is taken for what its author
+        // meant.
         if self.crit || !matches!(self.b64, None | Some(Scalar::Bool(true))) {
             return Err(Untrusted::CriticalHeader.into());
         }
         Ok(())
     }
 
-    /// Whether `typ` is absent or that of a plain JWT, in any case, with or without `application/` (REQ-IDT-10).
+    /// Whether `typ` is absent or that of a plain JWT, in any case, with or without `application/`
+    /// (REQ-IDT-10).
     pub(crate) fn is_plain_jwt(&self) -> bool {
         match &self.typ {
             None => true,
-            Some(Scalar::Text(typ)) => typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt"),
+            Some(Scalar::Text(typ)) => {
+                typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt")
+            }
             Some(_) => false,
         }
     }
 
     /// A token of another type.
     pub(crate) fn of_another_type(&self) -> Rejection {
-        Untrusted::TokenType.at("typ", Scalar::open_text(self.typ.as_ref())).expecting(Expected::text("JWT"))
+        Untrusted::TokenType
+            .at("typ", Scalar::open_text(self.typ.as_ref()))
+            .expecting(Expected::text("JWT"))
     }
 
     /// The key id.

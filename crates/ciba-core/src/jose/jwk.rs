@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     crypto::{Hash, OwnedPublicKey, PublicKey, Verifier},
-    jose::{Curve, JwsAlgorithm, UnusableKey, base64url, unsigned::JsonObject},
+    jose::{Curve, JwsAlgorithm, UnusableKey, base64url, unsigned::JsonWriter},
     json::{Object, Raw},
     text,
 };
@@ -37,18 +37,28 @@ pub(crate) struct Entry {
 /// The longest `kty` or `crv` that is kept for people, in bytes.
 const LONGEST_NAME: usize = 64;
 
-/// Reads one key of a set. Secret members serve no purpose (REQ-JWKS-04); certificates are no source of trust
-/// (REQ-JWKS-18).
+/// Reads one key of a set. Secret members serve no purpose (REQ-JWKS-04); certificates are no
+/// source of trust (REQ-JWKS-18).
 pub(crate) fn read(text: &str) -> Entry {
     let Ok(mut jwk) = Object::parse(text.as_bytes()) else {
-        let key_id = Raw::parse(text).and_then(|jwk| jwk.member("kid")).and_then(Raw::text).map(Cow::into_owned);
-        return Entry { key_id, kind: String::new(), key: Err(UnusableKey::NotAnObject), shows_secret: false };
+        let key_id = Raw::parse(text)
+            .and_then(|jwk| jwk.member("kid"))
+            .and_then(Raw::text)
+            .map(Cow::into_owned);
+        return Entry {
+            key_id,
+            kind: String::new(),
+            key: Err(UnusableKey::NotAnObject),
+            shows_secret: false,
+        };
     };
     let mut shows_secret = false;
     for name in SECRET_MEMBERS {
         shows_secret |= jwk.take(name).is_some();
     }
-    let name = |name| jwk.get(name).and_then(Raw::text).map(|text| text::plain_at_most(&text, LONGEST_NAME));
+    let name = |name| {
+        jwk.get(name).and_then(Raw::text).map(|text| text::plain_at_most(&text, LONGEST_NAME))
+    };
     let kind = [name("kty"), name("crv")].into_iter().flatten().collect::<Vec<_>>().join(" ");
     // RFC 7517 4.5: a key with another kind of id has none that a token could name.
     let (key_id, key) = match jwk.take_text("kid") {
@@ -66,8 +76,10 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
         Some(_) => return Err(UnusableKey::Use),
     };
     if let Some(operations) = operations(jwk) {
-        let names: Option<Vec<_>> = operations.items().and_then(|items| items.map(Raw::text).collect());
-        let is_good = names.is_some_and(|names| may_verify(names.iter().map(AsRef::as_ref).collect(), has_use));
+        let names: Option<Vec<_>> =
+            operations.items().and_then(|items| items.map(Raw::text).collect());
+        let is_good = names
+            .is_some_and(|names| may_verify(names.iter().map(AsRef::as_ref).collect(), has_use));
         is_good.then_some(()).ok_or(UnusableKey::Operations)?;
     }
     let named = jwk.take_text("alg").map_err(|_| UnusableKey::Algorithm)?;
@@ -75,7 +87,8 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     let algorithms = match named {
         None => fitting(&key).to_vec(),
         Some(name) => {
-            let algorithm = JwsAlgorithm::from_name(&name).filter(|named| fitting(&key).contains(named));
+            let algorithm =
+                JwsAlgorithm::from_name(&name).filter(|named| fitting(&key).contains(named));
             [algorithm.ok_or(UnusableKey::Algorithm)?].to_vec()
         }
     };
@@ -84,11 +97,12 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
 
 /// `key_ops`. An empty list says nothing (ruling 32).
 fn operations(jwk: &mut Object) -> Option<Raw<'_>> {
-    jwk.take("key_ops").filter(|operations| operations.items().is_none_or(|mut list| list.next().is_some()))
+    jwk.take("key_ops")
+        .filter(|operations| operations.items().is_none_or(|mut list| list.next().is_some()))
 }
 
-/// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC 7517 4.3), and where `use`
-/// says `sig`, none is for anything else (REQ-JWKS-17).
+/// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC
+/// 7517 4.3), and where `use` says `sig`, none is for anything else (REQ-JWKS-17).
 fn may_verify(mut names: Vec<&str>, has_use: bool) -> bool {
     let count = names.len();
     let is_for_signatures = !has_use || names.iter().all(|name| ["sign", "verify"].contains(name));
@@ -101,15 +115,16 @@ fn may_verify(mut names: Vec<&str>, has_use: bool) -> bool {
 pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     let fits_use = jwk.take("use").is_none_or(|r#use| r#use.text().as_deref() == Some("sig"));
     let is_signing = |operation: Raw<'_>| operation.text().as_deref() == Some("sign");
-    let fits_operations = |operations: Raw<'_>| operations.items().is_some_and(|mut all| all.any(is_signing));
+    let fits_operations =
+        |operations: Raw<'_>| operations.items().is_some_and(|mut all| all.any(is_signing));
     fits_use && operations(jwk).is_none_or(fits_operations)
 }
 
 /// The numbers of a public key, whatever else the JWK says.
 ///
-/// They are read as publishers write them and brought to width (ruling 32): a coordinate that lost its leading zero octets
-/// or has one too many, a modulus with its sign octet (REQ-JWKS-13). That hides no mistake: whether the key is the right
-/// one is for the signature to show.
+/// They are read as publishers write them and brought to width (ruling 32): a coordinate that lost
+/// its leading zero octets or has one too many, a modulus with its sign octet (REQ-JWKS-13). That
+/// hides no mistake: whether the key is the right one is for the signature to show.
 pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey> {
     let kind = text(jwk, "kty")?;
     match kind.as_str() {
@@ -123,7 +138,8 @@ pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey
         }
         "EC" => {
             let curve = curve(&text(jwk, "crv")?).ok_or(UnusableKey::Curve)?;
-            let mut coordinate = |name| scalar(jwk, name, curve).map(|mut bytes| core::mem::take(&mut *bytes));
+            let mut coordinate =
+                |name| scalar(jwk, name, curve).map(|mut bytes| core::mem::take(&mut *bytes));
             Ok(OwnedPublicKey::Ec { curve, x: coordinate("x")?, y: coordinate("y")? })
         }
         "OKP" => {
@@ -152,13 +168,20 @@ fn text(jwk: &mut Object, name: &'static str) -> Result<String, UnusableKey> {
 }
 
 /// A member in base64, wiped on drop.
-pub(crate) fn bytes(jwk: &mut Object, name: &'static str) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
+pub(crate) fn bytes(
+    jwk: &mut Object,
+    name: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
     let text = Zeroizing::new(text(jwk, name)?);
     base64url::decode_number(&text).ok_or(UnusableKey::not_base64(name))
 }
 
 /// A number of this curve, in its width.
-pub(crate) fn scalar(jwk: &mut Object, name: &'static str, curve: Curve) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
+pub(crate) fn scalar(
+    jwk: &mut Object,
+    name: &'static str,
+    curve: Curve,
+) -> Result<Zeroizing<Vec<u8>>, UnusableKey> {
     let bytes = bytes(jwk, name)?;
     let digits = without_zeros(&bytes);
     let zeros = curve.width().checked_sub(digits.len()).filter(|zeros| *zeros < curve.width());
@@ -195,9 +218,16 @@ pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
 pub(crate) fn required_members(key: PublicKey<'_>) -> String {
     let text = |bytes: &[u8]| base64url::encode(bytes);
     match key {
-        PublicKey::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n)),
+        PublicKey::Rsa { n, e } => {
+            format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n))
+        }
         PublicKey::Ec { curve, x, y } => {
-            format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), text(x), text(y))
+            format!(
+                r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
+                curve.name(),
+                text(x),
+                text(y)
+            )
         }
         PublicKey::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
     }
@@ -209,11 +239,12 @@ pub fn thumbprint(key: PublicKey<'_>, verifier: &dyn Verifier) -> String {
     base64url::encode(verifier.digest(Hash::Sha256, required_members(key).as_bytes()).as_bytes())
 }
 
-/// A public JWK to register: the key's numbers, `kid`, `alg` and `use`, nothing private (REQ-META-15).
+/// A public JWK to register: the key's numbers, `kid`, `alg` and `use`, nothing private
+/// (REQ-META-15).
 pub(crate) fn write_public(key: PublicKey<'_>, algorithm: JwsAlgorithm, key_id: &str) -> String {
     let members = required_members(key);
     let open = members.strip_suffix('}').unwrap_or(&members);
-    let mut named = JsonObject::new();
+    let mut named = JsonWriter::new();
     named.text("kid", key_id);
     named.text("alg", algorithm.name());
     named.text("use", "sig");
@@ -271,7 +302,9 @@ mod tests {
         let value: Value = serde_json::from_str(&text).unwrap();
         let names: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
-        let Entry { key_id, kind, key: Ok(jwk), shows_secret: false } = read(&text) else { panic!("a signing key") };
+        let Entry { key_id, kind, key: Ok(jwk), shows_secret: false } = read(&text) else {
+            panic!("a signing key")
+        };
         assert_eq!((key_id.as_deref(), kind.as_str()), (Some("a\"b"), "OKP Ed25519"));
         assert_eq!(jwk.key, OwnedPublicKey::Ed25519 { x: x.to_vec() });
     }

@@ -1,4 +1,5 @@
-//! The part of JOSE this client needs, written for it: compact JWS, JWK, key sets, and nothing chosen by a token.
+//! The part of JOSE this client needs, written for it: compact JWS, JWK, key sets, and nothing
+//! chosen by a token.
 
 mod alg;
 pub(crate) mod base64url;

@@ -7,7 +7,8 @@ use zeroize::Zeroize as _;
 
 use crate::{error::Found, json::Raw, time::Timestamp};
 
-/// A value that is read without knowing its type: what is wrong with it is for the check that wants it to say.
+/// A value that is read without knowing its type: what is wrong with it is for the check that wants
+/// it to say.
 pub(crate) enum Scalar<'a> {
     Null,
     Bool(bool),
@@ -46,7 +47,12 @@ impl<'a> Scalar<'a> {
         match self {
             Self::Text(text) => wipe(text),
             Self::Texts(texts) => texts.iter_mut().for_each(wipe),
-            Self::Null | Self::Bool(_) | Self::Whole(_) | Self::Negative(_) | Self::Fraction(_) | Self::Other => {}
+            Self::Null
+            | Self::Bool(_)
+            | Self::Whole(_)
+            | Self::Negative(_)
+            | Self::Fraction(_)
+            | Self::Other => {}
         }
     }
 
@@ -85,7 +91,8 @@ impl Scalar<'_> {
         }
     }
 
-    /// A value that may say something about a person: only whether it is there, and its type where that is not a text.
+    /// A value that may say something about a person: only whether it is there, and its type where
+    /// that is not a text.
     pub(crate) fn closed(value: Option<&Self>) -> Found {
         match value {
             Some(Scalar::Text(_)) => Found::AnotherValue,
@@ -107,7 +114,8 @@ impl Scalar<'_> {
         })
     }
 
-    /// What is no date: a number in milliseconds, if that brings it near to `now`, or out of range; or the type.
+    /// What is no date: a number in milliseconds, if that brings it near to `now`, or out of range;
+    /// or the type.
     pub(crate) fn no_date(value: Option<&Self>, now: Timestamp) -> Found {
         const NEAR: Duration = Duration::from_secs(366 * 24 * 3600);
         match value {

@@ -5,15 +5,17 @@ use core::fmt;
 
 use super::{Curve, JwsAlgorithm, der};
 
-/// Converts an ECDSA signature from DER to the form that JWS requires: R and S of fixed width (RFC 7518 section 3.4).
+/// Converts an ECDSA signature from DER to the form that JWS requires: R and S of fixed width (RFC
+/// 7518 section 3.4).
 ///
-/// Most key management services answer in DER (`ECDSA-Sig-Value`, RFC 3279 section 2.2.3), and so do OpenSSL and PKCS#11
-/// wrappers above it. Leading zero octets that are missing or superfluous are put right.
+/// Most key management services answer in DER (`ECDSA-Sig-Value`, RFC 3279 section 2.2.3), and so
+/// do OpenSSL and PKCS#11 wrappers above it. Leading zero octets that are missing or superfluous
+/// are put right.
 ///
 /// # Errors
 ///
-/// [`NotEcdsaDer`] when the bytes are not such a signature, or not one of the algorithm's curve. A signature that has the
-/// fixed width already is refused, too: it is not DER.
+/// [`NotEcdsaDer`] when the bytes are not such a signature, or not one of the algorithm's curve. A
+/// signature that has the fixed width already is refused, too: it is not DER.
 ///
 /// # Examples
 ///
@@ -103,7 +105,10 @@ impl fmt::Display for SignatureLength {
             (least, most) if least == most => {
                 write!(f, "a signature of {algorithm} has {least} bytes, and {found} came")?
             }
-            (least, most) => write!(f, "a signature of {algorithm} has {least} to {most} bytes, and {found} came")?,
+            (least, most) => write!(
+                f,
+                "a signature of {algorithm} has {least} to {most} bytes, and {found} came"
+            )?,
         }
         match is_der {
             true => f.write_str(": it is in DER, convert it (jose::ecdsa_from_der)"),
@@ -140,13 +145,15 @@ mod tests {
     fn numbers(width: usize) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         // Leading zeros are what goes wrong, so there are some in one of two.
         let number = move || {
-            (0..width, prop::collection::vec(any::<u8>(), width)).prop_map(move |(zeros, mut number)| {
-                if zeros < width / 2 {
-                    number[..zeros].fill(0);
-                }
-                number[width - 1] |= 1;
-                number
-            })
+            (0..width, prop::collection::vec(any::<u8>(), width)).prop_map(
+                move |(zeros, mut number)| {
+                    if zeros < width / 2 {
+                        number[..zeros].fill(0);
+                    }
+                    number[width - 1] |= 1;
+                    number
+                },
+            )
         };
         (number(), number())
     }
@@ -204,7 +211,10 @@ mod tests {
             (JwsAlgorithm::Hs256, 32),
         ] {
             assert_eq!(check(&vec![1; good], algorithm), Ok(()));
-            assert!(check(&[], algorithm).is_err() && check(&vec![1; good + 1], algorithm).is_err() || good == 256);
+            assert!(
+                check(&[], algorithm).is_err() && check(&vec![1; good + 1], algorithm).is_err()
+                    || good == 256
+            );
         }
         let der = der(&[0x85; 32], &[0x85; 32]);
         let found = check(&der, JwsAlgorithm::Es256).unwrap_err();

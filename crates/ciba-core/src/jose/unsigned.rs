@@ -5,7 +5,8 @@ use core::fmt::{self, Write as _};
 
 use crate::jose::{JwsAlgorithm, base64url};
 
-/// A signed thing without its signature. No `Debug`: hints, user codes and tokens stand in it in clear (REQ-SIGN-20).
+/// A signed thing without its signature. No `Debug`: hints, user codes and tokens stand in it in
+/// clear (REQ-SIGN-20).
 pub(crate) struct UnsignedJwt {
     /// `header.payload`, both encoded.
     pub(crate) signing_input: String,
@@ -16,11 +17,11 @@ pub(crate) struct UnsignedJwt {
 impl UnsignedJwt {
     pub(crate) fn new(
         typ: Option<&str>,
-        claims: JsonObject,
+        claims: JsonWriter,
         algorithm: JwsAlgorithm,
         key_id: Option<Arc<str>>,
     ) -> Self {
-        let mut header = JsonObject::new();
+        let mut header = JsonWriter::new();
         header.text("alg", algorithm.name());
         if let Some(key_id) = key_id.as_deref() {
             header.text("kid", key_id);
@@ -43,10 +44,11 @@ pub(crate) fn complete(mut signing_input: String, signature: &[u8]) -> String {
     signing_input
 }
 
-/// A JSON object, written in one go: an assertion is made for every request, so it should cost next to nothing.
-pub(crate) struct JsonObject(String);
+/// A JSON object, written in one go: an assertion is made for every request, so it should cost next
+/// to nothing.
+pub(crate) struct JsonWriter(String);
 
-impl JsonObject {
+impl JsonWriter {
     pub(crate) fn new() -> Self {
         let mut text = String::with_capacity(256);
         text.push('{');

@@ -25,15 +25,18 @@ pub enum UnusableKey {
     Encryption,
     /// `use` says something else than `sig`.
     Use,
-    /// `key_ops` does not let the key verify signatures, or contradicts itself or `use` (RFC 7517 section 4.3).
+    /// `key_ops` does not let the key verify signatures, or contradicts itself or `use` (RFC 7517
+    /// section 4.3).
     Operations,
     /// `alg` names an algorithm that is not supported or that does not fit the key.
     Algorithm,
     /// The key is for an algorithm other than the expected one.
     OtherAlgorithm,
-    /// The set also holds encryption keys, and this key does not say `use: sig` (OpenID Connect Discovery section 3).
+    /// The set also holds encryption keys, and this key does not say `use: sig` (OpenID Connect
+    /// Discovery section 3).
     Unmarked,
-    /// The set has more than two hundred keys, and this one, if it is in the set, comes after those.
+    /// The set has more than two hundred keys, and this one, if it is in the set, comes after
+    /// those.
     TooMany,
     /// The key is symmetric, which must not be published.
     Symmetric,
@@ -84,9 +87,15 @@ impl fmt::Display for UnusableKey {
             Self::Use => f.write_str("its `use` is not `sig`"),
             Self::Operations => f.write_str("its `key_ops` do not let it verify signatures"),
             Self::Algorithm => f.write_str("its `alg` is not supported or does not fit its kind"),
-            Self::OtherAlgorithm => f.write_str("it is for another algorithm than the expected one"),
-            Self::Unmarked => f.write_str("it has no `use`, in a set that also holds encryption keys"),
-            Self::TooMany => f.write_str("the set has more than 200 keys, and only the first 200 are read"),
+            Self::OtherAlgorithm => {
+                f.write_str("it is for another algorithm than the expected one")
+            }
+            Self::Unmarked => {
+                f.write_str("it has no `use`, in a set that also holds encryption keys")
+            }
+            Self::TooMany => {
+                f.write_str("the set has more than 200 keys, and only the first 200 are read")
+            }
             Self::Symmetric => f.write_str("it is symmetric"),
             Self::Rejected(reason) => reason.fmt(f),
         }

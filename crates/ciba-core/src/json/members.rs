@@ -12,24 +12,28 @@ use crate::error::Fault;
 
 /// The members of a JSON object that the protocol does not define, in the order they were received.
 ///
-/// They are kept as JSON text, without the white space between tokens, and read on demand: [`Self::get`] reads one into a
-/// type of your choice, [`Self::json`] returns its text. The text is wiped on drop. `Debug` shows the names only.
+/// They are kept as JSON text, without the white space between tokens, and read on demand:
+/// [`Self::get`] reads one into a type of your choice, [`Self::json`] returns its text. The text is
+/// wiped on drop. `Debug` shows the names only.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Members(Zeroizing<String>);
+pub struct JsonObject(Zeroizing<String>);
 
-impl Members {
+impl JsonObject {
     /// Reads the members of a JSON object.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotJson`] if the text is not exactly one JSON object, or is nested more than 64 levels deep, and
-    /// [`Fault::DuplicateMember`] if a name occurs twice at its top level.
+    /// [`Fault::NotJson`] if the text is not exactly one JSON object, or is nested more than 64
+    /// levels deep, and [`Fault::DuplicateMember`] if a name occurs twice at its top level.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
         Ok(Object::parse(text.as_bytes())?.rest())
     }
 
     /// Of members that were read from an object before.
-    pub(super) fn of<'a>(members: impl Iterator<Item = (&'a str, &'a str)>, capacity: usize) -> Self {
+    pub(super) fn of<'a>(
+        members: impl Iterator<Item = (&'a str, &'a str)>,
+        capacity: usize,
+    ) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(capacity));
         for (name, value) in members {
             let before = if text.is_empty() { '{' } else { ',' };
@@ -93,13 +97,13 @@ impl Members {
     }
 }
 
-impl Default for Members {
+impl Default for JsonObject {
     fn default() -> Self {
         Self(Zeroizing::new(String::new()))
     }
 }
 
-impl fmt::Debug for Members {
+impl fmt::Debug for JsonObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.fields().map(|(name, _)| name)).finish()
     }
@@ -118,14 +122,16 @@ fn push_compact(json: &str, out: &mut String) {
             is_escaped = byte == b'\\' && !is_escaped;
             is_end
         });
-        let (string, after) = string.split_at(end.map_or(string.len(), |end| end.saturating_add(1)));
+        let (string, after) =
+            string.split_at(end.map_or(string.len(), |end| end.saturating_add(1)));
         out.push_str(string);
         rest = after;
     }
     out.extend(rest.split_ascii_whitespace());
 }
 
-/// Why JSON text could not be read into a type. It does not repeat the text, which may hold personal data.
+/// Why JSON text could not be read into a type. It does not repeat the text, which may hold
+/// personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonError {
@@ -134,16 +140,18 @@ pub enum JsonError {
         /// Where reading stopped, counted in bytes from 1.
         column: usize,
     },
-    /// A member has a name that `serde_json` reserves for itself, and another crate of this program has switched on the
-    /// feature (`raw_value` or `arbitrary_precision`) that gives it a meaning. Reading it could show something else than
-    /// what was received; the text itself is available.
+    /// A member has a name that `serde_json` reserves for itself, and another crate of this program
+    /// has switched on the feature (`raw_value` or `arbitrary_precision`) that gives it a meaning.
+    /// Reading it could show something else than what was received; the text itself is available.
     ReservedName,
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { column } => write!(f, "the value does not fit the type (at column {column})"),
+            Self::Shape { column } => {
+                write!(f, "the value does not fit the type (at column {column})")
+            }
             Self::ReservedName => f.write_str("a member has a name that is reserved by serde_json"),
         }
     }
@@ -163,10 +171,13 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     serde_json::from_str(text).map_err(|error| JsonError::Shape { column: error.column() })
 }
 
-/// Whether `serde_json` was built with a feature that gives a member name a meaning: any crate of a program can switch
-/// it on for all.
+/// Whether `serde_json` was built with a feature that gives a member name a meaning: any crate of a
+/// program can switch it on for all.
 fn private_names_mean_something() -> bool {
-    const PROBES: [&str; 2] = [r#"{"$serde_json::private::RawValue":"0"}"#, r#"{"$serde_json::private::Number":"0"}"#];
+    const PROBES: [&str; 2] =
+        [r#"{"$serde_json::private::RawValue":"0"}"#, r#"{"$serde_json::private::Number":"0"}"#];
     // An object is read as an object unless its name means something.
-    PROBES.iter().any(|probe| !serde_json::from_str::<Value>(probe).is_ok_and(|value| value.is_object()))
+    PROBES
+        .iter()
+        .any(|probe| !serde_json::from_str::<Value>(probe).is_ok_and(|value| value.is_object()))
 }

@@ -63,7 +63,10 @@ impl<'a> Raw<'a> {
 
     /// The first member of that name, unless it is `null`.
     pub(crate) fn member(self, name: &str) -> Option<Self> {
-        self.members()?.find(|(known, _)| *known == name).map(|(_, value)| value).filter(|value| !value.is_null())
+        self.members()?
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_null())
     }
 }
 

@@ -1,7 +1,7 @@
-//! Members in a snapshot: a string that holds their JSON text.
+//! JsonObject in a snapshot: a string that holds their JSON text.
 //!
-//! Not JSON inside JSON: a database may read and write snapshots as JSON, and a library there may give a member name a
-//! meaning. Snapshots of earlier builds hold the object itself.
+//! Not JSON inside JSON: a database may read and write snapshots as JSON, and a library there may
+//! give a member name a meaning. Snapshots of earlier builds hold the object itself.
 
 use alloc::{borrow::Cow, string::String};
 use core::fmt;
@@ -12,18 +12,18 @@ use serde::{
     ser::Serializer,
 };
 
-use super::Members;
+use super::JsonObject;
 
-/// [`Members`] as they stand in a snapshot.
+/// [`JsonObject`] as they stand in a snapshot.
 #[derive(Default)]
-pub(crate) struct SavedMembers<'a>(Cow<'a, Members>);
+pub(crate) struct SavedJsonObject<'a>(Cow<'a, JsonObject>);
 
-impl<'a> SavedMembers<'a> {
-    pub(crate) const fn save(members: &'a Members) -> Self {
+impl<'a> SavedJsonObject<'a> {
+    pub(crate) const fn save(members: &'a JsonObject) -> Self {
         Self(Cow::Borrowed(members))
     }
 
-    pub(crate) fn load(self) -> Members {
+    pub(crate) fn load(self) -> JsonObject {
         self.0.into_owned()
     }
 
@@ -32,18 +32,20 @@ impl<'a> SavedMembers<'a> {
     }
 }
 
-impl Serialize for SavedMembers<'_> {
+impl Serialize for SavedJsonObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_json())
     }
 }
 
-impl<'de> Deserialize<'de> for SavedMembers<'_> {
+impl<'de> Deserialize<'de> for SavedJsonObject<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match SavedJson::deserialize(deserializer)? {
             SavedJson::Text(text) | SavedJson::Json(text) => text,
         };
-        Members::from_json(&text).map(|members| Self(Cow::Owned(members))).map_err(|_| D::Error::custom("not members"))
+        JsonObject::from_json(&text)
+            .map(|members| Self(Cow::Owned(members)))
+            .map_err(|_| D::Error::custom("not members"))
     }
 }
 
@@ -132,7 +134,9 @@ impl<'de> Visitor<'de> for Rewrite {
         let mut text = String::from("{");
         while let Some((name, value)) = map.next_entry::<String, SavedJson>()? {
             // How numbers arrive with the feature `arbitrary_precision`.
-            if let ("$serde_json::private::Number", "{", SavedJson::Text(digits)) = (&*name, &*text, &value) {
+            if let ("$serde_json::private::Number", "{", SavedJson::Text(digits)) =
+                (&*name, &*text, &value)
+            {
                 return Ok(SavedJson::Json(digits.clone()));
             }
             if text.len() > 1 {

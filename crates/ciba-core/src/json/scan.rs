@@ -1,7 +1,9 @@
-//! Reads JSON text without giving any member name a meaning (ruling 28): a grammar of RFC 8259, without recursion.
+//! Reads JSON text without giving any member name a meaning (ruling 28): a grammar of RFC 8259,
+//! without recursion.
 //!
-//! `serde_json` reads two names as instructions when the features `raw_value` and `arbitrary_precision` are on, which any
-//! other crate of a program can switch on for all. So text from outside is taken apart here.
+//! `serde_json` reads two names as instructions when the features `raw_value` and
+//! `arbitrary_precision` are on, which any other crate of a program can switch on for all. So text
+//! from outside is taken apart here.
 
 use alloc::{borrow::Cow, string::String};
 use core::ops::Range;
@@ -18,7 +20,8 @@ pub(super) struct Scanner<'a> {
     at: usize,
     /// The nesting that is left.
     depth: u32,
-    /// Refuse strings that hold half of a surrogate pair and numbers no double can hold, wherever they are.
+    /// Refuse strings that hold half of a surrogate pair and numbers no double can hold, wherever
+    /// they are.
     strict: bool,
     /// A member name that has a meaning to `serde_json` came by.
     private_name: bool,
@@ -31,7 +34,8 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, depth: DEEPEST, strict: false, private_name: false, last: 0..0 }
     }
 
-    /// Refuses what cannot be read by everybody: lone surrogates and numbers out of range (RFC 7493).
+    /// Refuses what cannot be read by everybody: lone surrogates and numbers out of range (RFC
+    /// 7493).
     pub(super) const fn strict(text: &'a str) -> Self {
         let mut scanner = Self::new(text);
         scanner.strict = true;
@@ -113,7 +117,8 @@ impl<'a> Scanner<'a> {
     pub(super) fn value(&mut self) -> Option<&'a str> {
         self.space();
         let start = self.at;
-        // One bit for each open bracket: whether it is an object's. There are at most `DEEPEST` of them.
+        // One bit for each open bracket: whether it is an object's. There are at most `DEEPEST` of
+        // them.
         let (mut open, mut objects) = (0_u32, 0_u64);
         loop {
             let mut has_ended = true;
@@ -214,8 +219,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn hex(&mut self) -> Option<u32> {
-        let digits =
-            self.text.get(self.at..self.at + 4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
         self.at += 4;
         u32::from_str_radix(digits, 16).ok()
     }
@@ -257,8 +264,8 @@ fn is_private(name: &str) -> bool {
     }
 }
 
-/// What a string says, from what stands between its quotes; `None` when it holds half of a surrogate pair. The text was
-/// scanned before.
+/// What a string says, from what stands between its quotes; `None` when it holds half of a
+/// surrogate pair. The text was scanned before.
 pub(super) fn unescape(inner: &str) -> Option<Cow<'_, str>> {
     let Some((plain, _)) = inner.split_once('\\') else { return Some(inner.into()) };
     let mut text = String::with_capacity(inner.len());
@@ -283,14 +290,17 @@ pub(super) fn unescape(inner: &str) -> Option<Cow<'_, str>> {
 }
 
 fn character(chars: &mut core::str::Chars<'_>) -> Option<char> {
-    let mut unit = || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
+    let mut unit =
+        || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
     let first = unit()?;
     if !(0xd800..0xdc00).contains(&first) {
         return char::from_u32(first);
     }
     // The backslash and the `u` of the second half.
     let is_pair = chars.next() == Some('\\') && chars.next() == Some('u');
-    let mut unit = || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
-    let second = is_pair.then(&mut unit).flatten().filter(|second| (0xdc00..0xe000).contains(second))?;
+    let mut unit =
+        || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
+    let second =
+        is_pair.then(&mut unit).flatten().filter(|second| (0xdc00..0xe000).contains(second))?;
     char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
 }

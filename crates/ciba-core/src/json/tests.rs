@@ -71,10 +71,17 @@ fn only_one_whole_utf_8_object_is_read() {
         assert_eq!(fault(text), Some(Fault::NotJson), "{text}");
     }
     let utf_16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_be_bytes).collect();
-    for bytes in [&utf_16[..], b"{\"a\":\"\xff\"}", b"\xef\xbb\xbf{}", b"{\"a\":\"\xed\xa0\x80\"}"] {
+    for bytes in [&utf_16[..], b"{\"a\":\"\xff\"}", b"\xef\xbb\xbf{}", b"{\"a\":\"\xed\xa0\x80\"}"]
+    {
         assert_eq!(Object::parse(bytes).err(), Some(Fault::NotJson));
     }
-    for text in [" {\"a\" : \"\\ud83d\\ude00 å\"}\r\n", "{}", "\t{ }", "{\"\":-0.0e-0}", "{\"a\":[ ],\"b\":{ }}"] {
+    for text in [
+        " {\"a\" : \"\\ud83d\\ude00 å\"}\r\n",
+        "{}",
+        "\t{ }",
+        "{\"\":-0.0e-0}",
+        "{\"a\":[ ],\"b\":{ }}",
+    ] {
         assert_eq!(fault(text), None, "{text}");
     }
 }
@@ -84,12 +91,17 @@ fn only_one_whole_utf_8_object_is_read() {
 fn nesting_is_bounded() {
     let most = usize::try_from(scan::DEEPEST).unwrap();
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-    let full = |depth: usize| format!("{{\"a\":{}1{}}}", "{\"a\":[".repeat(depth), "]}".repeat(depth));
-    for text in [nested(most - 1), full(most / 2 - 1), format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(10_000))] {
+    let full =
+        |depth: usize| format!("{{\"a\":{}1{}}}", "{\"a\":[".repeat(depth), "]}".repeat(depth));
+    for text in
+        [nested(most - 1), full(most / 2 - 1), format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(10_000))]
+    {
         assert_eq!(fault(&text), None);
-        assert_eq!(Members::from_json(&text).unwrap().as_json(), text);
+        assert_eq!(JsonObject::from_json(&text).unwrap().as_json(), text);
     }
-    for text in [nested(most), nested(10_000), full(most / 2), "{\"a\":".repeat(10_000), "[".repeat(10_000)] {
+    for text in
+        [nested(most), nested(10_000), full(most / 2), "{\"a\":".repeat(10_000), "[".repeat(10_000)]
+    {
         assert_eq!(fault(&text), Some(Fault::NotJson));
     }
     assert_eq!(fault(&format!("{{\"a\":[{}]}}", "[],".repeat(1000) + "{}")), None);
@@ -134,7 +146,9 @@ fn what_cannot_be_read_stays_text_and_spoils_nothing() {
 /// REQ-ACK-18
 #[test]
 fn null_counts_as_absent_and_the_rest_is_kept_in_order() {
-    let mut object = Object::parse(br#"{"z":null,"b":null, "a" : [1, " \" "] ,"c":"t","\u0064":{ "x" : 1 }}"#).unwrap();
+    let mut object =
+        Object::parse(br#"{"z":null,"b":null, "a" : [1, " \" "] ,"c":"t","\u0064":{ "x" : 1 }}"#)
+            .unwrap();
     assert!(object.take("b").is_none());
     assert!(object.take("missing").is_none());
     assert_eq!(object.take_text("c"), Ok(Some("t".to_string())));
@@ -150,8 +164,8 @@ fn null_counts_as_absent_and_the_rest_is_kept_in_order() {
     assert_eq!(rest.get::<Vec<u8>>("d"), Err(JsonError::Shape { column: 0 }));
     assert!(rest.contains("z") && !rest.contains("b") && !rest.is_empty());
     assert_eq!(Object::parse(br#"{"c":1}"#).unwrap().take_text("c"), Err(Fault::WrongType("c")));
-    assert_eq!((Members::default().as_json(), Members::default().is_empty()), ("{}", true));
-    assert_eq!(Members::from_json(" { } ").unwrap(), Members::default());
+    assert_eq!((JsonObject::default().as_json(), JsonObject::default().is_empty()), ("{}", true));
+    assert_eq!(JsonObject::from_json(" { } ").unwrap(), JsonObject::default());
 }
 
 #[test]
@@ -160,24 +174,32 @@ fn members_can_be_left_out() {
     assert_eq!(object.rest_without(&["a", "b", "x"]).as_json(), r#"{"c":3}"#);
 }
 
-/// What another crate of the program may switch on never changes what was received: it is read as it is, or not at all.
+/// What another crate of the program may switch on never changes what was received: it is read as
+/// it is, or not at all.
 #[test]
 fn private_names_are_read_as_they_are_or_not_at_all() {
     for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
-        for spelled in [name.to_owned(), name.replace('$', "\\u0024"), name.replace("json", "\\u006Ason")] {
+        for spelled in
+            [name.to_owned(), name.replace('$', "\\u0024"), name.replace("json", "\\u006Ason")]
+        {
             for value in [r#""1""#, r#""[[[""#, "17", r#"{"a":"{}"}"#, "null", r#""{\"a\":1}""#] {
                 let object = format!(r#"{{"{spelled}":{value}}}"#);
-                for (name, text) in [("x", object.clone()), ("y", format!(r#"[1,{{"z":{object}}}]"#))] {
-                    let members = Members::from_json(&format!(r#"{{"a":1,"{name}":{text}}}"#)).unwrap();
+                for (name, text) in
+                    [("x", object.clone()), ("y", format!(r#"[1,{{"z":{object}}}]"#))]
+                {
+                    let members =
+                        JsonObject::from_json(&format!(r#"{{"a":1,"{name}":{text}}}"#)).unwrap();
                     assert_eq!(members.json(name), Some(&*text));
                     assert_eq!(members.get::<u8>("a"), Ok(Some(1)));
                     match members.get::<Value>(name) {
-                        Ok(Some(value)) => assert!(value.pointer("/1/z").unwrap_or(&value).is_object(), "{text}"),
+                        Ok(Some(value)) => {
+                            assert!(value.pointer("/1/z").unwrap_or(&value).is_object(), "{text}")
+                        }
                         Ok(None) => panic!("{text} is there"),
                         Err(error) => assert_eq!(error, JsonError::ReservedName, "{text}"),
                     }
                 }
-                let top = Members::from_json(&object).unwrap();
+                let top = JsonObject::from_json(&object).unwrap();
                 assert_eq!(top.json(name), Some(value));
             }
         }
@@ -195,7 +217,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".*", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map(".*", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

@@ -1,8 +1,9 @@
 //! Presets for providers that are known by name.
 //!
-//! A [`Preset`] is data: the options that differ from the defaults, each with its source. There is one only where vendor
-//! documentation or source code says that an option has to differ; what else is known about providers is in
-//! `docs/providers.md` of the repository. [`idura`] adds request builders and claims of its own.
+//! A [`Preset`] is data: the options that differ from the defaults, each with its source. There is
+//! one only where vendor documentation or source code says that an option has to differ; what else
+//! is known about providers is in `docs/providers.md` of the repository. [`idura`] adds request
+//! builders and claims of its own.
 
 pub mod idura;
 mod preset;
@@ -42,15 +43,18 @@ const fn fact(setting: Setting, source: &'static str) -> Fact {
 const MESSAGE: BindingMessageRule = BindingMessageRule::ANY;
 
 const AUTH0_DOCS: &str = "auth0.com/docs, Client-Initiated Backchannel Authentication Flow";
-/// Auth0. Its documentation names the characters of a binding message without the blank, but has blanks in a sample: they
-/// are left to the provider.
+/// Auth0. Its documentation names the characters of a binding message without the blank, but has
+/// blanks in a sample: they are left to the provider.
 pub const AUTH0: Preset = Preset {
     name: "auth0",
     product: "Auth0",
     facts: &[
         fact(Setting::BodyClientId, AUTH0_DOCS),
         fact(Setting::BindingMessages(MESSAGE.required().at_most(64).only("+-_.,:# ")), AUTH0_DOCS),
-        fact(Setting::AssumeBearer, "auth0.com/docs, a token response of the same pages has no token_type"),
+        fact(
+            Setting::AssumeBearer,
+            "auth0.com/docs, a token response of the same pages has no token_type",
+        ),
     ],
 };
 
@@ -67,8 +71,10 @@ pub const CAMARA: Preset = Preset {
     ],
 };
 
-const CONFORMANCE_SUITE: &str = "openid-certification/conformance-suite, fapiciba modules for ConnectID";
-/// ConnectID in Australia. For [`Profile::FapiCiba`](crate::Profile::FapiCiba), with PS256 and mutual TLS.
+const CONFORMANCE_SUITE: &str =
+    "openid-certification/conformance-suite, fapiciba modules for ConnectID";
+/// ConnectID in Australia. For [`Profile::FapiCiba`](crate::Profile::FapiCiba), with PS256 and
+/// mutual TLS.
 pub const CONNECTID: Preset = Preset {
     name: "connectid",
     product: "ConnectID (Australia)",
@@ -88,13 +94,20 @@ pub const DUENDE: Preset = Preset {
     )],
 };
 
-const IDPYOIDC_CODE: &str = "IdentityPython/idpy-oidc, src/idpyoidc/server/oidc/backchannel_authentication.py";
+const IDPYOIDC_CODE: &str =
+    "IdentityPython/idpy-oidc, src/idpyoidc/server/oidc/backchannel_authentication.py";
 /// A provider made with idpyoidc.
 pub const IDPYOIDC: Preset = Preset {
     name: "idpyoidc",
     product: "idpyoidc",
     facts: &[
-        fact(Setting::PendingError { error: "invalid_request", description: "No authentication found" }, IDPYOIDC_CODE),
+        fact(
+            Setting::PendingError {
+                error: "invalid_request",
+                description: "No authentication found",
+            },
+            IDPYOIDC_CODE,
+        ),
         fact(Setting::ScopeLists, IDPYOIDC_CODE),
     ],
 };
@@ -106,7 +119,10 @@ pub const IDURA: Preset = Preset {
     name: "idura",
     product: "Idura Verify",
     facts: &[
-        fact(Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" }, IDURA_DOCS),
+        fact(
+            Setting::Endpoints { backchannel: "/ciba/bc-authorize", token: "/oauth2/token" },
+            IDURA_DOCS,
+        ),
         fact(Setting::PersonsByNumber, IDURA_TOKENS),
         fact(Setting::EidClaim, IDURA_TOKENS),
         fact(Setting::EidMessages, IDURA_DOCS),
@@ -132,7 +148,8 @@ pub const KEYCLOAK: Preset = Preset {
     ],
 };
 
-/// A provider made with the npm package `oidc-provider`, as it is without a message rule of its own.
+/// A provider made with the npm package `oidc-provider`, as it is without a message rule of its
+/// own.
 pub const NODE_OIDC_PROVIDER: Preset = Preset {
     name: "node-oidc-provider",
     product: "oidc-provider (npm)",
@@ -170,7 +187,10 @@ const PINGFEDERATE_DOCS: &str =
 pub const PINGFEDERATE: Preset = Preset {
     name: "pingfederate",
     product: "PingFederate",
-    facts: &[fact(Setting::BodyClientId, PINGFEDERATE_DOCS), fact(Setting::RequestClientIdClaim, PINGFEDERATE_DOCS)],
+    facts: &[
+        fact(Setting::BodyClientId, PINGFEDERATE_DOCS),
+        fact(Setting::RequestClientIdClaim, PINGFEDERATE_DOCS),
+    ],
 };
 
 /// The broker of Nets and Signaturgruppen (MitID).

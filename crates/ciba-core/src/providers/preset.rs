@@ -65,14 +65,16 @@ pub enum Setting {
     RequestClientIdClaim,
     /// [`ClientConfigBuilder::signed_requests_only`] (DV-40).
     SignedRequestsOnly,
-    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called; one of another origin than the issuer's has to
-    /// be configured by hand (DV-20, REQ-AUTH-11).
+    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called; one of another
+    /// origin than the issuer's has to be configured by hand (DV-20, REQ-AUTH-11).
     BackchannelAudienceIsEndpoint,
     /// As the last one, for [`ClientConfigBuilder::token_audience`].
     TokenAudienceIsEndpoint,
-    /// As the last one, for [`ClientConfigBuilder::request_audience`]; it is the backchannel authentication endpoint.
+    /// As the last one, for [`ClientConfigBuilder::request_audience`]; it is the backchannel
+    /// authentication endpoint.
     RequestAudienceIsEndpoint,
-    /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, also when it is the usual one (DV-20).
+    /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, also when it is the
+    /// usual one (DV-20).
     RequestAudienceHasPort,
     /// [`ClientConfigBuilder::persons_by_number`].
     PersonsByNumber,
@@ -124,7 +126,8 @@ impl Preset {
         self.facts
     }
 
-    /// Fills in the endpoints that are known where the metadata lacks them. Endpoints in the metadata stay.
+    /// Fills in the endpoints that are known where the metadata lacks them. Endpoints in the
+    /// metadata stay.
     ///
     /// # Errors
     ///
@@ -134,8 +137,11 @@ impl Preset {
             let Setting::Endpoints { backchannel, token } = fact.setting else { continue };
             let base = metadata.issuer.as_str();
             let base = base.strip_suffix('/').unwrap_or(base);
-            // The scheme is the issuer's: plain http got here only where it was allowed for that issuer.
-            let behind = |path: &str| Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed);
+            // The scheme is the issuer's: plain http got here only where it was allowed for that
+            // issuer.
+            let behind = |path: &str| {
+                Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed)
+            };
             let (backchannel, token) = (behind(backchannel)?, behind(token)?);
             metadata.backchannel_authentication_endpoint.get_or_insert(backchannel);
             metadata.token_endpoint.get_or_insert(token);
@@ -143,15 +149,20 @@ impl Preset {
         Ok(metadata)
     }
 
-    /// Begins a configuration for this provider. Options set afterwards win; a [`Policy`] of your own takes the
-    /// place of the preset's, so begin it with [`Self::policy`].
+    /// Begins a configuration for this provider. Options set afterwards win; a [`Policy`] of your
+    /// own takes the place of the preset's, so begin it with [`Self::policy`].
     ///
     /// # Errors
     ///
     /// As [`Self::complete`].
-    pub fn client(&self, metadata: ProviderMetadata, client_id: ClientId) -> Result<ClientConfigBuilder, UrlError> {
+    pub fn client(
+        &self,
+        metadata: ProviderMetadata,
+        client_id: ClientId,
+    ) -> Result<ClientConfigBuilder, UrlError> {
         let issuer = metadata.issuer.clone();
-        let builder = ClientConfig::builder(self.complete(metadata)?, client_id).policy(self.policy());
+        let builder =
+            ClientConfig::builder(self.complete(metadata)?, client_id).policy(self.policy());
         Ok(self.facts.iter().fold(builder, |builder, fact| fact.setting.apply(builder, &issuer)))
     }
 
@@ -165,7 +176,8 @@ impl Preset {
                 Setting::PingKeepsInterval => policy.ping_keeps_interval = true,
                 Setting::ScopeLists => policy.scope_lists = true,
                 Setting::PendingError { error, description } => {
-                    let pending = PendingError { error: error.into(), description: description.into() };
+                    let pending =
+                        PendingError { error: error.into(), description: description.into() };
                     policy.pending_errors.push(pending);
                 }
                 Setting::Endpoints { .. }
@@ -213,7 +225,9 @@ impl Setting {
             Self::AcrReported => builder.acr_rule(AcrRule::Report),
             Self::PublicClients => builder.public_clients(),
             Self::RequestedExpiryCounts => builder.requested_expiry_counts(),
-            Self::RequestAudienceHasPort => builder.request_audience(Audience::Text(with_port(issuer.as_str()))),
+            Self::RequestAudienceHasPort => {
+                builder.request_audience(Audience::Text(with_port(issuer.as_str())))
+            }
             // These are in the metadata and the policy the builder was begun with.
             Self::Endpoints { .. }
             | Self::PingKeepsInterval
@@ -291,7 +305,11 @@ mod tests {
         assert_eq!(names.len(), providers::ALL.len());
         for preset in providers::ALL {
             let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            assert!(!preset.name.is_empty() && preset.name.chars().all(is_plain), "{}", preset.name);
+            assert!(
+                !preset.name.is_empty() && preset.name.chars().all(is_plain),
+                "{}",
+                preset.name
+            );
             assert_eq!(providers::named(preset.name), Some(*preset));
             assert!(!preset.facts.is_empty(), "{} differs in nothing", preset.name);
             assert!(preset.facts.iter().all(|fact| fact.source.len() > 10), "{}", preset.name);
@@ -305,11 +323,18 @@ mod tests {
         for preset in providers::ALL {
             let plain = ClientConfig::builder(testing::metadata(), id());
             let made = preset.client(testing::metadata(), id()).unwrap();
-            let only_endpoints = preset.facts.iter().all(|fact| matches!(fact.setting, Setting::Endpoints { .. }));
-            assert_eq!(format!("{plain:?}") == format!("{made:?}"), only_endpoints, "{}", preset.name);
+            let only_endpoints =
+                preset.facts.iter().all(|fact| matches!(fact.setting, Setting::Endpoints { .. }));
+            assert_eq!(
+                format!("{plain:?}") == format!("{made:?}"),
+                only_endpoints,
+                "{}",
+                preset.name
+            );
         }
         let okta = providers::OKTA.client(testing::metadata(), id()).unwrap();
-        let back = okta.backchannel_audience(Audience::Issuer).client_auth(testing::private_key_jwt());
+        let back =
+            okta.backchannel_audience(Audience::Issuer).client_auth(testing::private_key_jwt());
         assert_eq!(back.build().unwrap().audiences.backchannel, testing::ISSUER);
     }
 

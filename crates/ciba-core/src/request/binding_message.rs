@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::MessageRule;
 
-/// What a provider takes as `binding_message`, checked before anything is sent. Nothing is cut or cleaned up: a person
-/// compares the message on two devices, so only its author may change it.
+/// What a provider takes as `binding_message`, checked before anything is sent. Nothing is cut or
+/// cleaned up: a person compares the message on two devices, so only its author may change it.
 ///
 /// ```
 /// use ciba_core::BindingMessageRule;
@@ -26,7 +26,8 @@ pub struct BindingMessageRule {
 
 impl BindingMessageRule {
     /// Any message without control characters, or none: the rule of CIBA 7.1, and the default.
-    pub const ANY: Self = Self { presence: MessageRule::Free, longest: None, only: None, without: "" };
+    pub const ANY: Self =
+        Self { presence: MessageRule::Free, longest: None, only: None, without: "" };
 
     /// There has to be one.
     pub const fn required(mut self) -> Self {
@@ -61,9 +62,11 @@ impl BindingMessageRule {
     /// What speaks against a message. An empty one is none.
     pub(super) fn against(&self, message: Option<&str>) -> Option<&'static str> {
         let Some(message) = message else {
-            return (self.presence == MessageRule::Required).then_some("the provider takes no request without one");
+            return (self.presence == MessageRule::Required)
+                .then_some("the provider takes no request without one");
         };
-        let is_listed = |c: char| self.only.is_none_or(|only| c.is_ascii_alphanumeric() || only.contains(c));
+        let is_listed =
+            |c: char| self.only.is_none_or(|only| c.is_ascii_alphanumeric() || only.contains(c));
         if self.presence == MessageRule::Refused {
             return Some("the provider takes no request with one");
         }

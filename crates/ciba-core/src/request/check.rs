@@ -13,9 +13,10 @@ use crate::{
     wire::{metadata::DeliveryMode, number},
 };
 
-/// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a method of their own, those of
-/// client authentication and of the token request, and those that only mean something at the authorization endpoint
-/// (REQ-AREQ-24, REQ-AREQ-29). Registered claims are among them because a signed request has them.
+/// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a
+/// method of their own, those of client authentication and of the token request, and those that
+/// only mean something at the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). Registered claims
+/// are among them because a signed request has them.
 pub(super) const RESERVED_PARAMETERS: [&str; 34] = [
     "scope",
     "client_notification_token",
@@ -75,13 +76,15 @@ const RESERVED_HEADERS: [&str; 18] = [
     "forwarded",
 ];
 
-/// Header fields about the device that shows this client, which a FAPI-CIBA client does not control (REQ-FAPI-18).
+/// Header fields about the device that shows this client, which a FAPI-CIBA client does not control
+/// (REQ-FAPI-18).
 const FAPI_DEVICE_HEADERS: [&str; 2] = ["x-fapi-customer-ip-address", "x-fapi-auth-date"];
 
 impl AuthRequest {
     /// Whether this client can send it to this provider now.
     pub(crate) fn check(&self, config: &ClientConfig, now: Timestamp) -> Result<(), RequestError> {
-        if config.auth.secret().is_some() && config.secret_expires_at.is_some_and(|end| end <= now) {
+        if config.auth.secret().is_some() && config.secret_expires_at.is_some_and(|end| end <= now)
+        {
             return Err(RequestError::SecretExpired);
         }
         self.check_hint(config)?;
@@ -90,24 +93,37 @@ impl AuthRequest {
         if !self.acr_values.iter().all(|value| is_word(value)) {
             return refuse("acr_values", "a value is empty or has a blank or control character");
         }
-        if self.binding_message.as_ref().is_some_and(|message| message.chars().any(char::is_control)) {
+        if self
+            .binding_message
+            .as_ref()
+            .is_some_and(|message| message.chars().any(char::is_control))
+        {
             return refuse("binding_message", "it has a control character");
         }
         let by_eid = config.persons.eid_messages.then(|| self.eids(config));
-        let reason = by_eid.and_then(|eids| person::against_message(eids, self.shown_binding_message()));
-        let reason = reason.or_else(|| config.request_style.binding_message.against(self.shown_binding_message()));
+        let reason =
+            by_eid.and_then(|eids| person::against_message(eids, self.shown_binding_message()));
+        let reason = reason
+            .or_else(|| config.request_style.binding_message.against(self.shown_binding_message()));
         if let Some(reason) = reason {
             return refuse("binding_message", reason);
         }
         match (self.message_rule, self.shown_binding_message()) {
-            (MessageRule::Required, None) => return refuse("binding_message", "this eID needs one"),
-            (MessageRule::Refused, Some(_)) => return refuse("binding_message", "this eID takes none"),
+            (MessageRule::Required, None) => {
+                return refuse("binding_message", "this eID needs one");
+            }
+            (MessageRule::Refused, Some(_)) => {
+                return refuse("binding_message", "this eID takes none");
+            }
             (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
         }
         if self.user_code.is_some() && !config.user_codes {
             return refuse("user_code", "the client is not configured for user codes");
         }
-        if self.requested_expiry.is_some_and(|lifetime| lifetime.is_zero() || lifetime.subsec_nanos() != 0) {
+        if self
+            .requested_expiry
+            .is_some_and(|lifetime| lifetime.is_zero() || lifetime.subsec_nanos() != 0)
+        {
             return refuse("requested_expiry", "it is not a positive whole number of seconds");
         }
         self.check_details(config)?;
@@ -142,7 +158,8 @@ impl AuthRequest {
         let Some(mut claims) = signed_claims(value) else {
             return refuse(name, "it is not a signed ID Token");
         };
-        // Neither expiry nor signature is looked at: an old token is a good hint, and keys change (REQ-AREQ-11).
+        // Neither expiry nor signature is looked at: an old token is a good hint, and keys change
+        // (REQ-AREQ-11).
         if claims.take("iss").and_then(Raw::text).as_deref() != Some(config.issuer.as_str()) {
             return refuse(name, "it is of another issuer");
         }
@@ -156,7 +173,9 @@ impl AuthRequest {
         }
         match (subject_of(&mut claims), &self.expectations.subject) {
             (None, _) => refuse(name, "it names no subject"),
-            (Some(hinted), Some(expected)) if hinted != *expected => refuse(name, "another subject is expected"),
+            (Some(hinted), Some(expected)) if hinted != *expected => {
+                refuse(name, "another subject is expected")
+            }
             (Some(_), _) => Ok(()),
         }
     }
@@ -170,7 +189,9 @@ impl AuthRequest {
     }
 
     fn check_scope(&self) -> Result<(), RequestError> {
-        let is_token = |value: &String| value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let is_token = |value: &String| {
+            value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+        };
         if !self.scope.iter().all(is_token) {
             return refuse("scope", "it has a character that must not be there");
         }
@@ -180,24 +201,34 @@ impl AuthRequest {
         Ok(())
     }
 
-    /// What only an ID Token shows is not expected where none need come (ruling 25), and where the person has to be compared
-    /// there is something to compare.
+    /// What only an ID Token shows is not expected where none need come (ruling 25), and where the
+    /// person has to be compared there is something to compare.
     fn check_person(&self, config: &ClientConfig) -> Result<(), RequestError> {
         let expected = self.effective_expectations(config);
-        let asks_for_claims = ["nonce", "max_age"].iter().any(|name| self.extra_value(name).is_some());
+        let asks_for_claims =
+            ["nonce", "max_age"].iter().any(|name| self.extra_value(name).is_some());
         let needs_an_id_token = self.expectations.need_an_id_token()
             || self.eid == Some(Check::Require)
             || asks_for_claims
             || expected.name_a_person()
             || expected.person.is_some();
         if !self.openid && config.delivery == DeliveryMode::Push {
-            return refuse("scope", "it lacks openid, and only an ID Token binds pushed tokens to their request");
+            return refuse(
+                "scope",
+                "it lacks openid, and only an ID Token binds pushed tokens to their request",
+            );
         }
         if !self.openid && needs_an_id_token {
-            return refuse("scope", "it lacks openid, and something is expected that only an ID Token shows");
+            return refuse(
+                "scope",
+                "it lacks openid, and something is expected that only an ID Token shows",
+            );
         }
         if expected.person == Some(Presence::Required) && !expected.name_a_person() {
-            return refuse(self.hint_name(), "the person has to be compared, and no ID Token repeats this hint");
+            return refuse(
+                self.hint_name(),
+                "the person has to be compared, and no ID Token repeats this hint",
+            );
         }
         Ok(())
     }
@@ -209,21 +240,30 @@ impl AuthRequest {
             return refuse(NAME, "it is given both as objects and as text");
         }
         let text = self.details_text();
-        let details: Vec<Raw<'_>> = Raw::parse(&text).and_then(Raw::items).into_iter().flatten().collect();
+        let details: Vec<Raw<'_>> =
+            Raw::parse(&text).and_then(Raw::items).into_iter().flatten().collect();
         if details.is_empty() && (self.details_json.is_some() || !text.is_empty()) {
             return refuse(NAME, "it is not a JSON array of objects, or an empty one");
         }
         for detail in details {
             // A member twice is one thing to us and perhaps another to the provider.
             let Ok(mut detail) = Object::parse(detail.json().as_bytes()) else {
-                return refuse(NAME, "it has something else in it than objects with unique member names");
+                return refuse(
+                    NAME,
+                    "it has something else in it than objects with unique member names",
+                );
             };
-            let Some(r#type) = detail.take_text("type").ok().flatten().filter(|name| !name.is_empty()) else {
+            let Some(r#type) =
+                detail.take_text("type").ok().flatten().filter(|name| !name.is_empty())
+            else {
                 return refuse(NAME, "an object has no type");
             };
             let listed = |types: &Vec<String>| types.contains(&r#type);
             if !config.authorization_details_types.as_ref().is_none_or(listed) {
-                return refuse(NAME, "the provider does not list the type in authorization_details_types_supported");
+                return refuse(
+                    NAME,
+                    "the provider does not list the type in authorization_details_types_supported",
+                );
             }
         }
         Ok(())
@@ -253,20 +293,26 @@ impl AuthRequest {
             return refuse("max_age", "it is not a whole number of seconds");
         }
         match (self.extra_value("nonce"), &self.expectations.nonce) {
-            (Some(sent), Some(expected)) if sent != expected.as_str() => refuse("nonce", "another one is expected"),
+            (Some(sent), Some(expected)) if sent != expected.as_str() => {
+                refuse("nonce", "another one is expected")
+            }
             _ => Ok(()),
         }
     }
 
-    /// A FAPI request is told from every other, or says something that both devices show (REQ-FAPI-05); and it is one of
-    /// OpenID Connect.
+    /// A FAPI request is told from every other, or says something that both devices show
+    /// (REQ-FAPI-05); and it is one of OpenID Connect.
     fn check_context(&self, config: &ClientConfig) -> Result<(), RequestError> {
         let broken = |clause, reason| Err(RequestError::Profile { clause, reason });
         match config.profile {
             Profile::Plain => Ok(()),
-            Profile::FapiCiba(_) if !self.openid => broken("CIBA 7.1", "it does not ask for openid"),
+            Profile::FapiCiba(_) if !self.openid => {
+                broken("CIBA 7.1", "it does not ask for openid")
+            }
             Profile::FapiCiba(_)
-                if self.shown_binding_message().is_none() && !self.has_details() && !self.unique_context =>
+                if self.shown_binding_message().is_none()
+                    && !self.has_details()
+                    && !self.unique_context =>
             {
                 broken(
                     "FAPI-CIBA 5.2.2 item 2",

@@ -1,4 +1,5 @@
-//! The one list of what a request says, from which both the form and the claims of a signed request are made.
+//! The one list of what a request says, from which both the form and the claims of a signed request
+//! are made.
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
@@ -24,8 +25,8 @@ pub(crate) struct RequestStyle {
     pub(crate) require_granted: bool,
 }
 
-/// A value in the shape its definition gives it. The form writes all of them as text; a signed request keeps their JSON
-/// types (REQ-SIGN-01).
+/// A value in the shape its definition gives it. The form writes all of them as text; a signed
+/// request keeps their JSON types (REQ-SIGN-01).
 pub(crate) enum ParameterValue<'a> {
     Text(Cow<'a, str>),
     /// `requested_expiry`.

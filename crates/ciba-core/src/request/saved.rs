@@ -141,7 +141,12 @@ impl<'a> SavedRequest<'a> {
             details: Vec::new(),
             details_json: self.details.map(Cow::into_owned),
             resources: owned(self.resources),
-            extra: self.extra.into_iter().map(from_saved).chain(self.extra_json.into_iter().map(from_json)).collect(),
+            extra: self
+                .extra
+                .into_iter()
+                .map(from_saved)
+                .chain(self.extra_json.into_iter().map(from_json))
+                .collect(),
             unique_context: self.unique_context,
             headers: owned_pairs(self.headers),
             require_granted: self.require_granted,

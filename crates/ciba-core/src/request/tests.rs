@@ -95,7 +95,10 @@ fn assert_refused(request: &AuthRequest, name: &str) {
 /// OPM-REQ-02
 #[test]
 fn a_request_is_scope_and_hint_and_nothing_that_was_not_asked_for() {
-    assert_eq!(sent(&login("sub:ssn:1")), pairs(&[("scope", "openid"), ("login_hint", "sub:ssn:1")]));
+    assert_eq!(
+        sent(&login("sub:ssn:1")),
+        pairs(&[("scope", "openid"), ("login_hint", "sub:ssn:1")])
+    );
     let empty = login("x").binding_message("").acr_values([""; 0]).extra("purpose", "").scope("");
     assert_eq!(sent(&empty), pairs(&[("scope", "openid"), ("login_hint", "x")]));
 }
@@ -131,7 +134,10 @@ fn every_parameter_is_sent_as_it_was_given() {
         ("binding_message", "W4SCT å"),
         ("user_code", "1 2+3"),
         ("requested_expiry", "120"),
-        ("authorization_details", r#"[{"callInitiator":"RP","type":"phoneAuth"},{"type":"phoneAuth"}]"#),
+        (
+            "authorization_details",
+            r#"[{"callInitiator":"RP","type":"phoneAuth"},{"type":"phoneAuth"}]"#,
+        ),
         ("resource", "https://api.example/a"),
         ("resource", "urn:b"),
         ("purpose", "a&scope=b"),
@@ -139,7 +145,8 @@ fn every_parameter_is_sent_as_it_was_given() {
     ]);
     assert_eq!(sent_by(builder(), &request), expected);
     assert_eq!(request.shown_binding_message(), Some("W4SCT å"));
-    let names: Vec<&String> = expected.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
+    let names: Vec<&String> =
+        expected.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
 }
 
@@ -148,7 +155,12 @@ fn every_parameter_is_sent_as_it_was_given() {
 /// REQ-AREQ-09
 #[test]
 fn a_hint_is_opaque_and_not_empty() {
-    for hint in [r#"{"format":"iss_sub","iss":"https://op/","sub":"a b"}"#, "tel:+34600", " MiXeD ", "åäö#&=%2B"] {
+    for hint in [
+        r#"{"format":"iss_sub","iss":"https://op/","sub":"a b"}"#,
+        "tel:+34600",
+        " MiXeD ",
+        "åäö#&=%2B",
+    ] {
         assert_eq!(value_of(&login(hint), "login_hint").as_deref(), Some(hint));
         let token = AuthRequest::new(Hint::LoginToken(hint.into()));
         assert_eq!(value_of(&token, "login_hint_token").as_deref(), Some(hint));
@@ -240,10 +252,14 @@ fn a_binding_message_has_no_control_characters() {
 #[test]
 fn generated_codes_have_no_ambiguous_letters() {
     for seed in 0..=255_u8 {
-        let code =
-            binding_code(Entropy::from_bytes(core::array::from_fn(|n| seed.wrapping_mul(31).wrapping_add(n as u8))));
+        let code = binding_code(Entropy::from_bytes(core::array::from_fn(|n| {
+            seed.wrapping_mul(31).wrapping_add(n as u8)
+        })));
         assert_eq!(code.len(), 6);
-        assert!(!code.contains(|c: char| !c.is_ascii_uppercase() || "BGIOQLSUVZ".contains(c)), "{code}");
+        assert!(
+            !code.contains(|c: char| !c.is_ascii_uppercase() || "BGIOQLSUVZ".contains(c)),
+            "{code}"
+        );
     }
 }
 
@@ -282,7 +298,8 @@ fn a_requested_expiry_is_a_positive_whole_number_of_seconds() {
         assert_refused(&login("x").requested_expiry(lifetime), "requested_expiry");
     }
     assert_eq!(
-        value_of(&login("x").requested_expiry(Duration::from_secs(1)), "requested_expiry").as_deref(),
+        value_of(&login("x").requested_expiry(Duration::from_secs(1)), "requested_expiry")
+            .as_deref(),
         Some("1")
     );
 }
@@ -293,7 +310,18 @@ fn authorization_details_are_an_array_of_typed_objects() {
     const NAME: &str = "authorization_details";
     let text = r#"[{"type":"a", "x":[1]}, {"type":"a"}]"#;
     assert_eq!(value_of(&login("x").authorization_details_json(text), NAME).as_deref(), Some(text));
-    for text in ["", "{}", r#"{"type":"a"}"#, "[]", "[1]", "[{}]", r#"[{"type":""}]"#, r#"[{"type":1}]"#, "[", "null"] {
+    for text in [
+        "",
+        "{}",
+        r#"{"type":"a"}"#,
+        "[]",
+        "[1]",
+        "[{}]",
+        r#"[{"type":""}]"#,
+        r#"[{"type":1}]"#,
+        "[",
+        "null",
+    ] {
         assert_refused(&login("x").authorization_details_json(text), NAME);
     }
     // Which of the two would the provider ask the person about?
@@ -301,8 +329,13 @@ fn authorization_details_are_an_array_of_typed_objects() {
         assert_refused(&login("x").authorization_details_json(text), NAME);
     }
     assert_refused(&login("x").authorization_detail(AuthorizationDetail::new("")), NAME);
-    assert_refused(&login("x").authorization_detail(AuthorizationDetail::new("a").with("type", 5)), NAME);
-    let both = login("x").authorization_details_json(text).authorization_detail(AuthorizationDetail::new("a"));
+    assert_refused(
+        &login("x").authorization_detail(AuthorizationDetail::new("a").with("type", 5)),
+        NAME,
+    );
+    let both = login("x")
+        .authorization_details_json(text)
+        .authorization_detail(AuthorizationDetail::new("a"));
     assert_refused(&both, NAME);
 
     let mut provider = metadata();
@@ -344,14 +377,17 @@ fn a_resource_is_an_absolute_uri_without_fragment() {
 /// REQ-AUTH-30
 #[test]
 fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
-    // What is on the wire already, what a client authenticates with, and what the two requirements name.
+    // What is on the wire already, what a client authenticates with, and what the two requirements
+    // name.
     let hints = [Hint::Login("x".into()), Hint::LoginToken("x".into()), Hint::IdToken("x".into())];
     let on_the_wire: Vec<String> = hints
         .into_iter()
         .flat_map(|hint| {
             let mut form = Form::default();
             full(hint).write(&RequestStyle::default(), &mut form, None);
-            ::url::form_urlencoded::parse(form.into_body().expose()).into_owned().collect::<Vec<_>>()
+            ::url::form_urlencoded::parse(form.into_body().expose())
+                .into_owned()
+                .collect::<Vec<_>>()
         })
         .map(|(name, _)| name)
         .collect();
@@ -373,7 +409,9 @@ fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
     assert_refused(&login("x").extra("a", "1").extra("A", "2"), "A");
     assert_refused(&login("x").extra("a", "1").extra("b", "2").extra("a", "3"), "a");
     assert_refused(&login("x").extra("", "1"), "extra");
-    for name in ["purpose", "request_expiry", "callInitiator", "client_notification_uri", "audience"] {
+    for name in
+        ["purpose", "request_expiry", "callInitiator", "client_notification_uri", "audience"]
+    {
         assert_eq!(value_of(&login("x").extra(name, "v"), name).as_deref(), Some("v"));
     }
 }
@@ -381,9 +419,16 @@ fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
 /// REQ-AUTH-30
 #[test]
 fn header_fields_cannot_be_the_protocols_own_or_break_out() {
-    for name in
-        ["Authorization", "content-type", "ACCEPT", "Host", "Content-Length", "Transfer-Encoding", "Cookie", "DPoP"]
-    {
+    for name in [
+        "Authorization",
+        "content-type",
+        "ACCEPT",
+        "Host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Cookie",
+        "DPoP",
+    ] {
         assert_refused(&login("x").header(name, "v"), name);
     }
     for name in ["", "a b", "a:b", "å", "a\r\n"] {
@@ -409,7 +454,9 @@ fn a_saved_request_is_the_same_without_its_user_code() {
         .user_code("sentinel-code".into())
         .requested_expiry(Duration::from_secs(9))
         // To the last digit: it may be an amount of money.
-        .authorization_detail(AuthorizationDetail::new("t").with("x", json!([31.245270191439438, null])))
+        .authorization_detail(
+            AuthorizationDetail::new("t").with("x", json!([31.245270191439438, null])),
+        )
         .resource("urn:r")
         .extra("e", "f")
         .header("g", "h")
@@ -440,7 +487,8 @@ fn a_saved_request_is_the_same_without_its_user_code() {
     assert_eq!(wire(&loaded), wire(&request).replace("user_code=sentinel-code&", ""));
 
     for hint in [Hint::LoginToken("t".into()), Hint::IdToken("a.b.c".into())] {
-        let text = serde_json::to_string(&SavedRequest::save(&AuthRequest::new(hint.clone()))).unwrap();
+        let text =
+            serde_json::to_string(&SavedRequest::save(&AuthRequest::new(hint.clone()))).unwrap();
         let saved: SavedRequest<'_> = serde_json::from_str(&text).unwrap();
         assert!(!saved.had_user_code());
         assert_eq!(saved.load().unwrap().hint(), &hint);
@@ -458,7 +506,8 @@ fn neither_debug_nor_display_shows_a_value() {
         .extra("scope", "sentinel")
         .header("x-key", "sentinel");
     let Hint::IdToken(token) = request.hint() else { panic!() };
-    let shown = format!("{request:?} {:?}", AuthorizationDetail::new("t").with("amount", "sentinel"));
+    let shown =
+        format!("{request:?} {:?}", AuthorizationDetail::new("t").with("amount", "sentinel"));
     assert!(!shown.contains("sentinel") && !shown.contains(token.expose()), "{shown}");
     let error = request.check(&builder().build().unwrap(), NOW).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("sentinel"), "{error}");
@@ -487,7 +536,9 @@ fn fapi() -> ClientConfigBuilder {
 #[test]
 fn a_fapi_request_is_told_from_every_other() {
     const CLAUSE: &str = "FAPI-CIBA 5.2.2 item 2";
-    for unsaid in [login("x"), login("x").binding_message(""), login("x").extra("request_context", "{}")] {
+    for unsaid in
+        [login("x"), login("x").binding_message(""), login("x").extra("request_context", "{}")]
+    {
         assert_eq!(refused_by(fapi(), &unsaid).as_deref(), Some(CLAUSE));
         assert_eq!(refused(&unsaid), None);
     }
@@ -514,7 +565,10 @@ fn in_fapi_an_acr_that_was_asked_for_has_to_come_back() {
     };
     let asked = login("x").acr_values(["urn:high"]);
     assert_eq!(rule(fapi(), &asked), AcrRule::Require);
-    assert_eq!(rule(fapi(), &asked.clone().expecting(Expectations::new().acr(AcrRule::Report))), AcrRule::Require);
+    assert_eq!(
+        rule(fapi(), &asked.clone().expecting(Expectations::new().acr(AcrRule::Report))),
+        AcrRule::Require
+    );
     assert_eq!(rule(fapi().default_acr_values(["urn:high"]), &login("x")), AcrRule::Require);
     assert_eq!(rule(fapi(), &login("x")), AcrRule::IfPresent);
     assert_eq!(rule(builder(), &asked), AcrRule::IfPresent);
@@ -535,7 +589,9 @@ fn a_fapi_request_says_nothing_of_a_device_that_is_not_the_clients() {
 /// REQ-FAPI-07
 #[test]
 fn extra_parameters_that_are_no_text_are_sent_as_their_json() {
-    let request = login("x").extra_json("request_context", json!({"device": "terminal"})).extra_json("max_age", 60);
+    let request = login("x")
+        .extra_json("request_context", json!({"device": "terminal"}))
+        .extra_json("max_age", 60);
     let expected = pairs(&[
         ("scope", "openid"),
         ("login_hint", "x"),
@@ -583,9 +639,15 @@ fn a_provider_gets_lifetime_and_grant_type_by_the_names_it_wants() {
 #[test]
 fn a_binding_message_the_provider_does_not_take_is_not_sent() {
     let rule = BindingMessageRule::ANY.required().at_most(4);
-    for (message, refused) in [("abcd", None), ("abcde", Some("binding_message")), ("", Some("binding_message"))] {
+    for (message, refused) in
+        [("abcd", None), ("abcde", Some("binding_message")), ("", Some("binding_message"))]
+    {
         let request = login("x").binding_message(message);
-        assert_eq!(refused_by(builder().binding_messages(rule), &request).as_deref(), refused, "{message}");
+        assert_eq!(
+            refused_by(builder().binding_messages(rule), &request).as_deref(),
+            refused,
+            "{message}"
+        );
         assert_eq!(refused_by(builder(), &request), None);
     }
 }

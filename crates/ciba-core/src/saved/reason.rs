@@ -44,16 +44,21 @@ pub(crate) enum SavedTrouble<'a> {
 impl SavedTrouble<'_> {
     pub(crate) fn save(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Unanswered(cause) => {
-                Self::Unanswered(SavedCause { name: cause.name().into(), alert: cause.alert().map(|alert| alert.0) })
+            Trouble::Unanswered(cause) => Self::Unanswered(SavedCause {
+                name: cause.name().into(),
+                alert: cause.alert().map(|alert| alert.0),
+            }),
+            Trouble::Unusable { fault, status } => {
+                Self::Unusable { fault: SavedFault::save(fault), status }
             }
-            Trouble::Unusable { fault, status } => Self::Unusable { fault: SavedFault::save(fault), status },
         }
     }
 
     pub(crate) fn load(self) -> Trouble {
         match self {
-            Self::Unanswered(cause) => Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert)),
+            Self::Unanswered(cause) => {
+                Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert))
+            }
             Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.load(), status },
         }
     }
@@ -73,7 +78,11 @@ impl<'a> SavedKeyProblem<'a> {
         match problem {
             KeyProblem::Signer(words) => Some(Self::Signer((&**words).into())),
             KeyProblem::Length(SignatureLength { algorithm, found, is_der }) => {
-                Some(Self::Length { algorithm: algorithm.name().into(), found: *found, is_der: *is_der })
+                Some(Self::Length {
+                    algorithm: algorithm.name().into(),
+                    found: *found,
+                    is_der: *is_der,
+                })
             }
             KeyProblem::Unknown => None,
         }
@@ -81,11 +90,17 @@ impl<'a> SavedKeyProblem<'a> {
 
     pub(crate) fn load(self) -> Box<KeyProblem> {
         Box::new(match self {
-            Self::Signer(words) => KeyProblem::Signer(text::plain_at_most(&words, bounds::TEXT_BYTES).into_boxed_str()),
-            Self::Length { algorithm, found, is_der } => match JwsAlgorithm::from_name(&algorithm) {
-                Some(algorithm) => KeyProblem::Length(SignatureLength { algorithm, found, is_der }),
-                None => KeyProblem::Unknown,
-            },
+            Self::Signer(words) => {
+                KeyProblem::Signer(text::plain_at_most(&words, bounds::TEXT_BYTES).into_boxed_str())
+            }
+            Self::Length { algorithm, found, is_der } => {
+                match JwsAlgorithm::from_name(&algorithm) {
+                    Some(algorithm) => {
+                        KeyProblem::Length(SignatureLength { algorithm, found, is_der })
+                    }
+                    None => KeyProblem::Unknown,
+                }
+            }
         })
     }
 }
@@ -132,8 +147,11 @@ pub(crate) enum SavedExpected<'a> {
 impl<'a> SavedRejection<'a> {
     pub(crate) fn save(rejection: &'a Rejection) -> Self {
         let check = rejection.check().name().into();
-        let Some(Detail { member, found, expected, because }) = rejection.detail() else { return Self::Name(check) };
-        let texts = |texts: &'a [Box<str>]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
+        let Some(Detail { member, found, expected, because }) = rejection.detail() else {
+            return Self::Name(check);
+        };
+        let texts =
+            |texts: &'a [Box<str>]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
         let found = match found {
             Found::Missing => SavedFound::Missing,
             Found::AnotherType(kind) => SavedFound::AnotherType((*kind).into()),
@@ -158,11 +176,15 @@ impl<'a> SavedRejection<'a> {
     pub(crate) fn load(self) -> Option<Rejection> {
         let (check, member, found, expected, because) = match self {
             Self::Name(check) => return Some(untrusted(&check)?.into()),
-            Self::Detailed { check, member, found, expected, because } => (check, member, found, expected, because),
+            Self::Detailed { check, member, found, expected, because } => {
+                (check, member, found, expected, because)
+            }
         };
         let found = match found {
             SavedFound::Missing => Found::Missing,
-            SavedFound::AnotherType(kind) => Found::AnotherType(TYPES.into_iter().find(|known| *known == kind)?),
+            SavedFound::AnotherType(kind) => {
+                Found::AnotherType(TYPES.into_iter().find(|known| *known == kind)?)
+            }
             SavedFound::Text(text) => Found::text(&text),
             SavedFound::Texts(texts) => Found::texts(texts.iter().map(AsRef::as_ref)),
             SavedFound::Time(time) => Found::Time(Timestamp::from_unix_millis(time)),
@@ -180,8 +202,12 @@ impl<'a> SavedRejection<'a> {
             Some(expected) => rejection.expecting(match expected {
                 SavedExpected::Text(text) => Expected::text(&text),
                 SavedExpected::OneOf(texts) => Expected::one_of(texts.iter().map(AsRef::as_ref)),
-                SavedExpected::NotBefore(time) => Expected::NotBefore(Timestamp::from_unix_millis(time)),
-                SavedExpected::NotAfter(time) => Expected::NotAfter(Timestamp::from_unix_millis(time)),
+                SavedExpected::NotBefore(time) => {
+                    Expected::NotBefore(Timestamp::from_unix_millis(time))
+                }
+                SavedExpected::NotAfter(time) => {
+                    Expected::NotAfter(Timestamp::from_unix_millis(time))
+                }
                 // There is one claim that another has to be later than.
                 SavedExpected::LaterThan(claim) if claim == "iat" => Expected::LaterThan("iat"),
                 SavedExpected::LaterThan(_) => return None,

@@ -17,7 +17,8 @@ pub enum KeyFileError {
     Unsupported,
     /// A JWK Set, where one key is needed.
     Set,
-    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`, `qi`).
+    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`,
+    /// `qi`).
     PrimesMissing,
     /// A member of a JWK is missing or has a value that cannot be read.
     Member {

@@ -1,13 +1,15 @@
-//! Hosts that only mean something on this machine or on the network around it (RFC 6890 and its successors).
+//! Hosts that only mean something on this machine or on the network around it (RFC 6890 and its
+//! successors).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Url;
 
 impl Url {
-    /// Whether the host is an address of this machine, of a private network or of no single public host: loopback, private
-    /// (RFC 1918), shared (RFC 6598), link-local, unique local, reserved, documentation, multicast and unspecified addresses,
-    /// IPv6 forms that carry such an IPv4 address, and the name `localhost`.
+    /// Whether the host is an address of this machine, of a private network or of no single public
+    /// host: loopback, private (RFC 1918), shared (RFC 6598), link-local, unique local, reserved,
+    /// documentation, multicast and unspecified addresses, IPv6 forms that carry such an IPv4
+    /// address, and the name `localhost`.
     ///
     /// A name is not resolved: where it leads is for the network to say.
     #[must_use]
@@ -67,7 +69,9 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
         [0x100, 0, 0, 0, ..] | [0x2001, 0, ..] | [0x2001, 0xdb8, ..] => true,
         [0x3fff, second, ..] if second < 0x1000 => true,
         // Unique local, link-local, site-local, multicast.
-        [first, ..] => first & 0xfe00 == 0xfc00 || first & 0xff80 == 0xfe80 || first & 0xff00 == 0xff00,
+        [first, ..] => {
+            first & 0xfe00 == 0xfc00 || first & 0xff80 == 0xfe80 || first & 0xff00 == 0xff00
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     secret::AuthReqId,
     time::Timestamp,
     wire::{
-        ErrorCode, Members, Oddity, Response, ServerAnswer,
+        Deviation, ErrorCode, JsonObject, Response, ServerAnswer,
         number::{self, Interval},
         server_answer::Content,
     },
@@ -19,18 +19,19 @@ use crate::{
 
 /// A usable acknowledgement (CIBA 7.3). The `auth_req_id` stays with the flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
+pub struct Acknowledgement {
     /// Lifetime of the request, counted from when it was sent; as clamped to 24 hours.
     pub expires_in: Duration,
     /// The interval in force at the start: 5 s when the provider named none (ruling 1).
     pub interval: Duration,
-    /// Members the protocol does not define, as received: Idura's Norwegian `bindingMessage` among them.
-    pub extra: Members,
+    /// JsonObject the protocol does not define, as received: Idura's Norwegian `bindingMessage`
+    /// among them.
+    pub extra: JsonObject,
     /// What was odd about it and tolerated.
-    pub oddities: Vec<Oddity>,
+    pub deviations: Vec<Deviation>,
 }
 
-impl Acknowledged {
+impl Acknowledgement {
     /// The interval, and the lifetime.
     pub(crate) const fn pace(&self) -> (Duration, Duration) {
         (self.interval, self.expires_in)
@@ -40,7 +41,7 @@ impl Acknowledged {
 /// What an answer of the backchannel endpoint means.
 #[derive(Debug)]
 pub(crate) enum AuthorizeReply {
-    Acknowledged(AuthReqId, Acknowledged),
+    Acknowledgement(AuthReqId, Acknowledgement),
     /// An OAuth error, or 408, 425, 429 or 503 without one (ruling 36).
     Refused(Box<ServerAnswer>),
     /// A 5xx that does not tell: the person may have been prompted.
@@ -48,11 +49,14 @@ pub(crate) enum AuthorizeReply {
     Misbehaved(Misbehaviour),
 }
 
-/// Reads an answer of the backchannel authentication endpoint. An OAuth error counts whatever the status says (REQ-ACK-23,
+/// Reads an answer of the backchannel authentication endpoint. An OAuth error counts whatever the
+/// status says (REQ-ACK-23,
 /// REQ-AERR-02), except that a 5xx with a code that says nothing about the request tells no more than its status: a provider
 /// may have failed after it had prompted the person (ruling 39).
 pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
-    let keep = |error| Box::new(ServerAnswer::new(Endpoint::BackchannelAuthentication, response, error, now));
+    let keep = |error| {
+        Box::new(ServerAnswer::new(Endpoint::BackchannelAuthentication, response, error, now))
+    };
     let misbehaved = |fault| {
         AuthorizeReply::Misbehaved(Misbehaviour {
             fault,
@@ -76,70 +80,79 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
-        // A 401 says by itself that the client was not recognised; gateways and some providers leave the body empty.
+        // A 401 says by itself that the client was not recognised; gateways and some providers
+        // leave the body empty.
         (401 | 408 | 425 | 429 | 503, _) => AuthorizeReply::Refused(keep(None)),
         (500..600, _) => AuthorizeReply::Indeterminate(keep(None)),
         (200, Ok(object)) => match acknowledged(object) {
-            Ok((id, acknowledged)) => AuthorizeReply::Acknowledged(id, acknowledged),
+            Ok((id, acknowledged)) => AuthorizeReply::Acknowledgement(id, acknowledged),
             Err(fault) => misbehaved(fault),
         },
-        (200, Err(fault)) | (_, Err(fault @ (Fault::TooLarge | Fault::ContentCoding))) => misbehaved(fault),
+        (200, Err(fault)) | (_, Err(fault @ (Fault::TooLarge | Fault::ContentCoding))) => {
+            misbehaved(fault)
+        }
         (_, _) => misbehaved(Fault::Status),
     }
 }
 
-/// Whether a text can be an `auth_req_id`, in an acknowledgement as in a notification (REQ-ACK-05, REQ-ACK-06).
+/// Whether a text can be an `auth_req_id`, in an acknowledgement as in a notification (REQ-ACK-05,
+/// REQ-ACK-06).
 pub(crate) fn is_auth_req_id(id: &str) -> bool {
     let printable = id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     !id.is_empty() && id.len() <= bounds::AUTH_REQ_ID_BYTES && printable
 }
 
 /// CIBA 7.3.
-fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledged), Fault> {
+fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledgement), Fault> {
     const ID: &str = "auth_req_id";
     const LIFETIME: &str = "expires_in";
-    let mut oddities = Vec::new();
+    let mut deviations = Vec::new();
 
     if object.take("error").is_some() {
-        oddities.push(Oddity::EmptyError);
+        deviations.push(Deviation::EmptyError);
     }
     let id = object.take_text(ID)?.ok_or(Fault::MissingMember(ID))?;
     if !is_auth_req_id(&id) {
         return Err(Fault::BadMember(ID));
     }
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
-        oddities.push(Oddity::AuthReqIdAlphabet);
+        deviations.push(Deviation::AuthReqIdAlphabet);
     }
     if id.len() < 22 {
-        oddities.push(Oddity::ShortAuthReqId);
+        deviations.push(Deviation::ShortAuthReqId);
     }
 
     let lifetime = object.take(LIFETIME).ok_or(Fault::MissingMember(LIFETIME))?;
-    let lifetime = number::whole(lifetime).filter(|whole| whole.seconds > 0).ok_or(Fault::BadMember(LIFETIME))?;
+    let lifetime = number::whole(lifetime)
+        .filter(|whole| whole.seconds > 0)
+        .ok_or(Fault::BadMember(LIFETIME))?;
     if lifetime.was_text {
-        oddities.push(Oddity::LifetimeWasText);
+        deviations.push(Deviation::LifetimeWasText);
     }
     let given = Duration::from_secs(lifetime.seconds);
     let expires_in = bounds::LIFETIME.clamp(given);
     if expires_in != given {
-        oddities.push(Oddity::LifetimeClamped);
+        deviations.push(Deviation::LifetimeClamped);
     }
 
     let interval_was_null = object.is_null("interval");
     let interval = match object.take("interval").map(number::interval) {
         None if !interval_was_null => bounds::DEFAULT_INTERVAL,
         None | Some(Interval::Unusable) => {
-            oddities.push(Oddity::IntervalUnusable);
+            deviations.push(Deviation::IntervalUnusable);
             bounds::DEFAULT_INTERVAL
         }
         Some(Interval::Adjusted(interval)) => {
-            oddities.push(Oddity::IntervalAdjusted);
+            deviations.push(Deviation::IntervalAdjusted);
             interval
         }
         Some(Interval::AsGiven(interval)) => interval,
     };
 
-    Ok((AuthReqId::from(id), Acknowledged { expires_in, interval, extra: object.rest(), oddities }))
+    Ok((
+        AuthReqId::from(id),
+        Acknowledgement { expires_in, interval, extra: object.rest(), deviations },
+    ))
 }
 
 #[cfg(test)]
@@ -163,9 +176,9 @@ mod tests {
         process(&Response::json(status, body), NOW)
     }
 
-    fn accepted(body: &str) -> (AuthReqId, Acknowledged) {
+    fn accepted(body: &str) -> (AuthReqId, Acknowledgement) {
         match read(200, body) {
-            AuthorizeReply::Acknowledged(id, acknowledged) => (id, acknowledged),
+            AuthorizeReply::Acknowledgement(id, acknowledged) => (id, acknowledged),
             other => panic!("{body}: {other:?}"),
         }
     }
@@ -192,11 +205,11 @@ mod tests {
     /// OPM-ACK-08
     #[test]
     fn usable_acknowledgements_of_appendix_b_3_are_taken() {
-        let text = Oddity::LifetimeWasText;
-        let clamped = Oddity::LifetimeClamped;
-        let adjusted = Oddity::IntervalAdjusted;
-        let unusable = Oddity::IntervalUnusable;
-        for (members, expires_in, interval, oddities) in [
+        let text = Deviation::LifetimeWasText;
+        let clamped = Deviation::LifetimeClamped;
+        let adjusted = Deviation::IntervalAdjusted;
+        let unusable = Deviation::IntervalUnusable;
+        for (members, expires_in, interval, deviations) in [
             (r#""expires_in":120"#, 120, 5, vec![]),
             (r#""expires_in":120,"interval":2,"x":[1]"#, 120, 2, vec![]),
             (r#""expires_in":120.0"#, 120, 5, vec![]),
@@ -221,7 +234,7 @@ mod tests {
             assert_eq!(id.expose(), ID);
             assert_eq!(acknowledged.expires_in.as_secs(), expires_in, "{members}");
             assert_eq!(acknowledged.interval.as_secs(), interval, "{members}");
-            assert_eq!(acknowledged.oddities, oddities, "{members}");
+            assert_eq!(acknowledged.deviations, deviations, "{members}");
         }
     }
 
@@ -286,17 +299,18 @@ mod tests {
         let long = "k".repeat(4096);
         let longest = "k".repeat(8192);
         let jwe = "eyJh.a-_.x.y.z0123456789";
-        for (id, oddities) in [
+        for (id, deviations) in [
             (ID, vec![]),
             (long.as_str(), vec![]),
             (longest.as_str(), vec![]),
             (jwe, vec![]),
-            (" padded+base64/with=blanks ", vec![Oddity::AuthReqIdAlphabet]),
-            ("123", vec![Oddity::ShortAuthReqId]),
+            (" padded+base64/with=blanks ", vec![Deviation::AuthReqIdAlphabet]),
+            ("123", vec![Deviation::ShortAuthReqId]),
         ] {
-            let (kept, acknowledged) = accepted(&json!({"auth_req_id": id, "expires_in": 1}).to_string());
+            let (kept, acknowledged) =
+                accepted(&json!({"auth_req_id": id, "expires_in": 1}).to_string());
             assert_eq!(kept.expose(), id);
-            assert_eq!(acknowledged.oddities, oddities, "{id}");
+            assert_eq!(acknowledged.deviations, deviations, "{id}");
         }
         let too_long = json!({"auth_req_id": longest + "k", "expires_in": 1});
         assert_eq!(fault(read(200, &too_long.to_string())), Fault::BadMember("auth_req_id"));
@@ -321,16 +335,27 @@ mod tests {
         const BODY: &str = r#"{"auth_req_id":"a1","expires_in":120}"#;
         let with_type = |media_type: Option<&str>| {
             process(
-                &Response::new(200, media_type.map(|value| ("Content-Type", value)).into_iter().collect(), BODY),
+                &Response::new(
+                    200,
+                    media_type.map(|value| ("Content-Type", value)).into_iter().collect(),
+                    BODY,
+                ),
                 NOW,
             )
         };
-        for media_type in
-            ["application/json;charset=UTF-8", "APPLICATION/JSON", " Application/Json ; charset=\"utf-8\""]
-        {
-            assert!(matches!(with_type(Some(media_type)), AuthorizeReply::Acknowledged(..)), "{media_type}");
+        for media_type in [
+            "application/json;charset=UTF-8",
+            "APPLICATION/JSON",
+            " Application/Json ; charset=\"utf-8\"",
+        ] {
+            assert!(
+                matches!(with_type(Some(media_type)), AuthorizeReply::Acknowledgement(..)),
+                "{media_type}"
+            );
         }
-        for media_type in [None, Some(""), Some("text/html"), Some("text/json"), Some("application/jsonp")] {
+        for media_type in
+            [None, Some(""), Some("text/html"), Some("text/json"), Some("application/jsonp")]
+        {
             assert_eq!(fault(with_type(media_type)), Fault::MediaType);
         }
         for status in [100, 201, 202, 204, 206, 299, 600] {
@@ -421,8 +446,10 @@ mod tests {
         assert_eq!(answer.uri(), Some("https://op.example/e "));
         assert!(answer.extra().is_empty(), "a huge answer is not kept");
 
-        let answer =
-            refused(read(400, r#"{"error":"invalid_request","error_description":5,"error_uri":null,"trace":"t"}"#));
+        let answer = refused(read(
+            400,
+            r#"{"error":"invalid_request","error_description":5,"error_uri":null,"trace":"t"}"#,
+        ));
         assert_eq!((answer.description(), answer.uri()), (None, None));
         assert_eq!(answer.extra().json("trace"), Some(r#""t""#));
     }
@@ -431,20 +458,34 @@ mod tests {
     /// OPM-ACK-18
     #[test]
     fn a_client_error_without_an_error_member_is_misbehaviour_with_a_bounded_excerpt() {
-        for body in ["", "{}", r#"{"error":17}"#, r#"{"error":null}"#, r#"{"error":""}"#, "[]", "<html>"] {
+        for body in
+            ["", "{}", r#"{"error":17}"#, r#"{"error":null}"#, r#"{"error":""}"#, "[]", "<html>"]
+        {
             assert_eq!(fault(read(400, body)), Fault::Status, "{body}");
         }
         let html = format!("<html>\u{7}{}", "é".repeat(1000));
-        let response = Response::new(404, [("content-type", "text/html")].into_iter().collect(), html.as_str());
+        let response = Response::new(
+            404,
+            [("content-type", "text/html")].into_iter().collect(),
+            html.as_str(),
+        );
         let AuthorizeReply::Misbehaved(misbehaviour) = process(&response, NOW) else { panic!() };
         let answer = misbehaviour.answer.unwrap();
         assert_eq!(answer.status(), 404);
         assert_eq!(answer.excerpt(), "", "never HTML");
         let text = format!("gone\u{7}{}", "é".repeat(1000));
-        let response = Response::new(404, [("content-type", "text/plain")].into_iter().collect(), text.as_str());
+        let response = Response::new(
+            404,
+            [("content-type", "text/plain")].into_iter().collect(),
+            text.as_str(),
+        );
         let AuthorizeReply::Misbehaved(misbehaviour) = process(&response, NOW) else { panic!() };
         let answer = misbehaviour.answer.unwrap();
-        assert!(answer.excerpt().starts_with("gone éé") && answer.excerpt().len() <= 512, "{}", answer.excerpt());
+        assert!(
+            answer.excerpt().starts_with("gone éé") && answer.excerpt().len() <= 512,
+            "{}",
+            answer.excerpt()
+        );
     }
 
     /// REQ-AERR-16
@@ -453,7 +494,8 @@ mod tests {
     #[test]
     fn server_errors_are_refusals_only_where_nothing_can_have_happened() {
         for status in [408, 425, 429, 503] {
-            let headers = [("content-type", "text/html"), ("Retry-After", "7")].into_iter().collect();
+            let headers =
+                [("content-type", "text/html"), ("Retry-After", "7")].into_iter().collect();
             let answer = refused(process(&Response::new(status, headers, "<html>"), NOW));
             assert_eq!((answer.retry_after(), answer.code()), (Some(Duration::from_secs(7)), None));
         }
@@ -468,14 +510,25 @@ mod tests {
     fn a_server_error_with_a_code_that_says_nothing_leaves_the_outcome_unknown() {
         for status in [500, 501, 502, 503, 504, 520, 599] {
             for code in ["server_error", "internal_error", "SERVER_ERROR", "x"] {
-                let body = json!({"error": code, "error_description": "the phone did not answer"}).to_string();
-                let AuthorizeReply::Indeterminate(answer) = read(status, &body) else { panic!("{status} {code}") };
-                assert_eq!((answer.status(), answer.code().map(ErrorCode::name)), (status, Some(code)));
+                let body = json!({"error": code, "error_description": "the phone did not answer"})
+                    .to_string();
+                let AuthorizeReply::Indeterminate(answer) = read(status, &body) else {
+                    panic!("{status} {code}")
+                };
+                assert_eq!(
+                    (answer.status(), answer.code().map(ErrorCode::name)),
+                    (status, Some(code))
+                );
                 assert_eq!(answer.description(), Some("the phone did not answer"));
             }
-            for code in ["temporarily_unavailable", "access_denied", "invalid_request", "unknown_user_id"] {
+            for code in
+                ["temporarily_unavailable", "access_denied", "invalid_request", "unknown_user_id"]
+            {
                 let answer = refused(read(status, &json!({ "error": code }).to_string()));
-                assert_eq!((answer.status(), answer.code().map(ErrorCode::name)), (status, Some(code)));
+                assert_eq!(
+                    (answer.status(), answer.code().map(ErrorCode::name)),
+                    (status, Some(code))
+                );
             }
         }
     }
@@ -518,9 +571,10 @@ mod tests {
     /// REQ-SEC-11
     #[test]
     fn a_cut_answer_is_too_large() {
-        for (status, body) in
-            [(200, r#"{"auth_req_id":"a1","expires_in":120}"#), (400, r#"{"error":"invalid_request"}"#)]
-        {
+        for (status, body) in [
+            (200, r#"{"auth_req_id":"a1","expires_in":120}"#),
+            (400, r#"{"error":"invalid_request"}"#),
+        ] {
             let mut response = Response::json(status, body);
             response.truncated = true;
             assert_eq!(fault(process(&response, NOW)), Fault::TooLarge);
@@ -539,7 +593,8 @@ mod tests {
         headers.push("WWW-Authenticate", "Basic realm=\"x\"");
         headers.push("Content-Type", "application/json");
         headers.push("Trace-Id", "t\n1");
-        let answer = refused(process(&Response::new(401, headers, r#"{"error":"invalid_client"}"#), NOW));
+        let answer =
+            refused(process(&Response::new(401, headers, r#"{"error":"invalid_client"}"#), NOW));
         assert_eq!(answer.headers().get("trace-id"), Some("t 1"));
         assert_eq!(answer.headers().get("www-authenticate"), Some("Basic realm=\"x\""));
         assert_eq!(answer.headers().get("set-cookie"), None);

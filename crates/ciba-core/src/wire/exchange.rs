@@ -1,4 +1,5 @@
-//! One exchange as it may be shown for diagnosis: everything but the values that are secrets or personal data.
+//! One exchange as it may be shown for diagnosis: everything but the values that are secrets or
+//! personal data.
 
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
@@ -9,8 +10,8 @@ use super::{
 };
 use crate::{error::Cause, json::Object, text::plain_at_most};
 
-/// Parameters whose values say how a request was made and nothing about a person. All others are hidden: hints, messages, ids of
-/// requests, secrets, assertions, and whatever an application adds.
+/// Parameters whose values say how a request was made and nothing about a person. All others are
+/// hidden: hints, messages, ids of requests, secrets, assertions, and whatever an application adds.
 const SHOWN_PARAMETERS: [&str; 6] =
     ["grant_type", "client_assertion_type", "client_id", "scope", "acr_values", "requested_expiry"];
 /// Header fields likewise.
@@ -20,9 +21,10 @@ const HIDDEN: &str = "…";
 /// The longest value that is shown, in bytes.
 const LONGEST: usize = 256;
 
-/// One HTTP exchange, over or given up. `Display` is one line: method and address, names of header fields and parameters, and
-/// what came back in how many milliseconds. Values are shown only where the name says that they are harmless; of an answer
-/// the status, the media type, the names of its members, and the `error` and `error_description` of a failure.
+/// One HTTP exchange, over or given up. `Display` is one line: method and address, names of header
+/// fields and parameters, and what came back in how many milliseconds. Values are shown only where
+/// the name says that they are harmless; of an answer the status, the media type, the names of its
+/// members, and the `error` and `error_description` of a failure.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     /// What was to be sent.
@@ -47,7 +49,12 @@ impl fmt::Display for Exchange<'_> {
             write!(f, " {name}: {}", shown(&SHOWN_FIELDS, name, value))?;
         }
         for (name, value) in form::pairs(body.expose()) {
-            write!(f, " {}={}", plain_at_most(&name, LONGEST), shown(&SHOWN_PARAMETERS, &name, &value))?;
+            write!(
+                f,
+                " {}={}",
+                plain_at_most(&name, LONGEST),
+                shown(&SHOWN_PARAMETERS, &name, &value)
+            )?;
         }
         f.write_str(" -> ")?;
         match (self.response, self.cause) {
@@ -64,7 +71,9 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(media_type) = response.media_type() {
         write!(f, " {}", plain_at_most(&media_type, LONGEST))?;
     }
-    for (name, value) in response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after")) {
+    for (name, value) in
+        response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"))
+    {
         write!(f, " {name}: {}", plain_at_most(value, LONGEST))?;
     }
     let Ok(mut object) = Object::parse(response.body.expose()) else {
@@ -89,8 +98,8 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("}")
 }
 
-/// A function that is called with every exchange of an HTTP client when it is over. The default calls nothing. `Debug` shows only
-/// whether there is a function.
+/// A function that is called with every exchange of an HTTP client when it is over. The default
+/// calls nothing. `Debug` shows only whether there is a function.
 #[derive(Clone, Default)]
 pub struct ExchangeObserver(Option<Arc<Observe>>);
 
@@ -153,7 +162,10 @@ mod tests {
     }
 
     fn line(response: Option<&Response>, cause: Option<Cause>) -> alloc::string::String {
-        format!("{}", Exchange { request: &request(), response, cause, took: Duration::from_millis(12) })
+        format!(
+            "{}",
+            Exchange { request: &request(), response, cause, took: Duration::from_millis(12) }
+        )
     }
 
     /// REQ-SEC-03
@@ -162,21 +174,32 @@ mod tests {
         let sent = "POST https://op.example/token?… accept: application/json content-type: application/x-www-form-urlencoded \
                     authorization: … x-api-key: … grant_type=urn:openid:params:grant-type:ciba auth_req_id=… \
                     client_assertion=… login_hint=… binding_message=… x=… scope=openid a -> ";
-        let tokens =
-            Response::json(200, r#"{"access_token":"SECRET","id_token":"SECRET","error":"SECRET"}"#.to_string());
+        let tokens = Response::json(
+            200,
+            r#"{"access_token":"SECRET","id_token":"SECRET","error":"SECRET"}"#.to_string(),
+        );
         assert_eq!(
             line(Some(&tokens), None),
             format!("{sent}200 application/json {{access_token, id_token, error}} (12 ms)")
         );
         let pending = Response::json(
             400,
-            r#"{"error":"authorization_pending","error_description":"a\u202eb","x":"SECRET"}"#.to_string(),
+            r#"{"error":"authorization_pending","error_description":"a\u202eb","x":"SECRET"}"#
+                .to_string(),
         );
         let said = line(Some(&pending), None);
-        assert!(said.contains("-> 400 application/json error: authorization_pending error_description: a"), "{said}");
+        assert!(
+            said.contains(
+                "-> 400 application/json error: authorization_pending error_description: a"
+            ),
+            "{said}"
+        );
         assert!(said.ends_with("{x} (12 ms)") && !said.contains('\u{202e}'), "{said}");
         let page = Response::new(502, Headers::new(), b"<html>SECRET</html>".to_vec());
-        assert_eq!(line(Some(&page), None), format!("{sent}502 19 bytes, not a JSON object (12 ms)"));
+        assert_eq!(
+            line(Some(&page), None),
+            format!("{sent}502 19 bytes, not a JSON object (12 ms)")
+        );
         let refused = Cause::Refused;
         assert_eq!(line(None, Some(refused)), format!("{sent}no answer: {refused} (12 ms)"));
         for said in [line(Some(&tokens), None), said, line(Some(&page), None)] {

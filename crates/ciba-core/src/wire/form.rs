@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::Body;
 
-/// A form being built; encodes as it goes and never joins raw strings. It leaves no copy of its secrets behind (REQ-SEC-04).
+/// A form being built; encodes as it goes and never joins raw strings. It leaves no copy of its
+/// secrets behind (REQ-SEC-04).
 #[derive(Default)]
 pub(crate) struct Form(Zeroizing<String>);
 
@@ -16,7 +17,9 @@ impl Form {
         if value.is_empty() {
             return;
         }
-        self.make_room(name.len().saturating_add(value.len()).saturating_mul(LONGEST).saturating_add(2));
+        self.make_room(
+            name.len().saturating_add(value.len()).saturating_mul(LONGEST).saturating_add(2),
+        );
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -44,7 +47,8 @@ impl Form {
 /// What the longest form of one byte takes: `%` and two digits.
 const LONGEST: usize = 3;
 
-/// One name or value, encoded: letters, digits, `*`, `-`, `.`, `_` stay, a space becomes `+` (ruling 8).
+/// One name or value, encoded: letters, digits, `*`, `-`, `.`, `_` stay, a space becomes `+`
+/// (ruling 8).
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len().saturating_mul(LONGEST));
     encode_into(text, &mut encoded);
@@ -55,7 +59,9 @@ fn encode_into(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {
             b' ' => out.push('+'),
-            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(byte)),
+            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                out.push(char::from(byte))
+            }
             _ => {
                 out.push('%');
                 out.push(hexadecimal(byte >> 4));
@@ -80,7 +86,9 @@ fn decode(text: &[u8]) -> String {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or_default();
+                let mut digit = || {
+                    rest.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or_default()
+                };
                 let (high, low) = (digit(), digit());
                 u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default()
             }

@@ -12,7 +12,8 @@ use crate::{
 impl TryFrom<Request> for http::Request<Body> {
     type Error = http::Error;
 
-    /// Fails only for a request whose parts were changed by hand into something HTTP does not allow.
+    /// Fails only for a request whose parts were changed by hand into something HTTP does not
+    /// allow.
     fn try_from(request: Request) -> Result<Self, Self::Error> {
         let mut message = http::Request::new(request.body);
         *message.method_mut() = match request.method {
@@ -31,13 +32,18 @@ impl TryFrom<Request> for http::Request<Body> {
 }
 
 impl Response {
-    /// An answer from its head and its body. `truncated` says that the body was longer than the limit and was cut.
+    /// An answer from its head and its body. `truncated` says that the body was longer than the
+    /// limit and was cut.
     #[must_use]
     pub fn from_http(head: &http::response::Parts, body: impl Into<Body>, truncated: bool) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
             status: head.status.as_u16(),
-            headers: head.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect(),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), text(value)))
+                .collect(),
             body: body.into(),
             truncated,
         }
@@ -67,7 +73,10 @@ mod tests {
         assert_eq!(message.body().expose(), b"a=b");
         assert_eq!(message.headers()["content-type"], "application/x-www-form-urlencoded");
         assert_eq!(message.headers()["accept"], "application/json");
-        assert!(message.headers()["authorization"].is_sensitive() && !message.headers()["prefer"].is_sensitive());
+        assert!(
+            message.headers()["authorization"].is_sensitive()
+                && !message.headers()["prefer"].is_sensitive()
+        );
     }
 
     /// REQ-SEC-11
@@ -81,7 +90,10 @@ mod tests {
             .body(())
             .unwrap();
         let response = Response::from_http(&message.into_parts().0, "body", true);
-        assert_eq!((response.status, response.headers.get("retry-after"), response.truncated), (503, Some("7"), true));
+        assert_eq!(
+            (response.status, response.headers.get("retry-after"), response.truncated),
+            (503, Some("7"), true)
+        );
         assert_eq!(response.headers.all("X-A").collect::<alloc::vec::Vec<_>>(), ["1", "\u{fffd}2"]);
         assert_eq!(response.body.expose(), b"body");
     }

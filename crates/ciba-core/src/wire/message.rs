@@ -30,8 +30,8 @@ impl Method {
     }
 }
 
-/// Header fields in their order. Names are compared without case. `Debug` shows the names only; values may be credentials
-/// and are wiped on drop (REQ-SEC-04).
+/// Header fields in their order. Names are compared without case. `Debug` shows the names only;
+/// values may be credentials and are wiped on drop (REQ-SEC-04).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -55,7 +55,9 @@ impl Headers {
 
     /// Every value of a field, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Every field, in order.
@@ -105,13 +107,19 @@ impl Request {
     /// A GET that accepts these media types.
     #[must_use]
     pub fn get_accepting(url: Url, accept: &str) -> Self {
-        Self { method: Method::Get, url, headers: [("accept", accept)].into_iter().collect(), body: Body::default() }
+        Self {
+            method: Method::Get,
+            url,
+            headers: [("accept", accept)].into_iter().collect(),
+            body: Body::default(),
+        }
     }
 
     /// A POST of a form that accepts JSON (CIBA 7.1, REQ-AREQ-01, REQ-AREQ-02).
     #[must_use]
     pub fn post_form(url: Url, form: Body) -> Self {
-        let headers = [("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")];
+        let headers =
+            [("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")];
         Self { method: Method::Post, url, headers: headers.into_iter().collect(), body: form }
     }
 }
@@ -123,7 +131,8 @@ pub struct Response {
     pub status: u16,
     /// All header fields.
     pub headers: Headers,
-    /// The body, complete. An adapter that meets more than the exchange's limit sets [`Self::truncated`].
+    /// The body, complete. An adapter that meets more than the exchange's limit sets
+    /// [`Self::truncated`].
     pub body: Body,
     /// Whether the body was longer than the limit and was cut.
     pub truncated: bool,
@@ -149,9 +158,12 @@ impl Response {
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().to_string())
     }
 
-    /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Nothing of that kind is asked for.
+    /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Nothing of that
+    /// kind is asked for.
     pub(crate) fn is_encoded(&self) -> bool {
         let codings = self.headers.all("content-encoding").flat_map(|value| value.split(','));
-        codings.map(str::trim).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+        codings
+            .map(str::trim)
+            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
     }
 }

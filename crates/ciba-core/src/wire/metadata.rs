@@ -10,10 +10,11 @@ use crate::{
     jose::JwsAlgorithm,
     json::{Object, Raw},
     url::{LoopbackHttp, Url},
-    wire::{Members, Response, ServerAnswer},
+    wire::{JsonObject, Response, ServerAnswer},
 };
 
-/// How the result of an authentication reaches the client (CIBA 5). A client is registered for exactly one.
+/// How the result of an authentication reaches the client (CIBA 5). A client is registered for
+/// exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryMode {
     /// The client asks the token endpoint until there is an answer.
@@ -44,9 +45,10 @@ impl DeliveryMode {
 
 /// What a provider offers, from its metadata document or made by hand.
 ///
-/// A list that is `None` was not published and says nothing (save for the delivery modes, which a document with a
-/// backchannel endpoint has to have); the pre-flight of
-/// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks against the lists that are there.
+/// A list that is `None` was not published and says nothing (save for the delivery modes, which a
+/// document with a backchannel endpoint has to have); the pre-flight of
+/// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks against the lists that
+/// are there.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProviderMetadata {
@@ -64,7 +66,8 @@ pub struct ProviderMetadata {
     pub auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`; unknown names are dropped.
     pub auth_signing_algs: Option<Vec<JwsAlgorithm>>,
-    /// `backchannel_authentication_request_signing_alg_values_supported` (CIBA 4); unknown names, `none` and MACs mean nothing.
+    /// `backchannel_authentication_request_signing_alg_values_supported` (CIBA 4); unknown names,
+    /// `none` and MACs mean nothing.
     pub request_signing_algs: Option<Vec<JwsAlgorithm>>,
     /// `id_token_signing_alg_values_supported`; unknown names are dropped.
     pub id_token_signing_algs: Option<Vec<JwsAlgorithm>>,
@@ -83,12 +86,13 @@ pub struct ProviderMetadata {
     /// `authorization_details_types_supported` (RFC 9396 10).
     pub authorization_details_types: Option<Vec<String>>,
     /// All other members, as received.
-    pub extra: Members,
+    pub extra: JsonObject,
     /// The lists of which only known values are kept above.
     pub(crate) listed: Vec<(&'static str, Vec<String>)>,
     /// Whether it comes from the provider's own document.
     pub(crate) published: bool,
-    /// Whether that document itself has a backchannel endpoint, so that it has to say more about CIBA.
+    /// Whether that document itself has a backchannel endpoint, so that it has to say more about
+    /// CIBA.
     pub(crate) describes_ciba: bool,
 }
 
@@ -113,7 +117,7 @@ impl ProviderMetadata {
             scopes: None,
             acr_values: None,
             authorization_details_types: None,
-            extra: Members::default(),
+            extra: JsonObject::default(),
             listed: Vec::new(),
             published: false,
             describes_ciba: false,
@@ -128,27 +132,34 @@ impl ProviderMetadata {
     pub fn from_json(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
         let unusable = MetadataError::unusable;
         let mut object = Object::parse(document).map_err(unusable)?;
-        let named = object.take_text("issuer").map_err(unusable)?.ok_or(unusable(Fault::MissingMember("issuer")))?;
+        let named = object
+            .take_text("issuer")
+            .map_err(unusable)?
+            .ok_or(unusable(Fault::MissingMember("issuer")))?;
         if named != issuer.as_str() {
             let rejection = Untrusted::DiscoveryIssuer.at("issuer", Found::text(&named));
-            return Err(MetadataError::Untrusted(rejection.expecting(Expected::text(issuer.as_str()))));
+            return Err(MetadataError::Untrusted(
+                rejection.expecting(Expected::text(issuer.as_str())),
+            ));
         }
         Self::read(issuer, object).map_err(unusable)
     }
 
-    /// One of the lists of algorithms or delivery modes as it was received, values that are not known included; `None` when
-    /// it is not published or is another list.
+    /// One of the lists of algorithms or delivery modes as it was received, values that are not
+    /// known included; `None` when it is not published or is another list.
     #[must_use]
     pub fn listed(&self, member: &str) -> Option<&[String]> {
         self.listed.iter().find(|(name, _)| *name == member).map(|(_, list)| list.as_slice())
     }
 
-    /// Members that are used have to have the right type; the others are ignored (REQ-DISC-18).
+    /// JsonObject that are used have to have the right type; the others are ignored (REQ-DISC-18).
     fn read(issuer: &Issuer, mut object: Object) -> Result<Self, Fault> {
         let loopback = issuer.loopback();
         let mut url = |name: &'static str| {
             let text = object.take_text(name)?;
-            text.map(|text| Url::parse_with(&text, loopback)).transpose().map_err(|_| Fault::BadMember(name))
+            text.map(|text| Url::parse_with(&text, loopback))
+                .transpose()
+                .map_err(|_| Fault::BadMember(name))
         };
         let backchannel_authentication_endpoint = url("backchannel_authentication_endpoint")?;
         let describes_ciba = backchannel_authentication_endpoint.is_some();
@@ -157,29 +168,41 @@ impl ProviderMetadata {
 
         let user_code_supported = match object.take("backchannel_user_code_parameter_supported") {
             None => false,
-            Some(value) => value.boolean().ok_or(Fault::WrongType("backchannel_user_code_parameter_supported"))?,
+            Some(value) => value
+                .boolean()
+                .ok_or(Fault::WrongType("backchannel_user_code_parameter_supported"))?,
         };
 
         // Only who uses the aliases is troubled by malformed ones.
         let mtls_endpoint_aliases = object
             .take("mtls_endpoint_aliases")
-            .map_or_else(MtlsEndpointAliases::default, |value| MtlsEndpointAliases::read(value, loopback));
-        let certificate_bound_tokens = object.take("tls_client_certificate_bound_access_tokens").and_then(Raw::boolean);
+            .map_or_else(MtlsEndpointAliases::default, |value| {
+                MtlsEndpointAliases::read(value, loopback)
+            });
+        let certificate_bound_tokens =
+            object.take("tls_client_certificate_bound_access_tokens").and_then(Raw::boolean);
 
-        let mut list = |name: &'static str| texts(object.take(name)).map_err(|NotAList| Fault::WrongType(name));
+        let mut list = |name: &'static str| {
+            texts(object.take(name)).map_err(|NotAList| Fault::WrongType(name))
+        };
         let modes = list("backchannel_token_delivery_modes_supported")?;
         let auth_methods = list("token_endpoint_auth_methods_supported")?;
         let auth_signing_algs = list("token_endpoint_auth_signing_alg_values_supported")?;
-        let request_signing_algs = list("backchannel_authentication_request_signing_alg_values_supported")?;
+        let request_signing_algs =
+            list("backchannel_authentication_request_signing_alg_values_supported")?;
         let id_token_signing_algs = list("id_token_signing_alg_values_supported")?;
         let authorization_details_types = list("authorization_details_types_supported")?;
         let listed = [
             ("backchannel_token_delivery_modes_supported", &modes),
             ("token_endpoint_auth_signing_alg_values_supported", &auth_signing_algs),
-            ("backchannel_authentication_request_signing_alg_values_supported", &request_signing_algs),
+            (
+                "backchannel_authentication_request_signing_alg_values_supported",
+                &request_signing_algs,
+            ),
             ("id_token_signing_alg_values_supported", &id_token_signing_algs),
         ];
-        let listed = listed.into_iter().filter_map(|(name, list)| Some((name, list.clone()?))).collect();
+        let listed =
+            listed.into_iter().filter_map(|(name, list)| Some((name, list.clone()?))).collect();
         let mut shown = |name: &str| texts(object.take(name)).unwrap_or_default();
         Ok(Self {
             issuer: issuer.clone(),
@@ -206,7 +229,8 @@ impl ProviderMetadata {
     }
 }
 
-/// Where clients that show a certificate call the endpoints (RFC 8705 5); other members mean nothing here.
+/// Where clients that show a certificate call the endpoints (RFC 8705 5); other members mean
+/// nothing here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MtlsEndpointAliases {
@@ -237,7 +261,8 @@ impl MtlsEndpointAliases {
 
 struct NotAList;
 
-/// The texts of an array; an empty array counts as absent (REQ-DISC-19), items of other types are left out.
+/// The texts of an array; an empty array counts as absent (REQ-DISC-19), items of other types are
+/// left out.
 fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
     let Some(value) = value else { return Ok(None) };
     let mut items = value.items().ok_or(NotAList)?.peekable();
@@ -245,7 +270,8 @@ fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
     Ok(has_items.then(|| items.filter_map(Raw::text).map(Cow::into_owned).collect()))
 }
 
-/// The names that mean something here. A list without any stays a list: it says that nothing we know is offered.
+/// The names that mean something here. A list without any stays a list: it says that nothing we
+/// know is offered.
 fn known<T>(names: Option<Vec<String>>, read: fn(&str) -> Option<T>) -> Option<Vec<T>> {
     names.map(|names| names.iter().filter_map(|name| read(name)).collect())
 }
@@ -254,7 +280,8 @@ fn known<T>(names: Option<Vec<String>>, read: fn(&str) -> Option<T>) -> Option<V
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// It is malformed, or something else came in its place. The answer is there when it was fetched.
+    /// It is malformed, or something else came in its place. The answer is there when it was
+    /// fetched.
     Unusable(Misbehaviour),
     /// It is another issuer's.
     Untrusted(Rejection),
@@ -286,7 +313,9 @@ impl MetadataError {
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unusable(found) => write!(f, "the metadata document cannot be used: {}", found.fault),
+            Self::Unusable(found) => {
+                write!(f, "the metadata document cannot be used: {}", found.fault)
+            }
             Self::Untrusted(check) => check.fmt(f),
         }
     }
@@ -305,7 +334,10 @@ mod tests {
     const ISSUER: &str = "https://op.example/t1/";
 
     fn read(document: &Value) -> Result<ProviderMetadata, MetadataError> {
-        ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.to_string().as_bytes())
+        ProviderMetadata::from_json(
+            &Issuer::parse(ISSUER).unwrap(),
+            document.to_string().as_bytes(),
+        )
     }
 
     fn with(name: &str, value: Value) -> Value {
@@ -331,7 +363,10 @@ mod tests {
         let metadata = read(&with("signed_metadata", json!("a.b.c"))).unwrap();
         assert_eq!(metadata.issuer.as_str(), ISSUER);
         assert_eq!(metadata.token_endpoint.unwrap().as_str(), "https://op.example/token?tenant=a");
-        assert_eq!(metadata.backchannel_authentication_endpoint.unwrap().as_str(), "https://op.example/ciba");
+        assert_eq!(
+            metadata.backchannel_authentication_endpoint.unwrap().as_str(),
+            "https://op.example/ciba"
+        );
         assert_eq!(metadata.jwks_uri.unwrap().as_str(), "https://keys.example/jwks");
         assert_eq!(metadata.delivery_modes, Some(vec![DeliveryMode::Poll, DeliveryMode::Ping]));
         assert!(!metadata.user_code_supported && metadata.auth_methods.is_none());
@@ -357,8 +392,14 @@ mod tests {
             assert_eq!(rejection.found(), Some(&Found::text(other)));
             assert_eq!(rejection.expected(), Some(&Expected::text("https://op.example/t1/")));
         }
-        assert_eq!(read(&json!({})).unwrap_err(), MetadataError::unusable(Fault::MissingMember("issuer")));
-        assert_eq!(read(&with("issuer", json!(5))).unwrap_err(), MetadataError::unusable(Fault::WrongType("issuer")));
+        assert_eq!(
+            read(&json!({})).unwrap_err(),
+            MetadataError::unusable(Fault::MissingMember("issuer"))
+        );
+        assert_eq!(
+            read(&with("issuer", json!(5))).unwrap_err(),
+            MetadataError::unusable(Fault::WrongType("issuer"))
+        );
     }
 
     /// REQ-DISC-09
@@ -401,13 +442,20 @@ mod tests {
     #[test]
     fn unknown_and_unused_members_are_kept_whatever_they_are() {
         for value in [json!(5), json!({"a": [1]}), json!(null), json!("x")] {
-            for name in ["logo", "scopes_supported", "authorization_endpoint", "mtls_endpoint_aliases"] {
+            for name in
+                ["logo", "scopes_supported", "authorization_endpoint", "mtls_endpoint_aliases"]
+            {
                 assert!(read(&with(name, value.clone())).is_ok(), "{name} {value}");
             }
         }
         let types = json!(["a", "b"]);
-        let metadata = read(&with("backchannel_endpoint_login_hint_token_types_supported", types.clone())).unwrap();
-        assert_eq!(metadata.extra.get("backchannel_endpoint_login_hint_token_types_supported"), Ok(Some(types)));
+        let metadata =
+            read(&with("backchannel_endpoint_login_hint_token_types_supported", types.clone()))
+                .unwrap();
+        assert_eq!(
+            metadata.extra.get("backchannel_endpoint_login_hint_token_types_supported"),
+            Ok(Some(types))
+        );
         let metadata = read(&with("scopes_supported", json!(["openid", "payments"]))).unwrap();
         assert_eq!(metadata.scopes, Some(vec!["openid".to_string(), "payments".to_string()]));
     }
@@ -415,14 +463,25 @@ mod tests {
     /// REQ-DISC-19
     #[test]
     fn an_empty_list_is_an_absent_one_and_one_of_strangers_is_not() {
-        let metadata = read(&with("backchannel_token_delivery_modes_supported", json!([]))).unwrap();
+        let metadata =
+            read(&with("backchannel_token_delivery_modes_supported", json!([]))).unwrap();
         assert_eq!(metadata.delivery_modes, None);
-        let metadata = read(&with("id_token_signing_alg_values_supported", json!(["ES256K", "none", 7]))).unwrap();
+        let metadata =
+            read(&with("id_token_signing_alg_values_supported", json!(["ES256K", "none", 7])))
+                .unwrap();
         assert_eq!(metadata.id_token_signing_algs, Some(vec![]));
-        let metadata = read(&with("id_token_signing_alg_values_supported", json!(["x", "PS256", "Ed25519"]))).unwrap();
-        assert_eq!(metadata.id_token_signing_algs, Some(vec![JwsAlgorithm::Ps256, JwsAlgorithm::EdDsa]));
+        let metadata =
+            read(&with("id_token_signing_alg_values_supported", json!(["x", "PS256", "Ed25519"])))
+                .unwrap();
+        assert_eq!(
+            metadata.id_token_signing_algs,
+            Some(vec![JwsAlgorithm::Ps256, JwsAlgorithm::EdDsa])
+        );
         let as_received = ["x", "PS256", "Ed25519"].map(String::from);
-        assert_eq!(metadata.listed("id_token_signing_alg_values_supported"), Some(&as_received[..]));
+        assert_eq!(
+            metadata.listed("id_token_signing_alg_values_supported"),
+            Some(&as_received[..])
+        );
         assert_eq!(metadata.listed("scopes_supported"), None);
     }
 

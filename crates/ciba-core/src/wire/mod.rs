@@ -1,5 +1,5 @@
-//! What goes over the wire: messages, and one request/process pair per endpoint. Nothing here knows the configuration:
-//! it takes borrowed values and gives back typed ones.
+//! What goes over the wire: messages, and one request/process pair per endpoint. Nothing here knows
+//! the configuration: it takes borrowed values and gives back typed ones.
 
 pub(crate) mod authorize;
 mod exchange;
@@ -7,19 +7,19 @@ pub(crate) mod form;
 #[cfg(feature = "http")]
 mod http;
 
+mod deviation;
 mod message;
 pub(crate) mod metadata;
 pub(crate) mod notify;
 pub(crate) mod number;
-mod oddity;
 #[cfg(test)]
 mod properties;
 mod retry_after;
 mod server_answer;
 pub(crate) mod token;
 
-pub use crate::json::{JsonError, Members};
+pub use crate::json::{JsonError, JsonObject};
+pub use deviation::Deviation;
 pub use exchange::{Exchange, ExchangeObserver};
 pub use message::{Headers, Method, Request, Response};
-pub use oddity::Oddity;
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

@@ -1,5 +1,5 @@
-//! Numbers a provider chose. Whatever JSON value stands there, none of them overflows, is negative, or is taken for
-//! something else.
+//! Numbers a provider chose. Whatever JSON value stands there, none of them overflows, is negative,
+//! or is taken for something else.
 
 use core::time::Duration;
 
@@ -40,17 +40,23 @@ pub(crate) struct Whole {
     pub(crate) was_text: bool,
 }
 
-/// Reads a whole number that is not negative: a JSON number without fraction (`120`, `120.0`, `1.2e2`), or a string of
-/// digits (REQ-ACK-08, REQ-ACK-09, ruling 2).
+/// Reads a whole number that is not negative: a JSON number without fraction (`120`, `120.0`,
+/// `1.2e2`), or a string of digits (REQ-ACK-08, REQ-ACK-09, ruling 2).
 pub(crate) fn whole(value: Raw<'_>) -> Option<Whole> {
     if let Some(number) = value.number() {
-        let from_fraction = || double(number).filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
-        return number.parse().ok().or_else(from_fraction).map(|seconds| Whole { seconds, was_text: false });
+        let from_fraction =
+            || double(number).filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
+        return number
+            .parse()
+            .ok()
+            .or_else(from_fraction)
+            .map(|seconds| Whole { seconds, was_text: false });
     }
     digits(&value.text()?).map(|seconds| Whole { seconds, was_text: true })
 }
 
-/// A number as a double. One out of range is none, so that it is never taken for a usable one (REQ-SEC-24).
+/// A number as a double. One out of range is none, so that it is never taken for a usable one
+/// (REQ-SEC-24).
 fn double(number: &str) -> Option<f64> {
     number.parse().ok().filter(|value: &f64| value.is_finite())
 }
@@ -62,7 +68,10 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
 }
 
 /// The number without its fraction; negative ones become zero, large ones [`u64::MAX`].
-#[cfg_attr(not(test), expect(clippy::as_conversions, reason = "saturates; there is no other one without `std`"))]
+#[cfg_attr(
+    not(test),
+    expect(clippy::as_conversions, reason = "saturates; there is no other one without `std`")
+)]
 fn truncated(value: f64) -> u64 {
     value as u64
 }

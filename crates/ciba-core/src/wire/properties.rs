@@ -60,7 +60,8 @@ const VALUES: &[&str] = &[
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let member = (prop::sample::select(NAMES), prop::sample::select(VALUES));
     let object = prop::collection::vec(member, 0..6).prop_map(|members| {
-        let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let members: Vec<String> =
+            members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", members.join(",")).into_bytes()
     });
     prop_oneof![8 => object, 1 => any::<Vec<u8>>(), 1 => Just(b"<html>".to_vec())]
@@ -82,7 +83,8 @@ prop_compose! {
 }
 
 fn is_json(response: &Response) -> bool {
-    !response.truncated && response.media_type().is_some_and(|media_type| media_type == "application/json")
+    !response.truncated
+        && response.media_type().is_some_and(|media_type| media_type == "application/json")
 }
 
 /// An error grants nothing, so its label does not matter.
@@ -100,7 +102,7 @@ proptest! {
     #[test]
     fn an_acknowledgement_is_a_whole_answer_within_bounds(response in response(), millis: u64) {
         match authorize::process(&response, Timestamp::from_unix_millis(millis)) {
-            AuthorizeReply::Acknowledged(id, acknowledged) => {
+            AuthorizeReply::Acknowledgement(id, acknowledged) => {
                 prop_assert!(response.status == 200 && is_json(&response) && !id.expose().is_empty());
                 prop_assert!((bounds::LIFETIME.least..=bounds::LIFETIME.most).contains(&acknowledged.expires_in));
                 prop_assert!((bounds::INTERVAL.least..=bounds::INTERVAL.most).contains(&acknowledged.interval));

@@ -8,7 +8,8 @@ use crate::{
     wire::{Headers, number},
 };
 
-/// The delay the field asks for; `None` when it is missing or makes no sense. A date in the past means zero.
+/// The delay the field asks for; `None` when it is missing or makes no sense. A date in the past
+/// means zero.
 pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration> {
     let text = headers.get("retry-after")?.trim();
     let delay = match number::digits(text) {
@@ -18,10 +19,12 @@ pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration>
     Some(bounds::RETRY_AFTER.clamp(delay))
 }
 
-/// Reads a date (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent, and the two that have to
-/// be understood, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. Years before 1970 are not read.
+/// Reads a date (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent,
+/// and the two that have to be understood, `Sunday, 06-Nov-94 08:49:37 GMT` and
+/// `Sun Nov  6 08:49:37 1994`. Years before 1970 are not read.
 fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
-    const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    const WEEKDAYS: [&str; 7] =
+        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
     let is_short = |word: &str| WEEKDAYS.iter().any(|name| name.get(..3) == Some(word));
     let mut words = text.split(' ');
     let weekday = words.next()?;
@@ -35,7 +38,10 @@ fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
             let mut parts = words.next()?.split('-');
             let (day, month) = (fixed_width(parts.next()?, 2)?, parts.next()?);
             let year = full_year(fixed_width(parts.next()?, 2)?, now);
-            (date(year, month, day, words.next()?)?, parts.next().is_none() && words.next() == Some("GMT"))
+            (
+                date(year, month, day, words.next()?)?,
+                parts.next().is_none() && words.next() == Some("GMT"),
+            )
         }
         None if is_short(weekday) => {
             let month = words.next()?;
@@ -51,25 +57,34 @@ fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     (ends && words.next().is_none()).then_some(date)
 }
 
-/// The year two digits mean: one that seems more than 50 years in the future is the last one in the past with the same
-/// digits (RFC 9110 5.6.7).
-#[cfg_attr(not(test), expect(clippy::arithmetic_side_effects, reason = "the latest year is above 2000"))]
+/// The year two digits mean: one that seems more than 50 years in the future is the last one in the
+/// past with the same digits (RFC 9110 5.6.7).
+#[cfg_attr(
+    not(test),
+    expect(clippy::arithmetic_side_effects, reason = "the latest year is above 2000")
+)]
 fn full_year(digits: u64, now: Timestamp) -> u64 {
     const SECONDS: u64 = 31_556_952;
     let latest = 1970 + 50 + now.unix_secs() / SECONDS;
     latest - (latest - digits) % 100
 }
 
-#[cfg_attr(not(test), expect(clippy::arithmetic_side_effects, reason = "four-digit years fit many times over"))]
+#[cfg_attr(
+    not(test),
+    expect(clippy::arithmetic_side_effects, reason = "four-digit years fit many times over")
+)]
 fn date(year: u64, month: &str, day: u64, clock: &str) -> Option<Timestamp> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS.iter().position(|name| *name == month)?;
     let mut clock = clock.split(':');
     let hour = fixed_width(clock.next()?, 2)?;
     let minute = fixed_width(clock.next()?, 2)?;
     let second = fixed_width(clock.next()?, 2)?;
     let fits = clock.next().is_none() && year >= 1970 && hour < 24 && minute < 60 && second <= 60;
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     if !fits || day == 0 || day > *lengths.get(month)? {
         return None;
@@ -91,7 +106,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 
     fn read(text: &str) -> Option<u64> {
-        retry_after(&[("Retry-After", text)].into_iter().collect(), NOW).map(|delay| delay.as_secs())
+        retry_after(&[("Retry-After", text)].into_iter().collect(), NOW)
+            .map(|delay| delay.as_secs())
     }
 
     /// REQ-AERR-16

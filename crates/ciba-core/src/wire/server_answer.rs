@@ -1,4 +1,5 @@
-//! What is kept of a server's answer that did not serve: enough to find out why, bounded, and never in `Display`.
+//! What is kept of a server's answer that did not serve: enough to find out why, bounded, and never
+//! in `Display`.
 
 use alloc::string::String;
 use core::{fmt, time::Duration};
@@ -10,7 +11,7 @@ use crate::{
     json::{Object, Raw},
     text::plain_at_most,
     time::Timestamp,
-    wire::{Headers, Members, Response, retry_after::retry_after},
+    wire::{Headers, JsonObject, Response, retry_after::retry_after},
 };
 
 /// Declares the registered codes and their names once.
@@ -26,7 +27,8 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// The code of that name; names longer than 128 bytes are cut, control characters become blanks.
+            /// The code of that name; names longer than 128 bytes are cut, control characters
+            /// become blanks.
             #[must_use]
             pub fn from_name(name: &str) -> Self {
                 match name {
@@ -98,7 +100,8 @@ codes! {
     TemporarilyUnavailable = "temporarily_unavailable";
 }
 
-/// An error code that no specification defines, as received: at most 128 bytes, control characters removed.
+/// An error code that no specification defines, as received: at most 128 bytes, control characters
+/// removed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnknownCode(String);
 
@@ -112,8 +115,8 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// An answer that did not serve. The texts are untrusted: control characters are removed and lengths bounded, but do not
-/// render them as HTML or follow the URI (REQ-AERR-15).
+/// An answer that did not serve. The texts are untrusted: control characters are removed and
+/// lengths bounded, but do not render them as HTML or follow the URI (REQ-AERR-15).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAnswer {
     pub(crate) endpoint: Endpoint,
@@ -122,12 +125,12 @@ pub struct ServerAnswer {
     pub(crate) description: Option<String>,
     pub(crate) uri: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) extra: Members,
+    pub(crate) extra: JsonObject,
     pub(crate) headers: Headers,
     pub(crate) excerpt: String,
 }
 
-/// Members that are never kept from an answer that did not serve.
+/// JsonObject that are never kept from an answer that did not serve.
 const SECRET_MEMBERS: [&str; 4] = ["access_token", "refresh_token", "id_token", "auth_req_id"];
 /// The longest error object whose other members are kept.
 const EXTRA_BYTES: usize = 64 * 1024;
@@ -155,8 +158,9 @@ pub(crate) struct ErrorMembers {
 impl Content {
     /// Reads the body of an answer.
     ///
-    /// In a success, or a notification, it has to be `application/json` and one object. An error grants nothing, so outside
-    /// of 2xx anything with a string `error` in it is one, whatever its label and the encoding of its texts (ruling 36).
+    /// In a success, or a notification, it has to be `application/json` and one object. An error
+    /// grants nothing, so outside of 2xx anything with a string `error` in it is one, whatever its
+    /// label and the encoding of its texts (ruling 36).
     pub(crate) fn read(response: &Response) -> Self {
         if response.truncated {
             return Self::Unusable(Fault::TooLarge);
@@ -187,7 +191,8 @@ impl Content {
         };
         object.take("error");
         // A description that is no text is of no use and takes nothing away from the code.
-        let text = |value: Option<Raw<'_>>| value?.text().map(|text| plain_at_most(&text, TEXT_BYTES));
+        let text =
+            |value: Option<Raw<'_>>| value?.text().map(|text| plain_at_most(&text, TEXT_BYTES));
         let description = text(object.take("error_description"));
         let uri = text(object.take("error_uri"));
         Self::Error(ErrorMembers { code, description, uri, rest: object })
@@ -223,7 +228,12 @@ impl ErrorMembers {
 
 impl ServerAnswer {
     /// What is kept of an answer that did not serve; `error` is what [`Content::read`] found in it.
-    pub(crate) fn new(endpoint: Endpoint, response: &Response, error: Option<ErrorMembers>, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        response: &Response,
+        error: Option<ErrorMembers>,
+        now: Timestamp,
+    ) -> Self {
         let mut answer = Self {
             endpoint,
             status: response.status,
@@ -231,7 +241,7 @@ impl ServerAnswer {
             description: None,
             uri: None,
             retry_after: retry_after(&response.headers, now),
-            extra: Members::default(),
+            extra: JsonObject::default(),
             headers: bounded(&response.headers),
             excerpt: String::new(),
         };
@@ -245,13 +255,16 @@ impl ServerAnswer {
                 }
             }
             None if !(200..300).contains(&response.status) => {
-                let start = response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
+                let start =
+                    response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
                 let text = String::from_utf8_lossy(start);
                 let is_secret = SECRET_MEMBERS.iter().any(|name| text.contains(name));
-                let is_markup = is_markup(&text) || response.media_type().is_some_and(|name| name.contains("html"));
+                let is_markup = is_markup(&text)
+                    || response.media_type().is_some_and(|name| name.contains("html"));
                 let is_empty = matches!(text.trim(), "{}" | "[]" | "null");
                 if !is_secret && !is_markup && !is_empty && !response.is_encoded() {
-                    answer.excerpt = plain_at_most(text.trim_start_matches('\u{feff}'), EXCERPT_BYTES);
+                    answer.excerpt =
+                        plain_at_most(text.trim_start_matches('\u{feff}'), EXCERPT_BYTES);
                 }
             }
             None => {}
@@ -259,8 +272,8 @@ impl ServerAnswer {
         answer
     }
 
-    /// Whether the trouble it tells of may be over soon: `temporarily_unavailable`, or status 408, 425, 429 or 503 with no code
-    /// that says more (rulings 36 and 39).
+    /// Whether the trouble it tells of may be over soon: `temporarily_unavailable`, or status 408,
+    /// 425, 429 or 503 with no code that says more (rulings 36 and 39).
     pub(crate) fn is_passing(&self) -> bool {
         match self.code {
             Some(ErrorCode::TemporarilyUnavailable) => true,
@@ -280,13 +293,14 @@ impl ServerAnswer {
             description: self.description.clone(),
             uri: None,
             retry_after: self.retry_after,
-            extra: Members::default(),
+            extra: JsonObject::default(),
             headers: Headers::new(),
             excerpt: self.excerpt.clone(),
         }
     }
 
-    /// The same for a document that is fetched outside of a flow: nothing waits, so `Retry-After` is ignored.
+    /// The same for a document that is fetched outside of a flow: nothing waits, so `Retry-After`
+    /// is ignored.
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
     }
@@ -294,18 +308,22 @@ impl ServerAnswer {
 
 /// Whether a text has tags in it: a page says nothing to a person who reads it as text (ruling 36).
 fn is_markup(text: &str) -> bool {
-    let begins_tag = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!/?".contains(c));
+    let begins_tag =
+        |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!/?".contains(c));
     text.split('<').skip(1).any(begins_tag)
 }
 
-/// At most so many fields, without control characters and cookies; those that help in finding a fault are always kept.
+/// At most so many fields, without control characters and cookies; those that help in finding a
+/// fault are always kept.
 fn bounded(headers: &Headers) -> Headers {
     const HELPFUL: [&str; 2] = ["trace-id", "www-authenticate"];
     let is_helpful = |name: &str| HELPFUL.iter().any(|helpful| name.eq_ignore_ascii_case(helpful));
     let fields = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
-    let (helpful, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) = fields.partition(|(name, _)| is_helpful(name));
+    let (helpful, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
+        fields.partition(|(name, _)| is_helpful(name));
     let kept = helpful.into_iter().chain(others).take(HEADER_FIELDS);
-    kept.map(|(name, value)| (plain_at_most(name, TEXT_BYTES), plain_at_most(value, TEXT_BYTES))).collect()
+    kept.map(|(name, value)| (plain_at_most(name, TEXT_BYTES), plain_at_most(value, TEXT_BYTES)))
+        .collect()
 }
 
 impl ServerAnswer {
@@ -345,15 +363,16 @@ impl ServerAnswer {
         self.retry_after
     }
 
-    /// The other members of the error object, as received (Idura adds some); none when the answer is longer than 64 KiB.
-    /// Tokens and request ids that stand beside an `error` are left out (REQ-TOK-11).
+    /// The other members of the error object, as received (Idura adds some); none when the answer
+    /// is longer than 64 KiB. Tokens and request ids that stand beside an `error` are left out
+    /// (REQ-TOK-11).
     #[must_use]
-    pub const fn extra(&self) -> &Members {
+    pub const fn extra(&self) -> &JsonObject {
         &self.extra
     }
 
-    /// The first header fields of the answer, `Trace-Id` and `WWW-Authenticate` always among them: at most 32, each at most
-    /// 1 KiB, without cookies.
+    /// The first header fields of the answer, `Trace-Id` and `WWW-Authenticate` always among them:
+    /// at most 32, each at most 1 KiB, without cookies.
     #[must_use]
     pub const fn headers(&self) -> &Headers {
         &self.headers
@@ -365,8 +384,9 @@ impl ServerAnswer {
         self.headers.get("www-authenticate")
     }
 
-    /// The first 512 bytes of a body that was not an OAuth error, control characters removed. Empty when the status is one of
-    /// success, when the body is HTML or XML, or when a token or request id may be in it (REQ-TOK-11).
+    /// The first 512 bytes of a body that was not an OAuth error, control characters removed. Empty
+    /// when the status is one of success, when the body is HTML or XML, or when a token or request
+    /// id may be in it (REQ-TOK-11).
     #[must_use]
     pub fn excerpt(&self) -> &str {
         &self.excerpt

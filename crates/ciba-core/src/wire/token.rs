@@ -11,7 +11,7 @@ use crate::{
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
     wire::{
-        ErrorCode, Members, Oddity, Response, ServerAnswer,
+        Deviation, ErrorCode, JsonObject, Response, ServerAnswer,
         form::Form,
         number::{self, Interval},
         retry_after::retry_after,
@@ -33,9 +33,9 @@ pub(crate) struct ReceivedTokens {
     /// Lifetime of the access token; `None` when absent or senseless (ruling 2).
     pub(crate) expires_in: Option<Duration>,
     pub(crate) scope: Option<String>,
-    pub(crate) extra: Members,
+    pub(crate) extra: JsonObject,
     /// What was odd about the response and tolerated.
-    pub(crate) oddities: Vec<Oddity>,
+    pub(crate) deviations: Vec<Deviation>,
 }
 
 /// What an answer of the token endpoint means.
@@ -78,8 +78,8 @@ pub(crate) struct TokenRules<'a> {
     pub(crate) pending_errors: &'a [PendingError],
 }
 
-/// An error of the token endpoint by which a provider says that nothing is decided yet: its `error` and its
-/// `error_description`, both to the letter.
+/// An error of the token endpoint by which a provider says that nothing is decided yet: its `error`
+/// and its `error_description`, both to the letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingError {
     /// The `error` member.
@@ -100,12 +100,18 @@ pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
     form.push("auth_req_id", id.expose());
 }
 
-/// Reads an answer of the token endpoint. A known code decides whatever the status says (REQ-TOK-13); without one, 408, 425,
-/// 429 and 5xx are passing trouble and everything else is the end (REQ-TOK-30).
+/// Reads an answer of the token endpoint. A known code decides whatever the status says
+/// (REQ-TOK-13); without one, 408, 425, 429 and 5xx are passing trouble and everything else is the
+/// end (REQ-TOK-30).
 pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp) -> TokenReply {
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::Token, response, error, now));
-    let misbehaved =
-        |fault| TokenReply::Misbehaved(Misbehaviour { fault, endpoint: Endpoint::Token, answer: Some(keep(None)) });
+    let misbehaved = |fault| {
+        TokenReply::Misbehaved(Misbehaviour {
+            fault,
+            endpoint: Endpoint::Token,
+            answer: Some(keep(None)),
+        })
+    };
     let busy = |error| TokenReply::Busy(keep(error));
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
@@ -113,15 +119,24 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
     let may_pass = matches!(response.status, 408 | 425 | 429 | 500..600);
     let content = match Content::read(response) {
         Content::Error(error) => {
-            #[cfg_attr(not(test), expect(clippy::wildcard_enum_match_arm, reason = "unknown codes are terminal"))]
+            #[cfg_attr(
+                not(test),
+                expect(clippy::wildcard_enum_match_arm, reason = "unknown codes are terminal")
+            )]
             return match error.code {
-                ErrorCode::AuthorizationPending => TokenReply::Pending(pacing(error, response, now)),
+                ErrorCode::AuthorizationPending => {
+                    TokenReply::Pending(pacing(error, response, now))
+                }
                 ErrorCode::SlowDown => TokenReply::SlowDown(pacing(error, response, now)),
                 _ if rules.pending_errors.iter().any(|pending| pending.is(&error)) => {
                     TokenReply::Pending(pacing(error, response, now))
                 }
                 // A gateway's own code says no more than its status.
-                ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_) if may_pass => {
+                ErrorCode::ServerError
+                | ErrorCode::TemporarilyUnavailable
+                | ErrorCode::Unknown(_)
+                    if may_pass =>
+                {
                     busy(Some(error))
                 }
                 // Any other code is the end, one that is not known yet included (REQ-POLL-22).
@@ -137,7 +152,8 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
             Err(fault) => misbehaved(fault),
         },
-        // It says by itself that the client was not recognised; gateways and some providers leave the body empty.
+        // It says by itself that the client was not recognised; gateways and some providers leave
+        // the body empty.
         (401, _) => TokenReply::Error(keep(None)),
         (200, Err(fault)) | (_, Err(fault @ Fault::TooLarge)) => misbehaved(fault),
         (_, _) => misbehaved(Fault::Status),
@@ -149,15 +165,19 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
         Some(Interval::AsGiven(interval) | Interval::Adjusted(interval)) => Some(interval),
         Some(Interval::Unusable) | None => None,
     };
-    Pacing { interval, retry_after: retry_after(&response.headers, now), progress: error.into_description() }
+    Pacing {
+        interval,
+        retry_after: retry_after(&response.headers, now),
+        progress: error.into_description(),
+    }
 }
 
-/// RFC 6749 5.1, OIDC Core 3.1.3.3. The person has said yes by now: what is optional and of no use counts as absent and is
-/// reported (ruling 33).
+/// RFC 6749 5.1, OIDC Core 3.1.3.3. The person has said yes by now: what is optional and of no use
+/// counts as absent and is reported (ruling 33).
 pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<ReceivedTokens, Fault> {
-    let mut oddities = Vec::new();
+    let mut deviations = Vec::new();
     if object.take("error").is_some() {
-        oddities.push(Oddity::EmptyError);
+        deviations.push(Deviation::EmptyError);
     }
     let mut required = |name: &'static str| match object.take_text(name)? {
         Some(text) if text.is_empty() => Err(Fault::BadMember(name)),
@@ -168,7 +188,9 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
         None if rules.assume_bearer => String::from("Bearer"),
         None => return Err(Fault::MissingMember("token_type")),
         Some(word) if word.eq_ignore_ascii_case("bearer") => word,
-        Some(word) if rules.bearer_words.iter().any(|known| known.eq_ignore_ascii_case(&word)) => word,
+        Some(word) if rules.bearer_words.iter().any(|known| known.eq_ignore_ascii_case(&word)) => {
+            word
+        }
         Some(_) => return Err(Fault::BadMember("token_type")),
     };
     let id_token = match required("id_token") {
@@ -176,32 +198,33 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
         Err(fault) if rules.id_token_required => return Err(fault),
         Ok(id_token) => id_token,
         Err(_) => {
-            oddities.push(Oddity::IdTokenUnusable);
+            deviations.push(Deviation::IdTokenUnusable);
             None
         }
     };
     let refresh_token = required("refresh_token").unwrap_or_else(|_| {
-        oddities.push(Oddity::RefreshTokenUnusable);
+        deviations.push(Deviation::RefreshTokenUnusable);
         None
     });
     let scope = match rules.scope_lists.then(|| scope_list(&mut object)).flatten() {
         Some(scope) => Some(scope),
         // An empty scope is a scope: nothing was granted (REQ-TOK-07).
         None => object.take_text("scope").unwrap_or_else(|_| {
-            oddities.push(Oddity::ScopeUnusable);
+            deviations.push(Deviation::ScopeUnusable);
             None
         }),
     };
     // It stays among the members; nothing was granted by it (ruling 41).
     if object.get(DETAILS).is_some_and(|details| !details.is_null() && details.items().is_none()) {
-        oddities.push(Oddity::DetailsUnusable);
+        deviations.push(Deviation::DetailsUnusable);
     }
     // A senseless lifetime is an unknown one (ruling 2).
     let lifetime = object.take("expires_in").map(number::whole);
     if lifetime == Some(None) {
-        oddities.push(Oddity::TokenLifetimeUnusable);
+        deviations.push(Deviation::TokenLifetimeUnusable);
     }
-    let seconds = |whole: number::Whole| bounds::TOKEN_LIFETIME.clamp(Duration::from_secs(whole.seconds));
+    let seconds =
+        |whole: number::Whole| bounds::TOKEN_LIFETIME.clamp(Duration::from_secs(whole.seconds));
     Ok(ReceivedTokens {
         access_token: access_token.into(),
         token_type,
@@ -210,7 +233,7 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
         expires_in: lifetime.flatten().map(seconds),
         scope,
         extra: object.rest(),
-        oddities,
+        deviations,
     })
 }
 

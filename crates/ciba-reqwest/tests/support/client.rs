@@ -1,4 +1,5 @@
-//! A client without real cryptography, a clock that jumps, and random bytes that count: what driving needs.
+//! A client without real cryptography, a clock that jumps, and random bytes that count: what
+//! driving needs.
 #![allow(dead_code, missing_docs, unreachable_pub, missing_debug_implementations)]
 
 use std::sync::{
@@ -7,8 +8,8 @@ use std::sync::{
 };
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy, Headers, Hint, Issuer,
-    LoginHint, LoopbackHttp, Policy, ProviderMetadata, Timestamp, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy,
+    Headers, Hint, Issuer, LoginHint, LoopbackHttp, Policy, ProviderMetadata, Timestamp, Url,
     crypto::{Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::JwsAlgorithm,
 };
@@ -18,7 +19,11 @@ use ciba_core::{
 struct Mixer;
 
 impl Verifier for Mixer {
-    fn import(&self, _: PublicKey<'_>, _: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        _: PublicKey<'_>,
+        _: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         Err(KeyRejected::UnsupportedAlgorithm)
     }
 
@@ -51,7 +56,10 @@ pub fn polling(base: &str, policy: Policy) -> Arc<ClientConfig> {
 /// A client that is notified.
 pub fn notified(base: &str, mode: DeliveryMode, policy: Policy) -> Arc<ClientConfig> {
     let builder = builder(base, ClientAuth::None).delivery(mode).policy(policy);
-    builder.notification_endpoint(Url::parse("https://client.example/ciba/notify").unwrap()).build().unwrap()
+    builder
+        .notification_endpoint(Url::parse("https://client.example/ciba/notify").unwrap())
+        .build()
+        .unwrap()
 }
 
 /// A policy by which a flow in ping mode asks when it was pinged and not before.
@@ -62,7 +70,9 @@ pub fn without_backstop() -> Policy {
 }
 
 fn builder(base: &str, auth: ClientAuth) -> ClientConfigBuilder {
-    let url = |path: &str| Url::parse_with(format!("{base}{path}").as_str(), LoopbackHttp::DangerouslyAllowed).unwrap();
+    let url = |path: &str| {
+        Url::parse_with(format!("{base}{path}").as_str(), LoopbackHttp::DangerouslyAllowed).unwrap()
+    };
     let issuer = Issuer::parse_with(base, LoopbackHttp::DangerouslyAllowed).unwrap();
     let mut provider = ProviderMetadata::by_hand(issuer);
     provider.backchannel_authentication_endpoint = Some(url("/authenticate"));
@@ -85,7 +95,8 @@ pub const AUTH_REQ_ID: &str = "1c266114-a1be-4252-8ad1-04986c5b9ac1";
 
 /// The token that an authentication request hands to the provider for its notifications.
 pub fn notification_token(request: &str) -> String {
-    let after = request.split("client_notification_token=").nth(1).expect("a request in ping or push mode");
+    let after =
+        request.split("client_notification_token=").nth(1).expect("a request in ping or push mode");
     after.split('&').next().unwrap().to_owned()
 }
 

@@ -1,4 +1,5 @@
-//! A server on a loopback socket that answers as it is told and remembers what reached it. Both adapters' tests use it.
+//! A server on a loopback socket that answers as it is told and remembers what reached it. Both
+//! adapters' tests use it.
 #![allow(dead_code, missing_docs, unreachable_pub, missing_debug_implementations)]
 
 mod port;
@@ -22,7 +23,8 @@ pub enum Act {
     Reset,
     /// Reads the request, sends these bytes and nothing more until the client hangs up.
     Stall(Vec<u8>),
-    /// Reads the request, sends a head and then as many bytes of body as the client takes, at most so many.
+    /// Reads the request, sends a head and then as many bytes of body as the client takes, at most
+    /// so many.
     Flood { head: Vec<u8>, most: usize },
 }
 
@@ -95,7 +97,9 @@ impl Server {
     pub fn wait_for(&self, requests: usize) {
         let (seen, came) = &*self.seen;
         let guard = seen.lock().unwrap();
-        let (_seen, late) = came.wait_timeout_while(guard, PATIENCE, |seen| seen.requests.len() < requests).unwrap();
+        let (_seen, late) = came
+            .wait_timeout_while(guard, PATIENCE, |seen| seen.requests.len() < requests)
+            .unwrap();
         assert!(!late.timed_out(), "the request never came");
     }
 }
@@ -118,7 +122,9 @@ impl Act {
                 let _ = stream.write_all(&head);
                 let block = [b'x'; 64 * 1024];
                 let mut sent = 0;
-                while sent < most && stream.write_all(&block[..block.len().min(most - sent)]).is_ok() {
+                while sent < most
+                    && stream.write_all(&block[..block.len().min(most - sent)]).is_ok()
+                {
                     sent += block.len();
                 }
                 seen.0.lock().unwrap().flooded = Some(sent.min(most));
@@ -137,7 +143,8 @@ fn read_request(stream: &mut TcpStream, but_one: bool) -> Option<String> {
         request.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     let length: usize = length.unwrap_or(0);
     let mut body = vec![0; length - usize::from(but_one)];
     stream.read_exact(&mut body).ok()?;

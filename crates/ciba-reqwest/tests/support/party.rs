@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
     ciba_core::{
-        ClientConfig, DeliveryMode, Entropy, Event, Flow, Headers, NotificationReply, Policy, Timestamp, jose::KeySet,
+        ClientConfig, DeliveryMode, Entropy, Event, Flow, Headers, NotificationReply, Policy,
+        Timestamp, jose::KeySet,
     },
     platform_roots,
 };
@@ -114,7 +115,10 @@ impl Drive {
     }
 
     pub async fn ends(self) -> Result<(), DriveError> {
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("the drive was not woken").unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.task)
+            .await
+            .expect("the drive was not woken")
+            .unwrap()
     }
 
     pub async fn dropped(self) {

@@ -10,9 +10,10 @@ use tokio::net::TcpSocket;
 
 /// A port at which nobody listens, for as long as this lives; whoever is told of it can.
 ///
-/// To look for a free port and give it back is to lose it now and then: whoever takes any free port gets it, also for a
-/// connection. A socket that is bound to it and does not listen keeps it from them, and on Linux not from one that asks for this
-/// very port, as every listener of the standard library and of tokio may (`SO_REUSEADDR`). Elsewhere the port is only free.
+/// To look for a free port and give it back is to lose it now and then: whoever takes any free port
+/// gets it, also for a connection. A socket that is bound to it and does not listen keeps it from
+/// them, and on Linux not from one that asks for this very port, as every listener of the standard
+/// library and of tokio may (`SO_REUSEADDR`). Elsewhere the port is only free.
 #[derive(Debug)]
 pub struct Port {
     address: SocketAddr,

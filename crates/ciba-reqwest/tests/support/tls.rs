@@ -14,7 +14,8 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
-    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer},
     server::WebPkiClientVerifier,
 };
@@ -63,11 +64,19 @@ impl TlsServer {
         Self::asking(Asks::No, certificate, versions)
     }
 
-    pub fn asking(asks: Asks, certificate: Certificate, versions: &[&'static SupportedProtocolVersion]) -> Self {
+    pub fn asking(
+        asks: Asks,
+        certificate: Certificate,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let mut root = CertificateParams::new([]).unwrap();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-        let host = if matches!(certificate, Certificate::ForAnotherHost) { "other.test" } else { "localhost" };
+        let host = if matches!(certificate, Certificate::ForAnotherHost) {
+            "other.test"
+        } else {
+            "localhost"
+        };
         let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
         if matches!(certificate, Certificate::Expired) {
             leaf.not_before = date_time_ymd(2020, 1, 1);
@@ -83,7 +92,8 @@ impl TlsServer {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(root.der().clone()).unwrap();
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
         let verifier = match asks {
             Asks::No => WebPkiClientVerifier::no_client_auth(),
             Asks::Demanding => verifier.build().unwrap(),
@@ -91,8 +101,11 @@ impl TlsServer {
                 verifier.clear_root_hint_subjects().allow_unauthenticated().build().unwrap()
             }
         };
-        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-        let config = Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let config = Arc::new(
+            config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap(),
+        );
         let clients = ["one", "two"].map(|name| {
             let params = CertificateParams::new([format!("{name}.client.test")]).unwrap();
             let key = KeyPair::generate().unwrap();
@@ -144,8 +157,9 @@ impl TlsServer {
         format!("https://localhost:{}/", self.address.port())
     }
 
-    /// The address of a host in front of it, where something happens before each connection gets through: between the moment at
-    /// which a client begins to connect and the one at which it can write its request.
+    /// The address of a host in front of it, where something happens before each connection gets
+    /// through: between the moment at which a client begins to connect and the one at which it can
+    /// write its request.
     pub fn behind(&self, happens: impl Fn() + Send + 'static) -> String {
         let (front, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), self.address);
         let port = front.local_addr().unwrap().port();

@@ -21,7 +21,8 @@ pub(super) fn faults() -> Vec<Fault> {
 fn malformed() -> Vec<Fault> {
     let amend = |amendment| Script::new().acknowledgement(amendment);
     let set = |name, value: Value| amend(Amendment::new().set(name, value));
-    let raw = |name: &'static str, text: &str| amend(Amendment::new().remove(name).raw_members(text));
+    let raw =
+        |name: &'static str, text: &str| amend(Amendment::new().remove(name).raw_members(text));
     let expiry = |name, summary, value| fault(name, "F-04", summary, set("expires_in", value));
     let id = |name, summary, value| fault(name, "F-04", summary, set("auth_req_id", value));
     let answer = |answer| Script::new().every(Backchannel, Act::Answer(answer));
@@ -31,24 +32,64 @@ fn malformed() -> Vec<Fault> {
         id("ack-null-id", "auth_req_id is null", Value::Null),
         id("ack-object-id", "auth_req_id is an object", json!({})),
         id("ack-empty-id", "auth_req_id is empty", json!("")),
-        fault("ack-no-expiry", "F-04", "no expires_in", amend(Amendment::new().remove("expires_in"))),
+        fault(
+            "ack-no-expiry",
+            "F-04",
+            "no expires_in",
+            amend(Amendment::new().remove("expires_in")),
+        ),
         expiry("ack-zero-expiry", "expires_in is 0", json!(0)),
         expiry("ack-negative-expiry", "expires_in is negative", json!(-120)),
         expiry("ack-digit-expiry", "expires_in is a string of digits", json!("120")),
         expiry("ack-word-expiry", "expires_in is a word", json!("soon")),
         expiry("ack-null-expiry", "expires_in is null", Value::Null),
-        fault("ack-fraction-expiry", "F-04", "expires_in has a fraction", raw("expires_in", "\"expires_in\":119.5,")),
-        fault("ack-huge-expiry", "F-04", "expires_in is 1e300", raw("expires_in", "\"expires_in\":1e300,")),
-        fault("ack-duplicate-member", "F-04", "two ids", amend(Amendment::new().raw_members("\"auth_req_id\":\"x\","))),
+        fault(
+            "ack-fraction-expiry",
+            "F-04",
+            "expires_in has a fraction",
+            raw("expires_in", "\"expires_in\":119.5,"),
+        ),
+        fault(
+            "ack-huge-expiry",
+            "F-04",
+            "expires_in is 1e300",
+            raw("expires_in", "\"expires_in\":1e300,"),
+        ),
+        fault(
+            "ack-duplicate-member",
+            "F-04",
+            "two ids",
+            amend(Amendment::new().raw_members("\"auth_req_id\":\"x\",")),
+        ),
         fault("ack-array", "F-04", "an array", answer(ScriptedAnswer::json(200, "[]"))),
         fault("ack-empty", "F-04", "no body", answer(ScriptedAnswer::json(200, ""))),
         fault("ack-html", "F-04", "a page", answer(ScriptedAnswer::html(200))),
-        fault("ack-no-media-type", "F-04", "no Content-Type", amend(Amendment::new().media_type(""))),
-        fault("ack-text", "F-04", "text/html around good JSON", amend(Amendment::new().media_type("text/html"))),
-        fault("ack-trailing", "F-04", "bytes behind the object", amend(Amendment::new().append("{}"))),
+        fault(
+            "ack-no-media-type",
+            "F-04",
+            "no Content-Type",
+            amend(Amendment::new().media_type("")),
+        ),
+        fault(
+            "ack-text",
+            "F-04",
+            "text/html around good JSON",
+            amend(Amendment::new().media_type("text/html")),
+        ),
+        fault(
+            "ack-trailing",
+            "F-04",
+            "bytes behind the object",
+            amend(Amendment::new().append("{}")),
+        ),
         fault("ack-cut", "F-04", "half an object", amend(Amendment::new().truncate(20))),
         fault("ack-created", "F-04", "201 instead of 200", amend(Amendment::new().status(201))),
-        fault("ack-extra-members", "F-04", "members nobody defined", set("bindingMessage", json!("BLUE FOX"))),
+        fault(
+            "ack-extra-members",
+            "F-04",
+            "members nobody defined",
+            set("bindingMessage", json!("BLUE FOX")),
+        ),
     ]
 }
 
@@ -72,7 +113,10 @@ fn intervals() -> Vec<Fault> {
 fn errors() -> Vec<Fault> {
     let answer = |answer| Script::new().every(Backchannel, Act::Answer(answer));
     let described = |text: &str| {
-        ScriptedAnswer::json(400, json!({ "error": "invalid_request", "error_description": text }).to_string())
+        ScriptedAnswer::json(
+            400,
+            json!({ "error": "invalid_request", "error_description": text }).to_string(),
+        )
     };
     vec![
         fault(
@@ -107,13 +151,26 @@ fn errors() -> Vec<Fault> {
             "a megabyte of error_description",
             answer(described(&"x".repeat(1 << 20))),
         ),
-        fault("ack-unknown-user", "F-06", "unknown_user_id", answer(ScriptedAnswer::error(400, "unknown_user_id"))),
-        fault("ack-denied", "F-06", "403 access_denied", answer(ScriptedAnswer::error(403, "access_denied"))),
+        fault(
+            "ack-unknown-user",
+            "F-06",
+            "unknown_user_id",
+            answer(ScriptedAnswer::error(400, "unknown_user_id")),
+        ),
+        fault(
+            "ack-denied",
+            "F-06",
+            "403 access_denied",
+            answer(ScriptedAnswer::error(403, "access_denied")),
+        ),
         fault(
             "ack-invalid-client",
             "F-06",
             "401 invalid_client with a challenge",
-            answer(ScriptedAnswer::error(401, "invalid_client").header("www-authenticate", "Basic realm=\"op\"")),
+            answer(
+                ScriptedAnswer::error(401, "invalid_client")
+                    .header("www-authenticate", "Basic realm=\"op\""),
+            ),
         ),
     ]
 }
@@ -122,8 +179,18 @@ fn lost() -> Vec<Fault> {
     let every = |act| Script::new().every(Backchannel, act);
     let redirect = |status| every(Act::Answer(ScriptedAnswer::redirect(status, "/trap")));
     vec![
-        fault("ack-slow", "F-07", "the acknowledgement comes after 25 s", every(Act::Delay(Duration::from_secs(25)))),
-        fault("ack-dropped-before", "F-07", "closed before the request was acted on", every(Act::DropBefore)),
+        fault(
+            "ack-slow",
+            "F-07",
+            "the acknowledgement comes after 25 s",
+            every(Act::Delay(Duration::from_secs(25))),
+        ),
+        fault(
+            "ack-dropped-before",
+            "F-07",
+            "closed before the request was acted on",
+            every(Act::DropBefore),
+        ),
         fault("ack-dropped-after", "F-07", "closed before the answer", every(Act::DropAfter)),
         fault("ack-dropped-inside", "F-07", "closed inside the answer", every(Act::DropInside(12))),
         fault("ack-never", "F-07", "no acknowledgement, ever", every(Act::HoldForever)),
@@ -137,6 +204,11 @@ fn lost() -> Vec<Fault> {
         fault("ack-redirect-307", "F-08", "307 to another place", redirect(307)),
         fault("ack-redirect-308", "F-08", "308 to another place", redirect(308)),
         fault("ack-endless", "F-28", "an acknowledgement without end", every(Act::Endless)),
-        fault("ack-drip", "F-28", "an acknowledgement of one byte a second", every(Act::Drip { bytes_per_second: 1 })),
+        fault(
+            "ack-drip",
+            "F-28",
+            "an acknowledgement of one byte a second",
+            every(Act::Drip { bytes_per_second: 1 }),
+        ),
     ]
 }

@@ -51,7 +51,12 @@ fn metadata() -> Vec<Fault> {
             "metadata without backchannel endpoint",
             remove("backchannel_authentication_endpoint"),
         ),
-        fault("discovery-no-token-endpoint", "F-01", "metadata without token endpoint", remove("token_endpoint")),
+        fault(
+            "discovery-no-token-endpoint",
+            "F-01",
+            "metadata without token endpoint",
+            remove("token_endpoint"),
+        ),
         fault(
             "discovery-push-only",
             "F-01",
@@ -70,9 +75,24 @@ fn metadata() -> Vec<Fault> {
             "two issuers in one document",
             amend(Amendment::new().raw_members("\"issuer\":\"https://op.example/x\",")),
         ),
-        fault("discovery-html", "F-01", "a page instead of metadata", answer(ScriptedAnswer::html(200))),
-        fault("discovery-array", "F-01", "an array instead of metadata", answer(ScriptedAnswer::json(200, "[]"))),
-        fault("discovery-cut", "F-01", "metadata cut in the middle", amend(Amendment::new().truncate(60))),
+        fault(
+            "discovery-html",
+            "F-01",
+            "a page instead of metadata",
+            answer(ScriptedAnswer::html(200)),
+        ),
+        fault(
+            "discovery-array",
+            "F-01",
+            "an array instead of metadata",
+            answer(ScriptedAnswer::json(200, "[]")),
+        ),
+        fault(
+            "discovery-cut",
+            "F-01",
+            "metadata cut in the middle",
+            amend(Amendment::new().truncate(60)),
+        ),
         fault(
             "discovery-5-megabytes",
             "F-01",
@@ -91,7 +111,12 @@ fn metadata() -> Vec<Fault> {
             "metadata nested 100,000 deep",
             answer(ScriptedAnswer::json(200, nested(100_000))),
         ),
-        fault("discovery-endless", "F-28", "metadata without end", Script::new().every(Discovery, Act::Endless)),
+        fault(
+            "discovery-endless",
+            "F-28",
+            "metadata without end",
+            Script::new().every(Discovery, Act::Endless),
+        ),
         fault(
             "discovery-unavailable-once",
             "F-12",
@@ -121,8 +146,7 @@ fn keys() -> Vec<Fault> {
         jwk.insert("n".into(), "w".repeat(171).into());
         Value::Object(jwk)
     };
-    let off_curve =
-        json!({ "kty": "EC", "crv": "P-256", "kid": "off", "x": "A".repeat(43), "y": "B".repeat(42) + "A" });
+    let off_curve = json!({ "kty": "EC", "crv": "P-256", "kid": "off", "x": "A".repeat(43), "y": "B".repeat(42) + "A" });
     vec![
         fault(
             "jwks-unknown-keys",
@@ -135,17 +159,37 @@ fn keys() -> Vec<Fault> {
                 json!("no object"),
             ]),
         ),
-        fault("jwks-invalid-point", "F-02", "a point that is not on its curve in front", prepend(vec![off_curve])),
+        fault(
+            "jwks-invalid-point",
+            "F-02",
+            "a point that is not on its curve in front",
+            prepend(vec![off_curve]),
+        ),
         fault("jwks-short-rsa", "F-02", "a 1024-bit RSA key in front", prepend(vec![short()])),
-        fault("jwks-duplicate-kid", "F-02", "a stranger's key under the same kid in front", prepend(vec![stranger()])),
+        fault(
+            "jwks-duplicate-kid",
+            "F-02",
+            "a stranger's key under the same kid in front",
+            prepend(vec![stranger()]),
+        ),
         fault(
             "jwks-secret-key",
             "F-02",
             "a symmetric key in front",
             prepend(vec![json!({ "kty": "oct", "alg": "HS256", "kid": "oct", "k": "c2VjcmV0" })]),
         ),
-        fault("jwks-private-member", "F-02", "private members in every key", members(json!({ "d": "AA" }))),
-        fault("jwks-for-encryption", "F-02", "every key is marked for encryption", members(json!({ "use": "enc" }))),
+        fault(
+            "jwks-private-member",
+            "F-02",
+            "private members in every key",
+            members(json!({ "d": "AA" })),
+        ),
+        fault(
+            "jwks-for-encryption",
+            "F-02",
+            "every key is marked for encryption",
+            members(json!({ "use": "enc" })),
+        ),
         fault(
             "jwks-other-alg",
             "F-02",
@@ -160,15 +204,26 @@ fn keys() -> Vec<Fault> {
             "neither keys nor tokens have a kid",
             remove("kid").id_token(IdTokenEdit::remove_header("kid")),
         ),
-        fault("jwks-empty", "F-02", "no keys at all", Script::new().keys(KeySetEdit::Replace(Vec::new()))),
+        fault(
+            "jwks-empty",
+            "F-02",
+            "no keys at all",
+            Script::new().keys(KeySetEdit::Replace(Vec::new())),
+        ),
     ]
 }
 
 fn key_set_service() -> Vec<Fault> {
     let answer = |answer| Script::new().every(KeySet, Act::Answer(answer));
-    let rotated = Script::new().nth(crate::message::Endpoint::Token, 1, Act::Keys(KeySetEdit::RotateAtOnce));
+    let rotated =
+        Script::new().nth(crate::message::Endpoint::Token, 1, Act::Keys(KeySetEdit::RotateAtOnce));
     vec![
-        fault("jwks-down", "F-03", "the key set is unavailable", answer(ScriptedAnswer::status(503))),
+        fault(
+            "jwks-down",
+            "F-03",
+            "the key set is unavailable",
+            answer(ScriptedAnswer::status(503)),
+        ),
         fault(
             "jwks-down-once",
             "F-03",
@@ -181,8 +236,18 @@ fn key_set_service() -> Vec<Fault> {
             "the key set comes after five seconds",
             Script::new().every(KeySet, Act::Delay(Duration::from_secs(5))),
         ),
-        fault("jwks-html", "F-03", "a page instead of the key set", answer(ScriptedAnswer::html(200))),
-        fault("jwks-rotated", "F-03", "keys change at once, just before the token is signed", rotated),
+        fault(
+            "jwks-html",
+            "F-03",
+            "a page instead of the key set",
+            answer(ScriptedAnswer::html(200)),
+        ),
+        fault(
+            "jwks-rotated",
+            "F-03",
+            "keys change at once, just before the token is signed",
+            rotated,
+        ),
         fault(
             "jwks-unknown-kid",
             "F-03",
@@ -195,6 +260,11 @@ fn key_set_service() -> Vec<Fault> {
             "a redirect instead of the key set",
             answer(ScriptedAnswer::redirect(307, "/trap")),
         ),
-        fault("jwks-endless", "F-28", "a key set without end", Script::new().every(KeySet, Act::Endless)),
+        fault(
+            "jwks-endless",
+            "F-28",
+            "a key set without end",
+            Script::new().every(KeySet, Act::Endless),
+        ),
     ]
 }

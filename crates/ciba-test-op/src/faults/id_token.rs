@@ -24,7 +24,9 @@ fn one(name: &'static str, menu: &'static str, summary: &'static str, edit: IdTo
 }
 
 fn claims() -> Vec<Fault> {
-    let set = |name, summary, claim, value: Value| one(name, "F-18", summary, IdTokenEdit::set(claim, value));
+    let set = |name, summary, claim, value: Value| {
+        one(name, "F-18", summary, IdTokenEdit::set(claim, value))
+    };
     let remove = |name, summary, claim| one(name, "F-18", summary, IdTokenEdit::remove(claim));
     vec![
         set("id-token-other-iss", "iss is another issuer", "iss", json!("https://op.example/x")),
@@ -32,9 +34,24 @@ fn claims() -> Vec<Fault> {
         remove("id-token-no-iss", "no iss", "iss"),
         set("id-token-other-aud", "aud is another client", "aud", json!("another-client")),
         remove("id-token-no-aud", "no aud", "aud"),
-        one("id-token-list-aud", "F-18", "aud is an array of the client", IdTokenEdit::array("aud", &[])),
-        one("id-token-wider-aud", "F-18", "aud names a stranger too", IdTokenEdit::array("aud", &["another-client"])),
-        set("id-token-foreign-aud", "aud is an array of a stranger", "aud", json!(["another-client"])),
+        one(
+            "id-token-list-aud",
+            "F-18",
+            "aud is an array of the client",
+            IdTokenEdit::array("aud", &[]),
+        ),
+        one(
+            "id-token-wider-aud",
+            "F-18",
+            "aud names a stranger too",
+            IdTokenEdit::array("aud", &["another-client"]),
+        ),
+        set(
+            "id-token-foreign-aud",
+            "aud is an array of a stranger",
+            "aud",
+            json!(["another-client"]),
+        ),
         set("id-token-empty-aud", "aud is an empty array", "aud", json!([])),
         set("id-token-number-aud", "aud is an array of numbers", "aud", json!([1, null])),
         remove("id-token-no-sub", "no sub", "sub"),
@@ -42,7 +59,12 @@ fn claims() -> Vec<Fault> {
         set("id-token-number-sub", "sub is a number", "sub", json!(7)),
         set("id-token-other-azp", "azp is another client", "azp", json!("another-client")),
         set("id-token-nonce", "a nonce nobody asked for", "nonce", json!("unsolicited")),
-        set("id-token-other-at-hash", "at_hash of another access token", "at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA")),
+        set(
+            "id-token-other-at-hash",
+            "at_hash of another access token",
+            "at_hash",
+            json!("AAAAAAAAAAAAAAAAAAAAAA"),
+        ),
         remove("id-token-no-at-hash", "no at_hash", "at_hash"),
         set(
             "id-token-other-auth-req-id",
@@ -52,16 +74,26 @@ fn claims() -> Vec<Fault> {
         ),
         set("id-token-other-acr", "acr is another one", "acr", json!("another")),
         remove("id-token-no-acr", "no acr", "acr"),
-        one("id-token-duplicate-claim", "F-18", "two subjects", IdTokenEdit::RawClaims("\"sub\":\"somebody\",".into())),
+        one(
+            "id-token-duplicate-claim",
+            "F-18",
+            "two subjects",
+            IdTokenEdit::RawClaims("\"sub\":\"somebody\",".into()),
+        ),
     ]
 }
 
 fn times() -> Vec<Fault> {
-    let time = |name, summary, claim, offset| one(name, "F-18", summary, IdTokenEdit::set_time(claim, offset));
-    let set = |name, summary, claim, value: Value| one(name, "F-18", summary, IdTokenEdit::set(claim, value));
+    let time = |name, summary, claim, offset| {
+        one(name, "F-18", summary, IdTokenEdit::set_time(claim, offset))
+    };
+    let set = |name, summary, claim, value: Value| {
+        one(name, "F-18", summary, IdTokenEdit::set(claim, value))
+    };
     let raw = |name, summary, claim: &str, text: &str| {
-        let edits =
-            Script::new().id_token(IdTokenEdit::remove(claim)).id_token(IdTokenEdit::RawClaims(text.to_owned()));
+        let edits = Script::new()
+            .id_token(IdTokenEdit::remove(claim))
+            .id_token(IdTokenEdit::RawClaims(text.to_owned()));
         fault(name, "F-18", summary, edits)
     };
     vec![
@@ -80,8 +112,11 @@ fn times() -> Vec<Fault> {
 }
 
 fn header() -> Vec<Fault> {
-    let header = |name, summary, member, value: Value| one(name, "F-19", summary, IdTokenEdit::header(member, value));
-    let unsigned = |name, alg: &str| one(name, "F-19", "no signature", IdTokenEdit::Unsigned(alg.to_owned()));
+    let header = |name, summary, member, value: Value| {
+        one(name, "F-19", summary, IdTokenEdit::header(member, value))
+    };
+    let unsigned =
+        |name, alg: &str| one(name, "F-19", "no signature", IdTokenEdit::Unsigned(alg.to_owned()));
     let mac = |name, summary, key| one(name, "F-19", summary, IdTokenEdit::Mac(key));
     let stranger = TestKey::StrangerRsa.public_jwk(JwsAlgorithm::Rs256);
     let embedded = Script::new()
@@ -92,7 +127,11 @@ fn header() -> Vec<Fault> {
         unsigned("id-token-none-capital", "None"),
         unsigned("id-token-none-mixed", "nOnE"),
         mac("id-token-mac-public-jwk", "HS256 keyed with the public JWK", MacKey::PublicJwk),
-        mac("id-token-mac-public-numbers", "HS256 keyed with the public numbers", MacKey::PublicNumbers),
+        mac(
+            "id-token-mac-public-numbers",
+            "HS256 keyed with the public numbers",
+            MacKey::PublicNumbers,
+        ),
         mac("id-token-mac-secret", "HS256 keyed with the client secret", MacKey::ClientSecret),
         one(
             "id-token-other-alg",
@@ -107,9 +146,19 @@ fn header() -> Vec<Fault> {
         header("id-token-jku", "jku names a place", "jku", json!("https://op.example/trap")),
         header("id-token-x5u", "x5u names a place", "x5u", json!("https://op.example/trap")),
         header("id-token-crit", "crit names an extension", "crit", json!(["exp"])),
-        one("id-token-b64", "F-19", "b64 is false", IdTokenEdit::RawHeader("\"b64\":false,\"crit\":[\"b64\"],".into())),
+        one(
+            "id-token-b64",
+            "F-19",
+            "b64 is false",
+            IdTokenEdit::RawHeader("\"b64\":false,\"crit\":[\"b64\"],".into()),
+        ),
         header("id-token-other-typ", "typ is logout+jwt", "typ", json!("logout+jwt")),
-        one("id-token-duplicate-header", "F-19", "two algorithms", IdTokenEdit::RawHeader("\"alg\":\"none\",".into())),
+        one(
+            "id-token-duplicate-header",
+            "F-19",
+            "two algorithms",
+            IdTokenEdit::RawHeader("\"alg\":\"none\",".into()),
+        ),
     ]
 }
 
@@ -117,18 +166,40 @@ fn bytes() -> Vec<Fault> {
     let byte = |name, summary, edit| one(name, "F-20", summary, edit);
     let shape = |name, summary, shape| one(name, "F-20", summary, IdTokenEdit::Shape(shape));
     vec![
-        byte("id-token-flipped-header", "a changed character in the header", IdTokenEdit::FlipBit(0)),
-        byte("id-token-flipped-claims", "a changed character in the claims", IdTokenEdit::FlipBit(1)),
-        byte("id-token-flipped-signature", "a changed character in the signature", IdTokenEdit::FlipBit(2)),
-        byte("id-token-xored-signature", "every signature byte changed", IdTokenEdit::XorSignature(0x5a)),
-        byte("id-token-zero-signature", "a signature of zeros", IdTokenEdit::Signature(vec![0; 64])),
+        byte(
+            "id-token-flipped-header",
+            "a changed character in the header",
+            IdTokenEdit::FlipBit(0),
+        ),
+        byte(
+            "id-token-flipped-claims",
+            "a changed character in the claims",
+            IdTokenEdit::FlipBit(1),
+        ),
+        byte(
+            "id-token-flipped-signature",
+            "a changed character in the signature",
+            IdTokenEdit::FlipBit(2),
+        ),
+        byte(
+            "id-token-xored-signature",
+            "every signature byte changed",
+            IdTokenEdit::XorSignature(0x5a),
+        ),
+        byte(
+            "id-token-zero-signature",
+            "a signature of zeros",
+            IdTokenEdit::Signature(vec![0; 64]),
+        ),
         byte("id-token-empty-signature", "an empty signature", IdTokenEdit::Signature(Vec::new())),
         byte("id-token-short-signature", "half a signature", IdTokenEdit::CutSignature(32)),
         fault(
             "id-token-der-signature",
             "F-20",
             "an ES256 signature in DER",
-            Script::new().id_token(IdTokenEdit::Algorithm(JwsAlgorithm::Es256)).id_token(IdTokenEdit::DerSignature),
+            Script::new()
+                .id_token(IdTokenEdit::Algorithm(JwsAlgorithm::Es256))
+                .id_token(IdTokenEdit::DerSignature),
         ),
         shape("id-token-two-segments", "no signature segment", TokenShape::TwoSegments),
         shape("id-token-four-segments", "one segment more", TokenShape::ExtraSegments(1)),

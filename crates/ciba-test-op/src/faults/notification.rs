@@ -29,9 +29,14 @@ pub(super) fn ping() -> Vec<Fault> {
         .set("access_token", "smuggled-access-token")
         .set("token_type", "Bearer")
         .set("id_token", "e30.e30.e30");
-    let early = Script::new().notification(NotificationEdit::At(Moment::Acknowledged));
+    let early = Script::new().notification(NotificationEdit::At(Moment::Acknowledgement));
     vec![
-        fault("ping-with-tokens", "F-22", "a ping with token members", Script::new().payload(extra)),
+        fault(
+            "ping-with-tokens",
+            "F-22",
+            "a ping with token members",
+            Script::new().payload(extra),
+        ),
         fault("ping-before-decision", "F-22", "a ping that finds the request pending", early),
         fault(
             "ping-then-denied",
@@ -43,10 +48,17 @@ pub(super) fn ping() -> Vec<Fault> {
 }
 
 pub(super) fn push() -> Vec<Fault> {
-    let token = |name, summary, edit| fault(name, "F-23", summary, Script::new().pushed_id_token(edit));
-    let payload = |name, summary, amendment| fault(name, "F-23", summary, Script::new().payload(amendment));
+    let token =
+        |name, summary, edit| fault(name, "F-23", summary, Script::new().pushed_id_token(edit));
+    let payload =
+        |name, summary, amendment| fault(name, "F-23", summary, Script::new().payload(amendment));
     let error = |name, summary, code: &str| {
-        fault(name, "F-23", summary, Script::new().notification(NotificationEdit::Error(code.into())))
+        fault(
+            name,
+            "F-23",
+            summary,
+            Script::new().notification(NotificationEdit::Error(code.into())),
+        )
     };
     let twice = Script::new().notification(NotificationEdit::Copies(2)).nth(
         Notification,
@@ -54,7 +66,11 @@ pub(super) fn push() -> Vec<Fault> {
         Act::Amend(Amendment::new().set("access_token", "another-access-token")),
     );
     vec![
-        token("push-no-auth-req-id-claim", "no claim auth_req_id", IdTokenEdit::remove(AUTH_REQ_ID)),
+        token(
+            "push-no-auth-req-id-claim",
+            "no claim auth_req_id",
+            IdTokenEdit::remove(AUTH_REQ_ID),
+        ),
         token(
             "push-other-auth-req-id-claim",
             "the claim auth_req_id of another request",
@@ -72,9 +88,21 @@ pub(super) fn push() -> Vec<Fault> {
             "rt_hash of another refresh token",
             IdTokenEdit::set(RT_HASH, "AAAAAAAAAAAAAAAAAAAAAA"),
         ),
-        token("push-other-aud", "the ID Token of another client", IdTokenEdit::set("aud", "another-client")),
-        token("push-wrong-signature", "a signature that does not verify", IdTokenEdit::XorSignature(0x5a)),
-        token("push-unsigned", "an ID Token without signature", IdTokenEdit::Unsigned("none".into())),
+        token(
+            "push-other-aud",
+            "the ID Token of another client",
+            IdTokenEdit::set("aud", "another-client"),
+        ),
+        token(
+            "push-wrong-signature",
+            "a signature that does not verify",
+            IdTokenEdit::XorSignature(0x5a),
+        ),
+        token(
+            "push-unsigned",
+            "an ID Token without signature",
+            IdTokenEdit::Unsigned("none".into()),
+        ),
         token(
             "push-stranger-key",
             "signed by a key nobody published",
@@ -90,10 +118,18 @@ pub(super) fn push() -> Vec<Fault> {
             "another refresh token",
             Amendment::new().set("refresh_token", "another-refresh-token"),
         ),
-        payload("push-no-refresh-token", "the refresh token taken out", Amendment::new().remove("refresh_token")),
+        payload(
+            "push-no-refresh-token",
+            "the refresh token taken out",
+            Amendment::new().remove("refresh_token"),
+        ),
         payload("push-no-access-token", "no access token", Amendment::new().remove("access_token")),
         payload("push-no-id-token", "no ID Token", Amendment::new().remove("id_token")),
-        payload("push-error-and-tokens", "both an error and tokens", Amendment::new().set("error", "access_denied")),
+        payload(
+            "push-error-and-tokens",
+            "both an error and tokens",
+            Amendment::new().set("error", "access_denied"),
+        ),
         payload(
             "push-bare",
             "an auth_req_id and nothing else, as in a ping",
@@ -101,12 +137,21 @@ pub(super) fn push() -> Vec<Fault> {
                 .into_iter()
                 .fold(Amendment::new(), Amendment::remove),
         ),
-        payload("push-no-auth-req-id", "no auth_req_id in the body", Amendment::new().remove("auth_req_id")),
+        payload(
+            "push-no-auth-req-id",
+            "no auth_req_id in the body",
+            Amendment::new().remove("auth_req_id"),
+        ),
         error("push-denied", "a push of access_denied", "access_denied"),
         error("push-expired", "a push of expired_token", "expired_token"),
         error("push-failed", "a push of transaction_failed", "transaction_failed"),
         error("push-unknown-error", "a push of a code nobody defined", "out_of_coffee"),
-        fault("push-twice-with-other-tokens", "F-23", "a second push with another access token", twice),
+        fault(
+            "push-twice-with-other-tokens",
+            "F-23",
+            "a second push with another access token",
+            twice,
+        ),
     ]
 }
 
@@ -117,14 +162,24 @@ fn moments() -> Vec<Fault> {
     let lost = at(Moment::Overtaking).every(Backchannel, Act::DropAfter);
     vec![
         fault("notification-overtakes", "F-09", "it comes before the acknowledgement", overtaking),
-        fault("notification-overtakes-lost", "F-09", "it comes, and the acknowledgement never does", lost),
+        fault(
+            "notification-overtakes-lost",
+            "F-09",
+            "it comes, and the acknowledgement never does",
+            lost,
+        ),
         fault(
             "acknowledgement-lost",
             "F-09",
             "the acknowledgement is lost; the notification comes",
             Script::new().every(Backchannel, Act::DropAfter),
         ),
-        fault("notification-at-once", "F-09", "it leaves with the acknowledgement", at(Moment::Acknowledged)),
+        fault(
+            "notification-at-once",
+            "F-09",
+            "it leaves with the acknowledgement",
+            at(Moment::Acknowledgement),
+        ),
         fault(
             "notification-withheld",
             "F-22",
@@ -158,7 +213,7 @@ fn moments() -> Vec<Fault> {
 fn forged(bearer: Bearer) -> Script {
     Script::new()
         .notification(NotificationEdit::Copies(2))
-        .nth_notification(1, NotificationEdit::At(Moment::Acknowledged))
+        .nth_notification(1, NotificationEdit::At(Moment::Acknowledgement))
         .nth_notification(1, NotificationEdit::Bearer(bearer))
 }
 
@@ -192,11 +247,23 @@ fn bearers() -> Vec<Fault> {
         ),
         wrong("bearer-empty", "one with an empty token, then the good one", Bearer::Empty),
         wrong("bearer-basic", "one in the Basic scheme, then the good one", Bearer::Basic),
-        wrong("bearer-twice", "one with two Authorization fields, then the good one", Bearer::Twice),
-        wrong("bearer-in-query", "one with its token in the query, then the good one", Bearer::InQuery),
+        wrong(
+            "bearer-twice",
+            "one with two Authorization fields, then the good one",
+            Bearer::Twice,
+        ),
+        wrong(
+            "bearer-in-query",
+            "one with its token in the query, then the good one",
+            Bearer::InQuery,
+        ),
         right("bearer-lower-case", "the scheme is written bearer", Bearer::LowerCase),
         right("bearer-upper-case", "the scheme is written BEARER", Bearer::UpperCase),
-        wrong("bearer-two-blanks", "the right token behind two blanks, and once more behind one", Bearer::TwoBlanks),
+        wrong(
+            "bearer-two-blanks",
+            "the right token behind two blanks, and once more behind one",
+            Bearer::TwoBlanks,
+        ),
         fault("bearer-only-forged", "F-22", "a forged one, and never the good one", only),
     ]
 }
@@ -204,16 +271,22 @@ fn bearers() -> Vec<Fault> {
 /// A malformed notification first, and the good one at the decision.
 fn first(act: impl Fn(Script) -> Script) -> Script {
     let script = Script::new().notification(NotificationEdit::Copies(2));
-    act(script.nth_notification(1, NotificationEdit::At(Moment::Acknowledged)))
+    act(script.nth_notification(1, NotificationEdit::At(Moment::Acknowledgement)))
 }
 
 fn shapes() -> Vec<Fault> {
     let edit = |name, summary, edit: NotificationEdit| {
         fault(name, "F-22", summary, first(|script| script.nth_notification(1, edit.clone())))
     };
-    let body = |name, summary, text: &[u8]| edit(name, summary, NotificationEdit::Body(text.to_vec()));
+    let body =
+        |name, summary, text: &[u8]| edit(name, summary, NotificationEdit::Body(text.to_vec()));
     let amend = |name, summary, amendment: Amendment| {
-        fault(name, "F-22", summary, first(|script| script.nth(Notification, 1, Act::Amend(amendment.clone()))))
+        fault(
+            name,
+            "F-22",
+            summary,
+            first(|script| script.nth(Notification, 1, Act::Amend(amendment.clone()))),
+        )
     };
     vec![
         edit(
@@ -226,28 +299,60 @@ fn shapes() -> Vec<Fault> {
             "another transaction's auth_req_id, then the good one",
             NotificationEdit::OtherId,
         ),
-        edit("notification-get", "a GET, then the good one", NotificationEdit::Method("GET".into())),
-        edit("notification-put", "a PUT, then the good one", NotificationEdit::Method("PUT".into())),
-        edit("notification-head", "a HEAD, then the good one", NotificationEdit::Method("HEAD".into())),
+        edit(
+            "notification-get",
+            "a GET, then the good one",
+            NotificationEdit::Method("GET".into()),
+        ),
+        edit(
+            "notification-put",
+            "a PUT, then the good one",
+            NotificationEdit::Method("PUT".into()),
+        ),
+        edit(
+            "notification-head",
+            "a HEAD, then the good one",
+            NotificationEdit::Method("HEAD".into()),
+        ),
         fault(
             "notification-extra-members",
             "F-22",
             "members nobody defined",
             Script::new().payload(Amendment::new().set("extra", json!({ "deep": [1, 2, null] }))),
         ),
-        body("notification-not-json", "a body that is no JSON, then the good one", b"auth_req_id=1"),
+        body(
+            "notification-not-json",
+            "a body that is no JSON, then the good one",
+            b"auth_req_id=1",
+        ),
         body("notification-array", "an array, then the good one", br#"[{"auth_req_id":"1"}]"#),
         body("notification-empty", "an empty body, then the good one", b""),
         body("notification-no-id", "no auth_req_id, then the good one", b"{}"),
-        body("notification-empty-id", "an empty auth_req_id, then the good one", br#"{"auth_req_id":""}"#),
-        body("notification-number-id", "a numeric auth_req_id, then the good one", br#"{"auth_req_id":1}"#),
-        body("notification-huge", "a megabyte of brackets, then the good one", &[b'['; 1024 * 1024]),
+        body(
+            "notification-empty-id",
+            "an empty auth_req_id, then the good one",
+            br#"{"auth_req_id":""}"#,
+        ),
+        body(
+            "notification-number-id",
+            "a numeric auth_req_id, then the good one",
+            br#"{"auth_req_id":1}"#,
+        ),
+        body(
+            "notification-huge",
+            "a megabyte of brackets, then the good one",
+            &[b'['; 1024 * 1024],
+        ),
         amend(
             "notification-form-type",
             "a body called a form, then the good one",
             Amendment::new().media_type("application/x-www-form-urlencoded"),
         ),
-        amend("notification-no-type", "no content type, then the good one", Amendment::new().media_type("")),
+        amend(
+            "notification-no-type",
+            "no content type, then the good one",
+            Amendment::new().media_type(""),
+        ),
         amend(
             "notification-duplicate-id",
             "two auth_req_id members, then the good one",

@@ -26,7 +26,8 @@ fn second(answer: ScriptedAnswer) -> Script {
 
 fn slowing() -> Vec<Fault> {
     let slow_down = |count| Script::new().answers(Token, vec![error("slow_down"); count]);
-    let retry = |status, value: &str| second(ScriptedAnswer::status(status).header("retry-after", value));
+    let retry =
+        |status, value: &str| second(ScriptedAnswer::status(status).header("retry-after", value));
     let pending = error("authorization_pending").header("retry-after", "20");
     vec![
         fault("slow-down-once", "F-10", "slow_down on the first poll", slow_down(1)),
@@ -41,9 +42,24 @@ fn slowing() -> Vec<Fault> {
             second(error("slow_down").header("retry-after", "30")),
         ),
         fault("retry-after-pending", "F-11", "pending with Retry-After 20", second(pending)),
-        fault("retry-after-past-date", "F-11", "503 with a date of 1994", retry(503, "Sun, 06 Nov 1994 08:49:37 GMT")),
-        fault("retry-after-malformed", "F-11", "503 with a malformed Retry-After", retry(503, "in a while")),
-        fault("retry-after-huge", "F-11", "503 with a Retry-After of 10^18 seconds", retry(503, "1000000000000000000")),
+        fault(
+            "retry-after-past-date",
+            "F-11",
+            "503 with a date of 1994",
+            retry(503, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ),
+        fault(
+            "retry-after-malformed",
+            "F-11",
+            "503 with a malformed Retry-After",
+            retry(503, "in a while"),
+        ),
+        fault(
+            "retry-after-huge",
+            "F-11",
+            "503 with a Retry-After of 10^18 seconds",
+            retry(503, "1000000000000000000"),
+        ),
         fault("429-bare", "F-11", "429 without anything", second(ScriptedAnswer::status(429))),
         fault(
             "pending-for-ever",
@@ -62,9 +78,24 @@ fn outages() -> Vec<Fault> {
         fault("token-redirect-302", "F-08", "302 to another place", redirect(302)),
         fault("token-redirect-307", "F-08", "307 to another place", redirect(307)),
         fault("token-redirect-308", "F-08", "308 to another place", redirect(308)),
-        fault("token-server-error", "F-12", "500 with a page, once", second(ScriptedAnswer::html(500))),
-        fault("token-proxy-error", "F-12", "502 with a page, once", second(ScriptedAnswer::html(502))),
-        fault("token-gateway-timeout", "F-12", "504 with a page, once", second(ScriptedAnswer::html(504))),
+        fault(
+            "token-server-error",
+            "F-12",
+            "500 with a page, once",
+            second(ScriptedAnswer::html(500)),
+        ),
+        fault(
+            "token-proxy-error",
+            "F-12",
+            "502 with a page, once",
+            second(ScriptedAnswer::html(502)),
+        ),
+        fault(
+            "token-gateway-timeout",
+            "F-12",
+            "504 with a page, once",
+            second(ScriptedAnswer::html(504)),
+        ),
         fault(
             "token-server-error-code",
             "F-12",
@@ -74,8 +105,18 @@ fn outages() -> Vec<Fault> {
         fault("token-slow", "F-13", "a poll is answered after 29 s", delay(29)),
         fault("token-too-slow", "F-13", "a poll is answered after 35 s", delay(35)),
         fault("token-held", "F-13", "a poll is never answered", nth(Act::HoldForever)),
-        fault("token-dropped", "F-13", "the connection closes before a poll is acted on", nth(Act::DropBefore)),
-        fault("token-drip", "F-28", "pending, one byte a second", nth(Act::Drip { bytes_per_second: 1 })),
+        fault(
+            "token-dropped",
+            "F-13",
+            "the connection closes before a poll is acted on",
+            nth(Act::DropBefore),
+        ),
+        fault(
+            "token-drip",
+            "F-28",
+            "pending, one byte a second",
+            nth(Act::Drip { bytes_per_second: 1 }),
+        ),
     ]
 }
 
@@ -84,14 +125,49 @@ fn endings() -> Vec<Fault> {
     let end = |name, menu, summary, code| fault(name, menu, summary, third(error(code)));
     let first = |code| Script::new().nth(Token, 1, Act::Answer(error(code)));
     vec![
-        end("token-invalid-request", "F-15", "invalid_request on the third poll", "invalid_request"),
+        end(
+            "token-invalid-request",
+            "F-15",
+            "invalid_request on the third poll",
+            "invalid_request",
+        ),
         end("token-invalid-grant", "F-15", "invalid_grant on the third poll", "invalid_grant"),
-        end("token-unauthorized-client", "F-15", "unauthorized_client on the third poll", "unauthorized_client"),
-        end("token-unsupported-grant", "F-15", "unsupported_grant_type on the third poll", "unsupported_grant_type"),
-        end("token-transaction-failed", "F-15", "transaction_failed on the third poll", "transaction_failed"),
-        end("token-unknown-code", "F-15", "a code nobody defined on the third poll", "out_of_coffee"),
-        fault("token-400-bare", "F-15", "400 without an error on the third poll", third(ScriptedAnswer::status(400))),
-        fault("token-404", "F-15", "404 with a page on the third poll", third(ScriptedAnswer::html(404))),
+        end(
+            "token-unauthorized-client",
+            "F-15",
+            "unauthorized_client on the third poll",
+            "unauthorized_client",
+        ),
+        end(
+            "token-unsupported-grant",
+            "F-15",
+            "unsupported_grant_type on the third poll",
+            "unsupported_grant_type",
+        ),
+        end(
+            "token-transaction-failed",
+            "F-15",
+            "transaction_failed on the third poll",
+            "transaction_failed",
+        ),
+        end(
+            "token-unknown-code",
+            "F-15",
+            "a code nobody defined on the third poll",
+            "out_of_coffee",
+        ),
+        fault(
+            "token-400-bare",
+            "F-15",
+            "400 without an error on the third poll",
+            third(ScriptedAnswer::status(400)),
+        ),
+        fault(
+            "token-404",
+            "F-15",
+            "404 with a page on the third poll",
+            third(ScriptedAnswer::html(404)),
+        ),
         fault(
             "token-error-200",
             "F-06",
@@ -105,6 +181,11 @@ fn endings() -> Vec<Fault> {
             third(ScriptedAnswer::error(401, "access_denied")),
         ),
         end("token-denied", "F-16", "access_denied on the third poll", "access_denied"),
-        fault("token-expired-early", "F-16", "expired_token on the first poll", first("expired_token")),
+        fault(
+            "token-expired-early",
+            "F-16",
+            "expired_token on the first poll",
+            first("expired_token"),
+        ),
     ]
 }

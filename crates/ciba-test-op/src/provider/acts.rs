@@ -27,7 +27,10 @@ pub(super) struct Acts {
 impl Acts {
     /// The acts of every step that fits the `count`-th message of an endpoint.
     pub(super) fn take(&mut self, script: &Script, endpoint: Endpoint, count: u32) {
-        let fitting = script.steps.iter().filter(|step| step.endpoint == endpoint && step.which.includes(count));
+        let fitting = script
+            .steps
+            .iter()
+            .filter(|step| step.endpoint == endpoint && step.which.includes(count));
         for step in fitting {
             match &step.act {
                 Act::Answer(answer) => self.answer = Some(answer.clone()),
@@ -54,10 +57,19 @@ impl Acts {
     /// Whether a notification becomes another one than a ping or push with further members.
     pub(super) fn changes_more_than_members(&self, is_push: bool) -> bool {
         self.amendments.iter().any(|amendment| {
-            let own = ["auth_req_id", "error", "access_token", "refresh_token", "id_token", "token_type", "expires_in"];
+            let own = [
+                "auth_req_id",
+                "error",
+                "access_token",
+                "refresh_token",
+                "id_token",
+                "token_type",
+                "expires_in",
+            ];
             // A client that is pinged may refuse tokens, or pass over them.
             let of_ping = ["auth_req_id", "access_token", "refresh_token", "id_token"];
-            let is_own = |name: &String| if is_push { &own[..] } else { &of_ping }.contains(&name.as_str());
+            let is_own =
+                |name: &String| if is_push { &own[..] } else { &of_ping }.contains(&name.as_str());
             let further = Amendment { set: Vec::new(), ..amendment.clone() };
             further != Amendment::new() || amendment.set.iter().any(|(name, _)| is_own(name))
         })
@@ -80,7 +92,9 @@ impl Acts {
             reply = match act {
                 Act::DropAfter => Reply::Drop,
                 Act::DropInside(sent) => Reply::DropInside { response, sent: *sent },
-                Act::Drip { bytes_per_second } => Reply::Drip { response, bytes_per_second: *bytes_per_second },
+                Act::Drip { bytes_per_second } => {
+                    Reply::Drip { response, bytes_per_second: *bytes_per_second }
+                }
                 Act::Endless => Reply::Endless(response),
                 _ => Reply::Answer(response),
             };
@@ -106,7 +120,9 @@ impl ScriptedAnswer {
 
 fn amend(response: Response, amendment: &Amendment) -> Response {
     let mut body = response.body.expose().to_vec();
-    let changes_members = !amendment.set.is_empty() || !amendment.append_to.is_empty() || !amendment.remove.is_empty();
+    let changes_members = !amendment.set.is_empty()
+        || !amendment.append_to.is_empty()
+        || !amendment.remove.is_empty();
     if changes_members && let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) {
         for (name, value) in &amendment.set {
             members.insert(name.clone(), value.clone());

@@ -27,7 +27,8 @@ impl Provider {
         };
         if let Some(mut record) = record {
             let lifetime = record.expires.since(record.started);
-            record.pace = transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
+            record.pace =
+                transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
             record.asked = id;
             if let Some(exchange) = self.exchange(id) {
                 exchange.transaction = Some(record.number);
@@ -58,7 +59,8 @@ impl Provider {
             Ok(claimed) => claimed,
             Err(refusal) => {
                 let response = self.refused(&refusal);
-                let response = acts.answer.as_ref().map_or(response, |scripted| scripted.response());
+                let response =
+                    acts.answer.as_ref().map_or(response, |scripted| scripted.response());
                 return self.leave(id, &acts, response, now);
             }
         };
@@ -76,7 +78,8 @@ impl Provider {
                 let expires = self.transactions[at].expires;
                 match self.config.long_polling {
                     Some(patience) => {
-                        let decides = self.transactions[at].scheduled.map_or(expires, |(decides, _)| decides);
+                        let decides =
+                            self.transactions[at].scheduled.map_or(expires, |(decides, _)| decides);
                         let until = now.saturating_add(patience).min(expires).min(decides);
                         self.held.insert(id, Held::Undecided { at, acts, until });
                         Reply::Hold { exchange: id, until }
@@ -98,7 +101,8 @@ impl Provider {
     ) -> Reply {
         let is_success = response.status == 200 && acts.answer.is_none();
         let response = if is_success { acts.amended(response) } else { response };
-        // The client is held to what it has read for certain, from when it can have read it; it may give up on a drip.
+        // The client is held to what it has read for certain, from when it can have read it; it may
+        // give up on a drip.
         let reply = self.leave(id, acts, response.clone(), now);
         if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
             *tells = Some(at);
@@ -108,7 +112,13 @@ impl Provider {
         reply
     }
 
-    pub(super) fn leave(&mut self, id: ExchangeId, acts: &Acts, response: Response, now: Timestamp) -> Reply {
+    pub(super) fn leave(
+        &mut self,
+        id: ExchangeId,
+        acts: &Acts,
+        response: Response,
+        now: Timestamp,
+    ) -> Reply {
         let reply = acts.delivered(response);
         let until = acts.leaves_at(now);
         if until > now {

@@ -1,4 +1,5 @@
-//! Client authentication, the same at the backchannel and the token endpoint (section 2 of the provider's rules).
+//! Client authentication, the same at the backchannel and the token endpoint (section 2 of the
+//! provider's rules).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{DeliveryMode, Timestamp, jose::JwsAlgorithm};
@@ -31,7 +32,8 @@ enum Offered<'a> {
 pub(super) struct Used {
     /// When its assertion expires, in Unix seconds.
     until: u64,
-    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still takes the assertion.
+    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still takes the
+    /// assertion.
     unseen: bool,
 }
 
@@ -50,13 +52,17 @@ impl Provider {
         let assertion = match &offered {
             Offered::Assertion(text) => {
                 let parsed = jws::parse(text);
-                Some(parsed.ok_or_else(|| refuse(Rule::AssertionForm, "the assertion is no compact JWS"))?)
+                Some(parsed.ok_or_else(|| {
+                    refuse(Rule::AssertionForm, "the assertion is no compact JWS")
+                })?)
             }
             _ => None,
         };
         let claimed = match (&offered, &assertion) {
             (Offered::Basic { id, .. }, _) => Some(id.clone()),
-            (_, Some(parsed)) => parsed.text("sub").or_else(|| parsed.text("iss")).or(body_id).map(str::to_owned),
+            (_, Some(parsed)) => {
+                parsed.text("sub").or_else(|| parsed.text("iss")).or(body_id).map(str::to_owned)
+            }
             _ => body_id.map(str::to_owned),
         };
         let known = |id: &str| self.config.clients.iter().find(|client| client.id == id).cloned();
@@ -67,14 +73,26 @@ impl Provider {
                 .or_else(|| known(&raw.0).filter(is_raw))
                 .or_else(|| known(&id)),
             (_, Some(id)) => known(&id),
-            (_, None) => return Err(refuse(Rule::AuthenticationMethod, "there is no credential and no client_id")),
+            (_, None) => {
+                return Err(refuse(
+                    Rule::AuthenticationMethod,
+                    "there is no credential and no client_id",
+                ));
+            }
         };
         let client = client.ok_or_else(|| refuse(Rule::Credential, "no such client"))?;
         if body_id.is_some_and(|id| id != client.id) {
-            return Err(refuse(Rule::ClientIdMismatch, "client_id in the body is not the authenticated client"));
+            return Err(refuse(
+                Rule::ClientIdMismatch,
+                "client_id in the body is not the authenticated client",
+            ));
         }
         if body_id.is_none() && self.config.habits.wants_client_id {
-            return Err(Refusal::error(400, "invalid_request", "client_id is wanted in every body"));
+            return Err(Refusal::error(
+                400,
+                "invalid_request",
+                "client_id is wanted in every body",
+            ));
         }
         self.check_certificate(&client, request, endpoint)?;
         match (&client.authentication, offered, assertion) {
@@ -85,7 +103,11 @@ impl Provider {
                 Offered::Nothing,
                 _,
             ) => {}
-            (ClientAuthentication::ClientSecretPost { secret }, Offered::Post { secret: sent }, _) => {
+            (
+                ClientAuthentication::ClientSecretPost { secret },
+                Offered::Post { secret: sent },
+                _,
+            ) => {
                 if secret.expose() != sent {
                     return Err(refuse(Rule::Credential, "wrong secret"));
                 }
@@ -97,11 +119,15 @@ impl Provider {
             ) => {
                 let (id, sent) = if *raw { as_is } else { (id, sent) };
                 if id != client.id || secret.expose() != sent {
-                    return Err(refuse(Rule::Credential, "wrong secret, or id and secret encoded in the wrong way"));
+                    return Err(refuse(
+                        Rule::Credential,
+                        "wrong secret, or id and secret encoded in the wrong way",
+                    ));
                 }
             }
             (
-                ClientAuthentication::PrivateKeyJwt { .. } | ClientAuthentication::ClientSecretJwt { .. },
+                ClientAuthentication::PrivateKeyJwt { .. }
+                | ClientAuthentication::ClientSecretJwt { .. },
                 Offered::Assertion(_),
                 Some(parsed),
             ) => self.check_assertion(&client, parameters, &parsed, endpoint, now)?,
@@ -115,7 +141,12 @@ impl Provider {
     }
 
     /// Where the client calls, and which certificate it shows there (OP-12, OP-61, OP-67).
-    fn check_certificate(&self, client: &Client, request: &Incoming, endpoint: Endpoint) -> Result<(), Refusal> {
+    fn check_certificate(
+        &self,
+        client: &Client,
+        request: &Incoming,
+        endpoint: Endpoint,
+    ) -> Result<(), Refusal> {
         let binds = match endpoint {
             Endpoint::Backchannel => client.delivery == DeliveryMode::Push,
             _ => true,
@@ -125,7 +156,10 @@ impl Provider {
             return Ok(());
         }
         if self.config.mutual_tls.is_some() && self.config.mutual_tls != request.origin {
-            return Err(Refusal::client(Rule::PlainHost, "clients with certificates call the alias"));
+            return Err(Refusal::client(
+                Rule::PlainHost,
+                "clients with certificates call the alias",
+            ));
         }
         let Some(shown) = &request.certificate else {
             return Err(Refusal::client(Rule::Certificate, "the client showed no certificate"));
@@ -134,12 +168,16 @@ impl Provider {
             ClientAuthentication::TlsClientAuth { subject } => {
                 shown.trusted && x509::subject(&shown.der).as_ref() == Some(subject)
             }
-            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => certificates.contains(&shown.der),
+            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => {
+                certificates.contains(&shown.der)
+            }
             _ => true,
         };
         match fits {
             true => Ok(()),
-            false => Err(Refusal::client(Rule::Certificate, "the certificate is not the registered one")),
+            false => {
+                Err(Refusal::client(Rule::Certificate, "the certificate is not the registered one"))
+            }
         }
     }
 
@@ -164,7 +202,10 @@ impl Provider {
         match &client.authentication {
             ClientAuthentication::ClientSecretJwt { secret, algorithm: registered } => {
                 if algorithm != *registered {
-                    return fail(Rule::AssertionForm, "the assertion's alg is not the registered one");
+                    return fail(
+                        Rule::AssertionForm,
+                        "the assertion's alg is not the registered one",
+                    );
                 }
                 if !assertion.maced_by(secret.expose().as_bytes(), algorithm) {
                     return fail(Rule::Credential, "the assertion's MAC does not verify");
@@ -177,13 +218,24 @@ impl Provider {
                 };
                 let fitting: Vec<&Value> = keys.iter().filter(|jwk| allowed(jwk)).collect();
                 if fitting.is_empty() {
-                    return fail(Rule::AssertionForm, "the assertion's alg is not registered for this client");
+                    return fail(
+                        Rule::AssertionForm,
+                        "the assertion's alg is not registered for this client",
+                    );
                 }
                 if !fitting.iter().any(|jwk| assertion.signed_by(jwk, algorithm)) {
-                    return fail(Rule::Credential, "the assertion's signature does not verify with the client's keys");
+                    return fail(
+                        Rule::Credential,
+                        "the assertion's signature does not verify with the client's keys",
+                    );
                 }
             }
-            _ => return fail(Rule::AuthenticationMethod, "the client is not registered for assertions"),
+            _ => {
+                return fail(
+                    Rule::AuthenticationMethod,
+                    "the client is not registered for assertions",
+                );
+            }
         }
         let id = Some(client.id.as_str());
         if assertion.text("iss") != id || assertion.text("sub") != id {
@@ -224,14 +276,22 @@ impl Provider {
             // The provider never saw the first one and takes this; the client could not know.
             Some(used) if used.unseen => {
                 used.unseen = self.unseen;
-                self.broke(Rule::AssertionReplay, "the assertion's jti was sent before, in a request that was lost");
+                self.broke(
+                    Rule::AssertionReplay,
+                    "the assertion's jti was sent before, in a request that was lost",
+                );
                 Ok(())
             }
             Some(_) => fail(Rule::AssertionReplay, "the assertion's jti was used before"),
         }
     }
 
-    fn audience_fits(&self, mode: AudienceMode, audience: Option<&Value>, endpoint: Endpoint) -> bool {
+    fn audience_fits(
+        &self,
+        mode: AudienceMode,
+        audience: Option<&Value>,
+        endpoint: Endpoint,
+    ) -> bool {
         let named: Vec<&str> = match audience {
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
@@ -239,13 +299,18 @@ impl Provider {
         };
         let url = |endpoint| self.endpoint_url(endpoint);
         let alias = |endpoint| self.alias_url(endpoint).unwrap_or_else(|| url(endpoint));
-        let any = |accepted: &[String]| named.iter().any(|name| accepted.iter().any(|known| known == name));
+        let any = |accepted: &[String]| {
+            named.iter().any(|name| accepted.iter().any(|known| known == name))
+        };
         match mode {
             AudienceMode::CibaDefault => {
-                let urls = [Endpoint::Token, Endpoint::Backchannel].map(|endpoint| [url(endpoint), alias(endpoint)]);
+                let urls = [Endpoint::Token, Endpoint::Backchannel]
+                    .map(|endpoint| [url(endpoint), alias(endpoint)]);
                 any(&[&[self.config.issuer.clone()][..], urls.as_flattened()].concat())
             }
-            AudienceMode::IssuerOnly => audience.and_then(Value::as_str) == Some(&self.config.issuer),
+            AudienceMode::IssuerOnly => {
+                audience.and_then(Value::as_str) == Some(&self.config.issuer)
+            }
             AudienceMode::TokenUrlOnly => any(&[url(Endpoint::Token), alias(Endpoint::Token)]),
             AudienceMode::CalledUrlOnly => any(&[url(endpoint), alias(endpoint)]),
         }
@@ -259,13 +324,19 @@ const fn is_raw(client: &Client) -> bool {
 fn offered<'a>(request: &Incoming, parameters: &'a Parameters) -> Result<Offered<'a>, Refusal> {
     let mut found = Vec::new();
     for header in request.headers.all("authorization") {
-        let basic = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let basic =
+            header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
         let decoded = basic
             .and_then(|(_, text)| STANDARD.decode(text.trim()).ok())
             .and_then(|bytes| String::from_utf8(bytes).ok())
-            .and_then(|text| text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned())));
+            .and_then(|text| {
+                text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
+            });
         let Some(raw) = decoded else {
-            return Err(Refusal::client(Rule::AuthenticationMethod, "the Authorization header is no Basic one"));
+            return Err(Refusal::client(
+                Rule::AuthenticationMethod,
+                "the Authorization header is no Basic one",
+            ));
         };
         // What is not form-encoded matches nobody: no id and no secret is empty.
         let plain = |text: &str| form::decode(text.as_bytes()).unwrap_or_default();
@@ -288,7 +359,8 @@ fn offered<'a>(request: &Incoming, parameters: &'a Parameters) -> Result<Offered
 pub(super) fn claimed(request: &Incoming) -> Option<String> {
     let parameters = Parameters::read(request).unwrap_or_default();
     let assertion = parameters.get("client_assertion").and_then(jws::parse);
-    let of_assertion = || assertion.as_ref()?.text("sub").or_else(|| assertion.as_ref()?.text("iss"));
+    let of_assertion =
+        || assertion.as_ref()?.text("sub").or_else(|| assertion.as_ref()?.text("iss"));
     let id = match offered(request, &parameters) {
         Ok(Offered::Basic { id, .. }) => Some(id),
         _ => of_assertion().or_else(|| parameters.get("client_id")).map(str::to_owned),
@@ -311,7 +383,9 @@ impl Client {
             ClientAuthentication::ClientSecretBasic { secret, .. }
             | ClientAuthentication::ClientSecretPost { secret } => !secret.expose().is_empty(),
             ClientAuthentication::TlsClientAuth { subject } => !subject.is_empty(),
-            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => !certificates.is_empty(),
+            ClientAuthentication::SelfSignedTlsClientAuth { certificates } => {
+                !certificates.is_empty()
+            }
             ClientAuthentication::None => true,
         }
     }

@@ -28,8 +28,8 @@ const SWEDISH: &str = "urn:grn:authn:se:bankid";
 const NORWEGIAN: &str = "urn:grn:authn:no:bankid";
 /// Words for the pair a Norwegian caller reads out.
 const WORDS: [&str; 16] = [
-    "RED", "BLUE", "QUICK", "CALM", "BRIGHT", "OLD", "SMALL", "WILD", "FOX", "BIRD", "STONE", "RIVER", "LAMP", "BOAT",
-    "CLOUD", "TREE",
+    "RED", "BLUE", "QUICK", "CALM", "BRIGHT", "OLD", "SMALL", "WILD", "FOX", "BIRD", "STONE",
+    "RIVER", "LAMP", "BOAT", "CLOUD", "TREE",
 ];
 
 /// A person who was found, and what happens when the phone asks.
@@ -49,7 +49,11 @@ struct Terms {
 
 impl Provider {
     /// Answers an authentication request; begins a transaction when it is granted.
-    pub(super) fn backchannel(&mut self, request: &Incoming, now: Timestamp) -> Result<(Response, Record), Refusal> {
+    pub(super) fn backchannel(
+        &mut self,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Result<(Response, Record), Refusal> {
         let parameters = Parameters::read(request)?;
         let client = self.authenticate(request, &parameters, Endpoint::Backchannel, now)?;
         if !client.ciba {
@@ -57,7 +61,11 @@ impl Provider {
         }
         let parameters = self.signed_or_plain(parameters, &client, now)?;
         if self.config.habits.wants_grant_type && parameters.get("grant_type") != Some(GRANT_TYPE) {
-            return Err(Refusal::error(400, "unsupported_grant_type", "grant_type is wanted here too"));
+            return Err(Refusal::error(
+                400,
+                "unsupported_grant_type",
+                "grant_type is wanted here too",
+            ));
         }
         self.scope(&parameters)?;
         let hint = hint(&parameters)?;
@@ -73,7 +81,11 @@ impl Provider {
         user_code(&parameters, &found, &client)?;
         let terms = self.terms(&parameters, details.as_ref(), requested)?;
         if !self.has_room(now) {
-            return Err(Refusal::error(503, "temporarily_unavailable", "too many authentications are going on"));
+            return Err(Refusal::error(
+                503,
+                "temporarily_unavailable",
+                "too many authentications are going on",
+            ));
         }
         if self.lost_requests.iter().any(|(lost, until)| lost == hint && now < *until) {
             let reason = "the answer to the last request for this person was lost; the person is asked twice";
@@ -84,7 +96,8 @@ impl Provider {
             Personality::Generic => self.ids.token(),
             Personality::Idura => self.ids.uuid(),
         };
-        let mut body = json!({ "auth_req_id": auth_req_id, "expires_in": terms.expires_in.as_secs() });
+        let mut body =
+            json!({ "auth_req_id": auth_req_id, "expires_in": terms.expires_in.as_secs() });
         // Push clients have no use for one (OP-33).
         if let Some(interval) = terms.interval.filter(|_| client.delivery != DeliveryMode::Push) {
             body["interval"] = interval.as_secs().into();
@@ -99,10 +112,15 @@ impl Provider {
             Behaviour::Never | Behaviour::Manual | Behaviour::Unknown => (None, None),
         };
         let pending = pending.unwrap_or(self.config.pending_answers);
-        // Nobody counts polls that may never come: the person decides when so many intervals are over.
+        // Nobody counts polls that may never come: the person decides when so many intervals are
+        // over.
         let polls = client.delivery == DeliveryMode::Poll;
-        let decides = now.saturating_add(terms.interval.unwrap_or(USUAL_INTERVAL).saturating_mul(pending));
-        let acr = parameters.get("acr_values").and_then(|values| values.split(' ').next()).map(str::to_owned);
+        let decides =
+            now.saturating_add(terms.interval.unwrap_or(USUAL_INTERVAL).saturating_mul(pending));
+        let acr = parameters
+            .get("acr_values")
+            .and_then(|values| values.split(' ').next())
+            .map(str::to_owned);
         let record = Record {
             number: self.transactions.begun() + 1,
             asked: ExchangeId(0),
@@ -115,7 +133,9 @@ impl Provider {
             thumbprint: client.thumbprint(request),
             offline: self.config.personality == Personality::Generic
                 && client.refresh
-                && parameters.get("scope").is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),
+                && parameters
+                    .get("scope")
+                    .is_some_and(|scope| scope.split(' ').any(|token| token == "offline_access")),
             details,
             binding_message: parameters.get("binding_message").map(str::to_owned),
             words: terms.words,
@@ -143,14 +163,21 @@ impl Provider {
 
     fn hint_script(&self, hint: &str) -> Script {
         let of_hint = |(known, _): &&(String, Script)| known == hint;
-        let script = self.hint_scripts.iter().find(of_hint).map(|(_, script)| script.clone()).unwrap_or_default();
+        let script = self
+            .hint_scripts
+            .iter()
+            .find(of_hint)
+            .map(|(_, script)| script.clone())
+            .unwrap_or_default();
         super::fault_of(hint).map_or(script.clone(), |fault| script.and(fault.script))
     }
 
     fn scope(&self, parameters: &Parameters) -> Result<(), Refusal> {
-        let scope = parameters.get("scope").ok_or_else(|| Refusal::bad(Rule::Scope, "scope is missing"))?;
+        let scope =
+            parameters.get("scope").ok_or_else(|| Refusal::bad(Rule::Scope, "scope is missing"))?;
         let fits = |token: &str| {
-            !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+            !token.is_empty()
+                && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         };
         if !scope.split(' ').all(fits) {
             return Err(Refusal::bad(Rule::Scope, "scope is malformed"));
@@ -169,7 +196,11 @@ impl Provider {
         let is_too_long = message.chars().count() > self.config.binding_message_limit;
         let taken = self.config.habits.take_message(parameters.get("binding_message"));
         if is_too_long || !taken || message.chars().any(char::is_control) {
-            return Err(Refusal::error(400, "invalid_binding_message", "the binding message cannot be shown"));
+            return Err(Refusal::error(
+                400,
+                "invalid_binding_message",
+                "the binding message cannot be shown",
+            ));
         }
         Ok(())
     }
@@ -180,22 +211,32 @@ impl Provider {
         let name = habits.expiry_parameter.unwrap_or("requested_expiry");
         let Some(text) = parameters.get(name) else { return Ok(None) };
         if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {
-            return Err(Refusal::bad(Rule::RequestedExpiry, "requested_expiry is not a positive whole number"));
+            return Err(Refusal::bad(
+                Rule::RequestedExpiry,
+                "requested_expiry is not a positive whole number",
+            ));
         }
         // Digits that do not fit are a large number.
         let seconds = text.parse().unwrap_or(u64::MAX);
         if habits.refuses_longer_expiry && seconds > self.config.expires_in.as_secs() {
-            return Err(Refusal::error(400, "invalid_request", "requested_expiry is longer than requests live here"));
+            return Err(Refusal::error(
+                400,
+                "invalid_request",
+                "requested_expiry is longer than requests live here",
+            ));
         }
         let ceiling = self.config.longest_expiry.as_secs();
         if seconds > ceiling && self.config.requested_expiry != RequestedExpiry::Ignored {
-            let reason = format!("requested_expiry is longer than any request lives here, which is {ceiling} s");
+            let reason = format!(
+                "requested_expiry is longer than any request lives here, which is {ceiling} s"
+            );
             self.say(Rule::RequestedExpiry, Severity::Advice, &reason);
         }
         Ok(Some(seconds.min(ceiling)))
     }
 
-    /// The person of a hint: one of the configured users, one that steers itself, or for Idura any `sub:ssn:` number.
+    /// The person of a hint: one of the configured users, one that steers itself, or for Idura any
+    /// `sub:ssn:` number.
     fn find(&self, parameters: &Parameters, hint: &str, client: &Client) -> Result<Found, Refusal> {
         let unknown = || Refusal::error(400, "unknown_user_id", "nobody is known under this hint");
         if parameters.get("id_token_hint").is_some() {
@@ -205,13 +246,17 @@ impl Provider {
             let (subject, name) = (user.subject.clone(), user.name.clone());
             return match user.behaviour {
                 Behaviour::Unknown => Err(unknown()),
-                behaviour => Ok(Found { subject, name, behaviour, user_code: user.user_code.clone() }),
+                behaviour => {
+                    Ok(Found { subject, name, behaviour, user_code: user.user_code.clone() })
+                }
             };
         }
         let (subject, behaviour) = match self.config.personality {
             Personality::Generic => (format!("user-{hint}"), steered(hint).ok_or_else(unknown)?),
             Personality::Idura => {
-                let number = hint.strip_prefix("sub:ssn:").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+                let number = hint
+                    .strip_prefix("sub:ssn:")
+                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
                 number.filter(|digits| matches!(digits.len(), 11 | 12)).ok_or_else(unknown)?;
                 (pseudonym(hint), Behaviour::Approve(None))
             }
@@ -222,18 +267,23 @@ impl Provider {
 
     /// A token of this provider; that it has expired is no reason to refuse it (OP-19).
     fn find_by_token(&self, token: &str, client: &Client) -> Result<Found, Refusal> {
-        let unknown = || Refusal::error(400, "unknown_user_id", "the token is not one of this provider's");
+        let unknown =
+            || Refusal::error(400, "unknown_user_id", "the token is not one of this provider's");
         if token.split('.').count() == 5 {
             return Err(Refusal::bad(Rule::Hint, "an id_token_hint is not encrypted"));
         }
         let parsed = jws::parse(token).ok_or_else(unknown)?;
         let ours = parsed.text("iss") == Some(&self.config.issuer)
             && parsed.text("aud") == Some(&client.id)
-            && parsed.algorithm().is_some_and(|alg| self.keys.published().iter().any(|jwk| parsed.signed_by(jwk, alg)));
+            && parsed.algorithm().is_some_and(|alg| {
+                self.keys.published().iter().any(|jwk| parsed.signed_by(jwk, alg))
+            });
         let subject = parsed.text("sub").filter(|_| ours).ok_or_else(unknown)?;
         let user = self.config.users.iter().find(|user| user.subject == subject);
         let (name, behaviour) = user
-            .map_or(("Test Person".to_owned(), Behaviour::Approve(None)), |user| (user.name.clone(), user.behaviour));
+            .map_or(("Test Person".to_owned(), Behaviour::Approve(None)), |user| {
+                (user.name.clone(), user.behaviour)
+            });
         let user_code = user.and_then(|user| user.user_code.clone());
         Ok(Found { subject: subject.to_owned(), name, behaviour, user_code })
     }
@@ -245,7 +295,8 @@ impl Provider {
         requested: Option<u64>,
     ) -> Result<Terms, Refusal> {
         let (config, acr) = (&self.config, parameters.get("acr_values").unwrap_or_default());
-        let mut terms = Terms { expires_in: config.expires_in, interval: config.interval, words: None };
+        let mut terms =
+            Terms { expires_in: config.expires_in, interval: config.interval, words: None };
         if let Some(requested) = requested {
             terms.expires_in = match config.requested_expiry {
                 RequestedExpiry::Honoured => Duration::from_secs(requested),
@@ -261,7 +312,11 @@ impl Provider {
         match acr {
             SWEDISH => {
                 if !has_message {
-                    return Err(Refusal::error(400, "invalid_binding_message", "a binding message is required"));
+                    return Err(Refusal::error(
+                        400,
+                        "invalid_binding_message",
+                        "a binding message is required",
+                    ));
                 }
                 let initiator = details.and_then(|details| details[0]["callInitiator"].as_str());
                 if kind(details) != Some("phoneAuth") || !matches!(initiator, Some("RP" | "user")) {
@@ -270,7 +325,11 @@ impl Provider {
             }
             NORWEGIAN => {
                 if has_message {
-                    return Err(Refusal::error(400, "invalid_binding_message", "no binding message is taken"));
+                    return Err(Refusal::error(
+                        400,
+                        "invalid_binding_message",
+                        "no binding message is taken",
+                    ));
                 }
                 if kind(details) != Some("customerServiceCall.v1") {
                     return bad("customerServiceCall.v1 is required");
@@ -304,7 +363,8 @@ impl Provider {
     }
 }
 
-/// A lasting `sub` per person, braces included (ID-92). The person of the sample token has the sample's.
+/// A lasting `sub` per person, braces included (ID-92). The person of the sample token has the
+/// sample's.
 fn pseudonym(hint: &str) -> String {
     if hint == "sub:ssn:196802020575" {
         return "{bb9c2364-dfae-44f3-bcfd-999053d94f9e}".to_owned();
@@ -313,9 +373,9 @@ fn pseudonym(hint: &str) -> String {
     format!("{{{}}}", Ids::new(hint.bytes().fold(0xcbf2_9ce4_8422_2325, fold)).uuid())
 }
 
-/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`, `never`, `manual`,
-/// `user-code:1234`, which approves and wants that code, and
-/// `fault:NAME`, which approves as far as the fault of the catalogue lets it.
+/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`,
+/// `never`, `manual`, `user-code:1234`, which approves and wants that code, and `fault:NAME`, which
+/// approves as far as the fault of the catalogue lets it.
 fn steered(hint: &str) -> Option<Behaviour> {
     let mut words = hint.split(':');
     let (word, count) = (words.next()?, words.next());
@@ -335,7 +395,9 @@ fn steered(hint: &str) -> Option<Behaviour> {
 /// The code of a person who has one, from a client that may send it (OP-21).
 fn user_code(parameters: &Parameters, found: &Found, client: &Client) -> Result<(), Refusal> {
     match (&found.user_code, parameters.get("user_code")) {
-        (Some(_), None) if client.user_code => Err(Refusal::error(400, "missing_user_code", "a user code is required")),
+        (Some(_), None) if client.user_code => {
+            Err(Refusal::error(400, "missing_user_code", "a user code is required"))
+        }
         (Some(known), Some(sent)) if client.user_code && known != sent => {
             Err(Refusal::error(400, "invalid_user_code", "the user code is another one"))
         }
@@ -360,7 +422,8 @@ fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
 fn details(parameters: &Parameters) -> Result<Option<Value>, Refusal> {
     let Some(text) = parameters.get("authorization_details") else { return Ok(None) };
     let reason = "authorization_details is no array of objects with a type";
-    let malformed = || Refusal::new(Rule::AuthorizationDetails, 400, "invalid_authorization_details", reason);
+    let malformed =
+        || Refusal::new(Rule::AuthorizationDetails, 400, "invalid_authorization_details", reason);
     let details: Value = serde_json::from_str(text).map_err(|_| malformed())?;
     let typed = |entry: &Value| entry["type"].as_str().is_some_and(|kind| !kind.is_empty());
     match details.as_array() {
@@ -376,8 +439,10 @@ fn kind(details: Option<&Value>) -> Option<&str> {
 /// Absolute URIs without fragment (OP-24).
 fn resources(parameters: &Parameters) -> Result<(), Refusal> {
     let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let is_scheme =
-        |scheme: &str| scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(in_scheme);
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(in_scheme)
+    };
     let in_uri = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);
     let fits = |uri: &str| match uri.split_once(':') {
         Some((scheme, rest)) => is_scheme(scheme) && !rest.is_empty() && uri.bytes().all(in_uri),
@@ -385,12 +450,17 @@ fn resources(parameters: &Parameters) -> Result<(), Refusal> {
     };
     match parameters.all("resource").all(fits) {
         true => Ok(()),
-        false => Err(Refusal::new(Rule::Resource, 400, "invalid_target", "a resource is not an absolute URI")),
+        false => Err(Refusal::new(
+            Rule::Resource,
+            400,
+            "invalid_target",
+            "a resource is not an absolute URI",
+        )),
     }
 }
 
-/// An object whose `id_token` and `userinfo` are objects, and in these each claim is null or an object of a few known members
-/// (OP-24).
+/// An object whose `id_token` and `userinfo` are objects, and in these each claim is null or an
+/// object of a few known members (OP-24).
 fn claims(parameters: &Parameters) -> Result<(), Refusal> {
     let Some(text) = parameters.get("claims") else { return Ok(()) };
     let asked = |claim: &Value| match claim {
@@ -409,11 +479,15 @@ fn claims(parameters: &Parameters) -> Result<(), Refusal> {
     };
     match serde_json::from_str(text) {
         Ok(Value::Object(places))
-            if ["id_token", "userinfo"].iter().all(|name| places.get(*name).is_none_or(of_place)) =>
+            if ["id_token", "userinfo"]
+                .iter()
+                .all(|name| places.get(*name).is_none_or(of_place)) =>
         {
             Ok(())
         }
-        _ => Err(Refusal::bad(Rule::Claims, "claims is no JSON object of claims that are asked for")),
+        _ => {
+            Err(Refusal::bad(Rule::Claims, "claims is no JSON object of claims that are asked for"))
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use ciba_core::{Headers, Response, jose::JwsAlgorithm};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer, refresh::REFRESH, request_object::FAPI_ALGORITHMS,
-    token::GRANT_TYPE,
+    Provider, authenticate::ASSERTION_ALGORITHMS, parts::answer, refresh::REFRESH,
+    request_object::FAPI_ALGORITHMS, token::GRANT_TYPE,
 };
 use crate::{config::Personality, keys::TestKey, message::Endpoint, script::KeySetEdit};
 
@@ -21,7 +21,12 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) const fn new() -> Self {
-        Self { publishes_old: true, publishes_next: false, signs_with_next: false, edits: Vec::new() }
+        Self {
+            publishes_old: true,
+            publishes_next: false,
+            signs_with_next: false,
+            edits: Vec::new(),
+        }
     }
 
     /// Carries out an edit for good.
@@ -31,7 +36,8 @@ impl Keys {
             KeySetEdit::SignWithNext => self.signs_with_next = true,
             KeySetEdit::RetireOld => self.publishes_old = false,
             KeySetEdit::RotateAtOnce => {
-                (self.publishes_old, self.publishes_next, self.signs_with_next) = (false, true, true);
+                (self.publishes_old, self.publishes_next, self.signs_with_next) =
+                    (false, true, true);
             }
             other => self.edits.push(other),
         }
@@ -52,8 +58,8 @@ impl Keys {
 
     pub(super) fn published(&self) -> Vec<Value> {
         use TestKey::{
-            ProviderEd25519, ProviderEd25519Next, ProviderP256, ProviderP256Next, ProviderP384, ProviderP384Next,
-            ProviderRsa, ProviderRsaNext,
+            ProviderEd25519, ProviderEd25519Next, ProviderP256, ProviderP256Next, ProviderP384,
+            ProviderP384Next, ProviderRsa, ProviderRsaNext,
         };
         let mut keys = Vec::new();
         if self.publishes_old {
@@ -178,7 +184,8 @@ impl Provider {
     /// Which endpoint a path is (OP-01: both well-known addresses).
     pub(super) fn endpoint_at(&self, path: &str) -> Endpoint {
         let (base, paths) = (self.base_path(), self.paths());
-        let inserted = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+        let inserted =
+            ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
         if inserted.iter().any(|well_known| path.strip_prefix(well_known) == Some(base)) {
             return Endpoint::Discovery;
         }
@@ -199,10 +206,13 @@ impl Provider {
 
     /// The metadata document (OP-01 to OP-04): members without values are left out.
     pub(super) fn metadata(&self) -> Response {
-        let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
+        let names =
+            |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
         let id_token: Vec<JwsAlgorithm> = match self.config.personality {
             Personality::Generic if self.config.fapi_ciba => FAPI_ALGORITHMS.to_vec(),
-            Personality::Generic => JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect(),
+            Personality::Generic => {
+                JwsAlgorithm::ALL.into_iter().filter(|a| !a.is_symmetric()).collect()
+            }
             Personality::Idura => vec![JwsAlgorithm::Rs256],
         };
         let mut document: Map<String, Value> = Map::new();
@@ -232,23 +242,35 @@ impl Provider {
     }
     /// How clients may authenticate and sign, and where they show certificates (OP-02, OP-03).
     fn describe_clients(&self, document: &mut Map<String, Value>) {
-        let names = |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
+        let names =
+            |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
         let fapi = self.config.fapi_ciba;
         let mut methods = vec!["private_key_jwt"];
         if !fapi {
-            methods.extend(["client_secret_basic", "client_secret_post", "client_secret_jwt", "none"]);
+            methods.extend([
+                "client_secret_basic",
+                "client_secret_post",
+                "client_secret_jwt",
+                "none",
+            ]);
         }
-        let by_certificate = self.config.clients.iter().any(|client| client.authenticates_by_certificate());
+        let by_certificate =
+            self.config.clients.iter().any(|client| client.authenticates_by_certificate());
         if by_certificate || self.config.mutual_tls.is_some() {
             methods.extend(["tls_client_auth", "self_signed_tls_client_auth"]);
         }
-        let assertions: &[JwsAlgorithm] = if fapi { &FAPI_ALGORITHMS } else { &ASSERTION_ALGORITHMS };
+        let assertions: &[JwsAlgorithm] =
+            if fapi { &FAPI_ALGORITHMS } else { &ASSERTION_ALGORITHMS };
         let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
         set("token_endpoint_auth_methods_supported", json!(methods));
         set("token_endpoint_auth_signing_alg_values_supported", json!(names(assertions)));
-        let asymmetric: Vec<_> = assertions.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
+        let asymmetric: Vec<_> =
+            assertions.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect();
         if self.config.clients.iter().any(|client| client.request_signing_alg.is_some()) {
-            set("backchannel_authentication_request_signing_alg_values_supported", json!(names(&asymmetric)));
+            set(
+                "backchannel_authentication_request_signing_alg_values_supported",
+                json!(names(&asymmetric)),
+            );
         }
         if self.config.clients.iter().any(|client| client.user_code) {
             set("backchannel_user_code_parameter_supported", json!(true));
@@ -257,7 +279,8 @@ impl Provider {
             set("tls_client_certificate_bound_access_tokens", json!(true));
         }
         let alias = |endpoint| self.alias_url(endpoint);
-        let aliases = (alias(Endpoint::Token), alias(Endpoint::Backchannel), alias(Endpoint::UserInfo));
+        let aliases =
+            (alias(Endpoint::Token), alias(Endpoint::Backchannel), alias(Endpoint::UserInfo));
         if let (Some(token), Some(backchannel), Some(userinfo)) = aliases {
             let aliases = json!({
                 "token_endpoint": token,

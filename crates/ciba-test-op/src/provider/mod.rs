@@ -47,8 +47,8 @@ pub use transaction::{Transaction, TransactionState};
 
 /// An OpenID provider without sockets or clock.
 ///
-/// Give it requests with [`Self::handle`] and do with each [`Reply`] what it says. It keeps a record of every request and
-/// judges the client: [`Self::violations`].
+/// Give it requests with [`Self::handle`] and do with each [`Reply`] what it says. It keeps a
+/// record of every request and judges the client: [`Self::violations`].
 #[derive(Debug)]
 pub struct Provider {
     config: ProviderConfig,
@@ -108,7 +108,9 @@ impl Provider {
         Issuer::parse_with(config.issuer.as_str(), LoopbackHttp::DangerouslyAllowed)
             .map_err(|_| ConfigError::Issuer)?;
         let durations = [config.expires_in, config.id_token_lifetime, config.access_token_lifetime];
-        let whole = |duration: &core::time::Duration| duration.as_secs() > 0 && duration.subsec_nanos() == 0;
+        let whole = |duration: &core::time::Duration| {
+            duration.as_secs() > 0 && duration.subsec_nanos() == 0
+        };
         if !durations.iter().chain(&config.interval).all(whole) {
             return Err(ConfigError::Duration);
         }
@@ -176,7 +178,8 @@ impl Provider {
         Ok(())
     }
 
-    /// Serves the endpoints also at another origin, where clients are asked for certificates, and names it in the metadata.
+    /// Serves the endpoints also at another origin, where clients are asked for certificates, and
+    /// names it in the metadata.
     pub fn offer_mutual_tls(&mut self, origin: impl Into<String>) {
         self.config.mutual_tls = Some(origin.into());
     }
@@ -198,8 +201,8 @@ impl Provider {
         self.keys.edit(edit);
     }
 
-    /// Takes a request. An answer counts as having left at once; a reply that is held is taken up again by
-    /// [`Self::resume`].
+    /// Takes a request. An answer counts as having left at once; a reply that is held is taken up
+    /// again by [`Self::resume`].
     pub fn handle(&mut self, request: impl Into<Incoming>, now: Timestamp) -> Reply {
         let (id, reply) = self.begin(request, now);
         self.end_unless_held(id, reply, now)
@@ -266,15 +269,17 @@ impl Provider {
                 }
                 reply
             }
-            Some(Held::Undecided { at, acts, until }) => match self.redeem(at, &acts.id_token, false, now) {
-                Outcome::Undecided(_) if now < until => {
-                    self.held.insert(exchange, Held::Undecided { at, acts, until });
-                    hold(until)
+            Some(Held::Undecided { at, acts, until }) => {
+                match self.redeem(at, &acts.id_token, false, now) {
+                    Outcome::Undecided(_) if now < until => {
+                        self.held.insert(exchange, Held::Undecided { at, acts, until });
+                        hold(until)
+                    }
+                    Outcome::Undecided(response) | Outcome::Answer(response) => {
+                        self.leave_token_endpoint(exchange, at, &acts, response, now)
+                    }
                 }
-                Outcome::Undecided(response) | Outcome::Answer(response) => {
-                    self.leave_token_endpoint(exchange, at, &acts, response, now)
-                }
-            },
+            }
         };
         self.note(exchange, &reply);
         reply
@@ -284,7 +289,9 @@ impl Provider {
     pub fn end(&mut self, exchange: ExchangeId, now: Timestamp) {
         let counts = self.config.speed_reference;
         let was_held = self.held.remove(&exchange).is_some();
-        let Some(known) = self.exchange(exchange).filter(|known| known.ended.is_none()) else { return };
+        let Some(known) = self.exchange(exchange).filter(|known| known.ended.is_none()) else {
+            return;
+        };
         known.ended = Some(now);
         known.lost |= was_held;
         let (endpoint, number) = (known.endpoint, known.transaction);
@@ -306,17 +313,22 @@ impl Provider {
         self.revision
     }
 
-    /// Every transaction that is known, in the order they began: until [`ProviderConfig::memory`] after their end.
+    /// Every transaction that is known, in the order they began: until [`ProviderConfig::memory`]
+    /// after their end.
     #[must_use]
     pub fn transactions(&self, now: Timestamp) -> Vec<Transaction> {
         self.transactions.iter().map(|record| record.public(now)).collect()
     }
 
-    /// The word pairs a person picks from, the right one among them; none for a transaction without words.
+    /// The word pairs a person picks from, the right one among them; none for a transaction without
+    /// words.
     #[must_use]
     pub fn word_choices(&self, transaction: usize) -> Vec<String> {
         let record = transaction.checked_sub(1).and_then(|at| self.transactions.get(at));
-        record.and_then(|record| record.words.as_deref()).map(Self::word_choices_of).unwrap_or_default()
+        record
+            .and_then(|record| record.words.as_deref())
+            .map(Self::word_choices_of)
+            .unwrap_or_default()
     }
 
     /// The person says yes. Says whether there was anything to decide.
@@ -373,7 +385,13 @@ impl Provider {
         }
     }
 
-    fn answer(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) -> Reply {
+    fn answer(
+        &mut self,
+        id: ExchangeId,
+        endpoint: Endpoint,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Reply {
         self.settle(now);
         let about = (endpoint == Endpoint::Token).then(|| self.transaction_of(request)).flatten();
         let acts = self.acts(endpoint, about, request);
@@ -396,7 +414,8 @@ impl Provider {
             acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
         }
         match endpoint {
-            // What a browser or a tool asks beforehand carries nothing, and breaks no rule (RFC 9110 9.3.7).
+            // What a browser or a tool asks beforehand carries nothing, and breaks no rule (RFC
+            // 9110 9.3.7).
             _ if request.method == "OPTIONS" => {
                 let allow = [("allow", taken(endpoint))].into_iter().collect();
                 self.leave(id, &acts, Response::new(204, allow, ""), now)
@@ -411,9 +430,12 @@ impl Provider {
                     }
                     Endpoint::Discovery => self.metadata(),
                     Endpoint::KeySet => self.key_set(&acts),
-                    Endpoint::UserInfo => self.user_info(request, now).unwrap_or_else(|refusal| self.refused(&refusal)),
+                    Endpoint::UserInfo => self
+                        .user_info(request, now)
+                        .unwrap_or_else(|refusal| self.refused(&refusal)),
                     Endpoint::Authorization => {
-                        let reason = "nobody is sent here: this provider asks people on their phones";
+                        let reason =
+                            "nobody is sent here: this provider asks people on their phones";
                         Refusal::error(400, "unsupported_response_type", reason).response()
                     }
                     Endpoint::Trap => {
@@ -422,16 +444,27 @@ impl Provider {
                     }
                     _ => Refusal::error(404, "not_found", "nothing is here").response(),
                 };
-                let response = acts.answer.as_ref().map_or_else(|| acts.amended(own), |scripted| scripted.response());
+                let response = acts
+                    .answer
+                    .as_ref()
+                    .map_or_else(|| acts.amended(own), |scripted| scripted.response());
                 self.leave(id, &acts, response, now)
             }
         }
     }
 
     /// Judges a request that the provider never answers and does not act on.
-    fn judge_only(&mut self, id: ExchangeId, endpoint: Endpoint, request: &Incoming, now: Timestamp) {
+    fn judge_only(
+        &mut self,
+        id: ExchangeId,
+        endpoint: Endpoint,
+        request: &Incoming,
+        now: Timestamp,
+    ) {
         let refusal = match endpoint {
-            Endpoint::Token if refresh::is_refresh(request) => self.check_refresh(request, now).err(),
+            Endpoint::Token if refresh::is_refresh(request) => {
+                self.check_refresh(request, now).err()
+            }
             Endpoint::Token => match self.claim(id, request, now) {
                 Ok((at, _)) => {
                     let number = self.transactions[at].number;
@@ -459,7 +492,10 @@ impl Provider {
         for edit in &acts.keys {
             let is_rotation = matches!(
                 edit,
-                KeySetEdit::PublishNext | KeySetEdit::SignWithNext | KeySetEdit::RetireOld | KeySetEdit::RotateAtOnce
+                KeySetEdit::PublishNext
+                    | KeySetEdit::SignWithNext
+                    | KeySetEdit::RetireOld
+                    | KeySetEdit::RotateAtOnce
             );
             if is_rotation {
                 self.keys.edit(edit.clone());
@@ -513,13 +549,17 @@ impl Provider {
         refusal.response()
     }
 
-    /// Parameters of the protocol do not belong into a URL; a query of another kind does no harm where documents are fetched.
+    /// Parameters of the protocol do not belong into a URL; a query of another kind does no harm
+    /// where documents are fetched.
     fn look_at_query(&mut self, endpoint: Endpoint, request: &Incoming) {
         let Some(query) = &request.query else { return };
-        let secret = |pair: &str| SECRET_PARAMETERS.contains(&pair.split('=').next().unwrap_or_default());
+        let secret =
+            |pair: &str| SECRET_PARAMETERS.contains(&pair.split('=').next().unwrap_or_default());
         let broken = match endpoint {
             Endpoint::Backchannel | Endpoint::Token => true,
-            Endpoint::Phone | Endpoint::Report | Endpoint::Unknown | Endpoint::Notification => false,
+            Endpoint::Phone | Endpoint::Report | Endpoint::Unknown | Endpoint::Notification => {
+                false
+            }
             _ => query.split('&').any(secret),
         };
         if broken {
@@ -527,7 +567,8 @@ impl Provider {
         }
     }
 
-    /// Following a redirect to a document is no mistake by itself; carrying a form or credentials there is one.
+    /// Following a redirect to a document is no mistake by itself; carrying a form or credentials
+    /// there is one.
     fn trapped(&mut self, request: &Incoming) {
         let carries = request.method != "GET" || request.headers.get("authorization").is_some();
         let severity = if carries { Severity::Mistake } else { Severity::Advice };
@@ -543,7 +584,15 @@ impl Provider {
         if let Some(exchange) = self.exchanges.last() {
             let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
             let (client_id, reason) = (self.caller.clone(), reason.to_owned());
-            self.findings.push(Violation { rule, severity, client_id, exchange, endpoint, at, reason });
+            self.findings.push(Violation {
+                rule,
+                severity,
+                client_id,
+                exchange,
+                endpoint,
+                at,
+                reason,
+            });
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Ping and push (sections 8 and 9): when a notification is due, what it says, and what its answer tells of the client.
+//! Ping and push (sections 8 and 9): when a notification is due, what it says, and what its answer
+//! tells of the client.
 
 use core::time::Duration;
 
@@ -18,7 +19,9 @@ use crate::{
     entropy,
     judge::{Rule, Severity, Violation},
     message::Endpoint,
-    notification::{Bearer, Expected, Moment, NotificationEdit, NotificationId, Notified, Outbound},
+    notification::{
+        Bearer, Expected, Moment, NotificationEdit, NotificationId, Notified, Outbound,
+    },
     script::Decision,
 };
 
@@ -47,7 +50,8 @@ impl Plan {
             NotificationEdit::At(moment) => Some(*moment),
             _ => None,
         });
-        let delay = acts.leaves_at(Timestamp::from_unix_millis(0)).since(Timestamp::from_unix_millis(0));
+        let delay =
+            acts.leaves_at(Timestamp::from_unix_millis(0)).since(Timestamp::from_unix_millis(0));
         Self { moment: moment.unwrap_or_default(), delay, due: None, retries, acts }
     }
 
@@ -61,7 +65,12 @@ impl Plan {
     fn is_forged(&self) -> bool {
         self.bearer().is_some_and(|bearer| !bearer.is_right())
             || self.acts.notification.iter().any(|edit| {
-                matches!(edit, NotificationEdit::UnknownId | NotificationEdit::OtherId | NotificationEdit::Method(_))
+                matches!(
+                    edit,
+                    NotificationEdit::UnknownId
+                        | NotificationEdit::OtherId
+                        | NotificationEdit::Method(_)
+                )
             })
     }
 
@@ -75,7 +84,11 @@ impl Record {
     pub(super) fn decided_at(&mut self, at: Timestamp) {
         self.decision_came = Some(self.decision_came.unwrap_or(at));
         let Some(acknowledged) = self.acknowledged else { return };
-        for plan in self.plans.iter_mut().filter(|plan| plan.due.is_none() && plan.moment == Moment::Decided) {
+        for plan in self
+            .plans
+            .iter_mut()
+            .filter(|plan| plan.due.is_none() && plan.moment == Moment::Decided)
+        {
             plan.fall_due(at.max(acknowledged));
         }
     }
@@ -83,7 +96,11 @@ impl Record {
     /// Everything that was waiting for the acknowledgement.
     pub(super) fn acknowledged_at(&mut self, at: Timestamp) {
         self.acknowledged = Some(at);
-        for plan in self.plans.iter_mut().filter(|plan| plan.due.is_none() && plan.moment == Moment::Acknowledged) {
+        for plan in self
+            .plans
+            .iter_mut()
+            .filter(|plan| plan.due.is_none() && plan.moment == Moment::Acknowledgement)
+        {
             plan.fall_due(at);
         }
         if let Some(decided) = self.decision_came {
@@ -103,13 +120,14 @@ impl Record {
 
     /// The decision the person has come to by `now`.
     pub(super) fn decision(&self, now: Timestamp) -> Option<Decision> {
-        self.decided.or_else(|| self.scheduled.filter(|(at, _)| *at <= now).map(|(_, decision)| decision))
+        self.decided
+            .or_else(|| self.scheduled.filter(|(at, _)| *at <= now).map(|(_, decision)| decision))
     }
 }
 
 impl Provider {
-    /// Takes the notifications that are due, in the order they fell due. Each is handed out once; tell its answer by
-    /// [`Self::notification_answered`].
+    /// Takes the notifications that are due, in the order they fell due. Each is handed out once;
+    /// tell its answer by [`Self::notification_answered`].
     pub fn notifications(&mut self, now: Timestamp) -> Vec<Outbound> {
         self.settle(now);
         let mut due = Vec::new();
@@ -125,22 +143,33 @@ impl Provider {
     #[must_use]
     pub fn next_notification(&self) -> Option<Timestamp> {
         let waits = |record: &&Record| {
-            record.acknowledged.is_some() && record.plans.iter().any(|plan| plan.moment == Moment::Decided)
+            record.acknowledged.is_some()
+                && record.plans.iter().any(|plan| plan.moment == Moment::Decided)
         };
-        let decisions = self.transactions.iter().filter(waits).filter_map(|record| record.scheduled);
+        let decisions =
+            self.transactions.iter().filter(waits).filter_map(|record| record.scheduled);
         let decisions = decisions.map(|(at, _)| at);
-        let plans = self.transactions.iter().flat_map(|record| &record.plans).filter_map(|plan| plan.due);
+        let plans =
+            self.transactions.iter().flat_map(|record| &record.plans).filter_map(|plan| plan.due);
         plans.chain(decisions).min()
     }
 
     /// What the client answered to a notification: a status, or `None` when there was no answer.
-    pub fn notification_answered(&mut self, id: NotificationId, status: Option<u16>, now: Timestamp) {
+    pub fn notification_answered(
+        &mut self,
+        id: NotificationId,
+        status: Option<u16>,
+        now: Timestamp,
+    ) {
         let at = id.0.checked_sub(1).and_then(|at| usize::try_from(at).ok());
-        let Some(known) = at.and_then(|at| self.notified.get_mut(at)).filter(|known| known.answered.is_none()) else {
+        let Some(known) =
+            at.and_then(|at| self.notified.get_mut(at)).filter(|known| known.answered.is_none())
+        else {
             return;
         };
         (known.answered, known.status) = (Some(now), status);
-        let (expected, retries, number) = (known.expected, known.retries, known.outbound.transaction);
+        let (expected, retries, number) =
+            (known.expected, known.retries, known.outbound.transaction);
         self.revision += 1;
         self.judge_answer(number, expected, status, now);
         let is_good = expected == Expected::Accepted;
@@ -158,7 +187,8 @@ impl Provider {
         }
     }
 
-    /// Whether a notification is under way, or due and not yet taken. Do not move a shared clock while it is.
+    /// Whether a notification is under way, or due and not yet taken. Do not move a shared clock
+    /// while it is.
     #[must_use]
     pub fn is_notifying(&self, now: Timestamp) -> bool {
         self.notifications_under_way() > 0 || self.next_notification().is_some_and(|due| due <= now)
@@ -176,11 +206,19 @@ impl Provider {
         self.notified.iter().filter(|notified| notified.answered.is_none()).count()
     }
 
-    /// Sends one more notification of a transaction, changed as the edits say, as soon as the next call asks for what is due.
-    /// Says whether there is such a transaction, in ping or push mode.
-    pub fn notify(&mut self, transaction: usize, edits: &[NotificationEdit], now: Timestamp) -> bool {
+    /// Sends one more notification of a transaction, changed as the edits say, as soon as the next
+    /// call asks for what is due. Says whether there is such a transaction, in ping or push mode.
+    pub fn notify(
+        &mut self,
+        transaction: usize,
+        edits: &[NotificationEdit],
+        now: Timestamp,
+    ) -> bool {
         let record = transaction.checked_sub(1).and_then(|at| self.transactions.get_mut(at));
-        let Some(record) = record.filter(|record| record.client.delivery != DeliveryMode::Poll) else { return false };
+        let Some(record) = record.filter(|record| record.client.delivery != DeliveryMode::Poll)
+        else {
+            return false;
+        };
         let mut plan = Plan::new(Acts { notification: edits.to_vec(), ..Acts::default() }, 0);
         plan.fall_due(now);
         record.plans.push(plan);
@@ -190,7 +228,9 @@ impl Provider {
     /// Lets every decision show whose time has come.
     pub(super) fn settle(&mut self, now: Timestamp) {
         for (_, record) in self.transactions.places_mut() {
-            let Some((at, decision)) = record.scheduled.filter(|(at, _)| *at <= now) else { continue };
+            let Some((at, decision)) = record.scheduled.filter(|(at, _)| *at <= now) else {
+                continue;
+            };
             record.scheduled = None;
             if record.decided.is_none() && at < record.expires {
                 record.decided = Some(decision);
@@ -231,7 +271,7 @@ impl Provider {
             match plan.moment {
                 Moment::Overtaking => plan.fall_due(record.started),
                 Moment::Expired => plan.fall_due(record.expires),
-                Moment::Acknowledged | Moment::Decided => {}
+                Moment::Acknowledgement | Moment::Decided => {}
             }
         }
     }
@@ -239,8 +279,13 @@ impl Provider {
     fn notification(&mut self, at: usize, plan: &Plan, now: Timestamp) -> Outbound {
         plan.acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
         let others = |record: &&Record| record.number != at + 1 && now < record.expires;
-        let other = self.transactions.iter().filter(others).find(|record| record.notification_token.is_some());
-        let other = other.map(|record| (record.auth_req_id.clone(), record.notification_token.clone()));
+        let other = self
+            .transactions
+            .iter()
+            .filter(others)
+            .find(|record| record.notification_token.is_some());
+        let other =
+            other.map(|record| (record.auth_req_id.clone(), record.notification_token.clone()));
         let (other_id, other_token) = other.unwrap_or_else(|| (NEVER_ISSUED.to_owned(), None));
         let other_token = other_token.unwrap_or_else(|| self.ids.token());
         let record = &self.transactions[at];
@@ -270,13 +315,20 @@ impl Provider {
             (DeliveryMode::Poll | DeliveryMode::Ping, _, _) => json!({}),
             (DeliveryMode::Push, _, Some(code)) => json!({ "error": code }),
             (DeliveryMode::Push, Some(Decision::Deny), None) => json!({ "error": "access_denied" }),
-            (DeliveryMode::Push, Some(Decision::Approve) | None, None) => self.pushed(at, plan, now),
+            (DeliveryMode::Push, Some(Decision::Approve) | None, None) => {
+                self.pushed(at, plan, now)
+            }
         };
         payload["auth_req_id"] = auth_req_id.into();
         let json: Headers = [("content-type", "application/json")].into_iter().collect();
-        let made = plan.acts.amended(Response::new(200, json, raw.unwrap_or_else(|| payload.to_string().into_bytes())));
+        let made = plan.acts.amended(Response::new(
+            200,
+            json,
+            raw.unwrap_or_else(|| payload.to_string().into_bytes()),
+        ));
         let authorization = Bearer::fields(plan.bearer(), &token, &other_token);
-        let mut headers: Headers = authorization.into_iter().map(|value| ("authorization", value)).collect();
+        let mut headers: Headers =
+            authorization.into_iter().map(|value| ("authorization", value)).collect();
         for (name, value) in made.headers.iter() {
             headers.push(name, value);
         }
@@ -288,7 +340,8 @@ impl Provider {
         }
         let id = NotificationId(u64::try_from(self.notified.len()).unwrap_or(u64::MAX) + 1);
         let due = plan.due.unwrap_or(now);
-        let outbound = Outbound { id, transaction: at + 1, method, url, headers, body: made.body, due };
+        let outbound =
+            Outbound { id, transaction: at + 1, method, url, headers, body: made.body, due };
         self.notified.push(Notified {
             outbound: outbound.clone(),
             sent: now,
@@ -319,7 +372,9 @@ impl Provider {
         let record = &self.transactions[at];
         let edits = &plan.acts.notification;
         let is_push = record.client.delivery == DeliveryMode::Push;
-        let lies = |edit: &NotificationEdit| matches!(edit, NotificationEdit::UnknownId | NotificationEdit::OtherId);
+        let lies = |edit: &NotificationEdit| {
+            matches!(edit, NotificationEdit::UnknownId | NotificationEdit::OtherId)
+        };
         if edits.iter().any(|edit| matches!(edit, NotificationEdit::Method(_))) {
             Expected::MethodNotAllowed
         } else if plan.bearer().is_some_and(|bearer| !bearer.is_right()) {
@@ -340,32 +395,56 @@ impl Provider {
     }
 
     /// OP-55, OP-60 and the list of section 15.
-    fn judge_answer(&mut self, number: usize, expected: Expected, status: Option<u16>, now: Timestamp) {
+    fn judge_answer(
+        &mut self,
+        number: usize,
+        expected: Expected,
+        status: Option<u16>,
+        now: Timestamp,
+    ) {
         let Some(status) = status else { return };
         // What CIBA 10.2 says with SHOULD, or does not say, is advice.
         use Severity::{Advice, Mistake};
         let answer = Rule::NotificationAnswer;
         let (rule, severity, what) = match (expected, status) {
-            (_, 300..=399) => (Rule::NotificationRedirect, Mistake, "a notification was answered with a redirect"),
+            (_, 300..=399) => {
+                (Rule::NotificationRedirect, Mistake, "a notification was answered with a redirect")
+            }
             (Expected::Accepted, 200 | 204 | 503)
             | (Expected::Unauthorized, 401)
             | (Expected::MethodNotAllowed, 405)
             | (Expected::Refused | Expected::NoMatter, 400..=499)
             | (Expected::NoMatter, 200..=299) => return,
-            (Expected::Accepted, 201..=299) => (answer, Advice, "a good notification was not answered with 204"),
-            (Expected::Accepted, _) => (answer, Mistake, "a good notification was not accepted"),
-            (Expected::Unauthorized, 200..=299) => {
-                (Rule::ForgedNotification, Mistake, "a wrong bearer token was answered as a right one")
+            (Expected::Accepted, 201..=299) => {
+                (answer, Advice, "a good notification was not answered with 204")
             }
-            (Expected::Unauthorized, _) => (answer, Advice, "a wrong bearer token was not answered with 401"),
-            (Expected::MethodNotAllowed, _) => (answer, Advice, "another method was not answered with 405"),
+            (Expected::Accepted, _) => (answer, Mistake, "a good notification was not accepted"),
+            (Expected::Unauthorized, 200..=299) => (
+                Rule::ForgedNotification,
+                Mistake,
+                "a wrong bearer token was answered as a right one",
+            ),
+            (Expected::Unauthorized, _) => {
+                (answer, Advice, "a wrong bearer token was not answered with 401")
+            }
+            (Expected::MethodNotAllowed, _) => {
+                (answer, Advice, "another method was not answered with 405")
+            }
             (Expected::Refused, _) => (answer, Advice, "a malformed notification was not refused"),
             (Expected::NoMatter, _) => (answer, Advice, "a notification led to a server error"),
         };
         let Some(record) = self.transactions.get(number - 1) else { return };
         let (exchange, client_id) = (record.asked, Some(record.client.id.clone()));
         let (reason, endpoint) = (format!("{what}, but with {status}"), Endpoint::Notification);
-        self.findings.push(Violation { rule, severity, client_id, exchange, endpoint, at: now, reason });
+        self.findings.push(Violation {
+            rule,
+            severity,
+            client_id,
+            exchange,
+            endpoint,
+            at: now,
+            reason,
+        });
     }
 
     /// The token a ping or push client sends for its notifications (OP-20).
@@ -378,7 +457,11 @@ impl Provider {
             let refused = self.config.refuses_needless_notification_token;
             return match parameters.get("client_notification_token").filter(|_| refused) {
                 None => Ok(None),
-                Some(_) => Err(Refusal::error(400, "invalid_request", "poll clients send no notification token")),
+                Some(_) => Err(Refusal::error(
+                    400,
+                    "invalid_request",
+                    "poll clients send no notification token",
+                )),
             };
         }
         let bad = |reason| Err(Refusal::bad(Rule::NotificationToken, reason));
@@ -397,13 +480,18 @@ impl Provider {
             return bad("client_notification_token is too short for 128 bits");
         }
         if entropy::likely_bits(token) < WANTED_BITS {
-            self.broke(Rule::NotificationToken, "client_notification_token looks like less than 128 random bits");
+            self.broke(
+                Rule::NotificationToken,
+                "client_notification_token looks like less than 128 random bits",
+            );
         }
         Ok(Some(token.to_owned()))
     }
 
-    /// The hash of a token that an ID Token carries: the left half, by the hash of the ID Token's algorithm (OP-58).
+    /// The hash of a token that an ID Token carries: the left half, by the hash of the ID Token's
+    /// algorithm (OP-58).
     pub(super) fn token_hash(client: &Client, token: &str) -> String {
-        URL_SAFE_NO_PAD.encode(verifier().digest(client.id_token_alg.hash(), token.as_bytes()).left_half())
+        URL_SAFE_NO_PAD
+            .encode(verifier().digest(client.id_token_alg.hash(), token.as_bytes()).left_half())
     }
 }

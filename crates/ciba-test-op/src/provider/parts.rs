@@ -26,7 +26,8 @@ impl Parameters {
         }
         let all = form::parse(request.body.expose())
             .map_err(|_| Refusal::bad(Rule::MalformedForm, "the form cannot be decoded"))?;
-        let mut names: Vec<&String> = all.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
+        let mut names: Vec<&String> =
+            all.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Refusal::bad(Rule::DuplicateParameter, "a parameter came twice"));
@@ -66,7 +67,8 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Another method than the one that is taken.
     pub(super) fn method(taken: &'static str) -> Self {
-        let refusal = Self::new(Rule::Method, 405, "invalid_request", "another method is taken here");
+        let refusal =
+            Self::new(Rule::Method, 405, "invalid_request", "another method is taken here");
         Self { field: Some(("allow", taken)), ..refusal }
     }
 
@@ -97,8 +99,10 @@ impl Refusal {
     }
 
     pub(super) fn response(&self) -> Response {
-        let mut response = answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
-        // Every 401 has a challenge (RFC 9110 15.5.2), also where no `Authorization` field was sent.
+        let mut response =
+            answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
+        // Every 401 has a challenge (RFC 9110 15.5.2), also where no `Authorization` field was
+        // sent.
         let challenge = match self.code {
             "invalid_token" => "Bearer realm=\"test provider\", error=\"invalid_token\"",
             _ => "Basic realm=\"test provider\"",
@@ -113,6 +117,7 @@ impl Refusal {
 
 /// A JSON answer that must not be cached (OP-31, OP-50).
 pub(super) fn answer(status: u16, body: &Value) -> Response {
-    let headers: Headers = [("content-type", "application/json"), ("cache-control", "no-store")].into_iter().collect();
+    let headers: Headers =
+        [("content-type", "application/json"), ("cache-control", "no-store")].into_iter().collect();
     Response::new(status, headers, body.to_string())
 }

@@ -14,7 +14,8 @@ use crate::{
     message::{ExchangeId, Incoming, Reply},
 };
 
-/// The transactions in the order they began. Each keeps its place, so that a place can be held on to.
+/// The transactions in the order they began. Each keeps its place, so that a place can be held on
+/// to.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     known: BTreeMap<usize, Record>,
@@ -87,7 +88,9 @@ impl Index<usize> for Records {
 
 impl IndexMut<usize> for Records {
     fn index_mut(&mut self, at: usize) -> &mut Record {
-        self.known.get_mut(&at).unwrap_or_else(|| unreachable!("a place that is held on to is not forgotten"))
+        self.known
+            .get_mut(&at)
+            .unwrap_or_else(|| unreachable!("a place that is held on to is not forgotten"))
     }
 }
 
@@ -107,8 +110,8 @@ impl Provider {
         self.config.record_limit.max(1)
     }
 
-    /// Forgets what was over for longer than the memory lasts, and the oldest of what is too much. The judge's findings
-    /// and counts stay.
+    /// Forgets what was over for longer than the memory lasts, and the oldest of what is too much.
+    /// The judge's findings and counts stay.
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.forget_exchanges();
         let memory = self.config.memory;
@@ -153,7 +156,11 @@ impl Provider {
             Held::Forever => None,
         };
         let told = self.notified.iter().filter(|notified| notified.answered.is_none());
-        self.held.values().filter_map(place).chain(told.map(|notified| notified.outbound.transaction - 1)).collect()
+        self.held
+            .values()
+            .filter_map(place)
+            .chain(told.map(|notified| notified.outbound.transaction - 1))
+            .collect()
     }
 
     /// Whether one more transaction can be known; those that are over go first.
@@ -162,7 +169,8 @@ impl Provider {
         if self.transactions.len() >= most {
             let held = self.held_places();
             let goes_on = |record: &Record| {
-                record.is_to_be_told() || !record.has_tokens_out() && !record.dead && now < record.expires
+                record.is_to_be_told()
+                    || !record.has_tokens_out() && !record.dead && now < record.expires
             };
             self.transactions.retain(|at, record| held.contains(&at) || goes_on(record));
         }
@@ -191,7 +199,9 @@ impl Provider {
     pub(super) fn note(&mut self, id: ExchangeId, reply: &Reply) {
         let Some(exchange) = self.exchange(id) else { return };
         let response = match reply {
-            Reply::Answer(response) | Reply::Drip { response, .. } | Reply::Endless(response) => Some(response),
+            Reply::Answer(response) | Reply::Drip { response, .. } | Reply::Endless(response) => {
+                Some(response)
+            }
             Reply::DropInside { .. } | Reply::Drop => {
                 exchange.lost = true;
                 None

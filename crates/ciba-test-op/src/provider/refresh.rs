@@ -1,4 +1,5 @@
-//! Refresh tokens (OP-52): handed out with `offline_access`, and exchanged for another one at each use.
+//! Refresh tokens (OP-52): handed out with `offline_access`, and exchanged for another one at each
+//! use.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -45,7 +46,12 @@ impl Provider {
             self.refresh_tokens.pop_front();
         }
         let (token, grant) = (token.to_owned(), Arc::new(record.clone()));
-        self.refresh_tokens.push_back(RefreshToken { token, grant, used: None, until: now.saturating_add(LIFETIME) });
+        self.refresh_tokens.push_back(RefreshToken {
+            token,
+            grant,
+            used: None,
+            until: now.saturating_add(LIFETIME),
+        });
     }
 
     pub(super) fn answer_refresh_request(
@@ -81,8 +87,10 @@ impl Provider {
             return Err(Refusal::new(Rule::GrantType, 400, "unauthorized_client", reason));
         }
         let token = parameters.get(REFRESH);
-        let token = token.ok_or_else(|| Refusal::bad(Rule::RefreshToken, "refresh_token is missing"))?;
-        let owned = |known: &RefreshToken| known.token == token && known.grant.client.id == client.id;
+        let token =
+            token.ok_or_else(|| Refusal::bad(Rule::RefreshToken, "refresh_token is missing"))?;
+        let owned =
+            |known: &RefreshToken| known.token == token && known.grant.client.id == client.id;
         let invalid = |reason| Refusal::new(Rule::RefreshToken, 400, "invalid_grant", reason);
         let Some(at) = self.refresh_tokens.iter().position(owned) else {
             return Err(invalid("no such refresh token"));
@@ -95,7 +103,9 @@ impl Provider {
         }
         let granted = &self.refresh_tokens[at].grant.scope;
         let scope = parameters.get("scope").map(str::to_owned);
-        let exceeds = |scope: &String| scope.split(' ').any(|token| !granted.split(' ').any(|known| known == token));
+        let exceeds = |scope: &String| {
+            scope.split(' ').any(|token| !granted.split(' ').any(|known| known == token))
+        };
         if scope.as_ref().is_some_and(exceeds) {
             let reason = "scope asks for more than was granted";
             return Err(Refusal::new(Rule::Scope, 400, "invalid_scope", reason));
@@ -103,8 +113,8 @@ impl Provider {
         Ok((at, scope))
     }
 
-    /// A rotated token is refused, and with it every token of the same authentication (RFC 9700 4.14.2). Whoever never got
-    /// the answer to the first use could not know.
+    /// A rotated token is refused, and with it every token of the same authentication (RFC 9700
+    /// 4.14.2). Whoever never got the answer to the first use could not know.
     fn reused(&mut self, at: usize, used: ExchangeId) -> Refusal {
         let family = self.refresh_tokens[at].grant.number;
         self.refresh_tokens.retain(|known| known.grant.number != family);
@@ -129,7 +139,8 @@ impl Provider {
         let grant = Arc::clone(&self.refresh_tokens[at].grant);
         let mut record = Record::clone(&grant);
         record.thumbprint = record.client.thumbprint(request);
-        // What binds a pushed ID Token to its delivery has no place in this one (OpenID Connect Core 12.2).
+        // What binds a pushed ID Token to its delivery has no place in this one (OpenID Connect
+        // Core 12.2).
         record.client.delivery = DeliveryMode::Poll;
         let mut body = self.token_set(&record, &acts.id_token, now);
         if let Some(scope) = scope.filter(|scope| *scope != record.scope) {

@@ -10,7 +10,8 @@ use super::{
 use crate::{client::Client, habits::RequestAudience, judge::Rule, jws, message::Endpoint};
 
 /// What stands beside a signed request: client authentication, and nothing else (CIBA 7.1.1).
-const OUTSIDE: [&str; 5] = ["request", "client_assertion", "client_assertion_type", "client_id", "client_secret"];
+const OUTSIDE: [&str; 5] =
+    ["request", "client_assertion", "client_assertion_type", "client_id", "client_secret"];
 /// Claims that are no parameters.
 const CLAIMS: [&str; 8] = ["iss", "aud", "exp", "iat", "nbf", "jti", "sub", "client_id"];
 /// Parameters of CIBA 7.1, which are strings inside a signed request.
@@ -31,7 +32,8 @@ pub(super) const FAPI_ALGORITHMS: [JwsAlgorithm; 2] = [JwsAlgorithm::Ps256, JwsA
 const FAPI_HOUR: u64 = 3_600;
 
 impl Provider {
-    /// The parameters of an authentication request, out of the signed request if it is one (OP-25 to OP-30).
+    /// The parameters of an authentication request, out of the signed request if it is one (OP-25
+    /// to OP-30).
     pub(super) fn signed_or_plain(
         &mut self,
         parameters: Parameters,
@@ -48,21 +50,35 @@ impl Provider {
         })
     }
 
-    fn read_request(&mut self, parameters: Parameters, client: &Client, now: Timestamp) -> Result<Parameters, Refusal> {
+    fn read_request(
+        &mut self,
+        parameters: Parameters,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Parameters, Refusal> {
         let Some(token) = parameters.get("request") else {
             return match client.request_signing_alg {
                 None if self.config.habits.signed_requests_only => {
                     Err(Refusal::error(400, "invalid_request", "only signed requests are taken"))
                 }
                 None => Ok(parameters),
-                Some(_) => Err(Refusal::bad(Rule::RequestObject, "the client is registered for signed requests only")),
+                Some(_) => Err(Refusal::bad(
+                    Rule::RequestObject,
+                    "the client is registered for signed requests only",
+                )),
             };
         };
         let Some(algorithm) = client.request_signing_alg else {
-            return Err(Refusal::bad(Rule::RequestObject, "the client is not registered for signed requests"));
+            return Err(Refusal::bad(
+                Rule::RequestObject,
+                "the client is not registered for signed requests",
+            ));
         };
         if parameters.names().any(|name| !OUTSIDE.contains(&name)) {
-            return Err(Refusal::bad(Rule::RequestObject, "there are parameters outside of the signed request"));
+            return Err(Refusal::bad(
+                Rule::RequestObject,
+                "there are parameters outside of the signed request",
+            ));
         }
         let bad_form = |reason| Refusal::bad(Rule::RequestObjectForm, reason);
         if token.split('.').count() == 5 {
@@ -72,7 +88,8 @@ impl Provider {
         if parsed.algorithm() != Some(algorithm) {
             return Err(bad_form("the request's alg is not the registered one"));
         }
-        let mut keys = client.request_keys().filter(|jwk| jws::algorithms_of(jwk).contains(&algorithm));
+        let mut keys =
+            client.request_keys().filter(|jwk| jws::algorithms_of(jwk).contains(&algorithm));
         if !keys.any(|jwk| parsed.signed_by(jwk, algorithm)) {
             return Err(bad_form("the request's signature does not verify with the client's keys"));
         }
@@ -81,7 +98,12 @@ impl Provider {
         inside(&parsed)
     }
 
-    fn check_request_claims(&mut self, parsed: &jws::Parsed, client: &Client, now: Timestamp) -> Result<(), Refusal> {
+    fn check_request_claims(
+        &mut self,
+        parsed: &jws::Parsed,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let bad = |reason: &str| Err(Refusal::bad(Rule::RequestObjectClaims, reason));
         let late = |reason: &str| Err(Refusal::bad(Rule::RequestObjectTime, reason));
         if parsed.text("iss") != Some(&client.id) {
@@ -92,14 +114,21 @@ impl Provider {
         }
         let wants_id = self.config.habits.wants_client_id;
         if wants_id && !parsed.claims.contains_key("client_id") {
-            return Err(Refusal::error(400, "invalid_request", "client_id is wanted in the request too"));
+            return Err(Refusal::error(
+                400,
+                "invalid_request",
+                "client_id is wanted in the request too",
+            ));
         }
         if !names(parsed.claims.get("aud")).contains(&self.request_audience().as_str()) {
             return bad("the request's aud does not contain what is wanted here");
         }
-        let seconds =
-            |claim: &str| parsed.claims.get(claim).filter(|value| value.is_number()).and(parsed.seconds(claim));
-        let (Some(expires), Some(issued), Some(begins)) = (seconds("exp"), seconds("iat"), seconds("nbf")) else {
+        let seconds = |claim: &str| {
+            parsed.claims.get(claim).filter(|value| value.is_number()).and(parsed.seconds(claim))
+        };
+        let (Some(expires), Some(issued), Some(begins)) =
+            (seconds("exp"), seconds("iat"), seconds("nbf"))
+        else {
             return bad("exp, iat or nbf of the request is missing or no number");
         };
         let Some(jti) = parsed.text("jti").filter(|jti| !jti.is_empty()) else {
@@ -123,7 +152,10 @@ impl Provider {
         }
         self.request_objects.retain(|_, until| *until > now);
         if self.request_objects.insert((client.id.clone(), jti.to_owned()), expires).is_some() {
-            return Err(Refusal::bad(Rule::RequestObjectReplay, "the request's jti was used before"));
+            return Err(Refusal::bad(
+                Rule::RequestObjectReplay,
+                "the request's jti was used before",
+            ));
         }
         Ok(())
     }
@@ -137,7 +169,10 @@ impl Provider {
                 let issuer = self.config.issuer.as_str();
                 let (scheme, rest) = issuer.split_once("://").unwrap_or(("", issuer));
                 let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-                let port = match (authority.rsplit(']').next().is_some_and(|end| end.contains(':')), scheme) {
+                let port = match (
+                    authority.rsplit(']').next().is_some_and(|end| end.contains(':')),
+                    scheme,
+                ) {
                     (true, _) => "",
                     (false, "http") => ":80",
                     (false, _) => ":443",
@@ -155,17 +190,27 @@ impl Provider {
         if parsed.claims.contains_key("sub") {
             found.push("a signed request has no sub: it could pass for a client assertion");
         }
-        // CIBA names none, and `JWT` is what libraries write when nobody says otherwise (RFC 7519 5.1).
-        let fits = |typ: &str| ["jwt", "oauth-authz-req+jwt"].contains(&typ.to_ascii_lowercase().as_str());
+        // CIBA names none, and `JWT` is what libraries write when nobody says otherwise (RFC 7519
+        // 5.1).
+        let fits =
+            |typ: &str| ["jwt", "oauth-authz-req+jwt"].contains(&typ.to_ascii_lowercase().as_str());
         let short = |typ: &str| typ.strip_prefix("application/").unwrap_or(typ).to_owned();
-        if parsed.header.get("typ").is_some_and(|typ| !typ.as_str().is_some_and(|typ| fits(&short(typ)))) {
+        if parsed
+            .header
+            .get("typ")
+            .is_some_and(|typ| !typ.as_str().is_some_and(|typ| fits(&short(typ))))
+        {
             found.push("the request's typ is that of another kind of token");
         }
         if parsed.claims.values().any(Value::is_null) {
             found.push("a claim of the request is null");
         }
         let is_wanted = self.config.habits.request_audience == RequestAudience::Endpoint;
-        if !is_wanted && names(parsed.claims.get("aud")).iter().any(|name| endpoints.iter().any(|url| url == name)) {
+        if !is_wanted
+            && names(parsed.claims.get("aud"))
+                .iter()
+                .any(|name| endpoints.iter().any(|url| url == name))
+        {
             found.push("the request's aud names an endpoint");
         }
         found.into_iter().for_each(|reason| self.broke(Rule::RequestObjectStyle, reason));
@@ -175,7 +220,10 @@ impl Provider {
     pub(super) fn unique_context(&self, parameters: &Parameters) -> Result<(), Refusal> {
         let names = ["binding_message", "authorization_details"];
         if self.config.fapi_ciba && names.iter().all(|name| parameters.get(name).is_none()) {
-            return Err(Refusal::bad(Rule::Profile, "neither a binding message nor authorization details"));
+            return Err(Refusal::bad(
+                Rule::Profile,
+                "neither a binding message nor authorization details",
+            ));
         }
         Ok(())
     }
@@ -195,7 +243,8 @@ fn inside(parsed: &jws::Parsed) -> Result<Parameters, Refusal> {
     let bad = |reason| Err(Refusal::bad(Rule::RequestObjectClaims, reason));
     let mut parameters = Vec::new();
     for (name, value) in parsed.claims.iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str())) {
-        if matches!(name.as_str(), "request" | "request_uri" | "client_assertion" | "client_secret") {
+        if matches!(name.as_str(), "request" | "request_uri" | "client_assertion" | "client_secret")
+        {
             return bad("a request inside a request, or a credential");
         }
         let mut add = |text: &str| parameters.push((name.clone(), text.to_owned()));
@@ -203,7 +252,9 @@ fn inside(parsed: &jws::Parsed) -> Result<Parameters, Refusal> {
             (_, Value::Null) => {}
             (_, Value::String(text)) => add(text),
             ("requested_expiry", Value::Number(number)) => add(&number.to_string()),
-            (name, _) if CORE.contains(&name) => return bad("a parameter of the request is no string"),
+            (name, _) if CORE.contains(&name) => {
+                return bad("a parameter of the request is no string");
+            }
             ("resource", Value::Array(many)) => many.iter().filter_map(Value::as_str).for_each(add),
             (_, other) => add(&other.to_string()),
         }

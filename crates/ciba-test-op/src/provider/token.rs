@@ -22,8 +22,11 @@ use crate::{
 pub(super) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
 /// The texts Idura gives with its pending answers to Swedish callers, in their order (ID-71).
-const SWEDISH_PROGRESS: [&str; 3] =
-    ["awaiting first user interaction", "awaiting user request acknowledgement", "awaiting user identification"];
+const SWEDISH_PROGRESS: [&str; 3] = [
+    "awaiting first user interaction",
+    "awaiting user request acknowledgement",
+    "awaiting user identification",
+];
 
 /// What a token request leads to.
 pub(super) enum Outcome {
@@ -33,8 +36,9 @@ pub(super) enum Outcome {
 }
 
 impl Provider {
-    /// Checks a token request in the fixed order of section 7 up to the transaction it is about, and judges its pace: the
-    /// place of the transaction, and whether the request came before its time.
+    /// Checks a token request in the fixed order of section 7 up to the transaction it is about,
+    /// and judges its pace: the place of the transaction, and whether the request came before its
+    /// time.
     pub(super) fn claim(
         &mut self,
         id: ExchangeId,
@@ -47,16 +51,28 @@ impl Provider {
         match parameters.get("grant_type") {
             Some(GRANT_TYPE) => {}
             Some(_) => {
-                return Err(Refusal::new(Rule::GrantType, 400, "unsupported_grant_type", "only the CIBA grant"));
+                return Err(Refusal::new(
+                    Rule::GrantType,
+                    400,
+                    "unsupported_grant_type",
+                    "only the CIBA grant",
+                ));
             }
             None => return Err(Refusal::bad(Rule::GrantType, "grant_type is missing")),
         }
         if client.delivery == DeliveryMode::Push {
-            return Err(Refusal::new(Rule::PushClientPolls, 400, "unauthorized_client", "a push client never asks"));
+            return Err(Refusal::new(
+                Rule::PushClientPolls,
+                400,
+                "unauthorized_client",
+                "a push client never asks",
+            ));
         }
         let auth_req_id = parameters.get("auth_req_id");
-        let auth_req_id = auth_req_id.ok_or_else(|| Refusal::bad(Rule::AuthReqId, "auth_req_id is missing"))?;
-        let owned = |record: &Record| record.auth_req_id == auth_req_id && record.client.id == client.id;
+        let auth_req_id =
+            auth_req_id.ok_or_else(|| Refusal::bad(Rule::AuthReqId, "auth_req_id is missing"))?;
+        let owned =
+            |record: &Record| record.auth_req_id == auth_req_id && record.client.id == client.id;
         let Some(at) = self.transactions.position(owned) else {
             return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
         };
@@ -70,7 +86,13 @@ impl Provider {
     }
 
     /// Answers for a transaction as it stands.
-    pub(super) fn redeem(&mut self, at: usize, edits: &[IdTokenEdit], too_early: bool, now: Timestamp) -> Outcome {
+    pub(super) fn redeem(
+        &mut self,
+        at: usize,
+        edits: &[IdTokenEdit],
+        too_early: bool,
+        now: Timestamp,
+    ) -> Outcome {
         let habit = self.config.too_early;
         let memory = self.config.memory;
         let record = &mut self.transactions[at];
@@ -127,8 +149,14 @@ impl Provider {
         answer(200, &body)
     }
 
-    /// The members of a token response (OP-50), in push mode with everything that binds them (OP-58).
-    pub(super) fn token_set(&mut self, record: &Record, edits: &[IdTokenEdit], now: Timestamp) -> Value {
+    /// The members of a token response (OP-50), in push mode with everything that binds them
+    /// (OP-58).
+    pub(super) fn token_set(
+        &mut self,
+        record: &Record,
+        edits: &[IdTokenEdit],
+        now: Timestamp,
+    ) -> Value {
         let access_token = match self.config.personality {
             Personality::Generic => self.ids.token(),
             Personality::Idura => self.ids.uuid(),
@@ -136,7 +164,10 @@ impl Provider {
         let refresh_token = record.offline.then(|| self.ids.token());
         let mut claims = self.claims(record, &access_token, now);
         if record.client.delivery == DeliveryMode::Push {
-            claims.insert("urn:openid:params:jwt:claim:auth_req_id".into(), record.auth_req_id.clone().into());
+            claims.insert(
+                "urn:openid:params:jwt:claim:auth_req_id".into(),
+                record.auth_req_id.clone().into(),
+            );
             if let Some(refresh_token) = &refresh_token {
                 let hash = Self::token_hash(&record.client, refresh_token);
                 claims.insert("urn:openid:params:jwt:claim:rt_hash".into(), hash.into());
@@ -159,7 +190,9 @@ impl Provider {
             "expires_in": self.config.access_token_lifetime.as_secs(),
             "id_token": id_token,
         });
-        if let Some(details) = record.details.as_ref().filter(|_| self.config.personality == Personality::Generic) {
+        if let Some(details) =
+            record.details.as_ref().filter(|_| self.config.personality == Personality::Generic)
+        {
             body["authorization_details"] = details.clone();
         }
         if self.config.habits.omits_token_type {
@@ -210,15 +243,27 @@ impl Provider {
                 };
                 set("nbf", issued.into());
                 set("identityscheme", scheme.into());
-                set("authenticationtype", if norwegian { format!("{acr}:high") } else { acr }.into());
-                set("authenticationmethod", "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI".into());
+                set(
+                    "authenticationtype",
+                    if norwegian { format!("{acr}:high") } else { acr }.into(),
+                );
+                set(
+                    "authenticationmethod",
+                    "urn:oasis:names:tc:SAML:2.0:ac:classes:SoftwarePKI".into(),
+                );
                 set("nameidentifier", record.subject.replace(['{', '}', '-'], "").into());
-                set("sessionindex", format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into());
+                set(
+                    "sessionindex",
+                    format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into(),
+                );
                 set("authenticationinstant", date::iso(now).into());
                 if norwegian {
                     set("socialno", number.into());
                     set("uniqueuserid", "9578-6000-4-365161".into());
-                    set("certissuer", "CN=BankID - TestBank1 - Bank CA 3,OU=123456789,O=TestBank1 AS,C=NO".into());
+                    set(
+                        "certissuer",
+                        "CN=BankID - TestBank1 - Bank CA 3,OU=123456789,O=TestBank1 AS,C=NO".into(),
+                    );
                 } else if !freja {
                     set("ssn", number.into());
                     set("ipaddress", "185.157.134.134".into());
@@ -233,13 +278,20 @@ impl Provider {
         claims
     }
 
-    /// UserInfo (OP-65): the access token in the header, or in the form of a POST where no profile forbids it (OpenID Connect
-    /// Core 5.3.1, RFC 6750 2). One that has expired is refused and no broken rule: when it expires is a hint to the client,
-    /// no promise.
-    pub(super) fn user_info(&mut self, request: &Incoming, now: Timestamp) -> Result<Response, Refusal> {
+    /// UserInfo (OP-65): the access token in the header, or in the form of a POST where no profile
+    /// forbids it (OpenID Connect Core 5.3.1, RFC 6750 2). One that has expired is refused and no
+    /// broken rule: when it expires is a hint to the client, no promise.
+    pub(super) fn user_info(
+        &mut self,
+        request: &Incoming,
+        now: Timestamp,
+    ) -> Result<Response, Refusal> {
         let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
-        let header = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        let form = Parameters::read(request).ok().filter(|_| header.is_none() && !self.config.fapi_ciba);
+        let header = header
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        let form =
+            Parameters::read(request).ok().filter(|_| header.is_none() && !self.config.fapi_ciba);
         let token = header.or_else(|| form.as_ref()?.get("access_token"));
         if token.is_none() {
             return Err(Refusal::no_token(Rule::AccessToken, "there is no access token"));
@@ -248,12 +300,17 @@ impl Provider {
         let found = self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token);
         self.caller = found.map(|known| known.client_id.clone());
         match found {
-            Some(known) if known.bound.is_some() && known.bound != shown => {
-                Err(Refusal::new(Rule::Certificate, 401, "invalid_token", "the token is bound to another certificate"))
-            }
+            Some(known) if known.bound.is_some() && known.bound != shown => Err(Refusal::new(
+                Rule::Certificate,
+                401,
+                "invalid_token",
+                "the token is bound to another certificate",
+            )),
             Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
             Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
-            None => Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token")),
+            None => {
+                Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token"))
+            }
         }
     }
 }

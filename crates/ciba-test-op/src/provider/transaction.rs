@@ -1,4 +1,5 @@
-//! One authentication from its acknowledgement to its end (section 6), and the pace the client is held to.
+//! One authentication from its acknowledgement to its end (section 6), and the pace the client is
+//! held to.
 
 use core::time::Duration;
 
@@ -82,7 +83,8 @@ pub(super) struct Record {
     pub(super) started: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) decided: Option<Decision>,
-    /// What the person will decide, and when. Only in ping and push mode; otherwise the polls are counted.
+    /// What the person will decide, and when. Only in ping and push mode; otherwise the polls are
+    /// counted.
     pub(super) scheduled: Option<(Timestamp, Decision)>,
     /// When the decision came.
     pub(super) decision_came: Option<Timestamp>,
@@ -120,7 +122,8 @@ pub(super) struct Pace {
     too_early: u32,
     /// Whether a ping was sent and the token request it allows is still to come.
     pass: bool,
-    /// How long before the deadline a poll is the last one, however long the interval is; `None` once it was made.
+    /// How long before the deadline a poll is the last one, however long the interval is; `None`
+    /// once it was made.
     last: Option<Duration>,
 }
 
@@ -133,7 +136,8 @@ enum Over {
 
 /// What `slow_down` adds (CIBA 11).
 const STEP: Duration = Duration::from_secs(5);
-/// A client that asks once more shortly before the deadline saves a login that an interval would lose.
+/// A client that asks once more shortly before the deadline saves a login that an interval would
+/// lose.
 const LAST: Duration = Duration::from_secs(5);
 /// The client counts its deadline from when it sent the request.
 const LATENCY: Duration = Duration::from_secs(1);
@@ -148,7 +152,8 @@ impl Record {
             _ if self.redeemed => TransactionState::Redeemed,
             _ if self.dead => TransactionState::Dead,
             _ if now >= self.expires => TransactionState::Expired,
-            // What this person will say is known, but it has not been said, and somebody may say otherwise before.
+            // What this person will say is known, but it has not been said, and somebody may say
+            // otherwise before.
             Some(_) if self.pending_left > 0 => TransactionState::Pending,
             Some(Decision::Approve) => TransactionState::Approved,
             Some(Decision::Deny) => TransactionState::Denied,
@@ -171,8 +176,8 @@ impl Record {
 }
 
 impl Pace {
-    /// What an acknowledgement told the client: interval and lifetime are read from the answer that really leaves, which a
-    /// script may have changed.
+    /// What an acknowledgement told the client: interval and lifetime are read from the answer that
+    /// really leaves, which a script may have changed.
     pub(super) fn told(
         response: &Response,
         arrived: Timestamp,
@@ -185,8 +190,9 @@ impl Pace {
             Value::String(text) => text.parse::<f64>().ok(),
             _ => None,
         };
-        let interval =
-            seconds("interval").filter(|seconds| *seconds > 0.0).map_or(5.0, |seconds| seconds.ceil().max(1.0));
+        let interval = seconds("interval")
+            .filter(|seconds| *seconds > 0.0)
+            .map_or(5.0, |seconds| seconds.ceil().max(1.0));
         let lifetime = seconds("expires_in").filter(|seconds| *seconds > 0.0 && *seconds < 1e9);
         let lifetime = lifetime.map_or(own_lifetime, Duration::from_secs_f64);
         Self {
@@ -202,8 +208,9 @@ impl Pace {
         }
     }
 
-    /// Judges a token request as it arrives. Too early comes last, so that it can lead to `slow_down`.
-    /// A poll after the end is right as long as the client has not been told that it is over.
+    /// Judges a token request as it arrives. Too early comes last, so that it can lead to
+    /// `slow_down`. A poll after the end is right as long as the client has not been told that it
+    /// is over.
     pub(super) fn arrive(
         &mut self,
         id: ExchangeId,
@@ -211,14 +218,22 @@ impl Pace {
         now: Timestamp,
     ) -> Vec<(Rule, Severity, String)> {
         let mut broken = Vec::new();
-        let mut say = |rule: Rule, reason: String| broken.push((rule, rule.usual_severity(), reason));
+        let mut say =
+            |rule: Rule, reason: String| broken.push((rule, rule.usual_severity(), reason));
         match self.over {
-            Some(Over::Terminal) => say(Rule::AfterTerminalAnswer, "the last answer was final".into()),
-            Some(Over::Success) => say(Rule::AfterSuccess, "the tokens were already delivered".into()),
+            Some(Over::Terminal) => {
+                say(Rule::AfterTerminalAnswer, "the last answer was final".into())
+            }
+            Some(Over::Success) => {
+                say(Rule::AfterSuccess, "the tokens were already delivered".into())
+            }
             None => {}
         }
         if let Some((_, since)) = self.open.filter(|(_, since)| now.since(*since) < PATIENCE) {
-            say(Rule::Overlap, format!("another one is open for {} ms", now.since(since).as_millis()));
+            say(
+                Rule::Overlap,
+                format!("another one is open for {} ms", now.since(since).as_millis()),
+            );
         }
         if let Some(until) = self.not_before.filter(|until| now < *until) {
             say(Rule::BeforeRetryAfter, format!("{} ms too early", until.since(now).as_millis()));
@@ -229,11 +244,13 @@ impl Pace {
         if let Some(due) = due.filter(|due| !pass && now.saturating_add(tolerance) < *due) {
             self.too_early += 1;
             let reason = format!("{} ms before the interval was over", due.since(now).as_millis());
-            let is_last = now < self.deadline && self.last.is_some_and(|last| self.deadline.since(now) <= last);
+            let is_last = now < self.deadline
+                && self.last.is_some_and(|last| self.deadline.since(now) <= last);
             if is_last && self.over.is_none() {
                 self.last = None;
-                let reason =
-                    format!("{reason}, for one last poll before the deadline; CIBA 7.3 makes no exception for it");
+                let reason = format!(
+                    "{reason}, for one last poll before the deadline; CIBA 7.3 makes no exception for it"
+                );
                 broken.push((Rule::TooEarly, Severity::Advice, reason));
             } else {
                 say(Rule::TooEarly, reason);
@@ -253,11 +270,17 @@ impl Pace {
         self.too_early
     }
 
-    /// What an answer of the token endpoint tells the client; `pending` is what is said here in place of
-    /// `authorization_pending`.
-    pub(super) fn answered(&mut self, response: &Response, pending: Option<(&str, &str)>, now: Timestamp) {
+    /// What an answer of the token endpoint tells the client; `pending` is what is said here in
+    /// place of `authorization_pending`.
+    pub(super) fn answered(
+        &mut self,
+        response: &Response,
+        pending: Option<(&str, &str)>,
+        now: Timestamp,
+    ) {
         let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
-        let (error, text) = (body["error"].as_str(), body["error_description"].as_str().unwrap_or_default());
+        let (error, text) =
+            (body["error"].as_str(), body["error_description"].as_str().unwrap_or_default());
         match (error, response.status) {
             (Some("slow_down"), _) => self.interval += STEP,
             (Some(code), _) if pending.is_some_and(|known| known == (code, text)) => {}
@@ -266,9 +289,11 @@ impl Pace {
             (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),
             (None, _) => self.over = Some(Over::Success),
         }
-        self.not_before = response.headers.get("retry-after").map(str::trim).and_then(|text| match text.parse() {
-            Ok(seconds) => Some(now.saturating_add(Duration::from_secs(seconds))),
-            Err(_) => date::from_http(text),
+        self.not_before = response.headers.get("retry-after").map(str::trim).and_then(|text| {
+            match text.parse() {
+                Ok(seconds) => Some(now.saturating_add(Duration::from_secs(seconds))),
+                Err(_) => date::from_http(text),
+            }
         });
     }
 

@@ -4,7 +4,8 @@ use super::http::{LARGEST_BODY, LARGEST_HEAD, MOST_FIELDS, NoRequest};
 
 /// The longest line that says how long a chunk is, extensions included.
 const LONGEST_LINE: usize = 4 * 1024;
-/// How many bytes may come beside the body itself. A body at its limit may come in chunks of one byte.
+/// How many bytes may come beside the body itself. A body at its limit may come in chunks of one
+/// byte.
 const LARGEST_FRAMING: usize = 6 * LARGEST_BODY + LARGEST_HEAD;
 
 /// A body that is being put together. Extensions and trailers are read and dropped.
@@ -30,7 +31,8 @@ enum Next {
 }
 
 impl Chunked {
-    /// Takes what is there from the front of `bytes`. The body, once it is whole; what follows it stays.
+    /// Takes what is there from the front of `bytes`. The body, once it is whole; what follows it
+    /// stays.
     pub(super) fn take(&mut self, bytes: &mut Vec<u8>) -> Result<Option<Vec<u8>>, NoRequest> {
         loop {
             let before = bytes.len();
@@ -105,7 +107,8 @@ fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, NoRequest> {
     }
 }
 
-/// How long the trailer section is, with the empty line at its end; `None` while it is not all there.
+/// How long the trailer section is, with the empty line at its end; `None` while it is not all
+/// there.
 fn trailers(bytes: &[u8]) -> Result<Option<usize>, NoRequest> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     match httparse::parse_headers(bytes, &mut fields) {

@@ -13,8 +13,8 @@ pub trait Clock: Send + Sync {
     /// The instant it is.
     fn now(&self) -> Timestamp;
 
-    /// Returns when this clock has reached `until`, after `at_most` of real time, or earlier. The server looks at
-    /// [`Self::now`] and waits again.
+    /// Returns when this clock has reached `until`, after `at_most` of real time, or earlier. The
+    /// server looks at [`Self::now`] and waits again.
     fn wait_until(&self, until: Timestamp, at_most: Duration) {
         thread::sleep(until.since(self.now()).min(at_most));
     }
@@ -30,9 +30,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves when it is told to. Share one between the server and the client under test: what the server has to
-/// wait for happens as soon as the clock has been moved there ([`RunningServer::next_due`](crate::RunningServer::next_due)
-/// says where that is).
+/// A clock that moves when it is told to. Share one between the server and the client under test:
+/// what the server has to wait for happens as soon as the clock has been moved there
+/// ([`RunningServer::next_due`](crate::RunningServer::next_due) says where that is).
 #[derive(Debug)]
 pub struct VirtualClock {
     now: Mutex<Timestamp>,

@@ -22,7 +22,8 @@ use crate::{
     provider::Provider,
 };
 
-/// How long a thread that holds an answer rests before it looks whether there is a decision or the client went away.
+/// How long a thread that holds an answer rests before it looks whether there is a decision or the
+/// client went away.
 pub(super) const REST: Duration = Duration::from_millis(10);
 /// The shortest wait the operating system knows: enough to see whether a connection has ended.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -127,12 +128,13 @@ impl Shared {
         let socket = socket.try_clone().ok()?;
         open.counter += 1;
         let number = open.counter;
-        open.connections.insert(number, Entry { socket, exchange: None, encrypted, slow: false, due: None });
+        open.connections
+            .insert(number, Entry { socket, exchange: None, encrypted, slow: false, due: None });
         Some(number)
     }
 
-    /// Tells the provider of exchanges whose clients went away while their answers were held: they are over, and what
-    /// those clients send next does not overlap them.
+    /// Tells the provider of exchanges whose clients went away while their answers were held: they
+    /// are over, and what those clients send next does not overlap them.
     fn end_abandoned(&self) {
         let mut ended = Vec::new();
         for entry in lock(&self.open).connections.values_mut().filter(|entry| entry.slow) {
@@ -147,16 +149,17 @@ impl Shared {
     }
 }
 
-/// Whether the other side has closed a connection while it was waiting for an answer. Over TLS the goodbye is a record
-/// like any other, and a client that waits has no other reason to send one.
+/// Whether the other side has closed a connection while it was waiting for an answer. Over TLS the
+/// goodbye is a record like any other, and a client that waits has no other reason to send one.
 fn gone(socket: &TcpStream, encrypted: bool) -> bool {
     let _ = socket.set_read_timeout(Some(GLANCE));
     match socket.peek(&mut [0]) {
         Ok(0) => true,
         Ok(_) => encrypted,
-        Err(error) => {
-            !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-        }
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+        ),
     }
 }
 
@@ -174,12 +177,15 @@ pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<S
             continue;
         };
         threads.retain(|thread: &thread::JoinHandle<()>| !thread.is_finished());
-        let Some(number) = shared.register(&socket, how.security.scheme() == "https") else { continue };
+        let Some(number) = shared.register(&socket, how.security.scheme() == "https") else {
+            continue;
+        };
         let (own, how) = (Arc::clone(shared), Arc::clone(how));
-        let spawned = thread::Builder::new().name(format!("ciba-test-op {number}")).spawn(move || {
-            let serving = Serving { shared: &own, number };
-            serving.run(socket, &how);
-        });
+        let spawned =
+            thread::Builder::new().name(format!("ciba-test-op {number}")).spawn(move || {
+                let serving = Serving { shared: &own, number };
+                serving.run(socket, &how);
+            });
         match spawned {
             Ok(thread) => threads.push(thread),
             Err(_) => drop(lock(&shared.open).connections.remove(&number)),
@@ -240,8 +246,11 @@ impl Serving<'_> {
                 }
                 Err(NoRequest::Closed) => Then::Break,
                 Err(NoRequest::Refused(status)) => {
-                    let response =
-                        Response::new(status, [("cache-control", "no-store")].into_iter().collect(), Vec::new());
+                    let response = Response::new(
+                        status,
+                        [("cache-control", "no-store")].into_iter().collect(),
+                        Vec::new(),
+                    );
                     answer(&mut connection, &response, "GET", false)
                 }
             };
@@ -269,14 +278,17 @@ impl Serving<'_> {
                         self.end();
                         return Then::Break;
                     }
-                    debug_assert_eq!(held, exchange, "the provider holds the exchange it was given");
+                    debug_assert_eq!(
+                        held, exchange,
+                        "the provider holds the exchange it was given"
+                    );
                     let now = self.shared.clock.now();
                     let mut provider = self.shared.provider();
                     reply = provider.proceed(exchange, now);
                     revision = provider.revision();
                 }
-                // The exchange ends before its last byte leaves: the client may have sent its next request on another
-                // connection before this thread comes to say so.
+                // The exchange ends before its last byte leaves: the client may have sent its next
+                // request on another connection before this thread comes to say so.
                 Reply::Answer(response) => {
                     self.end();
                     return answer(connection, &response, &method, keep_alive);
@@ -349,14 +361,22 @@ impl Serving<'_> {
     fn client_gone(&self) -> bool {
         let open = lock(&self.shared.open);
         let (socket, encrypted) = match open.connections.get(&self.number) {
-            Some(entry) if !open.stopping && entry.exchange.is_some() => (entry.socket.try_clone(), entry.encrypted),
+            Some(entry) if !open.stopping && entry.exchange.is_some() => {
+                (entry.socket.try_clone(), entry.encrypted)
+            }
             _ => return true,
         };
         drop(open);
         socket.map_or(true, |socket| gone(&socket, encrypted))
     }
 
-    fn drip(&self, connection: &mut Connection, response: &Response, rate: usize, keep_alive: bool) -> Then {
+    fn drip(
+        &self,
+        connection: &mut Connection,
+        response: &Response,
+        rate: usize,
+        keep_alive: bool,
+    ) -> Then {
         let head = http::head(response, Length::Known, keep_alive);
         let mut pieces = response.body.expose().chunks(rate.max(1)).peekable();
         if pieces.peek().is_none() {
@@ -370,7 +390,9 @@ impl Serving<'_> {
             if pieces.peek().is_none() {
                 self.end();
             }
-            if connection.send(piece).is_err() || (pieces.peek().is_some() && !self.wait(due, || false)) {
+            if connection.send(piece).is_err()
+                || (pieces.peek().is_some() && !self.wait(due, || false))
+            {
                 return self.broken();
             }
         }
@@ -397,7 +419,12 @@ impl Serving<'_> {
     }
 }
 
-fn answer(connection: &mut Connection, response: &Response, method: &str, keep_alive: bool) -> Then {
+fn answer(
+    connection: &mut Connection,
+    response: &Response,
+    method: &str,
+    keep_alive: bool,
+) -> Then {
     let mut bytes = http::head(response, Length::Known, keep_alive);
     if !http::bodyless(method, response.status) {
         bytes.extend(response.body.expose());

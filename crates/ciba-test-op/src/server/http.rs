@@ -1,4 +1,5 @@
-//! HTTP/1.1 on one connection, as far as a provider for tests needs it: bytes to requests, answers to bytes.
+//! HTTP/1.1 on one connection, as far as a provider for tests needs it: bytes to requests, answers
+//! to bytes.
 
 use std::{
     io::{self, Read, Write},
@@ -125,7 +126,11 @@ impl Connection {
             self.fill()?;
         };
         let framing = head.framing()?;
-        if head.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+        if head
+            .headers
+            .get("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+        {
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let rest = self.buffer.split_off(length);
@@ -135,7 +140,10 @@ impl Connection {
             Framing::Chunked => self.receive_chunks()?,
         };
         let keep_alive = head.keep_alive();
-        Ok(Received { request: Incoming::new(&head.method, &head.target, head.headers, body), keep_alive })
+        Ok(Received {
+            request: Incoming::new(&head.method, &head.target, head.headers, body),
+            keep_alive,
+        })
     }
 
     fn receive_length(&mut self, length: usize) -> Result<Vec<u8>, NoRequest> {
@@ -177,7 +185,8 @@ impl Connection {
         self.stream.flush()
     }
 
-    /// Closes in good order after an answer: says goodbye, and reads what the client still had to send.
+    /// Closes in good order after an answer: says goodbye, and reads what the client still had to
+    /// send.
     pub(super) fn close(#[cfg_attr(not(feature = "tls"), allow(unused_mut))] mut self) {
         #[cfg(feature = "tls")]
         if let Stream::Tls(stream) = &mut self.stream {
@@ -227,7 +236,9 @@ impl Head {
         let target = request.path.unwrap_or_default();
         // The absolute form is for proxies, but every server has to accept it (RFC 9112 3.2.2).
         let target = match target.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains('/') => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+            Some((scheme, rest)) if !scheme.contains('/') => {
+                rest.find(['/', '?']).map_or("/", |at| &rest[at..])
+            }
             _ if target.starts_with('/') => target,
             _ => return Err(NoRequest::Refused(400)),
         };
@@ -235,7 +246,9 @@ impl Head {
         let head = Self {
             method: request.method.unwrap_or_default().to_owned(),
             target: target.to_owned(),
-            headers: fields.map(|field| (field.name, String::from_utf8_lossy(field.value))).collect(),
+            headers: fields
+                .map(|field| (field.name, String::from_utf8_lossy(field.value)))
+                .collect(),
             version: request.version.unwrap_or_default(),
         };
         if head.version == 1 && head.headers.all("host").count() != 1 {
@@ -247,12 +260,19 @@ impl Head {
     fn framing(&self) -> Result<Framing, NoRequest> {
         let mut lengths = self.headers.all("content-length");
         if self.headers.get("transfer-encoding").is_some() {
-            // Two ways to tell where the body ends, or one that HTTP/1.0 does not know, hide requests in requests.
+            // Two ways to tell where the body ends, or one that HTTP/1.0 does not know, hide
+            // requests in requests.
             let is_clear = lengths.next().is_none() && self.version == 1;
-            return self.transfer_coding().filter(|_| is_clear).unwrap_or(Err(NoRequest::Refused(400)));
+            return self
+                .transfer_coding()
+                .filter(|_| is_clear)
+                .unwrap_or(Err(NoRequest::Refused(400)));
         }
         let Some(length) = lengths.next() else { return Ok(Framing::Length(0)) };
-        if lengths.next().is_some() || length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        if lengths.next().is_some()
+            || length.is_empty()
+            || !length.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return Err(NoRequest::Refused(400));
         }
         let length = length.parse().ok().filter(|length| *length <= LARGEST_BODY);
@@ -262,7 +282,8 @@ impl Head {
     /// `None` when nothing tells where the body ends.
     fn transfer_coding(&self) -> Option<Result<Framing, NoRequest>> {
         let fields = self.headers.all("transfer-encoding").flat_map(|field| field.split(','));
-        let codings: Vec<&str> = fields.map(str::trim).filter(|coding| !coding.is_empty()).collect();
+        let codings: Vec<&str> =
+            fields.map(str::trim).filter(|coding| !coding.is_empty()).collect();
         let (last, inner) = codings.split_last()?;
         let is_chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
         if !is_chunked(last) || inner.iter().any(|coding| is_chunked(coding)) {

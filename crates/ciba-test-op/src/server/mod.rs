@@ -41,13 +41,14 @@ pub struct RunningServer {
 }
 
 impl Server {
-    /// Listens at a loopback address and serves a provider there over HTTP/1.1, one thread a connection. Port 0 takes
-    /// a free port. The address is bound first, because the issuer contains the port; the closure gets the issuer.
+    /// Listens at a loopback address and serves a provider there over HTTP/1.1, one thread a
+    /// connection. Port 0 takes a free port. The address is bound first, because the issuer
+    /// contains the port; the closure gets the issuer.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] when the address is not a loopback address: the provider protects nothing.
-    /// Otherwise what the operating system says about the address.
+    /// [`io::ErrorKind::InvalidInput`] when the address is not a loopback address: the provider
+    /// protects nothing. Otherwise what the operating system says about the address.
     pub fn start(
         address: SocketAddr,
         clock: Arc<dyn Clock>,
@@ -57,8 +58,8 @@ impl Server {
         RunningServer::new(listener, Security::Plain, None, clock, provider)
     }
 
-    /// The same over TLS 1.2 and 1.3, with a certificate for `127.0.0.1`, `::1` and `localhost` from a certificate
-    /// authority made for this run ([`RunningServer::ca_pem`]).
+    /// The same over TLS 1.2 and 1.3, with a certificate for `127.0.0.1`, `::1` and `localhost`
+    /// from a certificate authority made for this run ([`RunningServer::ca_pem`]).
     ///
     /// # Errors
     ///
@@ -73,7 +74,8 @@ impl Server {
     }
 
     /// The same, and a second listener at another port that asks for client certificates
-    /// ([`RunningServer::client_certificate`] makes one). The metadata name it in `mtls_endpoint_aliases`.
+    /// ([`RunningServer::client_certificate`] makes one). The metadata name it in
+    /// `mtls_endpoint_aliases`.
     ///
     /// # Errors
     ///
@@ -106,7 +108,8 @@ impl Server {
                 Some((listener, Security::Tls(config, peers)))
             }
         };
-        let mut server = RunningServer::new(listener, Security::Tls(config, None), alias, clock, provider)?;
+        let mut server =
+            RunningServer::new(listener, Security::Tls(config, None), alias, clock, provider)?;
         let pem = authority.pem();
         server.authority = Some((authority, pem));
         Ok(server)
@@ -172,7 +175,8 @@ impl RunningServer {
         for (listener, how) in listeners {
             let (at, accepting) = (listener.local_addr()?, Arc::clone(&shared));
             let how = Arc::new(how);
-            let spawned = thread("ciba-test-op").spawn(move || connection::accept(&listener, &how, &accepting))?;
+            let spawned = thread("ciba-test-op")
+                .spawn(move || connection::accept(&listener, &how, &accepting))?;
             server.addresses.push(at);
             server.threads.push(spawned);
         }
@@ -180,7 +184,8 @@ impl RunningServer {
         Ok(server)
     }
 
-    /// The provider's issuer identifier: `http://127.0.0.1:PORT`, unless the closure chose another one.
+    /// The provider's issuer identifier: `http://127.0.0.1:PORT`, unless the closure chose another
+    /// one.
     #[must_use]
     pub fn issuer(&self) -> String {
         self.issuer.clone()
@@ -201,7 +206,8 @@ impl RunningServer {
         None
     }
 
-    /// A client's certificate from the authority of this run, with this common name and nothing else for its subject.
+    /// A client's certificate from the authority of this run, with this common name and nothing
+    /// else for its subject.
     ///
     /// # Errors
     ///
@@ -212,8 +218,8 @@ impl RunningServer {
         authority.client(common_name)
     }
 
-    /// A certificate for a notification endpoint on this machine, from the authority of this run, which is trusted from now on:
-    /// for `127.0.0.1`, `::1` and `localhost`.
+    /// A certificate for a notification endpoint on this machine, from the authority of this run,
+    /// which is trusted from now on: for `127.0.0.1`, `::1` and `localhost`.
     ///
     /// # Errors
     ///
@@ -236,22 +242,24 @@ impl RunningServer {
         self.shared.trust().add(ca_pem)
     }
 
-    /// Where the judge's report is to be had as JSON at any time, for clients on this machine (`GET`; see
-    /// [`Report::to_json`](crate::Report::to_json)). `?client_id=app` leaves the findings about other clients out.
+    /// Where the judge's report is to be had as JSON at any time, for clients on this machine
+    /// (`GET`; see [`Report::to_json`](crate::Report::to_json)). `?client_id=app` leaves the
+    /// findings about other clients out.
     #[must_use]
     pub fn report_url(&self) -> String {
         self.provider().endpoint_url(crate::Endpoint::Report)
     }
 
-    /// The provider: to script it, to decide in a person's place, to read its report. No request is answered while the
-    /// guard is held.
+    /// The provider: to script it, to decide in a person's place, to read its report. No request is
+    /// answered while the guard is held.
     pub fn provider(&self) -> MutexGuard<'_, Provider> {
         self.shared.provider()
     }
 
     /// The next instant at which an answer that is being held becomes due, if there is one. A
     /// [`VirtualClock`] has to be moved there for the answer to leave. Notifications are separate:
-    /// [`Provider::next_notification`] says when the next one is sent, [`Provider::notifications_under_way`] whether one is.
+    /// [`Provider::next_notification`] says when the next one is sent,
+    /// [`Provider::notifications_under_way`] whether one is.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.shared.next_due()

@@ -1,4 +1,5 @@
-//! Carries notifications to the clients' endpoints: a small HTTP client that follows nothing and keeps nothing.
+//! Carries notifications to the clients' endpoints: a small HTTP client that follows nothing and
+//! keeps nothing.
 
 use std::{
     io::{self, Read, Write},
@@ -13,12 +14,14 @@ use ciba_core::{LoopbackHttp, Url};
 use super::connection::{REST, Shared};
 use crate::{message::FOREVER, notification::Outbound};
 
-/// How long a client may take to be reached and to answer, in real time (`spec/provider-side.md` section 13).
+/// How long a client may take to be reached and to answer, in real time (`spec/provider-side.md`
+/// section 13).
 const PATIENCE: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_FIELDS: usize = 128;
 
-/// Sends what falls due until the server stops, each on a thread of its own: one endpoint that hangs holds up no other.
+/// Sends what falls due until the server stops, each on a thread of its own: one endpoint that
+/// hangs holds up no other.
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut threads: Vec<thread::JoinHandle<()>> = Vec::new();
     while !shared.stopping() {
@@ -30,14 +33,15 @@ pub(super) fn run(shared: &Arc<Shared>) {
         threads.retain(|thread| !thread.is_finished());
         for outbound in due {
             let own = Arc::clone(shared);
-            let spawned = thread::Builder::new().name("ciba-test-op notification".to_owned()).spawn({
-                let outbound = outbound.clone();
-                move || {
-                    let status = send(&own, &outbound).ok();
-                    let now = own.now();
-                    own.provider().notification_answered(outbound.id, status, now);
-                }
-            });
+            let spawned =
+                thread::Builder::new().name("ciba-test-op notification".to_owned()).spawn({
+                    let outbound = outbound.clone();
+                    move || {
+                        let status = send(&own, &outbound).ok();
+                        let now = own.now();
+                        own.provider().notification_answered(outbound.id, status, now);
+                    }
+                });
             match spawned {
                 Ok(thread) => threads.push(thread),
                 Err(_) => shared.provider().notification_answered(outbound.id, None, now),
@@ -58,7 +62,9 @@ fn send(shared: &Shared, outbound: &Outbound) -> io::Result<u16> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    let Some(_registered) = shared.outgoing(&socket) else { return Err(io::ErrorKind::ConnectionAborted.into()) };
+    let Some(_registered) = shared.outgoing(&socket) else {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    };
     let request = request(&url, outbound);
     if url.scheme() == "http" {
         return talk(socket, &request);
@@ -123,7 +129,11 @@ fn talk(mut stream: impl Read + Write, request: &[u8]) -> io::Result<u16> {
             Ok(httparse::Status::Partial) if bytes.len() <= LARGEST_HEAD => {
                 let mut piece = [0; 4096];
                 match stream.read(&mut piece)? {
-                    0 => return Err(sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
+                    0 => {
+                        return Err(sent
+                            .err()
+                            .unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
+                    }
                     read => bytes.extend(piece.iter().take(read)),
                 }
             }

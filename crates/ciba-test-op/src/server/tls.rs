@@ -1,5 +1,5 @@
-//! TLS with a certificate authority that lives as long as the run: for the server, for clients that show certificates, and
-//! for the notification endpoints the server trusts.
+//! TLS with a certificate authority that lives as long as the run: for the server, for clients that
+//! show certificates, and for the notification endpoints the server trusts.
 
 use std::{
     fmt, io,
@@ -7,12 +7,12 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, RootCertStore,
+    ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
@@ -26,8 +26,9 @@ use rustls::{
 use super::lock;
 use crate::message::PeerCertificate;
 
-/// What a listener that asks for client certificates says about the authorities it trusts (`certificate_authorities`,
-/// RFC 8446 4.2.4). It takes a handshake with any certificate or none; the provider judges what was shown.
+/// What a listener that asks for client certificates says about the authorities it trusts
+/// (`certificate_authorities`, RFC 8446 4.2.4). It takes a handshake with any certificate or none;
+/// the provider judges what was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NamedAuthorities {
     /// The authority of the run.
@@ -102,7 +103,8 @@ impl Authority {
 
     pub(super) fn client(&self, common_name: &str) -> io::Result<ClientCertificate> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = parameters(common_name)?.signed_by(&key, &self.0).map_err(io::Error::other)?;
+        let certificate =
+            parameters(common_name)?.signed_by(&key, &self.0).map_err(io::Error::other)?;
         Ok(ClientCertificate::new(&certificate, &key))
     }
 
@@ -118,8 +120,12 @@ impl Authority {
         Ok((certificate, key))
     }
 
-    /// A server's side of TLS 1.2 and 1.3; with authorities to name, it asks for a client certificate.
-    pub(super) fn server(&self, asks: Option<NamedAuthorities>) -> io::Result<(Arc<ServerConfig>, Option<Peers>)> {
+    /// A server's side of TLS 1.2 and 1.3; with authorities to name, it asks for a client
+    /// certificate.
+    pub(super) fn server(
+        &self,
+        asks: Option<NamedAuthorities>,
+    ) -> io::Result<(Arc<ServerConfig>, Option<Peers>)> {
         let (certificate, key) = self.local("Test provider")?;
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
 
@@ -132,7 +138,9 @@ impl Authority {
             Some(peers) => builder.with_client_cert_verifier(Arc::new(peers.clone())),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).map_err(io::Error::other)?;
+        let mut config = builder
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .map_err(io::Error::other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok((Arc::new(config), peers))
     }
@@ -140,7 +148,8 @@ impl Authority {
     fn peers(&self, named: NamedAuthorities, provider: &Arc<CryptoProvider>) -> io::Result<Peers> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).map_err(io::Error::other)?;
-        let own = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let own =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         let own = own.build().map_err(io::Error::other)?;
         let named = match named {
             NamedAuthorities::Own => own.root_hint_subjects().to_vec(),
@@ -212,8 +221,9 @@ pub(super) struct Trust(Mutex<Vec<CertificateDer<'static>>>);
 
 impl Trust {
     pub(super) fn add(&self, pem: &str) -> io::Result<()> {
-        let found: Vec<_> =
-            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(io::Error::other)?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(io::Error::other)?;
         if found.is_empty() {
             return Err(io::ErrorKind::InvalidInput.into());
         }

@@ -9,7 +9,9 @@ use std::{
 };
 
 use ciba_core::{ClientSecret, Timestamp};
-use ciba_test_op::{Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, VirtualClock};
+use ciba_test_op::{
+    Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, VirtualClock,
+};
 
 pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 pub const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -23,13 +25,18 @@ pub fn clock() -> Arc<VirtualClock> {
 
 /// A provider with one client that sends its secret in the body.
 pub fn provider(config: ProviderConfig) -> Provider {
-    let authentication = ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
+    let authentication =
+        ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
     Provider::new(config.client(Client::new("app", authentication))).unwrap()
 }
 
-pub fn start(clock: &Arc<VirtualClock>, change: impl FnOnce(ProviderConfig) -> ProviderConfig) -> RunningServer {
+pub fn start(
+    clock: &Arc<VirtualClock>,
+    change: impl FnOnce(ProviderConfig) -> ProviderConfig,
+) -> RunningServer {
     let clock = Arc::<VirtualClock>::clone(clock);
-    Server::start(LOOPBACK, clock, |issuer| provider(change(ProviderConfig::generic(issuer)))).unwrap()
+    Server::start(LOOPBACK, clock, |issuer| provider(change(ProviderConfig::generic(issuer))))
+        .unwrap()
 }
 
 /// One connection.
@@ -77,7 +84,8 @@ impl<S: Read + Write> Wire<S> {
         self.stream.flush().unwrap();
     }
 
-    /// The next answer, by its `Content-Length`; an error when the connection ends before it is whole.
+    /// The next answer, by its `Content-Length`; an error when the connection ends before it is
+    /// whole.
     pub fn receive(&mut self) -> io::Result<Answer> {
         let mut answer = self.receive_message()?;
         answer.status = answer.head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -154,9 +162,14 @@ pub fn path(server: &RunningServer, endpoint: ciba_test_op::Endpoint) -> String 
 }
 
 /// Begins an authentication and gives back the acknowledgement.
-pub fn begin<S: Read + Write>(server: &RunningServer, wire: &mut Wire<S>, more: &[(&str, &str)]) -> serde_json::Value {
+pub fn begin<S: Read + Write>(
+    server: &RunningServer,
+    wire: &mut Wire<S>,
+    more: &[(&str, &str)],
+) -> serde_json::Value {
     let parameters = [("client_id", "app"), ("client_secret", "open sesame"), ("scope", "openid")];
-    let usual = parameters.into_iter().filter(|(name, _)| !more.iter().any(|(changed, _)| changed == name));
+    let usual =
+        parameters.into_iter().filter(|(name, _)| !more.iter().any(|(changed, _)| changed == name));
     let parameters: Vec<_> = usual.chain(more.iter().copied()).collect();
     let host = server.address().to_string();
     let answer = wire.form(&host, &path(server, ciba_test_op::Endpoint::Backchannel), &parameters);
@@ -164,9 +177,21 @@ pub fn begin<S: Read + Write>(server: &RunningServer, wire: &mut Wire<S>, more: 
     answer.json()
 }
 
-pub fn send_poll<S: Read + Write>(server: &RunningServer, wire: &mut Wire<S>, acknowledgement: &serde_json::Value) {
+pub fn send_poll<S: Read + Write>(
+    server: &RunningServer,
+    wire: &mut Wire<S>,
+    acknowledgement: &serde_json::Value,
+) {
     let id = acknowledgement["auth_req_id"].as_str().unwrap();
-    let parameters =
-        [("client_id", "app"), ("client_secret", "open sesame"), ("grant_type", GRANT), ("auth_req_id", id)];
-    wire.send_form(&server.address().to_string(), &path(server, ciba_test_op::Endpoint::Token), &parameters);
+    let parameters = [
+        ("client_id", "app"),
+        ("client_secret", "open sesame"),
+        ("grant_type", GRANT),
+        ("auth_req_id", id),
+    ];
+    wire.send_form(
+        &server.address().to_string(),
+        &path(server, ciba_test_op::Endpoint::Token),
+        &parameters,
+    );
 }

@@ -1,5 +1,5 @@
-//! An async service, with `ciba-reqwest` alone. The code is that of the READMEs, and the example is compiled with what a user
-//! of the crate has.
+//! An async service, with `ciba-reqwest` alone. The code is that of the READMEs, and the example is
+//! compiled with what a user of the crate has.
 
 /// The front page's example signs with aws-lc-rs, the default.
 #[cfg(feature = "default")]

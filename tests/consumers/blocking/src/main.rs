@@ -1,5 +1,5 @@
-//! A blocking program, with `ciba-ureq` alone. The code is that of the READMEs, and the examples are compiled with what a
-//! user of the crate has.
+//! A blocking program, with `ciba-ureq` alone. The code is that of the READMEs, and the examples
+//! are compiled with what a user of the crate has.
 
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));

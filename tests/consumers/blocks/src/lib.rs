@@ -2,9 +2,9 @@
 
 use std::{env, fs, path::Path};
 
-/// Writes the `nth` Rust block (from 0) of a README as `name.rs` into `OUT_DIR`. With `issuer`, the provider that the block
-/// names is replaced by the one in that environment variable; hidden stubs that only panic are left out, the package brings
-/// functions of the same names that work.
+/// Writes the `nth` Rust block (from 0) of a README as `name.rs` into `OUT_DIR`. With `issuer`, the
+/// provider that the block names is replaced by the one in that environment variable; hidden stubs
+/// that only panic are left out, the package brings functions of the same names that work.
 ///
 /// # Panics
 ///
@@ -12,8 +12,10 @@ use std::{env, fs, path::Path};
 pub fn write(readme: &str, nth: usize, issuer: Option<&str>, name: &str) {
     println!("cargo::rerun-if-changed={readme}");
     let text = fs::read_to_string(readme).unwrap_or_else(|error| panic!("{readme}: {error}"));
-    let block = rust_blocks(&text).nth(nth).unwrap_or_else(|| panic!("{readme} has no Rust block {nth}"));
-    let out = Path::new(&env::var_os("OUT_DIR").expect("run by cargo")).join(name).with_extension("rs");
+    let block =
+        rust_blocks(&text).nth(nth).unwrap_or_else(|| panic!("{readme} has no Rust block {nth}"));
+    let out =
+        Path::new(&env::var_os("OUT_DIR").expect("run by cargo")).join(name).with_extension("rs");
     fs::write(out, program(&block, issuer)).expect("OUT_DIR can be written");
 }
 
@@ -25,13 +27,22 @@ fn rust_blocks(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn program(block: &str, issuer: Option<&str>) -> String {
-    let shown = |line: &str| line.strip_prefix("# ").or_else(|| (line == "#").then_some("")).unwrap_or(line).to_owned();
-    let code: Vec<String> =
-        block.lines().map(shown).filter(|line| !(line.starts_with("fn ") && line.contains("{ panic!() }"))).collect();
+    let shown = |line: &str| {
+        line.strip_prefix("# ").or_else(|| (line == "#").then_some("")).unwrap_or(line).to_owned()
+    };
+    let code: Vec<String> = block
+        .lines()
+        .map(shown)
+        .filter(|line| !(line.starts_with("fn ") && line.contains("{ panic!() }")))
+        .collect();
     let mut code = code.join("\n");
     if let Some(variable) = issuer {
         code = code.replace("\"https://op.example\"", &format!("std::env::var({variable:?})?"));
     }
     // Statements without a function around them are included as one expression.
-    if code.contains("fn example") || code.contains("fn main") { code } else { format!("{{\n{code}\n}}") }
+    if code.contains("fn example") || code.contains("fn main") {
+        code
+    } else {
+        format!("{{\n{code}\n}}")
+    }
 }

@@ -1,4 +1,5 @@
-//! HTTP/1.1 over the standard library, in clear, to a provider on this machine: one connection for each exchange.
+//! HTTP/1.1 over the standard library, in clear, to a provider on this machine: one connection for
+//! each exchange.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -20,7 +21,10 @@ pub fn http(sending: Sending) -> Input {
 pub fn exchange(request: &Request, max_response: usize) -> io::Result<Response> {
     let rest = request.url.as_str().strip_prefix("http://").ok_or_else(malformed)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut head = format!("{} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", request.method.name());
+    let mut head = format!(
+        "{} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n",
+        request.method.name()
+    );
     for (name, value) in request.headers.iter() {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -1,5 +1,5 @@
-//! An event loop of one's own, with `ciba-core` alone: HTTP over the standard library. The code of the loop is that of the
-//! front page; what a program has to bring along is below.
+//! An event loop of one's own, with `ciba-core` alone: HTTP over the standard library. The code of
+//! the loop is that of the front page; what a program has to bring along is below.
 
 mod http;
 
@@ -8,7 +8,10 @@ mod front_page {
 
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
 
-    pub fn run(config: Arc<ClientConfig>, request: AuthRequest) -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run(
+        config: Arc<ClientConfig>,
+        request: AuthRequest,
+    ) -> Result<(), Box<dyn std::error::Error>> {
         example(config, request)
     }
 }
@@ -31,8 +34,9 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery, DiscoveryAddress, Entropy, Hint,
-    Input, Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup, LoopbackHttp, Timestamp,
+    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery,
+    DiscoveryAddress, Entropy, Hint, Input, Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup,
+    LoopbackHttp, Timestamp,
 };
 
 use crate::http::http;
@@ -42,12 +46,17 @@ thread_local! {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let issuer = Issuer::parse_with(std::env::var("ISSUER_HTTP")?, LoopbackHttp::DangerouslyAllowed)?;
+    let issuer =
+        Issuer::parse_with(std::env::var("ISSUER_HTTP")?, LoopbackHttp::DangerouslyAllowed)?;
     let discovery = Discovery::new(issuer, DiscoveryAddress::OpenId);
-    let provider = discovery.process(&http::exchange(&discovery.request(), discovery.max_response())?)?;
-    let auth =
-        ClientAuth::ClientSecretBasic { secret: "a secret of the test".into(), encoding: BasicEncoding::Encoded };
-    let config = ClientConfig::builder(provider, ClientId::new("my-client")?).client_auth(auth).build()?;
+    let provider =
+        discovery.process(&http::exchange(&discovery.request(), discovery.max_response())?)?;
+    let auth = ClientAuth::ClientSecretBasic {
+        secret: "a secret of the test".into(),
+        encoding: BasicEncoding::Encoded,
+    };
+    let config =
+        ClientConfig::builder(provider, ClientId::new("my-client")?).client_auth(auth).build()?;
     KEYS.set(Some(JwksCache::new(&config)));
     front_page::run(config, AuthRequest::new(Hint::Login("+46700000000".into())))?;
     own_page::run()
@@ -59,7 +68,9 @@ fn now() -> Timestamp {
 
 fn entropy() -> Entropy {
     let mut bytes = [0; 32];
-    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).expect("the system has randomness");
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .expect("the system has randomness");
     Entropy::from_bytes(bytes)
 }
 

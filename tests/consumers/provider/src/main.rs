@@ -1,20 +1,26 @@
-//! The provider that the other programs run against: `provider DIRECTORY`. It writes `key.jwk` and `ca.pem` there, prints
-//! where it is reached as `NAME=issuer` lines and then `READY`, and serves until its standard input ends. It exits with 1
-//! when a client broke a rule.
+//! The provider that the other programs run against: `provider DIRECTORY`. It writes `key.jwk` and
+//! `ca.pem` there, prints where it is reached as `NAME=issuer` lines and then `READY`, and serves
+//! until its standard input ends. It exits with 1 when a client broke a rule.
 
-use std::{env, error::Error, fs, io::Read as _, net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    env, error::Error, fs, io::Read as _, net::Ipv4Addr, path::PathBuf, process::ExitCode,
+    sync::Arc,
+};
 
 use ciba_core::{ClientSecret, Entropy, SoftwareKey, crypto::RustCrypto, jose::JwsAlgorithm};
 use ciba_test_op::{
-    Behaviour, Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server, SystemClock, User,
+    Behaviour, Client, ClientAuthentication, Provider, ProviderConfig, RunningServer, Server,
+    SystemClock, User,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let directory = PathBuf::from(env::args_os().nth(1).ok_or("usage: provider DIRECTORY")?);
     // For tests only, so it need not be a secret.
-    let (key, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, Entropy::from_bytes([7; 32]), &RustCrypto)?;
+    let (key, jwk) =
+        SoftwareKey::generate(JwsAlgorithm::Es256, Entropy::from_bytes([7; 32]), &RustCrypto)?;
     let keys = vec![serde_json::from_str(&key.public_jwk())?];
-    let by_key = ClientAuthentication::PrivateKeyJwt { keys, algorithms: vec![JwsAlgorithm::Es256] };
+    let by_key =
+        ClientAuthentication::PrivateKeyJwt { keys, algorithms: vec![JwsAlgorithm::Es256] };
     let secret = ClientSecret::new("a secret of the test");
     let by_secret = ClientAuthentication::ClientSecretBasic { secret, raw: false };
     let servers = [
@@ -34,7 +40,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for report in reports.iter().filter(|report| !report.is_clean()) {
         eprintln!("{report}");
     }
-    Ok(if reports.iter().all(|report| report.is_clean()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if reports.iter().all(|report| report.is_clean()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn start(auth: ClientAuthentication, tls: bool) -> std::io::Result<RunningServer> {

@@ -1,4 +1,5 @@
-//! Tests of somebody's own client, with `ciba-test-op` and `ciba-core`. The code is that of the README.
+//! Tests of somebody's own client, with `ciba-test-op` and `ciba-core`. The code is that of the
+//! README.
 
 fn server() -> std::io::Result<()> {
     include!(concat!(env!("OUT_DIR"), "/server.rs"))

@@ -1,4 +1,5 @@
-//! A service that takes notifications, with `ciba-reqwest` and its feature `tower`. The code is that of the READMEs.
+//! A service that takes notifications, with `ciba-reqwest` and its feature `tower`. The code is
+//! that of the READMEs.
 
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
@@ -19,17 +20,19 @@ mod own_page {
 use ciba_reqwest::{
     HttpClient,
     ciba_core::{
-        ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey, Url, crypto::AwsLcRs,
-        jose::JwsAlgorithm,
+        ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey,
+        Url, crypto::AwsLcRs, jose::JwsAlgorithm,
     },
     platform_roots,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut provider = ProviderMetadata::by_hand(Issuer::parse(std::env::var("ISSUER_KEY")?)?);
-    for endpoint in
-        [&mut provider.backchannel_authentication_endpoint, &mut provider.token_endpoint, &mut provider.jwks_uri]
-    {
+    for endpoint in [
+        &mut provider.backchannel_authentication_endpoint,
+        &mut provider.token_endpoint,
+        &mut provider.jwks_uri,
+    ] {
         *endpoint = Some(Url::parse("https://op.example/endpoint")?);
     }
     let key = SoftwareKey::from_file(&std::fs::read("key.jwk")?, None, &AwsLcRs)?;

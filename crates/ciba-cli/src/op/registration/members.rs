@@ -1,4 +1,5 @@
-//! The members of client metadata: which of them this provider reads, which it cannot do, and which mean nothing to it.
+//! The members of client metadata: which of them this provider reads, which it cannot do, and which
+//! mean nothing to it.
 
 use std::fmt;
 
@@ -26,7 +27,10 @@ impl<'de> Deserialize<'de> for Members {
                 let mut members = Members::default();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if members.0.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom(format!("{:?} is there twice", crate::output::plain(&name))));
+                        return Err(A::Error::custom(format!(
+                            "{:?} is there twice",
+                            crate::output::plain(&name)
+                        )));
                     }
                     members.0.push((name, value));
                 }
@@ -40,7 +44,11 @@ impl<'de> Deserialize<'de> for Members {
 impl Members {
     /// The value of a member; null is absent.
     fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_null())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_null())
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, String> {
@@ -49,7 +57,8 @@ impl Members {
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<bool, String> {
-        let wrong = |value: &Value| format!("{name} is {} and has to be true or false", kind(value));
+        let wrong =
+            |value: &Value| format!("{name} is {} and has to be true or false", kind(value));
         let flag = self.get(name).map(|value| value.as_bool().ok_or_else(|| wrong(value)));
         Ok(flag.transpose()?.unwrap_or_default())
     }
@@ -57,7 +66,9 @@ impl Members {
     /// An array of strings.
     pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, String> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let texts = value.as_array().and_then(|values| values.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let texts = value
+            .as_array()
+            .and_then(|values| values.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
         texts.map(Some).ok_or_else(|| format!("{name} has to be an array of strings"))
     }
 
@@ -66,32 +77,45 @@ impl Members {
         let Some(value) = self.get(name) else { return Ok(None) };
         let keys = value.get("keys").and_then(Value::as_array);
         let keys = keys.filter(|keys| keys.iter().all(Value::is_object));
-        let keys = keys.ok_or_else(|| format!("{name} has to be a JWK Set: an object with `keys`"))?;
+        let keys =
+            keys.ok_or_else(|| format!("{name} has to be a JWK Set: an object with `keys`"))?;
         // "k" is a whole symmetric key.
-        let is_private =
-            |key: &Value| ["d", "p", "q", "dp", "dq", "qi", "k"].iter().any(|part| key.get(part).is_some());
+        let is_private = |key: &Value| {
+            ["d", "p", "q", "dp", "dq", "qi", "k"].iter().any(|part| key.get(part).is_some())
+        };
         if keys.iter().any(is_private) {
-            return Err(format!("{name} holds a private key: register what `ciba key public` shows"));
+            return Err(format!(
+                "{name} holds a private key: register what `ciba key public` shows"
+            ));
         }
         Ok(Some(keys.clone()))
     }
 
-    /// Refuses members that nobody knows or that ask for what this provider does not do; names those it makes no use of.
+    /// Refuses members that nobody knows or that ask for what this provider does not do; names
+    /// those it makes no use of.
     pub(super) fn check(&self) -> Result<Vec<&str>, String> {
         let mut unused = Vec::new();
         for (name, value) in &self.0 {
             // `client_name#de` is `client_name` in German (OpenID Connect Registration 2.1).
             let plain = name.split('#').next().unwrap_or_default();
             let known = |names: &[&str]| names.contains(&plain);
-            if let Some((_, usual, why)) = NOT_OFFERED.iter().find(|(refused, ..)| *refused == name) {
+            if let Some((_, usual, why)) = NOT_OFFERED.iter().find(|(refused, ..)| *refused == name)
+            {
                 if !value.is_null() && !usual.contains(&value.to_string().trim_matches('"')) {
                     return Err(format!("{name}: {why}"));
                 }
             } else if known(&UNUSED) {
                 unused.push(plain);
             } else if !known(&READ) && !known(&OWN) {
-                let all = READ.iter().chain(&UNUSED).chain(NOT_OFFERED.iter().map(|(refused, ..)| refused));
-                return Err(format!("{:?} is no member of client metadata{}", shown(name), suggestion(name, all)));
+                let all = READ
+                    .iter()
+                    .chain(&UNUSED)
+                    .chain(NOT_OFFERED.iter().map(|(refused, ..)| refused));
+                return Err(format!(
+                    "{:?} is no member of client metadata{}",
+                    shown(name),
+                    suggestion(name, all)
+                ));
             }
         }
         Ok(unused)
@@ -99,7 +123,11 @@ impl Members {
 }
 
 /// Says that a value is not among the known ones, and which it may have been meant to be.
-pub(super) fn unknown<'a>(member: &str, value: &str, known: impl IntoIterator<Item = &'a &'a str>) -> String {
+pub(super) fn unknown<'a>(
+    member: &str,
+    value: &str,
+    known: impl IntoIterator<Item = &'a &'a str>,
+) -> String {
     format!("{member}: this provider does not know {:?}{}", shown(value), suggestion(value, known))
 }
 
@@ -120,8 +148,15 @@ const READ: [&str; 13] = [
     "tls_client_certificate_bound_access_tokens",
 ];
 /// What `ciba op` writes beside metadata into a client.json.
-const OWN: [&str; 7] =
-    ["issuer", "key_file", "ca_file", "cert_file", "cert_key_file", "listen_cert_file", "listen_key_file"];
+const OWN: [&str; 7] = [
+    "issuer",
+    "key_file",
+    "ca_file",
+    "cert_file",
+    "cert_key_file",
+    "listen_cert_file",
+    "listen_key_file",
+];
 
 /// What this provider does not do, the values that ask for nothing special, and the reason.
 const NOT_OFFERED: [(&str, &[&str], &str); 24] = [
@@ -133,8 +168,16 @@ const NOT_OFFERED: [(&str, &[&str], &str); 24] = [
     ("userinfo_encrypted_response_alg", &[], NOT_ENCRYPTED),
     ("userinfo_encrypted_response_enc", &[], NOT_ENCRYPTED),
     ("userinfo_signed_response_alg", &[], "UserInfo is plain JSON here"),
-    ("request_object_encryption_alg", &[], "signed authentication requests are not encrypted (CIBA 7.1.1)"),
-    ("request_object_encryption_enc", &[], "signed authentication requests are not encrypted (CIBA 7.1.1)"),
+    (
+        "request_object_encryption_alg",
+        &[],
+        "signed authentication requests are not encrypted (CIBA 7.1.1)",
+    ),
+    (
+        "request_object_encryption_enc",
+        &[],
+        "signed authentication requests are not encrypted (CIBA 7.1.1)",
+    ),
     ("dpop_bound_access_tokens", &["false"], "this provider does not know DPoP"),
     ("require_auth_time", &["false"], "ID Tokens have no auth_time here"),
     ("default_max_age", &[], "ID Tokens have no auth_time here"),
@@ -208,16 +251,21 @@ fn shown(name: &str) -> String {
 fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a &'a str>) -> String {
     let near = known.into_iter().map(|known| (distance(name, known), *known)).min();
     match near {
-        Some((distance, known)) if distance <= 2.max(name.len() / 4) => format!("; did you mean {known:?}?"),
+        Some((distance, known)) if distance <= 2.max(name.len() / 4) => {
+            format!("; did you mean {known:?}?")
+        }
         _ => String::new(),
     }
 }
 
-/// How many letters have to be put in, taken out or changed to make one name the other; case and the kind of dash count for
-/// nothing.
+/// How many letters have to be put in, taken out or changed to make one name the other; case and
+/// the kind of dash count for nothing.
 fn distance(one: &str, other: &str) -> usize {
     let folded = |text: &str| -> Vec<char> {
-        text.chars().take(100).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+        text.chars()
+            .take(100)
+            .map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() })
+            .collect()
     };
     let (one, other) = (folded(one), folded(other));
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -244,7 +292,8 @@ mod tests {
     #[test]
     fn each_member_stands_in_one_list() {
         let refused = NOT_OFFERED.iter().map(|(name, ..)| *name);
-        let mut all: Vec<&str> = READ.iter().chain(&UNUSED).chain(&OWN).copied().chain(refused).collect();
+        let mut all: Vec<&str> =
+            READ.iter().chain(&UNUSED).chain(&OWN).copied().chain(refused).collect();
         all.sort_unstable();
         let count = all.len();
         all.dedup();
@@ -263,7 +312,10 @@ mod tests {
                     continue;
                 }
                 let said = check(&format!("{{\"{slip}\":\"x\"}}")).expect_err(&slip);
-                assert!(said.contains("is no member") && said.contains("did you mean"), "{slip}: {said}");
+                assert!(
+                    said.contains("is no member") && said.contains("did you mean"),
+                    "{slip}: {said}"
+                );
             }
         }
         let strange = check("{\"favourite_colour\":\"blue\"}").unwrap_err();
@@ -277,9 +329,15 @@ mod tests {
                 let value = if value == "public" { "\"public\"".to_owned() } else { value };
                 assert_eq!(check(&format!("{{\"{name}\":{value}}}")), Ok(Vec::new()), "{name}");
             }
-            assert_eq!(check(&format!("{{\"{name}\":\"anything else\"}}")), Err(format!("{name}: {why}")));
+            assert_eq!(
+                check(&format!("{{\"{name}\":\"anything else\"}}")),
+                Err(format!("{name}: {why}"))
+            );
         }
-        assert_eq!(check("{\"client_name#de\":\"Bank\",\"contacts\":[]}").unwrap(), ["client_name", "contacts"]);
+        assert_eq!(
+            check("{\"client_name#de\":\"Bank\",\"contacts\":[]}").unwrap(),
+            ["client_name", "contacts"]
+        );
         assert!(check("{\"client_id\":\"a\",\"client_id\":\"b\"}").unwrap_err().contains("twice"));
     }
 }

@@ -43,22 +43,34 @@ fn from(provider: ProviderMetadata, edition: FapiCiba) -> ClientConfigBuilder {
 }
 
 fn pinged(builder: ClientConfigBuilder) -> ClientConfigBuilder {
-    builder.delivery(DeliveryMode::Ping).notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
+    builder
+        .delivery(DeliveryMode::Ping)
+        .notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
 }
 
 /// Every edition refuses it, for one reason that names this clause.
 #[track_caller]
-fn assert_breaks(spoil: impl Fn(ClientConfigBuilder) -> ClientConfigBuilder, member: &str, clause: &str) {
+fn assert_breaks(
+    spoil: impl Fn(ClientConfigBuilder) -> ClientConfigBuilder,
+    member: &str,
+    clause: &str,
+) {
     for edition in EDITIONS {
         assert_one_breach(spoil(sound(edition)), member, clause);
-        assert_eq!(findings(spoil(sound(edition)).profile(Profile::Plain)), [], "the plain profile minds");
+        assert_eq!(
+            findings(spoil(sound(edition)).profile(Profile::Plain)),
+            [],
+            "the plain profile minds"
+        );
     }
 }
 
 #[track_caller]
 fn assert_one_breach(builder: ClientConfigBuilder, member: &str, clause: &str) {
     match only_finding(builder) {
-        ConfigError::Profile { member: found, clause: named, .. } => assert_eq!((found, named), (member, clause)),
+        ConfigError::Profile { member: found, clause: named, .. } => {
+            assert_eq!((found, named), (member, clause))
+        }
         other => panic!("{other}"),
     }
 }
@@ -71,12 +83,20 @@ fn what_the_profile_allows_is_built() {
     for edition in EDITIONS {
         assert_eq!(findings(sound(edition)), []);
         assert_eq!(findings(pinged(sound(edition))), []);
-        for auth in [ClientAuth::TlsClientAuth, ClientAuth::SelfSignedTlsClientAuth, private_key_jwt()] {
+        for auth in
+            [ClientAuth::TlsClientAuth, ClientAuth::SelfSignedTlsClientAuth, private_key_jwt()]
+        {
             assert_eq!(findings(sound(edition).client_auth(auth)), []);
         }
         for algorithm in [JwsAlgorithm::Es256, JwsAlgorithm::Ps256] {
-            let builder = sound(edition).id_token_algorithm(algorithm).signed_requests(algorithm, None);
-            assert_eq!(findings(builder.client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None })), []);
+            let builder =
+                sound(edition).id_token_algorithm(algorithm).signed_requests(algorithm, None);
+            assert_eq!(
+                findings(
+                    builder.client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None })
+                ),
+                []
+            );
         }
         let config = sound(edition).build().unwrap();
         assert_eq!(config.profile(), Profile::FapiCiba(edition));
@@ -87,12 +107,15 @@ fn what_the_profile_allows_is_built() {
 #[test]
 fn fapi_cannot_be_talked_into_rs256() {
     for edition in EDITIONS {
-        let clause = if edition == FapiCiba::Draft03OnFapi2 { "FAPI2SP 5.4.1" } else { "FAPI-CIBA 7.10" };
-        for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
+        let clause =
+            if edition == FapiCiba::Draft03OnFapi2 { "FAPI2SP 5.4.1" } else { "FAPI-CIBA 7.10" };
+        for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric())
+        {
             let is_allowed = edition.algorithms().contains(&algorithm);
             for (builder, member) in [
                 (
-                    sound(edition).client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None }),
+                    sound(edition)
+                        .client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None }),
                     "token_endpoint_auth_signing_alg",
                 ),
                 (
@@ -129,8 +152,14 @@ fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it()
     // The key that authenticates signs; a certificate signs nothing.
     let config = unsigned(FapiCiba::Id1).build().unwrap();
     assert_eq!(config.request_signing_algorithm(), Some(JwsAlgorithm::Es256));
-    assert_eq!(config.request_object.as_ref().and_then(|rules| rules.key_id.as_deref()), Some("key-1"));
-    assert_eq!(unsigned(FapiCiba::Draft03OnFapi1).build().unwrap().request_signing_algorithm(), None);
+    assert_eq!(
+        config.request_object.as_ref().and_then(|rules| rules.key_id.as_deref()),
+        Some("key-1")
+    );
+    assert_eq!(
+        unsigned(FapiCiba::Draft03OnFapi1).build().unwrap().request_signing_algorithm(),
+        None
+    );
     assert_one_breach(
         unsigned(FapiCiba::Id1).client_auth(ClientAuth::TlsClientAuth),
         "backchannel_authentication_request_signing_alg",
@@ -173,7 +202,10 @@ fn fapi_cannot_be_talked_into_push() {
 #[test]
 fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
     let with_key = |builder: ClientConfigBuilder, n: &str| {
-        let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-1".into()) };
+        let auth = ClientAuth::PrivateKeyJwt {
+            algorithm: JwsAlgorithm::Ps256,
+            key_id: Some("key-1".into()),
+        };
         let key = json!({"kty": "RSA", "n": n, "e": "AQAB", "kid": "key-1"});
         builder.client_auth(auth).public_key(key.to_string())
     };
@@ -191,12 +223,19 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
     const CLAUSE: &str = "FAPI1A 8.5";
     let http = || Url::parse_with("http://127.0.0.1:9/x", DangerouslyAllowed).unwrap();
     for edition in EDITIONS {
-        for member in ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri", "mtls_endpoint_aliases"] {
+        for member in [
+            "backchannel_authentication_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "mtls_endpoint_aliases",
+        ] {
             let mut provider = provider(json!({}));
             // An internal address at another host than the issuer's is a slip of its own.
             provider.issuer = Issuer::parse("https://127.0.0.1").unwrap();
             match member {
-                "backchannel_authentication_endpoint" => provider.backchannel_authentication_endpoint = Some(http()),
+                "backchannel_authentication_endpoint" => {
+                    provider.backchannel_authentication_endpoint = Some(http())
+                }
                 "token_endpoint" => provider.token_endpoint = Some(http()),
                 "jwks_uri" => provider.jwks_uri = Some(http()),
                 _ => provider.mtls_endpoint_aliases.token_endpoint = Some(http()),
@@ -223,7 +262,11 @@ fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
             .profile(Profile::FapiCiba(edition))
             .id_token_algorithm(JwsAlgorithm::Ps256)
             .signed_requests(JwsAlgorithm::Ps256, None);
-        assert_one_breach(unbound, "tls_client_certificate_bound_access_tokens", "FAPI1A 5.2.2 items 5 and 6");
+        assert_one_breach(
+            unbound,
+            "tls_client_certificate_bound_access_tokens",
+            "FAPI1A 5.2.2 items 5 and 6",
+        );
     }
 }
 
@@ -233,8 +276,9 @@ fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
 fn each_edition_has_its_own_rule_about_audiences() {
     const FAPI_2: &str = "FAPI2SP 5.3.3.1 item 5";
     let others = [Audience::Text("https://op.example".into()), Audience::Endpoint];
-    for (edition, other) in
-        EDITIONS.into_iter().flat_map(|edition| others.iter().map(move |other| (edition, other.clone())))
+    for (edition, other) in EDITIONS
+        .into_iter()
+        .flat_map(|edition| others.iter().map(move |other| (edition, other.clone())))
     {
         let assertions = [
             (sound(edition).token_audience(other.clone()), "token_audience"),
@@ -243,10 +287,13 @@ fn each_edition_has_its_own_rule_about_audiences() {
         for (builder, member) in assertions {
             match edition {
                 FapiCiba::Draft03OnFapi2 => assert_one_breach(builder, member, FAPI_2),
-                FapiCiba::Id1 | FapiCiba::Draft03OnFapi1 => assert_eq!(findings(builder), [], "{edition:?}"),
+                FapiCiba::Id1 | FapiCiba::Draft03OnFapi1 => {
+                    assert_eq!(findings(builder), [], "{edition:?}")
+                }
             }
         }
-        let clause = if edition == FapiCiba::Draft03OnFapi2 { FAPI_2 } else { "FAPI1A 5.2.3 item 10" };
+        let clause =
+            if edition == FapiCiba::Draft03OnFapi2 { FAPI_2 } else { "FAPI1A 5.2.3 item 10" };
         assert_one_breach(sound(edition).request_audience(other), "request_audience", clause);
     }
 }
@@ -255,10 +302,11 @@ fn each_edition_has_its_own_rule_about_audiences() {
 #[test]
 fn one_slip_is_one_finding() {
     for edition in EDITIONS {
-        let unnamed = builder_from(provider(json!({"id_token_signing_alg_values_supported": ["PS256"]})))
-            .profile(Profile::FapiCiba(edition))
-            .signed_requests(JwsAlgorithm::Ps256, None)
-            .certificate_bound_tokens();
+        let unnamed =
+            builder_from(provider(json!({"id_token_signing_alg_values_supported": ["PS256"]})))
+                .profile(Profile::FapiCiba(edition))
+                .signed_requests(JwsAlgorithm::Ps256, None)
+                .certificate_bound_tokens();
         assert_eq!(findings(unnamed), [missing("id_token_signed_response_alg")]);
         // Nothing of it is in the provider's lists either.
         let lists = || {
@@ -281,7 +329,10 @@ fn one_slip_is_one_finding() {
         let ps256 = || builder(key(JwsAlgorithm::Ps256)).signed_requests(JwsAlgorithm::Ps256, None);
         for (slip, member) in [
             (builder(key(JwsAlgorithm::Rs256)), "token_endpoint_auth_signing_alg"),
-            (ps256().signed_requests(JwsAlgorithm::Rs256, None), "backchannel_authentication_request_signing_alg"),
+            (
+                ps256().signed_requests(JwsAlgorithm::Rs256, None),
+                "backchannel_authentication_request_signing_alg",
+            ),
             (ps256().id_token_algorithm(JwsAlgorithm::Rs256), "id_token_signed_response_alg"),
             (ps256().client_auth(ClientAuth::None), "token_endpoint_auth_method"),
             (pinged(ps256()).delivery(DeliveryMode::Push), "backchannel_token_delivery_mode"),
@@ -303,7 +354,10 @@ fn fapi_2_cannot_be_talked_into_metadata_that_was_not_discovered() {
         (&|builder| builder.token_endpoint(ours()), "token_endpoint"),
         (&|builder| builder.jwks_uri(ours()), "jwks_uri"),
         (&ClientConfigBuilder::pinned_keys, "jwks_uri"),
-        (&|builder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes), "dangerously_ignore_metadata"),
+        (
+            &|builder| builder.dangerously_ignore_metadata(MetadataRule::UserCodes),
+            "dangerously_ignore_metadata",
+        ),
     ];
     for (spoil, member) in spoils {
         assert_one_breach(spoil(sound(FapiCiba::Draft03OnFapi2)), member, CLAUSE);
@@ -327,7 +381,9 @@ fn fapi_cannot_be_talked_into_guessing_the_type_of_a_token() {
 #[test]
 fn a_request_of_more_than_an_hour_is_built_in_no_profile() {
     for profile in [Profile::Plain, Profile::FapiCiba(FapiCiba::Id1)] {
-        let lives = |seconds| sound(FapiCiba::Id1).profile(profile).request_lifetime(Duration::from_secs(seconds));
+        let lives = |seconds| {
+            sound(FapiCiba::Id1).profile(profile).request_lifetime(Duration::from_secs(seconds))
+        };
         assert_eq!(findings(lives(3590)), []);
         assert_eq!(only_finding(lives(3591)).member(), "request_lifetime");
         assert_eq!(only_finding(lives(70 * 60)).member(), "request_lifetime");
@@ -344,6 +400,8 @@ fn tolerance_of_time_is_narrow() {
         "max_token_age",
         "OIDC Core 3.1.3.7 item 10",
     );
-    let widest = sound(FapiCiba::Id1).clock_skew(Duration::from_secs(60)).max_token_age(Duration::from_secs(600));
+    let widest = sound(FapiCiba::Id1)
+        .clock_skew(Duration::from_secs(60))
+        .max_token_age(Duration::from_secs(600));
     assert_eq!(findings(widest), []);
 }

@@ -38,7 +38,8 @@ fn with(changes: Value) -> ProviderMetadata {
     for (name, value) in changes.as_object().unwrap() {
         document[name] = value.clone();
     }
-    ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.to_string().as_bytes()).unwrap()
+    ProviderMetadata::from_json(&Issuer::parse(ISSUER).unwrap(), document.to_string().as_bytes())
+        .unwrap()
 }
 
 fn findings(builder: ClientConfigBuilder) -> Vec<ConfigError> {
@@ -96,7 +97,9 @@ fn a_notification_endpoint_is_there_exactly_where_notifications_are() {
     }
     assert_eq!(only_finding(builder().notification_endpoint(url())).member(), MEMBER);
     assert!(builder().build().unwrap().notification_endpoint().is_none());
-    for refused in ["http://rp.example/ciba/cb", "/ciba/cb", "https:///cb", "https://rp.example/cb#x", ""] {
+    for refused in
+        ["http://rp.example/ciba/cb", "/ciba/cb", "https:///cb", "https://rp.example/cb#x", ""]
+    {
         assert!(Url::parse(refused).is_err(), "{refused}");
     }
 }
@@ -142,7 +145,8 @@ fn members_needed_for_ciba_are_missed_by_name() {
         let error = only_finding(builder_from(with(json!({ member: null }))));
         assert_eq!(error, ConfigError::Missing { member });
     }
-    let incomplete = || builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})));
+    let incomplete =
+        || builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})));
     assert_eq!(only_finding(incomplete()).member(), "backchannel_token_delivery_modes_supported");
     assert_eq!(findings(incomplete().dangerously_ignore_metadata(MetadataRule::DeliveryMode)), []);
     // A document that says nothing about CIBA may be completed by hand (ID-07).
@@ -150,22 +154,27 @@ fn members_needed_for_ciba_are_missed_by_name() {
         "backchannel_authentication_endpoint": null,
         "backchannel_token_delivery_modes_supported": null,
     }));
-    silent.backchannel_authentication_endpoint = Some(Url::parse("https://op.example/ciba").unwrap());
+    silent.backchannel_authentication_endpoint =
+        Some(Url::parse("https://op.example/ciba").unwrap());
     assert_eq!(findings(builder_from(silent)), []);
     // Whoever configures the endpoint does not rely on the document for CIBA (DV-24).
-    assert_eq!(findings(incomplete().backchannel_endpoint(Url::parse("https://op.example/ciba").unwrap())), []);
+    assert_eq!(
+        findings(incomplete().backchannel_endpoint(Url::parse("https://op.example/ciba").unwrap())),
+        []
+    );
 }
 
 /// REQ-DISC-25
 #[test]
 fn configured_endpoints_win_over_metadata() {
     let ours = |path: &str| Url::parse(&format!("https://ours.example{path}")).unwrap();
-    let config = builder_from(with(json!({"backchannel_authentication_endpoint": null, "jwks_uri": null})))
-        .backchannel_endpoint(ours("/bc"))
-        .token_endpoint(ours("/token"))
-        .jwks_uri(ours("/jwks"))
-        .build()
-        .unwrap();
+    let config =
+        builder_from(with(json!({"backchannel_authentication_endpoint": null, "jwks_uri": null})))
+            .backchannel_endpoint(ours("/bc"))
+            .token_endpoint(ours("/token"))
+            .jwks_uri(ours("/jwks"))
+            .build()
+            .unwrap();
     assert_eq!(config.backchannel_endpoint(), &ours("/bc"));
     assert_eq!(config.token_endpoint(), &ours("/token"));
     assert_eq!(config.jwks_uri(), Some(&ours("/jwks")));
@@ -200,8 +209,20 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
             "private_key_jwt",
             MetadataRule::AuthenticationMethod,
         ),
-        (AUTH_ALGS, json!(["PS256", "ES256"]), json!(["RS256"]), "ES256", MetadataRule::AuthenticationAlgorithm),
-        (AUTH_ALGS, json!(["ES256"]), json!(["ES512"]), "ES256", MetadataRule::AuthenticationAlgorithm),
+        (
+            AUTH_ALGS,
+            json!(["PS256", "ES256"]),
+            json!(["RS256"]),
+            "ES256",
+            MetadataRule::AuthenticationAlgorithm,
+        ),
+        (
+            AUTH_ALGS,
+            json!(["ES256"]),
+            json!(["ES512"]),
+            "ES256",
+            MetadataRule::AuthenticationAlgorithm,
+        ),
         (
             "id_token_signing_alg_values_supported",
             json!(["RS256"]),
@@ -209,7 +230,13 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
             "RS256",
             MetadataRule::IdTokenAlgorithm,
         ),
-        ("backchannel_user_code_parameter_supported", json!(true), json!(false), "true", MetadataRule::UserCodes),
+        (
+            "backchannel_user_code_parameter_supported",
+            json!(true),
+            json!(false),
+            "true",
+            MetadataRule::UserCodes,
+        ),
     ] {
         let asking = |list: &Value| {
             let builder = builder_from(with(json!({ member: list })));
@@ -220,7 +247,10 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
         assert_eq!(findings(asking(&refused).dangerously_ignore_metadata(rule)), []);
     }
     // Not published: it says nothing.
-    assert_eq!(findings(builder_from(with(json!({ "token_endpoint_auth_methods_supported": [] })))), []);
+    assert_eq!(
+        findings(builder_from(with(json!({ "token_endpoint_auth_methods_supported": [] })))),
+        []
+    );
 }
 
 /// REQ-DISC-08a
@@ -241,12 +271,13 @@ fn what_is_said_about_other_flows_is_not_consulted() {
 /// REQ-AUTH-01b
 #[test]
 fn an_authentication_method_has_to_be_chosen() {
-    let builder =
-        ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap()).verifier(Arc::new(testing::ToyVerifier));
+    let builder = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap())
+        .verifier(Arc::new(testing::ToyVerifier));
     assert_eq!(only_finding(builder), missing("token_endpoint_auth_method"));
     // A public client only where the provider lists it, if it lists anything (ruling 13).
     let none = |methods: Value| {
-        builder_from(with(json!({ "token_endpoint_auth_methods_supported": methods }))).client_auth(ClientAuth::None)
+        builder_from(with(json!({ "token_endpoint_auth_methods_supported": methods })))
+            .client_auth(ClientAuth::None)
     };
     assert_eq!(findings(none(json!(["none"]))), []);
     let member = "token_endpoint_auth_methods_supported";
@@ -259,7 +290,8 @@ fn an_authentication_method_has_to_be_chosen() {
 fn the_algorithm_fits_the_method() {
     for algorithm in JwsAlgorithm::ALL {
         let private = builder().client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None });
-        let shared = builder().client_auth(ClientAuth::ClientSecretJwt { secret: secret(64), algorithm });
+        let shared =
+            builder().client_auth(ClientAuth::ClientSecretJwt { secret: secret(64), algorithm });
         assert_eq!(findings(private).is_empty(), !algorithm.is_symmetric(), "{algorithm}");
         assert_eq!(findings(shared).is_empty(), algorithm.is_symmetric(), "{algorithm}");
     }
@@ -269,10 +301,16 @@ fn the_algorithm_fits_the_method() {
 /// REQ-META-11a
 #[test]
 fn the_key_of_a_mac_is_long_enough() {
-    for (algorithm, least) in [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)] {
+    for (algorithm, least) in
+        [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)]
+    {
         for (length, is_taken) in [(least, true), (least - 1, false)] {
             let assertion = ClientAuth::ClientSecretJwt { secret: secret(length), algorithm };
-            assert_eq!(findings(builder().client_auth(assertion)).is_empty(), is_taken, "{algorithm} {length}");
+            assert_eq!(
+                findings(builder().client_auth(assertion)).is_empty(),
+                is_taken,
+                "{algorithm} {length}"
+            );
             let basic = ClientAuth::ClientSecretPost { secret: secret(length) };
             let id_token = builder().client_auth(basic).id_token_algorithm(algorithm);
             assert_eq!(findings(id_token).is_empty(), is_taken, "{algorithm} {length}");
@@ -293,7 +331,8 @@ fn raw_basic_cannot_carry_an_id_with_a_colon() {
     assert_eq!(only_finding(basic("urn:my:application", BasicEncoding::Raw)).member(), "client_id");
     assert_eq!(findings(basic("urn:my:application", BasicEncoding::Encoded)), []);
     assert_eq!(findings(basic("client-1", BasicEncoding::Raw)), []);
-    let empty = ClientAuth::ClientSecretBasic { secret: secret(0), encoding: BasicEncoding::Encoded };
+    let empty =
+        ClientAuth::ClientSecretBasic { secret: secret(0), encoding: BasicEncoding::Encoded };
     assert_eq!(only_finding(builder().client_auth(empty)).member(), "client_secret");
 }
 
@@ -304,14 +343,23 @@ fn raw_basic_cannot_carry_an_id_with_a_colon() {
 fn the_life_of_an_assertion_is_short() {
     for (seconds, is_taken) in [(0, false), (1, true), (60, true), (300, true), (301, false)] {
         let errors = findings(builder().assertion_lifetime(Duration::from_secs(seconds)));
-        assert_eq!(errors.iter().all(|error| error.member() != "assertion_lifetime"), is_taken, "{seconds}");
+        assert_eq!(
+            errors.iter().all(|error| error.member() != "assertion_lifetime"),
+            is_taken,
+            "{seconds}"
+        );
     }
-    assert_eq!(only_finding(builder().assertion_lifetime(Duration::from_millis(1500))).member(), "assertion_lifetime");
+    assert_eq!(
+        only_finding(builder().assertion_lifetime(Duration::from_millis(1500))).member(),
+        "assertion_lifetime"
+    );
     for (seconds, is_taken) in [(0, true), (59, true), (60, false), (61, false)] {
         let errors = findings(builder().assertion_backdating(Duration::from_secs(seconds)));
         assert_eq!(errors.is_empty(), is_taken, "{seconds}");
     }
-    for (typ, is_taken) in [("JWT", true), ("client-authentication+jwt", true), ("", false), ("a b", false)] {
+    for (typ, is_taken) in
+        [("JWT", true), ("client-authentication+jwt", true), ("", false), ("a b", false)]
+    {
         assert_eq!(findings(builder().assertion_typ(typ)).is_empty(), is_taken, "{typ}");
     }
 }
@@ -330,9 +378,12 @@ fn a_discovered_endpoint_is_an_audience_at_the_issuer_s_own_origin_only() {
         ("https://op.example.evil.example/token", false),
         ("https://other.example/t1/token", false),
     ] {
-        let foreign = json!({"token_endpoint": endpoint, "backchannel_authentication_endpoint": endpoint});
-        let discovered =
-            || builder_from(with(foreign.clone())).dangerously_ignore_metadata(MetadataRule::RequestAlgorithm);
+        let foreign =
+            json!({"token_endpoint": endpoint, "backchannel_authentication_endpoint": endpoint});
+        let discovered = || {
+            builder_from(with(foreign.clone()))
+                .dangerously_ignore_metadata(MetadataRule::RequestAlgorithm)
+        };
         let signed = || discovered().signed_requests(JwsAlgorithm::Es256, None);
         for (builder, member) in [
             (discovered().token_audience(audience.clone()), "token_audience"),
@@ -352,9 +403,13 @@ fn a_discovered_endpoint_is_an_audience_at_the_issuer_s_own_origin_only() {
         (config.audiences.token.as_str(), config.audiences.backchannel.as_str()),
         ("https://op.example/token", ISSUER)
     );
-    let discovered = || builder_from(with(json!({"token_endpoint": "https://other.example/token"})));
+    let discovered =
+        || builder_from(with(json!({"token_endpoint": "https://other.example/token"})));
     let secret = ClientAuth::ClientSecretPost { secret: "s".into() };
-    let unnamed = discovered().token_audience(audience.clone()).request_audience(audience.clone()).client_auth(secret);
+    let unnamed = discovered()
+        .token_audience(audience.clone())
+        .request_audience(audience.clone())
+        .client_auth(secret);
     assert_eq!(findings(unnamed), [], "nothing is signed, so no audience is named");
     assert_eq!(findings(builder().token_audience(audience)), []);
     let empty = builder().token_audience(Audience::Text(String::new()));
@@ -370,7 +425,13 @@ fn the_clock_skew_is_at_most_five_minutes() {
 
 #[test]
 fn limits_of_zero_are_no_limits() {
-    for member in ["authentication_timeout", "token_timeout", "fetch_timeout", "local_timeout", "max_token_response"] {
+    for member in [
+        "authentication_timeout",
+        "token_timeout",
+        "fetch_timeout",
+        "local_timeout",
+        "max_token_response",
+    ] {
         let mut policy = Policy::default();
         match member {
             "authentication_timeout" => policy.authentication_timeout = Duration::ZERO,
@@ -401,8 +462,10 @@ const RSA: &str = r#"{"kty":"RSA","n":"a","e":"AQAB","kid":"key-2","alg":"RS256"
 /// REQ-META-25
 #[test]
 fn the_registration_document_says_what_was_configured_and_no_more() {
-    let document: Value =
-        serde_json::from_str(&builder().public_key(EC).build().unwrap().registration_document().unwrap()).unwrap();
+    let document: Value = serde_json::from_str(
+        &builder().public_key(EC).build().unwrap().registration_document().unwrap(),
+    )
+    .unwrap();
     let expected = json!({
         "grant_types": ["urn:openid:params:grant-type:ciba"],
         "response_types": [],
@@ -426,7 +489,10 @@ fn the_registration_document_says_what_was_configured_and_no_more() {
     let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["backchannel_user_code_parameter"], json!(true));
     assert_eq!(document["default_acr_values"], json!(["a", "b"]));
-    assert_eq!((&document["require_auth_time"], &document["default_max_age"]), (&json!(true), &json!(60)));
+    assert_eq!(
+        (&document["require_auth_time"], &document["default_max_age"]),
+        (&json!(true), &json!(60))
+    );
     assert!(document.get("jwks").is_none() && !text.contains("sentinel"), "{text}");
 }
 
@@ -460,7 +526,8 @@ fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
     let nameless = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
     assert_eq!(findings(set(&[EC]).client_auth(nameless.clone())), []);
     assert_eq!(only_finding(set(&[EC, RSA]).client_auth(nameless)).member(), "jwks");
-    let other = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-2".into()) };
+    let other =
+        ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-2".into()) };
     assert_eq!(only_finding(set(&[EC, RSA]).client_auth(other)).member(), "jwks");
     assert_eq!(findings(set(&[EC]).client_auth(private_key_jwt())), []);
     // A key that does not say its algorithm says it by its kind.
@@ -486,7 +553,8 @@ fn debug_of_a_configuration_shows_no_secret() {
 
 #[test]
 fn a_backend_that_checks_is_there_by_default_or_missed_by_name() {
-    let bare = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap()).client_auth(private_key_jwt());
+    let bare = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap())
+        .client_auth(private_key_jwt());
     let expected = if cfg!(feature = "rustcrypto") { vec![] } else { vec![missing("verifier")] };
     assert_eq!(findings(bare), expected);
 }
@@ -519,9 +587,14 @@ fn what_one_provider_does_otherwise_is_an_option() {
         builder.client_auth(secret).id_token_algorithm(JwsAlgorithm::Hs256)
     };
     assert_eq!(findings(mac(builder())), []);
-    assert_eq!(only_finding(mac(builder()).no_mac_id_tokens()).member(), "id_token_signed_response_alg");
+    assert_eq!(
+        only_finding(mac(builder()).no_mac_id_tokens()).member(),
+        "id_token_signed_response_alg"
+    );
 
-    let listed = || builder_from(with(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]})));
+    let listed = || {
+        builder_from(with(json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]})))
+    };
     let public = || listed().client_auth(ClientAuth::None);
     assert_eq!(only_finding(public()).member(), "token_endpoint_auth_methods_supported");
     assert_eq!(findings(public().public_clients()), []);

@@ -88,7 +88,9 @@ fn shown(config: &ClientConfig) -> [bool; 4] {
 }
 
 fn pushed(builder: ClientConfigBuilder) -> ClientConfigBuilder {
-    builder.delivery(DeliveryMode::Push).notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
+    builder
+        .delivery(DeliveryMode::Push)
+        .notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
 }
 
 /// REQ-DISC-14a
@@ -111,8 +113,10 @@ fn each_endpoint_is_called_at_its_alias_exactly_where_the_certificate_is_shown()
     ] {
         let config = builder.build().unwrap();
         assert_eq!(shown(&config), [backchannel, token, false, false], "{config:?}");
-        let expected =
-            (if backchannel { BACKCHANNEL_ALIAS } else { BACKCHANNEL }, if token { TOKEN_ALIAS } else { TOKEN });
+        let expected = (
+            if backchannel { BACKCHANNEL_ALIAS } else { BACKCHANNEL },
+            if token { TOKEN_ALIAS } else { TOKEN },
+        );
         assert_eq!(called(&config), expected);
     }
     let always = builder().use_mtls_endpoint_aliases().build().unwrap();
@@ -122,7 +126,9 @@ fn each_endpoint_is_called_at_its_alias_exactly_where_the_certificate_is_shown()
 /// REQ-POP-16
 #[test]
 fn in_push_mode_tokens_are_bound_to_what_is_shown_at_the_backchannel_endpoint() {
-    let config = pushed(builder_from(published_with_aliases(both())).certificate_bound_tokens()).build().unwrap();
+    let config = pushed(builder_from(published_with_aliases(both())).certificate_bound_tokens())
+        .build()
+        .unwrap();
     assert!(config.presents_certificate(Endpoint::BackchannelAuthentication));
     assert_eq!(config.backchannel_endpoint().as_str(), BACKCHANNEL_ALIAS);
 }
@@ -130,7 +136,9 @@ fn in_push_mode_tokens_are_bound_to_what_is_shown_at_the_backchannel_endpoint() 
 /// REQ-DISC-14b
 #[test]
 fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
-    let mutual_tls = |aliases| builder_from(published_with_aliases(aliases)).client_auth(ClientAuth::TlsClientAuth);
+    let mutual_tls = |aliases| {
+        builder_from(published_with_aliases(aliases)).client_auth(ClientAuth::TlsClientAuth)
+    };
     let config = mutual_tls(json!({ "token_endpoint": TOKEN_ALIAS })).build().unwrap();
     assert_eq!(called(&config), (BACKCHANNEL, TOKEN_ALIAS));
     let config = mutual_tls(json!(null)).build().unwrap();
@@ -145,14 +153,20 @@ fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
 /// REQ-DISC-18b
 #[test]
 fn malformed_aliases_trouble_only_who_uses_them() {
-    for aliases in
-        [json!("x"), json!([]), json!({"token_endpoint": "http://op.example/token"}), json!({"token_endpoint": 5})]
-    {
+    for aliases in [
+        json!("x"),
+        json!([]),
+        json!({"token_endpoint": "http://op.example/token"}),
+        json!({"token_endpoint": 5}),
+    ] {
         let builder = || builder_from(published_with_aliases(aliases.clone()));
         assert_eq!(findings(builder()), [], "{aliases}");
         let mutual_tls = builder().client_auth(ClientAuth::TlsClientAuth);
         assert_eq!(only_finding(mutual_tls).member(), "mtls_endpoint_aliases", "{aliases}");
-        assert_eq!(only_finding(builder().certificate_bound_tokens()).member(), "mtls_endpoint_aliases");
+        assert_eq!(
+            only_finding(builder().certificate_bound_tokens()).member(),
+            "mtls_endpoint_aliases"
+        );
     }
 }
 
@@ -167,15 +181,25 @@ fn an_alias_changes_neither_audiences_nor_issuer_nor_keys() {
             .dangerously_ignore_metadata(MetadataRule::RequestAlgorithm)
     };
     let config = builder().build().unwrap();
-    assert_eq!((config.audiences.backchannel.as_str(), config.audiences.token.as_str()), (ISSUER, ISSUER));
+    assert_eq!(
+        (config.audiences.backchannel.as_str(), config.audiences.token.as_str()),
+        (ISSUER, ISSUER)
+    );
     assert_eq!(config.request_object.as_ref().unwrap().audience, ISSUER);
     assert_eq!(config.issuer().as_str(), ISSUER);
     assert_eq!(config.jwks_uri().unwrap().as_str(), "https://op.example/jwks");
     // By hand, an endpoint as audience is its top-level address.
     let mut by_hand = metadata();
     by_hand.mtls_endpoint_aliases.token_endpoint = Some(Url::parse(TOKEN_ALIAS).unwrap());
-    let config = builder_from(by_hand).certificate_bound_tokens().token_audience(Audience::Endpoint).build().unwrap();
-    assert_eq!((config.token_endpoint().as_str(), config.audiences.token.as_str()), (TOKEN_ALIAS, TOKEN));
+    let config = builder_from(by_hand)
+        .certificate_bound_tokens()
+        .token_audience(Audience::Endpoint)
+        .build()
+        .unwrap();
+    assert_eq!(
+        (config.token_endpoint().as_str(), config.audiences.token.as_str()),
+        (TOKEN_ALIAS, TOKEN)
+    );
 }
 
 /// REQ-DISC-23
@@ -183,11 +207,17 @@ fn an_alias_changes_neither_audiences_nor_issuer_nor_keys() {
 #[test]
 fn a_provider_that_says_it_binds_no_tokens_is_believed() {
     const MEMBER: &str = "tls_client_certificate_bound_access_tokens";
-    let says = |value: Value| builder_from(with(json!({ MEMBER: value }))).certificate_bound_tokens();
+    let says =
+        |value: Value| builder_from(with(json!({ MEMBER: value }))).certificate_bound_tokens();
     assert_eq!(findings(says(json!(true))), []);
     assert_eq!(findings(says(json!(null))), []);
     assert_eq!(only_finding(says(json!(false))), not_listed(MEMBER, "true"));
-    assert_eq!(findings(says(json!(false)).dangerously_ignore_metadata(MetadataRule::CertificateBoundTokens)), []);
+    assert_eq!(
+        findings(
+            says(json!(false)).dangerously_ignore_metadata(MetadataRule::CertificateBoundTokens)
+        ),
+        []
+    );
     let document = says(json!(true)).build().unwrap().registration_document().unwrap();
     assert_eq!(serde_json::from_str::<Value>(&document).unwrap()[MEMBER], json!(true));
 }
@@ -218,12 +248,20 @@ fn the_registration_of_a_certificate_of_an_authority_has_exactly_one_subject() {
             .certificate_subject(subject(text.into()))
             .build()
             .unwrap();
-        let document: Value = serde_json::from_str(&config.registration_document().unwrap()).unwrap();
-        let named: Vec<&str> = members.into_iter().filter(|member| document.get(member).is_some()).collect();
+        let document: Value =
+            serde_json::from_str(&config.registration_document().unwrap()).unwrap();
+        let named: Vec<&str> =
+            members.into_iter().filter(|member| document.get(member).is_some()).collect();
         assert_eq!((named, &document[member]), (vec![member], &json!(text)));
-        assert_eq!(only_finding(builder().certificate_subject(subject(String::new()))).member(), member);
+        assert_eq!(
+            only_finding(builder().certificate_subject(subject(String::new()))).member(),
+            member
+        );
     }
-    assert_eq!(builder().build().unwrap().registration_document(), Err(missing("tls_client_auth_subject_dn")));
+    assert_eq!(
+        builder().build().unwrap().registration_document(),
+        Err(missing("tls_client_auth_subject_dn"))
+    );
 }
 
 /// REQ-META-18
@@ -236,7 +274,8 @@ fn a_self_signed_certificate_is_registered_in_x5c_of_its_own_key() {
         (ED25519_CERTIFICATE, json!({"kty": "OKP", "crv": "Ed25519", "x": ED25519_X})),
     ] {
         let config = builder().certificate(der(certificate)).build().unwrap();
-        let document: Value = serde_json::from_str(&config.registration_document().unwrap()).unwrap();
+        let document: Value =
+            serde_json::from_str(&config.registration_document().unwrap()).unwrap();
         let key = &document["jwks"]["keys"][0];
         assert_eq!(key["x5c"], json!([certificate]));
         for (name, value) in members.as_object().unwrap() {
@@ -245,15 +284,19 @@ fn a_self_signed_certificate_is_registered_in_x5c_of_its_own_key() {
         assert!(key.get("d").is_none() && key["kid"].is_string());
     }
     assert_eq!(builder().build().unwrap().registration_document(), Err(missing("x5c")));
-    assert_eq!(only_finding(builder().certificate(*b"-----BEGIN CERTIFICATE-----")).member(), "jwks");
+    assert_eq!(
+        only_finding(builder().certificate(*b"-----BEGIN CERTIFICATE-----")).member(),
+        "jwks"
+    );
 }
 
 /// REQ-POP-19
 #[cfg(feature = "rustcrypto")]
 #[test]
 fn the_thumbprint_of_a_certificate_is_what_openssl_says() {
-    let builder =
-        builder().client_auth(ClientAuth::SelfSignedTlsClientAuth).verifier(Arc::new(crate::crypto::RustCrypto));
+    let builder = builder()
+        .client_auth(ClientAuth::SelfSignedTlsClientAuth)
+        .verifier(Arc::new(crate::crypto::RustCrypto));
     let config = builder.certificate(der(EC_CERTIFICATE)).build().unwrap();
     let document: Value = serde_json::from_str(&config.registration_document().unwrap()).unwrap();
     assert_eq!(document["jwks"]["keys"][0]["x5t#S256"], json!(EC_PRINT));
@@ -263,7 +306,8 @@ fn the_thumbprint_of_a_certificate_is_what_openssl_says() {
 #[test]
 fn x5c_that_is_not_the_certificate_of_the_key_is_refused() {
     let jwk = |x: &str, x5c: Value| {
-        let jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": EC_Y, "kid": "key-1", "x5c": x5c});
+        let jwk =
+            json!({"kty": "EC", "crv": "P-256", "x": x, "y": EC_Y, "kid": "key-1", "x5c": x5c});
         findings(builder().public_key(jwk.to_string()))
     };
     assert_eq!(jwk(EC_X, json!([EC_CERTIFICATE])), []);
@@ -287,7 +331,9 @@ fn x5c_that_is_not_the_certificate_of_the_key_is_refused() {
 fn a_certificate_cut_short_anywhere_is_refused_and_panics_nowhere() {
     let whole = der(EC_CERTIFICATE);
     for length in 0..whole.len() {
-        let cut = builder().client_auth(ClientAuth::SelfSignedTlsClientAuth).certificate(&whole[..length]);
+        let cut = builder()
+            .client_auth(ClientAuth::SelfSignedTlsClientAuth)
+            .certificate(&whole[..length]);
         assert_eq!(only_finding(cut).member(), "jwks", "{length}");
     }
 }

@@ -24,7 +24,8 @@ fn requests_are_signed_with_the_registered_asymmetric_algorithm_or_never() {
         }
         let config = signing(algorithm).build().unwrap();
         assert_eq!(config.request_signing_algorithm(), Some(algorithm));
-        let document: Value = serde_json::from_str(&config.registration_document().unwrap()).unwrap();
+        let document: Value =
+            serde_json::from_str(&config.registration_document().unwrap()).unwrap();
         assert_eq!(document[MEMBER], json!(algorithm.name()));
     }
     assert!(JwsAlgorithm::from_name("none").is_none());
@@ -36,12 +37,16 @@ fn requests_are_signed_with_the_registered_asymmetric_algorithm_or_never() {
 #[test]
 fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
     let asking = |list: Value| {
-        builder_from(with(json!({ LIST: list }))).signed_requests(JwsAlgorithm::Es256, Some("key-1".into()))
+        builder_from(with(json!({ LIST: list })))
+            .signed_requests(JwsAlgorithm::Es256, Some("key-1".into()))
     };
     assert_eq!(findings(asking(json!(["PS256", "ES256", "none"]))), []);
     for refused in [json!(["PS256"]), json!(null), json!([]), json!(["none", "HS256"])] {
         assert_eq!(only_finding(asking(refused.clone())), not_listed(LIST, "ES256"), "{refused}");
-        assert_eq!(findings(asking(refused).dangerously_ignore_metadata(MetadataRule::RequestAlgorithm)), []);
+        assert_eq!(
+            findings(asking(refused).dangerously_ignore_metadata(MetadataRule::RequestAlgorithm)),
+            []
+        );
     }
     // Whoever never signs does not ask.
     assert_eq!(findings(builder_from(with(json!({ LIST: ["PS256"] })))), []);
@@ -60,7 +65,9 @@ fn no_signed_request_lives_longer_or_begins_earlier_than_an_hour() {
             .request_backdating(backdating)
             .request_not_before(not_before)
     };
-    for (lifetime, backdating, not_before) in [(1, 0, 0), (300, 60, 10), (3600, 0, 0), (3540, 60, 60)] {
+    for (lifetime, backdating, not_before) in
+        [(1, 0, 0), (300, 60, 10), (3600, 0, 0), (3540, 60, 60)]
+    {
         assert_eq!(findings(with(seconds(lifetime), seconds(backdating), seconds(not_before))), []);
     }
     for (lifetime, backdating, not_before, member) in [
@@ -85,7 +92,9 @@ fn no_signed_request_lives_longer_or_begins_earlier_than_an_hour() {
 /// REQ-SIGN-11
 #[test]
 fn the_key_that_signs_requests_is_registered_and_named() {
-    let signing = |key_id: Option<&str>| builder().signed_requests(JwsAlgorithm::Es256, key_id.map(Into::into));
+    let signing = |key_id: Option<&str>| {
+        builder().signed_requests(JwsAlgorithm::Es256, key_id.map(Into::into))
+    };
     assert_eq!(findings(signing(Some("key-1")).public_key(EC)), []);
     assert_eq!(findings(signing(None).public_key(EC)), []);
     assert_eq!(only_finding(signing(Some("key-9")).public_key(EC)).member(), "jwks");
@@ -100,13 +109,17 @@ fn the_grant_is_registered_for_poll_and_ping_and_not_for_push() {
         let endpoint = "https://rp.example/cb";
         let config = match mode {
             DeliveryMode::Poll => builder,
-            DeliveryMode::Ping | DeliveryMode::Push => builder.notification_endpoint(Url::parse(endpoint).unwrap()),
+            DeliveryMode::Ping | DeliveryMode::Push => {
+                builder.notification_endpoint(Url::parse(endpoint).unwrap())
+            }
         };
         let document = config.build().unwrap().registration_document().unwrap();
         let document: Value = serde_json::from_str(&document).unwrap();
         let (grants, notified) = match mode {
             DeliveryMode::Poll => (json!(["urn:openid:params:grant-type:ciba"]), None),
-            DeliveryMode::Ping => (json!(["urn:openid:params:grant-type:ciba"]), Some(json!(endpoint))),
+            DeliveryMode::Ping => {
+                (json!(["urn:openid:params:grant-type:ciba"]), Some(json!(endpoint)))
+            }
             DeliveryMode::Push => (json!([]), Some(json!(endpoint))),
         };
         assert_eq!(document["grant_types"], grants);
@@ -118,6 +131,12 @@ fn the_grant_is_registered_for_poll_and_ping_and_not_for_push() {
 #[test]
 fn where_only_signed_requests_are_taken_nothing_is_built_without_them() {
     let error = only_finding(builder().signed_requests_only());
-    assert_eq!(error, ConfigError::Missing { member: "backchannel_authentication_request_signing_alg" });
-    assert_eq!(findings(builder().signed_requests_only().signed_requests(JwsAlgorithm::Es256, None)), []);
+    assert_eq!(
+        error,
+        ConfigError::Missing { member: "backchannel_authentication_request_signing_alg" }
+    );
+    assert_eq!(
+        findings(builder().signed_requests_only().signed_requests(JwsAlgorithm::Es256, None)),
+        []
+    );
 }

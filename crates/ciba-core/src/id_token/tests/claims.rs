@@ -8,7 +8,10 @@ use super::*;
 /// OPM-IDT-19
 #[test]
 fn a_plain_token_passes_and_says_what_it_says() {
-    let token = token().set("amr", json!(["mfa", "hwk"])).set("acr", json!("urn:x")).set("auth_time", json!(NOW - 5));
+    let token = token()
+        .set("amr", json!(["mfa", "hwk"]))
+        .set("acr", json!("urn:x"))
+        .set("auth_time", json!(NOW - 5));
     let id_token = token.verdict().unwrap();
     assert_eq!(id_token.compact().expose(), token.signed());
     assert_eq!((id_token.issuer(), id_token.subject()), (ISSUER, "248289761001"));
@@ -56,9 +59,13 @@ fn a_logout_token_is_no_id_token() {
 #[test]
 fn the_issuer_is_equal_byte_for_byte() {
     refused(token().without("iss").verdict(), Untrusted::Issuer);
-    for iss in
-        [json!(format!("{ISSUER}x")), json!(ISSUER.trim_end_matches('/')), json!([ISSUER]), json!(null), json!(1)]
-    {
+    for iss in [
+        json!(format!("{ISSUER}x")),
+        json!(ISSUER.trim_end_matches('/')),
+        json!([ISSUER]),
+        json!(null),
+        json!(1),
+    ] {
         refused(token().set("iss", iss).verdict(), Untrusted::Issuer);
     }
 }
@@ -110,7 +117,11 @@ fn the_audience_is_the_client_and_nobody_unknown() {
         let expectations = Expectations::default();
         let context = IdTokenContext::new(&expectations, at(NOW));
         let result = config.validate_id_token(&token.signed(), Some(&key_set()), &context);
-        assert_eq!(result.err().map(|rejection| rejection.check()), verdict, "aud {aud}, azp {azp:?}");
+        assert_eq!(
+            result.err().map(|rejection| rejection.check()),
+            verdict,
+            "aud {aud}, azp {azp:?}"
+        );
     }
 }
 
@@ -125,7 +136,10 @@ fn the_subject_is_there_and_the_expected_one() {
     }
     assert!(expecting(&token(), Expectations::new().subject("248289761001")).is_ok());
     for other in ["248289761002", "", "248289761001 "] {
-        refused(expecting(&token(), Expectations::new().subject(other)), Untrusted::ExpectedSubject);
+        refused(
+            expecting(&token(), Expectations::new().subject(other)),
+            Untrusted::ExpectedSubject,
+        );
     }
 }
 
@@ -166,17 +180,26 @@ fn a_token_was_issued_just_now_and_not_before_the_request() {
         let result = token().set("iat", json!(iat)).set("exp", json!(NOW + 7200)).verdict();
         assert_eq!(result.err(), (!accepted).then_some(Untrusted::IssuedAt), "iat {iat}");
     }
-    assert!(within(&token(), IdTokenContext { started_at: Some(at(NOW + 60)), ..context() }).is_ok());
-    refused(within(&token(), IdTokenContext { started_at: Some(at(NOW + 61)), ..context() }), Untrusted::IssuedAt);
+    assert!(
+        within(&token(), IdTokenContext { started_at: Some(at(NOW + 60)), ..context() }).is_ok()
+    );
+    refused(
+        within(&token(), IdTokenContext { started_at: Some(at(NOW + 61)), ..context() }),
+        Untrusted::IssuedAt,
+    );
     let same_second = at(NOW + 60).saturating_add(Duration::from_millis(900));
-    assert!(within(&token(), IdTokenContext { started_at: Some(same_second), ..context() }).is_ok());
+    assert!(
+        within(&token(), IdTokenContext { started_at: Some(same_second), ..context() }).is_ok()
+    );
 }
 
 /// REQ-IDT-20
 /// OPM-IDT-10
 #[test]
 fn a_token_that_is_not_valid_yet_is_refused() {
-    for (nbf, accepted) in [(NOW - 5, true), (NOW + 60, true), (NOW + 61, false), (NOW + 3600, false)] {
+    for (nbf, accepted) in
+        [(NOW - 5, true), (NOW + 60, true), (NOW + 61, false), (NOW + 3600, false)]
+    {
         let result = token().set("nbf", json!(nbf)).verdict();
         assert_eq!(result.err(), (!accepted).then_some(Untrusted::NotBefore), "nbf {nbf}");
     }
@@ -240,8 +263,10 @@ fn one_skew_counts_for_all_times() {
     ] {
         let edge = if name == "exp" { value + 1 } else { value - 1 };
         for (value, verdict) in [(value, Some(check)), (edge, None)] {
-            let mut token =
-                token().set("exp", json!(NOW + 300)).set("iat", json!(NOW - 100)).set("auth_time", json!(0));
+            let mut token = token()
+                .set("exp", json!(NOW + 300))
+                .set("iat", json!(NOW - 100))
+                .set("auth_time", json!(0));
             token = token.set(name, json!(value));
             let result = config.validate_id_token(&token.signed(), Some(&key_set()), &context);
             assert_eq!(result.err().map(|rejection| rejection.check()), verdict, "{name} {value}");
@@ -308,7 +333,11 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
         (NOW - 161, fresh(), false),
     ] {
         let result = expecting(&token().set("auth_time", json!(auth_time)), expectations);
-        assert_eq!(result.err(), (!accepted).then_some(Untrusted::AuthTime), "auth_time {auth_time}");
+        assert_eq!(
+            result.err(),
+            (!accepted).then_some(Untrusted::AuthTime),
+            "auth_time {auth_time}"
+        );
     }
 }
 
@@ -319,7 +348,11 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
 fn at_hash_belongs_to_the_access_token_beside_it() {
     let access_token = AccessToken::new("G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN");
     let check = |at_hash: &str, access_token: Option<&AccessToken>| {
-        within(&token().set("at_hash", json!(at_hash)), IdTokenContext { access_token, ..context() }).err()
+        within(
+            &token().set("at_hash", json!(at_hash)),
+            IdTokenContext { access_token, ..context() },
+        )
+        .err()
     };
     let good = "Wt0kVFXMacqvnHeyU0001w";
     let whole = base64url::encode(sha2::Sha256::digest(access_token.expose()));
@@ -327,14 +360,16 @@ fn at_hash_belongs_to_the_access_token_beside_it() {
     assert_eq!(check(good, Some(&access_token)), None);
     assert_eq!(check(good, Some(&other)), Some(Untrusted::AccessTokenHash));
     assert_eq!(check(good, None), Some(Untrusted::AccessTokenHash));
-    for bad in ["", &format!("{good}="), &whole, &good.to_lowercase(), "3MK7nafWnzoWUKXRhKHqKx5-pyR63dV6"] {
+    for bad in
+        ["", &format!("{good}="), &whole, &good.to_lowercase(), "3MK7nafWnzoWUKXRhKHqKx5-pyR63dV6"]
+    {
         assert_eq!(check(bad, Some(&access_token)), Some(Untrusted::AccessTokenHash), "{bad}");
     }
     let beside = IdTokenContext { access_token: Some(&access_token), ..context() };
     // One of another type ties nothing, and counts as absent where it may be absent (ruling 33).
     for unusable in [json!(5), json!([good]), json!({}), json!(false)] {
         let token = token().set("at_hash", unusable);
-        assert_eq!(within(&token, beside).unwrap().oddities(), [Oddity::AtHashUnusable]);
+        assert_eq!(within(&token, beside).unwrap().deviations(), [Deviation::AtHashUnusable]);
         let pushed = IdTokenContext { is_pushed: true, ..beside };
         refused(within(&token, pushed), Untrusted::AccessTokenHash);
     }
@@ -345,7 +380,8 @@ fn at_hash_belongs_to_the_access_token_beside_it() {
 /// OPM-IDT-20
 #[test]
 fn rt_hash_and_auth_req_id_belong_to_this_request() {
-    let (rt_hash, auth_req_id) = ("urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id");
+    let (rt_hash, auth_req_id) =
+        ("urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id");
     let refresh_token = RefreshToken::new("4bwc0ESC_IAhflf-ACC_vjD_ltc11ne-8gFPfA2Kx16");
     let id = AuthReqId::new("1c266114-a1be-4252-8ad1-04986c5b9ac1");
     for (name, value, verdict) in [
@@ -356,7 +392,11 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
         (auth_req_id, json!("1c266114-a1be-4252-8ad1-04986c5b9ac2"), Some(Untrusted::AuthReqId)),
         (auth_req_id, json!(""), Some(Untrusted::AuthReqId)),
     ] {
-        let beside = IdTokenContext { refresh_token: Some(&refresh_token), auth_req_id: Some(&id), ..context() };
+        let beside = IdTokenContext {
+            refresh_token: Some(&refresh_token),
+            auth_req_id: Some(&id),
+            ..context()
+        };
         let result = within(&token().set(name, value.clone()), beside);
         assert_eq!(result.err(), verdict, "{name} {value}");
         refused(
@@ -378,13 +418,13 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
     };
     let in_a_push = IdTokenContext { is_pushed: true, ..beside };
     assert!(within(&pushed(), in_a_push).is_ok());
-    for (name, oddity, check) in [
-        (rt_hash, Oddity::RtHashUnusable, Untrusted::RefreshTokenHash),
-        (auth_req_id, Oddity::AuthReqIdClaimUnusable, Untrusted::AuthReqId),
+    for (name, deviation, check) in [
+        (rt_hash, Deviation::RtHashUnusable, Untrusted::RefreshTokenHash),
+        (auth_req_id, Deviation::AuthReqIdClaimUnusable, Untrusted::AuthReqId),
     ] {
         for unusable in [json!(5), json!([id.expose()]), json!({}), json!(true)] {
             let polled = within(&token().set(name, unusable.clone()), beside).unwrap();
-            assert_eq!(polled.oddities(), [oddity], "{name} {unusable}");
+            assert_eq!(polled.deviations(), [deviation], "{name} {unusable}");
             refused(within(&pushed().set(name, unusable), in_a_push), check);
         }
     }
@@ -394,7 +434,9 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
 /// OPM-IDT-27
 #[test]
 fn claims_the_caller_expects_are_checked_after_all_others() {
-    let refined = |presence| Expectations::new().claim_with("eid", "no:bankid", Matching::EqualOrRefined, presence);
+    let refined = |presence| {
+        Expectations::new().claim_with("eid", "no:bankid", Matching::EqualOrRefined, presence)
+    };
     for (name, value, expectations, accepted) in [
         ("txn", json!("t-1"), Expectations::new().claim("txn", "t-1"), true),
         ("txn", json!("t-2"), Expectations::new().claim("txn", "t-1"), false),
@@ -422,7 +464,8 @@ fn claims_the_caller_expects_are_checked_after_all_others() {
 
 #[test]
 fn what_is_expected_does_not_show() {
-    let expectations = Expectations::new().subject("sentinel").nonce("sentinel").claim("ssn", "sentinel");
+    let expectations =
+        Expectations::new().subject("sentinel").nonce("sentinel").claim("ssn", "sentinel");
     assert!(!format!("{expectations:?}").contains("sentinel"));
 }
 
@@ -433,23 +476,44 @@ fn what_is_expected_does_not_show() {
 /// REQ-IDT-32
 #[test]
 fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported() {
-    for (name, oddity, unusable) in [
-        ("auth_time", Oddity::AuthTimeUnusable, [json!("yesterday"), json!([1]), json!({}), json!(true), json!(-1)]),
+    for (name, deviation, unusable) in [
+        (
+            "auth_time",
+            Deviation::AuthTimeUnusable,
+            [json!("yesterday"), json!([1]), json!({}), json!(true), json!(-1)],
+        ),
         // In milliseconds, and in the future.
         (
             "auth_time",
-            Oddity::AuthTimeUnusable,
-            [json!(NOW * 1000), json!(NOW + 61), json!(NOW + 86_400), json!(1_u64 << 53), json!(1e300)],
+            Deviation::AuthTimeUnusable,
+            [
+                json!(NOW * 1000),
+                json!(NOW + 61),
+                json!(NOW + 86_400),
+                json!(1_u64 << 53),
+                json!(1e300),
+            ],
         ),
-        ("acr", Oddity::AcrUnusable, [json!(2), json!(["a"]), json!({}), json!(true), json!(-1)]),
-        ("amr", Oddity::AmrUnusable, [json!(2), json!("pwd"), json!({}), json!(true), json!(["a", 1])]),
+        (
+            "acr",
+            Deviation::AcrUnusable,
+            [json!(2), json!(["a"]), json!({}), json!(true), json!(-1)],
+        ),
+        (
+            "amr",
+            Deviation::AmrUnusable,
+            [json!(2), json!("pwd"), json!({}), json!(true), json!(["a", 1])],
+        ),
     ] {
         for value in unusable {
             let id_token = token().set(name, value.clone()).verdict().unwrap();
-            assert_eq!(id_token.oddities(), [oddity], "{name} {value}");
-            assert_eq!((id_token.auth_time(), id_token.acr(), id_token.amr().count()), (None, None, 0));
+            assert_eq!(id_token.deviations(), [deviation], "{name} {value}");
+            assert_eq!(
+                (id_token.auth_time(), id_token.acr(), id_token.amr().count()),
+                (None, None, 0)
+            );
         }
-        assert_eq!(token().set(name, json!(null)).verdict().unwrap().oddities(), [], "{name}");
+        assert_eq!(token().set(name, json!(null)).verdict().unwrap().deviations(), [], "{name}");
     }
     for name in ["nbf", "azp", "nonce", "events", "at_hash", "acr", "amr", "auth_time"] {
         assert!(token().set(name, json!(null)).verdict().is_ok(), "{name}: null is absence");

@@ -1,4 +1,5 @@
-//! What a failed check tells: what was found and what was expected, and never what a token says about a person.
+//! What a failed check tells: what was found and what was expected, and never what a token says
+//! about a person.
 
 use alloc::string::ToString as _;
 
@@ -8,7 +9,8 @@ use super::*;
 fn rejection(token: &Token) -> Rejection {
     let expectations = Expectations::new().subject("248289761001").claim("ssn", "19800101-1234");
     let config = config();
-    let context = IdTokenContext { is_pushed: false, ..IdTokenContext::new(&expectations, at(NOW)) };
+    let context =
+        IdTokenContext { is_pushed: false, ..IdTokenContext::new(&expectations, at(NOW)) };
     config.validate_id_token(&token.signed(), Some(&key_set()), &context).expect_err("it is spoilt")
 }
 
@@ -41,40 +43,71 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
             "the id token is from another issuer: iss is https://op.example/, expected is https://op.example/t1/",
         ),
         (good().without("iss"), "the id token has no iss"),
-        (good().set("aud", json!(["a", "b"])), "the id token is for another client: aud is a, b, expected is client-1"),
+        (
+            good().set("aud", json!(["a", "b"])),
+            "the id token is for another client: aud is a, b, expected is client-1",
+        ),
         (
             good().set("aud", json!(["client-1", "b"])),
             "the id token is also for an audience that is not trusted: aud is b, expected is client-1",
         ),
         (good().set("aud", json!(5)), "aud of the id token has a type it must not have: number"),
         (good().without("exp"), "the id token has no exp"),
-        (good().set("exp", json!((NOW + 300).to_string())), "exp of the id token has a type it must not have: string"),
+        (
+            good().set("exp", json!((NOW + 300).to_string())),
+            "exp of the id token has a type it must not have: string",
+        ),
         (
             good().set("exp", json!(NOW - 90)).set("iat", json!(NOW - 100)),
             "the id token has expired or has no usable expiry: exp lies 90 s too early",
         ),
-        (good().set("iat", json!(NOW + 200)), "the id token was not issued just now: iat lies 200 s too late"),
+        (
+            good().set("iat", json!(NOW + 200)),
+            "the id token was not issued just now: iat lies 200 s too late",
+        ),
         (
             good().set("iat", json!(MILLIS)).set("exp", json!(MILLIS + 300_000)),
-            &alloc::format!("exp of the id token is in milliseconds ({}), and has to be in seconds", MILLIS + 300_000),
+            &alloc::format!(
+                "exp of the id token is in milliseconds ({}), and has to be in seconds",
+                MILLIS + 300_000
+            ),
         ),
         // Alone, it would let the token live for ever.
         (
             good().set("exp", json!(MILLIS + 300_000)),
-            &alloc::format!("exp of the id token is in milliseconds ({}), and has to be in seconds", MILLIS + 300_000),
+            &alloc::format!(
+                "exp of the id token is in milliseconds ({}), and has to be in seconds",
+                MILLIS + 300_000
+            ),
         ),
         (
             good().set("iat", json!(MILLIS)),
-            &alloc::format!("iat of the id token is in milliseconds ({MILLIS}), and has to be in seconds"),
+            &alloc::format!(
+                "iat of the id token is in milliseconds ({MILLIS}), and has to be in seconds"
+            ),
         ),
         (
             good().set("nbf", json!(MILLIS)),
-            &alloc::format!("nbf of the id token is in milliseconds ({MILLIS}), and has to be in seconds"),
+            &alloc::format!(
+                "nbf of the id token is in milliseconds ({MILLIS}), and has to be in seconds"
+            ),
         ),
-        (good().set("exp", json!(MILLIS * 1000)), "exp of the id token is out of range: it is no time in seconds"),
-        (good().set("iat", json!(MILLIS * 1000)), "iat of the id token is out of range: it is no time in seconds"),
-        (good().set("exp", json!(-5)), "exp of the id token is out of range: it is no time in seconds"),
-        (good().set("exp", json!(1e30)), "exp of the id token is out of range: it is no time in seconds"),
+        (
+            good().set("exp", json!(MILLIS * 1000)),
+            "exp of the id token is out of range: it is no time in seconds",
+        ),
+        (
+            good().set("iat", json!(MILLIS * 1000)),
+            "iat of the id token is out of range: it is no time in seconds",
+        ),
+        (
+            good().set("exp", json!(-5)),
+            "exp of the id token is out of range: it is no time in seconds",
+        ),
+        (
+            good().set("exp", json!(1e30)),
+            "exp of the id token is out of range: it is no time in seconds",
+        ),
         (
             good().set("exp", json!(NOW - 10)).set("iat", json!(NOW - 10)),
             "the id token has expired or has no usable expiry: exp is not later than iat",
@@ -93,7 +126,10 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
             good().set("iss", json!(["https://op.example/t1/"])),
             "iss of the id token has a type it must not have: array of strings",
         ),
-        (good().set("azp", json!(["client-1"])), "azp of the id token has a type it must not have: array of strings"),
+        (
+            good().set("azp", json!(["client-1"])),
+            "azp of the id token has a type it must not have: array of strings",
+        ),
         (
             good().set("iss", json!("")),
             "the id token is from another issuer: iss is empty, expected is https://op.example/t1/",
@@ -102,12 +138,18 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
             good().set("aud", json!([])),
             "the id token is for another client: aud is an empty list, expected is client-1",
         ),
-        (good().set("nbf", json!(NOW + 400)), "the id token is not valid yet: nbf lies 400 s too late"),
+        (
+            good().set("nbf", json!(NOW + 400)),
+            "the id token is not valid yet: nbf lies 400 s too late",
+        ),
         (good().without("sub"), "the id token has no sub"),
         (good().set("sub", json!("another-person")), "the id token is about another subject (sub)"),
         (good().set("nonce", json!("n-0S6")), "the id token has an unexpected nonce (nonce)"),
         (good().without("ssn"), "the id token has no ssn"),
-        (good().set("ssn", json!("20000101-9876")), "a claim the application expects is missing or different (ssn)"),
+        (
+            good().set("ssn", json!("20000101-9876")),
+            "a claim the application expects is missing or different (ssn)",
+        ),
     ] {
         assert_eq!(rejection(&token).to_string(), said);
     }
@@ -118,7 +160,10 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
 fn no_rejection_repeats_what_a_token_says_about_a_person() {
     for (name, value) in [("sub", "another-person"), ("ssn", "20000101-9876"), ("nonce", "n-0S6")] {
         let rejection = rejection(&good().set(name, json!(value)));
-        assert_eq!((rejection.member(), rejection.found()), (Some(name), Some(&Found::AnotherValue)));
+        assert_eq!(
+            (rejection.member(), rejection.found()),
+            (Some(name), Some(&Found::AnotherValue))
+        );
         assert!(!alloc::format!("{rejection} {rejection:?}").contains(value));
     }
 }

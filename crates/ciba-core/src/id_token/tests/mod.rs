@@ -32,7 +32,8 @@ mod form;
 
 /// When the answer of every test arrived, in seconds.
 const NOW: u64 = 1_900_000_000;
-const SECRET: &str = "a client secret of more than sixty-four octets, which is enough for every HMAC";
+const SECRET: &str =
+    "a client secret of more than sixty-four octets, which is enough for every HMAC";
 
 /// ES256 and SHA-2, straight from their crates.
 #[derive(Debug)]
@@ -49,7 +50,11 @@ impl VerificationKey for Es256Key {
 }
 
 impl Verifier for Backend {
-    fn import(&self, _: PublicKey<'_>, _: JwsAlgorithm) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
+    fn import(
+        &self,
+        _: PublicKey<'_>,
+        _: JwsAlgorithm,
+    ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         Err(KeyRejected::UnsupportedAlgorithm)
     }
 
@@ -88,7 +93,12 @@ fn config() -> Arc<ClientConfig> {
 
 fn secret_config(secret: &str) -> Arc<ClientConfig> {
     let auth = ClientAuth::ClientSecretPost { secret: secret.into() };
-    builder().client_auth(auth).verifier(Arc::new(Backend)).id_token_algorithm(JwsAlgorithm::Hs256).build().unwrap()
+    builder()
+        .client_auth(auth)
+        .verifier(Arc::new(Backend))
+        .id_token_algorithm(JwsAlgorithm::Hs256)
+        .build()
+        .unwrap()
 }
 
 /// A token that passes, to be spoilt.
@@ -155,7 +165,11 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn validate(compact: &str, expectations: &Expectations) -> Result<IdToken, Untrusted> {
-    let verdict = config().validate_id_token(compact, Some(&key_set()), &IdTokenContext::new(expectations, at(NOW)));
+    let verdict = config().validate_id_token(
+        compact,
+        Some(&key_set()),
+        &IdTokenContext::new(expectations, at(NOW)),
+    );
     verdict.map_err(|rejection| rejection.check())
 }
 

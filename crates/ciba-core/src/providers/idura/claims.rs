@@ -11,9 +11,10 @@ use serde::{
 macro_rules! claims {
     ($($(#[$doc:meta])* $field:ident = $name:literal;)*) => {
         /// What an ID Token of Idura says, for
-        /// [`Authentication::claims`](crate::Authentication::claims). Which claims there are depends on the eID and on the
-        /// application's settings. A claim of another type than text counts as absent, so that reading never fails because
-        /// of a claim nobody uses (REQ-IDT-30).
+        /// [`Authentication::claims`](crate::Authentication::claims). Which claims there are
+        /// depends on the eID and on the application's settings. A claim of another type than text
+        /// counts as absent, so that reading never fails because of a claim nobody uses
+        /// (REQ-IDT-30).
         ///
         /// `Debug` prints nothing of it.
         #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -34,7 +35,8 @@ claims! {
     sub = "sub";
     /// `sebankid`, `nobankid-oidc`, `sefrejaid`, …
     identity_scheme = "identityscheme";
-    /// The eID that was used, as in `acr_values`, perhaps refined: `urn:grn:authn:no:bankid:substantial`.
+    /// The eID that was used, as in `acr_values`, perhaps refined:
+    /// `urn:grn:authn:no:bankid:substantial`.
     authentication_type = "authenticationtype";
     /// A SAML authentication context class.
     authentication_method = "authenticationmethod";

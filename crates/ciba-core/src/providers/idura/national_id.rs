@@ -1,5 +1,5 @@
-//! National ids with their check digits. A number that passes is well-formed; whether it was ever given to somebody only
-//! the provider knows.
+//! National ids with their check digits. A number that passes is well-formed; whether it was ever
+//! given to somebody only the provider knows.
 
 use core::fmt;
 
@@ -35,7 +35,8 @@ impl fmt::Display for NationalIdError {
 
 impl core::error::Error for NationalIdError {}
 
-/// A Swedish personal number of 12 digits, `YYYYMMDDNNNN`. Coordination numbers (day plus 60) are taken too.
+/// A Swedish personal number of 12 digits, `YYYYMMDDNNNN`. Coordination numbers (day plus 60) are
+/// taken too.
 ///
 /// `Debug` prints the type's name only, and the memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,8 +79,9 @@ impl SwedishPersonalNumber {
 
 /// A Norwegian national id of 11 digits, `DDMMYYNNNNN`: fødselsnummer or D-number (day plus 40).
 ///
-/// Synthetic numbers are taken as well, because tests need them and no person can have one: the month is raised by 40
-/// or by 80. [`Self::is_synthetic`] tells them apart. `Debug` prints the type's name only, and the memory is wiped on drop.
+/// Synthetic numbers are taken as well, because tests need them and no person can have one: the
+/// month is raised by 40 or by 80. [`Self::is_synthetic`] tells them apart. `Debug` prints the
+/// type's name only, and the memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NorwegianNationalId {
     text: ExpectedText,
@@ -103,15 +105,18 @@ impl NorwegianNationalId {
             81..=92 => raised - 80,
             other => other,
         };
-        // The century hides in the individual number by rules with exceptions. It only matters for 29 February, where
-        // every year that can be divided by four is taken for a leap year.
+        // The century hides in the individual number by rules with exceptions. It only matters for
+        // 29 February, where every year that can be divided by four is taken for a leap year.
         if !is_date(2000 + y1 * 10 + y2, month, day) {
             return Err(NationalIdError::Date);
         }
-        let sums_to_zero =
-            |weights: &[u32]| digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 == 0;
+        let sums_to_zero = |weights: &[u32]| {
+            digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 == 0
+        };
         // The last weight belongs to the check digit itself.
-        if !sums_to_zero(&[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) || !sums_to_zero(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) {
+        if !sums_to_zero(&[3, 7, 6, 1, 8, 9, 4, 5, 2, 1])
+            || !sums_to_zero(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1])
+        {
             return Err(NationalIdError::CheckDigit);
         }
         Ok(Self { text: text.into(), synthetic: month != raised })

@@ -2,7 +2,9 @@
 
 use alloc::{format, string::String};
 
-use super::{FREJA_ID, NORWEGIAN_BANKID, NorwegianNationalId, SWEDISH_BANKID, SwedishPersonalNumber};
+use super::{
+    FREJA_ID, NORWEGIAN_BANKID, NorwegianNationalId, SWEDISH_BANKID, SwedishPersonalNumber,
+};
 use crate::{
     expect::{Check, Presence},
     request::{AuthRequest, AuthorizationDetail, Hint, MessageRule},
@@ -42,7 +44,8 @@ impl Common {
         Self { acr: acr.into(), eid: Check::default(), person: None, trace_id: false }
     }
 
-    /// The checks hold under any configuration; under that of Idura they hold for every other request, too.
+    /// The checks hold under any configuration; under that of Idura they hold for every other
+    /// request, too.
     fn into_request(self, hint: LoginHint) -> AuthRequest {
         let request = AuthRequest::new(Hint::Login(hint))
             .acr_values([self.acr])
@@ -63,7 +66,8 @@ impl Common {
 /// The settings every request has.
 macro_rules! common_settings {
     () => {
-        /// How the eID in the token (`authenticationtype`) is compared with the one asked for; it may refine it.
+        /// How the eID in the token (`authenticationtype`) is compared with the one asked for; it
+        /// may refine it.
         pub const fn eid_check(mut self, check: Check) -> Self {
             self.common.eid = check;
             self
@@ -77,7 +81,8 @@ macro_rules! common_settings {
     };
 }
 
-/// Swedish BankID in telephone calls. The person sees the binding message and a question about the call.
+/// Swedish BankID in telephone calls. The person sees the binding message and a question about the
+/// call.
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct SwedishBankId {
@@ -88,17 +93,24 @@ pub struct SwedishBankId {
 }
 
 impl SwedishBankId {
-    /// A request; the message is shown in the app. An empty one is refused when the flow is started.
+    /// A request; the message is shown in the app. An empty one is refused when the flow is
+    /// started.
     pub fn phone_authentication(
         person: SwedishPersonalNumber,
         initiator: CallInitiator,
         binding_message: impl Into<String>,
     ) -> Self {
-        Self { common: Common::new(SWEDISH_BANKID), person, initiator, message: binding_message.into() }
+        Self {
+            common: Common::new(SWEDISH_BANKID),
+            person,
+            initiator,
+            message: binding_message.into(),
+        }
     }
 
-    /// How the `ssn` in the token is compared with the number that was asked for; it has to be there by default. With
-    /// [`Check::Off`] the request itself asks for no comparison; a client of [`client`](super::client) still compares what is there.
+    /// How the `ssn` in the token is compared with the number that was asked for; it has to be
+    /// there by default. With [`Check::Off`] the request itself asks for no comparison; a client of
+    /// [`client`](super::client) still compares what is there.
     pub const fn person_check(mut self, check: Check) -> Self {
         self.common.person = Some(check);
         self
@@ -109,7 +121,8 @@ impl SwedishBankId {
     /// The authentication request.
     pub fn into_request(self) -> AuthRequest {
         let number = self.person.expose();
-        let detail = AuthorizationDetail::new("phoneAuth").with("callInitiator", self.initiator.name());
+        let detail =
+            AuthorizationDetail::new("phoneAuth").with("callInitiator", self.initiator.name());
         self.common
             .into_request(LoginHint::new(format!("sub:ssn:{number}")))
             .authorization_detail(detail)
@@ -118,8 +131,8 @@ impl SwedishBankId {
     }
 }
 
-/// Norwegian BankID caller authentication. It takes no binding message: the acknowledgement brings two words to read
-/// out, see [`words_to_read_out`](super::words_to_read_out).
+/// Norwegian BankID caller authentication. It takes no binding message: the acknowledgement brings
+/// two words to read out, see [`words_to_read_out`](super::words_to_read_out).
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct NorwegianBankId {
@@ -133,9 +146,10 @@ impl NorwegianBankId {
         Self { common: Common::new(NORWEGIAN_BANKID), person }
     }
 
-    /// How the `socialno` in the token is compared with the number that was asked for; when it is there by default. It is
-    /// there only with the scope `ssn`, which has to be switched on for the application. With [`Check::Off`] the request itself
-    /// asks for no comparison; a client of [`client`](super::client) still compares what is there.
+    /// How the `socialno` in the token is compared with the number that was asked for; when it is
+    /// there by default. It is there only with the scope `ssn`, which has to be switched on for the
+    /// application. With [`Check::Off`] the request itself asks for no comparison; a client of
+    /// [`client`](super::client) still compares what is there.
     pub const fn person_check(mut self, check: Check) -> Self {
         self.common.person = Some(check);
         self
@@ -153,12 +167,12 @@ impl NorwegianBankId {
     }
 }
 
-/// An eID whose parameters are not documented, FrejaID first: any `acr_values`, any hint; `authorization_details`,
-/// binding message and the rest are set on the request.
+/// An eID whose parameters are not documented, FrejaID first: any `acr_values`, any hint;
+/// `authorization_details`, binding message and the rest are set on the request.
 ///
-/// Which claim repeats the person is not documented: `ssn` and `socialno` are compared with a hint `sub:ssn:N` when they are
-/// there, and the result says whether they were. If you know another claim, say so with
-/// [`AuthRequest::expecting`](crate::AuthRequest::expecting).
+/// Which claim repeats the person is not documented: `ssn` and `socialno` are compared with a hint
+/// `sub:ssn:N` when they are there, and the result says whether they were. If you know another
+/// claim, say so with [`AuthRequest::expecting`](crate::AuthRequest::expecting).
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct FreeForm {
@@ -185,8 +199,9 @@ impl FreeForm {
     }
 }
 
-/// Whether a binding message may be longer than Swedish BankID takes: more than 1500 characters in base64, which are 1125
-/// bytes of UTF-8. The limit is documented for the redirect flow only, so nothing is refused or cut because of it.
+/// Whether a binding message may be longer than Swedish BankID takes: more than 1500 characters in
+/// base64, which are 1125 bytes of UTF-8. The limit is documented for the redirect flow only, so
+/// nothing is refused or cut because of it.
 #[must_use]
 pub const fn binding_message_may_be_too_long(message: &str) -> bool {
     message.len() > 1125

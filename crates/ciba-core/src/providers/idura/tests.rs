@@ -77,7 +77,8 @@ fn a_claim_of_another_type_fails_nothing() {
 #[test]
 fn the_swedish_request_is_the_documented_one() {
     for (initiator, name) in [(CallInitiator::Company, "RP"), (CallInitiator::Customer, "user")] {
-        let request = SwedishBankId::phone_authentication(person(), initiator, "Ärende 4711").into_request();
+        let request =
+            SwedishBankId::phone_authentication(person(), initiator, "Ärende 4711").into_request();
         let details = format!(r#"[{{"type":"phoneAuth","callInitiator":"{name}"}}]"#);
         let sent = form(&request);
         let (details_sent, others): (Vec<_>, Vec<_>) =
@@ -93,7 +94,10 @@ fn the_swedish_request_is_the_documented_one() {
         );
         let [(_, text)] = &details_sent[..] else { panic!("one parameter") };
         assert!(!text.contains(' '), "compact");
-        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), serde_json::from_str::<Value>(&details).unwrap());
+        assert_eq!(
+            serde_json::from_str::<Value>(text).unwrap(),
+            serde_json::from_str::<Value>(&details).unwrap()
+        );
     }
 }
 
@@ -113,14 +117,21 @@ fn the_norwegian_request_has_no_message() {
     assert!(request.headers().is_empty());
 }
 
-/// ID-24: required for the one, absent for the other, whatever is set on the request afterwards and after a restart.
+/// ID-24: required for the one, absent for the other, whatever is set on the request afterwards and
+/// after a restart.
 #[test]
 fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
-    let swedish =
-        |message: &str| SwedishBankId::phone_authentication(person(), CallInitiator::Company, message).into_request();
-    let norwegian =
-        || NorwegianBankId::caller_authentication(NorwegianNationalId::parse("01010750160").unwrap()).into_request();
-    let verdict = |request: &AuthRequest| request.check(&testing::builder().build().unwrap(), Timestamp::EPOCH);
+    let swedish = |message: &str| {
+        SwedishBankId::phone_authentication(person(), CallInitiator::Company, message)
+            .into_request()
+    };
+    let norwegian = || {
+        NorwegianBankId::caller_authentication(NorwegianNationalId::parse("01010750160").unwrap())
+            .into_request()
+    };
+    let verdict = |request: &AuthRequest| {
+        request.check(&testing::builder().build().unwrap(), Timestamp::EPOCH)
+    };
     for (request, is_refused) in [
         (swedish("Order 4711"), false),
         (swedish(""), true),
@@ -129,7 +140,8 @@ fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
         (norwegian().binding_message(""), false),
         (norwegian().binding_message("m"), true),
     ] {
-        let refused = verdict(&request).is_err_and(|error| error.to_string().contains("binding_message"));
+        let refused =
+            verdict(&request).is_err_and(|error| error.to_string().contains("binding_message"));
         assert_eq!(refused, is_refused, "{request:?}");
         let saved = serde_json::to_string(&SavedRequest::save(&request)).unwrap();
         let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
@@ -139,7 +151,8 @@ fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
 
 #[test]
 fn another_eid_is_free_form() {
-    let request = FreeForm::freja_id(LoginHint::new("sub:email:a@example.org")).trace_id().into_request();
+    let request =
+        FreeForm::freja_id(LoginHint::new("sub:email:a@example.org")).trace_id().into_request();
     assert_eq!(request.headers(), pairs(&[("Prefer", "return-trace-id")]));
     let request = request.authorization_details_json(r#"[{"type":"x"}]"#).binding_message("m");
     assert_eq!(
@@ -159,9 +172,12 @@ fn another_eid_is_free_form() {
 #[test]
 fn the_person_in_the_token_is_the_one_who_was_asked() {
     let request = |check| {
-        SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m").person_check(check).into_request()
+        SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m")
+            .person_check(check)
+            .into_request()
     };
-    let (same, other, absent) = (json!({"ssn": "196802020575"}), json!({"ssn": "196802020576"}), json!({}));
+    let (same, other, absent) =
+        (json!({"ssn": "196802020575"}), json!({"ssn": "196802020576"}), json!({}));
     for (check, claims, accepted) in [
         (Check::IfPresent, &same, true),
         (Check::IfPresent, &other, false),
@@ -180,15 +196,20 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
         assert_eq!(verdict(&besides, claims), expected, "{check:?} {claims}");
     }
     // By default Swedish BankID has to show the number.
-    let by_default = SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m").into_request();
+    let by_default =
+        SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m").into_request();
     for (claims, accepted) in [(&same, true), (&other, false), (&absent, false)] {
         let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherPerson) };
         assert_eq!(verdict(&by_default, claims), expected, "{claims}");
     }
-    let norwegian = NorwegianBankId::caller_authentication(NorwegianNationalId::parse("01010750160").unwrap());
+    let norwegian =
+        NorwegianBankId::caller_authentication(NorwegianNationalId::parse("01010750160").unwrap());
     let norwegian = norwegian.into_request();
     assert_eq!(verdict(&norwegian, &json!({"socialno": "01010750160"})), Ok(()));
-    assert_eq!(verdict(&norwegian, &json!({"socialno": "01010750161"})), Err(crate::Untrusted::AnotherPerson));
+    assert_eq!(
+        verdict(&norwegian, &json!({"socialno": "01010750161"})),
+        Err(crate::Untrusted::AnotherPerson)
+    );
 }
 
 #[test]
@@ -217,12 +238,16 @@ fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
     let config = testing::builder().build().unwrap();
     let besides = request(Check::IfPresent).expecting(Expectations::new().subject("s"));
     let expectations = besides.effective_expectations(&config);
-    assert_eq!((expectations.acr, expectations.subject.as_deref()), (Some(AcrRule::Report), Some("s")));
+    assert_eq!(
+        (expectations.acr, expectations.subject.as_deref()),
+        (Some(AcrRule::Report), Some("s"))
+    );
 }
 
 #[test]
 fn the_preset_fills_in_what_discovery_lacks_and_nothing_else() {
-    let bare = ProviderMetadata::by_hand(Issuer::parse("https://example.test.idura.broker").unwrap());
+    let bare =
+        ProviderMetadata::by_hand(Issuer::parse("https://example.test.idura.broker").unwrap());
     let completed = complete(bare.clone()).unwrap();
     let text = |url: &Option<Url>| url.as_ref().unwrap().to_string();
     assert_eq!(
@@ -233,12 +258,14 @@ fn the_preset_fills_in_what_discovery_lacks_and_nothing_else() {
     let mut published = bare.clone();
     published.token_endpoint = Some(Url::parse("https://other.example/token").unwrap());
     assert_eq!(text(&complete(published).unwrap().token_endpoint), "https://other.example/token");
-    let loopback = Issuer::parse_with("http://127.0.0.1:8080", LoopbackHttp::DangerouslyAllowed).unwrap();
+    let loopback =
+        Issuer::parse_with("http://127.0.0.1:8080", LoopbackHttp::DangerouslyAllowed).unwrap();
     let loopback = complete(ProviderMetadata::by_hand(loopback)).unwrap();
     assert_eq!(text(&loopback.token_endpoint), "http://127.0.0.1:8080/oauth2/token");
 
     let mut metadata = bare;
-    metadata.jwks_uri = Some(Url::parse("https://example.test.idura.broker/.well-known/jwks").unwrap());
+    metadata.jwks_uri =
+        Some(Url::parse("https://example.test.idura.broker/.well-known/jwks").unwrap());
     for auth in [private_key_jwt("kid"), client_secret("secret".into())] {
         let client_id = ClientId::new("urn:my:application:identifier:4711").unwrap();
         let builder = client(metadata.clone(), client_id).unwrap().client_auth(auth);
@@ -292,22 +319,34 @@ fn norwegian_numbers_have_a_date_and_two_check_digits() {
     ] {
         let parsed = NorwegianNationalId::parse(number);
         assert_eq!(parsed.clone().err(), verdict, "{number}");
-        assert!(parsed.is_err() || parsed.is_ok_and(|id| id.is_synthetic() == synthetic), "{number}");
+        assert!(
+            parsed.is_err() || parsed.is_ok_and(|id| id.is_synthetic() == synthetic),
+            "{number}"
+        );
     }
     // The second check digit fits, the first does not.
     let number = completed("010107501", 1).unwrap();
     assert_eq!(NorwegianNationalId::parse(&number).err(), Some(NationalIdError::CheckDigit));
-    // D-numbers and both kinds of synthetic numbers, completed with the check digits as the rule defines them.
-    for (start, synthetic) in
-        [("010107501", false), ("410107500", false), ("014107500", true), ("018107500", true), ("719296500", true)]
-    {
+    // D-numbers and both kinds of synthetic numbers, completed with the check digits as the rule
+    // defines them.
+    for (start, synthetic) in [
+        ("010107501", false),
+        ("410107500", false),
+        ("014107500", true),
+        ("018107500", true),
+        ("719296500", true),
+    ] {
         let number = completed(start, 0).unwrap();
-        assert_eq!(NorwegianNationalId::parse(&number).map(|id| id.is_synthetic()), Ok(synthetic), "{number}");
+        assert_eq!(
+            NorwegianNationalId::parse(&number).map(|id| id.is_synthetic()),
+            Ok(synthetic),
+            "{number}"
+        );
     }
 }
 
-/// Nine digits and their two check digits, by the textbook: eleven minus the remainder; ten means there is no such number.
-/// The first is put wrong by so much, and the second fits the wrong one.
+/// Nine digits and their two check digits, by the textbook: eleven minus the remainder; ten means
+/// there is no such number. The first is put wrong by so much, and the second fits the wrong one.
 fn completed(start: &str, wrong_by: u32) -> Option<String> {
     let mut digits: Vec<u32> = start.chars().map(|digit| digit.to_digit(10).unwrap()).collect();
     for weights in [&[3, 7, 6, 1, 8, 9, 4, 5, 2][..], &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]] {
@@ -332,7 +371,10 @@ fn national_ids_do_not_show() {
     let shown = format!("{person:?} {request:?} {:?}", request.clone().into_request());
     let claims = IdTokenClaims { ssn: Some(person.expose().into()), ..IdTokenClaims::default() };
     assert!(!format!("{shown} {claims:?}").contains("0575"), "{shown}");
-    assert_eq!(format!("{:?}", NorwegianNationalId::parse("01010750160")), "Ok(NorwegianNationalId(..))");
+    assert_eq!(
+        format!("{:?}", NorwegianNationalId::parse("01010750160")),
+        "Ok(NorwegianNationalId(..))"
+    );
     for error in [NationalIdError::CheckDigit, NationalIdError::Length { expected: 11 }] {
         assert!(!error.to_string().contains("0575"));
     }
@@ -341,13 +383,14 @@ fn national_ids_do_not_show() {
 /// REQ-SEC-15
 #[test]
 fn texts_of_the_provider_are_read_as_documented() {
-    let acknowledged = |extra: Value| Acknowledged {
+    let acknowledged = |extra: Value| Acknowledgement {
         expires_in: Duration::from_secs(900),
         interval: Duration::from_secs(3),
-        extra: crate::Members::from_json(&extra.to_string()).unwrap(),
-        oddities: Vec::new(),
+        extra: crate::JsonObject::from_json(&extra.to_string()).unwrap(),
+        deviations: Vec::new(),
     };
-    let words = words_to_read_out(&acknowledged(json!({"bindingMessage": "BLÅ\u{202e} HEST\u{1b}"})));
+    let words =
+        words_to_read_out(&acknowledged(json!({"bindingMessage": "BLÅ\u{202e} HEST\u{1b}"})));
     assert_eq!(words.as_deref(), Some("BLÅ  HEST "));
     assert_eq!(words_to_read_out(&acknowledged(json!({"bindingMessage": 5}))), None);
     assert_eq!(words_to_read_out(&acknowledged(json!({}))), None);

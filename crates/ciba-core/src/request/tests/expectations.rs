@@ -31,13 +31,16 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
     }
     let numbered = builder().persons_by_number().build().unwrap();
     let required = builder().require_person().build().unwrap();
-    let verdict = |config: &ClientConfig, request: AuthRequest| request.check(config, Timestamp::EPOCH).is_ok();
+    let verdict = |config: &ClientConfig, request: AuthRequest| {
+        request.check(config, Timestamp::EPOCH).is_ok()
+    };
     assert!(verdict(&numbered, login("x").without_openid()));
     assert!(!verdict(&numbered, login("sub:ssn:1").without_openid()));
     assert!(!verdict(&required, login("x").expecting(nothing().subject("s")).without_openid()));
 }
 
-/// Only the ID Token binds pushed tokens to their request, so it is known before anyone is asked that none can be accepted.
+/// Only the ID Token binds pushed tokens to their request, so it is known before anyone is asked
+/// that none can be accepted.
 ///
 /// REQ-PUSH-02
 #[test]
@@ -55,7 +58,9 @@ fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required()
     let plain = builder().build().unwrap();
     let numbered = builder().persons_by_number().build().unwrap();
     let required = builder().require_person().build().unwrap();
-    let verdict = |config: &ClientConfig, request: &AuthRequest| request.check(config, Timestamp::EPOCH).is_ok();
+    let verdict = |config: &ClientConfig, request: &AuthRequest| {
+        request.check(config, Timestamp::EPOCH).is_ok()
+    };
     for (request, comparable, comparable_by_number) in [
         (login("approve"), false, false),
         (login("sub:ssn:1"), false, true),
@@ -86,13 +91,19 @@ fn what_is_asked_for_or_registered_is_expected() {
         .unwrap();
     let expected = login("x").effective_expectations(&config);
     assert_eq!(expected.acr_values, ["registered"]);
-    assert_eq!((expected.max_age, expected.auth_time_required), (Some(Duration::from_secs(60)), true));
+    assert_eq!(
+        (expected.max_age, expected.auth_time_required),
+        (Some(Duration::from_secs(60)), true)
+    );
     assert_eq!((expected.nonce, expected.subject), (None, None));
 
     let asking = login("x").acr_values(["a", "b"]).extra("nonce", "n").extra("max_age", "7");
     let expected = asking.effective_expectations(&config);
     assert_eq!(expected.acr_values, ["a", "b"]);
-    assert_eq!((expected.max_age, expected.nonce.as_deref()), (Some(Duration::from_secs(7)), Some("n")));
+    assert_eq!(
+        (expected.max_age, expected.nonce.as_deref()),
+        (Some(Duration::from_secs(7)), Some("n"))
+    );
 
     let plain = login("x").effective_expectations(&builder().build().unwrap());
     assert_eq!(plain, Expectations::default());
@@ -101,8 +112,14 @@ fn what_is_asked_for_or_registered_is_expected() {
     let lenient = || Expectations::new().max_age(Duration::from_secs(3600));
     let max_age = |request: AuthRequest| request.effective_expectations(&config).max_age;
     assert_eq!(max_age(login("x").expecting(lenient())), Some(Duration::from_secs(60)));
-    assert_eq!(max_age(login("x").expecting(lenient()).extra("max_age", "7")), Some(Duration::from_secs(7)));
-    assert_eq!(max_age(login("x").expecting(lenient()).extra("max_age", "99999")), Some(Duration::from_secs(3600)));
+    assert_eq!(
+        max_age(login("x").expecting(lenient()).extra("max_age", "7")),
+        Some(Duration::from_secs(7))
+    );
+    assert_eq!(
+        max_age(login("x").expecting(lenient()).extra("max_age", "99999")),
+        Some(Duration::from_secs(3600))
+    );
 }
 
 /// REQ-IDT-23
@@ -113,7 +130,8 @@ fn a_nonce_or_an_age_that_cannot_be_checked_is_not_sent() {
     for max_age in ["60s", "-1", "+1", " 1", "1.5", "1e3", "never"] {
         assert_refused(&login("x").extra("max_age", max_age), "max_age");
     }
-    let expecting = |nonce| login("x").extra("nonce", "n").expecting(Expectations::new().nonce(nonce));
+    let expecting =
+        |nonce| login("x").extra("nonce", "n").expecting(Expectations::new().nonce(nonce));
     assert_refused(&expecting("m"), "nonce");
     assert_eq!(refused(&expecting("n")), None);
 }

@@ -69,7 +69,8 @@ fn pacing_of(reply: TokenReply) -> Pacing {
 fn the_token_request_is_the_grant_and_the_id() {
     let mut form = Form::default();
     request(&AuthReqId::new("a.b+c/d=e f"), &mut form);
-    let expected = "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=a.b%2Bc%2Fd%3De+f";
+    let expected =
+        "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=a.b%2Bc%2Fd%3De+f";
     assert_eq!(form.into_body().expose(), expected.as_bytes());
 }
 
@@ -85,7 +86,10 @@ fn the_token_request_is_the_grant_and_the_id() {
 #[test]
 fn usable_token_responses_are_taken_as_they_are() {
     let bare = accepted(json!({}));
-    assert_eq!((bare.access_token.expose(), bare.id_token.as_ref().unwrap().expose()), ("at", "a.b.c"));
+    assert_eq!(
+        (bare.access_token.expose(), bare.id_token.as_ref().unwrap().expose()),
+        ("at", "a.b.c")
+    );
     assert_eq!((bare.refresh_token, bare.expires_in, bare.scope), (None, None, None));
     assert!(bare.extra.is_empty());
 
@@ -99,7 +103,10 @@ fn usable_token_responses_are_taken_as_they_are() {
     }));
     assert_eq!(full.access_token.expose().len(), 8192);
     assert_eq!(full.refresh_token.unwrap().expose(), refresh);
-    assert_eq!((full.expires_in, full.scope.as_deref()), (Some(Duration::from_secs(600)), Some("")));
+    assert_eq!(
+        (full.expires_in, full.scope.as_deref()),
+        (Some(Duration::from_secs(600)), Some(""))
+    );
     assert_eq!(full.extra.get("authorization_details"), Ok(Some(json!([{"type": "t"}]))));
     assert_eq!(full.extra.get("x"), Ok(Some(1)));
 }
@@ -128,12 +135,17 @@ fn token_responses_that_lack_something_are_refused() {
         ("id_token", json!("")),
         ("id_token", json!({})),
     ] {
-        let expected = if value.is_string() { Fault::BadMember(name) } else { Fault::WrongType(name) };
+        let expected =
+            if value.is_string() { Fault::BadMember(name) } else { Fault::WrongType(name) };
         assert_eq!(fault(read(200, &with(json!({ name: value })).to_string())), expected);
     }
     for name in ["access_token", "token_type", "id_token"] {
         let body = with(json!({ name: "sentinel" })).to_string().replace("\"sentinel\"", "-1e400");
-        assert_eq!(fault(read(200, &body)), Fault::WrongType(name), "a number beyond every range is no text");
+        assert_eq!(
+            fault(read(200, &body)),
+            Fault::WrongType(name),
+            "a number beyond every range is no text"
+        );
     }
     for name in ["access_token", "token_type", "id_token"] {
         let mut body = with(json!({}));
@@ -197,10 +209,18 @@ fn a_success_that_cannot_be_read_is_the_end() {
         ("application/json", "", Fault::NotJson),
         ("application/json", &good[..good.len() - 1], Fault::NotJson),
         ("application/json", &format!("{good} x"), Fault::NotJson),
-        ("application/json", &good.replacen('{', "{\"access_token\":\"b\",", 1), Fault::DuplicateMember),
+        (
+            "application/json",
+            &good.replacen('{', "{\"access_token\":\"b\",", 1),
+            Fault::DuplicateMember,
+        ),
     ] {
         let headers = [("content-type", media_type)].into_iter().collect();
-        assert_eq!(fault(process(&Response::new(200, headers, body), STRICT, NOW)), expected, "{body}");
+        assert_eq!(
+            fault(process(&Response::new(200, headers, body), STRICT, NOW)),
+            expected,
+            "{body}"
+        );
     }
     for status in [201, 204, 206] {
         assert_eq!(fault(read(status, &good)), Fault::Status);
@@ -227,8 +247,14 @@ fn a_success_that_cannot_be_read_is_the_end() {
 #[test]
 fn pending_and_slow_down_go_on_whatever_the_status() {
     for status in [200, 400, 401, 403, 404, 429, 500, 503] {
-        assert!(matches!(read(status, r#"{"error":"authorization_pending"}"#), TokenReply::Pending(_)), "{status}");
-        assert!(matches!(read(status, r#"{"error":"slow_down"}"#), TokenReply::SlowDown(_)), "{status}");
+        assert!(
+            matches!(read(status, r#"{"error":"authorization_pending"}"#), TokenReply::Pending(_)),
+            "{status}"
+        );
+        assert!(
+            matches!(read(status, r#"{"error":"slow_down"}"#), TokenReply::SlowDown(_)),
+            "{status}"
+        );
     }
 }
 
@@ -237,12 +263,19 @@ fn pending_and_slow_down_go_on_whatever_the_status() {
 #[test]
 fn a_pending_answer_may_carry_progress_and_pacing() {
     let body = r#"{"error":"authorization_pending","error_description":"awaiting\nuser","interval":10,"acr_data":{}}"#;
-    let headers = [("content-type", "application/json"), ("retry-after", "20")].into_iter().collect();
+    let headers =
+        [("content-type", "application/json"), ("retry-after", "20")].into_iter().collect();
     let pacing = pacing_of(process(&Response::new(400, headers, body), STRICT, NOW));
     assert_eq!(pacing.progress.as_deref(), Some("awaiting user"));
-    assert_eq!((pacing.interval, pacing.retry_after), (Some(Duration::from_secs(10)), Some(Duration::from_secs(20))));
+    assert_eq!(
+        (pacing.interval, pacing.retry_after),
+        (Some(Duration::from_secs(10)), Some(Duration::from_secs(20)))
+    );
     for interval in ["null", "0", "-5", "\"x\"", "{}"] {
-        let pacing = pacing_of(read(400, &format!(r#"{{"error":"authorization_pending","interval":{interval}}}"#)));
+        let pacing = pacing_of(read(
+            400,
+            &format!(r#"{{"error":"authorization_pending","interval":{interval}}}"#),
+        ));
         assert_eq!((pacing.interval, pacing.progress), (None, None));
     }
 }
@@ -313,11 +346,17 @@ fn codes_that_say_nothing_end_only_with_a_client_error() {
 #[test]
 fn without_an_error_the_status_decides() {
     for status in [408, 425, 429, 500, 502, 503, 504, 599] {
-        for (media_type, body) in [("text/html", "<html>"), ("application/json", "{}"), ("application/json", "")] {
-            let headers = [("content-type", media_type), ("Retry-After", "60")].into_iter().collect();
+        for (media_type, body) in
+            [("text/html", "<html>"), ("application/json", "{}"), ("application/json", "")]
+        {
+            let headers =
+                [("content-type", media_type), ("Retry-After", "60")].into_iter().collect();
             let reply = process(&Response::new(status, headers, body), STRICT, NOW);
             let TokenReply::Busy(answer) = reply else { panic!("{reply:?}") };
-            assert_eq!((answer.status(), answer.retry_after()), (status, Some(Duration::from_secs(60))));
+            assert_eq!(
+                (answer.status(), answer.retry_after()),
+                (status, Some(Duration::from_secs(60)))
+            );
         }
     }
     for body in ["", "<html>", "{}", r#"{"error":7}"#, r#"{"code":1,"message":"no"}"#] {
@@ -365,20 +404,25 @@ fn no_token_is_kept_from_an_answer_that_did_not_serve() {
     ] {
         let reply = read(status, &with(changes).to_string());
         let mut shown = format!("{reply:?}");
-        if let TokenReply::Error(answer) | TokenReply::Misbehaved(Misbehaviour { answer: Some(answer), .. }) = &reply {
+        if let TokenReply::Error(answer)
+        | TokenReply::Misbehaved(Misbehaviour { answer: Some(answer), .. }) = &reply
+        {
             let extra: alloc::vec::Vec<_> = answer.extra().iter().collect();
             shown += &format!("{extra:?} {}", answer.excerpt());
         }
         assert!(!shown.contains("sentinel"), "{shown}");
     }
-    let tokens = accepted(json!({"refresh_token": "sentinel", "access_token": "sentinel", "x": "sentinel"}));
+    let tokens =
+        accepted(json!({"refresh_token": "sentinel", "access_token": "sentinel", "x": "sentinel"}));
     assert!(!format!("{tokens:?}").contains("sentinel"));
 }
 
 #[test]
 fn an_error_means_pending_only_where_it_is_listed_to_the_letter() {
-    let pending_errors =
-        [PendingError { error: "invalid_request".into(), description: "No authentication found".into() }];
+    let pending_errors = [PendingError {
+        error: "invalid_request".into(),
+        description: "No authentication found".into(),
+    }];
     let rules = TokenRules { pending_errors: &pending_errors, ..STRICT };
     for (code, description, is_pending) in [
         ("invalid_request", "No authentication found", true),
@@ -390,24 +434,32 @@ fn an_error_means_pending_only_where_it_is_listed_to_the_letter() {
         let answer = Response::json(400, body);
         let reply = process(&answer, rules, NOW);
         assert_eq!(matches!(reply, TokenReply::Pending(_)), is_pending, "{code} {description}");
-        assert!(matches!(process(&answer, STRICT, NOW), TokenReply::Error(_)), "{code} {description}");
+        assert!(
+            matches!(process(&answer, STRICT, NOW), TokenReply::Error(_)),
+            "{code} {description}"
+        );
     }
 }
 
 #[test]
 fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
     let rules = TokenRules { scope_lists: true, ..STRICT };
-    for (scope, read) in
-        [(json!(["openid", "email"]), Some("openid email")), (json!([]), Some("")), (json!("openid"), Some("openid"))]
-    {
+    for (scope, read) in [
+        (json!(["openid", "email"]), Some("openid email")),
+        (json!([]), Some("")),
+        (json!("openid"), Some("openid")),
+    ] {
         assert_eq!(accepted_under(rules, &with(json!({"scope": scope}))).scope.as_deref(), read);
     }
     for scope in [json!(["openid", 1]), json!([["openid"]]), json!(5), json!({})] {
         let tokens = accepted_under(rules, &with(json!({"scope": scope})));
-        assert_eq!((tokens.scope, tokens.oddities), (None, Vec::from([Oddity::ScopeUnusable])));
+        assert_eq!(
+            (tokens.scope, tokens.deviations),
+            (None, Vec::from([Deviation::ScopeUnusable]))
+        );
     }
     let tokens = accepted(json!({"scope": ["openid"]}));
-    assert_eq!((tokens.scope, tokens.oddities), (None, Vec::from([Oddity::ScopeUnusable])));
+    assert_eq!((tokens.scope, tokens.deviations), (None, Vec::from([Deviation::ScopeUnusable])));
 }
 
 /// REQ-TOK-05
@@ -415,42 +467,67 @@ fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
 /// REQ-TOK-10
 #[test]
 fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
-    for (member, unusable, oddity) in [
+    for (member, unusable, deviation) in [
         (
             "refresh_token",
             [json!(""), json!(5), json!([]), json!({"a": 1}), json!(false)],
-            Oddity::RefreshTokenUnusable,
+            Deviation::RefreshTokenUnusable,
         ),
-        ("scope", [json!(["openid"]), json!(5), json!({}), json!([]), json!(true)], Oddity::ScopeUnusable),
-        ("expires_in", [json!("soon"), json!(-1), json!([60]), json!({}), json!("")], Oddity::TokenLifetimeUnusable),
-        ("error", core::array::from_fn(|_| json!("")), Oddity::EmptyError),
+        (
+            "scope",
+            [json!(["openid"]), json!(5), json!({}), json!([]), json!(true)],
+            Deviation::ScopeUnusable,
+        ),
+        (
+            "expires_in",
+            [json!("soon"), json!(-1), json!([60]), json!({}), json!("")],
+            Deviation::TokenLifetimeUnusable,
+        ),
+        ("error", core::array::from_fn(|_| json!("")), Deviation::EmptyError),
     ] {
         for value in unusable {
             let tokens = accepted(json!({ member: value }));
-            assert_eq!(tokens.oddities, [oddity], "{member} {value}");
-            assert_eq!((tokens.refresh_token, tokens.scope, tokens.expires_in), (None, None, None), "{member} {value}");
+            assert_eq!(tokens.deviations, [deviation], "{member} {value}");
+            assert_eq!(
+                (tokens.refresh_token, tokens.scope, tokens.expires_in),
+                (None, None, None),
+                "{member} {value}"
+            );
             assert!(!tokens.extra.contains(member), "{member} {value}");
         }
         let mut null = with(json!({}));
         null[member] = Value::Null;
-        assert_eq!(accepted_under(STRICT, &null).oddities, [], "{member}");
+        assert_eq!(accepted_under(STRICT, &null).deviations, [], "{member}");
     }
     // It stays to be read; nothing was granted by it.
     for value in [json!("pay"), json!(5), json!({"type": "pay"}), json!(true)] {
         let tokens = accepted(json!({"authorization_details": value}));
-        assert_eq!(tokens.oddities, [Oddity::DetailsUnusable], "{value}");
+        assert_eq!(tokens.deviations, [Deviation::DetailsUnusable], "{value}");
         assert!(tokens.extra.contains("authorization_details"));
     }
-    assert_eq!(accepted(json!({"authorization_details": []})).oddities, []);
-    let lone = with(json!({"refresh_token": "sentinel"})).to_string().replace("sentinel", "\\ud83d");
-    let TokenReply::Tokens(tokens) = read(200, &lone) else { panic!("half a character spoils only its member") };
-    assert_eq!((tokens.refresh_token, &*tokens.oddities), (None, &[Oddity::RefreshTokenUnusable][..]));
+    assert_eq!(accepted(json!({"authorization_details": []})).deviations, []);
+    let lone =
+        with(json!({"refresh_token": "sentinel"})).to_string().replace("sentinel", "\\ud83d");
+    let TokenReply::Tokens(tokens) = read(200, &lone) else {
+        panic!("half a character spoils only its member")
+    };
+    assert_eq!(
+        (tokens.refresh_token, &*tokens.deviations),
+        (None, &[Deviation::RefreshTokenUnusable][..])
+    );
     let rules = TokenRules { id_token_required: false, ..STRICT };
     for value in [json!(""), json!(5), json!({})] {
         let tokens = accepted_under(rules, &with(json!({"id_token": value})));
-        assert_eq!((tokens.id_token, &*tokens.oddities), (None, &[Oddity::IdTokenUnusable][..]), "{value}");
+        assert_eq!(
+            (tokens.id_token, &*tokens.deviations),
+            (None, &[Deviation::IdTokenUnusable][..]),
+            "{value}"
+        );
     }
-    assert_eq!(accepted(json!({"expires_in": "60", "scope": "", "refresh_token": "r"})).oddities, []);
+    assert_eq!(
+        accepted(json!({"expires_in": "60", "scope": "", "refresh_token": "r"})).deviations,
+        []
+    );
 }
 
 /// REQ-SEC-24c
@@ -460,15 +537,26 @@ fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
 #[test]
 fn an_error_is_read_whatever_its_label_and_encoding() {
     let denied = br#"{"error":"access_denied","error_description":"no"}"#;
-    for media_type in ["application/json", "application/problem+json", "text/html", "text/plain; charset=latin1", ""] {
+    for media_type in [
+        "application/json",
+        "application/problem+json",
+        "text/html",
+        "text/plain; charset=latin1",
+        "",
+    ] {
         for status in [400, 403, 500] {
             let headers = [("content-type", media_type)].into_iter().collect();
-            let answer = error(process(&Response::new(status, headers, denied.to_vec()), STRICT, NOW));
-            assert_eq!((answer.code(), answer.description()), (Some(&ErrorCode::AccessDenied), Some("no")));
+            let answer =
+                error(process(&Response::new(status, headers, denied.to_vec()), STRICT, NOW));
+            assert_eq!(
+                (answer.code(), answer.description()),
+                (Some(&ErrorCode::AccessDenied), Some("no"))
+            );
             assert_eq!(answer.excerpt(), "");
         }
     }
-    let read = |body: &[u8]| process(&Response::new(400, Headers::default(), body.to_vec()), STRICT, NOW);
+    let read =
+        |body: &[u8]| process(&Response::new(400, Headers::default(), body.to_vec()), STRICT, NOW);
     for (body, description) in [
         (&b"{\"error\":\"access_denied\",\"error_description\":\"Anv\xe4ndaren\"}"[..], Some("Anv\u{fffd}ndaren")),
         (b"\xef\xbb\xbf {\"error\":\"access_denied\"}\r\n", None),
@@ -478,13 +566,16 @@ fn an_error_is_read_whatever_its_label_and_encoding() {
     ] {
         let answer = error(read(body));
         assert_eq!((answer.code(), answer.description()), (Some(&ErrorCode::AccessDenied), description));
-        let kept = Members::from_json(answer.extra().as_json());
+        let kept = JsonObject::from_json(answer.extra().as_json());
         assert_eq!(kept.as_ref(), Ok(answer.extra()), "what is kept can be saved");
     }
     assert!(matches!(read(b"{\"error\":\"authorization_pending\"}"), TokenReply::Pending(_)));
     // In a success nothing is guessed.
     let html = [("content-type", "text/html")].into_iter().collect();
-    assert_eq!(fault(process(&Response::new(200, html, denied.to_vec()), STRICT, NOW)), Fault::MediaType);
+    assert_eq!(
+        fault(process(&Response::new(200, html, denied.to_vec()), STRICT, NOW)),
+        Fault::MediaType
+    );
 }
 
 /// REQ-AERR-01b
@@ -493,7 +584,9 @@ fn an_error_is_read_whatever_its_label_and_encoding() {
 #[test]
 fn what_shows_the_cause_is_kept_and_never_a_page() {
     let answer_of = |status, media_type: &str, body: &str| {
-        let headers = [("content-type", media_type), ("www-authenticate", "Bearer error=\"x\"")].into_iter().collect();
+        let headers = [("content-type", media_type), ("www-authenticate", "Bearer error=\"x\"")]
+            .into_iter()
+            .collect();
         match process(&Response::new(status, headers, body), STRICT, NOW) {
             TokenReply::Misbehaved(Misbehaviour { answer: Some(answer), .. }) => answer,
             other => panic!("{other:?}"),
@@ -502,7 +595,11 @@ fn what_shows_the_cause_is_kept_and_never_a_page() {
     for (media_type, body, excerpt) in [
         ("text/plain", "upstream\r\nis down", "upstream  is down"),
         ("application/json", r#"{"code":4,"message":"a < b"}"#, r#"{"code":4,"message":"a < b"}"#),
-        ("application/problem+json", r#"{"title":"no","detail":"d"}"#, r#"{"title":"no","detail":"d"}"#),
+        (
+            "application/problem+json",
+            r#"{"title":"no","detail":"d"}"#,
+            r#"{"title":"no","detail":"d"}"#,
+        ),
         ("application/json", r#"{"error":{"code":4}}"#, r#"{"error":{"code":4}}"#),
         ("text/plain", "\u{feff}x", "x"),
         ("text/html", "plainly labelled", ""),
@@ -514,6 +611,10 @@ fn what_shows_the_cause_is_kept_and_never_a_page() {
         ("application/json", r#"{"id_token":"a.b.c"}"#, ""),
     ] {
         let answer = answer_of(404, media_type, body);
-        assert_eq!((answer.excerpt(), answer.www_authenticate()), (excerpt, Some("Bearer error=\"x\"")), "{body}");
+        assert_eq!(
+            (answer.excerpt(), answer.www_authenticate()),
+            (excerpt, Some("Bearer error=\"x\"")),
+            "{body}"
+        );
     }
 }

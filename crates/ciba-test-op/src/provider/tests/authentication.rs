@@ -15,16 +15,22 @@ fn key_client(audience: AudienceMode) -> Client {
 /// A good assertion of the client `key`, edited.
 fn assertion(edits: &[IdTokenEdit]) -> String {
     let issued = START.unix_secs();
-    let claims =
-        json!({ "iss": "key", "sub": "key", "aud": ISSUER, "jti": "first", "iat": issued, "exp": issued + 60 });
+    let claims = json!({ "iss": "key", "sub": "key", "aud": ISSUER, "jti": "first", "iat": issued, "exp": issued + 60 });
     let Value::Object(claims) = claims else { unreachable!() };
-    let draft =
-        Draft { claims, key: TestKey::ClientP256, algorithm: ES256, issued, secret: Some(SECRET), seed: [1; 32] };
+    let draft = Draft {
+        claims,
+        key: TestKey::ClientP256,
+        algorithm: ES256,
+        issued,
+        secret: Some(SECRET),
+        seed: [1; 32],
+    };
     jws::compose(draft, &|_| TestKey::ClientRsa, edits)
 }
 
 fn ask_with_assertion(bench: &mut Bench, assertion: &str, more: &[(&str, &str)]) -> (u16, Value) {
-    let mut parameters = vec![("scope", "openid"), ("login_hint", "approve"), ("client_assertion", assertion)];
+    let mut parameters =
+        vec![("scope", "openid"), ("login_hint", "approve"), ("client_assertion", assertion)];
     parameters.push(("client_assertion_type", ASSERTION));
     parameters.retain(|(name, _)| !more.iter().any(|(changed, _)| changed == name));
     parameters.extend_from_slice(more);
@@ -40,8 +46,16 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
         ("no alg", vec![IdTokenEdit::remove_header("alg")], Rule::AssertionForm),
         ("alg none", vec![IdTokenEdit::Unsigned("none".into())], Rule::AssertionForm),
         ("a MAC", vec![IdTokenEdit::Mac(crate::MacKey::PublicJwk)], Rule::AssertionForm),
-        ("another alg", vec![IdTokenEdit::Key(TestKey::ClientRsa, JwsAlgorithm::Rs256)], Rule::AssertionForm),
-        ("two segments", vec![IdTokenEdit::Shape(crate::TokenShape::TwoSegments)], Rule::AssertionForm),
+        (
+            "another alg",
+            vec![IdTokenEdit::Key(TestKey::ClientRsa, JwsAlgorithm::Rs256)],
+            Rule::AssertionForm,
+        ),
+        (
+            "two segments",
+            vec![IdTokenEdit::Shape(crate::TokenShape::TwoSegments)],
+            Rule::AssertionForm,
+        ),
         ("another key", vec![IdTokenEdit::Key(TestKey::StrangerP256, ES256)], Rule::Credential),
         ("a broken signature", vec![IdTokenEdit::XorSignature(0x5a)], Rule::Credential),
         ("another iss", vec![set("iss", "app")], Rule::AssertionClaims),
@@ -55,7 +69,11 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
         ("for two days", vec![time("exp", 172_800)], Rule::AssertionTime),
         ("issued later", vec![time("iat", 11)], Rule::AssertionTime),
         ("valid later", vec![time("nbf", 11)], Rule::AssertionTime),
-        ("another audience", vec![set("aud", "https://elsewhere.example")], Rule::AssertionAudience),
+        (
+            "another audience",
+            vec![set("aud", "https://elsewhere.example")],
+            Rule::AssertionAudience,
+        ),
     ];
     for (what, edits, rule) in cases {
         let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
@@ -72,8 +90,14 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
         assert_eq!(bench.broken(), [rule], "{what}");
     }
     // `iat` is optional (OpenID Connect Core 9).
-    for tolerated in [vec![time("iat", 10), time("nbf", 10)], vec![IdTokenEdit::remove("iat"), set("jti", "second")]] {
-        assert_eq!(ask_with_assertion(&mut bench, &assertion(&tolerated), &[("client_id", "key")]).0, 200);
+    for tolerated in [
+        vec![time("iat", 10), time("nbf", 10)],
+        vec![IdTokenEdit::remove("iat"), set("jti", "second")],
+    ] {
+        assert_eq!(
+            ask_with_assertion(&mut bench, &assertion(&tolerated), &[("client_id", "key")]).0,
+            200
+        );
     }
     assert_eq!(bench.broken(), []);
 }
@@ -84,27 +108,52 @@ fn methods_and_algorithms_that_are_announced_work_at_both_endpoints_and_no_other
     let mut bench = bench();
     let (_, document) = read(&bench.send(Incoming::get("/.well-known/openid-configuration")));
     let list = |member: &str| -> Vec<String> {
-        document[member].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+        document[member]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect()
     };
     let algorithms = list("token_endpoint_auth_signing_alg_values_supported");
     let mut methods = list("token_endpoint_auth_methods_supported");
     let id_token = list("id_token_signing_alg_values_supported");
     let asymmetric = JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
-    assert_eq!(id_token, asymmetric.map(|algorithm| algorithm.name().to_owned()).collect::<Vec<_>>());
+    assert_eq!(
+        id_token,
+        asymmetric.map(|algorithm| algorithm.name().to_owned()).collect::<Vec<_>>()
+    );
     let unused = ["_encryption_", "dpop_", "mtls_", "authorization_details_types"];
-    assert!(!document.as_object().unwrap().keys().any(|name| unused.iter().any(|part| name.contains(part))));
+    assert!(
+        !document
+            .as_object()
+            .unwrap()
+            .keys()
+            .any(|name| unused.iter().any(|part| name.contains(part)))
+    );
 
-    let secret =
-        || ClientSecret::new("a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike");
+    let secret = || {
+        ClientSecret::new(
+            "a secret of more than sixty-four bytes, long enough for HS256, HS384 and HS512 alike",
+        )
+    };
     let mut clients = vec![
         (Client::new("c", ClientAuthentication::None), None),
         (Client::new("c", ClientAuthentication::ClientSecretPost { secret: secret() }), None),
-        (Client::new("c", ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false }), None),
+        (
+            Client::new(
+                "c",
+                ClientAuthentication::ClientSecretBasic { secret: secret(), raw: false },
+            ),
+            None,
+        ),
     ];
     for name in &algorithms {
         let algorithm = JwsAlgorithm::from_name(name).unwrap();
         let authentication = match TestKey::client_for(algorithm) {
-            _ if algorithm.is_symmetric() => ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm },
+            _ if algorithm.is_symmetric() => {
+                ClientAuthentication::ClientSecretJwt { secret: secret(), algorithm }
+            }
             key => ClientAuthentication::PrivateKeyJwt {
                 keys: vec![key.unwrap().public_jwk(algorithm)],
                 algorithms: vec![algorithm],
@@ -131,20 +180,28 @@ fn methods_and_algorithms_that_are_announced_work_at_both_endpoints_and_no_other
                 (_, None) => parameters.push(("client_id", "c".into())),
                 (_, Some(algorithm)) => {
                     parameters.push(("client_assertion_type", ASSERTION.into()));
-                    parameters.push(("client_assertion", signed(algorithm, secret().expose(), bench.now)));
+                    parameters.push((
+                        "client_assertion",
+                        signed(algorithm, secret().expose(), bench.now),
+                    ));
                 }
             }
             let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
             let request = Incoming::post(&bench.path(endpoint), pairs);
             header.map_or(request.clone(), |header| request.header("authorization", &header))
         };
-        let asked = vec![("scope", "openid".to_owned()), ("login_hint", "approve-after:0".to_owned())];
+        let asked =
+            vec![("scope", "openid".to_owned()), ("login_hint", "approve-after:0".to_owned())];
         let asked = request(&bench, Endpoint::Backchannel, asked);
         let (status, ack) = read(&bench.send(asked));
         assert_eq!(status, 200, "{name} {algorithm:?}");
         bench.pass(5);
         let id = ack["auth_req_id"].as_str().unwrap().to_owned();
-        let poll = request(&bench, Endpoint::Token, vec![("grant_type", GRANT.to_owned()), ("auth_req_id", id)]);
+        let poll = request(
+            &bench,
+            Endpoint::Token,
+            vec![("grant_type", GRANT.to_owned()), ("auth_req_id", id)],
+        );
         assert_eq!(bench.send(poll).status, 200, "{name} {algorithm:?}");
         assert_eq!(bench.broken(), []);
     }
@@ -158,14 +215,19 @@ fn signed(algorithm: JwsAlgorithm, secret: &str, now: Timestamp) -> String {
     let claims = json!({ "iss": "c", "sub": "c", "aud": ISSUER, "jti": jti, "iat": issued, "exp": issued + 60 });
     let Value::Object(claims) = claims else { unreachable!() };
     let key = TestKey::client_for(algorithm).unwrap_or(TestKey::ClientRsa);
-    jws::compose(Draft { claims, key, algorithm, issued, secret: Some(secret), seed: [1; 32] }, &|_| key, &[])
+    jws::compose(
+        Draft { claims, key, algorithm, issued, secret: Some(secret), seed: [1; 32] },
+        &|_| key,
+        &[],
+    )
 }
 
 /// OP-11
 #[test]
 fn the_audience_is_taken_by_the_clients_mode() {
     use AudienceMode::{CalledUrlOnly, CibaDefault, IssuerOnly, TokenUrlOnly};
-    let (issuer, token, called) = (json!(ISSUER), "https://op.example/token", "https://op.example/backchannel");
+    let (issuer, token, called) =
+        (json!(ISSUER), "https://op.example/token", "https://op.example/backchannel");
     let array = json!(["https://elsewhere.example", ISSUER]);
     for (mode, audience, good) in [
         (CibaDefault, &issuer, true),
@@ -207,7 +269,11 @@ fn one_jti_serves_once_at_both_endpoints_until_it_expires() {
     assert_eq!(bench.broken(), [Rule::AssertionReplay]);
     bench.pass(60);
     let later = assertion(&[IdTokenEdit::set_time("exp", 120)]);
-    assert_eq!(ask_with_assertion(&mut bench, &later, &[]).0, 200, "the first one has expired and is forgotten");
+    assert_eq!(
+        ask_with_assertion(&mut bench, &later, &[]).0,
+        200,
+        "the first one has expired and is forgotten"
+    );
 }
 
 /// OP-13
@@ -225,9 +291,17 @@ fn a_jti_in_a_request_that_never_reached_the_provider_is_not_used_but_its_repeti
     let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
     assert_eq!(bench.provider.handle(request, bench.now), Reply::Drop);
     assert_eq!(bench.broken(), []);
-    assert_eq!(ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0, 200, "the provider never saw it");
+    assert_eq!(
+        ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0,
+        200,
+        "the provider never saw it"
+    );
     assert_eq!(bench.broken(), [Rule::AssertionReplay], "the client could not know that");
-    assert_eq!(ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0, 401, "now it is used");
+    assert_eq!(
+        ask_with_assertion(&mut bench, &text, &[("login_hint", "never")]).0,
+        401,
+        "now it is used"
+    );
     assert_eq!(bench.broken(), [Rule::AssertionReplay]);
 }
 
@@ -236,16 +310,24 @@ fn a_jti_in_a_request_that_never_reached_the_provider_is_not_used_but_its_repeti
 fn a_second_credential_and_an_unregistered_method_are_refused() {
     let basic = format!("Basic {}", STANDARD.encode(format!("app:{SECRET}")));
     let mut bench = bench();
-    let parameters = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
+    let parameters = [
+        ("client_id", "app"),
+        ("client_secret", SECRET),
+        ("scope", "openid"),
+        ("login_hint", "approve"),
+    ];
     let path = bench.path(Endpoint::Backchannel);
     let both = Incoming::post(&path, parameters).header("authorization", &basic);
     let answer = bench.send(both);
     assert_eq!(answer.status, 401);
-    assert!(answer.headers.get("www-authenticate").is_some_and(|value| value.starts_with("Basic ")));
+    assert!(
+        answer.headers.get("www-authenticate").is_some_and(|value| value.starts_with("Basic "))
+    );
     assert_eq!(bench.broken(), [Rule::SecondCredential]);
 
     let without = parameters.iter().copied().filter(|(name, _)| *name != "client_secret");
-    let unregistered = Incoming::post(&path, without).header("authorization", &basic.replace("%20", " "));
+    let unregistered =
+        Incoming::post(&path, without).header("authorization", &basic.replace("%20", " "));
     assert_eq!(bench.send(unregistered).status, 401);
     assert_eq!(bench.broken(), [Rule::AuthenticationMethod]);
 
@@ -271,8 +353,11 @@ fn basic_is_decoded_unless_the_client_is_a_raw_one() {
         (true, "plain", "a%2Bb+c", false),
     ] {
         let secret_of = || ClientSecret::new("a+b c");
-        let client = |id| Client::new(id, ClientAuthentication::ClientSecretBasic { secret: secret_of(), raw });
-        let mut bench = bench_with(|config| config.client(client(if raw { "plain" } else { "urn:app" })));
+        let client = |id| {
+            Client::new(id, ClientAuthentication::ClientSecretBasic { secret: secret_of(), raw })
+        };
+        let mut bench =
+            bench_with(|config| config.client(client(if raw { "plain" } else { "urn:app" })));
         let header = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
         let path = bench.path(Endpoint::Backchannel);
         let request = Incoming::post(&path, [("scope", "openid"), ("login_hint", "approve")]);
@@ -285,24 +370,37 @@ fn basic_is_decoded_unless_the_client_is_a_raw_one() {
 #[test]
 fn entries_that_contradict_themselves_are_refused() {
     use crate::config::ConfigError;
-    let refused = |client: Client| Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap_err();
+    let refused =
+        |client: Client| Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap_err();
     let with_delivery = |delivery| Client { delivery, ..post_client("app") };
-    assert_eq!(refused(with_delivery(ciba_core::DeliveryMode::Ping)), ConfigError::Delivery("app".into()));
+    assert_eq!(
+        refused(with_delivery(ciba_core::DeliveryMode::Ping)),
+        ConfigError::Delivery("app".into())
+    );
     let plain = post_client("app").push("http://app.example/cb");
     assert_eq!(refused(plain), ConfigError::Delivery("app".into()));
     // A poll client may have one, as long as it is one.
-    let polls = |endpoint: &str| Client { notification_endpoint: Some(endpoint.to_owned()), ..post_client("app") };
+    let polls = |endpoint: &str| Client {
+        notification_endpoint: Some(endpoint.to_owned()),
+        ..post_client("app")
+    };
     assert_eq!(refused(polls("http://app.example/cb")), ConfigError::Delivery("app".into()));
-    assert!(Provider::new(ProviderConfig::generic(ISSUER).client(polls("https://app.example/cb"))).is_ok());
+    assert!(
+        Provider::new(ProviderConfig::generic(ISSUER).client(polls("https://app.example/cb")))
+            .is_ok()
+    );
     // RFC 7518 3.2.
-    for (algorithm, bytes) in [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)] {
+    for (algorithm, bytes) in
+        [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)]
+    {
         let asserts = |length| {
             let secret = ClientSecret::new("s".repeat(length));
             Client::new("app", ClientAuthentication::ClientSecretJwt { secret, algorithm })
         };
         let reads = |length| {
             let secret = ClientSecret::new("s".repeat(length));
-            Client::new("app", ClientAuthentication::ClientSecretPost { secret }).id_token_alg(algorithm)
+            Client::new("app", ClientAuthentication::ClientSecretPost { secret })
+                .id_token_alg(algorithm)
         };
         let short = ConfigError::ShortSecret { id: "app".into(), bytes };
         for make in [&asserts as &dyn Fn(usize) -> Client, &reads] {
@@ -313,11 +411,18 @@ fn entries_that_contradict_themselves_are_refused() {
     let no_key = post_client("app").request_signing_alg(JwsAlgorithm::Es256);
     assert_eq!(refused(no_key), ConfigError::RequestSigning("app".into()));
     assert_eq!(refused(post_client("")), ConfigError::ClientId(String::new()));
-    assert_eq!(refused(Client::with_key("app", json!({"kty": "oct"}))), ConfigError::Authentication("app".into()));
+    assert_eq!(
+        refused(Client::with_key("app", json!({"kty": "oct"}))),
+        ConfigError::Authentication("app".into())
+    );
     let key = TestKey::ClientP256.public_jwk(ES256);
     let symmetric = Client::with_key("app", key).id_token_alg(JwsAlgorithm::Hs256);
     assert_eq!(refused(symmetric), ConfigError::IdTokenAlgorithm("app".into()));
-    let twice = ProviderConfig::generic(ISSUER).client(post_client("app")).client(post_client("app"));
+    let twice =
+        ProviderConfig::generic(ISSUER).client(post_client("app")).client(post_client("app"));
     assert_eq!(Provider::new(twice).unwrap_err(), ConfigError::ClientId("app".into()));
-    assert_eq!(Provider::new(ProviderConfig::generic("http://op.example")).unwrap_err(), ConfigError::Issuer);
+    assert_eq!(
+        Provider::new(ProviderConfig::generic("http://op.example")).unwrap_err(),
+        ConfigError::Issuer
+    );
 }

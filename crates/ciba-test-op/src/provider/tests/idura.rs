@@ -28,8 +28,12 @@ fn idura() -> Bench {
 
 fn poll(bench: &mut Bench, id: &str, after: u64) -> (u16, Value) {
     bench.pass(after);
-    let parameters =
-        [("client_id", "urn:app:1"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+    let parameters = [
+        ("client_id", "urn:app:1"),
+        ("client_secret", SECRET),
+        ("grant_type", GRANT),
+        ("auth_req_id", id),
+    ];
     bench.post(Endpoint::Token, &parameters)
 }
 
@@ -47,9 +51,11 @@ fn swedish_bankid_tells_its_progress_in_three_texts_and_then_who_it_was() {
     assert_eq!((status, &ack["expires_in"], ack.get("interval")), (200, &json!(120), None));
     let id = ack["auth_req_id"].as_str().unwrap();
     assert!(is_uuid(id));
-    for text in
-        ["awaiting first user interaction", "awaiting user request acknowledgement", "awaiting user identification"]
-    {
+    for text in [
+        "awaiting first user interaction",
+        "awaiting user request acknowledgement",
+        "awaiting user identification",
+    ] {
         let (status, body) = poll(&mut bench, id, 5);
         assert_eq!((status, &body["error"]), (400, &json!("authorization_pending")));
         assert_eq!(body["error_description"], text);
@@ -65,7 +71,10 @@ fn swedish_bankid_tells_its_progress_in_three_texts_and_then_who_it_was() {
     let subject = claims["sub"].as_str().unwrap();
     assert!(is_uuid(subject.strip_prefix('{').unwrap().strip_suffix('}').unwrap()));
     assert_eq!(claims["nameidentifier"], subject.replace(['{', '}', '-'], ""));
-    assert_eq!((&claims["ssn"], &claims["identityscheme"]), (&json!("196802020575"), &json!("sebankid")));
+    assert_eq!(
+        (&claims["ssn"], &claims["identityscheme"]),
+        (&json!("196802020575"), &json!("sebankid"))
+    );
     assert_eq!(claims["authenticationtype"], "urn:grn:authn:se:bankid");
     assert_eq!(claims["authenticationinstant"], "2030-01-01T00:00:20.000Z");
     let issued = bench.now.unix_secs();
@@ -89,7 +98,10 @@ fn norwegian_bankid_hands_out_two_words_and_lets_the_person_pick() {
         assert_eq!(body["error_description"], "User has not yet granted authorization");
     }
     let claims = claims_of(&poll(&mut bench, id, 3).1);
-    assert_eq!((&claims["socialno"], &claims["identityscheme"]), (&json!("01017512345"), &json!("nobankid-oidc")));
+    assert_eq!(
+        (&claims["socialno"], &claims["identityscheme"]),
+        (&json!("01017512345"), &json!("nobankid-oidc"))
+    );
     assert!(claims["authenticationtype"].as_str().unwrap().starts_with("urn:grn:authn:no:bankid"));
     assert_eq!(bench.broken(), []);
 }
@@ -114,12 +126,16 @@ fn each_eid_has_its_rules() {
 #[test]
 fn a_person_who_says_no_declines_in_idura_words() {
     let mut bench = idura();
-    let parameters =
-        NORWEGIAN.map(|pair| if pair.0 == "login_hint" { ("login_hint", "sub:ssn:01017512346") } else { pair });
+    let parameters = NORWEGIAN.map(|pair| {
+        if pair.0 == "login_hint" { ("login_hint", "sub:ssn:01017512346") } else { pair }
+    });
     let (_, ack) = bench.ask(&parameters);
     let id = ack["auth_req_id"].as_str().unwrap();
     assert_eq!(poll(&mut bench, id, 3).1["error"], "authorization_pending");
     assert!(bench.provider.deny(1, bench.now));
     let body = poll(&mut bench, id, 3).1;
-    assert_eq!((&body["error"], &body["error_description"]), (&json!("access_denied"), &json!("user declined")));
+    assert_eq!(
+        (&body["error"], &body["error_description"]),
+        (&json!("access_denied"), &json!("user declined"))
+    );
 }

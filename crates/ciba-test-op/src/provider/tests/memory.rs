@@ -20,7 +20,9 @@ fn what_is_over_is_forgotten_after_the_memory_and_what_the_judge_found_is_not() 
     let expired = bench.begin("never");
     let tokens = bench.poll(&redeemed, 5).1;
     let token = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
-    let user_info = |bench: &mut Bench| bench.send(Incoming::get("/userinfo").header("authorization", &token)).status;
+    let user_info = |bench: &mut Bench| {
+        bench.send(Incoming::get("/userinfo").header("authorization", &token)).status
+    };
     bench.poll(&redeemed, 5);
     assert_eq!(bench.provider.violations().len(), 1, "a second redemption");
 
@@ -28,11 +30,18 @@ fn what_is_over_is_forgotten_after_the_memory_and_what_the_judge_found_is_not() 
     bench.now = START.saturating_add(Duration::from_secs(120 + MEMORY - 1));
     assert_eq!(bench.poll_error(&expired, 0), "expired_token");
     assert_eq!((bench.provider.transactions(bench.now).len(), user_info(&mut bench)), (2, 401));
-    assert_eq!(bench.provider.violations().len(), 1, "an access token that has expired breaks no rule");
+    assert_eq!(
+        bench.provider.violations().len(),
+        1,
+        "an access token that has expired breaks no rule"
+    );
 
     bench.now = START.saturating_add(Duration::from_secs(605 + MEMORY));
     assert_eq!(user_info(&mut bench), 401);
-    assert!(bench.provider.transactions(bench.now).is_empty() && bench.provider.access_tokens.is_empty());
+    assert!(
+        bench.provider.transactions(bench.now).is_empty()
+            && bench.provider.access_tokens.is_empty()
+    );
     assert_eq!(bench.poll_error(&expired, 0), "invalid_grant");
     let report = bench.provider.report();
     assert_eq!((report.transactions, report.redeemed, report.requests[1].1), (2, 1, 4));
@@ -72,7 +81,8 @@ fn too_many_open_requests_are_forgotten_too() {
     let mut bench = small(4);
     bench.provider.script(Script::new().every(Endpoint::Discovery, Act::HoldForever));
     for _ in 0..20 {
-        let (_, reply) = bench.provider.begin(Incoming::get("/.well-known/openid-configuration"), bench.now);
+        let (_, reply) =
+            bench.provider.begin(Incoming::get("/.well-known/openid-configuration"), bench.now);
         held(&reply);
     }
     assert!(bench.provider.exchanges.len() <= 4 && bench.provider.held.len() <= 4);
@@ -87,14 +97,21 @@ fn transactions_that_go_on_are_never_forgotten_and_those_that_are_over_make_room
     assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")));
     let token = bench.poll(&first, 5).1["access_token"].clone();
     let third = bench.begin("approve-after:0");
-    let states: Vec<_> =
-        bench.provider.transactions(bench.now).iter().map(|known| (known.number, known.state)).collect();
+    let states: Vec<_> = bench
+        .provider
+        .transactions(bench.now)
+        .iter()
+        .map(|known| (known.number, known.state))
+        .collect();
     assert_eq!(states, [(2, TransactionState::Pending), (3, TransactionState::Approved)]);
     assert_eq!(bench.poll(&third, 5).0, 200);
     let fourth = bench.begin("approve-after:0");
     bench.poll(&fourth, 5);
     assert_eq!(bench.provider.access_tokens.len(), 2);
-    assert!(bench.provider.access_tokens.iter().all(|known| known.token != token), "the oldest went");
+    assert!(
+        bench.provider.access_tokens.iter().all(|known| known.token != token),
+        "the oldest went"
+    );
     assert_eq!(bench.broken(), []);
 }
 
@@ -115,7 +132,12 @@ fn a_held_request_keeps_its_transaction() {
 fn a_lost_authentication_request_is_not_held_against_the_person_for_ever() {
     let mut bench = bench();
     bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, Act::DropAfter));
-    let parameters = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
+    let parameters = [
+        ("client_id", "app"),
+        ("client_secret", SECRET),
+        ("scope", "openid"),
+        ("login_hint", "approve"),
+    ];
     let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
     assert_eq!(bench.provider.handle(request, bench.now), Reply::Drop);
     bench.pass(120 + MEMORY);

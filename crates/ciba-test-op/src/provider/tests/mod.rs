@@ -1,4 +1,5 @@
-//! The rules of `spec/provider-side.md`, one test each, in simulated time; and the judge against clients that break them.
+//! The rules of `spec/provider-side.md`, one test each, in simulated time; and the judge against
+//! clients that break them.
 
 mod authentication;
 mod idura;
@@ -47,7 +48,8 @@ fn bench() -> Bench {
 
 fn bench_with(change: impl FnOnce(ProviderConfig) -> ProviderConfig) -> Bench {
     // Simulated time has no jitter.
-    let exact = ProviderConfig { interval_tolerance: Duration::ZERO, ..ProviderConfig::generic(ISSUER) };
+    let exact =
+        ProviderConfig { interval_tolerance: Duration::ZERO, ..ProviderConfig::generic(ISSUER) };
     let config = change(exact.client(post_client("app")).client(post_client("other")));
     Bench { provider: Provider::new(config).unwrap(), now: START }
 }
@@ -60,7 +62,10 @@ impl Bench {
     fn send(&mut self, request: Incoming) -> Response {
         let answer = self.provider.handle(request, self.now).into_answer().unwrap();
         // RFC 9110 15.5.2, whatever was wrong.
-        assert!(answer.status != 401 || answer.headers.get("www-authenticate").is_some(), "a 401 without a challenge");
+        assert!(
+            answer.status != 401 || answer.headers.get("www-authenticate").is_some(),
+            "a 401 without a challenge"
+        );
         answer
     }
 
@@ -69,11 +74,20 @@ impl Bench {
         read(&self.send(request))
     }
 
-    /// An authentication request of `app`, with parameters that replace or add to the usual ones; an empty one removes.
+    /// An authentication request of `app`, with parameters that replace or add to the usual ones;
+    /// an empty one removes.
     fn ask(&mut self, change: &[(&str, &str)]) -> (u16, Value) {
-        let usual = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
-        let kept = usual.into_iter().filter(|(name, _)| !change.iter().any(|(changed, _)| changed == name));
-        let parameters: Vec<_> = kept.chain(change.iter().copied()).filter(|(_, value)| !value.is_empty()).collect();
+        let usual = [
+            ("client_id", "app"),
+            ("client_secret", SECRET),
+            ("scope", "openid"),
+            ("login_hint", "approve"),
+        ];
+        let kept = usual
+            .into_iter()
+            .filter(|(name, _)| !change.iter().any(|(changed, _)| changed == name));
+        let parameters: Vec<_> =
+            kept.chain(change.iter().copied()).filter(|(_, value)| !value.is_empty()).collect();
         self.post(Endpoint::Backchannel, &parameters)
     }
 
@@ -84,8 +98,12 @@ impl Bench {
     }
 
     fn poll_request(&self, auth_req_id: &str) -> Incoming {
-        let parameters =
-            [("client_id", "app"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", auth_req_id)];
+        let parameters = [
+            ("client_id", "app"),
+            ("client_secret", SECRET),
+            ("grant_type", GRANT),
+            ("auth_req_id", auth_req_id),
+        ];
         Incoming::post(&self.path(Endpoint::Token), parameters)
     }
 
@@ -107,7 +125,8 @@ impl Bench {
 
     /// The rules broken so far, each once and in order, and forgets them.
     fn broken(&mut self) -> Vec<Rule> {
-        let mut rules: Vec<Rule> = self.provider.findings.kept.drain(..).map(|violation| violation.rule).collect();
+        let mut rules: Vec<Rule> =
+            self.provider.findings.kept.drain(..).map(|violation| violation.rule).collect();
         rules.dedup();
         rules
     }

@@ -24,8 +24,12 @@ fn push_bench(algorithm: JwsAlgorithm) -> Bench {
 impl Bench {
     fn ask_as(&mut self, client: &str, hint: &str) -> String {
         let scope = ("scope", "openid offline_access");
-        let (status, body) =
-            self.ask(&[("client_id", client), ("login_hint", hint), ("client_notification_token", TOKEN), scope]);
+        let (status, body) = self.ask(&[
+            ("client_id", client),
+            ("login_hint", hint),
+            ("client_notification_token", TOKEN),
+            scope,
+        ]);
         assert_eq!(status, 200, "{body}");
         body["auth_req_id"].as_str().unwrap().to_owned()
     }
@@ -43,7 +47,12 @@ impl Bench {
     }
 
     fn poll_as(&mut self, client: &str, id: &str) -> (u16, Value) {
-        let parameters = [("client_id", client), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+        let parameters = [
+            ("client_id", client),
+            ("client_secret", SECRET),
+            ("grant_type", GRANT),
+            ("auth_req_id", id),
+        ];
         self.post(Endpoint::Token, &parameters)
     }
 }
@@ -73,20 +82,27 @@ fn ping_and_push_clients_send_a_bearer_token_for_their_notifications() {
         ("mzxw6ytboi2gk3tbovwheylbnq", None),
     ] {
         let mut bench = ping_bench();
-        let (status, answer) = bench.ask(&[("client_id", "pinged"), ("client_notification_token", token)]);
+        let (status, answer) =
+            bench.ask(&[("client_id", "pinged"), ("client_notification_token", token)]);
         assert_eq!(status, if rule.is_some() { 400 } else { 200 }, "{token}: {answer}");
         assert_eq!(bench.broken(), Vec::from_iter(rule), "{token}");
     }
     let mut bench = ping_bench();
-    let weak =
-        [("client_id", "pinged"), ("client_notification_token", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")];
+    let weak = [
+        ("client_id", "pinged"),
+        ("client_notification_token", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    ];
     assert_eq!(bench.ask(&weak).0, 200);
     assert_eq!(bench.broken(), [Rule::NotificationToken], "guessable");
     let digits = "0123456789".repeat(6);
     let counted = [("client_id", "pinged"), ("client_notification_token", digits.as_str())];
     assert_eq!(bench.ask(&counted).0, 200);
     assert_eq!(bench.broken(), [Rule::NotificationToken], "so is this");
-    assert_eq!(bench.ask(&[("client_notification_token", "a=b")]).0, 200, "a poll client's is ignored");
+    assert_eq!(
+        bench.ask(&[("client_notification_token", "a=b")]).0,
+        200,
+        "a poll client's is ignored"
+    );
 }
 
 /// OP-07
@@ -98,11 +114,17 @@ fn a_ping_is_sent_at_the_decision_whatever_it_is() {
     for (hint, status) in [("approve", 200), ("deny", 400)] {
         let mut bench = ping_bench();
         let id = bench.ask_as("pinged", hint);
-        assert_eq!(bench.provider.next_notification(), Some(START.saturating_add(Duration::from_secs(10))));
+        assert_eq!(
+            bench.provider.next_notification(),
+            Some(START.saturating_add(Duration::from_secs(10)))
+        );
         assert!(bench.due().is_empty());
         let ping = bench.next();
         assert_eq!((ping.method.as_str(), ping.url.as_str()), ("POST", ENDPOINT));
-        assert_eq!(ping.headers.all("authorization").collect::<Vec<_>>(), [format!("Bearer {TOKEN}")]);
+        assert_eq!(
+            ping.headers.all("authorization").collect::<Vec<_>>(),
+            [format!("Bearer {TOKEN}")]
+        );
         assert_eq!(ping.headers.get("content-type"), Some("application/json"));
         assert_eq!(body(&ping), json!({ "auth_req_id": id }));
         assert!(bench.due().is_empty() && bench.provider.next_notification().is_none());
@@ -156,9 +178,13 @@ fn a_ping_allows_one_token_request_before_its_time_and_no_more() {
 /// OP-51
 #[test]
 fn it_can_be_as_strict_as_keycloak() {
-    let strict =
-        |config| ProviderConfig { ping_skips_interval: false, refuses_needless_notification_token: true, ..config };
-    let mut bench = bench_with(|config| strict(config).client(post_client("pinged").ping(ENDPOINT)));
+    let strict = |config| ProviderConfig {
+        ping_skips_interval: false,
+        refuses_needless_notification_token: true,
+        ..config
+    };
+    let mut bench =
+        bench_with(|config| strict(config).client(post_client("pinged").ping(ENDPOINT)));
     assert_eq!(bench.ask(&[("client_notification_token", TOKEN)]).1["error"], "invalid_request");
     let id = bench.ask_as("pinged", "manual");
     bench.pass(5);
@@ -197,7 +223,11 @@ fn a_push_carries_tokens_with_everything_that_binds_them() {
             URL_SAFE_NO_PAD.encode(&whole.as_bytes()[..whole.as_bytes().len() / 2])
         };
         assert_eq!(claims["at_hash"], half("access_token"), "{algorithm}");
-        assert_eq!(claims["urn:openid:params:jwt:claim:rt_hash"], half("refresh_token"), "{algorithm}");
+        assert_eq!(
+            claims["urn:openid:params:jwt:claim:rt_hash"],
+            half("refresh_token"),
+            "{algorithm}"
+        );
         assert_eq!(claims["urn:openid:params:jwt:claim:auth_req_id"], id);
         assert_eq!(bench.provider.transactions(bench.now)[0].state, TransactionState::Approved);
         bench.provider.notification_answered(push.id, Some(204), bench.now);
@@ -214,7 +244,11 @@ fn a_push_carries_tokens_with_everything_that_binds_them() {
 fn a_push_of_a_failure_names_it() {
     for (hint, edits, code) in [
         ("deny", vec![], "access_denied"),
-        ("approve", vec![NotificationEdit::Error("transaction_failed".into())], "transaction_failed"),
+        (
+            "approve",
+            vec![NotificationEdit::Error("transaction_failed".into())],
+            "transaction_failed",
+        ),
     ] {
         let mut bench = push_bench(JwsAlgorithm::Rs256);
         let script = edits.into_iter().fold(Script::new(), Script::notification);
@@ -231,22 +265,36 @@ fn answers_are_judged_by_what_was_sent() {
     use NotificationEdit::{Bearer as Says, Body, Method, UnknownId};
     let wrong = || Says(Bearer::Appended);
     for (edit, good, bad) in [
-        (None, vec![200, 204, 503], vec![(401, Rule::NotificationAnswer), (202, Rule::NotificationAnswer)]),
-        (Some(wrong()), vec![401], vec![(204, Rule::ForgedNotification), (404, Rule::NotificationAnswer)]),
+        (
+            None,
+            vec![200, 204, 503],
+            vec![(401, Rule::NotificationAnswer), (202, Rule::NotificationAnswer)],
+        ),
+        (
+            Some(wrong()),
+            vec![401],
+            vec![(204, Rule::ForgedNotification), (404, Rule::NotificationAnswer)],
+        ),
         (Some(Method("GET".into())), vec![405], vec![(204, Rule::NotificationAnswer)]),
         (Some(Body(b"[]".to_vec())), vec![400], vec![(204, Rule::NotificationAnswer)]),
         (Some(UnknownId), vec![204, 401], vec![(500, Rule::NotificationAnswer)]),
         (Some(Says(Bearer::LowerCase)), vec![204], vec![(401, Rule::NotificationAnswer)]),
     ] {
         let good = good.into_iter().map(|status| (status, None));
-        let bad = bad.into_iter().chain([(308, Rule::NotificationRedirect)]).map(|(status, rule)| (status, Some(rule)));
+        let bad = bad
+            .into_iter()
+            .chain([(308, Rule::NotificationRedirect)])
+            .map(|(status, rule)| (status, Some(rule)));
         for (status, rule) in good.chain(bad) {
             let mut bench = ping_bench();
-            bench.provider.script(edit.clone().into_iter().fold(Script::new(), Script::notification));
+            bench
+                .provider
+                .script(edit.clone().into_iter().fold(Script::new(), Script::notification));
             bench.ask_as("pinged", "approve");
             let id = bench.next().id;
             bench.provider.notification_answered(id, Some(status), bench.now);
-            // Only what CIBA 10.2 forbids is a mistake: a redirect, a wrong token taken for right, a good one not taken.
+            // Only what CIBA 10.2 forbids is a mistake: a redirect, a wrong token taken for right,
+            // a good one not taken.
             let forbids = match (&edit, status) {
                 (_, 308) => true,
                 (None | Some(Says(Bearer::LowerCase)), 400..) => rule.is_some(),
@@ -262,10 +310,16 @@ fn answers_are_judged_by_what_was_sent() {
 /// OP-55
 #[test]
 fn a_refused_delivery_is_tried_again_when_configured_but_not_after_401_or_a_redirect() {
-    for (status, again) in [(Some(503), true), (None, true), (Some(401), false), (Some(307), false), (Some(204), false)]
-    {
+    for (status, again) in [
+        (Some(503), true),
+        (None, true),
+        (Some(401), false),
+        (Some(307), false),
+        (Some(204), false),
+    ] {
         let mut bench = bench_with(|config| {
-            ProviderConfig { notification_retries: 1, ..config }.client(post_client("pushed").push(ENDPOINT))
+            ProviderConfig { notification_retries: 1, ..config }
+                .client(post_client("pushed").push(ENDPOINT))
         });
         bench.ask_as("pushed", "approve");
         let first = bench.next();
@@ -276,7 +330,10 @@ fn a_refused_delivery_is_tried_again_when_configured_but_not_after_401_or_a_redi
             assert_eq!(second.body, first.body);
             bench.provider.notification_answered(second.id, Some(500), bench.now);
             assert_eq!(bench.provider.next_notification(), None);
-            assert_eq!(bench.provider.transactions(bench.now)[0].state, TransactionState::DeliveryFailed);
+            assert_eq!(
+                bench.provider.transactions(bench.now)[0].state,
+                TransactionState::DeliveryFailed
+            );
         }
     }
 }
@@ -286,7 +343,9 @@ fn a_refused_delivery_is_tried_again_when_configured_but_not_after_401_or_a_redi
 fn a_notification_can_overtake_the_acknowledgement() {
     for client in ["pinged", "pushed"] {
         let mut bench = bench_with(|config| {
-            config.client(post_client("pinged").ping(ENDPOINT)).client(post_client("pushed").push(ENDPOINT))
+            config
+                .client(post_client("pinged").ping(ENDPOINT))
+                .client(post_client("pushed").push(ENDPOINT))
         });
         let fault = faults::named("notification-overtakes").unwrap();
         bench.provider.script(fault.script);
@@ -317,7 +376,9 @@ fn a_notification_can_overtake_the_acknowledgement() {
 #[test]
 fn nothing_decided_leaves_before_the_acknowledgement_unless_a_script_says_so() {
     let mut bench = ping_bench();
-    bench.provider.script(Script::new().every(Endpoint::Backchannel, Act::Delay(Duration::from_secs(7))));
+    bench
+        .provider
+        .script(Script::new().every(Endpoint::Backchannel, Act::Delay(Duration::from_secs(7))));
     let parameters = [
         ("client_id", "pinged"),
         ("client_secret", SECRET),
@@ -325,7 +386,8 @@ fn nothing_decided_leaves_before_the_acknowledgement_unless_a_script_says_so() {
         ("login_hint", "approve-after:1"),
         ("client_notification_token", TOKEN),
     ];
-    let (exchange, until) = held(&bench.provider.handle(Incoming::post("/backchannel", parameters), bench.now));
+    let (exchange, until) =
+        held(&bench.provider.handle(Incoming::post("/backchannel", parameters), bench.now));
     bench.pass(6);
     assert!(bench.due().is_empty(), "decided after five seconds, and not acknowledged");
     let _ = bench.provider.resume(exchange, until);
@@ -344,8 +406,11 @@ fn scripts_withhold_multiply_delay_and_forge() {
     let edit = |edit| Script::new().notification(edit);
     assert!(due(edit(NotificationEdit::Withhold), "approve", 600).is_empty());
     let five = due(edit(NotificationEdit::Copies(5)), "approve", 10);
-    assert!(five.len() == 5 && five.iter().all(|copy| copy.body == five[0].body && copy.headers == five[0].headers));
-    assert_eq!(due(edit(NotificationEdit::At(Moment::Acknowledged)), "never", 0).len(), 1);
+    assert!(
+        five.len() == 5
+            && five.iter().all(|copy| copy.body == five[0].body && copy.headers == five[0].headers)
+    );
+    assert_eq!(due(edit(NotificationEdit::At(Moment::Acknowledgement)), "never", 0).len(), 1);
     let late = || faults::named("notification-late").unwrap().script;
     assert!(due(late(), "approve", 419).is_empty() && due(late(), "approve", 420).len() == 1);
     let fields = |bearer| {
@@ -363,15 +428,21 @@ fn scripts_withhold_multiply_delay_and_forge() {
 fn ids_and_bearers_of_two_live_transactions_are_mixed_up() {
     let mut bench = ping_bench();
     let first = bench.ask_as("pinged", "manual");
-    let (_, second) =
-        bench.ask(&[("client_id", "pinged"), ("login_hint", "manual"), ("client_notification_token", &TOKEN[1..])]);
+    let (_, second) = bench.ask(&[
+        ("client_id", "pinged"),
+        ("login_hint", "manual"),
+        ("client_notification_token", &TOKEN[1..]),
+    ]);
     bench.provider.notify(1, &[NotificationEdit::OtherId], bench.now);
     bench.provider.notify(1, &[NotificationEdit::Bearer(Bearer::OtherTransaction)], bench.now);
     let sent = bench.due();
     assert_eq!(body(&sent[0])["auth_req_id"], second["auth_req_id"]);
     assert_eq!(sent[0].headers.get("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
     assert_eq!(body(&sent[1])["auth_req_id"], first);
-    assert_eq!(sent[1].headers.get("authorization"), Some(format!("Bearer {}", &TOKEN[1..]).as_str()));
+    assert_eq!(
+        sent[1].headers.get("authorization"),
+        Some(format!("Bearer {}", &TOKEN[1..]).as_str())
+    );
 }
 
 #[test]
@@ -385,7 +456,9 @@ fn a_second_push_of_other_tokens_and_a_rotation_between_are_possible() {
     assert_eq!(body(&sent[0])["id_token"], body(&sent[1])["id_token"]);
 
     let mut bench = push_bench(JwsAlgorithm::Es256);
-    bench.provider.script(Script::new().every(Endpoint::Notification, Act::Keys(KeySetEdit::RotateAtOnce)));
+    bench
+        .provider
+        .script(Script::new().every(Endpoint::Notification, Act::Keys(KeySetEdit::RotateAtOnce)));
     bench.ask_as("pushed", "approve");
     let push = bench.next();
     let parsed = jws::parse(body(&push)["id_token"].as_str().unwrap()).unwrap();
@@ -420,8 +493,14 @@ fn a_long_poll_in_ping_mode_is_answered_at_the_decision() {
     });
     let id = bench.ask_as("pinged", "approve");
     bench.pass(5);
-    let parameters = [("client_id", "pinged"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", &id)];
-    let (exchange, until) = held(&bench.provider.handle(Incoming::post("/token", parameters), bench.now));
+    let parameters = [
+        ("client_id", "pinged"),
+        ("client_secret", SECRET),
+        ("grant_type", GRANT),
+        ("auth_req_id", &id),
+    ];
+    let (exchange, until) =
+        held(&bench.provider.handle(Incoming::post("/token", parameters), bench.now));
     assert_eq!(until, START.saturating_add(Duration::from_secs(10)));
     assert_eq!(bench.provider.resume(exchange, until).into_answer().unwrap().status, 200);
 }

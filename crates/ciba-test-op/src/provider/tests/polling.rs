@@ -23,7 +23,11 @@ fn the_hint_says_what_the_person_does() {
         for (n, expected) in answers.iter().enumerate() {
             let (status, body) = bench.poll(&id, 5);
             let error = body["error"].as_str().unwrap_or("none");
-            assert_eq!((error, status), (*expected, if *expected == "none" { 200 } else { 400 }), "{hint} {n}");
+            assert_eq!(
+                (error, status),
+                (*expected, if *expected == "none" { 200 } else { 400 }),
+                "{hint} {n}"
+            );
         }
         assert_eq!(bench.broken(), []);
     }
@@ -57,16 +61,29 @@ fn an_id_expires_to_the_millisecond_and_is_forgotten_later() {
 #[test]
 fn tokens_are_handed_out_once_and_are_what_they_should_be() {
     for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
-        let mut bench = bench_with(|config| config.client(post_client("signed").id_token_alg(algorithm)));
-        let (_, ack) = bench.ask(&[("client_id", "signed"), ("login_hint", "approve-after:0"), ("acr_values", "gold")]);
+        let mut bench =
+            bench_with(|config| config.client(post_client("signed").id_token_alg(algorithm)));
+        let (_, ack) = bench.ask(&[
+            ("client_id", "signed"),
+            ("login_hint", "approve-after:0"),
+            ("acr_values", "gold"),
+        ]);
         bench.pass(5);
         let id = ack["auth_req_id"].as_str().unwrap();
-        let poll = [("client_id", "signed"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+        let poll = [
+            ("client_id", "signed"),
+            ("client_secret", SECRET),
+            ("grant_type", GRANT),
+            ("auth_req_id", id),
+        ];
         let request = Incoming::post("/token", poll);
         let answer = bench.send(request.clone());
         assert_eq!(answer.headers.get("cache-control"), Some("no-store"));
         let (status, tokens) = read(&answer);
-        assert_eq!((status, &tokens["token_type"], &tokens["expires_in"]), (200, &json!("Bearer"), &json!(600)));
+        assert_eq!(
+            (status, &tokens["token_type"], &tokens["expires_in"]),
+            (200, &json!("Bearer"), &json!(600))
+        );
         let parsed = jws::parse(tokens["id_token"].as_str().unwrap()).unwrap();
         assert_eq!(parsed.algorithm(), Some(algorithm));
         let published = bench.provider.keys.published();
@@ -84,7 +101,10 @@ fn tokens_are_handed_out_once_and_are_what_they_should_be() {
             let header = format!("Bearer {token}");
             read(&bench.send(Incoming::get("/userinfo").header("authorization", &header)))
         };
-        assert_eq!(user_info(&mut bench, tokens["access_token"].as_str().unwrap()).1["sub"], claims["sub"]);
+        assert_eq!(
+            user_info(&mut bench, tokens["access_token"].as_str().unwrap()).1["sub"],
+            claims["sub"]
+        );
         assert_eq!(bench.broken(), []);
         assert_eq!(user_info(&mut bench, "guessed").0, 401);
         assert_eq!(bench.broken(), [Rule::AccessToken]);
@@ -99,7 +119,8 @@ fn tokens_are_handed_out_once_and_are_what_they_should_be() {
 /// OP-42
 #[test]
 fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
-    let mut bench = bench_with(|config| config.client(post_client("push").push("https://app.example/cb")));
+    let mut bench =
+        bench_with(|config| config.client(post_client("push").push("https://app.example/cb")));
     let id = bench.begin("never");
     for (change, code, rule) in [
         (("grant_type", ""), "invalid_request", Rule::GrantType),
@@ -109,8 +130,14 @@ fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
         (("client_id", "other"), "invalid_grant", Rule::AuthReqId),
         (("client_id", "push"), "unauthorized_client", Rule::PushClientPolls),
     ] {
-        let usual = [("client_id", "app"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", &id)];
-        let parameters: Vec<_> = usual.map(|pair| if pair.0 == change.0 { change } else { pair }).to_vec();
+        let usual = [
+            ("client_id", "app"),
+            ("client_secret", SECRET),
+            ("grant_type", GRANT),
+            ("auth_req_id", &id),
+        ];
+        let parameters: Vec<_> =
+            usual.map(|pair| if pair.0 == change.0 { change } else { pair }).to_vec();
         let (status, body) = bench.post(Endpoint::Token, &parameters);
         assert_eq!((status, &body["error"]), (400, &json!(code)), "{change:?}");
         assert_eq!(bench.broken(), [rule], "{change:?}");
@@ -135,7 +162,11 @@ fn an_early_poll_is_noted_and_slows_down_unless_it_shall_not() {
     bench.poll(&id, 5);
     assert_eq!(bench.poll_error(&id, 4), "slow_down");
     assert_eq!(bench.broken(), [Rule::TooEarly]);
-    assert_eq!(bench.poll_error(&id, 9), "slow_down", "the interval has grown to ten seconds for good");
+    assert_eq!(
+        bench.poll_error(&id, 9),
+        "slow_down",
+        "the interval has grown to ten seconds for good"
+    );
     assert_eq!(bench.poll_error(&id, 15), "authorization_pending");
 }
 
@@ -144,7 +175,8 @@ fn an_early_poll_is_noted_and_slows_down_unless_it_shall_not() {
 fn a_steady_timer_may_be_off_by_the_jitter_of_a_machine() {
     for (early, expected) in [(100, "authorization_pending"), (101, "slow_down")] {
         let tolerance = Duration::from_millis(100);
-        let mut bench = bench_with(|config| ProviderConfig { interval_tolerance: tolerance, ..config });
+        let mut bench =
+            bench_with(|config| ProviderConfig { interval_tolerance: tolerance, ..config });
         let id = bench.begin("never");
         bench.poll(&id, 5);
         bench.now = bench.now.saturating_add(Duration::from_millis(5_000 - early));
@@ -157,7 +189,10 @@ fn a_steady_timer_may_be_off_by_the_jitter_of_a_machine() {
 /// OP-47
 #[test]
 fn an_early_poll_of_one_transaction_says_nothing_about_a_held_one() {
-    let mut bench = bench_with(|config| ProviderConfig { long_polling: Some(Duration::from_secs(30)), ..config });
+    let mut bench = bench_with(|config| ProviderConfig {
+        long_polling: Some(Duration::from_secs(30)),
+        ..config
+    });
     let (held_id, hasty) = (bench.begin("manual"), bench.begin("never"));
     bench.pass(5);
     let (exchange, until) = held(&bench.provider.handle(bench.poll_request(&held_id), bench.now));
@@ -226,7 +261,10 @@ fn two_polls_at_once_are_noted() {
 /// OP-47
 #[test]
 fn a_long_poll_is_answered_at_the_decision_or_when_patience_ends() {
-    let mut bench = bench_with(|config| ProviderConfig { long_polling: Some(Duration::from_secs(30)), ..config });
+    let mut bench = bench_with(|config| ProviderConfig {
+        long_polling: Some(Duration::from_secs(30)),
+        ..config
+    });
     let id = bench.begin("manual");
     bench.pass(5);
     let (exchange, until) = held(&bench.provider.handle(bench.poll_request(&id), bench.now));
@@ -266,7 +304,9 @@ fn a_poll_before_retry_after_is_noted() {
 
 #[test]
 fn a_client_is_held_to_scripted_answers_too() {
-    for (code, after) in [("access_denied", Rule::AfterTerminalAnswer), ("slow_down", Rule::TooEarly)] {
+    for (code, after) in
+        [("access_denied", Rule::AfterTerminalAnswer), ("slow_down", Rule::TooEarly)]
+    {
         let mut bench = bench();
         let answer = Act::Answer(ScriptedAnswer::error(400, code));
         bench.provider.script(Script::new().nth(Endpoint::Token, 2, answer));
@@ -309,7 +349,12 @@ fn scripts_delay_amend_and_decide() {
     let script = Script::new()
         .nth(Endpoint::Token, 1, Act::Decide(Decision::Approve))
         .nth(Endpoint::Token, 1, Act::Delay(Duration::from_secs(29)))
-        .token_response(Amendment::new().remove("id_token").set("scope", "openid").raw_members("\"expires_in\":1e1,"));
+        .token_response(
+            Amendment::new()
+                .remove("id_token")
+                .set("scope", "openid")
+                .raw_members("\"expires_in\":1e1,"),
+        );
     bench.provider.script(script);
     let id = bench.begin("never");
     bench.pass(5);
@@ -337,7 +382,8 @@ fn the_report_counts_and_names_what_was_wrong() {
     assert!(!text.contains(&id) && !format!("{:?}", bench.provider.exchanges()).contains(&id));
 }
 
-/// Whoever asks once more before it is too late saves a login: legal it is not, and no mistake that a report has to fail for.
+/// Whoever asks once more before it is too late saves a login: legal it is not, and no mistake that
+/// a report has to fail for.
 #[test]
 fn one_last_poll_before_the_deadline_is_advice_and_others_are_mistakes() {
     let severities = |bench: &Bench| -> Vec<Severity> {

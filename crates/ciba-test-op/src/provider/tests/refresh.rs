@@ -3,14 +3,18 @@ use crate::script::{Act, Script};
 
 /// Tokens of `app` with a refresh token.
 fn tokens(bench: &mut Bench) -> Value {
-    let (status, body) = bench.ask(&[("scope", "openid profile offline_access"), ("login_hint", "approve-after:0")]);
+    let (status, body) =
+        bench.ask(&[("scope", "openid profile offline_access"), ("login_hint", "approve-after:0")]);
     assert_eq!(status, 200, "{body}");
     let id = body["auth_req_id"].as_str().unwrap().to_owned();
     bench.poll(&id, 5).1
 }
 
 fn refresh_token(tokens: &Value) -> String {
-    tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token: {tokens}")).to_owned()
+    tokens["refresh_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no refresh token: {tokens}"))
+        .to_owned()
 }
 
 impl Bench {
@@ -62,13 +66,21 @@ fn a_refresh_token_that_was_used_is_refused_with_all_that_followed_from_it() {
     let second = refresh_token(&bench.refresh_as("app", &first, &[]).1);
     assert_eq!(bench.refresh_as("app", &first, &[]).1["error"], "invalid_grant");
     assert_eq!(bench.broken(), [Rule::RefreshToken]);
-    assert_eq!(bench.refresh_as("app", &second, &[]).1["error"], "invalid_grant", "revoked with it");
+    assert_eq!(
+        bench.refresh_as("app", &second, &[]).1["error"],
+        "invalid_grant",
+        "revoked with it"
+    );
 
     // Whoever never got the answer could not know.
     let mut bench = self::bench();
     let first = refresh_token(&tokens(&mut bench));
-    let request =
-        [("client_id", "app"), ("client_secret", SECRET), ("grant_type", "refresh_token"), ("refresh_token", &first)];
+    let request = [
+        ("client_id", "app"),
+        ("client_secret", SECRET),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &first),
+    ];
     let request = Incoming::post("/token", request);
     bench.provider.script(Script::new().nth(Endpoint::Token, 1, Act::DropAfter));
     assert_eq!(bench.provider.handle(request, bench.now), Reply::Drop);
@@ -119,9 +131,14 @@ fn only_who_asked_for_it_and_may_have_it_gets_a_refresh_token() {
 /// OP-58
 #[test]
 fn a_pushed_refresh_token_serves_and_its_id_token_is_bound_to_no_delivery() {
-    let mut bench = bench_with(|config| config.client(post_client("pushed").push("https://app.example/cb")));
+    let mut bench =
+        bench_with(|config| config.client(post_client("pushed").push("https://app.example/cb")));
     let token = "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5";
-    let asked = [("client_id", "pushed"), ("scope", "openid offline_access"), ("client_notification_token", token)];
+    let asked = [
+        ("client_id", "pushed"),
+        ("scope", "openid offline_access"),
+        ("client_notification_token", token),
+    ];
     assert_eq!(bench.ask(&asked).0, 200);
     bench.now = bench.provider.next_notification().unwrap();
     let push = bench.provider.notifications(bench.now).remove(0);

@@ -11,20 +11,33 @@ use crate::{
 fn both_well_known_addresses_serve_one_document_without_empty_members() {
     let config = ProviderConfig::generic("https://op.example/tenant").client(post_client("app"));
     let mut provider = Provider::new(config).unwrap();
-    let paths = ["/tenant/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/tenant"];
-    let documents = paths.map(|path| provider.handle(Incoming::get(path), START).into_answer().unwrap());
+    let paths = [
+        "/tenant/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server/tenant",
+    ];
+    let documents =
+        paths.map(|path| provider.handle(Incoming::get(path), START).into_answer().unwrap());
     assert_eq!(documents[0], documents[1]);
     assert_eq!(documents[0].headers.get("content-type"), Some("application/json"));
     let (status, document) = read(&documents[0]);
     assert_eq!((status, &document["issuer"]), (200, &json!("https://op.example/tenant")));
-    assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll", "ping", "push"]));
+    assert_eq!(
+        document["backchannel_token_delivery_modes_supported"],
+        json!(["poll", "ping", "push"])
+    );
     assert_eq!(document["grant_types_supported"], json!([GRANT, "refresh_token"]));
     // Parsers want both, of every provider.
     assert_eq!(document["response_types_supported"], json!(["none"]));
     let authorization = document["authorization_endpoint"].as_str().unwrap();
     let path = &authorization["https://op.example".len()..];
-    let answer = provider.handle(Incoming::get(&format!("{path}?response_type=code")), START).into_answer().unwrap();
-    assert_eq!((answer.status, &read(&answer).1["error"]), (400, &json!("unsupported_response_type")));
+    let answer = provider
+        .handle(Incoming::get(&format!("{path}?response_type=code")), START)
+        .into_answer()
+        .unwrap();
+    assert_eq!(
+        (answer.status, &read(&answer).1["error"]),
+        (400, &json!("unsupported_response_type"))
+    );
     assert!(provider.violations().is_empty());
     for (name, value) in document.as_object().unwrap() {
         assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
@@ -55,13 +68,17 @@ fn signed_requests_and_user_codes_are_not_announced_and_do_not_work() {
 fn a_poll_client_is_answered_at_the_token_endpoint_whatever_notification_token_it_sends() {
     for token in ["8d67dc78-7faa-4d41-aabd-67707b374255", "a=b", "short", &"x".repeat(1025)] {
         let mut bench = bench();
-        let (status, ack) = bench.ask(&[("client_notification_token", token), ("login_hint", "approve-after:1")]);
+        let (status, ack) =
+            bench.ask(&[("client_notification_token", token), ("login_hint", "approve-after:1")]);
         assert_eq!((status, bench.broken()), (200, vec![]), "{token}");
         let id = ack["auth_req_id"].as_str().unwrap();
         assert_eq!(bench.poll_error(id, 5), "authorization_pending");
         assert_eq!(bench.poll(id, 5).0, 200);
         bench.pass(600);
-        assert!(bench.provider.notifications(bench.now).is_empty() && bench.provider.next_notification().is_none());
+        assert!(
+            bench.provider.notifications(bench.now).is_empty()
+                && bench.provider.next_notification().is_none()
+        );
         assert_eq!(bench.broken(), []);
     }
 }
@@ -73,14 +90,23 @@ fn a_push_client_gets_nothing_at_the_token_endpoint() {
     let mut bench = bench_with(|config| config.client(push));
     let id = bench.begin("approve-after:0");
     bench.pass(5);
-    let poll = [("client_id", "push"), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", &id)];
+    let poll = [
+        ("client_id", "push"),
+        ("client_secret", SECRET),
+        ("grant_type", GRANT),
+        ("auth_req_id", &id),
+    ];
     let (status, body) = bench.post(Endpoint::Token, &poll);
-    assert_eq!((status, &body["error"], body.get("access_token")), (400, &json!("unauthorized_client"), None));
+    assert_eq!(
+        (status, &body["error"], body.get("access_token")),
+        (400, &json!("unauthorized_client"), None)
+    );
 }
 
 /// OP-35
 #[test]
-fn a_request_is_acknowledged_before_the_person_decides_and_a_late_acknowledgement_may_be_overtaken() {
+fn a_request_is_acknowledged_before_the_person_decides_and_a_late_acknowledgement_may_be_overtaken()
+{
     let mut bench = bench();
     let id = bench.begin("manual");
     assert_eq!(bench.provider.transactions(bench.now)[0].state, TransactionState::Pending);
@@ -88,7 +114,12 @@ fn a_request_is_acknowledged_before_the_person_decides_and_a_late_acknowledgemen
 
     let script = Script::new().every(Endpoint::Backchannel, Act::Delay(Duration::from_secs(10)));
     bench.provider.script(script);
-    let parameters = [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "manual")];
+    let parameters = [
+        ("client_id", "app"),
+        ("client_secret", SECRET),
+        ("scope", "openid"),
+        ("login_hint", "manual"),
+    ];
     let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
     let (exchange, until) = held(&bench.provider.handle(request, bench.now));
     assert!(bench.provider.approve(2, bench.now), "the phone is faster");
@@ -128,7 +159,12 @@ fn every_id_keeps_what_its_own_request_said() {
         assert_eq!(known.expires.since(START).as_secs().to_string(), expiry);
     }
     let ask = |bench: &mut Bench, client: &str, id: &str| {
-        let poll = [("client_id", client), ("client_secret", SECRET), ("grant_type", GRANT), ("auth_req_id", id)];
+        let poll = [
+            ("client_id", client),
+            ("client_secret", SECRET),
+            ("grant_type", GRANT),
+            ("auth_req_id", id),
+        ];
         bench.post(Endpoint::Token, &poll)
     };
     bench.pass(7);
@@ -139,7 +175,10 @@ fn every_id_keeps_what_its_own_request_said() {
     for (n, id) in begun.iter().enumerate() {
         let (client, hint, acr, ..) = requests[n];
         let (status, tokens) = ask(&mut bench, client, id);
-        assert_eq!((status, tokens["authorization_details"].to_string()), (200, details[n].to_owned()));
+        assert_eq!(
+            (status, tokens["authorization_details"].to_string()),
+            (200, details[n].to_owned())
+        );
         let claims = claims_of(&tokens);
         assert_eq!(
             (&claims["aud"], &claims["acr"], &claims["sub"]),
@@ -158,9 +197,12 @@ fn keys_are_public_and_distinct_through_all_three_steps_of_a_rotation() {
     let ids = |bench: &mut Bench| {
         let (_, document) = read(&bench.send(Incoming::get(&path)));
         let keys = document["keys"].as_array().unwrap().clone();
-        let secret = |key: &Value| ["d", "p", "q", "k", "dp", "dq", "qi"].iter().any(|name| key.get(name).is_some());
+        let secret = |key: &Value| {
+            ["d", "p", "q", "k", "dp", "dq", "qi"].iter().any(|name| key.get(name).is_some())
+        };
         assert!(!keys.iter().any(secret));
-        let mut ids: Vec<String> = keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
+        let mut ids: Vec<String> =
+            keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
         ids.sort_unstable();
         let count = ids.len();
         ids.dedup();
@@ -170,7 +212,10 @@ fn keys_are_public_and_distinct_through_all_three_steps_of_a_rotation() {
     let signer = |bench: &mut Bench| {
         let auth_req_id = bench.begin("approve-after:0");
         let (_, tokens) = bench.poll(&auth_req_id, 5);
-        jws::parse(tokens["id_token"].as_str().unwrap()).unwrap().header["kid"].as_str().unwrap().to_owned()
+        jws::parse(tokens["id_token"].as_str().unwrap()).unwrap().header["kid"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let old = ids(&mut bench);
     let first = signer(&mut bench);
@@ -198,11 +243,20 @@ fn only_a_post_of_a_form_without_query_and_repetition_is_taken() {
             (Incoming::post(&path, [("a", "1"), ("a", "1")]), 400, Rule::DuplicateParameter),
             (Incoming::post(&format!("{path}?scope=openid"), []), 400, Rule::ParametersInUrl),
             (
-                Incoming::new("POST", &path, [("content-type", "application/json")].into_iter().collect(), "{}"),
+                Incoming::new(
+                    "POST",
+                    &path,
+                    [("content-type", "application/json")].into_iter().collect(),
+                    "{}",
+                ),
                 400,
                 Rule::MediaType,
             ),
-            (Incoming { body: "a=%zz".into(), ..Incoming::post(&path, []) }, 400, Rule::MalformedForm),
+            (
+                Incoming { body: "a=%zz".into(), ..Incoming::post(&path, []) },
+                400,
+                Rule::MalformedForm,
+            ),
         ] {
             let answer = bench.send(request);
             assert_eq!(answer.status, status, "{rule:?}");
@@ -210,7 +264,16 @@ fn only_a_post_of_a_form_without_query_and_repetition_is_taken() {
             assert_eq!(bench.broken(), [rule], "{endpoint:?}");
         }
     }
-    assert_eq!(bench.ask(&[("foo", "1"), ("resource", "https://a.example"), ("resource", "https://b.example")]).0, 200);
+    assert_eq!(
+        bench
+            .ask(&[
+                ("foo", "1"),
+                ("resource", "https://a.example"),
+                ("resource", "https://b.example")
+            ])
+            .0,
+        200
+    );
     assert_eq!(bench.broken(), []);
 }
 
@@ -243,13 +306,21 @@ fn each_wrong_parameter_has_its_code_and_begins_nothing() {
         (&[("login_hint", "gone")], "unknown_user_id", None),
         (&[("login_hint", "nobody")], "unknown_user_id", None),
         (&[("login_hint", ""), ("login_hint_token", "expired")], "expired_login_hint_token", None),
-        (&[("login_hint", ""), ("id_token_hint", "a.b.c.d.e")], "invalid_request", Some(Rule::Hint)),
+        (
+            &[("login_hint", ""), ("id_token_hint", "a.b.c.d.e")],
+            "invalid_request",
+            Some(Rule::Hint),
+        ),
         (&[("requested_expiry", "0")], "invalid_request", Some(Rule::RequestedExpiry)),
         (&[("requested_expiry", "-1")], "invalid_request", Some(Rule::RequestedExpiry)),
         (&[("requested_expiry", "x")], "invalid_request", Some(Rule::RequestedExpiry)),
         (&[("binding_message", &long)], "invalid_binding_message", None),
         (&[("binding_message", "a\nb")], "invalid_binding_message", None),
-        (&[("authorization_details", "{}")], "invalid_authorization_details", Some(Rule::AuthorizationDetails)),
+        (
+            &[("authorization_details", "{}")],
+            "invalid_authorization_details",
+            Some(Rule::AuthorizationDetails),
+        ),
         (
             &[("authorization_details", "[{\"a\":1}]")],
             "invalid_authorization_details",
@@ -263,8 +334,16 @@ fn each_wrong_parameter_has_its_code_and_begins_nothing() {
         (&[("claims", "[]")], "invalid_request", Some(Rule::Claims)),
         (&[("claims", "{\"id_token\":[\"name\"]}")], "invalid_request", Some(Rule::Claims)),
         (&[("claims", "{\"userinfo\":{\"name\":true}}")], "invalid_request", Some(Rule::Claims)),
-        (&[("claims", "{\"id_token\":{\"name\":{\"essential\":\"yes\"}}}")], "invalid_request", Some(Rule::Claims)),
-        (&[("claims", "{\"id_token\":{\"name\":{\"values\":[]}}}")], "invalid_request", Some(Rule::Claims)),
+        (
+            &[("claims", "{\"id_token\":{\"name\":{\"essential\":\"yes\"}}}")],
+            "invalid_request",
+            Some(Rule::Claims),
+        ),
+        (
+            &[("claims", "{\"id_token\":{\"name\":{\"values\":[]}}}")],
+            "invalid_request",
+            Some(Rule::Claims),
+        ),
         (&[("request_context", "[]")], "invalid_request", Some(Rule::RequestContext)),
         (&[("request_context", "ip=1.2.3.4")], "invalid_request", Some(Rule::RequestContext)),
         (&[("requested_expiry", "007")], "invalid_request", Some(Rule::RequestedExpiry)),
@@ -290,7 +369,8 @@ fn an_id_token_hint_has_to_be_ours_and_for_this_client_but_may_be_old() {
     let token = tokens["id_token"].as_str().unwrap();
     bench.pass(100_000);
     let ask = |bench: &mut Bench, token: &str, client: &str| {
-        let (status, body) = bench.ask(&[("login_hint", ""), ("id_token_hint", token), ("client_id", client)]);
+        let (status, body) =
+            bench.ask(&[("login_hint", ""), ("id_token_hint", token), ("client_id", client)]);
         (status, body["error"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(ask(&mut bench, token, "app"), (200, String::new()));
@@ -302,9 +382,11 @@ fn an_id_token_hint_has_to_be_ours_and_for_this_client_but_may_be_old() {
 /// OP-23
 #[test]
 fn requested_expiry_is_honoured_ignored_or_shortened() {
-    for (habit, expected) in
-        [(RequestedExpiry::Honoured, 40), (RequestedExpiry::Ignored, 120), (RequestedExpiry::Shortened, 20)]
-    {
+    for (habit, expected) in [
+        (RequestedExpiry::Honoured, 40),
+        (RequestedExpiry::Ignored, 120),
+        (RequestedExpiry::Shortened, 20),
+    ] {
         let mut bench = bench_with(|config| ProviderConfig { requested_expiry: habit, ..config });
         assert_eq!(bench.ask(&[("requested_expiry", "40")]).1["expires_in"], expected);
     }
@@ -320,7 +402,11 @@ fn requested_expiry_has_a_ceiling_and_the_judge_says_so() {
         ("99999999999999999999999999", 3600, vec![Rule::RequestedExpiry]),
     ] {
         let mut bench = bench();
-        assert_eq!(bench.ask(&[("requested_expiry", asked)]).1["expires_in"], expires_in, "{asked}");
+        assert_eq!(
+            bench.ask(&[("requested_expiry", asked)]).1["expires_in"],
+            expires_in,
+            "{asked}"
+        );
         assert!(bench.provider.report().is_clean(), "it may ask, and is told");
         assert_eq!(bench.broken(), said, "{asked}");
     }
@@ -363,7 +449,10 @@ fn a_query_is_a_mistake_where_parameters_belong_into_the_body_or_it_holds_a_secr
 #[test]
 fn empty_pairs_between_parameters_are_passed_over() {
     let mut bench = bench();
-    let form = format!("&client_id=app&&client_secret={}&scope=openid&login_hint=approve&", SECRET.replace(' ', "+"));
+    let form = format!(
+        "&client_id=app&&client_secret={}&scope=openid&login_hint=approve&",
+        SECRET.replace(' ', "+")
+    );
     let request = Incoming { body: form.into_bytes().into(), ..Incoming::post("/backchannel", []) };
     assert_eq!(bench.send(request).status, 200);
     assert_eq!(bench.broken(), []);
@@ -395,8 +484,10 @@ fn a_finding_names_the_client_that_authenticated_or_was_named() {
     bench.send(Incoming::get("/token"));
     let long = "x".repeat(100_000);
     bench.send(Incoming::post("/token", [("client_id", long.as_str())]));
-    let named: Vec<_> = bench.provider.violations().iter().map(|violation| violation.client_id.clone()).collect();
-    let expected = [Some("somebody"), Some("named"), Some("app"), None].map(|id| id.map(str::to_owned));
+    let named: Vec<_> =
+        bench.provider.violations().iter().map(|violation| violation.client_id.clone()).collect();
+    let expected =
+        [Some("somebody"), Some("named"), Some("app"), None].map(|id| id.map(str::to_owned));
     assert_eq!(named[..4], expected);
     assert_eq!(named[4].as_ref().map(String::len), Some(200));
 }
@@ -409,7 +500,12 @@ fn an_acknowledgement_has_an_unguessable_id_and_an_interval_only_when_configured
     let mut bench = bench();
     let request = Incoming::post(
         &bench.path(Endpoint::Backchannel),
-        [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")],
+        [
+            ("client_id", "app"),
+            ("client_secret", SECRET),
+            ("scope", "openid"),
+            ("login_hint", "approve"),
+        ],
     );
     let answer = bench.send(request);
     assert_eq!(answer.headers.get("cache-control"), Some("no-store"));
@@ -440,8 +536,12 @@ fn a_request_sent_again_after_its_answer_was_lost_is_a_second_prompt() {
     for act in [Act::DropBefore, Act::DropAfter, Act::DropInside(3), Act::HoldForever] {
         let mut bench = bench();
         bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, act.clone()));
-        let parameters =
-            [("client_id", "app"), ("client_secret", SECRET), ("scope", "openid"), ("login_hint", "approve")];
+        let parameters = [
+            ("client_id", "app"),
+            ("client_secret", SECRET),
+            ("scope", "openid"),
+            ("login_hint", "approve"),
+        ];
         let request = Incoming::post(&bench.path(Endpoint::Backchannel), parameters);
         let reply = bench.provider.handle(request.clone(), bench.now);
         assert!(reply.into_answer().is_none());
@@ -461,7 +561,10 @@ fn an_address_that_only_a_redirect_names_is_a_trap() {
     assert_eq!(bench.poll(&id, 5).0, 307);
     assert_eq!(bench.broken(), []);
     bench.send(Incoming::get("/trap"));
-    assert!(bench.provider.report().is_clean(), "to follow a redirect to a document is no mistake by itself");
+    assert!(
+        bench.provider.report().is_clean(),
+        "to follow a redirect to a document is no mistake by itself"
+    );
     assert_eq!(bench.broken(), [Rule::Trap]);
     bench.send(Incoming::post("/trap", []));
     assert!(!bench.provider.report().is_clean());

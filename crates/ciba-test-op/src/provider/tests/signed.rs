@@ -18,7 +18,14 @@ fn request(now: Timestamp, edits: &[IdTokenEdit]) -> String {
         "scope": "openid", "login_hint": "approve", "binding_message": "W4SCT",
     });
     let claims = claims.as_object().cloned().unwrap_or_default();
-    let draft = Draft { claims, key: TestKey::ClientP256, algorithm: ALG, issued, secret: None, seed: [1; 32] };
+    let draft = Draft {
+        claims,
+        key: TestKey::ClientP256,
+        algorithm: ALG,
+        issued,
+        secret: None,
+        seed: [1; 32],
+    };
     let typ = IdTokenEdit::header("typ", "oauth-authz-req+jwt");
     jws::compose(draft, &|_| TestKey::ClientRsa, &[&[typ][..], edits].concat())
 }
@@ -42,7 +49,9 @@ fn a_registered_client_signs_and_another_one_does_not() {
     assert_eq!(bench.ask(&[("request", &request(START, &[]))]).0, 400);
     assert_eq!(bench.broken(), [Rule::RequestObject]);
     let metadata = read(&bench.send(Incoming::get("/.well-known/openid-configuration"))).1;
-    let algorithms = metadata["backchannel_authentication_request_signing_alg_values_supported"].as_array().unwrap();
+    let algorithms = metadata["backchannel_authentication_request_signing_alg_values_supported"]
+        .as_array()
+        .unwrap();
     assert!(algorithms.contains(&json!("ES256")) && !algorithms.contains(&json!("HS256")));
 }
 
@@ -52,8 +61,12 @@ fn a_registered_client_signs_and_another_one_does_not() {
 /// OP-29
 #[test]
 fn every_defect_of_a_signed_request_has_its_rule() {
-    use Rule::{RequestObjectClaims, RequestObjectForm, RequestObjectReplay, RequestObjectStyle, RequestObjectTime};
-    let (set, remove) = (|name: &str, value: Value| IdTokenEdit::set(name, value), IdTokenEdit::remove);
+    use Rule::{
+        RequestObjectClaims, RequestObjectForm, RequestObjectReplay, RequestObjectStyle,
+        RequestObjectTime,
+    };
+    let (set, remove) =
+        (|name: &str, value: Value| IdTokenEdit::set(name, value), IdTokenEdit::remove);
     let rows = [
         (IdTokenEdit::Unsigned("none".into()), RequestObjectForm),
         (IdTokenEdit::Algorithm(JwsAlgorithm::Ps256), RequestObjectForm),
@@ -79,7 +92,11 @@ fn every_defect_of_a_signed_request_has_its_rule() {
     ];
     for (edit, rule) in rows {
         let mut bench = signed_bench();
-        assert_eq!(bench.ask_signed(&request(START, std::slice::from_ref(&edit)), &[]), 400, "{edit:?}");
+        assert_eq!(
+            bench.ask_signed(&request(START, std::slice::from_ref(&edit)), &[]),
+            400,
+            "{edit:?}"
+        );
         assert_eq!(bench.broken(), [rule], "{edit:?}");
     }
     for edit in [
@@ -90,12 +107,20 @@ fn every_defect_of_a_signed_request_has_its_rule() {
         IdTokenEdit::header("typ", 7),
     ] {
         let mut bench = signed_bench();
-        assert_eq!(bench.ask_signed(&request(START, std::slice::from_ref(&edit)), &[]), 200, "{edit:?}");
+        assert_eq!(
+            bench.ask_signed(&request(START, std::slice::from_ref(&edit)), &[]),
+            200,
+            "{edit:?}"
+        );
         assert_eq!(bench.broken(), [RequestObjectStyle], "{edit:?}");
     }
     for typ in ["JWT", "jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"] {
         let mut bench = signed_bench();
-        assert_eq!(bench.ask_signed(&request(START, &[IdTokenEdit::header("typ", typ)]), &[]), 200, "{typ}");
+        assert_eq!(
+            bench.ask_signed(&request(START, &[IdTokenEdit::header("typ", typ)]), &[]),
+            200,
+            "{typ}"
+        );
         assert_eq!(bench.broken(), [], "{typ} is what libraries write, or what RFC 9101 names");
     }
     let mut bench = signed_bench();
@@ -109,7 +134,8 @@ fn every_defect_of_a_signed_request_has_its_rule() {
 /// OP-26
 #[test]
 fn a_wrong_request_object_may_have_an_error_code_of_its_own() {
-    let config = |config| ProviderConfig { request_object_error: "invalid_request_object", ..config };
+    let config =
+        |config| ProviderConfig { request_object_error: "invalid_request_object", ..config };
     let mut bench = bench_with(|base| config(base).client(signing_client()));
     let object = request(START, &[IdTokenEdit::XorSignature(1)]);
     let own = [("client_id", "signs"), ("client_secret", SECRET), ("request", &object)];
@@ -149,25 +175,34 @@ fn a_person_with_a_code_wants_it_from_clients_that_may_send_one() {
         ("app", "anna", "", "none"),
     ] {
         let mut bench = bench();
-        let (_, answer) = bench.ask(&[("client_id", client), ("login_hint", hint), ("user_code", code)]);
+        let (_, answer) =
+            bench.ask(&[("client_id", client), ("login_hint", hint), ("user_code", code)]);
         assert_eq!(answer["error"].as_str().unwrap_or("none"), expected, "{client} {hint} {code}");
     }
 }
 
 fn fapi_client(algorithm: JwsAlgorithm) -> Client {
     let key = TestKey::client_for(algorithm).unwrap().public_jwk(algorithm);
-    Client::with_key("fapi", key).request_signing_alg(algorithm).id_token_alg(algorithm).certificate_bound()
+    Client::with_key("fapi", key)
+        .request_signing_alg(algorithm)
+        .id_token_alg(algorithm)
+        .certificate_bound()
 }
 
 /// OP-66
 #[test]
 fn fapi_ciba_registers_confidential_clients_with_good_algorithms_only() {
     use crate::config::ConfigError;
-    let register = |client| Provider::new(ProviderConfig::fapi_ciba(ISSUER).client(client)).map(drop);
+    let register =
+        |client| Provider::new(ProviderConfig::fapi_ciba(ISSUER).client(client)).map(drop);
     let refused = Err(ConfigError::Profile("fapi".into()));
     for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
         let good = matches!(algorithm, JwsAlgorithm::Ps256 | JwsAlgorithm::Es256);
-        assert_eq!(register(fapi_client(algorithm)), if good { Ok(()) } else { refused.clone() }, "{algorithm}");
+        assert_eq!(
+            register(fapi_client(algorithm)),
+            if good { Ok(()) } else { refused.clone() },
+            "{algorithm}"
+        );
     }
     let good = || fapi_client(ALG);
     assert_eq!(register(good().ping("https://app.example/cb")), Ok(()));
@@ -200,14 +235,16 @@ fn fapi_ciba_limits_the_life_of_requests_and_wants_a_context() {
         (Some(IdTokenEdit::Algorithm(JwsAlgorithm::Rs256)), Some(Rule::RequestObjectForm)),
         (Some(IdTokenEdit::remove("binding_message")), Some(Rule::Profile)),
     ] {
-        let authentication =
-            ClientAuthentication::SelfSignedTlsClientAuth { certificates: vec![certificate.der.clone()] };
+        let authentication = ClientAuthentication::SelfSignedTlsClientAuth {
+            certificates: vec![certificate.der.clone()],
+        };
         let client = Client { id: "signs".into(), authentication, ..fapi_client(ALG) };
         let client = client.key(TestKey::ClientP256.public_jwk(ALG));
         let config = ProviderConfig::fapi_ciba(ISSUER).client(client);
         let mut bench = Bench { provider: Provider::new(config).unwrap(), now: START };
         let object = request(START, edit.as_slice());
-        let request = Incoming::post("/backchannel", [("client_id", "signs"), ("request", &object)]);
+        let request =
+            Incoming::post("/backchannel", [("client_id", "signs"), ("request", &object)]);
         let status = bench.send(request.certificate(certificate.clone())).status;
         assert_eq!(
             (status, bench.broken()),
@@ -215,10 +252,15 @@ fn fapi_ciba_limits_the_life_of_requests_and_wants_a_context() {
             "{edit:?}"
         );
     }
-    let metadata = |bench: &mut Bench| read(&bench.send(Incoming::get("/.well-known/openid-configuration"))).1;
-    let provider = Provider::new(ProviderConfig::fapi_ciba(ISSUER).client(fapi_client(ALG))).unwrap();
+    let metadata =
+        |bench: &mut Bench| read(&bench.send(Incoming::get("/.well-known/openid-configuration"))).1;
+    let provider =
+        Provider::new(ProviderConfig::fapi_ciba(ISSUER).client(fapi_client(ALG))).unwrap();
     let document = metadata(&mut Bench { provider, now: START });
-    for list in ["token_endpoint_auth_signing_alg_values_supported", "id_token_signing_alg_values_supported"] {
+    for list in [
+        "token_endpoint_auth_signing_alg_values_supported",
+        "id_token_signing_alg_values_supported",
+    ] {
         assert_eq!(document[list], json!(["PS256", "ES256"]), "{list}");
     }
     assert_eq!(document["backchannel_token_delivery_modes_supported"], json!(["poll", "ping"]));
@@ -230,18 +272,23 @@ fn fapi_ciba_limits_the_life_of_requests_and_wants_a_context() {
 fn a_certificate_client_shows_its_certificate_at_the_alias() {
     let shown = |der: &[u8]| crate::PeerCertificate::new(der, false);
     let bench = || {
-        let authentication = ClientAuthentication::SelfSignedTlsClientAuth { certificates: vec![b"mine".to_vec()] };
-        let mut bench = bench_with(|config| config.client(Client::new("tls", authentication).certificate_bound()));
+        let authentication =
+            ClientAuthentication::SelfSignedTlsClientAuth { certificates: vec![b"mine".to_vec()] };
+        let mut bench = bench_with(|config| {
+            config.client(Client::new("tls", authentication).certificate_bound())
+        });
         bench.provider.offer_mutual_tls("https://mtls.op.example");
         bench
     };
-    let ask = |bench: &mut Bench, origin: &str, certificate: Option<&[u8]>, more: &[(&str, &str)]| {
-        let usual = [("client_id", "tls"), ("scope", "openid"), ("login_hint", "approve-after:0")];
-        let mut request = Incoming::post("/backchannel", [&usual[..], more].concat());
-        request.origin = Some(origin.to_owned());
-        request.certificate = certificate.map(shown);
-        read(&bench.send(request))
-    };
+    let ask =
+        |bench: &mut Bench, origin: &str, certificate: Option<&[u8]>, more: &[(&str, &str)]| {
+            let usual =
+                [("client_id", "tls"), ("scope", "openid"), ("login_hint", "approve-after:0")];
+            let mut request = Incoming::post("/backchannel", [&usual[..], more].concat());
+            request.origin = Some(origin.to_owned());
+            request.certificate = certificate.map(shown);
+            read(&bench.send(request))
+        };
     let alias = "https://mtls.op.example";
     for (origin, certificate, more, rule) in [
         (alias, Some(&b"mine"[..]), &[][..], None),
@@ -252,14 +299,21 @@ fn a_certificate_client_shows_its_certificate_at_the_alias() {
     ] {
         let mut bench = bench();
         let (status, answer) = ask(&mut bench, origin, certificate, more);
-        assert_eq!((status == 200, bench.broken()), (rule.is_none(), Vec::from_iter(rule)), "{answer}");
+        assert_eq!(
+            (status == 200, bench.broken()),
+            (rule.is_none(), Vec::from_iter(rule)),
+            "{answer}"
+        );
     }
 
     let mut bench = bench();
     let (_, answer) = ask(&mut bench, alias, Some(b"mine"), &[]);
     let id = answer["auth_req_id"].as_str().unwrap();
     bench.pass(5);
-    let mut poll = Incoming::post("/token", [("client_id", "tls"), ("grant_type", GRANT), ("auth_req_id", id)]);
+    let mut poll = Incoming::post(
+        "/token",
+        [("client_id", "tls"), ("grant_type", GRANT), ("auth_req_id", id)],
+    );
     poll.origin = Some(alias.to_owned());
     let tokens = read(&bench.send(poll.certificate(shown(b"mine")))).1;
     let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
@@ -268,5 +322,8 @@ fn a_certificate_client_shows_its_certificate_at_the_alias() {
     assert_eq!(bench.send(user_info).status, 401);
     assert_eq!(bench.broken(), [Rule::Certificate], "the token is bound");
     let metadata = read(&bench.send(Incoming::get("/.well-known/openid-configuration"))).1;
-    assert_eq!(metadata["mtls_endpoint_aliases"]["token_endpoint"], "https://mtls.op.example/token");
+    assert_eq!(
+        metadata["mtls_endpoint_aliases"]["token_endpoint"],
+        "https://mtls.op.example/token"
+    );
 }

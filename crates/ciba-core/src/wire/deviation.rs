@@ -2,18 +2,18 @@
 
 use core::fmt;
 
-/// Declares each oddity once: its name in snapshots and scripts, and a sentence.
-macro_rules! oddities {
+/// Declares each deviation once: its name in snapshots and scripts, and a sentence.
+macro_rules! deviations {
     ($($(#[$doc:meta])* $variant:ident = $name:literal: $text:literal;)*) => {
-        /// Something odd in an acknowledgement or a token response that ends no flow: a deviation of the provider worth
-        /// reporting to its operator.
+        /// Something odd in an acknowledgement or a token response that ends no flow: a deviation
+        /// of the provider worth reporting to its operator.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Oddity {
+        pub enum Deviation {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Oddity {
+        impl Deviation {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Returns the name for scripts and logs.
@@ -25,7 +25,7 @@ macro_rules! oddities {
             }
         }
 
-        impl fmt::Display for Oddity {
+        impl fmt::Display for Deviation {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self {
                     $(Self::$variant => $text,)*
@@ -35,10 +35,11 @@ macro_rules! oddities {
     };
 }
 
-oddities! {
+deviations! {
     /// `interval` was null, zero, negative, or not a number: 5 s are used.
     IntervalUnusable = "interval_unusable": "interval cannot be used, so the usual one is kept";
-    /// `interval` was a fraction, below one second, a digit string or huge: it was rounded, read or clamped.
+    /// `interval` was a fraction, below one second, a digit string or huge: it was rounded, read or
+    /// clamped.
     IntervalAdjusted = "interval_adjusted":
         "interval is not a whole number of seconds within the bounds, so it was adjusted";
     /// `expires_in` was a digit string.
@@ -65,7 +66,8 @@ oddities! {
         "expires_in is not a number of seconds, so the lifetime of the access token is unknown";
     /// `id_token` was empty or not a string where none is needed: there is none.
     IdTokenUnusable = "id_token_unusable": "id_token is empty or not a string, so the result has no ID Token";
-    /// `auth_time` of the ID Token, which was not asked for, was not a date or lay in the future (in milliseconds, perhaps).
+    /// `auth_time` of the ID Token, which was not asked for, was not a date or lay in the future
+    /// (in milliseconds, perhaps).
     AuthTimeUnusable = "auth_time_unusable": "auth_time of the ID Token is not a date in the past, so it was ignored";
     /// `acr` of the ID Token, which was not asked for, was not a string.
     AcrUnusable = "acr_unusable": "acr of the ID Token is not a string, so it was ignored";
@@ -80,8 +82,8 @@ oddities! {
         "the auth_req_id claim of the ID Token is not a string, so it was ignored";
 }
 
-impl Oddity {
+impl Deviation {
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|oddity| oddity.name() == name)
+        Self::ALL.iter().copied().find(|deviation| deviation.name() == name)
     }
 }

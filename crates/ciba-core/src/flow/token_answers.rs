@@ -1,5 +1,6 @@
-//! What the token endpoint has answered so far: how far the next wait may be shortened, and what can be concluded at the
-//! deadline. Without usable answers a flow does not conclude that the person never answered (ruling 40).
+//! What the token endpoint has answered so far: how far the next wait may be shortened, and what
+//! can be concluded at the deadline. Without usable answers a flow does not conclude that the
+//! person never answered (ruling 40).
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     grant::{Grant, Spacing},
-    phase::Tick,
+    phase::Context,
 };
 use crate::{
     ask::Answer,
@@ -20,13 +21,14 @@ use crate::{
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct TokenAnswers {
     /// When the last token request ended, whatever came of it.
     ended: Option<Moment>,
     /// Neither the interval nor a `Retry-After` allows a request before this moment.
     pub(super) allowed: Moment,
-    /// When the provider last told this process that nothing was decided yet. Not saved: what an earlier process was told concludes
-    /// nothing, because after it that process may have been given the tokens and not been able to save them (ruling 26).
+    /// When the provider last told this process that nothing was decided yet. Not saved: what an
+    /// earlier process was told concludes nothing, because after it that process may have been
+    /// given the tokens and not been able to save them (ruling 26).
     undecided: Option<Moment>,
     /// Counts the requests since then that were not answered usably, or could not be made.
     unusable: u32,
@@ -36,12 +38,13 @@ pub(super) struct Heard {
     may_skip: bool,
     /// Counts the waits that pings after the first one skipped.
     skips: u32,
-    /// What came of asking for the issuer's keys ahead of time. It is here because the rest of a grant has to be small.
-    pub(super) ahead: Ahead,
+    /// What came of asking for the issuer's keys ahead of time. It is here because the rest of a
+    /// grant has to be small.
+    pub(super) ahead: KeyPrefetch,
 }
 
-/// What became of requests that were not answered usably. An answer says more than none, and either more than a key that
-/// could not be used.
+/// What became of requests that were not answered usably. An answer says more than none, and either
+/// more than a key that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Trouble {
     None,
@@ -50,12 +53,13 @@ enum Trouble {
     Answer(Box<ServerAnswer>),
 }
 
-/// Keys that are asked for while the person decides are asked for again when they could not be had: whoever finds out only
-/// when the tokens are there has 120 seconds left (ruling 31).
+/// Keys that are asked for while the person decides are asked for again when they could not be had:
+/// whoever finds out only when the tokens are there has 120 seconds left (ruling 31).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ahead {
-    /// Whether they were asked for. Saved: a program that resumes the flow for every step would fetch them at every step, and get
-    /// no further. Who resumes it without keys is asked when they are needed.
+pub(super) struct KeyPrefetch {
+    /// Whether they were asked for. Saved: a program that resumes the flow for every step would
+    /// fetch them at every step, and get no further. Who resumes it without keys is asked when they
+    /// are needed.
     pub(super) was_asked: bool,
     /// The number of the question that has no answer yet.
     question: Option<u64>,
@@ -64,7 +68,7 @@ pub(super) struct Ahead {
     failures: u8,
 }
 
-impl Ahead {
+impl KeyPrefetch {
     pub(super) const fn ask(&mut self, question: u64) {
         self.question = Some(question);
         self.due = None;
@@ -78,13 +82,15 @@ impl Ahead {
         self.question = None;
         if matches!(answer, Answer::KeysUnavailable(_) | Answer::KeysLater(_)) {
             self.failures = self.failures.saturating_add(1);
-            let wait = bounds::AHEAD_AGAIN.saturating_mul(u32::from(self.failures)).min(bounds::AHEAD_AGAIN_MOST);
+            let wait = bounds::AHEAD_AGAIN
+                .saturating_mul(u32::from(self.failures))
+                .min(bounds::AHEAD_AGAIN_MOST);
             self.due = Some(moment.plus(wait));
         }
     }
 }
 
-impl Heard {
+impl TokenAnswers {
     /// Nothing yet.
     pub(super) fn nothing(allowed: Moment) -> Box<Self> {
         Box::new(Self {
@@ -95,12 +101,12 @@ impl Heard {
             trouble: Trouble::None,
             may_skip: false,
             skips: 0,
-            ahead: Ahead::default(),
+            ahead: KeyPrefetch::default(),
         })
     }
 
     /// A token request ended, or could not be made.
-    pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, tick: &Tick<'_>) {
+    pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, tick: &Context<'_>) {
         self.allowed = allowed;
         self.may_skip = matches!(outcome, Spacing::Pending(_));
         if !matches!(outcome, Spacing::NoKey) {
@@ -115,7 +121,9 @@ impl Heard {
             }
             Spacing::Busy(answer) => self.trouble = Trouble::Answer(Box::new(answer.brief())),
             Spacing::GaveUp(cause) | Spacing::NoAnswer(cause) => match self.trouble {
-                Trouble::None | Trouble::Key | Trouble::NoAnswer(_) => self.trouble = Trouble::NoAnswer(*cause),
+                Trouble::None | Trouble::Key | Trouble::NoAnswer(_) => {
+                    self.trouble = Trouble::NoAnswer(*cause)
+                }
                 Trouble::Answer(_) => {}
             },
             Spacing::NoKey => match self.trouble {
@@ -126,17 +134,22 @@ impl Heard {
         self.unusable = self.unusable.saturating_add(1);
     }
 
-    /// When a request may follow although the interval is not over, because the provider called: not within two seconds of
-    /// the end of the last one (ruling 30), and not within the interval where the provider's counts after a ping, too.
-    pub(super) fn soonest(&self, tick: &Tick<'_>) -> Moment {
+    /// When a request may follow although the interval is not over, because the provider called:
+    /// not within two seconds of the end of the last one (ruling 30), and not within the interval
+    /// where the provider's counts after a ping, too.
+    pub(super) fn soonest(&self, tick: &Context<'_>) -> Moment {
         self.ended.map_or(tick.moment, |ended| {
             let keeps_interval = tick.config.policy.ping_keeps_interval;
-            tick.moment.max(if keeps_interval { self.allowed } else { ended.plus(bounds::PING_PAUSE) })
+            tick.moment.max(if keeps_interval {
+                self.allowed
+            } else {
+                ended.plus(bounds::PING_PAUSE)
+            })
         })
     }
 
     /// Whether one more ping after the first may skip a wait until `due`.
-    pub(super) fn may_skip(&self, due: Moment, tick: &Tick<'_>) -> bool {
+    pub(super) fn may_skip(&self, due: Moment, tick: &Context<'_>) -> bool {
         self.may_skip && self.has_skips_left() && self.soonest(tick) < due
     }
 
@@ -150,10 +163,11 @@ impl Heard {
 }
 
 impl Grant {
-    /// Time is up and the provider did not say what became of the request. That the person did not answer can be concluded
-    /// from pending answers if the last requests brought one; otherwise the person may have approved. In push mode there are
-    /// none: a provider need not push that a request expired (CIBA 12), so silence may as well be a push that was lost.
-    pub(super) fn ran_out(&self, tick: &Tick<'_>) -> Failure {
+    /// Time is up and the provider did not say what became of the request. That the person did not
+    /// answer can be concluded from pending answers if the last requests brought one; otherwise the
+    /// person may have approved. In push mode there are none: a provider need not push that a
+    /// request expired (CIBA 12), so silence may as well be a push that was lost.
+    pub(super) fn ran_out(&self, tick: &Context<'_>) -> Failure {
         if self.was_undecided_lately() {
             return Failure::Expired(None);
         }
@@ -172,8 +186,8 @@ impl Grant {
         })
     }
 
-    /// The last request brought a pending answer, or the last but one, and not long before the deadline: a process that slept
-    /// since then knows nothing of what was decided meanwhile.
+    /// The last request brought a pending answer, or the last but one, and not long before the
+    /// deadline: a process that slept since then knows nothing of what was decided meanwhile.
     fn was_undecided_lately(&self) -> bool {
         let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
         let lately = match self.heard.unusable {
@@ -189,7 +203,7 @@ impl Grant {
 /// As it stands in a snapshot.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SavedHeard<'a> {
+pub(super) struct SavedTokenAnswers<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<u64>,
     allowed: u64,
@@ -211,8 +225,8 @@ enum SavedTrouble<'a> {
     Answer(SavedAnswer<'a>),
 }
 
-impl<'a> SavedHeard<'a> {
-    pub(super) fn save(heard: &'a Heard) -> Self {
+impl<'a> SavedTokenAnswers<'a> {
+    pub(super) fn save(heard: &'a TokenAnswers) -> Self {
         Self {
             ended: heard.ended.map(Moment::millis),
             allowed: heard.allowed.millis(),
@@ -220,7 +234,9 @@ impl<'a> SavedHeard<'a> {
             trouble: match &heard.trouble {
                 Trouble::None => None,
                 Trouble::Key => Some(SavedTrouble::Key),
-                Trouble::NoAnswer(cause) => Some(SavedTrouble::NoAnswer(SavedCause::save(Some(*cause)))),
+                Trouble::NoAnswer(cause) => {
+                    Some(SavedTrouble::NoAnswer(SavedCause::save(Some(*cause))))
+                }
                 Trouble::Answer(answer) => Some(SavedTrouble::Answer(SavedAnswer::save(answer))),
             },
             may_skip: heard.may_skip,
@@ -228,9 +244,9 @@ impl<'a> SavedHeard<'a> {
         }
     }
 
-    pub(super) fn load(self, tick: &Tick<'_>) -> Box<Heard> {
+    pub(super) fn load(self, tick: &Context<'_>) -> Box<TokenAnswers> {
         let past = |moment: u64| Moment::from_millis(moment).min(tick.moment);
-        Box::new(Heard {
+        Box::new(TokenAnswers {
             ended: self.ended.map(past),
             allowed: Moment::from_millis(self.allowed),
             undecided: None,
@@ -245,13 +261,17 @@ impl<'a> SavedHeard<'a> {
             },
             may_skip: self.may_skip,
             skips: self.skips,
-            ahead: Ahead::default(),
+            ahead: KeyPrefetch::default(),
         })
     }
 
     /// For a snapshot of the first releases: an interval from now is always allowed.
-    pub(super) fn guess(setbacks: u32, interval: Duration, tick: &Tick<'_>) -> Box<Heard> {
-        let mut heard = Heard::nothing(tick.moment.plus(interval));
+    pub(super) fn guess(
+        setbacks: u32,
+        interval: Duration,
+        tick: &Context<'_>,
+    ) -> Box<TokenAnswers> {
+        let mut heard = TokenAnswers::nothing(tick.moment.plus(interval));
         heard.unusable = setbacks;
         heard
     }
