@@ -3,7 +3,10 @@
 //! This table is the only one; `ARCHITECTURE.md` section 4 describes it in words.
 use std::path::Path;
 
-use crate::source::{self, Strings};
+use crate::{
+    imports,
+    source::{self, Strings},
+};
 
 /// A module, or one item of it, and its floor. The longest matching path decides. The items listed
 /// one by one are words of the shared vocabulary that live in the file of the thing they are about.
@@ -62,7 +65,7 @@ const FLOORS: &[(&str, u8)] = &[
 pub(crate) fn check(core: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for path in source::files(core, "rs") {
-        let module = module(core, &path);
+        let module = imports::module(core, &path);
         // The root names everything, and unit tests may look wherever they like.
         if module.is_empty() || module.split("::").any(|part| part == "tests") {
             continue;
@@ -95,15 +98,6 @@ fn check_file(module: &str, text: &str) -> Vec<String> {
         }
     }
     found
-}
-
-/// `flow::pending` for `flow/pending.rs`; empty for the root.
-fn module(core: &Path, path: &Path) -> String {
-    let inside = path.strip_prefix(core).unwrap_or(path).with_extension("");
-    let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    let parts: Vec<_> =
-        parts.iter().map(String::as_str).filter(|part| !matches!(*part, "mod" | "lib")).collect();
-    parts.join("::")
 }
 
 fn floor(path: &str) -> Option<u8> {

@@ -2,12 +2,14 @@
 //! each gate guards.
 mod consumers;
 mod crates;
+mod cycles;
 mod deep;
 mod deny;
 mod features;
 mod floors;
 mod fuzz;
 mod gate;
+mod imports;
 mod interop;
 mod lint;
 mod msrv;
@@ -17,6 +19,7 @@ mod source;
 mod test;
 mod tidy;
 mod tools;
+mod twins;
 mod vectors;
 mod wasm;
 
@@ -60,7 +63,8 @@ mod flags {
             cmd msrv {}
             /// Forbidden crates, licences, sources.
             cmd deny {}
-            /// Floors, file sizes, protocol words, leftovers, metadata.
+            /// Floors, import cycles, equal lines of the adapters, file sizes, protocol words, leftovers,
+            /// metadata.
             cmd tidy {}
             /// Core has no clock, no randomness, no sockets.
             cmd purity {}

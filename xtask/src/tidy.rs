@@ -1,13 +1,14 @@
-//! What review should not have to look for: floors, file sizes, protocol words in adapters,
-//! leftovers, metadata.
+//! What review should not have to look for: floors, import cycles, equal lines of the adapters,
+//! file sizes, protocol words in adapters, leftovers, metadata.
 use std::{fs, path::Path};
 
 use xshell::Shell;
 
 use crate::{
-    floors,
+    cycles, floors,
     gate::{Gate, Outcome, findings},
     source::{self, PUBLISHED, Strings},
+    twins,
 };
 
 pub(crate) const TIDY: Gate = Gate { name: "tidy", run: tidy };
@@ -55,6 +56,12 @@ const MACHINE_PATHS: &[&str] = &[
 fn tidy(_: &Shell) -> Outcome {
     let root = source::root();
     let mut found = floors::check(&root.join("crates/ciba-core/src"));
+    let (cycles, tied) = cycles::check(root);
+    println!("{cycles}");
+    report("cycles", tied);
+    let (figures, equal) = twins::check(root);
+    println!("{}", figures.join("\n"));
+    report("adapters", equal);
     for path in source::files(root, "rs") {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let name = source::shown(&path);
@@ -87,6 +94,13 @@ fn tidy(_: &Shell) -> Outcome {
     }
     found.extend(lock_files(root));
     findings(found)
+}
+
+/// A rule that is printed until the code keeps it.
+fn report(rule: &str, found: Vec<String>) {
+    for line in found {
+        println!("  {rule}: {line}");
+    }
 }
 
 fn rust_file(name: &str, text: &str) -> Vec<String> {
