@@ -6,7 +6,7 @@
 //! ones.
 #![allow(missing_docs)]
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use ciba_core::{
     DeliveryMode, Entropy, Failure, Flow, IntervalReference, NotificationVerdict, Stage, Timestamp,
@@ -371,4 +371,51 @@ fn no_operations_break_a_rule() {
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// The arrows of the diagram in `docs/flow.md`, as pairs of state names.
+fn drawn() -> BTreeSet<(String, String)> {
+    let page = include_str!("../../docs/flow.md");
+    page.lines()
+        .filter_map(|line| line.trim().split_once(" --> "))
+        .map(|(from, rest)| (from.to_owned(), rest.split(':').next().unwrap_or(rest).to_owned()))
+        .filter(|(from, to)| from != "[*]" && to != "[*]")
+        .collect()
+}
+
+/// Whether an operation leaves the state to the flow: the others cancel, or resume an older state.
+fn is_a_step(op: &Op) -> bool {
+    !matches!(op, Op::Cancel | Op::Crash | Op::PollAndDie | Op::NotifyAndDie(_))
+}
+
+/// Random operations move a flow along the arrows of the diagram, and along every one of them.
+#[test]
+fn the_states_are_those_of_the_diagram() {
+    let seen = RefCell::new(BTreeSet::new());
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let config = Config { cases: 250, failure_persistence: None, ..Config::default() };
+    let operations = proptest::collection::vec(op(), 2 * OPS_PER_CASE);
+    TestRunner::new_with_rng(config, rng)
+        .run(&(setup(), operations), |(setup, ops)| {
+            let mut sim = Sim::new(setup);
+            for op in ops.iter().filter(|op| is_a_step(op)) {
+                let before = sim.flow.stage();
+                perform(&mut sim, op);
+                let after = sim.flow.stage();
+                if before != after {
+                    seen.borrow_mut().insert((format!("{before:?}"), format!("{after:?}")));
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    let drawn = drawn();
+    let arrow = |from: &str, to: &str| drawn.contains(&(from.to_owned(), to.to_owned()));
+    // A flow that is pinged before it is acknowledged is pending and due: one step takes two arrows.
+    let seen: BTreeSet<_> = seen
+        .into_inner()
+        .into_iter()
+        .filter(|(from, to)| arrow(from, to) || !(arrow(from, "Pending") && arrow("Pending", to)))
+        .collect();
+    assert_eq!(seen, drawn);
 }

@@ -95,7 +95,7 @@ pub enum Stage {
     Authorizing,
     /// In ping or push mode: the acknowledgement was lost, and a notification may still come.
     Adrift,
-    /// Acknowledgement; waiting for the person.
+    /// Acknowledged; waiting for the person.
     Pending,
     /// A token request is being made.
     Redeeming,
