@@ -19,7 +19,7 @@ use ciba_core::{
 use ciba_tests::{
     cheap::Cheap,
     model::Say,
-    sim::{START, Said, Setup, Sim},
+    sim::{Fails, START, Said, Setup, Sim},
     toy,
 };
 
@@ -154,6 +154,24 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
 }
 
 /// REQ-AREQ-33b
+/// A store that never works delays the request, and does not keep the flow from its end.
+#[test]
+fn a_store_that_fails_for_good_asks_nobody_and_the_flow_ends() {
+    each(|mut sim| {
+        sim.fail(Fails::From(1));
+        for _ in 0..1000 {
+            match sim.poll() {
+                Said::Save => {}
+                Said::Key => sign(&mut sim),
+                Said::Wait(wait) => sim.advance_to(wait.until()),
+                Said::Transmit(_) | Said::KeySet => panic!("nothing is kept: {:?}", sim.flow),
+                Said::Done => return is_too_late(sim, UnreachableTarget::Person),
+            }
+        }
+        panic!("the flow never ends: {:?}", sim.flow);
+    });
+}
+
 #[test]
 fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
     each(|mut sim| {

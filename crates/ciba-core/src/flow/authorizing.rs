@@ -136,6 +136,11 @@ impl Authorizing {
         }
     }
 
+    /// Whether the time in which the person may be prompted is over.
+    pub(super) fn is_too_late(&self, moment: Moment) -> bool {
+        moment >= self.not_after
+    }
+
     /// Whether the request of this number is still to be sent, asked right before that.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment) -> bool {
         moment < self.not_after && self.making.may_send(counter, moment, Moment::NEVER)

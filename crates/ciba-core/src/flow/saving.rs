@@ -156,9 +156,16 @@ impl Flow {
     /// Before the phases are asked: what was held back, or what is waited for in its place.
     pub(super) fn held_back(&mut self, now: Timestamp) -> Option<Output> {
         let moment = self.clock.moment();
+        let is_too_late = matches!(&self.phase, Some(Phase::Authorizing(authorizing))
+            if authorizing.is_too_late(moment));
         let open = self.phase.as_ref().and_then(Phase::open).map(|open| open.counter);
         let saving = self.saving.as_mut()?;
         saving.hear_of_a_drop(moment);
+        if is_too_late && saving.open.is_none() && saving.held.take().is_some() {
+            // A store that fails for good must not keep the flow from its end.
+            self.hear_of_a_drop(now);
+            return None;
+        }
         if let Some((open, _)) = &saving.open {
             let pause = PlannedWait::new(open.limit, WaitReason::InFlight);
             return Some(self.wait(pause, now));
