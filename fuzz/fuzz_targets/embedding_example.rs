@@ -2,7 +2,7 @@
 //! is secret.
 //!
 //! A target to copy. An embedding is the code that carries out outputs: an event loop, an FFI
-//! layer, a job queue. WaitReason [`Flow`] is a function of state, time, entropy and answers,
+//! layer, a job queue. Because [`Flow`] is a function of state, time, entropy and answers,
 //! fuzzing it needs no mocks: let the fuzzer play the network, the clock and the key store, and
 //! state what has to hold for your users. Replace `Embedding` by your code, keep the loop, and run
 //! `cargo fuzz run embedding_example`.

@@ -280,12 +280,9 @@ fn notify(flow: &mut Flow, judge: &mut Judge, bytes: &mut Bytes<'_>, now: Timest
             .expect("a POST with a bearer token")
     };
     // A stranger's does nothing but show the flow the time.
-    assert_eq!(
-        flow.notify(&receive("stranger"), now).acknowledgement(),
-        NotificationVerdict::Unauthorized
-    );
+    assert_eq!(flow.notify(&receive("stranger"), now).verdict(), NotificationVerdict::Unauthorized);
     let (before, was_adrift) = (flow.snapshot(), flow.stage() == Stage::Adrift);
-    match flow.notify(&receive(&bearer), now).acknowledgement() {
+    match flow.notify(&receive(&bearer), now).verdict() {
         NotificationVerdict::Accepted => {
             assert!(choice < 0xf0, "accepted with another token");
             judge.may_skip = true;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ciba_core::{
     Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Notification, NotificationVerdict, Output,
-    Response, Stage, Timestamp, Unanswered,
+    Response, Sending, Stage, Timestamp, Unanswered,
 };
 use ciba_fuzz::{START, config_for, entropy, flow, keys, notification_token};
 use libfuzzer_sys::fuzz_target;
@@ -90,10 +90,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(call.bears(&token), "accepted without the token");
         assert_eq!(notification.key(), flow.notification_key());
         assert!(
-            !matches!(
-                flow.notify(&notification, now).verdict(),
-                NotificationVerdict::Accepted
-            ),
+            !matches!(flow.notify(&notification, now).verdict(), NotificationVerdict::Accepted),
             "twice something new"
         );
     } else if said == NotificationVerdict::Unusable {

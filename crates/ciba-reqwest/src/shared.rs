@@ -11,7 +11,7 @@ use ciba_core::{
     NotificationVerdict, Output, PromptRefused, Receiving, Save, Sending, SendingId, Snapshot,
     SpentKey, Stage, Timestamp, Transmit,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{Clock, PromptGuard, prompts::Prompting};
 
@@ -52,7 +52,10 @@ pub(crate) struct Shared {
     flow: Mutex<Option<Flow>>,
     /// Locked during a save.
     saver: tokio::sync::Mutex<Option<Box<dyn Saver>>>,
+    /// Wakes the drive: there is news for it, or a save it waits for ended.
     bell: Notify,
+    /// Wakes notifications that wait for the end of another save.
+    save_ended: Notify,
     /// Its place in a guard, from its first drive until it is over.
     prompting: Mutex<Option<Prompting>>,
 }
@@ -76,6 +79,7 @@ impl SharedFlow {
             flow: Mutex::new(Some(flow)),
             saver: tokio::sync::Mutex::new(saver),
             bell: Notify::new(),
+            save_ended: Notify::new(),
             prompting: Mutex::new(None),
         }))
     }
@@ -210,6 +214,9 @@ impl SharedFlow {
 
     /// Saves a state, within its limit, and gives the flow the outcome.
     pub(crate) async fn save(&self, save: Save, now: Timestamp) -> io::Result<()> {
+        // Also when this future is dropped, and only after `save` told the flow of it.
+        let _ended = OnDrop(|| self.0.save_ended.notify_waiters());
+        let save = save;
         let saver = self.0.saver.lock().await;
         let saved = match &*saver {
             Some(saver) => tokio::time::timeout(save.limit(), saver.save(save.snapshot())).await,
@@ -233,22 +240,24 @@ impl SharedFlow {
     ) -> Option<NotificationVerdict> {
         let mut receipt = self.stepped(|flow| (flow.notify(notification, now), now))?;
         if receipt.is_news() {
-            // The drive goes on whatever becomes of the save, also when this future is dropped
-            // during it.
+            // Before the save: the drive continues whatever becomes of it.
             self.0.bell.notify_one();
         }
+        let begun = Instant::now();
         loop {
+            // Created before the flow is asked, so that a save that ends in between is not missed.
+            let save_ended = self.0.save_ended.notified();
+            let now = now.saturating_add(begun.elapsed());
             match self.look(|flow| flow.acknowledge(&mut receipt, now))? {
                 Receiving::Reply(said) => return Some(said),
                 Receiving::Save(save) => {
-                    // The flow knows what became of it, and the drive may wait for that.
+                    // The drive may wait for this save, and learns its outcome from the flow. It is
+                    // also woken when this future is dropped during the save.
+                    let _ended = OnDrop(|| self.0.bell.notify_one());
                     let _ = self.save(save, now).await;
-                    self.0.bell.notify_one();
                 }
-                Receiving::Wait(_) => {
-                    // Whoever asked for that save may not have come to it yet.
-                    tokio::task::yield_now().await;
-                    drop(self.0.saver.lock().await);
+                Receiving::Wait(until) => {
+                    let _ = tokio::time::timeout(until.since(now), save_ended).await;
                 }
             }
         }
@@ -263,6 +272,15 @@ impl SharedFlow {
     /// at worst.
     fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls a function when dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use ciba_core::{
@@ -49,7 +50,10 @@ pub(crate) struct Shared {
     flow: Mutex<Option<Flow>>,
     /// Locked during a save.
     saver: Mutex<Option<Box<dyn Saver>>>,
+    /// Wakes the drive: there is news for it, or a save it waits for ended.
     bell: Bell,
+    /// How many saves ended, and wakes notifications that wait for the end of another save.
+    saves_ended: (Mutex<u64>, Condvar),
     /// Its place in a guard, from its first drive until it is over.
     prompting: Mutex<Option<Prompting>>,
 }
@@ -73,6 +77,7 @@ impl SharedFlow {
             flow: Mutex::new(Some(flow)),
             saver: Mutex::new(saver),
             bell: Bell::new(),
+            saves_ended: Default::default(),
             prompting: Mutex::new(None),
         }))
     }
@@ -207,6 +212,9 @@ impl SharedFlow {
 
     /// Saves a state and gives the flow the outcome.
     pub(crate) fn save(&self, save: Save, now: Timestamp) -> io::Result<()> {
+        // Also when the saver panics, and only after `save` told the flow of it.
+        let _ended = OnDrop(|| self.save_ended());
+        let save = save;
         let saver = self.saver();
         let saved = saver.as_ref().map_or(Ok(()), |saver| saver.save(save.snapshot()));
         let input = if saved.is_ok() { save.saved() } else { save.failed() };
@@ -224,25 +232,40 @@ impl SharedFlow {
     ) -> Option<NotificationVerdict> {
         let mut receipt = self.stepped(|flow| (flow.notify(notification, now), now))?;
         if receipt.is_news() {
-            // The drive goes on whatever becomes of the save, also when this future is dropped
-            // during it.
+            // Before the save: the drive continues whatever becomes of it.
             self.0.bell.ring();
         }
+        let begun = Instant::now();
         loop {
+            // Read before the flow is asked, so that a save that ends in between is not missed.
+            let ended = *self.ended();
+            let now = now.saturating_add(begun.elapsed());
             match self.look(|flow| flow.acknowledge(&mut receipt, now))? {
                 Receiving::Reply(said) => return Some(said),
                 Receiving::Save(save) => {
-                    // The flow knows what became of it, and the drive may wait for that.
+                    // The drive may wait for this save, and learns its outcome from the flow. It is
+                    // also woken when the saver panics.
+                    let _ended = OnDrop(|| self.0.bell.ring());
                     let _ = self.save(save, now);
-                    self.0.bell.ring();
                 }
-                Receiving::Wait(_) => {
-                    // Whoever asked for that save may not have come to it yet.
-                    std::thread::yield_now();
-                    drop(self.saver());
-                }
+                Receiving::Wait(until) => self.wait_for_a_save_after(ended, until.since(now)),
             }
         }
+    }
+
+    fn save_ended(&self) {
+        *self.ended() += 1;
+        self.0.saves_ended.1.notify_all();
+    }
+
+    fn wait_for_a_save_after(&self, seen: u64, at_most: Duration) {
+        let waited =
+            self.0.saves_ended.1.wait_timeout_while(self.ended(), at_most, |ended| *ended == seen);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn ended(&self) -> MutexGuard<'_, u64> {
+        self.0.saves_ended.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rings when there is something to look at.
@@ -258,6 +281,15 @@ impl SharedFlow {
     /// at worst.
     fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
         self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls a function when dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 
