@@ -4,9 +4,9 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::Endpoint,
     client_auth::ClientAuth,
     crypto::Verifier,
+    endpoint::Endpoint,
     expect::AcrRule,
     issuer::Issuer,
     jose::JwsAlgorithm,

@@ -6,8 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
-    ask::Endpoint,
     client::ClientConfig,
+    endpoint::Endpoint,
     entropy::{Entropy, Purpose},
     jose::{
         JwsAlgorithm, base64url,

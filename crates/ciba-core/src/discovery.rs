@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 use core::time::Duration;
 
 use crate::{
-    error::Fault,
+    fault::Fault,
     issuer::Issuer,
     request::{RequestError, header_fault},
     url::Url,

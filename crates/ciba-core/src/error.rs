@@ -1,41 +1,21 @@
-//! Errors by whose move it is: [`Setback`] is being retried, [`Failure`] is the end of a flow,
-//! [`Misuse`] is the caller's bug and changed nothing. Small, comparable, and without secrets; the
+//! Errors by what the caller has to do: nothing for a [`Setback`], which is being retried; a
+//! [`Failure`] is the end of a flow. Small, comparable, and without secrets; the
 //! server's own words are reachable through [`ServerAnswer`], never through `Display`.
 
 use alloc::boxed::Box;
 use core::fmt;
 
 use crate::{
-    ask::{Endpoint, Input},
-    wire::{ErrorCode, ServerAnswer},
+    endpoint::Endpoint,
+    fault::{Cause, Fault, Rejection, Trouble, Untrusted, write_reason},
+    wire::{ErrorCode, Misbehaviour, ServerAnswer},
 };
 
-mod cause;
-mod fault;
 mod key_problem;
-mod rejection;
 mod setback;
-mod untrusted;
 
-pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
-pub use fault::Fault;
 pub use key_problem::KeyProblem;
-pub(crate) use rejection::{Detail, TYPES};
-pub use rejection::{Expected, Found, Rejection};
 pub use setback::Setback;
-pub use untrusted::Untrusted;
-
-/// Whose move it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// The flow is handling it: log it if you like.
-    Retry,
-    /// The flow is over.
-    Terminal,
-    /// The calling code has to change; nothing happened.
-    Misuse,
-}
 
 /// The end of a flow without an authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +46,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Always [`Class::Terminal`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Terminal
-    }
-
     /// Whether a new flow could succeed without a change of configuration.
     #[must_use]
     pub fn may_start_over(&self) -> bool {
@@ -171,36 +145,6 @@ impl core::error::Error for Failure {
     }
 }
 
-/// An answer that cannot be used, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misbehaviour {
-    /// Which rule it breaks.
-    pub fault: Fault,
-    /// The endpoint that gave it.
-    pub endpoint: Endpoint,
-    /// The answer, as far as it may be kept.
-    pub answer: Option<Box<ServerAnswer>>,
-}
-
-impl fmt::Display for Misbehaviour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.endpoint {
-            Endpoint::Discovery | Endpoint::KeySet if self.fault == Fault::Status => {
-                write!(f, "the provider did not give {}", self.endpoint)
-            }
-            Endpoint::Discovery | Endpoint::KeySet => {
-                write!(f, "{} cannot be used: {}", self.endpoint, self.fault)
-            }
-            Endpoint::Notification => {
-                write!(f, "the provider's notification cannot be used: {}", self.fault)
-            }
-            _ => write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault),
-        }
-    }
-}
-
-impl core::error::Error for Misbehaviour {}
-
 /// Why the outcome of a flow is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -298,7 +242,7 @@ impl fmt::Display for Indeterminacy {
             }
         })?;
         if let LostAnswer::KeySet(trouble) = self.lost {
-            say(f, trouble)?;
+            write_reason(f, trouble)?;
         }
         match self.cause {
             Some(Cause::Unknown) | None => Ok(()),
@@ -399,55 +343,3 @@ impl core::error::Error for Unreachable {
         self.key.as_deref().map(|problem| problem as _)
     }
 }
-
-/// The reason, after what it explains.
-fn say(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
-    match trouble {
-        Trouble::Unanswered(Cause::Unknown) => Ok(()),
-        trouble => write!(f, ": {trouble}"),
-    }
-}
-
-/// An input that does not belong where it was given. Nothing changed; the input comes back.
-#[derive(Debug)]
-pub struct Misuse {
-    /// The input, untouched.
-    pub input: Box<Input>,
-    /// What is wrong.
-    pub reason: MisuseReason,
-}
-
-/// Why an input was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MisuseReason {
-    /// It answers another flow, or a cache.
-    ForeignTicket,
-    /// It answers a question that this flow has not asked: one of another flow resumed from the
-    /// same snapshot.
-    StaleTicket,
-    /// The key set is another issuer's (REQ-DISC-24, REQ-JWKS-20).
-    ForeignKeys,
-}
-
-impl Misuse {
-    /// Always [`Class::Misuse`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Misuse
-    }
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.reason {
-            MisuseReason::ForeignTicket => "the input answers another machine",
-            MisuseReason::StaleTicket => {
-                "the input answers a question that this flow has not asked"
-            }
-            MisuseReason::ForeignKeys => "the key set belongs to another issuer",
-        })
-    }
-}
-
-impl core::error::Error for Misuse {}

@@ -1,7 +1,8 @@
 //! What a driver reports about a flow.
 
 use crate::{
-    ask::{Endpoint, Output, Transmit, Wait},
+    ask::{Output, Transmit, Wait},
+    endpoint::Endpoint,
     flow::Flow,
     wire::authorize::Acknowledgement,
 };

@@ -8,7 +8,7 @@ use alloc::{
 use core::{fmt, time::Duration};
 
 use crate::{
-    error::{Rejection, Untrusted},
+    fault::{Rejection, Untrusted},
     jose::scalar::Scalar,
     person::{ComparedBy, ExpectedPerson, NotCompared, Person},
     secret::ExpectedText,

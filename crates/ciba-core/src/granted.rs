@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use crate::{
-    error::{Expected, Found, Rejection, Untrusted},
+    fault::{Expected, Found, Rejection, Untrusted},
     jose::base64url,
     json::{Object, Raw},
     wire::{Deviation, token::ReceivedTokens},

@@ -6,7 +6,7 @@ use core::{cmp::Ordering, fmt, ops::Range};
 
 use zeroize::Zeroizing;
 
-use crate::error::Fault;
+use crate::fault::Fault;
 
 mod members;
 mod raw;

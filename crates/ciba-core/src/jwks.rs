@@ -5,12 +5,13 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::{Answer, Endpoint, Fate, Input, KeySetRequest, Sending, Ticket, Transmit},
+    ask::{Answer, Fate, Input, KeySetRequest, Misuse, MisuseReason, Sending, Ticket, Transmit},
     bounds,
     client::ClientConfig,
     crypto::{Hash, Verifier},
     elapsed::{Clock, Moment},
-    error::{Cause, Fault, Misuse, MisuseReason, Trouble},
+    endpoint::Endpoint,
+    fault::{Cause, Fault, Trouble},
     issuer::Issuer,
     jose::KeySet,
     time::Timestamp,

@@ -32,10 +32,12 @@ mod discovery;
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
 )]
 mod elapsed;
+mod endpoint;
 mod entropy;
 mod error;
 mod event;
 mod expect;
+mod fault;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -75,8 +77,8 @@ mod url;
 mod wire;
 
 pub use ask::{
-    Endpoint, Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Output, Save, Sending,
-    SendingId, SigningTask, Transmit, Unanswered, Wait, WaitReason,
+    Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Misuse, MisuseReason, Output, Save,
+    Sending, SendingId, SigningTask, Transmit, Unanswered, Wait, WaitReason,
 };
 pub use authentication::{Authentication, NoIdToken};
 pub use client::{
@@ -85,14 +87,16 @@ pub use client::{
 };
 pub use client_auth::{Audience, BasicEncoding, ClientAuth};
 pub use discovery::{Discovery, DiscoveryAddress};
+pub use endpoint::Endpoint;
 pub use entropy::Entropy;
 pub use error::{
-    Cause, CertificateProblem, Class, Expected, Failure, Fault, Found, Indeterminacy, KeyProblem,
-    LostAnswer, Misbehaviour, Misuse, MisuseReason, Rejection, Setback, TlsAlert, Trouble,
-    Unreachable, UnreachableTarget, Untrusted,
+    Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget,
 };
 pub use event::{Event, Events};
 pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
+pub use fault::{
+    Cause, CertificateProblem, Expected, Fault, Found, Rejection, TlsAlert, Trouble, Untrusted,
+};
 pub use flow::{
     BadNotification, Flow, Notification, NotificationKey, NotificationReply, NotificationVerdict,
     PromptPlace, PromptRefused, Receipt, Receiving, ResumeError, Routes, RoutesFull,
@@ -118,7 +122,7 @@ pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
     Deviation, ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, JsonObject, Method,
-    Request, Response, ServerAnswer, UnknownCode,
+    Misbehaviour, Request, Response, ServerAnswer, UnknownCode,
     authorize::Acknowledgement,
     metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
     token::PendingError,

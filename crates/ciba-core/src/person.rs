@@ -6,8 +6,8 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
-    error::Untrusted,
     expect::{Presence, is_or_refines},
+    fault::Untrusted,
     jose::scalar::Scalar,
     secret::{ExpectedText, LoginHint},
     text::is_plain,

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 use crate::{
     client::ClientConfig,
     entropy::Entropy,
-    error::Class,
     expect::{AcrRule, Check, Expectations, ExpectedEid, Presence},
     granted::Asked,
     jose::base64url,
@@ -532,14 +531,6 @@ pub enum RequestError {
     },
     /// The client secret has expired (REQ-META-24).
     SecretExpired,
-}
-
-impl RequestError {
-    /// Always [`Class::Misuse`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Misuse
-    }
 }
 
 impl fmt::Display for RequestError {

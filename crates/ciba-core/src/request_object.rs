@@ -109,12 +109,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        ask::Endpoint,
         client::{
             ClientConfigBuilder,
             testing::{ISSUER, builder},
         },
         client_auth::{self, Audience, ClientAuth, Credential},
+        endpoint::Endpoint,
         request::{AuthorizationDetail, Hint, RequestStyle},
         wire::form::Form,
     };

@@ -8,18 +8,16 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ask::Endpoint,
     bounds,
-    error::{
-        Cause, Failure, Fault, Indeterminacy, LostAnswer, Misbehaviour, Unreachable,
-        UnreachableTarget, Untrusted,
-    },
+    endpoint::Endpoint,
+    error::{Failure, Indeterminacy, LostAnswer, Unreachable, UnreachableTarget},
     expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
+    fault::{Cause, Fault, Untrusted},
     json::SavedJsonObject,
     person::{Demand, ExpectedPerson},
     secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
     wire::{
-        Deviation, ErrorCode, Headers, ServerAnswer, authorize::Acknowledgement,
+        Deviation, ErrorCode, Headers, Misbehaviour, ServerAnswer, authorize::Acknowledgement,
         token::ReceivedTokens,
     },
 };

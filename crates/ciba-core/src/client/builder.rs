@@ -8,9 +8,9 @@ use super::{
     ConfigErrors, IdTokenRules, MetadataRule, RegisteredDefaults, registration,
 };
 use crate::{
-    ask::Endpoint,
     client_auth::{Audience, ClientAuth},
     crypto::Verifier,
+    endpoint::Endpoint,
     jose::JwsAlgorithm,
     person::PersonRules,
     policy::Policy,

@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use super::{AssertionRules, ClientConfigBuilder, ConfigError, IdTokenRules};
 use crate::{
-    ask::Endpoint,
     client_auth::{Audience, BasicEncoding, ClientAuth},
     crypto::Hash,
+    endpoint::Endpoint,
     jose::JwsAlgorithm,
     profile::Profile,
     request::header_fault,

@@ -4,8 +4,6 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use crate::error::Class;
-
 /// One thing that is wrong with a configuration; nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,12 +56,6 @@ impl ConfigError {
             Self::NoCryptography => "verifier",
         }
     }
-
-    /// Always [`Class::Misuse`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Misuse
-    }
 }
 
 impl fmt::Display for ConfigError {
@@ -98,12 +90,6 @@ impl ConfigErrors {
     /// The findings, in the order in which they were made.
     pub fn iter(&self) -> core::slice::Iter<'_, ConfigError> {
         self.0.iter()
-    }
-
-    /// Always [`Class::Misuse`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Misuse
     }
 }
 

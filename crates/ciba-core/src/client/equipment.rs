@@ -49,7 +49,7 @@ impl ClientConfig {
     /// What a driver with this equipment lacks for flows of this configuration, if anything.
     #[must_use]
     pub fn lacks(&self, has: Equipment) -> Option<Lacking> {
-        use crate::ask::Endpoint::{BackchannelAuthentication, Token};
+        use crate::endpoint::Endpoint::{BackchannelAuthentication, Token};
         let shows = [BackchannelAuthentication, Token]
             .into_iter()
             .any(|endpoint| self.presents_certificate(endpoint));

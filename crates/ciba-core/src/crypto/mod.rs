@@ -6,9 +6,11 @@ use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
-use crate::entropy::Entropy;
-use crate::jose::{Curve, JwsAlgorithm};
-use crate::secret::Body;
+use crate::{
+    entropy::Entropy,
+    jose::{Curve, JwsAlgorithm},
+    secret::Body,
+};
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;

@@ -2,8 +2,10 @@
 
 use core::{fmt, time::Duration};
 
-use super::{Cause, Class, Fault, Trouble, say};
-use crate::ask::Endpoint;
+use crate::{
+    endpoint::Endpoint,
+    fault::{Cause, Fault, Trouble, write_reason},
+};
 
 /// Something that went wrong and is being handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +53,6 @@ pub enum Setback {
 }
 
 impl Setback {
-    /// Always [`Class::Retry`].
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Retry
-    }
-
     /// A lower-case name with underscores, for machine-readable output.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -78,11 +74,11 @@ impl fmt::Display for Setback {
         match self {
             Self::NotSent { cause, .. } => {
                 f.write_str("the authentication request could not be sent yet")?;
-                say(f, (*cause).into())
+                write_reason(f, (*cause).into())
             }
             Self::NoAnswer { cause, .. } => {
                 f.write_str("a token request was not answered")?;
-                say(f, (*cause).into())
+                write_reason(f, (*cause).into())
             }
             Self::Unavailable { status, .. } => {
                 write!(f, "the token endpoint is unavailable (status {status})")
@@ -90,7 +86,7 @@ impl fmt::Display for Setback {
             Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
             Self::KeysUnavailable { trouble, .. } => {
                 f.write_str("the provider's keys cannot be fetched yet")?;
-                say(f, *trouble)
+                write_reason(f, *trouble)
             }
             Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
             Self::NotSaved => f.write_str("the state of the flow could not be saved yet"),
@@ -129,9 +125,7 @@ impl Setback {
             }
         }
     }
-}
 
-impl Setback {
     /// How many attempts were made so far, where something was attempted.
     #[must_use]
     pub const fn attempts(&self) -> Option<u32> {

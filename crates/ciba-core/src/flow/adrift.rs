@@ -15,7 +15,8 @@ use crate::{
     ask::WaitReason,
     bounds,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, LostAnswer},
+    error::{Failure, Indeterminacy, LostAnswer},
+    fault::Cause,
     secret::AuthReqId,
     wire::{
         Response, ServerAnswer,

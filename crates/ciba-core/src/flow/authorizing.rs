@@ -13,14 +13,15 @@ use super::{
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Endpoint, Unanswered, WaitReason},
+    ask::{Answer, Unanswered, WaitReason},
     bounds,
     client::ClientConfig,
     elapsed::Moment,
+    endpoint::Endpoint,
     error::{
-        Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable,
-        UnreachableTarget,
+        Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget,
     },
+    fault::Cause,
     request::AuthRequest,
     secret::NotificationToken,
     wire::{

@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use super::phase::{Effect, Open, Poll, lost_at};
 use crate::{
-    ask::{Endpoint, KeyOperation, KeyPurpose, Output, Transmit},
+    ask::{KeyOperation, KeyPurpose, Output, Transmit},
     client::ClientConfig,
     client_auth::{self, Applied, ClientAuth, Credential},
     elapsed::Moment,
+    endpoint::Endpoint,
     jose::unsigned::{self, UnsignedJwt},
     request::AuthRequest,
     request_object,

@@ -41,14 +41,16 @@ use self::{
 };
 use crate::{
     ask::{
-        Answer, Dropped, Endpoint, Input, Output, Sending, SendingId, Ticket, Transmit, Unanswered,
-        Wait, WaitReason,
+        Answer, Dropped, Input, Misuse, MisuseReason, Output, Sending, SendingId, Ticket, Transmit,
+        Unanswered, Wait, WaitReason,
     },
     authentication::Authentication,
     client::ClientConfig,
     elapsed::Clock,
+    endpoint::Endpoint,
     entropy::{Entropy, Purpose},
-    error::{Cause, Failure, Misuse, MisuseReason, Setback},
+    error::{Failure, Setback},
+    fault::Cause,
     request::{AuthRequest, RequestError},
     time::Timestamp,
     wire::authorize::Acknowledgement,

@@ -18,16 +18,18 @@ use super::{
     verifying::Verifying,
 };
 use crate::{
-    ask::Endpoint,
     bounds,
     crypto::Verifier,
     elapsed::Moment,
+    endpoint::Endpoint,
     entropy::{Entropy, Purpose},
-    error::{Failure, Fault, Misbehaviour},
+    error::Failure,
+    fault::Fault,
     jose::base64url,
     secret::{AuthReqId, NotificationToken},
     time::Timestamp,
     wire::{
+        Misbehaviour,
         metadata::DeliveryMode,
         notify::{self, Delivery, NotificationBody},
     },

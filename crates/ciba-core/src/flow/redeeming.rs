@@ -12,10 +12,12 @@ use super::{
     verifying::Verifying,
 };
 use crate::{
-    ask::{Answer, Endpoint, Unanswered, WaitReason},
+    ask::{Answer, Unanswered, WaitReason},
     bounds,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, KeyProblem, LostAnswer, Setback},
+    endpoint::Endpoint,
+    error::{Failure, Indeterminacy, KeyProblem, LostAnswer, Setback},
+    fault::Cause,
     wire::{
         ErrorCode, Response, ServerAnswer,
         token::{self, Pacing, TokenReply, TokenRules},

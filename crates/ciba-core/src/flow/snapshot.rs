@@ -21,7 +21,7 @@ use crate::{
     bounds,
     client::ClientConfig,
     elapsed::{Clock, Moment},
-    error::Cause,
+    fault::Cause,
     granted::Asked,
     request::SavedRequest,
     saved::{

@@ -15,7 +15,8 @@ use crate::{
     ask::Answer,
     bounds,
     elapsed::Moment,
-    error::{Cause, Failure, Indeterminacy, LostAnswer},
+    error::{Failure, Indeterminacy, LostAnswer},
+    fault::Cause,
     saved::{SavedAnswer, SavedCause},
     wire::{ServerAnswer, metadata::DeliveryMode, token::Pacing},
 };

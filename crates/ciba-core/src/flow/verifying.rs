@@ -10,18 +10,20 @@ use super::{
     settled::Settled,
 };
 use crate::{
-    ask::{Answer, Endpoint, KeySetRequest, Output, WaitReason},
+    ask::{Answer, KeySetRequest, Output, WaitReason},
     bounds,
     elapsed::Moment,
-    error::{
-        Cause, Failure, Fault, Found, Indeterminacy, LostAnswer, Misbehaviour, Rejection, Setback,
-        Trouble, Untrusted,
-    },
+    endpoint::Endpoint,
+    error::{Failure, Indeterminacy, LostAnswer, Setback},
+    fault::{Cause, Fault, Found, Rejection, Trouble, Untrusted},
     id_token::{self, IdToken, IdTokenContext},
     jose::KeySet,
     secret::AuthReqId,
     time::Timestamp,
-    wire::{Headers, Response, ServerAnswer, metadata::DeliveryMode, token::ReceivedTokens},
+    wire::{
+        Headers, Misbehaviour, Response, ServerAnswer, metadata::DeliveryMode,
+        token::ReceivedTokens,
+    },
 };
 
 /// What was received and what it has to be checked against: all that a saved flow needs to verify

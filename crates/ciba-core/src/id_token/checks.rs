@@ -7,8 +7,8 @@ use subtle::ConstantTimeEq;
 use super::{Claims, IdTokenContext};
 use crate::{
     client::ClientConfig,
-    error::{Expected, Found, Rejection, Untrusted},
     expect::AcrRule,
+    fault::{Expected, Found, Rejection, Untrusted},
     jose::{base64url, scalar::Scalar},
     person::Person,
     time::Timestamp,

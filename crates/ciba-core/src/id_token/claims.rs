@@ -4,8 +4,8 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
-    error::Untrusted,
     expect::Expectations,
+    fault::Untrusted,
     jose::scalar::Scalar,
     json::{self, JsonError},
     time::Timestamp,

@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     client::ClientConfig,
-    error::{Rejection, Untrusted},
     expect::Expectations,
+    fault::{Rejection, Untrusted},
     jose::{JwsAlgorithm, KeySet, compact::Compact, header::Header},
     json,
     person::Person,

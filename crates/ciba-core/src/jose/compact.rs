@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     bounds,
-    error::{Found, Rejection, Untrusted},
+    fault::{Found, Rejection, Untrusted},
     jose::{JwsAlgorithm, KeySet, base64url, header::Header},
 };
 

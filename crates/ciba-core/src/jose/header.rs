@@ -4,7 +4,7 @@
 use alloc::string::{String, ToString};
 
 use crate::{
-    error::{Expected, Rejection, Untrusted},
+    fault::{Expected, Rejection, Untrusted},
     jose::{JwsAlgorithm, scalar::Scalar},
     json,
 };

@@ -6,7 +6,7 @@ use core::fmt;
 use crate::{
     bounds,
     crypto::{VerificationKey, Verifier},
-    error::Fault,
+    fault::Fault,
     issuer::Issuer,
     jose::{JwsAlgorithm, UnusableKey, jwk},
     json::Object,

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use zeroize::Zeroize as _;
 
-use crate::{error::Found, json::Raw, time::Timestamp};
+use crate::{fault::Found, json::Raw, time::Timestamp};
 
 /// A value that is read without knowing its type: what is wrong with it is for the check that wants
 /// it to say.

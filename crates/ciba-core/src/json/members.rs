@@ -8,7 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Object, Raw, scan::Scanner};
-use crate::error::Fault;
+use crate::fault::Fault;
 
 /// The members of a JSON object that the protocol does not define, in the order they were received.
 ///

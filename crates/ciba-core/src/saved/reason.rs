@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{SavedFault, Text, untrusted};
 use crate::{
     bounds,
-    error::{Cause, Detail, Expected, Found, KeyProblem, Rejection, TYPES, Trouble},
+    error::KeyProblem,
+    fault::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble},
     jose::{JwsAlgorithm, SignatureLength},
     text,
     time::Timestamp,

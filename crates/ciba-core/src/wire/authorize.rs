@@ -4,14 +4,14 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::Endpoint,
     bounds,
-    error::{Fault, Misbehaviour},
+    endpoint::Endpoint,
+    fault::Fault,
     json::Object,
     secret::AuthReqId,
     time::Timestamp,
     wire::{
-        Deviation, ErrorCode, JsonObject, Response, ServerAnswer,
+        Deviation, ErrorCode, JsonObject, Misbehaviour, Response, ServerAnswer,
         number::{self, Interval},
         server_answer::Content,
     },

@@ -8,7 +8,7 @@ use super::{
     form,
     message::{Request, Response},
 };
-use crate::{error::Cause, json::Object, text::plain_at_most};
+use crate::{fault::Cause, json::Object, text::plain_at_most};
 
 /// Parameters whose values say how a request was made and nothing about a person. All others are
 /// hidden: hints, messages, ids of requests, secrets, assertions, and whatever an application adds.

@@ -4,13 +4,13 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
-    ask::Endpoint,
-    error::{Class, Expected, Fault, Found, Misbehaviour, Rejection, Untrusted},
+    endpoint::Endpoint,
+    fault::{Expected, Fault, Found, Rejection, Untrusted},
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::{Object, Raw},
     url::{LoopbackHttp, Url},
-    wire::{JsonObject, Response, ServerAnswer},
+    wire::{JsonObject, Misbehaviour, Response, ServerAnswer},
 };
 
 /// How the result of an authentication reaches the client (CIBA 5). A client is registered for
@@ -301,12 +301,6 @@ impl MetadataError {
             }
             Self::Untrusted(check) => Self::Untrusted(check),
         }
-    }
-
-    /// Always [`Class::Terminal`]: the same document is as bad the next time.
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        Class::Terminal
     }
 }
 

@@ -10,6 +10,7 @@ mod http;
 mod deviation;
 mod message;
 pub(crate) mod metadata;
+mod misbehaviour;
 pub(crate) mod notify;
 pub(crate) mod number;
 #[cfg(test)]
@@ -22,4 +23,5 @@ pub use crate::json::{JsonError, JsonObject};
 pub use deviation::Deviation;
 pub use exchange::{Exchange, ExchangeObserver};
 pub use message::{Headers, Method, Request, Response};
+pub use misbehaviour::Misbehaviour;
 pub use server_answer::{ErrorCode, ServerAnswer, UnknownCode};

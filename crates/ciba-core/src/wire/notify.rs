@@ -5,8 +5,8 @@
 use alloc::boxed::Box;
 
 use crate::{
-    ask::Endpoint,
-    error::Fault,
+    endpoint::Endpoint,
+    fault::Fault,
     secret::AuthReqId,
     time::Timestamp,
     wire::{

@@ -10,7 +10,7 @@ use super::{
     retry_after::retry_after,
     token::{self, TokenReply, TokenRules},
 };
-use crate::{bounds, error::Fault, time::Timestamp};
+use crate::{bounds, fault::Fault, time::Timestamp};
 
 /// Member names that mean something, and some that do not.
 const NAMES: &[&str] = &[

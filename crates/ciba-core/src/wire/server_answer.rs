@@ -5,9 +5,9 @@ use alloc::string::String;
 use core::{fmt, time::Duration};
 
 use crate::{
-    ask::Endpoint,
     bounds::TEXT_BYTES,
-    error::Fault,
+    endpoint::Endpoint,
+    fault::Fault,
     json::{Object, Raw},
     text::plain_at_most,
     time::Timestamp,

@@ -4,14 +4,14 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::Endpoint,
     bounds,
-    error::{Fault, Misbehaviour},
+    endpoint::Endpoint,
+    fault::Fault,
     json::{Object, Raw},
     secret::{AccessToken, AuthReqId, CompactIdToken, RefreshToken},
     time::Timestamp,
     wire::{
-        Deviation, ErrorCode, JsonObject, Response, ServerAnswer,
+        Deviation, ErrorCode, JsonObject, Misbehaviour, Response, ServerAnswer,
         form::Form,
         number::{self, Interval},
         retry_after::retry_after,

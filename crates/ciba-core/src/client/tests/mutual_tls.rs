@@ -6,7 +6,7 @@ use base64::{
 };
 
 use super::*;
-use crate::ask::Endpoint;
+use crate::endpoint::Endpoint;
 
 const BACKCHANNEL: &str = "https://op.example/ciba";
 const TOKEN: &str = "https://op.example/token";

@@ -275,6 +275,14 @@ impl From<Cause> for Trouble {
     }
 }
 
+/// Writes why, after what it explains; an unknown cause explains nothing.
+pub(crate) fn write_reason(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
+    match trouble {
+        Trouble::Unanswered(Cause::Unknown) => Ok(()),
+        trouble => write!(f, ": {trouble}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,16 @@
-//! What can be wrong with an answer, one variant each.
+//! The words for what can be wrong with an answer, or with an exchange that brought none.
 
 use core::fmt;
+
+mod cause;
+mod rejection;
+mod untrusted;
+
+pub(crate) use cause::write_reason;
+pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
+pub(crate) use rejection::{Detail, TYPES};
+pub use rejection::{Expected, Found, Rejection};
+pub use untrusted::Untrusted;
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
