@@ -193,8 +193,7 @@ impl Http {
     ) -> (Driven, Result<(), Halted>) {
         match self {
             Self::Reqwest(http) => {
-                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config))
-                    .with_signer(keys);
+                let mut driver = ciba_reqwest::Driver::new(config, http).with_signer(keys);
                 if let Some(Inbox::Reqwest(inbox)) = inbox {
                     driver = driver.with_inbox(inbox);
                 }
@@ -207,8 +206,7 @@ impl Http {
                 (Driven::Reqwest(flow), halted)
             }
             Self::Ureq(http) => {
-                let mut driver =
-                    ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config)).with_signer(keys);
+                let mut driver = ciba_ureq::Driver::new(config, http).with_signer(keys);
                 if let Some(Inbox::Ureq(inbox)) = inbox {
                     driver = driver.with_inbox(inbox);
                 }

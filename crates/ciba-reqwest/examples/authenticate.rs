@@ -5,9 +5,9 @@
 use std::{env, error::Error, fs};
 
 use ciba_reqwest::{
-    Driver, HttpClient, Keys,
+    Driver, HttpClient,
     ciba_core::{crypto::AwsLcRs, *},
-    discover, platform_roots,
+    discover, on_event, platform_roots,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -27,12 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config =
         ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
-    let driver = Driver::new(http, Keys::new(&config)).with_signer(key);
+    let driver = Driver::new(config, http).with_signer(key);
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");
-    let mut progress = |event: &Event| println!("{event:?}");
-    let authentication = driver.authenticate(&config, request, &mut progress).await?;
+    let mut progress = on_event(|event| println!("{event:?}"));
+    let authentication = driver.authenticate(request, &mut progress).await?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

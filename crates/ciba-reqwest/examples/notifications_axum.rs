@@ -11,7 +11,8 @@ use std::{env, error::Error, sync::Arc, time::Duration};
 
 use axum::Router;
 use ciba_reqwest::{
-    Driver, HttpClient, Inbox, Keys, NotificationService, ciba_core::*, discover, platform_roots,
+    Driver, HttpClient, Inbox, NotificationService, ciba_core::*, discover, on_event,
+    platform_roots,
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -78,12 +79,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse(endpoint.as_str())?)
         .build()?;
-    let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox);
+    let driver = Driver::new(config, http).with_inbox(inbox);
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
     let authentication =
-        driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}")).await?;
+        driver.authenticate(request, &mut on_event(|event| println!("{event:?}"))).await?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{fmt, io, pin::pin, sync::Arc, task::Poll};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
-    KeySetRequest, Output, Save, Transmit,
+    KeySetRequest, Output, ResumeError, Save, Transmit,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
-/// nothing, and a closure `|event: &Event| …` watches the progress.
+/// nothing, and [`on_event`] makes a closure `|event| …` watch the progress.
 pub trait Watch: Send {
     /// Something is about to happen, or did.
     fn event(&mut self, event: &Event) {
@@ -45,9 +45,16 @@ impl<F: FnMut(&Event) + Send> Watch for F {
     }
 }
 
+/// A closure that watches the progress of a flow:
+/// `&mut on_event(|event| println!("{event:?}"))`.
+pub const fn on_event<F: FnMut(&Event) + Send>(watch: F) -> F {
+    watch
+}
+
 /// Drives flows of one configuration; one value serves any number of them at once.
 #[derive(Clone)]
 pub struct Driver {
+    config: Arc<ClientConfig>,
     http: HttpClient,
     keys: Arc<Keys>,
     signer: Option<Arc<dyn Signer>>,
@@ -58,18 +65,27 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver with the system's clock and random generator, and no private key.
+    /// A driver for flows of this configuration, with the system's clock and random generator, the
+    /// keys that the provider publishes, and no private key.
     #[must_use]
-    pub fn new(http: HttpClient, keys: impl Into<Arc<Keys>>) -> Self {
+    pub fn new(config: Arc<ClientConfig>, http: HttpClient) -> Self {
         Self {
+            keys: Arc::new(Keys::new(&config)),
+            config,
             http,
-            keys: keys.into(),
             signer: None,
             clock: Arc::new(SystemClock),
             entropies: Arc::new(SystemEntropy),
             inbox: None,
             guard: None,
         }
+    }
+
+    /// With keys of the provider from elsewhere: pinned ones, or a cache that other drivers use,
+    /// too.
+    #[must_use]
+    pub fn with_keys(self, keys: impl Into<Arc<Keys>>) -> Self {
+        Self { keys: keys.into(), ..self }
     }
 
     /// With a private key.
@@ -104,23 +120,46 @@ impl Driver {
         Self { guard: Some(guard), ..self }
     }
 
+    /// The configuration of its flows.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// Starts a flow, to be driven by [`Self::drive`]; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError::Request`] when this client cannot send the request to its provider;
+    /// [`AuthenticateError::Drive`] when there are no random bytes.
+    pub fn start(&self, request: AuthRequest) -> Result<Flow, AuthenticateError> {
+        let entropy = self.entropies.draw().map_err(DriveError::from)?;
+        Ok(Flow::start(Arc::clone(&self.config), request, entropy, self.clock.now())?)
+    }
+
+    /// Resumes a saved flow, to be driven by [`Self::drive`].
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`]; nothing is half resumed.
+    pub fn resume(&self, snapshot: &[u8]) -> Result<Flow, ResumeError> {
+        Flow::resume(Arc::clone(&self.config), snapshot, self.clock.now())
+    }
+
     /// Starts a flow and drives it to its result.
     ///
     /// Dropping the future abandons the flow. To save the flow, or to continue it after that or
-    /// after a restart, start the [`Flow`] yourself and use [`Self::drive`].
+    /// after a restart, use [`Self::start`], [`Self::resume`] and [`Self::drive`].
     ///
     /// # Errors
     ///
     /// [`AuthenticateError`].
     pub async fn authenticate(
         &self,
-        config: &Arc<ClientConfig>,
         request: AuthRequest,
         watch: &mut dyn Watch,
     ) -> Result<Box<Authentication>, AuthenticateError> {
-        let entropy = self.entropies.draw().map_err(DriveError::from)?;
-        let flow =
-            SharedFlow::new(Flow::start(Arc::clone(config), request, entropy, self.clock.now())?);
+        let flow = SharedFlow::new(self.start(request)?);
         self.drive(&flow, watch).await?;
         flow.finish().map_err(AuthenticateError::Failed)
     }
@@ -169,12 +208,15 @@ impl Driver {
 
     /// Whether this driver has what a flow needs; nothing is saved or sent otherwise.
     fn takes(&self, flow: &Flow) -> Result<(), DriveError> {
+        if !Arc::ptr_eq(flow.config(), &self.config) {
+            return Err(DriveError::AnotherConfiguration);
+        }
         let has = Equipment {
             certificate: self.http.has_certificate(),
             signer: self.signer.is_some(),
             inbox: self.inbox.is_some(),
         };
-        flow.config().lacks(has).map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
+        self.config.lacks(has).map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
     }
 
     /// Lets notifications reach a flow, if it wants any.
@@ -258,7 +300,7 @@ impl Driver {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Driver").field("config", &self.config).finish_non_exhaustive()
     }
 }
 

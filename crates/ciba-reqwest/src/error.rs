@@ -42,6 +42,9 @@ pub enum DriveError {
     Save(io::Error),
     /// The flow needs something that the driver does not have. Nothing was done with the flow.
     Lacking(Lacking),
+    /// The flow was started with another configuration than the driver's: resume or start it with
+    /// [`Driver::config`](crate::Driver::config). Nothing was done with the flow.
+    AnotherConfiguration,
     /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with
     /// the flow.
     InboxFull,
@@ -58,6 +61,9 @@ impl fmt::Display for DriveError {
             Self::Entropy(_) => f.write_str("the flow cannot go on without random bytes"),
             Self::Save(_) => f.write_str("the state of the flow could not be saved"),
             Self::Lacking(lacking) => lacking.fmt(f),
+            Self::AnotherConfiguration => {
+                f.write_str("the flow has another configuration than the driver")
+            }
             Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
             Self::PromptRefused(refused) => refused.fmt(f),
             Self::Misuse(MisuseReason::ForeignKeys) => {
@@ -73,7 +79,11 @@ impl Error for DriveError {
         match self {
             Self::Entropy(error) => Some(error),
             Self::Save(error) => Some(error),
-            Self::Lacking(_) | Self::InboxFull | Self::PromptRefused(_) | Self::Misuse(_) => None,
+            Self::Lacking(_)
+            | Self::AnotherConfiguration
+            | Self::InboxFull
+            | Self::PromptRefused(_)
+            | Self::Misuse(_) => None,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use reqwest;
 pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Clock, SystemClock};
 pub use discover::{discover, discover_with};
-pub use drive::{Driver, Watch};
+pub use drive::{Driver, Watch, on_event};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};
 pub use inbox::{INBOX_CAPACITY, Inbox};

@@ -54,7 +54,8 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys))
+    Driver::new(Arc::clone(config), http)
+        .with_keys(Keys::pinned(keys))
         .with_clock(Jumping::new())
         .with_entropies(Counting::default())
 }
@@ -170,7 +171,7 @@ async fn without_random_bytes_nothing_is_sent() {
     let config = config(&server.url(""), ClientAuth::None);
     for limit in [0, 1] {
         let driver = driver(&config).with_entropies(Counting::failing_after(limit));
-        let error = driver.authenticate(&config, request(), &mut ()).await.unwrap_err();
+        let error = driver.authenticate(request(), &mut ()).await.unwrap_err();
         assert!(matches!(error, AuthenticateError::Drive(DriveError::Entropy(_))), "{error:?}");
     }
     assert_eq!(server.connections(), 0);
@@ -297,7 +298,7 @@ async fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
     ] {
         let server = Server::start([act, answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), ClientAuth::None);
-        let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+        let error = driver(&config).authenticate(request(), &mut ()).await.unwrap_err();
         let is_typed = matches!(
             error,
             AuthenticateError::Failed(Failure::Indeterminate(_) | Failure::Refused(_))
@@ -319,8 +320,7 @@ async fn a_redirect_ends_the_flow() {
             let sent = acts.len();
             let server = Server::start(acts);
             let config = config(&server.url(""), ClientAuth::None);
-            let error =
-                driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+            let error = driver(&config).authenticate(request(), &mut ()).await.unwrap_err();
             let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
                 panic!("{error:?}")
             };
@@ -338,7 +338,7 @@ async fn an_endless_answer_ends_the_flow() {
     let server =
         Server::start([answer(200, "", ACKNOWLEDGED), Act::Flood { head, most: 50 * 1024 * 1024 }]);
     let config = config(&server.url(""), ClientAuth::None);
-    let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+    let error = driver(&config).authenticate(request(), &mut ()).await.unwrap_err();
     let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
         panic!("{error:?}")
     };
@@ -382,7 +382,7 @@ async fn a_kms_signs_each_request_anew() {
     let config = config(&server.url(""), key_jwt());
     let kms = Kms::default();
     let driver = driver(&config).with_signer(kms.clone());
-    let error = driver.authenticate(&config, request(), &mut ()).await.unwrap_err();
+    let error = driver.authenticate(request(), &mut ()).await.unwrap_err();
     assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
     assert_eq!((kms.signed.lock().unwrap().len(), server.requests().len()), (4, 4));
 }
@@ -395,7 +395,7 @@ async fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let kms = Kms::default();
     let driver = driver(&config).with_signer(kms.clone());
     let mut notes = Notes::default();
-    let error = driver.authenticate(&config, request(), &mut notes).await.unwrap_err();
+    let error = driver.authenticate(request(), &mut notes).await.unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
         panic!("{error:?}")
     };
@@ -411,7 +411,7 @@ async fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     let config = config(&server.url(""), key_jwt());
     let down = driver(&config).with_signer(Kms { is_down: true, ..Kms::default() });
     let mut notes = Notes::default();
-    let error = down.authenticate(&config, request(), &mut notes).await.unwrap_err();
+    let error = down.authenticate(request(), &mut notes).await.unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
         panic!("{error:?}")
     };
@@ -420,7 +420,7 @@ async fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     let source = std::error::Error::source(&unreachable).expect("the signer's own words");
     assert_eq!(source.to_string(), reason);
-    let error = driver(&config).authenticate(&config, request(), &mut ()).await.unwrap_err();
+    let error = driver(&config).authenticate(request(), &mut ()).await.unwrap_err();
     assert!(
         matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Signer))),
         "{error:?}"
@@ -616,10 +616,9 @@ async fn a_drive_is_send() {
     let mut seen = 0;
     let mut count = |_: &Event| seen += 1;
     let within = Duration::from_secs(20);
-    let error =
-        tokio::time::timeout(within, is_send(driver.authenticate(&config, request(), &mut count)))
-            .await
-            .unwrap();
+    let error = tokio::time::timeout(within, is_send(driver.authenticate(request(), &mut count)))
+        .await
+        .unwrap();
     assert!(matches!(error, Err(AuthenticateError::Failed(Failure::Refused(_)))));
     assert_eq!(seen, 1);
 }

@@ -5,11 +5,11 @@
 mod client;
 mod support;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    Clock, Driver, HttpClient, Keys,
+    Clock, Driver, HttpClient,
     ciba_core::{ClientAuth, Timestamp},
     platform_roots,
 };
@@ -58,8 +58,8 @@ async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
     let config =
         config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
     let http = HttpClient::new(platform_roots().no_proxy().connection_verbose(true)).unwrap();
-    let driver = Driver::new(http, Keys::new(&config)).with_clock(Jumping::new());
-    let _ = driver.authenticate(&config, request(), &mut ()).await;
+    let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
+    let _ = driver.authenticate(request(), &mut ()).await;
     assert_eq!(server.requests().len(), 2);
     let lines = CAPTURE.lines.lock().unwrap().clone();
     assert!(!lines.is_empty(), "the logger hears nothing");

@@ -17,8 +17,7 @@ use std::{
 
 use axum::Router;
 use ciba_reqwest::{
-    Driver, EntropySource as _, HttpClient, Inbox, Keys, NotificationService, SharedFlow,
-    SystemEntropy,
+    Driver, EntropySource as _, HttpClient, Inbox, NotificationService, SharedFlow, SystemEntropy,
     ciba_core::{DeliveryMode, Event, Failure, Flow, Notification, Stage},
     platform_roots,
 };
@@ -85,7 +84,7 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
-    let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox.clone());
+    let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(
         Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),

@@ -41,7 +41,7 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     // The servers here count what is asked about a person, so no keys are fetched while a flow
     // waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys)).with_clock(Standing)
+    Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Standing)
 }
 
 fn asks_for(person: &str) -> AuthRequest {
@@ -60,12 +60,8 @@ fn server() -> Server {
 }
 
 /// Whether the provider was asked for the person.
-async fn is_asked(
-    driver: &Driver,
-    config: &Arc<ClientConfig>,
-    person: &str,
-) -> Result<(), PromptRefused> {
-    match driver.authenticate(config, asks_for(person), &mut ()).await {
+async fn is_asked(driver: &Driver, person: &str) -> Result<(), PromptRefused> {
+    match driver.authenticate(asks_for(person), &mut ()).await {
         Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
         Err(AuthenticateError::Drive(DriveError::PromptRefused(refused))) => Err(refused),
         other => panic!("{other:?}"),
@@ -94,21 +90,21 @@ async fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_
 
     // Another driver of the same process, and a flow between two drives.
     let another = driver.clone();
-    match is_asked(&another, &config, "somebody").await {
+    match is_asked(&another, "somebody").await {
         Err(PromptRefused::Running { remaining }) => assert_eq!(remaining.as_secs(), 120),
         other => panic!("{other:?}"),
     }
     assert_eq!(server.requests().len(), 1, "nothing was sent");
-    assert_eq!(is_asked(&another, &config, "somebody else").await, Ok(()));
+    assert_eq!(is_asked(&another, "somebody else").await, Ok(()));
     let unguarded = crate::driver(&config);
-    assert_eq!(is_asked(&unguarded, &config, "somebody").await, Ok(()), "it is off by default");
+    assert_eq!(is_asked(&unguarded, "somebody").await, Ok(()), "it is off by default");
 
     drop(first);
-    assert_eq!(is_asked(&another, &config, "somebody").await, Ok(()), "it was dropped");
+    assert_eq!(is_asked(&another, "somebody").await, Ok(()), "it was dropped");
     let ended = flow(&config);
     driver.drive(&ended, &mut ()).await.unwrap();
     assert_eq!(
-        is_asked(&another, &config, "somebody").await,
+        is_asked(&another, "somebody").await,
         Ok(()),
         "it is over, though somebody keeps it"
     );
@@ -129,9 +125,9 @@ async fn a_flow_that_is_cancelled_leaves_its_place_though_nobody_drives_it() {
             let _ = tokio::time::timeout(std::time::Duration::from_millis(1), drive.as_mut()).await;
         }
     }
-    assert!(is_asked(&driver, &config, "somebody").await.is_err());
+    assert!(is_asked(&driver, "somebody").await.is_err());
     first.cancel(START);
-    assert_eq!(is_asked(&driver, &config, "somebody").await, Ok(()));
+    assert_eq!(is_asked(&driver, "somebody").await, Ok(()));
     assert!(first.finish().is_err());
 }
 
@@ -142,6 +138,6 @@ async fn a_guard_that_is_full_refuses() {
     let config = config(&server.url(""), ClientAuth::None);
     let guard = PromptGuard::with_capacity(0, Entropy::from_bytes([1; 32]));
     let driver = driver(&config).with_prompt_guard(guard);
-    assert_eq!(is_asked(&driver, &config, "somebody").await, Err(PromptRefused::Full));
+    assert_eq!(is_asked(&driver, "somebody").await, Err(PromptRefused::Full));
     assert_eq!(server.connections(), 0);
 }

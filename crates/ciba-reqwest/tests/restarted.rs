@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    Clock, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow,
+    Clock, Driver, HttpClient, Inbox, Saver, SharedFlow,
     ciba_core::{
         ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification,
         NotificationVerdict, Output, Response, Snapshot, Timestamp,
@@ -43,7 +43,7 @@ impl Clock for Standing {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Standing)
+    Driver::new(Arc::clone(config), http).with_clock(Standing)
 }
 
 /// Keeps the last state.

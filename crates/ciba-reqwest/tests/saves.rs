@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Signer, SignerError, Watch,
+    Clock, DriveError, Driver, HttpClient, Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Policy, Snapshot, Stage,
         Timestamp, jose::JwsAlgorithm,
@@ -39,7 +39,7 @@ impl Clock for Jumping {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Jumping::new())
+    Driver::new(Arc::clone(config), http).with_clock(Jumping::new())
 }
 
 fn flow(config: &Arc<ClientConfig>) -> Flow {

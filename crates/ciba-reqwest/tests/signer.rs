@@ -34,7 +34,7 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys)).with_clock(Jumping::new())
+    Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Jumping::new())
 }
 
 fn key_jwt() -> ClientAuth {
@@ -86,7 +86,7 @@ async fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
         let config = config(&server.url(""), key_jwt());
         let error = driver(&config)
             .with_signer(service)
-            .authenticate(&config, request(), &mut ())
+            .authenticate(request(), &mut ())
             .await
             .unwrap_err();
         assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
@@ -109,7 +109,7 @@ async fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
         let config = config(&server.url(""), key_jwt());
         let error = driver(&config)
             .with_signer(service)
-            .authenticate(&config, request(), &mut ())
+            .authenticate(request(), &mut ())
             .await
             .unwrap_err();
         let mut chain =

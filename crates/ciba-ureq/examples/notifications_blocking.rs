@@ -22,7 +22,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ciba_ureq::{Driver, HttpClient, Inbox, Keys, ciba_core::*, discover, platform_roots};
+use ciba_ureq::{Driver, HttpClient, Inbox, ciba_core::*, discover, on_event, platform_roots};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -132,12 +132,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse(endpoint.as_str())?)
         .build()?;
-    let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox);
+    let driver = Driver::new(config, http).with_inbox(inbox);
 
     // Once per person.
     let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
     let authentication =
-        driver.authenticate(&config, request, &mut |event: &Event| println!("{event:?}"))?;
+        driver.authenticate(request, &mut on_event(|event| println!("{event:?}")))?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -44,6 +44,9 @@ pub enum DriveError {
     Stopped,
     /// The flow needs something that the driver does not have. Nothing was done with the flow.
     Lacking(Lacking),
+    /// The flow was started with another configuration than the driver's: resume or start it with
+    /// [`Driver::config`](crate::Driver::config). Nothing was done with the flow.
+    AnotherConfiguration,
     /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with
     /// the flow.
     InboxFull,
@@ -61,6 +64,9 @@ impl fmt::Display for DriveError {
             Self::Save(_) => f.write_str("the state of the flow could not be saved"),
             Self::Stopped => f.write_str("the wait was stopped"),
             Self::Lacking(lacking) => lacking.fmt(f),
+            Self::AnotherConfiguration => {
+                f.write_str("the flow has another configuration than the driver")
+            }
             Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
             Self::PromptRefused(refused) => refused.fmt(f),
             Self::Misuse(MisuseReason::ForeignKeys) => {
@@ -78,6 +84,7 @@ impl Error for DriveError {
             Self::Save(error) => Some(error),
             Self::Stopped
             | Self::Lacking(_)
+            | Self::AnotherConfiguration
             | Self::InboxFull
             | Self::PromptRefused(_)
             | Self::Misuse(_) => None,

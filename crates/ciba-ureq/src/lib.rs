@@ -42,7 +42,7 @@ pub use ureq;
 pub use certificate::{CertificateError, ClientCertificate};
 pub use clock::{Bell, Clock, SystemClock};
 pub use discover::{discover, discover_with};
-pub use drive::{Driver, Watch};
+pub use drive::{Driver, Watch, on_event};
 pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT, Unverified};
 pub use inbox::{INBOX_CAPACITY, Inbox};

@@ -50,7 +50,8 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys))
+    Driver::new(Arc::clone(config), http)
+        .with_keys(Keys::pinned(keys))
         .with_clock(Jumping::new())
         .with_entropies(Counting::default())
 }
@@ -164,7 +165,7 @@ fn without_random_bytes_nothing_is_sent() {
     let config = config(&server.url(""), ClientAuth::None);
     for limit in [0, 1] {
         let driver = driver(&config).with_entropies(Counting::failing_after(limit));
-        let error = driver.authenticate(&config, request(), &mut ()).unwrap_err();
+        let error = driver.authenticate(request(), &mut ()).unwrap_err();
         assert!(matches!(error, AuthenticateError::Drive(DriveError::Entropy(_))), "{error:?}");
     }
     assert_eq!(server.connections(), 0);
@@ -293,7 +294,7 @@ fn a_clock_that_is_set_back_during_a_wait_does_not_prolong_it_by_as_much() {
     let clock = Jumping::new();
     let start = clock.read();
     let driver = driver(&config).with_clock(SetBack { clock: clock.clone(), by: Mutex::default() });
-    let error = driver.authenticate(&config, request(), &mut ()).unwrap_err();
+    let error = driver.authenticate(request(), &mut ()).unwrap_err();
     assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
     assert_eq!(clock.read().since(start).as_secs(), 5, "the interval and no more");
 }
@@ -311,7 +312,7 @@ fn an_authentication_request_that_may_have_arrived_is_not_sent_again() {
     ] {
         let server = Server::start([act, answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), ClientAuth::None);
-        let error = driver(&config).authenticate(&config, request(), &mut ()).unwrap_err();
+        let error = driver(&config).authenticate(request(), &mut ()).unwrap_err();
         let is_typed = matches!(
             error,
             AuthenticateError::Failed(Failure::Indeterminate(_) | Failure::Refused(_))
@@ -333,7 +334,7 @@ fn a_redirect_ends_the_flow() {
             let sent = acts.len();
             let server = Server::start(acts);
             let config = config(&server.url(""), ClientAuth::None);
-            let error = driver(&config).authenticate(&config, request(), &mut ()).unwrap_err();
+            let error = driver(&config).authenticate(request(), &mut ()).unwrap_err();
             let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
                 panic!("{error:?}")
             };
@@ -351,7 +352,7 @@ fn an_endless_answer_ends_the_flow() {
     let server =
         Server::start([answer(200, "", ACKNOWLEDGED), Act::Flood { head, most: 50 * 1024 * 1024 }]);
     let config = config(&server.url(""), ClientAuth::None);
-    let error = driver(&config).authenticate(&config, request(), &mut ()).unwrap_err();
+    let error = driver(&config).authenticate(request(), &mut ()).unwrap_err();
     let AuthenticateError::Failed(Failure::ProviderMisbehaved(misbehaviour)) = error else {
         panic!("{error:?}")
     };
@@ -394,7 +395,7 @@ fn a_kms_signs_each_request_anew() {
     let config = config(&server.url(""), key_jwt());
     let kms = Kms::default();
     let driver = driver(&config).with_signer(kms.clone());
-    let error = driver.authenticate(&config, request(), &mut ()).unwrap_err();
+    let error = driver.authenticate(request(), &mut ()).unwrap_err();
     assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
     assert_eq!((kms.signed.lock().unwrap().len(), server.requests().len()), (4, 4));
 }
@@ -407,7 +408,7 @@ fn what_was_not_sent_is_tried_again_with_a_new_signature() {
     let kms = Kms::default();
     let driver = driver(&config).with_signer(kms.clone());
     let mut notes = Notes::default();
-    let error = driver.authenticate(&config, request(), &mut notes).unwrap_err();
+    let error = driver.authenticate(request(), &mut notes).unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
         panic!("{error:?}")
     };
@@ -423,7 +424,7 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     let config = config(&server.url(""), key_jwt());
     let down = driver(&config).with_signer(Kms { is_down: true, ..Kms::default() });
     let mut notes = Notes::default();
-    let error = down.authenticate(&config, request(), &mut notes).unwrap_err();
+    let error = down.authenticate(request(), &mut notes).unwrap_err();
     let AuthenticateError::Failed(Failure::Unreachable(unreachable)) = error else {
         panic!("{error:?}")
     };
@@ -432,7 +433,7 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     assert!(notes.lines().contains(&format!("key unavailable: {reason}")), "{:?}", notes.lines());
     let source = std::error::Error::source(&unreachable).expect("the signer's own words");
     assert_eq!(source.to_string(), reason);
-    let error = driver(&config).authenticate(&config, request(), &mut ()).unwrap_err();
+    let error = driver(&config).authenticate(request(), &mut ()).unwrap_err();
     assert!(
         matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Signer))),
         "{error:?}"
@@ -575,7 +576,7 @@ fn a_closure_watches_the_progress() {
     let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
     let config = config(&server.url(""), ClientAuth::None);
     let mut seen = 0;
-    let error = driver(&config).authenticate(&config, request(), &mut |_: &Event| seen += 1);
+    let error = driver(&config).authenticate(request(), &mut |_: &Event| seen += 1);
     assert!(matches!(error, Err(AuthenticateError::Failed(Failure::Refused(_)))));
     assert_eq!(seen, 1);
 }

@@ -7,12 +7,12 @@ mod client;
 mod support;
 
 use std::sync::{
-    Mutex,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
 use ciba_ureq::{
-    AuthenticateError, Bell, Clock, Driver, HttpClient, Keys,
+    AuthenticateError, Bell, Clock, Driver, HttpClient,
     ciba_core::{BasicEncoding, ClientAuth, Failure, Timestamp},
     platform_roots,
 };
@@ -68,8 +68,8 @@ fn nothing_is_sent_while_the_library_would_show_it_in_the_log() {
         };
         let config = config(&server.url(""), auth);
         let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-        let driver = Driver::new(http, Keys::new(&config)).with_clock(Jumping::new());
-        let ended = driver.authenticate(&config, request(), &mut ()).unwrap_err();
+        let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
+        let ended = driver.authenticate(request(), &mut ()).unwrap_err();
         assert_eq!(
             matches!(ended, AuthenticateError::Failed(Failure::Unreachable(_))),
             !is_filtered,

@@ -12,13 +12,13 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::channel,
+    sync::{Arc, mpsc::channel},
     thread,
     time::{Duration, SystemTime},
 };
 
 use ciba_ureq::{
-    Driver, EntropySource as _, HttpClient, Inbox, Keys, SharedFlow, SystemEntropy,
+    Driver, EntropySource as _, HttpClient, Inbox, SharedFlow, SystemEntropy,
     ciba_core::{DeliveryMode, Event, Failure, Flow, Stage},
     platform_roots,
 };
@@ -69,7 +69,7 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    let driver = Driver::new(http, Keys::new(&config)).with_inbox(inbox.clone());
+    let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(
         Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),

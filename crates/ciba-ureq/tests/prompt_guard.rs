@@ -40,7 +40,7 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     // The servers here count what is asked about a person, so no keys are fetched while a flow
     // waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys)).with_clock(Standing)
+    Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Standing)
 }
 
 fn asks_for(person: &str) -> AuthRequest {
@@ -59,12 +59,8 @@ fn server() -> Server {
 }
 
 /// Whether the provider was asked for the person.
-fn is_asked(
-    driver: &Driver,
-    config: &Arc<ClientConfig>,
-    person: &str,
-) -> Result<(), PromptRefused> {
-    match driver.authenticate(config, asks_for(person), &mut ()) {
+fn is_asked(driver: &Driver, person: &str) -> Result<(), PromptRefused> {
+    match driver.authenticate(asks_for(person), &mut ()) {
         Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
         Err(AuthenticateError::Drive(DriveError::PromptRefused(refused))) => Err(refused),
         other => panic!("{other:?}"),
@@ -94,24 +90,20 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
 
     // Another driver of the same process, and a flow between two drives.
     let another = driver.clone();
-    match is_asked(&another, &config, "somebody") {
+    match is_asked(&another, "somebody") {
         Err(PromptRefused::Running { remaining }) => assert_eq!(remaining.as_secs(), 120),
         other => panic!("{other:?}"),
     }
     assert_eq!(server.requests().len(), 1, "nothing was sent");
-    assert_eq!(is_asked(&another, &config, "somebody else"), Ok(()));
+    assert_eq!(is_asked(&another, "somebody else"), Ok(()));
     let unguarded = crate::driver(&config);
-    assert_eq!(is_asked(&unguarded, &config, "somebody"), Ok(()), "it is off by default");
+    assert_eq!(is_asked(&unguarded, "somebody"), Ok(()), "it is off by default");
 
     drop(first);
-    assert_eq!(is_asked(&another, &config, "somebody"), Ok(()), "it was dropped");
+    assert_eq!(is_asked(&another, "somebody"), Ok(()), "it was dropped");
     let ended = flow(&config);
     driver.drive(&ended, &mut ()).unwrap();
-    assert_eq!(
-        is_asked(&another, &config, "somebody"),
-        Ok(()),
-        "it is over, though somebody keeps it"
-    );
+    assert_eq!(is_asked(&another, "somebody"), Ok(()), "it is over, though somebody keeps it");
     assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
 }
 
@@ -123,9 +115,9 @@ fn a_flow_that_is_cancelled_leaves_its_place_though_nobody_drives_it() {
     let driver = driver(&config).with_prompt_guard(PromptGuard::new().unwrap());
     let first = flow(&config);
     assert!(driver.drive(&first, &mut Stops(&server, 1)).is_err());
-    assert!(is_asked(&driver, &config, "somebody").is_err());
+    assert!(is_asked(&driver, "somebody").is_err());
     first.cancel(START);
-    assert_eq!(is_asked(&driver, &config, "somebody"), Ok(()));
+    assert_eq!(is_asked(&driver, "somebody"), Ok(()));
     assert!(first.finish().is_err());
 }
 
@@ -136,6 +128,6 @@ fn a_guard_that_is_full_refuses() {
     let config = config(&server.url(""), ClientAuth::None);
     let guard = PromptGuard::with_capacity(0, Entropy::from_bytes([1; 32]));
     let driver = driver(&config).with_prompt_guard(guard);
-    assert_eq!(is_asked(&driver, &config, "somebody"), Err(PromptRefused::Full));
+    assert_eq!(is_asked(&driver, "somebody"), Err(PromptRefused::Full));
     assert_eq!(server.connections(), 0);
 }

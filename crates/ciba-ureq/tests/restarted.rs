@@ -12,7 +12,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow,
+    Bell, Clock, Driver, HttpClient, Inbox, Saver, SharedFlow,
     ciba_core::{
         ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification,
         NotificationVerdict, Output, Response, Snapshot, Timestamp,
@@ -42,7 +42,7 @@ impl Clock for Standing {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Standing)
+    Driver::new(Arc::clone(config), http).with_clock(Standing)
 }
 
 /// Keeps the last state.

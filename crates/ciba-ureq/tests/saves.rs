@@ -15,8 +15,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Signer, SignerError,
-    Watch,
+    Bell, Clock, DriveError, Driver, HttpClient, Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Snapshot, Stage, Timestamp,
         jose::JwsAlgorithm,
@@ -38,7 +37,7 @@ impl Clock for Jumping {
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    Driver::new(http, Keys::new(config)).with_clock(Jumping::new())
+    Driver::new(Arc::clone(config), http).with_clock(Jumping::new())
 }
 
 fn flow(config: &Arc<ClientConfig>) -> Flow {

@@ -33,7 +33,7 @@ fn driver(config: &Arc<ClientConfig>) -> Driver {
     let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(http, Keys::pinned(keys)).with_clock(Jumping::new())
+    Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Jumping::new())
 }
 
 fn key_jwt() -> ClientAuth {
@@ -82,10 +82,8 @@ fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
     for service in [fixed_width, converted] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
         let config = config(&server.url(""), key_jwt());
-        let error = driver(&config)
-            .with_signer(service)
-            .authenticate(&config, request(), &mut ())
-            .unwrap_err();
+        let error =
+            driver(&config).with_signer(service).authenticate(request(), &mut ()).unwrap_err();
         assert!(matches!(error, AuthenticateError::Failed(Failure::Denied(_))), "{error:?}");
         for request in server.requests() {
             let assertion =
@@ -104,10 +102,8 @@ fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
     ] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), key_jwt());
-        let error = driver(&config)
-            .with_signer(service)
-            .authenticate(&config, request(), &mut ())
-            .unwrap_err();
+        let error =
+            driver(&config).with_signer(service).authenticate(request(), &mut ()).unwrap_err();
         let mut chain =
             std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         assert!(chain.any(|error| error.to_string() == reason), "{error:?}");

@@ -17,7 +17,7 @@ use std::{
 
 use ciba_ureq::{
     AuthenticateError, Bell, CertificateError, ClientCertificate, Clock, DriveError, Driver,
-    HttpClient, Keys, Saver, SharedFlow, Unverified,
+    HttpClient, Saver, SharedFlow, Unverified,
     ciba_core::{
         Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output,
         Request, Response, Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget,
@@ -258,8 +258,8 @@ fn without_a_certificate_nothing_is_sent_that_needs_one() {
     let input = format!("{:?}", http(&server).perform(certified(&server)));
     assert_eq!(input, "Input(NotSent(Local))");
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
-    let driver = Driver::new(http(&server), Keys::new(&config));
-    let error = driver.authenticate(&config, client::request(), &mut ()).unwrap_err();
+    let driver = Driver::new(Arc::clone(&config), http(&server));
+    let error = driver.authenticate(client::request(), &mut ()).unwrap_err();
     assert!(
         matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))),
         "{error:?}"
@@ -350,7 +350,7 @@ fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
             );
             let flow = shared.get_or_init(|| SharedFlow::new(begun.unwrap()));
             let http = HttpClient::new(with_ca(server.ca.as_bytes()).unwrap().proxy(None)).unwrap();
-            let driver = Driver::new(http, Keys::new(&config)).with_clock(Moved(clock));
+            let driver = Driver::new(Arc::clone(&config), http).with_clock(Moved(clock));
             driver.drive(flow, &mut ()).unwrap();
             let failure = flow.clone().finish().unwrap_err();
             let is_right = match (late, cancels) {

@@ -356,7 +356,7 @@ pub fn ureq(row: &Scenario) -> Outcome {
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
         AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
-        Keys, SharedFlow, discover, ureq::Agent, with_ca,
+        SharedFlow, discover, ureq::Agent, with_ca,
     };
 
     served(row, |scene| {
@@ -380,7 +380,7 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
         };
         let config = row.configure(&scene.place, found)?;
         let (inbox, clock) = (Inbox::new(), scene.clock.clone());
-        let mut driver = Driver::new(http, Keys::new(&config))
+        let mut driver = Driver::new(Arc::clone(&config), http)
             .with_clock(clock.clone())
             .with_entropies(Numbers::default())
             .with_inbox(inbox.clone());
@@ -402,7 +402,7 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
             }
             return Err(STOPPED.into());
         }
-        driver.authenticate(&config, (row.request)(), &mut ()).map_err(|error| match error {
+        driver.authenticate((row.request)(), &mut ()).map_err(|error| match error {
             AuthenticateError::Failed(failure) => of_failure(&failure),
             AuthenticateError::Request(error) => format!("request: {error}"),
             error => format!("{error}"),
@@ -421,7 +421,7 @@ pub fn reqwest(row: &Scenario) -> Outcome {
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
         AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
-        Keys, SharedFlow, discover, reqwest::Client, with_ca,
+        SharedFlow, discover, reqwest::Client, with_ca,
     };
 
     let runtime =
@@ -450,7 +450,7 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 };
             let config = row.configure(&scene.place, found)?;
             let (inbox, clock) = (Inbox::new(), scene.clock.clone());
-            let mut driver = Driver::new(http, Keys::new(&config))
+            let mut driver = Driver::new(Arc::clone(&config), http)
                 .with_clock(clock.clone())
                 .with_entropies(Numbers::default())
                 .with_inbox(inbox.clone());
@@ -473,13 +473,11 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 }
                 return Err(STOPPED.into());
             }
-            driver.authenticate(&config, (row.request)(), &mut ()).await.map_err(
-                |error| match error {
-                    AuthenticateError::Failed(failure) => of_failure(&failure),
-                    AuthenticateError::Request(error) => format!("request: {error}"),
-                    error => format!("{error}"),
-                },
-            )
+            driver.authenticate((row.request)(), &mut ()).await.map_err(|error| match error {
+                AuthenticateError::Failed(failure) => of_failure(&failure),
+                AuthenticateError::Request(error) => format!("request: {error}"),
+                error => format!("{error}"),
+            })
         })
     })
 }

@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, ClientConfigBuilder, DiscoveryAddress, Endpoint,
-    Event, Failure, Issuer, Timestamp,
+    AuthRequest, Authentication, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure,
+    Issuer, Timestamp,
     crypto::{AwsLcRs, RustCrypto},
 };
 
@@ -42,7 +42,6 @@ enum Driver {
 }
 
 pub(crate) struct Party {
-    config: Arc<ClientConfig>,
     driver: Driver,
 }
 
@@ -147,15 +146,15 @@ impl Party {
                         .with_certificate(builder(&trusted), certificate)
                         .expect("an HTTP client");
                 }
-                let mut driver = ciba_reqwest::Driver::new(http, ciba_reqwest::Keys::new(&config))
-                    .with_clock(Pace::new(deviations.pace));
+                let mut driver =
+                    ciba_reqwest::Driver::new(config, http).with_clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
                 if let Some(endpoint) = &client.notification_endpoint {
                     driver = driver.with_inbox(endpoint::reqwest(endpoint));
                 }
-                Self { config, driver: Driver::Reqwest(driver) }
+                Self { driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
                 let builder = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
@@ -173,15 +172,15 @@ impl Party {
                         .with_certificate(builder(&trusted), certificate)
                         .expect("an HTTP client");
                 }
-                let mut driver = ciba_ureq::Driver::new(http, ciba_ureq::Keys::new(&config))
-                    .with_clock(Pace::new(deviations.pace));
+                let mut driver =
+                    ciba_ureq::Driver::new(config, http).with_clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
                     driver = driver.with_signer(key);
                 }
                 if let Some(endpoint) = &client.notification_endpoint {
                     driver = driver.with_inbox(endpoint::ureq(endpoint));
                 }
-                Self { config, driver: Driver::Ureq(driver) }
+                Self { driver: Driver::Ureq(driver) }
             }
         }
     }
@@ -195,18 +194,18 @@ impl Party {
         };
         let result = match &self.driver {
             Driver::Reqwest(driver) => {
-                let driven = driver.authenticate(&self.config, request, &mut watch);
+                let driven = driver.authenticate(request, &mut watch);
                 runtime().block_on(driven).map_err(|error| match error {
                     ciba_reqwest::AuthenticateError::Failed(failure) => failure,
                     other => panic!("{other}"),
                 })
             }
-            Driver::Ureq(driver) => driver.authenticate(&self.config, request, &mut watch).map_err(
-                |error| match error {
+            Driver::Ureq(driver) => {
+                driver.authenticate(request, &mut watch).map_err(|error| match error {
                     ciba_ureq::AuthenticateError::Failed(failure) => failure,
                     other => panic!("{other}"),
-                },
-            ),
+                })
+            }
         };
         Outcome { result, notified, token_requests }
     }
