@@ -1,5 +1,5 @@
-//! JSON objects of the protocol: UTF-8, exactly one object, no member name twice (rulings 6, 7 and
-//! 28).
+//! The JSON objects of the protocol: UTF-8, exactly one object, no duplicate member names.
+// Rulings 6, 7 and 28.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{cmp::Ordering, fmt, ops::Range};
@@ -21,16 +21,17 @@ pub(crate) use raw::Raw;
 pub(crate) use saved::{SavedJson, SavedJsonObject};
 use scan::{Scanner, unescape};
 
-/// A protocol object while its members are being taken out. Its text is wiped on drop: it may hold
-/// tokens or the numbers of a private key (REQ-SEC-04).
+/// A protocol object whose members are being extracted. Its text is wiped on drop, because it may
+/// hold tokens or the numbers of a private key.
+// REQ-SEC-04
 pub(crate) struct Object {
     text: Zeroizing<String>,
-    /// In the order of the text. Those that were taken are gone.
+    /// In the order of the text, without the members that were taken.
     members: Vec<Member>,
 }
 
-/// Where a member stands in the text. Narrow, because an object can consist of members of five
-/// bytes.
+/// The position of a member in the text.
+// `u32`, because an object can consist of members of only five bytes each.
 #[derive(Clone)]
 struct Member {
     name: Range<u32>,
@@ -38,9 +39,10 @@ struct Member {
 }
 
 impl Object {
-    /// Reads one object: [`Fault::NotJson`] or [`Fault::DuplicateMember`] otherwise. What its
-    /// values hold is not looked at, only whether it is JSON: a lone surrogate or a number out of
-    /// range spoils only the member it stands in.
+    /// Parses exactly one object.
+    ///
+    /// Fails with [`Fault::NotJson`] or [`Fault::DuplicateMember`]. Values only have to be
+    /// well-formed: a lone surrogate or a number out of range makes only its own member unreadable.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let text = core::str::from_utf8(bytes).map_err(|_| Fault::NotJson)?;
         let members = members(Scanner::new(text)).ok_or(Fault::NotJson)?;
@@ -53,8 +55,9 @@ impl Object {
         }
     }
 
-    /// Reads the object of an error, which grants nothing (ruling 36): behind a byte order mark, in
-    /// a text that is not quite UTF-8, and with names twice, of which the first counts.
+    /// Parses the object of an error response leniently: a byte order mark and invalid UTF-8 are
+    /// accepted, and the first of several members with the same name is used.
+    // Ruling 36: an error grants nothing.
     pub(crate) fn parse_leniently(bytes: &[u8]) -> Result<Self, Fault> {
         let text = String::from_utf8_lossy(bytes);
         let text = text.trim_start_matches('\u{feff}');
@@ -87,24 +90,25 @@ impl Object {
             .position(|member| unescape(self.part(&member.name)).is_some_and(|known| known == name))
     }
 
-    /// Takes a member out; JSON `null` counts as absent (ruling 33).
+    /// Removes and returns a member. JSON `null` counts as absent.
+    // Ruling 33.
     pub(crate) fn take(&mut self, name: &str) -> Option<Raw<'_>> {
         let member = self.members.remove(self.position(name)?);
         Some(Raw(self.part(&member.value))).filter(|value| !value.is_null())
     }
 
-    /// A member, which stays.
+    /// Returns a member without removing it.
     pub(crate) fn get(&self, name: &str) -> Option<Raw<'_>> {
         let member = self.members.get(self.position(name)?)?;
         Some(Raw(self.part(&member.value)))
     }
 
-    /// Whether a member is there and `null`.
+    /// Whether a member is present with the value `null`.
     pub(crate) fn is_null(&self, name: &str) -> bool {
         self.get(name).is_some_and(Raw::is_null)
     }
 
-    /// Takes a text out: [`Fault::WrongType`] when it is of another type.
+    /// Removes and returns a string. Fails with [`Fault::WrongType`] if the member has another type.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
         match self.take(name).map(Raw::text) {
             None => Ok(None),
@@ -113,14 +117,14 @@ impl Object {
         }
     }
 
-    /// The members that were not read.
+    /// Returns the members that were not taken.
     pub(crate) fn rest(self) -> JsonObject {
         let members =
             self.members.iter().map(|member| (self.part(&member.name), self.part(&member.value)));
         JsonObject::of(members, self.rest_length())
     }
 
-    /// The members that were not read, without those names.
+    /// Returns the members that were not taken and are not named in `names`.
     pub(crate) fn rest_without(mut self, names: &[&str]) -> JsonObject {
         self.members = core::mem::take(&mut self.members)
             .into_iter()
@@ -131,8 +135,8 @@ impl Object {
         self.rest()
     }
 
-    /// The longest the text of the members that were not read can get: two quotes, a colon, and a
-    /// comma or a bracket for each member.
+    /// Upper bound for the length of the remaining members as JSON: two quotes, a colon and a comma
+    /// or bracket for each member.
     fn rest_length(&self) -> usize {
         let length = |range: &Range<u32>| range.len();
         self.members
@@ -143,7 +147,7 @@ impl Object {
     }
 }
 
-/// The members of a text that is one object and nothing else.
+/// Returns the members of a text that is exactly one object.
 fn members(mut scanner: Scanner<'_>) -> Option<Vec<Member>> {
     let mut members = Vec::new();
     let mut has_more = scanner.open(b'{')?;
@@ -163,14 +167,16 @@ impl fmt::Debug for Object {
     }
 }
 
-/// The name and the JSON text of each member of a text that is known to be an object.
+/// Returns the name and the JSON text of each member of a text that is known to be an object.
 pub(crate) fn fields(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     Raw(object).members().into_iter().flatten().map(|(name, value)| (name, value.json()))
 }
 
-/// The members of an object of a token, in one pass: each name with its value. `None` unless the
-/// text is one object with no name twice, and everything in it can be read by everybody
-/// (REQ-IDT-31, REQ-SEC-24).
+/// Reads the members of an object in a token in a single pass and passes each to `each`.
+///
+/// Returns `None` unless the text is exactly one object without duplicate names that every JSON
+/// parser reads alike (RFC 7493).
+// REQ-IDT-31, REQ-SEC-24
 pub(crate) fn strict_members<'a>(
     text: &'a str,
     mut each: impl FnMut(&Cow<'a, str>, Raw<'a>),
@@ -188,8 +194,8 @@ pub(crate) fn strict_members<'a>(
     (scanner.is_done() && names.are_unique()).then_some(())
 }
 
-/// The names of one object. In the order they came they would have to be compared each with each,
-/// which a long object makes expensive; sorted, every size is cheap.
+/// The member names of one object, collected to find duplicates.
+// Sorted at the end: comparing each name with all previous ones would be quadratic.
 struct Names<'a>(Vec<Cow<'a, str>>);
 
 impl Names<'_> {
@@ -197,7 +203,8 @@ impl Names<'_> {
         Self(Vec::with_capacity(32))
     }
 
-    /// Whether no name came twice, escaped spellings included (ruling 7).
+    /// Whether no name occurs twice, including names that are equal only after unescaping.
+    // Ruling 7.
     fn are_unique(mut self) -> bool {
         self.0.sort_unstable_by(|a, b| {
             a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes()))

@@ -96,9 +96,9 @@ fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
     for (service, reason) in [
         (
             raw,
-            "a signature of ES256 has 64 bytes, and 70 came: it is in DER, convert it (jose::ecdsa_from_der)",
+            "a signature of ES256 must have 64 bytes, but has 70; it is in DER, convert it with `jose::ecdsa_from_der`",
         ),
-        (twice, "the signature is not an ECDSA signature in DER, or of another curve"),
+        (twice, "the signature is not an ECDSA signature in DER, or is on another curve"),
     ] {
         let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), key_jwt());

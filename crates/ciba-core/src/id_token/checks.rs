@@ -1,4 +1,5 @@
-//! The checks themselves, after the signature, in the order of OIDC Core 3.1.3.7.
+//! The checks of the claims, made after the signature was verified, in the order of
+//! OIDC Core 3.1.3.7. Numbers in comments are the steps of that list.
 
 use alloc::{string::String, vec, vec::Vec};
 
@@ -15,7 +16,7 @@ use crate::{
     wire::Deviation,
 };
 
-/// What the checks found out on their way.
+/// What the checks extract from the claims.
 pub(super) struct Verdict<'a> {
     pub(super) subject: &'a str,
     pub(super) audiences: Vec<&'a str>,
@@ -26,7 +27,7 @@ pub(super) struct Verdict<'a> {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// Every check on claims. The first that fails is the answer.
+/// Runs every check of the claims and returns the rejection of the first that fails.
 pub(super) fn check<'a>(
     config: &ClientConfig,
     claims: &'a Claims<'_>,
@@ -48,8 +49,8 @@ pub(super) fn check<'a>(
     Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, deviations })
 }
 
-/// What nobody asked for and nobody can read: it counts as absent, and is reported (ruling 33). A
-/// check that needed one of these has failed before.
+/// Reports the claims that were not requested and cannot be read. They count as absent.
+// Ruling 33. If a check needed one of these claims, it has already failed.
 fn deviations(claims: &Claims<'_>, auth_time: Option<Timestamp>) -> Vec<Deviation> {
     let is_no_text =
         |claim: Option<&Scalar<'_>>| optional(claim).is_some_and(|claim| claim.text().is_none());
@@ -70,12 +71,14 @@ fn deviations(claims: &Claims<'_>, auth_time: Option<Timestamp>) -> Vec<Deviatio
     .collect()
 }
 
-/// A claim that may be left out. Some providers write `null` then (ruling 33).
+/// Filters out `null`, which some providers write for an optional claim that is absent.
+// Ruling 33.
 fn optional<'a, 'b>(claim: Option<&'a Scalar<'b>>) -> Option<&'a Scalar<'b>> {
     claim.filter(|value| !matches!(value, Scalar::Null))
 }
 
-/// A logout or security event token has `events` and is no ID Token (REQ-IDT-33).
+/// Rejects logout tokens and security event tokens, which have an `events` claim.
+// REQ-IDT-33
 fn kind(claims: &Claims<'_>) -> Result<(), Rejection> {
     match optional(claims.events.as_ref()) {
         None => Ok(()),
@@ -83,7 +86,8 @@ fn kind(claims: &Claims<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// 2: `iss` is the issuer, byte for byte (REQ-IDT-11).
+/// Step 2: `iss` equals the configured issuer, byte for byte.
+// REQ-IDT-11
 fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
     match claims.iss.as_ref().and_then(Scalar::text) {
         Some(issuer) if issuer == config.issuer.as_str() => Ok(()),
@@ -96,7 +100,8 @@ fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// 3: `aud` has the client id, and no audience that is not trusted (REQ-IDT-12, REQ-IDT-13).
+/// Step 3: `aud` contains the client id and only audiences that are trusted.
+// REQ-IDT-12, REQ-IDT-13
 fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'a str>, Rejection> {
     let ours = config.client_id.as_str();
     let refused = |check: Untrusted, found| check.at("aud", found).expecting(Expected::text(ours));
@@ -115,14 +120,16 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
         let strangers = audiences.iter().copied().filter(|audience| !trusted(audience));
         return Err(refused(Untrusted::ExtraAudience, Found::texts(strangers)));
     }
-    // 8: a secret shared with one audience proves nothing to several (REQ-IDT-05).
+    // Step 8: a MAC with a secret shared with one audience proves nothing to the other audiences
+    // (REQ-IDT-05).
     if config.id_token.algorithm.is_symmetric() && audiences.len() > 1 {
         return Err(refused(Untrusted::ExtraAudience, Found::texts(audiences)));
     }
     Ok(audiences)
 }
 
-/// Some providers name an audience twice: it is one all the same, and needs no `azp`.
+/// Removes repeated audiences. Some providers list the same audience twice, which still counts as
+/// one and does not require `azp`.
 fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     texts.fold(Vec::new(), |mut once, text| {
         if !once.contains(&text) {
@@ -132,7 +139,8 @@ fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     })
 }
 
-/// 4, 5: `azp` is the client id; it has to be there with several audiences (REQ-IDT-14).
+/// Steps 4 and 5: `azp` is the client id, and is required if there are several audiences.
+// REQ-IDT-14
 fn authorized_party(
     config: &ClientConfig,
     claims: &Claims<'_>,
@@ -148,7 +156,8 @@ fn authorized_party(
     }
 }
 
-/// `sub` is a text, and the one expected if one is (REQ-IDT-15 to REQ-IDT-17).
+/// `sub` is a non-empty string, and equals the expected subject if there is one.
+// REQ-IDT-15 to REQ-IDT-17
 fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&'a str, Rejection> {
     let subject = claims.sub.as_ref().and_then(Scalar::text).filter(|subject| !subject.is_empty());
     let subject =
@@ -161,7 +170,8 @@ fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&
     }
 }
 
-/// 9, 10: `exp` and `iat` (REQ-IDT-18, REQ-IDT-19, REQ-IDT-36).
+/// Steps 9 and 10: `exp` and `iat`.
+// REQ-IDT-18, REQ-IDT-19, REQ-IDT-36
 fn lifetime(
     config: &ClientConfig,
     claims: &Claims<'_>,
@@ -182,14 +192,16 @@ fn lifetime(
         .and_then(Scalar::date)
         .ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::no_date(iat, now)))?;
     let in_the_future = issued_at > now.saturating_add(rules.skew);
-    // A token from the future is told as that, and not as the limit of an expiry that is right.
+    // A token from the future is reported below as an `iat` error. Reporting `exp` here would blame
+    // a claim that is correct.
     if expires_at <= issued_at && !in_the_future {
         return Err(Untrusted::Expiry
             .at("exp", Found::Time(expires_at))
             .expecting(Expected::LaterThan("iat")));
     }
     let too_old = issued_at.saturating_add(rules.max_age).saturating_add(rules.skew) < now;
-    // Providers write whole seconds, so a token of the same second is not older than the request.
+    // Providers write whole seconds, so the start is rounded down to a second: a token issued
+    // within the same second is not older than the request.
     let earliest =
         |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
     let before_the_request = context.started_at.is_some_and(|start| issued_at < earliest(start));
@@ -202,7 +214,8 @@ fn lifetime(
     Ok((issued_at, expires_at))
 }
 
-/// `nbf` (REQ-IDT-20).
+/// `nbf` is not in the future.
+// REQ-IDT-20
 fn not_before(
     config: &ClientConfig,
     claims: &Claims<'_>,
@@ -219,7 +232,8 @@ fn not_before(
     }
 }
 
-/// 11: the `nonce` that was sent, and none if none was (REQ-IDT-23).
+/// Step 11: `nonce` is the one that was sent, or absent if none was sent.
+// REQ-IDT-23
 fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     match (&context.expectations.nonce, optional(claims.nonce.as_ref())) {
         (None, None) => Ok(()),
@@ -228,13 +242,14 @@ fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Reject
     }
 }
 
-/// 12: `acr` (REQ-IDT-24).
+/// Step 12: `acr` is one of the requested values, as far as the caller's rule demands.
+// REQ-IDT-24
 fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let wanted = &context.expectations.acr_values;
     match (context.expectations.acr.unwrap_or_default(), optional(claims.acr.as_ref())) {
         (AcrRule::Report, _) | (AcrRule::IfPresent, None) => Ok(()),
         (AcrRule::Require, None) => Err(another_acr(None, wanted)),
-        // Nothing was asked for, so there is nothing to compare with.
+        // No values were requested, so there is nothing to compare with.
         (AcrRule::IfPresent, Some(_)) if wanted.is_empty() => Ok(()),
         (AcrRule::IfPresent | AcrRule::Require, Some(claim)) => match claim.text() {
             Some(acr) if wanted.is_empty() || wanted.iter().any(|value| value == acr) => Ok(()),
@@ -251,7 +266,8 @@ fn another_acr(claim: Option<&Scalar<'_>>, wanted: &[String]) -> Rejection {
     rejection.expecting(Expected::one_of(wanted.iter().map(String::as_str)))
 }
 
-/// 13: `auth_time` (REQ-IDT-25, REQ-META-22).
+/// Step 13: `auth_time` is present and recent enough, if it was requested.
+// REQ-IDT-25, REQ-META-22
 fn auth_time(
     config: &ClientConfig,
     claims: &Claims<'_>,
@@ -267,7 +283,8 @@ fn auth_time(
     };
     let skew = config.id_token.skew;
     let now = context.received_at;
-    // One that nobody asked for and nobody can use restricts nothing (ruling 33); it is reported.
+    // An unusable value that was not requested restricts nothing, so it is reported as a deviation
+    // instead of rejected (ruling 33).
     if !was_asked_for {
         return Ok(claim.date().filter(|date| *date <= now.saturating_add(skew)));
     }
@@ -287,11 +304,14 @@ fn auth_time(
     Ok(Some(date))
 }
 
-/// What ties the token to its surroundings: `at_hash`, `rt_hash`, `auth_req_id`. From the token
-/// endpoint each counts if it is there as a text (REQ-IDT-26, REQ-IDT-27): the connection ties the
-/// tokens together already, and one of another type ties nothing (ruling 33). In a push they are
-/// what the tokens are known by, so they have to be there (REQ-PUSH-08, REQ-PUSH-09,
-/// REQ-PUSH-10).
+/// The claims that bind the ID Token to the other tokens and to the request: `at_hash`, `rt_hash`
+/// and `auth_req_id`.
+///
+/// In a response of the token endpoint, a binding is checked only if it is present as a string:
+/// the TLS connection already ties the tokens together. In a push the bindings are the only link
+/// between the tokens and the request, so they are required.
+// REQ-IDT-26, REQ-IDT-27, REQ-PUSH-08 to REQ-PUSH-10. A claim of another type counts as absent
+// (ruling 33).
 fn bindings(
     config: &ClientConfig,
     claims: &Claims<'_>,
@@ -320,14 +340,14 @@ fn bindings(
     Ok(())
 }
 
-/// Whether a claim is this text, in constant time.
+/// Compares a claim with a string in constant time.
 fn is_text(claim: &Scalar<'_>, text: Option<&str>) -> bool {
     let (Some(claim), Some(text)) = (claim.text(), text) else { return false };
     !text.is_empty() && bool::from(claim.as_bytes().ct_eq(text.as_bytes()))
 }
 
-/// Whether a claim is the left half of the hash of a token (OIDC Core 3.1.3.6), in constant time.
-/// Without a token there is nothing it could be the hash of.
+/// Compares a claim with the left half of a token's hash (OIDC Core 3.1.3.6) in constant time.
+/// Returns `false` if there is no token.
 fn is_half_hash(config: &ClientConfig, claim: &Scalar<'_>, token: Option<&str>) -> bool {
     let (Some(claim), Some(token)) = (claim.text(), token) else { return false };
     let hash = config.id_token.algorithm.hash();

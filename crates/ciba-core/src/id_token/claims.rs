@@ -1,4 +1,4 @@
-//! The claims of an ID Token, read in one pass over the payload.
+//! The claims of an ID Token, read in a single pass over the payload.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
@@ -11,23 +11,25 @@ use crate::{
     time::Timestamp,
 };
 
-/// The largest number of seconds that is read: the end of the year 9999. What is later is no date
-/// in seconds, but one in milliseconds, most likely, and a token that seems to live for ever.
+/// The largest accepted NumericDate: the end of the year 9999.
+// A larger value is most likely in milliseconds. Read as seconds, it would make a token that
+// practically never expires.
 const MOST_SECONDS: u64 = 253_402_300_799;
 
-/// Why claims could not be read into a type. It does not repeat a value: claims are personal data.
+/// An error reading claims into a type. Contains no claim values, because they are personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimsError {
-    /// There is no ID Token (only under the plain-OAuth policy).
+    /// There is no ID Token. This happens only if the client is configured without `openid`.
     NoIdToken,
     /// The claims do not fit the type.
     Shape {
-        /// Where in the JSON text of the claims reading stopped, counted from 1.
+        /// The column of the JSON text of the claims at which deserialization failed, counted
+        /// from 1.
         column: usize,
     },
     /// A claim has a name that `serde_json` reserves for itself; see [`JsonError::ReservedName`].
-    /// The text of the claims is available.
+    /// The JSON text of the claims is still available.
     ReservedName,
 }
 
@@ -43,7 +45,7 @@ impl From<JsonError> for ClaimsError {
 impl fmt::Display for ClaimsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoIdToken => f.write_str("there is no id token"),
+            Self::NoIdToken => f.write_str("there is no ID Token"),
             Self::Shape { column } => {
                 write!(f, "the claims do not fit the type (at column {column})")
             }
@@ -56,7 +58,7 @@ impl core::error::Error for ClaimsError {}
 
 macro_rules! known_claims {
     ($($field:ident = $name:literal;)*) => {
-        /// The claims some check looks at, each as it was found, and those the caller expects.
+        /// The claims that checks read, each as it was found, and those the caller expects.
         #[derive(Default)]
         pub(crate) struct Claims<'a> {
             $(pub(super) $field: Option<Scalar<'a>>,)*
@@ -71,13 +73,13 @@ macro_rules! known_claims {
                 }
             }
 
-            /// Wipes what was copied to resolve escapes.
+            /// Wipes the strings that were allocated to resolve escapes.
             fn wipe(&mut self) {
                 let known = [$(&mut self.$field,)*].into_iter().flatten();
                 known.chain(self.others.iter_mut().map(|(_, value)| value)).for_each(Scalar::wipe);
             }
 
-            /// A claim that is known, or that the caller expects.
+            /// Returns a claim that a check reads or that the caller expects.
             pub(crate) fn get(&self, name: &str) -> Option<&Scalar<'a>> {
                 match name {
                     $($name => self.$field.as_ref(),)*
@@ -113,8 +115,9 @@ impl Drop for Claims<'_> {
 }
 
 impl<'a> Claims<'a> {
-    /// Reads a payload: one JSON object, no name twice (REQ-IDT-31, REQ-SEC-24). Types are for the
-    /// checks to judge.
+    /// Reads a payload: one JSON object without duplicate names. The checks judge the types of the
+    /// values.
+    // REQ-IDT-31, REQ-SEC-24
     pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
         let mut claims = Self::default();
         let read = json::strict_members(text, |name, value| {
@@ -142,15 +145,16 @@ impl<'a> Claims<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// A NumericDate: a number of seconds, possibly fractional, from zero to the end of the year
-    /// 9999 (REQ-IDT-21).
+    /// Reads a NumericDate: a possibly fractional number of seconds, from zero to the end of the
+    /// year 9999.
+    // REQ-IDT-21
     pub(super) fn date(&self) -> Option<Timestamp> {
         match *self {
             Self::Whole(seconds) if seconds <= MOST_SECONDS => {
                 Some(Timestamp::from_unix_secs(seconds))
             }
-            // In range the product is below 2^48 and not negative, so the cast only drops the rest
-            // of a millisecond.
+            // In range the product is less than 2^48 and not negative, so the cast only truncates a
+            // fraction of a millisecond.
             Self::Fraction(seconds) if (0.0..=MOST_SECONDS as f64).contains(&seconds) => {
                 Some(Timestamp::from_unix_millis((seconds * 1000.0) as u64))
             }

@@ -1,4 +1,4 @@
-//! ID Token validation in numbered checks (OIDC Core 3.1.3.7, requirement section 12).
+//! ID Token validation: the checks of OIDC Core 3.1.3.7, in order.
 
 use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -26,29 +26,40 @@ mod tests;
 pub(crate) use claims::Claims;
 pub use claims::ClaimsError;
 
-/// What an ID Token is checked against, beyond the configuration.
+/// The context in which an ID Token is validated, beyond the configuration.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct IdTokenContext<'a> {
-    /// What the caller expects.
+    /// What the caller expects of the claims.
     pub expectations: &'a Expectations,
-    /// The request it answers, for the `auth_req_id` claim when present (REQ-IDT-27).
+    /// The `auth_req_id` of the request that the token answers. The `auth_req_id` claim is compared
+    /// with it ([CIBA Core 10.3.1]).
+    ///
+    /// [CIBA Core 10.3.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3.1
     pub auth_req_id: Option<&'a AuthReqId>,
-    /// The access token beside it, for `at_hash` when present (REQ-IDT-26).
+    /// The access token issued together with the ID Token. `at_hash` is compared with its hash
+    /// ([OIDC Core 3.1.3.8]).
+    ///
+    /// [OIDC Core 3.1.3.8]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.8
     pub access_token: Option<&'a AccessToken>,
-    /// The refresh token beside it, for the `rt_hash` claim when present (REQ-IDT-27).
+    /// The refresh token issued together with the ID Token. The `rt_hash` claim is compared with
+    /// its hash ([CIBA Core 10.3.1]).
+    ///
+    /// [CIBA Core 10.3.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3.1
     pub refresh_token: Option<&'a RefreshToken>,
-    /// When the authentication request was sent: `iat` is not earlier (REQ-IDT-19).
+    /// When the authentication request was sent. `iat` must not be earlier, apart from clock skew.
     pub started_at: Option<Timestamp>,
-    /// When the response arrived; all times are checked against it.
+    /// When the response arrived. All times in the token are checked against this instant.
     pub received_at: Timestamp,
-    /// Whether the tokens came by push: then `at_hash`, the `auth_req_id` claim and, beside a
-    /// refresh token, `rt_hash` have to be there (CIBA 10.3.1, ruling 10).
+    /// Whether the tokens were delivered by push. If so, `at_hash` and the `auth_req_id` claim
+    /// are required, and `rt_hash` as well if there is a refresh token ([CIBA Core 10.3.1]).
+    ///
+    /// [CIBA Core 10.3.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3.1
     pub is_pushed: bool,
 }
 
 impl<'a> IdTokenContext<'a> {
-    /// A token that arrived at an instant, with nothing beside it.
+    /// Creates the context of a token that arrived at the given instant, without any other tokens.
     #[must_use]
     pub const fn new(expectations: &'a Expectations, received_at: Timestamp) -> Self {
         Self {
@@ -64,16 +75,15 @@ impl<'a> IdTokenContext<'a> {
 }
 
 impl ClientConfig {
-    /// Validates an ID Token on its own: every check a flow makes, in the same order, by the same
-    /// code.
+    /// Validates an ID Token on its own, with the same checks in the same order as a flow.
     ///
-    /// A flow does this itself; this is for tokens that came another way, and for benchmarks and
-    /// fuzzing. `keys` is not needed, and not looked at, where an HMAC under the client secret is
-    /// registered.
+    /// A flow calls this itself. Call it directly for tokens that were received in another way, and
+    /// in benchmarks and fuzz targets. `keys` is ignored if the configured algorithm is an HMAC
+    /// keyed with the client secret.
     ///
     /// # Errors
     ///
-    /// [`Rejection`]: the first check that fails.
+    /// Returns the [`Rejection`] of the first check that fails.
     pub fn validate_id_token(
         &self,
         compact: &str,
@@ -84,14 +94,15 @@ impl ClientConfig {
     }
 }
 
-/// An ID Token whose form and header were accepted; nothing in it is believed yet.
+/// An ID Token whose serialization and header were accepted. Its signature has not been verified
+/// yet.
 pub(crate) struct Inspected<'a> {
     pub(crate) compact: &'a str,
     pub(crate) key_id: Option<String>,
     token: Compact<'a>,
 }
 
-/// Form and header: what can be said before any key is at hand.
+/// Checks the serialization and the header, which needs no key.
 pub(crate) fn inspect<'a>(
     config: &ClientConfig,
     compact: &'a str,
@@ -107,12 +118,13 @@ pub(crate) fn inspect<'a>(
 }
 
 impl Inspected<'_> {
-    /// Whether a public key of the issuer is needed (not for HMAC under the client secret).
+    /// Whether verification needs a public key of the issuer, as opposed to the client secret.
     pub(crate) fn needs_keys(&self, config: &ClientConfig) -> bool {
         !config.id_token.algorithm.is_symmetric()
     }
 
-    /// Signature, then claims. [`Untrusted::UnknownKey`] when no key of the set fits.
+    /// Verifies the signature, then the claims. Fails with [`Untrusted::UnknownKey`] if no key of
+    /// the set fits.
     pub(crate) fn verify(
         self,
         config: &ClientConfig,
@@ -121,7 +133,8 @@ impl Inspected<'_> {
     ) -> Result<IdToken, Rejection> {
         let algorithm = config.id_token.algorithm;
         if self.needs_keys(config) {
-            // Keys of another issuer are no keys, whatever they could verify (REQ-IDT-34).
+            // Keys of another issuer are ignored even if they could verify the signature
+            // (REQ-IDT-34).
             let keys = keys
                 .filter(|keys| keys.issuer() == config.issuer.as_str())
                 .ok_or(Untrusted::UnknownKey)?;
@@ -129,8 +142,8 @@ impl Inspected<'_> {
         } else {
             self.verify_mac(config, algorithm)?;
         }
-        // Nothing of the payload is looked at before this line. From here on it is moved and not
-        // copied, so that what it says about a person is in one place, which is wiped.
+        // The payload is not read before this line. From here on it is moved and never copied, so
+        // that the personal data in it exists in one place, which is wiped on drop.
         let text = SecretText::from_utf8(self.token.payload).ok_or(Untrusted::ClaimsForm)?;
         let claims = Claims::parse(text.expose(), context.expectations)?;
         let verdict = checks::check(config, &claims, context)?;
@@ -153,8 +166,8 @@ impl Inspected<'_> {
         Ok(id_token)
     }
 
-    /// HMAC under the octets of the client secret (REQ-IDT-05). A secret shorter than the hash is
-    /// no key for it.
+    /// Verifies an HMAC keyed with the octets of the client secret.
+    // REQ-IDT-05; RFC 7518 section 3.2: a key shorter than the hash must not be used.
     fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
         let hash = algorithm.hash();
@@ -169,9 +182,10 @@ impl Inspected<'_> {
     }
 }
 
-/// A verified ID Token: there is no other way to one than through every check. No `Deserialize`.
+/// A verified ID Token.
 ///
-/// What it says about a person does not show in `Debug`.
+/// An `IdToken` can be obtained only by passing every check, so it does not implement
+/// `Deserialize`. Its `Debug` output contains no personal data.
 pub struct IdToken {
     compact: CompactIdToken,
     claims: SecretText,
@@ -188,86 +202,94 @@ pub struct IdToken {
 }
 
 impl IdToken {
-    /// The token as it was received, for a later `id_token_hint` (REQ-IDT-38).
+    /// Returns the token as it was received, for example to send it as an `id_token_hint` later.
     #[must_use]
     pub const fn compact(&self) -> &CompactIdToken {
         &self.compact
     }
 
-    /// `sub`: who was authenticated, unique and lasting at the issuer; byte for byte as received.
+    /// Returns `sub`, the identifier of the authenticated person, byte for byte as received.
+    ///
+    /// It is unique within the issuer and never reassigned ([OIDC Core 2]).
+    ///
+    /// [OIDC Core 2]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.2
     #[must_use]
     pub fn subject(&self) -> &str {
         self.subject.expose()
     }
 
-    /// `iss`.
+    /// Returns `iss`, the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// `aud`: the client id, and other audiences that were configured as trusted.
+    /// Returns `aud`: the client id and any other audiences that are configured as trusted.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.audiences.iter().map(String::as_str)
     }
 
-    /// `iat`.
+    /// Returns `iat`, the time at which the token was issued.
     #[must_use]
     pub const fn issued_at(&self) -> Timestamp {
         self.issued_at
     }
 
-    /// `exp`: until when the token may be taken for proof, not how long a session may last.
+    /// Returns `exp`, the time from which the token must no longer be accepted as proof.
+    ///
+    /// It does not limit how long a session may last.
     #[must_use]
     pub const fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// `auth_time`: when the person was authenticated, if the provider said.
+    /// Returns `auth_time`, the time at which the person was authenticated, if the provider sent it.
     #[must_use]
     pub const fn auth_time(&self) -> Option<Timestamp> {
         self.auth_time
     }
 
-    /// `acr`, if it is there as a text.
+    /// Returns `acr`, the authentication context class, if it is present and a string.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.acr.as_deref()
     }
 
-    /// `amr`, not interpreted; empty when it is not there or not a list of texts (REQ-IDT-32).
+    /// Returns the values of `amr`, the authentication methods, without interpreting them.
+    ///
+    /// The iterator is empty if the claim is absent or not an array of strings.
     pub fn amr(&self) -> impl Iterator<Item = &str> {
         self.amr.iter().map(String::as_str)
     }
 
-    /// Whether the person was compared with the one the request named.
+    /// Returns whether the person was compared with the one that the request named.
     #[must_use]
     pub const fn person(&self) -> Person {
         self.person
     }
 
-    /// What was odd about the token and tolerated.
+    /// Returns the irregularities of the token that were tolerated.
     #[must_use]
     pub fn deviations(&self) -> &[Deviation] {
         &self.deviations
     }
 
-    /// All claims as the JSON object that was signed.
+    /// Returns all claims as the JSON object that was signed.
     #[must_use]
     pub fn claims_text(&self) -> &str {
         self.claims.expose()
     }
 
-    /// The name and the JSON text of each claim, in the order they were signed.
+    /// Returns the name and the JSON text of each claim, in the order of the signed object.
     pub fn iter_claims(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
         json::fields(self.claims.expose())
     }
 
-    /// All claims, read into a type of the caller (REQ-IDT-30).
+    /// Deserializes all claims into a type of the caller.
     ///
     /// # Errors
     ///
-    /// [`ClaimsError`] when they do not fit the type.
+    /// Returns [`ClaimsError`] if the claims do not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
         Ok(json::read(self.claims.expose())?)
     }

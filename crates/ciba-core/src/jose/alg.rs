@@ -1,14 +1,18 @@
-//! Signature algorithms (RFC 7518 3, RFC 8037) and what each fixes.
+//! Signature algorithms (RFC 7518 section 3, RFC 8037) and their properties.
 
 use core::fmt;
 
 use crate::crypto::Hash;
 
-/// A JWS signature or MAC algorithm. There is no `none`, and no way to get one from a token.
+/// A JWS signature or MAC algorithm.
+///
+/// There is no `none`, and the expected algorithm is always configured, never taken from a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JwsAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256; the default for ID Tokens (OIDC Registration 2).
+    /// RSASSA-PKCS1-v1_5 with SHA-256; the default for ID Tokens ([OIDC Registration 2]).
+    ///
+    /// [OIDC Registration 2]: https://openid.net/specs/openid-connect-registration-1_0.html#rfc.section.2
     Rs256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384,
@@ -24,17 +28,21 @@ pub enum JwsAlgorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// Ed25519, under the names `EdDSA` and `Ed25519` (ruling 19).
+    /// Ed25519, under the names `EdDSA` ([RFC 8037 section 3.1]) and `Ed25519` ([RFC 9864]).
+    ///
+    /// [RFC 8037 section 3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
+    /// [RFC 9864]: https://www.rfc-editor.org/rfc/rfc9864
+    // Ruling 19: both names mean the same here.
     EdDsa,
-    /// HMAC with SHA-256, only where a client secret is meant.
+    /// HMAC with SHA-256, keyed with the client secret.
     Hs256,
-    /// HMAC with SHA-384, only where a client secret is meant.
+    /// HMAC with SHA-384, keyed with the client secret.
     Hs384,
-    /// HMAC with SHA-512, only where a client secret is meant.
+    /// HMAC with SHA-512, keyed with the client secret.
     Hs512,
 }
 
-/// A NIST curve.
+/// A NIST elliptic curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Curve {
     /// P-256.
@@ -44,7 +52,7 @@ pub enum Curve {
 }
 
 impl JwsAlgorithm {
-    /// Every algorithm, in the order of the enum.
+    /// All algorithms, in declaration order.
     pub const ALL: [Self; 12] = [
         Self::Rs256,
         Self::Rs384,
@@ -60,7 +68,7 @@ impl JwsAlgorithm {
         Self::Hs512,
     ];
 
-    /// The registered name, as it stands in a header or in metadata.
+    /// Returns the registered name, as used in headers and metadata.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -79,7 +87,8 @@ impl JwsAlgorithm {
         }
     }
 
-    /// The algorithm of that exact, case-sensitive name; `Ed25519` is read as [`Self::EdDsa`].
+    /// Returns the algorithm with the given name, which is case-sensitive. `Ed25519` is read as
+    /// [`Self::EdDsa`].
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "Ed25519" {
@@ -88,14 +97,16 @@ impl JwsAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// Whether it is a MAC keyed with the client secret.
+    /// Returns whether the algorithm is a MAC keyed with the client secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// The hash it uses, which is also the one of `at_hash` and `rt_hash` (OIDC Core 3.1.3.6;
-    /// SHA-512 for Ed25519).
+    /// Returns the hash function of the algorithm, which `at_hash` and `rt_hash` use as well
+    /// ([OIDC Core 3.1.3.6]). For Ed25519 this is SHA-512.
+    ///
+    /// [OIDC Core 3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.6
     #[must_use]
     pub const fn hash(self) -> Hash {
         match self {
@@ -113,7 +124,7 @@ impl fmt::Display for JwsAlgorithm {
 }
 
 impl Curve {
-    /// The registered `crv` value.
+    /// Returns the registered value of `crv`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -122,7 +133,7 @@ impl Curve {
         }
     }
 
-    /// The width of a coordinate or scalar in octets.
+    /// Returns the width of a coordinate or scalar in octets.
     #[must_use]
     pub const fn width(self) -> usize {
         match self {

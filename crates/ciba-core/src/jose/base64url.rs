@@ -1,4 +1,4 @@
-//! Base64url as JOSE uses it (RFC 7515 2): without padding, and one spelling for each value.
+//! Base64url as JOSE uses it (RFC 7515 section 2): unpadded, with exactly one encoding per value.
 
 use alloc::{string::String, vec::Vec};
 
@@ -9,8 +9,8 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-/// Refuses padding, white space, other alphabets and trailing bits that are not zero, so that two
-/// texts never stand for the same bytes.
+/// Rejects padding, white space, other alphabets and non-zero trailing bits, so that no two strings
+/// decode to the same bytes.
 const STRICT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -19,12 +19,12 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(false),
 );
 
-/// The bytes a text stands for; `None` when it is not strict base64url.
+/// Decodes strict base64url, or returns `None`.
 pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     STRICT.decode(text).ok()
 }
 
-/// As [`STRICT`], without a rule for trailing bits.
+/// Like [`STRICT`], but accepts non-zero trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -32,10 +32,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The bytes of a number in a key: with or without padding, in either base64 alphabet (ruling 32).
+/// Decodes a number in a key, padded or not, in either base64 alphabet.
 ///
-/// Never for anything that is signed or compared as a string, where a second spelling would be a
-/// second value.
+/// Must not be used for anything that is signed or compared as a string, where a second encoding
+/// would be a second value.
+// Ruling 32: publishers write numbers in all of these ways.
 pub(crate) fn decode_number(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let digits = text.trim_end_matches('=').bytes();
     let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
@@ -50,12 +51,12 @@ pub(crate) fn decode_number(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     LENIENT.decode(digits.as_slice()).ok().map(Zeroizing::new)
 }
 
-/// The text for some bytes.
+/// Encodes bytes.
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     STRICT.encode(bytes)
 }
 
-/// As [`encode`], appended to a text.
+/// Encodes bytes and appends them to a string.
 pub(crate) fn encode_onto(bytes: impl AsRef<[u8]>, text: &mut String) {
     STRICT.encode_string(bytes, text);
 }

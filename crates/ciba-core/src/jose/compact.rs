@@ -1,5 +1,5 @@
-//! The compact serialisation of a JWS (RFC 7515 3.1, 5.2): three parts of strict base64url, and the
-//! way from there to a payload somebody signed.
+//! The compact serialization of a JWS (RFC 7515 sections 3.1 and 5.2): splitting, decoding and
+//! verifying it.
 
 use alloc::{string::ToString as _, vec::Vec};
 
@@ -11,9 +11,9 @@ use crate::{
     jose::{JwsAlgorithm, KeySet, base64url, header::Header},
 };
 
-/// A compact JWS taken apart; nothing in it is believed yet.
+/// The parts of a compact JWS. The signature has not been verified yet.
 pub(crate) struct Compact<'a> {
-    /// What the signature is over: header and payload as they were received.
+    /// The input of the signature: header and payload as they were received.
     pub(crate) signing_input: &'a str,
     pub(crate) header: Vec<u8>,
     pub(crate) payload: Zeroizing<Vec<u8>>,
@@ -21,7 +21,8 @@ pub(crate) struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// Splits and decodes (REQ-IDT-01). A JWE, five parts, is told apart (REQ-IDT-35).
+    /// Splits and decodes the three parts. A JWE, which has five parts, gets an error of its own.
+    // REQ-IDT-01, REQ-IDT-35
     pub(crate) fn split(compact: &'a str) -> Result<Self, Rejection> {
         if compact.len() > bounds::JWS_BYTES {
             return Err(Untrusted::TokenForm.into());
@@ -48,7 +49,8 @@ impl<'a> Compact<'a> {
         Ok(Self { signing_input, header, payload, signature })
     }
 
-    /// Tries the keys that fit, at most [`bounds::KEYS_TRIED`] of them (ruling 4).
+    /// Tries the keys that fit, at most [`bounds::KEYS_TRIED`] of them.
+    // Ruling 4: several keys fit if the token names no key id, or an id that occurs twice.
     pub(crate) fn verify(
         &self,
         algorithm: JwsAlgorithm,
@@ -74,18 +76,17 @@ impl<'a> Compact<'a> {
 
 /// Verifies the signature of a compact JWS with a key set and returns its payload.
 ///
-/// Nothing else is checked: not the issuer, the audience, the times or the kind of the token, so a
-/// payload returned here proves nothing about a person. For ID Tokens use
+/// Nothing else is checked: not the issuer, the audience, the times or the type of the token. The
+/// returned payload therefore proves nothing about a person. For ID Tokens use
 /// [`ClientConfig::validate_id_token`](crate::ClientConfig::validate_id_token).
 ///
-/// The algorithm is the caller's; the one the token names has to be the same. A `typ` is not looked
-/// at.
+/// The `alg` header must equal `algorithm`. The `typ` header is ignored.
 ///
 /// # Errors
 ///
-/// [`Rejection`], by the first check that fails, from [`Untrusted::TokenForm`] to
-/// [`Untrusted::Signature`]; a symmetric algorithm finds no key in a key set and ends as
-/// [`Untrusted::UnknownKey`] or [`Untrusted::UnusableKey`].
+/// Returns the [`Rejection`] of the first check that fails, from [`Untrusted::TokenForm`] to
+/// [`Untrusted::Signature`]. A key set never holds keys for a symmetric algorithm, which therefore
+/// fails with [`Untrusted::UnknownKey`] or [`Untrusted::UnusableKey`].
 pub fn verify_signature_only(
     compact: &str,
     algorithm: JwsAlgorithm,

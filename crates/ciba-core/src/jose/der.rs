@@ -1,5 +1,6 @@
-//! The few DER structures between a JWK, PEM file or certificate and a backend: RSA keys (RFC 8017
-//! A.1), EC private keys (RFC 5915), and the key inside a certificate (RFC 5280 4.1).
+//! The DER structures that translate between a JWK, PEM file or certificate and a backend: RSA keys
+//! (RFC 8017 appendix A.1), EC private keys (RFC 5915), and the public key in a certificate
+//! (RFC 5280 section 4.1).
 
 use alloc::vec::Vec;
 
@@ -20,7 +21,7 @@ const PUBLIC_KEY: u8 = 0xa1;
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 const ATTRIBUTES: u8 = 0xa0;
 
-/// `rsaEncryption` with its parameters, NULL (RFC 8017 A.1).
+/// `rsaEncryption` with its NULL parameters (RFC 8017 appendix A.1).
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 const RSA_ENCRYPTION: &[u8] =
     &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
@@ -31,7 +32,7 @@ const RSA_OID: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// One element: tag, length, content.
+/// Writes one element: tag, length, content.
 fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     let length = content.len().to_be_bytes();
@@ -47,7 +48,8 @@ fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(content);
 }
 
-/// A non-negative integer, big-endian, leading zeros dropped or one added as DER wants.
+/// Writes a non-negative big-endian integer in minimal form: leading zeros are dropped, and one is
+/// added if the first bit is set.
 fn integer(bytes: &[u8], out: &mut Vec<u8>) {
     let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     let digits = bytes.get(start..).unwrap_or_default();
@@ -70,13 +72,13 @@ fn sequence_of_integers(integers: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// `RSAPublicKey`.
+/// Writes an `RSAPublicKey`.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
     sequence_of_integers(&[n, e])
 }
 
-/// Reads `RSAPublicKey`: modulus and exponent.
+/// Reads an `RSAPublicKey` and returns modulus and exponent.
 pub(crate) fn read_rsa_public_key(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let (n, e) = (take(INTEGER, &mut content)?, take(INTEGER, &mut content)?);
@@ -86,13 +88,13 @@ pub(crate) fn read_rsa_public_key(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The numbers of an RSA private key in the order of `RSAPrivateKey`: n, e, d, p, q, dp, dq, qi.
 pub(crate) type RsaNumbers<'a> = [&'a [u8]; 8];
 
-/// `RSAPrivateKey` of two primes.
+/// Writes an `RSAPrivateKey` with two primes.
 pub(crate) fn rsa_private_key(numbers: RsaNumbers<'_>) -> Zeroizing<Vec<u8>> {
     let [n, e, d, p, q, dp, dq, qi] = numbers;
     Zeroizing::new(sequence_of_integers(&[&[0], n, e, d, p, q, dp, dq, qi]))
 }
 
-/// `ECPrivateKey` with its curve.
+/// Writes an `ECPrivateKey` with its curve.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) fn ec_private_key(curve: Curve, d: &[u8]) -> Zeroizing<Vec<u8>> {
     let oid = match curve {
@@ -110,7 +112,7 @@ pub(crate) fn ec_private_key(curve: Curve, d: &[u8]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// Takes one element with this tag off the front.
+/// Takes one element with the given tag from the front of the input.
 fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (found, rest) = input.split_first()?;
     let (first, rest) = rest.split_first()?;
@@ -133,16 +135,15 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(content)
 }
 
-/// What an `ECPrivateKey` holds.
+/// The content of an `ECPrivateKey`.
 pub(crate) struct EcPrivateKey<'a> {
     pub(crate) curve: Curve,
     pub(crate) d: &'a [u8],
-    /// The public key as a SEC1 point, if it is there; whether it is the one of `d` is for the
-    /// caller to find out.
+    /// The public key as a SEC1 point, if present. The caller must check that it belongs to `d`.
     pub(crate) point: Option<&'a [u8]>,
 }
 
-/// Reads `ECPrivateKey` (SEC1 PEM files hold it).
+/// Reads an `ECPrivateKey`, which is the content of a SEC1 PEM file.
 pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<EcPrivateKey<'_>> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     take(INTEGER, &mut content).filter(|version| *version == [1])?;
@@ -153,7 +154,7 @@ pub(crate) fn read_ec_private_key(mut input: &[u8]) -> Option<EcPrivateKey<'_>> 
         [] => None,
         _ => {
             let mut bits = take(PUBLIC_KEY, &mut content)?;
-            // No bit of the last octet is unused.
+            // The first octet counts the unused bits of the last one, which must be zero.
             let point = take(BIT_STRING, &mut bits)?.strip_prefix(&[0])?;
             bits.is_empty().then_some(Some(point))?
         }
@@ -170,12 +171,12 @@ fn curve(oid: &[u8]) -> Option<Curve> {
     }
 }
 
-/// The public key inside a certificate, of a kind that JWKs here have. Nothing else of the
-/// certificate is looked at.
+/// Reads the public key in a certificate, if it is of a supported kind. The rest of the certificate
+/// is ignored.
 pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
     let mut certificate = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let mut body = take(SEQUENCE, &mut certificate)?;
-    // The version has the tag that EC parameters have, and is there for all but the oldest.
+    // The version has the same tag as EC parameters. Only version 1 certificates omit it.
     let _version = take(PARAMETERS, &mut body);
     take(INTEGER, &mut body)?;
     // Signature algorithm, issuer, validity, subject.
@@ -205,7 +206,7 @@ pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
     }
 }
 
-/// Reads `RSAPrivateKey` of two primes.
+/// Reads an `RSAPrivateKey` with two primes.
 pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     take(INTEGER, &mut content).filter(|version| *version == [0])?;
@@ -217,8 +218,8 @@ pub(crate) fn read_rsa_private_key(mut input: &[u8]) -> Option<RsaNumbers<'_>> {
     content.is_empty().then_some(numbers)
 }
 
-/// The `RSAPrivateKey` inside a PKCS#8 document (RFC 5208). A key that is only for PSS or for
-/// encryption is none.
+/// Returns the `RSAPrivateKey` in a PKCS#8 document (RFC 5208). A key restricted to PSS or to
+/// encryption is not accepted.
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
@@ -231,8 +232,7 @@ pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     content.is_empty().then_some(key)
 }
 
-/// Whether a PKCS#8 document names another kind of key than those that are read here, or another
-/// curve.
+/// Whether a PKCS#8 document names an unsupported kind of key or an unsupported curve.
 pub(crate) fn is_of_other_kind(mut input: &[u8]) -> bool {
     let mut named = || {
         let mut content = take(SEQUENCE, &mut input)?;
@@ -248,7 +248,7 @@ pub(crate) fn is_of_other_kind(mut input: &[u8]) -> bool {
     named() == Some(false)
 }
 
-/// Whether an `ECPrivateKey` names another curve than those that are read here.
+/// Whether an `ECPrivateKey` names an unsupported curve.
 pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
     let mut named = || {
         let mut content = take(SEQUENCE, &mut input)?;
@@ -260,8 +260,8 @@ pub(crate) fn is_on_other_curve(mut input: &[u8]) -> bool {
     named() == Some(None)
 }
 
-/// Reads `ECDSA-Sig-Value` (RFC 3279 2.2.3): R and S. Neither is negative, for then DER would have
-/// put a zero before it.
+/// Reads an `ECDSA-Sig-Value` (RFC 3279 section 2.2.3) and returns R and S. Negative numbers are
+/// rejected: DER writes a leading zero before a positive number whose first bit is set.
 pub(crate) fn read_ecdsa_signature(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let mut number = || {
@@ -272,7 +272,7 @@ pub(crate) fn read_ecdsa_signature(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     content.is_empty().then_some((r, s))
 }
 
-/// What a file that is not a string in UTF-8 holds.
+/// The kinds of files that are not UTF-8 strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotText {
     Utf16,
@@ -284,12 +284,12 @@ pub(crate) enum NotText {
     Unknown,
 }
 
-/// What a key file is that is not a text in UTF-8.
+/// Identifies a key file that is not a UTF-8 string.
 pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
     let has_zeros = bytes.iter().take(64).any(|byte| *byte == 0);
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 0, 0xfe, 0xff, ..] => NotText::Utf16,
-        // The two older Java key stores; a PKCS#12 store in BER, version 3.
+        // The two older Java key stores, and a PKCS#12 store in BER, version 3.
         [0xfe, 0xed, 0xfe, 0xed, ..]
         | [0xce, 0xce, 0xce, 0xce, ..]
         | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => NotText::KeyStore,
@@ -302,13 +302,13 @@ pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
 fn document_told_apart(mut input: &[u8]) -> Option<NotText> {
     let mut content = take(SEQUENCE, &mut input)?;
     if let Some(version) = take(INTEGER, &mut content) {
-        // PFX (RFC 7292 4) is version 3 and goes on with a sequence; keys are version 0 or 1.
+        // PFX (RFC 7292 section 4) has version 3, followed by a sequence; keys have version 0 or 1.
         let is_store = *version == [3] && take(SEQUENCE, &mut content).is_some();
         let is_key = matches!(version, [0 | 1]);
         return match (is_store, is_key) {
             (true, _) => Some(NotText::KeyStore),
             (false, true) => Some(NotText::PrivateKey),
-            // The two integers of an RSA public key.
+            // Otherwise these are the two integers of an RSA public key.
             (false, false) => Some(NotText::PublicKey),
         };
     }
@@ -320,7 +320,7 @@ fn document_told_apart(mut input: &[u8]) -> Option<NotText> {
     })
 }
 
-/// Whether a document is one sequence with nothing behind it.
+/// Whether a document is exactly one sequence without trailing bytes.
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) fn is_one_sequence(mut input: &[u8]) -> bool {
     take(SEQUENCE, &mut input).is_some() && input.is_empty()

@@ -1,4 +1,5 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2) and their thumbprints (RFC 7638).
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2) and their thumbprints
+//! (RFC 7638).
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
@@ -11,34 +12,37 @@ use crate::{
     text,
 };
 
-/// A public key from a set, with what its members say it may be used for.
+/// A public key of a set, with the uses that its members allow.
 pub(crate) struct PublicJwk {
     pub(crate) key: OwnedPublicKey,
-    /// Whether `use` is there (and `sig`).
+    /// Whether `use` is present. Its value is then `sig`.
     pub(crate) has_use: bool,
-    /// Every algorithm it may verify.
+    /// The algorithms that the key may verify.
     pub(crate) algorithms: Vec<JwsAlgorithm>,
 }
 
-/// The members that make a key private or symmetric (RFC 7518 6.2.2, 6.3.2, 6.4, RFC 8037 2).
+/// The members that make a key private or symmetric (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
+/// RFC 8037 section 2).
 pub(crate) const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// One key of a set as it was read.
+/// One key of a set, as read.
 pub(crate) struct Entry {
     pub(crate) key_id: Option<String>,
-    /// `kty` and `crv` as far as they are there, for people.
+    /// `kty` and `crv`, as far as they are present, for display.
     pub(crate) kind: String,
-    /// The key, or why it is of no use here (REQ-JWKS-03).
+    /// The key, or why it cannot be used.
+    // REQ-JWKS-03
     pub(crate) key: Result<PublicJwk, UnusableKey>,
-    /// Whether it shows a secret.
+    /// Whether it contains a member that must be kept secret.
     pub(crate) shows_secret: bool,
 }
 
-/// The longest `kty` or `crv` that is kept for people, in bytes.
+/// The maximum length in bytes of a `kty` or `crv` kept for display.
 const LONGEST_NAME: usize = 64;
 
-/// Reads one key of a set. Secret members serve no purpose (REQ-JWKS-04); certificates are no
-/// source of trust (REQ-JWKS-18).
+/// Reads one key of a set.
+// Secret members are reported but never used (REQ-JWKS-04). Certificates are not a source of trust
+// (REQ-JWKS-18).
 pub(crate) fn read(text: &str) -> Entry {
     let Ok(mut jwk) = Object::parse(text.as_bytes()) else {
         let key_id = Raw::parse(text)
@@ -60,7 +64,7 @@ pub(crate) fn read(text: &str) -> Entry {
         jwk.get(name).and_then(Raw::text).map(|text| text::plain_at_most(&text, LONGEST_NAME))
     };
     let kind = [name("kty"), name("crv")].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    // RFC 7517 4.5: a key with another kind of id has none that a token could name.
+    // RFC 7517 section 4.5: a `kid` that is not a string cannot be named by any token.
     let (key_id, key) = match jwk.take_text("kid") {
         Ok(key_id) => (key_id, read_members(&mut jwk)),
         Err(_) => (None, Err(UnusableKey::not_text("kid"))),
@@ -95,14 +99,16 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     Ok(PublicJwk { key, has_use, algorithms })
 }
 
-/// `key_ops`. An empty list says nothing (ruling 32).
+/// Returns `key_ops`. An empty list counts as absent.
+// Ruling 32.
 fn operations(jwk: &mut Object) -> Option<Raw<'_>> {
     jwk.take("key_ops")
         .filter(|operations| operations.items().is_none_or(|mut list| list.next().is_some()))
 }
 
-/// Whether `key_ops` let a key check signatures: `verify` is among them, none occurs twice (RFC
-/// 7517 4.3), and where `use` says `sig`, none is for anything else (REQ-JWKS-17).
+/// Whether `key_ops` allow a key to verify signatures: `verify` is listed, no value is listed twice
+/// (RFC 7517 section 4.3), and if `use` is `sig`, all values concern signatures.
+// REQ-JWKS-17
 fn may_verify(mut names: Vec<&str>, has_use: bool) -> bool {
     let count = names.len();
     let is_for_signatures = !has_use || names.iter().all(|name| ["sign", "verify"].contains(name));
@@ -111,7 +117,7 @@ fn may_verify(mut names: Vec<&str>, has_use: bool) -> bool {
     names.contains(&"verify") && names.len() == count && is_for_signatures
 }
 
-/// Whether `use` and `key_ops` of a private JWK let it sign.
+/// Whether `use` and `key_ops` of a private JWK allow it to sign.
 pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     let fits_use = jwk.take("use").is_none_or(|r#use| r#use.text().as_deref() == Some("sig"));
     let is_signing = |operation: Raw<'_>| operation.text().as_deref() == Some("sign");
@@ -120,11 +126,12 @@ pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     fits_use && operations(jwk).is_none_or(fits_operations)
 }
 
-/// The numbers of a public key, whatever else the JWK says.
+/// Reads the numbers of a public key, ignoring the other members of the JWK.
 ///
-/// They are read as publishers write them and brought to width (ruling 32): a coordinate that lost
-/// its leading zero octets or has one too many, a modulus with its sign octet (REQ-JWKS-13). That
-/// hides no mistake: whether the key is the right one is for the signature to show.
+/// Numbers are accepted in the forms in which publishers write them and brought to width: a
+/// coordinate that lacks its leading zero octets or has one too many, and a modulus with its sign
+/// octet. This hides no errors: a wrong key still fails to verify the signature.
+// Ruling 32, REQ-JWKS-13.
 pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey> {
     let kind = text(jwk, "kty")?;
     match kind.as_str() {
@@ -146,7 +153,7 @@ pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey
             if text(jwk, "crv")? != "Ed25519" {
                 return Err(UnusableKey::Curve);
             }
-            // A string of octets and no number (RFC 8037 2): nothing may be added to it or dropped.
+            // An octet string and not a number (RFC 8037 section 2), so nothing may be padded or stripped.
             let mut x = bytes(jwk, "x")?;
             if x.len() == 32 {
                 Ok(OwnedPublicKey::Ed25519 { x: core::mem::take(&mut *x) })
@@ -167,7 +174,7 @@ fn text(jwk: &mut Object, name: &'static str) -> Result<String, UnusableKey> {
     jwk.take_text(name).map_err(|_| UnusableKey::not_text(name))?.ok_or(UnusableKey::missing(name))
 }
 
-/// A member in base64, wiped on drop.
+/// Decodes a member in base64. The result is wiped on drop.
 pub(crate) fn bytes(
     jwk: &mut Object,
     name: &'static str,
@@ -176,7 +183,7 @@ pub(crate) fn bytes(
     base64url::decode_number(&text).ok_or(UnusableKey::not_base64(name))
 }
 
-/// A number of this curve, in its width.
+/// Decodes a scalar of the given curve and pads it to the width of the curve.
 pub(crate) fn scalar(
     jwk: &mut Object,
     name: &'static str,
@@ -197,7 +204,8 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
-/// The algorithms a key fits (REQ-JWKS-06).
+/// Returns the algorithms that a key fits.
+// REQ-JWKS-06
 pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
     match key {
         OwnedPublicKey::Rsa { .. } => &[
@@ -214,7 +222,8 @@ pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
     }
 }
 
-/// The members that make up a public key, in the order thumbprints want (REQ-JWKS-22).
+/// Writes the members that define a public key, in the order that thumbprints require.
+// REQ-JWKS-22
 pub(crate) fn required_members(key: PublicKey<'_>) -> String {
     let text = |bytes: &[u8]| base64url::encode(bytes);
     match key {
@@ -233,14 +242,18 @@ pub(crate) fn required_members(key: PublicKey<'_>) -> String {
     }
 }
 
-/// The SHA-256 thumbprint of a public key (RFC 7638 3, REQ-JWKS-22).
+/// Computes the SHA-256 thumbprint of a public key ([RFC 7638 section 3]), in base64url.
+///
+/// [RFC 7638 section 3]: https://www.rfc-editor.org/rfc/rfc7638#section-3
+// REQ-JWKS-22
 #[must_use]
 pub fn thumbprint(key: PublicKey<'_>, verifier: &dyn Verifier) -> String {
     base64url::encode(verifier.digest(Hash::Sha256, required_members(key).as_bytes()).as_bytes())
 }
 
-/// A public JWK to register: the key's numbers, `kid`, `alg` and `use`, nothing private
-/// (REQ-META-15).
+/// Writes a public JWK for registration: the numbers of the key, `kid`, `alg` and `use`, without
+/// any private member.
+// REQ-META-15
 pub(crate) fn write_public(key: PublicKey<'_>, algorithm: JwsAlgorithm, key_id: &str) -> String {
     let members = required_members(key);
     let open = members.strip_suffix('}').unwrap_or(&members);

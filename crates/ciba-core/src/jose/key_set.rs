@@ -1,4 +1,4 @@
-//! The public keys of one issuer, imported.
+//! The imported public keys of an issuer.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -12,10 +12,10 @@ use crate::{
     json::Object,
 };
 
-/// An issuer's keys, imported once for every algorithm each of them fits. Cheap to clone.
+/// The public keys of one issuer, each imported for every algorithm that it fits.
 ///
-/// It knows its issuer, and is made only by that issuer's [`JwksCache`](crate::JwksCache) or by
-/// [`KeySet::pinned`].
+/// A `KeySet` belongs to one issuer. It is created by that issuer's
+/// [`JwksCache`](crate::JwksCache) or by [`KeySet::pinned`]. Cloning is cheap.
 #[derive(Clone)]
 pub struct KeySet(Arc<Keys>);
 
@@ -28,8 +28,8 @@ struct Keys {
     is_cut: bool,
 }
 
-/// A key of the document, usable or not: what cannot be used is kept by name, so that it can be
-/// said why.
+/// A key of the document, usable or not. Unusable keys are kept so that an error can name the
+/// reason.
 struct Key {
     key_id: Option<String>,
     kind: String,
@@ -45,7 +45,7 @@ impl Key {
     }
 }
 
-/// For every algorithm the key fits. The reason is the last one, when no algorithm is left.
+/// Imports a key for every algorithm it fits. If none is left, returns the reason of the last.
 fn import(
     jwk: &jwk::PublicJwk,
     is_mixed: bool,
@@ -65,31 +65,31 @@ fn import(
     if imported.is_empty() { Err(reason) } else { Ok(imported) }
 }
 
-/// One key of a set, for people: what it is called, and whether it can be used.
+/// One key of a set, for display: its name, and whether it can be used.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishedKey<'a> {
     key: &'a Key,
 }
 
 impl<'a> PublishedKey<'a> {
-    /// `kid`, when it is there.
+    /// Returns `kid`, if present.
     #[must_use]
     pub fn key_id(self) -> Option<&'a str> {
         self.key.key_id.as_deref()
     }
 
-    /// `kty`, and `crv` when there is one, cut to a length that can be shown; empty when they
+    /// Returns `kty`, followed by `crv` if there is one, truncated for display. Empty if they
     /// cannot be read.
     #[must_use]
     pub fn kind(self) -> &'a str {
         &self.key.kind
     }
 
-    /// The algorithms that the key verifies.
+    /// Returns the algorithms that the key can verify.
     ///
     /// # Errors
     ///
-    /// [`UnusableKey`]: why it verifies none.
+    /// Returns [`UnusableKey`] if it can verify none.
     pub fn algorithms(self) -> Result<impl Iterator<Item = JwsAlgorithm> + 'a, UnusableKey> {
         match &self.key.imported {
             Ok(imported) => Ok(imported.iter().map(|(algorithm, _)| *algorithm)),
@@ -109,12 +109,13 @@ impl fmt::Debug for Key {
 }
 
 impl KeySet {
-    /// A fixed set for a provider without `jwks_uri` (REQ-JWKS-23).
+    /// Imports a fixed key set, for a provider without `jwks_uri`.
     ///
     /// # Errors
     ///
-    /// [`Fault`] when the document is not a key set at all; keys that cannot be used are skipped
-    /// one by one.
+    /// Returns [`Fault`] if the document is not a key set. Keys that cannot be used do not cause an
+    /// error; they are skipped.
+    // REQ-JWKS-23
     pub fn pinned(
         issuer: &Issuer,
         document: &[u8],
@@ -123,18 +124,19 @@ impl KeySet {
         Self::import(issuer.shared(), 0, document, verifier)
     }
 
-    /// Reads a key set (RFC 7517 5) and imports every usable key for every algorithm it fits.
+    /// Reads a key set (RFC 7517 section 5) and imports every usable key for every algorithm it
+    /// fits.
     ///
-    /// Keys of unknown kind, malformed keys and keys the backend rejects are skipped one by one
-    /// (ruling 4, REQ-JWKS-03). In a set that also holds encryption keys only keys marked
-    /// `use: sig` count (REQ-JWKS-16).
+    /// Keys of unknown kinds, malformed keys and keys rejected by the backend are skipped one by
+    /// one. In a set that also holds encryption keys, only keys marked `use: sig` are used.
+    // Ruling 4, REQ-JWKS-03, REQ-JWKS-16.
     pub(crate) fn import(
         issuer: Arc<str>,
         generation: u64,
         document: &[u8],
         verifier: &dyn Verifier,
     ) -> Result<Self, Fault> {
-        // RFC 8259 8.1 lets readers ignore a byte order mark.
+        // RFC 8259 section 8.1 allows readers to ignore a byte order mark.
         let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
         let document = Object::parse(document)?;
         let keys = document
@@ -152,27 +154,33 @@ impl KeySet {
         Ok(Self(Arc::new(Keys { issuer, generation, keys, shows_secrets, is_cut })))
     }
 
-    /// Whose keys.
+    /// Returns the issuer of the keys.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Whether the document held private or symmetric keys, which no provider may publish (OIDC
-    /// Discovery 3). They were not used as such, but anyone who fetched the set can sign with them:
-    /// worth reporting to the provider (REQ-JWKS-04).
+    /// Returns whether the document contained private or symmetric keys, which a provider must not
+    /// publish ([OIDC Discovery 3]).
+    ///
+    /// Their secret members are ignored, but everyone who fetched the set can sign with them, so
+    /// report this to the provider.
+    ///
+    /// [OIDC Discovery 3]: https://openid.net/specs/openid-connect-discovery-1_0.html#rfc.section.3
+    // REQ-JWKS-04
     #[must_use]
     pub fn shows_secrets(&self) -> bool {
         self.0.shows_secrets
     }
 
-    /// Counts the fetches of its cache.
+    /// The number of the fetch by which the cache obtained the set.
     pub(crate) fn generation(&self) -> u64 {
         self.0.generation
     }
 
-    /// The keys that fit algorithm and key id, in order: all that fit when the token names none
-    /// (ruling 4).
+    /// Returns the keys that fit algorithm and key id, in order. Without a key id, all keys that
+    /// fit the algorithm are returned.
+    // Ruling 4.
     pub(crate) fn candidates<'a>(
         &'a self,
         algorithm: JwsAlgorithm,
@@ -188,8 +196,9 @@ impl KeySet {
             })
     }
 
-    /// Why no key fits algorithm and key id although one is published that could be meant: the key
-    /// of that id, or, when the token names none, the first that cannot be used (ruling 32).
+    /// Explains why no key fits although one is published that could be meant: the key with the
+    /// given id or, without a key id, the first unusable key.
+    // Ruling 32.
     pub(crate) fn why_none(
         &self,
         algorithm: JwsAlgorithm,
@@ -208,7 +217,7 @@ impl KeySet {
         reasons.next().or_else(|| self.0.is_cut.then_some(UnusableKey::TooMany))
     }
 
-    /// Every key of the document, usable or not, in order; two hundred at most.
+    /// Returns every key of the document in order, usable or not. At most 200 keys are read.
     pub fn keys(&self) -> impl Iterator<Item = PublishedKey<'_>> {
         self.0.keys.iter().map(|key| PublishedKey { key })
     }

@@ -1,5 +1,5 @@
-//! The part of JOSE this client needs, written for it: compact JWS, JWK, key sets, and nothing
-//! chosen by a token.
+//! The part of JOSE that a CIBA client needs: compact JWS, JWK and key sets. A token never chooses
+//! an algorithm or a key source.
 
 mod alg;
 pub(crate) mod base64url;

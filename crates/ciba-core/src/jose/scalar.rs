@@ -1,4 +1,4 @@
-//! One member's value as tokens use them: a scalar, a list of texts, or something of no use.
+//! The value of one member of a token: a scalar, an array of strings, or something else.
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::time::Duration;
@@ -7,19 +7,18 @@ use zeroize::Zeroize as _;
 
 use crate::{fault::Found, json::Raw, time::Timestamp};
 
-/// A value that is read without knowing its type: what is wrong with it is for the check that wants
-/// it to say.
+/// A JSON value read without an expected type. The check that uses the value reports a wrong type.
 pub(crate) enum Scalar<'a> {
     Null,
     Bool(bool),
-    /// A whole number from zero up.
+    /// A non-negative integer.
     Whole(u64),
     Negative(i64),
     Fraction(f64),
     Text(Cow<'a, str>),
-    /// A list with nothing but texts in it.
+    /// An array that contains only strings.
     Texts(Vec<Cow<'a, str>>),
-    /// An object, or a list with something else than texts in it.
+    /// An object, or an array that contains something other than strings.
     Other,
 }
 
@@ -37,7 +36,7 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// Wipes what it holds of its own.
+    /// Wipes the strings that it owns.
     pub(crate) fn wipe(&mut self) {
         let wipe = |text: &mut Cow<'_, str>| {
             if let Cow::Owned(text) = text {
@@ -72,9 +71,9 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// A value as evidence in a failed check.
+/// Values as evidence of a failed check.
 impl Scalar<'_> {
-    /// A text of a member that says nothing about a person; a list is another type.
+    /// Shows the string of a member that holds no personal data. An array is shown by its type.
     pub(crate) fn open_text(value: Option<&Self>) -> Found {
         match value {
             Some(Scalar::Text(text)) => Found::text(text),
@@ -82,7 +81,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// A text, or a list of texts, of a member that says nothing about a person.
+    /// Shows the string or array of strings of a member that holds no personal data.
     pub(crate) fn open(value: Option<&Self>) -> Found {
         match value {
             Some(Scalar::Text(text)) => Found::text(text),
@@ -91,8 +90,8 @@ impl Scalar<'_> {
         }
     }
 
-    /// A value that may say something about a person: only whether it is there, and its type where
-    /// that is not a text.
+    /// Shows only whether a member that may hold personal data is present, and its type if that is
+    /// not a string.
     pub(crate) fn closed(value: Option<&Self>) -> Found {
         match value {
             Some(Scalar::Text(_)) => Found::AnotherValue,
@@ -100,7 +99,8 @@ impl Scalar<'_> {
         }
     }
 
-    /// Whether it is there, and its type. `null` is absence (ruling 33).
+    /// Shows whether a member is present, and its type. `null` counts as absent.
+    // Ruling 33.
     pub(crate) fn kind(value: Option<&Self>) -> Found {
         Found::AnotherType(match value {
             None | Some(Scalar::Null) => return Found::Missing,
@@ -114,8 +114,8 @@ impl Scalar<'_> {
         })
     }
 
-    /// What is no date: a number in milliseconds, if that brings it near to `now`, or out of range;
-    /// or the type.
+    /// Describes a value that is not a date: milliseconds if reading it so gives a time near `now`,
+    /// otherwise a number out of range, otherwise its type.
     pub(crate) fn no_date(value: Option<&Self>, now: Timestamp) -> Found {
         const NEAR: Duration = Duration::from_secs(366 * 24 * 3600);
         match value {

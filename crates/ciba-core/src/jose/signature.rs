@@ -5,17 +5,17 @@ use core::fmt;
 
 use super::{Curve, JwsAlgorithm, der};
 
-/// Converts an ECDSA signature from DER to the form that JWS requires: R and S of fixed width (RFC
-/// 7518 section 3.4).
+/// Converts an ECDSA signature from DER to the form that JWS requires: R and S with fixed width
+/// ([RFC 7518 section 3.4]).
 ///
-/// Most key management services answer in DER (`ECDSA-Sig-Value`, RFC 3279 section 2.2.3), and so
-/// do OpenSSL and PKCS#11 wrappers above it. Leading zero octets that are missing or superfluous
-/// are put right.
+/// Most key management services return DER (`ECDSA-Sig-Value`, [RFC 3279 section 2.2.3]), as do
+/// OpenSSL and the PKCS#11 wrappers built on it. Missing or superfluous leading zero octets are
+/// corrected.
 ///
 /// # Errors
 ///
-/// [`NotEcdsaDer`] when the bytes are not such a signature, or not one of the algorithm's curve. A
-/// signature that has the fixed width already is refused, too: it is not DER.
+/// Returns [`NotEcdsaDer`] if the bytes are not such a signature, or not one on the algorithm's
+/// curve. A signature that already has the fixed width is an error too, because it is not DER.
 ///
 /// # Examples
 ///
@@ -27,6 +27,9 @@ use super::{Curve, JwsAlgorithm, der};
 /// assert_eq!((signature.len(), signature[31], signature[63]), (64, 5, 7));
 /// # Ok::<(), ciba_core::jose::NotEcdsaDer>(())
 /// ```
+///
+/// [RFC 7518 section 3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
+/// [RFC 3279 section 2.2.3]: https://www.rfc-editor.org/rfc/rfc3279#section-2.2.3
 pub fn ecdsa_from_der(signature: &[u8], algorithm: JwsAlgorithm) -> Result<Vec<u8>, NotEcdsaDer> {
     let width = match algorithm {
         JwsAlgorithm::Es256 => Curve::P256.width(),
@@ -45,31 +48,31 @@ pub fn ecdsa_from_der(signature: &[u8], algorithm: JwsAlgorithm) -> Result<Vec<u
     Ok(fixed)
 }
 
-/// The bytes are not a DER-encoded ECDSA signature of the curve.
+/// The error returned if bytes are not a DER-encoded ECDSA signature on the expected curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotEcdsaDer;
 
 impl fmt::Display for NotEcdsaDer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the signature is not an ECDSA signature in DER, or of another curve")
+        f.write_str("the signature is not an ECDSA signature in DER, or is on another curve")
     }
 }
 
 impl core::error::Error for NotEcdsaDer {}
 
-/// A signature whose length cannot be that of its algorithm.
+/// The error of a signature whose length does not match its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureLength {
     /// The algorithm.
     pub algorithm: JwsAlgorithm,
-    /// The length that came, in bytes.
+    /// The length of the signature that was received, in bytes.
     pub found: usize,
-    /// Whether what came reads as an ECDSA signature in DER; see [`ecdsa_from_der`].
+    /// Whether the signature can be read as an ECDSA signature in DER; see [`ecdsa_from_der`].
     pub is_der: bool,
 }
 
 impl SignatureLength {
-    /// Checks the length of a signature that a signer made.
+    /// Checks the length of a signature returned by a signer.
     pub(crate) fn check(signature: &[u8], algorithm: JwsAlgorithm) -> Result<(), Self> {
         let found = signature.len();
         let (least, most) = lengths(algorithm);
@@ -80,10 +83,10 @@ impl SignatureLength {
     }
 }
 
-/// The shortest and the longest signature of an algorithm, in bytes.
+/// Returns the minimum and maximum length of a signature in bytes.
 const fn lengths(algorithm: JwsAlgorithm) -> (usize, usize) {
     match algorithm {
-        // Keys of 2048 to 8192 bits.
+        // RSA keys have 2048 to 8192 bits.
         JwsAlgorithm::Rs256
         | JwsAlgorithm::Rs384
         | JwsAlgorithm::Rs512
@@ -103,15 +106,15 @@ impl fmt::Display for SignatureLength {
         let Self { algorithm, found, is_der } = self;
         match lengths(*algorithm) {
             (least, most) if least == most => {
-                write!(f, "a signature of {algorithm} has {least} bytes, and {found} came")?
+                write!(f, "a signature of {algorithm} must have {least} bytes, but has {found}")?
             }
             (least, most) => write!(
                 f,
-                "a signature of {algorithm} has {least} to {most} bytes, and {found} came"
+                "a signature of {algorithm} must have {least} to {most} bytes, but has {found}"
             )?,
         }
         match is_der {
-            true => f.write_str(": it is in DER, convert it (jose::ecdsa_from_der)"),
+            true => f.write_str("; it is in DER, convert it with `jose::ecdsa_from_der`"),
             false => Ok(()),
         }
     }
@@ -127,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// A number as DER writes it: no leading zeros but the one that keeps it positive.
+    /// Encodes a number in DER, without leading zeros except one that keeps it positive.
     fn integer(number: &[u8]) -> Vec<u8> {
         let digits: Vec<u8> = number.iter().copied().skip_while(|octet| *octet == 0).collect();
         let sign = digits.first().is_none_or(|octet| *octet >= 0x80);
@@ -143,7 +146,7 @@ mod tests {
     }
 
     fn numbers(width: usize) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-        // Leading zeros are what goes wrong, so there are some in one of two.
+        // Leading zeros are the error-prone case, so half of the numbers have some.
         let number = move || {
             (0..width, prop::collection::vec(any::<u8>(), width)).prop_map(
                 move |(zeros, mut number)| {
@@ -220,9 +223,12 @@ mod tests {
         let found = check(&der, JwsAlgorithm::Es256).unwrap_err();
         assert_eq!(
             found.to_string(),
-            "a signature of ES256 has 64 bytes, and 72 came: it is in DER, convert it (jose::ecdsa_from_der)"
+            "a signature of ES256 must have 64 bytes, but has 72; it is in DER, convert it with `jose::ecdsa_from_der`"
         );
         let found = check(&[1; 12], JwsAlgorithm::Ps256).unwrap_err();
-        assert_eq!(found.to_string(), "a signature of PS256 has 256 to 1024 bytes, and 12 came");
+        assert_eq!(
+            found.to_string(),
+            "a signature of PS256 must have 256 to 1024 bytes, but has 12"
+        );
     }
 }

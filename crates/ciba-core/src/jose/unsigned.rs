@@ -1,14 +1,15 @@
-//! A JWS that is still to be signed, and the JSON inside it.
+//! A JWS that has not been signed yet, and a writer for the JSON in it.
 
 use alloc::{string::String, sync::Arc};
 use core::fmt::{self, Write as _};
 
 use crate::jose::{JwsAlgorithm, base64url};
 
-/// A signed thing without its signature. No `Debug`: hints, user codes and tokens stand in it in
-/// clear (REQ-SIGN-20).
+/// The signing input of a JWT, without the signature. It does not implement `Debug`, because it
+/// contains hints, user codes and tokens in clear text.
+// REQ-SIGN-20
 pub(crate) struct UnsignedJwt {
-    /// `header.payload`, both encoded.
+    /// `header.payload`, both base64url-encoded.
     pub(crate) signing_input: String,
     pub(crate) algorithm: JwsAlgorithm,
     pub(crate) key_id: Option<Arc<str>>,
@@ -37,15 +38,15 @@ impl UnsignedJwt {
     }
 }
 
-/// The compact JWS of a signing input and the signature over it.
+/// Joins a signing input and its signature to a compact JWS.
 pub(crate) fn complete(mut signing_input: String, signature: &[u8]) -> String {
     signing_input.push('.');
     base64url::encode_onto(signature, &mut signing_input);
     signing_input
 }
 
-/// A JSON object, written in one go: an assertion is made for every request, so it should cost next
-/// to nothing.
+/// Writes a JSON object into one string, without an intermediate value: a client assertion is made
+/// for every request, so writing it must be cheap.
 pub(crate) struct JsonWriter(String);
 
 impl JsonWriter {
@@ -65,7 +66,7 @@ impl JsonWriter {
         self.write(format_args!("{value}"));
     }
 
-    /// A member whose value is JSON text already.
+    /// Writes a member whose value is already JSON.
     pub(crate) fn json(&mut self, name: &str, value: &str) {
         self.name(name);
         self.0.push_str(value);
@@ -99,6 +100,6 @@ impl JsonWriter {
 
     #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     fn write(&mut self, text: fmt::Arguments<'_>) {
-        self.0.write_fmt(text).expect("a string takes whatever is written to it");
+        self.0.write_fmt(text).expect("writing to a string never fails");
     }
 }

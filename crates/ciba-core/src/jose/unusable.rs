@@ -1,20 +1,20 @@
-//! Why a published key cannot be used.
+//! The reasons for which a published key cannot be used.
 
 use core::fmt;
 
 use crate::crypto::KeyRejected;
 
-/// Why a key that an issuer publishes is not used to verify signatures.
+/// The reason for which a key published by an issuer is not used to verify signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnusableKey {
-    /// Not a JSON object whose member names are unique.
+    /// The key is not a JSON object with unique member names.
     NotAnObject,
     /// A member is missing or has a value that cannot be read.
     Member {
         /// The name of the member.
         name: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the member.
         fault: KeyMemberFault,
     },
     /// `kty` names a kind of key that is not supported.
@@ -23,24 +23,27 @@ pub enum UnusableKey {
     Curve,
     /// `use` says that the key is for encryption.
     Encryption,
-    /// `use` says something else than `sig`.
+    /// `use` has a value other than `sig`.
     Use,
-    /// `key_ops` does not let the key verify signatures, or contradicts itself or `use` (RFC 7517
-    /// section 4.3).
+    /// `key_ops` does not allow the key to verify signatures, or contradicts itself or `use`
+    /// ([RFC 7517 section 4.3]).
+    ///
+    /// [RFC 7517 section 4.3]: https://www.rfc-editor.org/rfc/rfc7517#section-4.3
     Operations,
     /// `alg` names an algorithm that is not supported or that does not fit the key.
     Algorithm,
     /// The key is for an algorithm other than the expected one.
     OtherAlgorithm,
-    /// The set also holds encryption keys, and this key does not say `use: sig` (OpenID Connect
-    /// Discovery section 3).
+    /// The set also holds encryption keys, and this key is not marked `use: sig`
+    /// ([OIDC Discovery 3]).
+    ///
+    /// [OIDC Discovery 3]: https://openid.net/specs/openid-connect-discovery-1_0.html#rfc.section.3
     Unmarked,
-    /// The set has more than two hundred keys, and this one, if it is in the set, comes after
-    /// those.
+    /// The set has more than 200 keys, and only the first 200 are read.
     TooMany,
-    /// The key is symmetric, which must not be published.
+    /// The key is symmetric and must not be published.
     Symmetric,
-    /// The cryptography backend does not take it.
+    /// The cryptography backend rejects the key.
     Rejected(KeyRejected),
 }
 
@@ -88,7 +91,7 @@ impl fmt::Display for UnusableKey {
             Self::Operations => f.write_str("its `key_ops` do not let it verify signatures"),
             Self::Algorithm => f.write_str("its `alg` is not supported or does not fit its kind"),
             Self::OtherAlgorithm => {
-                f.write_str("it is for another algorithm than the expected one")
+                f.write_str("it is for an algorithm other than the expected one")
             }
             Self::Unmarked => {
                 f.write_str("it has no `use`, in a set that also holds encryption keys")

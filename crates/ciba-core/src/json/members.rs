@@ -1,4 +1,4 @@
-//! The members the protocol does not define, kept as the text they came in.
+//! Members that the protocol does not define, kept as the JSON text in which they were received.
 
 use alloc::{borrow::Cow, string::String};
 use core::fmt;
@@ -12,9 +12,9 @@ use crate::fault::Fault;
 
 /// The members of a JSON object that the protocol does not define, in the order they were received.
 ///
-/// They are kept as JSON text, without the white space between tokens, and read on demand:
-/// [`Self::get`] reads one into a type of your choice, [`Self::json`] returns its text. The text is
-/// wiped on drop. `Debug` shows the names only.
+/// They are kept as JSON text, without the white space between tokens, and parsed on demand:
+/// [`Self::get`] deserializes a member, [`Self::json`] returns its text. The text is wiped on drop.
+/// `Debug` shows only the names.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonObject(Zeroizing<String>);
 
@@ -23,13 +23,13 @@ impl JsonObject {
     ///
     /// # Errors
     ///
-    /// [`Fault::NotJson`] if the text is not exactly one JSON object, or is nested more than 64
-    /// levels deep, and [`Fault::DuplicateMember`] if a name occurs twice at its top level.
+    /// Returns [`Fault::NotJson`] if the text is not exactly one JSON object or is nested more than
+    /// 64 levels deep, and [`Fault::DuplicateMember`] if a name occurs twice at the top level.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
         Ok(Object::parse(text.as_bytes())?.rest())
     }
 
-    /// Of members that were read from an object before.
+    /// Builds an object from members that were parsed before.
     pub(super) fn of<'a>(
         members: impl Iterator<Item = (&'a str, &'a str)>,
         capacity: usize,
@@ -46,27 +46,27 @@ impl JsonObject {
         if !text.is_empty() {
             text.push('}');
         }
-        // Never moved to make it smaller: that would leave a copy behind that nobody wipes.
+        // Not shrunk to fit: reallocating would leave an unwiped copy behind.
         Self(text)
     }
 
-    /// Returns `true` if there are none.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns `true` if there is a member of this name, even one that is `null`.
+    /// Returns `true` if there is a member with this name, even if it is `null`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
-    /// Reads a member into a type; `None` if there is no such member or it is `null`.
+    /// Deserializes a member. Returns `None` if it is absent or `null`.
     ///
     /// # Errors
     ///
-    /// [`JsonError`] if the value does not fit the type.
+    /// Returns [`JsonError`] if the value does not fit the type.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JsonError> {
         self.find(name).filter(|value| !value.is_null()).map(|value| read(value.json())).transpose()
     }
@@ -115,7 +115,7 @@ fn push_compact(json: &str, out: &mut String) {
     while let Some(start) = rest.find('"') {
         let (between, string) = rest.split_at(start);
         out.extend(between.split_ascii_whitespace());
-        // The closing quote is the first that no backslash escapes.
+        // The closing quote is the first quote that is not escaped by a backslash.
         let mut is_escaped = true;
         let end = string.bytes().position(|byte| {
             let is_end = byte == b'"' && !is_escaped;
@@ -130,19 +130,19 @@ fn push_compact(json: &str, out: &mut String) {
     out.extend(rest.split_ascii_whitespace());
 }
 
-/// Why JSON text could not be read into a type. It does not repeat the text, which may hold
-/// personal data.
+/// An error deserializing JSON text. Does not contain the text, which may hold personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonError {
     /// The value does not fit the type.
     Shape {
-        /// Where reading stopped, counted in bytes from 1.
+        /// The byte at which deserialization failed, counted from 1.
         column: usize,
     },
-    /// A member has a name that `serde_json` reserves for itself, and another crate of this program
-    /// has switched on the feature (`raw_value` or `arbitrary_precision`) that gives it a meaning.
-    /// Reading it could show something else than what was received; the text itself is available.
+    /// A member has a name that `serde_json` reserves for itself, and another crate of the program
+    /// has enabled the feature (`raw_value` or `arbitrary_precision`) that gives it a meaning.
+    /// Deserializing it could yield something other than what was received. The JSON text is still
+    /// available.
     ReservedName,
 }
 
@@ -159,7 +159,7 @@ impl fmt::Display for JsonError {
 
 impl core::error::Error for JsonError {}
 
-/// Reads JSON text that came from outside into a type.
+/// Deserializes JSON text from an untrusted source.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     let mut scanner = Scanner::new(text);
     if scanner.value().is_none() {
@@ -171,12 +171,12 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     serde_json::from_str(text).map_err(|error| JsonError::Shape { column: error.column() })
 }
 
-/// Whether `serde_json` was built with a feature that gives a member name a meaning: any crate of a
-/// program can switch it on for all.
+/// Whether `serde_json` was built with a feature that gives a member name a meaning. Any crate of a
+/// program can enable such a feature for all others.
 fn private_names_mean_something() -> bool {
     const PROBES: [&str; 2] =
         [r#"{"$serde_json::private::RawValue":"0"}"#, r#"{"$serde_json::private::Number":"0"}"#];
-    // An object is read as an object unless its name means something.
+    // An object deserializes to an object unless its member name has a special meaning.
     PROBES
         .iter()
         .any(|probe| !serde_json::from_str::<Value>(probe).is_ok_and(|value| value.is_object()))

@@ -1,22 +1,22 @@
-//! One JSON value as it was received.
+//! A JSON value in the form in which it was received.
 
 use alloc::borrow::Cow;
 
 use super::scan::{Scanner, unescape};
 
-/// The text of one JSON value, known to be well-formed. Nothing in it has been interpreted.
+/// The text of one JSON value, known to be well-formed but not interpreted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Raw<'a>(pub(super) &'a str);
 
 impl<'a> Raw<'a> {
-    /// Reads a text that holds one value and nothing else.
+    /// Parses a text that holds exactly one value.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut scanner = Scanner::new(text);
         let value = scanner.value()?;
         scanner.is_done().then_some(Self(value))
     }
 
-    /// Its JSON text.
+    /// Returns the JSON text.
     pub(crate) const fn json(self) -> &'a str {
         self.0
     }
@@ -33,12 +33,12 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// What a string says. One with half of a surrogate pair in it says nothing.
+    /// Returns the content of a string, or `None` if it contains a lone surrogate.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         unescape(self.0.strip_prefix('"')?.strip_suffix('"')?)
     }
 
-    /// The digits of a number.
+    /// Returns the text of a number.
     pub(crate) fn number(self) -> Option<&'a str> {
         self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(self.0)
     }
@@ -47,21 +47,21 @@ impl<'a> Raw<'a> {
         self.0.starts_with('{')
     }
 
-    /// The items of an array.
+    /// Returns the items of an array.
     pub(crate) fn items(self) -> Option<Items<'a>> {
         let mut scanner = Scanner::new(self.0);
         let has_more = scanner.open(b'[')?;
         Some(Items { scanner, has_more })
     }
 
-    /// The members of an object, as they stand there: names may repeat.
+    /// Returns the members of an object in order. Names may repeat.
     pub(crate) fn members(self) -> Option<Fields<'a>> {
         let mut scanner = Scanner::new(self.0);
         let has_more = scanner.open(b'{')?;
         Some(Fields { scanner, has_more })
     }
 
-    /// The first member of that name, unless it is `null`.
+    /// Returns the first member with the given name, unless it is `null`.
     pub(crate) fn member(self, name: &str) -> Option<Self> {
         self.members()?
             .find(|(known, _)| *known == name)

@@ -1,7 +1,7 @@
-//! JsonObject in a snapshot: a string that holds their JSON text.
+//! The form of a [`JsonObject`] in a snapshot: a string that holds its JSON text.
 //!
-//! Not JSON inside JSON: a database may read and write snapshots as JSON, and a library there may
-//! give a member name a meaning. Snapshots of earlier builds hold the object itself.
+//! It is not nested JSON, because a database may parse and rewrite snapshots as JSON with a library
+//! that gives some member names a meaning. Snapshots of earlier versions hold the object itself.
 
 use alloc::{borrow::Cow, string::String};
 use core::fmt;
@@ -14,7 +14,7 @@ use serde::{
 
 use super::JsonObject;
 
-/// [`JsonObject`] as they stand in a snapshot.
+/// A [`JsonObject`] as stored in a snapshot.
 #[derive(Default)]
 pub(crate) struct SavedJsonObject<'a>(Cow<'a, JsonObject>);
 
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for SavedJsonObject<'_> {
     }
 }
 
-/// A JSON value of a snapshot: a string as what it says, everything else as JSON text.
+/// A JSON value in a snapshot: the content of a string, or the JSON text of any other value.
 pub(crate) enum SavedJson {
     Text(String),
     Json(String),
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for Rewrite {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut text = String::from("{");
         while let Some((name, value)) = map.next_entry::<String, SavedJson>()? {
-            // How numbers arrive with the feature `arbitrary_precision`.
+            // The form of a number if `serde_json` has the feature `arbitrary_precision`.
             if let ("$serde_json::private::Number", "{", SavedJson::Text(digits)) =
                 (&*name, &*text, &value)
             {

@@ -1,31 +1,33 @@
-//! Reads JSON text without giving any member name a meaning (ruling 28): a grammar of RFC 8259,
-//! without recursion.
+//! A non-recursive scanner for JSON text (RFC 8259) that gives no member name a special meaning.
 //!
-//! `serde_json` reads two names as instructions when the features `raw_value` and
-//! `arbitrary_precision` are on, which any other crate of a program can switch on for all. So text
+//! `serde_json` interprets two member names as instructions if its features `raw_value` and
+//! `arbitrary_precision` are enabled, and any crate of a program can enable them for all. Untrusted
+//! text is therefore split by this module.
+// Ruling 28.
 //! from outside is taken apart here.
 
 use alloc::{borrow::Cow, string::String};
 use core::ops::Range;
 
-/// The deepest nesting that is read (REQ-SEC-24).
+/// The maximum nesting depth.
+// REQ-SEC-24
 pub(super) const DEEPEST: u32 = 64;
 
-/// The names that `serde_json` gives a meaning begin like this.
+/// The prefix of the names to which `serde_json` gives a meaning.
 const PRIVATE: &str = "$serde_json::private::";
 
 /// A position in a JSON text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// The nesting that is left.
+    /// How many more levels of nesting are allowed.
     depth: u32,
-    /// Refuse strings that hold half of a surrogate pair and numbers no double can hold, wherever
-    /// they are.
+    /// Whether to reject strings with lone surrogates and numbers that are not finite as `f64`, at
+    /// any depth.
     strict: bool,
-    /// A member name that has a meaning to `serde_json` came by.
+    /// Whether a member name with a meaning to `serde_json` was seen.
     private_name: bool,
-    /// Where the last name or value stands.
+    /// The position of the last name or value.
     last: Range<usize>,
 }
 
@@ -34,20 +36,20 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, depth: DEEPEST, strict: false, private_name: false, last: 0..0 }
     }
 
-    /// Refuses what cannot be read by everybody: lone surrogates and numbers out of range (RFC
-    /// 7493).
+    /// Creates a scanner that rejects what parsers read differently: lone surrogates and numbers
+    /// out of range (RFC 7493).
     pub(super) const fn strict(text: &'a str) -> Self {
         let mut scanner = Self::new(text);
         scanner.strict = true;
         scanner
     }
 
-    /// Whether a member name came by, at any depth, that has a meaning to `serde_json`.
+    /// Whether a member name with a meaning to `serde_json` was seen at any depth.
     pub(super) const fn saw_private_name(&self) -> bool {
         self.private_name
     }
 
-    /// Where the name or value that was returned last stands in the text.
+    /// Returns the position of the last name or value.
     pub(super) fn last(&self) -> Option<Range<u32>> {
         Some(u32::try_from(self.last.start).ok()?..u32::try_from(self.last.end).ok()?)
     }
@@ -56,7 +58,7 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Whether this is the next byte, which is consumed then.
+    /// Consumes the next byte if it is the given one, and returns whether it was.
     fn eat(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
@@ -75,7 +77,7 @@ impl<'a> Scanner<'a> {
         self.at == self.text.len()
     }
 
-    /// Enters an object or an array: `true` when there is something in it.
+    /// Enters an object or array. Returns whether it is non-empty.
     pub(super) fn open(&mut self, bracket: u8) -> Option<bool> {
         self.space();
         if !self.eat(bracket) {
@@ -88,7 +90,7 @@ impl<'a> Scanner<'a> {
         Some(!is_empty)
     }
 
-    /// After a member or an item: `true` when another one follows, `false` when this was the last.
+    /// Advances after a member or item. Returns whether another one follows.
     pub(super) fn more(&mut self, bracket: u8) -> Option<bool> {
         self.space();
         if self.eat(b',') {
@@ -101,24 +103,24 @@ impl<'a> Scanner<'a> {
         Some(false)
     }
 
-    /// A member name without its quotes, and the colon.
+    /// Consumes a member name and the colon. Returns the name without its quotes.
     pub(super) fn name(&mut self) -> Option<&'a str> {
         self.space();
         let (name, is_text) = self.string()?;
         self.last = self.at - 1 - name.len()..self.at - 1;
         self.space();
-        // A name with half of a character in it is equal to no other, and to many.
+        // A name with a lone surrogate cannot be compared with others, so it is not accepted.
         let is_name = is_text && self.eat(b':');
         self.private_name |= is_name && is_private(name);
         is_name.then_some(name)
     }
 
-    /// The text of one value, whatever is in it.
+    /// Consumes one value and returns its text.
     pub(super) fn value(&mut self) -> Option<&'a str> {
         self.space();
         let start = self.at;
-        // One bit for each open bracket: whether it is an object's. There are at most `DEEPEST` of
-        // them.
+        // A stack with one bit for each open bracket: 1 for an object, 0 for an array. `DEEPEST` is at
+        // most 64.
         let (mut open, mut objects) = (0_u32, 0_u64);
         loop {
             let mut has_ended = true;
@@ -170,7 +172,7 @@ impl<'a> Scanner<'a> {
         rest.starts_with(word).then(|| self.at += word.len())
     }
 
-    /// A string without its quotes, and whether it holds no half of a surrogate pair.
+    /// Consumes a string. Returns it without its quotes, and whether it has no lone surrogate.
     fn string(&mut self) -> Option<(&'a str, bool)> {
         if !self.eat(b'"') {
             return None;
@@ -197,7 +199,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What stands behind `\u`, and the second half of a pair: whether it is a character.
+    /// Consumes the digits of a `\u` escape, and the second half of a surrogate pair. Returns
+    /// whether they form a character.
     fn unit(&mut self) -> Option<bool> {
         let first = self.hex()?;
         if !(0xd800..0xe000).contains(&first) {
@@ -213,7 +216,7 @@ impl<'a> Scanner<'a> {
         if (0xdc00..0xe000).contains(&second) {
             return Some(true);
         }
-        // It may begin a pair of its own.
+        // The second escape may start a pair of its own.
         self.at = before;
         Some(false)
     }
@@ -264,8 +267,7 @@ fn is_private(name: &str) -> bool {
     }
 }
 
-/// What a string says, from what stands between its quotes; `None` when it holds half of a
-/// surrogate pair. The text was scanned before.
+/// Unescapes the content of a scanned string. Returns `None` if it has a lone surrogate.
 pub(super) fn unescape(inner: &str) -> Option<Cow<'_, str>> {
     let Some((plain, _)) = inner.split_once('\\') else { return Some(inner.into()) };
     let mut text = String::with_capacity(inner.len());
@@ -296,7 +298,7 @@ fn character(chars: &mut core::str::Chars<'_>) -> Option<char> {
     if !(0xd800..0xdc00).contains(&first) {
         return char::from_u32(first);
     }
-    // The backslash and the `u` of the second half.
+    // The backslash and the `u` of the second escape.
     let is_pair = chars.next() == Some('\\') && chars.next() == Some('u');
     let mut unit =
         || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));

@@ -174,8 +174,8 @@ fn members_can_be_left_out() {
     assert_eq!(object.rest_without(&["a", "b", "x"]).as_json(), r#"{"c":3}"#);
 }
 
-/// What another crate of the program may switch on never changes what was received: it is read as
-/// it is, or not at all.
+/// A feature that another crate enables never changes what was received: the value is either read
+/// unchanged or not at all.
 #[test]
 fn private_names_are_read_as_they_are_or_not_at_all() {
     for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {

@@ -1,4 +1,4 @@
-//! The answer of the backchannel authentication endpoint (CIBA 7.3, 13).
+//! The response of the backchannel authentication endpoint (CIBA Core 7.3 and 13).
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -17,42 +17,49 @@ use crate::{
     },
 };
 
-/// A usable acknowledgement (CIBA 7.3). The `auth_req_id` stays with the flow.
+/// The provider's acknowledgement of an authentication request ([CIBA Core 7.3]).
+///
+/// The `auth_req_id` is not part of it; the flow keeps it.
+///
+/// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// Lifetime of the request, counted from when it was sent; as clamped to 24 hours.
+    /// The lifetime of the request, counted from when it was sent, and at most 24 hours.
     pub expires_in: Duration,
-    /// The interval in force at the start: 5 s when the provider named none (ruling 1).
+    /// The initial polling interval, which is 5 seconds if the provider named none.
+    // Ruling 1.
     pub interval: Duration,
-    /// JsonObject the protocol does not define, as received: Idura's Norwegian `bindingMessage`
-    /// among them.
+    /// The members that the protocol does not define, as received, for example Idura's
+    /// `bindingMessage` for Norway.
     pub extra: JsonObject,
-    /// What was odd about it and tolerated.
+    /// The irregularities that were tolerated.
     pub deviations: Vec<Deviation>,
 }
 
 impl Acknowledgement {
-    /// The interval, and the lifetime.
+    /// Returns interval and lifetime.
     pub(crate) const fn pace(&self) -> (Duration, Duration) {
         (self.interval, self.expires_in)
     }
 }
 
-/// What an answer of the backchannel endpoint means.
+/// The meaning of a response of the backchannel endpoint.
 #[derive(Debug)]
 pub(crate) enum AuthorizeReply {
     Acknowledgement(AuthReqId, Acknowledgement),
-    /// An OAuth error, or 408, 425, 429 or 503 without one (ruling 36).
+    /// An OAuth error, or 401, 408, 425, 429 or 503 without one.
+    // Ruling 36.
     Refused(Box<ServerAnswer>),
-    /// A 5xx that does not tell: the person may have been prompted.
+    /// A 5xx that leaves the outcome open: the person may have been prompted.
     Indeterminate(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
 }
 
-/// Reads an answer of the backchannel authentication endpoint. An OAuth error counts whatever the
-/// status says (REQ-ACK-23,
-/// REQ-AERR-02), except that a 5xx with a code that says nothing about the request tells no more than its status: a provider
-/// may have failed after it had prompted the person (ruling 39).
+/// Interprets a response of the backchannel authentication endpoint.
+///
+/// An OAuth error decides whatever the status is, with one exception: a 5xx with an unspecific code
+/// says no more than its status, because the provider may have failed after prompting the person.
+// REQ-ACK-23, REQ-AERR-02, ruling 39.
 pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
     let keep = |error| {
         Box::new(ServerAnswer::new(Endpoint::BackchannelAuthentication, response, error, now))
@@ -80,8 +87,8 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
-        // A 401 says by itself that the client was not recognised; gateways and some providers
-        // leave the body empty.
+        // A 401 means that client authentication failed, even without a body. Gateways and some
+        // providers send none.
         (401 | 408 | 425 | 429 | 503, _) => AuthorizeReply::Refused(keep(None)),
         (500..600, _) => AuthorizeReply::Indeterminate(keep(None)),
         (200, Ok(object)) => match acknowledged(object) {
@@ -95,14 +102,14 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
     }
 }
 
-/// Whether a text can be an `auth_req_id`, in an acknowledgement as in a notification (REQ-ACK-05,
-/// REQ-ACK-06).
+/// Whether a string can be an `auth_req_id`, in an acknowledgement or a notification.
+// REQ-ACK-05, REQ-ACK-06
 pub(crate) fn is_auth_req_id(id: &str) -> bool {
     let printable = id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     !id.is_empty() && id.len() <= bounds::AUTH_REQ_ID_BYTES && printable
 }
 
-/// CIBA 7.3.
+/// Reads an acknowledgement (CIBA Core 7.3).
 fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledgement), Fault> {
     const ID: &str = "auth_req_id";
     const LIFETIME: &str = "expires_in";
@@ -169,7 +176,7 @@ mod tests {
     use crate::wire::Headers;
 
     const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-    /// Twenty-two characters, so that the id is not odd.
+    /// An id of 22 characters, so that its length is not reported as a deviation.
     const ID: &str = "1c266114-a1be-4252-8ad";
 
     fn read(status: u16, body: &str) -> AuthorizeReply {

@@ -1,5 +1,5 @@
-//! One exchange as it may be shown for diagnosis: everything but the values that are secrets or
-//! personal data.
+//! The form in which an HTTP exchange may be shown for diagnosis: everything except the values that
+//! are secrets or personal data.
 
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
@@ -10,30 +10,33 @@ use super::{
 };
 use crate::{fault::Cause, json::Object, text::plain_at_most};
 
-/// Parameters whose values say how a request was made and nothing about a person. All others are
-/// hidden: hints, messages, ids of requests, secrets, assertions, and whatever an application adds.
+/// Parameters whose values describe how a request was made and contain no personal data. The values
+/// of all other parameters are hidden: hints, messages, request ids, secrets, assertions, and
+/// parameters that an application adds.
 const SHOWN_PARAMETERS: [&str; 6] =
     ["grant_type", "client_assertion_type", "client_id", "scope", "acr_values", "requested_expiry"];
-/// Header fields likewise.
+/// Header fields whose values may be shown.
 const SHOWN_FIELDS: [&str; 4] = ["accept", "content-type", "user-agent", "retry-after"];
-/// Stands for a value that is not shown.
+/// Replaces a value that is not shown.
 const HIDDEN: &str = "…";
-/// The longest value that is shown, in bytes.
+/// The maximum length of a value that is shown, in bytes.
 const LONGEST: usize = 256;
 
-/// One HTTP exchange, over or given up. `Display` is one line: method and address, names of header
-/// fields and parameters, and what came back in how many milliseconds. Values are shown only where
-/// the name says that they are harmless; of an answer the status, the media type, the names of its
-/// members, and the `error` and `error_description` of a failure.
+/// An HTTP exchange that was completed or abandoned.
+///
+/// `Display` writes one line: method and URL, the names of header fields and parameters, the outcome
+/// and the duration in milliseconds. Values are shown only for names that are known to be harmless.
+/// Of a response it shows the status, the media type, the names of the members, and for a failure
+/// `error` and `error_description`.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
-    /// What was to be sent.
+    /// The request that was to be sent.
     pub request: &'a Request,
-    /// What came back.
+    /// The response, if one was received.
     pub response: Option<&'a Response>,
-    /// Why nothing came back.
+    /// The reason for which no response was received.
     pub cause: Option<Cause>,
-    /// How long it took.
+    /// The duration of the exchange.
     pub took: Duration,
 }
 
@@ -98,21 +101,21 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("}")
 }
 
-/// A function that is called with every exchange of an HTTP client when it is over. The default
-/// calls nothing. `Debug` shows only whether there is a function.
+/// A function that an HTTP client calls after every exchange. The default does nothing. `Debug`
+/// shows only whether a function is set.
 #[derive(Clone, Default)]
 pub struct ExchangeObserver(Option<Arc<Observe>>);
 
 type Observe = dyn Fn(&Exchange<'_>) + Send + Sync;
 
 impl ExchangeObserver {
-    /// Calls this function.
+    /// Creates an observer that calls the given function.
     #[must_use]
     pub fn new(observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observe)))
     }
 
-    /// An exchange is over: with a response, or without one and why.
+    /// Reports a completed exchange, with its response or the cause of its failure.
     pub fn tell(&self, request: &Request, outcome: Result<&Response, Cause>, took: Duration) {
         if let Some(observe) = &self.0 {
             observe(&Exchange { request, response: outcome.ok(), cause: outcome.err(), took });
@@ -126,7 +129,7 @@ impl fmt::Debug for ExchangeObserver {
     }
 }
 
-/// A value, or what stands for it.
+/// Returns a value, or its placeholder.
 fn shown(harmless: &[&str], name: &str, value: &str) -> alloc::string::String {
     match harmless.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         true => plain_at_most(value, LONGEST),

@@ -6,13 +6,15 @@ use zeroize::Zeroizing;
 
 use crate::secret::Body;
 
-/// A form being built; encodes as it goes and never joins raw strings. It leaves no copy of its
-/// secrets behind (REQ-SEC-04).
+/// A form under construction. Names and values are encoded as they are added, so a value cannot
+/// inject a parameter. No unwiped copies of secrets are left in memory.
+// REQ-SEC-04
 #[derive(Default)]
 pub(crate) struct Form(Zeroizing<String>);
 
 impl Form {
-    /// Adds a parameter; an empty value is left out (REQ-AREQ-05).
+    /// Adds a parameter. An empty value is omitted.
+    // REQ-AREQ-05
     pub(crate) fn push(&mut self, name: &str, value: &str) {
         if value.is_empty() {
             return;
@@ -28,12 +30,12 @@ impl Form {
         encode_into(value, &mut self.0);
     }
 
-    /// The body.
+    /// Returns the encoded body.
     pub(crate) fn into_body(mut self) -> Body {
         Body::from(core::mem::take(&mut *self.0))
     }
 
-    /// A string that grows by itself does not wipe where it was.
+    // Grows the buffer by hand, because `String` does not wipe the old one when it reallocates.
     fn make_room(&mut self, more: usize) {
         let needed = self.0.len().saturating_add(more);
         if needed > self.0.capacity() {
@@ -44,11 +46,11 @@ impl Form {
     }
 }
 
-/// What the longest form of one byte takes: `%` and two digits.
+/// The maximum length of an encoded byte: `%` and two digits.
 const LONGEST: usize = 3;
 
-/// One name or value, encoded: letters, digits, `*`, `-`, `.`, `_` stay, a space becomes `+`
-/// (ruling 8).
+/// Encodes one name or value: letters, digits, `*`, `-`, `.` and `_` are kept, a space becomes `+`.
+// Ruling 8.
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len().saturating_mul(LONGEST));
     encode_into(text, &mut encoded);
@@ -71,7 +73,7 @@ fn encode_into(text: &str, out: &mut String) {
     }
 }
 
-/// The names and values of a form that [`Form`] made, for showing them.
+/// Decodes the names and values of a form made by [`Form`], for display.
 pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = (String, String)> {
     body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let mut parts = pair.splitn(2, |&byte| byte == b'=').map(decode);
@@ -98,7 +100,7 @@ fn decode(text: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A digit in upper case, as RFC 3986 2.1 prefers it.
+/// Returns an uppercase digit, as RFC 3986 section 2.1 recommends.
 fn hexadecimal(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
 }

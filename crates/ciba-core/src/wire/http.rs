@@ -1,4 +1,4 @@
-//! Our messages as those of the `http` crate, and back.
+//! Conversions between the messages of this crate and those of the `http` crate.
 
 use alloc::string::String;
 
@@ -12,7 +12,7 @@ use crate::{
 impl TryFrom<Request> for http::Request<Body> {
     type Error = http::Error;
 
-    /// Fails only for a request whose parts were changed by hand into something HTTP does not
+    /// Fails only if the public fields of the request were changed to values that HTTP does not
     /// allow.
     fn try_from(request: Request) -> Result<Self, Self::Error> {
         let mut message = http::Request::new(request.body);
@@ -32,8 +32,8 @@ impl TryFrom<Request> for http::Request<Body> {
 }
 
 impl Response {
-    /// An answer from its head and its body. `truncated` says that the body was longer than the
-    /// limit and was cut.
+    /// Creates a response from its head and body. `truncated` says whether the body exceeded the
+    /// limit and was cut off.
     #[must_use]
     pub fn from_http(head: &http::response::Parts, body: impl Into<Body>, truncated: bool) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -1,4 +1,4 @@
-//! HTTP messages as small types of our own, because core is `no_std`.
+//! HTTP messages as small types without dependencies, because the core is `no_std`.
 
 use alloc::{
     string::{String, ToString as _},
@@ -15,12 +15,12 @@ use crate::{secret::Body, url::Url};
 pub enum Method {
     /// GET, for metadata and key sets.
     Get,
-    /// POST of a form.
+    /// POST, for forms.
     Post,
 }
 
 impl Method {
-    /// The name as it stands in an HTTP request.
+    /// Returns the name of the method, as in an HTTP request.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,37 +30,39 @@ impl Method {
     }
 }
 
-/// Header fields in their order. Names are compared without case. `Debug` shows the names only;
-/// values may be credentials and are wiped on drop (REQ-SEC-04).
+/// HTTP header fields in order. Names are compared case-insensitively.
+///
+/// Values may be credentials, so they are wiped on drop, and `Debug` shows only the names.
+// REQ-SEC-04
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// No fields.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds a field behind those that are there.
+    /// Appends a field.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
     }
 
-    /// The first value of a field.
+    /// Returns the first value of a field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Every value of a field, in order.
+    /// Returns all values of a field, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.iter()
             .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// Every field, in order.
+    /// Returns all fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -84,27 +86,27 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
     }
 }
 
-/// A request for the adapter to send, whole: method, address, header fields and body.
+/// A complete HTTP request for the adapter to send: method, URL, header fields and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to send it.
+    /// The URL to send it to.
     pub url: Url,
-    /// Header fields; the adapter adds only what HTTP itself needs.
+    /// The header fields. The adapter adds only the fields that HTTP itself requires.
     pub headers: Headers,
-    /// The body; empty for GET.
+    /// The body, which is empty for GET.
     pub body: Body,
 }
 
 impl Request {
-    /// A GET that accepts JSON.
+    /// Creates a GET request that accepts JSON.
     #[must_use]
     pub fn get(url: Url) -> Self {
         Self::get_accepting(url, "application/json")
     }
 
-    /// A GET that accepts these media types.
+    /// Creates a GET request with the given `Accept` value.
     #[must_use]
     pub fn get_accepting(url: Url, accept: &str) -> Self {
         Self {
@@ -115,7 +117,10 @@ impl Request {
         }
     }
 
-    /// A POST of a form that accepts JSON (CIBA 7.1, REQ-AREQ-01, REQ-AREQ-02).
+    /// Creates a POST request with a form that accepts JSON ([CIBA Core 7.1]).
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    // REQ-AREQ-01, REQ-AREQ-02
     #[must_use]
     pub fn post_form(url: Url, form: Body) -> Self {
         let headers =
@@ -124,42 +129,43 @@ impl Request {
     }
 }
 
-/// An answer: any status is one.
+/// An HTTP response with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// All header fields.
+    /// The header fields.
     pub headers: Headers,
-    /// The body, complete. An adapter that meets more than the exchange's limit sets
+    /// The complete body. An adapter that receives more than the limit of the exchange sets
     /// [`Self::truncated`].
     pub body: Body,
-    /// Whether the body was longer than the limit and was cut.
+    /// Whether the body exceeded the limit and was cut off.
     pub truncated: bool,
 }
 
 impl Response {
-    /// An answer whose body was read to its end.
+    /// Creates a response whose body was read completely.
     #[must_use]
     pub fn new(status: u16, headers: Headers, body: impl Into<Body>) -> Self {
         Self { status, headers, body: body.into(), truncated: false }
     }
 
-    /// An answer with a JSON body.
+    /// Creates a response with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: impl Into<Body>) -> Self {
         Self::new(status, [("content-type", "application/json")].into_iter().collect(), body)
     }
 
-    /// The media type without parameters, in lower case; `None` without a `Content-Type` field.
+    /// Returns the media type in lower case, without parameters, or `None` if there is no
+    /// `Content-Type` field.
     #[must_use]
     pub fn media_type(&self) -> Option<String> {
         let value = self.headers.get("content-type")?;
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().to_string())
     }
 
-    /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Nothing of that
-    /// kind is asked for.
+    /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Requests never
+    /// ask for an encoding.
     pub(crate) fn is_encoded(&self) -> bool {
         let codings = self.headers.all("content-encoding").flat_map(|value| value.split(','));
         codings

@@ -1,4 +1,4 @@
-//! The provider's metadata document (OIDC Discovery 3 and 4, RFC 8414 3, CIBA 4).
+//! The metadata document of a provider (OIDC Discovery 3 and 4, RFC 8414 section 3, CIBA Core 4).
 
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -13,20 +13,22 @@ use crate::{
     wire::{JsonObject, Misbehaviour, Response, ServerAnswer},
 };
 
-/// How the result of an authentication reaches the client (CIBA 5). A client is registered for
-/// exactly one.
+/// The way in which the result of an authentication is delivered to the client ([CIBA Core 5]). A
+/// client is registered for exactly one mode.
+///
+/// [CIBA Core 5]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.5
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryMode {
-    /// The client asks the token endpoint until there is an answer.
+    /// The client polls the token endpoint until there is a result.
     Poll,
-    /// The provider tells the client when to ask.
+    /// The provider notifies the client when a result is available at the token endpoint.
     Ping,
-    /// The provider delivers the tokens to the client.
+    /// The provider sends the tokens to the client's notification endpoint.
     Push,
 }
 
 impl DeliveryMode {
-    /// The registered name, as in `backchannel_token_delivery_mode`.
+    /// Returns the registered name, as in `backchannel_token_delivery_mode`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,46 +38,57 @@ impl DeliveryMode {
         }
     }
 
-    /// The mode of that exact name (REQ-META-01).
+    /// Returns the mode with exactly this name.
+    // REQ-META-01
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Poll, Self::Ping, Self::Push].into_iter().find(|mode| mode.name() == name)
     }
 }
 
-/// What a provider offers, from its metadata document or made by hand.
+/// What a provider supports, read from its metadata document or configured by hand.
 ///
-/// A list that is `None` was not published and says nothing (save for the delivery modes, which a
-/// document with a backchannel endpoint has to have); the pre-flight of
-/// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks against the lists that
-/// are there.
+/// The members are defined in [OIDC Discovery 3], [RFC 8414 section 2] and [CIBA Core 4].
+///
+/// A list that is `None` was not published and implies nothing, except for the delivery modes, which
+/// a document with a backchannel endpoint must contain.
+/// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks the configuration
+/// against the lists that are present.
+///
+/// [OIDC Discovery 3]: https://openid.net/specs/openid-connect-discovery-1_0.html#rfc.section.3
+/// [RFC 8414 section 2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
+/// [CIBA Core 4]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.4
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProviderMetadata {
-    /// The issuer; token `iss` values are compared with it byte by byte.
+    /// The issuer. The `iss` values of tokens are compared with it byte for byte.
     pub issuer: Issuer,
-    /// The backchannel authentication endpoint (CIBA 4).
+    /// The backchannel authentication endpoint.
     pub backchannel_authentication_endpoint: Option<Url>,
     /// The token endpoint.
     pub token_endpoint: Option<Url>,
-    /// Where the key set is.
+    /// The URL of the key set.
     pub jwks_uri: Option<Url>,
     /// `backchannel_token_delivery_modes_supported`.
     pub delivery_modes: Option<Vec<DeliveryMode>>,
-    /// `token_endpoint_auth_methods_supported`, also for the backchannel endpoint (CIBA 4).
+    /// `token_endpoint_auth_methods_supported`, which applies to the backchannel endpoint as well.
     pub auth_methods: Option<Vec<String>>,
-    /// `token_endpoint_auth_signing_alg_values_supported`; unknown names are dropped.
+    /// `token_endpoint_auth_signing_alg_values_supported`, without unknown names.
     pub auth_signing_algs: Option<Vec<JwsAlgorithm>>,
-    /// `backchannel_authentication_request_signing_alg_values_supported` (CIBA 4); unknown names,
-    /// `none` and MACs mean nothing.
+    /// `backchannel_authentication_request_signing_alg_values_supported`, without unknown names.
+    /// Symmetric algorithms in it are ignored.
     pub request_signing_algs: Option<Vec<JwsAlgorithm>>,
-    /// `id_token_signing_alg_values_supported`; unknown names are dropped.
+    /// `id_token_signing_alg_values_supported`, without unknown names.
     pub id_token_signing_algs: Option<Vec<JwsAlgorithm>>,
-    /// `backchannel_user_code_parameter_supported` (CIBA 4).
+    /// `backchannel_user_code_parameter_supported`.
     pub user_code_supported: bool,
-    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 3.3).
+    /// `tls_client_certificate_bound_access_tokens` ([RFC 8705 section 3.3]).
+    ///
+    /// [RFC 8705 section 3.3]: https://www.rfc-editor.org/rfc/rfc8705#section-3.3
     pub certificate_bound_tokens: Option<bool>,
-    /// `mtls_endpoint_aliases` (RFC 8705 5).
+    /// `mtls_endpoint_aliases` ([RFC 8705 section 5]).
+    ///
+    /// [RFC 8705 section 5]: https://www.rfc-editor.org/rfc/rfc8705#section-5
     pub mtls_endpoint_aliases: MtlsEndpointAliases,
     /// `grant_types_supported`.
     pub grant_types: Option<Vec<String>>,
@@ -83,21 +96,24 @@ pub struct ProviderMetadata {
     pub scopes: Option<Vec<String>>,
     /// `acr_values_supported`.
     pub acr_values: Option<Vec<String>>,
-    /// `authorization_details_types_supported` (RFC 9396 10).
+    /// `authorization_details_types_supported` ([RFC 9396 section 10]).
+    ///
+    /// [RFC 9396 section 10]: https://www.rfc-editor.org/rfc/rfc9396#section-10
     pub authorization_details_types: Option<Vec<String>>,
     /// All other members, as received.
     pub extra: JsonObject,
-    /// The lists of which only known values are kept above.
+    /// The lists of which only the known values are kept above, complete.
     pub(crate) listed: Vec<(&'static str, Vec<String>)>,
-    /// Whether it comes from the provider's own document.
+    /// Whether it was read from the provider's document.
     pub(crate) published: bool,
-    /// Whether that document itself has a backchannel endpoint, so that it has to say more about
-    /// CIBA.
+    /// Whether that document contains a backchannel endpoint. It must then contain the other
+    /// members that CIBA requires.
     pub(crate) describes_ciba: bool,
 }
 
 impl ProviderMetadata {
-    /// Hand-made metadata: fill in the endpoints (REQ-DISC-25).
+    /// Creates metadata without a document. Set the endpoints in the public fields.
+    // REQ-DISC-25
     #[must_use]
     pub fn by_hand(issuer: Issuer) -> Self {
         Self {
@@ -124,11 +140,13 @@ impl ProviderMetadata {
         }
     }
 
-    /// Reads a metadata document that must be of this issuer.
+    /// Reads a metadata document, which must be that of the given issuer.
     ///
     /// # Errors
     ///
-    /// [`MetadataError`]; nothing of the document is used then (REQ-DISC-04).
+    /// Returns [`MetadataError`] if the document is malformed or belongs to another issuer. In that
+    /// case no part of it is used.
+    // REQ-DISC-04
     pub fn from_json(issuer: &Issuer, document: &[u8]) -> Result<Self, MetadataError> {
         let unusable = MetadataError::unusable;
         let mut object = Object::parse(document).map_err(unusable)?;
@@ -145,14 +163,16 @@ impl ProviderMetadata {
         Self::read(issuer, object).map_err(unusable)
     }
 
-    /// One of the lists of algorithms or delivery modes as it was received, values that are not
-    /// known included; `None` when it is not published or is another list.
+    /// Returns a list of algorithms or delivery modes as it was received, including unknown values.
+    ///
+    /// Returns `None` if the list was not published, or for any other member.
     #[must_use]
     pub fn listed(&self, member: &str) -> Option<&[String]> {
         self.listed.iter().find(|(name, _)| *name == member).map(|(_, list)| list.as_slice())
     }
 
-    /// JsonObject that are used have to have the right type; the others are ignored (REQ-DISC-18).
+    /// Members that are used must have the right type. All others are ignored.
+    // REQ-DISC-18
     fn read(issuer: &Issuer, mut object: Object) -> Result<Self, Fault> {
         let loopback = issuer.loopback();
         let mut url = |name: &'static str| {
@@ -173,7 +193,7 @@ impl ProviderMetadata {
                 .ok_or(Fault::WrongType("backchannel_user_code_parameter_supported"))?,
         };
 
-        // Only who uses the aliases is troubled by malformed ones.
+        // Malformed aliases are recorded, not rejected: they matter only to clients that use them.
         let mtls_endpoint_aliases = object
             .take("mtls_endpoint_aliases")
             .map_or_else(MtlsEndpointAliases::default, |value| {
@@ -229,8 +249,10 @@ impl ProviderMetadata {
     }
 }
 
-/// Where clients that show a certificate call the endpoints (RFC 8705 5); other members mean
-/// nothing here.
+/// The endpoints for clients that present a certificate ([RFC 8705 section 5]). Other members are
+/// ignored.
+///
+/// [RFC 8705 section 5]: https://www.rfc-editor.org/rfc/rfc8705#section-5
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MtlsEndpointAliases {
@@ -238,7 +260,7 @@ pub struct MtlsEndpointAliases {
     pub backchannel_authentication_endpoint: Option<Url>,
     /// The token endpoint.
     pub token_endpoint: Option<Url>,
-    /// Something that should be a URL is none.
+    /// Whether the value of an endpoint is not a valid URL.
     pub(crate) malformed: bool,
 }
 
@@ -261,8 +283,8 @@ impl MtlsEndpointAliases {
 
 struct NotAList;
 
-/// The texts of an array; an empty array counts as absent (REQ-DISC-19), items of other types are
-/// left out.
+/// Returns the strings of an array, without items of other types. An empty array counts as absent.
+// REQ-DISC-19
 fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
     let Some(value) = value else { return Ok(None) };
     let mut items = value.items().ok_or(NotAList)?.peekable();
@@ -270,20 +292,20 @@ fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
     Ok(has_items.then(|| items.filter_map(Raw::text).map(Cow::into_owned).collect()))
 }
 
-/// The names that mean something here. A list without any stays a list: it says that nothing we
-/// know is offered.
+/// Returns the names that are known. A list without any known name stays a list: it says that
+/// nothing known is supported.
 fn known<T>(names: Option<Vec<String>>, read: fn(&str) -> Option<T>) -> Option<Vec<T>> {
     names.map(|names| names.iter().filter_map(|name| read(name)).collect())
 }
 
-/// Why a metadata document is not usable.
+/// The error of a metadata document that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// It is malformed, or something else came in its place. The answer is there when it was
-    /// fetched.
+    /// The document is malformed, or the response was something else. The response is included if
+    /// the document was fetched.
     Unusable(Misbehaviour),
-    /// It is another issuer's.
+    /// The document belongs to another issuer.
     Untrusted(Rejection),
 }
 
@@ -292,7 +314,7 @@ impl MetadataError {
         Self::Unusable(Misbehaviour { fault, endpoint: Endpoint::Discovery, answer: None })
     }
 
-    /// The same about a document that came in this answer.
+    /// Adds the response in which the document was received.
     pub(crate) fn answered(self, response: &Response) -> Self {
         match self {
             Self::Unusable(found) => {

@@ -1,5 +1,6 @@
-//! What goes over the wire: messages, and one request/process pair per endpoint. Nothing here knows
-//! the configuration: it takes borrowed values and gives back typed ones.
+//! The wire formats: HTTP messages, and for each endpoint a function that builds the request and one
+//! that processes the response. This layer does not know the configuration; it takes borrowed values
+//! and returns typed ones.
 
 pub(crate) mod authorize;
 mod exchange;

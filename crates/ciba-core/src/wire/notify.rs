@@ -1,6 +1,6 @@
-//! What a provider sends to our notification endpoint: a ping (CIBA 10.2), or a push of tokens
-//! (CIBA 10.3.1) or of an error (CIBA 12). The call has the form of an answer, so it is read like
-//! one.
+//! The requests that a provider sends to the notification endpoint: a ping (CIBA Core 10.2), or a
+//! push of tokens (CIBA Core 10.3.1) or of an error (CIBA Core 12). They have the form of a
+//! response, so they are read like one.
 
 use alloc::boxed::Box;
 
@@ -16,22 +16,21 @@ use crate::{
     },
 };
 
-/// A notification that names a request; whether it is ours is for the flow to say.
+/// A notification with an `auth_req_id`. The flow decides whether it is its own.
 pub(crate) struct NotificationBody {
     pub(crate) auth_req_id: AuthReqId,
     content: Content,
 }
 
-/// What a push delivers.
+/// The content of a push.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Tokens(Box<ReceivedTokens>),
     Error(Box<ServerAnswer>),
 }
 
-/// Reads a notification as far as both kinds are alike: one JSON object with a usable `auth_req_id`
-/// (REQ-PING-12,
-/// REQ-PUSH-03).
+/// Reads the parts that all notifications share: one JSON object with a usable `auth_req_id`.
+// REQ-PING-12, REQ-PUSH-03
 pub(crate) fn read(message: &Response) -> Result<NotificationBody, Fault> {
     const MEMBER: &str = "auth_req_id";
     let mut content = Content::read(message);
@@ -47,7 +46,7 @@ pub(crate) fn read(message: &Response) -> Result<NotificationBody, Fault> {
 }
 
 impl NotificationBody {
-    /// Whether it holds what only a push delivers.
+    /// Whether it contains tokens, which only a push delivers.
     pub(crate) fn has_tokens(&self) -> bool {
         const NAMES: [&str; 3] = ["access_token", "id_token", "refresh_token"];
         match &self.content {
@@ -59,7 +58,8 @@ impl NotificationBody {
         }
     }
 
-    /// What a push delivers. One that holds an error and tokens is neither (REQ-PUSH-04).
+    /// Reads the content of a push. A push that contains both an error and tokens is rejected.
+    // REQ-PUSH-04
     pub(crate) fn delivery(
         self,
         message: &Response,

@@ -1,22 +1,23 @@
-//! Numbers a provider chose. Whatever JSON value stands there, none of them overflows, is negative,
-//! or is taken for something else.
+//! Numbers chosen by a provider. No JSON value makes them overflow, become negative or be mistaken
+//! for another number.
 
 use core::time::Duration;
 
 use crate::{bounds, json::Raw};
 
-/// What an `interval` member means.
+/// The meaning of an `interval` member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interval {
-    /// A whole number of seconds, within bounds.
+    /// A whole number of seconds within the limits.
     AsGiven(Duration),
-    /// Rounded up, read from a digit string, or clamped.
+    /// A number that was rounded up, parsed from a string of digits, or clamped.
     Adjusted(Duration),
-    /// Zero, negative, or no number: it says nothing (ruling 1).
+    /// Zero, negative or not a number, so it is ignored.
     Unusable,
 }
 
-/// Reads an `interval` (ruling 1).
+/// Reads an `interval`.
+// Ruling 1: an interval never ends a flow.
 pub(crate) fn interval(value: Raw<'_>) -> Interval {
     let (seconds, exact) = match (whole(value), value.number().and_then(double)) {
         (Some(whole), _) => (whole.seconds, !whole.was_text),
@@ -31,17 +32,18 @@ pub(crate) fn interval(value: Raw<'_>) -> Interval {
     }
 }
 
-/// A whole number of seconds that is not negative.
+/// A non-negative whole number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Whole {
-    /// The number; what does not fit is [`u64::MAX`].
+    /// The number, or [`u64::MAX`] if it does not fit.
     pub(crate) seconds: u64,
     /// Whether it was a string of digits.
     pub(crate) was_text: bool,
 }
 
-/// Reads a whole number that is not negative: a JSON number without fraction (`120`, `120.0`,
-/// `1.2e2`), or a string of digits (REQ-ACK-08, REQ-ACK-09, ruling 2).
+/// Reads a non-negative whole number: a JSON number without a fraction (`120`, `120.0`, `1.2e2`) or
+/// a string of digits.
+// REQ-ACK-08, REQ-ACK-09, ruling 2: some providers send strings.
 pub(crate) fn whole(value: Raw<'_>) -> Option<Whole> {
     if let Some(number) = value.number() {
         let from_fraction =
@@ -55,19 +57,20 @@ pub(crate) fn whole(value: Raw<'_>) -> Option<Whole> {
     digits(&value.text()?).map(|seconds| Whole { seconds, was_text: true })
 }
 
-/// A number as a double. One out of range is none, so that it is never taken for a usable one
-/// (REQ-SEC-24).
+/// Reads a number as `f64`. A number out of range is rejected, so that it is never mistaken for a
+/// usable one.
+// REQ-SEC-24
 fn double(number: &str) -> Option<f64> {
     number.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// Reads a string of decimal digits and nothing else; what does not fit is [`u64::MAX`].
+/// Reads a string of decimal digits. A number that does not fit becomes [`u64::MAX`].
 pub(crate) fn digits(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// The number without its fraction; negative ones become zero, large ones [`u64::MAX`].
+/// Truncates a number. Negative numbers become zero, large ones [`u64::MAX`].
 #[cfg_attr(
     not(test),
     expect(clippy::as_conversions, reason = "saturates; there is no other one without `std`")
@@ -78,7 +81,7 @@ fn truncated(value: f64) -> u64 {
 
 #[cfg_attr(not(test), expect(clippy::as_conversions, reason = "exact: the number is below 2^53"))]
 fn is_whole(value: f64) -> bool {
-    // Numbers from 2^53 on have no fraction.
+    // From 2^53 on, every `f64` is a whole number.
     value >= 9_007_199_254_740_992.0 || truncated(value) as f64 == value
 }
 

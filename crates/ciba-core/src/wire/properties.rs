@@ -1,4 +1,4 @@
-//! What must hold for every answer, whatever a provider sends.
+//! Properties that hold for every response, whatever a provider sends.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{bounds, fault::Fault, time::Timestamp};
 
-/// Member names that mean something, and some that do not.
+/// Member names with a meaning, and some without.
 const NAMES: &[&str] = &[
     "auth_req_id",
     "expires_in",
@@ -87,7 +87,7 @@ fn is_json(response: &Response) -> bool {
         && response.media_type().is_some_and(|media_type| media_type == "application/json")
 }
 
-/// An error grants nothing, so its label does not matter.
+/// Outside 2xx the media type does not matter, because an error grants nothing.
 fn is_readable(response: &Response) -> bool {
     is_json(response) || (response.status >= 300 && !response.truncated)
 }

@@ -1,4 +1,4 @@
-//! The `Retry-After` field (RFC 9110 10.2.3): seconds or a date in any of its three forms.
+//! The `Retry-After` field (RFC 9110 section 10.2.3): seconds, or a date in any of its three forms.
 
 use core::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::{
     wire::{Headers, number},
 };
 
-/// The delay the field asks for; `None` when it is missing or makes no sense. A date in the past
-/// means zero.
+/// Returns the delay that the field requests, clamped, or `None` if the field is missing or invalid.
+/// A date in the past means zero.
 pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration> {
     let text = headers.get("retry-after")?.trim();
     let delay = match number::digits(text) {
@@ -19,9 +19,9 @@ pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration>
     Some(bounds::RETRY_AFTER.clamp(delay))
 }
 
-/// Reads a date (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent,
-/// and the two that have to be understood, `Sunday, 06-Nov-94 08:49:37 GMT` and
-/// `Sun Nov  6 08:49:37 1994`. Years before 1970 are not read.
+/// Reads a date (RFC 9110 section 5.6.7) in the preferred form, `Sun, 06 Nov 1994 08:49:37 GMT`, or
+/// in one of the two obsolete forms, `Sunday, 06-Nov-94 08:49:37 GMT` and
+/// `Sun Nov  6 08:49:37 1994`. Years before 1970 are rejected.
 fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     const WEEKDAYS: [&str; 7] =
         ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -57,8 +57,8 @@ fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     (ends && words.next().is_none()).then_some(date)
 }
 
-/// The year two digits mean: one that seems more than 50 years in the future is the last one in the
-/// past with the same digits (RFC 9110 5.6.7).
+/// Expands a two-digit year. A year that would be more than 50 years in the future is the most
+/// recent one in the past with the same digits (RFC 9110 section 5.6.7).
 #[cfg_attr(
     not(test),
     expect(clippy::arithmetic_side_effects, reason = "the latest year is above 2000")
@@ -155,7 +155,7 @@ mod tests {
             ("Tue, 01 Jan 2030 00:00:00 GMT x", None),
             ("Tue, 01 Jan 2030 00:00 GMT", None),
             ("Xxx, 01 Jan 2030 00:00:00 GMT", None),
-            // The two obsolete forms (RFC 9110 5.6.7).
+            // The two obsolete forms (RFC 9110 section 5.6.7).
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
             ("Tuesday, 01-Jan-30 00:00:20 GMT", Some(1_893_456_020)),
             ("Saturday, 31-Dec-79 23:59:59 GMT", Some(3_471_292_799)),

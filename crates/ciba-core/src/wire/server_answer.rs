@@ -1,5 +1,5 @@
-//! What is kept of a server's answer that did not serve: enough to find out why, bounded, and never
-//! in `Display`.
+//! The parts of an unsuccessful response that are kept to explain a failure. They are bounded and
+//! never part of `Display`.
 
 use alloc::string::String;
 use core::{fmt, time::Duration};
@@ -14,21 +14,29 @@ use crate::{
     wire::{Headers, JsonObject, Response, retry_after::retry_after},
 };
 
-/// Declares the registered codes and their names once.
+/// Declares each registered code with its name once.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// The `error` member of an error response. Unknown codes are kept (REQ-AERR-14).
+        /// The `error` member of an error response.
+        ///
+        /// The codes come from [RFC 6749 section 5.2], [CIBA Core 11], [CIBA Core 12],
+        /// [CIBA Core 13] and the specifications named at each variant. Unknown codes are kept.
+        ///
+        /// [RFC 6749 section 5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+        /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
+        /// [CIBA Core 12]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.12
+        /// [CIBA Core 13]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.13
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
             $($(#[$doc])* $variant,)*
-            /// A code no specification we know defines.
+            /// A code that none of these specifications defines.
             Unknown(UnknownCode),
         }
 
         impl ErrorCode {
-            /// The code of that name; names longer than 128 bytes are cut, control characters
-            /// become blanks.
+            /// Returns the code with the given name. Unknown names are truncated to 128 bytes, and
+            /// control characters in them are replaced by spaces.
             #[must_use]
             pub fn from_name(name: &str) -> Self {
                 match name {
@@ -37,7 +45,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The code as it stands on the wire.
+            /// Returns the code as it is written on the wire.
             #[must_use]
             pub fn name(&self) -> &str {
                 match self {
@@ -50,58 +58,60 @@ macro_rules! codes {
 }
 
 codes! {
-    /// RFC 6749 5.2, CIBA 11 and 13.
+    /// The request is malformed (RFC 6749 section 5.2, CIBA Core 11 and 13).
     InvalidRequest = "invalid_request";
-    /// RFC 6749 5.2: client authentication failed.
+    /// Client authentication failed (RFC 6749 section 5.2).
     InvalidClient = "invalid_client";
-    /// RFC 6749 5.2, CIBA 11: the `auth_req_id` is unknown, used, or another client's.
+    /// The `auth_req_id` is unknown, already used or issued to another client (RFC 6749 section
+    /// 5.2, CIBA Core 11).
     InvalidGrant = "invalid_grant";
-    /// RFC 6749 5.2, CIBA 11 and 13.
+    /// The client may not use this grant or delivery mode (RFC 6749 section 5.2, CIBA Core 11 and
+    /// 13).
     UnauthorizedClient = "unauthorized_client";
-    /// RFC 6749 5.2.
+    /// The provider does not support the grant type (RFC 6749 section 5.2).
     UnsupportedGrantType = "unsupported_grant_type";
-    /// RFC 6749 5.2, CIBA 13.
+    /// The scope is invalid or unknown (RFC 6749 section 5.2, CIBA Core 13).
     InvalidScope = "invalid_scope";
-    /// CIBA 13.
+    /// The `login_hint_token` has expired (CIBA Core 13).
     ExpiredLoginHintToken = "expired_login_hint_token";
-    /// CIBA 13.
+    /// The hint does not identify a user (CIBA Core 13).
     UnknownUserId = "unknown_user_id";
-    /// CIBA 13: ask the person for the code, then start a new flow.
+    /// A user code is required (CIBA Core 13). Ask the person for it, then start a new flow.
     MissingUserCode = "missing_user_code";
-    /// CIBA 13.
+    /// The user code is invalid (CIBA Core 13).
     InvalidUserCode = "invalid_user_code";
-    /// CIBA 13.
+    /// The binding message is invalid or unacceptable (CIBA Core 13).
     InvalidBindingMessage = "invalid_binding_message";
-    /// CIBA 11, 12 and 13.
+    /// The person or the provider denied the request (CIBA Core 11, 12 and 13).
     AccessDenied = "access_denied";
-    /// CIBA 11.
+    /// The person has not decided yet (CIBA Core 11).
     AuthorizationPending = "authorization_pending";
-    /// CIBA 11.
+    /// The person has not decided yet, and the client polls too fast (CIBA Core 11).
     SlowDown = "slow_down";
-    /// CIBA 11 and 12.
+    /// The request has expired (CIBA Core 11 and 12).
     ExpiredToken = "expired_token";
-    /// CIBA 12.
+    /// The provider failed to obtain a result (CIBA Core 12).
     TransactionFailed = "transaction_failed";
-    /// RFC 9101 7.
+    /// The request object is invalid (RFC 9101 section 7).
     InvalidRequestObject = "invalid_request_object";
-    /// RFC 9101 7.
+    /// The provider does not support request objects (RFC 9101 section 7).
     RequestNotSupported = "request_not_supported";
-    /// RFC 9396 5.
+    /// `authorization_details` are invalid (RFC 9396 section 5).
     InvalidAuthorizationDetails = "invalid_authorization_details";
-    /// RFC 8707 2.
+    /// A requested resource is invalid or unknown (RFC 8707 section 2).
     InvalidTarget = "invalid_target";
-    /// RFC 9449 8.
+    /// The provider requires a DPoP nonce (RFC 9449 section 8).
     UseDpopNonce = "use_dpop_nonce";
-    /// RFC 9449 5.
+    /// The DPoP proof is invalid (RFC 9449 section 5).
     InvalidDpopProof = "invalid_dpop_proof";
-    /// RFC 6749 4.1.2.1.
+    /// The provider met an unexpected condition (RFC 6749 section 4.1.2.1).
     ServerError = "server_error";
-    /// RFC 6749 4.1.2.1.
+    /// The provider is temporarily overloaded or under maintenance (RFC 6749 section 4.1.2.1).
     TemporarilyUnavailable = "temporarily_unavailable";
 }
 
-/// An error code that no specification defines, as received: at most 128 bytes, control characters
-/// removed.
+/// An error code that no known specification defines. It has at most 128 bytes and no control
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnknownCode(String);
 
@@ -115,8 +125,11 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// An answer that did not serve. The texts are untrusted: control characters are removed and
-/// lengths bounded, but do not render them as HTML or follow the URI (REQ-AERR-15).
+/// An unsuccessful response of the provider.
+///
+/// Its strings are untrusted. Control characters are replaced and lengths are bounded, but they must
+/// not be rendered as HTML, and the URI must not be followed automatically.
+// REQ-AERR-15
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAnswer {
     pub(crate) endpoint: Endpoint,
@@ -130,20 +143,21 @@ pub struct ServerAnswer {
     pub(crate) excerpt: String,
 }
 
-/// JsonObject that are never kept from an answer that did not serve.
+/// Members that are never kept from an unsuccessful response.
 const SECRET_MEMBERS: [&str; 4] = ["access_token", "refresh_token", "id_token", "auth_req_id"];
-/// The longest error object whose other members are kept.
+/// The maximum length of an error object whose other members are kept.
 const EXTRA_BYTES: usize = 64 * 1024;
 const EXCERPT_BYTES: usize = 512;
 const HEADER_FIELDS: usize = 32;
 
-/// A body that was looked at once: what the answer means depends on it and on the status.
+/// A body that was parsed once. Its meaning depends on the status as well.
 pub(crate) enum Content {
-    /// An OAuth error (RFC 6749 5.2, CIBA 13), whatever the status (REQ-AERR-02, REQ-ACK-23).
+    /// An OAuth error (RFC 6749 section 5.2, CIBA Core 13), with any status.
+    // REQ-AERR-02, REQ-ACK-23
     Error(ErrorMembers),
     /// A JSON object without `error`.
     Object(Object),
-    /// Nothing that can be used.
+    /// A body that cannot be used.
     Unusable(Fault),
 }
 
@@ -156,11 +170,12 @@ pub(crate) struct ErrorMembers {
 }
 
 impl Content {
-    /// Reads the body of an answer.
+    /// Reads the body of a response.
     ///
-    /// In a success, or a notification, it has to be `application/json` and one object. An error
-    /// grants nothing, so outside of 2xx anything with a string `error` in it is one, whatever its
-    /// label and the encoding of its texts (ruling 36).
+    /// In a successful response or a notification it must be `application/json` and exactly one
+    /// object. Outside of 2xx, every JSON object with a string `error` is an OAuth error, whatever
+    /// its media type and encoding.
+    // Ruling 36: an error grants nothing, so it is read leniently.
     pub(crate) fn read(response: &Response) -> Self {
         if response.truncated {
             return Self::Unusable(Fault::TooLarge);
@@ -182,15 +197,16 @@ impl Content {
         };
         let code = match object.get("error").filter(|error| !error.is_null()).map(Raw::text) {
             None => return Self::Object(object),
-            // Some serialisers write every member they know: an empty error is none (ruling 33).
+            // Some serializers write every member they know, so an empty error counts as absent
+            // (ruling 33).
             Some(Some(name)) if name.is_empty() => return Self::Object(object),
             Some(Some(name)) => ErrorCode::from_name(&name),
-            // A gateway's own object, for example.
+            // For example, an object that a gateway wrote.
             Some(None) if is_error => return Self::Object(object),
             Some(None) => return Self::Unusable(Fault::WrongType("error")),
         };
         object.take("error");
-        // A description that is no text is of no use and takes nothing away from the code.
+        // A description that is not a string is dropped. The code is usable without it.
         let text =
             |value: Option<Raw<'_>>| value?.text().map(|text| plain_at_most(&text, TEXT_BYTES));
         let description = text(object.take("error_description"));
@@ -200,34 +216,36 @@ impl Content {
 }
 
 impl ErrorMembers {
-    /// An `interval` member (DV-09).
+    /// Returns the `interval` member, which some providers add.
+    // DV-09
     pub(crate) fn interval(&self) -> Option<Raw<'_>> {
         self.rest.get("interval")
     }
 
-    /// Takes another member out.
+    /// Removes and returns another member.
     pub(crate) fn take(&mut self, name: &str) -> Option<Raw<'_>> {
         self.rest.take(name)
     }
 
-    /// Whether one of these members is there too; `null` is absence.
+    /// Whether any of these members is present and not `null`.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.rest.get(name).is_some_and(|value| !value.is_null()))
     }
 
-    /// The description, made safe to show.
+    /// Returns the description, sanitized for display.
     pub(crate) fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// The description, made safe to show.
+    /// Returns the description, sanitized for display.
     pub(crate) fn into_description(self) -> Option<String> {
         self.description
     }
 }
 
 impl ServerAnswer {
-    /// What is kept of an answer that did not serve; `error` is what [`Content::read`] found in it.
+    /// Keeps the relevant parts of an unsuccessful response. `error` is what [`Content::read`]
+    /// found in it.
     pub(crate) fn new(
         endpoint: Endpoint,
         response: &Response,
@@ -272,8 +290,9 @@ impl ServerAnswer {
         answer
     }
 
-    /// Whether the trouble it tells of may be over soon: `temporarily_unavailable`, or status 408,
-    /// 425, 429 or 503 with no code that says more (rulings 36 and 39).
+    /// Whether the cause may be temporary: `temporarily_unavailable`, or status 408, 425, 429 or
+    /// 503 without a more specific code.
+    // Rulings 36 and 39.
     pub(crate) fn is_passing(&self) -> bool {
         match self.code {
             Some(ErrorCode::TemporarilyUnavailable) => true,
@@ -284,7 +303,8 @@ impl ServerAnswer {
         }
     }
 
-    /// What is kept of it while the flow goes on: who answered what, and not all that came with it.
+    /// Returns a shorter version to keep while the flow continues: endpoint, status, error and
+    /// excerpt.
     pub(crate) fn brief(&self) -> Self {
         Self {
             endpoint: self.endpoint,
@@ -299,22 +319,23 @@ impl ServerAnswer {
         }
     }
 
-    /// The same for a document that is fetched outside of a flow: nothing waits, so `Retry-After`
-    /// is ignored.
+    /// Like [`Self::new`], for a document that is fetched outside of a flow. `Retry-After` is
+    /// ignored, because nothing waits for it.
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
     }
 }
 
-/// Whether a text has tags in it: a page says nothing to a person who reads it as text (ruling 36).
+/// Whether a text contains tags. HTML is not useful to show as plain text.
+// Ruling 36.
 fn is_markup(text: &str) -> bool {
     let begins_tag =
         |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!/?".contains(c));
     text.split('<').skip(1).any(begins_tag)
 }
 
-/// At most so many fields, without control characters and cookies; those that help in finding a
-/// fault are always kept.
+/// Returns at most [`HEADER_FIELDS`] fields, without control characters and cookies. The fields
+/// that help in diagnosis are always kept.
 fn bounded(headers: &Headers) -> Headers {
     const HELPFUL: [&str; 2] = ["trace-id", "www-authenticate"];
     let is_helpful = |name: &str| HELPFUL.iter().any(|helpful| name.eq_ignore_ascii_case(helpful));
@@ -327,66 +348,72 @@ fn bounded(headers: &Headers) -> Headers {
 }
 
 impl ServerAnswer {
-    /// The endpoint that gave it.
+    /// Returns the endpoint that sent the response.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
-    /// The HTTP status; 0 for an error that was pushed to us.
+    /// Returns the HTTP status, or 0 for an error that was delivered by push.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The `error` member.
+    /// Returns the `error` member.
     #[must_use]
     pub const fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()
     }
 
-    /// The `error_description` member, at most 1 KiB.
+    /// Returns the `error_description` member, at most 1 KiB.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// The `error_uri` member, at most 1 KiB.
+    /// Returns the `error_uri` member, at most 1 KiB.
     #[must_use]
     pub fn uri(&self) -> Option<&str> {
         self.uri.as_deref()
     }
 
-    /// The delay the server asked for.
+    /// Returns the delay that the server requested with `Retry-After`.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The other members of the error object, as received (Idura adds some); none when the answer
-    /// is longer than 64 KiB. Tokens and request ids that stand beside an `error` are left out
-    /// (REQ-TOK-11).
+    /// Returns the other members of the error object, as received; Idura, for example, adds some.
+    ///
+    /// Empty if the body is longer than 64 KiB. Tokens and request ids are removed.
+    // REQ-TOK-11
     #[must_use]
     pub const fn extra(&self) -> &JsonObject {
         &self.extra
     }
 
-    /// The first header fields of the answer, `Trace-Id` and `WWW-Authenticate` always among them:
-    /// at most 32, each at most 1 KiB, without cookies.
+    /// Returns the first header fields of the response, and always `Trace-Id` and
+    /// `WWW-Authenticate`: at most 32 fields of at most 1 KiB each, without cookies.
     #[must_use]
     pub const fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// Returns the `WWW-Authenticate` field, at most 1 KiB (RFC 9110 11.6.1).
+    /// Returns the `WWW-Authenticate` field, at most 1 KiB ([RFC 9110 section 11.6.1]).
+    ///
+    /// [RFC 9110 section 11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
     #[must_use]
     pub fn www_authenticate(&self) -> Option<&str> {
         self.headers.get("www-authenticate")
     }
 
-    /// The first 512 bytes of a body that was not an OAuth error, control characters removed. Empty
-    /// when the status is one of success, when the body is HTML or XML, or when a token or request
-    /// id may be in it (REQ-TOK-11).
+    /// Returns the first 512 bytes of a body that is not an OAuth error, without control
+    /// characters.
+    ///
+    /// Empty if the status is 2xx, if the body is HTML or XML, or if it may contain a token or
+    /// request id.
+    // REQ-TOK-11
     #[must_use]
     pub fn excerpt(&self) -> &str {
         &self.excerpt

@@ -1,4 +1,4 @@
-//! The answer of the token endpoint (CIBA 10.1.1, 11; RFC 6749 5).
+//! The response of the token endpoint (CIBA Core 10.1.1 and 11, RFC 6749 section 5).
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::time::Duration;
@@ -19,67 +19,76 @@ use crate::{
     },
 };
 
-/// The CIBA grant type (CIBA 10.1).
+/// The CIBA grant type (CIBA Core 10.1).
 pub(crate) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
-/// Tokens as received: nothing in here has been verified yet.
+/// Tokens as received. They have not been verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReceivedTokens {
     pub(crate) access_token: AccessToken,
     pub(crate) token_type: String,
-    /// `None` only under the plain-OAuth policy (ruling 5).
+    /// `None` only if the client was configured without `openid`.
+    // Ruling 5.
     pub(crate) id_token: Option<CompactIdToken>,
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// Lifetime of the access token; `None` when absent or senseless (ruling 2).
+    /// The lifetime of the access token; `None` if absent or invalid.
+    // Ruling 2.
     pub(crate) expires_in: Option<Duration>,
     pub(crate) scope: Option<String>,
     pub(crate) extra: JsonObject,
-    /// What was odd about the response and tolerated.
+    /// The irregularities that were tolerated.
     pub(crate) deviations: Vec<Deviation>,
 }
 
-/// What an answer of the token endpoint means.
+/// The meaning of a response of the token endpoint.
 #[derive(Debug)]
 pub(crate) enum TokenReply {
     Tokens(Box<ReceivedTokens>),
-    /// `authorization_pending` (REQ-TOK-14).
+    /// `authorization_pending`.
+    // REQ-TOK-14
     Pending(Pacing),
-    /// `slow_down` (REQ-TOK-15).
+    /// `slow_down`.
+    // REQ-TOK-15
     SlowDown(Pacing),
-    /// 408, 425, 429 or 5xx that is not a terminal OAuth error (REQ-TOK-28, REQ-TOK-30, ruling 36).
+    /// 408, 425, 429 or 5xx that is not a terminal OAuth error.
+    // REQ-TOK-28, REQ-TOK-30, ruling 36.
     Busy(Box<ServerAnswer>),
-    /// Any terminal OAuth error; the flow decides by its code.
+    /// Any terminal OAuth error. The flow decides by its code.
     Error(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
 }
 
-/// What a pending answer asks of the spacing; it only lengthens (DV-09).
+/// What a pending response demands of the next wait. It can only lengthen it.
+// DV-09
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pacing {
-    /// The provider's text, control characters removed.
+    /// The provider's description, without control characters.
     pub(crate) progress: Option<String>,
-    /// An `interval` member in the error object.
+    /// The `interval` member of the error object.
     pub(crate) interval: Option<Duration>,
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// The rules of the configuration that reading a token response depends on.
+/// The configured rules for reading a token response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenRules<'a> {
-    /// `openid` was asked for, so an ID Token must be there.
+    /// Whether `openid` was requested, so that an ID Token is required.
     pub(crate) id_token_required: bool,
-    /// Absent `token_type` counts as Bearer (ruling 15).
+    /// Whether a missing `token_type` counts as Bearer.
+    // Ruling 15.
     pub(crate) assume_bearer: bool,
-    /// What counts as Bearer besides the word itself.
+    /// The values of `token_type` that count as Bearer, besides `Bearer` itself.
     pub(crate) bearer_words: &'a [String],
-    /// `scope` may be a list (DV-32).
+    /// Whether `scope` may be an array.
+    // DV-32
     pub(crate) scope_lists: bool,
-    /// What else means that nothing is decided yet (DV-14).
+    /// Further errors that mean that nothing is decided yet.
+    // DV-14
     pub(crate) pending_errors: &'a [PendingError],
 }
 
-/// An error of the token endpoint by which a provider says that nothing is decided yet: its `error`
-/// and its `error_description`, both to the letter.
+/// An error of the token endpoint by which a provider says that nothing is decided yet. Both
+/// `error` and `error_description` must match exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingError {
     /// The `error` member.
@@ -94,15 +103,18 @@ impl PendingError {
     }
 }
 
-/// The parameters of a token request, client authentication aside (CIBA 10.1, REQ-POLL-01).
+/// Writes the parameters of a token request, except for client authentication (CIBA Core 10.1).
+// REQ-POLL-01
 pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
     form.push("grant_type", GRANT_TYPE);
     form.push("auth_req_id", id.expose());
 }
 
-/// Reads an answer of the token endpoint. A known code decides whatever the status says
-/// (REQ-TOK-13); without one, 408, 425, 429 and 5xx are passing trouble and everything else is the
-/// end (REQ-TOK-30).
+/// Interprets a response of the token endpoint.
+///
+/// A known error code decides whatever the status is. Without one, 408, 425, 429 and 5xx are
+/// temporary, and everything else is final.
+// REQ-TOK-13, REQ-TOK-30
 pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp) -> TokenReply {
     let keep = |error| Box::new(ServerAnswer::new(Endpoint::Token, response, error, now));
     let misbehaved = |fault| {
@@ -131,7 +143,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
                 _ if rules.pending_errors.iter().any(|pending| pending.is(&error)) => {
                     TokenReply::Pending(pacing(error, response, now))
                 }
-                // A gateway's own code says no more than its status.
+                // An unspecific code, for example from a gateway, says no more than its status.
                 ErrorCode::ServerError
                 | ErrorCode::TemporarilyUnavailable
                 | ErrorCode::Unknown(_)
@@ -139,7 +151,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
                 {
                     busy(Some(error))
                 }
-                // Any other code is the end, one that is not known yet included (REQ-POLL-22).
+                // All other codes are final, including unknown ones (REQ-POLL-22).
                 _ => TokenReply::Error(keep(Some(error))),
             };
         }
@@ -152,8 +164,8 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
             Err(fault) => misbehaved(fault),
         },
-        // It says by itself that the client was not recognised; gateways and some providers leave
-        // the body empty.
+        // A 401 means that client authentication failed, even without a body. Gateways and some
+        // providers send none.
         (401, _) => TokenReply::Error(keep(None)),
         (200, Err(fault)) | (_, Err(fault @ Fault::TooLarge)) => misbehaved(fault),
         (_, _) => misbehaved(Fault::Status),
@@ -172,8 +184,9 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
     }
 }
 
-/// RFC 6749 5.1, OIDC Core 3.1.3.3. The person has said yes by now: what is optional and of no use
-/// counts as absent and is reported (ruling 33).
+/// Reads a token response (RFC 6749 section 5.1, OIDC Core 3.1.3.3).
+// Ruling 33: the person has approved by now, so an optional member that cannot be used counts as
+// absent and is reported.
 pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<ReceivedTokens, Fault> {
     let mut deviations = Vec::new();
     if object.take("error").is_some() {
@@ -208,17 +221,17 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
     });
     let scope = match rules.scope_lists.then(|| scope_list(&mut object)).flatten() {
         Some(scope) => Some(scope),
-        // An empty scope is a scope: nothing was granted (REQ-TOK-07).
+        // An empty scope is valid: nothing was granted (REQ-TOK-07).
         None => object.take_text("scope").unwrap_or_else(|_| {
             deviations.push(Deviation::ScopeUnusable);
             None
         }),
     };
-    // It stays among the members; nothing was granted by it (ruling 41).
+    // It stays among the extra members, and nothing counts as granted by it (ruling 41).
     if object.get(DETAILS).is_some_and(|details| !details.is_null() && details.items().is_none()) {
         deviations.push(Deviation::DetailsUnusable);
     }
-    // A senseless lifetime is an unknown one (ruling 2).
+    // An invalid lifetime counts as unknown (ruling 2).
     let lifetime = object.take("expires_in").map(number::whole);
     if lifetime == Some(None) {
         deviations.push(Deviation::TokenLifetimeUnusable);
@@ -237,10 +250,10 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
     })
 }
 
-/// The member of RFC 9396.
+/// The member defined by RFC 9396.
 const DETAILS: &str = "authorization_details";
 
-/// A `scope` that is a list of names; any other is left where it is.
+/// Takes a `scope` that is an array of names. Any other `scope` is left in place.
 fn scope_list(object: &mut Object) -> Option<String> {
     let scope = object.get("scope")?.items()?.map(Raw::text).collect::<Option<Vec<_>>>()?.join(" ");
     object.take("scope");

@@ -18,7 +18,7 @@ fn read(status: u16, body: &str) -> TokenReply {
     process(&Response::json(status, body), STRICT, NOW)
 }
 
-/// A good token response with some members changed; `null` removes one.
+/// A valid token response with some members changed. `null` removes a member.
 fn with(changes: Value) -> Value {
     let mut body = json!({"access_token": "at", "token_type": "Bearer", "id_token": "a.b.c"});
     for (name, value) in changes.as_object().unwrap() {
@@ -363,7 +363,7 @@ fn without_an_error_the_status_decides() {
         for status in [400, 403, 404, 418] {
             assert_eq!(fault(read(status, body)), Fault::Status, "{status} {body}");
         }
-        // It says by itself that the client was not recognised.
+        // A 401 means that client authentication failed.
         let TokenReply::Error(answer) = read(401, body) else { panic!("{body}") };
         assert_eq!((answer.status(), answer.code()), (401, None), "{body}");
     }
@@ -499,7 +499,7 @@ fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
         null[member] = Value::Null;
         assert_eq!(accepted_under(STRICT, &null).deviations, [], "{member}");
     }
-    // It stays to be read; nothing was granted by it.
+    // It stays readable, and nothing counts as granted by it.
     for value in [json!("pay"), json!(5), json!({"type": "pay"}), json!(true)] {
         let tokens = accepted(json!({"authorization_details": value}));
         assert_eq!(tokens.deviations, [Deviation::DetailsUnusable], "{value}");
@@ -570,7 +570,7 @@ fn an_error_is_read_whatever_its_label_and_encoding() {
         assert_eq!(kept.as_ref(), Ok(answer.extra()), "what is kept can be saved");
     }
     assert!(matches!(read(b"{\"error\":\"authorization_pending\"}"), TokenReply::Pending(_)));
-    // In a success nothing is guessed.
+    // A successful response is read strictly.
     let html = [("content-type", "text/html")].into_iter().collect();
     assert_eq!(
         fault(process(&Response::new(200, html, denied.to_vec()), STRICT, NOW)),
