@@ -1,20 +1,21 @@
-//! Time that only moves forward, made from wall-clock readings that may not (ruling 18).
+//! Monotonic time derived from wall-clock readings that may go backwards.
+// Ruling 18.
 
 use core::time::Duration;
 
 use crate::time::Timestamp;
 
-/// A moment on a machine's own time line: milliseconds the machine has lived through.
+/// A point on the time line of a machine, in milliseconds of elapsed time.
 ///
-/// Spacing and deadlines are kept on this line, so that a clock which is set back makes waits
-/// longer and never shorter. A step forward is believed, since it cannot be told from a machine
-/// that was suspended.
+/// Spacing and deadlines are kept on this line, so that setting the clock back makes waits longer
+/// and never shorter. A step forward is believed, because it cannot be distinguished from a
+/// suspended machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
 impl Moment {
     pub(crate) const START: Self = Self(0);
-    /// Later than any deadline.
+    /// A moment after every deadline.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     pub(crate) const fn from_millis(millis: u64) -> Self {
@@ -38,7 +39,7 @@ impl Moment {
     }
 }
 
-/// Ties the machine's time line to the wall clock it is shown.
+/// Relates the time line of a machine to the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Clock {
     wall: Timestamp,
@@ -54,7 +55,7 @@ impl Clock {
         Self { wall, moment }
     }
 
-    /// Takes a reading; says by how much the wall clock was set back, if it was.
+    /// Records a reading of the wall clock. Returns by how much the clock was set back, if it was.
     pub(crate) fn observe(&mut self, now: Timestamp) -> Option<Duration> {
         let set_back = self.wall.since(now);
         self.moment = self.moment.plus(now.since(self.wall));
@@ -70,8 +71,7 @@ impl Clock {
         self.moment
     }
 
-    /// When the wall clock will show that a moment has come, if nobody sets it; when it was, for
-    /// moments that are past.
+    /// Returns what the wall clock shows at a moment, past or future, provided that it is not set.
     pub(crate) fn wall_at(&self, moment: Moment) -> Timestamp {
         self.wall
             .saturating_add(moment.since(self.moment))

@@ -1,4 +1,4 @@
-//! What a driver reports about a flow.
+//! Events by which a driver reports the progress of a flow.
 
 use crate::{
     ask::{Output, Transmit, Wait},
@@ -7,35 +7,40 @@ use crate::{
     wire::authorize::Acknowledgement,
 };
 
-/// Something a driver did or is about to do, for progress displays and logs. Ignoring events is
-/// safe.
+/// A step of a driver, for progress displays and logs. Ignoring events is safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A request is about to be sent.
     Requesting {
-        /// Where to.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Counts the requests to this endpoint, from 1.
+        /// The number of this request among those to this endpoint, counted from 1.
         attempt: u32,
     },
-    /// The provider took the authentication request and asks the person (CIBA 7.3).
+    /// The provider acknowledged the authentication request and prompts the person
+    /// ([CIBA Core 7.3]).
+    ///
+    /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
     Acknowledgement(Acknowledgement),
-    /// A notification for this flow was accepted (CIBA 10.2, 10.3).
+    /// A notification for this flow was accepted ([CIBA Core 10.2], [CIBA Core 10.3]).
+    ///
+    /// [CIBA Core 10.2]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2
+    /// [CIBA Core 10.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3
     Notified,
-    /// Nothing happens before an instant.
+    /// The flow waits until an instant.
     Waiting(Wait),
 }
 
 impl Event {
-    /// Of an exchange that is about to begin.
+    /// Creates the event of an exchange that is about to begin.
     #[must_use]
     pub const fn requesting(transmit: &Transmit) -> Self {
         Self::Requesting { endpoint: transmit.endpoint(), attempt: transmit.attempt() }
     }
 }
 
-/// Sees to it that whoever watches one drive of a flow is told of everything once.
+/// Derives the events of one drive from the outputs of a flow, and reports each once.
 #[derive(Debug)]
 pub struct Events {
     is_acknowledged: bool,
@@ -43,15 +48,17 @@ pub struct Events {
 }
 
 impl Events {
-    /// At the beginning of a drive. What the flow has behind it is not told again, and a store that
-    /// failed an earlier drive is tried again at once.
+    /// Begins a drive.
+    ///
+    /// Earlier progress of the flow is not reported again. If saving failed in an earlier drive,
+    /// the flow tries again immediately.
     #[must_use]
     pub fn new(flow: &mut Flow) -> Self {
         flow.tries_the_store_again();
         Self { is_acknowledged: flow.acknowledgement().is_some(), wait: None }
     }
 
-    /// What is to be told after a poll of the flow brought this output.
+    /// Returns the events to report after [`Flow::poll`] returned `output`.
     pub fn after(
         &mut self,
         flow: &mut Flow,

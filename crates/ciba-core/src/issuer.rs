@@ -1,33 +1,39 @@
-//! The issuer identifier (OIDC Discovery 3, RFC 8414 2).
+//! The issuer identifier (OIDC Discovery 3, RFC 8414 section 2).
 
 use alloc::{string::String, sync::Arc};
 use core::fmt;
 
 use crate::url::{LoopbackHttp, Url, UrlError};
 
-/// An issuer: an https URL of at most 2 KiB without query and fragment, kept and compared byte for
-/// byte (REQ-DISC-04, REQ-DISC-05).
+/// An issuer identifier ([OIDC Discovery 3], [RFC 8414 section 2]): an https URL of at most 2 KiB
+/// without query and fragment.
+///
+/// It is stored and compared byte for byte.
+///
+/// [OIDC Discovery 3]: https://openid.net/specs/openid-connect-discovery-1_0.html#rfc.section.3
+/// [RFC 8414 section 2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
+// REQ-DISC-04, REQ-DISC-05
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Issuer(Arc<str>);
 
-/// The longest issuer, in bytes: the address of its metadata still is a URL.
+/// The maximum length in bytes, which leaves room for the metadata URL derived from it.
 const LONGEST: usize = 2048;
 
 impl Issuer {
-    /// Checks the form; the text itself is kept as it is, a trailing slash included.
+    /// Parses an issuer. The string is kept unchanged, including a trailing slash.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] when it is not an https URL, or has a query or fragment.
+    /// Returns [`UrlError`] if it is not an https URL, is too long, or has a query or fragment.
     pub fn parse(text: impl Into<String>) -> Result<Self, UrlError> {
         Self::parse_with(text, LoopbackHttp::Refused)
     }
 
-    /// As [`Self::parse`], and takes `http` to a loopback address when told so; for tests.
+    /// Like [`Self::parse`], but can also accept `http` URLs of loopback addresses, for tests.
     ///
     /// # Errors
     ///
-    /// As [`Self::parse`].
+    /// Like [`Self::parse`].
     pub fn parse_with(text: impl Into<String>, loopback: LoopbackHttp) -> Result<Self, UrlError> {
         let text = text.into();
         if text.len() > LONGEST {
@@ -40,13 +46,13 @@ impl Issuer {
         Ok(Self(text.into()))
     }
 
-    /// The text.
+    /// Returns the issuer as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a URL has the issuer's scheme, host and port.
+    /// Whether a URL has the scheme, host and port of the issuer.
     pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
         Url::parse_with(&self.0, LoopbackHttp::DangerouslyAllowed).is_ok_and(|own| {
             own.scheme() == url.scheme()
@@ -63,7 +69,7 @@ impl Issuer {
         }
     }
 
-    /// Scheme, host and port, then the path; one slash at the end of the path is left out.
+    /// Splits into the origin and the path, without one trailing slash.
     pub(crate) fn without_slash(&self) -> (&str, &str) {
         let authority = self.0.find("://").map_or(0, |at| at.saturating_add("://".len()));
         let path_start = self

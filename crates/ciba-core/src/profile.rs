@@ -1,52 +1,64 @@
-//! Security profiles: a profile takes unsafe options away, and a configuration that breaks it is
-//! not built.
+//! Security profiles. A profile forbids unsafe options, and a configuration that violates it cannot
+//! be built.
 
 use crate::jose::JwsAlgorithm;
 
-/// Which rules a configuration is held to beyond CIBA Core.
+/// The rules that a configuration must follow in addition to CIBA Core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Profile {
-    /// CIBA Core 1.0 and nothing more.
+    /// CIBA Core 1.0 without additional rules.
     #[default]
     Plain,
-    /// FAPI-CIBA, in one of its editions.
+    /// An edition of FAPI-CIBA.
     FapiCiba(FapiCiba),
 }
 
-/// An edition of the FAPI-CIBA profile.
+/// An edition of the [FAPI-CIBA] profile.
 ///
-/// All of them: a confidential client that authenticates with `private_key_jwt`, `tls_client_auth`
-/// or `self_signed_tls_client_auth`; poll or ping, never push; certificate-bound access tokens; RSA
-/// keys of 2048 bits or more; no http address; the issuer as the audience of signed requests; the
-/// algorithm of ID Tokens is named; an `acr` that was asked for has to come back; and every request
-/// has a binding message, `authorization_details` or the caller's word that it is unique
-/// ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
+/// All editions require:
 ///
-/// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 texts behind
-/// the editions.
+/// - a confidential client that authenticates with `private_key_jwt`, `tls_client_auth` or
+///   `self_signed_tls_client_auth`;
+/// - poll or ping mode, not push mode;
+/// - certificate-bound access tokens;
+/// - RSA keys of at least 2048 bits;
+/// - https URLs only;
+/// - the issuer as the audience of signed requests;
+/// - an explicitly configured algorithm of ID Tokens;
+/// - an `acr` claim if one was requested;
+/// - in every request a binding message, `authorization_details`, or the caller's statement that the
+///   request is unique ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
+///
+/// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 documents that
+/// the editions build on.
 ///
 /// | | signed requests | algorithms | audience of assertions | metadata |
 /// |---|---|---|---|---|
 /// | [`Self::Id1`] | always | PS256, ES256 | any | discovered or configured |
 /// | [`Self::Draft03OnFapi1`] | recommended | PS256, ES256 | any | discovered or configured |
 /// | [`Self::Draft03OnFapi2`] | no rule | PS256, ES256, EdDSA | the issuer | discovered only |
+///
+/// [FAPI-CIBA]: https://openid.net/specs/openid-financial-api-ciba-ID1.html
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum FapiCiba {
-    /// Implementer's Draft 1 of 2019 on FAPI 1.0 Advanced: what certification tests.
+    /// Implementer's Draft 1 of 2019 on FAPI 1.0 Advanced, which the certification tests.
     #[default]
     Id1,
-    /// Working draft -03 on FAPI 1.0 Advanced: signed requests become a recommendation (4.1.1).
+    /// Working draft -03 on FAPI 1.0 Advanced. It only recommends signed requests (section 4.1.1).
     Draft03OnFapi1,
-    /// Working draft -03 on the FAPI 2.0 Security Profile: signed requests are left open, and EdDSA
-    /// is allowed (FAPI2SP 5.4.1).
+    /// Working draft -03 on the FAPI 2.0 Security Profile. It has no rule for signed requests and
+    /// allows EdDSA (FAPI 2.0 Security Profile 5.4.1).
     Draft03OnFapi2,
 }
 
 impl FapiCiba {
-    /// Whether an unsigned authentication request is against the edition (FAPI-CIBA 5.2.2 item 6,
-    /// REQ-FAPI-03).
+    /// Returns whether the edition forbids unsigned authentication requests ([FAPI-CIBA 5.2.2],
+    /// item 6).
+    ///
+    /// [FAPI-CIBA 5.2.2]: https://openid.net/specs/openid-financial-api-ciba-ID1.html#rfc.section.5.2.2
+    // REQ-FAPI-03
     #[must_use]
     pub const fn requires_signed_requests(self) -> bool {
         match self {
@@ -55,7 +67,10 @@ impl FapiCiba {
         }
     }
 
-    /// The algorithms of assertions, requests and ID Tokens (FAPI-CIBA 7.10, REQ-FAPI-10).
+    /// Returns the algorithms allowed for assertions, requests and ID Tokens ([FAPI-CIBA 7.10]).
+    ///
+    /// [FAPI-CIBA 7.10]: https://openid.net/specs/openid-financial-api-ciba-ID1.html#rfc.section.7.10
+    // REQ-FAPI-10
     #[must_use]
     pub const fn algorithms(self) -> &'static [JwsAlgorithm] {
         match self {

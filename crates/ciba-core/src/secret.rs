@@ -1,4 +1,4 @@
-//! Values that must not reach a log: strings and bodies that are wiped on drop and redacted in
+//! Values that must not appear in logs: strings and bodies that are wiped on drop and redacted in
 //! `Debug`.
 
 use alloc::{string::String, vec::Vec};
@@ -7,13 +7,14 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Declares newtypes over `String` whose content is only reachable through `expose`.
+/// Declares newtypes over `String` whose content is accessible only through `expose`.
 macro_rules! secret_string {
     ($($(#[$doc:meta])* pub struct $name:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// `Debug` prints the type's name only, equality takes constant time for equal lengths, and
-        /// the memory is wiped on drop (REQ-SEC-03, REQ-SEC-04).
+        /// `Debug` prints only the name of the type, comparison takes constant time for strings of
+        /// equal length, and the memory is wiped on drop.
+        // REQ-SEC-03, REQ-SEC-04
         #[derive(Clone)]
         pub struct $name(String);
 
@@ -24,7 +25,7 @@ macro_rules! secret_string {
                 Self(value.into())
             }
 
-            /// The value itself. Keep it out of logs.
+            /// Returns the value. It must not be logged.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
@@ -66,38 +67,59 @@ macro_rules! secret_string {
 }
 
 secret_string! {
-    /// The `auth_req_id` of an acknowledgement, opaque and kept byte for byte (CIBA 7.3,
-    /// REQ-ACK-04).
+    /// The `auth_req_id` of an acknowledgement ([CIBA Core 7.3]), opaque and kept byte for byte.
+    ///
+    /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
+    // REQ-ACK-04
     pub struct AuthReqId;
-    /// An access token, opaque (RFC 6749 1.4).
+    /// An access token ([RFC 6749 section 1.4]), which is opaque to the client.
+    ///
+    /// [RFC 6749 section 1.4]: https://www.rfc-editor.org/rfc/rfc6749#section-1.4
     pub struct AccessToken;
-    /// A refresh token, opaque (RFC 6749 1.5).
+    /// A refresh token ([RFC 6749 section 1.5]), which is opaque to the client.
+    ///
+    /// [RFC 6749 section 1.5]: https://www.rfc-editor.org/rfc/rfc6749#section-1.5
     pub struct RefreshToken;
-    /// A client secret as the provider issued it (RFC 6749 2.3.1).
+    /// A client secret as issued by the provider ([RFC 6749 section 2.3.1]).
+    ///
+    /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
     pub struct ClientSecret;
-    /// A `login_hint`: often a national id or a phone number (CIBA 7.1).
+    /// A `login_hint` ([CIBA Core 7.1]), often a national id or a phone number.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
     pub struct LoginHint;
-    /// A `login_hint_token`, opaque to the client (CIBA 7.1).
+    /// A `login_hint_token` ([CIBA Core 7.1]), which is opaque to the client.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
     pub struct LoginHintToken;
-    /// A signed ID Token in compact form: as it was received, or as an `id_token_hint` (CIBA 7.1).
+    /// A signed ID Token in compact form, as received or as an `id_token_hint` ([CIBA Core 7.1]).
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
     pub struct CompactIdToken;
-    /// A `user_code` the person types (CIBA 7.1.2); never part of a snapshot.
+    /// A `user_code` that the person enters ([CIBA Core 7.1.2]). It is never part of a snapshot.
+    ///
+    /// [CIBA Core 7.1.2]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.2
     pub struct UserCode;
-    /// A private key as a JWK (RFC 7517): write it to a file only its owner reads.
+    /// A private key as a JWK ([RFC 7517]). Write it only to a file that no other user can read.
+    ///
+    /// [RFC 7517]: https://www.rfc-editor.org/rfc/rfc7517
     pub struct PrivateJwk;
-    /// The `client_notification_token` of one request: the bearer token of its notifications (CIBA
-    /// 7.1, 9).
+    /// The `client_notification_token` of one request: the bearer token that authenticates its
+    /// notifications ([CIBA Core 7.1], [CIBA Core 9]).
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    /// [CIBA Core 9]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.9
     pub struct NotificationToken;
-    /// A text a claim is compared with; may be a national id.
+    /// A string with which a claim is compared. It may be a national id.
     pub struct ExpectedText;
 }
 
-/// What was read about a person.
+/// Text that contains personal data.
 #[derive(Clone, Default)]
 pub(crate) struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes the bytes over without copying them; `None` unless they are UTF-8.
+    /// Takes ownership of the bytes without copying them. Returns `None` unless they are UTF-8.
     pub(crate) fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let text = String::from_utf8(core::mem::take(&mut *bytes));
         text.map(|text| Self(Zeroizing::new(text)))
@@ -116,31 +138,30 @@ impl From<&str> for SecretText {
     }
 }
 
-/// The body of an HTTP message: bounded by the code that makes it, wiped on drop, printed as its
-/// length.
+/// The body of an HTTP message. It is wiped on drop, and `Debug` prints only its length.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(Vec<u8>);
 
 impl Body {
-    /// A body of these bytes.
+    /// Creates a body from bytes.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes. They may hold secrets: keep them out of logs.
+    /// Returns the bytes. They may contain secrets and must not be logged.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are no bytes.
+    /// Returns `true` if the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,12 +1,14 @@
-//! The state of a flow as bytes. What is in them is in `flow::snapshot`.
+//! The serialized state of a flow. Its contents are defined in `flow::snapshot`.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroize as _;
 
-/// A saved flow: versioned JSON. It holds secrets (the hint, the `auth_req_id`, perhaps tokens):
-/// keep it sealed, and bound to the id you know the flow by. Wiped on drop.
+/// The saved state of a flow, as versioned JSON.
+///
+/// It contains secrets: the hint, the `auth_req_id` and possibly tokens. Encrypt it, and bind it to
+/// the id under which you store the flow. It is wiped on drop.
 #[derive(Clone)]
 pub struct Snapshot {
     bytes: Vec<u8>,
@@ -19,30 +21,32 @@ impl Snapshot {
         Self { bytes, revision, holds_tokens }
     }
 
-    /// The bytes to save.
+    /// Returns the bytes to store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The flow's [revision](crate::Flow::revision) when the snapshot was taken.
+    /// Returns the [revision](crate::Flow::revision) of the flow when the snapshot was taken.
     ///
-    /// A later state of the same flow has a higher revision, also across restarts:
-    /// [`Flow::resume`](crate::Flow::resume) continues above every revision that the earlier
-    /// process can have reached. Store it with the snapshot, replace a snapshot only by one with a
-    /// higher revision, and refuse any other write with an error. A write that was abandoned, for
-    /// example because its future was dropped or its process died, may still reach the store after
+    /// A later state of the same flow has a higher revision, across restarts as well:
+    /// [`Flow::resume`](crate::Flow::resume) continues above every revision that the previous
+    /// process can have reached. Store the revision with the snapshot, replace a snapshot only with
+    /// one of a higher revision, and reject any other write with an error. An abandoned write, for
+    /// example one whose future was dropped or whose process died, may still reach the store after
     /// a newer one and must not replace it.
     ///
-    /// This orders the writes of one process after another. It is no lock: see to it that no two
-    /// processes continue the same flow at the same time.
+    /// Revisions order the writes of consecutive processes. They are not a lock: make sure that no
+    /// two processes run the same flow at the same time.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Returns `true` if the flow holds tokens that are not verified yet. A provider gives them
-    /// once, so do not delete the snapshot when you stop waiting: the flow can be resumed from it.
+    /// Returns `true` if the flow holds tokens that have not been verified yet.
+    ///
+    /// A provider delivers tokens only once, so do not delete the snapshot if you stop waiting. The
+    /// flow can be resumed from it.
     #[must_use]
     pub const fn holds_tokens(&self) -> bool {
         self.holds_tokens

@@ -1,16 +1,16 @@
-//! Text of other parties, made safe to show to a person, on a terminal or in a log.
+//! Sanitizes untrusted text for display on a terminal or in a log.
 
 use alloc::string::String;
 
-/// Returns `true` if a character is visible as itself and does not affect the characters around it.
+/// Returns `true` if a character is visible and does not affect the characters around it.
 ///
-/// Returns `false` for everything that controls a terminal, changes the order of other characters,
-/// breaks the line, or is invisible, so that two strings that look the same can differ: control and
-/// format characters (general categories `Cc` and `Cf`, bidirectional controls and tag characters
-/// among them), line and paragraph separators, default-ignorable characters such as variation
+/// Returns `false` for every character that controls a terminal, reorders other characters, breaks
+/// the line or is invisible, so that two different strings can look the same: control and format
+/// characters (general categories `Cc` and `Cf`, which include bidirectional controls and tag
+/// characters), line and paragraph separators, default-ignorable characters such as variation
 /// selectors and fillers, private-use characters, and noncharacters.
 ///
-/// JSON written for a terminal can escape these characters; [`plain`] replaces each with a space.
+/// JSON output for a terminal can escape these characters; [`plain`] replaces each with a space.
 ///
 /// # Examples
 ///
@@ -36,7 +36,8 @@ pub fn plain(text: &str) -> String {
     text.chars().map(plain_char).collect()
 }
 
-/// As [`plain`], cut to at most this many bytes (REQ-AERR-15).
+/// Like [`plain`], but truncates the result to at most `most` bytes.
+// REQ-AERR-15
 pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars().map(plain_char) {
@@ -52,9 +53,10 @@ fn plain_char(c: char) -> char {
     if is_plain(c) { c } else { ' ' }
 }
 
-/// In addition to control characters and the last two of each plane: the ranges of `Cf`, `Zl`,
-/// `Zp`, `Co`, `Default_Ignorable_Code_Point` and `Noncharacter_Code_Point`, merged, as of Unicode
-/// 16. `Bidi_Control` is a part of `Cf`. The tests compare the table with the properties.
+/// The ranges of `Cf`, `Zl`, `Zp`, `Co`, `Default_Ignorable_Code_Point` and
+/// `Noncharacter_Code_Point`, merged, as of Unicode 16, without the control characters and the last
+/// two code points of each plane, which `is_plain` tests itself.
+// `Bidi_Control` is a subset of `Cf`. The tests compare the table with the properties.
 const NOT_PLAIN: [(char, char); 29] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

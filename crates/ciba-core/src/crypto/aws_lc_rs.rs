@@ -1,4 +1,4 @@
-//! The aws-lc-rs backend: three to four times faster than RustCrypto, at the price of a C library.
+//! The aws-lc-rs backend: three to four times as fast as RustCrypto, but requires a C library.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, panic::AssertUnwindSafe};
@@ -29,8 +29,8 @@ use crate::{
 
 /// Cryptography by aws-lc-rs.
 ///
-/// Everything [`RustCrypto`](crate::crypto::RustCrypto) does, with randomness of its own for
-/// signing: the entropy of a key operation is not used.
+/// It supports everything that [`RustCrypto`](crate::crypto::RustCrypto) does. It uses its own
+/// source of randomness for signing and ignores the entropy of a key operation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AwsLcRs;
 
@@ -91,7 +91,7 @@ impl KeyImporter for AwsLcRs {
         key: PrivateKey<'_>,
         algorithm: JwsAlgorithm,
     ) -> Result<Arc<dyn SigningKey>, KeyRejected> {
-        // aws-lc-rs does not look at what follows a document.
+        // aws-lc-rs ignores bytes that follow a document, so they are rejected here.
         if matches!(key, PrivateKey::Pkcs8(document) if !der::is_one_sequence(document)) {
             return Err(KeyRejected::WrongKind);
         }
@@ -148,7 +148,7 @@ impl KeyImporter for AwsLcRs {
     }
 }
 
-/// What aws-lc-rs calls ECDSA on one curve with its hash and signatures of fixed width.
+/// The parameters of aws-lc-rs for ECDSA on one curve with fixed-width signatures.
 struct Ecdsa {
     curve: Curve,
     signing: &'static EcdsaSigningAlgorithm,
@@ -195,8 +195,9 @@ fn rsa_encoding(algorithm: JwsAlgorithm) -> Option<&'static dyn RsaEncoding> {
     })
 }
 
-/// Immutable, and so are the statics it points to; aws-lc-rs only does not say so of its trait
-/// objects.
+/// A parsed public key.
+// `AssertUnwindSafe` is sound because the key is immutable, as are the statics it points to;
+// aws-lc-rs does not declare this for its trait objects.
 struct Public(AssertUnwindSafe<ParsedPublicKey>);
 
 impl VerificationKey for Public {
@@ -272,7 +273,7 @@ impl SigningKey for EdPrivate {
     }
 }
 
-/// `Debug` of a private key is its algorithm.
+/// Implements `Debug` for private keys, showing only the algorithm.
 macro_rules! debug_algorithm {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {

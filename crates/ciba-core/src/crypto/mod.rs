@@ -1,6 +1,8 @@
-//! The two seams behind which cryptography lives: [`Verifier`] for what the client checks,
-//! [`SigningKey`] for what it signs. A backend sees numbers and bytes, never JSON and never a
-//! token, so every rule about tokens is in core and is the same for all backends.
+//! The interface to cryptography backends: [`Verifier`] for what the client checks, [`SigningKey`]
+//! for what it signs.
+//!
+//! A backend receives numbers and bytes, never JSON or tokens. All rules about tokens are therefore
+//! in the core and the same for every backend.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -26,132 +28,143 @@ pub use self::aws_lc_rs::AwsLcRs;
 #[cfg(feature = "rustcrypto")]
 pub use self::rustcrypto::RustCrypto;
 
-/// The checking half of a cryptography backend.
+/// The verifying half of a cryptography backend.
 ///
-/// Shared by everything a [`ClientConfig`](crate::ClientConfig) is used for; there is no
-/// process-wide default.
+/// It is set in a [`ClientConfig`](crate::ClientConfig) and used for everything that configuration
+/// does. There is no process-wide default.
 pub trait Verifier: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Imports a public key for one algorithm. The algorithm is bound here: what a token says later
-    /// cannot change it.
+    /// Imports a public key for one algorithm.
+    ///
+    /// The key is bound to the algorithm, so a token cannot choose another one.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected`] when the algorithm is not supported, does not fit the kind of key, or the
-    /// key is out of range (REQ-JWKS-06, REQ-JWKS-13, REQ-JWKS-14).
+    /// Returns [`KeyRejected`] if the algorithm is not supported or does not fit the kind of key,
+    /// or if the key is malformed, out of range or weak.
+    // REQ-JWKS-06, REQ-JWKS-13, REQ-JWKS-14
     fn import(
         &self,
         key: PublicKey<'_>,
         algorithm: JwsAlgorithm,
     ) -> Result<Arc<dyn VerificationKey>, KeyRejected>;
 
-    /// The digest of `data`.
+    /// Computes the digest of `data`.
     fn digest(&self, hash: Hash, data: &[u8]) -> Digest;
 
-    /// HMAC (RFC 2104) of `data` under `key`.
+    /// Computes the HMAC ([RFC 2104]) of `data` with `key`.
+    ///
+    /// [RFC 2104]: https://www.rfc-editor.org/rfc/rfc2104
     fn hmac(&self, hash: Hash, key: &[u8], data: &[u8]) -> Digest;
 }
 
-/// A public key that was imported for one algorithm.
+/// A public key imported for one algorithm.
 pub trait VerificationKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// Checks `signature`, in the form JWS gives it (RFC 7518 3.3 to 3.5, RFC 8037 3.1), over
-    /// `message`.
+    /// Verifies a signature over `message`, in the form that JWS defines
+    /// ([RFC 7518 section 3], [RFC 8037 section 3.1]).
     ///
     /// # Errors
     ///
-    /// [`BadSignature`], without telling why.
+    /// Returns [`BadSignature`], which contains no details.
+    ///
+    /// [RFC 7518 section 3]: https://www.rfc-editor.org/rfc/rfc7518#section-3
+    /// [RFC 8037 section 3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature>;
 }
 
-/// A private key that was imported for one algorithm.
+/// A private key imported for one algorithm.
 pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    /// The algorithm it signs with.
+    /// Returns the algorithm of the key.
     fn algorithm(&self) -> JwsAlgorithm;
 
-    /// Signs `message`; the result has the form that JWS requires (ECDSA as R and S of fixed width,
-    /// RFC 7518 3.4).
+    /// Signs `message`. The signature has the form that JWS defines; ECDSA signatures are R and S
+    /// with fixed width ([RFC 7518 section 3.4]).
     ///
-    /// `entropy` blinds RSA private-key operations; backends with randomness of their own ignore
-    /// it.
+    /// `entropy` blinds RSA private-key operations. Backends with their own source of randomness
+    /// ignore it.
     ///
     /// # Errors
     ///
-    /// [`SigningFailed`] when the backend could not sign.
+    /// Returns [`SigningFailed`] if the backend cannot sign.
+    ///
+    /// [RFC 7518 section 3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
     fn sign(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed>;
 
-    /// The matching public key.
+    /// Returns the matching public key.
     fn public_key(&self) -> OwnedPublicKey;
 }
 
-/// The signing half of a cryptography backend: makes [`SigningKey`]s.
+/// The signing half of a cryptography backend, which imports [`SigningKey`]s.
 pub trait KeyImporter: Verifier {
     /// Imports a private key for one algorithm.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected`], as for public keys (REQ-AUTH-20).
+    /// Returns [`KeyRejected`] in the same cases as for a public key.
+    // REQ-AUTH-20
     fn import_private(
         &self,
         key: PrivateKey<'_>,
         algorithm: JwsAlgorithm,
     ) -> Result<Arc<dyn SigningKey>, KeyRejected>;
 
-    /// Makes an RSA key of 2048 bits: PKCS#1 DER.
+    /// Generates an RSA key of 2048 bits and returns it as PKCS#1 DER.
     ///
-    /// `entropy` is all the randomness that goes in; backends with randomness of their own ignore
-    /// it.
+    /// `entropy` is the only source of randomness. Backends with their own source ignore it.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected::UnsupportedAlgorithm`] when the backend has no RSA.
+    /// Returns [`KeyRejected::UnsupportedAlgorithm`] if the backend does not support RSA.
     fn generate_rsa(&self, entropy: Entropy) -> Result<Body, KeyRejected>;
 }
 
-/// The numbers of a public key, big-endian.
+/// The numbers of a public key, in big-endian byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicKey<'a> {
     /// RSA: modulus and exponent, without leading zero octets.
     Rsa {
-        /// Modulus.
+        /// The modulus.
         n: &'a [u8],
-        /// Public exponent.
+        /// The public exponent.
         e: &'a [u8],
     },
-    /// A point on a NIST curve, coordinates of full width.
+    /// A point on a NIST curve, with coordinates of full width.
     Ec {
         /// The curve.
         curve: Curve,
-        /// First coordinate.
+        /// The x coordinate.
         x: &'a [u8],
-        /// Second coordinate.
+        /// The y coordinate.
         y: &'a [u8],
     },
-    /// Ed25519 (RFC 8037): the 32 octets of the encoded point.
+    /// An Ed25519 key ([RFC 8037 section 2]): the 32 octets of the encoded point.
+    ///
+    /// [RFC 8037 section 2]: https://www.rfc-editor.org/rfc/rfc8037#section-2
     Ed25519 {
         /// The encoded point.
         x: &'a [u8],
     },
 }
 
-/// A [`PublicKey`] that owns its numbers.
+/// An owned [`PublicKey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnedPublicKey {
-    /// RSA.
+    /// An RSA key.
     Rsa {
-        /// Modulus.
+        /// The modulus.
         n: Vec<u8>,
-        /// Public exponent.
+        /// The public exponent.
         e: Vec<u8>,
     },
     /// A point on a NIST curve.
     Ec {
         /// The curve.
         curve: Curve,
-        /// First coordinate.
+        /// The x coordinate.
         x: Vec<u8>,
-        /// Second coordinate.
+        /// The y coordinate.
         y: Vec<u8>,
     },
-    /// Ed25519.
+    /// An Ed25519 key.
     Ed25519 {
         /// The encoded point.
         x: Vec<u8>,
@@ -159,7 +172,7 @@ pub enum OwnedPublicKey {
 }
 
 impl OwnedPublicKey {
-    /// Lends the numbers.
+    /// Borrows the numbers.
     #[must_use]
     pub fn borrow(&self) -> PublicKey<'_> {
         match self {
@@ -170,20 +183,20 @@ impl OwnedPublicKey {
     }
 }
 
-/// The bits of a big-endian number without leading zero octets.
+/// Returns the number of bits of a big-endian number without leading zero octets.
 pub(crate) fn bit_length(number: &[u8]) -> usize {
     let leading = number.first().map_or(8, |octet| octet.leading_zeros());
     number.len().saturating_mul(8).saturating_sub(usize::try_from(leading).unwrap_or(8))
 }
 
-/// The numbers of a private key, in the two encodings every backend reads. Redacted in `Debug`.
+/// A private key in one of the encodings that every backend reads. Redacted in `Debug`.
 #[derive(Clone, Copy)]
 pub enum PrivateKey<'a> {
-    /// A PKCS#8 document, DER.
+    /// A PKCS#8 document in DER.
     Pkcs8(&'a [u8]),
-    /// An RSA private key, PKCS#1 DER.
+    /// An RSA private key as PKCS#1 DER.
     Pkcs1(&'a [u8]),
-    /// The scalar of a key on a NIST curve, full width.
+    /// The scalar of a key on a NIST curve, with full width.
     Ec {
         /// The curve.
         curve: Curve,
@@ -212,7 +225,7 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// The length of its output, and of HMAC with it, in octets: 32, 48 or 64.
+    /// Returns the length of the digest, and of an HMAC, in octets: 32, 48 or 64.
     #[must_use]
     pub const fn length(self) -> usize {
         match self {
@@ -231,8 +244,9 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Takes a digest of 32, 48 or 64 bytes; anything longer is cut. One that has not the length of
-    /// its hash is never taken for a proof.
+    /// Creates a digest of 32, 48 or 64 bytes. Bytes after the 64th are ignored.
+    ///
+    /// A digest whose length does not match its hash function is never accepted as proof.
     #[must_use]
     pub fn new(value: &[u8]) -> Self {
         let mut bytes = [0; 64];
@@ -244,19 +258,23 @@ impl Digest {
         Self { bytes, length }
     }
 
-    /// All bytes.
+    /// Returns all bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Whether it is as long as a digest of this hash has to be. One that is shorter proves
-    /// nothing: an empty one is equal to every other empty one.
+    /// Whether the length matches the hash function.
+    // A shorter digest proves nothing: two empty digests compare equal.
     pub(crate) const fn is_of(&self, hash: Hash) -> bool {
         self.length == hash.length()
     }
 
-    /// The left half, as `at_hash` and `rt_hash` use it (OIDC Core 3.1.3.6, CIBA 10.3.1).
+    /// Returns the left half, which `at_hash` and `rt_hash` use ([OIDC Core 3.1.3.6],
+    /// [CIBA Core 10.3.1]).
+    ///
+    /// [OIDC Core 3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.6
+    /// [CIBA Core 10.3.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3.1
     #[must_use]
     pub fn left_half(&self) -> &[u8] {
         self.bytes.get(..self.length / 2).unwrap_or_default()
@@ -269,7 +287,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A signature that does not verify.
+/// The error of a signature that does not verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSignature;
 
@@ -281,7 +299,7 @@ impl fmt::Display for BadSignature {
 
 impl core::error::Error for BadSignature {}
 
-/// A backend that could not sign.
+/// The error of a backend that cannot sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SigningFailed;
 
@@ -293,20 +311,20 @@ impl fmt::Display for SigningFailed {
 
 impl core::error::Error for SigningFailed {}
 
-/// Why a key was not imported.
+/// The reason for which a key was not imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRejected {
     /// The backend does not implement the algorithm.
     UnsupportedAlgorithm,
-    /// The algorithm is for another kind of key or another curve.
+    /// The algorithm requires another kind of key or another curve.
     WrongKind,
-    /// An RSA modulus shorter than 2048 or longer than 8192 bits, or an exponent that is even or
-    /// too small.
+    /// The RSA modulus has fewer than 2048 or more than 8192 bits, or the exponent is even or too
+    /// small or too large.
     OutOfRange,
-    /// Made by a generator whose keys can be broken (CVE-2017-15361).
+    /// The key was made by a generator whose keys can be factored (CVE-2017-15361).
     Weak,
-    /// Not a key: wrong length, not on the curve, undecodable.
+    /// The bytes are not a key: wrong length, not on the curve, or undecodable.
     Malformed,
 }
 
@@ -316,7 +334,7 @@ impl fmt::Display for KeyRejected {
             Self::UnsupportedAlgorithm => "the cryptography backend does not support the algorithm",
             Self::WrongKind => "the algorithm is for another kind of key",
             Self::OutOfRange => "the key is too small, too large or has an unusable exponent",
-            Self::Weak => "the key was made by a generator whose keys can be broken",
+            Self::Weak => "the key was made by a generator whose keys can be factored",
             Self::Malformed => "the key is malformed",
         })
     }

@@ -1,8 +1,9 @@
-//! Which public keys are good enough, the same for every backend.
+//! The rules for public keys that all backends share.
 
 use super::{Curve, KeyRejected, OwnedPublicKey};
 
-/// Whether an RSA key may be used (REQ-JWKS-13).
+/// Checks whether an RSA key may be used.
+// REQ-JWKS-13
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 pub(super) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyRejected> {
     match (is_in_range(n, e), has_roca_print(n)) {
@@ -12,7 +13,8 @@ pub(super) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyRejected> {
     }
 }
 
-/// Odd RSA moduli of 2048 to 8192 bits with an odd exponent of at least 3 (REQ-JWKS-13, ruling 4).
+/// Whether a modulus is odd and has 2048 to 8192 bits, and the exponent is odd and at least 3.
+// REQ-JWKS-13, ruling 4.
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 fn is_in_range(n: &[u8], e: &[u8]) -> bool {
     let bits = super::bit_length(n);
@@ -21,9 +23,9 @@ fn is_in_range(n: &[u8], e: &[u8]) -> bool {
     (2048..=8192).contains(&bits) && is_odd(n) && is_odd(e) && !is_one && e.len() <= 5
 }
 
-/// Whether a modulus carries the print of the generator behind CVE-2017-15361 (ROCA), whose keys
-/// can be factored: modulo each of these primes it is a power of 65537. A good modulus passes for
-/// one by a chance of about 2^-27.
+/// Whether a modulus has the fingerprint of the key generator of CVE-2017-15361 (ROCA), whose keys
+/// can be factored: modulo each of these primes it is a power of 65537. The probability that a sound
+/// modulus has it is about 2^-27.
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 #[expect(clippy::arithmetic_side_effects, reason = "every number is below 2^32")]
 fn has_roca_print(n: &[u8]) -> bool {
@@ -45,8 +47,9 @@ pub(super) fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
     OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
 }
 
-/// The encodings of the Ed25519 points whose order divides the cofactor, the sign bit of the last
-/// octet cleared. Under such a key one signature fits many messages.
+/// The encodings of the Ed25519 points whose order divides the cofactor, with the sign bit of the
+/// last octet cleared.
+// Under such a key, one signature is valid for many messages.
 const SMALL_ORDER: [[u8; 32]; 5] = {
     let zero = [0; 32];
     let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
@@ -70,8 +73,9 @@ const SMALL_ORDER: [[u8; 32]; 5] = {
     ]
 };
 
-/// Whether 32 octets are an Ed25519 public key that may be used (REQ-JWKS-14): a point of the curve
-/// in its one encoding (RFC 8032 5.1.3), and not of small order.
+/// Checks whether 32 octets are an acceptable Ed25519 public key: the canonical encoding of a point
+/// on the curve (RFC 8032 section 5.1.3) that does not have small order.
+// REQ-JWKS-14
 pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     let x: &[u8; 32] = x.try_into().map_err(|_| KeyRejected::Malformed)?;
     let mut y = *x;
@@ -85,34 +89,36 @@ pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     }
 }
 
-/// As much arithmetic modulo p = 2^255 - 19 as it takes to tell whether a point is on the curve:
-/// aws-lc-rs finds that out only when it verifies, and then cannot be told from a bad signature.
-/// Everything here is public, so time may vary.
+/// The arithmetic modulo p = 2^255 - 19 that is needed to decide whether a point is on the curve.
+// aws-lc-rs finds this out only when it verifies, where it looks like a bad signature. All inputs
+// are public, so the code does not run in constant time.
 mod edwards25519 {
-    /// A number below 2^256, the least significant word first. One residue can have several.
+    /// A number less than 2^256, least significant word first. A residue can have several
+    /// representations.
     type Number = [u64; 4];
 
     const ZERO: Number = [0; 4];
     const ONE: Number = [1, 0, 0, 0];
     /// p - 1.
     const MINUS_ONE: Number = [0xffff_ffff_ffff_ffec, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
-    /// The number d of the curve's equation -x^2 + y^2 = 1 + d x^2 y^2.
+    /// The constant d of the curve equation -x^2 + y^2 = 1 + d x^2 y^2.
     const D: Number = [
         0x75eb_4dca_1359_78a3,
         0x0070_0a4d_4141_d8ab,
         0x8cc7_4079_7779_e898,
         0x5203_6cee_2b6f_fe73,
     ];
-    /// One, one and p, one and 2 p.
+    /// The representations of one: 1, 1 + p and 1 + 2p.
     const ONES: [Number; 3] = [
         ONE,
         [0xffff_ffff_ffff_ffee, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff],
         [0xffff_ffff_ffff_ffdb, u64::MAX, u64::MAX, u64::MAX],
     ];
 
-    /// Whether the curve has a point with this y that is not 1 or -1: x^2 = (y^2 - 1) / (d y^2 + 1)
-    /// has to be a square, and is one exactly when the product of the two is. By Euler, that is a
-    /// square when its power to (p - 1) / 2 is 1.
+    /// Whether the curve has a point with the given y, which must not be 1 or -1. This is so if
+    /// x^2 = (y^2 - 1) / (d y^2 + 1) is a square, which is so exactly if the product of numerator
+    /// and denominator is one. By Euler's criterion that is the case if its power to (p - 1) / 2
+    /// is 1.
     pub(super) fn has_point(y: &[u8; 32]) -> bool {
         let mut number = ZERO;
         for (word, octets) in number.iter_mut().zip(y.chunks_exact(8)) {
@@ -122,7 +128,7 @@ mod edwards25519 {
         let above = multiply_add(&square, &ONE, &MINUS_ONE);
         let below = multiply_add(&square, &D, &ONE);
         let product = multiply_add(&above, &below, &ZERO);
-        // (p - 1) / 2 = 2^254 - 10: 250 ones and 0110.
+        // (p - 1) / 2 = 2^254 - 10: in binary 250 ones, then 0110.
         let mut power = ONE;
         for bit in 0..254 {
             power = multiply_add(&power, &power, &ZERO);
@@ -133,7 +139,7 @@ mod edwards25519 {
         ONES.contains(&power)
     }
 
-    /// a b + c.
+    /// Computes a b + c.
     fn multiply_add(a: &Number, b: &Number, c: &Number) -> Number {
         let mut wide = [0; 8];
         wide.iter_mut().zip(c).for_each(|(word, c)| *word = *c);
@@ -143,7 +149,7 @@ mod edwards25519 {
                 carry = put(word, u128::from(*a) * u128::from(*b) + carry);
             }
         }
-        // 2^256 is 38.
+        // 2^256 is congruent to 38 modulo p.
         let (low, high) = wide.split_at(4);
         let mut number = ZERO;
         let mut carry = 0;
@@ -160,7 +166,7 @@ mod edwards25519 {
         number
     }
 
-    /// Adds to a word, and gives what does not fit.
+    /// Adds to a word and returns the carry.
     fn put(word: &mut u64, more: u128) -> u128 {
         let sum = u128::from(*word) + more;
         *word = u64::try_from(sum & u128::from(u64::MAX)).unwrap_or_default();

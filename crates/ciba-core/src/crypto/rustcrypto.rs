@@ -1,4 +1,4 @@
-//! The RustCrypto backend: pure Rust, `no_std`, on every target. RS* and PS* are in
+//! The RustCrypto backend: pure Rust, `no_std`, available on every target. RS* and PS* are in
 //! `rustcrypto_rsa`.
 
 use alloc::{sync::Arc, vec::Vec};
@@ -24,10 +24,15 @@ use crate::{
 
 /// Cryptography by the RustCrypto crates.
 ///
-/// ES256, ES384, EdDSA (strict verification), HMAC and SHA-2; RS* and PS* with the feature
-/// `rustcrypto-rsa`. ECDSA signatures are deterministic (RFC 6979, REQ-SEC-21). Services that sign
-/// with RSA are better served by [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times faster at
-/// it and carries no advisory (REQ-SEC-20).
+/// It supports ES256, ES384, EdDSA (with strict verification), HMAC and SHA-2, and with the feature
+/// `rustcrypto-rsa` also RS* and PS*. ECDSA signatures are deterministic ([RFC 6979]).
+///
+/// Services that sign with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times
+/// as fast at it and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
+///
+/// [RUSTSEC-2023-0071]: https://rustsec.org/advisories/RUSTSEC-2023-0071
+/// [RFC 6979]: https://www.rfc-editor.org/rfc/rfc6979
+// REQ-SEC-20, REQ-SEC-21
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RustCrypto;
 
@@ -162,13 +167,14 @@ const fn is_rsa(algorithm: JwsAlgorithm) -> bool {
 }
 
 fn mac<D: EagerHash>(key: &[u8], data: &[u8]) -> Digest {
-    // HMAC takes keys of any length; the other branch is never taken.
+    // HMAC accepts keys of any length, so this never fails. The empty digest would match no hash.
     let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return Digest::new(&[]) };
     mac.update(data);
     Digest::new(&mac.finalize().into_bytes())
 }
 
-/// SEC1 uncompressed form; the coordinates have to have their full width (REQ-JWKS-14).
+/// Encodes a point in uncompressed SEC1 form. The coordinates must have full width.
+// REQ-JWKS-14
 fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected> {
     if x.len() != curve.width() || y.len() != curve.width() {
         return Err(KeyRejected::Malformed);
@@ -180,14 +186,14 @@ fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected
     Ok(point)
 }
 
-/// Declares the two halves of ECDSA on one curve.
+/// Declares the verification key and the signing key of ECDSA on one curve.
 macro_rules! ecdsa {
     ($public:ident, $private:ident, $curve:ident, $module:ident, $algorithm:ident) => {
         struct $public($module::ecdsa::VerifyingKey);
 
         impl VerificationKey for $public {
             fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-                // Exactly R and S of full width, neither of them zero (RFC 7518 3.4).
+                // Exactly R and S with full width, neither of them zero (RFC 7518 section 3.4).
                 let signature =
                     $module::ecdsa::Signature::from_slice(signature).map_err(|_| BadSignature)?;
                 self.0.verify(message, &signature).map_err(|_| BadSignature)

@@ -1,8 +1,9 @@
 //! RS* and PS* for the RustCrypto backend.
 //!
 //! Every private-key operation is blinded: only the `…_with_rng` methods are called, with a
-//! generator seeded by the caller's entropy (REQ-SEC-20). Verification needs public keys only,
-//! which RUSTSEC-2023-0071 does not concern.
+//! generator that is seeded from the caller's entropy. RUSTSEC-2023-0071 does not affect
+//! verification, which uses public keys only.
+// REQ-SEC-20
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{convert::Infallible, fmt};
@@ -26,7 +27,7 @@ use crate::{
     secret::Body,
 };
 
-/// The padding and hash an RSA key was imported for.
+/// The padding and hash for which an RSA key was imported.
 #[derive(Debug, Clone, Copy)]
 enum Scheme {
     Pkcs1Sha256,
@@ -85,7 +86,7 @@ pub(super) fn import_private(
     Ok(Arc::new(Private { key, scheme, algorithm }))
 }
 
-/// A new key of 2048 bits, all of it drawn from the caller's entropy.
+/// Generates a key of 2048 bits from the caller's entropy.
 pub(super) fn generate(entropy: Entropy) -> Result<Body, KeyRejected> {
     let key = RsaPrivate::new(&mut Stream::seeded(entropy), 2048)
         .map_err(|_| KeyRejected::UnsupportedAlgorithm)?;
@@ -114,7 +115,7 @@ impl Private {
 
 impl VerificationKey for Public {
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        // The salt has the length of the hash, no other (RFC 7518 3.5).
+        // The salt must have the length of the hash (RFC 7518 section 3.5).
         match self.scheme {
             Scheme::Pkcs1Sha256 => self.key.pkcs1v15_verify::<Sha256>(message, signature),
             Scheme::Pkcs1Sha384 => self.key.pkcs1v15_verify::<Sha384>(message, signature),
@@ -159,8 +160,8 @@ impl fmt::Debug for Private {
     }
 }
 
-/// The caller's entropy stretched to as many bytes as an operation takes: SHA-256 over the seed and
-/// a counter.
+/// A generator that expands the caller's entropy to as many bytes as an operation needs: SHA-256
+/// over the seed and a counter.
 struct Stream {
     seed: [u8; 32],
     counter: u64,
