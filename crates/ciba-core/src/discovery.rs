@@ -1,5 +1,5 @@
-//! Finding a provider's metadata: where the document is and what of it may be believed (OIDC
-//! Discovery 4, RFC 8414 3).
+//! Discovery of a provider's metadata: the location of the document and its validation (OIDC
+//! Discovery 4, RFC 8414 section 3).
 
 use alloc::{format, string::String};
 use core::time::Duration;
@@ -15,7 +15,9 @@ use crate::{
     },
 };
 
-/// One fetch of a metadata document. There is no fall-back from one address to the other by itself.
+/// A fetch of a metadata document.
+///
+/// It never falls back from one location to the other by itself.
 #[derive(Debug, Clone)]
 pub struct Discovery {
     issuer: Issuer,
@@ -23,30 +25,33 @@ pub struct Discovery {
     headers: Headers,
 }
 
-/// Where the document is looked for.
+/// The location of the metadata document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum DiscoveryAddress {
-    /// `/.well-known/openid-configuration` behind the issuer (REQ-DISC-01).
+    /// The issuer followed by `/.well-known/openid-configuration` ([OIDC Discovery 4]).
+    // REQ-DISC-01
     #[default]
     OpenId,
-    /// `/.well-known/oauth-authorization-server` between host and path (REQ-DISC-02).
+    /// `/.well-known/oauth-authorization-server` inserted between the host and the path of the
+    /// issuer ([RFC 8414 section 3]).
+    // REQ-DISC-02
     OAuth,
 }
 
 impl Discovery {
-    /// Prepares a fetch.
+    /// Prepares the fetch of the metadata of an issuer.
     #[must_use]
     pub const fn new(issuer: Issuer, address: DiscoveryAddress) -> Self {
         Self { issuer, address, headers: Headers::new() }
     }
 
-    /// Adds a header field, as [`ClientConfigBuilder::header`](crate::ClientConfigBuilder::header)
-    /// does to later requests.
+    /// Adds a header field, like
+    /// [`ClientConfigBuilder::header`](crate::ClientConfigBuilder::header) for later requests.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Header`] when it cannot be sent.
+    /// Returns [`RequestError::Header`] if the field is not valid in HTTP or set by this library.
     pub fn header(
         mut self,
         name: impl Into<String>,
@@ -60,7 +65,7 @@ impl Discovery {
         Ok(self)
     }
 
-    /// The request to send.
+    /// Returns the request to send.
     #[must_use]
     #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     pub fn request(&self) -> Request {
@@ -80,23 +85,24 @@ impl Discovery {
         request
     }
 
-    /// How long to wait for the answer.
+    /// Returns the timeout of the request.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(10)
     }
 
-    /// The most bytes to read.
+    /// Returns the maximum length of the response in bytes.
     #[must_use]
     pub const fn max_response(&self) -> usize {
         crate::bounds::METADATA_BYTES
     }
 
-    /// Reads the answer.
+    /// Reads the response.
     ///
     /// # Errors
     ///
-    /// [`MetadataError`]; nothing of the document is used then.
+    /// Returns [`MetadataError`] if the response is not a valid metadata document of the issuer. In
+    /// that case no part of it is used.
     pub fn process(&self, response: &Response) -> Result<ProviderMetadata, MetadataError> {
         let document = match response.status {
             200 if response.truncated => Err(Fault::TooLarge),

@@ -1,5 +1,5 @@
-//! What a caller expects of the ID Token beyond the specification's own checks. Data, so that a
-//! snapshot can hold it.
+//! Expectations of the ID Token beyond the checks of the specification. They are plain data, so that
+//! a snapshot can contain them.
 
 use alloc::{
     string::{String, ToString as _},
@@ -15,107 +15,114 @@ use crate::{
     time::Timestamp,
 };
 
-/// Expectations of one request; part of the snapshot until the flow is settled.
+/// The expectations of one request about its ID Token.
 ///
-/// They run after all standard checks, and one that is not met suppresses the tokens like any other
-/// (REQ-IDT-39).
+/// They are checked after all standard checks. If one is not met, the tokens are withheld, as for
+/// any other failed check. They are part of the snapshot until the flow ends.
+// REQ-IDT-39
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Expectations {
-    /// The `acr` values asked for, and how strictly they are held to.
+    /// The requested `acr` values.
     pub(crate) acr_values: Vec<String>,
     pub(crate) acr: Option<AcrRule>,
-    /// The oldest acceptable `auth_time`; makes the claim mandatory (REQ-IDT-25).
+    /// The maximum age of `auth_time`. Setting it makes the claim mandatory.
+    // REQ-IDT-25
     pub(crate) max_age: Option<Duration>,
-    /// Whether `auth_time` has to be there (REQ-META-22).
+    /// Whether `auth_time` is required.
+    // REQ-META-22
     pub(crate) auth_time_required: bool,
-    /// The only acceptable `sub` (REQ-IDT-16, REQ-IDT-17).
+    /// The only acceptable `sub`.
+    // REQ-IDT-16, REQ-IDT-17
     pub(crate) subject: Option<String>,
-    /// The `nonce` that was sent as an extension parameter (REQ-IDT-23).
+    /// The `nonce` that was sent as an extension parameter.
+    // REQ-IDT-23
     pub(crate) nonce: Option<String>,
     pub(crate) claims: Vec<ExpectedClaim>,
-    /// Whether the person has to be compared; the configuration decides where nothing is said.
+    /// Whether the person must be compared. The configuration decides if this is `None`.
     pub(crate) person: Option<Presence>,
-    /// The person named by number, and the eIDs that were asked for: made from request and
-    /// configuration.
+    /// The person named by number. Derived from request and configuration, like the eIDs.
     pub(crate) by_number: Option<ExpectedPerson>,
     pub(crate) eid: Option<ExpectedEid>,
 }
 
-/// How the `acr` claim is held to the values asked for (REQ-IDT-24).
+/// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
+// REQ-IDT-24
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AcrRule {
-    /// When present it must be one of them.
+    /// If the claim is present, it must be one of them.
     #[default]
     IfPresent,
-    /// It must be present and one of them.
+    /// The claim must be present and one of them.
     Require,
-    /// It is reported and never a reason to refuse.
+    /// The claim is reported but never a reason for rejection.
     Report,
 }
 
-/// Whether a claim has to be there.
+/// Whether a claim is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Presence {
-    /// Checked when it is there.
+    /// The claim is checked if it is present.
     IfPresent,
-    /// It has to be there.
+    /// The claim must be present.
     Required,
 }
 
-/// Whether something in the ID Token is compared with what was asked for.
+/// Whether a value of the ID Token is compared with the requested one.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// If it is present, it has to match.
+    /// If it is present, it must match.
     #[default]
     IfPresent,
-    /// It has to be present and match.
+    /// It must be present and match.
     Require,
     /// It is not compared.
     Off,
 }
 
-/// The eIDs that were asked for, any of which may have been used, and whether the token has to say
-/// which was.
+/// The requested eIDs, any of which may have been used, and whether the token must say which one
+/// was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExpectedEid {
     pub(crate) values: Vec<String>,
     pub(crate) presence: Presence,
 }
 
-/// One claim and the text it has to have. `Debug` does not show the text: it may be a national id.
+/// A claim and its expected value. `Debug` does not show the value, which may be a national id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExpectedClaim {
     pub(crate) name: String,
     pub(crate) text: ExpectedText,
     pub(crate) matching: Matching,
     pub(crate) presence: Presence,
-    /// The check that fails.
+    /// The check that fails if the claim does not match.
     pub(crate) check: Untrusted,
 }
 
-/// How a claim's text is compared. A number or a boolean is compared as JSON writes it; a list or
-/// an object never matches.
+/// How the value of a claim is compared.
+///
+/// A number or boolean is compared in its JSON form. An array or object never matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Matching {
     /// Equal, byte for byte.
     Equal,
-    /// Equal, or the expected text followed by `:` and more: `urn:grn:authn:no:bankid:high` refines
-    /// `urn:grn:authn:no:bankid`.
+    /// Equal, or the expected value followed by `:` and more. For example,
+    /// `urn:grn:authn:no:bankid:high` refines `urn:grn:authn:no:bankid`.
     EqualOrRefined,
 }
 
 impl Expectations {
-    /// Nothing beyond the specification's own checks.
+    /// Creates expectations that require nothing beyond the checks of the specification.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Compares `acr` with these values instead of those the request asks for (REQ-IDT-24). Empty
-    /// strings are left out.
+    /// Compares `acr` with these values instead of those that the request asks for. Empty strings
+    /// are ignored.
+    // REQ-IDT-24
     #[must_use]
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.acr_values
@@ -123,53 +130,57 @@ impl Expectations {
         self
     }
 
-    /// How strictly `acr` is compared with the values asked for. [`AcrRule::Require`] without any
-    /// value asks for presence.
+    /// Sets how `acr` is compared with the requested values. [`AcrRule::Require`] without values
+    /// requires that the claim is present.
     #[must_use]
     pub const fn acr(mut self, rule: AcrRule) -> Self {
         self.acr = Some(rule);
         self
     }
 
-    /// The person was authenticated at most this long before the answer arrived; `auth_time` has to
-    /// be there then (REQ-IDT-25). The configured clock tolerance is added.
+    /// Requires that the person was authenticated at most this long before the response arrived,
+    /// plus the configured clock skew. `auth_time` becomes mandatory.
+    // REQ-IDT-25
     #[must_use]
     pub const fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// `auth_time` has to be there, as for a client registered with `require_auth_time`
-    /// (REQ-META-22).
+    /// Requires `auth_time`, as for a client that is registered with `require_auth_time`
+    /// ([OIDC Registration 2]).
+    // REQ-META-22
     #[must_use]
     pub const fn require_auth_time(mut self) -> Self {
         self.auth_time_required = true;
         self
     }
 
-    /// The only acceptable `sub` (REQ-IDT-17). With an `id_token_hint` its own `sub` is expected
-    /// without saying so.
+    /// Sets the only acceptable `sub`. With an `id_token_hint`, its `sub` is expected without
+    /// calling this.
+    // REQ-IDT-17
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// The `nonce` that was sent as an extension parameter; it has to come back (REQ-IDT-23).
-    /// Without this a token with a `nonce` is refused.
+    /// Requires the `nonce` that was sent as an extension parameter. Without this, a token with a
+    /// `nonce` is rejected.
+    // REQ-IDT-23
     #[must_use]
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
         self.nonce = Some(nonce.into());
         self
     }
 
-    /// A claim that has to be there with this text.
+    /// Requires a claim with this value.
     #[must_use]
     pub fn claim(self, name: impl Into<String>, text: impl Into<ExpectedText>) -> Self {
         self.claim_with(name, text, Matching::Equal, Presence::Required)
     }
 
-    /// A claim that is compared as told.
+    /// Expects a claim, with a given kind of comparison and presence.
     #[must_use]
     pub fn claim_with(
         mut self,
@@ -200,8 +211,7 @@ impl Expectations {
         self
     }
 
-    /// Earlier expectations and then these: what the later ones leave open stays, and so do all
-    /// expected claims.
+    /// Merges with earlier expectations: these take precedence, and expected claims are combined.
     pub(crate) fn after(self, earlier: Self) -> Self {
         Self {
             acr_values: if self.acr_values.is_empty() {
@@ -221,7 +231,7 @@ impl Expectations {
         }
     }
 
-    /// Whether anything is expected that only an ID Token shows.
+    /// Whether anything is expected that only an ID Token can show.
     pub(crate) fn need_an_id_token(&self) -> bool {
         *self != Self::default()
     }
@@ -231,14 +241,14 @@ impl Expectations {
         self.by_number.is_some() || self.subject.is_some()
     }
 
-    /// Whether the value of a claim is needed for [`Self::check`].
+    /// Whether [`Self::check`] needs the value of a claim.
     pub(crate) fn look_at(&self, name: &str) -> bool {
         self.claims.iter().any(|expected| expected.name == name)
             || (self.by_number.is_some() && ExpectedPerson::looks_at(name))
             || (self.eid.is_some() && ExpectedEid::CLAIMS.contains(&name))
     }
 
-    /// Every expected claim, in order. `sub` was compared before.
+    /// Checks every expected claim, in order. `sub` has been compared before.
     pub(crate) fn check<'a, 'b: 'a>(
         &self,
         claim: impl Fn(&str) -> Option<&'a Scalar<'b>>,
@@ -247,7 +257,7 @@ impl Expectations {
         for expected in &self.claims {
             let found = claim(&expected.name);
             if !expected.accepts(found) {
-                // What such a claim says may be about a person.
+                // The value may be personal data, so it is not shown.
                 return Err(expected.check.at(expected.name.clone(), Scalar::closed(found)));
             }
         }
@@ -272,8 +282,8 @@ impl Expectations {
 }
 
 impl ExpectedEid {
-    /// Where a token says which eID was used. Idura has it in the first and sends no `acr`; should
-    /// one come it may be refined too.
+    /// The claims that name the eID that was used. Idura sends the first and no `acr`. If there is
+    /// an `acr`, it may be refined as well.
     const CLAIMS: [&'static str; 2] = ["authenticationtype", "acr"];
 
     fn accepts<'a, 'b: 'a>(&self, claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>) -> bool {
@@ -309,7 +319,7 @@ impl ExpectedClaim {
     }
 }
 
-/// Equal, or followed by `:` and more.
+/// Whether a string equals the expected one, or continues it after a `:`.
 pub(crate) fn is_or_refines(text: &str, expected: &str) -> bool {
     text.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
@@ -324,7 +334,7 @@ impl fmt::Debug for ExpectedClaim {
 }
 
 impl fmt::Debug for Expectations {
-    /// Subject and nonce are told by their presence only.
+    /// Shows only whether subject and nonce are set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Expectations")
             .field("acr_values", &self.acr_values)

@@ -1,5 +1,5 @@
-//! What a provider granted, compared with what it was asked for (RFC 6749 5.1, RFC 8707, RFC 9396
-//! 7).
+//! Comparison of what the provider granted with what was requested (RFC 6749 section 5.1, RFC 8707,
+//! RFC 9396 section 7).
 
 use alloc::{
     borrow::{Cow, ToOwned as _},
@@ -14,43 +14,44 @@ use crate::{
     wire::{Deviation, token::ReceivedTokens},
 };
 
-/// The longest number that is compared by value: up to here a double tells all of them apart.
+/// The maximum length of numbers that are compared by value. Up to here, `f64` represents all of
+/// them distinctly.
 const LONGEST_NUMBER: usize = 15;
 
-/// What a request asked for; kept until the answer is there.
+/// What a request asked for, kept until the response arrives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) scope: String,
     /// The `authorization_details` as they were sent.
     pub(crate) details: Option<String>,
     pub(crate) resources: Vec<String>,
-    /// A difference is a failure.
+    /// Whether a difference is a failure.
     pub(crate) required: bool,
 }
 
-/// The difference between what a request asked for and what was granted.
+/// The difference between what was requested and what was granted.
 ///
-/// A scope that the provider does not name is the one asked for (RFC 6749 section 5.1).
-/// `authorization_details` and resources that it does not name count as not granted: a provider
-/// that supports neither ignores both silently. An object of `authorization_details` is granted if
-/// a granted one has all its members with the same values; further members are the provider's
-/// enrichment (RFC 9396 section 7.1).
+/// If the provider does not state the scope, the requested one was granted
+/// ([RFC 6749 section 5.1]). `authorization_details` and resources that it does not state count as
+/// not granted, because a provider that does not support them ignores them silently. An object of
+/// `authorization_details` is granted if a granted object has all its members with the same values;
+/// additional members are enrichment by the provider ([RFC 9396 section 7.1]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference<'a> {
-    /// The scope values that were asked for and not granted.
+    /// The scope values that were requested and not granted.
     pub scope: Vec<&'a str>,
-    /// The objects of `authorization_details` that were asked for and not granted, as JSON text.
+    /// The objects of `authorization_details` that were requested and not granted, as JSON text.
     pub authorization_details: Vec<&'a str>,
-    /// The resources that were asked for and are not said to have been granted.
+    /// The resources that were requested and are not stated as granted.
     pub resources: Vec<&'a str>,
-    /// The objects of `authorization_details` that were granted and grant nothing that was asked
-    /// for, as JSON text.
+    /// The objects of `authorization_details` that were granted without having been requested, as
+    /// JSON text.
     pub unasked_authorization_details: Vec<&'a str>,
 }
 
 impl Difference<'_> {
-    /// Returns `true` if everything that was asked for was granted, and no other
+    /// Returns `true` if everything that was requested was granted, and no other
     /// `authorization_details`.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -61,7 +62,7 @@ impl Difference<'_> {
     }
 }
 
-/// Compares what was asked for with what came.
+/// Compares what was requested with what was granted.
 pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Difference<'a> {
     let scope = tokens.scope.as_deref().unwrap_or(&asked.scope);
     let has = |value: &&str| scope.split(' ').any(|granted| granted == *value);
@@ -71,7 +72,7 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
     let wanted = asked.details.as_deref().and_then(Raw::parse).and_then(Raw::items);
     let mut withheld = Vec::new();
     for wanted in wanted.into_iter().flatten() {
-        // One granted object grants one that was asked for.
+        // Each granted object can satisfy only one requested object.
         match granted
             .iter_mut()
             .find(|granted| granted.is_some_and(|granted| covers(granted, wanted)))
@@ -93,9 +94,10 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
     }
 }
 
-/// Why an answer is refused where a difference is a failure.
+/// Returns the rejection of a response if the request demands that everything is granted.
 pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejection> {
-    // For the result it counts as absent (ruling 33), which would mean that all was granted.
+    // An unusable scope counts as absent in the result (ruling 33), which would mean that
+    // everything was granted.
     if asked.required && tokens.deviations.contains(&Deviation::ScopeUnusable) {
         return Some(
             Untrusted::NotGranted
@@ -119,17 +121,18 @@ pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejectio
     } else if !difference.resources.is_empty() {
         check.at("resource", Found::AnotherValue)
     } else {
-        // They may say something about the person.
+        // The details may contain personal data, so they are not shown.
         check.at(DETAILS, Found::AnotherValue)
     })
 }
 
-/// The member of RFC 9396.
+/// The member defined by RFC 9396.
 pub(crate) const DETAILS: &str = "authorization_details";
 
-/// The resources that the access token is for, as far as something says so: a member of the
-/// response, or the `aud` of an access token that is a JWT (RFC 9068). Its signature is not looked
-/// at: it came in the same answer, over the same connection.
+/// Returns the resources for which the access token is valid, as far as they are stated: by a member
+/// of the response, or by `aud` if the access token is a JWT (RFC 9068).
+// The signature of the JWT need not be verified: it was received in the same response over the same
+// connection.
 pub(crate) fn resources(tokens: &ReceivedTokens) -> Option<Vec<Cow<'_, str>>> {
     let said =
         ["resource", "audience", "aud"].iter().find_map(|name| texts(tokens.extra.find(name)?));
@@ -145,7 +148,7 @@ pub(crate) fn resources(tokens: &ReceivedTokens) -> Option<Vec<Cow<'_, str>>> {
     })
 }
 
-/// One string, or a list of nothing but strings.
+/// Reads a string or an array of strings.
 fn texts(value: Raw<'_>) -> Option<Vec<Cow<'_, str>>> {
     match value.items() {
         Some(items) => items.map(Raw::text).collect(),
@@ -153,8 +156,8 @@ fn texts(value: Raw<'_>) -> Option<Vec<Cow<'_, str>>> {
     }
 }
 
-/// Whether a granted value is at least what was asked for: objects may have further members,
-/// everything else is the same.
+/// Whether a granted value covers a requested one: objects may have additional members, everything
+/// else must be equal.
 fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
     if let (Some(granted), Some(asked)) = (unique_members(granted), unique_members(asked)) {
         let member =
@@ -165,7 +168,7 @@ fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
     }
     if let (Some(granted), Some(asked)) = (granted.items(), asked.items()) {
         let (granted, asked): (Vec<_>, Vec<_>) = (granted.collect(), asked.collect());
-        // Lists of actions, accounts and the like have no order; a longer one grants more.
+        // Arrays of actions, accounts and so on have no order. A longer array would grant more.
         return granted.len() == asked.len()
             && asked.iter().all(|asked| granted.iter().any(|granted| covers(*granted, *asked)))
             && granted.iter().all(|granted| asked.iter().any(|asked| covers(*granted, *asked)));
@@ -180,8 +183,8 @@ fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
     granted.boolean().is_some() && granted.boolean() == asked.boolean()
 }
 
-/// The members of an object; nothing where a name is there twice, which two parsers read
-/// differently.
+/// Returns the members of an object, or `None` if a name occurs twice, because parsers disagree on
+/// which one counts.
 fn unique_members(value: Raw<'_>) -> Option<Vec<(Cow<'_, str>, Raw<'_>)>> {
     let members: Vec<_> = value.members()?.collect();
     let is_unique = |at: usize, name: &str| {
@@ -233,7 +236,7 @@ mod tests {
         const ASKED: &str = r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":1}"#;
         for (granted, is_granted, unasked) in [
             (ASKED, true, 0),
-            // In another order, with white space, escapes, and more.
+            // In a different order, with white space, escapes, and additional members.
             (
                 r#"{ "n": 1.0, "actions": ["show", "pay"], "amount": {"value": "129.00", "currency": "\u0053EK"}, "type": "payment", "id": "x" }"#,
                 true,
@@ -348,7 +351,7 @@ mod tests {
     #[test]
     fn a_scope_that_is_not_named_is_the_one_asked_for_and_a_resource_is_not() {
         let asked = asked("openid email", None, &["https://api.example", "https://b.example"]);
-        // `{"aud":"https://api.example"}`, and a list of both.
+        // `{"aud":"https://api.example"}`, and an array of both.
         let one = format!("e30.{}.c2ln", base64url::encode(br#"{"aud":"https://api.example"}"#));
         let both = format!(
             "e30.{}.c2ln",
@@ -363,7 +366,7 @@ mod tests {
             ("opaque", None, r#"{"aud":["https://b.example",7]}"#, 0, 2),
             (&*one, None, "{}", 0, 1),
             (&*both, None, "{}", 0, 0),
-            // What the response says counts more than what the token says.
+            // The response takes precedence over the token.
             (&*both, None, r#"{"resource":[]}"#, 0, 2),
             ("a.b.c", None, "{}", 0, 2),
             ("a.b.c.d.e", None, "{}", 0, 2),

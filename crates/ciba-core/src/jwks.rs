@@ -1,5 +1,5 @@
-//! The issuer's keys, fetched on demand and cached: a second small machine, one per issuer, shared
-//! by all flows.
+//! The cache of an issuer's keys, which are fetched on demand: a second small state machine, one per
+//! issuer and shared by all flows.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -19,27 +19,30 @@ use crate::{
     wire::{Request, Response},
 };
 
-/// The key set of one issuer, for one cryptography backend. Keep it under a lock that is never held
-/// across I/O.
+/// The cached key set of one issuer, for one cryptography backend.
 ///
-/// One fetch at a time (REQ-JWKS-10); one whose answer does not come within its time-out counts as
-/// failed. A set is fresh for ten minutes, or for as long as `Cache-Control: max-age` says within
-/// one minute and a day; while it cannot be fetched anew it serves for another hour (REQ-JWKS-12).
+/// Keep it behind a lock that is never held across I/O.
+///
+/// At most one fetch runs at a time. A fetch without a response within its timeout counts as failed.
+/// A set is fresh for ten minutes, or for the time of `Cache-Control: max-age`, clamped to between
+/// one minute and one day. While it cannot be fetched again, it is used for another hour.
+// REQ-JWKS-10, REQ-JWKS-12
 #[derive(Debug)]
 pub struct JwksCache {
     config: Arc<ClientConfig>,
     clock: Clock,
-    /// Marks this issuer's tickets, so that an answer meant for another issuer's cache is refused.
+    /// Part of the tickets of this issuer, so that answers for another issuer's cache are rejected.
     serial: u64,
-    /// Counts the fetches, and is the counter of their tickets.
+    /// The number of fetches so far. It identifies the ticket of each fetch.
     fetches: u32,
-    /// Counts the sets that were held, brought along ones included.
+    /// The number of sets held so far, including preloaded ones.
     generation: u64,
     fetching: Option<Fetching>,
     held: Option<Held>,
-    /// When the last forced refresh succeeded and how many did, if no regular fetch did since.
+    /// When the last forced refresh succeeded, and how many succeeded in a row without a regular
+    /// fetch.
     forced: Option<(Moment, u32)>,
-    /// When a fetch failed and why, if none succeeded since.
+    /// When the last fetch failed and why, if none has succeeded since.
     failed: Option<(Moment, Trouble)>,
 }
 
@@ -57,33 +60,35 @@ struct Held {
     document: Box<[u8]>,
     fetched_at: Timestamp,
     fresh_until: Moment,
-    /// How long it serves while it cannot be fetched again.
+    /// Until when it may be used while it cannot be fetched again.
     serves_until: Moment,
-    /// The last fetch that was asked for when it came: answers to earlier ones, and to itself, are
-    /// no news.
+    /// The number of the last fetch that had been started when this set arrived. Responses to that
+    /// and to earlier fetches are not newer.
     asked: u64,
 }
 
-/// What a look-up says.
+/// The result of a lookup.
 #[must_use = "answer the flow's question with it"]
 #[derive(Debug)]
 pub enum Lookup {
-    /// Here are the keys: [`KeySetRequest::found`].
+    /// The keys are available: answer [`KeySetRequest::found`].
     Ready(KeySet),
-    /// Fetch them: perform the exchange, give the input to [`JwksCache::handle`], look up again.
+    /// The keys must be fetched: perform the exchange, pass the input to [`JwksCache::handle`] and
+    /// look up again.
     Fetch(Transmit),
-    /// Another caller is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`],
-    /// the flow will ask again.
+    /// Another caller is fetching, or a refresh is not due yet: answer [`KeySetRequest::later`]. The
+    /// flow will ask again.
     Later(Timestamp),
-    /// No set can be had now, and why: [`KeySetRequest::unavailable`], the flow will ask again.
+    /// No set is available now, for this reason: answer [`KeySetRequest::unavailable`]. The flow
+    /// will ask again.
     Unavailable(Trouble),
 }
 
-/// How soon to look again while another caller is fetching.
+/// The delay before looking again while another caller is fetching.
 const GLANCE: Duration = Duration::from_millis(250);
 
 impl JwksCache {
-    /// An empty cache for the issuer of this configuration.
+    /// Creates an empty cache for the issuer of a configuration.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>) -> Self {
         let digest = config.verifier.digest(Hash::Sha256, config.issuer.as_str().as_bytes());
@@ -100,11 +105,10 @@ impl JwksCache {
         }
     }
 
-    /// The keys for a request, or what to do to get them. A request about another issuer finds
-    /// nothing here.
+    /// Returns the keys for a request, or what to do to obtain them.
     ///
-    /// A request is worth one fetch: when what it brought is of no use, the next look-up says
-    /// [`Lookup::Unavailable`].
+    /// A request for the keys of another issuer is answered [`Lookup::Unavailable`], and so is a
+    /// request whose fetch has already been used: each request may cause at most one fetch.
     pub fn lookup(&mut self, request: &mut KeySetRequest, now: Timestamp) -> Lookup {
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
@@ -112,7 +116,7 @@ impl JwksCache {
             return Lookup::Unavailable(Cause::Local.into());
         }
         match &self.fetching {
-            // Its caller gave up.
+            // The caller that started the fetch dropped it.
             Some(fetching) if fetching.fate.dropped().is_some() => {
                 self.fetching = None;
                 self.failed = Some((moment, Cause::Interrupted.into()));
@@ -179,8 +183,8 @@ impl JwksCache {
         Lookup::Fetch(transmit)
     }
 
-    /// What serves when a fetch has just failed: the old set for a while, unless it is known not to
-    /// serve.
+    /// Returns what can be used after a failed fetch: the stale set for a while, unless the request
+    /// needs a newer one.
     fn make_do(&self, request: &KeySetRequest, why: Trouble, moment: Moment) -> Lookup {
         let usable = |held: &&Held| moment < held.serves_until;
         match self.held.as_ref().filter(usable) {
@@ -200,8 +204,8 @@ impl JwksCache {
         self.held.as_ref().filter(|held| moment < held.fresh_until).map(|held| held.keys.clone())
     }
 
-    /// The request of a fetch, at the instant of sending. `None` when its time is up, or for a
-    /// transmission of another machine.
+    /// Returns the request of a fetch at the instant of sending, or `None` if its time is up or the
+    /// transmission belongs to another machine.
     pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
         let _ = self.clock.observe(now);
         let Ticket { serial, counter, .. } = *transmit.ticket();
@@ -213,12 +217,15 @@ impl JwksCache {
         is_wanted.then(|| transmit.begin())
     }
 
-    /// Takes the outcome of a fetch. One that comes after its time is used all the same when it is
-    /// good and nothing newer is there, and ignored otherwise.
+    /// Handles the outcome of a fetch.
+    ///
+    /// A response that arrives after the timeout is still used if it is valid and nothing newer is
+    /// held; otherwise it is ignored.
     ///
     /// # Errors
     ///
-    /// [`Misuse`] when the input is not of a fetch of this cache; nothing changed.
+    /// Returns [`Misuse`] if the input does not belong to a fetch of this cache. The cache is then
+    /// unchanged.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
         if input.ticket.serial != self.serial || input.ticket.counter > u64::from(self.fetches) {
             return Err(Misuse { input: Box::new(input), reason: MisuseReason::ForeignTicket });
@@ -261,8 +268,8 @@ impl JwksCache {
                         self.forced = Some((moment, count.saturating_add(1)));
                     }
                     Some(_) => self.forced = None,
-                    // Late: whether it was forced is not known any more, so nothing is allowed that
-                    // was not before.
+                    // A late response: it is no longer known whether its fetch was forced, so it does not
+                    // change when the next forced refresh is allowed.
                     None => {}
                 }
             }
@@ -277,16 +284,17 @@ impl JwksCache {
         read(response, |document| self.read(document))
     }
 
-    /// A set of the next generation.
+    /// Reads a set as the next generation.
     fn read(&self, document: &[u8]) -> Result<KeySet, Fault> {
         let generation = self.generation.saturating_add(1);
         KeySet::import(self.config.issuer.shared(), generation, document, &*self.config.verifier)
     }
 
-    /// Puts a key set document in that was fetched earlier, for example by another process; it
-    /// counts as fetched at `fetched_at`, and is replaced by what a fetch that is under way brings.
-    /// Says whether it was taken: it has to be a key set, newer than what is held, and neither from
-    /// the future nor so old that it could not serve any more.
+    /// Adds a key set document that was fetched before, for example by another process.
+    ///
+    /// It counts as fetched at `fetched_at`, and is replaced by the result of a fetch that is in
+    /// progress. Returns whether it was accepted: it must be a valid key set, newer than the one
+    /// that is held, not from the future, and not too old to be used.
     #[must_use]
     pub fn preload(&mut self, document: &[u8], fetched_at: Timestamp, now: Timestamp) -> bool {
         let _ = self.clock.observe(now);
@@ -313,16 +321,16 @@ impl JwksCache {
         true
     }
 
-    /// The last good key set document as it was fetched, and when.
+    /// Returns the last valid key set document as it was fetched, and the time of the fetch.
     #[must_use]
     pub fn export(&self) -> Option<(Vec<u8>, Timestamp)> {
         self.held.as_ref().map(|held| (held.document.to_vec(), held.fetched_at))
     }
 }
 
-/// Fetches a key set once, outside of any flow: to look at what an issuer publishes.
+/// A single fetch of a key set outside of a flow, to inspect what an issuer publishes.
 ///
-/// Flows use a [`JwksCache`]. Send [`Self::request`], give the answer to [`Self::process`].
+/// Flows use a [`JwksCache`]. Send [`Self::request`] and pass the response to [`Self::process`].
 #[derive(Debug, Clone)]
 pub struct KeySetDocument {
     issuer: Issuer,
@@ -330,42 +338,43 @@ pub struct KeySetDocument {
 }
 
 impl KeySetDocument {
-    /// The key set of an issuer, at its `jwks_uri`.
+    /// Creates the fetch of the key set of an issuer, which is at its `jwks_uri`.
     #[must_use]
     pub const fn new(issuer: Issuer, address: Url) -> Self {
         Self { issuer, address }
     }
 
-    /// The request.
+    /// Returns the request to send.
     #[must_use]
     pub fn request(&self) -> Request {
         Request::get_accepting(self.address.clone(), ACCEPTED)
     }
 
-    /// How long to wait for the answer.
+    /// Returns the timeout of the request.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(10)
     }
 
-    /// The most bytes to read.
+    /// Returns the maximum length of the response in bytes.
     #[must_use]
     pub const fn max_response(&self) -> usize {
         bounds::KEY_SET_BYTES
     }
 
-    /// Reads the answer.
+    /// Reads the response.
     ///
     /// # Errors
     ///
-    /// [`Trouble`]: the answer holds no key set. Keys that cannot be used are no error;
-    /// [`KeySet::keys`] lists them.
+    /// Returns [`Trouble`] if the response is not a key set. Keys that cannot be used do not cause
+    /// an error; [`KeySet::keys`] lists them.
     pub fn process(&self, response: &Response, verifier: &dyn Verifier) -> Result<KeySet, Trouble> {
         read(response, |document| KeySet::pinned(&self.issuer, document, verifier))
     }
 }
 
-/// What is asked for; what comes is judged by its content (ruling 31).
+/// The `Accept` value. The response is judged by its content and not by its media type.
+// Ruling 31.
 const ACCEPTED: &str = "application/jwk-set+json, application/json";
 
 fn read(
@@ -385,7 +394,7 @@ fn read(
     Err(Trouble::Unusable { fault, status: response.status })
 }
 
-/// `max-age` of `Cache-Control`; `no-store` and `no-cache` count as zero.
+/// Returns `max-age` of `Cache-Control`. `no-store` and `no-cache` count as zero.
 fn max_age(response: &Response) -> Option<Duration> {
     let mut age = None;
     for directive in response.headers.all("cache-control").flat_map(|value| value.split(',')) {
@@ -426,8 +435,8 @@ mod tests {
         }
     }
 
-    /// Two issuers in one application: what the cache of one asked for says nothing to the other,
-    /// so that no issuer's keys come to stand for another's.
+    /// An answer for the cache of one issuer is rejected by the cache of another, so that no issuer's
+    /// keys can be used as another's.
     ///
     /// REQ-JWKS-20
     #[test]
@@ -449,7 +458,7 @@ mod tests {
         Timestamp::from_unix_secs(1_893_456_000).saturating_add(Duration::from_secs(seconds))
     }
 
-    /// A document that says which one it is.
+    /// A document that contains a name.
     fn set(name: &str) -> alloc::string::String {
         alloc::format!(r#"{{"keys":[],"name":"{name}"}}"#)
     }
@@ -458,8 +467,8 @@ mod tests {
         cache.export().map(|(document, _)| alloc::string::String::from_utf8(document).unwrap())
     }
 
-    /// What was brought along while a fetch is under way serves meanwhile; what the fetch brings
-    /// takes its place, and is newer for a flow that found the other of no use.
+    /// A preloaded set is used while a fetch is in progress. The result of the fetch replaces it, and
+    /// is newer for a flow for which the preloaded set was not sufficient.
     ///
     /// REQ-JWKS-09
     #[test]
@@ -482,8 +491,8 @@ mod tests {
         assert!(matches!(cache.lookup(&mut newer, at(2)), Lookup::Ready(_)));
     }
 
-    /// Only what is under way is newer than what was brought along, not an answer that everybody
-    /// had given up.
+    /// Only a fetch in progress is newer than a preloaded set, not a response to a fetch that has
+    /// timed out.
     ///
     /// REQ-JWKS-12
     #[test]
@@ -497,8 +506,7 @@ mod tests {
         assert_eq!(held(&cache), Some(set("brought")));
     }
 
-    /// What was fetched long ago serves through an outage no longer than if it had been fetched
-    /// here.
+    /// A preloaded set is used during an outage no longer than if it had been fetched by this cache.
     ///
     /// REQ-JWKS-12
     #[test]

@@ -1,4 +1,5 @@
-//! Whether an ID Token is about the person the request named: by a national id, or by `sub`.
+//! Comparison of the person in an ID Token with the one named by the request, by national id or
+//! `sub`.
 
 use alloc::string::String;
 use core::fmt;
@@ -14,54 +15,55 @@ use crate::{
     time::Timestamp,
 };
 
-/// The prefix of a hint that names a person by a national id (`spec/providers.md` ID-21).
+/// The prefix of a hint that names a person by national id.
+// `spec/providers.md` ID-21.
 const BY_NUMBER: &str = "sub:ssn:";
-/// The claims that repeat the number: Swedish BankID, and Norwegian BankID with the scope `ssn`
-/// (ID-93).
+/// The claims that repeat the national id: `ssn` with Swedish BankID, `socialno` with Norwegian
+/// BankID and the scope `ssn`.
+// ID-93
 const SSN: &str = "ssn";
 const SOCIALNO: &str = "socialno";
-/// Which eID was used.
+/// The claim that names the eID that was used.
 const EID: &str = "authenticationtype";
-/// The eIDs whose claim is documented.
+/// The eIDs whose claims are documented.
 const SWEDISH_BANKID: &str = "urn:grn:authn:se:bankid";
 const NORWEGIAN_BANKID: &str = "urn:grn:authn:no:bankid";
 
-/// Whether the person in the ID Token was compared with the person the request named.
+/// Whether the person in the ID Token was compared with the one named by the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Person {
-    /// They were compared, and they are the same person.
+    /// They were compared and are the same person.
     Compared(ComparedBy),
-    /// They were not compared: only the provider vouches that the right person answered.
+    /// They were not compared. Only the provider vouches that the right person approved.
     NotCompared(NotCompared),
 }
 
-/// What the person was compared by.
+/// The property by which the person was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ComparedBy {
-    /// The national id of the hint.
+    /// The national id in the hint.
     NationalId,
-    /// The expected `sub`, or the one of an `id_token_hint`.
+    /// The expected `sub`, or that of the `id_token_hint`.
     Subject,
 }
 
-/// Why the person was not compared.
+/// The reason for which the person was not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotCompared {
-    /// There is no ID Token (plain OAuth).
+    /// There is no ID Token, because the request was made without `openid`.
     NoIdToken,
-    /// The request names the person by a national id, and the ID Token has no claim that repeats
-    /// it.
+    /// The request names the person by national id, which no claim of the ID Token repeats.
     NotInToken,
-    /// No claim in an ID Token of this provider is known to repeat what the request names the
-    /// person by.
+    /// The request names the person in a way that no claim of this provider's ID Tokens is known
+    /// to repeat.
     NothingToCompare,
 }
 
 impl Person {
-    /// Whether the persons were compared. If not, only the provider vouches for the person.
+    /// Returns `true` if the person was compared. Otherwise only the provider vouches for them.
     #[must_use]
     pub const fn is_compared(self) -> bool {
         matches!(self, Self::Compared(_))
@@ -69,7 +71,7 @@ impl Person {
 }
 
 impl ComparedBy {
-    /// The snake_case name, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -80,7 +82,7 @@ impl ComparedBy {
 }
 
 impl NotCompared {
-    /// The snake_case name, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -96,9 +98,9 @@ impl fmt::Display for Person {
         f.write_str(match self {
             Self::Compared(ComparedBy::NationalId) => "compared by the national id of the hint",
             Self::Compared(ComparedBy::Subject) => "compared by the expected subject",
-            Self::NotCompared(NotCompared::NoIdToken) => "not compared: there is no id token",
+            Self::NotCompared(NotCompared::NoIdToken) => "not compared: there is no ID Token",
             Self::NotCompared(NotCompared::NotInToken) => {
-                "not compared: the id token does not repeat the national id of the hint (Norwegian BankID does with the scope ssn)"
+                "not compared: the ID Token does not repeat the national id of the hint (with Norwegian BankID, request the scope ssn)"
             }
             Self::NotCompared(NotCompared::NothingToCompare) => {
                 "not compared: no claim is known to repeat the hint"
@@ -107,59 +109,60 @@ impl fmt::Display for Person {
     }
 }
 
-/// What a configuration says about persons and eIDs, whatever a request says.
+/// The rules of a configuration about persons and eIDs, which apply to every request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PersonRules {
     /// A hint `sub:ssn:N` names a person whose number the claims `ssn` and `socialno` repeat.
     pub(crate) by_number: bool,
-    /// The claim `authenticationtype` names the eID that was used, in the words of `acr_values`.
+    /// The claim `authenticationtype` names the eID that was used, with a value of `acr_values`.
     pub(crate) eid_claim: bool,
-    /// Swedish BankID needs a binding message, and Norwegian BankID takes none.
+    /// Swedish BankID requires a binding message, and Norwegian BankID accepts none.
     pub(crate) eid_messages: bool,
-    /// Every request has to end with a comparison.
+    /// The person must be compared in every flow.
     pub(crate) required: bool,
 }
 
-/// The number after `sub:ssn:`, or `None` when the hint names no person by number.
+/// Returns the number after `sub:ssn:`, or `None` if the hint does not name a person by number.
 pub(crate) fn hinted_number(hint: &LoginHint) -> Option<&str> {
     let (prefix, number) = hint.expose().split_at_checked(BY_NUMBER.len())?;
     prefix.eq_ignore_ascii_case(BY_NUMBER).then_some(number)
 }
 
-/// What is wrong with a hint that names a person by number. A provider reads a space as the end of
-/// the number and what follows as another instruction, so that another person may be asked than the
-/// one who is compared.
+/// Returns what is wrong with a hint that names a person by number.
+// A provider reads a space as the end of the number and the rest as another instruction. It might
+// then prompt a different person than the one who is compared (ruling 24).
 pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
     if !as_may_be_read(hint.expose()).contains(BY_NUMBER) {
         return None;
     }
     match hinted_number(hint) {
-        None => Some("it has something in front of sub:ssn:, or another spelling of that"),
-        Some("") => Some("it has no number behind sub:ssn:"),
+        None => Some("it has text before sub:ssn:, or a different spelling of sub:ssn:"),
+        Some("") => Some("it has no number after sub:ssn:"),
         Some(number) if !number.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Some("it has a blank, or another character that no national id has, behind sub:ssn:")
+            Some("it has a space, or another character that no national id contains, after sub:ssn:")
         }
         Some(_) => None,
     }
 }
 
-/// What is wrong with the binding message, or its absence, for these eIDs (`spec/providers.md`
-/// ID-24).
+/// Returns what is wrong with a binding message, or with its absence, for these eIDs.
+// `spec/providers.md` ID-24.
 pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<&'static str> {
     match message {
-        // What refines it may be another product, of which nobody says that it needs one.
-        None if eids.iter().any(|eid| eid == SWEDISH_BANKID) => Some("Swedish BankID needs one"),
-        // The acknowledgement brings the words that the app shows; two messages are one too many
-        // for the person to compare.
+        // Compared exactly: a refined value may be another product, which need not require one.
+        None if eids.iter().any(|eid| eid == SWEDISH_BANKID) => Some("Swedish BankID requires one"),
+        // The acknowledgement contains the words that the app shows. A second message would only
+        // confuse the person who compares them.
         Some(_) if eids.iter().any(|eid| is_or_refines(eid, NORWEGIAN_BANKID)) => {
-            Some("Norwegian BankID takes none: it sends two words to read to the person instead")
+            Some("Norwegian BankID accepts none; its acknowledgement contains two words to read to the person")
         }
         None | Some(_) => None,
     }
 }
 
-/// A hint as the most lenient provider may read it: without blanks and what does not show, decoded,
-/// in lower case, and with the plain form of wide letters and of what looks like a colon.
+/// Normalizes a hint to what the most lenient provider may read: without white space and invisible
+/// characters, percent-decoded, in lower case, and with full-width letters and characters that look
+/// like a colon replaced by the ASCII ones.
 fn as_may_be_read(hint: &str) -> Zeroizing<String> {
     let mut read = Zeroizing::new(String::with_capacity(hint.len()));
     let mut rest = hint.chars();
@@ -173,7 +176,7 @@ fn as_may_be_read(hint: &str) -> Zeroizing<String> {
                 }
                 None => c,
             },
-            // The full-width forms follow those of ASCII.
+            // Full-width forms are in the same order as the ASCII characters.
             '\u{ff01}'..='\u{ff5e}' => {
                 u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c)
             }
@@ -188,18 +191,18 @@ fn as_may_be_read(hint: &str) -> Zeroizing<String> {
     read
 }
 
-/// The person a request named by number. `Debug` does not show the number.
+/// A person named by number. `Debug` does not show the number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExpectedPerson {
     pub(crate) number: ExpectedText,
     pub(crate) demand: Demand,
 }
 
-/// Which claim has to be there.
+/// The claim that is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Demand {
-    /// None.
+    /// No claim is required.
     Nothing,
     /// `ssn`, if the token says that Swedish BankID was used.
     SsnOfSwedishBankId,
@@ -207,13 +210,13 @@ pub(crate) enum Demand {
     Ssn,
     /// `socialno`.
     Socialno,
-    /// Either of them.
+    /// Either `ssn` or `socialno`.
     Either,
 }
 
 impl ExpectedPerson {
-    /// The person with that number. Which claim is owed depends on the eIDs that were asked for:
-    /// Swedish BankID always sends the number, so that a token without it is no proof (ruling 25).
+    /// Creates the expectation of a person. Which claim is required depends on the requested eIDs.
+    // Ruling 25: Swedish BankID always sends the number, so a token without it proves nothing.
     pub(crate) fn new(number: &str, eids: &[String], presence: Option<Presence>) -> Self {
         let asks_for = |eid| eids.iter().any(|asked| is_or_refines(asked, eid));
         let demand = match presence {
@@ -230,8 +233,8 @@ impl ExpectedPerson {
         matches!(name, SSN | SOCIALNO | EID)
     }
 
-    /// Whether the claims are about this person. Both are compared when they are there, whichever
-    /// eID was asked for.
+    /// Compares the claims with this person. Both claims are compared if they are present,
+    /// whichever eID was requested.
     pub(crate) fn check<'a, 'b: 'a>(
         &self,
         claim: &impl Fn(&str) -> Option<&'a Scalar<'b>>,
@@ -276,14 +279,14 @@ impl ExpectedPerson {
     }
 }
 
-/// Whether two spellings certainly name the same person: byte for byte the same, or the same
+/// Whether two strings certainly denote the same person: they are equal byte for byte, or the same
 /// Swedish number.
 fn is_same(one: &str, other: &str, now: Timestamp) -> bool {
     let year = year_of(now);
     one == other || swedish(one, year).is_some_and(|number| swedish(other, year) == Some(number))
 }
 
-/// A number in the spelling that all spellings of it have in common.
+/// Returns a number in canonical form, so that all spellings of it are equal.
 pub(crate) fn in_one_spelling(number: &str, now: Timestamp) -> String {
     match swedish(number, year_of(now)) {
         Some(digits) => digits.iter().filter_map(|digit| char::from_digit(*digit, 10)).collect(),
@@ -291,13 +294,13 @@ pub(crate) fn in_one_spelling(number: &str, now: Timestamp) -> String {
     }
 }
 
-/// The twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number: twelve or ten
-/// digits, with or without a sign in front of the last four. `None` where it is no such number or
-/// could be another person's.
+/// Returns the twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number, which is
+/// written with twelve or ten digits, with or without a sign before the last four. Returns `None` if
+/// it is not such a number or could belong to another person.
 ///
-/// Ten digits leave out the century, and the sign gives it back: `+` from the year of the hundredth
-/// birthday on, `-` before. Without a sign they are read as if with `-`. The check digit is not
-/// looked at: both spellings have the same one.
+/// Ten digits omit the century, and the sign restores it: `+` from the year of the hundredth
+/// birthday on, `-` before. A missing sign counts as `-`. The check digit is not verified, because
+/// both spellings have the same one.
 fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
     let (front, back) = text.split_at_checked(text.len().checked_sub(4)?)?;
     let (front, sign) = match front.strip_suffix(['-', '+']) {
@@ -323,7 +326,7 @@ fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
     }
     let rest = front.get(front.len().checked_sub(4)?..)?;
     let (month, day): (u32, u32) = (rest.get(..2)?.parse().ok()?, rest.get(2..)?.parse().ok()?);
-    // A coordination number has sixty added to the day.
+    // In a coordination number, 60 is added to the day.
     if !is_date(born, month, if day > 60 { day - 60 } else { day }) {
         return None;
     }
@@ -335,7 +338,7 @@ fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
     Some(number)
 }
 
-/// Whether there is such a day in the Gregorian calendar.
+/// Whether a day exists in the Gregorian calendar.
 pub(crate) fn is_date(year: u32, month: u32, day: u32) -> bool {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let longest = match month {
@@ -348,11 +351,11 @@ pub(crate) fn is_date(year: u32, month: u32, day: u32) -> bool {
     (1..=longest).contains(&day)
 }
 
-/// The calendar year in UTC.
+/// Returns the calendar year in UTC.
 fn year_of(now: Timestamp) -> u32 {
     let mut days = now.unix_secs() / 86_400;
     let mut year = 1970;
-    // A timestamp ends with the year 9999.
+    // This terminates, because timestamps end with the year 9999.
     loop {
         let length = if is_date(year, 2, 29) { 366 } else { 365 };
         if days < length {
@@ -423,7 +426,7 @@ mod tests {
             ("201802020575", "20180202+0575", false),
             ("186802020575", "680202+0575", true),
             ("196802020575", "680202+0575", false),
-            // In the year of the hundredth birthday the sign is a plus.
+            // From the year of the hundredth birthday on, the sign is a plus.
             ("192602020575", "260202+0575", true),
             ("192602020575", "260202-0575", false),
             ("192702020575", "270202-0575", true),
@@ -439,11 +442,11 @@ mod tests {
             ("196802020575", "+6802020575", false),
             ("196802020575", "", false),
             ("196802020575", "0575", false),
-            // No date, so no Swedish number: only the same bytes are the same.
+            // Not a date, so not a Swedish number: only equal strings are the same.
             ("199913020575", "991302-0575", false),
             ("199913020575", "199913020575", true),
             ("199902290575", "990229-0575", false),
-            // Norwegian numbers have eleven digits and one spelling.
+            // Norwegian numbers have eleven digits and a single spelling.
             ("01010750160", "01010750160", true),
             ("01010750160", "010107-50160", false),
             ("01010750160", "0101075016", false),
@@ -457,7 +460,7 @@ mod tests {
         }
     }
 
-    /// The property behind the table: whatever the spelling, the century is never guessed wrong.
+    /// The property behind the table: the century is never guessed wrong, whatever the spelling.
     #[test]
     fn every_spelling_of_a_year_is_read_as_that_year_or_not_at_all() {
         for now in [1999, 2000, 2026, 2099, 2100] {
@@ -498,7 +501,7 @@ mod tests {
             ("sub:ssn:19680202\u{200b}0575", Some("19680202\u{200b}0575"), true),
             ("sub:ssn:1 sub:ssn:2", Some("1 sub:ssn:2"), true),
             ("message:aGk= sub:ssn:196802020575", None, true),
-            // What a lenient provider reads as a number.
+            // Strings that a lenient provider reads as a number.
             ("sub: ssn:196802020575", None, true),
             ("sub:ssn :196802020575", None, true),
             ("sub:ssn\t:196802020575", None, true),

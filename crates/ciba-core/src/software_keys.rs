@@ -1,4 +1,4 @@
-//! Private keys in memory: read once from PEM or a JWK, and answering key operations.
+//! In-memory private keys, which are read from PEM or a JWK and perform key operations.
 
 mod file_error;
 
@@ -21,38 +21,38 @@ use crate::{
 
 pub use file_error::KeyFileError;
 
-/// The largest key file that is read, in bytes.
+/// The maximum length of a key file in bytes.
 const LONGEST_FILE: usize = 64 * 1024;
 
-/// A private key in memory, imported for one algorithm.
+/// An in-memory private key, imported for one algorithm.
 #[derive(Debug, Clone)]
 pub struct SoftwareKey {
     key: Arc<dyn SigningKey>,
     key_id: Arc<str>,
-    /// Whether the id was given: then the key signs under no other.
+    /// Whether the key id was given. If so, the key signs under no other id.
     is_named: bool,
 }
 
-/// Why a key did not carry out an operation.
+/// The error of a key that did not perform an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SoftwareKeyError {
-    /// The operation names another key id than the one this key has.
+    /// The operation names a key id other than that of this key.
     AnotherKey,
-    /// The operation is for another algorithm than the one this key was imported for.
+    /// The operation is for an algorithm other than the one for which this key was imported.
     AnotherAlgorithm,
-    /// The backend could not sign.
+    /// The backend cannot sign.
     Failed(SigningFailed),
 }
 
 impl fmt::Display for SoftwareKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::AnotherKey => "the key has another id than the one that was asked for",
+            Self::AnotherKey => "the key has an id other than the requested one",
             Self::AnotherAlgorithm => {
-                "the key is for another algorithm than the one that was asked for"
+                "the key is for an algorithm other than the requested one"
             }
-            Self::Failed(_) => "the key could not sign",
+            Self::Failed(_) => "the key cannot sign",
         })
     }
 }

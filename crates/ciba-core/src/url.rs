@@ -1,4 +1,4 @@
-//! A strict URL: what two parsers could read differently is refused.
+//! A strict URL type: everything that two parsers could read differently is rejected.
 
 use alloc::string::{String, ToString as _};
 use core::{
@@ -8,79 +8,82 @@ use core::{
 
 mod internal;
 
-/// Whether `http` to a loopback address is taken.
+/// Whether `http` URLs of loopback addresses are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LoopbackHttp {
-    /// Never (the default).
+    /// They are rejected. This is the default.
     #[default]
     Refused,
-    /// For tests on one's own machine: `127.0.0.0/8`, `[::1]` and `localhost`.
+    /// They are accepted, for tests on one machine: `127.0.0.0/8`, `[::1]` and `localhost`.
     DangerouslyAllowed,
 }
 
-/// An absolute URL: https (or loopback http behind a switch), a plain ASCII host or IP literal, no
-/// user info, no fragment, no dot segments, no backslash, no percent-encoded host (REQ-DISC-16,
-/// REQ-SEC-02).
+/// An absolute URL with the scheme https, or http for loopback addresses if that is allowed
+/// explicitly.
 ///
-/// The text is kept as it is. What two URL parsers could read differently is refused: an IPv4
-/// address in any but the dotted form, an IPv6 address that is not in its canonical form (RFC
-/// 5952), a host that ends in a dot or in a numeric label, a port with leading zeros, an apostrophe
-/// in the query.
+/// The host is an ASCII name or an IP literal. User information, fragments, dot segments,
+/// backslashes and percent-encoded hosts are rejected.
+///
+/// The string is kept unchanged. Everything that two URL parsers could read differently is rejected:
+/// an IPv4 address in a form other than the dotted one, an IPv6 address that is not in canonical form
+/// ([RFC 5952]), a host that ends in a dot or a numeric label, a port with leading zeros, and an
+/// apostrophe in the query.
+// REQ-DISC-16, REQ-SEC-02
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {
     text: String,
     secure: bool,
-    /// Where the host ends; it begins behind `://`.
+    /// The end of the host, which starts after `://`.
     host_end: usize,
-    /// Where the authority ends.
+    /// The end of the authority.
     path_start: usize,
-    /// Where the question mark is, or the end.
+    /// The position of the question mark, or the end.
     path_end: usize,
     port: u16,
 }
 
-/// The longest URL, in bytes.
+/// The maximum length in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// Why a text is not accepted as a URL.
+/// The error of a string that is not accepted as a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Not https, nor allowed loopback http.
+    /// The scheme is not https, or http for a loopback address if that is allowed.
     Scheme,
-    /// The host is missing, is not plain ASCII, or is not a valid name or address.
+    /// The host is missing, not ASCII, or not a valid name or address.
     Host,
     /// The port is not a number from 1 to 65535.
     Port,
-    /// There is user information.
+    /// The URL has user information.
     UserInfo,
-    /// There is a fragment.
+    /// The URL has a fragment.
     Fragment,
-    /// There is a query where none may be.
+    /// The URL has a query, which is not allowed here.
     Query,
-    /// A character that has no place in a URL, a backslash, or a malformed percent-encoding.
+    /// The URL has a character that is not allowed, a backslash, or a malformed percent-encoding.
     Character,
-    /// A `.` or `..` segment, plain or encoded.
+    /// The path has a `.` or `..` segment, literal or percent-encoded.
     DotSegment,
-    /// Longer than 8 KiB.
+    /// The URL is longer than 8 KiB.
     TooLong,
 }
 
 impl Url {
-    /// Reads an https URL.
+    /// Parses an https URL.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] names the first rule that is broken.
+    /// Returns [`UrlError`] with the first rule that is violated.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         Self::parse_with(text, LoopbackHttp::Refused)
     }
 
-    /// Reads an https URL, or an http URL to a loopback address when that is allowed.
+    /// Parses an https URL or, if allowed, an http URL of a loopback address.
     ///
     /// # Errors
     ///
-    /// As [`Self::parse`].
+    /// Like [`Self::parse`].
     pub fn parse_with(text: &str, loopback: LoopbackHttp) -> Result<Self, UrlError> {
         if text.len() > LONGEST {
             return Err(UrlError::TooLong);
@@ -131,31 +134,31 @@ impl Url {
         })
     }
 
-    /// The whole URL.
+    /// Returns the whole URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// `https` or `http`.
+    /// Returns `https` or `http`.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
 
-    /// Host without port; brackets of an IPv6 literal included.
+    /// Returns the host without the port, including the brackets of an IPv6 literal.
     #[must_use]
     pub fn host(&self) -> &str {
         self.text.get(self.scheme().len() + "://".len()..self.host_end).unwrap_or_default()
     }
 
-    /// The port, the scheme's default when none is written.
+    /// Returns the port, which is the default of the scheme if none is written.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path, beginning with a slash; `/` when none is written.
+    /// Returns the path, which starts with a slash and is `/` if none is written.
     #[must_use]
     pub fn path(&self) -> &str {
         match self.text.get(self.path_start..self.path_end) {
@@ -164,7 +167,7 @@ impl Url {
         }
     }
 
-    /// The query without its question mark.
+    /// Returns the query without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.text.get(self.path_end..)?.strip_prefix('?')
@@ -175,7 +178,7 @@ const fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-/// Splits at the colon before the port, which is never one inside the brackets of an IPv6 literal.
+/// Splits before the port, ignoring colons inside the brackets of an IPv6 literal.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     let search_from = authority.rfind(']').unwrap_or_default();
     let (literal, behind) = authority.split_at(search_from);
@@ -188,7 +191,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A port in plain decimal, without sign or leading zero.
+/// Reads a port in decimal, without sign or leading zero.
 fn read_port(text: &str) -> Option<u16> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     if plain { text.parse().ok() } else { None }
@@ -213,7 +216,7 @@ fn check_host(host: &str) -> Result<(), UrlError> {
     if host.len() > 253 || !host.split('.').all(label_fits) {
         return Err(UrlError::Host);
     }
-    // A host whose last label is a number is an IPv4 address to some parsers and a name to others.
+    // Some parsers read a host whose last label is a number as an IPv4 address, others as a name.
     if is_numeric(host.rsplit('.').next().unwrap_or_default()) && host.parse::<Ipv4Addr>().is_err()
     {
         return Err(UrlError::Host);
@@ -221,7 +224,7 @@ fn check_host(host: &str) -> Result<(), UrlError> {
     Ok(())
 }
 
-/// Whether a label is a number to a lenient parser: decimal, or hexadecimal behind `0x`.
+/// Whether a lenient parser reads a label as a number: decimal, or hexadecimal after `0x`.
 fn is_numeric(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hexadecimal {
@@ -236,7 +239,8 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Unreserved characters (RFC 3986 2.3), those allowed, and whole percent-encodings.
+/// Accepts unreserved characters (RFC 3986 section 2.3), the characters of `allowed` and complete
+/// percent-encodings.
 fn check_characters(text: &str, allowed: &[u8]) -> Result<(), UrlError> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -254,7 +258,7 @@ fn check_characters(text: &str, allowed: &[u8]) -> Result<(), UrlError> {
     Ok(())
 }
 
-/// `.` or `..`, each dot plain or as `%2e`.
+/// Whether a segment is `.` or `..`, with each dot literal or written as `%2e`.
 fn is_dot_segment(segment: &str) -> bool {
     let without = |text| {
         str::strip_prefix(text, '.')
@@ -289,7 +293,7 @@ impl fmt::Display for UrlError {
             Self::UserInfo => "the URL has user information",
             Self::Fragment => "the URL has a fragment",
             Self::Query => "the URL has a query",
-            Self::Character => "the URL has a character that must not be there",
+            Self::Character => "the URL has a character that is not allowed",
             Self::DotSegment => "the URL has a dot segment",
             Self::TooLong => "the URL is too long",
         })
@@ -441,8 +445,8 @@ mod tests {
         }
     }
 
-    /// Pieces that matter to URL parsers, so that random strings are accepted often enough to say
-    /// something.
+    /// Strings composed of parts that matter to URL parsers, so that random ones are accepted often
+    /// enough.
     fn url_like() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => "[a-zA-Z0-9._~-]{1,6}",
@@ -471,8 +475,8 @@ mod tests {
             prop_assert_eq!(theirs.path(), ours.path());
             prop_assert_eq!(theirs.query(), ours.query());
 
-            // The one thing the other parser also checks is the Punycode of internationalised
-            // names.
+            // The one thing that the other parser checks in addition is the Punycode of
+            // internationalized names.
             let theirs = match ::url::Url::parse(&text) {
                 Err(_) if ours.host().to_ascii_lowercase().contains("xn--") => return Ok(()),
                 theirs => theirs.unwrap(),

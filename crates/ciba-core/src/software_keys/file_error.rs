@@ -1,4 +1,4 @@
-//! Why a key file was not read.
+//! The errors of reading a key file.
 
 use core::fmt;
 
@@ -7,47 +7,48 @@ use crate::{
     jose::{KeyMemberFault, UnusableKey, der::NotText},
 };
 
-/// Why a key file was not read.
+/// The error of a key file that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// Not PEM of a kind that is read (PKCS#8, PKCS#1, SEC1), or not a well-formed JWK.
+    /// The file is neither PEM of a supported kind (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK.
     Malformed,
-    /// Of another kind than RSA, EC and Ed25519, or on another curve than P-256 and P-384.
+    /// The key is not an RSA, EC or Ed25519 key, or is on a curve other than P-256 and P-384.
     Unsupported,
-    /// A JWK Set, where one key is needed.
+    /// The file is a JWK Set, but a single key is required.
     Set,
-    /// An RSA key in a JWK without its primes and what follows from them (`p`, `q`, `dp`, `dq`,
-    /// `qi`).
+    /// The file is a JWK with an RSA key that lacks the primes or the values derived from them (`p`,
+    /// `q`, `dp`, `dq`, `qi`).
     PrimesMissing,
     /// A member of a JWK is missing or has a value that cannot be read.
     Member {
         /// The name of the member.
         name: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the member.
         fault: KeyMemberFault,
     },
-    /// Encrypted: decrypt it first.
+    /// The key is encrypted and must be decrypted first.
     Encrypted,
-    /// A key in DER, where PEM or a JWK is needed.
+    /// The key is in DER, but PEM or a JWK is required.
     Der,
-    /// A PKCS#12 or Java key store, where one key in PEM or a JWK is needed.
+    /// The file is a PKCS#12 or Java key store, but a single key in PEM or a JWK is required.
     KeyStore,
-    /// A key in the format of OpenSSH.
+    /// The key is in the OpenSSH format.
     OpenSsh,
-    /// A text in UTF-16 (or UTF-32), where UTF-8 is needed.
+    /// The file is in UTF-16 or UTF-32, but UTF-8 is required.
     Utf16,
-    /// A public key, where a private key is needed.
+    /// The key is a public key, but a private key is required.
     NotPrivate,
-    /// A certificate, where a private key is needed.
+    /// The file is a certificate, but a private key is required.
     Certificate,
-    /// A symmetric key, where a key pair is needed.
+    /// The key is symmetric, but a key pair is required.
     Symmetric,
-    /// A JWK that says it is for something else than signing (`use`, `key_ops`; RFC 7517 4.2, 4.3).
+    /// The JWK is not meant for signing, according to `use` or `key_ops` ([RFC 7517 section 4.2],
+    /// [RFC 7517 section 4.3]).
     NotForSigning,
-    /// Nothing says which algorithm to use.
+    /// The key fits several algorithms, and none was named.
     AlgorithmUnknown,
-    /// The backend does not take it.
+    /// The backend rejects the key.
     Rejected(KeyRejected),
 }
 

@@ -1,4 +1,4 @@
-//! Hosts that only mean something on this machine or on the network around it (RFC 6890 and its
+//! Hosts that have a meaning only on this machine or its local network (RFC 6890 and its
 //! successors).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,12 +6,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Url;
 
 impl Url {
-    /// Whether the host is an address of this machine, of a private network or of no single public
-    /// host: loopback, private (RFC 1918), shared (RFC 6598), link-local, unique local, reserved,
-    /// documentation, multicast and unspecified addresses, IPv6 forms that carry such an IPv4
-    /// address, and the name `localhost`.
+    /// Returns `true` if the host is an address of this machine, of a private network or of no
+    /// single public host: loopback, private ([RFC 1918]), shared ([RFC 6598]), link-local, unique
+    /// local, reserved, documentation, multicast and unspecified addresses, IPv6 addresses that
+    /// embed such an IPv4 address, and the name `localhost`.
     ///
-    /// A name is not resolved: where it leads is for the network to say.
+    /// Names are not resolved, so a name that resolves to such an address is not detected.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         let host = self.host();
@@ -59,10 +59,10 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
     match segments {
         // Unspecified, loopback, and the deprecated IPv4-compatible form.
         [0, 0, 0, 0, 0, 0, ..] => true,
-        // IPv4-mapped, and the NAT64 and 6to4 forms: they lead to the IPv4 address inside.
+        // IPv4-mapped, NAT64 and 6to4 addresses lead to the embedded IPv4 address.
         [0, 0, 0, 0, 0, 0xffff, high, low] => v4(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
-        // NAT64 with a prefix of the local network's own.
+        // NAT64 with a prefix of the local network.
         [0x64, 0xff9b, 1, ..] => true,
         [0x2002, high, low, ..] => v4(high, low),
         // Discard, Teredo, documentation.
@@ -159,7 +159,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever wraps an IPv4 address is judged by the address inside.
+        /// An address that embeds an IPv4 address is judged by the embedded one.
         #[test]
         fn wrapped_addresses_are_what_they_wrap(bits: u32) {
             let v4 = Ipv4Addr::from_bits(bits);
