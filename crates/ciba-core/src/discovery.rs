@@ -30,11 +30,15 @@ pub struct Discovery {
 #[non_exhaustive]
 pub enum DiscoveryAddress {
     /// The issuer followed by `/.well-known/openid-configuration` ([OIDC Discovery 4]).
+    ///
+    /// [OIDC Discovery 4]: https://openid.net/specs/openid-connect-discovery-1_0.html#rfc.section.4
     // REQ-DISC-01
     #[default]
     OpenId,
     /// `/.well-known/oauth-authorization-server` inserted between the host and the path of the
     /// issuer ([RFC 8414 section 3]).
+    ///
+    /// [RFC 8414 section 3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
     // REQ-DISC-02
     OAuth,
 }

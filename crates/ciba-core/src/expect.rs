@@ -46,6 +46,8 @@ pub struct Expectations {
 }
 
 /// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
+///
+/// [OIDC Core 3.1.3.7]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.7
 // REQ-IDT-24
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AcrRule {
@@ -149,6 +151,8 @@ impl Expectations {
 
     /// Requires `auth_time`, as for a client that is registered with `require_auth_time`
     /// ([OIDC Registration 2]).
+    ///
+    /// [OIDC Registration 2]: https://openid.net/specs/openid-connect-registration-1_0.html#rfc.section.2
     // REQ-META-22
     #[must_use]
     pub const fn require_auth_time(mut self) -> Self {
@@ -200,11 +204,12 @@ impl Expectations {
         self
     }
 
-    /// Whether the person has to be compared with the one the request names: by the national id of
-    /// the hint, by an expected `sub`, or by the `sub` of an `id_token_hint`. With
-    /// [`Presence::Required`] an ID Token that does not show it is refused, and so is a request
-    /// whose hint no claim of an ID Token repeats. With [`Presence::IfPresent`] Swedish BankID may
-    /// leave out `ssn`, which it has to send otherwise. A claim that is present is always compared.
+    /// Sets whether the person must be compared with the one named by the request: by the national
+    /// id in the hint, by an expected `sub`, or by the `sub` of an `id_token_hint`.
+    ///
+    /// With [`Presence::Required`], an ID Token that does not identify the person is rejected, and
+    /// so is a request whose hint no claim repeats. With [`Presence::IfPresent`], Swedish BankID may
+    /// omit `ssn`, which is otherwise required. A claim that is present is always compared.
     #[must_use]
     pub const fn person(mut self, presence: Presence) -> Self {
         self.person = Some(presence);

@@ -36,6 +36,9 @@ pub(crate) struct Asked {
 /// not granted, because a provider that does not support them ignores them silently. An object of
 /// `authorization_details` is granted if a granted object has all its members with the same values;
 /// additional members are enrichment by the provider ([RFC 9396 section 7.1]).
+///
+/// [RFC 6749 section 5.1]: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+/// [RFC 9396 section 7.1]: https://www.rfc-editor.org/rfc/rfc9396#section-7.1
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference<'a> {

@@ -138,9 +138,9 @@ pub(crate) fn against_hint(hint: &LoginHint) -> Option<&'static str> {
     match hinted_number(hint) {
         None => Some("it has text before sub:ssn:, or a different spelling of sub:ssn:"),
         Some("") => Some("it has no number after sub:ssn:"),
-        Some(number) if !number.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Some("it has a space, or another character that no national id contains, after sub:ssn:")
-        }
+        Some(number) if !number.bytes().all(|byte| byte.is_ascii_graphic()) => Some(
+            "it has a space, or another character that no national id contains, after sub:ssn:",
+        ),
         Some(_) => None,
     }
 }
@@ -153,9 +153,9 @@ pub(crate) fn against_message(eids: &[String], message: Option<&str>) -> Option<
         None if eids.iter().any(|eid| eid == SWEDISH_BANKID) => Some("Swedish BankID requires one"),
         // The acknowledgement contains the words that the app shows. A second message would only
         // confuse the person who compares them.
-        Some(_) if eids.iter().any(|eid| is_or_refines(eid, NORWEGIAN_BANKID)) => {
-            Some("Norwegian BankID accepts none; its acknowledgement contains two words to read to the person")
-        }
+        Some(_) if eids.iter().any(|eid| is_or_refines(eid, NORWEGIAN_BANKID)) => Some(
+            "Norwegian BankID accepts none; its acknowledgement contains two words to read to the person",
+        ),
         None | Some(_) => None,
     }
 }

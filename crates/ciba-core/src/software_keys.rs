@@ -49,9 +49,7 @@ impl fmt::Display for SoftwareKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AnotherKey => "the key has an id other than the requested one",
-            Self::AnotherAlgorithm => {
-                "the key is for an algorithm other than the requested one"
-            }
+            Self::AnotherAlgorithm => "the key is for an algorithm other than the requested one",
             Self::Failed(_) => "the key cannot sign",
         })
     }
@@ -67,23 +65,23 @@ impl core::error::Error for SoftwareKeyError {
 }
 
 impl SoftwareKey {
-    /// Reads a key file: a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte order mark
-    /// is ignored.
+    /// Reads a key file, which is a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte
+    /// order mark is ignored.
     ///
-    /// Without `algorithm`, a JWK decides by its `alg` or its kind, and PEM by its kind. RSA keys
-    /// that do not say which algorithm they are for are imported for RS256.
+    /// If `algorithm` is `None`, it follows from the `alg` of a JWK or from the kind of key. RSA
+    /// keys without an `alg` are imported for RS256.
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`]. Formats that are not supported are each named: encrypted keys, DER, key
-    /// stores, OpenSSH, UTF-16.
+    /// Returns [`KeyFileError`]. Each unsupported format has its own variant: encrypted keys, DER,
+    /// key stores, OpenSSH, UTF-16.
     pub fn from_file(
         bytes: &[u8],
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
     ) -> Result<Self, KeyFileError> {
         let text = match core::str::from_utf8(bytes) {
-            // Letters of UTF-16 without a byte order mark are valid UTF-8 with zeros between them.
+            // UTF-16 without a byte order mark can be valid UTF-8 that contains zero bytes.
             Ok(text) if !bytes.contains(&0) => text,
             _ => return Err(der::told_apart(bytes).into()),
         };
@@ -96,7 +94,7 @@ impl SoftwareKey {
                 read => read,
             };
         }
-        // A curve has one algorithm, so the first that takes the key is right.
+        // Each curve has one algorithm, so the first that accepts the key is the right one.
         const TRIED: [JwsAlgorithm; 4] =
             [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
         let Some(algorithm) = algorithm else {
@@ -105,7 +103,7 @@ impl SoftwareKey {
             let is_of_other_kind = |read: &Result<Self, _>| {
                 matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind)))
             };
-            // Without an algorithm nobody named a wrong one.
+            // No algorithm was named, so `WrongKind` would be misleading.
             return tried
                 .find(|read| !is_of_other_kind(read))
                 .unwrap_or(Err(KeyRejected::Malformed.into()));
@@ -113,13 +111,17 @@ impl SoftwareKey {
         Self::from_pem(text, algorithm, importer)
     }
 
-    /// Reads PEM: PKCS#8, PKCS#1 or SEC1; line ends may be written as `\n`, as in environment
-    /// variables. The key id is the RFC 7638 thumbprint, and the key signs under any id until
-    /// [`Self::with_key_id`] gives it one.
+    /// Reads PEM in PKCS#8, PKCS#1 or SEC1. Line breaks may be written as `\n`, as is common in
+    /// environment variables.
+    ///
+    /// The key id is the thumbprint ([RFC 7638]). The key signs under any key id until
+    /// [`Self::with_key_id`] sets one.
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`].
+    /// Returns [`KeyFileError`] if the text is not a supported private key for the algorithm.
+    ///
+    /// [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
     pub fn from_pem(
         pem: &str,
         algorithm: JwsAlgorithm,
@@ -146,7 +148,7 @@ impl SoftwareKey {
         Ok(Self::new(imported?, None, importer))
     }
 
-    /// Reads `ECPrivateKey`; a public key in it has to be the one of the private key.
+    /// Reads an `ECPrivateKey`. If it contains a public key, it must match the private key.
     fn from_sec1(
         document: &[u8],
         algorithm: JwsAlgorithm,
@@ -173,12 +175,17 @@ impl SoftwareKey {
         Ok(Self::new(key, None, importer))
     }
 
-    /// Reads a private JWK. `algorithm` wins; without one the JWK's `alg` decides, else the only
-    /// algorithm its kind has. The key id is the JWK's own, else the RFC 7638 thumbprint.
+    /// Reads a private JWK.
+    ///
+    /// If `algorithm` is `None`, the `alg` of the JWK is used or, without one, the only algorithm of
+    /// its kind of key. The key id is that of the JWK or, without one, the thumbprint
+    /// ([RFC 7638]).
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`].
+    /// Returns [`KeyFileError`] if the text is not a supported private key for the algorithm.
+    ///
+    /// [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
     pub fn from_jwk(
         jwk: &str,
         algorithm: Option<JwsAlgorithm>,
@@ -245,13 +252,13 @@ impl SoftwareKey {
         Ok(Self::new(key, key_id, importer))
     }
 
-    /// Makes a new key pair: RSA of 2048 bits for RS* and PS*. Gives the private JWK too, which is
-    /// the only way to keep it.
+    /// Generates a key pair, which for RS* and PS* is an RSA key of 2048 bits. Also returns the
+    /// private JWK, which is the only way to store the key.
     ///
     /// # Errors
     ///
-    /// [`KeyRejected::UnsupportedAlgorithm`] for HMAC algorithms and for what the backend does not
-    /// have.
+    /// Returns [`KeyRejected::UnsupportedAlgorithm`] for HMAC algorithms and for algorithms that the
+    /// backend does not support.
     pub fn generate(
         algorithm: JwsAlgorithm,
         entropy: Entropy,
@@ -261,8 +268,8 @@ impl SoftwareKey {
             JwsAlgorithm::Es256 | JwsAlgorithm::Es384 => {
                 let curve =
                     if algorithm == JwsAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
-                // One block of SHA-512 is enough for both curves; a scalar out of range has a
-                // chance of 2^-32 at most.
+                // One block of SHA-512 is long enough for both curves. The probability that the scalar is
+                // out of range is at most 2^-32.
                 let seed = Zeroizing::new(entropy.into_bytes());
                 let mut d =
                     Zeroizing::new(importer.digest(Hash::Sha512, &*seed).as_bytes().to_vec());
@@ -296,7 +303,7 @@ impl SoftwareKey {
         importer: &dyn KeyImporter,
     ) -> (Self, PrivateJwk) {
         let mut key = Self::new(key, None, importer);
-        // As in the JWK.
+        // The JWK contains a `kid`, so the key has to behave like one read from it.
         key.is_named = true;
         let public = key.public_jwk();
         let mut jwk = Zeroizing::new(String::with_capacity(4096));
@@ -318,52 +325,55 @@ impl SoftwareKey {
         Self { key, key_id: key_id.into(), is_named }
     }
 
-    /// The same key under the id it is registered with; it does nothing under another one.
+    /// Sets the key id under which the key is registered. It then signs under no other id.
     #[must_use]
     pub fn with_key_id(self, key_id: impl Into<Arc<str>>) -> Self {
         Self { key_id: key_id.into(), is_named: true, ..self }
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> JwsAlgorithm {
         self.key.algorithm()
     }
 
-    /// The key id: the JWK's own, or the RFC 7638 thumbprint.
+    /// Returns the key id, which is that of the JWK or the thumbprint ([RFC 7638]).
+    ///
+    /// [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// The public key's numbers.
+    /// Returns the numbers of the public key.
     #[must_use]
     pub fn public_key(&self) -> OwnedPublicKey {
         self.key.public_key()
     }
 
-    /// The public key as a JWK with `kid`, `alg` and `use`, nothing private in it (REQ-META-15).
+    /// Returns the public key as a JWK with `kid`, `alg` and `use`, without any private member.
+    // REQ-META-15
     #[must_use]
     pub fn public_jwk(&self) -> String {
         jwk::write_public(self.key.public_key().borrow(), self.algorithm(), &self.key_id)
     }
 
-    /// Signs a message; the result has the form that JWS requires.
+    /// Signs a message. The signature has the form that JWS requires.
     ///
     /// # Errors
     ///
-    /// [`SigningFailed`] when the backend could not sign.
+    /// Returns [`SigningFailed`] if the backend cannot sign.
     pub fn sign_message(&self, message: &[u8], entropy: Entropy) -> Result<Vec<u8>, SigningFailed> {
         self.key.sign(message, entropy)
     }
 
-    /// The signature a key operation asks for.
+    /// Signs the message of a key operation.
     ///
     /// # Errors
     ///
-    /// [`SoftwareKeyError`]: the operation is for another algorithm, or names another key than this
-    /// one, which has an id of its own (`kid` of its JWK, [`Self::with_key_id`]); or the backend
-    /// could not sign.
+    /// Returns [`SoftwareKeyError`] if the operation is for another algorithm, if it names a key id
+    /// other than that of this key (set by the `kid` of its JWK or [`Self::with_key_id`]), or if the
+    /// backend cannot sign.
     pub fn sign(
         &self,
         operation: &KeyOperation,
@@ -380,7 +390,8 @@ impl SoftwareKey {
         }
     }
 
-    /// Carries out a key operation; one this key cannot do is answered as unavailable.
+    /// Performs a key operation. If this key cannot perform it, the answer is that the key is
+    /// unavailable.
     pub fn answer(&self, operation: KeyOperation, entropy: Entropy) -> Input {
         match self.sign(&operation, entropy) {
             Ok(signature) => operation.answered(signature),
@@ -389,8 +400,8 @@ impl SoftwareKey {
     }
 }
 
-/// PEM on one line, as it is kept in environment variables and JSON: line ends written out, perhaps
-/// in quotes.
+/// Restores PEM that is kept on one line, as in environment variables and JSON, with line breaks
+/// written as `\n` and possibly in quotes.
 fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
     if pem.len() > LONGEST_FILE || !pem.contains("\\n") {
         return None;
@@ -403,8 +414,8 @@ fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// The label and the content of the first block with a private key, or of the first block at all:
-/// files can begin with `EC PARAMETERS` or certificates.
+/// Returns the label and the content of the first block with a private key or, if there is none, of
+/// the first block. Files can start with `EC PARAMETERS` or certificates.
 fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
     if pem.len() > LONGEST_FILE {
         return Err(KeyFileError::Malformed);

@@ -28,6 +28,8 @@ pub enum LoopbackHttp {
 /// an IPv4 address in a form other than the dotted one, an IPv6 address that is not in canonical form
 /// ([RFC 5952]), a host that ends in a dot or a numeric label, a port with leading zeros, and an
 /// apostrophe in the query.
+///
+/// [RFC 5952]: https://www.rfc-editor.org/rfc/rfc5952
 // REQ-DISC-16, REQ-SEC-02
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url {

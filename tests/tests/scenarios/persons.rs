@@ -263,8 +263,10 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
     ] {
         let refused = row(&ways()[0], number, &[]).request(move || plain(FREJA_ID, number));
         let why = match number {
-            "" => "it has no number behind sub:ssn:",
-            _ => "it has a blank, or another character that no national id has, behind sub:ssn:",
+            "" => "it has no number after sub:ssn:",
+            _ => {
+                "it has a space, or another character that no national id contains, after sub:ssn:"
+            }
         };
         rows.push(refused.ends(&format!("request: login_hint cannot be sent: {why}"), [0; 3]));
     }
@@ -274,8 +276,8 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
 /// ID-24: what an eID takes of a binding message belongs to the configuration, too.
 #[test]
 fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_request_was_built() {
-    const NONE: &str = "request: binding_message cannot be sent: Norwegian BankID takes none: it sends two words to read to the person instead";
-    const ONE: &str = "request: binding_message cannot be sent: Swedish BankID needs one";
+    const NONE: &str = "request: binding_message cannot be sent: Norwegian BankID accepts none; its acknowledgement contains two words to read to the person";
+    const ONE: &str = "request: binding_message cannot be sent: Swedish BankID requires one";
     let mut rows = Vec::new();
     for way in ways() {
         let build = way.build;

@@ -45,6 +45,9 @@ pub enum KeyFileError {
     Symmetric,
     /// The JWK is not meant for signing, according to `use` or `key_ops` ([RFC 7517 section 4.2],
     /// [RFC 7517 section 4.3]).
+    ///
+    /// [RFC 7517 section 4.2]: https://www.rfc-editor.org/rfc/rfc7517#section-4.2
+    /// [RFC 7517 section 4.3]: https://www.rfc-editor.org/rfc/rfc7517#section-4.3
     NotForSigning,
     /// The key fits several algorithms, and none was named.
     AlgorithmUnknown,

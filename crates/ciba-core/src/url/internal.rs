@@ -12,6 +12,9 @@ impl Url {
     /// embed such an IPv4 address, and the name `localhost`.
     ///
     /// Names are not resolved, so a name that resolves to such an address is not detected.
+    ///
+    /// [RFC 1918]: https://www.rfc-editor.org/rfc/rfc1918
+    /// [RFC 6598]: https://www.rfc-editor.org/rfc/rfc6598
     #[must_use]
     pub fn is_internal(&self) -> bool {
         let host = self.host();
