@@ -1,9 +1,9 @@
-//! Presets for providers that are known by name.
+//! Presets for well-known providers.
 //!
-//! A [`Preset`] is data: the options that differ from the defaults, each with its source. There is
-//! one only where vendor documentation or source code says that an option has to differ; what else
-//! is known about providers is in `docs/providers.md` of the repository. [`idura`] adds request
-//! builders and claims of its own.
+//! A [`Preset`] is data: the options that differ from the defaults, each with its source. A preset
+//! exists only if vendor documentation or source code shows that an option must differ. Everything
+//! else that is known about providers is in `docs/providers.md` of the repository. [`idura`] adds
+//! typed request builders and claims.
 
 pub mod idura;
 mod preset;
@@ -12,7 +12,7 @@ pub use preset::{Fact, Preset, Setting};
 
 use crate::request::BindingMessageRule;
 
-/// Every preset, by name.
+/// All presets, sorted by name.
 pub const ALL: &[Preset] = &[
     AUTH0,
     CAMARA,
@@ -29,7 +29,7 @@ pub const ALL: &[Preset] = &[
     WSO2,
 ];
 
-/// The preset of that name.
+/// Returns the preset with the given name.
 #[must_use]
 pub fn named(name: &str) -> Option<Preset> {
     ALL.iter().find(|preset| preset.name == name).copied()
@@ -39,12 +39,14 @@ const fn fact(setting: Setting, source: &'static str) -> Fact {
     Fact { setting, source }
 }
 
-/// Any binding message, to be narrowed.
+/// A rule that accepts every binding message, to be narrowed.
 const MESSAGE: BindingMessageRule = BindingMessageRule::ANY;
 
 const AUTH0_DOCS: &str = "auth0.com/docs, Client-Initiated Backchannel Authentication Flow";
-/// Auth0. Its documentation names the characters of a binding message without the blank, but has
-/// blanks in a sample: they are left to the provider.
+/// Auth0.
+///
+/// Its documentation does not list the space among the characters of a binding message, but uses
+/// spaces in an example, so they are allowed here.
 pub const AUTH0: Preset = Preset {
     name: "auth0",
     product: "Auth0",
@@ -73,8 +75,9 @@ pub const CAMARA: Preset = Preset {
 
 const CONFORMANCE_SUITE: &str =
     "openid-certification/conformance-suite, fapiciba modules for ConnectID";
-/// ConnectID in Australia. For [`Profile::FapiCiba`](crate::Profile::FapiCiba), with PS256 and
-/// mutual TLS.
+/// ConnectID in Australia.
+///
+/// Use it with [`Profile::FapiCiba`](crate::Profile::FapiCiba), PS256 and mutual TLS.
 pub const CONNECTID: Preset = Preset {
     name: "connectid",
     product: "ConnectID (Australia)",
@@ -96,7 +99,7 @@ pub const DUENDE: Preset = Preset {
 
 const IDPYOIDC_CODE: &str =
     "IdentityPython/idpy-oidc, src/idpyoidc/server/oidc/backchannel_authentication.py";
-/// A provider made with idpyoidc.
+/// A provider built with idpyoidc.
 pub const IDPYOIDC: Preset = Preset {
     name: "idpyoidc",
     product: "idpyoidc",
@@ -114,7 +117,7 @@ pub const IDPYOIDC: Preset = Preset {
 
 const IDURA_DOCS: &str = "docs.idura.app, CIBA flow and Caller Authentication with CIBA";
 const IDURA_TOKENS: &str = "docs.idura.app, Token contents, Swedish BankID and Norwegian BankID";
-/// Idura Verify, formerly Criipto Verify: see [`idura`].
+/// Idura Verify, formerly Criipto Verify; see [`idura`].
 pub const IDURA: Preset = Preset {
     name: "idura",
     product: "Idura Verify",
@@ -148,8 +151,7 @@ pub const KEYCLOAK: Preset = Preset {
     ],
 };
 
-/// A provider made with the npm package `oidc-provider`, as it is without a message rule of its
-/// own.
+/// A provider built with the npm package `oidc-provider` and its default rule for binding messages.
 pub const NODE_OIDC_PROVIDER: Preset = Preset {
     name: "node-oidc-provider",
     product: "oidc-provider (npm)",

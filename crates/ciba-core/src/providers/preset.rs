@@ -1,4 +1,4 @@
-//! A provider's habits as data: which options its clients set, and how it is known.
+//! The options of a provider as data, each with its source.
 
 use alloc::{format, string::String};
 use core::fmt;
@@ -14,7 +14,9 @@ use crate::{
     wire::{metadata::ProviderMetadata, token::PendingError},
 };
 
-/// What is known about one provider and differs from the defaults, as data.
+/// The options of one provider that differ from the defaults.
+///
+/// # Examples
 ///
 /// ```
 /// use ciba_core::{ClientId, Issuer, ProviderMetadata, Url, providers};
@@ -33,48 +35,56 @@ pub struct Preset {
     pub(super) facts: &'static [Fact],
 }
 
-/// One option a preset sets, and how it is known that the provider wants it.
+/// An option that a preset sets, with the evidence that the provider requires it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fact {
     /// The option.
     pub setting: Setting,
-    /// The vendor's documentation, or the source code, that says so.
+    /// The vendor documentation or source code that shows it.
     pub source: &'static str,
 }
 
-/// An option that differs from the default. `Display` says it in words.
+/// An option that differs from the default. `Display` describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Setting {
-    /// Where the endpoints are, behind the issuer, when the metadata does not say it (DV-24).
+    /// Paths of the endpoints relative to the issuer, for metadata without them.
+    // DV-24
     Endpoints {
         /// The path of the backchannel authentication endpoint.
         backchannel: &'static str,
         /// The path of the token endpoint.
         token: &'static str,
     },
-    /// [`ClientConfigBuilder::binding_messages`] (DV-28).
+    /// [`ClientConfigBuilder::binding_messages`].
+    // DV-28
     BindingMessages(BindingMessageRule),
-    /// [`ClientConfigBuilder::request_expiry`] (DV-29).
+    /// [`ClientConfigBuilder::request_expiry`].
+    // DV-29
     RequestExpiry,
     /// [`ClientConfigBuilder::request_grant_type`].
     RequestGrantType,
-    /// [`ClientConfigBuilder::body_client_id`] (DV-23).
+    /// [`ClientConfigBuilder::body_client_id`].
+    // DV-23
     BodyClientId,
-    /// [`ClientConfigBuilder::request_client_id_claim`] (DV-23).
+    /// [`ClientConfigBuilder::request_client_id_claim`].
+    // DV-23
     RequestClientIdClaim,
-    /// [`ClientConfigBuilder::signed_requests_only`] (DV-40).
+    /// [`ClientConfigBuilder::signed_requests_only`].
+    // DV-40
     SignedRequestsOnly,
-    /// [`ClientConfigBuilder::backchannel_audience`] is the endpoint that is called; one of another
-    /// origin than the issuer's has to be configured by hand (DV-20, REQ-AUTH-11).
+    /// [`ClientConfigBuilder::backchannel_audience`] is the URL of the called endpoint. If that is
+    /// on another origin than the issuer, it must be configured by hand.
+    // DV-20, REQ-AUTH-11
     BackchannelAudienceIsEndpoint,
-    /// As the last one, for [`ClientConfigBuilder::token_audience`].
+    /// The same for [`ClientConfigBuilder::token_audience`].
     TokenAudienceIsEndpoint,
-    /// As the last one, for [`ClientConfigBuilder::request_audience`]; it is the backchannel
+    /// The same for [`ClientConfigBuilder::request_audience`], with the URL of the backchannel
     /// authentication endpoint.
     RequestAudienceIsEndpoint,
-    /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, also when it is the
-    /// usual one (DV-20).
+    /// [`ClientConfigBuilder::request_audience`] is the issuer with its port, even if that is the
+    /// default port.
+    // DV-20
     RequestAudienceHasPort,
     /// [`ClientConfigBuilder::persons_by_number`].
     PersonsByNumber,
@@ -94,51 +104,52 @@ pub enum Setting {
     RequestedExpiryCounts,
     /// [`Policy::ping_keeps_interval`].
     PingKeepsInterval,
-    /// [`Policy::assume_bearer`] (DV-32).
+    /// [`Policy::assume_bearer`].
+    // DV-32
     AssumeBearer,
-    /// [`Policy::scope_lists`] (DV-32).
+    /// [`Policy::scope_lists`].
+    // DV-32
     ScopeLists,
-    /// An entry of [`Policy::pending_errors`] (DV-14).
+    /// An entry of [`Policy::pending_errors`].
+    // DV-14
     PendingError {
-        /// Its `error`.
+        /// The `error` member.
         error: &'static str,
-        /// Its `error_description`.
+        /// The `error_description` member.
         description: &'static str,
     },
 }
 
 impl Preset {
-    /// The name by which the command line knows it: lower-case letters, digits and `-`.
+    /// Returns the name by which the command line knows it, in lower-case letters, digits and `-`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The product, as its maker calls it.
+    /// Returns the name of the product.
     #[must_use]
     pub const fn product(&self) -> &'static str {
         self.product
     }
 
-    /// What it sets, and why.
+    /// Returns the options that the preset sets, with their sources.
     #[must_use]
     pub const fn facts(&self) -> &'static [Fact] {
         self.facts
     }
 
-    /// Fills in the endpoints that are known where the metadata lacks them. Endpoints in the
-    /// metadata stay.
+    /// Adds the known endpoints if the metadata lacks them. Endpoints in the metadata are kept.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] when the issuer cannot be continued by a path.
+    /// Returns [`UrlError`] if the issuer followed by the path is not a valid URL.
     pub fn complete(&self, mut metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError> {
         for fact in self.facts {
             let Setting::Endpoints { backchannel, token } = fact.setting else { continue };
             let base = metadata.issuer.as_str();
             let base = base.strip_suffix('/').unwrap_or(base);
-            // The scheme is the issuer's: plain http got here only where it was allowed for that
-            // issuer.
+            // Plain http is possible only if it was allowed for the issuer, so it is allowed here.
             let behind = |path: &str| {
                 Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed)
             };
@@ -149,12 +160,14 @@ impl Preset {
         Ok(metadata)
     }
 
-    /// Begins a configuration for this provider. Options set afterwards win; a [`Policy`] of your
-    /// own takes the place of the preset's, so begin it with [`Self::policy`].
+    /// Begins a configuration for this provider.
+    ///
+    /// Options that are set afterwards take precedence. A [`Policy`] that is set afterwards replaces
+    /// that of the preset, so start from [`Self::policy`].
     ///
     /// # Errors
     ///
-    /// As [`Self::complete`].
+    /// Like [`Self::complete`].
     pub fn client(
         &self,
         metadata: ProviderMetadata,
@@ -166,7 +179,7 @@ impl Preset {
         Ok(self.facts.iter().fold(builder, |builder, fact| fact.setting.apply(builder, &issuer)))
     }
 
-    /// The default policy with what this provider needs.
+    /// Returns the default policy with the options that this provider requires.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let mut policy = Policy::default();
@@ -228,7 +241,7 @@ impl Setting {
             Self::RequestAudienceHasPort => {
                 builder.request_audience(Audience::Text(with_port(issuer.as_str())))
             }
-            // These are in the metadata and the policy the builder was begun with.
+            // These are already part of the metadata and the policy.
             Self::Endpoints { .. }
             | Self::PingKeepsInterval
             | Self::AssumeBearer
@@ -242,10 +255,10 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoints { backchannel, token } => {
-                write!(f, "endpoints `{backchannel}` and `{token}` behind the issuer where the metadata names none")
+                write!(f, "endpoints `{backchannel}` and `{token}` relative to the issuer if the metadata names none")
             }
             Self::BindingMessages(rule) => write!(f, "`binding_message` {rule}"),
-            Self::RequestExpiry => f.write_str("the lifetime is wanted as `request_expiry`"),
+            Self::RequestExpiry => f.write_str("the requested lifetime is sent as `request_expiry`"),
             Self::RequestGrantType => f.write_str("`grant_type` also in the authentication request"),
             Self::BodyClientId => f.write_str("`client_id` in every body"),
             Self::RequestClientIdClaim => f.write_str("`client_id` also in signed requests"),
@@ -257,30 +270,30 @@ impl fmt::Display for Setting {
             Self::RequestAudienceIsEndpoint => f.write_str("signed requests name the backchannel endpoint"),
             Self::RequestAudienceHasPort => f.write_str("signed requests name the issuer with its port"),
             Self::PersonsByNumber => f.write_str(
-                "a hint `sub:ssn:N` names the person: `ssn` and `socialno` of the ID Token, when present, have to be N",
+                "a hint `sub:ssn:N` names the person: `ssn` and `socialno` of the ID Token, if present, must equal N",
             ),
             Self::EidClaim => f.write_str(
-                "`authenticationtype` of the ID Token, when present, has to be the eID asked for, or to refine it",
+                "`authenticationtype` of the ID Token, if present, must be the requested eID or refine it",
             ),
-            Self::EidMessages => f.write_str("Swedish BankID needs a `binding_message`, Norwegian BankID takes none"),
+            Self::EidMessages => f.write_str("Swedish BankID requires a `binding_message`, Norwegian BankID accepts none"),
             Self::DetailsAreNotGranted => {
-                f.write_str("`authorization_details` say how the person is asked, and no answer grants them")
+                f.write_str("`authorization_details` only control how the person is prompted, and no response grants them")
             }
             Self::NoMacIdTokens => f.write_str("no ID Token is signed with HS256, HS384 or HS512"),
-            Self::AcrReported => f.write_str("`acr` is reported and not held to what was asked for"),
-            Self::PublicClients => f.write_str("public clients are taken although `none` is not listed"),
-            Self::RequestedExpiryCounts => f.write_str("a `requested_expiry` below `expires_in` is when waiting ends"),
-            Self::PingKeepsInterval => f.write_str("the interval counts after a ping, too"),
-            Self::AssumeBearer => f.write_str("no `token_type` means Bearer"),
-            Self::ScopeLists => f.write_str("`scope` of a token response may be a list"),
+            Self::AcrReported => f.write_str("`acr` is reported and not compared with the requested values"),
+            Self::PublicClients => f.write_str("public clients are accepted although `none` is not listed"),
+            Self::RequestedExpiryCounts => f.write_str("a `requested_expiry` less than `expires_in` limits the wait"),
+            Self::PingKeepsInterval => f.write_str("the interval also applies after a ping"),
+            Self::AssumeBearer => f.write_str("a missing `token_type` means Bearer"),
+            Self::ScopeLists => f.write_str("`scope` of a token response may be an array"),
             Self::PendingError { error, description } => {
-                write!(f, "`{error}` with the text \"{description}\" means pending")
+                write!(f, "`{error}` with the description \"{description}\" means pending")
             }
         }
     }
 }
 
-/// `https://op.example/a` as `https://op.example:443/a`.
+/// Adds the default port to an issuer: `https://op.example/a` becomes `https://op.example:443/a`.
 fn with_port(issuer: &str) -> String {
     let Some((scheme, rest)) = issuer.split_once("://") else { return issuer.into() };
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));

@@ -1,4 +1,4 @@
-//! The claims Idura's ID Tokens carry, typed.
+//! The claims of Idura's ID Tokens, as a type.
 
 use alloc::string::String;
 use core::fmt;
@@ -10,13 +10,13 @@ use serde::{
 
 macro_rules! claims {
     ($($(#[$doc:meta])* $field:ident = $name:literal;)*) => {
-        /// What an ID Token of Idura says, for
-        /// [`Authentication::claims`](crate::Authentication::claims). Which claims there are
-        /// depends on the eID and on the application's settings. A claim of another type than text
-        /// counts as absent, so that reading never fails because of a claim nobody uses
-        /// (REQ-IDT-30).
+        /// The claims of an ID Token of Idura, for
+        /// [`Authentication::claims`](crate::Authentication::claims).
         ///
-        /// `Debug` prints nothing of it.
+        /// Which claims are present depends on the eID and on the settings of the application. A
+        /// claim that is not a string counts as absent, so that an unused claim never causes an
+        /// error. `Debug` shows no values.
+        // REQ-IDT-30
         #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
         #[serde(default)]
         #[non_exhaustive]
@@ -31,46 +31,46 @@ macro_rules! claims {
 }
 
 claims! {
-    /// A lasting pseudonym of the person at this tenant; the braces around it belong to it.
+    /// The pairwise identifier of the person at this tenant, including the braces around it.
     sub = "sub";
-    /// `sebankid`, `nobankid-oidc`, `sefrejaid`, …
+    /// For example `sebankid`, `nobankid-oidc` or `sefrejaid`.
     identity_scheme = "identityscheme";
-    /// The eID that was used, as in `acr_values`, perhaps refined:
+    /// The eID that was used: a value of `acr_values`, possibly refined, for example
     /// `urn:grn:authn:no:bankid:substantial`.
     authentication_type = "authenticationtype";
     /// A SAML authentication context class.
     authentication_method = "authenticationmethod";
-    /// When the person was authenticated (ISO 8601).
+    /// When the person was authenticated, in ISO 8601 format.
     authentication_instant = "authenticationinstant";
-    /// The pseudonym of `sub` without dashes and braces.
+    /// The identifier of `sub` without dashes and braces.
     name_identifier = "nameidentifier";
-    /// The session at Idura.
+    /// The id of the session at Idura.
     session_index = "sessionindex";
     /// The Swedish personal number, 12 digits.
     ssn = "ssn";
-    /// The Norwegian national id, 11 digits; only with the scope `ssn`.
+    /// The Norwegian national id, 11 digits. Requires the scope `ssn`.
     socialno = "socialno";
-    /// The whole name.
+    /// The full name.
     name = "name";
-    /// First names, in the spelling of OIDC.
+    /// First names, under the name that OIDC defines.
     given_name = "given_name";
-    /// First names, in the older spelling.
+    /// First names, under an older name.
     given_name_legacy = "givenname";
-    /// Last names, in the spelling of OIDC.
+    /// Last names, under the name that OIDC defines.
     family_name = "family_name";
-    /// Last names, in the older spelling.
+    /// Last names, under an older name.
     surname_legacy = "surname";
-    /// Date of birth.
+    /// The date of birth.
     birthdate = "birthdate";
     /// The country of the eID.
     country = "country";
-    /// The address the person's device was seen at.
+    /// The IP address of the person's device.
     ip_address = "ipaddress";
-    /// Norwegian BankID: the person's lasting id there.
+    /// Norwegian BankID: the permanent id of the person.
     unique_user_id = "uniqueuserid";
     /// Norwegian BankID: the issuer of the certificate.
     cert_issuer = "certissuer";
-    /// Norwegian BankID: the subject of the certificate; missing with biometrics.
+    /// Norwegian BankID: the subject of the certificate, absent with biometrics.
     cert_subject = "certsubject";
     /// FrejaID: the reference of the authentication.
     auth_ref = "authRef";
@@ -80,7 +80,7 @@ claims! {
     relying_party_user_id = "relyingPartyUserId";
     /// FrejaID: the person's id at the integrator.
     integrator_specific_user_id = "integratorSpecificUserId";
-    /// FrejaID: the age, as text.
+    /// FrejaID: the age, as a string.
     age = "age";
     /// FrejaID: the e-mail address.
     email_address = "emailaddress";
@@ -89,13 +89,13 @@ claims! {
 }
 
 impl IdTokenClaims {
-    /// First names, whichever way they are spelt.
+    /// Returns the first names under either name of the claim.
     #[must_use]
     pub fn first_names(&self) -> Option<&str> {
         self.given_name.as_deref().or(self.given_name_legacy.as_deref())
     }
 
-    /// Last names, whichever way they are spelt.
+    /// Returns the last names under either name of the claim.
     #[must_use]
     pub fn last_names(&self) -> Option<&str> {
         self.family_name.as_deref().or(self.surname_legacy.as_deref())
@@ -106,7 +106,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     deserializer.deserialize_any(Text)
 }
 
-/// A text, or something else, which is skipped.
+/// Reads a string, and skips any other value.
 struct Text;
 
 impl<'de> Visitor<'de> for Text {

@@ -1,14 +1,16 @@
 //! Idura Verify (formerly Criipto Verify): Swedish BankID, Norwegian BankID and FrejaID over CIBA,
 //! in poll mode.
 //!
-//! A request is made for one eID, of what that eID takes and nothing else: a Norwegian request has
-//! no method for a binding message.
+//! A request is built for one eID and offers only the options of that eID: a Norwegian request, for
+//! example, has no method for a binding message.
 //!
-//! [`client`] refuses a request for Swedish BankID without a binding message, and one for Norwegian
-//! BankID with one. It compares every ID Token with its request, however the request was built:
-//! `ssn` and `socialno`, when present, have to be the national id of a hint `sub:ssn:N`, and the
-//! eID has to be the one asked for. Swedish BankID has to send `ssn`. For the others,
-//! [`Authentication::person`](crate::Authentication::person) says whether anything was compared.
+//! [`client`] rejects a request for Swedish BankID without a binding message, and one for Norwegian
+//! BankID with one. It compares every ID Token with its request, no matter how the request was built:
+//! `ssn` and `socialno`, if present, must be the national id of a hint `sub:ssn:N`, and the eID must
+//! be the requested one. Swedish BankID must send `ssn`. For the others,
+//! [`Authentication::person`](crate::Authentication::person) tells whether the person was compared.
+//!
+//! # Examples
 //!
 //! ```
 //! use ciba_core::providers::idura::{CallInitiator, SwedishBankId, SwedishPersonalNumber};
@@ -45,30 +47,33 @@ pub use request::{
     CallInitiator, FreeForm, NorwegianBankId, SwedishBankId, binding_message_may_be_too_long,
 };
 
-/// `acr_values` of Swedish BankID.
+/// The `acr_values` of Swedish BankID.
 pub const SWEDISH_BANKID: &str = "urn:grn:authn:se:bankid";
-/// `acr_values` of Norwegian BankID.
+/// The `acr_values` of Norwegian BankID.
 pub const NORWEGIAN_BANKID: &str = "urn:grn:authn:no:bankid";
-/// `acr_values` of FrejaID, as documented for the redirect flow; for CIBA it is an inference.
+/// The `acr_values` of FrejaID. They are documented for the redirect flow and presumed for CIBA.
 pub const FREJA_ID: &str = "urn:grn:authn:se:frejaid";
 
-/// Fills in the two endpoints where the metadata document lacks them, as Idura's may:
-/// `/ciba/bc-authorize` and `/oauth2/token` behind the issuer. Endpoints in the metadata stay.
+/// Adds the two endpoints if the metadata lacks them, as Idura's document may:
+/// `/ciba/bc-authorize` and `/oauth2/token` relative to the issuer. Endpoints in the metadata are
+/// kept.
 ///
 /// # Errors
 ///
-/// [`UrlError`] when the issuer cannot be continued by a path.
+/// Returns [`UrlError`] if the issuer followed by the path is not a valid URL.
 pub fn complete(metadata: ProviderMetadata) -> Result<ProviderMetadata, UrlError> {
     super::IDURA.complete(metadata)
 }
 
-/// Begins a configuration for Idura: endpoints completed, poll mode, client assertions for the
-/// issuer that live 60 seconds, ID Tokens signed with RS256, and person and eID of every ID Token
-/// compared with those that were asked for. What remains is [`ClientConfigBuilder::client_auth`].
+/// Begins a configuration for Idura.
+///
+/// It uses poll mode, completes the endpoints, makes client assertions for the issuer that are valid
+/// for 60 seconds, expects ID Tokens signed with RS256, and compares person and eID of every ID
+/// Token with the requested ones. Only [`ClientConfigBuilder::client_auth`] remains to be set.
 ///
 /// # Errors
 ///
-/// As [`complete`].
+/// Like [`complete`].
 pub fn client(
     metadata: ProviderMetadata,
     client_id: ClientId,
@@ -79,45 +84,46 @@ pub fn client(
         .assertion_lifetime(Duration::from_secs(60)))
 }
 
-/// `private_key_jwt` with RS256, the only algorithm Idura documents, and the key's id in the
-/// registered set.
+/// Returns `private_key_jwt` with RS256, the only algorithm that Idura documents, and the id of the
+/// key in the registered set.
 #[must_use]
 pub fn private_key_jwt(key_id: impl Into<Arc<str>>) -> ClientAuth {
     ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Rs256, key_id: Some(key_id.into()) }
 }
 
-/// `client_secret_basic`, form-encoded: client ids at Idura have colons in them.
+/// Returns `client_secret_basic` with form encoding, because client ids at Idura contain colons.
 #[must_use]
 pub const fn client_secret(secret: ClientSecret) -> ClientAuth {
     ClientAuth::ClientSecretBasic { secret, encoding: BasicEncoding::Encoded }
 }
 
-/// The two words that have to be read out to the person: Norwegian BankID shows three pairs and
-/// only this one is right.
+/// Returns the two words that must be read to the person: Norwegian BankID shows three pairs of
+/// words, of which only this one is right.
 ///
-/// They are the provider's text: control characters are replaced, at most 1 KiB is kept.
+/// The string comes from the provider. Control characters are replaced, and it is truncated to
+/// 1 KiB.
 #[must_use]
 pub fn words_to_read_out(acknowledged: &Acknowledgement) -> Option<String> {
     let words = acknowledged.extra.find("bindingMessage")?.text()?;
     Some(crate::text::plain_at_most(&words, crate::bounds::TEXT_BYTES))
 }
 
-/// How far a person has come in Swedish BankID, read from
-/// [`Wait::progress`](crate::Wait::progress). For an agent's screen only: nothing may be decided by
-/// it.
+/// The progress of a person in Swedish BankID, from [`Wait::progress`](crate::Wait::progress).
+///
+/// It is meant for display only and must not be used for decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Progress {
     /// The app has not been opened yet.
     AwaitingFirstInteraction,
-    /// The question about the call is on the screen.
+    /// The app shows the question about the call.
     AwaitingAcknowledgement,
-    /// The question was answered; security code or biometrics are outstanding.
+    /// The question was answered. The security code or biometrics are still missing.
     AwaitingIdentification,
 }
 
 impl Progress {
-    /// Reads the text of a pending answer; `None` when it is another.
+    /// Reads the description of a pending answer. Returns `None` for an unknown one.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         match text {

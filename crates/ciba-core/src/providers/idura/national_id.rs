@@ -1,33 +1,35 @@
-//! National ids with their check digits. A number that passes is well-formed; whether it was ever
-//! given to somebody only the provider knows.
+//! National ids with their check digits. A number that passes is well-formed; only the provider
+//! knows whether it was ever issued.
 
 use core::fmt;
 
 use crate::{person::is_date, secret::ExpectedText};
 
-/// Why a national id is not taken. It does not repeat the number.
+/// The error of a string that is not a national id. It does not contain the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NationalIdError {
-    /// Too few or too many characters.
+    /// The number of characters is wrong.
     Length {
-        /// How many there have to be.
+        /// The required number of digits.
         expected: usize,
     },
-    /// Something else than a digit. Separators are not taken: write the digits only.
+    /// A character is not a digit. Separators are not accepted.
     NotDigits,
-    /// No such date of birth.
+    /// The date of birth does not exist.
     Date,
-    /// A check digit is wrong: probably a typing mistake.
+    /// A check digit is wrong, probably because of a typing mistake.
     CheckDigit,
 }
 
 impl fmt::Display for NationalIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { expected } => write!(f, "a national id of {expected} digits is needed"),
-            Self::NotDigits => f.write_str("the national id has something else than digits in it"),
-            Self::Date => f.write_str("the national id has no possible date of birth"),
+            Self::Length { expected } => write!(f, "the national id must have {expected} digits"),
+            Self::NotDigits => {
+                f.write_str("the national id contains a character that is not a digit")
+            }
+            Self::Date => f.write_str("the date of birth in the national id does not exist"),
             Self::CheckDigit => f.write_str("a check digit of the national id is wrong"),
         }
     }
@@ -35,19 +37,19 @@ impl fmt::Display for NationalIdError {
 
 impl core::error::Error for NationalIdError {}
 
-/// A Swedish personal number of 12 digits, `YYYYMMDDNNNN`. Coordination numbers (day plus 60) are
-/// taken too.
+/// A Swedish personal number of 12 digits, `YYYYMMDDNNNN`, or a coordination number, in which 60 is
+/// added to the day.
 ///
-/// `Debug` prints the type's name only, and the memory is wiped on drop.
+/// `Debug` prints only the name of the type, and the memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SwedishPersonalNumber(ExpectedText);
 
 impl SwedishPersonalNumber {
-    /// Reads the number; the last ten digits have to pass the Luhn check.
+    /// Parses the number. The last ten digits must pass the Luhn check.
     ///
     /// # Errors
     ///
-    /// [`NationalIdError`].
+    /// Returns [`NationalIdError`] if it is not a well-formed number.
     pub fn parse(text: &str) -> Result<Self, NationalIdError> {
         let digits: [u32; 12] = digits(text)?;
         let [y1, y2, y3, y4, m1, m2, d1, d2, ..] = digits;
@@ -57,7 +59,7 @@ impl SwedishPersonalNumber {
         if !(1800..2200).contains(&year) || !is_date(year, m1 * 10 + m2, day) {
             return Err(NationalIdError::Date);
         }
-        // Luhn: every second digit counts double, and a product of two digits as their sum.
+        // Luhn: every second digit is doubled, and a product of two digits counts as their sum.
         let sum: u32 = digits
             .iter()
             .skip(2)
@@ -70,18 +72,19 @@ impl SwedishPersonalNumber {
         }
     }
 
-    /// The digits. Keep them out of logs.
+    /// Returns the digits. They must not be logged.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 }
 
-/// A Norwegian national id of 11 digits, `DDMMYYNNNNN`: fødselsnummer or D-number (day plus 40).
+/// A Norwegian national id of 11 digits, `DDMMYYNNNNN`: a fødselsnummer or a D-number, in which 40 is
+/// added to the day.
 ///
-/// Synthetic numbers are taken as well, because tests need them and no person can have one: the
-/// month is raised by 40 or by 80. [`Self::is_synthetic`] tells them apart. `Debug` prints the
-/// type's name only, and the memory is wiped on drop.
+/// Synthetic numbers, in which 40 or 80 is added to the month, are accepted as well, because tests
+/// need them and no person can have one. [`Self::is_synthetic`] tells them apart. `Debug` prints only
+/// the name of the type, and the memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NorwegianNationalId {
     text: ExpectedText,
@@ -89,11 +92,11 @@ pub struct NorwegianNationalId {
 }
 
 impl NorwegianNationalId {
-    /// Reads the number; both check digits (modulo 11) have to be right.
+    /// Parses the number. Both check digits (modulo 11) must be right.
     ///
     /// # Errors
     ///
-    /// [`NationalIdError`].
+    /// Returns [`NationalIdError`] if it is not a well-formed number.
     pub fn parse(text: &str) -> Result<Self, NationalIdError> {
         let digits: [u32; 11] = digits(text)?;
         let [d1, d2, m1, m2, y1, y2, ..] = digits;
@@ -105,15 +108,15 @@ impl NorwegianNationalId {
             81..=92 => raised - 80,
             other => other,
         };
-        // The century hides in the individual number by rules with exceptions. It only matters for
-        // 29 February, where every year that can be divided by four is taken for a leap year.
+        // The century is encoded in the individual number by rules with exceptions. It matters only
+        // for 29 February, for which every year divisible by four is treated as a leap year.
         if !is_date(2000 + y1 * 10 + y2, month, day) {
             return Err(NationalIdError::Date);
         }
         let sums_to_zero = |weights: &[u32]| {
             digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum::<u32>() % 11 == 0
         };
-        // The last weight belongs to the check digit itself.
+        // The last weight is that of the check digit itself.
         if !sums_to_zero(&[3, 7, 6, 1, 8, 9, 4, 5, 2, 1])
             || !sums_to_zero(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1])
         {
@@ -122,13 +125,13 @@ impl NorwegianNationalId {
         Ok(Self { text: text.into(), synthetic: month != raised })
     }
 
-    /// The digits. Keep them out of logs.
+    /// Returns the digits. They must not be logged.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.text.expose()
     }
 
-    /// Whether the number is one for tests, which no person has.
+    /// Returns `true` if it is a number for tests, which no person has.
     #[must_use]
     pub const fn is_synthetic(&self) -> bool {
         self.synthetic

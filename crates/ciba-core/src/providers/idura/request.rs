@@ -1,4 +1,4 @@
-//! One request builder for each eID.
+//! A request builder for each eID.
 
 use alloc::{format, string::String};
 
@@ -11,7 +11,7 @@ use crate::{
     secret::LoginHint,
 };
 
-/// Who dialled: it changes the question the app asks.
+/// The party that made the call, which determines the question that the app asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallInitiator {
     /// The company (`RP`).
@@ -29,12 +29,12 @@ impl CallInitiator {
     }
 }
 
-/// What all eIDs have in common.
+/// The settings that all eIDs share.
 #[derive(Debug, Clone)]
 struct Common {
     acr: String,
     eid: Check,
-    /// `None` where nothing was said.
+    /// `None` if it was not set.
     person: Option<Check>,
     trace_id: bool,
 }
@@ -44,8 +44,8 @@ impl Common {
         Self { acr: acr.into(), eid: Check::default(), person: None, trace_id: false }
     }
 
-    /// The checks hold under any configuration; under that of Idura they hold for every other
-    /// request, too.
+    // These checks apply under any configuration. Under that of Idura they also apply to every
+    // other request.
     fn into_request(self, hint: LoginHint) -> AuthRequest {
         let request = AuthRequest::new(Hint::Login(hint))
             .acr_values([self.acr])
@@ -63,17 +63,17 @@ impl Common {
     }
 }
 
-/// The settings every request has.
+/// Declares the setters of the shared settings.
 macro_rules! common_settings {
     () => {
-        /// How the eID in the token (`authenticationtype`) is compared with the one asked for; it
-        /// may refine it.
+        /// Sets how the eID in the token (`authenticationtype`) is compared with the requested one.
+        /// It may refine the requested one.
         pub const fn eid_check(mut self, check: Check) -> Self {
             self.common.eid = check;
             self
         }
 
-        /// Asks for a `Trace-Id` header field in the answer (`Prefer: return-trace-id`).
+        /// Requests a `Trace-Id` header field in the response (`Prefer: return-trace-id`).
         pub const fn trace_id(mut self) -> Self {
             self.common.trace_id = true;
             self
@@ -81,8 +81,8 @@ macro_rules! common_settings {
     };
 }
 
-/// Swedish BankID in telephone calls. The person sees the binding message and a question about the
-/// call.
+/// A request for Swedish BankID during a phone call. The app shows the binding message and a
+/// question about the call.
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct SwedishBankId {
@@ -93,8 +93,8 @@ pub struct SwedishBankId {
 }
 
 impl SwedishBankId {
-    /// A request; the message is shown in the app. An empty one is refused when the flow is
-    /// started.
+    /// Creates a request. The app shows the message; a request with an empty message is rejected
+    /// when the flow is started.
     pub fn phone_authentication(
         person: SwedishPersonalNumber,
         initiator: CallInitiator,
@@ -108,9 +108,11 @@ impl SwedishBankId {
         }
     }
 
-    /// How the `ssn` in the token is compared with the number that was asked for; it has to be
-    /// there by default. With [`Check::Off`] the request itself asks for no comparison; a client of
-    /// [`client`](super::client) still compares what is there.
+    /// Sets how the `ssn` in the token is compared with the requested number. By default it is
+    /// required.
+    ///
+    /// With [`Check::Off`] the request itself demands no comparison, but a client of
+    /// [`client`](super::client) still compares a claim that is present.
     pub const fn person_check(mut self, check: Check) -> Self {
         self.common.person = Some(check);
         self
@@ -118,7 +120,7 @@ impl SwedishBankId {
 
     common_settings!();
 
-    /// The authentication request.
+    /// Returns the authentication request.
     pub fn into_request(self) -> AuthRequest {
         let number = self.person.expose();
         let detail =
@@ -131,8 +133,10 @@ impl SwedishBankId {
     }
 }
 
-/// Norwegian BankID caller authentication. It takes no binding message: the acknowledgement brings
-/// two words to read out, see [`words_to_read_out`](super::words_to_read_out).
+/// A request for Norwegian BankID caller authentication.
+///
+/// It has no binding message. The acknowledgement contains two words to read to the person; see
+/// [`words_to_read_out`](super::words_to_read_out).
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct NorwegianBankId {
@@ -141,15 +145,17 @@ pub struct NorwegianBankId {
 }
 
 impl NorwegianBankId {
-    /// A request.
+    /// Creates a request.
     pub fn caller_authentication(person: NorwegianNationalId) -> Self {
         Self { common: Common::new(NORWEGIAN_BANKID), person }
     }
 
-    /// How the `socialno` in the token is compared with the number that was asked for; when it is
-    /// there by default. It is there only with the scope `ssn`, which has to be switched on for the
-    /// application. With [`Check::Off`] the request itself asks for no comparison; a client of
-    /// [`client`](super::client) still compares what is there.
+    /// Sets how the `socialno` in the token is compared with the requested number. By default it is
+    /// compared if it is present.
+    ///
+    /// It is present only with the scope `ssn`, which must be enabled for the application. With
+    /// [`Check::Off`] the request itself demands no comparison, but a client of
+    /// [`client`](super::client) still compares a claim that is present.
     pub const fn person_check(mut self, check: Check) -> Self {
         self.common.person = Some(check);
         self
@@ -157,7 +163,7 @@ impl NorwegianBankId {
 
     common_settings!();
 
-    /// The authentication request.
+    /// Returns the authentication request.
     pub fn into_request(self) -> AuthRequest {
         let number = self.person.expose();
         self.common
@@ -167,12 +173,12 @@ impl NorwegianBankId {
     }
 }
 
-/// An eID whose parameters are not documented, FrejaID first: any `acr_values`, any hint;
-/// `authorization_details`, binding message and the rest are set on the request.
+/// A request for an eID without documented parameters, such as FrejaID, with any `acr_values` and
+/// hint. `authorization_details`, the binding message and so on are set on the returned request.
 ///
-/// Which claim repeats the person is not documented: `ssn` and `socialno` are compared with a hint
-/// `sub:ssn:N` when they are there, and the result says whether they were. If you know another
-/// claim, say so with [`AuthRequest::expecting`](crate::AuthRequest::expecting).
+/// It is not documented which claim identifies the person. `ssn` and `socialno` are compared with a
+/// hint `sub:ssn:N` if they are present, and the result tells whether they were. If you know another
+/// claim, set it with [`AuthRequest::expecting`](crate::AuthRequest::expecting).
 #[derive(Debug, Clone)]
 #[must_use = "make an authentication request of it"]
 pub struct FreeForm {
@@ -181,27 +187,28 @@ pub struct FreeForm {
 }
 
 impl FreeForm {
-    /// A request for any eID.
+    /// Creates a request for any eID.
     pub fn new(acr: impl Into<String>, hint: LoginHint) -> Self {
         Self { common: Common::new(acr), hint }
     }
 
-    /// A request for FrejaID.
+    /// Creates a request for FrejaID.
     pub fn freja_id(hint: LoginHint) -> Self {
         Self::new(FREJA_ID, hint)
     }
 
     common_settings!();
 
-    /// The authentication request.
+    /// Returns the authentication request.
     pub fn into_request(self) -> AuthRequest {
         self.common.into_request(self.hint)
     }
 }
 
-/// Whether a binding message may be longer than Swedish BankID takes: more than 1500 characters in
-/// base64, which are 1125 bytes of UTF-8. The limit is documented for the redirect flow only, so
-/// nothing is refused or cut because of it.
+/// Returns `true` if a binding message may be longer than Swedish BankID accepts: 1500 characters in
+/// base64, which is 1125 bytes of UTF-8.
+///
+/// The limit is documented for the redirect flow only, so this library does not enforce it.
 #[must_use]
 pub const fn binding_message_may_be_too_long(message: &str) -> bool {
     message.len() > 1125

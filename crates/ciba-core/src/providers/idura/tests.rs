@@ -34,11 +34,11 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-/// What the request makes of the claims of a token.
+/// The verdict of a request on the claims of a token.
 fn verdict(request: &AuthRequest, claims: &Value) -> Result<(), crate::Untrusted> {
     let config = testing::builder().build().unwrap();
     let expectations: Expectations = request.effective_expectations(&config);
-    // As it is, and as a saved flow has it.
+    // As built, and as restored from a snapshot.
     let saved = serde_json::to_string(&SavedExpectations::save(&expectations)).unwrap();
     let loaded = serde_json::from_str::<SavedExpectations<'_>>(&saved).unwrap().load().unwrap();
     assert_eq!(loaded, expectations);
@@ -117,8 +117,9 @@ fn the_norwegian_request_has_no_message() {
     assert!(request.headers().is_empty());
 }
 
-/// ID-24: required for the one, absent for the other, whatever is set on the request afterwards and
-/// after a restart.
+/// Swedish BankID requires a message and Norwegian BankID accepts none, whatever is set on the
+/// request afterwards, and after a restart as well.
+// ID-24
 #[test]
 fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
     let swedish = |message: &str| {
@@ -191,11 +192,11 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
     ] {
         let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherPerson) };
         assert_eq!(verdict(&request(check), claims), expected, "{check:?} {claims}");
-        // What the caller expects besides does not switch the check off.
+        // Other expectations of the caller do not disable the check.
         let besides = request(check).expecting(Expectations::new().require_auth_time());
         assert_eq!(verdict(&besides, claims), expected, "{check:?} {claims}");
     }
-    // By default Swedish BankID has to show the number.
+    // By default Swedish BankID must show the number.
     let by_default =
         SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m").into_request();
     for (claims, accepted) in [(&same, true), (&other, false), (&absent, false)] {
@@ -234,7 +235,7 @@ fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
         let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherEid) };
         assert_eq!(verdict(&request(check), &claims), expected, "{check:?} {claims}");
     }
-    // What the caller expects besides does not hold a refined `acr` to the one that was asked for.
+    // Other expectations do not require a refined `acr` to equal the requested one.
     let config = testing::builder().build().unwrap();
     let besides = request(Check::IfPresent).expecting(Expectations::new().subject("s"));
     let expectations = besides.effective_expectations(&config);
@@ -345,8 +346,9 @@ fn norwegian_numbers_have_a_date_and_two_check_digits() {
     }
 }
 
-/// Nine digits and their two check digits, by the textbook: eleven minus the remainder; ten means
-/// there is no such number. The first is put wrong by so much, and the second fits the wrong one.
+/// Completes nine digits with their two check digits as defined: eleven minus the remainder. A
+/// result of ten means that no such number exists. The first is off by `wrong_by`, and the second
+/// matches the wrong one.
 fn completed(start: &str, wrong_by: u32) -> Option<String> {
     let mut digits: Vec<u32> = start.chars().map(|digit| digit.to_digit(10).unwrap()).collect();
     for weights in [&[3, 7, 6, 1, 8, 9, 4, 5, 2][..], &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]] {
