@@ -11,7 +11,7 @@ pub(crate) const CRATES: Gate = Gate { name: "crates", run: crates };
 const FILE: &str = "xtask/crate-counts.txt";
 
 /// Name in the file, package, what to pass to cargo.
-const SETS: [(&str, &str, &str); 8] = [
+const SETS: [(&str, &str, &str); 9] = [
     ("ciba-core, bare", "ciba-core", "--no-default-features"),
     ("ciba-core, aws-lc-rs only", "ciba-core", "--no-default-features --features aws-lc-rs"),
     (
@@ -21,6 +21,7 @@ const SETS: [(&str, &str, &str); 8] = [
     ),
     ("ciba-core, default", "ciba-core", ""),
     ("ciba-core, all features", "ciba-core", "--all-features"),
+    ("ciba-std, with rustls", "ciba-std", "--features rustls"),
     ("ciba-reqwest, default", "ciba-reqwest", ""),
     ("ciba-reqwest, with tower", "ciba-reqwest", "--features tower"),
     ("ciba-ureq, default", "ciba-ureq", ""),

@@ -5,8 +5,8 @@ use std::{
 };
 
 /// The packages users get.
-pub(crate) const PUBLISHED: [&str; 5] =
-    ["ciba-core", "ciba-reqwest", "ciba-ureq", "ciba-test-op", "ciba-cli"];
+pub(crate) const PUBLISHED: [&str; 6] =
+    ["ciba-core", "ciba-std", "ciba-reqwest", "ciba-ureq", "ciba-test-op", "ciba-cli"];
 
 /// Where the workspace lies.
 pub(crate) fn root() -> &'static Path {

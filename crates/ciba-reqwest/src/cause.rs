@@ -1,11 +1,10 @@
 //! Why an exchange brought no answer: what reqwest and the libraries beneath it say, as a
 //! [`Cause`].
 
-use std::{error::Error, io, iter};
+use std::io;
 
 use ciba_core::{Cause, Unanswered};
-
-use crate::gate::Withheld;
+use ciba_std::{Withheld, io_cause, sources};
 
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be
 /// built come before the first byte. So does a TLS alert about the client certificate: under TLS
@@ -27,11 +26,11 @@ fn cause(error: &reqwest::Error) -> Cause {
     if error.is_builder() {
         return Cause::Local;
     }
-    if links(error).any(|link| link.is::<Withheld>()) {
+    if sources(error).any(|link| link.is::<Withheld>()) {
         return Cause::Withheld;
     }
     // There are no types for these outside of the library.
-    let says = |what: &str| links(error).any(|link| link.to_string().starts_with(what));
+    let says = |what: &str| sources(error).any(|link| link.to_string().starts_with(what));
     if says("tunnel error: proxy authorization required") {
         return Cause::ProxyCredentials;
     }
@@ -42,14 +41,14 @@ fn cause(error: &reqwest::Error) -> Cause {
         return Cause::Name;
     }
     #[cfg(feature = "rustls-no-provider")]
-    if let Some(error) = links(error).find_map(|link| link.downcast_ref::<rustls::Error>()) {
-        return crate::tls::cause(error);
+    if let Some(error) = sources(error).find_map(|link| link.downcast_ref::<rustls::Error>()) {
+        return ciba_std::tls_cause(error);
     }
     let is_connecting = error.is_connect();
     if error.is_timeout() {
         return if is_connecting { Cause::ConnectTimeout } else { Cause::Timeout };
     }
-    let hyper = links(error).find_map(|link| link.downcast_ref::<hyper::Error>());
+    let hyper = sources(error).find_map(|link| link.downcast_ref::<hyper::Error>());
     if let Some(error) = hyper {
         if error.is_parse() {
             // `is_parse_too_large` is there only with hyper's server, so it is known by its words;
@@ -61,38 +60,6 @@ fn cause(error: &reqwest::Error) -> Cause {
             return Cause::Closed;
         }
     }
-    match links(error)
-        .filter_map(|link| link.downcast_ref::<io::Error>())
-        .last()
-        .map(io::Error::kind)
-    {
-        Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
-        Some(
-            io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable,
-        ) => Cause::NoRoute,
-        // The TCP connection was there, so it is the TLS handshake that broke off.
-        Some(_) if is_connecting => Cause::Tls,
-        Some(
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::NotConnected,
-        ) => Cause::Closed,
-        _ => Cause::Unknown,
-    }
-}
-
-/// An error and what is behind it. [`io::Error`] hides the error it was made from.
-fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| next(error))
-}
-
-fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
+    let io = sources(error).filter_map(|link| link.downcast_ref::<io::Error>()).last();
+    io.map_or(Cause::Unknown, |error| io_cause(error.kind(), is_connecting))
 }

@@ -1,11 +1,12 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, io, pin::pin, sync::Arc, task::Poll};
+use std::{fmt, io, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
     KeySetRequest, Output, ResumeError, Save, Transmit,
 };
+use ciba_std::Gate;
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
@@ -50,6 +51,10 @@ impl<F: FnMut(&Event) + Send> Watch for F {
 pub const fn on_event<F: FnMut(&Event) + Send>(watch: F) -> F {
     watch
 }
+
+/// The timer counts monotonic time, which stands still while a machine is suspended and knows
+/// nothing of a wall clock that is set; so no pause is longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Drives flows of one configuration; one value serves any number of them at once.
 #[derive(Clone)]
@@ -196,7 +201,7 @@ impl Driver {
                 Output::Key(operation) => self.sign(flow, operation, watch).await?,
                 Output::KeySet(request) => self.find_keys(flow, request, watch).await?,
                 Output::Wait(wait) => {
-                    either(flow.woken(), self.clock.sleep_until(wait.until())).await
+                    either(flow.woken(), pause(self.clock.idle(wait.until()))).await
                 }
                 Output::Done => {
                     flow.prompts_nobody();
@@ -247,7 +252,7 @@ impl Driver {
         let Some(sending) = flow.begin(transmit, &*self.clock) else { return Ok(()) };
         let (asked, clock, id) = (flow.clone(), Arc::clone(&self.clock), sending.id());
         // Once more when the connection stands: making it takes time.
-        let gate = Arc::new(move || asked.may_send(id, &*clock));
+        let gate = Gate::new(move || asked.may_send(id, &*clock));
         let answer = while_allowed(gate, self.http.perform(sending)).await;
         self.handle(flow, answer)
     }
@@ -301,6 +306,15 @@ impl Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+async fn pause(length: Duration) {
+    if length.is_zero() {
+        // Others have to come to their turn, also under a clock with which nothing takes time.
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(length.min(LONGEST_PAUSE)).await;
     }
 }
 

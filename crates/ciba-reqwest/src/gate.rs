@@ -4,17 +4,13 @@
 use std::{
     cell::RefCell,
     error::Error,
-    fmt,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll},
 };
 
+use ciba_std::{Gate, Withheld};
 use tower_layer::Layer;
 use tower_service::Service;
-
-/// See [`while_allowed`].
-pub(crate) type Gate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 thread_local! {
     /// Of the exchange that is being polled. reqwest hands nothing of a request down to its
@@ -29,7 +25,7 @@ thread_local! {
 pub(crate) async fn while_allowed<F: Future>(gate: Gate, exchange: F) -> F::Output {
     let mut exchange = pin!(exchange);
     std::future::poll_fn(|context| {
-        let _within = Within(GATE.replace(Some(Arc::clone(&gate))));
+        let _within = Within(GATE.replace(Some(gate.clone())));
         exchange.as_mut().poll(context)
     })
     .await
@@ -44,23 +40,10 @@ impl Drop for Within {
     }
 }
 
-/// Whether the request may leave. The gate is not held while it is asked.
-fn may_leave() -> bool {
-    let gate = GATE.with_borrow(Clone::clone);
-    gate.is_none_or(|gate| gate())
+/// Asks the gate, which is not held meanwhile.
+fn pass() -> Result<(), Withheld> {
+    GATE.with_borrow(Clone::clone).map_or(Ok(()), |gate| gate.pass())
 }
-
-/// The gate said no.
-#[derive(Debug)]
-pub(crate) struct Withheld;
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was too late to send the request")
-    }
-}
-
-impl Error for Withheld {}
 
 /// Asks the gate whenever a connection was made.
 #[derive(Clone)]
@@ -96,7 +79,8 @@ where
         let connecting = self.0.call(to);
         Box::pin(async move {
             let connection = connecting.await?;
-            if may_leave() { Ok(connection) } else { Err(Withheld.into()) }
+            pass()?;
+            Ok(connection)
         })
     }
 }

@@ -113,7 +113,9 @@ impl HttpClient {
         builder: ClientBuilder,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
-        let builder = builder.identity(certificate.into_identity());
+        let identity = reqwest::Identity::from_pem(certificate.to_pem().as_bytes())
+            .map_err(|_| CertificateError::Unreadable)?;
+        let builder = builder.identity(identity);
         let line = Line::new(builder, self.anonymous.connect_timeout)
             .map_err(|_| CertificateError::Refused)?;
         let line = Line {

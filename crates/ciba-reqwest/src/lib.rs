@@ -18,17 +18,12 @@
 //! event loop, use these building blocks without the [`Driver`].
 
 mod cause;
-#[cfg(feature = "rustls-no-provider")]
-mod certificate;
-mod clock;
 mod discover;
 mod drive;
-mod error;
 mod gate;
 mod http;
 mod inbox;
 mod keys;
-mod prompts;
 #[cfg(feature = "tower")]
 mod service;
 mod shared;
@@ -37,23 +32,24 @@ mod signer;
 mod tls;
 
 pub use ciba_core;
+pub use ciba_std::{
+    AuthenticateError, Clock, DiscoverError, DriveError, EntropyError, EntropySource,
+    GUARD_CAPACITY, PromptGuard, SystemClock, SystemEntropy,
+};
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::{CaError, CertificateError, ClientCertificate};
 pub use reqwest;
 
-#[cfg(feature = "rustls-no-provider")]
-pub use certificate::{CertificateError, ClientCertificate};
-pub use clock::{Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch, on_event};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
-pub use prompts::{GUARD_CAPACITY, PromptGuard};
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
-pub use signer::{EntropySource, Signer, SignerError, SystemEntropy};
+pub use signer::{Signer, SignerError};
 // The compiler shows this to whoever misses them: the usual feature first, although it has the
 // other one.
 #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
-pub use tls::{CaError, platform_roots, with_ca};
+pub use tls::{platform_roots, with_ca};

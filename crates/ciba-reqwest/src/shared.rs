@@ -11,9 +11,10 @@ use ciba_core::{
     NotificationVerdict, Output, PromptRefused, Receiving, Save, Sending, SendingId, Snapshot,
     SpentKey, Stage, Timestamp, Transmit,
 };
+use ciba_std::Prompting;
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{Clock, PromptGuard, prompts::Prompting};
+use crate::{Clock, PromptGuard};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 #[async_trait]

@@ -33,14 +33,14 @@ use ciba_reqwest::{
 use client::{ACKNOWLEDGED, Counting, DENIED, Jumping, PENDING, config, jti, polling, request};
 use support::{Act, Server, answer, closed_port};
 
-#[async_trait]
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
         self.read()
     }
 
-    async fn sleep_until(&self, until: Timestamp) {
+    fn idle(&self, until: Timestamp) -> Duration {
         self.jump(until);
+        Duration::ZERO
     }
 }
 
@@ -220,15 +220,14 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
 #[derive(Clone)]
 struct Yielding(Jumping);
 
-#[async_trait]
 impl Clock for Yielding {
     fn now(&self) -> Timestamp {
         self.0.read()
     }
 
-    async fn sleep_until(&self, until: Timestamp) {
-        tokio::task::yield_now().await;
+    fn idle(&self, until: Timestamp) -> Duration {
         self.0.jump(until);
+        Duration::ZERO
     }
 }
 

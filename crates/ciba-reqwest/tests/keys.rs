@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, HttpClient, Keys,
     ciba_core::{ClientAuth, ClientConfig, Flow, KeySetRequest, Output, Timestamp},
@@ -26,14 +25,15 @@ use support::{Server, answer};
 #[derive(Default)]
 struct Running(AtomicUsize);
 
-#[async_trait]
 impl Clock for Running {
     fn now(&self) -> Timestamp {
         let reads = u64::try_from(self.0.fetch_add(1, Ordering::SeqCst)).unwrap();
         Jumping::new().read().saturating_add(Duration::from_secs(5 * reads))
     }
 
-    async fn sleep_until(&self, _: Timestamp) {}
+    fn idle(&self, _: Timestamp) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a flow asks for when it has got a token.

@@ -7,7 +7,6 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, Driver, HttpClient,
     ciba_core::{ClientAuth, Timestamp},
@@ -37,14 +36,14 @@ impl log::Log for Capture {
 
 static CAPTURE: Capture = Capture { lines: Mutex::new(Vec::new()) };
 
-#[async_trait]
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
         self.read()
     }
 
-    async fn sleep_until(&self, until: Timestamp) {
+    fn idle(&self, until: Timestamp) -> std::time::Duration {
         self.jump(until);
+        std::time::Duration::ZERO
     }
 }
 

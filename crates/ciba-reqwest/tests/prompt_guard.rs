@@ -7,7 +7,6 @@ mod support;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ciba_reqwest::{
     AuthenticateError, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
     ciba_core::{
@@ -25,14 +24,13 @@ const NOBODY: &str = r#"{"error":"unknown_user_id"}"#;
 /// A clock that stands still: what waits for it waits for ever.
 struct Standing;
 
-#[async_trait]
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
         START
     }
 
-    async fn sleep_until(&self, _: Timestamp) {
-        std::future::pending().await
+    fn idle(&self, _: Timestamp) -> std::time::Duration {
+        std::time::Duration::MAX
     }
 }
 

@@ -30,14 +30,13 @@ const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);
 /// A clock that stands still: what waits for it waits for ever.
 struct Standing;
 
-#[async_trait]
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
         START
     }
 
-    async fn sleep_until(&self, _: Timestamp) {
-        std::future::pending().await
+    fn idle(&self, _: Timestamp) -> std::time::Duration {
+        std::time::Duration::MAX
     }
 }
 

@@ -318,14 +318,14 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
 #[derive(Clone)]
 struct Moved(client::Jumping);
 
-#[async_trait]
 impl Clock for Moved {
     fn now(&self) -> Timestamp {
         self.0.read()
     }
 
-    async fn sleep_until(&self, until: Timestamp) {
+    fn idle(&self, until: Timestamp) -> Duration {
         self.0.jump(until);
+        Duration::ZERO
     }
 }
 

@@ -22,6 +22,7 @@ mod server;
 mod store;
 mod x509;
 
+pub use ciba_std::{Clock, SystemClock};
 pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
     Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly,
@@ -41,5 +42,5 @@ pub use script::{
 };
 #[cfg(feature = "tls")]
 pub use server::{ClientCertificate, NamedAuthorities};
-pub use server::{Clock, RunningServer, Server, SystemClock, VirtualClock};
+pub use server::{RunningServer, Server, VirtualClock};
 pub use store::{StoreCase, StoreFault, store_cases};

@@ -1,11 +1,10 @@
 //! Why an exchange brought no answer: what ureq and rustls say, as a [`Cause`].
 
-use std::io;
-
 use ciba_core::{Cause, Unanswered};
+use ciba_std::{Withheld, io_cause};
 use ureq::Timeout;
 
-use crate::connector::{Mark, Withheld};
+use crate::connector::Mark;
 
 /// Whether the request left is what the connector saw: ureq reports refused connections and answers
 /// that broke off alike. A TLS alert about the client certificate comes before a server reads
@@ -27,7 +26,7 @@ pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
 fn cause(error: &ureq::Error, mark: Mark) -> Cause {
     #[cfg(feature = "rustls-no-provider")]
     if let Some(error) = tls_error(error) {
-        return crate::tls::cause(error);
+        return ciba_std::tls_cause(error);
     }
     if mark == Mark::Tunnelling {
         return proxy_cause(error);
@@ -45,20 +44,7 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
         ureq::Error::Protocol(_) => Cause::NotHttp,
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => Cause::Tls,
         ureq::Error::Http(_) | ureq::Error::BadUri(_) => Cause::Local,
-        ureq::Error::Io(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => Cause::Refused,
-            io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable => Cause::NoRoute,
-            // The TCP connection was there, so it is the TLS handshake that broke off.
-            _ if mark == Mark::Connecting => Cause::Tls,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::NotConnected => Cause::Closed,
-            _ => Cause::Unknown,
-        },
+        ureq::Error::Io(error) => io_cause(error.kind(), mark == Mark::Connecting),
         _ => Cause::Unknown,
     }
 }

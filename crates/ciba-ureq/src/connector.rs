@@ -4,10 +4,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt, io,
-    rc::Rc,
+    io,
 };
 
+use ciba_std::{Gate, Withheld};
 use ureq::{
     config::Config,
     http::Uri,
@@ -40,9 +40,6 @@ thread_local! {
     static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
 }
 
-/// See [`while_allowed`].
-pub(crate) type Gate = Rc<dyn Fn() -> bool>;
-
 /// Carries out exchanges whose requests leave only if the gate says so right before their first
 /// byte: a connection that takes its time, or a machine that is suspended during it, must not make
 /// a request late that was in time when it was begun.
@@ -61,23 +58,10 @@ pub(crate) fn while_allowed<T>(gate: Gate, exchange: impl FnOnce() -> T) -> T {
     exchange()
 }
 
-/// Whether the request may leave. The gate is not held while it is asked.
-fn may_leave() -> bool {
-    let gate = GATE.with_borrow(Clone::clone);
-    gate.is_none_or(|gate| gate())
+/// Asks the gate, which is not held meanwhile.
+fn pass() -> Result<(), Withheld> {
+    GATE.with_borrow(Clone::clone).map_or(Ok(()), |gate| gate.pass())
 }
-
-/// The gate said no.
-#[derive(Debug)]
-pub(crate) struct Withheld;
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was too late to send the request")
-    }
-}
-
-impl std::error::Error for Withheld {}
 
 /// Before an exchange.
 pub(crate) fn begin() {
@@ -172,8 +156,8 @@ impl Transport for NotingTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if MARK.get() == Mark::Connecting && !may_leave() {
-            return Err(io::Error::other(Withheld).into());
+        if MARK.get() == Mark::Connecting {
+            pass().map_err(io::Error::other)?;
         }
         MARK.set(Mark::Writing);
         self.0.transmit_output(amount, timeout)

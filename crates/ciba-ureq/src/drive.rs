@@ -1,11 +1,12 @@
 //! The common case: one flow to its end.
 
-use std::{fmt, io, rc::Rc, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
     KeySetRequest, Output, ResumeError, Save, Timestamp, Transmit,
 };
+use ciba_std::Gate;
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
@@ -58,6 +59,10 @@ impl<F: FnMut(&Event)> Watch for F {
 pub const fn on_event<F: FnMut(&Event)>(watch: F) -> F {
     watch
 }
+
+/// Short enough for a person who pressed a key, and for a wall clock that is set or a machine that
+/// was suspended.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Drives flows of one configuration; one value serves any number of them at once.
 #[derive(Clone)]
@@ -212,7 +217,8 @@ impl Driver {
                 Output::KeySet(request) => self.find_keys(flow, request, watch)?,
                 Output::Wait(wait) => {
                     // Asked again after every short sleep, the flow notices a clock that was set.
-                    self.clock.sleep_until(wait.until(), flow.bell());
+                    let pause = self.clock.idle(wait.until()).min(LONGEST_PAUSE);
+                    flow.bell().wait(pause);
                 }
                 Output::Done => {
                     flow.prompts_nobody();
@@ -258,7 +264,7 @@ impl Driver {
         let Some(sending) = flow.begin(transmit, &*self.clock) else { return Ok(()) };
         let (asked, clock, id) = (flow.clone(), Arc::clone(&self.clock), sending.id());
         // Once more when the connection stands: making it takes time.
-        let gate = Rc::new(move || asked.may_send(id, &*clock));
+        let gate = Gate::new(move || asked.may_send(id, &*clock));
         let answer = while_allowed(gate, || self.http.perform(sending));
         self.handle(flow, answer)
     }

@@ -21,7 +21,7 @@ use ureq::{
 };
 
 #[cfg(feature = "rustls-no-provider")]
-use crate::{CertificateError, ClientCertificate};
+use crate::{CertificateError, ClientCertificate, certificate::with_certificate};
 use crate::{
     cause::unanswered,
     connector::{self, NotingConnector, NotingResolver},
@@ -149,7 +149,7 @@ impl HttpClient {
         let Line { connect_timeout, user_agent, proxies, observer, .. } = self.anonymous.clone();
         let line =
             Line::new(builder, connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
-        let tls = Some(certificate.show_in(line.agent.config().tls_config())?);
+        let tls = Some(with_certificate(line.agent.config().tls_config(), &certificate)?);
         Ok(Self { certified: Some(Line { tls, user_agent, proxies, observer, ..line }), ..self })
     }
 

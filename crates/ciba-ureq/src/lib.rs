@@ -16,18 +16,16 @@
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already
 //! takes the pieces and leaves the [`Driver`].
 
+mod bell;
 mod cause;
 #[cfg(feature = "rustls-no-provider")]
 mod certificate;
-mod clock;
 mod connector;
 mod discover;
 mod drive;
-mod error;
 mod http;
 mod inbox;
 mod keys;
-mod prompts;
 mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
@@ -36,21 +34,22 @@ mod tls;
 mod wire;
 
 pub use ciba_core;
+pub use ciba_std::{
+    AuthenticateError, Clock, DiscoverError, DriveError, EntropyError, EntropySource,
+    GUARD_CAPACITY, PromptGuard, SystemClock, SystemEntropy,
+};
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::{CaError, CertificateError, ClientCertificate};
 pub use ureq;
 
-#[cfg(feature = "rustls-no-provider")]
-pub use certificate::{CertificateError, ClientCertificate};
-pub use clock::{Bell, Clock, SystemClock};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch, on_event};
-pub use error::{AuthenticateError, DiscoverError, DriveError, EntropyError};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT, Unverified};
 pub use inbox::{INBOX_CAPACITY, Inbox};
 pub use keys::Keys;
-pub use prompts::{GUARD_CAPACITY, PromptGuard};
 pub use shared::{Saver, SharedFlow};
-pub use signer::{EntropySource, Signer, SignerError, SystemEntropy};
+pub use signer::{Signer, SignerError};
 // The compiler shows this to whoever misses them: the usual feature first, although it has the
 // other one.
 #[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
-pub use tls::{CaError, platform_roots, with_ca};
+pub use tls::{platform_roots, with_ca};

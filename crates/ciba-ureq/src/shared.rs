@@ -12,7 +12,9 @@ use ciba_core::{
     SpentKey, Stage, Timestamp, Transmit,
 };
 
-use crate::{Bell, Clock, PromptGuard, prompts::Prompting};
+use ciba_std::Prompting;
+
+use crate::{Clock, PromptGuard, bell::Bell};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 pub trait Saver: Send + Sync {
@@ -76,7 +78,7 @@ impl SharedFlow {
         Self(Arc::new(Shared {
             flow: Mutex::new(Some(flow)),
             saver: Mutex::new(saver),
-            bell: Bell::new(),
+            bell: Bell::default(),
             saves_ended: Default::default(),
             prompting: Mutex::new(None),
         }))

@@ -1,8 +1,6 @@
-//! The private key, wherever it is, and where random bytes come from.
+//! The private key, wherever it is.
 
 use ciba_core::{Entropy, KeyOperation, SoftwareKey};
-
-use crate::EntropyError;
 
 /// Why a key could not be used, in the words of the signer. The driver passes it to
 /// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as
@@ -78,28 +76,5 @@ pub trait Signer: Send + Sync {
 impl Signer for SoftwareKey {
     fn sign(&self, operation: &KeyOperation, entropy: Entropy) -> Result<Vec<u8>, SignerError> {
         Ok(Self::sign(self, operation, entropy)?)
-    }
-}
-
-/// Where random bytes come from. There is one reason to bring another than [`SystemEntropy`]:
-/// tests.
-pub trait EntropySource: Send + Sync {
-    /// Thirty-two bytes from a cryptographically secure generator, never the same twice.
-    ///
-    /// # Errors
-    ///
-    /// When there are none; never a weaker value instead.
-    fn draw(&self) -> Result<Entropy, EntropyError>;
-}
-
-/// The operating system's generator.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemEntropy;
-
-impl EntropySource for SystemEntropy {
-    fn draw(&self) -> Result<Entropy, EntropyError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(EntropyError::new)?;
-        Ok(Entropy::from_bytes(bytes))
     }
 }

@@ -1,13 +1,13 @@
 //! Whose certificates are trusted.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::sync::Arc;
 
-use ciba_core::{Cause, CertificateProblem, TlsAlert};
-use rustls::{CertificateError, RootCertStore, crypto::CryptoProvider, pki_types::CertificateDer};
+use ciba_std::{CaError, read_authorities};
+use rustls::crypto::CryptoProvider;
 use ureq::{
     Agent,
     config::ConfigBuilder,
-    tls::{PemItem, RootCerts, TlsConfig, TlsConfigBuilder, parse_pem},
+    tls::{Certificate, RootCerts, TlsConfig, TlsConfigBuilder},
     typestate::AgentScope,
 };
 
@@ -24,18 +24,9 @@ pub fn platform_roots() -> ConfigBuilder<AgentScope> {
 ///
 /// When there is no certificate in it, or one that cannot be read.
 pub fn with_ca(pem: &[u8]) -> Result<ConfigBuilder<AgentScope>, CaError> {
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| CaError)? {
-            // ureq would skip one it cannot read, and fail at the first connection.
-            let der = CertificateDer::from(certificate.der());
-            RootCertStore::empty().add(der).map_err(|_| CaError)?;
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(CaError);
-    }
+    let authorities = read_authorities(pem)?;
+    let certificates: Vec<_> =
+        authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     Ok(roots(RootCerts::new_with_certs(&certificates)))
 }
 
@@ -74,55 +65,4 @@ pub(crate) fn built_in() -> Option<Arc<CryptoProvider>> {
     return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     #[cfg(not(any(feature = "rustls", feature = "rustls-aws-lc-rs")))]
     None
-}
-
-/// A PEM file without a certificate that can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CaError;
-
-impl fmt::Display for CaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no usable certificate in the PEM text")
-    }
-}
-
-impl Error for CaError {}
-
-/// What rustls says, as a cause.
-pub(crate) fn cause(error: &rustls::Error) -> Cause {
-    match error {
-        rustls::Error::AlertReceived(alert) => {
-            let alert = TlsAlert(u8::from(*alert));
-            if alert.is_about_client_certificate() {
-                Cause::ClientCertificate(alert)
-            } else {
-                Cause::TlsAlert(alert)
-            }
-        }
-        rustls::Error::InvalidCertificate(problem) => {
-            Cause::Certificate(certificate_problem(problem))
-        }
-        _ => Cause::Tls,
-    }
-}
-
-fn certificate_problem(problem: &CertificateError) -> CertificateProblem {
-    match problem {
-        CertificateError::UnknownIssuer => CertificateProblem::UnknownIssuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            CertificateProblem::Expired
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            CertificateProblem::NotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            CertificateProblem::WrongName
-        }
-        CertificateError::Revoked => CertificateProblem::Revoked,
-        // rustls has no variant of its own for this one.
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            CertificateProblem::CaAsEndEntity
-        }
-        _ => CertificateProblem::Other,
-    }
 }

@@ -17,8 +17,8 @@ use std::{
 };
 
 use ciba_ureq::{
-    AuthenticateError, Bell, Clock, DriveError, Driver, EntropyError, EntropySource, HttpClient,
-    Keys, Saver, SharedFlow, Signer, SignerError, Watch,
+    AuthenticateError, Clock, DriveError, Driver, EntropyError, EntropySource, HttpClient, Keys,
+    Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Endpoint, Entropy, Event, Failure, Fault, Flow,
         IntervalReference, KeyOperation, KeyTask, Lacking, Policy, Snapshot, Stage, Timestamp,
@@ -35,8 +35,9 @@ impl Clock for Jumping {
         self.read()
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+    fn idle(&self, until: Timestamp) -> Duration {
         self.jump(until);
+        Duration::ZERO
     }
 }
 
@@ -276,13 +277,14 @@ impl Clock for SetBack {
         self.clock.read().saturating_sub(*self.by.lock().unwrap())
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+    fn idle(&self, until: Timestamp) -> Duration {
         let mut by = self.by.lock().unwrap();
         if by.is_zero() {
             *by = Duration::from_secs(3600);
         } else {
             self.clock.jump(until.saturating_add(*by));
         }
+        Duration::ZERO
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Watch,
+    Clock, DriveError, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Watch,
     ciba_core::{
         ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
         NotificationReply, NotificationVerdict, Policy, Snapshot, Stage, Timestamp, jose::KeySet,
@@ -41,8 +41,8 @@ impl Clock for Standing {
         START
     }
 
-    fn sleep_until(&self, _: Timestamp, bell: &Bell) {
-        bell.wait(Duration::from_millis(20));
+    fn idle(&self, _: Timestamp) -> Duration {
+        Duration::from_millis(20)
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, HttpClient, Keys,
+    Clock, HttpClient, Keys,
     ciba_core::{ClientAuth, ClientConfig, Flow, KeySetRequest, Output, Timestamp},
     platform_roots,
 };
@@ -32,7 +32,9 @@ impl Clock for Running {
         Jumping::new().read().saturating_add(Duration::from_secs(5 * reads))
     }
 
-    fn sleep_until(&self, _: Timestamp, _: &Bell) {}
+    fn idle(&self, _: Timestamp) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a flow asks for when it has got a token.

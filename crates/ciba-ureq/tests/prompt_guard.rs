@@ -9,7 +9,7 @@ mod support;
 use std::sync::Arc;
 
 use ciba_ureq::{
-    AuthenticateError, Bell, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
+    AuthenticateError, Clock, DriveError, Driver, HttpClient, Keys, PromptGuard, SharedFlow,
     ciba_core::{
         AuthRequest, ClientAuth, ClientConfig, Entropy, Failure, Flow, Hint, LoginHint,
         PromptRefused, Timestamp, jose::KeySet,
@@ -30,8 +30,8 @@ impl Clock for Standing {
         START
     }
 
-    fn sleep_until(&self, _: Timestamp, bell: &Bell) {
-        bell.wait(std::time::Duration::from_millis(20));
+    fn idle(&self, _: Timestamp) -> std::time::Duration {
+        std::time::Duration::from_millis(20)
     }
 }
 

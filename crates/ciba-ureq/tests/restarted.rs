@@ -12,7 +12,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, Driver, HttpClient, Inbox, Saver, SharedFlow,
+    Clock, Driver, HttpClient, Inbox, Saver, SharedFlow,
     ciba_core::{
         ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification,
         NotificationVerdict, Output, Response, Snapshot, Timestamp,
@@ -35,8 +35,8 @@ impl Clock for Standing {
         START
     }
 
-    fn sleep_until(&self, _: Timestamp, bell: &Bell) {
-        bell.wait(std::time::Duration::from_millis(20));
+    fn idle(&self, _: Timestamp) -> std::time::Duration {
+        std::time::Duration::from_millis(20)
     }
 }
 

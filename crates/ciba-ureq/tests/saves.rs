@@ -15,7 +15,7 @@ use std::{
 };
 
 use ciba_ureq::{
-    Bell, Clock, DriveError, Driver, HttpClient, Saver, SharedFlow, Signer, SignerError, Watch,
+    Clock, DriveError, Driver, HttpClient, Saver, SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Failure, Flow, KeyOperation, Snapshot, Stage, Timestamp,
         jose::JwsAlgorithm,
@@ -30,8 +30,9 @@ impl Clock for Jumping {
         self.read()
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+    fn idle(&self, until: Timestamp) -> std::time::Duration {
         self.jump(until);
+        std::time::Duration::ZERO
     }
 }
 

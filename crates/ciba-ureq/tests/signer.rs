@@ -9,7 +9,7 @@ mod support;
 use std::sync::Arc;
 
 use ciba_ureq::{
-    AuthenticateError, Bell, Clock, Driver, HttpClient, Keys, Signer, SignerError,
+    AuthenticateError, Clock, Driver, HttpClient, Keys, Signer, SignerError,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Failure, KeyOperation, KeyTask, Timestamp,
         jose::{JwsAlgorithm, KeySet, ecdsa_from_der},
@@ -24,8 +24,9 @@ impl Clock for Jumping {
         self.read()
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+    fn idle(&self, until: Timestamp) -> std::time::Duration {
         self.jump(until);
+        std::time::Duration::ZERO
     }
 }
 

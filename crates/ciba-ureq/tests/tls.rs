@@ -16,8 +16,8 @@ use std::{
 };
 
 use ciba_ureq::{
-    AuthenticateError, Bell, CertificateError, ClientCertificate, Clock, DriveError, Driver,
-    HttpClient, Saver, SharedFlow, Unverified,
+    AuthenticateError, CertificateError, ClientCertificate, Clock, DriveError, Driver, HttpClient,
+    Saver, SharedFlow, Unverified,
     ciba_core::{
         Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output,
         Request, Response, Sending, Snapshot, Timestamp, TlsAlert, Unanswered, UnreachableTarget,
@@ -317,8 +317,9 @@ impl Clock for Moved {
         self.0.read()
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &Bell) {
+    fn idle(&self, until: Timestamp) -> Duration {
         self.0.jump(until);
+        Duration::ZERO
     }
 }
 

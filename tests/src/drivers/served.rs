@@ -15,7 +15,7 @@ use ciba_core::{
     Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp,
 };
 use ciba_test_op::{
-    ClientCertificate, Clock as _, NamedAuthorities, RunningServer, Server, VirtualClock,
+    ClientCertificate, Clock, NamedAuthorities, RunningServer, Server, VirtualClock,
 };
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
@@ -166,36 +166,20 @@ impl Jumping {
     }
 }
 
-impl ciba_ureq::Clock for Jumping {
+impl Clock for Jumping {
     fn now(&self) -> Timestamp {
         self.now()
     }
 
-    fn sleep_until(&self, until: Timestamp, _: &ciba_ureq::Bell) {
+    /// Blocks the thread, also the only one there is: notifications come on others.
+    fn idle(&self, until: Timestamp) -> Duration {
         self.step(until);
+        Duration::ZERO
     }
 }
 
-#[async_trait::async_trait]
-impl ciba_reqwest::Clock for Jumping {
-    fn now(&self) -> Timestamp {
-        self.now()
-    }
-
-    /// Blocks the only thread there is; notifications come on others.
-    async fn sleep_until(&self, until: Timestamp) {
-        self.step(until);
-    }
-}
-
-impl ciba_ureq::EntropySource for Numbers {
-    fn draw(&self) -> Result<ciba_core::Entropy, ciba_ureq::EntropyError> {
-        Ok(Self::draw(self))
-    }
-}
-
-impl ciba_reqwest::EntropySource for Numbers {
-    fn draw(&self) -> Result<ciba_core::Entropy, ciba_reqwest::EntropyError> {
+impl ciba_std::EntropySource for Numbers {
+    fn draw(&self) -> Result<ciba_core::Entropy, ciba_std::EntropyError> {
         Ok(Self::draw(self))
     }
 }

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_trait::async_trait;
 use ciba_core::{
     AuthRequest, Authentication, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure,
     Issuer, Timestamp,
@@ -83,24 +82,13 @@ impl Pace {
     }
 }
 
-#[async_trait]
-impl ciba_reqwest::Clock for Pace {
+impl ciba_std::Clock for Pace {
     fn now(&self) -> Timestamp {
         self.now()
     }
 
-    async fn sleep_until(&self, until: Timestamp) {
-        tokio::time::sleep(self.takes(until)).await;
-    }
-}
-
-impl ciba_ureq::Clock for Pace {
-    fn now(&self) -> Timestamp {
-        self.now()
-    }
-
-    fn sleep_until(&self, until: Timestamp, bell: &ciba_ureq::Bell) {
-        bell.wait(self.takes(until));
+    fn idle(&self, until: Timestamp) -> Duration {
+        self.takes(until)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use ciba_reqwest::{
     Clock, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
     ciba_core::{
@@ -27,14 +26,13 @@ pub const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);
 /// A clock that stands still: what waits for it waits for ever.
 pub struct Standing;
 
-#[async_trait]
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
         START
     }
 
-    async fn sleep_until(&self, _: Timestamp) {
-        std::future::pending().await
+    fn idle(&self, _: Timestamp) -> Duration {
+        Duration::MAX
     }
 }
 

@@ -1,69 +1,59 @@
 //! Where a server reads the time.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use ciba_core::Timestamp;
+use ciba_std::Clock;
 
-/// Where a server reads the time.
-pub trait Clock: Send + Sync {
-    /// The instant it is.
-    fn now(&self) -> Timestamp;
+use crate::message::FOREVER;
 
-    /// Returns when this clock has reached `until`, after `at_most` of real time, or earlier. The
-    /// server looks at [`Self::now`] and waits again.
-    fn wait_until(&self, until: Timestamp, at_most: Duration) {
-        thread::sleep(until.since(self.now()).min(at_most));
-    }
-}
+/// How long to sleep before looking whether a clock was moved.
+const GLANCE: Duration = Duration::from_millis(1);
 
-/// The system's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        std::time::SystemTime::now().into()
-    }
-}
-
-/// A clock that moves when it is told to. Share one between the server and the client under test:
-/// what the server has to wait for happens as soon as the clock has been moved there
-/// ([`RunningServer::next_due`](crate::RunningServer::next_due) says where that is).
+/// A clock for tests. Share one between the server and the client under test: the drivers of
+/// `ciba-reqwest` and `ciba-ureq` take it as their clock.
 #[derive(Debug)]
 pub struct VirtualClock {
     now: Mutex<Timestamp>,
-    moved: Condvar,
+    jumps: bool,
 }
 
 impl VirtualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that stands at `now` and moves when it is told to: what the server has to
+    /// wait for happens as soon as the clock has been moved there
+    /// ([`RunningServer::next_due`](crate::RunningServer::next_due) says where that is).
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now), moved: Condvar::new() }
+        Self { now: Mutex::new(now), jumps: false }
+    }
+
+    /// Creates a clock that stands at `now` and jumps ahead whenever the client or the server has
+    /// to wait, so that waiting takes no time. It suits one client that polls; with notifications
+    /// or several clients, a jump of one may make another late.
+    #[must_use]
+    pub const fn jumping(now: Timestamp) -> Self {
+        Self { now: Mutex::new(now), jumps: true }
     }
 
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         let mut now = self.lock();
         *now = now.saturating_add(by);
-        self.moved.notify_all();
     }
 
     /// Sets it, forward or back.
     pub fn set(&self, to: Timestamp) {
         *self.lock() = to;
-        self.moved.notify_all();
     }
 
     /// Moves it forward to an instant; it never goes back.
     pub fn advance_to(&self, to: Timestamp) {
         let mut now = self.lock();
         *now = to.max(*now);
-        self.moved.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Timestamp> {
@@ -76,8 +66,17 @@ impl Clock for VirtualClock {
         *self.lock()
     }
 
-    fn wait_until(&self, until: Timestamp, at_most: Duration) {
-        let waited = self.moved.wait_timeout_while(self.lock(), at_most, |now| *now < until);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    fn idle(&self, until: Timestamp) -> Duration {
+        if self.jumps {
+            self.advance_to(until);
+        }
+        if self.now() >= until { Duration::ZERO } else { GLANCE }
     }
+}
+
+/// Returns when a clock has reached `until`, after `at_most` of real time, or earlier.
+pub(super) fn wait(clock: &dyn Clock, until: Timestamp, at_most: Duration) {
+    // A clock that jumps must not jump to the end of time.
+    let pause = if until == FOREVER { at_most } else { clock.idle(until).min(at_most) };
+    thread::sleep(pause);
 }

@@ -10,9 +10,10 @@ use std::{
 };
 
 use ciba_core::{Response, Timestamp};
+use ciba_std::Clock;
 
 use super::{
-    Clock, Security,
+    Security,
     http::{self, Connection, Length, NoRequest, Stream},
     lock,
 };
@@ -86,7 +87,7 @@ impl Shared {
     }
 
     pub(super) fn wait_until(&self, until: Timestamp, at_most: Duration) {
-        self.clock.wait_until(until, at_most);
+        super::clock::wait(&*self.clock, until, at_most);
     }
 
     #[cfg(feature = "tls")]
@@ -352,7 +353,7 @@ impl Serving<'_> {
             if self.shared.clock.now() >= until || enough() {
                 break true;
             }
-            self.shared.clock.wait_until(until, REST);
+            self.shared.wait_until(until, REST);
         };
         self.entry(|entry| entry.due = None);
         answered

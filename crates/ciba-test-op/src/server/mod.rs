@@ -18,11 +18,12 @@ use std::{
 
 use ciba_core::Timestamp;
 
-pub use self::clock::{Clock, SystemClock, VirtualClock};
+pub use self::clock::VirtualClock;
 use self::connection::{Listener, Shared};
 #[cfg(feature = "tls")]
 pub use self::tls::{ClientCertificate, NamedAuthorities};
 use crate::{phone::Phone, provider::Provider};
+use ciba_std::Clock;
 
 /// Starts providers behind loopback sockets.
 #[derive(Debug, Clone, Copy)]

@@ -6,28 +6,7 @@ use ciba_core::{
     Failure, Lacking, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered,
 };
 
-/// The system's generator of random bytes failed. There is no fall-back (REQ-SEC-05).
-#[derive(Debug)]
-pub struct EntropyError(Box<dyn Error + Send + Sync>);
-
-impl EntropyError {
-    /// Wraps the generator's own error.
-    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(source.into())
-    }
-}
-
-impl fmt::Display for EntropyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no random bytes can be had")
-    }
-}
-
-impl Error for EntropyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
-}
+use crate::EntropyError;
 
 /// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive
 /// on, or cancel it.
@@ -40,14 +19,14 @@ pub enum DriveError {
     /// next step was not taken and nothing was sent for it: drive the flow again once the store
     /// works.
     Save(io::Error),
-    /// [`Watch::stop`](crate::Watch::stop) said so.
+    /// The watcher of the blocking driver said so (`Watch::stop`).
     Stopped,
     /// The flow needs something that the driver does not have. Nothing was done with the flow.
     Lacking(Lacking),
     /// The flow was started with another configuration than the driver's: resume or start it with
-    /// [`Driver::config`](crate::Driver::config). Nothing was done with the flow.
+    /// the driver's own. Nothing was done with the flow.
     AnotherConfiguration,
-    /// The driver's [`Inbox`](crate::Inbox) serves as many flows as it may. Nothing was done with
+    /// The driver's inbox serves as many flows as it may. Nothing was done with
     /// the flow.
     InboxFull,
     /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it
@@ -92,7 +71,7 @@ impl Error for DriveError {
     }
 }
 
-/// Why [`Driver::authenticate`](crate::Driver::authenticate) gave no authentication.
+/// Why a driver gave no authentication.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AuthenticateError {
@@ -150,7 +129,7 @@ pub enum DiscoverError {
     Unreachable {
         /// Whether the request left.
         how: Unanswered,
-        /// What ureq says about it.
+        /// What the HTTP client says about it.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The answer cannot be used.

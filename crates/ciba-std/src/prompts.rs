@@ -9,26 +9,25 @@ use ciba_core::{Entropy, Flow, PromptPlace, PromptRefused, RunningPrompts, Times
 
 use crate::{EntropyError, EntropySource as _, SystemEntropy};
 
-/// How many running flows a [`PromptGuard`] holds unless [`PromptGuard::with_capacity`] says
+/// The number of running flows a [`PromptGuard`] holds unless [`PromptGuard::with_capacity`] says
 /// otherwise.
 pub const GUARD_CAPACITY: usize = 65_536;
 
 /// Allows one running flow for each hint and issuer; a second one is refused before anything is
 /// sent.
 ///
-/// Give it to every [`Driver`](crate::Driver) of a process
-/// ([`Driver::with_prompt_guard`](crate::Driver::with_prompt_guard)). Clones are the same guard. A
-/// flow holds its place from its first drive until it is over, its
-/// [`SharedFlow`](crate::SharedFlow) is dropped, or its time is up.
+/// Give the same guard to every driver of a process (`Driver::with_prompt_guard`); clones are the
+/// same guard. A flow holds its place from its first drive until it is over, its `SharedFlow` is
+/// dropped, or its time is up.
 ///
-/// The guard is in memory and knows the flows of one process: machines that serve the same persons
-/// and share nothing need a guard of their own in front of it. A flow that is resumed after its
-/// request was acknowledged is not in it, because a saved flow no longer holds the hint.
+/// The guard is kept in memory and knows the flows of one process only: if several machines serve
+/// the same persons, put a shared guard in front of it. A flow that is resumed after its request
+/// was acknowledged is not in it, because a saved flow no longer holds the hint.
 #[derive(Clone)]
 pub struct PromptGuard(Arc<Mutex<RunningPrompts>>);
 
 impl PromptGuard {
-    /// A guard for [`GUARD_CAPACITY`] running flows, with a random key.
+    /// Creates a guard for [`GUARD_CAPACITY`] running flows, with a random key.
     ///
     /// # Errors
     ///
@@ -37,17 +36,20 @@ impl PromptGuard {
         Ok(Self::with_capacity(GUARD_CAPACITY, SystemEntropy.draw()?))
     }
 
-    /// A guard for this many running flows; `entropy` becomes the key under which it knows persons.
+    /// Creates a guard for this many running flows; `entropy` becomes the key under which it knows
+    /// persons.
     #[must_use]
     pub fn with_capacity(flows: usize, entropy: Entropy) -> Self {
         Self(Arc::new(Mutex::new(RunningPrompts::with_capacity(flows, entropy))))
     }
 
-    pub(crate) fn enter(
-        &self,
-        flow: &Flow,
-        now: Timestamp,
-    ) -> Result<Option<Prompting>, PromptRefused> {
+    /// Takes the place of the person a flow is about to prompt. `None`: the flow prompts nobody any
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// [`PromptRefused`] when another flow has that place.
+    pub fn enter(&self, flow: &Flow, now: Timestamp) -> Result<Option<Prompting>, PromptRefused> {
         let place = self.lock().enter(flow, now)?;
         Ok(place.map(|place| Prompting { guard: self.clone(), place: Some(place) }))
     }
@@ -64,17 +66,25 @@ impl fmt::Debug for PromptGuard {
     }
 }
 
-/// A flow's place in a guard, given back on drop.
-pub(crate) struct Prompting {
+/// A flow's place in a [`PromptGuard`], given back on drop.
+#[must_use = "the place is given back when this is dropped"]
+pub struct Prompting {
     guard: PromptGuard,
     place: Option<PromptPlace>,
 }
 
 impl Prompting {
-    pub(crate) fn keep(&self, flow: &Flow, now: Timestamp) {
+    /// Extends the place to the time that the flow may still run; call it after every step.
+    pub fn keep(&self, flow: &Flow, now: Timestamp) {
         if let Some(place) = &self.place {
             self.guard.lock().keep(place, flow, now);
         }
+    }
+}
+
+impl fmt::Debug for Prompting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prompting(..)")
     }
 }
 

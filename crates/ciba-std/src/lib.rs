@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod cause;
+#[cfg(feature = "rustls")]
+mod certificate;
+mod clock;
+mod entropy;
+mod error;
+mod gate;
+mod prompts;
+#[cfg(feature = "rustls")]
+mod tls;
+
+pub use ciba_core;
+
+pub use cause::{io_cause, sources};
+#[cfg(feature = "rustls")]
+pub use certificate::{CertificateError, ClientCertificate};
+pub use clock::{Clock, SystemClock};
+pub use entropy::{EntropyError, EntropySource, SystemEntropy};
+pub use error::{AuthenticateError, DiscoverError, DriveError};
+pub use gate::{Gate, Withheld};
+pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
+#[cfg(feature = "rustls")]
+pub use tls::{CaError, read_authorities, tls_cause};
