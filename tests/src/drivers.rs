@@ -6,6 +6,7 @@ mod served;
 mod simulated;
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -278,7 +279,22 @@ fn outcome(row: &Scenario, ended: &Ended, provider: &Provider) -> Outcome {
         (row.check)(provider, ended.as_ref().ok().map(|authentication| &**authentication));
     }
     keeps_our_own_rules(provider);
+    asks_on_fresh_connections(provider);
     summary(ended, provider)
+}
+
+/// An authentication request never goes over a kept connection, which may have been closed without
+/// the client's knowledge: it would be lost, and must not be repeated.
+fn asks_on_fresh_connections(provider: &Provider) {
+    let mut used = BTreeSet::new();
+    for exchange in provider.exchanges() {
+        let Some(connection) = exchange.connection else { continue };
+        let is_fresh = used.insert(connection);
+        assert!(
+            is_fresh || exchange.endpoint != Endpoint::Backchannel,
+            "an authentication request on a kept connection"
+        );
+    }
 }
 
 /// The outcome without a look at anything that a row asks for besides.

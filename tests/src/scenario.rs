@@ -85,6 +85,8 @@ pub struct Scenario {
     pub is_bound: bool,
     /// How the notification endpoint is protected.
     pub protection: Protection,
+    /// Whether the provider is reached over TLS. It is anyway if the client presents a certificate.
+    pub tls: bool,
     /// The client's id.
     pub client_id: String,
     /// The algorithm of ID Tokens.
@@ -132,6 +134,7 @@ impl Scenario {
             signing: None,
             is_bound: false,
             protection: Protection::None,
+            tls: false,
             client_id: CLIENT.into(),
             id_token_alg: JwsAlgorithm::Rs256,
             provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
@@ -168,6 +171,13 @@ impl Scenario {
     #[must_use]
     pub fn signed(mut self, algorithm: JwsAlgorithm) -> Self {
         self.signing = Some(algorithm);
+        self
+    }
+
+    /// With a provider that is reached over TLS.
+    #[must_use]
+    pub fn over_tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 

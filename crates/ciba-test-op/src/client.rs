@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, crypto::Hash, jose::JwsAlgorithm};
 use serde_json::Value;
 
-use crate::{jws, message::Incoming, x509};
+use crate::{jws, message::Incoming};
 
 /// A registered client (OP-06).
 #[derive(Debug, Clone)]
@@ -268,7 +268,7 @@ impl Client {
     /// The certificate that its access tokens are bound to, when they are (RFC 8705 3).
     pub(crate) fn thumbprint(&self, request: &Incoming) -> Option<String> {
         let shown = request.certificate.as_ref().filter(|_| self.certificate_bound)?;
-        Some(x509::thumbprint(&shown.der))
+        Some(shown.thumbprint())
     }
 
     /// OP-66 and OP-67.

@@ -328,8 +328,14 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// The `error` member of the answer.
     pub error: Option<String>,
-    /// Whether the answer was never sent, or not whole.
+    /// Whether the answer was never sent, or only a part of it.
     pub lost: bool,
+    /// Whether it arrived on a connection that the server was already closing. The provider never
+    /// acted upon it, and [`Report::requests`](crate::Report::requests) does not count it.
+    pub unserved: bool,
+    /// The number of the connection it came on, if the transport has connections. The first request
+    /// with a number came on a fresh connection.
+    pub connection: Option<u64>,
     /// The transaction it belongs to, from 1 in the order of their acknowledgements.
     pub transaction: Option<usize>,
 }

@@ -3,14 +3,13 @@
 use core::fmt;
 use std::sync::Arc;
 
-use base64::{
-    Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD,
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
     Entropy,
     crypto::{Hash, OwnedPublicKey, PrivateKey, SigningKey},
     jose::{Curve, JwsAlgorithm},
 };
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
 use crate::backend::{importer, verifier};
@@ -119,11 +118,10 @@ impl TestKey {
     }
 
     fn signer(self, algorithm: JwsAlgorithm) -> Arc<dyn SigningKey> {
-        let text: String =
-            self.private_pem().lines().filter(|line| !line.starts_with('-')).collect();
-        let der = STANDARD.decode(text).expect("the key files of this crate are PEM");
+        let der = PrivatePkcs8KeyDer::from_pem_slice(self.private_pem().as_bytes())
+            .expect("the key files of this crate are PEM");
         importer()
-            .import_private(PrivateKey::Pkcs8(&der), algorithm)
+            .import_private(PrivateKey::Pkcs8(der.secret_pkcs8_der()), algorithm)
             .expect("the algorithm is for this kind of key")
     }
 

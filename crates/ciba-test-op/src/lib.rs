@@ -20,7 +20,6 @@ mod report;
 mod script;
 mod server;
 mod store;
-mod x509;
 
 pub use ciba_std::{Clock, SystemClock};
 pub use client::{AudienceMode, Client, ClientAuthentication};
@@ -32,7 +31,7 @@ pub use findings::Unlisted;
 pub use habits::{Habits, RequestAudience};
 pub use judge::{Exchange, Rule, Severity, Violation};
 pub use keys::TestKey;
-pub use message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply};
+pub use message::{Closing, Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply};
 pub use notification::{Bearer, Moment, NotificationEdit, NotificationId, Notified, Outbound};
 pub use provider::{Provider, Transaction, TransactionState};
 pub use report::Report;

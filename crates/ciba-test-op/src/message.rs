@@ -1,9 +1,12 @@
-//! What comes in and what goes out: HTTP messages, and how an answer may fail to arrive.
+//! HTTP messages that come in and go out, and the ways in which an answer may fail to arrive.
 
-use ciba_core::{Body, Headers, Method, Request, Response, Timestamp};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ciba_core::{Body, Headers, Method, Request, Response, Timestamp, crypto::Hash};
+use x509_cert::{Certificate, der::Decode as _};
 
-/// A request as it arrived. Unlike [`ciba_core::Request`] it can be anything: any method, any
-/// target.
+use crate::backend::verifier;
+
+/// A request as it arrived. Unlike [`ciba_core::Request`] it may have any method and any target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     /// The method, as sent.
@@ -14,35 +17,49 @@ pub struct Incoming {
     pub query: Option<String>,
     /// Header fields in their order.
     pub headers: Headers,
-    /// The body, whole.
+    /// The whole body.
     pub body: Body,
-    /// Scheme, host and port it was sent to, when the transport says so: it may be an alias (RFC
-    /// 8705 5).
+    /// The scheme, host and port it was sent to, if the transport knows them. They may be those of
+    /// an mTLS alias ([RFC 8705 section 5](https://www.rfc-editor.org/rfc/rfc8705#section-5)).
     pub origin: Option<String>,
-    /// The certificate the client showed on the connection.
+    /// The certificate that the client presented on the connection.
     pub certificate: Option<PeerCertificate>,
+    /// The number of the connection it came on, if the transport has connections.
+    pub connection: Option<u64>,
 }
 
-/// A client's certificate.
+/// A certificate that a client presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCertificate {
     /// The certificate in DER.
     pub der: Vec<u8>,
-    /// Whether an authority vouches for it that the listener trusts.
+    /// Whether it was issued by an authority that the listener trusts.
     pub trusted: bool,
 }
 
 impl PeerCertificate {
-    /// A certificate as a transport found it.
+    /// Creates a certificate from what the transport found.
     #[must_use]
     pub fn new(der: impl Into<Vec<u8>>, trusted: bool) -> Self {
         Self { der: der.into(), trusted }
     }
+
+    /// The subject in the form of RFC 4514, the last name first. `None` if this is not a
+    /// certificate.
+    pub(crate) fn subject(&self) -> Option<String> {
+        let certificate = Certificate::from_der(&self.der).ok()?;
+        Some(certificate.tbs_certificate().subject().to_string())
+    }
+
+    /// `x5t#S256` (RFC 8705 section 3.1).
+    pub(crate) fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(verifier().digest(Hash::Sha256, &self.der).as_bytes())
+    }
 }
 
 impl Incoming {
-    /// A request for a target in origin form (`/path?query`).
+    /// Creates a request for a target in origin form (`/path?query`).
     #[must_use]
     pub fn new(method: &str, target: &str, headers: Headers, body: impl Into<Body>) -> Self {
         let target = target.split('#').next().unwrap_or_default();
@@ -59,16 +76,17 @@ impl Incoming {
             body: body.into(),
             origin: None,
             certificate: None,
+            connection: None,
         }
     }
 
-    /// A GET.
+    /// Creates a GET request.
     #[must_use]
     pub fn get(target: &str) -> Self {
         Self::new("GET", target, Headers::new(), Vec::new())
     }
 
-    /// A POST of form parameters, encoded here.
+    /// Creates a POST request with these form parameters, which it encodes.
     #[must_use]
     pub fn post<'a>(
         target: &str,
@@ -78,14 +96,14 @@ impl Incoming {
         Self::new("POST", target, headers, crate::form::encode(parameters))
     }
 
-    /// The same on a connection on which this certificate was shown.
+    /// Sets the certificate that the client presented on the connection.
     #[must_use]
     pub fn certificate(mut self, certificate: PeerCertificate) -> Self {
         self.certificate = Some(certificate);
         self
     }
 
-    /// The same with one more header field.
+    /// Adds a header field.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(name, value);
@@ -109,48 +127,67 @@ impl From<&Request> for Incoming {
     }
 }
 
-/// The outcome of a request. Exhaustive on purpose: the code that carries requests to the provider
-/// has to handle each.
-#[must_use = "a reply that nobody delivers is an answer that never came"]
+/// The outcome of a request.
+///
+/// This enum is exhaustive: code that carries requests to a provider has to handle each variant.
+#[must_use = "a reply that is not delivered is an answer that never arrives"]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Answer at once.
+    /// Send this answer now.
     Answer(Response),
-    /// Not yet: call [`Provider::resume`](crate::Provider::resume) at `until`, or earlier, whenever
-    /// [`Provider::revision`](crate::Provider::revision) has moved (a long poll is answered at a
-    /// decision).
+    /// Wait: call [`Provider::resume`](crate::Provider::resume) at `until`, or earlier, whenever
+    /// [`Provider::revision`](crate::Provider::revision) has changed (a decision ends a long poll).
     Hold {
         /// The exchange to resume.
         exchange: ExchangeId,
-        /// When it has to be resumed at the latest. [`FOREVER`] when it is never answered.
+        /// The latest time to resume it; [`FOREVER`] if it is never answered.
         until: Timestamp,
     },
-    /// The request was read; close the connection without a byte of answer.
+    /// Close the connection without answering.
     Drop,
     /// Send the head and the first `sent` bytes of the body, then close the connection.
     DropInside {
-        /// The answer that does not arrive whole.
+        /// The answer, which never arrives as a whole.
         response: Response,
-        /// How much of the body leaves.
+        /// The number of bytes of the body to send.
         sent: usize,
+    },
+    /// Send the answer, then end the connection in this way.
+    Close {
+        /// The answer.
+        response: Response,
+        /// How the connection ends.
+        closing: Closing,
     },
     /// Send the answer with its body in small pieces.
     Drip {
         /// The answer.
         response: Response,
-        /// How many bytes of body leave in a second.
+        /// The number of bytes of the body to send per second.
         bytes_per_second: usize,
     },
-    /// Send the head without a length, then the body again and again until the client gives up.
+    /// Send the head without a length, then repeat the body until the client gives up.
     Endless(Response),
 }
 
 impl Reply {
-    /// The answer, when it arrives whole and at once.
+    /// Returns the answer, if it arrives as a whole and at once.
     #[must_use]
     pub fn into_answer(self) -> Option<Response> {
         match self {
-            Self::Answer(response) => Some(response),
+            Self::Answer(response) | Self::Close { response, .. } => Some(response),
+            Self::Hold { .. }
+            | Self::Drop
+            | Self::DropInside { .. }
+            | Self::Drip { .. }
+            | Self::Endless(_) => None,
+        }
+    }
+
+    /// The answer, if the client is certain to have read it.
+    pub(crate) const fn answer(&self) -> Option<&Response> {
+        match self {
+            Self::Answer(response) | Self::Close { response, .. } => Some(response),
             Self::Hold { .. }
             | Self::Drop
             | Self::DropInside { .. }
@@ -160,18 +197,42 @@ impl Reply {
     }
 }
 
-/// An instant that never comes.
+/// How a server ends a connection that the client may have meant to keep.
+///
+/// A request that arrives on such a connection in spite of it is recorded and judged
+/// ([`Exchange::unserved`](crate::Exchange::unserved)), but never acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Closing {
+    /// With the answer, which announces it: `Connection: close`.
+    Announced,
+    /// Right after the answer and without notice, as a server with a short idle time-out does.
+    AtOnce,
+    /// As soon as the first byte of the next request arrives, while the client still writes.
+    AtNextByte,
+    /// When the next request has arrived as a whole. Without TLS the connection is reset; with TLS
+    /// it ends without `close_notify`.
+    InNextRequest,
+}
+
+impl Closing {
+    /// Every way.
+    pub const ALL: [Self; 4] =
+        [Self::Announced, Self::AtOnce, Self::AtNextByte, Self::InNextRequest];
+}
+
+/// A time that never comes.
 pub const FOREVER: Timestamp = Timestamp::from_unix_millis(u64::MAX);
 
-/// Counts the requests a provider has seen, from 1.
+/// The number of a request, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(pub u64);
 
-/// Where a request goes.
+/// The endpoint that a request goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// Either well-known address.
+    /// The metadata, at either well-known URL.
     Discovery,
     /// The key set.
     KeySet,
@@ -181,24 +242,23 @@ pub enum Endpoint {
     Token,
     /// UserInfo.
     UserInfo,
-    /// The authorization endpoint, which parsers of metadata want to be named. It refuses
-    /// everything.
+    /// The authorization endpoint. Metadata has to name one; it refuses every request.
     Authorization,
-    /// An address that only a client finds that follows what it must not follow: a redirect, a
-    /// `jku`, an `error_uri`.
+    /// A URL that only clients request that follow what they must not follow: a redirect, a `jku`,
+    /// an `error_uri`.
     Trap,
-    /// The person's phone.
+    /// The page that stands for the user's phone.
     Phone,
-    /// What the judge says so far, as JSON. Only a server has it.
+    /// The judge's report as JSON. Only a server has it.
     Report,
-    /// The client's own endpoint for notifications, where the provider is the one who calls.
+    /// The client's notification endpoint, which the provider calls.
     Notification,
-    /// Anything else.
+    /// Any other path.
     Unknown,
 }
 
 impl Endpoint {
-    /// A short lower-case name.
+    /// Returns a short lower-case name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

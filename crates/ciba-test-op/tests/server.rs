@@ -3,11 +3,17 @@
 
 mod support;
 
-use std::{io::ErrorKind, net::TcpStream, sync::Arc, thread, time::Duration};
+use std::{
+    io::{ErrorKind, Read as _},
+    net::TcpStream,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use ciba_core::Timestamp;
 use ciba_test_op::{
-    Act, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock,
+    Act, Closing, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock,
 };
 use support::{LOOPBACK, START, begin, clock, connect, provider, send_poll, start};
 
@@ -245,6 +251,53 @@ fn drop_after_the_request_closes_without_a_byte() {
         assert_eq!(wire.rest(), b"");
         let provider = server.provider();
         assert!(provider.exchanges()[0].lost && provider.exchanges()[0].ended == Some(START));
+    }
+}
+
+/// Polls on a connection that the server ends in this way, and says what the client sees of a second
+/// poll on it: nothing but an end of the connection, or an error.
+fn polls_twice(closing: Closing) -> (RunningServer, Result<usize, ErrorKind>) {
+    let server = start(&clock(), |config| config);
+    server.provider().script(Script::new().every(Endpoint::Token, Act::Close(closing)));
+    let mut wire = connect(&server);
+    let acknowledgement = begin(&server, &mut wire, &[("login_hint", "approve")]);
+    send_poll(&server, &mut wire, &acknowledgement);
+    let pending = wire.receive().unwrap();
+    assert_eq!(pending.json()["error"], "authorization_pending");
+    let says_so = pending.header("connection") == Some("close");
+    assert_eq!(says_so, closing == Closing::Announced, "{closing:?}");
+    if matches!(closing, Closing::AtNextByte | Closing::InNextRequest) {
+        send_poll(&server, &mut wire, &acknowledgement);
+        while server.provider().exchanges().len() < 3 {
+            thread::yield_now();
+        }
+    }
+    let seen = wire.stream.read(&mut [0]).map_err(|error| error.kind());
+    (server, seen)
+}
+
+#[test]
+fn a_kept_connection_ends_in_each_way_and_the_poll_that_meets_it_is_recorded_and_not_served() {
+    for closing in Closing::ALL {
+        let (server, seen) = polls_twice(closing);
+        let resets = closing == Closing::InNextRequest;
+        assert_eq!(seen, if resets { Err(ErrorKind::ConnectionReset) } else { Ok(0) });
+        let provider = server.provider();
+        let polls: Vec<_> =
+            provider.exchanges().iter().filter(|it| it.endpoint == Endpoint::Token).collect();
+        let [served, unserved @ ..] = &polls[..] else { panic!("{closing:?}: no poll") };
+        assert!(!served.unserved && served.status == Some(400));
+        let meets = matches!(closing, Closing::AtNextByte | Closing::InNextRequest);
+        assert_eq!(unserved.len(), usize::from(meets), "{closing:?}");
+        for poll in unserved {
+            assert!(poll.unserved && poll.lost && poll.ended.is_some() && poll.status.is_none());
+            assert_eq!((poll.transaction, poll.connection), (Some(1), served.connection));
+        }
+        let report = provider.report();
+        assert!(report.requests.contains(&(Endpoint::Token, 1)), "{report}");
+        // It came at once: the judge looks at it, too.
+        let rules: Vec<_> = report.violations.iter().map(|violation| violation.rule).collect();
+        assert_eq!(rules.contains(&Rule::TooEarly), meets, "{closing:?}: {report}");
     }
 }
 

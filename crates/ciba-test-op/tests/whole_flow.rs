@@ -68,7 +68,7 @@ impl Run {
             reply = self.provider.proceed(exchange, until);
         }
         let answer = match reply {
-            Reply::Answer(response) => Some(response),
+            Reply::Answer(response) | Reply::Close { response, .. } => Some(response),
             Reply::Drip { response, bytes_per_second } => {
                 let seconds = u64::try_from(response.body.len() / bytes_per_second).unwrap();
                 self.now = self.now.saturating_add(std::time::Duration::from_secs(seconds));

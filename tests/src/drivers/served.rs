@@ -75,7 +75,8 @@ impl Scene {
             });
             started
         } else {
-            let started = Server::start(address, shared, |origin| {
+            let serve = if row.tls { Server::start_tls } else { Server::start };
+            let started = serve(address, shared, |origin: &str| {
                 place.origin = origin.into();
                 row.op(&place)
             });
@@ -345,6 +346,8 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
 
     served(row, |scene| {
         let http = match &scene.certificate {
+            None if row.tls => HttpClient::new(with_ca(scene.ca()).expect("an authority"))
+                .expect("certificates are verified"),
             None => HttpClient::new(Agent::config_builder()).expect("certificates are verified"),
             Some(shown) => {
                 let builder = || with_ca(scene.ca()).expect("an authority").proxy(None);
@@ -413,6 +416,9 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     served(row, |scene| {
         runtime().block_on(async {
             let http = match &scene.certificate {
+                None if row.tls => {
+                    HttpClient::new(with_ca(scene.ca()).expect("an authority")).expect("a client")
+                }
                 None => HttpClient::new(Client::builder()).expect("a client"),
                 Some(shown) => {
                     let builder = || with_ca(scene.ca()).expect("an authority").no_proxy();

@@ -115,7 +115,7 @@ impl World {
                     }
                     reply = self.provider.proceed(exchange, self.now);
                 }
-                Reply::Answer(response) => break Ok(response),
+                Reply::Answer(response) | Reply::Close { response, .. } => break Ok(response),
                 Reply::Drop | Reply::DropInside { .. } => {
                     break Err(Unanswered::Lost(Cause::Unknown));
                 }

@@ -4,6 +4,7 @@
 
 mod acknowledgement;
 mod client;
+mod connections;
 mod granted;
 mod id_token;
 mod idura;

@@ -1,16 +1,17 @@
-//! The token endpoint while nobody has decided, and terminal answers: F-08, F-10 to F-16.
+//! The token endpoint while nobody has decided, and terminal answers: F-08, F-10 to F-16, F-29.
 
 use std::time::Duration;
 
 use super::{Fault, fault};
 use crate::{
-    message::Endpoint::Token,
+    message::{Closing, Endpoint::Token},
     script::{Act, Script, ScriptedAnswer},
 };
 
 pub(super) fn faults() -> Vec<Fault> {
     let mut faults = slowing();
     faults.extend(outages());
+    faults.extend(closings());
     faults.extend(endings());
     faults
 }
@@ -118,6 +119,35 @@ fn outages() -> Vec<Fault> {
             nth(Act::Drip { bytes_per_second: 1 }),
         ),
     ]
+}
+
+/// Connections that the client may have kept for the next poll.
+fn closings() -> Vec<Fault> {
+    let every = |closing| Script::new().every(Token, Act::Close(closing));
+    [
+        (
+            Closing::Announced,
+            "connection-closed",
+            "the connection ends with each answer, which says so",
+        ),
+        (
+            Closing::AtOnce,
+            "connection-closed-at-once",
+            "the connection ends right after each answer",
+        ),
+        (
+            Closing::AtNextByte,
+            "connection-closed-at-next-byte",
+            "the connection ends while the next request is written",
+        ),
+        (
+            Closing::InNextRequest,
+            "connection-closed-in-request",
+            "the connection ends after the next request was read",
+        ),
+    ]
+    .map(|(closing, name, summary)| fault(name, "F-29", summary, every(closing)))
+    .into()
 }
 
 fn endings() -> Vec<Fault> {

@@ -96,6 +96,7 @@ impl Acts {
                     Reply::Drip { response, bytes_per_second: *bytes_per_second }
                 }
                 Act::Endless => Reply::Endless(response),
+                Act::Close(closing) => Reply::Close { response, closing: *closing },
                 _ => Reply::Answer(response),
             };
         }

@@ -106,7 +106,7 @@ impl Provider {
         let reply = self.leave(id, acts, response.clone(), now);
         if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
             *tells = Some(at);
-        } else if matches!(reply, Reply::Answer(_)) {
+        } else if reply.answer().is_some() {
             self.transactions[at].pace.answered(&response, self.config.habits.pending, now);
         }
         reply

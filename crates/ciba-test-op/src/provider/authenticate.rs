@@ -12,7 +12,6 @@ use crate::{
     judge::Rule,
     jws,
     message::{Endpoint, Incoming},
-    x509,
 };
 
 /// Of a client id that nobody has proven.
@@ -166,7 +165,7 @@ impl Provider {
         };
         let fits = match &client.authentication {
             ClientAuthentication::TlsClientAuth { subject } => {
-                shown.trusted && x509::subject(&shown.der).as_ref() == Some(subject)
+                shown.trusted && shown.subject().as_ref() == Some(subject)
             }
             ClientAuthentication::SelfSignedTlsClientAuth { certificates } => {
                 certificates.contains(&shown.der)

@@ -36,11 +36,10 @@ use crate::{
     findings::Findings,
     ids::Ids,
     judge::{Exchange, Rule, Severity, Violation},
-    message::{Endpoint, ExchangeId, FOREVER, Incoming, Reply},
+    message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply},
     notification::Notified,
     report::Report,
     script::{Decision, KeySetEdit, Script},
-    x509,
 };
 
 pub use transaction::{Transaction, TransactionState};
@@ -224,17 +223,38 @@ impl Provider {
     /// Takes a request whose answer takes time to leave: call [`Self::end`] when it has left.
     pub fn begin(&mut self, request: impl Into<Incoming>, now: Timestamp) -> (ExchangeId, Reply) {
         let request = request.into();
+        let (id, endpoint) = self.record(&request, now);
+        *self.seen.entry(endpoint).or_default() += 1;
+        let reply = self.answer(id, endpoint, &request, now);
+        self.note(id, &reply);
+        (id, reply)
+    }
+
+    /// Records a request that arrived on a connection which the server was already closing: the
+    /// judge looks at it, and the provider neither acts upon it nor answers.
+    pub fn unserved(&mut self, request: impl Into<Incoming>, now: Timestamp) {
+        let request = request.into();
+        let (id, endpoint) = self.record(&request, now);
+        self.settle(now);
+        self.unseen = true;
+        self.judge_only(id, endpoint, &request, now);
+        if let Some(exchange) = self.exchange(id) {
+            (exchange.unserved, exchange.lost) = (true, true);
+        }
+        self.end(id, now);
+    }
+
+    fn record(&mut self, request: &Incoming, now: Timestamp) -> (ExchangeId, Endpoint) {
         let endpoint = self.endpoint_at(&request.path);
         self.forget(now);
         let id = ExchangeId(self.exchanges.last().map_or(1, |last| last.id.0 + 1));
-        *self.seen.entry(endpoint).or_default() += 1;
         self.exchanges.push(Exchange {
             id,
             endpoint,
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.headers.clone(),
-            certificate: request.certificate.as_ref().map(|shown| x509::thumbprint(&shown.der)),
+            certificate: request.certificate.as_ref().map(PeerCertificate::thumbprint),
             origin: request.origin.clone(),
             body: request.body.clone(),
             arrived: now,
@@ -242,12 +262,12 @@ impl Provider {
             status: None,
             error: None,
             lost: false,
+            unserved: false,
+            connection: request.connection,
             transaction: None,
         });
-        self.caller = authenticate::claimed(&request);
-        let reply = self.answer(id, endpoint, &request, now);
-        self.note(id, &reply);
-        (id, reply)
+        self.caller = authenticate::claimed(request);
+        (id, endpoint)
     }
 
     /// As [`Self::resume`], for requests taken with [`Self::begin`].
@@ -264,7 +284,7 @@ impl Provider {
                 hold(until)
             }
             Some(Held::Delayed { reply, tells, .. }) => {
-                if let (Reply::Answer(response), Some(at)) = (&reply, tells) {
+                if let (Some(response), Some(at)) = (reply.answer(), tells) {
                     self.transactions[at].pace.answered(response, self.config.habits.pending, now);
                 }
                 reply

@@ -199,9 +199,10 @@ impl Provider {
     pub(super) fn note(&mut self, id: ExchangeId, reply: &Reply) {
         let Some(exchange) = self.exchange(id) else { return };
         let response = match reply {
-            Reply::Answer(response) | Reply::Drip { response, .. } | Reply::Endless(response) => {
-                Some(response)
-            }
+            Reply::Answer(response)
+            | Reply::Close { response, .. }
+            | Reply::Drip { response, .. }
+            | Reply::Endless(response) => Some(response),
             Reply::DropInside { .. } | Reply::Drop => {
                 exchange.lost = true;
                 None

@@ -14,9 +14,8 @@ use crate::{
     date,
     judge::Rule,
     jws::{self, Draft},
-    message::{Endpoint, ExchangeId, Incoming},
+    message::{Endpoint, ExchangeId, Incoming, PeerCertificate},
     script::{Decision, IdTokenEdit},
-    x509,
 };
 
 pub(super) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
@@ -296,7 +295,7 @@ impl Provider {
         if token.is_none() {
             return Err(Refusal::no_token(Rule::AccessToken, "there is no access token"));
         }
-        let shown = request.certificate.as_ref().map(|shown| x509::thumbprint(&shown.der));
+        let shown = request.certificate.as_ref().map(PeerCertificate::thumbprint);
         let found = self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token);
         self.caller = found.map(|known| known.client_id.clone());
         match found {

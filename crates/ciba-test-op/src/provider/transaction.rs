@@ -10,7 +10,6 @@ use super::notify::Plan;
 use crate::{
     client::Client,
     config::SpeedReference,
-    date,
     judge::{Rule, Severity},
     message::ExchangeId,
     script::{Decision, Script},
@@ -292,7 +291,7 @@ impl Pace {
         self.not_before = response.headers.get("retry-after").map(str::trim).and_then(|text| {
             match text.parse() {
                 Ok(seconds) => Some(now.saturating_add(Duration::from_secs(seconds))),
-                Err(_) => date::from_http(text),
+                Err(_) => httpdate::parse_http_date(text).ok().map(Timestamp::from),
             }
         });
     }

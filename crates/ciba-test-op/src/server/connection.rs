@@ -18,7 +18,7 @@ use super::{
     lock,
 };
 use crate::{
-    message::{ExchangeId, FOREVER, Incoming, Reply},
+    message::{Closing, ExchangeId, FOREVER, Incoming, Reply},
     phone::Phone,
     provider::Provider,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// client went away.
 pub(super) const REST: Duration = Duration::from_millis(10);
 /// The shortest wait the operating system knows: enough to see whether a connection has ended.
-const GLANCE: Duration = Duration::from_millis(1);
+pub(super) const GLANCE: Duration = Duration::from_millis(1);
 const MOST_CONNECTIONS: usize = 1024;
 /// How much of an endless body is written at once.
 const PIECE: usize = 64 * 1024;
@@ -220,6 +220,8 @@ enum Then {
     Close,
     /// Close it as it is.
     Break,
+    /// The client may believe that it is kept.
+    End(Closing),
 }
 
 impl Serving<'_> {
@@ -237,11 +239,7 @@ impl Serving<'_> {
         loop {
             let then = match connection.receive() {
                 Ok(mut received) => {
-                    received.request.origin.clone_from(&how.origin);
-                    #[cfg(feature = "tls")]
-                    if let Security::Tls(_, Some(peers)) = &how.security {
-                        received.request.certificate = peers.judge(connection.peer_certificates());
-                    }
+                    self.complete(&mut received.request, &connection, how);
                     let keep_alive = received.keep_alive;
                     self.serve(&mut connection, received.request, keep_alive)
                 }
@@ -259,8 +257,42 @@ impl Serving<'_> {
                 Then::Next => {}
                 Then::Close => return connection.close(),
                 Then::Break => return,
+                Then::End(closing) => return self.close_early(connection, how, closing),
             }
         }
+    }
+
+    /// Closes a connection that the client may have kept for its next request.
+    fn close_early(&self, mut connection: Connection, how: &Listener, closing: Closing) {
+        let received = match closing {
+            Closing::Announced => return connection.close(),
+            Closing::AtOnce => return connection.finish_sending(),
+            Closing::AtNextByte => {
+                if !connection.has_more() {
+                    return;
+                }
+                connection.finish_sending();
+                connection.receive()
+            }
+            Closing::InNextRequest => connection.receive_and_leave(),
+        };
+        if let Ok(mut received) = received {
+            self.complete(&mut received.request, &connection, how);
+            let now = self.shared.clock.now();
+            self.shared.provider().unserved(received.request, now);
+        }
+    }
+
+    /// Adds what the connection knows of a request.
+    fn complete(&self, request: &mut Incoming, connection: &Connection, how: &Listener) {
+        request.origin.clone_from(&how.origin);
+        request.connection = Some(self.number);
+        #[cfg(feature = "tls")]
+        if let Security::Tls(_, Some(peers)) = &how.security {
+            request.certificate = peers.judge(connection.peer_certificates());
+        }
+        #[cfg(not(feature = "tls"))]
+        let _ = connection;
     }
 
     fn serve(&self, connection: &mut Connection, request: Incoming, keep_alive: bool) -> Then {
@@ -293,6 +325,14 @@ impl Serving<'_> {
                 Reply::Answer(response) => {
                     self.end();
                     return answer(connection, &response, &method, keep_alive);
+                }
+                Reply::Close { response, closing } => {
+                    self.end();
+                    let keep_alive = keep_alive && closing != Closing::Announced;
+                    return match answer(connection, &response, &method, keep_alive) {
+                        Then::Next => Then::End(closing),
+                        then => then,
+                    };
                 }
                 Reply::Drop => {
                     self.end();

@@ -4,12 +4,13 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
+    thread,
     time::Duration,
 };
 
 use ciba_core::{Headers, Response};
 
-use super::chunked::Chunked;
+use super::{chunked::Chunked, connection::GLANCE};
 use crate::message::Incoming;
 
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
@@ -98,11 +99,13 @@ pub(super) struct Connection {
     stream: Stream,
     /// What was read and not yet used.
     buffer: Vec<u8>,
+    /// Leaves the bytes in the socket: how many of them are in the buffer.
+    peeked: Option<usize>,
 }
 
 impl Connection {
     pub(super) const fn new(stream: Stream) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self { stream, buffer: Vec::new(), peeked: None }
     }
 
     /// The certificates the client showed, its own first.
@@ -164,7 +167,52 @@ impl Connection {
         }
     }
 
+    /// Waits until there is a byte of another request. False when the client has closed.
+    pub(super) fn has_more(&self) -> bool {
+        let arrives = || self.stream.socket().peek(&mut [0]).is_ok_and(|count| count > 0);
+        !self.buffer.is_empty() || arrives()
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) fn finish_sending(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        let _ = self.stream.socket().shutdown(Shutdown::Write);
+    }
+
+    /// Reads the next request so that the connection is reset when it is dropped: a socket that is
+    /// closed with unread bytes is. Not possible where the bytes are encrypted.
+    pub(super) fn receive_and_leave(&mut self) -> Result<Received, NoRequest> {
+        if matches!(self.stream, Stream::Plain(_)) {
+            self.peeked = Some(0);
+        }
+        self.receive()
+    }
+
+    fn peek(&mut self, peeked: usize) -> Result<(), NoRequest> {
+        let mut bytes = vec![0; LARGEST_HEAD];
+        loop {
+            let count = self.stream.socket().peek(&mut bytes)?;
+            if count == 0 || peeked == bytes.len() {
+                return Err(NoRequest::Closed);
+            }
+            if count > peeked {
+                self.buffer.extend(&bytes[peeked..count]);
+                self.peeked = Some(count);
+                return Ok(());
+            }
+            // A peek returns at once while there are bytes, new or not.
+            thread::sleep(GLANCE);
+        }
+    }
+
     fn fill(&mut self) -> Result<(), NoRequest> {
+        if let Some(peeked) = self.peeked {
+            return self.peek(peeked);
+        }
         let mut piece = [0; 8192];
         loop {
             match self.stream.read(&mut piece) {
@@ -187,14 +235,9 @@ impl Connection {
 
     /// Closes in good order after an answer: says goodbye, and reads what the client still had to
     /// send.
-    pub(super) fn close(#[cfg_attr(not(feature = "tls"), allow(unused_mut))] mut self) {
-        #[cfg(feature = "tls")]
-        if let Stream::Tls(stream) = &mut self.stream {
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
+    pub(super) fn close(mut self) {
+        self.finish_sending();
         let mut socket = self.stream.socket();
-        let _ = socket.shutdown(Shutdown::Write);
         let _ = socket.set_read_timeout(Some(LONGEST_LINGER));
         let (mut piece, mut left) = ([0; 8192], LINGER);
         while let Ok(read) = socket.read(&mut piece) {

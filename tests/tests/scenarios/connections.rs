@@ -1,0 +1,94 @@
+//! Providers that close connections which a client may keep (OPM-POL-32).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ciba_core::DeliveryMode;
+use ciba_test_op::{Act, Closing, Endpoint, Exchange, Provider, Script};
+use ciba_tests::{
+    drivers::run,
+    scenario::{Auth, Scenario},
+};
+
+use crate::{APPROVED, row};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Every connection is closed in this way after its first answer.
+fn closes(closing: Closing) -> Script {
+    [Endpoint::Discovery, Endpoint::KeySet, Endpoint::Backchannel, Endpoint::Token]
+        .into_iter()
+        .fold(Script::new(), |script, endpoint| script.every(endpoint, Act::Close(closing)))
+}
+
+fn polls(provider: &Provider) -> Vec<&Exchange> {
+    provider.exchanges().iter().filter(|it| it.endpoint == Endpoint::Token).collect()
+}
+
+/// No prompt is repeated; no poll is early, also if the one before it met a connection that was
+/// being closed; and no poll repeats another one, whose assertion it would have.
+fn calm(row: Scenario) -> Scenario {
+    row.check(|provider, _| {
+        let all = provider.exchanges().iter();
+        let prompts = all.filter(|it| it.endpoint == Endpoint::Backchannel);
+        assert_eq!(prompts.count(), 1);
+        let polls = polls(provider);
+        for pair in polls.windows(2) {
+            let ended = pair[0].ended.expect("it is over");
+            assert!(pair[1].arrived.since(ended) >= INTERVAL, "{polls:?}");
+        }
+        let mut assertions = BTreeSet::new();
+        for assertion in polls.iter().filter_map(|poll| poll.parameter("client_assertion")) {
+            assert!(assertions.insert(assertion), "a poll was sent twice");
+        }
+    })
+}
+
+/// The same without TLS, with it, and with a client certificate, whose connections are kept apart.
+fn everywhere(name: &str, script: &Script) -> Vec<Scenario> {
+    let one = |how: &str| calm(row(format!("{name}, {how}"), script.clone()));
+    let certified = one("client certificate").auth(Auth::SelfSigned);
+    vec![one("http"), one("https").over_tls(), certified]
+}
+
+/// OPM-POL-32
+#[test]
+fn a_kept_connection_that_ends_loses_no_login_and_repeats_no_request() {
+    let mut rows = Vec::new();
+    for closing in Closing::ALL {
+        rows.extend(everywhere(&format!("{closing:?}"), &closes(closing)));
+    }
+    assert_eq!(rows.len(), 12);
+    run(rows);
+}
+
+/// OPM-POL-32
+#[test]
+fn a_kept_connection_that_ends_disturbs_no_delivery() {
+    let mut rows = Vec::new();
+    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
+        for closing in Closing::ALL {
+            let name = format!("{closing:?} in {mode:?} mode");
+            rows.push(calm(row(name, closes(closing)).mode(mode)));
+        }
+    }
+    run(rows);
+}
+
+/// OPM-POL-32
+#[test]
+fn a_poll_that_breaks_off_on_a_kept_connection_is_asked_again_after_the_interval() {
+    let mut rows = Vec::new();
+    for (name, act) in [
+        ("not acted upon", Act::DropBefore),
+        ("no answer", Act::DropAfter),
+        ("half an answer", Act::DropInside(5)),
+    ] {
+        // The first poll finds the connection of the key set or makes one; the second one reuses it.
+        let script = Script::new().nth(Endpoint::Token, 2, act.clone());
+        let polls = if act == Act::DropBefore { 4 } else { 3 };
+        rows.extend(
+            everywhere(name, &script).into_iter().map(|row| row.ends(APPROVED, [1, polls, 1])),
+        );
+    }
+    run(rows);
+}
