@@ -58,7 +58,7 @@ fn the_result_says_whether_the_person_was_compared() {
 
     let op = approving(json!({}));
     let run = op.run(&[&ALG[..], &["--require-person"]].concat()).expect_code(2);
-    assert!(run.sentence().contains("the person has to be compared"), "{run:?}");
+    assert!(run.sentence().contains("the person must be compared"), "{run:?}");
     assert_eq!((run.stdout.as_str(), op.count("/bc")), ("", 0));
 
     let idura = ["--provider", "idura", "--acr-values", "urn:grn:authn:se:frejaid"];

@@ -1,4 +1,4 @@
-//! The evidence: a person was authenticated, and every check passed.
+//! The result of a flow: proof that a person was authenticated and every check passed.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::fmt;
@@ -14,7 +14,9 @@ use crate::{
     wire::{Deviation, JsonObject, token::ReceivedTokens},
 };
 
-/// A completed authentication. It has no constructor and no `Deserialize`: it exists only after
+/// A completed authentication.
+///
+/// It has no public constructor and does not implement `Deserialize`, so it exists only after
 /// verification.
 pub struct Authentication {
     tokens: ReceivedTokens,
@@ -24,32 +26,33 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// The one constructor, called by the flow with the proof in hand: an [`IdToken`], or none
-    /// under the plain-OAuth policy.
+    /// The only constructor, called by the flow with the verified [`IdToken`], or without one if the
+    /// request was made without `openid`.
     pub(crate) fn new(
         tokens: ReceivedTokens,
         id_token: Option<IdToken>,
         received_at: Timestamp,
         asked: Asked,
     ) -> Box<Self> {
-        // The verified token has it.
+        // The verified token contains it.
         let tokens = ReceivedTokens { id_token: None, ..tokens };
         Box::new(Self { tokens, id_token, received_at, asked })
     }
 
-    /// Returns who was authenticated: the `sub` of the ID Token.
+    /// Returns `sub` of the ID Token, which identifies the authenticated person.
     ///
     /// # Errors
     ///
-    /// [`NoIdToken`] after plain OAuth
+    /// Returns [`NoIdToken`] if the request was made without `openid`
     /// ([`AuthRequest::without_openid`](crate::AuthRequest::without_openid)), which authorizes but
-    /// does not authenticate. A request that asks for `openid` never ends without an ID Token.
+    /// does not authenticate. A request with `openid` never succeeds without an ID Token.
     pub fn subject(&self) -> Result<&str, NoIdToken> {
         self.id_token.as_ref().map(IdToken::subject).ok_or(NoIdToken)
     }
 
-    /// Returns whether the person was compared with the one the request named, and if not, why.
-    /// Without a comparison, only the provider vouches that it asked the right person.
+    /// Returns whether the person was compared with the one named by the request and, if not, why.
+    ///
+    /// Without a comparison, only the provider vouches that it prompted the right person.
     #[must_use]
     pub const fn person(&self) -> Person {
         match &self.id_token {
@@ -58,122 +61,139 @@ impl Authentication {
         }
     }
 
-    /// The verified ID Token. `None` only under the plain-OAuth policy.
+    /// Returns the verified ID Token, or `None` if the request was made without `openid` and there
+    /// is none.
     #[must_use]
     pub const fn id_token(&self) -> Option<&IdToken> {
         self.id_token.as_ref()
     }
 
-    /// The access token. Send it in the `Authorization` header only, never in a URL (REQ-TOK-33).
+    /// Returns the access token. Send it only in the `Authorization` header, never in a URL.
+    // REQ-TOK-33
     #[must_use]
     pub const fn access_token(&self) -> &AccessToken {
         &self.tokens.access_token
     }
 
-    /// The access token's type, as the provider wrote it.
+    /// Returns the type of the access token, as the provider wrote it.
     #[must_use]
     pub fn token_type(&self) -> &str {
         &self.tokens.token_type
     }
 
-    /// The refresh token, when there is one.
+    /// Returns the refresh token, if there is one.
     #[must_use]
     pub const fn refresh_token(&self) -> Option<&RefreshToken> {
         self.tokens.refresh_token.as_ref()
     }
 
-    /// When the access token expires; `None` when the provider did not say (REQ-TOK-05). It says
-    /// nothing about the ID Token.
+    /// Returns when the access token expires, or `None` if the provider did not state it.
+    ///
+    /// This does not concern the ID Token.
+    // REQ-TOK-05
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.tokens.expires_in.map(|lifetime| self.received_at.saturating_add(lifetime))
     }
 
-    /// When the tokens arrived: the instant all times in the ID Token were checked against.
+    /// Returns when the tokens arrived. All times in the ID Token were checked against this instant.
     #[must_use]
     pub const fn received_at(&self) -> Timestamp {
         self.received_at
     }
 
-    /// The scope in force: what was granted, or what was asked for when the provider named none
-    /// (REQ-TOK-07). It may be narrower or wider than what was asked for.
+    /// Returns the effective scope: the granted one or, if the provider did not state it, the
+    /// requested one ([RFC 6749 section 5.1]). It may be narrower or wider than the requested one.
+    ///
+    /// [RFC 6749 section 5.1]: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+    // REQ-TOK-07
     #[must_use]
     pub fn scope(&self) -> &str {
         self.granted_scope().unwrap_or(&self.asked.scope)
     }
 
-    /// The scope as the provider named it; an empty one is one.
+    /// Returns the scope as stated by the provider, which may be empty.
     #[must_use]
     pub fn granted_scope(&self) -> Option<&str> {
         self.tokens.scope.as_deref()
     }
 
-    /// The scope that was asked for.
+    /// Returns the requested scope.
     #[must_use]
     pub fn requested_scope(&self) -> &str {
         &self.asked.scope
     }
 
-    /// The scope values that were asked for and not granted.
+    /// Returns the scope values that were requested and not granted.
     pub fn withheld_scope(&self) -> impl Iterator<Item = &str> {
         self.difference().scope.into_iter()
     }
 
-    /// Returns what was asked for and not granted, and the `authorization_details` that were
-    /// granted without having been asked for.
-    /// [`AuthRequest::require_granted`](crate::AuthRequest::require_granted) makes any of it a
-    /// failure.
+    /// Returns what was requested and not granted, and the `authorization_details` that were granted
+    /// without having been requested.
+    ///
+    /// [`AuthRequest::require_granted`](crate::AuthRequest::require_granted) turns any difference
+    /// into a failure.
     #[must_use]
     pub fn difference(&self) -> Difference<'_> {
         granted::difference(&self.asked, &self.tokens)
     }
 
-    /// Returns the resources the access token is for, as far as the provider says so: in a member
-    /// of the token response, or in the `aud` claim of an access token that is a JWT. The signature
-    /// of that token is not verified, so the claim is no proof to anyone else. `None` if neither
-    /// says it.
+    /// Returns the resources for which the access token is valid, if the provider states them in a
+    /// member of the token response or in the `aud` claim of an access token that is a JWT.
+    ///
+    /// The signature of that JWT is not verified, so the claim proves nothing to a third party.
+    /// Returns `None` if neither states the resources.
     #[must_use]
     pub fn resources(&self) -> Option<Vec<Cow<'_, str>>> {
         granted::resources(&self.tokens)
     }
 
-    /// The `authorization_details` that were granted, as JSON text; they may differ from those
-    /// asked for, so decide on these (RFC 9396 7, REQ-TOK-08). `None` when the provider named none.
+    /// Returns the granted `authorization_details` as JSON text, or `None` if the provider did not
+    /// state any.
+    ///
+    /// They may differ from the requested ones, so base decisions on these
+    /// ([RFC 9396 section 7]).
+    ///
+    /// [RFC 9396 section 7]: https://www.rfc-editor.org/rfc/rfc9396#section-7
+    // REQ-TOK-08
     #[must_use]
     pub fn authorization_details(&self) -> Option<&str> {
         self.extra().json("authorization_details").filter(|details| *details != "null")
     }
 
-    /// JsonObject of the token response the protocol does not define (REQ-TOK-09).
+    /// Returns the members of the token response that the protocol does not define.
+    // REQ-TOK-09
     #[must_use]
     pub const fn extra(&self) -> &JsonObject {
         &self.tokens.extra
     }
 
-    /// What was odd about the token response and the ID Token and was tolerated: deviations to
-    /// report to the provider.
+    /// Returns the irregularities of the token response and the ID Token that were tolerated. They
+    /// are worth reporting to the provider.
     pub fn deviations(&self) -> impl Iterator<Item = Deviation> {
         let of_id_token = self.id_token.iter().flat_map(IdToken::deviations);
         self.tokens.deviations.iter().chain(of_id_token).copied()
     }
 
-    /// The claims of the ID Token, read into a type of the caller.
+    /// Deserializes the claims of the ID Token into a type of the caller.
     ///
     /// # Errors
     ///
-    /// [`ClaimsError`] when they do not fit the type, or there is no ID Token.
+    /// Returns [`ClaimsError`] if the claims do not fit the type or there is no ID Token.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
         self.id_token.as_ref().ok_or(ClaimsError::NoIdToken)?.claims()
     }
 }
 
-/// There is no authenticated subject: the request did not ask for `openid`, and no ID Token came.
+/// The error of an authentication without a subject: the request was made without `openid`, and no
+/// ID Token was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NoIdToken;
 
 impl fmt::Display for NoIdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody is named: openid was not asked for, and there is no id token")
+        f.write_str("no subject was authenticated: the request did not include openid, and there is no ID Token")
     }
 }
 

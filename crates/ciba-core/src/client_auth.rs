@@ -1,5 +1,5 @@
-//! How the client proves who it is, at the backchannel and the token endpoint alike (CIBA 4, 7.1,
-//! 10.1).
+//! Client authentication, which is the same at the backchannel and the token endpoint (CIBA Core 4,
+//! 7.1 and 10.1).
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -18,47 +18,63 @@ use crate::{
     wire::form,
 };
 
-/// A client authentication method with what it needs.
+/// A client authentication method with its parameters.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// `private_key_jwt` (OIDC Core 9, RFC 7523): the key itself stays with the signer.
+    /// `private_key_jwt` ([OIDC Core 9], [RFC 7523]). The signer holds the private key.
+    ///
+    /// [OIDC Core 9]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.9
+    /// [RFC 7523]: https://www.rfc-editor.org/rfc/rfc7523
     PrivateKeyJwt {
-        /// The algorithm the key is registered for.
+        /// The algorithm for which the key is registered.
         algorithm: JwsAlgorithm,
-        /// The key's id in the registered set; always sent when known (REQ-AUTH-16).
+        /// The id of the key in the registered set. It is sent if it is known.
+        // REQ-AUTH-16
         key_id: Option<Arc<str>>,
     },
-    /// `client_secret_basic` (RFC 6749 2.3.1).
+    /// `client_secret_basic` ([RFC 6749 section 2.3.1]).
+    ///
+    /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
     ClientSecretBasic {
         /// The secret.
         secret: ClientSecret,
-        /// How id and secret are encoded.
+        /// How client id and secret are encoded.
         encoding: BasicEncoding,
     },
-    /// `client_secret_post` (RFC 6749 2.3.1).
+    /// `client_secret_post` ([RFC 6749 section 2.3.1]).
+    ///
+    /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
     ClientSecretPost {
         /// The secret.
         secret: ClientSecret,
     },
-    /// `client_secret_jwt` (OIDC Core 9).
+    /// `client_secret_jwt` ([OIDC Core 9]).
+    ///
+    /// [OIDC Core 9]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.9
     ClientSecretJwt {
-        /// The secret: its UTF-8 octets are the HMAC key (REQ-AUTH-22).
+        /// The secret, whose UTF-8 octets are the HMAC key.
+        // REQ-AUTH-22
         secret: ClientSecret,
         /// HS256, HS384 or HS512.
         algorithm: JwsAlgorithm,
     },
-    /// `tls_client_auth` (RFC 8705 2.1): a certificate of a certification authority, shown in the
-    /// TLS handshake.
+    /// `tls_client_auth` ([RFC 8705 section 2.1]): a certificate issued by a certificate authority,
+    /// presented in the TLS handshake.
+    ///
+    /// [RFC 8705 section 2.1]: https://www.rfc-editor.org/rfc/rfc8705#section-2.1
     TlsClientAuth,
-    /// `self_signed_tls_client_auth` (RFC 8705 2.2): a certificate whose key is registered.
+    /// `self_signed_tls_client_auth` ([RFC 8705 section 2.2]): a certificate whose key is registered.
+    ///
+    /// [RFC 8705 section 2.2]: https://www.rfc-editor.org/rfc/rfc8705#section-2.2
     SelfSignedTlsClientAuth,
-    /// `none`: a public client, for providers that list it (ruling 13).
+    /// `none`: a public client, for providers that list this method.
+    // Ruling 13.
     None,
 }
 
 impl ClientAuth {
-    /// The registered name of the method, as in `token_endpoint_auth_method`.
+    /// Returns the registered name of the method, as in `token_endpoint_auth_method`.
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
@@ -72,7 +88,7 @@ impl ClientAuth {
         }
     }
 
-    /// The algorithm of its assertions, when it has any.
+    /// Returns the algorithm of the assertions, if the method uses assertions.
     #[must_use]
     pub const fn algorithm(&self) -> Option<JwsAlgorithm> {
         match self {
@@ -87,13 +103,15 @@ impl ClientAuth {
         }
     }
 
-    /// Whether the client certificate of the TLS handshake is the authentication (RFC 8705 2).
+    /// Returns `true` if the client authenticates with its TLS certificate ([RFC 8705 section 2]).
+    ///
+    /// [RFC 8705 section 2]: https://www.rfc-editor.org/rfc/rfc8705#section-2
     #[must_use]
     pub const fn is_mutual_tls(&self) -> bool {
         matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
     }
 
-    /// The client secret, when there is one.
+    /// Returns the client secret, if there is one.
     pub(crate) const fn secret(&self) -> Option<&ClientSecret> {
         match self {
             Self::ClientSecretBasic { secret, .. }
@@ -107,35 +125,42 @@ impl ClientAuth {
     }
 }
 
-/// How `client_secret_basic` encodes id and secret (ruling 8).
+/// How `client_secret_basic` encodes client id and secret.
+// Ruling 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BasicEncoding {
-    /// Form-encoded, as RFC 6749 2.3.1 says.
+    /// Form-encoded, as [RFC 6749 section 2.3.1] requires.
+    ///
+    /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
     #[default]
     Encoded,
-    /// As they are, for servers that never decode; refused when the id has a colon.
+    /// Not encoded, for servers that do not decode. Rejected if the client id contains a colon.
     Raw,
 }
 
-/// Which audience a client assertion names, per endpoint, or a signed request (ruling 8).
+/// The audience of a client assertion, which can differ per endpoint, or of a signed request.
+// Ruling 8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Audience {
-    /// The issuer, as one string (REQ-AUTH-10).
+    /// The issuer, as a single string.
+    // REQ-AUTH-10
     #[default]
     Issuer,
-    /// The URL of the endpoint that is called. A discovered endpoint has to have the issuer's own
-    /// scheme, host and port: metadata could inject another provider's audience otherwise
-    /// (REQ-AUTH-11). One that is configured may be anywhere.
+    /// The URL of the called endpoint.
+    ///
+    /// A discovered endpoint must have the scheme, host and port of the issuer; otherwise metadata
+    /// could inject the audience of another provider. A configured endpoint may be anywhere.
+    // REQ-AUTH-11, ruling 37.
     Endpoint,
-    /// A fixed text.
+    /// A fixed string.
     Text(String),
 }
 
-/// A credential on its way into a request.
+/// A credential to be added to a request.
 pub(crate) enum Credential {
-    /// Complete.
+    /// A complete credential.
     Ready(Applied),
-    /// An assertion that a private key has to sign first.
+    /// An assertion that must be signed with a private key first.
     Unsigned(UnsignedJwt),
 }
 
@@ -146,7 +171,7 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    /// An assertion, completed with the signature over its signing input.
+    /// Completes an assertion with the signature of its signing input.
     pub(crate) fn assertion(
         signing_input: String,
         signature: &[u8],
@@ -168,10 +193,11 @@ fn parameter(name: &'static str, value: &str) -> (&'static str, Zeroizing<String
     (name, Zeroizing::new(value.into()))
 }
 
-/// The type of a JWT client assertion (RFC 7523 2.2).
+/// The type of a JWT client assertion (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A fresh credential for one request: a new `jti` every time (REQ-AUTH-12).
+/// Makes the credential of one request, with a new `jti` each time.
+// REQ-AUTH-12
 pub(crate) fn credential(
     config: &ClientConfig,
     endpoint: Endpoint,
@@ -212,8 +238,8 @@ pub(crate) fn credential(
             parameters.push(parameter("client_id", client_id));
             parameters.push(parameter("client_secret", secret.expose()));
         }
-        // The certificate is shown in the handshake; nothing else proves anything (REQ-AUTH-23,
-        // REQ-AUTH-25).
+        // The certificate is presented in the handshake, and the body contains no further proof
+        // (REQ-AUTH-23, REQ-AUTH-25).
         ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth | ClientAuth::None => {
             parameters.push(parameter("client_id", client_id));
         }
@@ -221,13 +247,15 @@ pub(crate) fn credential(
     Credential::Ready(Applied { headers, parameters })
 }
 
-/// The value of the `Authorization` field (RFC 6749 2.3.1, REQ-AUTH-04, REQ-AUTH-05).
+/// Returns the value of the `Authorization` field (RFC 6749 section 2.3.1).
+// REQ-AUTH-04, REQ-AUTH-05
 fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> String {
     let [id, secret] = [client_id, secret.expose()].map(|text| match encoding {
         BasicEncoding::Encoded => Zeroizing::new(form::encode(text)),
         BasicEncoding::Raw => Zeroizing::new(text.into()),
     });
-    // Whatever grows leaves a copy behind, so nothing here has to (REQ-SEC-04).
+    // The strings are allocated with their final capacity, because a reallocation would leave an
+    // unwiped copy behind (REQ-SEC-04).
     let mut pair = Zeroizing::new(String::with_capacity(
         id.len().saturating_add(secret.len()).saturating_add(1),
     ));
@@ -239,8 +267,9 @@ fn basic(client_id: &str, secret: &ClientSecret, encoding: BasicEncoding) -> Str
     value
 }
 
-/// Header and claims of an assertion (RFC 7523 3, OIDC Core 9). No `nbf`: a provider is known that
-/// refuses one that is now (ruling 9). No key and no address of one in the header (REQ-AUTH-19).
+/// Makes header and claims of an assertion (RFC 7523 section 3, OIDC Core 9).
+// There is no `nbf`, because a known provider rejects one that equals the current time (ruling 9).
+// The header contains neither a key nor the address of one (REQ-AUTH-19).
 fn assertion(
     config: &ClientConfig,
     endpoint: Endpoint,
@@ -303,7 +332,7 @@ mod tests {
         &applied.parameters.iter().find(|(name, _)| *name == "client_assertion").unwrap().1
     }
 
-    /// Header and claims of the assertion made for an endpoint.
+    /// Header and claims of the assertion for an endpoint.
     fn parts(builder: ClientConfigBuilder, endpoint: Endpoint) -> (Value, Value) {
         let applied = ready(builder, endpoint);
         let mut parts = assertion(&applied).split('.').map(|part| base64url::decode(part).unwrap());
@@ -546,7 +575,7 @@ mod tests {
     fn with_a_certificate_the_body_has_the_client_id_and_no_other_credential() {
         for auth in [ClientAuth::TlsClientAuth, ClientAuth::SelfSignedTlsClientAuth] {
             for endpoint in ENDPOINTS {
-                // Whatever else is configured for assertions and requests changes nothing.
+                // Other options for assertions and requests have no effect.
                 let builder = builder()
                     .client_auth(auth.clone())
                     .body_client_id()

@@ -1,4 +1,4 @@
-//! The authentication request of CIBA 7.1: what to ask, and what to expect of the answer.
+//! The authentication request (CIBA Core 7.1): its parameters and the expectations of the result.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{fmt, time::Duration};
@@ -32,19 +32,24 @@ pub(crate) use check::header_fault;
 pub(crate) use parameters::{ParameterValue, RequestStyle};
 pub(crate) use saved::SavedRequest;
 
-/// Who is to be authenticated: exactly one hint, by construction (CIBA 7.1, REQ-AREQ-07).
+/// A hint that identifies the person to authenticate. A request has exactly one ([CIBA Core 7.1]).
+///
+/// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+// REQ-AREQ-07
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// `login_hint`: opaque, sent as it is (REQ-AREQ-08).
+    /// `login_hint`, which is sent unchanged.
+    // REQ-AREQ-08
     Login(LoginHint),
-    /// `login_hint_token`: opaque, sent as it is (REQ-AREQ-09).
+    /// `login_hint_token`, which is sent unchanged.
+    // REQ-AREQ-09
     LoginToken(LoginHintToken),
-    /// `id_token_hint`: a signed ID Token of this issuer for this client; it may have expired
-    /// (REQ-AREQ-10, REQ-AREQ-11).
+    /// `id_token_hint`: a signed ID Token of this issuer for this client, which may have expired.
+    // REQ-AREQ-10, REQ-AREQ-11
     IdToken(CompactIdToken),
 }
 
-/// Whether a binding message may be there.
+/// Whether a request may have a binding message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MessageRule {
@@ -54,11 +59,14 @@ pub(crate) enum MessageRule {
     Refused,
 }
 
-/// One authentication request. Nothing is checked before [`Flow::start`](crate::Flow::start), which
-/// says everything that is wrong with it before anything is sent.
+/// An authentication request.
 ///
-/// Parameters with an empty value are not sent (REQ-AREQ-05). `Debug` shows no value that could be
-/// a secret or personal.
+/// It is checked by [`Flow::start`](crate::Flow::start), which reports an invalid request before
+/// anything is sent.
+///
+/// Parameters with an empty value are not sent. `Debug` shows no values that could be secrets or
+/// personal data.
+// REQ-AREQ-05
 #[derive(Clone)]
 #[must_use = "a request is sent by a flow"]
 pub struct AuthRequest {
@@ -76,19 +84,19 @@ pub struct AuthRequest {
     extra: Vec<(String, ExtraValue)>,
     unique_context: bool,
     headers: Vec<(String, String)>,
-    /// Whether a difference between what was asked for and what was granted is a failure.
+    /// Whether a difference between what was requested and what was granted is a failure.
     require_granted: bool,
-    /// Whether a hint `sub:ssn:N` names a person by number also where the configuration does not
-    /// say so.
+    /// Whether a hint `sub:ssn:N` names a person by number even if the configuration does not say
+    /// so.
     by_number: bool,
-    /// Whether `authenticationtype` is compared with the eID; the configuration decides where
-    /// nothing is said.
+    /// Whether `authenticationtype` is compared with the eID. The configuration decides if this is
+    /// `None`.
     eid: Option<Check>,
     expectations: Expectations,
 }
 
 impl AuthRequest {
-    /// Asks for the scope `openid` and nothing more.
+    /// Creates a request for the scope `openid`.
     pub fn new(hint: Hint) -> Self {
         Self {
             hint,
@@ -112,8 +120,13 @@ impl AuthRequest {
         }
     }
 
-    /// Adds space-separated scope values (CIBA 7.1, RFC 6749 3.3). `openid` comes first unless it
-    /// is named here; what occurs twice is sent once (REQ-AREQ-06).
+    /// Adds space-separated scope values ([CIBA Core 7.1], [RFC 6749 section 3.3]).
+    ///
+    /// `openid` is sent first unless it is listed here. Repeated values are sent once.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    /// [RFC 6749 section 3.3]: https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+    // REQ-AREQ-06
     pub fn scope(mut self, scope: &str) -> Self {
         for value in scope.split(' ').filter(|value| !value.is_empty()) {
             if !self.scope.iter().any(|known| known == value) {
@@ -123,155 +136,192 @@ impl AuthRequest {
         self
     }
 
-    /// Plain OAuth, for providers such as those of CAMARA: `openid` is not asked for, so that an ID
-    /// Token need not come. One that comes is checked all the same (ruling 5).
+    /// Makes a plain OAuth request without `openid`, as providers such as those of CAMARA expect.
+    ///
+    /// The response then need not contain an ID Token. If there is one, it is verified as usual.
+    // Ruling 5.
     pub const fn without_openid(mut self) -> Self {
         self.openid = false;
         self
     }
 
-    /// `acr_values`, in order of preference (CIBA 7.1). They also become what the `acr` claim is
-    /// held to (REQ-AREQ-19).
+    /// Sets `acr_values`, in order of preference ([CIBA Core 7.1]). The `acr` claim is compared with
+    /// them.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    // REQ-AREQ-19
     pub fn acr_values<V: Into<String>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.acr_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// `binding_message`: a short text shown on both devices (CIBA 7.1, REQ-AREQ-20). Providers
-    /// limit its length and characters each in their own way:
+    /// Sets `binding_message`, a short text that is shown on both devices ([CIBA Core 7.1]).
+    ///
+    /// Providers restrict its length and characters in different ways; see
     /// [`ClientConfigBuilder::binding_messages`](crate::ClientConfigBuilder::binding_messages).
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    // REQ-AREQ-20
     pub fn binding_message(mut self, message: impl Into<String>) -> Self {
         self.binding_message = Some(message.into());
         self
     }
 
-    /// `user_code`, for clients registered for it (CIBA 7.1.2). Ask the person again for every
-    /// request: it is never saved.
+    /// Sets `user_code`, for clients that are registered for it ([CIBA Core 7.1.2]).
+    ///
+    /// It is never saved, so ask the person for it for every request.
+    ///
+    /// [CIBA Core 7.1.2]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.2
     pub fn user_code(mut self, code: UserCode) -> Self {
         self.user_code = Some(code);
         self
     }
 
-    /// `requested_expiry`, whole seconds, at least one (CIBA 7.1). The provider may ignore it; the
-    /// acknowledgement says what counts.
+    /// Sets `requested_expiry` in whole seconds, at least one ([CIBA Core 7.1]).
+    ///
+    /// The provider may ignore it; the lifetime in the acknowledgement applies.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
     pub const fn requested_expiry(mut self, lifetime: Duration) -> Self {
         self.requested_expiry = Some(lifetime);
         self
     }
 
-    /// Adds an object to `authorization_details` (RFC 9396). Repeatable.
+    /// Adds an object to `authorization_details` ([RFC 9396]). Can be called repeatedly.
+    ///
+    /// [RFC 9396]: https://www.rfc-editor.org/rfc/rfc9396
     pub fn authorization_detail(mut self, detail: AuthorizationDetail) -> Self {
         self.details.push(detail);
         self
     }
 
-    /// The whole of `authorization_details` as the text of a JSON array, sent as it is. Not
-    /// together with [`Self::authorization_detail`].
+    /// Sets the complete `authorization_details` as the text of a JSON array, which is sent
+    /// unchanged. Cannot be combined with [`Self::authorization_detail`].
     pub fn authorization_details_json(mut self, json: impl Into<String>) -> Self {
         self.details_json = Some(json.into());
         self
     }
 
-    /// `resource`: an absolute URI without fragment (RFC 8707 2). Repeatable.
+    /// Adds a `resource`, an absolute URI without a fragment ([RFC 8707 section 2]). Can be called
+    /// repeatedly.
+    ///
+    /// [RFC 8707 section 2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
     pub fn resource(mut self, uri: impl Into<String>) -> Self {
         self.resources.push(uri.into());
         self
     }
 
-    /// What the ID Token has to say beyond what the specification demands. What an earlier call
-    /// expected stays, so that a preset's checks are not lost: expected claims add up, everything
-    /// else is as said last.
+    /// Sets expectations of the ID Token beyond those of the specification.
+    ///
+    /// They are merged with earlier ones, so that the checks of a preset are kept: expected claims
+    /// are combined, and for everything else the last value counts.
     pub fn expecting(mut self, expectations: Expectations) -> Self {
         self.expectations = expectations.after(self.expectations);
         self
     }
 
-    /// Whether the person has to be compared; short for [`Expectations::person`]. What is said last
+    /// Sets whether the person must be compared, like [`Expectations::person`]. The last value
     /// counts.
     pub fn person_check(self, presence: Presence) -> Self {
         self.expecting(Expectations::new().person(presence))
     }
 
-    /// Refuses an answer that does not show that the person who was named is the one who answered;
-    /// short for [`Expectations::person`] with [`Presence::Required`].
+    /// Rejects a response that does not show that the named person approved. This is
+    /// [`Expectations::person`] with [`Presence::Required`].
     pub fn require_person(self) -> Self {
         self.person_check(Presence::Required)
     }
 
-    /// Refuses an answer that grants something other than what was asked for; see
-    /// [`Difference`](crate::Difference). Use it for payments, for example: a provider that ignores
-    /// `authorization_details` showed the person no amount.
+    /// Rejects a response that grants something other than what was requested; see
+    /// [`Difference`](crate::Difference).
+    ///
+    /// Use it for payments, for example: a provider that ignores `authorization_details` did not
+    /// show the amount to the person.
     pub const fn require_granted(mut self) -> Self {
         self.require_granted = true;
         self
     }
 
-    /// A parameter the protocol does not define (CIBA 7.1). It cannot be one that it does, nor one
-    /// of client authentication or of the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29).
-    /// `nonce` and `max_age` are allowed, and their claims are checked then.
+    /// Adds a parameter that the protocol does not define ([CIBA Core 7.1]).
+    ///
+    /// Parameters that the protocol defines, and those of client authentication and of the
+    /// authorization endpoint, are rejected. `nonce` and `max_age` are allowed, and the
+    /// corresponding claims are checked.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
+    // REQ-AREQ-24, REQ-AREQ-29
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push((name.into(), ExtraValue::Text(value.into())));
         self
     }
 
-    /// As [`Self::extra`], for a parameter that its definition makes a number, a list or an object:
-    /// `request_context` of FAPI-CIBA, for example. A form has its JSON text, a signed request the
-    /// JSON itself (CIBA 7.1.1, REQ-SIGN-01). `null` is refused.
+    /// Like [`Self::extra`], for a parameter that is defined as a number, array or object, such as
+    /// `request_context` of FAPI-CIBA.
+    ///
+    /// A form contains its JSON text, a signed request the JSON value ([CIBA Core 7.1.1]). `null` is
+    /// rejected.
+    ///
+    /// [CIBA Core 7.1.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.1
+    // REQ-SIGN-01
     pub fn extra_json(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.push((name.into(), ExtraValue::new(&value.into())));
         self
     }
 
-    /// States that the parameters of this request tell it apart from every other, so that it needs
-    /// no binding message (FAPI-CIBA 5.2.2 item 2, REQ-FAPI-05). This is not sent.
+    /// States that the parameters of this request distinguish it from every other, so that it needs
+    /// no binding message ([FAPI-CIBA 5.2.2], item 2). This is not sent.
+    ///
+    /// [FAPI-CIBA 5.2.2]: https://openid.net/specs/openid-financial-api-ciba-ID1.html#rfc.section.5.2.2
+    // REQ-FAPI-05
     pub const fn unique_context(mut self) -> Self {
         self.unique_context = true;
         self
     }
 
-    /// A header field of the request, for providers that know one: `Prefer`, for example. It cannot
-    /// be one that the protocol or HTTP needs.
+    /// Adds a header field to the request, for example `Prefer`. Fields that belong to the protocol
+    /// or to HTTP are rejected.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The hint.
+    /// Returns the hint.
     #[must_use]
     pub const fn hint(&self) -> &Hint {
         &self.hint
     }
 
-    /// Whether the eID that is asked for takes a binding message.
+    /// Sets whether the requested eID accepts a binding message.
     pub(crate) const fn message_rule(mut self, rule: MessageRule) -> Self {
         self.message_rule = rule;
         self
     }
 
-    /// Compares number and eID as Idura has them, under any configuration.
+    /// Compares number and eID with the rules of Idura, under any configuration.
     pub(crate) const fn named_by_number(mut self, by_number: bool) -> Self {
         self.by_number = by_number;
         self
     }
 
-    /// How the eID is compared, under any configuration.
+    /// Sets how the eID is compared, under any configuration.
     pub(crate) const fn eid_check(mut self, check: Check) -> Self {
         self.eid = Some(check);
         self
     }
 
-    /// The message to show on this device too (REQ-SEC-13).
+    /// Returns the binding message to show on this device as well.
+    // REQ-SEC-13
     #[must_use]
     pub fn shown_binding_message(&self) -> Option<&str> {
         self.binding_message.as_deref().filter(|message| !message.is_empty())
     }
 
-    /// Header fields the caller added.
+    /// Returns the header fields added by the caller.
     pub(crate) fn headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// The scope that is asked for, in the order given.
+    /// Returns the requested scope, in the order given.
     pub(crate) fn scope_text(&self) -> String {
         let openid = (self.openid && !self.names_openid()).then_some("openid");
         let scope: Vec<&str> =
@@ -279,7 +329,8 @@ impl AuthRequest {
         scope.join(" ")
     }
 
-    /// What the answer is compared with (ruling 41).
+    /// Returns what the response is compared with.
+    // Ruling 41.
     pub(crate) fn asked(&self, config: &ClientConfig) -> Asked {
         let details = self.details_text();
         let are_granted = !details.is_empty() && !config.request_style.details_are_not_granted;
@@ -291,21 +342,21 @@ impl AuthRequest {
         }
     }
 
-    /// Whether an ID Token is owed (ruling 5).
+    /// Whether an ID Token is required.
+    // Ruling 5.
     pub(crate) const fn wants_id_token(&self) -> bool {
         self.openid
     }
 
-    /// Returns what an ID Token that answers this request is held to, for
+    /// Returns the expectations of an ID Token that answers this request, for
     /// [`ClientConfig::validate_id_token`]. A flow does this itself.
     #[must_use]
     pub fn expectations(&self, config: &ClientConfig) -> Expectations {
         self.effective_expectations(config)
     }
 
-    /// What the ID Token is held to: what the caller expects, what the parameters ask for, and what
-    /// was registered for every request of this client (REQ-META-22, REQ-AREQ-19, REQ-IDT-16,
-    /// REQ-IDT-23, REQ-IDT-25).
+    /// Combines the expectations of the caller, of the parameters and of the registration.
+    // REQ-META-22, REQ-AREQ-19, REQ-IDT-16, REQ-IDT-23, REQ-IDT-25
     pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
         let mut expectations = self.expectations.clone();
         if expectations.acr_values.is_empty() {
@@ -319,7 +370,7 @@ impl AuthRequest {
         expectations.max_age =
             expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         expectations.acr = expectations.acr.or(config.id_token.acr);
-        // What was asked for has to come back (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
+        // A requested `acr` must be returned (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
             expectations.acr = Some(AcrRule::Require);
         }
@@ -336,17 +387,18 @@ impl AuthRequest {
         expectations
     }
 
-    /// The `acr_values` that count as asked for.
+    /// Returns the `acr_values` that count as requested.
     fn eids<'a>(&'a self, config: &'a ClientConfig) -> &'a [String] {
         if self.acr_values.is_empty() { &config.registered.acr_values } else { &self.acr_values }
     }
 
-    /// Whether a login hint `sub:ssn:N` names a person by number (ruling 24).
+    /// Whether a login hint `sub:ssn:N` names a person by number.
+    // Ruling 24.
     const fn is_by_number(&self, config: &ClientConfig) -> bool {
         self.by_number || config.persons.by_number
     }
 
-    /// The number that names the person.
+    /// Returns the number that names the person.
     fn number(&self, config: &ClientConfig) -> Option<&str> {
         match &self.hint {
             Hint::Login(hint) if self.is_by_number(config) => person::hinted_number(hint),
@@ -354,8 +406,8 @@ impl AuthRequest {
         }
     }
 
-    /// What the token has to say about the eID. Where it is compared, `acr` is not held to the
-    /// values asked for byte by byte: it may refine them.
+    /// Adds the expectation of the eID. If it is compared, `acr` need not equal a requested value,
+    /// because it may refine one.
     fn expect_eid(&self, config: &ClientConfig, expectations: &mut Expectations) {
         let check = match self.eid {
             Some(check) => check,
@@ -374,13 +426,13 @@ impl AuthRequest {
         }
     }
 
-    /// The lifetime that is asked for.
+    /// Returns the requested lifetime.
     pub(crate) const fn requested_lifetime(&self) -> Option<Duration> {
         self.requested_expiry
     }
 
-    /// Whom the request prompts, as the kind of its hint and a text that is the same for all
-    /// spellings of one number.
+    /// Identifies the person that the request prompts: the kind of the hint, and a string that is
+    /// the same for all spellings of one number.
     pub(crate) fn person(&self, config: &ClientConfig, now: Timestamp) -> (u8, Zeroizing<String>) {
         let (kind, text) = match (&self.hint, self.number(config)) {
             (Hint::Login(_), Some(number)) => (b'n', person::in_one_spelling(number, now)),
@@ -395,7 +447,7 @@ impl AuthRequest {
         self.scope.iter().any(|value| value == "openid")
     }
 
-    /// The text of an extra parameter.
+    /// Returns the text of an extra parameter.
     fn extra_value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.extra.iter().find(|(known, _)| known == name)?;
         let (ExtraValue::Text(text) | ExtraValue::Json(text)) = value;
@@ -422,8 +474,9 @@ impl AuthRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ExtraValue {
     Text(String),
-    /// JSON text, for a value that is no string. Kept as text from the start, so that no name in it
-    /// can mean something to whoever reads a saved request again (ruling 28).
+    /// JSON text, for a value that is not a string.
+    // Kept as text from the start, so that no name in it can have a special meaning when a saved
+    // request is read (ruling 28).
     Json(String),
 }
 
@@ -440,8 +493,9 @@ impl ExtraValue {
     }
 }
 
-/// A short code for [`AuthRequest::binding_message`]: six letters that are not mistaken for one
-/// another, to be shown here and compared with what the other device shows (REQ-AREQ-20).
+/// Returns a short code for [`AuthRequest::binding_message`]: six letters that are hard to confuse,
+/// to show on this device and compare with those on the other.
+// REQ-AREQ-20
 #[must_use]
 pub fn binding_code(entropy: Entropy) -> String {
     const LETTERS: [char; 16] =
@@ -450,8 +504,8 @@ pub fn binding_code(entropy: Entropy) -> String {
     bytes.iter().take(6).filter_map(|byte| LETTERS.get(usize::from(byte & 0x0f))).collect()
 }
 
-/// The claims of a compact JWS, believed for nothing but a look before it is sent back to where it
-/// came from.
+/// Reads the claims of a compact JWS without verifying it. They are only used to check a hint that is
+/// sent back to its issuer.
 fn signed_claims(compact: &str) -> Option<Object> {
     let mut parts = compact.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -475,12 +529,14 @@ impl fmt::Debug for AuthRequest {
     }
 }
 
-/// One object of `authorization_details` (RFC 9396 2). `Debug` shows its type only.
+/// An object of `authorization_details` ([RFC 9396 section 2]). `Debug` shows only its type.
+///
+/// [RFC 9396 section 2]: https://www.rfc-editor.org/rfc/rfc9396#section-2
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthorizationDetail(Map<String, Value>);
 
 impl AuthorizationDetail {
-    /// An object of this type.
+    /// Creates an object of the given type.
     #[must_use]
     pub fn new(r#type: impl Into<String>) -> Self {
         let mut members = Map::new();
@@ -504,32 +560,33 @@ impl fmt::Debug for AuthorizationDetail {
     }
 }
 
-/// Why a request was refused before anything was sent.
+/// The error of a request that was rejected before anything was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// A parameter that cannot be sent.
+    /// A parameter is invalid.
     Parameter {
-        /// The parameter's name.
+        /// The name of the parameter.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A header field that cannot be sent.
+    /// A header field is invalid.
     Header {
-        /// The field's name.
+        /// The name of the field.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A request the configured [`Profile`](crate::Profile) does not allow.
+    /// The configured [`Profile`](crate::Profile) does not allow the request.
     Profile {
-        /// The clause it breaks.
+        /// The clause that is violated.
         clause: &'static str,
         /// What is missing or wrong.
         reason: &'static str,
     },
-    /// The client secret has expired (REQ-META-24).
+    /// The client secret has expired.
+    // REQ-META-24
     SecretExpired,
 }
 
@@ -540,7 +597,9 @@ impl fmt::Display for RequestError {
             Self::Header { name, reason } => {
                 write!(f, "the header field {name} cannot be sent: {reason}")
             }
-            Self::Profile { clause, reason } => write!(f, "the request breaks {clause}: {reason}"),
+            Self::Profile { clause, reason } => {
+                write!(f, "the request violates {clause}: {reason}")
+            }
             Self::SecretExpired => f.write_str("the client secret has expired"),
         }
     }

@@ -1,5 +1,5 @@
-//! The signed authentication request: every parameter of CIBA 7.1 as a claim of one JWT (CIBA
-//! 7.1.1, requirement section 5).
+//! The signed authentication request (CIBA Core 7.1.1): every parameter of CIBA Core 7.1 as a claim
+//! of one JWT.
 
 use alloc::{string::String, sync::Arc};
 use core::time::Duration;
@@ -15,28 +15,34 @@ use crate::{
     time::Timestamp,
 };
 
-/// The one `typ` that is not mistaken for another kind of JWT (RFC 9101 10.8, REQ-SIGN-15).
+/// The `typ` of a signed request, which distinguishes it from other JWTs (RFC 9101 section 10.8).
+// REQ-SIGN-15
 const TYP: &str = "oauth-authz-req+jwt";
 
 /// How authentication requests are signed.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestObjectRules {
-    /// The registered `backchannel_authentication_request_signing_alg` (REQ-META-06).
+    /// The registered `backchannel_authentication_request_signing_alg`.
+    // REQ-META-06
     pub(crate) algorithm: JwsAlgorithm,
     pub(crate) key_id: Option<Arc<str>>,
-    /// The issuer, unless configured otherwise (REQ-SIGN-04).
+    /// The issuer, unless configured otherwise.
+    // REQ-SIGN-04
     pub(crate) audience: String,
     pub(crate) options: RequestObjectOptions,
 }
 
-/// What may be chosen about signed requests.
+/// The options of signed requests.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestObjectOptions {
-    /// `exp` - `iat`; 300 s by default (REQ-SIGN-05).
+    /// `exp` minus `iat`; 300 seconds by default.
+    // REQ-SIGN-05
     pub(crate) lifetime: Duration,
-    /// How far `iat` lies in the past; zero by default (REQ-SIGN-06).
+    /// How far `iat` is in the past; zero by default.
+    // REQ-SIGN-06
     pub(crate) backdating: Duration,
-    /// `iat` - `nbf`; 10 s by default (REQ-SIGN-07).
+    /// `iat` minus `nbf`; 10 seconds by default.
+    // REQ-SIGN-07
     pub(crate) not_before: Duration,
     pub(crate) typ: bool,
     pub(crate) client_id_claim: bool,
@@ -56,9 +62,9 @@ impl Default for RequestObjectOptions {
     }
 }
 
-/// A request as a JWT that is still to be signed, new for every transmission (REQ-SIGN-08). Whoever
-/// has no rules for it never signs. No `sub`, so that it is never taken for a client assertion
-/// (REQ-SIGN-13).
+/// Makes an unsigned request object, new for every transmission.
+// REQ-SIGN-08. Clients without rules never sign. There is no `sub`, so that the JWT cannot be used
+// as a client assertion (REQ-SIGN-13).
 pub(crate) fn unsigned(
     rules: &RequestObjectRules,
     config: &ClientConfig,
@@ -154,7 +160,7 @@ mod tests {
         decoded(&made(builder, request, token, 7)).1
     }
 
-    /// The claims without those that every signed request has.
+    /// The claims without those that all signed requests have.
     fn parameters(mut claims: Value) -> Value {
         let members = claims.as_object_mut().unwrap();
         for name in SIX {
@@ -294,7 +300,7 @@ mod tests {
             (&said["iat"], &said["nbf"], &said["exp"]),
             (&json!(now - 5), &json!(now - 25), &json!(now + 55))
         );
-        // The audience of assertions is another setting.
+        // The audience of assertions is a separate setting.
         assert_eq!(
             claims(signing().backchannel_audience(Audience::Text("x".into())), &login(), None)["aud"],
             ISSUER
@@ -329,8 +335,7 @@ mod tests {
         let ((_, assertion), (_, request)) = (decoded(&assertion), decoded(&request));
         assert_ne!(assertion["jti"], request["jti"]);
         assert_eq!((assertion.get("sub").is_some(), request.get("sub")), (true, None));
-        // Signed or not, a client without a key of its own for assertions authenticates as it was
-        // registered.
+        // Signing requests does not change how a client without a private key authenticates.
         let secret = ClientAuth::ClientSecretPost { secret: "secret".into() };
         let config = signing().client_auth(secret).build().unwrap();
         let credential =

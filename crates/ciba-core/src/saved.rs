@@ -1,6 +1,7 @@
-//! The parts of a saved flow that other modules own, as they stand in its JSON. The public types
-//! have no `Serialize` and no `Deserialize` of their own: a snapshot is the only way in or out, and
-//! what comes out of one is verified again.
+//! The parts of a snapshot that other modules own, in their JSON form.
+//!
+//! The public types implement neither `Serialize` nor `Deserialize`: they can only be saved in a
+//! snapshot, and what is read from one is verified again.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -32,7 +33,7 @@ fn seconds(duration: Duration) -> u64 {
     duration.as_secs()
 }
 
-/// Tokens as they were received.
+/// Tokens as received.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedTokens<'a> {
@@ -96,7 +97,7 @@ fn deviations(deviations: &[Deviation]) -> Vec<Text<'static>> {
     deviations.iter().map(|deviation| deviation.name().into()).collect()
 }
 
-/// Those of a later release are dropped.
+/// Reads deviations. Those of a later version are dropped.
 fn load_deviations(names: &[Text<'_>]) -> Vec<Deviation> {
     names.iter().filter_map(|name| Deviation::from_name(name)).collect()
 }
@@ -121,7 +122,7 @@ impl<'a> SavedAcknowledgement<'a> {
     }
 }
 
-/// What the caller expects of the ID Token.
+/// The caller's expectations of the ID Token.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedExpectations<'a> {
@@ -214,7 +215,7 @@ impl<'a> SavedExpectations<'a> {
         }
     }
 
-    /// `None` when it names a check that does not exist: an expectation is never dropped.
+    /// Returns `None` if it names an unknown check, because an expectation must not be dropped.
     pub(crate) fn load(self) -> Option<Expectations> {
         let claim = |claim: SavedClaim<'_>| {
             Some(ExpectedClaim {
@@ -258,7 +259,7 @@ fn untrusted(name: &str) -> Option<Untrusted> {
     Untrusted::ALL.iter().copied().find(|check| check.name() == name)
 }
 
-/// The end of a flow.
+/// The failure with which a flow ended.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SavedFailure<'a> {
@@ -282,7 +283,7 @@ pub(crate) enum SavedFailure<'a> {
         key: Option<SavedKeyProblem<'a>>,
     },
     Unreachable {
-        /// Absent for the private key and the person.
+        /// `None` for the private key and the person.
         endpoint: Option<SavedEndpoint>,
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         person: bool,
@@ -339,7 +340,7 @@ pub(crate) enum SavedFault<'a> {
     AnotherMode,
 }
 
-/// An answer of a server that did not serve.
+/// An unsuccessful response of the provider.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedAnswer<'a> {
@@ -383,8 +384,7 @@ impl SavedEndpoint {
     }
 }
 
-/// The member names that faults point at; a saved name that is none of them is reported as a
-/// member.
+/// The member names to which faults refer. An unknown saved name is shown as "a member".
 const MEMBERS: [&str; 10] = [
     "auth_req_id",
     "expires_in",
@@ -534,8 +534,8 @@ impl<'a> SavedFailure<'a> {
                         SavedLost::Outcome => LostAnswer::Outcome,
                         SavedLost::PrivateKey => LostAnswer::PrivateKey,
                         SavedLost::Notification => LostAnswer::Notification,
-                        // Such a flow is saved with its tokens and looks for keys again, so this is
-                        // in no snapshot of ours.
+                        // A flow that ended for this reason is saved with its tokens and looks for keys again,
+                        // so this crate never writes this value.
                         SavedLost::KeySet => LostAnswer::KeySet(Cause::Unknown.into()),
                     },
                     answer: answer(given),

@@ -37,11 +37,10 @@ fn saying(message: &'static str) -> impl Fn() -> AuthRequest + Send + Sync {
 }
 
 const NOT_TAKEN: &str =
-    "request: binding_message cannot be sent: it has a character that the provider does not take";
+    "request: binding_message cannot be sent: it has a character that the provider does not accept";
 const TOO_LONG: &str =
-    "request: binding_message cannot be sent: it is longer than the provider takes";
-const MISSING: &str =
-    "request: binding_message cannot be sent: the provider takes no request without one";
+    "request: binding_message cannot be sent: it is longer than the provider accepts";
+const MISSING: &str = "request: binding_message cannot be sent: the provider requires one";
 const REFUSED_MESSAGE: &str = "refused 400 invalid_binding_message";
 const INVALID_REQUEST: &str = "refused 400 invalid_request";
 const UNSIGNED: &str = "config: missing backchannel_authentication_request_signing_alg";

@@ -1,12 +1,16 @@
-//! What a provider takes as binding message (DV-28).
+//! The rules of a provider for binding messages.
+// DV-28
 
 use core::fmt;
 
 use super::MessageRule;
 
-/// What a provider takes as `binding_message`, checked before anything is sent. Nothing is cut or
-/// cleaned up: a person compares the message on two devices, so only its author may change it.
+/// The rule of a provider for `binding_message`, which is checked before anything is sent.
 ///
+/// A message is never truncated or cleaned up: a person compares it on two devices, so only its
+/// author may change it.
+///
+/// # Examples
 /// ```
 /// use ciba_core::BindingMessageRule;
 ///
@@ -17,73 +21,76 @@ use super::MessageRule;
 #[must_use]
 pub struct BindingMessageRule {
     presence: MessageRule,
-    /// In characters.
+    /// The maximum length in characters.
     longest: Option<usize>,
-    /// Beside ASCII letters and digits; `None` where all characters are taken.
+    /// The allowed characters in addition to ASCII letters and digits; `None` allows all.
     only: Option<&'static str>,
     without: &'static str,
 }
 
 impl BindingMessageRule {
-    /// Any message without control characters, or none: the rule of CIBA 7.1, and the default.
+    /// Any message without control characters, or none. This is the rule of [CIBA Core 7.1] and the
+    /// default.
+    ///
+    /// [CIBA Core 7.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1
     pub const ANY: Self =
         Self { presence: MessageRule::Free, longest: None, only: None, without: "" };
 
-    /// There has to be one.
+    /// Requires a message.
     pub const fn required(mut self) -> Self {
         self.presence = MessageRule::Required;
         self
     }
 
-    /// There must be none.
+    /// Rejects any message.
     pub const fn refused(mut self) -> Self {
         self.presence = MessageRule::Refused;
         self
     }
 
-    /// It has at most so many characters (Unicode scalar values).
+    /// Sets the maximum length in characters (Unicode scalar values).
     pub const fn at_most(mut self, characters: usize) -> Self {
         self.longest = Some(characters);
         self
     }
 
-    /// It has ASCII letters and digits and these characters, and no others.
+    /// Allows only ASCII letters, digits and the given characters.
     pub const fn only(mut self, characters: &'static str) -> Self {
         self.only = Some(characters);
         self
     }
 
-    /// It has none of these characters.
+    /// Rejects the given characters.
     pub const fn without(mut self, characters: &'static str) -> Self {
         self.without = characters;
         self
     }
 
-    /// What speaks against a message. An empty one is none.
+    /// Returns what is wrong with a message. An empty message counts as absent.
     pub(super) fn against(&self, message: Option<&str>) -> Option<&'static str> {
         let Some(message) = message else {
-            return (self.presence == MessageRule::Required)
-                .then_some("the provider takes no request without one");
+            return (self.presence == MessageRule::Required).then_some("the provider requires one");
         };
         let is_listed =
             |c: char| self.only.is_none_or(|only| c.is_ascii_alphanumeric() || only.contains(c));
         if self.presence == MessageRule::Refused {
-            return Some("the provider takes no request with one");
+            return Some("the provider accepts none");
         }
         if self.longest.is_some_and(|longest| message.chars().count() > longest) {
-            return Some("it is longer than the provider takes");
+            return Some("it is longer than the provider accepts");
         }
         let fits = |c: char| is_listed(c) && !self.without.contains(c);
-        (!message.chars().all(fits)).then_some("it has a character that the provider does not take")
+        (!message.chars().all(fits))
+            .then_some("it has a character that the provider does not accept")
     }
 }
 
 impl fmt::Display for BindingMessageRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.presence {
-            MessageRule::Free => "may be there",
-            MessageRule::Required => "has to be there",
-            MessageRule::Refused => "must not be there",
+            MessageRule::Free => "is optional",
+            MessageRule::Required => "is required",
+            MessageRule::Refused => "is not accepted",
         })?;
         if let Some(longest) = self.longest {
             write!(f, ", at most {longest} characters")?;
@@ -109,7 +116,7 @@ mod tests {
             (RULE, [None, Some("Överföring 12:30 <b>")].as_slice(), [].as_slice()),
             (RULE.required(), &[Some("x")], &[None]),
             (RULE.refused(), &[None], &[Some("x")]),
-            // Characters are counted, not bytes.
+            // The length is counted in characters, not bytes.
             (RULE.at_most(3), &[None, Some("åäö")], &[Some("abcd")]),
             (RULE.only("-#"), &[Some("Ab-9#")], &[Some("a b"), Some("å"), Some("a.b")]),
             (RULE.only(" "), &[Some("a b")], &[Some("a\u{a0}b")]),

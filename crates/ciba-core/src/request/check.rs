@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a request, found before it is sent (requirement section 4).
+//! The checks of a request before it is sent.
 
 use alloc::{string::String, vec::Vec};
 
@@ -13,10 +13,10 @@ use crate::{
     wire::{metadata::DeliveryMode, number},
 };
 
-/// Parameters that are not the caller's to add: those of CIBA 7.1 and its extensions that have a
-/// method of their own, those of client authentication and of the token request, and those that
-/// only mean something at the authorization endpoint (REQ-AREQ-24, REQ-AREQ-29). Registered claims
-/// are among them because a signed request has them.
+/// Parameters that callers cannot add: those of CIBA Core 7.1 and its extensions that have a method
+/// of their own, those of client authentication and of the token request, and those with a meaning
+/// only at the authorization endpoint.
+// REQ-AREQ-24, REQ-AREQ-29. Registered claims are included because a signed request contains them.
 pub(super) const RESERVED_PARAMETERS: [&str; 34] = [
     "scope",
     "client_notification_token",
@@ -54,7 +54,7 @@ pub(super) const RESERVED_PARAMETERS: [&str; 34] = [
     "code_verifier",
 ];
 
-/// Header fields that are the protocol's, the credential's or HTTP's own.
+/// Header fields that belong to the protocol, to the credential or to HTTP.
 const RESERVED_HEADERS: [&str; 18] = [
     "authorization",
     "proxy-authorization",
@@ -76,12 +76,12 @@ const RESERVED_HEADERS: [&str; 18] = [
     "forwarded",
 ];
 
-/// Header fields about the device that shows this client, which a FAPI-CIBA client does not control
-/// (REQ-FAPI-18).
+/// Header fields about the device that shows this client, which a FAPI-CIBA client does not control.
+// REQ-FAPI-18
 const FAPI_DEVICE_HEADERS: [&str; 2] = ["x-fapi-customer-ip-address", "x-fapi-auth-date"];
 
 impl AuthRequest {
-    /// Whether this client can send it to this provider now.
+    /// Checks whether this client can send the request to this provider now.
     pub(crate) fn check(&self, config: &ClientConfig, now: Timestamp) -> Result<(), RequestError> {
         if config.auth.secret().is_some() && config.secret_expires_at.is_some_and(|end| end <= now)
         {
@@ -91,7 +91,7 @@ impl AuthRequest {
         self.check_scope()?;
         self.check_person(config)?;
         if !self.acr_values.iter().all(|value| is_word(value)) {
-            return refuse("acr_values", "a value is empty or has a blank or control character");
+            return refuse("acr_values", "a value is empty or has a space or control character");
         }
         if self
             .binding_message
@@ -110,10 +110,10 @@ impl AuthRequest {
         }
         match (self.message_rule, self.shown_binding_message()) {
             (MessageRule::Required, None) => {
-                return refuse("binding_message", "this eID needs one");
+                return refuse("binding_message", "this eID requires one");
             }
             (MessageRule::Refused, Some(_)) => {
-                return refuse("binding_message", "this eID takes none");
+                return refuse("binding_message", "this eID accepts none");
             }
             (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
         }
@@ -128,7 +128,7 @@ impl AuthRequest {
         }
         self.check_details(config)?;
         if !self.resources.iter().all(|uri| is_absolute_uri(uri)) {
-            return refuse("resource", "it is not an absolute URI without fragment");
+            return refuse("resource", "it is not an absolute URI without a fragment");
         }
         self.check_extra(config)?;
         self.check_context(config)?;
@@ -153,12 +153,12 @@ impl AuthRequest {
             Hint::IdToken(_) => {}
         }
         if value.split('.').count() == 5 {
-            return refuse(name, "it is encrypted; the signed token inside has to be sent");
+            return refuse(name, "it is encrypted; send the signed token inside it");
         }
         let Some(mut claims) = signed_claims(value) else {
             return refuse(name, "it is not a signed ID Token");
         };
-        // Neither expiry nor signature is looked at: an old token is a good hint, and keys change
+        // Expiry and signature are not checked: an old token is a good hint, and keys change
         // (REQ-AREQ-11).
         if claims.take("iss").and_then(Raw::text).as_deref() != Some(config.issuer.as_str()) {
             return refuse(name, "it is of another issuer");
@@ -172,7 +172,7 @@ impl AuthRequest {
             return refuse(name, "it is for another client");
         }
         match (subject_of(&mut claims), &self.expectations.subject) {
-            (None, _) => refuse(name, "it names no subject"),
+            (None, _) => refuse(name, "it has no subject"),
             (Some(hinted), Some(expected)) if hinted != *expected => {
                 refuse(name, "another subject is expected")
             }
@@ -193,16 +193,17 @@ impl AuthRequest {
             value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         };
         if !self.scope.iter().all(is_token) {
-            return refuse("scope", "it has a character that must not be there");
+            return refuse("scope", "it has a character that is not allowed");
         }
         if !self.openid && self.names_openid() {
-            return refuse("scope", "it has openid, and a request without openid was asked for");
+            return refuse("scope", "it has openid, but the request was made without openid");
         }
         Ok(())
     }
 
-    /// What only an ID Token shows is not expected where none need come (ruling 25), and where the
-    /// person has to be compared there is something to compare.
+    /// Rejects expectations that only an ID Token can meet if none is required, and a required
+    /// comparison of the person if there is nothing to compare.
+    // Ruling 25.
     fn check_person(&self, config: &ClientConfig) -> Result<(), RequestError> {
         let expected = self.effective_expectations(config);
         let asks_for_claims =
@@ -221,23 +222,23 @@ impl AuthRequest {
         if !self.openid && needs_an_id_token {
             return refuse(
                 "scope",
-                "it lacks openid, and something is expected that only an ID Token shows",
+                "it lacks openid, but something is expected that only an ID Token shows",
             );
         }
         if expected.person == Some(Presence::Required) && !expected.name_a_person() {
             return refuse(
                 self.hint_name(),
-                "the person has to be compared, and no ID Token repeats this hint",
+                "the person must be compared, but no ID Token repeats this hint",
             );
         }
         Ok(())
     }
 
-    /// RFC 9396 2 and 10.
+    /// Checks `authorization_details` (RFC 9396 sections 2 and 10).
     fn check_details(&self, config: &ClientConfig) -> Result<(), RequestError> {
         const NAME: &str = "authorization_details";
         if self.details_json.is_some() && !self.details.is_empty() {
-            return refuse(NAME, "it is given both as objects and as text");
+            return refuse(NAME, "it is given both as objects and as JSON text");
         }
         let text = self.details_text();
         let details: Vec<Raw<'_>> =
@@ -246,11 +247,11 @@ impl AuthRequest {
             return refuse(NAME, "it is not a JSON array of objects, or an empty one");
         }
         for detail in details {
-            // A member twice is one thing to us and perhaps another to the provider.
+            // Parsers disagree on which of two members with the same name counts.
             let Ok(mut detail) = Object::parse(detail.json().as_bytes()) else {
                 return refuse(
                     NAME,
-                    "it has something else in it than objects with unique member names",
+                    "it contains something other than objects with unique member names",
                 );
             };
             let Some(r#type) =
@@ -275,7 +276,7 @@ impl AuthRequest {
             if name.is_empty() {
                 return refuse("extra", "a parameter has no name");
             }
-            // Some servers do not tell the cases of a name apart.
+            // Some servers compare names case-insensitively.
             let is_named = |known: &&str| known.eq_ignore_ascii_case(name);
             let is_expiry = config.request_style.request_expiry && is_named(&"request_expiry");
             if is_expiry || RESERVED_PARAMETERS.iter().any(is_named) {
@@ -300,14 +301,15 @@ impl AuthRequest {
         }
     }
 
-    /// A FAPI request is told from every other, or says something that both devices show
-    /// (REQ-FAPI-05); and it is one of OpenID Connect.
+    /// Checks that a FAPI request is unique or contains something that both devices show, and that
+    /// it requests `openid`.
+    // REQ-FAPI-05
     fn check_context(&self, config: &ClientConfig) -> Result<(), RequestError> {
         let broken = |clause, reason| Err(RequestError::Profile { clause, reason });
         match config.profile {
             Profile::Plain => Ok(()),
             Profile::FapiCiba(_) if !self.openid => {
-                broken("CIBA 7.1", "it does not ask for openid")
+                broken("CIBA 7.1", "it does not request openid")
             }
             Profile::FapiCiba(_)
                 if self.shown_binding_message().is_none()
@@ -334,11 +336,11 @@ impl AuthRequest {
     }
 }
 
-/// Why a header field of the caller cannot be sent.
+/// Returns why a header field of the caller cannot be sent.
 pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'static str> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Some("it is no field name");
+        return Some("it is not a valid field name");
     }
     if RESERVED_HEADERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
         return Some("it belongs to the protocol");
@@ -347,7 +349,7 @@ pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'s
         return Some("the consumption device is not the client's (FAPI-CIBA 6.2)");
     }
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
-        return Some("its value has a character that must not be there");
+        return Some("its value has a character that is not allowed");
     }
     None
 }
@@ -360,7 +362,7 @@ fn is_word(value: &str) -> bool {
     !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// `scheme:` and something behind it, without fragment (RFC 3986 4.3, RFC 8707 2).
+/// Whether a string is an absolute URI without a fragment (RFC 3986 section 4.3, RFC 8707 section 2).
 fn is_absolute_uri(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())

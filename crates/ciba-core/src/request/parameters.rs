@@ -1,5 +1,5 @@
-//! The one list of what a request says, from which both the form and the claims of a signed request
-//! are made.
+//! The parameters of a request, from which both the form and the claims of a signed request are
+//! made.
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
@@ -9,36 +9,40 @@ use crate::{
     wire::{form::Form, token::GRANT_TYPE},
 };
 
-/// How a provider wants its requests written.
+/// The provider's preferences for requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestStyle {
     pub(crate) binding_message: BindingMessageRule,
-    /// The lifetime is wanted by the name `request_expiry` (DV-29).
+    /// Whether the lifetime is sent as `request_expiry`.
+    // DV-29
     pub(crate) request_expiry: bool,
-    /// `grant_type` is already in the authentication request.
+    /// Whether the authentication request contains `grant_type`.
     pub(crate) grant_type: bool,
-    /// The lifetime that was asked for ends the person's chance, whatever the acknowledgement says.
+    /// Whether the requested lifetime limits the flow, whatever the acknowledgement says.
     pub(crate) requested_expiry_counts: bool,
-    /// `authorization_details` say how the person is asked, and no answer grants them.
+    /// Whether `authorization_details` only control how the person is prompted, so that no response
+    /// grants them.
     pub(crate) details_are_not_granted: bool,
-    /// A difference between what was asked for and what was granted is a failure.
+    /// Whether a difference between what was requested and what was granted is a failure.
     pub(crate) require_granted: bool,
 }
 
-/// A value in the shape its definition gives it. The form writes all of them as text; a signed
-/// request keeps their JSON types (REQ-SIGN-01).
+/// The value of a parameter, with its defined type. The form contains all values as text, and a
+/// signed request keeps their JSON types.
+// REQ-SIGN-01
 pub(crate) enum ParameterValue<'a> {
     Text(Cow<'a, str>),
     /// `requested_expiry`.
     Seconds(u64),
     /// JSON text.
     Json(Cow<'a, str>),
-    /// A parameter that may be repeated (RFC 8707 2.1).
+    /// A parameter that may be repeated (RFC 8707 section 2.1).
     Texts(&'a [String]),
 }
 
 impl ParameterValue<'_> {
-    /// Empty parameters are not sent (REQ-AREQ-05).
+    /// Whether the value is empty. Empty parameters are not sent.
+    // REQ-AREQ-05
     fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) | Self::Json(text) => text.is_empty(),
@@ -49,7 +53,8 @@ impl ParameterValue<'_> {
 }
 
 impl AuthRequest {
-    /// Every parameter of CIBA 7.1, credentials aside. The request was checked before.
+    /// Returns all parameters (CIBA Core 7.1) except credentials. The request has been checked
+    /// before.
     pub(crate) fn parameters<'a>(
         &'a self,
         style: &RequestStyle,
@@ -89,7 +94,7 @@ impl AuthRequest {
         parameters
     }
 
-    /// Writes every parameter into the form of an unsigned request.
+    /// Writes all parameters into the form of an unsigned request.
     pub(crate) fn write(&self, style: &RequestStyle, form: &mut Form, token: Option<&str>) {
         for (name, value) in self.parameters(style, token) {
             match value {

@@ -1,4 +1,4 @@
-//! A request as it stands in a snapshot.
+//! The form of a request in a snapshot.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::time::Duration;
@@ -10,7 +10,8 @@ use crate::{expect::Check, json::SavedJson, saved::SavedExpectations};
 
 type Text<'a> = Cow<'a, str>;
 
-/// A request without its user code, which is never saved (ruling 16).
+/// A request without its user code, which is never saved.
+// Ruling 16.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedRequest<'a> {
@@ -27,14 +28,15 @@ pub(crate) struct SavedRequest<'a> {
     had_user_code: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requested_expiry: Option<u64>,
-    /// The text that is sent: numbers read and written again might not be the same.
+    /// The text that is sent, because parsing and formatting numbers might change them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     details: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resources: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     extra: Vec<(Text<'a>, SavedJson)>,
-    /// Those that are no strings, as JSON text; earlier builds wrote them above, as JSON.
+    /// The extra parameters that are not strings, as JSON text. Earlier versions wrote them to
+    /// `extra` as JSON.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     extra_json: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -123,7 +125,7 @@ impl<'a> SavedRequest<'a> {
         self.had_user_code
     }
 
-    /// `None` when it is damaged. The request is to be checked again before it is sent.
+    /// Returns `None` if it is malformed. The request must be checked again before it is sent.
     pub(crate) fn load(self) -> Option<AuthRequest> {
         Some(AuthRequest {
             hint: match self.hint {

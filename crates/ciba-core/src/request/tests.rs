@@ -54,7 +54,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
 }
 
-/// A request with everything that has a method of its own.
+/// A request that sets everything that has a method of its own.
 fn full(hint: Hint) -> AuthRequest {
     AuthRequest::new(hint)
         .acr_values(["a"])
@@ -69,7 +69,7 @@ fn value_of(request: &AuthRequest, name: &str) -> Option<String> {
     sent(request).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// The name of the parameter or header field that was refused.
+/// The name of the parameter or header field that was rejected.
 fn refused_by(builder: ClientConfigBuilder, request: &AuthRequest) -> Option<String> {
     match request.check(&builder.build().unwrap(), NOW) {
         Ok(()) => None,
@@ -191,7 +191,7 @@ fn an_id_token_hint_is_a_signed_token_of_this_issuer_for_this_client() {
         json!({"iss": ISSUER, "aud": ["client-2"], "sub": "s"}),
         json!({"iss": ISSUER, "aud": {"client-1": 1}, "sub": "s"}),
         json!({"iss": ISSUER, "sub": "s"}),
-        // Without a subject there would be nothing to compare the new token with.
+        // Without a subject there is nothing to compare the new token with.
         json!({"iss": ISSUER, "aud": "client-1"}),
         json!({"iss": ISSUER, "aud": "client-1", "sub": ""}),
         json!({"iss": ISSUER, "aud": "client-1", "sub": 5}),
@@ -324,7 +324,7 @@ fn authorization_details_are_an_array_of_typed_objects() {
     ] {
         assert_refused(&login("x").authorization_details_json(text), NAME);
     }
-    // Which of the two would the provider ask the person about?
+    // With both, it would be unclear which one the person approves.
     for text in [r#"[{"type":"a","type":"b"}]"#, r#"[{"type":"a","sum":"1","s\u0075m":"2"}]"#] {
         assert_refused(&login("x").authorization_details_json(text), NAME);
     }
@@ -377,8 +377,8 @@ fn a_resource_is_an_absolute_uri_without_fragment() {
 /// REQ-AUTH-30
 #[test]
 fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
-    // What is on the wire already, what a client authenticates with, and what the two requirements
-    // name.
+    // The parameters already on the wire, those of client authentication, and those that the two
+    // requirements name.
     let hints = [Hint::Login("x".into()), Hint::LoginToken("x".into()), Hint::IdToken("x".into())];
     let on_the_wire: Vec<String> = hints
         .into_iter()
@@ -402,7 +402,7 @@ fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
     }
     for name in RESERVED_PARAMETERS {
         assert_refused(&login("x").extra(name, "v"), name);
-        // Some servers do not tell the cases of a name apart.
+        // Some servers compare names case-insensitively.
         let shouted = name.to_ascii_uppercase();
         assert_refused(&login("x").extra(shouted.as_str(), "v"), &shouted);
     }
@@ -453,7 +453,7 @@ fn a_saved_request_is_the_same_without_its_user_code() {
         .binding_message("m")
         .user_code("sentinel-code".into())
         .requested_expiry(Duration::from_secs(9))
-        // To the last digit: it may be an amount of money.
+        // Every digit is kept: it may be an amount of money.
         .authorization_detail(
             AuthorizationDetail::new("t").with("x", json!([31.245270191439438, null])),
         )

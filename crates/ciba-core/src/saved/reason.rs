@@ -1,4 +1,4 @@
-//! Reasons of failures, as they stand in a snapshot: causes, troubles and failed checks.
+//! The reasons of failures in a snapshot: causes, troubles and failed checks.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
@@ -14,7 +14,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Why no answer came.
+/// The cause for which no response was received.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedCause<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct SavedCause<'a> {
 }
 
 impl SavedCause<'_> {
-    /// A cause that is not known is not written.
+    /// Saves a cause, except an unknown one.
     pub(crate) fn save(cause: Option<Cause>) -> Option<Self> {
         let cause = cause.filter(|cause| *cause != Cause::Unknown)?;
         Some(Self { name: cause.name().into(), alert: cause.alert().map(|alert| alert.0) })
@@ -74,7 +74,7 @@ pub(crate) enum SavedKeyProblem<'a> {
 }
 
 impl<'a> SavedKeyProblem<'a> {
-    /// A problem that is not known is not written.
+    /// Saves a problem, except an unknown one.
     pub(crate) fn save(problem: &'a KeyProblem) -> Option<Self> {
         match problem {
             KeyProblem::Signer(words) => Some(Self::Signer((&**words).into())),
@@ -106,7 +106,7 @@ impl<'a> SavedKeyProblem<'a> {
     }
 }
 
-/// A failed check: its name, as earlier releases wrote it, or with its evidence.
+/// A failed check with its evidence, or only its name, as earlier versions wrote it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum SavedRejection<'a> {
@@ -209,7 +209,7 @@ impl<'a> SavedRejection<'a> {
                 SavedExpected::NotAfter(time) => {
                     Expected::NotAfter(Timestamp::from_unix_millis(time))
                 }
-                // There is one claim that another has to be later than.
+                // `iat` is the only claim that another one must be later than.
                 SavedExpected::LaterThan(claim) if claim == "iat" => Expected::LaterThan("iat"),
                 SavedExpected::LaterThan(_) => return None,
             }),
