@@ -164,7 +164,7 @@ mod tests {
     fn a_failed_check_is_named_in_its_sentence() {
         assert_eq!(
             sentence(&Failure::Untrusted(Untrusted::Audience.into()), &Known::default()),
-            "the provider's answer failed a check: the id token is for another client (check audience); only the provider can mend that"
+            "the provider's answer failed a check: the ID Token is for another client (check audience); only the provider can mend that"
         );
     }
 }

@@ -626,7 +626,7 @@ fn discovery_tells_what_is_offered_and_what_would_not_work() {
     let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"])
         .expect_code(2);
     assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
-    assert!(run.stdout.contains("a MAC needs a client secret"), "{run:?}");
+    assert!(run.stdout.contains("a MAC requires a client secret"), "{run:?}");
 
     let other = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
     let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);

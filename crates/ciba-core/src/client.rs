@@ -1,4 +1,5 @@
-//! Who we are to one provider: the configuration every flow shares, checked once when it is built.
+//! The configuration of one client at one provider, which all flows share and which is checked once
+//! when it is built.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -44,16 +45,18 @@ pub use check::MetadataRule;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use equipment::{Equipment, Lacking};
 
-/// A client id: non-empty, visible ASCII and blanks (RFC 6749 appendix A.1).
+/// A client id: non-empty, with visible ASCII characters and spaces ([RFC 6749 appendix A.1]).
+///
+/// [RFC 6749 appendix A.1]: https://www.rfc-editor.org/rfc/rfc6749#appendix-A.1
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientId(Arc<str>);
 
 impl ClientId {
-    /// Takes a client id as the provider issued it.
+    /// Creates a client id as issued by the provider.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Invalid`] when it is empty or has other characters.
+    /// Returns [`ConfigError::Invalid`] if it is empty or has other characters.
     pub fn new(id: impl AsRef<str>) -> Result<Self, ConfigError> {
         let id = id.as_ref();
         if id.is_empty() || !id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
@@ -65,100 +68,115 @@ impl ClientId {
         Ok(Self(id.into()))
     }
 
-    /// The text.
+    /// Returns the client id as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One client at one provider. Cheap to share, no type parameters, never changes.
+/// The configuration of one client at one provider.
+///
+/// It is immutable and cheap to share.
 #[derive(Debug)]
 pub struct ClientConfig {
     pub(crate) issuer: Issuer,
     pub(crate) client_id: ClientId,
     pub(crate) delivery: DeliveryMode,
-    /// Where providers report to; there in ping and push mode (REQ-META-04).
+    /// The URL to which the provider sends notifications, in ping and push mode.
+    // REQ-META-04
     pub(crate) notification_endpoint: Option<Url>,
-    /// The mTLS alias where this client has to use it (REQ-DISC-14); so is the next.
+    /// The endpoint to call, which is the mTLS alias if this client must use it.
+    // REQ-DISC-14; the same holds for `token_endpoint`.
     pub(crate) backchannel_endpoint: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) jwks_uri: Option<Url>,
     pub(crate) auth: ClientAuth,
     pub(crate) audiences: Audiences,
     pub(crate) assertion: AssertionRules,
-    /// How authentication requests are signed; `None` when they never are (REQ-META-06).
+    /// How authentication requests are signed; `None` if they are not.
+    // REQ-META-06
     pub(crate) request_object: Option<RequestObjectRules>,
-    /// How this provider wants its requests written.
+    /// The provider's preferences for requests.
     pub(crate) request_style: RequestStyle,
-    /// Whether `client_id` goes into the body beside an assertion or Basic (REQ-AUTH-17).
+    /// Whether the body contains `client_id` in addition to an assertion or Basic.
+    // REQ-AUTH-17
     pub(crate) body_client_id: bool,
     pub(crate) user_codes: bool,
-    /// `authorization_details_types_supported`, when published.
+    /// `authorization_details_types_supported`, if published.
     pub(crate) authorization_details_types: Option<Vec<String>>,
     pub(crate) id_token: IdTokenRules,
     pub(crate) registered: RegisteredDefaults,
-    /// How persons and eIDs are compared, whatever a request says.
+    /// How persons and eIDs are compared, for every request.
     pub(crate) persons: PersonRules,
-    /// When the client secret ends; `None` when it never does (REQ-META-24).
+    /// When the client secret expires; `None` if it never does.
+    // REQ-META-24
     pub(crate) secret_expires_at: Option<Timestamp>,
     pub(crate) policy: Policy,
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) profile: Profile,
     certificate: CertificateUse,
     public_keys: Vec<JsonObject>,
-    /// Sent with every request.
+    /// Header fields sent with every request.
     pub(crate) headers: Headers,
 }
 
-/// The audience of what is signed for each endpoint (REQ-AUTH-10). An mTLS alias changes none
-/// (REQ-DISC-15).
+/// The audience of assertions for each endpoint.
+// REQ-AUTH-10. An mTLS alias does not change it (REQ-DISC-15).
 #[derive(Debug)]
 pub(crate) struct Audiences {
     pub(crate) backchannel: String,
     pub(crate) token: String,
 }
 
-/// What the client certificate is for.
+/// The uses of the client certificate.
 #[derive(Debug, Clone, Default)]
 struct CertificateUse {
-    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4).
+    /// `tls_client_certificate_bound_access_tokens` (RFC 8705 section 3.4).
     bound_tokens: bool,
-    /// `use_mtls_endpoint_aliases` (FAPI2SP 5.2.2.1.1).
+    /// `use_mtls_endpoint_aliases` (FAPI 2.0 Security Profile 5.2.2.1.1).
     aliases_always: bool,
-    /// Of `tls_client_auth`, as registered.
+    /// The registered subject for `tls_client_auth`.
     subject: Option<CertificateSubject>,
 }
 
-/// How client assertions are made.
+/// The options of client assertions.
 #[derive(Debug, Clone)]
 pub(crate) struct AssertionRules {
-    /// `exp` - `iat`; 60 s by default, at most 300 s (REQ-AUTH-13).
+    /// `exp` minus `iat`; 60 seconds by default, at most 300.
+    // REQ-AUTH-13
     pub(crate) lifetime: Duration,
-    /// How far `iat` lies in the past; zero by default (REQ-AUTH-14).
+    /// How far `iat` is in the past; zero by default.
+    // REQ-AUTH-14
     pub(crate) backdating: Duration,
-    /// The `typ` header; none by default (REQ-AUTH-18).
+    /// The `typ` header; none by default.
+    // REQ-AUTH-18
     pub(crate) typ: Option<String>,
 }
 
-/// What every ID Token of this client is held to.
+/// The rules for every ID Token of this client.
 #[derive(Debug, Clone)]
 pub(crate) struct IdTokenRules {
-    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11).
+    /// The registered `id_token_signed_response_alg`; RS256 by default.
+    // REQ-META-11
     pub(crate) algorithm: JwsAlgorithm,
-    /// Audiences that may stand beside the client id (REQ-IDT-13).
+    /// Audiences that are accepted in addition to the client id.
+    // REQ-IDT-13
     pub(crate) trusted_audiences: Vec<String>,
-    /// 60 s by default, at most 300 s (REQ-IDT-22).
+    /// The allowed clock skew; 60 seconds by default, at most 300.
+    // REQ-IDT-22
     pub(crate) skew: Duration,
-    /// How old `iat` may be; 10 minutes by default (REQ-IDT-19).
+    /// The maximum age of `iat`; 10 minutes by default.
+    // REQ-IDT-19
     pub(crate) max_age: Duration,
-    /// How `acr` is held to what was asked for, where a request does not say.
+    /// How `acr` is compared with the requested values, unless a request sets it.
     pub(crate) acr: Option<AcrRule>,
-    /// The provider's HMACs are made with a key that no client has.
+    /// Whether HMACs are rejected, because the provider makes them with a key that no client has.
     pub(crate) macs_refused: bool,
 }
 
-/// What was registered for every request of this client and so counts as asked for (REQ-META-22).
+/// Values that were registered for every request of this client and therefore count as requested.
+// REQ-META-22
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RegisteredDefaults {
     pub(crate) require_auth_time: bool,
@@ -167,95 +185,104 @@ pub(crate) struct RegisteredDefaults {
 }
 
 impl ClientConfig {
-    /// Begins a configuration for one client at one provider.
+    /// Begins the configuration of one client at one provider.
     pub fn builder(provider: ProviderMetadata, client_id: ClientId) -> ClientConfigBuilder {
         ClientConfigBuilder::new(provider, client_id)
     }
 
-    /// The issuer all of this is about.
+    /// Returns the issuer.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
-    /// The client id.
+    /// Returns the client id.
     #[must_use]
     pub const fn client_id(&self) -> &ClientId {
         &self.client_id
     }
 
-    /// How results reach this client: one mode, fixed at registration (REQ-META-01).
+    /// Returns the delivery mode for which the client is registered.
+    // REQ-META-01
     #[must_use]
     pub const fn delivery(&self) -> DeliveryMode {
         self.delivery
     }
 
-    /// Where this client takes notifications; there in ping and push mode (CIBA 4).
+    /// Returns the notification endpoint of this client in ping and push mode ([CIBA Core 9]).
+    ///
+    /// [CIBA Core 9]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.9
     #[must_use]
     pub const fn notification_endpoint(&self) -> Option<&Url> {
         self.notification_endpoint.as_ref()
     }
 
-    /// The registered `backchannel_authentication_request_signing_alg`: when there is one, every
-    /// authentication request is signed with it, and none otherwise (REQ-META-06).
+    /// Returns the registered `backchannel_authentication_request_signing_alg`. If there is one,
+    /// every authentication request is signed with it; otherwise none is signed.
+    // REQ-META-06
     #[must_use]
     pub fn request_signing_algorithm(&self) -> Option<JwsAlgorithm> {
         self.request_object.as_ref().map(|rules| rules.algorithm)
     }
 
-    /// Whether the client certificate is shown on exchanges with this endpoint: at both where it is
-    /// the authentication; for bound tokens at the token endpoint, or in push mode at the
-    /// backchannel authentication endpoint (REQ-AUTH-24,
-    /// REQ-AUTH-27, REQ-POP-16). Never where metadata and keys are fetched (REQ-POP-21).
+    /// Returns whether the client certificate must be presented to an endpoint.
+    ///
+    /// If the client authenticates with it, this is so for the backchannel authentication and the
+    /// token endpoint. For bound tokens only, it is so for the token endpoint, and in push mode for
+    /// the backchannel authentication endpoint. It is never so for metadata and key sets.
+    // REQ-AUTH-24, REQ-AUTH-27, REQ-POP-16, REQ-POP-21
     #[must_use]
     pub const fn presents_certificate(&self, endpoint: Endpoint) -> bool {
         self.certificate.is_shown(&self.auth, self.delivery, endpoint)
     }
 
-    /// The profile it was checked against.
+    /// Returns the profile against which the configuration was checked.
     #[must_use]
     pub const fn profile(&self) -> Profile {
         self.profile
     }
 
-    /// How the client authenticates, at both endpoints alike (REQ-META-09).
+    /// Returns how the client authenticates at both endpoints.
+    // REQ-META-09
     #[must_use]
     pub const fn auth(&self) -> &ClientAuth {
         &self.auth
     }
 
-    /// Where authentication requests go: the mTLS alias when this client has to use it
-    /// (REQ-DISC-14).
+    /// Returns the URL for authentication requests, which is the mTLS alias if this client must use
+    /// it.
+    // REQ-DISC-14
     #[must_use]
     pub const fn backchannel_endpoint(&self) -> &Url {
         &self.backchannel_endpoint
     }
 
-    /// Where token requests go: the mTLS alias when this client has to use it (REQ-DISC-14).
+    /// Returns the URL for token requests, which is the mTLS alias if this client must use it.
+    // REQ-DISC-14
     #[must_use]
     pub const fn token_endpoint(&self) -> &Url {
         &self.token_endpoint
     }
 
-    /// Where the issuer's key set is, unless keys are pinned.
+    /// Returns the URL of the issuer's key set, unless keys are pinned.
     #[must_use]
     pub const fn jwks_uri(&self) -> Option<&Url> {
         self.jwks_uri.as_ref()
     }
 
-    /// The one algorithm ID Tokens may be signed with.
+    /// Returns the only algorithm with which ID Tokens may be signed.
     #[must_use]
     pub const fn id_token_algorithm(&self) -> JwsAlgorithm {
         self.id_token.algorithm
     }
 
-    /// The cryptography backend that checks.
+    /// Returns the cryptography backend that verifies signatures.
     #[must_use]
     pub const fn verifier(&self) -> &Arc<dyn Verifier> {
         &self.verifier
     }
 
-    /// The choices about timing and tolerated deviations.
+    /// Returns the options for timing, limits and tolerated deviations.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy

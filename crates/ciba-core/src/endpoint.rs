@@ -1,8 +1,8 @@
-//! The endpoints an exchange is with.
+//! The endpoints of exchanges.
 
 use core::fmt;
 
-/// The endpoint an exchange is with.
+/// The endpoint of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -10,16 +10,22 @@ pub enum Endpoint {
     Discovery,
     /// The provider's key set (`jwks_uri`).
     KeySet,
-    /// The backchannel authentication endpoint (CIBA 7).
+    /// The backchannel authentication endpoint ([CIBA Core 7]).
+    ///
+    /// [CIBA Core 7]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7
     BackchannelAuthentication,
-    /// The token endpoint (CIBA 10.1).
+    /// The token endpoint ([CIBA Core 10.1]).
+    ///
+    /// [CIBA Core 10.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.1
     Token,
-    /// Our own notification endpoint, which a provider calls (CIBA 9).
+    /// The client's notification endpoint, which the provider calls ([CIBA Core 9]).
+    ///
+    /// [CIBA Core 9]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.9
     Notification,
 }
 
 impl Endpoint {
-    /// A lower-case name with underscores, for logs and machine-readable output.
+    /// Returns the snake_case name, for logs and machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

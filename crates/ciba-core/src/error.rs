@@ -1,6 +1,6 @@
-//! Errors by what the caller has to do: nothing for a [`Setback`], which is being retried; a
-//! [`Failure`] is the end of a flow. Small, comparable, and without secrets; the
-//! server's own words are reachable through [`ServerAnswer`], never through `Display`.
+//! Errors, grouped by what the caller must do: a [`Setback`] is being retried, and a [`Failure`] ends
+//! a flow. They are small, comparable and without secrets. The provider's own text is available
+//! from [`ServerAnswer`] but never part of `Display`.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -17,36 +17,40 @@ mod setback;
 pub use key_problem::KeyProblem;
 pub use setback::Setback;
 
-/// The end of a flow without an authentication.
+/// The reason for which a flow ended without an authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The person (or the provider on their behalf) said no: `access_denied` before our deadline
-    /// (CIBA 11).
+    /// The person, or the provider on their behalf, denied the request: `access_denied` before the
+    /// deadline ([CIBA Core 11]).
+    ///
+    /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
     Denied(Box<ServerAnswer>),
-    /// Time is up: the provider said so (`expired_token`, or `access_denied` after our deadline;
-    /// then the answer is there), or our deadline came and its last answers said that nothing was
-    /// decided. Also an authentication that was received in time and is a day too old when a saved
-    /// flow is resumed.
+    /// The request expired.
+    ///
+    /// Either the provider said so, with `expired_token`, or with `access_denied` after the deadline;
+    /// the response is then included. Or the deadline passed, and the last responses said that
+    /// nothing was decided. Or an authentication that was received in time was more than a day old
+    /// when the flow was resumed.
     Expired(Option<Box<ServerAnswer>>),
-    /// The provider refused the request: an OAuth error of the backchannel authentication endpoint,
-    /// 503 or 429 there, or any other terminal error of the token endpoint.
+    /// The provider rejected the request: with an OAuth error or status 401, 408, 425, 429 or 503 of
+    /// the backchannel authentication endpoint, or with another terminal error of the token endpoint.
     Refused(Box<ServerAnswer>),
-    /// A numbered check failed: nothing of the answer may be believed.
+    /// A check failed, so no part of the response can be trusted.
     Untrusted(Rejection),
-    /// An answer that cannot be used: the provider or something in front of it is broken.
+    /// A response cannot be used: the provider, or something in front of it, is broken.
     ProviderMisbehaved(Misbehaviour),
-    /// The outcome is unknown: the person may have been prompted, or may have approved, or the
-    /// tokens may have been lost.
+    /// The outcome is unknown: the person may have been prompted or may have approved, or the tokens
+    /// may have been lost.
     Indeterminate(Indeterminacy),
-    /// Something needed could not be reached, and no person was prompted.
+    /// Something that is required could not be reached, and nobody was prompted.
     Unreachable(Unreachable),
     /// The caller gave up.
     Abandoned,
 }
 
 impl Failure {
-    /// Whether a new flow could succeed without a change of configuration.
+    /// Returns `true` if a new flow could succeed without a change of the configuration.
     #[must_use]
     pub fn may_start_over(&self) -> bool {
         match self {
@@ -60,7 +64,7 @@ impl Failure {
         }
     }
 
-    /// A lower-case name with underscores, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -75,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// The check that failed.
+    /// Returns the check that failed.
     #[must_use]
     pub const fn check(&self) -> Option<Untrusted> {
         match self {
@@ -84,7 +88,7 @@ impl Failure {
         }
     }
 
-    /// What the server answered, if an answer caused the failure.
+    /// Returns the response that caused the failure, if there is one.
     #[must_use]
     pub fn server_answer(&self) -> Option<&ServerAnswer> {
         match self {
@@ -103,8 +107,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Denied(_) => f.write_str("the person refused the authentication"),
             Self::Expired(_) => f.write_str("the authentication request expired"),
-            // The notification endpoint is ours: what comes there says how the authentication
-            // ended.
+            // The notification endpoint belongs to the client. A notification reports how the
+            // authentication ended.
             Self::Refused(answer) => {
                 match answer.endpoint() {
                     Endpoint::Notification => {
@@ -113,7 +117,7 @@ impl fmt::Display for Failure {
                     endpoint => write!(f, "{endpoint} refused the request")?,
                 }
                 match answer.code() {
-                    // What no specification defines is the server's own words.
+                    // An unknown code is text of the provider, so it is not shown.
                     Some(ErrorCode::Unknown(_)) => Ok(()),
                     Some(code) => write!(f, ": {code}"),
                     None if answer.endpoint() != Endpoint::Notification => {
@@ -145,17 +149,17 @@ impl core::error::Error for Failure {
     }
 }
 
-/// Why the outcome of a flow is unknown.
+/// The reason for which the outcome of a flow is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Indeterminacy {
     /// What was lost.
     pub lost: LostAnswer,
-    /// The answer that shows it, when there is one.
+    /// The response that shows it, if there is one.
     pub answer: Option<Box<ServerAnswer>>,
-    /// Why no answer came, when that is known.
+    /// The cause for which no response was received, if it is known.
     pub cause: Option<Cause>,
-    /// How many requests were made to the endpoint.
+    /// The number of requests to the endpoint.
     pub attempts: u32,
     /// What is wrong with the private key.
     pub key: Option<Box<KeyProblem>>,
@@ -178,7 +182,7 @@ impl Indeterminacy {
         Self { key: problem.known(), ..self }
     }
 
-    /// The endpoint whose answer was lost.
+    /// Returns the endpoint whose response was lost.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
         match self.lost {
@@ -190,25 +194,28 @@ impl Indeterminacy {
     }
 }
 
-/// The answer that was lost.
+/// The response that was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostAnswer {
-    /// To the authentication request: the person may have been prompted (REQ-AREQ-30).
+    /// That to the authentication request. The person may have been prompted.
+    // REQ-AREQ-30
     AuthenticationRequest,
-    /// To a token request: the tokens were issued once and did not arrive (REQ-POLL-11).
+    /// That to a token request. The tokens were issued once and did not arrive.
+    // REQ-POLL-11
     Tokens,
-    /// To the last token requests: none shortly before the deadline was answered usably, or none
-    /// was made, so the person may have approved.
+    /// That to the last token requests. Shortly before the deadline none had a usable response, or
+    /// none was made, so the person may have approved.
+    // Ruling 40.
     Outcome,
-    /// To a token request that could not be made, because the private key could not be used; the
+    /// That to a token request that could not be made because the private key could not be used. The
     /// person may have approved.
     PrivateKey,
-    /// None was asked for: a flow in push mode, or in ping mode without
-    /// [`Policy::ping_backstop`](crate::Policy::ping_backstop), waited for a notification, and none
-    /// came. The person may not have answered, or the notification was lost.
+    /// None was requested: a flow in push mode, or in ping mode without
+    /// [`Policy::ping_backstop`](crate::Policy::ping_backstop), waited for a notification that did
+    /// not arrive. Either the person did not decide, or the notification was lost.
     Notification,
-    /// The issuer's keys: the tokens arrived, and cannot be verified without keys. The flow still
+    /// The keys of the issuer: tokens arrived, but could not be verified without keys. The flow still
     /// holds them; see [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
     KeySet(Trouble),
 }
@@ -227,7 +234,7 @@ impl fmt::Display for Indeterminacy {
                 "no usable answer of the token endpoint came before the request expired; the person may have approved it"
             }
             (LostAnswer::Outcome, Some(_)) => {
-                "the token endpoint answered, and did not say before the request expired what became of it; the person may \
+                "the token endpoint answered, but not with the outcome before the request expired; the person may \
                  have approved it"
             }
             (LostAnswer::PrivateKey, _) => {
@@ -238,7 +245,7 @@ impl fmt::Display for Indeterminacy {
                  have approved it"
             }
             (LostAnswer::KeySet(_), _) => {
-                "the person was asked and tokens arrived, but the provider's keys to verify them could not be had"
+                "the person was asked and tokens arrived, but the provider's keys to verify them could not be fetched"
             }
         })?;
         if let LostAnswer::KeySet(trouble) = self.lost {
@@ -257,52 +264,52 @@ impl core::error::Error for Indeterminacy {
     }
 }
 
-/// What could not be reached.
+/// The reason for which something could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreachable {
-    /// What.
+    /// What could not be reached.
     pub target: UnreachableTarget,
-    /// The last answer, when one came.
+    /// The last response, if there was one.
     pub answer: Option<Box<ServerAnswer>>,
-    /// What went wrong with the last attempt, when that is known.
+    /// What went wrong with the last attempt, if it is known.
     pub trouble: Option<Trouble>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
     /// What is wrong with the private key.
     pub key: Option<Box<KeyProblem>>,
 }
 
 impl Unreachable {
-    /// Nothing is known but what could not be reached.
+    /// Creates the error without further details.
     #[must_use]
     pub const fn new(target: UnreachableTarget) -> Self {
         Self { target, answer: None, trouble: None, attempts: 0, key: None }
     }
 
-    /// With the last answer.
+    /// Adds the last response.
     #[must_use]
     pub fn answered(self, answer: Option<Box<ServerAnswer>>) -> Self {
         Self { answer, ..self }
     }
 
-    /// With what went wrong at the last attempt, and the number of attempts.
+    /// Adds what went wrong with the last attempt, and the number of attempts.
     #[must_use]
     pub fn because(self, trouble: Trouble, attempts: u32) -> Self {
         Self { trouble: Some(trouble), attempts, ..self }
     }
 }
 
-/// Something a flow needs from outside.
+/// Something that a flow requires from its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreachableTarget {
-    /// An endpoint of the provider; for the backchannel endpoint it is certain that nothing was
-    /// sent.
+    /// An endpoint of the provider. If it is the backchannel authentication endpoint, the request is
+    /// known not to have been sent.
     Endpoint(Endpoint),
-    /// The private key, in whatever holds it.
+    /// The private key, in whichever store holds it.
     PrivateKey,
-    /// The person: the authentication request had not left when it was too late to prompt anybody
+    /// The person: the authentication request had not been sent when it was too late to prompt them
     /// ([`Policy::prompt_within`](crate::Policy::prompt_within)).
     Person,
 }
@@ -326,7 +333,7 @@ impl fmt::Display for Unreachable {
             }
         }
         match self.trouble {
-            // The status is shown with the answer.
+            // The status is shown with the response.
             Some(Trouble::Unanswered(Cause::Unknown)) | None => {}
             Some(Trouble::Unusable { fault: Fault::Status, .. }) if self.answer.is_some() => {}
             Some(trouble) => write!(f, ": {trouble}")?,

@@ -1,4 +1,4 @@
-//! The words for what can be wrong with an answer, or with an exchange that brought none.
+//! The faults of a response, and the causes for which an exchange had none.
 
 use core::fmt;
 
@@ -12,36 +12,38 @@ pub(crate) use rejection::{Detail, TYPES};
 pub use rejection::{Expected, Found, Rejection};
 pub use untrusted::Untrusted;
 
-/// What is wrong with an answer.
+/// What is wrong with a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A redirect (REQ-AERR-18).
+    /// It is a redirect, which is never followed.
+    // REQ-AERR-18
     Redirect,
-    /// A status that means nothing here, without an `error` member.
+    /// The status is unexpected, and there is no `error` member.
     Status,
-    /// Not `application/json`.
+    /// The media type is not `application/json`.
     MediaType,
-    /// Compressed or otherwise encoded, though nothing of that kind was asked for.
+    /// It is compressed or otherwise encoded, although no encoding was requested.
     ContentCoding,
-    /// Longer than the limit for this exchange.
+    /// It is longer than the limit of the exchange.
     TooLarge,
-    /// Not exactly one UTF-8 JSON object.
+    /// It is not exactly one UTF-8 JSON object.
     NotJson,
-    /// A member name occurs twice (ruling 7).
+    /// A member name occurs twice.
+    // Ruling 7.
     DuplicateMember,
     /// A required member is missing.
     MissingMember(&'static str),
-    /// A member has another JSON type than it must have.
+    /// A member has the wrong JSON type.
     WrongType(&'static str),
     /// A member has a value that cannot be used.
     BadMember(&'static str),
-    /// A notification delivers tokens, and this client is registered to be pinged.
+    /// A notification contains tokens, but the client is registered for ping mode.
     AnotherMode,
 }
 
 impl Fault {
-    /// A lower-case name with underscores, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,7 +61,7 @@ impl Fault {
         }
     }
 
-    /// The member it is about.
+    /// Returns the member that is wrong.
     #[must_use]
     pub const fn member(self) -> Option<&'static str> {
         match self {
@@ -77,13 +79,15 @@ impl fmt::Display for Fault {
                 f.write_str("its status is not expected here, and no error code explains it")
             }
             Self::MediaType => f.write_str("its media type is not application/json"),
-            Self::ContentCoding => f.write_str("it is compressed, which was not asked for"),
+            Self::ContentCoding => {
+                f.write_str("it is compressed, although no encoding was requested")
+            }
             Self::TooLarge => f.write_str("it is too large"),
             Self::NotJson => f.write_str("it is not a JSON object"),
             Self::DuplicateMember => f.write_str("a member name occurs twice"),
             Self::MissingMember(name) => write!(f, "{name} is missing"),
-            Self::WrongType(name) => write!(f, "{name} has a type it must not have"),
-            Self::BadMember("error") => f.write_str("it holds an error and tokens at once"),
+            Self::WrongType(name) => write!(f, "{name} has the wrong type"),
+            Self::BadMember("error") => f.write_str("it contains both an error and tokens"),
             Self::BadMember("token_type") => f.write_str("token_type is not Bearer"),
             Self::BadMember("expires_in") => {
                 f.write_str("expires_in is not a positive number of seconds")
@@ -99,7 +103,7 @@ impl fmt::Display for Fault {
             }
             Self::BadMember(name) => write!(f, "{name} has a value that cannot be used"),
             Self::AnotherMode => {
-                f.write_str("it delivers tokens, and this client is registered to be pinged")
+                f.write_str("it delivers tokens, but this client is registered for ping mode")
             }
         }
     }

@@ -24,7 +24,7 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
             .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
     ];
     let (of_another_type, unusable) =
-        ("has a type it must not have", "is empty, too long or not printable ASCII");
+        ("has the wrong type", "is empty, too long or not printable ASCII");
     for (name, value, why) in [
         ("a number", json!(7), of_another_type),
         ("an object", json!({}), of_another_type),

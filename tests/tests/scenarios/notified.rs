@@ -154,7 +154,7 @@ fn tokens_that_are_pushed_to_a_client_that_is_pinged_end_the_flow_with_the_reaso
         let smuggled = Amendment::new().set(member, value);
         waits(ping(name, Script::new().payload(smuggled)))
             .ends(
-                "provider_misbehaved notification: it delivers tokens, and this client is registered to be pinged",
+                "provider_misbehaved notification: it delivers tokens, but this client is registered for ping mode",
                 [1, 0, 0],
             )
             .answers(&[400])
@@ -348,7 +348,7 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
         (
             "tokens and an error",
             Amendment::new().set("error", "access_denied"),
-            "it holds an error and tokens at once",
+            "it contains both an error and tokens",
         ),
     ] {
         let row = push(name, Script::new().payload(amendment));

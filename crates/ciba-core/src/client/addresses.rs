@@ -1,16 +1,17 @@
-//! Where a metadata document may send the client (RFC 8725 3.10, REQ-SEC-10).
+//! The check of the addresses in a metadata document (RFC 8725 section 3.10).
+// REQ-SEC-10
 
 use alloc::vec::Vec;
 
 use super::{ClientConfigBuilder, ConfigError, MetadataRule};
 use crate::url::Url;
 
-const REASON: &str = "the provider's document leads to an internal address at another host than the issuer's; if that is right, \
+const REASON: &str = "the provider's metadata document names an internal address on a host other than the issuer's; if this is right, \
                       configure the endpoint by hand or ignore the rule internal-address";
 
 impl ClientConfigBuilder {
-    /// A document from outside must not make this process call services of the network it runs in.
-    /// What the caller configured is the caller's own word, and so is the host of the issuer.
+    // A document must not make this process call services of the network in which it runs.
+    // Endpoints that the caller configured, and the host of the issuer, are trusted.
     pub(super) fn check_addresses(&self, findings: &mut Vec<ConfigError>) {
         let provider = &self.provider;
         if !provider.published || self.ignores(MetadataRule::InternalAddress) {

@@ -1,4 +1,4 @@
-//! Collecting a configuration.
+//! The builder of a configuration.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// Collects a configuration; nothing is checked before [`Self::build`].
+/// A builder of a [`ClientConfig`]. Nothing is checked before [`Self::build`].
 #[derive(Debug, Clone)]
-#[must_use = "a configuration comes into being with build()"]
+#[must_use = "call build() to create the configuration"]
 pub struct ClientConfigBuilder {
     pub(super) provider: ProviderMetadata,
     pub(super) client_id: ClientId,
@@ -61,9 +61,9 @@ pub struct ClientConfigBuilder {
     pub(super) ignored: Vec<MetadataRule>,
     pub(super) public_clients: bool,
     pub(super) headers: Headers,
-    /// Whether the algorithm of ID Tokens was named; it is RS256 otherwise.
+    /// Whether the algorithm of ID Tokens was set. Otherwise it is RS256.
     pub(super) names_id_token_algorithm: bool,
-    /// Whether the profile chose how requests are signed.
+    /// Whether request signing was derived from the profile.
     pub(super) signs_by_profile: bool,
 }
 
@@ -118,258 +118,301 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// The rules beyond CIBA Core the configuration is held to; none by default.
+    /// Sets the profile that the configuration must follow in addition to CIBA Core. The default is
+    /// [`Profile::Plain`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// The registered `backchannel_token_delivery_mode`; poll by default (REQ-META-01).
+    /// Sets the registered `backchannel_token_delivery_mode`. The default is poll.
+    // REQ-META-01
     pub fn delivery(mut self, mode: DeliveryMode) -> Self {
         self.delivery = mode;
         self
     }
 
-    /// The registered `backchannel_client_notification_endpoint`: needed in ping and push mode,
-    /// refused in poll mode, where nothing is ever sent to it (REQ-META-04, REQ-META-05).
+    /// Sets the registered `backchannel_client_notification_endpoint`, which is required in ping and
+    /// push mode and rejected in poll mode ([CIBA Core 4]).
+    ///
+    /// [CIBA Core 4]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.4
+    // REQ-META-04, REQ-META-05
     pub fn notification_endpoint(mut self, url: Url) -> Self {
         self.notification_endpoint = Some(url);
         self
     }
 
-    /// The registered `token_endpoint_auth_method`, for both endpoints (REQ-META-09). Has no
-    /// default.
+    /// Sets the registered `token_endpoint_auth_method`, which applies to both endpoints. There is
+    /// no default.
+    // REQ-META-09
     pub fn client_auth(mut self, auth: ClientAuth) -> Self {
         self.auth = Some(auth);
         self
     }
 
-    /// The backchannel authentication endpoint; wins over the metadata (DV-24) and its mTLS
-    /// aliases.
+    /// Sets the backchannel authentication endpoint. It takes precedence over the metadata and its
+    /// mTLS aliases.
+    // DV-24
     pub fn backchannel_endpoint(mut self, url: Url) -> Self {
         self.backchannel_endpoint = Some(url);
         self
     }
 
-    /// The token endpoint; wins over the metadata and its mTLS aliases.
+    /// Sets the token endpoint. It takes precedence over the metadata and its mTLS aliases.
     pub fn token_endpoint(mut self, url: Url) -> Self {
         self.token_endpoint = Some(url);
         self
     }
 
-    /// The address of the key set; wins over the metadata.
+    /// Sets the URL of the key set. It takes precedence over the metadata.
     pub fn jwks_uri(mut self, url: Url) -> Self {
         self.jwks_uri = Some(url);
         self
     }
 
-    /// The issuer's keys come from [`KeySet::pinned`](crate::jose::KeySet::pinned), so that no
-    /// address of a key set is needed (REQ-JWKS-23).
+    /// Declares that the issuer's keys come from
+    /// [`KeySet::pinned`](crate::jose::KeySet::pinned), so that no key set URL is required.
+    // REQ-JWKS-23
     pub fn pinned_keys(mut self) -> Self {
         self.pinned_keys = true;
         self
     }
 
-    /// The audience of client assertions for the backchannel endpoint; the issuer by default
-    /// (ruling 8).
+    /// Sets the audience of client assertions for the backchannel endpoint. The default is the
+    /// issuer.
+    // Ruling 8.
     pub fn backchannel_audience(mut self, audience: Audience) -> Self {
         self.backchannel_audience = audience;
         self
     }
 
-    /// The audience of client assertions for the token endpoint; the issuer by default (ruling 8).
+    /// Sets the audience of client assertions for the token endpoint. The default is the issuer.
+    // Ruling 8.
     pub fn token_audience(mut self, audience: Audience) -> Self {
         self.token_audience = audience;
         self
     }
 
-    /// The life of a client assertion in whole seconds, 1 to 300; 60 by default (REQ-AUTH-13).
+    /// Sets the lifetime of client assertions, in whole seconds from 1 to 300. The default is 60.
+    // REQ-AUTH-13
     pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
         self.assertion.lifetime = lifetime;
         self
     }
 
-    /// How far back `iat` of a client assertion is dated, in whole seconds, at most 60 and less
-    /// than its life, for providers whose clocks are slow; zero by default (REQ-AUTH-14).
+    /// Sets how far `iat` of a client assertion is backdated, for providers whose clocks are slow:
+    /// whole seconds, at most 60 and less than the lifetime. The default is zero.
+    // REQ-AUTH-14
     pub fn assertion_backdating(mut self, backdating: Duration) -> Self {
         self.assertion.backdating = backdating;
         self
     }
 
-    /// The `typ` header of client assertions; none by default (REQ-AUTH-18).
+    /// Sets the `typ` header of client assertions. The default is none.
+    // REQ-AUTH-18
     pub fn assertion_typ(mut self, typ: impl Into<String>) -> Self {
         self.assertion.typ = Some(typ.into());
         self
     }
 
     /// Sends `client_id` in the body in addition to an assertion or Basic, for providers that
-    /// demand it (REQ-AUTH-17).
+    /// require it.
+    // REQ-AUTH-17
     pub fn body_client_id(mut self) -> Self {
         self.body_client_id = true;
         self
     }
 
-    /// Signs every authentication request with this algorithm, the registered
-    /// `backchannel_authentication_request_signing_alg` (CIBA 7.1.1, REQ-META-06). The key itself
-    /// stays with the signer; its id is always sent when known (REQ-SIGN-11).
+    /// Signs every authentication request with the given algorithm, the registered
+    /// `backchannel_authentication_request_signing_alg` ([CIBA Core 7.1.1]).
     ///
-    /// Where the profile demands signed requests, the key and algorithm of `private_key_jwt` are
-    /// the default.
+    /// The signer holds the private key. The key id is sent if it is known. If the profile requires
+    /// signed requests, the key and algorithm of `private_key_jwt` are the default.
+    ///
+    /// [CIBA Core 7.1.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.1
+    // REQ-META-06, REQ-SIGN-11
     pub fn signed_requests(mut self, algorithm: JwsAlgorithm, key_id: Option<Arc<str>>) -> Self {
         self.request_signing = Some((algorithm, key_id));
         self
     }
 
-    /// The provider takes no request that is not signed: without [`Self::signed_requests`] nothing
-    /// is built (DV-40).
+    /// Declares that the provider accepts only signed requests, so that building fails without
+    /// [`Self::signed_requests`].
+    // DV-40
     pub fn signed_requests_only(mut self) -> Self {
         self.signed_requests_only = true;
         self
     }
 
-    /// What the provider takes as `binding_message`; anything without control characters by default
-    /// (DV-28).
+    /// Sets the provider's rule for `binding_message`. The default accepts any message without
+    /// control characters.
+    // DV-28
     pub fn binding_messages(mut self, rule: BindingMessageRule) -> Self {
         self.request_style.binding_message = rule;
         self
     }
 
-    /// Sends the wanted lifetime by the name `request_expiry`, for providers that do not know
-    /// `requested_expiry` (DV-29).
+    /// Sends the requested lifetime as `request_expiry`, for providers that do not know
+    /// `requested_expiry`.
+    // DV-29
     pub fn request_expiry(mut self) -> Self {
         self.request_style.request_expiry = true;
         self
     }
 
-    /// Sends `grant_type` with the authentication request too, for providers that want it there.
+    /// Sends `grant_type` in the authentication request as well, for providers that expect it.
     pub fn request_grant_type(mut self) -> Self {
         self.request_style.grant_type = true;
         self
     }
 
-    /// The audience of signed requests; the issuer by default (REQ-SIGN-04).
+    /// Sets the audience of signed requests. The default is the issuer.
+    // REQ-SIGN-04
     pub fn request_audience(mut self, audience: Audience) -> Self {
         self.request_audience = audience;
         self
     }
 
-    /// The life of a signed request, `exp` - `iat`, in whole seconds; 300 by default, and at most
-    /// 3600 from `nbf` on (REQ-SIGN-05).
+    /// Sets the lifetime of signed requests, `exp` minus `iat`, in whole seconds. The default is
+    /// 300; `exp` minus `nbf` may be at most 3600.
+    // REQ-SIGN-05
     pub fn request_lifetime(mut self, lifetime: Duration) -> Self {
         self.request_options.lifetime = lifetime;
         self
     }
 
-    /// How far back `iat` of a signed request is dated, in whole seconds, at most 60 and less than
-    /// its life, for providers whose clocks are slow; zero by default (REQ-SIGN-06).
+    /// Sets how far `iat` of a signed request is backdated, for providers whose clocks are slow:
+    /// whole seconds, at most 60 and less than the lifetime. The default is zero.
+    // REQ-SIGN-06
     pub fn request_backdating(mut self, backdating: Duration) -> Self {
         self.request_options.backdating = backdating;
         self
     }
 
-    /// How long before `iat` `nbf` of a signed request lies, in whole seconds; 10 by default
-    /// (REQ-SIGN-07). `nbf` is never more than 3600 s in the past.
+    /// Sets how long `nbf` of a signed request is before `iat`, in whole seconds. The default is 10.
+    /// `nbf` may be at most 3600 seconds in the past.
+    // REQ-SIGN-07
     pub fn request_not_before(mut self, before: Duration) -> Self {
         self.request_options.not_before = before;
         self
     }
 
-    /// Leaves out the `typ` header `oauth-authz-req+jwt` of signed requests, for providers that do
-    /// not know it (REQ-SIGN-15).
+    /// Omits the `typ` header `oauth-authz-req+jwt` of signed requests, for providers that do not
+    /// know it.
+    // REQ-SIGN-15
     pub fn request_without_typ(mut self) -> Self {
         self.request_options.typ = false;
         self
     }
 
-    /// Adds the claim `client_id` to signed requests, for providers that demand it (REQ-SIGN-19).
+    /// Adds the claim `client_id` to signed requests, for providers that require it.
+    // REQ-SIGN-19
     pub fn request_client_id_claim(mut self) -> Self {
         self.request_options.client_id_claim = true;
         self
     }
 
-    /// Writes `requested_expiry` of signed requests as a JSON number; a string by default
-    /// (REQ-SIGN-16).
+    /// Writes `requested_expiry` of signed requests as a JSON number. The default is a string.
+    // REQ-SIGN-16
     pub fn request_numeric_expiry(mut self) -> Self {
         self.request_options.numeric_expiry = true;
         self
     }
 
-    /// The client was registered with `tls_client_certificate_bound_access_tokens` (RFC 8705 3.4):
-    /// the certificate is shown at the token endpoint, or in push mode at the backchannel
-    /// authentication endpoint, whatever the authentication is (REQ-AUTH-27, REQ-POP-16).
+    /// Declares that the client is registered with `tls_client_certificate_bound_access_tokens`
+    /// ([RFC 8705 section 3.4]).
+    ///
+    /// The certificate is then presented to the token endpoint, and in push mode to the backchannel
+    /// authentication endpoint, whatever the authentication method is.
+    ///
+    /// [RFC 8705 section 3.4]: https://www.rfc-editor.org/rfc/rfc8705#section-3.4
+    // REQ-AUTH-27, REQ-POP-16
     pub fn certificate_bound_tokens(mut self) -> Self {
         self.certificate.bound_tokens = true;
         self
     }
 
-    /// The client was registered with `use_mtls_endpoint_aliases`: the aliases are used for every
-    /// request, also where no certificate is shown (FAPI2SP 5.2.2.1.1, REQ-FAPI-21).
+    /// Declares that the client is registered with `use_mtls_endpoint_aliases`
+    /// (FAPI 2.0 Security Profile 5.2.2.1.1): the aliases are used for every request, even if no
+    /// certificate is presented.
+    // REQ-FAPI-21
     pub fn use_mtls_endpoint_aliases(mut self) -> Self {
         self.certificate.aliases_always = true;
         self
     }
 
-    /// The subject of the certificate of `tls_client_auth`, to be registered: exactly one
-    /// (REQ-META-19).
+    /// Sets the certificate subject to register for `tls_client_auth`. There is exactly one.
+    // REQ-META-19
     pub fn certificate_subject(mut self, subject: CertificateSubject) -> Self {
         self.certificate.subject = Some(subject);
         self
     }
 
-    /// The certificate of `self_signed_tls_client_auth`, DER, to be registered as a key with `x5c`
-    /// (RFC 8705 2.2.2,
-    /// REQ-META-18). Repeatable, for a change of certificates.
+    /// Adds a certificate in DER to register for `self_signed_tls_client_auth`, as a key with `x5c`
+    /// ([RFC 8705 section 2.2.2]). Can be called repeatedly, for a change of certificates.
+    ///
+    /// [RFC 8705 section 2.2.2]: https://www.rfc-editor.org/rfc/rfc8705#section-2.2.2
+    // REQ-META-18
     pub fn certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.certificates.push(der.into());
         self
     }
 
-    /// The client was registered with `backchannel_user_code_parameter` (REQ-META-08).
+    /// Declares that the client is registered with `backchannel_user_code_parameter`.
+    // REQ-META-08
     pub fn user_codes(mut self) -> Self {
         self.user_codes = true;
         self
     }
 
-    /// The registered `id_token_signed_response_alg`; RS256 by default (REQ-META-11). FAPI-CIBA
-    /// allows no RS256, so with that profile it has to be named.
+    /// Sets the registered `id_token_signed_response_alg`. The default is RS256.
+    ///
+    /// FAPI-CIBA does not allow RS256, so this is required with that profile.
+    // REQ-META-11
     pub fn id_token_algorithm(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token.algorithm = algorithm;
         self.names_id_token_algorithm = true;
         self
     }
 
-    /// An audience that ID Tokens may have in addition to the client id (REQ-IDT-13). Repeatable.
+    /// Adds an audience that ID Tokens may have in addition to the client id. Can be called
+    /// repeatedly.
+    // REQ-IDT-13
     pub fn trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.id_token.trusted_audiences.push(audience.into());
         self
     }
 
-    /// The clock skew that ID Tokens are allowed; 60 s by default, at most 300 s (REQ-IDT-22).
+    /// Sets the clock skew allowed for ID Tokens, at most 300 seconds. The default is 60 seconds.
+    // REQ-IDT-22
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.id_token.skew = skew;
         self
     }
 
-    /// How old `iat` of an ID Token may be; 10 minutes by default (REQ-IDT-19).
+    /// Sets the maximum age of `iat` of an ID Token. The default is 10 minutes.
+    // REQ-IDT-19
     pub fn max_token_age(mut self, age: Duration) -> Self {
         self.id_token.max_age = age;
         self
     }
 
-    /// The client was registered with `require_auth_time` (REQ-META-22).
+    /// Declares that the client is registered with `require_auth_time`.
+    // REQ-META-22
     pub fn require_auth_time(mut self) -> Self {
         self.registered.require_auth_time = true;
         self
     }
 
-    /// The registered `default_max_age` (REQ-META-22).
+    /// Sets the registered `default_max_age`.
+    // REQ-META-22
     pub fn default_max_age(mut self, age: Duration) -> Self {
         self.registered.max_age = Some(age);
         self
     }
 
-    /// The registered `default_acr_values`: they count as asked for by requests that name none
-    /// (REQ-META-22).
+    /// Sets the registered `default_acr_values`, which count as requested by requests that set none.
+    // REQ-META-22
     pub fn default_acr_values<V: Into<String>>(
         mut self,
         values: impl IntoIterator<Item = V>,
@@ -378,45 +421,49 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// The `client_secret_expires_at` of the registration; the epoch means never. No flow is
-    /// started with a secret that has expired (REQ-META-24).
+    /// Sets the `client_secret_expires_at` of the registration; the epoch means never. No flow can
+    /// be started with an expired secret.
+    // REQ-META-24
     pub fn client_secret_expires_at(mut self, instant: Timestamp) -> Self {
         self.secret_expires_at = Some(instant).filter(|instant| *instant != Timestamp::EPOCH);
         self
     }
 
-    /// Timing and tolerated deviations.
+    /// Sets the options for timing, limits and tolerated deviations.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// The cryptography backend that checks. The default is `AwsLcRs` with the feature `aws-lc-rs`,
-    /// else `RustCrypto` with the feature `rustcrypto`; without either feature, one has to be given
-    /// here.
+    /// Sets the cryptography backend that verifies signatures.
+    ///
+    /// The default is `AwsLcRs` with the feature `aws-lc-rs`, otherwise `RustCrypto` with the
+    /// feature `rustcrypto`. Without either feature it is required.
     pub fn verifier(mut self, verifier: Arc<dyn Verifier>) -> Self {
         self.verifier = Some(verifier);
         self
     }
 
-    /// A public key of the client as a JWK, to be registered:
-    /// [`SoftwareKey::public_jwk`](crate::SoftwareKey::public_jwk) gives one. Repeatable.
+    /// Adds a public key of the client to register, as a JWK such as
+    /// [`SoftwareKey::public_jwk`](crate::SoftwareKey::public_jwk) returns. Can be called
+    /// repeatedly.
     pub fn public_key(mut self, jwk: impl Into<String>) -> Self {
         self.public_keys.push(jwk.into());
         self
     }
 
-    /// Skips a check against the provider's metadata.
+    /// Skips a check of the configuration against the provider's metadata.
     pub fn dangerously_ignore_metadata(mut self, rule: MetadataRule) -> Self {
         self.ignored.push(rule);
         self
     }
 
-    /// Checks everything and gives the configuration.
+    /// Checks all options and builds the configuration.
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`]: everything that is wrong, not only the first thing (REQ-META-27).
+    /// Returns [`ConfigErrors`] with everything that is wrong, not only the first error.
+    // REQ-META-27
     pub fn build(mut self) -> Result<Arc<ClientConfig>, ConfigErrors> {
         self.verifier = self.verifier.or_else(default_verifier);
         self.sign_by_profile();
@@ -478,8 +525,9 @@ impl ClientConfigBuilder {
         }))
     }
 
-    /// Where an endpoint is. One that is configured wins; a discovered one gives way to its mTLS
-    /// alias where this client has to use it (REQ-DISC-14).
+    /// Returns the address of an endpoint. A configured one takes precedence, and a discovered one
+    /// is replaced by its mTLS alias if this client must use it.
+    // REQ-DISC-14
     fn address(&self, endpoint: Endpoint) -> Option<Address> {
         let provider = &self.provider;
         let aliases = &provider.mtls_endpoint_aliases;
@@ -499,21 +547,21 @@ impl ClientConfigBuilder {
         Some(Address { called: alias.unwrap_or(&named).clone(), named })
     }
 
-    /// Whether requests to the endpoint go to its alias, should there be one.
+    /// Whether requests to the endpoint are sent to its alias, if there is one.
     pub(super) fn uses_alias(&self, endpoint: Endpoint) -> bool {
         let auth = self.auth.as_ref().unwrap_or(&ClientAuth::None);
         self.certificate.aliases_always || self.certificate.is_shown(auth, self.delivery, endpoint)
     }
 }
 
-/// An endpoint as it is called, and as audiences name it (REQ-DISC-15).
+/// An endpoint's URL for calls and its URL for audiences.
+// REQ-DISC-15
 struct Address {
     called: Url,
     named: Url,
 }
 
-/// The backend that is used without being asked for. Both accept the same tokens; aws-lc-rs does so
-/// in less time.
+/// Returns the default backend. Both accept the same tokens, but aws-lc-rs is faster.
 fn default_verifier() -> Option<Arc<dyn Verifier>> {
     #[cfg(feature = "aws-lc-rs")]
     return Some(Arc::new(crate::crypto::AwsLcRs));

@@ -1,4 +1,4 @@
-//! Client certificates as the provider's registration knows them (RFC 8705 2).
+//! Client certificates as registered at the provider (RFC 8705 section 2).
 
 use alloc::{format, string::String, vec::Vec};
 
@@ -10,14 +10,16 @@ use crate::{
     json::{JsonObject, Object, Raw},
 };
 
-/// By what the provider knows the certificate of `tls_client_auth`: exactly one value, kept as it
-/// is (RFC 8705 2.1.2,
-/// REQ-META-19).
+/// The property by which the provider identifies the certificate of `tls_client_auth`
+/// ([RFC 8705 section 2.1.2]). There is exactly one, and it is kept unchanged.
+///
+/// [RFC 8705 section 2.1.2]: https://www.rfc-editor.org/rfc/rfc8705#section-2.1.2
+// REQ-META-19
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateSubject {
-    /// `tls_client_auth_subject_dn`: order and escaping of a distinguished name differ between
-    /// providers.
+    /// `tls_client_auth_subject_dn`. Providers differ in the order and escaping of distinguished
+    /// names.
     Dn(String),
     /// `tls_client_auth_san_dns`.
     SanDns(String),
@@ -30,7 +32,7 @@ pub enum CertificateSubject {
 }
 
 impl CertificateSubject {
-    /// The member of the client metadata.
+    /// Returns the name of the member of the client metadata.
     #[must_use]
     pub const fn member(&self) -> &'static str {
         match self {
@@ -42,7 +44,7 @@ impl CertificateSubject {
         }
     }
 
-    /// The text.
+    /// Returns the value.
     #[must_use]
     pub fn value(&self) -> &str {
         match self {
@@ -55,8 +57,9 @@ impl CertificateSubject {
     }
 }
 
-/// A certificate as a JWK: its key, and itself as the only item of `x5c` in standard base64 (RFC
-/// 7517 4.7, REQ-META-18).
+/// Makes a JWK of a certificate: its key, and the certificate as the only item of `x5c` in standard
+/// base64 (RFC 7517 section 4.7).
+// REQ-META-18
 pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<JsonObject> {
     let key = der::read_certificate_key(certificate)?;
     let print = base64url::encode(verifier.digest(Hash::Sha256, certificate).as_bytes());
@@ -68,13 +71,14 @@ pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<JsonObj
     JsonObject::from_json(&text).ok()
 }
 
-/// The numbers of a JWK.
+/// Reads the numbers of a JWK.
 pub(super) fn key(members: &JsonObject) -> Option<OwnedPublicKey> {
     jwk::public_key(&mut Object::parse(members.as_json().as_bytes()).ok()?).ok()
 }
 
-/// Whether `x5c`, when there, holds certificates in standard base64, the first of them of this very
-/// key (REQ-META-18).
+/// Whether `x5c` is absent, or holds certificates in standard base64 of which the first one has this
+/// key.
+// REQ-META-18
 pub(super) fn fits(members: &JsonObject) -> bool {
     let Some(chain) = members.find("x5c") else { return true };
     let decoded = |item: Raw<'_>| STANDARD.decode(&*item.text()?).ok();

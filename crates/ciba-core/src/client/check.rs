@@ -1,4 +1,4 @@
-//! Checking a configuration against itself and against the provider's metadata.
+//! The checks of a configuration, by itself and against the provider's metadata.
 
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
@@ -16,46 +16,60 @@ use crate::{
     wire::metadata::DeliveryMode,
 };
 
-/// The longest life of a client assertion (REQ-AUTH-13).
+/// The maximum lifetime of a client assertion.
+// REQ-AUTH-13
 const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
-/// The longest back-dating of a client assertion.
+/// The maximum backdating of a client assertion.
 const LONGEST_BACKDATING: Duration = Duration::from_secs(60);
-/// The widest clock skew (REQ-IDT-22).
+/// The maximum clock skew.
+// REQ-IDT-22
 const WIDEST_SKEW: Duration = Duration::from_secs(300);
-/// The longest time from `nbf` to `exp` of a signed request, and the farthest `nbf` in the past
-/// (REQ-SIGN-05, REQ-SIGN-07).
+/// The maximum time from `nbf` to `exp` of a signed request, and the maximum age of `nbf`.
+// REQ-SIGN-05, REQ-SIGN-07
 const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
 
-/// A check of the configuration against the provider's metadata that can be switched off, where the
-/// metadata is known to be wrong. None of them changes what is accepted later.
+/// A check of the configuration against the provider's metadata.
+///
+/// Each can be skipped if the metadata is known to be wrong. Skipping it does not change what is
+/// accepted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetadataRule {
-    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode
-    /// (REQ-DISC-06, REQ-DISC-07).
+    /// `backchannel_token_delivery_modes_supported` is published and lists the client's mode.
+    // REQ-DISC-06, REQ-DISC-07
     DeliveryMode,
-    /// `token_endpoint_auth_methods_supported` lists the method (REQ-DISC-11).
+    /// `token_endpoint_auth_methods_supported` lists the method.
+    // REQ-DISC-11
     AuthenticationMethod,
-    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of the assertions
-    /// (REQ-DISC-11).
+    /// `token_endpoint_auth_signing_alg_values_supported` lists the algorithm of assertions.
+    // REQ-DISC-11
     AuthenticationAlgorithm,
-    /// `id_token_signing_alg_values_supported` lists the algorithm of the ID Tokens (REQ-DISC-12).
+    /// `id_token_signing_alg_values_supported` lists the algorithm of ID Tokens.
+    // REQ-DISC-12
     IdTokenAlgorithm,
     /// `backchannel_authentication_request_signing_alg_values_supported` is published and lists the
-    /// algorithm of signed requests (REQ-DISC-08).
+    /// algorithm of signed requests.
+    // REQ-DISC-08
     RequestAlgorithm,
-    /// `tls_client_certificate_bound_access_tokens` is not false (RFC 8705 3.3).
+    /// `tls_client_certificate_bound_access_tokens` is not false ([RFC 8705 section 3.3]).
+    ///
+    /// [RFC 8705 section 3.3]: https://www.rfc-editor.org/rfc/rfc8705#section-3.3
     CertificateBoundTokens,
-    /// `backchannel_user_code_parameter_supported` is true (REQ-DISC-09).
+    /// `backchannel_user_code_parameter_supported` is true.
+    // REQ-DISC-09
     UserCodes,
-    /// No URL of the document leads to an internal address
-    /// ([`Url::is_internal`](crate::Url::is_internal)), but for those at the issuer's own host: a
-    /// document must not make the client call services of the network it runs in (RFC 8725 3.10).
+    /// No URL of the document has an internal address
+    /// ([`Url::is_internal`](crate::Url::is_internal)), except on the host of the issuer.
+    ///
+    /// A document must not make the client call services of the network in which it runs
+    /// ([RFC 8725 section 3.10]).
+    ///
+    /// [RFC 8725 section 3.10]: https://www.rfc-editor.org/rfc/rfc8725#section-3.10
     InternalAddress,
 }
 
 impl MetadataRule {
-    /// Every rule.
+    /// All rules.
     pub const ALL: [Self; 8] = [
         Self::DeliveryMode,
         Self::AuthenticationMethod,
@@ -67,7 +81,7 @@ impl MetadataRule {
         Self::InternalAddress,
     ];
 
-    /// The rule's kebab-case name, as the command line knows it.
+    /// Returns the kebab-case name, as used on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,7 +98,7 @@ impl MetadataRule {
 }
 
 impl ClientConfigBuilder {
-    /// Everything but the profile and the keys to register.
+    /// Runs all checks except those of the profile and of the keys to register.
     pub(super) fn check(&self, findings: &mut Vec<ConfigError>) {
         self.check_metadata(findings);
         self.check_addresses(findings);
@@ -109,9 +123,9 @@ impl ClientConfigBuilder {
         self.ignored.contains(&rule)
     }
 
-    /// The configuration against what the provider says it offers. A list that was not published
-    /// says nothing, except that a document whose backchannel endpoint is used must also list the
-    /// delivery modes (CIBA 4).
+    /// Checks the configuration against what the provider supports. A list that was not published
+    /// implies nothing, except that a document whose backchannel endpoint is used must also list the
+    /// delivery modes (CIBA Core 4).
     fn check_metadata(&self, findings: &mut Vec<ConfigError>) {
         const MODES: &str = "backchannel_token_delivery_modes_supported";
         const REQUEST_ALGORITHMS: &str =
@@ -148,8 +162,7 @@ impl ClientConfigBuilder {
                 not_listed("token_endpoint_auth_signing_alg_values_supported", algorithm.name());
             }
         }
-        // Where the profile asks for the algorithm, the default is not what the client is
-        // registered for.
+        // If the profile requires that the algorithm is set, the default is not the registered one.
         let is_named = self.names_id_token_algorithm || self.profile == Profile::Plain;
         let algorithms = provider
             .id_token_signing_algs
@@ -165,7 +178,7 @@ impl ClientConfigBuilder {
                 Some(algorithms) if !algorithms.contains(algorithm) => {
                     not_listed(REQUEST_ALGORITHMS, algorithm.name())
                 }
-                // A document without the list says that no request may be signed (CIBA 4).
+                // A document without the list supports no signed requests (CIBA Core 4).
                 None if relies_on_document => not_listed(REQUEST_ALGORITHMS, algorithm.name()),
                 Some(_) | None => {}
             }
@@ -187,8 +200,8 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Everything unguessable is made with the backend's HMAC, and ids of keys with its digest: one
-    /// that gives them another length is not what it says.
+    // All unguessable values are made with the backend's HMAC, and key ids with its digest, so a
+    // backend whose output has another length is unusable.
     fn check_verifier(&self, findings: &mut Vec<ConfigError>) {
         let hash = Hash::Sha256;
         if let Some(verifier) = &self.verifier
@@ -205,10 +218,10 @@ impl ClientConfigBuilder {
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         match &self.auth {
             Some(ClientAuth::PrivateKeyJwt { algorithm, .. }) if algorithm.is_symmetric() => {
-                invalid(ALGORITHM, "private_key_jwt takes an asymmetric algorithm");
+                invalid(ALGORITHM, "private_key_jwt requires an asymmetric algorithm");
             }
             Some(ClientAuth::ClientSecretJwt { algorithm, .. }) if !algorithm.is_symmetric() => {
-                invalid(ALGORITHM, "client_secret_jwt takes HS256, HS384 or HS512");
+                invalid(ALGORITHM, "client_secret_jwt requires HS256, HS384 or HS512");
             }
             Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => {
                 check_mac_key(secret, *algorithm, findings)
@@ -228,7 +241,7 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// What `build` cannot do without.
+    /// Checks that everything that is required is present.
     fn check_presence(&self, findings: &mut Vec<ConfigError>) {
         let provider = &self.provider;
         let needs_keys = !self.pinned_keys && !self.id_token.algorithm.is_symmetric();
@@ -251,14 +264,14 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// A notification endpoint exactly where notifications are sent (REQ-META-04, REQ-META-05).
-    /// [`Url`](crate::Url) takes no fragment, and http only for loopback addresses where the caller
-    /// said so.
+    /// Checks that there is a notification endpoint exactly if notifications are sent.
+    // REQ-META-04, REQ-META-05. `Url` accepts no fragment, and http only for loopback addresses if the
+    // caller allows it.
     fn check_delivery(&self, findings: &mut Vec<ConfigError>) {
         const MEMBER: &str = "backchannel_client_notification_endpoint";
         match (self.delivery, &self.notification_endpoint) {
             (DeliveryMode::Poll, Some(_)) => {
-                let reason = "nothing is ever sent to a client that polls";
+                let reason = "nothing is ever sent to a client in poll mode";
                 findings.push(ConfigError::Invalid { member: MEMBER, reason });
             }
             (DeliveryMode::Ping | DeliveryMode::Push, None) => {
@@ -268,7 +281,7 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Mutual TLS (RFC 8705).
+    /// Checks mutual TLS (RFC 8705).
     fn check_certificate(&self, findings: &mut Vec<ConfigError>) {
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         let uses_aliases = [Endpoint::BackchannelAuthentication, Endpoint::Token]
@@ -286,7 +299,7 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Signed requests (CIBA 7.1.1).
+    /// Checks signed requests (CIBA Core 7.1.1).
     fn check_request_object(&self, findings: &mut Vec<ConfigError>) {
         const ALGORITHM: &str = "backchannel_authentication_request_signing_alg";
         if self.signed_requests_only && self.request_signing.is_none() {
@@ -294,7 +307,7 @@ impl ClientConfigBuilder {
         }
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         if self.request_signing.as_ref().is_some_and(|(algorithm, _)| algorithm.is_symmetric()) {
-            invalid(ALGORITHM, "a request is signed with an asymmetric algorithm");
+            invalid(ALGORITHM, "a request must be signed with an asymmetric algorithm");
         }
         let RequestObjectOptions { lifetime, backdating, not_before, .. } = &self.request_options;
         let whole = |duration: &Duration| duration.subsec_nanos() == 0;
@@ -304,19 +317,19 @@ impl ClientConfigBuilder {
         {
             invalid(
                 "request_lifetime",
-                "it is not a positive whole number of seconds, or ends more than 3600 s after nbf",
+                "it is not a positive whole number of seconds, or exp is more than 3600 s after nbf",
             );
         }
         if !whole(backdating) || *backdating > LONGEST_BACKDATING || backdating >= lifetime {
             invalid(
                 "request_backdating",
-                "it is not a whole number of seconds from 0 to 60 and less than the request's life",
+                "it is not a whole number of seconds from 0 to 60 and less than the lifetime of the request",
             );
         }
         if !whole(not_before) || backdating.saturating_add(*not_before) > LONGEST_REQUEST {
             invalid(
                 "request_not_before",
-                "it is not a whole number of seconds, or nbf lies more than 3600 s in the past",
+                "it is not a whole number of seconds, or nbf is more than 3600 s in the past",
             );
         }
     }
@@ -331,7 +344,7 @@ impl ClientConfigBuilder {
         if !whole(backdating) || *backdating > LONGEST_BACKDATING {
             invalid("assertion_backdating", "it is not a whole number of seconds from 0 to 60");
         } else if backdating >= lifetime {
-            invalid("assertion_backdating", "it is not shorter than the assertion's life");
+            invalid("assertion_backdating", "it is not less than the lifetime of the assertion");
         }
         if typ
             .as_ref()
@@ -354,7 +367,7 @@ impl ClientConfigBuilder {
                 Some(secret) => check_mac_key(secret, *algorithm, findings),
                 None => findings.push(ConfigError::Invalid {
                     member: "id_token_signed_response_alg",
-                    reason: "a MAC needs a client secret",
+                    reason: "a MAC requires a client secret",
                 }),
             }
         }
@@ -367,9 +380,9 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// An endpoint as audience is only as good as its address: one that was read from metadata
-    /// could be another provider's, unless it has the issuer's own origin (REQ-AUTH-11, ruling 37).
-    /// Where nothing is signed no audience is named.
+    /// Checks the audiences. Those that are not used are not checked.
+    // REQ-AUTH-11, ruling 37: an endpoint that was read from metadata could be another provider's, so it
+    // is an acceptable audience only on the issuer's own origin.
     fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
         let asserts = self.auth.as_ref().is_none_or(|auth| auth.algorithm().is_some());
         let signs = self.request_signing.is_some();
@@ -404,7 +417,7 @@ impl ClientConfigBuilder {
                 && discovered.as_ref().is_some_and(|url| !provider.issuer.is_origin_of(url));
             match audience {
                 Audience::Endpoint if is_named && is_foreign => {
-                    let reason = "the endpoint is discovered and on another origin than the issuer's; as an audience it has to be configured";
+                    let reason = "the endpoint is discovered and on an origin other than the issuer's; to use it as an audience, configure it";
                     findings.push(ConfigError::Invalid { member, reason });
                 }
                 Audience::Text(text) if text.is_empty() => {
@@ -447,7 +460,7 @@ impl ClientConfigBuilder {
             .iter()
             .any(|word| word.is_empty() || word.eq_ignore_ascii_case("DPoP"))
         {
-            let reason = "it is empty, or the type of tokens that no bearer can use";
+            let reason = "it is empty, or DPoP, whose tokens cannot be used as bearer tokens";
             findings.push(ConfigError::Invalid { member: "bearer_words", reason });
         }
         if self.policy.max_token_response == 0 {
@@ -457,7 +470,8 @@ impl ClientConfigBuilder {
     }
 }
 
-/// The key of a MAC is at least as long as its output (REQ-AUTH-22, RFC 7518 3.2).
+/// Checks that the key of a MAC is at least as long as its output (RFC 7518 section 3.2).
+// REQ-AUTH-22
 fn check_mac_key(secret: &ClientSecret, algorithm: JwsAlgorithm, findings: &mut Vec<ConfigError>) {
     if secret.expose().len() < algorithm.hash().length() {
         let reason =

@@ -1,51 +1,51 @@
-//! What is wrong with a configuration: everything at once, each by the name of its member
-//! (REQ-META-27).
+//! The errors of a configuration, which are reported all at once.
+// REQ-META-27
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-/// One thing that is wrong with a configuration; nothing was sent.
+/// An error in a configuration. It was found before anything was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Something needed is neither configured nor in the provider's metadata.
+    /// A required value is neither configured nor in the provider's metadata.
     Missing {
-        /// The member of the metadata, or the setting.
+        /// The member of the metadata, or the option.
         member: &'static str,
     },
-    /// The provider's metadata does not list what the client is configured for. Where the metadata
-    /// is known to be wrong,
-    /// [`ClientConfigBuilder::dangerously_ignore_metadata`](crate::ClientConfigBuilder::dangerously_ignore_metadata)
-    /// helps.
+    /// The provider's metadata does not list a configured value.
+    ///
+    /// If the metadata is known to be wrong, use
+    /// [`ClientConfigBuilder::dangerously_ignore_metadata`](crate::ClientConfigBuilder::dangerously_ignore_metadata).
     NotListed {
         /// The member of the metadata.
         member: &'static str,
-        /// What is not in it.
+        /// The value that is not listed.
         value: String,
     },
-    /// A setting the chosen [`Profile`](crate::Profile) takes away.
+    /// The chosen [`Profile`](crate::Profile) does not allow a value.
     Profile {
-        /// The member of the client metadata, or the setting.
+        /// The member of the client metadata, or the option.
         member: &'static str,
-        /// The clause it breaks.
+        /// The clause that is violated.
         clause: &'static str,
-        /// Why.
+        /// What is wrong.
         reason: &'static str,
     },
-    /// No cryptography backend is compiled in and none was given to
+    /// No cryptography backend is compiled in, and none was set with
     /// [`ClientConfigBuilder::verifier`](crate::ClientConfigBuilder::verifier).
     NoCryptography,
-    /// A setting that cannot be used.
+    /// A value cannot be used.
     Invalid {
-        /// The member of the client metadata, or the setting.
+        /// The member of the client metadata, or the option.
         member: &'static str,
-        /// Why.
+        /// What is wrong.
         reason: &'static str,
     },
 }
 
 impl ConfigError {
-    /// The member or setting it is about.
+    /// Returns the member or option that is wrong.
     #[must_use]
     pub const fn member(&self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the provider's metadata does not set {member} to true")
             }
             Self::NotListed { member, value } => write!(f, "the provider does not list {value} in {member}"),
-            Self::Profile { member, clause, reason } => write!(f, "{member} breaks {clause}: {reason}"),
+            Self::Profile { member, clause, reason } => write!(f, "{member} violates {clause}: {reason}"),
             Self::NoCryptography => f.write_str(
                 "no cryptography backend: enable the feature `aws-lc-rs` or `rustcrypto` (with `rustcrypto-rsa` for RS256) of \
                  ciba-core, ciba-reqwest or ciba-ureq, or give the configuration a verifier",
@@ -78,7 +78,7 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// Everything that is wrong with a configuration; never empty.
+/// All errors in a configuration. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -87,7 +87,7 @@ impl ConfigErrors {
         Self(findings)
     }
 
-    /// The findings, in the order in which they were made.
+    /// Returns the errors in the order in which they were found.
     pub fn iter(&self) -> core::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }

@@ -1,22 +1,26 @@
-//! What a driver has to have for a configuration; checked before anything is saved or sent.
+//! The check that a driver has what a configuration needs, made before anything is saved or sent.
 
 use core::fmt;
 
 use super::ClientConfig;
 use crate::{client_auth::ClientAuth, wire::metadata::DeliveryMode};
 
-/// What a driver has.
+/// What a driver provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a driver that does not say what it has would be believed to have it"
+    reason = "a driver that does not state a new member would count as having it"
 )]
 pub struct Equipment {
-    /// A client certificate to show (RFC 8705).
+    /// A client certificate ([RFC 8705]).
+    ///
+    /// [RFC 8705]: https://www.rfc-editor.org/rfc/rfc8705
     pub certificate: bool,
-    /// A private key to sign with.
+    /// A signer with a private key.
     pub signer: bool,
-    /// A notification endpoint (CIBA 9).
+    /// A notification endpoint ([CIBA Core 9]).
+    ///
+    /// [CIBA Core 9]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.9
     pub inbox: bool,
 }
 
@@ -24,21 +28,26 @@ pub struct Equipment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Lacking {
-    /// The client authenticates, or binds its tokens, with a certificate (RFC 8705).
+    /// A certificate, with which the client authenticates or to which its tokens are bound
+    /// ([RFC 8705]).
+    ///
+    /// [RFC 8705]: https://www.rfc-editor.org/rfc/rfc8705
     Certificate,
-    /// The client signs assertions or requests.
+    /// A signer for assertions or requests.
     Signer,
-    /// Notifications have to arrive: in push mode always, in ping mode unless the policy has the
-    /// flow polled at times anyway ([`Policy::ping_backstop`](crate::Policy::ping_backstop)).
+    /// An inbox for notifications. It is required in push mode, and in ping mode if
+    /// [`Policy::ping_backstop`](crate::Policy::ping_backstop) is off.
     Inbox,
 }
 
 impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Certificate => "this client needs a client certificate, and the driver has none",
-            Self::Signer => "this client signs with a private key, and the driver has no signer",
-            Self::Inbox => "this client is notified by the provider, and the driver has no inbox",
+            Self::Certificate => {
+                "this client requires a client certificate, but the driver has none"
+            }
+            Self::Signer => "this client signs with a private key, but the driver has no signer",
+            Self::Inbox => "this client is notified by the provider, but the driver has no inbox",
         })
     }
 }
@@ -46,7 +55,7 @@ impl fmt::Display for Lacking {
 impl core::error::Error for Lacking {}
 
 impl ClientConfig {
-    /// What a driver with this equipment lacks for flows of this configuration, if anything.
+    /// Returns what a driver with this equipment lacks for flows of this configuration, if anything.
     #[must_use]
     pub fn lacks(&self, has: Equipment) -> Option<Lacking> {
         use crate::endpoint::Endpoint::{BackchannelAuthentication, Token};

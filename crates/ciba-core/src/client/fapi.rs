@@ -1,5 +1,4 @@
-//! A configuration against the FAPI-CIBA profile (requirement section 14), every breach by its
-//! clause.
+//! The check of a configuration against the FAPI-CIBA profile. Each violation names its clause.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,52 +12,59 @@ use crate::{
     wire::metadata::DeliveryMode,
 };
 
-/// Bits of the smallest RSA key (FAPI1B 5.2.4, FAPI2SP 5.4.1).
+/// The minimum size of an RSA key in bits (FAPI 1.0 Baseline 5.2.4, FAPI 2.0 Security Profile
+/// 5.4.1).
 const SMALLEST_RSA: usize = 2048;
-/// The widest clock skew: beyond it a peer has to refuse (FAPI2SP 5.3.2.1 item 13).
+/// The maximum clock skew, beyond which a peer must reject (FAPI 2.0 Security Profile 5.3.2.1 item
+/// 13).
 const WIDEST_SKEW: Duration = Duration::from_secs(60);
-/// The algorithms of a client's registration.
+/// The members of the registration that name algorithms.
 const ASSERTIONS: &str = "token_endpoint_auth_signing_alg";
 const REQUESTS: &str = "backchannel_authentication_request_signing_alg";
 const ID_TOKENS: &str = "id_token_signed_response_alg";
-/// The oldest ID Token.
+/// The maximum age of an ID Token.
 const OLDEST_TOKEN: Duration = Duration::from_secs(600);
 
 impl ClientConfigBuilder {
-    /// What the profile takes away. Rules that Core configurations keep anyway are not repeated:
-    /// signed requests end at most 3600 s after `nbf` (REQ-FAPI-04), assertions after 300 s.
+    /// Checks what the profile forbids.
+    // Rules that every configuration follows are not repeated: signed requests expire at most 3600 s
+    // after `nbf` (REQ-FAPI-04), assertions after 300 s.
     pub(super) fn check_profile(&self, findings: &mut Vec<ConfigError>) {
         let Profile::FapiCiba(edition) = self.profile else { return };
         self.check_fapi_client(edition, findings);
         self.check_fapi_algorithms(edition, findings);
         self.check_fapi_provider(edition, findings);
-        // Its rules about audiences, clocks and discovery are FAPI 2.0's own.
+        // The rules about audiences, clocks and discovery exist only in FAPI 2.0.
         let is_fapi_2 = matches!(edition, FapiCiba::Draft03OnFapi2);
         let mut broken =
             |member, clause, reason| findings.push(ConfigError::Profile { member, clause, reason });
         if self.request_audience != Audience::Issuer {
             let clause = if is_fapi_2 { "FAPI2SP 5.3.3.1 item 5" } else { "FAPI1A 5.2.3 item 10" };
-            broken("request_audience", clause, "the audience of a signed request is the issuer");
+            broken(
+                "request_audience",
+                clause,
+                "the audience of a signed request must be the issuer",
+            );
         }
         for (member, audience) in [
             ("backchannel_audience", &self.backchannel_audience),
             ("token_audience", &self.token_audience),
         ] {
             if is_fapi_2 && *audience != Audience::Issuer {
-                broken(member, "FAPI2SP 5.3.3.1 item 5", "the audience is the issuer");
+                broken(member, "FAPI2SP 5.3.3.1 item 5", "the audience must be the issuer");
             }
         }
         if is_fapi_2 && self.id_token.skew > WIDEST_SKEW {
             broken("clock_skew", "FAPI2SP 5.3.2.1 item 13", "it is more than 60 s");
         }
         if self.policy.assume_bearer {
-            broken("assume_bearer", "RFC 6749 5.1", "a token response has to say its token_type");
+            broken("assume_bearer", "RFC 6749 5.1", "a token response must state its token_type");
         }
         if !self.policy.bearer_words.is_empty() {
             broken(
                 "bearer_words",
                 "RFC 6749 5.1",
-                "a token response has to say the registered token_type",
+                "a token response must state the registered token_type",
             );
         }
         if self.id_token.max_age > OLDEST_TOKEN {
@@ -66,8 +72,8 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Unsigned requests are never right where they have to be signed: the key that authenticates
-    /// signs them too, unless another was named.
+    /// Derives request signing from the key that authenticates, if the edition requires signed
+    /// requests and no other key was set.
     pub(super) fn sign_by_profile(&mut self) {
         let Profile::FapiCiba(edition) = self.profile else { return };
         if let (None, true, Some(ClientAuth::PrivateKeyJwt { algorithm, key_id })) =
@@ -78,8 +84,8 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// One finding for one slip: what the profile forbids anyway need not be listed by the
-    /// provider, too.
+    /// Removes findings that repeat another one: a value that the profile forbids need not be listed
+    /// by the provider.
     pub(super) fn say_once(&self, findings: &mut Vec<ConfigError>) {
         let forbidden: Vec<&str> = findings
             .iter()
@@ -105,7 +111,7 @@ impl ClientConfigBuilder {
         }
         match &self.auth {
             Some(ClientAuth::None) => {
-                broken(METHOD, "FAPI-CIBA 5.2.2 item 1", "the client has to be confidential")
+                broken(METHOD, "FAPI-CIBA 5.2.2 item 1", "the client must be confidential")
             }
             Some(
                 ClientAuth::ClientSecretBasic { .. }
@@ -114,7 +120,7 @@ impl ClientConfigBuilder {
             ) => broken(
                 METHOD,
                 "FAPI1A 5.2.2 item 14",
-                "the client authenticates with a key pair or a certificate",
+                "the client must authenticate with a key pair or a certificate",
             ),
             Some(
                 ClientAuth::PrivateKeyJwt { .. }
@@ -124,7 +130,7 @@ impl ClientConfigBuilder {
             | None => {}
         }
         if !self.certificate.bound_tokens {
-            let reason = "access tokens have to be bound to the client certificate";
+            let reason = "access tokens must be bound to the client certificate";
             broken(
                 "tls_client_certificate_bound_access_tokens",
                 "FAPI1A 5.2.2 items 5 and 6",
@@ -132,14 +138,14 @@ impl ClientConfigBuilder {
             );
         }
         if self.request_signing.is_none() && edition.requires_signed_requests() {
-            let reason = "authentication requests have to be signed";
+            let reason = "authentication requests must be signed";
             broken(REQUESTS, "FAPI-CIBA 5.2.2 item 6", reason);
         }
     }
 
     fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         let used: [(&str, Option<JwsAlgorithm>); 3] = [
-            // A secret is refused as a method, whatever it signs with.
+            // A secret is already rejected as a method, whatever its algorithm is.
             (
                 ASSERTIONS,
                 self.auth
@@ -171,7 +177,7 @@ impl ClientConfigBuilder {
         }
     }
 
-    /// Nothing in clear; with FAPI 2.0 metadata from discovery only.
+    /// Checks that no address uses http and, with FAPI 2.0, that the metadata was discovered.
     fn check_fapi_provider(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
         const DISCOVERY: &str = "FAPI2SP 5.3.3.1 item 9";
         let mut broken =
@@ -187,7 +193,7 @@ impl ClientConfigBuilder {
             ("mtls_endpoint_aliases", &aliases.token_endpoint),
             ("backchannel_client_notification_endpoint", &self.notification_endpoint),
         ] {
-            // A provider in clear is one slip.
+            // If the issuer uses http, only that is reported.
             if is_secure && url.as_ref().is_some_and(|url| url.scheme() != "https") {
                 broken(member, "FAPI1A 8.5", "it is not https");
             }
@@ -199,7 +205,7 @@ impl ClientConfigBuilder {
             return;
         }
         if !provider.published {
-            broken("issuer", DISCOVERY, "the provider's metadata comes from discovery only");
+            broken("issuer", DISCOVERY, "the provider's metadata must come from discovery");
         }
         for (member, is_overridden) in [
             ("backchannel_authentication_endpoint", self.backchannel_endpoint.is_some()),
@@ -208,12 +214,12 @@ impl ClientConfigBuilder {
             ("dangerously_ignore_metadata", !self.ignored.is_empty()),
         ] {
             if is_overridden {
-                broken(member, DISCOVERY, "what the provider's metadata says cannot be overridden");
+                broken(member, DISCOVERY, "the provider's metadata cannot be overridden");
             }
         }
     }
 
-    /// A key that is to be registered.
+    /// Checks a key to register.
     pub(super) fn check_fapi_key(
         &self,
         key: Option<&OwnedPublicKey>,
@@ -224,16 +230,16 @@ impl ClientConfigBuilder {
             return;
         };
         if bit_length(n) < SMALLEST_RSA {
-            let reason = "an RSA key has less than 2048 bits";
+            let reason = "an RSA key has fewer than 2048 bits";
             findings.push(ConfigError::Profile { member: "jwks", clause: "FAPI1B 5.2.4", reason });
         }
     }
 }
 
-/// Whether the list of the metadata is about the member of the registration.
+/// Whether a list of the metadata corresponds to a member of the registration.
 fn is_list_of(list: &str, member: &str, signs_by_profile: bool) -> bool {
     list.starts_with(member)
         || (member == ID_TOKENS && list == "id_token_signing_alg_values_supported")
-        // The requests are signed as the assertions are.
+        // Requests are signed with the key of the assertions.
         || (signs_by_profile && member == ASSERTIONS && list.starts_with(REQUESTS))
 }

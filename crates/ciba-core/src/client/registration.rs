@@ -1,4 +1,5 @@
-//! What to register at the provider (OIDC Registration 2, RFC 7591 2, CIBA 4).
+//! The client metadata to register at the provider (OIDC Registration 2, RFC 7591 section 2, CIBA
+//! Core 4).
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
@@ -13,17 +14,23 @@ use crate::{
 };
 
 impl ClientConfig {
-    /// The client metadata to register at the provider, as JSON text: by hand, or as the body of a
-    /// registration request (REQ-META-02, REQ-META-25). It has the public key set when public keys
-    /// were configured, and no `redirect_uris`, which mean nothing here.
+    /// Returns the client metadata to register at the provider as JSON text, for manual registration
+    /// or as the body of a registration request ([OIDC Registration 2], [CIBA Core 4]).
+    ///
+    /// It contains the public key set if public keys were configured, and no `redirect_uris`, which
+    /// have no meaning here.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Missing`] when the client authenticates with a certificate and nothing was
-    /// said of it: its subject for `tls_client_auth` (REQ-META-19), itself for
-    /// `self_signed_tls_client_auth` (REQ-META-18).
+    /// Returns [`ConfigError::Missing`] if the client authenticates with a certificate that was not
+    /// configured: its subject for `tls_client_auth`, or the certificate itself for
+    /// `self_signed_tls_client_auth`.
+    ///
+    /// [OIDC Registration 2]: https://openid.net/specs/openid-connect-registration-1_0.html#rfc.section.2
+    /// [CIBA Core 4]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.4
+    // REQ-META-02, REQ-META-18, REQ-META-19, REQ-META-25
     pub fn registration_document(&self) -> Result<String, ConfigError> {
-        // A client in push mode makes no token request (REQ-META-03).
+        // A client in push mode makes no token requests (REQ-META-03).
         let grant_types: &[&str] = match self.delivery {
             DeliveryMode::Poll | DeliveryMode::Ping => &[GRANT_TYPE],
             DeliveryMode::Push => &[],
@@ -82,7 +89,7 @@ impl ClientConfig {
             set("default_acr_values", self.registered.acr_values.clone().into());
         }
         let mut document = serde_json::to_string_pretty(&document).unwrap_or_default();
-        // The keys are text from outside and stay as they were given (ruling 28).
+        // The keys are untrusted text and are kept unchanged (ruling 28).
         if let Some(open) = document.strip_suffix("\n}").filter(|_| !self.public_keys.is_empty()) {
             let keys: Vec<&str> = self.public_keys.iter().map(JsonObject::as_json).collect();
             let keys = keys.join(",\n      ");
@@ -101,8 +108,9 @@ fn text(key: &JsonObject, member: &str) -> Option<String> {
     key.find(member).and_then(Raw::text).map(Cow::into_owned)
 }
 
-/// Reads the public keys to register. A private or symmetric key among them is refused, not
-/// filtered: it was mistaken for a public one (REQ-META-15).
+/// Reads the public keys to register.
+// REQ-META-15: a private or symmetric key is rejected instead of filtered, because it was mistaken
+// for a public one.
 pub(super) fn public_keys(
     builder: &ClientConfigBuilder,
     findings: &mut Vec<ConfigError>,
@@ -123,7 +131,7 @@ pub(super) fn public_keys(
         ) {
             wrong.push("a key has no kty of a public key");
         } else if !certificate::fits(&key) {
-            wrong.push("x5c of a key does not begin with its certificate, DER in standard base64");
+            wrong.push("x5c of a key does not start with its certificate, DER in standard base64");
         } else {
             keys.push(key);
         }
@@ -149,7 +157,7 @@ pub(super) fn public_keys(
     }
     let uses: Vec<Option<String>> = keys.iter().map(|key| text(key, "use")).collect();
     if uses.iter().flatten().any(|r#use| r#use == "enc") && uses.contains(&None) {
-        invalid("with an encryption key in the set every key needs a use");
+        invalid("with an encryption key in the set, every key must have a use");
     }
     let assertions = match &builder.auth {
         Some(ClientAuth::PrivateKeyJwt { algorithm, key_id }) => Some((algorithm, key_id)),
@@ -170,13 +178,13 @@ pub(super) fn public_keys(
             invalid("the key that signs assertions or requests is not in the set");
         }
         if key_id.is_none() && keys.len() > 1 {
-            invalid("with several keys in the set the key that signs needs a key id");
+            invalid("with several keys in the set, the signing key must have a key id");
         }
     }
     keys
 }
 
-/// Whether a JWK is a whole public key of the kind and curve an algorithm signs with.
+/// Whether a JWK is a complete public key of the kind and curve that an algorithm requires.
 fn is_key_for(key: &JsonObject, algorithm: JwsAlgorithm) -> bool {
     certificate::key(key).is_some_and(|public| jwk::fitting(&public).contains(&algorithm))
 }

@@ -1,5 +1,5 @@
-//! What tests of configurations and credentials need: metadata, a builder that works, and a backend
-//! that costs nothing.
+//! Helpers for tests of configurations and credentials: metadata, a working builder, and a trivial
+//! backend.
 
 use alloc::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     wire::metadata::ProviderMetadata,
 };
 
-/// A backend whose digests differ where their inputs do, and which is no cryptography at all.
+/// A backend whose digests differ if their inputs do, without any cryptography.
 #[derive(Debug)]
 pub(crate) struct ToyVerifier;
 
@@ -63,7 +63,7 @@ pub(crate) fn private_key_jwt() -> ClientAuth {
     ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: Some("key-1".into()) }
 }
 
-/// A builder that only has to be built.
+/// A builder that can be built without further options.
 pub(crate) fn builder_from(metadata: ProviderMetadata) -> ClientConfigBuilder {
     ClientConfig::builder(metadata, ClientId::new("client-1").unwrap())
         .client_auth(private_key_jwt())

@@ -1,24 +1,24 @@
-//! Why the private key could not be used.
+//! The reasons for which a private key could not be used.
 
 use alloc::{boxed::Box, string::String};
 use core::fmt;
 
 use crate::{bounds, jose::SignatureLength, text};
 
-/// Why a key operation brought no signature that can be sent.
+/// The reason for which a key operation returned no usable signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyProblem {
-    /// What the signer said about it, including its sources; bounded, without control characters.
+    /// The message of the signer's error and its sources, truncated, without control characters.
     Signer(Box<str>),
-    /// The signature has a length that the algorithm's signatures do not have. It was not sent.
+    /// The length of the signature does not match the algorithm. It was not sent.
     Length(SignatureLength),
-    /// No signature came in time, or no reason was given.
+    /// No signature was returned in time, or no reason was given.
     Unknown,
 }
 
 impl KeyProblem {
-    /// The words of a signer: those of its error and of its sources.
+    /// Collects the messages of a signer's error and its sources.
     pub(crate) fn of(error: &(dyn core::error::Error + 'static)) -> Self {
         let mut words = String::new();
         let mut next = Some(error);
@@ -34,7 +34,7 @@ impl KeyProblem {
 }
 
 impl KeyProblem {
-    /// To be kept with a failure, when there is something to say.
+    /// Returns the problem to keep with a failure, unless it is unknown.
     pub(crate) fn known(self) -> Option<Box<Self>> {
         (self != Self::Unknown).then(|| Box::new(self))
     }

@@ -1,4 +1,4 @@
-//! What a flow is dealing with while it goes on.
+//! Problems that a flow handles by itself.
 
 use core::{fmt, time::Duration};
 
@@ -7,53 +7,56 @@ use crate::{
     fault::{Cause, Fault, Trouble, write_reason},
 };
 
-/// Something that went wrong and is being handled.
+/// A problem that the flow is handling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Setback {
-    /// The authentication request could not be sent; no person was prompted, and it is tried again.
+    /// The authentication request could not be sent. Nobody was prompted, and it is retried.
     NotSent {
-        /// Why.
+        /// The cause.
         cause: Cause,
-        /// How many requests were tried.
+        /// The number of attempts.
         attempts: u32,
     },
     /// A token request was not answered.
     NoAnswer {
-        /// Why.
+        /// The cause.
         cause: Cause,
-        /// How many token requests were made.
+        /// The number of token requests.
         attempts: u32,
     },
-    /// The token endpoint is busy: 429 or 5xx.
+    /// The token endpoint is temporarily unavailable: status 408, 425, 429 or 5xx.
     Unavailable {
         /// The status.
         status: u16,
-        /// What it asked for in `Retry-After`.
+        /// The delay requested with `Retry-After`.
         retry_after: Option<Duration>,
-        /// How many token requests were made.
+        /// The number of token requests.
         attempts: u32,
     },
-    /// The private key could not be used (for example because its service is down); the token
-    /// request is made later.
+    /// The private key could not be used, for example because its service is down. The token request
+    /// is made later.
     KeyUnavailable,
     /// The key set could not be fetched yet.
     KeysUnavailable {
-        /// Why.
+        /// The reason.
         trouble: Trouble,
-        /// How many look-ups in a row brought no key set.
+        /// The number of consecutive lookups without a key set.
         attempts: u32,
     },
-    /// No key fits yet; a newer key set will be asked for (REQ-JWKS-09, REQ-JWKS-10).
+    /// No key fits yet. A newer key set will be requested.
+    // REQ-JWKS-09, REQ-JWKS-10
     UnknownKey,
-    /// The state could not be saved, and the authentication request does not leave before it is.
+    /// The state could not be saved. The authentication request is not sent before it is.
+    // Ruling 26.
     NotSaved,
-    /// The clock was set back by this much; all waits got longer by it (ruling 18).
+    /// The clock was set back by this duration, and all waits became longer by it.
+    // Ruling 18.
     ClockSetBack(Duration),
 }
 
 impl Setback {
-    /// A lower-case name with underscores, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -98,7 +101,7 @@ impl fmt::Display for Setback {
 impl core::error::Error for Setback {}
 
 impl Setback {
-    /// The endpoint it is about.
+    /// Returns the endpoint concerned.
     #[must_use]
     pub const fn endpoint(&self) -> Option<Endpoint> {
         match self {
@@ -109,7 +112,7 @@ impl Setback {
         }
     }
 
-    /// What went wrong with the exchange.
+    /// Returns what went wrong with the exchange.
     #[must_use]
     pub const fn trouble(&self) -> Option<Trouble> {
         match self {
@@ -126,7 +129,7 @@ impl Setback {
         }
     }
 
-    /// How many attempts were made so far, where something was attempted.
+    /// Returns the number of attempts so far, if something was attempted.
     #[must_use]
     pub const fn attempts(&self) -> Option<u32> {
         match self {

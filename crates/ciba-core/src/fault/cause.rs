@@ -1,22 +1,22 @@
-//! Why an exchange brought no answer, or none that can be used. Small and copyable: no text of
-//! another party is in it, so it can be logged, compared and saved.
+//! The causes for which an exchange had no usable response. They contain no text of another party,
+//! so they can be logged, compared and saved.
 
 use core::fmt;
 
 use super::Fault;
 
-/// Declares the causes that carry nothing, with their names and sentences, once.
+/// Declares the causes without data, each with its name and message.
 macro_rules! causes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
-        /// Why no answer came.
+        /// The cause for which no response was received.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Cause {
             $($(#[$doc])* $variant,)*
             /// The server's certificate was not accepted.
             Certificate(CertificateProblem),
-            /// The server refused the client certificate, or requires one: a fatal alert came
-            /// before any byte of an answer.
+            /// The server rejected the client certificate or requires one: a fatal alert was
+            /// received before any byte of a response.
             ClientCertificate(TlsAlert),
             /// The server ended the connection with another fatal TLS alert.
             TlsAlert(TlsAlert),
@@ -25,7 +25,7 @@ macro_rules! causes {
         impl Cause {
             const PLAIN: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// A lower-case name with underscores, for machine-readable output.
+            /// Returns the snake_case name, for machine-readable output.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -53,42 +53,41 @@ macro_rules! causes {
 }
 
 causes! {
-    /// Not known, or not reported by the adapter.
+    /// The cause is unknown, or the adapter did not report it.
     Unknown = "unknown", "the reason is not known";
     /// The host name could not be resolved.
     Name = "name_not_resolved", "the host name could not be resolved";
-    /// The host refused the connection: nothing listens at that port.
+    /// The host refused the connection, usually because nothing listens on the port.
     Refused = "connection_refused", "the connection was refused";
-    /// There is no way to the host from here.
+    /// There is no route to the host.
     NoRoute = "no_route", "the host cannot be reached from this network";
-    /// The connection could not be made in time.
+    /// The connection was not established in time.
     ConnectTimeout = "connect_timeout", "the connection could not be made in time";
-    /// TLS could not be agreed on, without an alert that says why: no common version or cipher, or
-    /// the server does not speak TLS.
+    /// TLS could not be negotiated, and there was no alert with a reason: there is no common version
+    /// or cipher, or the server does not speak TLS.
     Tls = "tls", "no TLS connection could be made";
-    /// The proxy could not be reached, or did not make the connection.
+    /// The proxy could not be reached, or did not establish the connection.
     Proxy = "proxy", "the proxy did not make the connection";
-    /// The proxy wants to know who asks for the connection, or did not accept the user and password
-    /// it was given (407).
-    ProxyCredentials = "proxy_credentials", "the proxy wants a user and a password, or did not accept those it was given";
-    /// No answer came in time.
+    /// The proxy requires credentials, or rejected those it was given (status 407).
+    ProxyCredentials = "proxy_credentials", "the proxy requires a user name and password, or rejected those it was given";
+    /// No response was received in time.
     Timeout = "timeout", "no answer came in time";
-    /// The connection was closed before the answer was complete.
+    /// The connection was closed before the response was complete.
     Closed = "connection_closed", "the connection was closed before the answer was complete";
-    /// What came was not HTTP.
+    /// The response was not HTTP.
     NotHttp = "not_http", "the answer was not HTTP";
-    /// The head of the answer was too large.
+    /// The head of the response was too large.
     TooLarge = "too_large", "the head of the answer was too large";
     /// The flow did not allow the request to be sent any more.
     Withheld = "withheld", "it was too late to send the request";
-    /// The caller stopped before there was an answer.
+    /// The caller stopped waiting before there was a response.
     Interrupted = "interrupted", "the caller stopped waiting for the answer";
-    /// The client is set up so that it does not send, for example because a log would show secrets.
+    /// The HTTP client refused to send, for example because a log would reveal secrets.
     Local = "local", "the HTTP client did not send the request";
 }
 
 impl Cause {
-    /// The TLS alert that caused it.
+    /// Returns the TLS alert that caused it.
     #[must_use]
     pub const fn alert(self) -> Option<TlsAlert> {
         match self {
@@ -97,7 +96,7 @@ impl Cause {
         }
     }
 
-    /// The cause with that name; one with an alert needs its number, too.
+    /// Returns the cause with the given name. Some causes need the number of a TLS alert.
     pub(crate) fn from_name(name: &str, alert: Option<u8>) -> Self {
         let plain = Self::PLAIN.iter().copied();
         let certificates = CertificateProblem::ALL.iter().copied().map(Self::Certificate);
@@ -113,7 +112,7 @@ impl Cause {
 
 macro_rules! certificate_problems {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
-        /// Why a server's certificate was not accepted.
+        /// The reason for which a server's certificate was not accepted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum CertificateProblem {
@@ -141,37 +140,44 @@ macro_rules! certificate_problems {
 }
 
 certificate_problems! {
-    /// No trusted root leads to it.
+    /// It was not issued by a trusted root.
     UnknownIssuer = "unknown_issuer", "is not signed by a trusted authority";
-    /// It is a certificate authority's own, which is no server certificate.
+    /// It is the certificate of a certificate authority and not of a server.
     CaAsEndEntity = "ca_as_end_entity", "is that of a certificate authority, not of a server";
-    /// Its time is over.
+    /// It has expired.
     Expired = "expired", "has expired";
-    /// Its time has not begun.
+    /// It is not valid yet.
     NotYetValid = "not_yet_valid", "is not valid yet";
     /// It is for another host.
     WrongName = "wrong_name", "is for another host name";
     /// It was revoked.
     Revoked = "revoked", "was revoked";
-    /// Something else is wrong with it.
+    /// It is unusable for another reason.
     Other = "unusable", "cannot be used";
 }
 
-/// A TLS alert, by its number (RFC 8446 section 6).
+/// A TLS alert, identified by its number ([RFC 8446 section 6]).
+///
+/// [RFC 8446 section 6]: https://www.rfc-editor.org/rfc/rfc8446#section-6
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TlsAlert(pub u8);
 
 impl TlsAlert {
-    /// Whether the alert says that the client's certificate, or its absence, ended the handshake. A
-    /// server sends it before it reads any request, though under TLS 1.3 the request may be under
-    /// way by then.
+    /// Returns `true` if the alert means that the client's certificate, or its absence, ended the
+    /// handshake.
+    ///
+    /// A server sends such an alert before it reads a request, although in TLS 1.3 the request may
+    /// already have been sent by then.
+    // Ruling 35: the request therefore counts as not sent.
     #[must_use]
     pub const fn is_about_client_certificate(self) -> bool {
-        // decrypt_error is the answer to a signature over the handshake that does not verify.
+        // decrypt_error is sent if the signature of the handshake does not verify.
         matches!(self.0, 42..=46 | 48 | 49 | 51 | 116)
     }
 
-    /// The name in RFC 8446, for the alerts a handshake ends with.
+    /// Returns the name from [RFC 8446 section 6], for the alerts that end a handshake.
+    ///
+    /// [RFC 8446 section 6]: https://www.rfc-editor.org/rfc/rfc8446#section-6
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
@@ -220,20 +226,20 @@ impl fmt::Display for TlsAlert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// No answer came.
+    /// No response was received.
     Unanswered(Cause),
-    /// An answer came that cannot be used.
+    /// A response was received that cannot be used.
     Unusable {
-        /// What is wrong with it.
+        /// What is wrong with the response.
         fault: Fault,
-        /// Its status.
+        /// The status of the response.
         status: u16,
     },
 }
 
 impl Trouble {
-    /// Whether it may be over in a moment: no answer came, or the server says that it is not well.
-    /// What is left is an answer that will be the same the next time.
+    /// Returns `true` if the problem may be temporary: no response was received, or the status is
+    /// 408, 425, 429 or 5xx. Any other response would be the same the next time.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
@@ -244,7 +250,7 @@ impl Trouble {
         }
     }
 
-    /// A lower-case name with underscores, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -275,7 +281,7 @@ impl From<Cause> for Trouble {
     }
 }
 
-/// Writes why, after what it explains; an unknown cause explains nothing.
+/// Writes the reason after the message that it explains. An unknown cause is not written.
 pub(crate) fn write_reason(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
     match trouble {
         Trouble::Unanswered(Cause::Unknown) => Ok(()),

@@ -1,5 +1,5 @@
-//! A check that failed, with the evidence: what was found and what was expected. Of a value that
-//! may say something about a person only the kind is kept.
+//! A failed check with its evidence: what was found and what was expected. Of a value that may be
+//! personal data, only the type is kept.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
@@ -7,7 +7,7 @@ use core::{fmt, time::Duration};
 use super::Untrusted;
 use crate::{text, time::Timestamp};
 
-/// A check that failed, and why. Nothing of the answer reaches the caller.
+/// A failed check with its evidence. The response that failed it is not passed to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     check: Untrusted,
@@ -26,22 +26,21 @@ pub(crate) struct Detail {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Found {
-    /// Nothing: the member is missing.
+    /// The member is missing.
     Missing,
-    /// A value of another JSON type, whose name this is.
+    /// The value has another JSON type, which is named here.
     AnotherType(&'static str),
-    /// A string, as received; control characters are replaced by spaces, and it is cut to 256
-    /// bytes.
+    /// A string as received, with control characters replaced by spaces, truncated to 256 bytes.
     Text(Box<str>),
-    /// Several strings, at most eight.
+    /// Several strings, at most eight of them.
     Texts(Vec<Box<str>>),
     /// A time.
     Time(Timestamp),
-    /// A number that is a time in milliseconds, where times are in seconds.
+    /// A number that is a time in milliseconds, although times are in seconds.
     Milliseconds(u64),
-    /// A number that is no time: negative, or later than the year 9999.
+    /// A number that is not a valid time: negative, or later than the year 9999.
     OutOfRange,
-    /// Another value than the expected one. It may say something about a person, so it is not kept.
+    /// A value other than the expected one. It may be personal data, so it is not kept.
     AnotherValue,
 }
 
@@ -51,7 +50,7 @@ pub enum Found {
 pub enum Expected {
     /// This string.
     Text(Box<str>),
-    /// One of these strings; at most eight are kept.
+    /// One of these strings, of which at most eight are kept.
     OneOf(Vec<Box<str>>),
     /// A time no earlier than this one.
     NotBefore(Timestamp),
@@ -61,7 +60,7 @@ pub enum Expected {
     LaterThan(&'static str),
 }
 
-/// The longest string that is kept as evidence, and the largest number of them.
+/// The maximum length of a string that is kept as evidence, and the maximum number of them.
 const TEXT_BYTES: usize = 256;
 const TEXTS: usize = 8;
 
@@ -75,7 +74,7 @@ impl Found {
     }
 }
 
-/// The JSON types that evidence names.
+/// The names of JSON types in evidence.
 pub(crate) const TYPES: [&str; 8] = [
     "null",
     "boolean",
@@ -112,7 +111,7 @@ impl From<Untrusted> for Rejection {
 }
 
 impl Untrusted {
-    /// This check failed at a member, with what was found there.
+    /// Creates the rejection of this check for a member, with the value that was found.
     pub(crate) fn at(self, member: impl Into<Cow<'static, str>>, found: Found) -> Rejection {
         let detail = Detail { member: member.into(), found, expected: None, because: None };
         Rejection { check: self, detail: Some(Box::new(detail)) }
@@ -120,7 +119,7 @@ impl Untrusted {
 }
 
 impl Rejection {
-    /// Also with what was expected.
+    /// Adds what was expected.
     pub(crate) fn expecting(mut self, expected: Expected) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.expected = Some(expected);
@@ -128,7 +127,7 @@ impl Rejection {
         self
     }
 
-    /// Also with our own words about it.
+    /// Adds an explanation.
     pub(crate) fn because(mut self, why: &str) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.because = Some(bounded(why));
@@ -140,25 +139,25 @@ impl Rejection {
         self.detail.as_deref()
     }
 
-    /// The check.
+    /// Returns the check that failed.
     #[must_use]
     pub const fn check(&self) -> Untrusted {
         self.check
     }
 
-    /// The claim or header member it looked at.
+    /// Returns the claim or header member that was checked.
     #[must_use]
     pub fn member(&self) -> Option<&str> {
         self.detail.as_ref().map(|detail| &*detail.member)
     }
 
-    /// What it found there.
+    /// Returns what was found.
     #[must_use]
     pub fn found(&self) -> Option<&Found> {
         self.detail.as_ref().map(|detail| &detail.found)
     }
 
-    /// What it expected there.
+    /// Returns what was expected.
     #[must_use]
     pub fn expected(&self) -> Option<&Expected> {
         self.detail.as_ref().and_then(|detail| detail.expected.as_ref())
@@ -172,39 +171,29 @@ impl fmt::Display for Rejection {
         };
         let what = match self.check {
             Untrusted::DiscoveryIssuer => "the metadata document",
-            _ => "the id token",
+            _ => "the ID Token",
         };
         match (found, expected) {
-            // A token without a key id is in order.
+            // A token without a key id is valid, so this is not reported as the problem.
             (Found::Missing, _) if member == "kid" => self.check.fmt(f),
             (Found::Missing, _) => write!(f, "{what} has no {member}"),
             (Found::AnotherType(kind), _) => {
-                write!(f, "{member} of {what} has a type it must not have: {kind}")
+                write!(f, "{member} of {what} has the wrong type: {kind}")
             }
             (Found::OutOfRange, _) => {
-                write!(f, "{member} of {what} is out of range: it is no time in seconds")
+                write!(f, "{member} of {what} is out of range: it is not a time in seconds")
             }
             (Found::Milliseconds(number), _) => {
                 write!(
                     f,
-                    "{member} of {what} is in milliseconds ({number}), and has to be in seconds"
+                    "{member} of {what} is in milliseconds ({number}), but must be in seconds"
                 )
             }
             (Found::Time(time), Some(Expected::NotBefore(limit))) => {
-                write!(
-                    f,
-                    "{}: {member} lies {} s too early",
-                    self.check,
-                    seconds(limit.since(*time))
-                )
+                write!(f, "{}: {member} is {} s too early", self.check, seconds(limit.since(*time)))
             }
             (Found::Time(time), Some(Expected::NotAfter(limit))) => {
-                write!(
-                    f,
-                    "{}: {member} lies {} s too late",
-                    self.check,
-                    seconds(time.since(*limit))
-                )
+                write!(f, "{}: {member} is {} s too late", self.check, seconds(time.since(*limit)))
             }
             (_, Some(Expected::LaterThan(other))) => {
                 write!(f, "{}: {member} is not later than {other}", self.check)
@@ -212,14 +201,14 @@ impl fmt::Display for Rejection {
             (Found::AnotherValue, _) => write!(f, "{} ({member})", self.check),
             (found, None) => write!(f, "{}: {member} is {found}", self.check),
             (found, Some(expected)) => {
-                write!(f, "{}: {member} is {found}, expected is {expected}", self.check)
+                write!(f, "{}: {member} is {found}, expected {expected}", self.check)
             }
         }?;
         because.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
     }
 }
 
-/// Rounded up.
+/// Whole seconds, rounded up.
 const fn seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(if time.subsec_nanos() > 0 { 1 } else { 0 })
 }

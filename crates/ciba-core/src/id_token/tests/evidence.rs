@@ -27,48 +27,48 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
     for (token, said) in [
         (
             good().header(r#"{"alg":"RS256","kid":"k1"}"#),
-            "the id token is not signed with the registered algorithm: alg is RS256, expected is ES256",
+            "the ID Token is not signed with the registered algorithm: alg is RS256, expected ES256",
         ),
-        (good().header(r#"{"kid":"k1"}"#), "the id token has no alg"),
+        (good().header(r#"{"kid":"k1"}"#), "the ID Token has no alg"),
         (
             good().header(r#"{"alg":"ES256","kid":"k9"}"#),
-            "the id token is signed with a key the issuer does not publish: kid is k9",
+            "the ID Token is signed with a key that the issuer does not publish: kid is k9",
         ),
         (
             good().header(r#"{"alg":"ES256","typ":"at+jwt"}"#),
-            "the token is of another type: typ is at+jwt, expected is JWT",
+            "the token is of another type: typ is at+jwt, expected JWT",
         ),
         (
             good().set("iss", json!("https://op.example/")),
-            "the id token is from another issuer: iss is https://op.example/, expected is https://op.example/t1/",
+            "the ID Token is from another issuer: iss is https://op.example/, expected https://op.example/t1/",
         ),
-        (good().without("iss"), "the id token has no iss"),
+        (good().without("iss"), "the ID Token has no iss"),
         (
             good().set("aud", json!(["a", "b"])),
-            "the id token is for another client: aud is a, b, expected is client-1",
+            "the ID Token is for another client: aud is a, b, expected client-1",
         ),
         (
             good().set("aud", json!(["client-1", "b"])),
-            "the id token is also for an audience that is not trusted: aud is b, expected is client-1",
+            "the ID Token is also for an audience that is not trusted: aud is b, expected client-1",
         ),
-        (good().set("aud", json!(5)), "aud of the id token has a type it must not have: number"),
-        (good().without("exp"), "the id token has no exp"),
+        (good().set("aud", json!(5)), "aud of the ID Token has the wrong type: number"),
+        (good().without("exp"), "the ID Token has no exp"),
         (
             good().set("exp", json!((NOW + 300).to_string())),
-            "exp of the id token has a type it must not have: string",
+            "exp of the ID Token has the wrong type: string",
         ),
         (
             good().set("exp", json!(NOW - 90)).set("iat", json!(NOW - 100)),
-            "the id token has expired or has no usable expiry: exp lies 90 s too early",
+            "the ID Token has expired or has no usable expiry: exp is 90 s too early",
         ),
         (
             good().set("iat", json!(NOW + 200)),
-            "the id token was not issued just now: iat lies 200 s too late",
+            "the ID Token was not issued recently: iat is 200 s too late",
         ),
         (
             good().set("iat", json!(MILLIS)).set("exp", json!(MILLIS + 300_000)),
             &alloc::format!(
-                "exp of the id token is in milliseconds ({}), and has to be in seconds",
+                "exp of the ID Token is in milliseconds ({}), but must be in seconds",
                 MILLIS + 300_000
             ),
         ),
@@ -76,79 +76,79 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
         (
             good().set("exp", json!(MILLIS + 300_000)),
             &alloc::format!(
-                "exp of the id token is in milliseconds ({}), and has to be in seconds",
+                "exp of the ID Token is in milliseconds ({}), but must be in seconds",
                 MILLIS + 300_000
             ),
         ),
         (
             good().set("iat", json!(MILLIS)),
             &alloc::format!(
-                "iat of the id token is in milliseconds ({MILLIS}), and has to be in seconds"
+                "iat of the ID Token is in milliseconds ({MILLIS}), but must be in seconds"
             ),
         ),
         (
             good().set("nbf", json!(MILLIS)),
             &alloc::format!(
-                "nbf of the id token is in milliseconds ({MILLIS}), and has to be in seconds"
+                "nbf of the ID Token is in milliseconds ({MILLIS}), but must be in seconds"
             ),
         ),
         (
             good().set("exp", json!(MILLIS * 1000)),
-            "exp of the id token is out of range: it is no time in seconds",
+            "exp of the ID Token is out of range: it is not a time in seconds",
         ),
         (
             good().set("iat", json!(MILLIS * 1000)),
-            "iat of the id token is out of range: it is no time in seconds",
+            "iat of the ID Token is out of range: it is not a time in seconds",
         ),
         (
             good().set("exp", json!(-5)),
-            "exp of the id token is out of range: it is no time in seconds",
+            "exp of the ID Token is out of range: it is not a time in seconds",
         ),
         (
             good().set("exp", json!(1e30)),
-            "exp of the id token is out of range: it is no time in seconds",
+            "exp of the ID Token is out of range: it is not a time in seconds",
         ),
         (
             good().set("exp", json!(NOW - 10)).set("iat", json!(NOW - 10)),
-            "the id token has expired or has no usable expiry: exp is not later than iat",
+            "the ID Token has expired or has no usable expiry: exp is not later than iat",
         ),
         (
             good().set("exp", json!(NOW + 100)).set("iat", json!(NOW + 200)),
-            "the id token was not issued just now: iat lies 200 s too late",
+            "the ID Token was not issued recently: iat is 200 s too late",
         ),
-        (good().set("iss", json!(null)), "the id token has no iss"),
-        (good().set("aud", json!(null)), "the id token has no aud"),
-        (good().set("sub", json!(null)), "the id token has no sub"),
-        (good().set("exp", json!(null)), "the id token has no exp"),
-        (good().set("iat", json!(null)), "the id token has no iat"),
-        (good().set("ssn", json!(null)), "the id token has no ssn"),
+        (good().set("iss", json!(null)), "the ID Token has no iss"),
+        (good().set("aud", json!(null)), "the ID Token has no aud"),
+        (good().set("sub", json!(null)), "the ID Token has no sub"),
+        (good().set("exp", json!(null)), "the ID Token has no exp"),
+        (good().set("iat", json!(null)), "the ID Token has no iat"),
+        (good().set("ssn", json!(null)), "the ID Token has no ssn"),
         (
             good().set("iss", json!(["https://op.example/t1/"])),
-            "iss of the id token has a type it must not have: array of strings",
+            "iss of the ID Token has the wrong type: array of strings",
         ),
         (
             good().set("azp", json!(["client-1"])),
-            "azp of the id token has a type it must not have: array of strings",
+            "azp of the ID Token has the wrong type: array of strings",
         ),
         (
             good().set("iss", json!("")),
-            "the id token is from another issuer: iss is empty, expected is https://op.example/t1/",
+            "the ID Token is from another issuer: iss is empty, expected https://op.example/t1/",
         ),
         (
             good().set("aud", json!([])),
-            "the id token is for another client: aud is an empty list, expected is client-1",
+            "the ID Token is for another client: aud is an empty list, expected client-1",
         ),
         (
             good().set("nbf", json!(NOW + 400)),
-            "the id token is not valid yet: nbf lies 400 s too late",
+            "the ID Token is not valid yet: nbf is 400 s too late",
         ),
-        (good().without("sub"), "the id token has no sub"),
-        (good().set("sub", json!("another-person")), "the id token is about another subject (sub)"),
-        (good().set("nonce", json!("n-0S6")), "the id token has an unexpected nonce (nonce)"),
-        (good().without("ssn"), "the id token has no ssn"),
+        (good().without("sub"), "the ID Token has no sub"),
+        (good().set("sub", json!("another-person")), "the ID Token is about another subject (sub)"),
+        (good().set("nonce", json!("n-0S6")), "the ID Token has an unexpected nonce (nonce)"),
+        (good().without("ssn"), "the ID Token has no ssn"),
         (
             good().set("ssn", json!("20000101-9876")),
-            "a claim the application expects is missing or different (ssn)",
+            "a claim that the application expects is missing or different (ssn)",
         ),
     ] {
         assert_eq!(rejection(&token).to_string(), said);
