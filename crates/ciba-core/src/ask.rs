@@ -1,9 +1,9 @@
-//! What a machine asks of its caller and how the answer finds its way back.
+//! The questions that a machine asks its caller, and their answers.
 //!
-//! Every [`Output`] that wants an answer owns a ticket: the only value from which the matching
-//! [`Input`] can be made. A ticket is not `Clone` and has no constructor, so an answer cannot be
-//! given twice, or to nothing. A ticket that is dropped answers as well: the machine learns at its
-//! next step whether something had begun.
+//! Every [`Output`] that expects an answer owns a ticket, which is required to make the matching
+//! [`Input`]. A ticket is not `Clone` and has no public constructor, so a question cannot be answered
+//! twice. If a ticket is dropped instead, the machine learns at its next step whether the operation
+//! had begun.
 
 mod input;
 mod key;
@@ -22,27 +22,28 @@ pub(crate) use ticket::{Dropped, Fate, Ticket};
 pub use transmit::{Sending, SendingId, Transmit};
 pub use wait::{Wait, WaitReason};
 
-/// What the caller has to do next. Exhaustive on purpose: a caller that ignored an instruction
-/// would hang.
-#[must_use = "an output that nobody carries out stops the flow"]
+/// What the caller must do next.
+///
+/// The enum is exhaustive on purpose: a caller that ignored an instruction would hang.
+#[must_use = "a flow does not continue until its output is performed"]
 #[derive(Debug)]
 pub enum Output {
-    /// Save the state of a durable flow, before what follows from it.
+    /// Save the state of a durable flow before anything that depends on it happens.
     Save(Save),
-    /// Send one HTTP request and give back whatever comes.
+    /// Send an HTTP request and return the outcome.
     Transmit(Transmit),
     /// Use a private key.
     Key(KeyOperation),
-    /// Find the issuer's public keys, usually in a shared [`JwksCache`](crate::JwksCache).
+    /// Find the public keys of the issuer, usually in a shared [`JwksCache`](crate::JwksCache).
     KeySet(KeySetRequest),
-    /// Do nothing before an instant.
+    /// Wait until an instant.
     Wait(Wait),
-    /// The flow is over: take the result with [`Flow::finish`](crate::Flow::finish).
+    /// The flow is over. Call [`Flow::finish`](crate::Flow::finish) for the result.
     Done,
 }
 
 impl Output {
-    /// The number of its question, if the flow waits for the answer.
+    /// Returns the number of the question, if the flow waits for its answer.
     pub(crate) const fn counter(&self) -> Option<u64> {
         match self {
             Self::Transmit(transmit) => Some(transmit.ticket().counter),

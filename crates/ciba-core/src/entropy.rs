@@ -1,4 +1,4 @@
-//! Randomness as a value that is handed in and used up.
+//! Randomness as a value that is passed in and used once.
 
 use core::fmt;
 
@@ -6,27 +6,31 @@ use zeroize::Zeroize;
 
 use crate::crypto::{Hash, Verifier};
 
-/// Thirty-two bytes from a cryptographically secure generator, good for one call.
+/// 32 bytes from a cryptographically secure generator, for a single call.
 ///
-/// Core has no generator of its own (REQ-SEC-05 is kept by whoever makes these: a generator that
-/// fails must end in an error, never in a weaker value). Not `Clone`: the same bytes twice would
-/// repeat a `jti`.
+/// The core has no generator of its own. If your generator fails, return an error instead of weaker
+/// bytes. `Entropy` is not `Clone`, because using the same bytes twice would repeat a `jti`.
+// REQ-SEC-05
 pub struct Entropy([u8; 32]);
 
-/// What a piece of expanded entropy is for; two purposes never share bytes.
+/// The purpose of expanded entropy. Different purposes yield independent bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The `jti` of a signed thing (REQ-AUTH-12).
+    /// The `jti` of an assertion.
+    // REQ-AUTH-12
     Jti,
-    /// The `jti` of a signed authentication request, never that of an assertion (REQ-SIGN-18).
+    /// The `jti` of a signed authentication request, which differs from that of an assertion.
+    // REQ-SIGN-18
     RequestJti,
-    /// Delay added to a wait; only ever positive (REQ-POLL-05).
+    /// The delay added to a wait.
+    // REQ-POLL-05: it is never negative.
     Jitter,
-    /// The serial that ties answers to their flow.
+    /// The serial number that ties answers to their flow.
     Serial,
-    /// The part of the notification token by which its flow is found.
+    /// The part of the notification token that identifies the flow.
     NotificationKey,
-    /// The part of the notification token that proves it (REQ-FAPI-28).
+    /// The secret part of the notification token.
+    // REQ-FAPI-28
     NotificationSecret,
 }
 
@@ -44,21 +48,21 @@ impl Purpose {
 }
 
 impl Entropy {
-    /// Takes bytes from a secure generator, for example `getrandom`.
+    /// Creates entropy from the bytes of a secure generator such as `getrandom`.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Gives the bytes to a signer that needs them as the seed of one operation (for blinding, or a
-    /// hedged nonce).
+    /// Returns the bytes, for a signer that needs them as the seed of one operation, for example
+    /// for blinding or a hedged nonce.
     #[must_use]
     pub fn into_bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// One purpose's share: HKDF-SHA-256 (RFC 5869) with these bytes as input key and the purpose
-    /// as info.
+    /// Derives the bytes for one purpose: HKDF-SHA-256 (RFC 5869) with this entropy as input keying
+    /// material and the purpose as info.
     pub(crate) fn expand(&self, verifier: &dyn Verifier, purpose: Purpose) -> [u8; 32] {
         let extracted = verifier.hmac(Hash::Sha256, &[0; 32], &self.0);
         let mut info = [0_u8; 32];

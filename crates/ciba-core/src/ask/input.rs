@@ -1,4 +1,4 @@
-//! The answer to an output, and what is said of one that was refused.
+//! Answers to outputs, and the error of an answer that was rejected.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
@@ -13,8 +13,8 @@ use crate::{
     wire::Response,
 };
 
-/// The answer to an output, made from its ticket only.
-#[must_use = "hand it to the machine that asked"]
+/// The answer to an output. It can only be made from the output's ticket.
+#[must_use = "pass it to the machine that asked"]
 pub struct Input {
     pub(crate) ticket: Ticket,
     pub(crate) answer: Answer,
@@ -38,9 +38,9 @@ impl fmt::Debug for Input {
     }
 }
 
-/// What an [`Input`] carries.
+/// The content of an [`Input`].
 pub(crate) enum Answer {
-    /// Of an endpoint: an answer that comes late cannot be told by the phase it meets.
+    /// A response, with its endpoint: a late response cannot be attributed by the current phase.
     Response(Endpoint, Response),
     Unanswered(Unanswered),
     Signature(Vec<u8>),
@@ -49,23 +49,25 @@ pub(crate) enum Answer {
     Keys(KeySet),
     KeysLater(Timestamp),
     KeysUnavailable(Trouble),
-    /// Of a store: whether the state is kept.
+    /// Whether the store saved the state.
     Saved(bool),
 }
 
-/// Whether the request left, and why there is no answer. The two are different facts: after
-/// [`Self::Lost`] a person may already have been prompted. The cause changes no decision; it is
-/// there for diagnosis.
+/// Whether a request was sent, and why there is no response.
+///
+/// The difference matters: after [`Self::Lost`] the person may already have been prompted. The cause
+/// is for diagnosis only and does not change any decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
-    /// The provider certainly did not get the request: name, connection or TLS handshake failed.
+    /// The provider is known not to have received the request, because name resolution, connection
+    /// or TLS handshake failed.
     NotSent(Cause),
-    /// Anything else: time-out, reset, an answer that broke off.
+    /// The provider may have received the request: a timeout, a reset, an incomplete response.
     Lost(Cause),
 }
 
 impl Unanswered {
-    /// Why there is no answer.
+    /// Returns the cause.
     #[must_use]
     pub const fn cause(self) -> Cause {
         match self {
@@ -74,25 +76,27 @@ impl Unanswered {
     }
 }
 
-/// An input that does not belong where it was given. Nothing changed; the input comes back.
+/// The error of an input that was passed to the wrong machine. The machine is unchanged, and the
+/// error contains the input.
 #[derive(Debug)]
 pub struct Misuse {
-    /// The input, untouched.
+    /// The input, unchanged.
     pub input: Box<Input>,
-    /// What is wrong.
+    /// The reason.
     pub reason: MisuseReason,
 }
 
-/// Why an input was refused.
+/// The reason for which an input was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MisuseReason {
-    /// It answers another flow, or a cache.
+    /// It answers a question of another flow or of a cache.
     ForeignTicket,
-    /// It answers a question that this flow has not asked: one of another flow resumed from the
-    /// same snapshot.
+    /// It answers a question that this flow has not asked. Another flow, resumed from the same
+    /// snapshot, asked it.
     StaleTicket,
-    /// The key set is another issuer's (REQ-DISC-24, REQ-JWKS-20).
+    /// The key set belongs to another issuer.
+    // REQ-DISC-24, REQ-JWKS-20
     ForeignKeys,
 }
 

@@ -1,4 +1,4 @@
-//! One use of a private key that a machine asks for.
+//! An operation with a private key that a machine requests.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -12,8 +12,10 @@ use crate::{
     jose::{JwsAlgorithm, SignatureLength},
 };
 
-/// A use of a private key, for software keys, a KMS or an HSM. Dropped, it counts as interrupted:
-/// nothing counts against the key, and the next poll asks anew, with a fresh `jti`.
+/// An operation with a private key, for a software key, KMS or HSM.
+///
+/// If dropped, it counts as interrupted: this does not count as a failure of the key, and the next
+/// poll asks again with a new `jti`.
 #[must_use = "answer it with a signature"]
 #[derive(Debug)]
 pub struct KeyOperation {
@@ -23,7 +25,7 @@ pub struct KeyOperation {
     ticket: Ticket,
 }
 
-/// What to do with the private key.
+/// The operation to perform.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyTask {
@@ -31,20 +33,22 @@ pub enum KeyTask {
     Sign(SigningTask),
 }
 
-/// A signature to make.
+/// A request for a signature.
 pub struct SigningTask {
     message: Vec<u8>,
     algorithm: JwsAlgorithm,
 }
 
 impl SigningTask {
-    /// The bytes to sign: a JWS signing input (RFC 7515 5.1).
+    /// Returns the bytes to sign, which are a JWS signing input ([RFC 7515 section 5.1]).
+    ///
+    /// [RFC 7515 section 5.1]: https://www.rfc-editor.org/rfc/rfc7515#section-5.1
     #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.message
     }
 
-    /// The algorithm to sign with.
+    /// Returns the algorithm to sign with.
     #[must_use]
     pub const fn algorithm(&self) -> JwsAlgorithm {
         self.algorithm
@@ -57,13 +61,17 @@ impl fmt::Debug for SigningTask {
     }
 }
 
-/// What the result of a key operation is for.
+/// The purpose of a key operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyPurpose {
-    /// A client assertion (RFC 7523).
+    /// A client assertion ([RFC 7523]).
+    ///
+    /// [RFC 7523]: https://www.rfc-editor.org/rfc/rfc7523
     ClientAssertion,
-    /// A signed authentication request (CIBA 7.1.1).
+    /// A signed authentication request ([CIBA Core 7.1.1]).
+    ///
+    /// [CIBA Core 7.1.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.1
     RequestObject,
 }
 
@@ -82,29 +90,32 @@ impl KeyOperation {
         Self { task: KeyTask::Sign(SigningTask { message, algorithm }), purpose, key_id, ticket }
     }
 
-    /// What to do.
+    /// Returns the operation to perform.
     #[must_use]
     pub const fn task(&self) -> &KeyTask {
         &self.task
     }
 
-    /// What it is for.
+    /// Returns the purpose of the operation.
     #[must_use]
     pub const fn purpose(&self) -> KeyPurpose {
         self.purpose
     }
 
-    /// The key's id as configured.
+    /// Returns the configured key id.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER
-    /// (RFC 7518 3.4); see [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
+    /// Answers with the signature, in the form that JWS requires: ECDSA signatures are R and S with
+    /// fixed width and not DER ([RFC 7518 section 3.4]); see
+    /// [`ecdsa_from_der`](crate::jose::ecdsa_from_der).
     ///
-    /// A signature whose length is not one of the algorithm's is not sent: the operation counts as
-    /// failed, and the failure says what was wrong.
+    /// A signature whose length does not match the algorithm is not sent. The operation then counts
+    /// as failed, and the failure contains the reason.
+    ///
+    /// [RFC 7518 section 3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
     pub fn answered(self, signature: Vec<u8>) -> Input {
         let KeyTask::Sign(task) = &self.task;
         let answer = match SignatureLength::check(&signature, task.algorithm) {
@@ -114,13 +125,14 @@ impl KeyOperation {
         Input { ticket: self.ticket, answer }
     }
 
-    /// The key cannot be used, for a reason that the failure of the flow will have as its source.
-    /// No secrets belong in it.
+    /// Answers that the key cannot be used. The error becomes the source of the flow's failure, so
+    /// it must not contain secrets.
     pub fn failed(self, error: &(dyn core::error::Error + 'static)) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::of(error)) }
     }
 
-    /// The key cannot be used: service down, access refused, or a task this signer does not know.
+    /// Answers that the key cannot be used, for example because the service is down, access was
+    /// denied, or the signer does not support the operation.
     pub fn unavailable(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeyUnavailable(KeyProblem::Unknown) }
     }

@@ -1,4 +1,4 @@
-//! The public keys that a machine asks for.
+//! The public keys that a machine requests.
 
 use alloc::{string::String, sync::Arc};
 use core::time::Duration;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{fault::Trouble, jose::KeySet, time::Timestamp};
 
-/// A question for the issuer's public keys. Dropped, it is asked again.
+/// A request for the public keys of the issuer. If dropped, the machine asks again.
 #[must_use = "answer it with a key set"]
 #[derive(Debug)]
 pub struct KeySetRequest {
@@ -35,7 +35,7 @@ impl KeySetRequest {
         Self { issuer, key_id, refresh, within: None, was_fetched: false, ticket }
     }
 
-    /// A question that nothing waits for.
+    /// Creates a request whose answer nothing waits for.
     pub(crate) fn ahead(issuer: Arc<str>, within: Duration, ticket: Ticket) -> Self {
         Self {
             issuer,
@@ -47,64 +47,65 @@ impl KeySetRequest {
         }
     }
 
-    /// Takes the one fetch that a question is worth; false when it had it.
+    /// Uses up the one fetch that a request may cause. Returns `false` if it was already used.
     pub(crate) const fn takes_its_fetch(&mut self) -> bool {
         !core::mem::replace(&mut self.was_fetched, true)
     }
 
-    /// How long the answer may take when the flow asks ahead of time, while it waits for the
-    /// person; `None` when it needs the keys now.
+    /// Returns how long the answer may take if the flow asks ahead of time, while it waits for the
+    /// person, or `None` if it needs the keys now.
     ///
-    /// Nothing depends on the answer: it only means that the keys are at hand, for example in a
-    /// [`JwksCache`](crate::JwksCache), when the flow asks for them again.
-    /// [`JwksCache::lookup`](crate::JwksCache::lookup) keeps within the time. The flow does not
-    /// wait for the answer and continues when [`Flow::poll`](crate::Flow::poll) is called next.
+    /// Nothing depends on the answer to an early request; it only makes the keys available, for
+    /// example in a [`JwksCache`](crate::JwksCache), before the flow asks for them again.
+    /// [`JwksCache::lookup`](crate::JwksCache::lookup) observes the limit. The flow does not wait
+    /// for the answer and continues at the next call of [`Flow::poll`](crate::Flow::poll).
     #[must_use]
     pub const fn within(&self) -> Option<Duration> {
         self.within
     }
 
-    /// Whose keys.
+    /// Returns the issuer of the keys.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The key id that is looked for, when the token names one.
+    /// Returns the requested key id, if the token names one.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// Whether the flow waits for the answer; it goes on without the keys it asks for early.
+    /// Whether the flow waits for the answer. It continues without keys that it requests early.
     pub(super) const fn blocks(&self) -> bool {
         self.within.is_none()
     }
 
-    /// Whether the set that was found before did not help, so that a newer one is needed
-    /// (REQ-JWKS-09).
+    /// Returns `true` if the previous set was not sufficient, so that a newer one is required.
+    // REQ-JWKS-09
     #[must_use]
     pub const fn wants_refresh(&self) -> bool {
         self.refresh.is_some()
     }
 
-    /// The generation of the set that did not serve.
+    /// Returns the generation of the set that was not sufficient.
     pub(crate) const fn stale_generation(&self) -> Option<u64> {
         self.refresh
     }
 
-    /// A key set. One of another issuer is refused by the flow.
+    /// Answers with a key set. The flow rejects one of another issuer.
     pub fn found(self, keys: KeySet) -> Input {
         Input { ticket: self.ticket, answer: Answer::Keys(keys) }
     }
 
-    /// No newer set than the one that did not help is available before this instant: the flow waits
-    /// and asks again.
+    /// Answers that no newer set than the insufficient one is available before an instant. The flow
+    /// waits and asks again.
     pub fn later(self, until: Timestamp) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysLater(until) }
     }
 
-    /// The key set could not be fetched. The flow waits and asks again, within its limits.
+    /// Answers that the key set could not be fetched. The flow waits and asks again, within its
+    /// limits.
     pub fn unavailable(self, why: Trouble) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysUnavailable(why) }
     }

@@ -1,4 +1,4 @@
-//! A state that a machine asks to have saved.
+//! A state that a machine requests to be saved.
 
 use core::time::Duration;
 
@@ -8,8 +8,10 @@ use super::{
 };
 use crate::snapshot::Snapshot;
 
-/// A state to save. Dropped, it counts as given up: it may have been written, or may still be.
-#[must_use = "say whether it was saved"]
+/// A state to save.
+///
+/// If dropped, the save counts as abandoned: the state may have been written or may still be.
+#[must_use = "answer whether it was saved"]
 #[derive(Debug)]
 pub struct Save {
     snapshot: Snapshot,
@@ -28,33 +30,35 @@ impl Save {
         Self { snapshot, limit, is_needed, ticket }
     }
 
-    /// What to write, over a state with a lower [revision](Snapshot::revision) only.
+    /// Returns the snapshot to write. It may only replace a state with a lower
+    /// [revision](Snapshot::revision).
     #[must_use]
     pub const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// How long it may take; later the flow counts it as failed.
+    /// Returns how long saving may take. After that, the flow counts it as failed.
     #[must_use]
     pub const fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Whether the flow goes no further without it: true while the authentication request may still
-    /// be sent, since a flow that is resumed from an older state would prompt the person again.
-    /// When it is false and the store fails, the flow goes on without it: no older state prompts
-    /// anybody, and what the provider grants may exist only in memory.
+    /// Returns `true` if the flow cannot continue without this save.
+    ///
+    /// This is so while the authentication request may still be sent, because a flow resumed from an
+    /// older state would prompt the person again. Otherwise the flow continues if saving fails: no
+    /// older state can prompt the person, and the tokens may exist only in memory.
     #[must_use]
     pub const fn is_needed(&self) -> bool {
         self.is_needed
     }
 
-    /// It is durable.
+    /// Answers that the state is durable.
     pub fn saved(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::Saved(true) }
     }
 
-    /// It could not be saved, or nobody knows.
+    /// Answers that the state could not be saved, or that this is unknown.
     pub fn failed(self) -> Input {
         Input { ticket: self.ticket, answer: Answer::Saved(false) }
     }

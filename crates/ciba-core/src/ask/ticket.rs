@@ -1,4 +1,4 @@
-//! The ticket inside an output: which question it is, and what became of it when it was dropped.
+//! The ticket of an output, which identifies the question and records if it is dropped.
 
 use alloc::sync::Arc;
 use core::{
@@ -6,31 +6,31 @@ use core::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-/// Whose question it is and which one. Dropped without an answer, it leaves what is true then in
-/// its [`Fate`].
+/// Identifies a question. If dropped without an answer, it records in its [`Fate`] how far the
+/// operation had come.
 pub(crate) struct Ticket {
-    /// The machine: 64 random bits a flow draws at its start, or a cache's own.
+    /// The machine: 64 random bits that a flow draws at its start, or a value of a cache.
     pub(crate) serial: u64,
-    /// Counts the machine's questions.
+    /// The number of the question within the machine.
     pub(crate) counter: u64,
     fate: Fate,
-    /// What a drop means from here on; nothing once it was answered.
+    /// What to record if dropped; `None` once it was answered.
     when_dropped: Option<Dropped>,
 }
 
 impl Ticket {
-    /// A ticket, and what the machine keeps of it to learn what becomes of the question.
+    /// Creates a ticket, and the part that the machine keeps to learn about a drop.
     pub(crate) fn new(serial: u64, counter: u64) -> (Self, Fate) {
         let fate = Fate::default();
         (Self { serial, counter, fate: fate.clone(), when_dropped: Some(Dropped::Untouched) }, fate)
     }
 
-    /// From here on a request may have left.
+    /// Records that from now on the request may have been sent.
     pub(super) fn begins(&mut self) {
         self.when_dropped = Some(Dropped::Begun);
     }
 
-    /// The machine took the answer: the drop that follows says nothing.
+    /// Marks the ticket as answered, so that dropping it records nothing.
     pub(crate) fn is_answered(mut self) {
         self.when_dropped = None;
     }
@@ -50,23 +50,24 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// What became of a question that nobody answered: one byte, shared by the question and the machine
-/// that asked, so that a caller's future or thread may end anywhere without a lock, a clock or a
-/// guard of its own.
+/// The fate of a question that was not answered: one byte, shared by the question and the machine
+/// that asked it.
+// It makes dropping safe everywhere: a future or thread of the caller can end at any point, without
+// needing a lock, a clock or a guard.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fate(Arc<AtomicU8>);
 
-/// How far a question had come when it was dropped.
+/// How far an operation had come when its question was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
     /// Nothing had happened.
     Untouched,
-    /// A request may have left.
+    /// The request may have been sent.
     Begun,
 }
 
 impl Dropped {
-    /// Zero is a question that is still held, or was answered.
+    /// Returns the byte to store. Zero means that the question is still held, or was answered.
     const fn code(self) -> u8 {
         match self {
             Self::Untouched => 1,
@@ -76,7 +77,7 @@ impl Dropped {
 }
 
 impl Fate {
-    /// Whether the question was dropped, and how far it had come.
+    /// Returns how far the operation had come, if the question was dropped.
     pub(crate) fn dropped(&self) -> Option<Dropped> {
         let code = self.0.load(Ordering::Acquire);
         [Dropped::Untouched, Dropped::Begun].into_iter().find(|how| how.code() == code)

@@ -1,4 +1,4 @@
-//! One HTTP exchange that a machine asks for.
+//! An HTTP exchange that a machine requests.
 
 use core::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::{
     wire::{Request, Response},
 };
 
-/// One HTTP exchange that is due, and the rules for it.
+/// An HTTP exchange to perform, with its rules.
 ///
-/// The request itself comes from the machine at the instant of sending, from
-/// [`Flow::begin`](crate::Flow::begin) or [`JwksCache::begin`](crate::JwksCache::begin). Send it
-/// once, follow no redirect, take any status as an answer, read at most [`Self::max_response`]
-/// bytes. Dropped, it counts as not sent.
+/// [`Flow::begin`](crate::Flow::begin) or [`JwksCache::begin`](crate::JwksCache::begin) returns the
+/// request itself at the instant of sending. Send it once, do not follow redirects, accept any
+/// status, and read at most [`Self::max_response`] bytes. If dropped, the request counts as not
+/// sent.
 #[must_use = "a request that is dropped counts as not sent"]
 #[derive(Debug)]
 pub struct Transmit {
@@ -51,53 +51,58 @@ impl Transmit {
         }
     }
 
-    /// The same over a connection on which the client shows its certificate.
+    /// Sets whether the client presents its certificate on the connection.
     pub(crate) const fn presenting_certificate(mut self, presents: bool) -> Self {
         self.presents_certificate = presents;
         self
     }
 
-    /// The endpoint it is for.
+    /// Returns the endpoint.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
-    /// Counts the requests to this endpoint, from 1.
+    /// Returns the number of this request among those to the endpoint, counted from 1.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// The address it goes to.
+    /// Returns the URL of the request.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.request.url
     }
 
-    /// How long to wait for the whole answer. One second later the flow counts the exchange as
-    /// lost.
+    /// Returns how long to wait for the complete response. One second later, the machine counts the
+    /// exchange as lost.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The most bytes of body to read. A longer body is cut there and marked as truncated.
+    /// Returns the maximum length of the body in bytes. A longer body is cut off there and marked as
+    /// truncated.
     #[must_use]
     pub const fn max_response(&self) -> usize {
         self.max_response
     }
 
-    /// Whether the client's certificate is shown on this connection (RFC 8705 2, REQ-AUTH-24). On
-    /// any other it is not (REQ-POP-21).
+    /// Returns `true` if the client must present its certificate on the connection
+    /// ([RFC 8705 section 2]). Otherwise it must not.
+    ///
+    /// [RFC 8705 section 2]: https://www.rfc-editor.org/rfc/rfc8705#section-2
+    // REQ-AUTH-24, REQ-POP-21
     #[must_use]
     pub const fn presents_certificate(&self) -> bool {
         self.presents_certificate
     }
 
-    /// Whether it has to go over a connection that nothing was sent over yet: true for the
-    /// authentication request. A kept connection may have been closed by the other side unnoticed;
-    /// a request written to it is lost, and this one may not be repeated.
+    /// Returns `true` if the request must be the first one on its connection.
+    ///
+    /// This is so for the authentication request: the peer may have closed a kept connection
+    /// unnoticed, a request written to it is lost, and this one must not be repeated.
     #[must_use]
     pub const fn needs_fresh_connection(&self) -> bool {
         matches!(self.endpoint, Endpoint::BackchannelAuthentication)
@@ -107,56 +112,57 @@ impl Transmit {
         &self.ticket
     }
 
-    /// The connection could not be made, so there was nothing to begin. A drop says the same
-    /// without the cause.
+    /// Answers that no connection could be established, so the request was not sent. Dropping the
+    /// `Transmit` has the same effect, but without the cause.
     pub fn not_sent(self, cause: Cause) -> Input {
         Input { ticket: self.ticket, answer: Answer::Unanswered(Unanswered::NotSent(cause)) }
     }
 
-    /// From here on a drop means that the request may have left.
+    /// Marks the request as possibly sent from now on.
     pub(crate) fn begin(mut self) -> Sending {
         self.ticket.begins();
         Sending(self)
     }
 }
 
-/// A request that is to be sent now, and takes the outcome. Dropped, it counts as lost: the request
-/// may have left.
-#[must_use = "send it, and say what became of it"]
+/// A request that is being sent, which takes the outcome.
+///
+/// If dropped, the exchange counts as lost, because the request may have been sent.
+#[must_use = "send it and answer with the outcome"]
 #[derive(Debug)]
 pub struct Sending(Transmit);
 
 impl Sending {
-    /// The request.
+    /// Returns the request to send.
     #[must_use]
     pub const fn request(&self) -> &Request {
         &self.0.request
     }
 
-    /// The rules for it.
+    /// Returns the rules of the exchange.
     #[must_use]
     pub const fn transmit(&self) -> &Transmit {
         &self.0
     }
 
-    /// Which request it is, for [`Flow::may_send`](crate::Flow::may_send).
+    /// Returns the identity of the request, for [`Flow::may_send`](crate::Flow::may_send).
     #[must_use]
     pub const fn id(&self) -> SendingId {
         SendingId { serial: self.0.ticket.serial, counter: self.0.ticket.counter }
     }
 
-    /// An answer came, of whatever status.
+    /// Answers with a response of any status.
     pub fn answered(self, response: Response) -> Input {
         Input { ticket: self.0.ticket, answer: Answer::Response(self.0.endpoint, response) }
     }
 
-    /// No answer came.
+    /// Answers that there was no response.
     pub fn unanswered(self, how: Unanswered) -> Input {
         Input { ticket: self.0.ticket, answer: Answer::Unanswered(how) }
     }
 }
 
-/// Which request a [`Sending`] is.
+/// The identity of the request of a [`Sending`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendingId {
     pub(crate) serial: u64,

@@ -1,11 +1,11 @@
-//! When to ask a machine again, and why not before.
+//! Waits of a machine, with their reasons.
 
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::{error::Setback, time::Timestamp};
 
-/// Nothing to do before an instant.
+/// An instruction to wait until an instant.
 #[must_use = "wait until the instant, then poll again"]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
@@ -15,7 +15,7 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The one place where waits are made: always in the future of `now`.
+    /// Creates a wait. Its end is always later than `now`, so that a caller never spins.
     pub(crate) fn new(
         until: Timestamp,
         now: Timestamp,
@@ -25,46 +25,58 @@ impl Wait {
         Self { until: until.max(now.saturating_add(Duration::from_millis(1))), because, progress }
     }
 
-    /// The instant; always later than the `now` of the call that returned it.
+    /// Returns the end of the wait, which is always later than the `now` of the call that returned
+    /// it.
     #[must_use]
     pub const fn until(&self) -> Timestamp {
         self.until
     }
 
-    /// Why.
+    /// Returns the reason of the wait.
     #[must_use]
     pub const fn reason(&self) -> &WaitReason {
         &self.because
     }
 
-    /// What the provider said in its last pending answer, control characters removed (CIBA 11;
-    /// Idura reports progress this way). Untrusted text for a person's eyes; never decide on it.
+    /// Returns the description of the provider's last pending answer, with control characters
+    /// replaced ([CIBA Core 11]). Idura, for example, reports progress this way.
+    ///
+    /// The text is untrusted. It is meant for display and must not be used for decisions.
+    ///
+    /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
     #[must_use]
     pub fn progress(&self) -> Option<&str> {
         self.progress.as_deref()
     }
 }
 
-/// Why a flow waits.
+/// The reason for which a flow waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitReason {
-    /// An output is being carried out and its answer has not come yet.
+    /// An output is being performed and has not been answered yet.
     InFlight,
-    /// The interval between token requests (CIBA 7.3).
+    /// The interval between token requests has not passed yet ([CIBA Core 7.3]).
+    ///
+    /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
     Interval,
-    /// The provider answered `slow_down`, so the interval grew (CIBA 11).
+    /// The provider answered `slow_down`, so the interval became longer ([CIBA Core 11]).
+    ///
+    /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
     SlowDown,
-    /// A notification is expected (CIBA 10.2, 10.3).
+    /// The flow expects a notification ([CIBA Core 10.2], [CIBA Core 10.3]).
+    ///
+    /// [CIBA Core 10.2]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2
+    /// [CIBA Core 10.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.3
     Notification,
-    /// The acknowledgement was lost; a notification may still name the request.
+    /// The acknowledgement was lost, but a notification may still name the request.
     Adrift,
-    /// Something went wrong that the flow is handling.
+    /// The flow is handling a problem.
     Setback(Setback),
 }
 
 impl WaitReason {
-    /// A lower-case name with underscores, for machine-readable output.
+    /// Returns the snake_case name, for machine-readable output.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

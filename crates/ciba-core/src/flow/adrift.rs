@@ -1,6 +1,6 @@
-//! The acknowledgement was lost, and a provider in ping or push mode may still call: its
-//! notification names the request. The request itself is not repeated, for the person may have been
-//! prompted (REQ-AREQ-30).
+//! The phase after a lost acknowledgement in ping or push mode, in which a notification may still
+//! name the request.
+// The request is not repeated, because the person may have been prompted (REQ-AREQ-30).
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -28,22 +28,23 @@ pub(super) struct Adrift {
     pub(super) terms: Box<Terms>,
     /// When the request was sent.
     pub(super) sent: Moment,
-    /// How long a notification is waited for.
+    /// Until when the flow waits for a notification.
     pub(super) until: Moment,
-    /// What came instead of an acknowledgement, if anything did.
+    /// The response that was received instead of an acknowledgement, if there was one.
     pub(super) answer: Option<Box<ServerAnswer>>,
-    /// Why nothing came, when that is known.
+    /// The cause for which no response was received, if it is known.
     pub(super) cause: Option<Cause>,
-    /// How many requests were made.
+    /// The number of requests.
     pub(super) attempts: u32,
-    /// Jitter for the first wait after all.
+    /// The jitter of the first wait, if the flow becomes pending after all.
     pub(super) jitter: Duration,
-    /// Whether an earlier life of the flow may have gone further than it could save.
+    /// Whether the flow was resumed, so that an earlier process may have got further than it could
+    /// save.
     pub(super) is_resumed: bool,
 }
 
 impl Adrift {
-    /// As long as was asked for, or ten minutes, from the send.
+    /// Returns the end of the wait: the requested lifetime, or ten minutes, after sending.
     pub(super) fn until(sent: Moment, asked: Option<Duration>) -> Moment {
         sent.plus(asked.map_or(bounds::ADRIFT, |asked| bounds::LIFETIME.clamp(asked)))
     }
@@ -59,8 +60,8 @@ impl Adrift {
         Step::Emit(Phase::Adrift(self), Effect::Wait(pause))
     }
 
-    /// What is known of a request whose acknowledgement never came: the id a notification named,
-    /// and defaults.
+    /// Continues with the id that a notification named, and with default values for what the lost
+    /// acknowledgement would have said.
     pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Context<'_>) -> Pending {
         let pace = (bounds::DEFAULT_INTERVAL, self.until.since(self.sent));
         Pending::first(self.grant(auth_req_id, pace), tick)
@@ -75,7 +76,7 @@ impl Adrift {
         }
     }
 
-    /// The answer comes after its time was up: better late than lost.
+    /// Handles a response that arrived after its timeout.
     pub(super) fn late(
         self: Box<Self>,
         response: &Response,

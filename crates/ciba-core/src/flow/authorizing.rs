@@ -1,5 +1,8 @@
-//! From the start to the acknowledgement. The request is never repeated once a byte of it may have
-//! left: a person would be prompted twice (REQ-AREQ-30).
+//! The phase from the start to the acknowledgement.
+//!
+//! The authentication request is never repeated once a byte of it may have been sent, because the
+//! person would be prompted twice.
+// REQ-AREQ-30
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -37,22 +40,24 @@ const ENDPOINT: Endpoint = Endpoint::BackchannelAuthentication;
 pub(super) struct Authorizing {
     pub(super) request: Box<AuthRequest>,
     pub(super) making: RequestProgress,
-    /// Counts the transmissions.
+    /// The number of transmissions.
     pub(super) attempt: u32,
-    /// Counts key operations in a row that brought no signature in time.
+    /// The number of consecutive key operations without a signature in time.
     pub(super) unsigned: u32,
-    /// Why the last transmission did not leave, or was not answered.
+    /// Why the last transmission was not sent or not answered.
     pub(super) cause: Cause,
-    /// When the first transmission was tried.
+    /// When the first transmission was attempted.
     pub(super) first_sent: Option<Moment>,
-    /// Not before this moment.
+    /// The next attempt is not made before this moment.
     pub(super) due: Moment,
-    /// The request leaves before this moment or never: later nobody expects the prompt any more
-    /// (ruling 27).
+    /// The request must be sent before this moment, because later the person no longer expects the
+    /// prompt.
+    // Ruling 27.
     pub(super) not_after: Moment,
-    /// Jitter for the first wait after the acknowledgement.
+    /// The jitter of the first wait after the acknowledgement.
     pub(super) jitter: Duration,
-    /// Whether an earlier life of the flow may have gone further than it could save.
+    /// Whether the flow was resumed, so that an earlier process may have got further than it could
+    /// save.
     pub(super) is_resumed: bool,
 }
 
@@ -72,8 +77,9 @@ impl Authorizing {
         }
     }
 
-    /// Until when the authentication request of a flow with this configuration may leave; the flow
-    /// starts at [`Moment::START`], also one that was saved by a release that did not keep this.
+    /// Returns until when the authentication request may be sent. The time counts from
+    /// [`Moment::START`], at which every flow starts, including one that was saved by a version that
+    /// did not store this.
     pub(super) fn not_after(config: &ClientConfig) -> Moment {
         Moment::START.plus(bounds::PROMPT_WITHIN.clamp(config.policy.prompt_within))
     }
@@ -128,7 +134,8 @@ impl Authorizing {
         }
     }
 
-    /// When there is something to do. A request that is in flight has left in time.
+    /// Returns when there is something to do. A request that is in flight was sent in time, so only
+    /// its own limit counts.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
             RequestProgress::InFlight { open, .. } => open.wake_at(),
@@ -137,12 +144,12 @@ impl Authorizing {
         }
     }
 
-    /// Whether the time in which the person may be prompted is over.
+    /// Whether it is too late to prompt the person.
     pub(super) fn is_too_late(&self, moment: Moment) -> bool {
         moment >= self.not_after
     }
 
-    /// Whether the request of this number is still to be sent, asked right before that.
+    /// Whether the given request may still be sent. Called immediately before sending.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment) -> bool {
         moment < self.not_after && self.making.may_send(counter, moment, Moment::NEVER)
     }
@@ -166,8 +173,8 @@ impl Authorizing {
         exchange::transmit(poll, &target, parameters, ready, self.request.headers())
     }
 
-    /// Takes the answer to the open question. The acknowledgement goes beside the phase: every
-    /// later one may show it.
+    /// Handles the answer to the open question. The acknowledgement is returned separately, because
+    /// all later phases can show it.
     pub(super) fn answered(
         mut self,
         answer: Answer,
@@ -227,8 +234,8 @@ impl Authorizing {
         (Settled::failed(failure), None)
     }
 
-    /// The acknowledgement is lost, and the person may have been prompted: in poll mode this is the
-    /// end, otherwise a notification may still name the request.
+    /// Handles a lost acknowledgement. The person may have been prompted, so in poll mode the flow
+    /// ends. In the other modes a notification may still name the request.
     pub(super) fn lost(
         self,
         answer: Option<Box<ServerAnswer>>,
@@ -255,18 +262,19 @@ impl Authorizing {
         }
     }
 
-    /// A notification came, and nothing is in flight: only the provider has our token, so a request
-    /// that was said not to have left did leave, and is not sent again.
+    /// Handles a notification that arrived while nothing is in flight.
+    // Only the provider knows the notification token, so the request was sent even if the transport
+    // reported otherwise, and must not be sent again.
     pub(super) fn was_received(self, tick: &Context<'_>) -> Phase {
         let sent = self.first_sent.unwrap_or(tick.moment);
         self.lost(None, sent, tick)
     }
 
-    /// No signature, or too late to be of use: nobody was prompted yet, so try again soon, a few
+    /// Handles a missing or late signature. Nobody was prompted yet, so signing is retried a few
     /// times.
     fn unsigned(mut self, problem: KeyProblem, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);
-        // What signs in the wrong form does so the next time.
+        // A signature of the wrong length would have the wrong length again.
         let is_hopeless = matches!(problem, KeyProblem::Length(_));
         if is_hopeless || self.unsigned >= bounds::KEY_FAILURES {
             return Settled::key_unreachable(problem);
@@ -275,7 +283,8 @@ impl Authorizing {
         Phase::Authorizing(self)
     }
 
-    /// The request did not leave in time. If it was a key that held it up, the failure says so.
+    /// Ends a flow whose request was not sent in time. If the private key caused the delay, the
+    /// failure says so.
     fn too_late(self) -> Phase {
         if self.unsigned > 0 {
             return Settled::key_unreachable(KeyProblem::Unknown);
@@ -288,7 +297,7 @@ impl Authorizing {
         }))
     }
 
-    /// Nothing left: try again soon, a few times.
+    /// Handles a request that was not sent: it is retried a few times.
     fn not_sent(mut self, moment: Moment) -> Phase {
         if moment >= self.not_after {
             return self.too_late();
@@ -305,7 +314,7 @@ impl Authorizing {
     }
 }
 
-/// The wait after the first, second, … try that nobody noticed.
+/// Returns the pause after a number of attempts that had no effect on the person.
 fn pause_before(tries: u32) -> Duration {
     Duration::from_secs(1).saturating_mul(tries.saturating_mul(tries))
 }

@@ -1,6 +1,6 @@
-//! How both requests of a flow are made: what has to be signed is signed, one thing after the
-//! other, then one transmission. Every signed thing is fresh per attempt (REQ-AUTH-12,
-//! REQ-SIGN-08).
+//! The preparation of both requests of a flow: what must be signed is signed, one item after the
+//! other, and then the request is transmitted.
+// Every signed item is made for one attempt only (REQ-AUTH-12, REQ-SIGN-08).
 
 use alloc::{boxed::Box, string::String};
 use core::time::Duration;
@@ -20,28 +20,28 @@ use crate::{
     wire::{Request, form::Form},
 };
 
-/// How far the making of a request has come.
+/// The progress of a request.
 pub(super) enum RequestProgress {
-    /// Nothing is made yet, or what was made is stale.
+    /// Nothing has been made yet, or what was made has become stale.
     Fresh,
-    /// Something is with the holder of the private key.
+    /// A signature was requested.
     Signing { open: Open, draft: Box<Draft> },
-    /// What was to be signed is, so far.
+    /// Everything requested so far is signed.
     Drafted(Box<Draft>),
-    /// The caller has the request. Until it begins nothing has left; after `stale` too little is
-    /// left of the life of what was signed for it to begin.
+    /// The caller has the transmission. Nothing has been sent until it begins, and after `stale` it
+    /// must not begin, because too little is left of the lifetime of what was signed.
     InFlight { open: Open, sent: Moment, stale: Moment, is_begun: bool },
 }
 
-/// A request in the making.
+/// A request that is not complete yet.
 pub(super) struct Draft {
-    /// What is being signed.
+    /// The input of the requested signature.
     signing_input: String,
-    /// The signed authentication request, once it is signed (CIBA 7.1.1).
+    /// The signed authentication request, once it is signed (CIBA Core 7.1.1).
     request_object: Option<String>,
     /// The credential, once it is complete.
     applied: Option<Applied>,
-    /// After this too little is left of the life of what was signed to be worth sending.
+    /// The moment after which too little is left of the lifetime of what was signed.
     stale: Moment,
 }
 
@@ -64,19 +64,18 @@ impl RequestProgress {
         }
     }
 
-    /// Whether the request is made, so that a process that resumes from here cannot know whether it
-    /// left.
+    /// Whether the caller has the transmission. A process that resumes from this state cannot know
+    /// whether the request was sent.
     pub(super) const fn is_in_flight(&self) -> bool {
         matches!(self, Self::InFlight { .. })
     }
 
-    /// Whether it may have left.
+    /// Whether the request may have been sent.
     pub(super) const fn is_begun(&self) -> bool {
         matches!(self, Self::InFlight { is_begun: true, .. })
     }
 
-    /// The request of this number is about to be sent. Its times count from now, unless it is too
-    /// late for it.
+    /// Marks the given request as being sent, unless it is too late. Its timeout starts now.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment, latest: Moment) -> bool {
         let Self::InFlight { open, sent, stale, is_begun } = self else { return false };
         if open.counter != counter || moment > *stale {
@@ -88,7 +87,7 @@ impl RequestProgress {
         true
     }
 
-    /// The signature came. The authentication request is signed before the assertion.
+    /// Adds a signature. The authentication request is signed before the assertion.
     pub(super) fn signed(
         self,
         signature: &[u8],
@@ -111,12 +110,12 @@ impl RequestProgress {
 }
 
 impl Draft {
-    /// Whether half of the life of something signed is over.
+    /// Whether half of the lifetime of a signed item has passed.
     pub(super) fn is_stale(&self, moment: Moment) -> bool {
         moment > self.stale
     }
 
-    /// Something is signed now that lives so long.
+    /// Records the lifetime of an item that is signed now.
     fn lives(&mut self, life: Duration, moment: Moment) {
         self.stale = self.stale.min(moment.plus(life.checked_div(2).unwrap_or_default()));
     }
@@ -146,23 +145,23 @@ impl Draft {
     }
 }
 
-/// What comes next in the making of a request.
+/// The next step in the preparation of a request.
 pub(super) enum Preparation {
-    /// The holder of the key has to sign something.
+    /// A signature is required.
     Ask(RequestProgress, Effect),
-    /// It can be sent.
+    /// The request can be sent.
     Send(Ready),
 }
 
-/// A request that lacks nothing.
+/// A complete request, except for its parameters.
 pub(super) struct Ready {
     request_object: Option<String>,
     applied: Applied,
     stale: Moment,
 }
 
-/// The next step of a draft. `request` is there for the authentication request, which may have to
-/// be signed itself.
+/// Performs the next step of a draft. `request` is given for the authentication request, which may
+/// have to be signed itself.
 pub(super) fn prepare(
     mut draft: Box<Draft>,
     endpoint: Endpoint,
@@ -198,19 +197,19 @@ pub(super) fn prepare(
     }
 }
 
-/// What a request goes to and within which limits.
+/// The destination of a request, and its limits.
 pub(super) struct Target<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) url: &'a Url,
     pub(super) attempt: u32,
     pub(super) timeout: Duration,
     pub(super) max_response: usize,
-    /// When the wait for the answer ends at the latest, whatever the time-out says.
+    /// The latest end of the wait for the response, whatever the timeout is.
     pub(super) latest: Moment,
 }
 
-/// The last step: the request itself. A signed request takes the place of the parameters (CIBA
-/// 7.1.1, REQ-SIGN-02).
+/// Makes the transmission. A signed request replaces the parameters (CIBA Core 7.1.1).
+// REQ-SIGN-02
 pub(super) fn transmit(
     poll: &mut Poll<'_>,
     target: &Target<'_>,
@@ -231,7 +230,7 @@ pub(super) fn transmit(
         request.headers.push(name, value);
     }
     for (name, value) in poll.tick.config.headers.iter() {
-        // One that this request has itself wins.
+        // A header field of this request takes precedence over one of the configuration.
         if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
             request.headers.push(name, value);
         }

@@ -1,5 +1,5 @@
-//! What the provider granted: an `auth_req_id`, and when it may be used next. All spacing rules are
-//! here.
+//! The acknowledged request: its `auth_req_id`, its deadline, and when the next token request may be
+//! made. All spacing rules are in this file.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -19,14 +19,14 @@ use crate::{
     wire::{ServerAnswer, authorize::Acknowledgement, metadata::DeliveryMode, token::Pacing},
 };
 
-/// What is kept of the request once it was acknowledged: only what a later check needs.
+/// What is kept of the request after it was acknowledged: only what later checks need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) expectations: Expectations,
     pub(super) asked: Asked,
     pub(super) id_token_required: bool,
-    /// The `requested_expiry`, at a provider where it counts although the acknowledgement says
-    /// more.
+    /// The `requested_expiry`, at a provider where it applies although the acknowledgement has a
+    /// longer lifetime.
     pub(super) lifetime: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl Terms {
         })
     }
 
-    /// Corrects what an acknowledgement says, whenever it comes.
+    /// Applies the limit to an acknowledgement.
     pub(super) fn bound(&self, acknowledged: &mut Acknowledgement) {
         if let Some(lifetime) = self.lifetime {
             acknowledged.expires_in = acknowledged.expires_in.min(lifetime);
@@ -50,56 +50,61 @@ impl Terms {
     }
 }
 
-/// An `auth_req_id` with its deadline and its spacing.
+/// An `auth_req_id` with its deadline and spacing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grant {
     pub(super) auth_req_id: AuthReqId,
-    /// The interval in force: never shrinks (CIBA 11).
+    /// The current interval, which never becomes shorter (CIBA Core 11).
     pub(super) interval: Duration,
     /// When the authentication request was sent.
     pub(super) sent: Moment,
-    /// Send + `expires_in`: no request at or after it (REQ-ACK-11).
+    /// `sent` plus `expires_in`. No request is made at or after it.
+    // REQ-ACK-11
     pub(super) deadline: Moment,
-    /// Counts the token requests.
+    /// The number of token requests.
     pub(super) requests: u32,
-    /// Counts exchanges in a row that brought nothing.
+    /// The number of consecutive exchanges without a usable answer.
     pub(super) setbacks: u32,
-    /// Counts key operations in a row that could not be done.
+    /// The number of consecutive key operations that failed.
     pub(super) key_failures: u32,
-    /// Whether a notification came (ping mode): from then on the interval counts, not the backstop.
+    /// Whether a ping arrived. From then on the interval applies and not the backstop.
     pub(super) was_pinged: bool,
-    /// Whether it came while a request was under way, so that one more is owed at once
-    /// (OPM-PNG-16).
+    /// Whether a ping arrived during a request, so that another one follows immediately.
+    // OPM-PNG-16
     pub(super) owes_request: bool,
-    /// Whether an answer was lost that may have held the tokens (REQ-POLL-11).
+    /// Whether a lost response may have contained the tokens.
+    // REQ-POLL-11
     pub(super) maybe_redeemed: bool,
-    /// Whether an answer was lost that may have been `slow_down`. Not saved: what is resumed may
-    /// have lost one.
+    /// Whether a lost response may have been `slow_down`. It is not saved, because a resumed flow may
+    /// always have lost one.
     pub(super) maybe_slower: bool,
-    /// What is added to the next wait.
+    /// The jitter of the next wait.
     pub(super) jitter: Duration,
     pub(super) heard: Box<TokenAnswers>,
     pub(super) terms: Box<Terms>,
 }
 
-/// How a token request ended without ending the flow.
+/// The outcome of a token request that did not end the flow.
 pub(super) enum Spacing {
     /// `authorization_pending`.
     Pending(Pacing),
     /// `slow_down`.
     SlowDown(Pacing),
-    /// 429 or 5xx.
+    /// A temporary error: 408, 425, 429 or 5xx.
     Busy(Box<ServerAnswer>),
-    /// No answer, after waiting as long as a provider may hold a request (REQ-POLL-10): no reason
-    /// to slow down.
+    /// No response, after waiting as long as a provider may hold a request. This is no reason to slow
+    /// down.
+    // REQ-POLL-10
     GaveUp(Cause),
-    /// No answer, sooner: a reason to slow down (REQ-POLL-17).
+    /// No response, after a shorter time. This is a reason to slow down.
+    // REQ-POLL-17
     NoAnswer(Cause),
-    /// It could not be made, because the private key could not be used.
+    /// The request could not be made, because the private key could not be used.
     NoKey,
 }
 
-/// Providers may hold a token request this long (REQ-POLL-09).
+/// How long a provider may hold a token request.
+// REQ-POLL-09
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 impl Grant {
@@ -132,9 +137,9 @@ impl Grant {
         moment >= self.deadline
     }
 
-    /// When waiting ends: at the deadline, for no request starts after it; a push may still come
-    /// for a while (ruling 3,
-    /// REQ-PUSH-26).
+    /// Returns the end of the wait: the deadline, because no request starts after it. In push mode a
+    /// notification may arrive somewhat later.
+    // Ruling 3, REQ-PUSH-26.
     pub(super) fn ends(&self, config: &ClientConfig) -> Moment {
         match config.delivery {
             DeliveryMode::Poll | DeliveryMode::Ping => self.deadline,
@@ -142,7 +147,8 @@ impl Grant {
         }
     }
 
-    /// What a wait is for while nothing is wrong: in ping mode a notification, until one came.
+    /// Returns the reason of a wait without problems: in ping mode a notification until the first
+    /// ping, afterwards the interval.
     pub(super) const fn awaits(&self, config: &ClientConfig) -> WaitReason {
         match config.delivery {
             DeliveryMode::Poll => WaitReason::Interval,
@@ -151,9 +157,9 @@ impl Grant {
         }
     }
 
-    /// When the first token request is due, with nothing but the acknowledgement at hand. In poll
-    /// mode one interval from now, or shortly before the deadline if that comes sooner (rulings 1
-    /// and 3, REQ-ACK-15); in ping mode the backstop; in push mode never (REQ-PUSH-19).
+    /// Returns when the first token request is due: in poll mode after one interval, or shortly
+    /// before the deadline if that is earlier; in ping mode at the backstop; in push mode never.
+    // Rulings 1 and 3, REQ-ACK-15, REQ-PUSH-19.
     pub(super) fn first_due(&mut self, tick: &Context<'_>) -> Moment {
         let due = self.with_jitter(tick.moment.plus(self.interval));
         let allowed = if due < self.deadline { due } else { self.last_chance().max(tick.moment) };
@@ -165,9 +171,10 @@ impl Grant {
         }
     }
 
-    /// When to ask although no ping came: every minute, or half of the lifetime if that is less,
-    /// and once shortly before the deadline; never sooner than an interval from now, the last time
-    /// excepted (REQ-PING-16, REQ-POLL-24).
+    /// Returns when to poll without a ping: every minute, or half of the lifetime if that is less,
+    /// and once shortly before the deadline. Except for that last time, it is not sooner than one
+    /// interval from now.
+    // REQ-PING-16, REQ-POLL-24
     fn backstop(&self, sent: Moment, tick: &Context<'_>) -> Moment {
         let last = self.last_chance();
         if !tick.config.policy.ping_backstop || sent >= last {
@@ -183,8 +190,8 @@ impl Grant {
         self.or_last(last.max(floor), floor, sent, tick.moment)
     }
 
-    /// After a restart in ping mode: a ping may have come while nobody was there to take it, so ask
-    /// as soon as the provider allows.
+    /// Returns the due time after a restart. In ping mode a ping may have been missed in the
+    /// meantime, so the flow polls as soon as the provider allows it.
     pub(super) fn due_after_restart(&self, due: Moment, tick: &Context<'_>) -> Moment {
         match tick.config.delivery {
             DeliveryMode::Ping => due.min(self.heard.allowed.max(tick.moment)),
@@ -192,7 +199,7 @@ impl Grant {
         }
     }
 
-    /// A notification came: ask now (CIBA 10.2).
+    /// Records a ping: the token endpoint is to be asked now (CIBA Core 10.2).
     pub(super) const fn ping(&mut self) {
         if self.was_pinged {
             self.heard.skip();
@@ -201,7 +208,7 @@ impl Grant {
         self.owes_request = true;
     }
 
-    /// When the next token request is due, after one that ended at `ended` and was sent at `sent`.
+    /// Returns when the next token request is due after one that was sent at `sent` and ended now.
     /// At or after the deadline means never.
     pub(super) fn next_due(
         &mut self,
@@ -241,7 +248,7 @@ impl Grant {
         }
     }
 
-    /// When the interval (`floor`), a `Retry-After` and our back-off let the next request be made.
+    /// Returns when the interval (`floor`), a `Retry-After` and the back-off allow the next request.
     fn spaced(&self, outcome: &Spacing, floor: Moment, tick: &Context<'_>) -> Moment {
         let ended = tick.moment;
         let asked = match outcome {
@@ -262,9 +269,10 @@ impl Grant {
         floor.max(self.last_chance())
     }
 
-    /// Whatever asks for a longer wait, the provider's interval, its `Retry-After` or our back-off:
-    /// one request is made shortly before the deadline, unless one was (ruling 29). It keeps the
-    /// interval if there is time for it.
+    /// Ensures one request shortly before the deadline, unless there was one, even if the interval,
+    /// a `Retry-After` or the back-off demands a longer wait. It respects the interval if there is
+    /// enough time.
+    // Ruling 29.
     fn or_last(&self, due: Moment, floor: Moment, sent: Moment, ended: Moment) -> Moment {
         let last = self.last_chance();
         if due < self.deadline || sent >= last {
@@ -277,15 +285,15 @@ impl Grant {
         last.max(ended.plus(bounds::LAST_PAUSE.min(rest)))
     }
 
-    /// Whether a request was answered so shortly before the deadline that no interval is cut short
-    /// for another one.
+    /// Whether a request was answered so shortly before the deadline that the interval need not be
+    /// cut short for another one.
     fn was_last(&self, outcome: &Spacing, sent: Moment) -> bool {
         let is_plain = match outcome {
             Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after.is_none(),
             Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => false,
         };
-        // A short interval leads to a request within those seconds by itself; a long one must not
-        // be the reason for none.
+        // With a short interval there is a request within these seconds anyway. A long interval must
+        // not prevent it.
         let part = self.deadline.since(self.sent).checked_div(6).unwrap_or_default();
         let shortly = if self.interval <= bounds::LAST_POLL {
             bounds::LAST_POLL
@@ -303,9 +311,9 @@ impl Grant {
                 self.maybe_redeemed = false;
             }
             Spacing::SlowDown(pacing) => {
-                // An answer that was lost may have been one of these. Adding one step only, we
-                // would stay behind the provider's interval for good, and a provider that answers
-                // every early request so would never give the tokens.
+                // A lost answer may also have been `slow_down`. With only one step added, the interval
+                // would stay below the provider's for good, and a provider that answers every early
+                // request with `slow_down` would never return the tokens.
                 let steps = if core::mem::take(&mut self.maybe_slower) { 2 } else { 1 };
                 let slower =
                     self.interval.saturating_add(bounds::SLOW_DOWN_STEP.saturating_mul(steps));
@@ -321,9 +329,9 @@ impl Grant {
         }
     }
 
-    /// The wait after exchanges that brought nothing: doubling, up to a minute, never below the
-    /// interval (REQ-POLL-16,
-    /// REQ-POLL-17).
+    /// Returns the wait after exchanges without a usable answer. It doubles up to one minute and is
+    /// never shorter than the interval.
+    // REQ-POLL-16, REQ-POLL-17
     fn back_off(&self, outcome: &Spacing) -> Duration {
         let base = self.interval.max(bounds::DEFAULT_INTERVAL);
         let doublings = match outcome {
@@ -337,21 +345,21 @@ impl Grant {
         base.saturating_mul(factor).min(bounds::LONGEST_BACK_OFF).max(self.interval)
     }
 
-    /// The moment for the last request before the deadline, where the interval does not lead to one
-    /// later.
+    /// Returns the moment of the last request before the deadline, if the interval does not lead to
+    /// a later one.
     fn last_chance(&self) -> Moment {
         let tenth = self.deadline.since(self.sent).checked_div(10).unwrap_or_default();
         self.deadline.minus(bounds::LAST_POLL.min(tenth))
     }
 
-    /// Jitter only delays, and never past the deadline.
+    /// Adds jitter, but not beyond the deadline.
     fn with_jitter(&self, due: Moment) -> Moment {
         let delayed = due.plus(self.jitter);
         if delayed < self.deadline { delayed } else { due }
     }
 }
 
-/// Whether a token request that got no answer within `waited` was held as long as a provider may
+/// Classifies a token request without a response by whether it was held as long as a provider may
 /// hold it.
 pub(super) fn unanswered(waited: Duration, cause: Cause) -> Spacing {
     if waited >= LONGEST_HOLD { Spacing::GaveUp(cause) } else { Spacing::NoAnswer(cause) }

@@ -1,4 +1,4 @@
-//! One authentication, from the request to the evidence.
+//! The state machine of one authentication, from the request to the verified result.
 //!
 //! ```text
 //!  Authorizing --sign?, transmit--> Pending --due or pinged--> Redeeming --200--> Verifying --keys--> Settled
@@ -7,7 +7,7 @@
 //!    | answer lost                   |       5xx, 429, no answer                    |      wait, ask again
 //!    v                               '---------- push: the tokens themselves -------'
 //!  poll: Settled(Indeterminate)      any phase: cancel, refusal, expiry --> Settled(Failure)
-//!  ping, push: Adrift --a notification bearing our token--> Pending or Verifying
+//!  ping, push: Adrift --a notification with the flow's token--> Pending or Verifying
 //! ```
 
 mod adrift;
@@ -64,56 +64,55 @@ pub use saving::{Receipt, Receiving};
 pub use snapshot::ResumeError;
 pub use spent::{SpentKey, SpentKeys};
 
-/// One authentication of one person: the machine.
+/// The state machine of one authentication of one person.
 ///
-/// It decides and the caller performs. Call [`Self::poll`] for what to do next, do it, and give the
-/// answer to [`Self::handle`]; when [`Output::Done`] comes, take the result with [`Self::finish`].
-/// The machine reads no clock, draws no randomness and opens no socket, so the same loop serves an
-/// async service, a thread, a simulator and a fuzzer.
+/// The flow decides and the caller performs. Call [`Self::poll`] for the next [`Output`], perform
+/// it, and pass the answer to [`Self::handle`]. After [`Output::Done`], take the result with
+/// [`Self::finish`]. The flow reads no clock, draws no randomness and opens no socket, so the same
+/// loop works in an async service, a thread, a simulator and a fuzzer.
 #[must_use = "a flow does nothing until it is polled"]
 pub struct Flow {
     config: Arc<ClientConfig>,
     clock: Clock,
     questions: Questions,
     revision: u64,
-    /// By how many milliseconds the clock was set back since a wait last told.
+    /// By how many milliseconds the clock was set back since a wait last reported it.
     set_back: u32,
-    /// Resumed and not polled since.
+    /// Whether the flow was resumed and has not been polled since.
     is_resumed: bool,
     acknowledged: Option<Box<Acknowledgement>>,
-    /// In ping and push mode.
+    /// Present in ping and push mode.
     mailbox: Option<Box<Notifications>>,
-    /// What is known of the store, where there is one.
+    /// The state of the store, if the flow is durable.
     saving: Option<Box<Saving>>,
-    /// Always there between calls.
+    /// Always `Some` between calls.
     phase: Option<Phase>,
 }
 
-/// Where a flow is.
+/// The stage of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The authentication request has not been acknowledged.
+    /// The authentication request has not been acknowledged yet.
     Authorizing,
-    /// In ping or push mode: the acknowledgement was lost, and a notification may still come.
+    /// The acknowledgement was lost. In ping or push mode a notification may still arrive.
     Adrift,
-    /// Acknowledged; waiting for the person.
+    /// The request was acknowledged, and the person has not decided yet.
     Pending,
     /// A token request is being made.
     Redeeming,
-    /// Tokens are here and are being verified.
+    /// Tokens were received and are being verified.
     Verifying,
-    /// Over.
+    /// The flow is over.
     Settled,
 }
 
 impl Flow {
-    /// Begins a flow; nothing is sent yet.
+    /// Starts a flow. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] when this client cannot send this request to this provider; nothing went on
-    /// the wire.
+    /// Returns [`RequestError`] if this client cannot send the request to this provider.
     pub fn start(
         config: Arc<ClientConfig>,
         request: AuthRequest,
@@ -143,12 +142,14 @@ impl Flow {
         })
     }
 
-    /// What to do next. Never fails; while an output is open it says to wait until that output's
-    /// limit.
+    /// Returns the next output.
     ///
-    /// `now` is the wall clock, read again for every call. When it lies before an earlier reading,
-    /// all waits get longer by as much and the next wait says so. `entropy` is used up even when
-    /// nothing needed it.
+    /// This never fails. While an output has not been answered, it returns a wait until the limit of
+    /// that output.
+    ///
+    /// `now` is the wall clock, which must be read again for each call. If it is earlier than a
+    /// previous reading, all waits become longer by the difference, and the next wait reports it.
+    /// `entropy` is used up even if it was not needed.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
         if core::mem::take(&mut self.is_resumed) {
@@ -158,7 +159,7 @@ impl Flow {
         if let Some(output) = self.held_back(now) {
             return output;
         }
-        // Every turn moves on to a later step, so this ends; see the phases.
+        // This terminates, because every iteration enters a later step; see the phases.
         loop {
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
@@ -168,7 +169,8 @@ impl Flow {
             match phase.poll(&mut poll) {
                 Step::Next(next) => {
                     let next = self.collect(next, now);
-                    // Beginning a token request is not worth saving; losing one, or the end, is.
+                    // The start of a token request is not worth a save. A lost one, or the end of
+                    // the flow, is.
                     if before != next.stage() && next.stage() != Stage::Redeeming {
                         self.touch();
                     }
@@ -209,22 +211,26 @@ impl Flow {
         }
     }
 
-    /// The request of a transmission at the instant of sending: its times count from now.
+    /// Returns the request of a transmission at the instant of sending. Its timeout starts now.
     ///
-    /// `None` when it must not be sent any more: since [`Self::poll`] the flow was cancelled, its
-    /// deadline came (REQ-POLL-18), it is too late to prompt the person
-    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or too little is left of the life
-    /// of what was signed. The flow counts that as not sent; poll again. A transmission of another
-    /// machine gives `None`, too, and counts as not sent there.
+    /// Returns `None` if the request must not be sent any more: the flow was cancelled since
+    /// [`Self::poll`], its deadline has passed, it is too late to prompt the person
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), or what was signed expires too
+    /// soon. The request then counts as not sent; poll again. A transmission of another machine also
+    /// yields `None` and counts as not sent there.
+    // REQ-POLL-18
     pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
         let Ticket { serial, counter, .. } = *transmit.ticket();
         self.may_send(SendingId { serial, counter }, now).then(|| transmit.begin())
     }
 
-    /// Whether the request may still leave, for a caller to whom time passes between
-    /// [`Self::begin`] and the first byte: ask when the connection stands and nothing but the
-    /// request is left to write, since the machine may have been suspended meanwhile. If not,
-    /// answer [`Unanswered::NotSent`]. Asking more than once is fine.
+    /// Returns whether a request may still be sent, if time passes between [`Self::begin`] and the
+    /// first byte.
+    ///
+    /// Call it when the connection is established and only the request remains to be written,
+    /// because the machine may have been suspended in the meantime. If it returns `false`, answer
+    /// [`Unanswered::NotSent`]. It can be called repeatedly.
+    // Ruling 27.
     #[must_use]
     pub fn may_send(&mut self, sending: SendingId, now: Timestamp) -> bool {
         self.observe(now);
@@ -242,22 +248,23 @@ impl Flow {
             }
     }
 
-    /// Takes the answer to an output.
+    /// Handles the answer to an output.
     ///
-    /// An answer that comes after its output was given up is ignored, except a 200 of the token
-    /// endpoint while the flow is not over: it may be the only copy of the tokens.
+    /// An answer to an output that has timed out is ignored, except a 200 of the token endpoint
+    /// while the flow is not over: it may contain the only copy of the tokens.
     ///
     /// # Errors
     ///
-    /// [`Misuse`] when the input does not belong here; it comes back and nothing changed.
+    /// Returns [`Misuse`] with the input if it does not belong to this flow. The flow is then
+    /// unchanged.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
         if let Some(reason) = self.objection(&input) {
             return Err(Misuse { input: Box::new(input), reason });
         }
         let Input { ticket, answer } = input;
         if let Answer::Saved(is_saved) = answer {
-            // No time passes by it: whoever saves for a notification may have read the clock long
-            // ago.
+            // The clock is not observed here: a caller that saves for a notification may have read
+            // `now` long ago.
             self.saved(ticket.counter, is_saved);
             ticket.is_answered();
             return Ok(());
@@ -274,7 +281,7 @@ impl Flow {
         Ok(())
     }
 
-    /// The open question was dropped: what is true then is the answer to it.
+    /// If the open question was dropped, answers it with what is known to have happened.
     fn hear_of_a_drop(&mut self, now: Timestamp) {
         let Some((phase, open)) =
             self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?)))
@@ -291,7 +298,7 @@ impl Flow {
     fn answer(&mut self, question: u64, answer: Answer, is_expected: bool, now: Timestamp) {
         let Some(phase) = self.phase.take() else { return };
         let tick = Context { config: &self.config, now, moment: self.clock.moment() };
-        // Signatures and keys are asked for again after a restart, so they are not worth saving.
+        // Signatures and keys are requested again after a restart, so they are not worth a save.
         let is_fleeting = matches!(
             answer,
             Answer::Signature(_)
@@ -302,8 +309,8 @@ impl Flow {
         );
         let (phase, acknowledged, changed) = if is_expected {
             let answer = match (&self.mailbox, answer) {
-                // Only the provider has our token: what was said not to have left is answered
-                // already.
+                // Only the provider knows the notification token, so a notification proves that the
+                // request was sent even if the transport reported otherwise.
                 (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause)))
                     if !mailbox.early.is_empty() =>
                 {
@@ -326,7 +333,7 @@ impl Flow {
         }
     }
 
-    /// After every step: what a notification said too early may count now.
+    /// Applies early notifications, which may have become valid with a step.
     fn collect(&mut self, phase: Phase, now: Timestamp) -> Phase {
         let tick = Context { config: &self.config, now, moment: self.clock.moment() };
         match &mut self.mailbox {
@@ -335,14 +342,14 @@ impl Flow {
         }
     }
 
-    /// Why an input does not belong here.
+    /// Returns why an input does not belong to this flow.
     fn objection(&self, input: &Input) -> Option<MisuseReason> {
         if input.ticket.serial != self.questions.serial {
             return Some(MisuseReason::ForeignTicket);
         }
         match &input.answer {
-            // Another life of this flow, further on than the snapshot this one began with, asked:
-            // the answer is late, and a 200 among them may hold the only copy of the tokens.
+            // A flow that was resumed from the same snapshot may have asked this and got further. A
+            // late 200 may contain the only copy of the tokens.
             Answer::Response(..) => None,
             _ if input.ticket.counter > self.questions.counter => Some(MisuseReason::StaleTicket),
             Answer::Keys(keys) => {
@@ -358,9 +365,11 @@ impl Flow {
         }
     }
 
-    /// Gives up: no further request is made, and answers are ignored. The prompt stays on the
-    /// person's device; CIBA has no way to take it back (REQ-SEC-26). A flow that is over stays as
-    /// it is.
+    /// Gives up: no further request is made, and answers are ignored.
+    ///
+    /// The prompt stays on the person's device, because CIBA has no way to withdraw it. A flow that
+    /// is over is not changed.
+    // REQ-SEC-26
     pub fn cancel(&mut self, now: Timestamp) {
         self.observe(now);
         if !matches!(self.phase, Some(Phase::Settled(_))) {
@@ -369,11 +378,12 @@ impl Flow {
         }
     }
 
-    /// The result.
+    /// Returns the result.
     ///
     /// # Errors
     ///
-    /// [`Failure`]; a flow that is not over yet counts as [`Failure::Abandoned`].
+    /// Returns the [`Failure`] with which the flow ended, or [`Failure::Abandoned`] if it is not
+    /// over.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         match self.phase {
             Some(Phase::Settled(settled)) => settled.finish(),
@@ -381,39 +391,40 @@ impl Flow {
         }
     }
 
-    /// Increases whenever something worth saving changed, and only then.
+    /// Returns the revision of the state, which increases exactly when the state changes in a way
+    /// that is worth saving.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Makes the next snapshot count as newer than every earlier one although nothing changed.
+    /// Makes the next snapshot newer than every earlier one although the state has not changed.
     ///
-    /// Call it before you save again after a save that failed or was abandoned: it may have reached
-    /// the store all the same, and a store that keeps only newer states would refuse the same
-    /// revision.
+    /// Call it before saving again after a save that failed or was abandoned. That save may have
+    /// reached the store nevertheless, and a store that accepts only newer states would reject the
+    /// same revision.
     pub const fn advance_revision(&mut self) {
         self.revision = self.revision.wrapping_add(1);
     }
 
-    /// Whether a failed save has to stop the flow: true while the authentication request may still
-    /// be sent.
+    /// Returns `true` if a failed save must stop the flow, which is so while the authentication
+    /// request may still be sent.
     ///
-    /// If the state cannot be saved and this is true, do not carry out the output: answer a
-    /// transmission with [`Unanswered::NotSent`] and poll again once the store works. Otherwise a
-    /// process that resumes from the older state would send the request again and prompt the person
-    /// twice.
+    /// In that case do not perform the output if the state cannot be saved: answer a transmission
+    /// with [`Unanswered::NotSent`] and poll again when the store works. Otherwise a process that
+    /// resumes from the older state would send the request again and prompt the person twice.
     ///
-    /// If it is false, continue without the store. No older state can prompt the person again, and
-    /// what the provider grants may exist only in memory. A flow that is resumed from an older
-    /// state accounts for that: it does not report a refusal where the tokens may have been issued
+    /// If this is `false`, continue without the store. No older state can prompt the person again,
+    /// and the tokens may exist only in memory. A flow resumed from an older state takes this into
+    /// account: it does not report a refusal if the tokens may have been issued to the previous
+    /// process.
     /// to the earlier process.
     #[must_use]
     pub const fn must_be_saved(&self) -> bool {
         matches!(self.phase, Some(Phase::Authorizing(_)))
     }
 
-    /// Where the flow is.
+    /// Returns the stage of the flow.
     #[must_use]
     pub const fn stage(&self) -> Stage {
         match &self.phase {
@@ -422,8 +433,8 @@ impl Flow {
         }
     }
 
-    /// When [`Self::poll`] has something to do by itself; `None` when the flow is over. An instant
-    /// that is not in the future means now.
+    /// Returns when [`Self::poll`] has something to do by itself, or `None` if the flow is over. An
+    /// instant that is not in the future means now.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         if let Some(moment) = self.saving_wakes_at() {
@@ -440,11 +451,13 @@ impl Flow {
         Some(self.clock.wall_at(moment))
     }
 
-    /// When the authentication request expires: no token request is made then or later, and the
-    /// flow is over soon after. `None` until the request was acknowledged, and once the flow
-    /// failed. A flow whose acknowledgement was lost says until when it waits for a notification.
+    /// Returns when the authentication request expires.
     ///
-    /// When the clock was set back, it moves back by as much.
+    /// No token request is made at or after this instant, and the flow ends soon after. Returns
+    /// `None` before the request is acknowledged and after the flow failed. For a flow whose
+    /// acknowledgement was lost, it is the end of the wait for a notification.
+    ///
+    /// If the clock is set back, this instant moves back by the same amount.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         let deadline = match self.phase.as_ref()? {
@@ -460,29 +473,31 @@ impl Flow {
         Some(self.clock.wall_at(deadline))
     }
 
-    /// Returns `true` if the flow ended because the issuer's keys could not be had, and still holds
-    /// the unverified tokens.
+    /// Returns `true` if the flow ended because the issuer's keys were not available, and still
+    /// holds the unverified tokens.
     ///
-    /// Keep its [`snapshot`](Self::snapshot): a flow that is [resumed](Self::resume) from it asks
-    /// for the keys again. The person was asked already, so a new flow would ask once more.
+    /// Keep its [`snapshot`](Self::snapshot): a flow [resumed](Self::resume) from it requests the
+    /// keys again. A new flow would prompt the person a second time.
+    // Ruling 42.
     #[must_use]
     pub const fn keeps_tokens(&self) -> bool {
         matches!(&self.phase, Some(Phase::Settled(Settled::Unverified(_))))
     }
 
-    /// Whether there are tokens that are not verified yet.
+    /// Whether the flow holds tokens that have not been verified yet.
     const fn holds_tokens(&self) -> bool {
         matches!(&self.phase, Some(Phase::Verifying(_))) || self.keeps_tokens()
     }
 
-    /// The acknowledgement, once there is one: what the provider granted and what else it said
-    /// (CIBA 7.3).
+    /// Returns the acknowledgement, once there is one ([CIBA Core 7.3]).
+    ///
+    /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
     #[must_use]
     pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
         self.acknowledged.as_deref()
     }
 
-    /// The configuration it was started with.
+    /// Returns the configuration with which the flow was started.
     #[must_use]
     pub const fn config(&self) -> &Arc<ClientConfig> {
         &self.config
@@ -523,7 +538,7 @@ impl Phase {
         }
     }
 
-    /// The question that is open.
+    /// Returns the open question.
     fn open(&self) -> Option<&Open> {
         match self {
             Self::Authorizing(authorizing) => authorizing.making.open(),
@@ -533,7 +548,7 @@ impl Phase {
         }
     }
 
-    /// What is true of the open question when nobody is going to answer it.
+    /// Returns the answer that describes what happened to a dropped question.
     fn answer_of_a_drop(&self, how: Dropped, now: Timestamp) -> Option<Answer> {
         let unanswered = match how {
             Dropped::Untouched => Unanswered::NotSent(Cause::Interrupted),
@@ -552,7 +567,7 @@ impl Phase {
         }
     }
 
-    /// The answer to the open question.
+    /// Handles the answer to the open question.
     fn answered(self, answer: Answer, tick: &Context<'_>) -> (Self, Option<Acknowledgement>) {
         match self {
             Self::Authorizing(authorizing) => authorizing.answered(answer, tick),
@@ -562,7 +577,7 @@ impl Phase {
         }
     }
 
-    /// An answer that is no longer waited for; returns whether it changed anything.
+    /// Handles an answer that is no longer expected. Returns whether it changed anything.
     fn late(
         mut self,
         question: u64,
@@ -588,7 +603,7 @@ impl Phase {
             Self::Redeeming(ref redeeming) if is_of_token_endpoint => {
                 redeeming::late(response, &redeeming.grant, tick)
             }
-            // A late acknowledgement comes too late once a notification named the request.
+            // Once a notification has named the request, a late acknowledgement has no effect.
             Self::Authorizing(_)
             | Self::Adrift(_)
             | Self::Pending(_)

@@ -1,5 +1,5 @@
-//! How a flow in ping or push mode knows its notifications, and what it does with them (CIBA 10.2,
-//! 10.3, 12).
+//! Notifications of a flow in ping or push mode: how they are authenticated and what they cause
+//! (CIBA Core 10.2, 10.3 and 12).
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
@@ -35,25 +35,25 @@ use crate::{
     },
 };
 
-/// What a notification is routed by: the first part of the notification token, random and not
-/// secret by itself. The rest of the token proves that a notification is authentic, and only the
-/// flow compares it. Known before anything is sent.
+/// The key by which a notification is routed to its flow: the first part of the notification token.
+///
+/// It is random, not secret, and known before anything is sent. The rest of the token authenticates
+/// the notification, and only the flow compares it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationKey([u8; Self::BYTES]);
 
 impl NotificationKey {
     const BYTES: usize = 16;
-    /// How long it is in base64url.
+    /// The length of the key in base64url.
     const TEXT: usize = 22;
 
-    /// The key as bytes, for an index or a database.
+    /// Returns the key as bytes, for an index or a database.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 
-    /// The key of a token of ours; of a foreign one perhaps `None`, perhaps a key that belongs to
-    /// nobody.
+    /// Returns the key of a token. For a foreign token it is `None` or a key that no flow has.
     pub(super) fn of(token: &str) -> Option<Self> {
         let bytes = base64url::decode(token.get(..Self::TEXT)?)?;
         bytes.try_into().ok().map(Self)
@@ -67,8 +67,8 @@ impl fmt::Debug for NotificationKey {
 }
 
 /// Makes the token of one request: the key, then 256 random bits, in the alphabet of bearer tokens
-/// (CIBA 7.1,
-/// REQ-AREQ-14, REQ-FAPI-28).
+/// (CIBA Core 7.1).
+// REQ-AREQ-14, REQ-FAPI-28
 fn mint(entropy: &Entropy, verifier: &dyn Verifier) -> NotificationToken {
     let key = entropy.expand(verifier, Purpose::NotificationKey);
     let mut token = base64url::encode(key.get(..NotificationKey::BYTES).unwrap_or_default());
@@ -78,29 +78,31 @@ fn mint(entropy: &Entropy, verifier: &dyn Verifier) -> NotificationToken {
 
 /// What a flow knows of its notifications.
 pub(super) struct Notifications {
-    /// Ping or push.
+    /// The delivery mode, which is ping or push.
     pub(super) mode: DeliveryMode,
     pub(super) token: NotificationToken,
     /// The id of the request, once the acknowledgement or a notification named it.
     pub(super) auth_req_id: Option<AuthReqId>,
-    /// Until when notifications are taken, once that is known.
+    /// Until when notifications are accepted, once this is known.
     pub(super) until: Option<Moment>,
-    /// What overtook the acknowledgement: no two with the same id (REQ-PING-14).
+    /// Notifications that arrived before the acknowledgement, each with a different id.
+    // REQ-PING-14
     pub(super) early: Vec<EarlyNotification>,
-    /// Something was accepted since a watcher was told last.
+    /// Whether something was accepted since it was last reported.
     pub(super) has_news: bool,
 }
 
-/// A notification that is authentic.
+/// An authenticated notification.
 pub(super) struct EarlyNotification {
     pub(super) auth_req_id: AuthReqId,
-    /// What a push delivers; a ping delivers nothing.
+    /// The content of a push; `None` for a ping.
     pub(super) delivery: Option<Delivery>,
     pub(super) received_at: Timestamp,
 }
 
 impl Notifications {
-    /// The mailbox of a new flow; none in poll mode (REQ-META-05).
+    /// Creates the state for a new flow, or `None` in poll mode.
+    // REQ-META-05
     pub(super) fn open(
         mode: DeliveryMode,
         entropy: &Entropy,
@@ -124,8 +126,8 @@ impl Notifications {
         NotificationKey::of(self.token.expose())
     }
 
-    /// Whether a notification is ours, in the order in which its faults are answered (REQ-PING-02,
-    /// REQ-PUSH-01).
+    /// Authenticates and reads a notification. Its faults are reported in a fixed order.
+    // REQ-PING-02, REQ-PUSH-01
     pub(super) fn admit(
         &self,
         notification: &Notification,
@@ -133,7 +135,7 @@ impl Notifications {
     ) -> Result<NotificationBody, NotificationVerdict> {
         let is_ours: bool =
             self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes()).into();
-        // Too late is the same as never ours (REQ-PUSH-26).
+        // Too late gets the same answer as a wrong token (REQ-PUSH-26).
         if !is_ours || self.until.is_some_and(|until| moment > until) {
             return Err(NotificationVerdict::Unauthorized);
         }
@@ -159,8 +161,9 @@ impl Notifications {
         }
     }
 
-    /// Keeps what overtook the acknowledgement. Only the provider and we have the token, so a few
-    /// different ids are already more than an honest provider sends.
+    /// Keeps a notification that arrived before the acknowledgement.
+    // Only the provider knows the token, so an honest provider sends fewer different ids than are
+    // kept.
     fn keep(&mut self, arrival: EarlyNotification) -> NotificationVerdict {
         if self.early.iter().any(|kept| kept.auth_req_id == arrival.auth_req_id) {
             return NotificationVerdict::Known;
@@ -172,8 +175,8 @@ impl Notifications {
         NotificationVerdict::Accepted
     }
 
-    /// Once the request has its id, or will only get one from a notification, what came early
-    /// counts; what is about another request is dropped.
+    /// Applies early notifications once the request has its id, or will get it only from a
+    /// notification. Those about another request are dropped.
     pub(super) fn collect(&mut self, phase: Phase, tick: &Context<'_>) -> Phase {
         match phase {
             Phase::Pending(pending) if self.auth_req_id.is_none() => {
@@ -214,9 +217,9 @@ impl Notifications {
     }
 }
 
-/// An authentic push that cannot be used. The provider delivers once, so waiting for another would
-/// end as expired and hide what is wrong; nothing of it is accepted. Before the request has its id
-/// nothing says that the push is about it (ruling 23).
+/// Handles an authenticated push that cannot be used. No part of it is accepted, and the flow ends.
+// Ruling 23: a provider delivers only once, so waiting on would end as expired and hide the reason.
+// Before the request has its id, nothing shows that the push is about it.
 fn unusable(phase: Phase, fault: Fault) -> (Phase, NotificationVerdict) {
     match phase {
         Phase::Pending(_) => {
@@ -235,7 +238,8 @@ fn unusable(phase: Phase, fault: Fault) -> (Phase, NotificationVerdict) {
     }
 }
 
-/// A ping means "ask now", never "success" (REQ-PING-09); a push is the result itself.
+/// Applies a notification to a pending flow: a ping causes a token request, a push is the result.
+// REQ-PING-09: a ping never means success.
 fn deliver(pending: Pending, arrival: EarlyNotification, tick: &Context<'_>) -> Phase {
     match arrival.delivery {
         None => Phase::Pending(pending.pinged(tick)),
@@ -249,23 +253,24 @@ fn deliver(pending: Pending, arrival: EarlyNotification, tick: &Context<'_>) -> 
 }
 
 impl Flow {
-    /// The key its notifications are found by, from the start on; `None` in poll mode.
+    /// Returns the key of the flow's notifications, which is known from the start, or `None` in poll
+    /// mode.
     #[must_use]
     pub fn notification_key(&self) -> Option<NotificationKey> {
         self.mailbox.as_ref()?.key()
     }
 
-    /// Takes something that arrived unasked; [`Self::acknowledge`] says what to answer. A flow in
-    /// poll mode accepts no notification and stays as it is.
+    /// Handles a notification. Afterwards, [`Self::acknowledge`] returns what to answer. A flow in
+    /// poll mode accepts no notifications and is not changed by them.
     ///
-    /// If the [receipt](Receipt::is_news) says something new, poll the flow whatever becomes of the
-    /// answer: what was accepted is verified by the next polls, or starts a token request there.
+    /// If the [receipt](Receipt::is_news) contains news, poll the flow, whatever happens to the
+    /// answer: the next polls verify what was accepted, or start a token request.
     ///
-    /// `now` may be a little older than what the flow was shown last: whoever takes a notification
-    /// in may have read the clock before waiting for the flow.
+    /// `now` may be somewhat older than the last reading that the flow has seen, because a caller
+    /// may read the clock before it locks the flow.
     pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Receipt {
-        // Anybody can call: an older reading must not count as a clock that was set back, nor the
-        // time since then twice.
+        // Anyone can call the endpoint, so an older reading must not count as a clock that was set
+        // back, and the time since then must not count twice.
         self.observe(now.max(self.clock.wall()));
         let said = self.take_in(notification, now);
         if matches!(said, NotificationVerdict::Accepted | NotificationVerdict::Unusable) {
@@ -277,7 +282,7 @@ impl Flow {
         Receipt::new(said, self.revision)
     }
 
-    /// Whether a notification was accepted since this was asked last.
+    /// Returns whether a notification was accepted since the last call.
     pub(crate) fn take_news(&mut self) -> bool {
         self.mailbox.as_mut().is_some_and(|mailbox| core::mem::take(&mut mailbox.has_news))
     }
@@ -296,7 +301,7 @@ impl Flow {
 }
 
 impl Notifications {
-    /// An authentic notification meets the phase.
+    /// Applies an authenticated notification to the phase.
     fn take(
         &mut self,
         phase: Phase,
@@ -305,7 +310,7 @@ impl Notifications {
         tick: &Context<'_>,
     ) -> (Phase, NotificationVerdict) {
         match phase {
-            // The provider never took the request, so it has nothing to report (REQ-AERR-19).
+            // The provider never accepted the request, so it has nothing to report (REQ-AERR-19).
             Phase::Settled(_) if self.auth_req_id.is_none() => {
                 return (phase, NotificationVerdict::Unauthorized);
             }
@@ -314,17 +319,16 @@ impl Notifications {
         }
         let auth_req_id = letter.auth_req_id.clone();
         let delivery = match self.mode {
-            // Tokens that are pushed to a client that waits for pings are never taken. Its requests
-            // would be refused from now on, or wait for nothing, so the flow ends with the reason
+            // Tokens that are pushed to a client in ping mode are never accepted. Its token
+            // requests would fail from now on, or wait in vain, so the flow ends with the reason
             // (REQ-PING-19).
             DeliveryMode::Ping if letter.has_tokens() && matches!(phase, Phase::Pending(_)) => {
                 return unusable(phase, Fault::AnotherMode);
             }
-            // A ping delivers nothing, whatever is in it.
+            // The content of a ping is ignored.
             DeliveryMode::Ping | DeliveryMode::Poll => None,
             DeliveryMode::Push => {
-                // A push without an ID Token has nothing that binds it to this request
-                // (REQ-PUSH-02).
+                // A push without an ID Token has nothing that ties it to this request (REQ-PUSH-02).
                 let rules = tick.config.policy.token_rules(true);
                 match letter.delivery(&notification.message, rules, tick.now) {
                     Ok(delivery) => Some(delivery),
@@ -342,7 +346,7 @@ impl Notifications {
                 self.early.push(arrival);
                 (self.collect(Phase::Adrift(adrift), tick), NotificationVerdict::Accepted)
             }
-            // Repetitions in the same wait say nothing new (REQ-PING-15).
+            // A repetition during the same wait has no effect (REQ-PING-15).
             Phase::Pending(pending)
                 if self.mode == DeliveryMode::Ping && !pending.heeds_ping(tick) =>
             {

@@ -1,5 +1,5 @@
-//! Something that arrived unasked at a notification endpoint (CIBA 9): the first look, which needs
-//! no flow, and what is answered. Whether a flow takes it is in `mailbox`.
+//! Requests to a notification endpoint (CIBA Core 9): the checks that need no flow, and the replies.
+//! `notifications` decides whether a flow accepts one.
 
 use alloc::string::String;
 use core::fmt;
@@ -12,22 +12,26 @@ use crate::{
     wire::{Headers, Response},
 };
 
-/// A call of the notification endpoint that passed the first look: a POST with exactly one bearer
-/// token and a bounded body. Nothing of the body has been read.
+/// A request to the notification endpoint that passed the first checks: a POST with exactly one
+/// bearer token and a body of limited length. The body has not been read yet.
 pub struct Notification {
     pub(super) bearer: Zeroizing<String>,
-    /// Its media type and body, in the form of an answer without a status.
+    /// Media type and body, in the form of a response without a status.
     pub(super) message: Response,
 }
 
-/// What to answer: a status, at most one header field, and never a body, so that nothing tells
-/// which part was wrong (REQ-PING-03, REQ-PING-13).
-#[must_use = "the provider waits for it"]
+/// The reply to a notification: a status and at most one header field. There is never a body, so
+/// that the reply does not reveal what was wrong.
+// REQ-PING-03, REQ-PING-13
+#[must_use = "the provider waits for the reply"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NotificationReply {
-    /// The status; never 3xx (CIBA 9, REQ-PING-06).
+    /// The status, which is never 3xx ([CIBA Core 10.2]).
+    ///
+    /// [CIBA Core 10.2]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2
+    // REQ-PING-06
     pub status: u16,
-    /// A header field that goes with it.
+    /// The header field to send with it.
     pub header: Option<(&'static str, &'static str)>,
 }
 
@@ -42,20 +46,20 @@ impl NotificationReply {
     }
 }
 
-/// A call that is refused before any flow is looked at; nothing changed.
+/// The reason for which a request is rejected before a flow is involved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadNotification {
-    /// Not a POST: 405.
+    /// The method is not POST: status 405.
     Method,
-    /// Not exactly one `Authorization` header with a bearer token: 401.
+    /// There is not exactly one `Authorization` header with a bearer token: status 401.
     Authorization,
-    /// The body is longer than [`Notification::MAX_BODY`]: 413.
+    /// The body is longer than [`Notification::MAX_BODY`]: status 413.
     TooLarge,
 }
 
 impl BadNotification {
-    /// What to answer.
+    /// Returns the reply.
     pub const fn reply(self) -> NotificationReply {
         NotificationReply::new(match self {
             Self::Method => 405,
@@ -78,14 +82,16 @@ impl fmt::Display for BadNotification {
 impl core::error::Error for BadNotification {}
 
 impl Notification {
-    /// The longest body, in bytes: a push carries tokens. A ping may have 16 KiB (REQ-PING-20).
+    /// The maximum length of the body in bytes, which applies to a push. A ping may have 16 KiB.
+    // REQ-PING-20
     pub const MAX_BODY: usize = 256 * 1024;
 
-    /// The first look: method, the one `Authorization` header, size (REQ-PING-04, REQ-PING-20).
+    /// Checks the method, the `Authorization` header and the length of the body.
     ///
     /// # Errors
     ///
-    /// [`BadNotification`], which knows what to answer.
+    /// Returns [`BadNotification`], which contains the reply.
+    // REQ-PING-04, REQ-PING-20
     pub fn receive(method: &str, headers: &Headers, body: Body) -> Result<Self, BadNotification> {
         if method != "POST" {
             return Err(BadNotification::Method);
@@ -103,16 +109,16 @@ impl Notification {
         Ok(Self { bearer: Zeroizing::new(bearer.into()), message })
     }
 
-    /// The key to look its flow up by; `None` when the bearer token is none of ours: answer
-    /// [`NotificationVerdict::Unauthorized`].
+    /// Returns the key by which to look up the flow. If it is `None`, the bearer token was not
+    /// issued by this crate: reply with [`NotificationVerdict::Unauthorized`].
     #[must_use]
     pub fn key(&self) -> Option<NotificationKey> {
         NotificationKey::of(&self.bearer)
     }
 }
 
-/// The token of a bearer `Authorization` header: scheme in any case, spaces, then b64token (RFC
-/// 6750 2.1).
+/// Reads a bearer `Authorization` header: the scheme in any case, spaces, then a b64token (RFC 6750
+/// section 2.1).
 fn bearer_token(field: &str) -> Option<&str> {
     let (scheme, rest) = field.split_once(' ')?;
     let token = rest.trim_start_matches(' ');
@@ -128,39 +134,40 @@ impl fmt::Debug for Notification {
     }
 }
 
-/// What a flow says to a notification.
-#[must_use = "answer the notification, and save the flow first when it was accepted"]
+/// The verdict of a flow on a notification.
+#[must_use = "answer the notification; if it was accepted, save the flow first"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotificationVerdict {
-    /// It is authentic, and the flow owns it now: save the flow, answer 204, poll the flow.
+    /// It is authentic, and the flow has taken it. Save the flow, answer 204, poll the flow.
     Accepted,
-    /// It is authentic and says nothing new: 204 (REQ-PING-15, REQ-PUSH-18).
+    /// It is authentic but contains nothing new: 204.
+    // REQ-PING-15, REQ-PUSH-18
     Known,
-    /// Its bearer token is not that of this flow, or too late: 401, without a word about why.
+    /// The bearer token is not that of this flow, or it is too late: 401, without an explanation.
     Unauthorized,
-    /// Its bearer token is that of this flow, and its `auth_req_id` is not: 401, as
+    /// The bearer token is that of this flow, but the `auth_req_id` is not: 401, like
     /// [`Self::Unauthorized`].
     AnotherRequest,
-    /// Its body is not `application/json`: 415.
+    /// The body is not `application/json`: 415.
     UnsupportedMediaType,
-    /// Its body is longer than a ping's may be: 413.
+    /// The body is longer than allowed for a ping: 413.
     TooLarge,
-    /// Its body is no notification: 400. Nothing changed.
+    /// The body is not a notification: 400. The flow is unchanged.
     Malformed,
-    /// It is authentic, and what it delivers cannot be used: 400, and the flow is over, with the
-    /// reason. Save the flow and poll it.
+    /// It is authentic, but its content cannot be used: 400. The flow has ended with the reason; save
+    /// and poll it.
     Unusable,
-    /// The flow took it and could not be saved: 503. The code that saves answers this; no flow
-    /// does.
+    /// The flow has taken it but could not be saved: 503. The code that saves uses this verdict; a
+    /// flow does not.
     Unsaved,
     /// The endpoint is starting and does not know all its flows yet: 503. The owner of the endpoint
-    /// answers this; no flow does.
+    /// uses this verdict; a flow does not.
     NotReady,
 }
 
 impl NotificationVerdict {
-    /// What to answer.
+    /// Returns the reply.
     pub const fn reply(self) -> NotificationReply {
         NotificationReply::new(match self {
             Self::Accepted | Self::Known => 204,

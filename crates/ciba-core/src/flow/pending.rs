@@ -1,5 +1,5 @@
-//! Acknowledgement, and waiting: for the interval, for the person, for the provider to be well
-//! again.
+//! The phase after the acknowledgement in which the flow waits: for the interval, for the person, or
+//! for the provider to recover.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -20,14 +20,14 @@ use crate::{
 
 pub(super) struct Pending {
     pub(super) grant: Grant,
-    /// When the next token request is due; at or after the deadline means never.
+    /// When the next token request is due. At or after the deadline means never.
     pub(super) due: Moment,
     pub(super) because: WaitReason,
     pub(super) progress: Option<Arc<str>>,
 }
 
 impl Pending {
-    /// Right after the acknowledgement.
+    /// Enters the phase after the acknowledgement.
     pub(super) fn first(mut grant: Grant, tick: &Context<'_>) -> Self {
         Self {
             due: grant.first_due(tick),
@@ -37,7 +37,7 @@ impl Pending {
         }
     }
 
-    /// After a restart.
+    /// Enters the phase after a restart.
     pub(super) fn resumed(grant: Grant, due: Moment, tick: &Context<'_>) -> Self {
         Self {
             due: grant.due_after_restart(due, tick),
@@ -47,13 +47,13 @@ impl Pending {
         }
     }
 
-    /// Whether a notification makes the wait shorter: the first one does, later ones after a
-    /// pending answer (ruling 30).
+    /// Whether a ping shortens the wait. The first one does, and later ones after a pending answer.
+    // Ruling 30.
     pub(super) fn heeds_ping(&self, tick: &Context<'_>) -> bool {
         !self.grant.was_pinged || self.grant.heard.may_skip(self.due.min(self.grant.deadline), tick)
     }
 
-    /// A notification came: the wait is over.
+    /// Ends the wait because of a ping.
     pub(super) fn pinged(mut self, tick: &Context<'_>) -> Self {
         self.grant.ping();
         let due = self.due.min(self.grant.heard.soonest(tick));
@@ -63,7 +63,7 @@ impl Pending {
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
         if self.ahead_at(poll.tick.config).is_some_and(|at| at <= poll.tick.moment) {
             self.grant.heard.ahead.was_asked = true;
-            // With no time left it is a matter of the next wait.
+            // If there is no time left now, the next wait decides.
             self.grant.heard.ahead.due = Some(self.wake_when_asked(poll.tick.config));
             if let Some(within) = self.time_ahead(&poll.tick) {
                 let (ticket, open) = poll.questions.ask(Moment::NEVER);
@@ -79,9 +79,10 @@ impl Pending {
         self.wait(&poll.tick)
     }
 
-    /// When the issuer's keys are to be asked for ahead of time, while the person decides (ruling
-    /// 31): at once, and again when they could not be had. What is wrong with them is then known
-    /// before they are needed, and a login does not wait for them.
+    /// Returns when the issuer's keys are requested ahead of time, while the person decides:
+    /// immediately, and again if they were not available.
+    // Ruling 31: problems with the keys are then known before they are needed, and a login does not
+    // wait for them.
     fn ahead_at(&self, config: &ClientConfig) -> Option<Moment> {
         let has_use =
             self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric();
@@ -92,7 +93,7 @@ impl Pending {
         })
     }
 
-    /// How long that may take: no longer than until the next request is due.
+    /// Returns how long the request may take: at most until the next token request is due.
     fn time_ahead(&self, tick: &Context<'_>) -> Option<Duration> {
         let until_due = self.wake_when_asked(tick.config).since(tick.moment);
         let most = match tick.config.delivery {
@@ -117,19 +118,20 @@ impl Pending {
         Step::Emit(Phase::Pending(self), Effect::Wait(pause))
     }
 
-    /// When there is something to do.
+    /// Returns when there is something to do.
     pub(super) fn wake_at(&self, config: &ClientConfig) -> Moment {
         let asked = self.wake_when_asked(config);
         self.ahead_at(config).map_or(asked, |at| at.min(asked))
     }
 
-    /// When the next request is due, or the end.
+    /// Returns when the next token request is due, or the end of the wait.
     fn wake_when_asked(&self, config: &ClientConfig) -> Moment {
         self.asks_at(config).min(self.grant.ends(config))
     }
 
-    /// When the next token request is due: never in push mode, whatever a snapshot said
-    /// (REQ-PUSH-19).
+    /// Returns when the next token request is due. In push mode there is none, whatever a snapshot
+    /// said.
+    // REQ-PUSH-19
     fn asks_at(&self, config: &ClientConfig) -> Moment {
         match config.delivery {
             DeliveryMode::Poll | DeliveryMode::Ping => self.due,

@@ -1,4 +1,4 @@
-//! What the phases of a flow share: the table of phases, a step of the machine, and open questions.
+//! What the phases of a flow share: the enum of phases, a step of the machine, and open questions.
 
 use core::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where a flow is, with all that only makes sense there.
+/// The phase of a flow, with the data that has a meaning only in that phase.
 pub(super) enum Phase {
     Authorizing(Authorizing),
-    /// In ping or push mode: the acknowledgement was lost.
+    /// The acknowledgement was lost, in ping or push mode.
     Adrift(alloc::boxed::Box<Adrift>),
     Pending(Pending),
     Redeeming(Redeeming),
@@ -28,26 +28,25 @@ pub(super) enum Phase {
     Settled(Settled),
 }
 
-/// What a phase does when it is polled: hand over to another, or stop with something for the
-/// caller.
+/// The result of polling a phase: the next phase, or an effect for the caller.
 pub(super) enum Step {
-    /// Go on in this phase at once.
+    /// Continue immediately in this phase.
     Next(Phase),
-    /// Stay in this phase and tell the caller.
+    /// Stay in this phase and return the effect to the caller.
     Emit(Phase, Effect),
 }
 
-/// What a phase tells the caller.
+/// An effect that a phase returns to the caller.
 pub(super) enum Effect {
-    /// An output with a ticket. `save` when the state has to be saved before it is carried out.
+    /// An output with a ticket. `save` is `true` if the state must be saved before it is performed.
     Do { output: Output, save: bool },
-    /// Wait until a moment.
+    /// A wait until a moment.
     Wait(PlannedWait),
-    /// Nothing is left to do.
+    /// The flow is over.
     Done,
 }
 
-/// A wait in the making.
+/// A wait, before it is converted to wall-clock time.
 pub(super) struct PlannedWait {
     pub(super) until: Moment,
     pub(super) because: crate::ask::WaitReason,
@@ -60,16 +59,16 @@ impl PlannedWait {
     }
 }
 
-/// One moment of the machine: what a phase may look at when it moves.
+/// What a phase can use in a step: the configuration and the time.
 pub(super) struct Context<'a> {
     pub(super) config: &'a ClientConfig,
-    /// The wall clock, for times inside tokens.
+    /// The wall clock, for times in tokens.
     pub(super) now: Timestamp,
-    /// The machine's own time line, for spacing and deadlines.
+    /// The moment on the machine's time line, for spacing and deadlines.
     pub(super) moment: Moment,
 }
 
-/// Hands out tickets; every question of a flow has its own number.
+/// Issues tickets. Every question of a flow has its own number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Questions {
     pub(super) serial: u64,
@@ -77,8 +76,8 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Begins to count far from where any other process that resumed the same snapshot does, so
-    /// that an answer to its questions is never taken for one to ours.
+    /// Jumps to a random range of numbers, so that processes that resumed the same snapshot never
+    /// take each other's answers for their own.
     pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
         let mut jump = [0_u8; 4];
         for (slot, byte) in jump.iter_mut().zip(entropy.expand(verifier, Purpose::Serial)) {
@@ -87,7 +86,7 @@ impl Questions {
         self.counter = self.counter.saturating_add(u64::from(u32::from_le_bytes(jump)));
     }
 
-    /// A ticket for a new question, and the mark to recognise its answer by.
+    /// Issues the ticket of a new question, and the record by which its answer is recognized.
     pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
         self.counter = self.counter.wrapping_add(1);
         let (ticket, fate) = Ticket::new(self.serial, self.counter);
@@ -95,11 +94,11 @@ impl Questions {
     }
 }
 
-/// A question whose answer has not come yet.
+/// A question that has not been answered yet.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) counter: u64,
-    /// When waiting for it ends.
+    /// When the wait for the answer ends.
     pub(super) limit: Moment,
     fate: Fate,
 }
@@ -109,23 +108,24 @@ impl Open {
         moment >= self.limit
     }
 
-    /// Whether nobody is going to answer any more, and how far the question had come.
+    /// Returns how far the operation had come, if the question was dropped.
     pub(super) fn dropped(&self) -> Option<Dropped> {
         self.fate.dropped()
     }
 
-    /// When there is something to do: its limit, or at once when it was dropped.
+    /// Returns when there is something to do: at the limit, or immediately if the question was
+    /// dropped.
     pub(super) fn wake_at(&self) -> Moment {
         if self.dropped().is_some() { Moment::START } else { self.limit }
     }
 }
 
-/// When an exchange that is sent now counts as lost.
+/// Returns when an exchange that is sent at `sent` counts as lost.
 pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
     sent.plus(timeout).plus(bounds::LOST_AFTER)
 }
 
-/// A poll in progress: the tick, the caller's entropy and the ticket counter.
+/// The context of a poll, with the caller's entropy and the source of tickets.
 pub(super) struct Poll<'a> {
     pub(super) tick: Context<'a>,
     /// The notification token, in ping and push mode.
@@ -135,8 +135,8 @@ pub(super) struct Poll<'a> {
 }
 
 impl Poll<'_> {
-    /// Jitter for the wait that follows, from this poll's entropy: less than [`bounds::JITTER`],
-    /// never negative.
+    /// Derives the jitter of the next wait from the entropy of this poll. It is less than
+    /// [`bounds::JITTER`] and never negative.
     pub(super) fn jitter(&self) -> Duration {
         let bytes = self.entropy.expand(&*self.tick.config.verifier, Purpose::Jitter);
         let mut wide = [0_u8; 8];

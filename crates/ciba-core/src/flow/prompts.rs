@@ -1,5 +1,6 @@
-//! Which persons are being prompted, so that no person gets a second prompt while the first is open
-//! (REQ-SEC-12).
+//! A table of the persons who are being prompted, so that nobody gets a second prompt while the
+//! first is open.
+// REQ-SEC-12
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::{fmt, time::Duration};
@@ -9,17 +10,17 @@ use zeroize::Zeroizing;
 use super::{Flow, adrift::Adrift, phase::Phase};
 use crate::{crypto::Hash, entropy::Entropy, time::Timestamp};
 
-/// The flows that are running, by the person they prompt: at most one for each hint and issuer.
+/// The running flows by the person they prompt, at most one for each hint and issuer.
 ///
-/// Offer every flow to [`Self::enter`] before its authentication request is sent, keep the
-/// [`PromptPlace`] as long as the flow runs, and give it back to [`Self::leave`]. The table knows
-/// persons only by an HMAC under a key that never leaves it, so nothing in it tells who they are,
-/// and it cannot be compared with the table of another process.
+/// Pass every flow to [`Self::enter`] before its authentication request is sent, keep the
+/// [`PromptPlace`] while the flow runs, and pass it to [`Self::leave`] afterwards. The table stores
+/// only an HMAC of each person, under a key that never leaves it. Its contents therefore do not
+/// identify anyone and cannot be compared with the table of another process.
 pub struct RunningPrompts {
     key: Zeroizing<[u8; 32]>,
     most: usize,
     running: BTreeMap<Box<[u8]>, Running>,
-    /// Numbers the places.
+    /// The number of the last place.
     count: u64,
 }
 
@@ -28,23 +29,23 @@ struct Running {
     until: Timestamp,
 }
 
-/// A flow's place in [`RunningPrompts`].
-#[must_use = "the place is taken until it is given back or its time is over"]
+/// The place of a flow in [`RunningPrompts`].
+#[must_use = "the place is taken until it is returned or expires"]
 pub struct PromptPlace {
     tag: Box<[u8]>,
     number: u64,
 }
 
-/// Why a flow must not prompt its person now. Nothing was sent.
+/// The reason for which a flow must not prompt its person now. Nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PromptRefused {
-    /// Another flow for the same hint at the same issuer is running.
+    /// Another flow for the same hint and issuer is running.
     Running {
-        /// How long it may still run.
+        /// The maximum time for which it can still run.
         remaining: Duration,
     },
-    /// As many flows are running as the table holds.
+    /// The table is full.
     Full,
 }
 
@@ -58,7 +59,7 @@ impl fmt::Display for PromptRefused {
                     "another flow for the same person is running, for at most {seconds} s more"
                 )
             }
-            Self::Full => f.write_str("the prompt guard holds as many running flows as it may"),
+            Self::Full => f.write_str("the maximum number of flows is already running"),
         }
     }
 }
@@ -66,7 +67,8 @@ impl fmt::Display for PromptRefused {
 impl core::error::Error for PromptRefused {}
 
 impl RunningPrompts {
-    /// An empty table for at most this many running flows. `entropy` becomes the key of the HMAC.
+    /// Creates an empty table for at most this many running flows. `entropy` becomes the key of the
+    /// HMAC.
     #[must_use]
     pub fn with_capacity(flows: usize, entropy: Entropy) -> Self {
         Self {
@@ -77,18 +79,19 @@ impl RunningPrompts {
         }
     }
 
-    /// Takes the place of the person a flow is about to prompt.
+    /// Takes the place of the person whom a flow is about to prompt.
     ///
-    /// Returns `None` for a flow that is over or whose request was acknowledged: it sends no
-    /// further prompt, and it no longer knows the hint.
+    /// Returns `None` for a flow that is over or whose request was acknowledged. Such a flow sends
+    /// no further prompt and no longer knows the hint.
     ///
-    /// A flow holds its place until [`Self::leave`], or until it must have expired: for the
-    /// requested lifetime, or ten minutes, until [`Self::keep`] tells the deadline that the
-    /// provider granted.
+    /// A flow holds its place until [`Self::leave`], or until it must have expired. That is after
+    /// the requested lifetime, or ten minutes, until [`Self::keep`] sets the deadline granted by the
+    /// provider.
     ///
     /// # Errors
     ///
-    /// [`PromptRefused`]; nothing changed.
+    /// Returns [`PromptRefused`] if the place is taken or the table is full. The table is then
+    /// unchanged.
     pub fn enter(
         &mut self,
         flow: &Flow,
@@ -114,15 +117,15 @@ impl RunningPrompts {
         Ok(Some(PromptPlace { tag, number }))
     }
 
-    /// Brings a place up to date with its flow: the provider may have granted more or less time
-    /// than was asked for.
+    /// Updates the expiry of a place from its flow, because the provider may have granted more or
+    /// less time than was requested.
     pub fn keep(&mut self, place: &PromptPlace, flow: &Flow, now: Timestamp) {
         let Some(running) =
             self.running.get_mut(&place.tag).filter(|running| running.number == place.number)
         else {
             return;
         };
-        // What is not known more precisely counts from the start.
+        // Without an acknowledgement, the time set by `enter` applies.
         if !matches!(flow.phase, Some(Phase::Authorizing(_)))
             && let Some(until) = flow.prompts_until(now)
         {
@@ -130,21 +133,20 @@ impl RunningPrompts {
         }
     }
 
-    /// Gives a place back; one whose time was over may belong to another flow by now, and that one
-    /// keeps it.
+    /// Returns a place. If it has expired and belongs to another flow by now, that flow keeps it.
     pub fn leave(&mut self, place: PromptPlace) {
         if self.running.get(&place.tag).is_some_and(|running| running.number == place.number) {
             self.running.remove(&place.tag);
         }
     }
 
-    /// How many places are taken.
+    /// Returns the number of places that are taken.
     #[must_use]
     pub fn len(&self) -> usize {
         self.running.len()
     }
 
-    /// Whether no place is taken.
+    /// Returns `true` if no place is taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
@@ -155,7 +157,7 @@ impl RunningPrompts {
         let config = &flow.config;
         let (kind, person) = authorizing.request.person(config, now);
         let issuer = config.issuer.as_str().as_bytes();
-        // The length keeps an issuer and a hint from being cut at another place.
+        // The length prefix separates issuer and hint unambiguously.
         let mut message = Zeroizing::new(Vec::new());
         message.push(kind);
         message.extend_from_slice(&u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -166,7 +168,7 @@ impl RunningPrompts {
 }
 
 impl Flow {
-    /// Until when its prompt may be open; `None` when the flow is over.
+    /// Returns until when the prompt may be open, or `None` if the flow is over.
     fn prompts_until(&self, now: Timestamp) -> Option<Timestamp> {
         Some(match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => {

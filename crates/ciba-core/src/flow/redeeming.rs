@@ -1,5 +1,5 @@
-//! One token request: made, sent, and its answer. Never two at once, and never another one after a
-//! 200 (ruling 11).
+//! The phase of a token request: making it, sending it, and handling the response.
+// There are never two requests at once, and none after a 200 (ruling 11).
 
 use alloc::{boxed::Box, sync::Arc};
 
@@ -29,7 +29,7 @@ pub(super) struct Redeeming {
     pub(super) making: RequestProgress,
     /// When the request became due, for a flow that is resumed before sending it.
     pub(super) due: Moment,
-    /// The text of the last pending answer, shown until there is a newer one.
+    /// The description of the last pending answer, shown until there is a newer one.
     pub(super) progress: Option<Arc<str>>,
 }
 
@@ -110,21 +110,22 @@ impl Redeeming {
         )
     }
 
-    /// Whether a notification makes one more request: the first one does, later ones while a
-    /// request is under way that they overtook (ruling 30).
+    /// Whether a ping causes one more request. The first one does, and later ones if they arrive
+    /// while a request is in flight.
+    // Ruling 30.
     pub(super) const fn heeds_ping(&self) -> bool {
         let grant = &self.grant;
         !grant.was_pinged
             || (self.making.is_begun() && !grant.owes_request && grant.heard.has_skips_left())
     }
 
-    /// When the wait for an answer ends at the latest.
+    /// Returns the latest end of the wait for a response.
     pub(super) fn latest(&self) -> Moment {
         self.grant.deadline.plus(bounds::GRACE)
     }
 
-    /// When there is something to do. A signature that is not there at the deadline is not wanted
-    /// any more.
+    /// Returns when there is something to do. At the deadline, the flow stops waiting for a
+    /// signature.
     pub(super) fn wake_at(&self) -> Moment {
         match &self.making {
             RequestProgress::InFlight { open, .. } => open.wake_at(),
@@ -173,8 +174,8 @@ impl Redeeming {
             }
             TokenReply::Busy(answer) => {
                 let (status, retry_after) = (answer.status(), answer.retry_after());
-                // Something between us and the provider may have swallowed the tokens; these say it
-                // was not done.
+                // A gateway may have dropped the tokens. These statuses say that the request was not
+                // processed.
                 let maybe_lost = !matches!(status, 408 | 425 | 429 | 503);
                 self.grant.maybe_redeemed |= maybe_lost;
                 self.grant.maybe_slower |= maybe_lost;
@@ -223,13 +224,13 @@ impl Redeeming {
         Phase::Pending(Pending { grant: self.grant, due, because, progress })
     }
 
-    /// A key service may be away for a moment; a login is not thrown away for that, nor kept
-    /// waiting for ever.
+    /// Handles a key operation that failed. The key service may be down for a moment, so this is
+    /// retried a limited number of times.
     fn key_unavailable(mut self, problem: KeyProblem, tick: &Context<'_>) -> Phase {
         let due = self.grant.next_due(&Spacing::NoKey, tick.moment, tick);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
-            // The person was asked, and may have approved.
+            // The person was prompted and may have approved.
             let unknown =
                 Indeterminacy::new(LostAnswer::PrivateKey, self.grant.requests).with_key(problem);
             return Settled::failed(Failure::Indeterminate(unknown));
@@ -243,7 +244,7 @@ fn rules<'a>(grant: &Grant, tick: &Context<'a>) -> TokenRules<'a> {
     tick.config.policy.token_rules(grant.terms.id_token_required)
 }
 
-/// What a terminal error of the token endpoint or of a push means, by its code (CIBA 11, 12).
+/// Returns the meaning of a terminal error of the token endpoint or of a push (CIBA Core 11 and 12).
 pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Context<'_>) -> Failure {
     match answer.code() {
         Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
@@ -255,9 +256,9 @@ pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Context<'
     }
 }
 
-/// A late answer may hold the only copy of the tokens, so a 200 is taken even though its time was
-/// up; and after a 200 the token endpoint is not asked again, whatever its body was (ruling 11).
-/// Any other late answer says nothing that the next one will not say.
+/// Handles a late response of the token endpoint. A 200 may contain the only copy of the tokens, so
+/// it is accepted. Any other response is ignored, because the next one will say the same.
+// Ruling 11: after a 200 the token endpoint is not asked again, whatever the body was.
 pub(super) fn late(response: &Response, grant: &Grant, tick: &Context<'_>) -> Option<Phase> {
     if response.status != 200 || tick.moment > grant.deadline.plus(bounds::GRACE) {
         return None;

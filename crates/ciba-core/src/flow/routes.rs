@@ -1,5 +1,5 @@
-//! From a notification endpoint to the flow a notification is for: which flows are known, which
-//! give way, and what remains of those that are over.
+//! The routing table of a notification endpoint: which flows are known, which are evicted, and what
+//! remains of those that are over.
 
 use alloc::{
     collections::BTreeMap,
@@ -14,26 +14,26 @@ use super::{
 };
 use crate::{secret::Body, time::Timestamp, wire::Headers};
 
-/// The flows of a notification endpoint, by the key in their notification token. `T` is what a
-/// driver shares a flow by.
+/// The flows of a notification endpoint, by the key of their notification token. `T` is the type by
+/// which a driver shares a flow.
 ///
-/// A flow is kept weakly, no longer than somebody else keeps it. Those that are over are remembered
-/// until no notification for them can be expected any more, so that one that comes late, or again,
-/// is acknowledged and not refused. Keep it under a lock that is held for a moment only.
+/// The table holds flows by weak references. It remembers flows that are over until notifications
+/// for them can no longer be expected, so that a late or repeated one is acknowledged instead of
+/// rejected. Keep the table behind a lock that is held only briefly.
 pub struct Routes<T> {
     capacity: usize,
     flows: BTreeMap<NotificationKey, Slot<T>>,
     spent: SpentKeys,
-    /// Not all flows are in it yet.
+    /// Whether saved flows are still being loaded.
     is_loading: bool,
 }
 
 struct Slot<T> {
     flow: Weak<T>,
-    /// How many drives of it there are: one, or none between two, unless somebody drives a flow
-    /// twice.
+    /// The number of drives of the flow. It is zero between two drives, and more than one only if
+    /// the flow is driven several times at once.
     drives: usize,
-    /// Answers in its place once it is gone, when it is over and its end could not be saved.
+    /// Answers notifications after the flow is gone, if it is over but its end could not be saved.
     spent: Option<SpentKey>,
 }
 
@@ -47,20 +47,20 @@ impl<T> Slot<T> {
     }
 }
 
-/// All the flows there is room for are being driven.
+/// The error of a table in which every flow is being driven, so that none can be evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoutesFull;
 
 impl fmt::Display for RoutesFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many flows as the notification endpoint serves are being driven")
+        f.write_str("all flows that the notification endpoint has room for are being driven")
     }
 }
 
 impl core::error::Error for RoutesFull {}
 
 impl<T> Routes<T> {
-    /// For so many flows at once, and as many that are over.
+    /// Creates a table for a number of flows, and for as many that are over.
     #[must_use]
     pub const fn with_capacity(flows: usize) -> Self {
         Self {
@@ -71,30 +71,32 @@ impl<T> Routes<T> {
         }
     }
 
-    /// Whether saved flows are still being loaded: then a notification for a flow that is not known
-    /// is answered with 503 in place of 401, and comes again.
+    /// Sets whether saved flows are still being loaded. While they are, a notification for an
+    /// unknown flow is answered with 503 instead of 401, so that the provider repeats it.
     pub const fn set_loading(&mut self, is_loading: bool) {
         self.is_loading = is_loading;
     }
 
-    /// How many flows there are, and how many that are over.
+    /// Returns the number of flows, and the number of remembered flows that are over.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         (self.flows.len(), self.spent.len())
     }
 
-    /// Whether there is none of either.
+    /// Returns `true` if there are none of either.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == (0, 0)
     }
 
-    /// A drive of this flow begins: its notifications reach it from now on. When there is no room,
-    /// flows that nobody keeps give way, then those that nobody drives.
+    /// Registers a drive of a flow, to which its notifications are routed from now on.
+    ///
+    /// If there is no room, flows without any other reference are evicted, then those that are not
+    /// being driven.
     ///
     /// # Errors
     ///
-    /// [`RoutesFull`]; nothing changed.
+    /// Returns [`RoutesFull`] if there is still no room. The table is then unchanged.
     pub fn begin(
         &mut self,
         key: NotificationKey,
@@ -114,9 +116,11 @@ impl<T> Routes<T> {
         Ok(())
     }
 
-    /// A drive of this flow ended; `spent` is its [`spent_key`](crate::Flow::spent_key). A flow
-    /// that is not over stays, because it may be driven on. One whose end is not saved stays, too,
-    /// as long as somebody keeps it: a notification that comes again has it saved.
+    /// Unregisters a drive of a flow. `spent` is its [`spent_key`](crate::Flow::spent_key).
+    ///
+    /// A flow that is not over stays in the table, because it may be driven again. A flow whose end
+    /// has not been saved also stays while something refers to it, because a repeated notification
+    /// causes another save.
     pub fn end(&mut self, key: &NotificationKey, flow: &Arc<T>, spent: Option<SpentKey>) {
         let Some(slot) = self.flows.get_mut(key).filter(|slot| slot.is_of(flow)) else { return };
         slot.drives = slot.drives.saturating_sub(1);
@@ -129,12 +133,12 @@ impl<T> Routes<T> {
         }
     }
 
-    /// The first look at a call, before its body is read.
+    /// Checks a request before its body is read.
     ///
     /// # Errors
     ///
-    /// The answer to a call that is refused whatever its body says: method, `Authorization`, or a
-    /// token that no flow here has handed out.
+    /// Returns the reply to a request that is rejected whatever its body is: because of the method,
+    /// the `Authorization` header, or a token that no flow in the table has.
     pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
         let notification =
             Notification::receive(method, headers, Body::default()).map_err(|bad| bad.reply())?;
@@ -148,13 +152,13 @@ impl<T> Routes<T> {
         }
     }
 
-    /// The flow a notification is for, as long as somebody keeps it.
+    /// Returns the flow of a notification, if it still exists.
     #[must_use]
     pub fn find(&self, notification: &Notification) -> Option<Arc<T>> {
         self.flows.get(&notification.key()?)?.flow.upgrade()
     }
 
-    /// What is said to a notification that no flow took.
+    /// Returns the verdict on a notification that no flow handled.
     pub fn without_flow(
         &mut self,
         notification: &Notification,
@@ -170,7 +174,8 @@ impl<T> Routes<T> {
         }
     }
 
-    /// For a token of no flow here: it may be of one that is still being loaded.
+    /// Returns the verdict on an unknown token, which may belong to a flow that is still being
+    /// loaded.
     const fn to_a_stranger(&self, key: Option<&NotificationKey>) -> NotificationVerdict {
         if self.is_loading && key.is_some() {
             NotificationVerdict::NotReady
@@ -179,7 +184,7 @@ impl<T> Routes<T> {
         }
     }
 
-    /// A flow that is over and gone leaves what answers in its place.
+    /// Removes a flow that is over and remembers its spent key.
     fn retire(&mut self, key: &NotificationKey) {
         if let Some(spent) = self.flows.get_mut(key).and_then(|slot| slot.spent.take()) {
             self.flows.remove(key);

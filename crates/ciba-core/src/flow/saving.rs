@@ -1,6 +1,6 @@
-//! What a durable flow asks of its store, and what waits for it: a state is kept before anything is
-//! done that follows from it, saves come one after the other, and nothing is saved after the end
-//! (ruling 26).
+//! The saves of a durable flow: a state is saved before anything that depends on it happens, saves
+//! never overlap, and nothing is saved after the end.
+// Ruling 26.
 
 use alloc::boxed::Box;
 
@@ -17,33 +17,33 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is known of the store.
+/// The state of the store.
 #[derive(Default)]
 pub(super) struct Saving {
-    /// The revision that is kept.
+    /// The revision that was saved.
     kept: Option<u64>,
-    /// The last save failed or was given up: what it wrote may be there, or may still come.
+    /// Whether the last save failed or was abandoned, so that its write may or may not take effect.
     is_uncertain: bool,
-    /// The save under way and the revision it writes.
+    /// The save in progress, with the revision that it writes.
     open: Option<(Open, u64)>,
-    /// What is done once the state is kept.
+    /// The output to return once the state is saved.
     held: Option<Box<Output>>,
-    /// The store failed with this revision, and the flow goes on without it for one step.
+    /// The revision with which the store failed, if the flow continues without it for one step.
     gone_without: Option<u64>,
-    /// When a store that failed is tried again, where the flow goes no further without it.
+    /// When a failed save is retried, if the flow cannot continue without it.
     retry: Option<Moment>,
-    /// The end is kept: nothing is saved any more, so that whoever waited for it decides what
-    /// becomes of the kept state.
+    /// Whether the end was saved. Nothing is saved afterwards, so that the caller can delete the
+    /// saved state.
     is_over: bool,
 }
 
 impl Saving {
-    /// Whether this state has still to be kept.
+    /// Whether this revision still has to be saved.
     fn lacks(&self, revision: u64) -> bool {
         !self.is_over && self.kept != Some(revision)
     }
 
-    /// The save under way was given up, or took too long.
+    /// Handles a save that was abandoned or timed out.
     fn hear_of_a_drop(&mut self, moment: Moment) {
         let Some((open, written)) = &self.open else { return };
         let is_over = open.is_over(moment);
@@ -53,7 +53,7 @@ impl Saving {
         }
     }
 
-    /// When there is something to do, if that is not what the phase says.
+    /// Returns when there is something to do, if the store determines it and not the phase.
     fn wake_at(&self, is_needed: bool) -> Option<Moment> {
         match (&self.open, &self.held) {
             (Some((open, _)), _) => Some(open.wake_at()),
@@ -63,14 +63,14 @@ impl Saving {
     }
 }
 
-/// A notification that was taken and has to be acknowledged: see [`Flow::acknowledge`].
-#[must_use = "ask the flow what to answer"]
+/// A notification that was handled and must be answered; see [`Flow::acknowledge`].
+#[must_use = "pass it to Flow::acknowledge to learn the reply"]
 #[derive(Debug)]
 pub struct Receipt {
     said: NotificationVerdict,
-    /// The state that holds what it brought.
+    /// The revision of the state that contains the notification.
     revision: u64,
-    /// A save was tried for it.
+    /// Whether a save was attempted for it.
     was_tried: bool,
 }
 
@@ -79,57 +79,60 @@ impl Receipt {
         Self { said, revision, was_tried: false }
     }
 
-    /// What the flow made of it.
+    /// Returns the verdict of the flow.
     pub const fn verdict(&self) -> NotificationVerdict {
         self.said
     }
 
-    /// Whether it says something new, so that the flow has to be polled.
+    /// Returns `true` if the notification contains news, so that the flow must be polled.
     #[must_use]
     pub const fn is_news(&self) -> bool {
         matches!(self.said, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
     }
 }
 
-/// How to go on with a notification that was received.
-#[must_use = "the provider waits for an answer"]
+/// The next step in answering a notification.
+#[must_use = "the provider waits for the reply"]
 #[derive(Debug)]
 pub enum Receiving {
-    /// This is what was made of it; answer its [`reply`](NotificationVerdict::reply).
+    /// Send the [`reply`](NotificationVerdict::reply) of this verdict.
     Reply(NotificationVerdict),
-    /// Save this first, give the flow the outcome, ask again.
+    /// Save this state, pass the outcome to the flow, and ask again.
     Save(Save),
-    /// Another save is under way: ask again when it ended, at this instant at the latest.
+    /// Another save is in progress. Ask again when it has ended, at this instant at the latest.
     Wait(Timestamp),
 }
 
 impl Flow {
-    /// The same flow, kept by a store: it asks for its state to be saved ([`Output::Save`]) before
-    /// it lets anything happen that follows from it, and before a notification is acknowledged. A
-    /// flow that is [resumed](Self::resume) is durable.
+    /// Makes the flow durable: it requests a save ([`Output::Save`]) before anything that depends
+    /// on its state happens, and before a notification is acknowledged. A
+    /// [resumed](Self::resume) flow is durable.
     #[must_use]
     pub fn durable(mut self) -> Self {
         self.saving.get_or_insert_default();
         self
     }
 
-    /// The same flow, kept in memory only: it asks for no save.
+    /// Makes the flow non-durable: it requests no saves.
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.saving = None;
         self
     }
 
-    /// The state to save when a driver stops between two steps: what was answered since the last
-    /// one may be the only copy of it. `None` when it is saved already, when a save is under way,
-    /// or when the flow is not durable.
+    /// Returns the state to save when a driver stops between two steps. It may be the only copy of
+    /// the last answer.
+    ///
+    /// Returns `None` if the state is already saved, if a save is in progress, or if the flow is not
+    /// durable.
     #[must_use]
     pub fn unsaved(&mut self) -> Option<Save> {
         let saving = self.saving.as_ref()?;
         if saving.open.is_none() && saving.lacks(self.revision) { self.save() } else { None }
     }
 
-    /// How to answer a notification that [`Self::notify`] took: a durable flow is saved first.
+    /// Returns how to answer a notification that [`Self::notify`] handled. A durable flow is saved
+    /// first.
     pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
         self.observe(now.max(self.clock.wall()));
         let moment = self.clock.moment();
@@ -153,7 +156,7 @@ impl Flow {
         }
     }
 
-    /// Before the phases are asked: what was held back, or what is waited for in its place.
+    /// Returns the output that was held back for a save, or what to do before it.
     pub(super) fn held_back(&mut self, now: Timestamp) -> Option<Output> {
         let moment = self.clock.moment();
         let is_too_late = matches!(&self.phase, Some(Phase::Authorizing(authorizing))
@@ -162,7 +165,7 @@ impl Flow {
         let saving = self.saving.as_mut()?;
         saving.hear_of_a_drop(moment);
         if is_too_late && saving.open.is_none() && saving.held.take().is_some() {
-            // A store that fails for good must not keep the flow from its end.
+            // A store that keeps failing must not prevent the flow from ending.
             self.hear_of_a_drop(now);
             return None;
         }
@@ -170,7 +173,8 @@ impl Flow {
             let pause = PlannedWait::new(open.limit, WaitReason::InFlight);
             return Some(self.wait(pause, now));
         }
-        // Cancelled, expired or answered meanwhile: what is dropped here was not begun.
+        // An output whose question is no longer open (the flow was cancelled, expired or answered)
+        // is dropped here. It has not begun.
         let held = saving
             .held
             .take()
@@ -178,8 +182,8 @@ impl Flow {
         Some(self.keep_first(*held, now))
     }
 
-    /// Before something is said: whether its state has to be saved first. A wait is computed again
-    /// after the save, and the end stays.
+    /// Requests a save before an effect, if its state has to be saved first. A wait is computed
+    /// again after the save.
     pub(super) fn saves_first(&mut self, say: Effect, now: Timestamp) -> Result<Effect, Output> {
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
@@ -194,7 +198,7 @@ impl Flow {
         }
     }
 
-    /// Hands an output out once the state is saved, or need not be.
+    /// Returns an output if the state is saved or need not be, and otherwise holds it back.
     fn keep_first(&mut self, output: Output, now: Timestamp) -> Output {
         let (revision, moment, is_needed) =
             (self.revision, self.clock.moment(), self.must_be_saved());
@@ -219,7 +223,7 @@ impl Flow {
 
     fn save(&mut self) -> Option<Save> {
         if self.saving.as_ref()?.is_uncertain {
-            // The same revision may have been written, and a store takes only newer ones.
+            // The store may already contain this revision, and it accepts only newer ones.
             self.advance_revision();
         }
         let is_needed = self.must_be_saved();
@@ -233,14 +237,14 @@ impl Flow {
         Some(save)
     }
 
-    /// A new drive begins, and the store may work again.
+    /// Retries a failed save immediately, because a new drive begins.
     pub(crate) fn tries_the_store_again(&mut self) {
         if let Some(saving) = &mut self.saving {
             (saving.retry, saving.gone_without) = (None, None);
         }
     }
 
-    /// Takes the answer of the store.
+    /// Handles the answer of the store.
     pub(super) fn saved(&mut self, counter: u64, is_saved: bool) {
         let (is_needed, is_settled) =
             (self.must_be_saved(), matches!(self.phase, Some(Phase::Settled(_))));
@@ -260,12 +264,12 @@ impl Flow {
         }
     }
 
-    /// Whether the end has still to be kept, so that the flow itself answers notifications.
+    /// Whether the end still has to be saved, so that the flow itself answers notifications.
     pub(super) fn owes_a_save(&self) -> bool {
         self.saving.as_ref().is_some_and(|saving| !saving.is_over)
     }
 
-    /// When there is something to do for the store, if anything is.
+    /// Returns when there is something to do for the store, if anything.
     pub(super) fn saving_wakes_at(&self) -> Option<Moment> {
         self.saving.as_ref()?.wake_at(self.must_be_saved())
     }

@@ -1,4 +1,4 @@
-//! The end: evidence, or the reason why there is none.
+//! The end of a flow: an authentication, or the reason why there is none.
 
 use alloc::boxed::Box;
 
@@ -14,12 +14,13 @@ use crate::{
 };
 
 pub(super) enum Settled {
-    /// Every check passed; the evidence is kept as it was received, so that a snapshot can be
-    /// verified again.
+    /// Every check passed. The evidence is kept as received, so that a snapshot can be verified
+    /// again.
     Verified(Box<Verified>),
     Failed(Failure),
-    /// The issuer's keys could not be had. The tokens are kept as they were received, so that a
-    /// snapshot can be verified later (ruling 42).
+    /// The issuer's keys were not available. The tokens are kept as received, so that a snapshot can
+    /// be verified later.
+    // Ruling 42.
     Unverified(Box<Unverified>),
 }
 
@@ -44,7 +45,7 @@ impl Settled {
         Phase::Settled(Self::Failed(failure))
     }
 
-    /// The private key is out of reach.
+    /// Ends the flow because the private key could not be used.
     pub(super) fn key_unreachable(problem: KeyProblem) -> Phase {
         let unreachable = Unreachable::new(UnreachableTarget::PrivateKey);
         Self::failed(Failure::Unreachable(Unreachable { key: problem.known(), ..unreachable }))

@@ -1,4 +1,4 @@
-//! A flow at rest: what was received and when, never a verdict.
+//! Snapshots of a flow. They contain what was received and when, but no verdicts.
 
 use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
@@ -33,32 +33,34 @@ use crate::{
     wire::{metadata::DeliveryMode, notify::Delivery},
 };
 
-/// The version this release writes, and the only one it reads.
+/// The format version that this release writes and reads.
 const VERSION: u32 = 1;
 
-/// How far the question counter jumps on resuming, so that answers to questions of the earlier
-/// process stay late ones and are never taken for answers to new questions.
+/// By how much the question counter jumps on resuming, so that answers to questions of the previous
+/// process are never taken for answers to new questions.
 const COUNTER_JUMP: u64 = 1 << 16;
 
-/// How far the revision jumps on resuming: further than any life of a flow counts, so that what a
-/// resumed flow saves is newer than everything its earlier life saved, a write that was still on
-/// its way when that life ended included.
+/// By how much the revision jumps on resuming. It exceeds what any process can count, so the saves
+/// of the resumed flow are newer than all saves of the previous process, including a write that was
+/// still in progress when that process ended.
 const REVISION_JUMP: u64 = 1 << 32;
 
-/// Why a snapshot cannot be resumed.
+/// The reason for which a snapshot cannot be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResumeError {
-    /// Not a snapshot, or a damaged one.
+    /// The bytes are not a snapshot, or a malformed one.
     Malformed,
-    /// Of a version this release does not read.
+    /// The format version is not supported.
     UnknownVersion,
-    /// Of another issuer or another client.
+    /// The snapshot belongs to another issuer or another client.
     AnotherClient,
-    /// Of a client with another delivery mode: results are only taken through the one it was
-    /// started with (REQ-META-01).
+    /// The snapshot was made with another delivery mode. Results are accepted only in the mode with
+    /// which the flow was started.
+    // REQ-META-01
     AnotherDeliveryMode,
-    /// The request had a user code and had not been sent; user codes are never saved (ruling 16).
+    /// The request had a user code and had not been sent. User codes are never saved.
+    // Ruling 16.
     UserCodeGone,
 }
 
@@ -66,13 +68,13 @@ impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "the snapshot is malformed",
-            Self::UnknownVersion => "the snapshot was made by another version",
+            Self::UnknownVersion => "the snapshot has an unknown version",
             Self::AnotherClient => "the snapshot belongs to another issuer or client",
             Self::AnotherDeliveryMode => {
                 "the snapshot was made by a client with another delivery mode"
             }
             Self::UserCodeGone => {
-                "the request had a user code, which is not saved; start a new flow"
+                "the request had a user code, which is never saved; start a new flow"
             }
         })
     }
@@ -80,7 +82,7 @@ impl fmt::Display for ResumeError {
 
 impl core::error::Error for ResumeError {}
 
-/// The first look at a snapshot: which version it is.
+/// The version of a snapshot, which is read first.
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u32,
@@ -95,7 +97,7 @@ struct Saved<'a> {
     serial: u64,
     counter: u64,
     revision: u64,
-    /// The wall clock when the machine last looked, and the moment on its own line that was then.
+    /// The wall clock of the last step, and the corresponding moment on the machine's time line.
     wall: u64,
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,9 +115,9 @@ enum SavedPhase<'a> {
         attempt: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_sent: Option<u64>,
-        /// Not before this moment.
+        /// The next attempt is not made before this moment.
         due: u64,
-        /// Absent in snapshots of the first releases: then what the configuration says counts, from
+        /// `None` in snapshots of the first releases. The value then follows from the configuration and
         /// the start of the flow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<u64>,
@@ -138,11 +140,11 @@ enum SavedPhase<'a> {
     Pending {
         grant: SavedGrant<'a>,
         due: u64,
-        /// A token request may have been sent and its answer was not there.
+        /// Whether a token request may have been sent without a response so far.
         in_flight: bool,
     },
-    /// Also for a flow that is verified and not yet taken, or that ended for want of keys: it is
-    /// verified again.
+    /// Also for a flow that was verified but not finished, and for one that ended because keys were
+    /// not available: both are verified again.
     Verifying(SavedEvidence<'a>),
     Failed(SavedFailure<'a>),
 }
@@ -182,7 +184,7 @@ struct SavedGrant<'a> {
     asked_ahead: bool,
     maybe_redeemed: bool,
     jitter: u64,
-    /// Absent in snapshots of the first releases.
+    /// `None` in snapshots of the first releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heard: Option<SavedTokenAnswers<'a>>,
     terms: SavedTerms<'a>,
@@ -225,7 +227,7 @@ struct SavedEvidence<'a> {
     terms: SavedTerms<'a>,
     started_at: u64,
     received_at: u64,
-    /// Absent in snapshots of the first releases: then the receipt counts in its place.
+    /// `None` in snapshots of the first releases. The time of receipt is then used instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<u64>,
 }
@@ -292,10 +294,11 @@ impl<'a> SavedGrant<'a> {
         }
     }
 
-    /// What a damaged snapshot could stretch is clamped as if a provider had sent it.
+    /// Loads a grant. Values that a modified snapshot could extend are clamped like those of a
+    /// provider.
     fn load(self, tick: &Context<'_>) -> Option<Grant> {
         let sent = Moment::from_millis(self.sent).min(tick.moment);
-        // A push would be taken for a repetition.
+        // In push mode, an actual push would be taken for a repetition.
         let can_be_pinged = tick.config.delivery == DeliveryMode::Ping;
         let interval = bounds::INTERVAL.clamp(Duration::from_millis(self.interval));
         Some(Grant {
@@ -308,8 +311,8 @@ impl<'a> SavedGrant<'a> {
             key_failures: self.key_failures,
             was_pinged: self.was_pinged && can_be_pinged,
             owes_request: self.owes_request && can_be_pinged,
-            // What the earlier life could not save is not known: it may have been given the tokens
-            // (ruling 26). The next pending answer proves that it was not.
+            // An earlier process may have received the tokens without being able to save them
+            // (ruling 26). The next pending answer proves that it did not.
             maybe_redeemed: true,
             maybe_slower: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
@@ -340,7 +343,7 @@ impl<'a> SavedNotifications<'a> {
     fn load(self, tick: &Context<'_>) -> Box<Notifications> {
         let mode = tick.config.delivery;
         let longest = tick.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
-        // A ping delivers nothing, and a push something.
+        // A ping delivers nothing, and a push always delivers something.
         let fits = |arrival: &SavedEarlyNotification<'_>| {
             arrival.delivery.is_some() == (mode == DeliveryMode::Push)
         };
@@ -401,7 +404,7 @@ impl<'a> SavedEvidence<'a> {
             terms: self.terms.load()?,
             started_at: Timestamp::from_unix_millis(self.started_at),
             received_at,
-            // A damaged snapshot cannot stretch it.
+            // A modified snapshot cannot extend it.
             deadline: self.deadline.map_or(received, |deadline| {
                 Moment::from_millis(deadline).min(received.plus(bounds::LIFETIME.most))
             }),
@@ -468,7 +471,7 @@ impl<'a> SavedPhase<'a> {
                 let request = request.load().ok_or(ResumeError::Malformed)?;
                 let not_after = not_after
                     .map_or_else(|| Authorizing::not_after(tick.config), Moment::from_millis);
-                // A damaged snapshot cannot stretch it.
+                // A modified snapshot cannot extend it.
                 let not_after = not_after.min(Moment::START.plus(bounds::PROMPT_WITHIN.most));
                 let authorizing = Authorizing {
                     attempt,
@@ -511,7 +514,7 @@ impl<'a> SavedPhase<'a> {
                 }
                 Phase::Pending(Pending::resumed(grant, due, tick))
             }
-            // The keys may be looked for as long as if the tokens had just come.
+            // Keys are looked up for as long as if the tokens had just arrived.
             Self::Verifying(evidence) => Verifying::start(
                 evidence.load(tick).ok_or(ResumeError::Malformed)?,
                 tick.moment,
@@ -523,8 +526,8 @@ impl<'a> SavedPhase<'a> {
 }
 
 impl Flow {
-    /// The state to save: after `poll` returned an effect and before doing it, whenever
-    /// [`Self::revision`] changed.
+    /// Returns the state to save. A loop that saves by itself must do so after [`Self::poll`] and
+    /// before performing the output, whenever [`Self::revision`] has changed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let abandoned = SavedPhase::Failed(SavedFailure::Abandoned);
@@ -541,7 +544,7 @@ impl Flow {
             mailbox: self.mailbox.as_deref().map(SavedNotifications::save),
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
-        // Strings and numbers under string keys always serialise.
+        // Serializing a map with string keys, strings and numbers never fails.
         Snapshot::new(
             serde_json::to_vec(&saved).unwrap_or_default(),
             self.revision,
@@ -549,11 +552,12 @@ impl Flow {
         )
     }
 
-    /// Resumes a saved flow, on this or any other machine. What was in flight counts as lost.
+    /// Resumes a saved flow, on this or another machine. Exchanges that were in flight count as
+    /// lost.
     ///
     /// # Errors
     ///
-    /// [`ResumeError`]; nothing is half resumed.
+    /// Returns [`ResumeError`] if the snapshot is malformed or does not match the configuration.
     pub fn resume(
         config: Arc<ClientConfig>,
         snapshot: &[u8],

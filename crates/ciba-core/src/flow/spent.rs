@@ -1,5 +1,5 @@
-//! What remains of flows that are over: it answers late and repeated notifications until none can
-//! be expected any more.
+//! What remains of a flow that is over: it answers late and repeated notifications until none can be
+//! expected any more.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -16,9 +16,10 @@ use super::{
 use crate::{elapsed::Moment, time::Timestamp};
 
 impl Flow {
-    /// What is left to answer notifications with once the flow is over. `None` in poll mode, before
-    /// the end, and when the provider never took the request: then nothing remains of it
-    /// (REQ-AERR-19).
+    /// Returns what answers notifications once the flow is over.
+    ///
+    /// Returns `None` in poll mode, before the end, and if the provider never accepted the request.
+    // REQ-AERR-19
     #[must_use]
     pub fn spent_key(&self) -> Option<SpentKey> {
         let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else {
@@ -40,31 +41,32 @@ impl Flow {
     }
 }
 
-/// What remains of a flow that is over: it answers late and repeated notifications until none can
+/// The remainder of a flow that is over. It answers late and repeated notifications until none can
 /// be expected any more.
 #[must_use = "keep it until its time is up"]
 pub struct SpentKey {
     mailbox: Notifications,
     until: Timestamp,
-    /// The end is saved, where the flow is durable: until then the flow itself answers, so that its
-    /// end is kept.
+    /// Whether the end was saved. Until then, the flow itself answers notifications of a durable
+    /// flow, so that its end is saved.
     pub(super) is_kept: bool,
 }
 
 impl SpentKey {
-    /// The key its notifications are found by.
+    /// Returns the key of its notifications.
     #[must_use]
     pub fn key(&self) -> Option<NotificationKey> {
         self.mailbox.key()
     }
 
-    /// Until when to keep it: 60 s after the deadline of the flow.
+    /// Returns until when to keep it, which is 60 seconds after the deadline of the flow.
     #[must_use]
     pub const fn until(&self) -> Timestamp {
         self.until
     }
 
-    /// Answers a notification; nothing comes of it (REQ-PING-10, REQ-PUSH-18).
+    /// Returns the verdict on a notification, which has no further effect.
+    // REQ-PING-10, REQ-PUSH-18
     pub fn notify(&self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
         if now > self.until {
             return NotificationVerdict::Unauthorized;
@@ -86,18 +88,18 @@ impl fmt::Debug for SpentKey {
 pub struct SpentKeys {
     most: usize,
     keys: BTreeMap<NotificationKey, SpentKey>,
-    /// The keys by when they can be forgotten.
+    /// The keys ordered by the time at which they can be forgotten.
     ends: BTreeSet<(Timestamp, NotificationKey)>,
 }
 
 impl SpentKeys {
-    /// Keeps this many at most.
+    /// Creates a set of at most this many keys.
     #[must_use]
     pub const fn with_capacity(most: usize) -> Self {
         Self { most, keys: BTreeMap::new(), ends: BTreeSet::new() }
     }
 
-    /// Keeps one, replacing an earlier one of the same flow.
+    /// Adds a key, replacing an earlier one of the same flow.
     pub fn remember(&mut self, spent: SpentKey) {
         let Some(key) = spent.key() else { return };
         if let Some(before) = self.keys.remove(&key) {
@@ -110,32 +112,32 @@ impl SpentKeys {
         }
     }
 
-    /// Forgets those whose time is up.
+    /// Removes the keys whose time is up.
     pub fn forget_old(&mut self, now: Timestamp) {
         while self.ends.first().is_some_and(|(until, _)| *until < now) {
             self.forget_first();
         }
     }
 
-    /// Whether a flow of this key is remembered.
+    /// Returns `true` if the set contains a flow with this key.
     #[must_use]
     pub fn contains(&self, key: &NotificationKey) -> bool {
         self.keys.contains_key(key)
     }
 
-    /// How many are kept.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether none is kept.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Answers a notification for a flow that is over, or for none.
+    /// Returns the verdict on a notification.
     pub fn notify(&self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
         let spent = notification.key().and_then(|key| self.keys.get(&key));
         spent.map_or(NotificationVerdict::Unauthorized, |spent| spent.notify(notification, now))

@@ -1,6 +1,6 @@
-//! What the token endpoint has answered so far: how far the next wait may be shortened, and what
-//! can be concluded at the deadline. Without usable answers a flow does not conclude that the
-//! person never answered (ruling 40).
+//! The answers of the token endpoint so far, which determine how far the next wait may be shortened
+//! and what can be concluded at the deadline.
+// Ruling 40: without usable answers, the flow does not conclude that the person did not decide.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -23,29 +23,30 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenAnswers {
-    /// When the last token request ended, whatever came of it.
+    /// When the last token request ended, with any outcome.
     ended: Option<Moment>,
-    /// Neither the interval nor a `Retry-After` allows a request before this moment.
+    /// The moment before which neither the interval nor a `Retry-After` allows a request.
     pub(super) allowed: Moment,
-    /// When the provider last told this process that nothing was decided yet. Not saved: what an
-    /// earlier process was told concludes nothing, because after it that process may have been
-    /// given the tokens and not been able to save them (ruling 26).
+    /// When the provider last told this process that nothing was decided yet.
+    // Not saved: an answer to an earlier process proves nothing, because that process may have
+    // received the tokens afterwards without being able to save them (ruling 26).
     undecided: Option<Moment>,
-    /// Counts the requests since then that were not answered usably, or could not be made.
+    /// The number of requests since then without a usable answer, including those that could not be
+    /// made.
     unusable: u32,
-    /// What became of them.
+    /// What went wrong with them.
     trouble: Trouble,
-    /// Whether the wait follows a plain pending answer, so that a ping skips it.
+    /// Whether the wait follows a plain pending answer, so that a ping can skip it.
     may_skip: bool,
-    /// Counts the waits that pings after the first one skipped.
+    /// The number of waits that pings after the first one skipped.
     skips: u32,
-    /// What came of asking for the issuer's keys ahead of time. It is here because the rest of a
-    /// grant has to be small.
+    /// The state of requesting the issuer's keys ahead of time.
+    // Stored here and not in `Grant`, to keep `Grant` small.
     pub(super) ahead: KeyPrefetch,
 }
 
-/// What became of requests that were not answered usably. An answer says more than none, and either
-/// more than a key that could not be used.
+/// What went wrong with requests without a usable answer. A response takes precedence over none, and
+/// both over a key that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Trouble {
     None,
@@ -54,17 +55,18 @@ enum Trouble {
     Answer(Box<ServerAnswer>),
 }
 
-/// Keys that are asked for while the person decides are asked for again when they could not be had:
-/// whoever finds out only when the tokens are there has 120 seconds left (ruling 31).
+/// The state of requesting the issuer's keys while the person decides. It is retried if they were
+/// not available.
+// Ruling 31: a flow that learns of missing keys only when the tokens arrive has 120 seconds left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct KeyPrefetch {
-    /// Whether they were asked for. Saved: a program that resumes the flow for every step would
-    /// fetch them at every step, and get no further. Who resumes it without keys is asked when they
-    /// are needed.
+    /// Whether the keys were requested.
+    // Saved: a program that resumes the flow for every step would otherwise fetch the keys at every
+    // step and get no further. After a restart the keys are requested when they are needed.
     pub(super) was_asked: bool,
-    /// The number of the question that has no answer yet.
+    /// The number of the question that has not been answered yet.
     question: Option<u64>,
-    /// When to ask again.
+    /// When to request them again.
     pub(super) due: Option<Moment>,
     failures: u8,
 }
@@ -75,7 +77,7 @@ impl KeyPrefetch {
         self.due = None;
     }
 
-    /// Takes the answer to the question; any other changes nothing.
+    /// Handles the answer to the question. Answers to other questions are ignored.
     pub(super) fn answered(&mut self, question: u64, answer: &Answer, moment: Moment) {
         if self.question != Some(question) {
             return;
@@ -92,7 +94,7 @@ impl KeyPrefetch {
 }
 
 impl TokenAnswers {
-    /// Nothing yet.
+    /// Creates the state before any answer.
     pub(super) fn nothing(allowed: Moment) -> Box<Self> {
         Box::new(Self {
             ended: None,
@@ -106,7 +108,7 @@ impl TokenAnswers {
         })
     }
 
-    /// A token request ended, or could not be made.
+    /// Records that a token request ended, or could not be made.
     pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, tick: &Context<'_>) {
         self.allowed = allowed;
         self.may_skip = matches!(outcome, Spacing::Pending(_));
@@ -135,9 +137,9 @@ impl TokenAnswers {
         self.unusable = self.unusable.saturating_add(1);
     }
 
-    /// When a request may follow although the interval is not over, because the provider called:
-    /// not within two seconds of the end of the last one (ruling 30), and not within the interval
-    /// where the provider's counts after a ping, too.
+    /// Returns when a request may follow after a ping although the interval is not over: two seconds
+    /// after the end of the last one, or after the interval if the provider requires that.
+    // Ruling 30.
     pub(super) fn soonest(&self, tick: &Context<'_>) -> Moment {
         self.ended.map_or(tick.moment, |ended| {
             let keeps_interval = tick.config.policy.ping_keeps_interval;
@@ -149,7 +151,7 @@ impl TokenAnswers {
         })
     }
 
-    /// Whether one more ping after the first may skip a wait until `due`.
+    /// Whether a ping after the first one may skip a wait until `due`.
     pub(super) fn may_skip(&self, due: Moment, tick: &Context<'_>) -> bool {
         self.may_skip && self.has_skips_left() && self.soonest(tick) < due
     }
@@ -164,10 +166,11 @@ impl TokenAnswers {
 }
 
 impl Grant {
-    /// Time is up and the provider did not say what became of the request. That the person did not
-    /// answer can be concluded from pending answers if the last requests brought one; otherwise the
-    /// person may have approved. In push mode there are none: a provider need not push that a
-    /// request expired (CIBA 12), so silence may as well be a push that was lost.
+    /// Returns the failure of a flow whose time is up without an outcome from the provider.
+    ///
+    /// If the last requests brought a pending answer, the person did not decide. Otherwise the person
+    /// may have approved. In push mode there are no pending answers, and a provider need not push
+    /// that a request expired (CIBA Core 12), so a push may have been lost.
     pub(super) fn ran_out(&self, tick: &Context<'_>) -> Failure {
         if self.was_undecided_lately() {
             return Failure::Expired(None);
@@ -187,13 +190,14 @@ impl Grant {
         })
     }
 
-    /// The last request brought a pending answer, or the last but one, and not long before the
-    /// deadline: a process that slept since then knows nothing of what was decided meanwhile.
+    /// Whether the last request, or the last but one, brought a pending answer, and not long before
+    /// the deadline.
+    // A process that slept since then does not know what was decided in the meantime.
     fn was_undecided_lately(&self) -> bool {
         let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
         let lately = match self.heard.unusable {
             0 => intervals,
-            // The request that brought nothing was waited for as well.
+            // Allow for the time in which the flow waited for the request without an answer.
             1 => intervals.max(bounds::LATELY),
             _ => return false,
         };
@@ -201,7 +205,7 @@ impl Grant {
     }
 }
 
-/// As it stands in a snapshot.
+/// The form of [`TokenAnswers`] in a snapshot.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SavedTokenAnswers<'a> {
@@ -266,7 +270,7 @@ impl<'a> SavedTokenAnswers<'a> {
         })
     }
 
-    /// For a snapshot of the first releases: an interval from now is always allowed.
+    /// Restores a snapshot of the first versions. An interval from now is always allowed.
     pub(super) fn guess(
         setbacks: u32,
         interval: Duration,

@@ -1,5 +1,6 @@
-//! Tokens are here; nothing of them is believed until every check passed. The token endpoint is not
-//! asked again, whatever comes out (ruling 11, OPM-DSC-13).
+//! The phase in which received tokens are verified. They are not trusted before every check has
+//! passed.
+// The token endpoint is not asked again, whatever the result is (ruling 11, OPM-DSC-13).
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -26,16 +27,16 @@ use crate::{
     },
 };
 
-/// What was received and what it has to be checked against: all that a saved flow needs to verify
+/// The received tokens and what they are checked against. A saved flow needs this to verify them
 /// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Evidence {
     pub(super) tokens: ReceivedTokens,
     pub(super) auth_req_id: AuthReqId,
     pub(super) terms: Box<Terms>,
-    /// When the authentication request was sent, on the wall clock of the receipt.
+    /// When the authentication request was sent, on the wall clock at the time of receipt.
     pub(super) started_at: Timestamp,
-    /// When the tokens arrived: all times are checked against it.
+    /// When the tokens arrived. All times in the ID Token are checked against this.
     pub(super) received_at: Timestamp,
     /// When the authentication request expired.
     pub(super) deadline: Moment,
@@ -46,43 +47,44 @@ pub(super) struct Verifying {
     /// When the tokens arrived, on the machine's time line.
     pub(super) arrived: Moment,
     pub(super) looking: KeySearch,
-    /// The generation of the key set that did not serve; a newer one is wanted.
+    /// The generation of the key set that was not sufficient, if a newer one is required.
     stale: Option<u64>,
-    /// Why keys are looked for again.
+    /// Why keys are looked up.
     reason: Reason,
-    /// Counts look-ups in a row that brought no key set.
+    /// The number of consecutive lookups without a key set.
     unavailable: u32,
     /// What went wrong with the last of them.
     trouble: Trouble,
-    /// Counts fetches in a row that brought what can never be read, and when the last of them was
-    /// counted.
+    /// The number of consecutive fetches that returned something that can never be read, and when
+    /// the last of them was counted.
     unreadable: (u32, Moment),
-    /// What the check said that a newer key set may change.
+    /// The failed check whose result a newer key set may change.
     rejection: Option<Rejection>,
 }
 
-/// How far the look-up of keys is.
+/// The state of the lookup of keys.
 pub(super) enum KeySearch {
-    /// To be asked for, not before this moment.
+    /// The keys will be requested, but not before this moment.
     Due(Moment),
-    /// Asked for.
+    /// The keys were requested.
     Asking(Open),
 }
 
-/// Why keys are looked for.
+/// The reason for a lookup of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// For the first time.
+    /// The first lookup.
     First,
     /// No key of the last set fits.
     UnknownKey,
-    /// A key of the last set fits and does not verify: it may have been replaced under its old name
-    /// (REQ-JWKS-11).
+    /// A key of the last set fits but does not verify the signature. It may have been replaced by
+    /// another key with the same id.
+    // REQ-JWKS-11
     Signature,
 }
 
 impl Verifying {
-    /// Takes the tokens over from a token request or a push.
+    /// Begins to verify the tokens of a token response or a push.
     pub(super) fn begin(
         tokens: ReceivedTokens,
         grant: Grant,
@@ -101,14 +103,14 @@ impl Verifying {
         Self::start(evidence, tick.moment, tick)
     }
 
-    /// Begins, or begins again after a restart.
+    /// Begins to verify tokens, or begins again after a restart.
     pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Context<'_>) -> Phase {
         if evidence.is_too_old(tick.moment) {
             return Settled::failed(Failure::Expired(None));
         }
         let verdict = match &evidence.tokens.id_token {
-            // None was asked for (ruling 5). Any other answer without one comes this far in an
-            // edited snapshot only.
+            // The request was made without `openid` (ruling 5). Without that, a response without an ID
+            // Token gets here only from a modified snapshot.
             None if !evidence.terms.id_token_required
                 && tick.config.delivery != DeliveryMode::Push =>
             {
@@ -241,7 +243,7 @@ impl Verifying {
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
             Err(rejection) => {
-                // A set without a network behind it is the same however often it is asked for.
+                // A pinned set does not change, however often it is requested.
                 let is_newest = self.stale.is_some_and(|stale| keys.generation() <= stale);
                 #[cfg_attr(
                     not(test),
@@ -251,14 +253,13 @@ impl Verifying {
                     )
                 )]
                 let reason = match rejection.check() {
-                    // A key that is published late has as long as keys that cannot be had at all
-                    // (ruling 31).
+                    // A key that is published late gets as much time as unavailable keys (ruling 31).
                     Untrusted::UnknownKey if !is_newest => Reason::UnknownKey,
-                    // Of what is published one newer set is worth a look, not two (REQ-JWKS-09,
+                    // For keys that are published, one newer set is tried, not two (REQ-JWKS-09,
                     // REQ-JWKS-11).
                     Untrusted::UnusableKey if self.stale.is_none() => Reason::UnknownKey,
                     Untrusted::Signature if self.stale.is_none() => Reason::Signature,
-                    // A set that is repaired, or published later still, verifies what is kept.
+                    // The tokens are kept: a set that is repaired or published later may verify them.
                     Untrusted::UnknownKey | Untrusted::UnusableKey => {
                         return Settled::unverified(self.evidence, Failure::Untrusted(rejection));
                     }
@@ -285,7 +286,7 @@ impl Verifying {
         self.arrived.plus(bounds::KEYS_WINDOW)
     }
 
-    /// When there is something to do.
+    /// Returns when there is something to do.
     pub(super) fn wake_at(&self) -> Moment {
         let next = match self.looking {
             KeySearch::Due(due) => due,
@@ -294,14 +295,15 @@ impl Verifying {
         next.min(self.window_end())
     }
 
-    /// Whether what the fetches bring is no key set, and will not be one (ruling 31).
+    /// Whether the fetches return something that is not a key set and never will be.
+    // Ruling 31.
     fn is_unreadable_for_good(&mut self, why: Trouble, moment: Moment) -> bool {
         let (count, counted) = self.unreadable;
         if why.may_pass() {
             self.unreadable = (0, moment);
             return false;
         }
-        // The look-ups in between may tell of the same fetch again.
+        // Lookups in quick succession may report the same fetch again.
         let spacing =
             if self.stale.is_some() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
         if count == 0 || moment.since(counted) >= spacing {
@@ -327,7 +329,7 @@ impl Verifying {
             Reason::UnknownKey if self.unavailable == 0 => {
                 Failure::Untrusted(self.rejection.unwrap_or(Untrusted::UnknownKey.into()))
             }
-            // A key of the issuer contradicts the token.
+            // A key of the issuer contradicts the token, so the tokens are not kept.
             Reason::Signature => {
                 let rejection = self.rejection.unwrap_or(Untrusted::Signature.into());
                 return Settled::failed(Failure::Untrusted(rejection));
@@ -342,8 +344,7 @@ impl Verifying {
 }
 
 impl Evidence {
-    /// Whether an authentication that comes of it now would tell of somebody who answered more than
-    /// a day ago.
+    /// Whether the person approved more than a day ago, so that the result must no longer be used.
     pub(super) fn is_too_old(&self, moment: Moment) -> bool {
         moment > self.deadline.plus(bounds::EVIDENCE_AGE)
     }
@@ -361,7 +362,7 @@ impl Evidence {
     }
 }
 
-/// An ID Token that passed, with what it came in.
+/// A verified ID Token with the evidence from which it was verified.
 pub(super) struct Verified {
     pub(super) evidence: Evidence,
     pub(super) id_token: Option<IdToken>,
