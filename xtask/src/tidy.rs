@@ -1,5 +1,5 @@
 //! What review should not have to look for: floors, import cycles, equal lines of the adapters,
-//! file sizes, protocol words in adapters, leftovers, metadata.
+//! file sizes, protocol words in adapters, internal ids in documentation, leftovers, metadata.
 use std::{fs, path::Path};
 
 use xshell::Shell;
@@ -53,6 +53,11 @@ const MACHINE_PATHS: &[&str] = &[
     concat!("/", "Users/"),
 ];
 
+/// How an internal id starts. Readers of the documentation cannot look these up, so they belong in
+/// `//` comments.
+const INTERNAL_IDS: &[&str] =
+    &["REQ-", "OPM-", "DV-", "ruling ", "Ruling ", "rulings ", "Rulings "];
+
 fn tidy(_: &Shell) -> Outcome {
     let root = source::root();
     let mut found = floors::check(&root.join("crates/ciba-core/src"));
@@ -66,6 +71,9 @@ fn tidy(_: &Shell) -> Outcome {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let name = source::shown(&path);
         found.extend(rust_file(&name, &text));
+        if name.starts_with("crates/") && name.contains("/src/") {
+            found.extend(documentation(&name, &text));
+        }
         if ["crates/ciba-reqwest/src", "crates/ciba-ureq/src"]
             .iter()
             .any(|adapter| name.starts_with(adapter))
@@ -113,6 +121,31 @@ fn rust_file(name: &str, text: &str) -> Vec<String> {
     for (number, line) in code.lines().enumerate() {
         for word in LEFTOVERS.iter().filter(|word| line.contains(**word)) {
             found.push(format!("{name}:{}: {word}…)", number + 1));
+        }
+    }
+    found
+}
+
+/// Documentation that names an internal id. A line that is nothing but an id, above a test, is the
+/// claim that `cargo xtask requirements` reads.
+fn documentation(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let Some(doc) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
+            continue;
+        };
+        let doc = doc.trim();
+        let is_claim = !doc.contains(' ') && ["REQ-", "OPM-"].iter().any(|id| doc.starts_with(id));
+        if is_claim {
+            continue;
+        }
+        for id in INTERNAL_IDS.iter().filter(|id| doc.contains(**id)) {
+            found.push(format!(
+                "{name}:{}: internal id {id:?} in documentation; name the clause of the public \
+                 specification, and the id in a // comment",
+                number + 1
+            ));
         }
     }
     found
@@ -213,6 +246,21 @@ mod tests {
             adapter_file("a.rs", "/// Never sees an auth_req_id.\nfn f() {}"),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn an_internal_id_in_documentation_is_found() {
+        for id in INTERNAL_IDS {
+            for mark in ["///", "//!", "    ///"] {
+                let line = format!("{mark} Checks it ({id}1).");
+                assert_eq!(documentation("a.rs", &line).len(), 1, "{line}");
+            }
+            for line in [format!("// {id}1"), format!("    let a = 1; // {id}1")] {
+                assert_eq!(documentation("a.rs", &line), Vec::<String>::new(), "{line}");
+            }
+        }
+        let claims = "    /// REQ-ACK-04\n    /// OPM-ACK-07b\n    #[test]\n";
+        assert_eq!(documentation("a.rs", claims), Vec::<String>::new());
     }
 
     #[test]

@@ -275,8 +275,9 @@ impl Prepared {
             .try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())
     }
 
-    /// What is assumed about ID Tokens because nobody said it, where something speaks against it
-    /// (ruling 38): a wrong assumption shows only after the person said yes.
+    /// Returns what is assumed about the algorithm of ID Tokens because it was not set, if there is
+    /// evidence against the assumption.
+    // Ruling 38: otherwise a wrong assumption is discovered only after the person has approved.
     pub(crate) fn assumption(&self, metadata: &ProviderMetadata) -> Option<String> {
         // A profile has a finding of its own for this.
         if self.id_token_algorithm.is_some() || self.profile != ciba_core::Profile::Plain {

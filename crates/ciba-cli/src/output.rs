@@ -434,7 +434,8 @@ pub(crate) fn put_error(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// A text of another party on one line (REQ-AERR-15).
+/// Makes a string of another party safe to print on one line.
+// REQ-AERR-15
 pub(crate) use ciba_core::text::plain;
 
 /// A word as a shell reads it.

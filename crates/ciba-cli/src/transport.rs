@@ -501,8 +501,8 @@ impl ciba_ureq::Watch for Watcher {
     }
 }
 
-/// Thirty-two bytes of the operating system's generator; without them there is no flow
-/// (REQ-SEC-05).
+/// Returns 32 bytes from the generator of the operating system. If it fails, no flow is started.
+// REQ-SEC-05
 pub(crate) fn entropy() -> Result<Entropy, Stop> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)

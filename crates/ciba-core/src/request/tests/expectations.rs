@@ -52,7 +52,7 @@ fn a_push_client_does_not_ask_without_openid() {
     assert!(matches!(refused, Err(RequestError::Parameter { name, .. }) if name == "scope"));
 }
 
-/// Ruling 25: a person who has to be compared is named by something that can be.
+// Ruling 25: if the person must be compared, the hint must be one that can be compared.
 #[test]
 fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required() {
     let plain = builder().build().unwrap();
