@@ -21,16 +21,15 @@ const FLOORS: &[(&str, u8)] = &[
     ("text", 0),
     ("time", 0),
     ("url", 0),
-    // 1: JOSE and cryptography; entropy is expanded with the verifier's HMAC
+    // 1: JOSE and cryptography
     ("crypto", 1),
-    ("entropy", 1),
     ("jose", 1),
     // 2: what goes over the wire
     ("wire", 2),
     // 3: what we believe and want
     ("authentication", 3),
     ("client", 3),
-    ("client_auth", 3),
+    ("credential", 3),
     ("expect", 3),
     ("granted", 3),
     ("id_token", 3),
@@ -38,7 +37,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("policy", 3),
     ("profile", 3),
     ("providers", 3),
-    ("registration", 3),
     ("request", 3),
     ("request_object", 3),
     ("saved::SavedExpectations", 3),

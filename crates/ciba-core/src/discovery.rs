@@ -5,9 +5,10 @@ use alloc::{format, string::String};
 use core::time::Duration;
 
 use crate::{
+    client::header_fault,
     fault::Fault,
     issuer::Issuer,
-    request::{RequestError, header_fault},
+    request::RequestError,
     url::Url,
     wire::{
         Headers, Request, Response,

@@ -7,6 +7,11 @@ use alloc::{
 };
 use core::{fmt, time::Duration};
 
+mod rules;
+
+pub(crate) use rules::is_or_refines;
+pub use rules::{AcrRule, Check, Matching, Presence};
+
 use crate::{
     fault::{Rejection, Untrusted},
     jose::scalar::Scalar,
@@ -45,45 +50,6 @@ pub struct Expectations {
     pub(crate) eid: Option<ExpectedEid>,
 }
 
-/// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
-///
-/// [OIDC Core 3.1.3.7]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.7
-// REQ-IDT-24
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum AcrRule {
-    /// If the claim is present, it must be one of them.
-    #[default]
-    IfPresent,
-    /// The claim must be present and one of them.
-    Require,
-    /// The claim is reported but never a reason for rejection.
-    Report,
-}
-
-/// Whether a claim is required.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Presence {
-    /// The claim is checked if it is present.
-    IfPresent,
-    /// The claim must be present.
-    Required,
-}
-
-/// Whether a value of the ID Token is compared with the requested one.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// If it is present, it must match.
-    #[default]
-    IfPresent,
-    /// It must be present and match.
-    Require,
-    /// It is not compared.
-    Off,
-}
-
 /// The requested eIDs, any of which may have been used, and whether the token must say which one
 /// was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,18 +67,6 @@ pub struct ExpectedClaim {
     pub(crate) presence: Presence,
     /// The check that fails if the claim does not match.
     pub(crate) check: Untrusted,
-}
-
-/// How the value of a claim is compared.
-///
-/// A number or boolean is compared in its JSON form. An array or object never matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Matching {
-    /// Equal, byte for byte.
-    Equal,
-    /// Equal, or the expected value followed by `:` and more. For example,
-    /// `urn:grn:authn:no:bankid:high` refines `urn:grn:authn:no:bankid`.
-    EqualOrRefined,
 }
 
 impl Expectations {
@@ -322,11 +276,6 @@ impl ExpectedClaim {
             Matching::EqualOrRefined => is_or_refines(text, expected),
         }
     }
-}
-
-/// Whether a string equals the expected one, or continues it after a `:`.
-pub(crate) fn is_or_refines(text: &str, expected: &str) -> bool {
-    text.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 impl fmt::Debug for ExpectedClaim {

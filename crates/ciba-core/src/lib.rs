@@ -24,7 +24,7 @@ mod authentication;
 )]
 mod bounds;
 mod client;
-mod client_auth;
+mod credential;
 pub mod crypto;
 mod discovery;
 #[cfg_attr(
@@ -33,7 +33,6 @@ mod discovery;
 )]
 mod elapsed;
 mod endpoint;
-mod entropy;
 mod error;
 mod event;
 mod expect;
@@ -82,13 +81,12 @@ pub use ask::{
 };
 pub use authentication::{Authentication, NoIdToken};
 pub use client::{
-    CertificateSubject, ClientConfig, ClientConfigBuilder, ClientId, ConfigError, ConfigErrors,
-    Equipment, Lacking, MetadataRule,
+    Audience, BasicEncoding, BindingMessageRule, CertificateSubject, ClientAuth, ClientConfig,
+    ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Equipment, Lacking, MetadataRule,
 };
-pub use client_auth::{Audience, BasicEncoding, ClientAuth};
+pub use crypto::entropy::Entropy;
 pub use discovery::{Discovery, DiscoveryAddress};
 pub use endpoint::Endpoint;
-pub use entropy::Entropy;
 pub use error::{
     Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget,
 };
@@ -109,9 +107,7 @@ pub use jwks::{JwksCache, KeySetDocument, Lookup};
 pub use person::{ComparedBy, NotCompared, Person};
 pub use policy::{IntervalReference, Policy};
 pub use profile::{FapiCiba, Profile};
-pub use request::{
-    AuthRequest, AuthorizationDetail, BindingMessageRule, Hint, RequestError, binding_code,
-};
+pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
 pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken,
     NotificationToken, PrivateJwk, RefreshToken, UserCode,

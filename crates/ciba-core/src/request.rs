@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::{
-    client::ClientConfig,
-    entropy::Entropy,
+    client::{ClientConfig, MessageRule},
+    crypto::entropy::Entropy,
     expect::{AcrRule, Check, Expectations, ExpectedEid, Presence},
     granted::Asked,
     jose::base64url,
@@ -20,16 +20,13 @@ use crate::{
     wire::number,
 };
 
-mod binding_message;
 mod check;
 mod parameters;
 mod saved;
 #[cfg(test)]
 mod tests;
 
-pub use binding_message::BindingMessageRule;
-pub(crate) use check::header_fault;
-pub(crate) use parameters::{ParameterValue, RequestStyle};
+pub(crate) use parameters::ParameterValue;
 pub(crate) use saved::SavedRequest;
 
 /// A hint that identifies the person to authenticate. A request has exactly one ([CIBA Core 7.1]).
@@ -47,16 +44,6 @@ pub enum Hint {
     /// `id_token_hint`: a signed ID Token of this issuer for this client, which may have expired.
     // REQ-AREQ-10, REQ-AREQ-11
     IdToken(CompactIdToken),
-}
-
-/// Whether a request may have a binding message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MessageRule {
-    #[default]
-    Free,
-    Required,
-    Refused,
 }
 
 /// An authentication request.

@@ -1,14 +1,11 @@
 //! The signed authentication request (CIBA Core 7.1.1): every parameter of CIBA Core 7.1 as a claim
 //! of one JWT.
 
-use alloc::{string::String, sync::Arc};
-use core::time::Duration;
-
 use crate::{
-    client::ClientConfig,
-    entropy::{Entropy, Purpose},
+    client::{ClientConfig, RequestObjectOptions, RequestObjectRules},
+    crypto::entropy::{Entropy, Purpose},
     jose::{
-        JwsAlgorithm, base64url,
+        base64url,
         unsigned::{JsonWriter, UnsignedJwt},
     },
     request::{AuthRequest, ParameterValue},
@@ -18,49 +15,6 @@ use crate::{
 /// The `typ` of a signed request, which distinguishes it from other JWTs (RFC 9101 section 10.8).
 // REQ-SIGN-15
 const TYP: &str = "oauth-authz-req+jwt";
-
-/// How authentication requests are signed.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestObjectRules {
-    /// The registered `backchannel_authentication_request_signing_alg`.
-    // REQ-META-06
-    pub(crate) algorithm: JwsAlgorithm,
-    pub(crate) key_id: Option<Arc<str>>,
-    /// The issuer, unless configured otherwise.
-    // REQ-SIGN-04
-    pub(crate) audience: String,
-    pub(crate) options: RequestObjectOptions,
-}
-
-/// The options of signed requests.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestObjectOptions {
-    /// `exp` minus `iat`; 300 seconds by default.
-    // REQ-SIGN-05
-    pub(crate) lifetime: Duration,
-    /// How far `iat` is in the past; zero by default.
-    // REQ-SIGN-06
-    pub(crate) backdating: Duration,
-    /// `iat` minus `nbf`; 10 seconds by default.
-    // REQ-SIGN-07
-    pub(crate) not_before: Duration,
-    pub(crate) typ: bool,
-    pub(crate) client_id_claim: bool,
-    pub(crate) numeric_expiry: bool,
-}
-
-impl Default for RequestObjectOptions {
-    fn default() -> Self {
-        Self {
-            lifetime: Duration::from_secs(300),
-            backdating: Duration::ZERO,
-            not_before: Duration::from_secs(10),
-            typ: true,
-            client_id_claim: false,
-            numeric_expiry: false,
-        }
-    }
-}
 
 /// Makes an unsigned request object, new for every transmission.
 // REQ-SIGN-08. Clients without rules never sign. There is no `sub`, so that the JWT cannot be used
@@ -109,19 +63,27 @@ pub(crate) fn unsigned(
 
 #[cfg(test)]
 mod tests {
-    use alloc::{collections::BTreeSet, format, string::ToString as _, vec::Vec};
+    use alloc::{
+        collections::BTreeSet,
+        format,
+        string::{String, ToString as _},
+        vec::Vec,
+    };
 
     use serde_json::{Value, json};
+
+    use core::time::Duration;
 
     use super::*;
     use crate::{
         client::{
-            ClientConfigBuilder,
+            Audience, ClientAuth, ClientConfigBuilder, RequestStyle,
             testing::{ISSUER, builder},
         },
-        client_auth::{self, Audience, ClientAuth, Credential},
+        credential::{self, Credential},
         endpoint::Endpoint,
-        request::{AuthorizationDetail, Hint, RequestStyle},
+        jose::JwsAlgorithm,
+        request::{AuthorizationDetail, Hint},
         wire::form::Form,
     };
 
@@ -327,7 +289,7 @@ mod tests {
         let config = signing().build().unwrap();
         let entropy = Entropy::from_bytes([7; 32]);
         let Credential::Unsigned(assertion) =
-            client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW)
+            credential::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW)
         else {
             panic!("private_key_jwt signs");
         };
@@ -339,7 +301,7 @@ mod tests {
         let secret = ClientAuth::ClientSecretPost { secret: "secret".into() };
         let config = signing().client_auth(secret).build().unwrap();
         let credential =
-            client_auth::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW);
+            credential::credential(&config, Endpoint::BackchannelAuthentication, &entropy, NOW);
         assert!(matches!(credential, Credential::Ready(applied) if applied.parameters.len() == 2));
     }
 

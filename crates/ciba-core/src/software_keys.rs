@@ -12,8 +12,8 @@ use crate::{
     ask::{Input, KeyOperation, KeyTask},
     crypto::{
         Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
+        entropy::Entropy,
     },
-    entropy::Entropy,
     jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
     json::{Object, Raw},
     secret::PrivateJwk,

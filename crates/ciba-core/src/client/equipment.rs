@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::ClientConfig;
-use crate::{client_auth::ClientAuth, wire::metadata::DeliveryMode};
+use crate::{client::ClientAuth, wire::metadata::DeliveryMode};
 
 /// What a driver provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{ClientConfigBuilder, ConfigError};
 use crate::{
-    client_auth::{Audience, ClientAuth},
+    client::{Audience, ClientAuth},
     crypto::{OwnedPublicKey, bit_length},
     jose::JwsAlgorithm,
     profile::{FapiCiba, Profile},

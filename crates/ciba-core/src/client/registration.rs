@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ClientConfig, ClientConfigBuilder, ConfigError, certificate};
 use crate::{
-    client_auth::ClientAuth,
+    client::ClientAuth,
     jose::{JwsAlgorithm, jwk},
     json::{JsonObject, Raw},
     wire::{metadata::DeliveryMode, token::GRANT_TYPE},

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use super::{ClientConfig, ClientConfigBuilder, ClientId};
 use crate::{
-    client_auth::ClientAuth,
+    client::ClientAuth,
     crypto::{Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     issuer::Issuer,
     jose::JwsAlgorithm,

@@ -22,7 +22,7 @@ use super::{
     rules::{check_rsa, coordinates, ed25519_point},
 };
 use crate::{
-    entropy::Entropy,
+    crypto::entropy::Entropy,
     jose::{Curve, JwsAlgorithm, der},
     secret::Body,
 };

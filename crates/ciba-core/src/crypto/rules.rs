@@ -1,6 +1,7 @@
 //! The rules for public keys that all backends share.
 
-use super::{Curve, KeyRejected, OwnedPublicKey};
+use super::{KeyRejected, OwnedPublicKey};
+use crate::jose::Curve;
 
 /// Checks whether an RSA key may be used.
 // REQ-JWKS-13

@@ -17,7 +17,7 @@ use super::{
     rules::{coordinates, ed25519_point},
 };
 use crate::{
-    entropy::Entropy,
+    crypto::entropy::Entropy,
     jose::{Curve, JwsAlgorithm},
     secret::Body,
 };

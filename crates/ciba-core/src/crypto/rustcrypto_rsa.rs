@@ -22,7 +22,7 @@ use super::{
     VerificationKey, rules::check_rsa,
 };
 use crate::{
-    entropy::Entropy,
+    crypto::entropy::Entropy,
     jose::{JwsAlgorithm, der},
     secret::Body,
 };

@@ -8,8 +8,8 @@ use core::time::Duration;
 use super::phase::{Effect, Open, Poll, lost_at};
 use crate::{
     ask::{KeyOperation, KeyPurpose, Output, Transmit},
-    client::ClientConfig,
-    client_auth::{self, Applied, ClientAuth, Credential},
+    client::{ClientAuth, ClientConfig},
+    credential::{self, Applied, Credential},
     elapsed::Moment,
     endpoint::Endpoint,
     jose::unsigned::{self, UnsignedJwt},
@@ -183,7 +183,7 @@ pub(super) fn prepare(
         return Preparation::Send(Ready { request_object, applied, stale: draft.stale });
     }
     let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
-    match client_auth::credential(config, endpoint, poll.entropy, poll.tick.now) {
+    match credential::credential(config, endpoint, poll.entropy, poll.tick.now) {
         Credential::Ready(applied) => {
             if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
                 draft.lives(life, poll.tick.moment);

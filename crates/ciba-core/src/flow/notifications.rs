@@ -19,10 +19,12 @@ use super::{
 };
 use crate::{
     bounds,
-    crypto::Verifier,
+    crypto::{
+        Verifier,
+        entropy::{Entropy, Purpose},
+    },
     elapsed::Moment,
     endpoint::Endpoint,
-    entropy::{Entropy, Purpose},
     error::Failure,
     fault::Fault,
     jose::base64url,

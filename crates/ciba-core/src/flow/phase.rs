@@ -10,9 +10,11 @@ use crate::{
     ask::{Dropped, Fate, Output, Ticket},
     bounds,
     client::ClientConfig,
-    crypto::Verifier,
+    crypto::{
+        Verifier,
+        entropy::{Entropy, Purpose},
+    },
     elapsed::Moment,
-    entropy::{Entropy, Purpose},
     secret::NotificationToken,
     time::Timestamp,
 };

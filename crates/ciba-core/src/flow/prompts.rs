@@ -8,7 +8,10 @@ use core::{fmt, time::Duration};
 use zeroize::Zeroizing;
 
 use super::{Flow, adrift::Adrift, phase::Phase};
-use crate::{crypto::Hash, entropy::Entropy, time::Timestamp};
+use crate::{
+    crypto::{Hash, entropy::Entropy},
+    time::Timestamp,
+};
 
 /// The running flows by the person they prompt, at most one for each hint and issuer.
 ///

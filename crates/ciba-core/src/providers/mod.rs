@@ -10,7 +10,7 @@ mod preset;
 
 pub use preset::{Fact, Preset, Setting};
 
-use crate::request::BindingMessageRule;
+use crate::client::BindingMessageRule;
 
 /// All presets, sorted by name.
 pub const ALL: &[Preset] = &[

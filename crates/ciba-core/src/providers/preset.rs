@@ -4,12 +4,10 @@ use alloc::{format, string::String};
 use core::fmt;
 
 use crate::{
-    client::{ClientConfig, ClientConfigBuilder, ClientId},
-    client_auth::Audience,
+    client::{Audience, BindingMessageRule, ClientConfig, ClientConfigBuilder, ClientId},
     expect::AcrRule,
     issuer::Issuer,
     policy::Policy,
-    request::BindingMessageRule,
     url::{LoopbackHttp, Url, UrlError},
     wire::{metadata::ProviderMetadata, token::PendingError},
 };

@@ -3,29 +3,12 @@
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use super::{AuthRequest, BindingMessageRule, ExtraValue, Hint};
+use super::{AuthRequest, ExtraValue, Hint};
 use crate::{
+    client::RequestStyle,
     secret::UserCode,
     wire::{form::Form, token::GRANT_TYPE},
 };
-
-/// The provider's preferences for requests.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct RequestStyle {
-    pub(crate) binding_message: BindingMessageRule,
-    /// Whether the lifetime is sent as `request_expiry`.
-    // DV-29
-    pub(crate) request_expiry: bool,
-    /// Whether the authentication request contains `grant_type`.
-    pub(crate) grant_type: bool,
-    /// Whether the requested lifetime limits the flow, whatever the acknowledgement says.
-    pub(crate) requested_expiry_counts: bool,
-    /// Whether `authorization_details` only control how the person is prompted, so that no response
-    /// grants them.
-    pub(crate) details_are_not_granted: bool,
-    /// Whether a difference between what was requested and what was granted is a failure.
-    pub(crate) require_granted: bool,
-}
 
 /// The value of a parameter, with its defined type. The form contains all values as text, and a
 /// signed request keeps their JSON types.

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuthRequest, ExtraValue, Hint, MessageRule};
-use crate::{expect::Check, json::SavedJson, saved::SavedExpectations};
+use super::{AuthRequest, ExtraValue, Hint};
+use crate::{client::MessageRule, expect::Check, json::SavedJson, saved::SavedExpectations};
 
 type Text<'a> = Cow<'a, str>;
 

@@ -11,10 +11,9 @@ use serde_json::json;
 use super::{check::RESERVED_PARAMETERS, *};
 use crate::{
     client::{
-        ClientConfigBuilder, MetadataRule,
+        BindingMessageRule, ClientAuth, ClientConfigBuilder, MetadataRule, RequestStyle,
         testing::{ISSUER, builder, builder_from, metadata},
     },
-    client_auth::ClientAuth,
     expect::{AcrRule, Matching, Presence},
     issuer::Issuer,
     jose::JwsAlgorithm,

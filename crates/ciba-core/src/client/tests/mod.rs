@@ -18,8 +18,14 @@ use super::{
     *,
 };
 use crate::{
-    client_auth::{Audience, BasicEncoding},
+    client::{Audience, BasicEncoding},
+    issuer::Issuer,
+    jose::JwsAlgorithm,
+    policy::Policy,
+    profile::Profile,
     secret::ClientSecret,
+    url::Url,
+    wire::metadata::{DeliveryMode, ProviderMetadata},
 };
 
 fn published() -> Value {

@@ -20,8 +20,10 @@ use sha2::Digest as _;
 use super::*;
 use crate::{
     AcrRule, Found, Matching, Presence,
-    client::testing::{ISSUER, builder},
-    client_auth::ClientAuth,
+    client::{
+        ClientAuth,
+        testing::{ISSUER, builder},
+    },
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
     jose::{base64url, verify_signature_only},
 };

@@ -26,8 +26,7 @@ use alloc::{string::String, sync::Arc};
 use core::time::Duration;
 
 use crate::{
-    client::{ClientConfigBuilder, ClientId},
-    client_auth::{BasicEncoding, ClientAuth},
+    client::{BasicEncoding, ClientAuth, ClientConfigBuilder, ClientId},
     jose::JwsAlgorithm,
     secret::ClientSecret,
     url::UrlError,

@@ -6,8 +6,9 @@ use super::{
     FREJA_ID, NORWEGIAN_BANKID, NorwegianNationalId, SWEDISH_BANKID, SwedishPersonalNumber,
 };
 use crate::{
+    client::MessageRule,
     expect::{Check, Presence},
-    request::{AuthRequest, AuthorizationDetail, Hint, MessageRule},
+    request::{AuthRequest, AuthorizationDetail, Hint},
     secret::LoginHint,
 };
 

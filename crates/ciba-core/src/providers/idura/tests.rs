@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    client::testing,
+    client::{RequestStyle, testing},
     expect::{AcrRule, Expectations},
     id_token::Claims,
     issuer::Issuer,
     jose::compact::Compact,
-    request::{AuthRequest, Hint, RequestStyle, SavedRequest},
+    request::{AuthRequest, Hint, SavedRequest},
     saved::SavedExpectations,
     secret::LoginHint,
     time::Timestamp,

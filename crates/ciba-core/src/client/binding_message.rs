@@ -3,8 +3,6 @@
 
 use core::fmt;
 
-use super::MessageRule;
-
 /// The rule of a provider for `binding_message`, which is checked before anything is sent.
 ///
 /// A message is never truncated or cleaned up: a person compares it on two devices, so only its
@@ -67,7 +65,7 @@ impl BindingMessageRule {
     }
 
     /// Returns what is wrong with a message. An empty message counts as absent.
-    pub(super) fn against(&self, message: Option<&str>) -> Option<&'static str> {
+    pub(crate) fn against(&self, message: Option<&str>) -> Option<&'static str> {
         let Some(message) = message else {
             return (self.presence == MessageRule::Required).then_some("the provider requires one");
         };
@@ -103,6 +101,16 @@ impl fmt::Display for BindingMessageRule {
         }
         Ok(())
     }
+}
+
+/// Whether a request may have a binding message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessageRule {
+    #[default]
+    Free,
+    Required,
+    Refused,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
-use crate::crypto::{Hash, Verifier};
+use super::{hash::Hash, verify::Verifier};
 
 /// 32 bytes from a cryptographically secure generator, for a single call.
 ///
