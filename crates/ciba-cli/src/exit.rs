@@ -47,7 +47,7 @@ const FAILURES: [(&str, u8, &str); 8] = [
     ("expired", 11, "nobody answered in time"),
     ("refused", 12, "the provider refused the request, the client or the hint"),
     ("untrusted", 13, "the answer failed a check (named below)"),
-    ("provider_misbehaved", 14, "the provider gave an answer that cannot be used"),
+    ("provider_misbehaved", 14, "the provider sent an answer that cannot be used"),
     (
         "indeterminate",
         15,

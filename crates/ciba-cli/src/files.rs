@@ -104,7 +104,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 pub(crate) fn no_certificate(bytes: &[u8]) -> String {
     match SoftwareKey::from_file(bytes, None, &backend()) {
         Err(KeyFileError::Certificate) if !has_pem(bytes) => {
-            "is a certificate in DER, and PEM is needed (openssl x509 -inform DER -in FILE -out NEW)".to_owned()
+            "is a certificate in DER, but PEM is required (openssl x509 -inform DER -in FILE -out NEW)".to_owned()
         }
         Err(KeyFileError::KeyStore) => {
             "is a key store, and its certificate is needed in PEM (openssl pkcs12 -in FILE -nokeys -out NEW)".to_owned()

@@ -128,7 +128,7 @@ impl fmt::Display for Failure {
             }
             Self::Untrusted(_) => f.write_str("the provider's answer failed a check"),
             Self::ProviderMisbehaved(_) => {
-                f.write_str("the provider gave an answer that cannot be used")
+                f.write_str("the provider sent an answer that cannot be used")
             }
             Self::Indeterminate(_) => f.write_str("the outcome of the authentication is unknown"),
             Self::Unreachable(_) => f.write_str("the provider could not be reached"),
@@ -231,7 +231,7 @@ impl fmt::Display for Indeterminacy {
             }
             (LostAnswer::Tokens, _) => "an answer of the token endpoint was lost, and the tokens with it",
             (LostAnswer::Outcome, None) => {
-                "no usable answer of the token endpoint came before the request expired; the person may have approved it"
+                "the token endpoint sent no usable answer before the request expired; the person may have approved it"
             }
             (LostAnswer::Outcome, Some(_)) => {
                 "the token endpoint answered, but not with the outcome before the request expired; the person may \
@@ -241,7 +241,7 @@ impl fmt::Display for Indeterminacy {
                 "the private key could not be used to ask the token endpoint; the person may have approved the request"
             }
             (LostAnswer::Notification, _) => {
-                "no notification came before the request expired, and the token endpoint was not asked; the person may \
+                "no notification arrived before the request expired, and the token endpoint was not asked; the person may \
                  have approved it"
             }
             (LostAnswer::KeySet(_), _) => {
@@ -329,7 +329,7 @@ impl fmt::Display for Unreachable {
                 write!(f, "{endpoint} could not be reached")?;
             }
             (UnreachableTarget::Endpoint(endpoint), _) => {
-                write!(f, "the provider did not give {endpoint}")?
+                write!(f, "the provider did not return {endpoint}")?
             }
         }
         match self.trouble {

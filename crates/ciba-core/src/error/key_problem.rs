@@ -45,7 +45,7 @@ impl fmt::Display for KeyProblem {
         match self {
             Self::Signer(words) => f.write_str(words),
             Self::Length(length) => length.fmt(f),
-            Self::Unknown => f.write_str("no signature came"),
+            Self::Unknown => f.write_str("no signature was returned"),
         }
     }
 }

@@ -71,7 +71,7 @@ causes! {
     /// The proxy requires credentials, or rejected those it was given (status 407).
     ProxyCredentials = "proxy_credentials", "the proxy requires a user name and password, or rejected those it was given";
     /// No response was received in time.
-    Timeout = "timeout", "no answer came in time";
+    Timeout = "timeout", "timed out waiting for the answer";
     /// The connection was closed before the response was complete.
     Closed = "connection_closed", "the connection was closed before the answer was complete";
     /// The response was not HTTP.

@@ -418,7 +418,6 @@ impl Flow {
     /// and the tokens may exist only in memory. A flow resumed from an older state takes this into
     /// account: it does not report a refusal if the tokens may have been issued to the previous
     /// process.
-    /// to the earlier process.
     #[must_use]
     pub const fn must_be_saved(&self) -> bool {
         matches!(self.phase, Some(Phase::Authorizing(_)))

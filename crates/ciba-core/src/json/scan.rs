@@ -4,7 +4,6 @@
 //! `arbitrary_precision` are enabled, and any crate of a program can enable them for all. Untrusted
 //! text is therefore split by this module.
 // Ruling 28.
-//! from outside is taken apart here.
 
 use alloc::{borrow::Cow, string::String};
 use core::ops::Range;

@@ -60,25 +60,25 @@ impl fmt::Display for KeyFileError {
         match self {
             Self::Malformed => f.write_str("the key is neither PEM (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK"),
             Self::Unsupported => f.write_str("the key is of a kind or on a curve that is not supported"),
-            Self::Set => f.write_str("this is a set of keys, and one key is needed"),
-            Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are needed"),
+            Self::Set => f.write_str("this is a key set, but a single key is required"),
+            Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are required"),
             Self::Member { name, fault } => write!(f, "`{name}` in the key {fault}"),
             Self::Encrypted => f.write_str("the key is encrypted; decrypt it first (openssl pkey -in FILE -out NEW)"),
             Self::Der => {
-                f.write_str("the key is in DER, and PEM is needed (openssl pkey -inform DER -in FILE -out NEW)")
+                f.write_str("the key is in DER, but PEM is required (openssl pkey -inform DER -in FILE -out NEW)")
             }
             Self::KeyStore => f.write_str(
-                "this is a key store, and its key is needed in PEM (openssl pkcs12 -in FILE -nocerts -nodes -out NEW; a JKS file becomes PKCS#12 by keytool -importkeystore -deststoretype PKCS12)",
+                "this is a key store, but its key is required in PEM (openssl pkcs12 -in FILE -nocerts -nodes -out NEW; convert a JKS file to PKCS#12 with keytool -importkeystore -deststoretype PKCS12)",
             ),
             Self::OpenSsh => f.write_str(
-                "the key is in the format of OpenSSH, and PKCS#8 is needed (ssh-keygen -p -m PKCS8 -f COPY; it leaves Ed25519 keys as they are: make a new one)",
+                "the key is in the OpenSSH format, but PKCS#8 is required (ssh-keygen -p -m PKCS8 -f COPY; it does not convert Ed25519 keys, so make a new one)",
             ),
-            Self::Utf16 => f.write_str("the file is in UTF-16, and UTF-8 is needed"),
-            Self::NotPrivate => f.write_str("the key is a public key, and a private key is needed"),
-            Self::Certificate => f.write_str("this is a certificate, and its private key is needed"),
-            Self::Symmetric => f.write_str("the key is symmetric, and a key pair is needed"),
-            Self::NotForSigning => f.write_str("the key says it is for something else than signing"),
-            Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one has to be named"),
+            Self::Utf16 => f.write_str("the file is in UTF-16, but UTF-8 is required"),
+            Self::NotPrivate => f.write_str("the key is a public key, but a private key is required"),
+            Self::Certificate => f.write_str("this is a certificate, but its private key is required"),
+            Self::Symmetric => f.write_str("the key is symmetric, but a key pair is required"),
+            Self::NotForSigning => f.write_str("the key is not meant for signing"),
+            Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one must be named"),
             Self::Rejected(_) => f.write_str("the key cannot be used"),
         }
     }

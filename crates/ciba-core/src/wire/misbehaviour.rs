@@ -1,4 +1,4 @@
-//! What a provider must not do, with the answer that shows it.
+//! Misbehaviour of a provider, with the response that shows it.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -6,14 +6,14 @@ use core::fmt;
 use super::ServerAnswer;
 use crate::{endpoint::Endpoint, fault::Fault};
 
-/// An answer that cannot be used, and what is wrong with it.
+/// A response that cannot be used, with what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misbehaviour {
-    /// Which rule it breaks.
+    /// What is wrong with the response.
     pub fault: Fault,
-    /// The endpoint that gave it.
+    /// The endpoint that sent it.
     pub endpoint: Endpoint,
-    /// The answer, as far as it may be kept.
+    /// The response, as far as it may be kept.
     pub answer: Option<Box<ServerAnswer>>,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Misbehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.endpoint {
             Endpoint::Discovery | Endpoint::KeySet if self.fault == Fault::Status => {
-                write!(f, "the provider did not give {}", self.endpoint)
+                write!(f, "the provider did not return {}", self.endpoint)
             }
             Endpoint::Discovery | Endpoint::KeySet => {
                 write!(f, "{} cannot be used: {}", self.endpoint, self.fault)

@@ -1,4 +1,4 @@
-//! What the FAPI-CIBA profile cannot be talked into.
+//! Tests of the FAPI-CIBA profile: violations that no option can circumvent.
 
 use super::*;
 use crate::profile::FapiCiba;
@@ -10,7 +10,7 @@ const SHORT_N: &str = concat!(
     "3KyUAmNiyLnJSjnZ41dIVEXdKe5Ktns8jwyC8zOApbF63CCFKE31QdrjDlTmx6dA9iem0k9SoGp60mnQFhSbK_L2AQgPFZ58eeU1",
     "bzBvL5hqgBUO7jLC0a_66T83iv1NeEUN53QPJlP74vh5RQy6VQFH_hysnxek5zHkKF3wkkU",
 );
-/// One of 2048 bits.
+/// An RSA key of 2048 bits.
 const LONG_N: &str = concat!(
     "lkrWPnEUt2neu36FEd-WQbJd2XsabY3rfKq1WTMNKfDzLERsPnoOURCsbW2xNevvOXUSaHJ-f1_mDRUPmlLCWHzf4zAGSJL0x0aN",
     "iA8v7CBU-lptI9jBf2Sqp20vodguvh7jSG7iXm9FwVsPJxIm_GmKX7XsHRoPoWbzAvpnRqVPnNd4NKpIs62NkXpr8nmEx7rmhjwg",
@@ -29,7 +29,7 @@ fn provider(changes: Value) -> ProviderMetadata {
     with(document)
 }
 
-/// A configuration that every edition takes.
+/// A configuration that every edition accepts.
 fn sound(edition: FapiCiba) -> ClientConfigBuilder {
     from(provider(json!({})), edition)
 }
@@ -48,7 +48,7 @@ fn pinged(builder: ClientConfigBuilder) -> ClientConfigBuilder {
         .notification_endpoint(Url::parse("https://rp.example/cb").unwrap())
 }
 
-/// Every edition refuses it, for one reason that names this clause.
+/// Asserts that every edition rejects it with one error that names this clause.
 #[track_caller]
 fn assert_breaks(
     spoil: impl Fn(ClientConfigBuilder) -> ClientConfigBuilder,
@@ -149,7 +149,7 @@ fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it()
             .id_token_algorithm(JwsAlgorithm::Ps256)
             .certificate_bound_tokens()
     };
-    // The key that authenticates signs; a certificate signs nothing.
+    // The key that authenticates also signs requests. A certificate cannot sign them.
     let config = unsigned(FapiCiba::Id1).build().unwrap();
     assert_eq!(config.request_signing_algorithm(), Some(JwsAlgorithm::Es256));
     assert_eq!(
@@ -230,7 +230,7 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
             "mtls_endpoint_aliases",
         ] {
             let mut provider = provider(json!({}));
-            // An internal address at another host than the issuer's is a slip of its own.
+            // An internal address on a host other than the issuer's would be a separate error.
             provider.issuer = Issuer::parse("https://127.0.0.1").unwrap();
             match member {
                 "backchannel_authentication_endpoint" => {
@@ -248,7 +248,7 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
         let issuer = Issuer::parse_with("http://127.0.0.1:9", DangerouslyAllowed).unwrap();
         let mut provider = provider(json!({}));
         provider.issuer = issuer;
-        // Its endpoints are in clear for the same reason.
+        // The endpoints use http for the same reason, so they are not reported separately.
         provider.token_endpoint = Some(http());
         assert_one_breach(from(provider, edition), "issuer", CLAUSE);
     }
@@ -298,7 +298,7 @@ fn each_edition_has_its_own_rule_about_audiences() {
     }
 }
 
-/// One slip is one finding, and what has no right default is asked for.
+/// Each mistake is reported once, and options without a safe default are required.
 #[test]
 fn one_slip_is_one_finding() {
     for edition in EDITIONS {
@@ -308,7 +308,7 @@ fn one_slip_is_one_finding() {
                 .signed_requests(JwsAlgorithm::Ps256, None)
                 .certificate_bound_tokens();
         assert_eq!(findings(unnamed), [missing("id_token_signed_response_alg")]);
-        // Nothing of it is in the provider's lists either.
+        // The provider's lists do not contain any of these values either.
         let lists = || {
             provider(json!({
                 "token_endpoint_auth_methods_supported": ["private_key_jwt"],

@@ -38,7 +38,7 @@ fn published() -> Value {
     })
 }
 
-/// A published document with some members changed; `null` removes one.
+/// A published document with some members changed. `null` removes a member.
 fn with(changes: Value) -> ProviderMetadata {
     let mut document = published();
     for (name, value) in changes.as_object().unwrap() {
@@ -155,7 +155,7 @@ fn members_needed_for_ciba_are_missed_by_name() {
         || builder_from(with(json!({"backchannel_token_delivery_modes_supported": []})));
     assert_eq!(only_finding(incomplete()).member(), "backchannel_token_delivery_modes_supported");
     assert_eq!(findings(incomplete().dangerously_ignore_metadata(MetadataRule::DeliveryMode)), []);
-    // A document that says nothing about CIBA may be completed by hand (ID-07).
+    // A document without any CIBA metadata may be completed by hand (ID-07).
     let mut silent = with(json!({
         "backchannel_authentication_endpoint": null,
         "backchannel_token_delivery_modes_supported": null,
@@ -163,7 +163,7 @@ fn members_needed_for_ciba_are_missed_by_name() {
     silent.backchannel_authentication_endpoint =
         Some(Url::parse("https://op.example/ciba").unwrap());
     assert_eq!(findings(builder_from(silent)), []);
-    // Whoever configures the endpoint does not rely on the document for CIBA (DV-24).
+    // A client with a configured endpoint does not rely on the document for CIBA (DV-24).
     assert_eq!(
         findings(incomplete().backchannel_endpoint(Url::parse("https://op.example/ciba").unwrap())),
         []
@@ -252,7 +252,7 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
         assert_eq!(only_finding(asking(&refused)), not_listed(member, value));
         assert_eq!(findings(asking(&refused).dangerously_ignore_metadata(rule)), []);
     }
-    // Not published: it says nothing.
+    // A list that is not published implies nothing.
     assert_eq!(
         findings(builder_from(with(json!({ "token_endpoint_auth_methods_supported": [] })))),
         []
@@ -280,7 +280,7 @@ fn an_authentication_method_has_to_be_chosen() {
     let builder = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap())
         .verifier(Arc::new(testing::ToyVerifier));
     assert_eq!(only_finding(builder), missing("token_endpoint_auth_method"));
-    // A public client only where the provider lists it, if it lists anything (ruling 13).
+    // A public client is accepted only if the provider lists `none` or no methods (ruling 13).
     let none = |methods: Value| {
         builder_from(with(json!({ "token_endpoint_auth_methods_supported": methods })))
             .client_auth(ClientAuth::None)
@@ -403,7 +403,7 @@ fn a_discovered_endpoint_is_an_audience_at_the_issuer_s_own_origin_only() {
         let pinned = discovered().token_audience(audience.clone()).token_endpoint(ours);
         assert_eq!(findings(pinned), []);
     }
-    // The audience is the URL that is called.
+    // The audience is the called URL.
     let config = builder_from(with(json!({}))).token_audience(audience.clone()).build().unwrap();
     assert_eq!(
         (config.audiences.token.as_str(), config.audiences.backchannel.as_str()),
@@ -536,7 +536,7 @@ fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
         ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Ps256, key_id: Some("key-2".into()) };
     assert_eq!(only_finding(set(&[EC, RSA]).client_auth(other)).member(), "jwks");
     assert_eq!(findings(set(&[EC]).client_auth(private_key_jwt())), []);
-    // A key that does not say its algorithm says it by its kind.
+    // The algorithm of a key without `alg` follows from its kind.
     let silent = EC.replace(",\"alg\":\"ES256\"", "");
     for (algorithm, is_taken) in
         [(JwsAlgorithm::Es256, true), (JwsAlgorithm::Es384, false), (JwsAlgorithm::Rs256, false)]
@@ -565,7 +565,7 @@ fn a_backend_that_checks_is_there_by_default_or_missed_by_name() {
     assert_eq!(findings(bare), expected);
 }
 
-/// What is sent with every request is what HTTP and the protocol do not need themselves.
+/// Header fields that belong to HTTP or the protocol are rejected, all others are sent.
 #[test]
 fn a_header_field_of_the_client_can_be_sent() {
     for (name, value, is_taken) in [

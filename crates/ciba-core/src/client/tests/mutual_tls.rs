@@ -1,4 +1,5 @@
-//! Mutual TLS: which endpoint is called, when the certificate is shown, and what is registered.
+//! Tests of mutual TLS: which endpoint is called, when the certificate is presented, and what is
+//! registered.
 
 use base64::{
     Engine as _,
@@ -13,7 +14,7 @@ const TOKEN: &str = "https://op.example/token";
 const BACKCHANNEL_ALIAS: &str = "https://mtls.op.example/ciba";
 const TOKEN_ALIAS: &str = "https://mtls.op.example/token";
 
-/// Made with OpenSSL, like the others: P-256.
+/// A P-256 certificate. All certificates here were made with OpenSSL.
 const EC_CERTIFICATE: &str = concat!(
     "MIIBfTCCASOgAwIBAgIUKrb9AtQ00VXEKp0R/4+wmTWSUY8wCgYIKoZIzj0EAwIwEzERMA8GA1UEAwwIY2xpZW50LTEwIBcNMjYx",
     "MTI0MTIwMDQ4WhgPMjEyNjEwMzExMjAwNDhaMBMxETAPBgNVBAMMCGNsaWVudC0xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
@@ -22,7 +23,7 @@ const EC_CERTIFICATE: &str = concat!(
     "CgYIKoZIzj0EAwIDSAAwRQIgAmTCNJ9DgSVntVWMlIpSQLDwn9onUgH31TjJ4zOP0CICIQCCNzfgtAIpkEUzJbvR8pDZXG57rjAF",
     "8oFMdr/VZaRJ7A==",
 );
-/// RSA of 2048 bits.
+/// An RSA certificate of 2048 bits.
 const RSA_CERTIFICATE: &str = concat!(
     "MIIC+zCCAeOgAwIBAgIUEEStv6/Hs95VaEutCO+mN4fdm1kwDQYJKoZIhvcNAQELBQAwDDEKMAgGA1UEAwwBYzAgFw0yNjExMjQx",
     "MjAwNTBaGA8yMTI2MTAzMTEyMDA1MFowDDEKMAgGA1UEAwwBYzCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEBAJZK1j5x",
@@ -36,7 +37,7 @@ const RSA_CERTIFICATE: &str = concat!(
     "bBn/U2CLtci5WUIiPAH52aJ1NyM7hJDY4rhNkQtlYk7XLOJkww/KpW7Dcr0ucYZIK5flHcgtBvLSHwQbBZB583s9J5z1IFZJulZt",
     "lqq1yek9OR9xhDIIoS38dRA=",
 );
-/// Ed25519.
+/// An Ed25519 certificate.
 const ED25519_CERTIFICATE: &str = concat!(
     "MIIBLjCB4aADAgECAhRKFp0BQZxl2mJrCAEvfGH5TQKgtzAFBgMrZXAwDDEKMAgGA1UEAwwBYzAgFw0yNjExMjQxMjAwNTBaGA8y",
     "MTI2MTAzMTEyMDA1MFowDDEKMAgGA1UEAwwBYzAqMAUGAytlcAMhAKH3so6lZ7z0Av3ujSyTlPZ8miWKHTIK5zUFim6zumvYo1Mw",
@@ -54,7 +55,7 @@ const RSA_N: &str = concat!(
     "Ht0XMpCKEJk0r7E3fa7Q3k_C4qTrN4dBhpFA5KucGQ",
 );
 const ED25519_X: &str = "ofeyjqVnvPQC_e6NLJOU9nyaJYodMgrnNQWKbrO6a9g";
-/// SHA-256 of the P-256 certificate, as OpenSSL computes it.
+/// The SHA-256 digest of the P-256 certificate, as computed by OpenSSL.
 const EC_PRINT: &str = "qbeq7thIr42C0FyE0WyN7tZmuyH6gEyGrYioGLBDgg0";
 
 fn der(certificate: &str) -> Vec<u8> {
@@ -143,7 +144,7 @@ fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
     assert_eq!(called(&config), (BACKCHANNEL, TOKEN_ALIAS));
     let config = mutual_tls(json!(null)).build().unwrap();
     assert_eq!(called(&config), (BACKCHANNEL, TOKEN));
-    // What is configured by hand wins over an alias too.
+    // A configured endpoint takes precedence over an alias as well.
     let ours = Url::parse("https://ours.example/token").unwrap();
     let config = mutual_tls(both()).token_endpoint(ours.clone()).build().unwrap();
     assert_eq!(called(&config), (BACKCHANNEL_ALIAS, ours.as_str()));
@@ -188,7 +189,7 @@ fn an_alias_changes_neither_audiences_nor_issuer_nor_keys() {
     assert_eq!(config.request_object.as_ref().unwrap().audience, ISSUER);
     assert_eq!(config.issuer().as_str(), ISSUER);
     assert_eq!(config.jwks_uri().unwrap().as_str(), "https://op.example/jwks");
-    // By hand, an endpoint as audience is its top-level address.
+    // In metadata configured by hand, the audience is the endpoint and not its alias.
     let mut by_hand = metadata();
     by_hand.mtls_endpoint_aliases.token_endpoint = Some(Url::parse(TOKEN_ALIAS).unwrap());
     let config = builder_from(by_hand)
@@ -242,7 +243,7 @@ fn the_registration_of_a_certificate_of_an_authority_has_exactly_one_subject() {
     ];
     for (member, subject) in members.into_iter().zip(subjects) {
         let text = "CN=Client\\, Inc.,O=x";
-        // The last one said counts: there is room for one only.
+        // The last value counts, because there is exactly one.
         let config = builder()
             .certificate_subject(CertificateSubject::Dn("CN=other".into()))
             .certificate_subject(subject(text.into()))

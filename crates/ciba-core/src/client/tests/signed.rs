@@ -1,4 +1,4 @@
-//! Configurations of signed requests.
+//! Tests of the configuration of signed requests.
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
             []
         );
     }
-    // Whoever never signs does not ask.
+    // The list does not matter to a client that does not sign.
     assert_eq!(findings(builder_from(with(json!({ LIST: ["PS256"] })))), []);
 }
 

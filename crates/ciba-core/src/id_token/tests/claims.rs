@@ -1,4 +1,4 @@
-//! Claims, in the order of the checks.
+//! Tests of the claims, in the order of the checks.
 
 use super::*;
 
@@ -87,7 +87,7 @@ fn the_audience_is_the_client_and_nobody_unknown() {
         (json!(["client-1"]), None, None),
         (json!("client-1"), Some(json!("client-1")), None),
         (json!("client-1"), Some(json!(null)), None),
-        // Twice the same is one.
+        // A repeated audience counts once.
         (json!(["client-1", "client-1"]), None, None),
         (json!(["client-1", "api"]), Some(json!("client-1")), None),
         (json!("client-1x"), None, Some(Untrusted::Audience)),
@@ -231,7 +231,7 @@ fn dates_are_numbers_in_range() {
         ] {
             let asked = Expectations::new().max_age(Duration::from_secs(60));
             let result = expecting(&token().set(name, bad.clone()), asked);
-            // `null` is absence (ruling 33).
+            // `null` counts as absent (ruling 33).
             if (name, text) == ("nbf", "null") {
                 assert_eq!(result.err(), Some(Untrusted::AuthTime));
                 continue;
@@ -239,7 +239,7 @@ fn dates_are_numbers_in_range() {
             assert_eq!(result.err(), Some(check), "{name} {bad}");
         }
     }
-    // No object is a number, whatever it means to a library.
+    // An object is not a number, even if a JSON library gives it that meaning.
     let private = json!({"$serde_json::private::Number": "1900000300"});
     assert_eq!(token().set("exp", private).verdict().err(), Some(Untrusted::Expiry));
 }
@@ -327,7 +327,7 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
         (NOW - 100_000, Expectations::new(), true),
         (NOW + 60, required(), true),
         (NOW + 61, required(), false),
-        // Nobody asked for it, so it restricts nothing (ruling 33).
+        // It was not requested, so it restricts nothing (ruling 33).
         (NOW + 61, Expectations::new(), true),
         (NOW - 160, fresh(), true),
         (NOW - 161, fresh(), false),
@@ -366,7 +366,7 @@ fn at_hash_belongs_to_the_access_token_beside_it() {
         assert_eq!(check(bad, Some(&access_token)), Some(Untrusted::AccessTokenHash), "{bad}");
     }
     let beside = IdTokenContext { access_token: Some(&access_token), ..context() };
-    // One of another type ties nothing, and counts as absent where it may be absent (ruling 33).
+    // A claim of another type counts as absent, where it may be absent (ruling 33).
     for unusable in [json!(5), json!([good]), json!({}), json!(false)] {
         let token = token().set("at_hash", unusable);
         assert_eq!(within(&token, beside).unwrap().deviations(), [Deviation::AtHashUnusable]);
@@ -404,7 +404,7 @@ fn rt_hash_and_auth_req_id_belong_to_this_request() {
             if name == rt_hash { Untrusted::RefreshTokenHash } else { Untrusted::AuthReqId },
         );
     }
-    // One of another type counts as absent (ruling 33); in a push it has to be there.
+    // A claim of another type counts as absent (ruling 33), and in a push it is required.
     let access_token = AccessToken::new("G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN");
     let beside = IdTokenContext {
         access_token: Some(&access_token),
@@ -526,7 +526,7 @@ fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported
         assert!(token().header(header).verdict().is_ok(), "{header}");
     }
     assert!(token().header(r#"{"alg":"ES256","kid":"k1","crit":null}"#).verdict().is_err());
-    // What restricts the token, or was asked for, stays strict.
+    // Claims that restrict the token or were requested are read strictly.
     let asked = Expectations::new().max_age(Duration::from_secs(60));
     for bad in [json!("yesterday"), json!(NOW * 1000), json!(NOW + 61)] {
         assert!(expecting(&token().set("auth_time", bad), asked.clone()).is_err());

@@ -1,5 +1,5 @@
-//! What a failed check tells: what was found and what was expected, and never what a token says
-//! about a person.
+//! Tests of the evidence of failed checks: what was found and what was expected, but no personal data
+//! of the token.
 
 use alloc::string::ToString as _;
 
@@ -18,7 +18,7 @@ fn good() -> Token {
     token().set("ssn", json!("19800101-1234"))
 }
 
-/// A claim that is missing, one of another type and one out of range read differently.
+/// A missing claim, a claim of another type and a claim out of range have different messages.
 ///
 /// REQ-META-11a
 #[test]
@@ -72,7 +72,7 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
                 MILLIS + 300_000
             ),
         ),
-        // Alone, it would let the token live for ever.
+        // Read as seconds, it would make a token that practically never expires.
         (
             good().set("exp", json!(MILLIS + 300_000)),
             &alloc::format!(
@@ -168,7 +168,7 @@ fn no_rejection_repeats_what_a_token_says_about_a_person() {
     }
 }
 
-/// Everything that is kept is bounded.
+/// All evidence that is kept is bounded.
 #[test]
 fn evidence_is_bounded() {
     let long = "x".repeat(5000);

@@ -1,4 +1,4 @@
-//! Form, header and signature.
+//! Tests of serialization, header and signature.
 
 use super::*;
 
@@ -33,8 +33,8 @@ fn only_three_parts_of_strict_base64url_are_a_token() {
     ] {
         refused(validate(&bad, &Expectations::default()), Untrusted::TokenForm);
     }
-    // The last character of 64 octets carries four bits that must be zero: another spelling of the
-    // same signature.
+    // The last character of 64 encoded octets has four bits that must be zero. Setting one gives
+    // another encoding of the same signature.
     let last = signature.chars().last().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let next = alphabet.chars().nth(alphabet.find(last).unwrap() + 1).unwrap();
@@ -151,8 +151,7 @@ fn a_mac_counts_only_where_it_is_registered_and_only_under_the_client_secret() {
     assert!(check(&mac(header, twice, SECRET.as_bytes())).is_ok(), "one audience");
 }
 
-/// A backend that gives this many octets of whatever it is asked for, once the configuration is
-/// built.
+/// A backend whose outputs have this many octets once the configuration is built.
 #[derive(Debug)]
 struct Short(usize, core::sync::atomic::AtomicBool);
 

@@ -1,4 +1,4 @@
-//! A token that passes, and ways to spoil it.
+//! A valid token, and ways to make it invalid.
 
 use alloc::{
     format,
@@ -32,12 +32,12 @@ mod claims;
 mod evidence;
 mod form;
 
-/// When the answer of every test arrived, in seconds.
+/// When the response of every test arrived, in seconds.
 const NOW: u64 = 1_900_000_000;
 const SECRET: &str =
     "a client secret of more than sixty-four octets, which is enough for every HMAC";
 
-/// ES256 and SHA-2, straight from their crates.
+/// A backend with ES256 and SHA-2, directly from their crates.
 #[derive(Debug)]
 struct Backend;
 
@@ -76,7 +76,7 @@ impl Verifier for Backend {
     }
 }
 
-/// The issuer's key, or another one, by its scalar.
+/// The key with the given scalar.
 fn key(scalar: u8) -> p256::ecdsa::SigningKey {
     p256::ecdsa::SigningKey::from_slice(&[scalar; 32]).unwrap()
 }
@@ -103,7 +103,7 @@ fn secret_config(secret: &str) -> Arc<ClientConfig> {
         .unwrap()
 }
 
-/// A token that passes, to be spoilt.
+/// A valid token that can be modified.
 struct Token {
     header: String,
     claims: Map<String, Value>,
@@ -175,7 +175,7 @@ fn validate(compact: &str, expectations: &Expectations) -> Result<IdToken, Untru
     verdict.map_err(|rejection| rejection.check())
 }
 
-/// A context in which nothing is expected, to be changed.
+/// A context without expectations that can be modified.
 fn context() -> IdTokenContext<'static> {
     static NOTHING: Expectations = Expectations {
         acr_values: Vec::new(),

@@ -1,4 +1,5 @@
-//! What the ID Token is held to: by the caller, by what was asked for, and by what was registered.
+//! Tests of the expectations of an ID Token: those of the caller, of the request and of the
+//! registration.
 
 use super::*;
 use crate::{DeliveryMode, Url};
@@ -24,7 +25,7 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
         assert_eq!(refused(&request), None);
         assert_eq!(refused(&request.without_openid()).is_some(), needs_a_token);
     }
-    // Parameters whose claims are checked, and persons who are compared, whoever says so.
+    // Parameters whose claims are checked, and comparisons of the person from any source.
     for request in [login("x").extra("nonce", "n"), login("x").extra("max_age", "7")] {
         assert_eq!(refused(&request), None);
         assert_refused(&request.without_openid(), "scope");
@@ -39,8 +40,8 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
     assert!(!verdict(&required, login("x").expecting(nothing().subject("s")).without_openid()));
 }
 
-/// Only the ID Token binds pushed tokens to their request, so it is known before anyone is asked
-/// that none can be accepted.
+/// Only the ID Token ties pushed tokens to their request, so a request without one is rejected before
+/// the person is prompted.
 ///
 /// REQ-PUSH-02
 #[test]
@@ -108,7 +109,7 @@ fn what_is_asked_for_or_registered_is_expected() {
     let plain = login("x").effective_expectations(&builder().build().unwrap());
     assert_eq!(plain, Expectations::default());
 
-    // Of several ages the shortest: the provider was asked for that one too.
+    // The shortest of several ages applies, because the provider was asked for it as well.
     let lenient = || Expectations::new().max_age(Duration::from_secs(3600));
     let max_age = |request: AuthRequest| request.effective_expectations(&config).max_age;
     assert_eq!(max_age(login("x").expecting(lenient())), Some(Duration::from_secs(60)));
