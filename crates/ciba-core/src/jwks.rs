@@ -128,12 +128,14 @@ impl JwksCache {
             Some(_) | None => {}
         }
         let wanted = match request.stale_generation() {
+            // A set that another flow has fetched since then is as good as a new fetch.
             Some(stale) => self.newer_than(stale),
             None => self.fresh(moment),
         };
         if let Some(keys) = wanted {
             return Lookup::Ready(keys);
         }
+        // One fetch at a time for all flows of the issuer (REQ-JWKS-10).
         if self.fetching.is_some() {
             return Lookup::Later(now.saturating_add(GLANCE));
         }
@@ -152,6 +154,8 @@ impl JwksCache {
                 return Lookup::Later(self.clock.wall_at(due));
             }
         }
+        // A second fetch for the same question would bring the same again. The flow decides when to
+        // ask again.
         if !request.takes_its_fetch() {
             return Lookup::Unavailable(Cause::Unknown.into());
         }
@@ -163,6 +167,7 @@ impl JwksCache {
             return Lookup::Unavailable(Cause::Local.into());
         };
         let timeout = self.config.policy.fetch_timeout;
+        // A fetch ahead of time must be over before the flow has something else to do.
         let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
@@ -239,6 +244,7 @@ impl JwksCache {
         let is_news = self.held.as_ref().is_none_or(|held| held.asked < asked);
         let keys = match &answer {
             Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
+            // For a fetch it makes no difference whether it was sent.
             Answer::Unanswered(how) => Err(how.cause().into()),
             Answer::Signature(_)
             | Answer::KeyUnavailable(_)

@@ -87,6 +87,8 @@ impl Authorizing {
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
         let moment = poll.tick.moment;
         match core::mem::replace(&mut self.making, RequestProgress::Fresh) {
+            // A request in flight is not among these: `may_send` checks the limit when it begins,
+            // and afterwards it may have reached the provider.
             RequestProgress::Fresh
             | RequestProgress::Signing { .. }
             | RequestProgress::Drafted(_)
@@ -225,6 +227,8 @@ impl Authorizing {
                 let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
                 return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
             }
+            // An error is final. The caller decides about a new flow, because only the caller can
+            // tell whether the person still expects a prompt.
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
             AuthorizeReply::Indeterminate(answer) => {
                 return (self.lost(Some(answer), sent, tick), None);
@@ -304,6 +308,8 @@ impl Authorizing {
         }
         let due = moment.plus(pause_before(self.attempt));
         let window = self.first_sent.unwrap_or(moment).plus(bounds::SEND_WINDOW);
+        // Retrying is safe here because nothing was sent, but the person waits for the prompt, so
+        // it must be quick or not at all.
         if self.attempt > bounds::SEND_ATTEMPTS || due > window || due >= self.not_after {
             let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
             let unreachable = Unreachable::new(target).because(self.cause.into(), self.attempt);

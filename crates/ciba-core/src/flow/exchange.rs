@@ -82,6 +82,8 @@ impl RequestProgress {
             return false;
         }
         *is_begun = true;
+        // The time between `poll` and `begin` belongs to the caller and must not shorten the
+        // timeout.
         open.limit = open.limit.plus(moment.since(*sent)).min(latest);
         *sent = moment;
         true
@@ -117,6 +119,7 @@ impl Draft {
 
     /// Records the lifetime of an item that is signed now.
     fn lives(&mut self, life: Duration, moment: Moment) {
+        // Half of the lifetime is left for the transport and for clocks that differ.
         self.stale = self.stale.min(moment.plus(life.checked_div(2).unwrap_or_default()));
     }
 
@@ -185,6 +188,7 @@ pub(super) fn prepare(
     let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
     match credential::credential(config, endpoint, poll.entropy, poll.tick.now) {
         Credential::Ready(applied) => {
+            // The other credentials that are ready at once do not expire.
             if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
                 draft.lives(life, poll.tick.moment);
             }

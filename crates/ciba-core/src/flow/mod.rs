@@ -126,6 +126,8 @@ impl Flow {
         {
             *slot = byte;
         }
+        // The notification token is part of the authentication request, so it exists from the
+        // start.
         let mailbox = Notifications::open(config.delivery, &entropy, &*config.verifier);
         let not_after = Authorizing::not_after(&config);
         Ok(Self {
@@ -152,10 +154,12 @@ impl Flow {
     /// `entropy` is used up even if it was not needed.
     pub fn poll(&mut self, now: Timestamp, entropy: Entropy) -> Output {
         self.observe(now);
+        // Not done by `resume`, which has no entropy.
         if core::mem::take(&mut self.is_resumed) {
             self.questions.begin_anew(&entropy, &*self.config.verifier);
         }
         self.hear_of_a_drop(now);
+        // An output that waits for a save comes before anything that the phase would do next.
         if let Some(output) = self.held_back(now) {
             return output;
         }
@@ -352,6 +356,8 @@ impl Flow {
             // late 200 may contain the only copy of the tokens.
             Answer::Response(..) => None,
             _ if input.ticket.counter > self.questions.counter => Some(MisuseReason::StaleTicket),
+            // With the keys of another issuer, that issuer could sign this issuer's tokens
+            // (REQ-JWKS-20).
             Answer::Keys(keys) => {
                 (keys.issuer() != self.config.issuer.as_str()).then_some(MisuseReason::ForeignKeys)
             }
@@ -372,6 +378,7 @@ impl Flow {
     // REQ-SEC-26
     pub fn cancel(&mut self, now: Timestamp) {
         self.observe(now);
+        // A result that is already there must not be lost by a late cancel.
         if !matches!(self.phase, Some(Phase::Settled(_))) {
             self.phase = Some(Settled::failed(Failure::Abandoned));
             self.touch();
@@ -436,6 +443,7 @@ impl Flow {
     /// instant that is not in the future means now.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
+        // While an output is held back or a save is open, `poll` does not get to the phase.
         if let Some(moment) = self.saving_wakes_at() {
             return Some(self.clock.wall_at(moment));
         }

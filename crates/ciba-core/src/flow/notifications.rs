@@ -141,6 +141,7 @@ impl Notifications {
         if !is_ours || self.until.is_some_and(|until| moment > until) {
             return Err(NotificationVerdict::Unauthorized);
         }
+        // After the token: only the provider learns more than that the token is wrong.
         if self.mode == DeliveryMode::Ping && notification.message.body.len() > bounds::PING_BYTES {
             return Err(NotificationVerdict::TooLarge);
         }

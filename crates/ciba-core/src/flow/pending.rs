@@ -104,6 +104,7 @@ impl Pending {
     }
 
     fn wait(self, tick: &Context<'_>) -> Step {
+        // The end is checked before the due time: at the deadline no request may start.
         if tick.moment >= self.grant.ends(tick.config) {
             return Step::Next(Settled::failed(self.grant.ran_out(tick)));
         }
@@ -135,6 +136,7 @@ impl Pending {
     fn asks_at(&self, config: &ClientConfig) -> Moment {
         match config.delivery {
             DeliveryMode::Poll | DeliveryMode::Ping => self.due,
+            // The end of the flow, at which nothing is sent any more.
             DeliveryMode::Push => self.grant.ends(config),
         }
     }

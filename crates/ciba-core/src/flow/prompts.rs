@@ -109,6 +109,7 @@ impl RunningPrompts {
             return Err(PromptRefused::Running { remaining: other.until.since(now) });
         }
         if self.running.len() >= self.most && !self.running.contains_key(&tag) {
+            // Expired places are removed only when room is needed, so that entering is cheap.
             self.running.retain(|_, running| running.until > now);
             if self.running.len() >= self.most {
                 return Err(PromptRefused::Full);

@@ -50,6 +50,8 @@ impl Redeeming {
             RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
                 Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
             }
+            // No request starts at or after the deadline (REQ-POLL-18). One in flight may still be
+            // answered, because the provider may have issued the tokens in time.
             RequestProgress::Signing { .. }
             | RequestProgress::Fresh
             | RequestProgress::Drafted(_)
@@ -89,8 +91,10 @@ impl Redeeming {
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
         self.grant.key_failures = 0;
+        // A ping that arrived before this request is answered by it.
         self.grant.owes_request = false;
         self.grant.requests = self.grant.requests.saturating_add(1);
+        // A new jitter for each wait, so that many flows that started together drift apart.
         self.grant.jitter = poll.jitter();
         let config = poll.tick.config;
         let target = Target {
@@ -145,6 +149,8 @@ impl Redeeming {
             }
             (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
+                // Long after the deadline a response cannot belong to an approval that was given in
+                // time.
                 if tick.moment > self.latest() {
                     self.grant.heard.ended(&Spacing::GaveUp(Cause::Timeout), Moment::NEVER, tick);
                     return Settled::failed(self.grant.ran_out(tick));
@@ -187,6 +193,8 @@ impl Redeeming {
                 self.again(Spacing::Busy(answer), because, sent, tick)
             }
             TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),
+            // Not retried: the provider may have issued the tokens with this response, and a second
+            // use of the `auth_req_id` can revoke them (ruling 11).
             TokenReply::Misbehaved(misbehaviour) => {
                 Settled::failed(Failure::ProviderMisbehaved(misbehaviour))
             }
@@ -217,6 +225,7 @@ impl Redeeming {
         let progress = match spacing {
             Spacing::Pending(Pacing { progress, .. })
             | Spacing::SlowDown(Pacing { progress, .. }) => progress.map(Arc::from),
+            // These say nothing about the person, so the last description remains the newest.
             Spacing::Busy(_) | Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => {
                 self.progress
             }

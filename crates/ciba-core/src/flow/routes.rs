@@ -193,6 +193,9 @@ impl<T> Routes<T> {
     }
 
     fn make_room(&mut self) -> Result<(), RoutesFull> {
+        // Flows that nothing refers to any more cannot be driven again, so they are evicted first.
+        // A flow that is being driven is never evicted, because its notifications would be
+        // rejected.
         for gives_way in [Slot::is_gone, |slot: &Slot<T>| slot.drives == 0] {
             if self.flows.len() >= self.capacity {
                 self.flows.retain(|_, slot| {

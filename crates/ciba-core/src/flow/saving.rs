@@ -48,6 +48,8 @@ impl Saving {
         let Some((open, written)) = &self.open else { return };
         let is_over = open.is_over(moment);
         if is_over || open.dropped().is_some() {
+            // A save that timed out counts as failed. One that was dropped is requested again,
+            // because its caller may only have been cancelled.
             self.gone_without = is_over.then_some(*written);
             self.open = None;
         }
@@ -147,6 +149,7 @@ impl Flow {
                 Receiving::Reply(receipt.said)
             }
             Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
+            // One save for each receipt: the provider repeats the notification if it gets a 503.
             None if receipt.was_tried => Receiving::Reply(NotificationVerdict::Unsaved),
             None => {
                 receipt.was_tried = true;
@@ -228,6 +231,7 @@ impl Flow {
         }
         let is_needed = self.must_be_saved();
         let local = self.config.policy.local_timeout;
+        // A store that hangs must not delay a login that does not depend on it.
         let limit = if is_needed { local } else { local.min(bounds::UNNEEDED_SAVE) };
         let (ticket, open) = self.questions.ask(self.clock.moment().plus(limit));
         let save = Save::new(self.snapshot(), limit, is_needed, ticket);
@@ -257,6 +261,7 @@ impl Flow {
         if is_saved {
             (saving.kept, saving.is_uncertain) = (Some(written), false);
             (saving.retry, saving.gone_without) = (None, None);
+            // A save that was started before the end does not contain it.
             saving.is_over |= is_settled && written == revision;
         } else {
             saving.gone_without = Some(written);

@@ -31,6 +31,7 @@ pub(super) struct Unverified {
 
 impl Settled {
     pub(super) fn verified(evidence: Evidence, id_token: Option<IdToken>) -> Phase {
+        // Checked last: a response that fails another check proves nothing about what was granted.
         if let Some(rejection) = granted::against(&evidence.terms.asked, &evidence.tokens) {
             return Self::failed(Failure::Untrusted(rejection));
         }

@@ -481,12 +481,14 @@ impl<'a> SavedPhase<'a> {
                     is_resumed: true,
                     ..Authorizing::new(request, not_after)
                 };
+                // The request may have been sent, so it must not be sent again.
                 if in_flight {
                     let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
                     let sent = authorizing.first_sent.unwrap_or(tick.moment);
                     authorizing.lost(None, sent, tick)
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
+                // The configuration may have changed since the request was checked.
                 } else if authorizing.request.check(tick.config, tick.now).is_err() {
                     return Err(ResumeError::Malformed);
                 } else {
@@ -509,6 +511,7 @@ impl<'a> SavedPhase<'a> {
             Self::Pending { grant, due, in_flight } => {
                 let mut grant = grant.load(tick).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
+                // The response may still have been on its way, so the interval is counted from now.
                 if in_flight {
                     due = grant.next_due(&Spacing::GaveUp(Cause::Interrupted), tick.moment, tick);
                 }
@@ -565,6 +568,7 @@ impl Flow {
     ) -> Result<Self, ResumeError> {
         let first: VersionOnly =
             serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+        // Before the rest: another version may have other members.
         if first.version != VERSION {
             return Err(ResumeError::UnknownVersion);
         }
@@ -582,6 +586,8 @@ impl Flow {
         let mut phase = saved.phase.load(&tick)?;
         let mut mailbox = match (config.delivery, saved.mailbox) {
             (DeliveryMode::Poll, None) => None,
+            // The mode is part of the snapshot only with a notification token, which poll mode does
+            // not have.
             (mode, Some(mailbox)) if mode.name() == mailbox.mode => Some(mailbox.load(&tick)),
             (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => {
                 return Err(ResumeError::AnotherDeliveryMode);

@@ -71,6 +71,7 @@ impl SpentKey {
         if now > self.until {
             return NotificationVerdict::Unauthorized;
         }
+        // The expiry was checked above on the wall clock, so any moment will do.
         match self.mailbox.admit(notification, Moment::START) {
             Ok(_) => NotificationVerdict::Known,
             Err(refused) => refused,

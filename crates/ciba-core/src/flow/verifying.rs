@@ -91,6 +91,8 @@ impl Verifying {
         received_at: Timestamp,
         tick: &Context<'_>,
     ) -> Phase {
+        // Elapsed time is subtracted from the current clock, so that a clock that was set while the
+        // person decided does not reject a good token by its `iat`.
         let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
         let evidence = Evidence {
             tokens,
@@ -154,6 +156,7 @@ impl Verifying {
             return Step::Next(self.give_up());
         }
         match self.looking {
+            // Looking up keys has no effect on the person, so it is simply repeated.
             KeySearch::Asking(ref open) if open.is_over(moment) => {
                 self.looking = KeySearch::Due(moment);
                 Step::Next(Phase::Verifying(self))
@@ -270,6 +273,7 @@ impl Verifying {
             }
         };
         self.reason = reason;
+        // Keys arrived, so earlier problems with fetching them are over.
         self.unavailable = 0;
         self.unreadable = (0, tick.moment);
         self.stale = Some(keys.generation());

@@ -24,6 +24,7 @@ impl<'a> Compact<'a> {
     /// Splits and decodes the three parts. A JWE, which has five parts, gets an error of its own.
     // REQ-IDT-01, REQ-IDT-35
     pub(crate) fn split(compact: &'a str) -> Result<Self, Rejection> {
+        // The limits bound the work before anything is decoded.
         if compact.len() > bounds::JWS_BYTES {
             return Err(Untrusted::TokenForm.into());
         }
@@ -63,6 +64,7 @@ impl<'a> Compact<'a> {
         for key in keys.candidates(algorithm, key_id).take(bounds::KEYS_TRIED) {
             match key.verify(self.signing_input.as_bytes(), &self.signature) {
                 Ok(()) => return Ok(()),
+                // A key that fits but does not verify is reported rather than a missing one.
                 Err(_) => verdict = Untrusted::Signature,
             }
         }

@@ -51,6 +51,7 @@ fn import(
     is_mixed: bool,
     verifier: &dyn Verifier,
 ) -> Result<Vec<Imported>, UnusableKey> {
+    // The key may be meant for encryption (REQ-JWKS-16).
     if is_mixed && !jwk.has_use {
         return Err(UnusableKey::Unmarked);
     }

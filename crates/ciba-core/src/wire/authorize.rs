@@ -71,6 +71,7 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
             answer: Some(keep(None)),
         })
     };
+    // Redirects are never followed, and an OAuth error in one does not count (REQ-AERR-18).
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
     }
@@ -115,6 +116,7 @@ fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledgement), Faul
     const LIFETIME: &str = "expires_in";
     let mut deviations = Vec::new();
 
+    // In a success, `Content::read` returns an object only if `error` is absent, null or empty.
     if object.take("error").is_some() {
         deviations.push(Deviation::EmptyError);
     }

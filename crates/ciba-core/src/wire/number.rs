@@ -21,6 +21,7 @@ pub(crate) enum Interval {
 pub(crate) fn interval(value: Raw<'_>) -> Interval {
     let (seconds, exact) = match (whole(value), value.number().and_then(double)) {
         (Some(whole), _) => (whole.seconds, !whole.was_text),
+        // Rounded up, so that the client never polls earlier than the provider asked.
         (None, Some(fraction)) if fraction > 0.0 => (truncated(fraction).saturating_add(1), false),
         (None, _) => return Interval::Unusable,
     };

@@ -16,6 +16,7 @@ pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration>
         Some(seconds) => Duration::from_secs(seconds),
         None => http_date(text, now)?.since(now),
     };
+    // Clamped where it is parsed, so that no later arithmetic meets an extreme value.
     Some(bounds::RETRY_AFTER.clamp(delay))
 }
 

@@ -268,10 +268,12 @@ impl ServerAnswer {
                 answer.code = Some(error.code);
                 answer.description = error.description;
                 answer.uri = error.uri;
+                // A saved flow contains these members, so their size is bounded.
                 if response.body.len() <= EXTRA_BYTES {
                     answer.extra = error.rest.rest_without(&SECRET_MEMBERS);
                 }
             }
+            // A successful response may contain tokens anywhere, so no excerpt of it is kept.
             None if !(200..300).contains(&response.status) => {
                 let start =
                     response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());

@@ -125,6 +125,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
         })
     };
     let busy = |error| TokenReply::Busy(keep(error));
+    // Redirects are never followed, and an OAuth error in one does not count.
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
     }
@@ -159,6 +160,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
         Content::Unusable(fault) => Err(fault),
     };
     match (response.status, content) {
+        // The body does not matter: with these statuses it is often that of a gateway.
         _ if may_pass => busy(None),
         (200, Ok(object)) => match tokens(object, rules) {
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
@@ -189,6 +191,7 @@ fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
 // absent and is reported.
 pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<ReceivedTokens, Fault> {
     let mut deviations = Vec::new();
+    // In a success, `Content::read` returns an object only if `error` is absent, null or empty.
     if object.take("error").is_some() {
         deviations.push(Deviation::EmptyError);
     }
