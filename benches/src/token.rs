@@ -45,7 +45,7 @@ pub fn claims() -> serde_json::Value {
 /// Signs the token once.
 #[must_use]
 pub fn fixture() -> Fixture {
-    let key = SoftwareKey::from_pem(KEY_PEM, JwsAlgorithm::Rs256, &AwsLcRs).expect("the test key is valid");
+    let key = SoftwareKey::import_pem(KEY_PEM, JwsAlgorithm::Rs256, &AwsLcRs).expect("the test key is valid");
     let claims = claims();
     assert_eq!(claims.as_object().map(serde_json::Map::len), Some(25));
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.key_id()});

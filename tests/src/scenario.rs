@@ -313,7 +313,7 @@ impl Scenario {
             _ => self.signing,
         }?;
         let pem = TestKey::client_for(algorithm).expect("there is a key for it").private_pem();
-        Some(SoftwareKey::from_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
+        Some(SoftwareKey::import_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
     }
 
     /// The provider at this place.

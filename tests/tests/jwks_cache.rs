@@ -492,6 +492,21 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
     cache.handle(*misuse.input, at(0)).expect("it came back whole");
 }
 
+#[test]
+fn keys_are_at_hand_before_a_flow_asks_for_them_or_the_reason_is() {
+    let mut asker = Asker::new();
+    let mut cache = JwksCache::new(&asker.config);
+    let transmit = fetch(cache.prefetch(at(0)));
+    assert!(matches!(cache.prefetch(at(0)), Lookup::Later(_)), "one fetch at a time");
+    answered(&mut cache, transmit, answer("", None), at(1));
+    let Lookup::Unavailable(why) = cache.prefetch(at(1)) else { panic!("there is no key set") };
+    assert!(matches!(why, Trouble::Unusable { .. }), "{why:?}");
+    let transmit = fetch(cache.prefetch(at(60)));
+    answered(&mut cache, transmit, answer(&key_set("op-key", 1), None), at(60));
+    let _keys = ready(cache.prefetch(at(60)));
+    let _keys = ready(cache.lookup(&mut asker.first(at(61)), at(61)));
+}
+
 /// A fetch that fails says why: what came, or why nothing did.
 #[test]
 fn a_fetch_that_fails_says_why() {

@@ -246,7 +246,7 @@ fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_th
             JwsAlgorithm::EdDsa => &*ED25519,
             _ => &*RSA,
         };
-        let signer = SoftwareKey::from_jwk(private, Some(algorithm), &AwsLcRs).expect("it fits");
+        let signer = SoftwareKey::import_jwk(private, Some(algorithm), &AwsLcRs).expect("it fits");
         for (named, serves) in
             [(Value::Null, true), (json!(algorithm.name()), true), (json!("RS1"), false)]
         {
@@ -569,7 +569,7 @@ fn the_own_keys_have_names_of_their_own_and_an_old_one_stays_registered_beside_t
     for (at, (key, private)) in keys.iter().enumerate() {
         assert_eq!(key.key_id().len(), 43, "a SHA-256 thumbprint");
         for backend in BACKENDS {
-            let again = SoftwareKey::from_jwk(private, Some(key.algorithm()), backend)
+            let again = SoftwareKey::import_jwk(private, Some(key.algorithm()), backend)
                 .expect("it is read back");
             assert_eq!(again.key_id(), key.key_id());
         }

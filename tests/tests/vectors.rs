@@ -234,14 +234,14 @@ fn encrypted(document: &Value, _: &dyn KeyImporter, count: &mut Count) {
 fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     match (text(document, "kty"), document["crv"].as_str()) {
         ("oct", _) => {
-            let refused = SoftwareKey::from_jwk(&document.to_string(), None, importer).is_err();
+            let refused = SoftwareKey::import_jwk(&document.to_string(), None, importer).is_err();
             assert!(refused, "a symmetric key is no key pair");
             count.unsupported(
                 "a symmetric key is neither an OP's key nor a client's key pair (REQ-JWKS-04)",
             );
         }
         (_, Some("P-521")) => {
-            let key = SoftwareKey::from_jwk(&document.to_string(), None, importer);
+            let key = SoftwareKey::import_jwk(&document.to_string(), None, importer);
             assert!(key.is_err(), "nothing signs with P-521");
             count.unsupported("ES512 waits until someone needs it (ruling 19)");
         }
@@ -250,7 +250,7 @@ fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
                 .expect("stored");
             let example: Value = serde_json::from_slice(&example).expect("JSON");
             let verdict = if document.get("d").is_some() {
-                let key = SoftwareKey::from_jwk(
+                let key = SoftwareKey::import_jwk(
                     &document.to_string(),
                     Some(JwsAlgorithm::Rs256),
                     importer,

@@ -36,7 +36,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let Demo { report, transport } = options;
     let bug = |what: &str| Stop::bug(format!("the demonstration is broken: {what}"));
     let key =
-        SoftwareKey::from_pem(TestKey::ClientRsa.private_pem(), JwsAlgorithm::Rs256, &backend())
+        SoftwareKey::import_pem(TestKey::ClientRsa.private_pem(), JwsAlgorithm::Rs256, &backend())
             .map_err(|_| bug("its key"))?;
     let client = Client::with_key(CLIENT_ID, public_jwk(&key)?);
 

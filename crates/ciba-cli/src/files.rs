@@ -46,7 +46,7 @@ pub(crate) fn private_key(
     algorithm: Option<JwsAlgorithm>,
 ) -> Result<SoftwareKey, Stop> {
     let shown = path.display();
-    SoftwareKey::from_file(&secret(path, option)?, algorithm, &backend()).map_err(|error| {
+    SoftwareKey::import_file(&secret(path, option)?, algorithm, &backend()).map_err(|error| {
         Stop::usage(format!("the key file {shown} cannot be used: {}", why(error)))
     })
 }
@@ -102,7 +102,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 
 /// What a file is that holds no certificate in PEM.
 pub(crate) fn no_certificate(bytes: &[u8]) -> String {
-    match SoftwareKey::from_file(bytes, None, &backend()) {
+    match SoftwareKey::import_file(bytes, None, &backend()) {
         Err(KeyFileError::Certificate) if !has_pem(bytes) => {
             "is a certificate in DER, but PEM is required (openssl x509 -inform DER -in FILE -out NEW)".to_owned()
         }
@@ -119,7 +119,7 @@ pub(crate) fn no_certificate(bytes: &[u8]) -> String {
 
 /// What a file is that holds no private key in PEM.
 fn no_key(bytes: &[u8]) -> String {
-    match SoftwareKey::from_file(bytes, None, &backend()) {
+    match SoftwareKey::import_file(bytes, None, &backend()) {
         Ok(_) => "is a JWK, and PEM is needed".to_owned(),
         Err(KeyFileError::Malformed | KeyFileError::Rejected(_)) => {
             "holds no private key in PEM (PKCS#8, PKCS#1 or SEC1, not encrypted)".to_owned()

@@ -1,7 +1,7 @@
 //! The issuer identifier (OIDC Discovery 3, RFC 8414 section 2).
 
 use alloc::{string::String, sync::Arc};
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use crate::url::{LoopbackHttp, Url, UrlError};
 
@@ -83,6 +83,15 @@ impl Issuer {
 
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
+    }
+}
+
+impl FromStr for Issuer {
+    type Err = UrlError;
+
+    /// As [`Self::parse`].
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
     }
 }
 

@@ -162,6 +162,15 @@ impl JwksCache {
         self.fetch(moment, forced, request.within())
     }
 
+    /// What to do so that the keys are at hand before a flow asks for them: perform the exchange of
+    /// a [`Lookup::Fetch`], and call this again for its outcome.
+    pub fn prefetch(&mut self, now: Timestamp) -> Lookup {
+        // No flow asks, so nothing takes an answer.
+        let (ticket, _) = Ticket::new(self.serial, 0);
+        let mut request = KeySetRequest::new(self.config.issuer.shared(), None, None, ticket);
+        self.lookup(&mut request, now)
+    }
+
     fn fetch(&mut self, moment: Moment, forced: bool, within: Option<Duration>) -> Lookup {
         let Some(url) = &self.config.jwks_uri else {
             return Lookup::Unavailable(Cause::Local.into());

@@ -82,7 +82,8 @@ pub use ask::{
 pub use authentication::{Authentication, NoIdToken};
 pub use client::{
     Audience, BasicEncoding, BindingMessageRule, CertificateSubject, ClientAuth, ClientConfig,
-    ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Equipment, Lacking, MetadataRule,
+    ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Credentials, Equipment, Lacking,
+    MetadataRule, Registration,
 };
 pub use crypto::entropy::Entropy;
 pub use discovery::{Discovery, DiscoveryAddress};

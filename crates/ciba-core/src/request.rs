@@ -107,6 +107,23 @@ impl AuthRequest {
         }
     }
 
+    /// Creates a request with a `login_hint`, for example an account name or a telephone number
+    /// ([CIBA Core 7.1](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#auth_request)).
+    pub fn login(hint: impl Into<LoginHint>) -> Self {
+        Self::new(Hint::Login(hint.into()))
+    }
+
+    /// Creates a request with a `login_hint_token`.
+    pub fn login_hint_token(token: impl Into<LoginHintToken>) -> Self {
+        Self::new(Hint::LoginToken(token.into()))
+    }
+
+    /// Creates a request with an `id_token_hint`: an ID Token that this issuer issued to this
+    /// client earlier.
+    pub fn id_token_hint(token: impl Into<CompactIdToken>) -> Self {
+        Self::new(Hint::IdToken(token.into()))
+    }
+
     /// Adds space-separated scope values ([CIBA Core 7.1], [RFC 6749 section 3.3]).
     ///
     /// `openid` is sent first unless it is listed here. Repeated values are sent once.

@@ -12,7 +12,7 @@ use crate::{
     ask::{Input, KeyOperation, KeyTask},
     crypto::{
         Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
-        entropy::Entropy,
+        default_importer, entropy::Entropy,
     },
     jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
     json::{Object, Raw},
@@ -65,7 +65,40 @@ impl core::error::Error for SoftwareKeyError {
 }
 
 impl SoftwareKey {
-    /// Reads a key file, which is a JWK ([`Self::from_jwk`]) or PEM ([`Self::from_pem`]). A byte
+    /// Reads a private key from PEM in PKCS#8, PKCS#1 or SEC1.
+    ///
+    /// An EC or Ed25519 key has one algorithm; an RSA key signs with RS256. Use
+    /// [`Self::import_pem`] to choose another algorithm or backend.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`KeyFileError`] if the text is not a supported private key.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyFileError> {
+        Self::import_any_pem(pem, default_importer().ok_or(KeyFileError::NoCryptography)?)
+    }
+
+    /// Reads a private JWK.
+    ///
+    /// The algorithm follows from its `alg` or from the kind of key; an RSA key without an `alg`
+    /// signs with RS256. Use [`Self::import_jwk`] to choose another algorithm or backend.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`KeyFileError`] if the text is not a supported private JWK.
+    pub fn from_jwk(jwk: &str) -> Result<Self, KeyFileError> {
+        Self::import_any_jwk(jwk, default_importer().ok_or(KeyFileError::NoCryptography)?)
+    }
+
+    /// Reads a key file, as [`Self::from_jwk`] or [`Self::from_pem`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::import_file`].
+    pub fn from_file(bytes: &[u8]) -> Result<Self, KeyFileError> {
+        Self::import_file(bytes, None, default_importer().ok_or(KeyFileError::NoCryptography)?)
+    }
+
+    /// Reads a key file, which is a JWK ([`Self::import_jwk`]) or PEM ([`Self::import_pem`]). A byte
     /// order mark is ignored.
     ///
     /// If `algorithm` is `None`, it follows from the `alg` of a JWK or from the kind of key. RSA
@@ -75,7 +108,7 @@ impl SoftwareKey {
     ///
     /// Returns [`KeyFileError`]. Each unsupported format has its own variant: encrypted keys, DER,
     /// key stores, OpenSSH, UTF-16.
-    pub fn from_file(
+    pub fn import_file(
         bytes: &[u8],
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
@@ -86,29 +119,33 @@ impl SoftwareKey {
             _ => return Err(der::told_apart(bytes).into()),
         };
         let text = text.trim_start_matches('\u{feff}').trim_ascii();
-        if text.starts_with('{') {
-            return match Self::from_jwk(text, algorithm, importer) {
-                Err(KeyFileError::AlgorithmUnknown) => {
-                    Self::from_jwk(text, Some(JwsAlgorithm::Rs256), importer)
-                }
-                read => read,
-            };
+        match (text.starts_with('{'), algorithm) {
+            (true, Some(_)) => Self::import_jwk(text, algorithm, importer),
+            (true, None) => Self::import_any_jwk(text, importer),
+            (false, Some(algorithm)) => Self::import_pem(text, algorithm, importer),
+            (false, None) => Self::import_any_pem(text, importer),
         }
+    }
+
+    /// A JWK for its own algorithm, or for RS256 if it fits several.
+    fn import_any_jwk(jwk: &str, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
+        match Self::import_jwk(jwk, None, importer) {
+            Err(KeyFileError::AlgorithmUnknown) => {
+                Self::import_jwk(jwk, Some(JwsAlgorithm::Rs256), importer)
+            }
+            read => read,
+        }
+    }
+
+    /// PEM for the algorithm of its kind.
+    fn import_any_pem(pem: &str, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
         // Each curve has one algorithm, so the first that accepts the key is the right one.
-        const TRIED: [JwsAlgorithm; 4] =
-            [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa];
-        let Some(algorithm) = algorithm else {
-            let mut tried =
-                TRIED.into_iter().map(|algorithm| Self::from_pem(text, algorithm, importer));
-            let is_of_other_kind = |read: &Result<Self, _>| {
-                matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind)))
-            };
+        [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa]
+            .into_iter()
+            .map(|algorithm| Self::import_pem(pem, algorithm, importer))
+            .find(|read| !matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind))))
             // No algorithm was named, so `WrongKind` would be misleading.
-            return tried
-                .find(|read| !is_of_other_kind(read))
-                .unwrap_or(Err(KeyRejected::Malformed.into()));
-        };
-        Self::from_pem(text, algorithm, importer)
+            .unwrap_or(Err(KeyRejected::Malformed.into()))
     }
 
     /// Reads PEM in PKCS#8, PKCS#1 or SEC1. Line breaks may be written as `\n`, as is common in
@@ -122,7 +159,7 @@ impl SoftwareKey {
     /// Returns [`KeyFileError`] if the text is not a supported private key for the algorithm.
     ///
     /// [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
-    pub fn from_pem(
+    pub fn import_pem(
         pem: &str,
         algorithm: JwsAlgorithm,
         importer: &dyn KeyImporter,
@@ -186,7 +223,7 @@ impl SoftwareKey {
     /// Returns [`KeyFileError`] if the text is not a supported private key for the algorithm.
     ///
     /// [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
-    pub fn from_jwk(
+    pub fn import_jwk(
         jwk: &str,
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
@@ -458,7 +495,7 @@ mod tests {
         };
         let entropy = || Entropy::from_bytes([3; 32]);
         let (generated, jwk) = SoftwareKey::generate(ES256, entropy(), &RustCrypto).unwrap();
-        let read = |jwk: &str| SoftwareKey::from_jwk(jwk, None, &RustCrypto).unwrap();
+        let read = |jwk: &str| SoftwareKey::import_jwk(jwk, None, &RustCrypto).unwrap();
         let own = String::from(generated.key_id());
         let nameless = jwk.expose().replace(r#""kid""#, r#""not-a-kid""#);
         for (key, own) in [

@@ -4,8 +4,11 @@ use alloc::string::{String, ToString as _};
 use core::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
 };
 
+#[cfg(feature = "url")]
+mod convert;
 mod internal;
 
 /// Whether `http` URLs of loopback addresses are accepted.
@@ -271,6 +274,15 @@ fn is_dot_segment(segment: &str) -> bool {
         None => false,
         Some("") => true,
         Some(rest) => without(rest) == Some(""),
+    }
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    /// As [`Self::parse`].
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
     }
 }
 

@@ -66,7 +66,7 @@ fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
     for backend in BACKENDS {
         for (pem, fitting) in files {
             for algorithm in JwsAlgorithm::ALL {
-                match SoftwareKey::from_pem(pem, algorithm, backend) {
+                match SoftwareKey::import_pem(pem, algorithm, backend) {
                     Ok(key) => {
                         assert!(fitting.contains(&algorithm), "{backend:?} {algorithm}");
                         cross_check(&key);
@@ -82,9 +82,38 @@ fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
                 }
             }
         }
-        let short = SoftwareKey::from_pem(RSA_1024, Rs256, backend).unwrap_err();
+        let short = SoftwareKey::import_pem(RSA_1024, Rs256, backend).unwrap_err();
         assert!(matches!(short, KeyFileError::Rejected(_)), "{short:?}");
     }
+}
+
+#[test]
+fn a_key_finds_its_algorithm_by_itself() {
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Rs256};
+    for (pem, algorithm) in [
+        (RSA_PKCS8, Rs256),
+        (RSA_PKCS1, Rs256),
+        (P256_SEC1, Es256),
+        (P256_PKCS8, Es256),
+        (P384_SEC1, Es384),
+        (P384_PKCS8, Es384),
+        (ED25519, EdDsa),
+    ] {
+        let key = SoftwareKey::from_pem(pem).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        cross_check(&key);
+        let file = SoftwareKey::from_file(pem.as_bytes()).unwrap();
+        assert_eq!(file.key_id(), key.key_id());
+    }
+    for (made_for, algorithm) in [(Es256, Es256), (EdDsa, EdDsa), (Ps256, Ps256)] {
+        let (_, jwk) = SoftwareKey::generate(made_for, entropy(), &AwsLcRs).unwrap();
+        assert_eq!(SoftwareKey::from_jwk(jwk.expose()).unwrap().algorithm(), algorithm);
+    }
+    let (_, jwk) = SoftwareKey::generate(Ps256, entropy(), &AwsLcRs).unwrap();
+    let unmarked = jwk.expose().replace(r#""alg""#, r#""not-an-alg""#);
+    assert_eq!(SoftwareKey::from_jwk(&unmarked).unwrap().algorithm(), Rs256);
+    assert_eq!(SoftwareKey::from_pem(PUBLIC).unwrap_err(), KeyFileError::NotPrivate);
+    assert_eq!(SoftwareKey::from_jwk(P256_SEC1).unwrap_err(), KeyFileError::Malformed);
 }
 
 #[test]
@@ -94,12 +123,12 @@ fn a_generated_key_is_read_back_from_its_jwk() {
         for algorithm in [Es256, Es384, EdDsa, Rs256] {
             let (key, jwk) = SoftwareKey::generate(algorithm, entropy(), backend).unwrap();
             for reader in BACKENDS {
-                let again = SoftwareKey::from_jwk(jwk.expose(), None, reader).unwrap();
+                let again = SoftwareKey::import_jwk(jwk.expose(), None, reader).unwrap();
                 assert_eq!((again.key_id(), again.algorithm()), (key.key_id(), algorithm));
                 assert_eq!(again.public_key(), key.public_key());
                 cross_check(&again);
             }
-            let public = SoftwareKey::from_jwk(&key.public_jwk(), None, backend).unwrap_err();
+            let public = SoftwareKey::import_jwk(&key.public_jwk(), None, backend).unwrap_err();
             assert_eq!(public, KeyFileError::NotPrivate);
         }
     }
@@ -109,7 +138,7 @@ fn a_generated_key_is_read_back_from_its_jwk() {
 fn files_that_hold_no_usable_private_key_say_why() {
     for backend in BACKENDS {
         let read =
-            |pem: &str| SoftwareKey::from_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
+            |pem: &str| SoftwareKey::import_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
         for pem in ENCRYPTED {
             assert_eq!(read(pem), KeyFileError::Encrypted);
         }
@@ -130,7 +159,7 @@ fn files_that_hold_no_usable_private_key_say_why() {
             assert_eq!(read(pem), KeyFileError::Malformed);
         }
         let symmetric =
-            SoftwareKey::from_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
+            SoftwareKey::import_jwk(r#"{"kty":"oct","k":"AAAA"}"#, None, backend).unwrap_err();
         assert_eq!(symmetric, KeyFileError::Symmetric);
     }
 }
@@ -176,7 +205,7 @@ fn a_jwk_that_is_no_usable_private_key_says_why() {
             let algorithm =
                 Some(if jwk.contains("RSA") { JwsAlgorithm::Rs256 } else { JwsAlgorithm::Es256 });
             assert_eq!(
-                SoftwareKey::from_jwk(&jwk, algorithm, backend).map(drop),
+                SoftwareKey::import_jwk(&jwk, algorithm, backend).map(drop),
                 Err(why),
                 "{backend:?}"
             );
@@ -198,7 +227,7 @@ fn read_der(
     backend: &dyn KeyImporter,
 ) -> Result<SoftwareKey, KeyFileError> {
     let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der));
-    SoftwareKey::from_pem(&pem, algorithm, backend)
+    SoftwareKey::import_pem(&pem, algorithm, backend)
 }
 
 /// A document with something more at the end of its outermost sequence.
@@ -321,7 +350,7 @@ fn a_jwk_for_something_else_than_signatures_does_not_sign() {
         (r#""key_ops":"sign""#, false),
     ] {
         for backend in BACKENDS {
-            let key = SoftwareKey::from_jwk(&jwk.expose().replace(signs, members), None, backend)
+            let key = SoftwareKey::import_jwk(&jwk.expose().replace(signs, members), None, backend)
                 .map(drop);
             assert_eq!(
                 key,
@@ -360,7 +389,7 @@ fn numbers_of_a_private_jwk_are_read_in_every_spelling_and_brought_to_width() {
     for (key, jwk) in [with_a_zero.unwrap(), rsa] {
         for (at, spell) in spellings.iter().enumerate() {
             for backend in BACKENDS {
-                let read = SoftwareKey::from_jwk(
+                let read = SoftwareKey::import_jwk(
                     &respelled(jwk.expose(), spell),
                     Some(key.algorithm()),
                     backend,
@@ -427,14 +456,18 @@ fn a_key_file_of_every_format_is_read_or_named() {
     for backend in BACKENDS {
         for (what, bytes) in &read {
             for algorithm in [None, Some(JwsAlgorithm::Es256)] {
-                let key = SoftwareKey::from_file(bytes, algorithm, backend);
+                let key = SoftwareKey::import_file(bytes, algorithm, backend);
                 assert_eq!(key.map(|key| key.algorithm()), Ok(JwsAlgorithm::Es256), "{what}");
             }
         }
         for (what, bytes, why) in &named {
-            assert_eq!(SoftwareKey::from_file(bytes, None, backend).map(drop), Err(*why), "{what}");
+            assert_eq!(
+                SoftwareKey::import_file(bytes, None, backend).map(drop),
+                Err(*why),
+                "{what}"
+            );
         }
-        let rsa = SoftwareKey::from_file(RSA_PKCS8.as_bytes(), None, backend);
+        let rsa = SoftwareKey::import_file(RSA_PKCS8.as_bytes(), None, backend);
         assert_eq!(rsa.map(|key| key.algorithm()), Ok(JwsAlgorithm::Rs256));
     }
 }

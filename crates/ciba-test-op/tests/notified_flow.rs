@@ -108,7 +108,7 @@ impl Run {
     ) -> Result<Box<Authentication>, Failure> {
         let config = self.config(mode);
         let key =
-            SoftwareKey::from_pem(TestKey::ClientP256.private_pem(), ES256, &RustCrypto).unwrap();
+            SoftwareKey::import_pem(TestKey::ClientP256.private_pem(), ES256, &RustCrypto).unwrap();
         let mut cache = JwksCache::new(&config);
         let request = AuthRequest::new(Hint::Login(hint.into())).scope("openid offline_access");
         let entropy = self.entropy();

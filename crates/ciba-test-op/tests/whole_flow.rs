@@ -100,7 +100,7 @@ impl Run {
 
     fn authenticate(&mut self, request: AuthRequest) -> Result<Box<Authentication>, Failure> {
         let config = self.config();
-        let key = SoftwareKey::from_pem(
+        let key = SoftwareKey::import_pem(
             TestKey::ClientP256.private_pem(),
             JwsAlgorithm::Es256,
             &RustCrypto,

@@ -95,7 +95,7 @@ impl Client {
         let signs = self.alg.as_deref().or(self.signed.as_deref());
         let algorithm = || algorithm(signs.expect("an algorithm"));
         let key = self.key.as_ref().map(|jwk| {
-            SoftwareKey::from_jwk(&jwk.to_string(), Some(algorithm()), importer)
+            SoftwareKey::import_jwk(&jwk.to_string(), Some(algorithm()), importer)
                 .expect("a private key")
         });
         let key_id = || key.as_ref().map(|key| Arc::from(key.key_id()));

@@ -93,6 +93,12 @@ impl ConfigErrors {
     }
 }
 
+impl From<ConfigError> for ConfigErrors {
+    fn from(finding: ConfigError) -> Self {
+        Self(alloc::vec![finding])
+    }
+}
+
 impl<'a> IntoIterator for &'a ConfigErrors {
     type Item = &'a ConfigError;
     type IntoIter = core::slice::Iter<'a, ConfigError>;

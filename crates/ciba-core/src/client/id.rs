@@ -1,6 +1,7 @@
 //! The client id.
 
 use alloc::sync::Arc;
+use core::str::FromStr;
 
 use super::config_error::ConfigError;
 
@@ -31,5 +32,13 @@ impl ClientId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = ConfigError;
+
+    fn from_str(id: &str) -> Result<Self, ConfigError> {
+        Self::new(id)
     }
 }

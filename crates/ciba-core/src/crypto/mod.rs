@@ -6,6 +6,7 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+mod default;
 pub(crate) mod entropy;
 mod hash;
 mod keys;
@@ -24,6 +25,7 @@ pub(crate) use self::keys::bit_length;
 #[cfg(feature = "rustcrypto")]
 pub use self::rustcrypto::RustCrypto;
 pub use self::{
+    default::default_importer,
     hash::{Digest, Hash},
     keys::{KeyRejected, OwnedPublicKey, PrivateKey, PublicKey},
     sign::{KeyImporter, SigningFailed, SigningKey},

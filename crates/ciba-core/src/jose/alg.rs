@@ -1,6 +1,6 @@
 //! Signature algorithms (RFC 7518 section 3, RFC 8037) and their properties.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use crate::crypto::Hash;
 
@@ -116,6 +116,31 @@ impl JwsAlgorithm {
         }
     }
 }
+
+impl FromStr for JwsAlgorithm {
+    type Err = UnknownAlgorithm;
+
+    /// As [`Self::from_name`].
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::from_name(name).ok_or(UnknownAlgorithm)
+    }
+}
+
+/// The name of no [`JwsAlgorithm`]. `Display` lists the names there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownAlgorithm;
+
+impl fmt::Display for UnknownAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not one of")?;
+        for (position, algorithm) in JwsAlgorithm::ALL.into_iter().enumerate() {
+            write!(f, "{} {algorithm}", if position > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownAlgorithm {}
 
 impl fmt::Display for JwsAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

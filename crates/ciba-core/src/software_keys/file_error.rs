@@ -51,6 +51,8 @@ pub enum KeyFileError {
     NotForSigning,
     /// The key fits several algorithms, and none was named.
     AlgorithmUnknown,
+    /// No cryptography backend is compiled in: enable the feature `aws-lc-rs` or `rustcrypto`.
+    NoCryptography,
     /// The backend rejects the key.
     Rejected(KeyRejected),
 }
@@ -79,6 +81,9 @@ impl fmt::Display for KeyFileError {
             Self::Symmetric => f.write_str("the key is symmetric, but a key pair is required"),
             Self::NotForSigning => f.write_str("the key is not meant for signing"),
             Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one must be named"),
+            Self::NoCryptography => f.write_str(
+                "no cryptography backend: enable the feature `aws-lc-rs` or `rustcrypto` (with `rustcrypto-rsa` for RS256)",
+            ),
             Self::Rejected(_) => f.write_str("the key cannot be used"),
         }
     }
@@ -102,7 +107,8 @@ impl core::error::Error for KeyFileError {
             | Self::Certificate
             | Self::Symmetric
             | Self::NotForSigning
-            | Self::AlgorithmUnknown => None,
+            | Self::AlgorithmUnknown
+            | Self::NoCryptography => None,
         }
     }
 }

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         *endpoint = Some(Url::parse("https://op.example/endpoint")?);
     }
-    let key = SoftwareKey::from_file(&std::fs::read("key.jwk")?, None, &AwsLcRs)?;
+    let key = SoftwareKey::import_file(&std::fs::read("key.jwk")?, None, &AwsLcRs)?;
     let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
     let config = ClientConfig::builder(provider, ClientId::new("my-client")?)
         .client_auth(auth)

@@ -1,7 +1,7 @@
 //! National ids with their check digits. A number that passes is well-formed; only the provider
 //! knows whether it was ever issued.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use crate::{person::is_date, secret::ExpectedText};
 
@@ -79,6 +79,14 @@ impl SwedishPersonalNumber {
     }
 }
 
+impl FromStr for SwedishPersonalNumber {
+    type Err = NationalIdError;
+
+    fn from_str(text: &str) -> Result<Self, NationalIdError> {
+        Self::parse(text)
+    }
+}
+
 /// A Norwegian national id of 11 digits, `DDMMYYNNNNN`: a fødselsnummer or a D-number, in which 40 is
 /// added to the day.
 ///
@@ -135,6 +143,14 @@ impl NorwegianNationalId {
     #[must_use]
     pub const fn is_synthetic(&self) -> bool {
         self.synthetic
+    }
+}
+
+impl FromStr for NorwegianNationalId {
+    type Err = NationalIdError;
+
+    fn from_str(text: &str) -> Result<Self, NationalIdError> {
+        Self::parse(text)
     }
 }
 

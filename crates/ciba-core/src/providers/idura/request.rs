@@ -206,6 +206,24 @@ impl FreeForm {
     }
 }
 
+impl From<SwedishBankId> for AuthRequest {
+    fn from(request: SwedishBankId) -> Self {
+        request.into_request()
+    }
+}
+
+impl From<NorwegianBankId> for AuthRequest {
+    fn from(request: NorwegianBankId) -> Self {
+        request.into_request()
+    }
+}
+
+impl From<FreeForm> for AuthRequest {
+    fn from(request: FreeForm) -> Self {
+        request.into_request()
+    }
+}
+
 /// Returns `true` if a binding message may be longer than Swedish BankID accepts: 1500 characters in
 /// base64, which is 1125 bytes of UTF-8.
 ///

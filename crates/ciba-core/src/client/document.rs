@@ -1,0 +1,382 @@
+//! A registration, read back: what a provider answered when the client was registered (OIDC
+//! Registration 3.2, RFC 7591 3.2.1).
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    auth::{BasicEncoding, ClientAuth},
+    builder::ClientConfigBuilder,
+    certificate::CertificateSubject,
+    config_error::{ConfigError, ConfigErrors},
+    id::ClientId,
+};
+use crate::{
+    jose::JwsAlgorithm,
+    json::{JsonObject, Raw},
+    secret::ClientSecret,
+    time::Timestamp,
+    url::{LoopbackHttp, Url},
+    wire::metadata::DeliveryMode,
+};
+
+/// The client metadata that a provider answered to a registration request, or the same as a
+/// configuration file ([OIDC Registration 3.2](https://openid.net/specs/openid-connect-registration-1_0.html#RegistrationResponse)).
+///
+/// Beside the registered members, such a file may name the provider (`issuer`). Members that this
+/// client has no use for are ignored. `Debug` shows the names of the members only.
+///
+/// ```
+/// # use ciba_core::Registration;
+/// let registration = Registration::from_json(r#"{
+///     "issuer": "https://op.example",
+///     "client_id": "my-client",
+///     "client_secret": "a secret",
+///     "token_endpoint_auth_method": "client_secret_post"
+/// }"#)?;
+/// assert_eq!(registration.client_id().as_str(), "my-client");
+/// # Ok::<(), ciba_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registration {
+    client_id: ClientId,
+    members: JsonObject,
+}
+
+/// What stands in no registration: the secrets of the client.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// The algorithm and the id of the private key that signs.
+    pub key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
+    /// The client secret; it takes the place of the registration's own.
+    pub secret: Option<ClientSecret>,
+}
+
+impl Credentials {
+    /// The algorithm and the id of the private key, and the client secret.
+    #[must_use]
+    pub const fn new(
+        key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
+        secret: Option<ClientSecret>,
+    ) -> Self {
+        Self { key, secret }
+    }
+}
+
+impl Registration {
+    /// Reads a registration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it is not one JSON object, or has no `client_id` that can be used.
+    pub fn from_json(json: &str) -> Result<Self, ConfigError> {
+        let members = JsonObject::from_json(json.trim_start_matches('\u{feff}')).map_err(|_| {
+            ConfigError::Invalid {
+                member: "the registration",
+                reason: "it is not one JSON object with unique member names",
+            }
+        })?;
+        let client_id: Option<String> = members.get("client_id").map_err(|_| wrong("client_id"))?;
+        let client_id = client_id.ok_or(ConfigError::Missing { member: "client_id" })?;
+        Ok(Self { client_id: ClientId::new(client_id)?, members })
+    }
+
+    /// The client id.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// The issuer, if the file names it.
+    #[must_use]
+    pub fn issuer(&self) -> Option<String> {
+        self.text("issuer")
+    }
+
+    /// A member whose value is a string.
+    #[must_use]
+    pub fn text(&self, member: &str) -> Option<String> {
+        self.members.get(member).ok().flatten()
+    }
+
+    /// The registered algorithm of the client's private key: for its assertions, else for its
+    /// requests.
+    #[must_use]
+    pub fn signing_algorithm(&self) -> Option<JwsAlgorithm> {
+        let named = |member| self.text(member).and_then(|name| JwsAlgorithm::from_name(&name));
+        let private = |algorithm: &JwsAlgorithm| !algorithm.is_symmetric();
+        named(ASSERTION_ALG).or_else(|| named(REQUEST_ALG)).filter(private)
+    }
+
+    /// Sets everything that was registered. `loopback` is for the notification endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`]: every member that cannot be used, and the secret or key that the
+    /// registered authentication method needs and `credentials` does not have.
+    pub fn configure(
+        &self,
+        builder: ClientConfigBuilder,
+        credentials: &Credentials,
+        loopback: LoopbackHttp,
+    ) -> Result<ClientConfigBuilder, ConfigErrors> {
+        let mut read = Reader { members: &self.members, findings: Vec::new() };
+        let mut builder = builder;
+        if let Some(auth) = read.auth(credentials) {
+            builder = builder.client_auth(auth);
+        }
+        if let Some(algorithm) = read.algorithm("id_token_signed_response_alg") {
+            builder = builder.id_token_algorithm(algorithm);
+        }
+        if let Some(algorithm) = read.algorithm(REQUEST_ALG) {
+            let key_id = credentials.key.as_ref().and_then(|(_, key_id)| key_id.clone());
+            builder = builder.signed_requests(algorithm, key_id);
+        }
+        let delivery = read.named("backchannel_token_delivery_mode", DeliveryMode::from_name);
+        if let Some(mode) = delivery {
+            builder = builder.delivery(mode);
+        }
+        // In poll mode nothing is ever sent there (REQ-META-05).
+        if delivery.is_some_and(|mode| mode != DeliveryMode::Poll) {
+            let parsed = |text: &str| Url::parse_with(text, loopback).ok();
+            if let Some(url) = read.named("backchannel_client_notification_endpoint", parsed) {
+                builder = builder.notification_endpoint(url);
+            }
+        }
+        for (member, set) in SWITCHES {
+            if read.get(member) == Some(true) {
+                builder = set(builder);
+            }
+        }
+        for (member, subject) in SUBJECTS {
+            if let Some(value) = read.get(member) {
+                builder = builder.certificate_subject(subject(value));
+            }
+        }
+        if let Some(age) = read.get("default_max_age") {
+            builder = builder.default_max_age(Duration::from_secs(age));
+        }
+        if let Some(values) = read.get::<Vec<String>>("default_acr_values") {
+            builder = builder.default_acr_values(values);
+        }
+        if let Some(expires_at) = read.get("client_secret_expires_at") {
+            builder = builder.client_secret_expires_at(Timestamp::from_unix_secs(expires_at));
+        }
+        for key in self.public_keys() {
+            builder = builder.public_key(key.json());
+        }
+        match read.findings.is_empty() {
+            true => Ok(builder),
+            false => Err(ConfigErrors::new(read.findings)),
+        }
+    }
+
+    fn public_keys(&self) -> impl Iterator<Item = Raw<'_>> {
+        let keys = self.members.find("jwks").and_then(|jwks| jwks.member("keys"));
+        keys.and_then(Raw::items).into_iter().flatten()
+    }
+
+    /// Whether it lists the client's public keys.
+    #[must_use]
+    pub fn lists_keys(&self) -> bool {
+        self.public_keys().next().is_some()
+    }
+}
+
+const METHOD: &str = "token_endpoint_auth_method";
+const ASSERTION_ALG: &str = "token_endpoint_auth_signing_alg";
+const REQUEST_ALG: &str = "backchannel_authentication_request_signing_alg";
+
+type Switch = fn(ClientConfigBuilder) -> ClientConfigBuilder;
+const SWITCHES: [(&str, Switch); 4] = [
+    ("backchannel_user_code_parameter", ClientConfigBuilder::user_codes),
+    ("tls_client_certificate_bound_access_tokens", ClientConfigBuilder::certificate_bound_tokens),
+    ("use_mtls_endpoint_aliases", ClientConfigBuilder::use_mtls_endpoint_aliases),
+    ("require_auth_time", ClientConfigBuilder::require_auth_time),
+];
+
+type Subject = fn(String) -> CertificateSubject;
+const SUBJECTS: [(&str, Subject); 5] = [
+    ("tls_client_auth_subject_dn", CertificateSubject::Dn),
+    ("tls_client_auth_san_dns", CertificateSubject::SanDns),
+    ("tls_client_auth_san_uri", CertificateSubject::SanUri),
+    ("tls_client_auth_san_ip", CertificateSubject::SanIp),
+    ("tls_client_auth_san_email", CertificateSubject::SanEmail),
+];
+
+const fn wrong(member: &'static str) -> ConfigError {
+    ConfigError::Invalid { member, reason: "the registration has a value there that is not known" }
+}
+
+/// Reads members and collects what is wrong with them.
+struct Reader<'a> {
+    members: &'a JsonObject,
+    findings: Vec<ConfigError>,
+}
+
+impl Reader<'_> {
+    fn get<T: DeserializeOwned>(&mut self, member: &'static str) -> Option<T> {
+        self.members.get(member).unwrap_or_else(|_| {
+            self.findings.push(wrong(member));
+            None
+        })
+    }
+
+    /// A member whose text is the name of something.
+    fn named<T>(&mut self, member: &'static str, of: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text: String = self.get(member)?;
+        let named = of(&text);
+        if named.is_none() {
+            self.findings.push(wrong(member));
+        }
+        named
+    }
+
+    fn algorithm(&mut self, member: &'static str) -> Option<JwsAlgorithm> {
+        self.named(member, JwsAlgorithm::from_name)
+    }
+
+    /// The registered method with what it needs. A registration that names none leaves it to the
+    /// key, if there is one and no secret; it stands for `client_secret_basic` otherwise (OIDC
+    /// Registration 2).
+    fn auth(&mut self, credentials: &Credentials) -> Option<ClientAuth> {
+        let own = self.get::<String>("client_secret").map(ClientSecret::new);
+        let secret = credentials.secret.clone().or(own);
+        let key = credentials.key.clone();
+        let algorithm = self.algorithm(ASSERTION_ALG);
+        let method: Option<String> = self.get(METHOD);
+        let method = match (&method, &key, &secret) {
+            (Some(method), ..) => method.as_str(),
+            (None, Some(_), None) => "private_key_jwt",
+            (None, _, Some(_)) => "client_secret_basic",
+            (None, None, None) => return None,
+        };
+        let needs = if method.starts_with("client_secret") { "client_secret" } else { "a key" };
+        let made = match method {
+            "private_key_jwt" => key.map(|(own, key_id)| ClientAuth::PrivateKeyJwt {
+                algorithm: algorithm.unwrap_or(own),
+                key_id,
+            }),
+            "client_secret_basic" => secret.map(|secret| ClientAuth::ClientSecretBasic {
+                secret,
+                encoding: BasicEncoding::Encoded,
+            }),
+            "client_secret_post" => secret.map(|secret| ClientAuth::ClientSecretPost { secret }),
+            "client_secret_jwt" => secret.map(|secret| ClientAuth::ClientSecretJwt {
+                secret,
+                algorithm: algorithm.unwrap_or(JwsAlgorithm::Hs256),
+            }),
+            "tls_client_auth" => Some(ClientAuth::TlsClientAuth),
+            "self_signed_tls_client_auth" => Some(ClientAuth::SelfSignedTlsClientAuth),
+            "none" => Some(ClientAuth::None),
+            _ => {
+                self.findings.push(wrong(METHOD));
+                return None;
+            }
+        };
+        if made.is_none() {
+            self.findings.push(ConfigError::Missing { member: needs });
+        }
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+    use crate::client::{ClientConfig, testing};
+
+    fn empty() -> ClientConfigBuilder {
+        ClientConfig::builder(testing::metadata(), ClientId::new("client-1").unwrap())
+    }
+
+    fn read(json: &str, credentials: &Credentials) -> Result<ClientConfigBuilder, ConfigErrors> {
+        let registration = Registration::from_json(json)?;
+        registration.configure(empty(), credentials, LoopbackHttp::Refused)
+    }
+
+    /// REQ-META-01
+    /// REQ-META-25
+    #[test]
+    fn what_is_to_be_registered_is_read_back() {
+        let secret = || ClientSecret::new("a secret of thirty-two octets and more");
+        let url = || Url::parse("https://client.example/notify").unwrap();
+        let key = Some((JwsAlgorithm::Es256, Some("key-1".into())));
+        let credentials = Credentials::new(key, Some(secret()));
+        let algorithm = JwsAlgorithm::Es256;
+        let by_key = ClientAuth::PrivateKeyJwt { algorithm, key_id: Some("key-1".into()) };
+        let basic =
+            ClientAuth::ClientSecretBasic { secret: secret(), encoding: BasicEncoding::Encoded };
+        let by_mac =
+            ClientAuth::ClientSecretJwt { secret: secret(), algorithm: JwsAlgorithm::Hs256 };
+        let subject = CertificateSubject::Dn("CN=client".into());
+        for builder in [
+            empty().client_auth(by_key.clone()),
+            empty().client_auth(basic).id_token_algorithm(JwsAlgorithm::Es256),
+            empty().client_auth(by_mac).delivery(DeliveryMode::Ping).notification_endpoint(url()),
+            empty().client_auth(ClientAuth::ClientSecretPost { secret: secret() }).user_codes(),
+            empty()
+                .client_auth(ClientAuth::TlsClientAuth)
+                .certificate_subject(subject)
+                .certificate_bound_tokens()
+                .use_mtls_endpoint_aliases(),
+            empty()
+                .client_auth(by_key)
+                .delivery(DeliveryMode::Push)
+                .notification_endpoint(url())
+                .signed_requests(algorithm, Some("key-1".into()))
+                .require_auth_time()
+                .default_max_age(Duration::from_secs(600))
+                .default_acr_values(["urn:example:acr"]),
+        ] {
+            let mut builder = builder;
+            for rule in crate::client::MetadataRule::ALL {
+                builder = builder.dangerously_ignore_metadata(rule);
+            }
+            let config = builder.build().unwrap();
+            let document = config.registration_document().unwrap();
+            let answer = document.replacen('{', r#"{"client_id":"client-1","#, 1);
+            let mut builder = read(&answer, &credentials).unwrap();
+            for rule in crate::client::MetadataRule::ALL {
+                builder = builder.dangerously_ignore_metadata(rule);
+            }
+            let back = builder.build().unwrap();
+            assert_eq!(back.registration_document().unwrap(), document);
+            assert_eq!(format!("{:?}", back.auth()), format!("{:?}", config.auth()));
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_registration_is_named() {
+        for (json, member) in [
+            ("[]", "the registration"),
+            (r#"{"client_id":"a","client_id":"b"}"#, "the registration"),
+            ("{}", "client_id"),
+            (r#"{"client_id":7}"#, "client_id"),
+            (r#"{"client_id":"c","token_endpoint_auth_method":"magic"}"#, METHOD),
+            (r#"{"client_id":"c","token_endpoint_auth_method":"private_key_jwt"}"#, "a key"),
+            (
+                r#"{"client_id":"c","token_endpoint_auth_method":"client_secret_jwt"}"#,
+                "client_secret",
+            ),
+            (
+                r#"{"client_id":"c","id_token_signed_response_alg":"none"}"#,
+                "id_token_signed_response_alg",
+            ),
+            (r#"{"client_id":"c","require_auth_time":"yes"}"#, "require_auth_time"),
+            (
+                r#"{"client_id":"c","backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"http://x"}"#,
+                "backchannel_client_notification_endpoint",
+            ),
+        ] {
+            let errors = read(json, &Credentials::default()).unwrap_err();
+            let members: Vec<_> = errors.iter().map(ConfigError::member).collect();
+            assert_eq!(members, [member], "{json}");
+        }
+    }
+}
