@@ -1,4 +1,5 @@
-//! Who we are to one provider: the configuration every flow shares, checked once when it is built.
+//! The configuration of one client at one provider, which all flows share and which is checked once
+//! when it is built.
 
 mod addresses;
 mod auth;

@@ -1,4 +1,4 @@
-//! The credential of one request, made from the configured method, new for every request.
+//! The credential of a request, which is made for every request by the configured method.
 
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

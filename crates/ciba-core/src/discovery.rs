@@ -111,8 +111,7 @@ impl Discovery {
     pub fn process(&self, response: &Response) -> Result<ProviderMetadata, MetadataError> {
         let document = match response.status {
             200 if response.truncated => Err(Fault::TooLarge),
-            // Decoding would need a limit of its own for what it expands to, so it is not
-            // supported.
+            // No encoding was requested, and a decoded body would need a limit of its own.
             200 if response.is_encoded() => Err(Fault::ContentCoding),
             200 if response.media_type().as_deref() != Some("application/json") => {
                 Err(Fault::MediaType)

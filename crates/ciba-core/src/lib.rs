@@ -98,8 +98,8 @@ pub use fault::{
 };
 pub use flow::{
     BadNotification, Flow, Notification, NotificationKey, NotificationReply, NotificationVerdict,
-    PromptPlace, PromptRefused, Receipt, Receiving, ResumeError, Routes, RoutesFull,
-    RunningPrompts, SpentKey, SpentKeys, Stage,
+    PromptPlace, PromptRefused, Receipt, Receiving, Routes, RoutesFull, RunningPrompts, SpentKey,
+    SpentKeys, Stage,
 };
 pub use granted::Difference;
 pub use id_token::{ClaimsError, IdToken, IdTokenContext};
@@ -113,7 +113,7 @@ pub use secret::{
     AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken,
     NotificationToken, PrivateJwk, RefreshToken, UserCode,
 };
-pub use snapshot::Snapshot;
+pub use snapshot::{ResumeError, Snapshot};
 pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
 pub use time::Timestamp;
 pub use url::{LoopbackHttp, Url, UrlError};

@@ -1,4 +1,5 @@
-//! The serialized state of a flow. Its contents are defined in `flow::snapshot`.
+//! The serialized state of a flow, whose contents are defined in `flow::snapshot`, and the error of
+//! resuming it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -64,3 +65,40 @@ impl Drop for Snapshot {
         self.bytes.zeroize();
     }
 }
+
+/// The reason for which a snapshot cannot be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The bytes are not a snapshot, or a malformed one.
+    Malformed,
+    /// The format version is not supported.
+    UnknownVersion,
+    /// The snapshot belongs to another issuer or another client.
+    AnotherClient,
+    /// The snapshot was made with another delivery mode. Results are accepted only in the mode with
+    /// which the flow was started.
+    // REQ-META-01
+    AnotherDeliveryMode,
+    /// The request had a user code and had not been sent. User codes are never saved.
+    // Ruling 16.
+    UserCodeGone,
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the snapshot is malformed",
+            Self::UnknownVersion => "the snapshot has an unknown version",
+            Self::AnotherClient => "the snapshot belongs to another issuer or client",
+            Self::AnotherDeliveryMode => {
+                "the snapshot was made by a client with another delivery mode"
+            }
+            Self::UserCodeGone => {
+                "the request had a user code, which is never saved; start a new flow"
+            }
+        })
+    }
+}
+
+impl core::error::Error for ResumeError {}

@@ -1,5 +1,5 @@
-//! How the client authenticates, at the backchannel and the token endpoint alike (CIBA 4, 7.1,
-//! 10.1).
+//! Client authentication methods, which are the same at the backchannel and the token endpoint (CIBA
+//! Core 4, 7.1 and 10.1).
 
 use alloc::{string::String, sync::Arc};
 

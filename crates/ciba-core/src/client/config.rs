@@ -1,4 +1,4 @@
-//! The configuration itself.
+//! The configuration of a client.
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! Which checks against the provider's metadata are switched off.
+//! The checks against the provider's metadata, each of which can be skipped.
 
 /// A check of the configuration against the provider's metadata.
 ///

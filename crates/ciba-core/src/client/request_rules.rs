@@ -1,4 +1,4 @@
-//! How this provider wants authentication requests written and signed.
+//! How authentication requests are written and signed for one provider.
 
 use alloc::{string::String, sync::Arc};
 use core::time::Duration;

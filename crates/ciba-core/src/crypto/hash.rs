@@ -1,4 +1,4 @@
-//! Hash functions and what they make.
+//! Hash functions and digests.
 
 use core::fmt;
 

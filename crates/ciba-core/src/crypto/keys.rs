@@ -1,4 +1,4 @@
-//! Keys as numbers, and why one is refused.
+//! The numbers of keys, and the reasons for which a key is rejected.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,4 +1,4 @@
-//! The checking half of a backend.
+//! The verifying half of a backend.
 
 use alloc::sync::Arc;
 use core::{

@@ -61,7 +61,6 @@ pub use notify::{BadNotification, Notification, NotificationReply, NotificationV
 pub use prompts::{PromptPlace, PromptRefused, RunningPrompts};
 pub use routes::{Routes, RoutesFull};
 pub use saving::{Receipt, Receiving};
-pub use snapshot::ResumeError;
 pub use spent::{SpentKey, SpentKeys};
 
 /// The state machine of one authentication of one person.

@@ -1,7 +1,7 @@
 //! Snapshots of a flow. They contain what was received and when, but no verdicts.
 
 use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ use crate::{
         SavedAcknowledgement, SavedAnswer, SavedCause, SavedExpectations, SavedFailure, SavedTokens,
     },
     secret::{AuthReqId, NotificationToken},
-    snapshot::Snapshot,
+    snapshot::{ResumeError, Snapshot},
     time::Timestamp,
     wire::{metadata::DeliveryMode, notify::Delivery},
 };
@@ -44,43 +44,6 @@ const COUNTER_JUMP: u64 = 1 << 16;
 /// of the resumed flow are newer than all saves of the previous process, including a write that was
 /// still in progress when that process ended.
 const REVISION_JUMP: u64 = 1 << 32;
-
-/// The reason for which a snapshot cannot be resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResumeError {
-    /// The bytes are not a snapshot, or a malformed one.
-    Malformed,
-    /// The format version is not supported.
-    UnknownVersion,
-    /// The snapshot belongs to another issuer or another client.
-    AnotherClient,
-    /// The snapshot was made with another delivery mode. Results are accepted only in the mode with
-    /// which the flow was started.
-    // REQ-META-01
-    AnotherDeliveryMode,
-    /// The request had a user code and had not been sent. User codes are never saved.
-    // Ruling 16.
-    UserCodeGone,
-}
-
-impl fmt::Display for ResumeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "the snapshot is malformed",
-            Self::UnknownVersion => "the snapshot has an unknown version",
-            Self::AnotherClient => "the snapshot belongs to another issuer or client",
-            Self::AnotherDeliveryMode => {
-                "the snapshot was made by a client with another delivery mode"
-            }
-            Self::UserCodeGone => {
-                "the request had a user code, which is never saved; start a new flow"
-            }
-        })
-    }
-}
-
-impl core::error::Error for ResumeError {}
 
 /// The version of a snapshot, which is read first.
 #[derive(Deserialize)]
