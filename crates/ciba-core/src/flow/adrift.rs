@@ -6,9 +6,11 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
+    context::Context,
+    effect::{Effect, PlannedWait},
     grant::{Grant, Terms},
     pending::Pending,
-    phase::{Context, Effect, Phase, PlannedWait, Step},
+    phase::{Phase, Step},
     settled::Settled,
 };
 use crate::{

@@ -9,10 +9,12 @@ use core::time::Duration;
 
 use super::{
     adrift::Adrift,
+    context::{Context, Poll},
+    effect::{Effect, PlannedWait},
     exchange::{self, Preparation, Ready, RequestProgress, Target},
     grant::{Grant, Terms},
     pending::Pending,
-    phase::{Context, Effect, Phase, PlannedWait, Poll, Step},
+    phase::{Phase, Step},
     settled::Settled,
 };
 use crate::{

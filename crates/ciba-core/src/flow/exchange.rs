@@ -5,7 +5,11 @@
 use alloc::{boxed::Box, string::String};
 use core::time::Duration;
 
-use super::phase::{Effect, Open, Poll, lost_at};
+use super::{
+    context::Poll,
+    effect::Effect,
+    questions::{Open, lost_at},
+};
 use crate::{
     ask::{KeyOperation, KeyPurpose, Output, Transmit},
     client::{ClientAuth, ClientConfig},

@@ -4,19 +4,23 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::{phase::Context, token_answers::TokenAnswers};
+use super::{
+    context::Context,
+    spacing::Spacing,
+    token_answers::{LastOutcome, TokenAnswers},
+};
 use crate::{
     ask::WaitReason,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
+    error::{Failure, Indeterminacy, LostAnswer},
     expect::Expectations,
-    fault::Cause,
     granted::Asked,
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
-    wire::{ServerAnswer, authorize::Acknowledgement, metadata::DeliveryMode, token::Pacing},
+    wire::{authorize::Acknowledgement, metadata::DeliveryMode, token::Pacing},
 };
 
 /// What is kept of the request after it was acknowledged: only what later checks need.
@@ -83,29 +87,6 @@ pub(super) struct Grant {
     pub(super) heard: Box<TokenAnswers>,
     pub(super) terms: Box<Terms>,
 }
-
-/// The outcome of a token request that did not end the flow.
-pub(super) enum Spacing {
-    /// `authorization_pending`.
-    Pending(Pacing),
-    /// `slow_down`.
-    SlowDown(Pacing),
-    /// A temporary error: 408, 425, 429 or 5xx.
-    Busy(Box<ServerAnswer>),
-    /// No response, after waiting as long as a provider may hold a request. This is no reason to slow
-    /// down.
-    // REQ-POLL-10
-    GaveUp(Cause),
-    /// No response, after a shorter time. This is a reason to slow down.
-    // REQ-POLL-17
-    NoAnswer(Cause),
-    /// The request could not be made, because the private key could not be used.
-    NoKey,
-}
-
-/// How long a provider may hold a token request.
-// REQ-POLL-09
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 impl Grant {
     pub(super) fn new(
@@ -359,8 +340,44 @@ impl Grant {
     }
 }
 
-/// Classifies a token request without a response by whether it was held as long as a provider may
-/// hold it.
-pub(super) fn unanswered(waited: Duration, cause: Cause) -> Spacing {
-    if waited >= LONGEST_HOLD { Spacing::GaveUp(cause) } else { Spacing::NoAnswer(cause) }
+impl Grant {
+    /// Returns the failure of a flow whose time is up without an outcome from the provider.
+    ///
+    /// If the last requests brought a pending answer, the person did not decide. Otherwise the person
+    /// may have approved. In push mode there are no pending answers, and a provider need not push
+    /// that a request expired (CIBA Core 12), so a push may have been lost.
+    pub(super) fn ran_out(&self, tick: &Context<'_>) -> Failure {
+        if self.was_undecided_lately() {
+            return Failure::Expired(None);
+        }
+        let unknown = |lost| Indeterminacy::new(lost, self.requests);
+        Failure::Indeterminate(match &self.heard.trouble {
+            LastOutcome::Answer(answer) => {
+                unknown(LostAnswer::Outcome).answered(Some(answer.clone()))
+            }
+            LastOutcome::NoAnswer(cause) => unknown(LostAnswer::Outcome).because(Some(*cause)),
+            LastOutcome::Key => unknown(LostAnswer::PrivateKey),
+            LastOutcome::None => unknown(match tick.config.delivery {
+                DeliveryMode::Push => LostAnswer::Notification,
+                DeliveryMode::Ping if self.requests == 0 && !tick.config.policy.ping_backstop => {
+                    LostAnswer::Notification
+                }
+                DeliveryMode::Poll | DeliveryMode::Ping => LostAnswer::Outcome,
+            }),
+        })
+    }
+
+    /// Whether the last request, or the last but one, brought a pending answer, and not long before
+    /// the deadline.
+    // A process that slept since then does not know what was decided in the meantime.
+    fn was_undecided_lately(&self) -> bool {
+        let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
+        let lately = match self.heard.unusable {
+            0 => intervals,
+            // Allow for the time in which the flow waited for the request without an answer.
+            1 => intervals.max(bounds::LATELY),
+            _ => return false,
+        };
+        self.heard.undecided.is_some_and(|at| self.deadline.since(at) <= lately)
+    }
 }

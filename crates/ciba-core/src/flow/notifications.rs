@@ -2,18 +2,16 @@
 //! (CIBA Core 10.2, 10.3 and 12).
 
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
 
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    Flow,
+    context::Context,
     grant::Grant,
-    notify::{Notification, NotificationVerdict},
+    notify::{Notification, NotificationKey, NotificationVerdict},
     pending::Pending,
-    phase::{Context, Phase},
+    phase::Phase,
     redeeming,
-    saving::Receipt,
     settled::Settled,
     verifying::Verifying,
 };
@@ -36,37 +34,6 @@ use crate::{
         notify::{self, Delivery, NotificationBody},
     },
 };
-
-/// The key by which a notification is routed to its flow: the first part of the notification token.
-///
-/// It is random, not secret, and known before anything is sent. The rest of the token authenticates
-/// the notification, and only the flow compares it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NotificationKey([u8; Self::BYTES]);
-
-impl NotificationKey {
-    const BYTES: usize = 16;
-    /// The length of the key in base64url.
-    const TEXT: usize = 22;
-
-    /// Returns the key as bytes, for an index or a database.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
-        &self.0
-    }
-
-    /// Returns the key of a token. For a foreign token it is `None` or a key that no flow has.
-    pub(super) fn of(token: &str) -> Option<Self> {
-        let bytes = base64url::decode(token.get(..Self::TEXT)?)?;
-        bytes.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Debug for NotificationKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NotificationKey(..)")
-    }
-}
 
 /// Makes the token of one request: the key, then 256 random bits, in the alphabet of bearer tokens
 /// (CIBA Core 7.1).
@@ -255,57 +222,9 @@ fn deliver(pending: Pending, arrival: EarlyNotification, tick: &Context<'_>) -> 
     }
 }
 
-impl Flow {
-    /// Returns the key of the flow's notifications, which is known from the start, or `None` in poll
-    /// mode.
-    #[must_use]
-    pub fn notification_key(&self) -> Option<NotificationKey> {
-        self.mailbox.as_ref()?.key()
-    }
-
-    /// Handles a notification. Afterwards, [`Self::acknowledge`] returns what to answer. A flow in
-    /// poll mode accepts no notifications and is not changed by them.
-    ///
-    /// If the [receipt](Receipt::is_news) contains news, poll the flow, whatever happens to the
-    /// answer: the next polls verify what was accepted, or start a token request.
-    ///
-    /// `now` may be somewhat older than the last reading that the flow has seen, because a caller
-    /// may read the clock before it locks the flow.
-    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Receipt {
-        // Anyone can call the endpoint, so an older reading must not count as a clock that was set
-        // back, and the time since then must not count twice.
-        self.observe(now.max(self.clock.wall()));
-        let said = self.take_in(notification, now);
-        if matches!(said, NotificationVerdict::Accepted | NotificationVerdict::Unusable) {
-            self.touch();
-            if let Some(mailbox) = &mut self.mailbox {
-                mailbox.has_news = true;
-            }
-        }
-        Receipt::new(said, self.revision)
-    }
-
-    /// Returns whether a notification was accepted since the last call.
-    pub(crate) fn take_news(&mut self) -> bool {
-        self.mailbox.as_mut().is_some_and(|mailbox| core::mem::take(&mut mailbox.has_news))
-    }
-
-    fn take_in(&mut self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
-        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
-        let Some(mailbox) = &mut self.mailbox else { return NotificationVerdict::Unauthorized };
-        let Some(phase) = self.phase.take() else { return NotificationVerdict::Unauthorized };
-        let (phase, said) = match mailbox.admit(notification, tick.moment) {
-            Err(refused) => (phase, refused),
-            Ok(letter) => mailbox.take(phase, letter, notification, &tick),
-        };
-        self.phase = Some(phase);
-        said
-    }
-}
-
 impl Notifications {
     /// Applies an authenticated notification to the phase.
-    fn take(
+    pub(super) fn take(
         &mut self,
         phase: Phase,
         letter: NotificationBody,

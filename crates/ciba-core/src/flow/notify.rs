@@ -6,8 +6,8 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use super::notifications::NotificationKey;
 use crate::{
+    jose::base64url,
     secret::Body,
     wire::{Headers, Response},
 };
@@ -114,6 +114,37 @@ impl Notification {
     #[must_use]
     pub fn key(&self) -> Option<NotificationKey> {
         NotificationKey::of(&self.bearer)
+    }
+}
+
+/// The key by which a notification is routed to its flow: the first part of the notification token.
+///
+/// It is random, not secret, and known before anything is sent. The rest of the token authenticates
+/// the notification, and only the flow compares it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NotificationKey([u8; Self::BYTES]);
+
+impl NotificationKey {
+    pub(super) const BYTES: usize = 16;
+    /// The length of the key in base64url.
+    const TEXT: usize = 22;
+
+    /// Returns the key as bytes, for an index or a database.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// Returns the key of a token. For a foreign token it is `None` or a key that no flow has.
+    pub(super) fn of(token: &str) -> Option<Self> {
+        let bytes = base64url::decode(token.get(..Self::TEXT)?)?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for NotificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotificationKey(..)")
     }
 }
 

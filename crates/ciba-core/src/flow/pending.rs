@@ -5,8 +5,10 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::{
+    context::{Context, Poll},
+    effect::{Effect, PlannedWait},
     grant::Grant,
-    phase::{Context, Effect, Phase, PlannedWait, Poll, Step},
+    phase::{Phase, Step},
     redeeming::Redeeming,
     settled::Settled,
 };

@@ -7,7 +7,7 @@ use core::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use super::{Flow, adrift::Adrift, phase::Phase};
+use super::{adrift::Adrift, machine::Flow, phase::Phase};
 use crate::{
     crypto::{Hash, entropy::Entropy},
     time::Timestamp,

@@ -4,11 +4,14 @@
 use alloc::{boxed::Box, sync::Arc};
 
 use super::{
+    context::{Context, Poll},
+    effect::{Effect, PlannedWait},
     exchange::{self, Preparation, Ready, RequestProgress, Target},
-    grant::{Grant, Spacing, unanswered},
+    grant::Grant,
     pending::Pending,
-    phase::{Context, Effect, Phase, PlannedWait, Poll, Step},
+    phase::{Phase, Step},
     settled::Settled,
+    spacing::{Spacing, unanswered},
     verifying::Verifying,
 };
 use crate::{

@@ -8,8 +8,7 @@ use alloc::{
 use core::fmt;
 
 use super::{
-    notifications::NotificationKey,
-    notify::{Notification, NotificationReply, NotificationVerdict},
+    notify::{Notification, NotificationKey, NotificationReply, NotificationVerdict},
     spent::{SpentKey, SpentKeys},
 };
 use crate::{secret::Body, time::Timestamp, wire::Headers};

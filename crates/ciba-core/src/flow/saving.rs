@@ -5,9 +5,9 @@
 use alloc::boxed::Box;
 
 use super::{
-    Flow,
-    notify::NotificationVerdict,
-    phase::{Effect, Open, Phase, PlannedWait},
+    effect::{Effect, PlannedWait},
+    machine::Flow,
+    phase::Phase,
 };
 use crate::{
     ask::{Output, Save, Wait, WaitReason},
@@ -16,94 +16,6 @@ use crate::{
     error::Setback,
     time::Timestamp,
 };
-
-/// The state of the store.
-#[derive(Default)]
-pub(super) struct Saving {
-    /// The revision that was saved.
-    kept: Option<u64>,
-    /// Whether the last save failed or was abandoned, so that its write may or may not take effect.
-    is_uncertain: bool,
-    /// The save in progress, with the revision that it writes.
-    open: Option<(Open, u64)>,
-    /// The output to return once the state is saved.
-    held: Option<Box<Output>>,
-    /// The revision with which the store failed, if the flow continues without it for one step.
-    gone_without: Option<u64>,
-    /// When a failed save is retried, if the flow cannot continue without it.
-    retry: Option<Moment>,
-    /// Whether the end was saved. Nothing is saved afterwards, so that the caller can delete the
-    /// saved state.
-    is_over: bool,
-}
-
-impl Saving {
-    /// Whether this revision still has to be saved.
-    fn lacks(&self, revision: u64) -> bool {
-        !self.is_over && self.kept != Some(revision)
-    }
-
-    /// Handles a save that was abandoned or timed out.
-    fn hear_of_a_drop(&mut self, moment: Moment) {
-        let Some((open, written)) = &self.open else { return };
-        let is_over = open.is_over(moment);
-        if is_over || open.dropped().is_some() {
-            // A save that timed out counts as failed. One that was dropped is requested again,
-            // because its caller may only have been cancelled.
-            self.gone_without = is_over.then_some(*written);
-            self.open = None;
-        }
-    }
-
-    /// Returns when there is something to do, if the store determines it and not the phase.
-    fn wake_at(&self, is_needed: bool) -> Option<Moment> {
-        match (&self.open, &self.held) {
-            (Some((open, _)), _) => Some(open.wake_at()),
-            (None, Some(_)) => Some(self.retry.filter(|_| is_needed).unwrap_or(Moment::START)),
-            (None, None) => None,
-        }
-    }
-}
-
-/// A notification that was handled and must be answered; see [`Flow::acknowledge`].
-#[must_use = "pass it to Flow::acknowledge to learn the reply"]
-#[derive(Debug)]
-pub struct Receipt {
-    said: NotificationVerdict,
-    /// The revision of the state that contains the notification.
-    revision: u64,
-    /// Whether a save was attempted for it.
-    was_tried: bool,
-}
-
-impl Receipt {
-    pub(super) const fn new(said: NotificationVerdict, revision: u64) -> Self {
-        Self { said, revision, was_tried: false }
-    }
-
-    /// Returns the verdict of the flow.
-    pub const fn verdict(&self) -> NotificationVerdict {
-        self.said
-    }
-
-    /// Returns `true` if the notification contains news, so that the flow must be polled.
-    #[must_use]
-    pub const fn is_news(&self) -> bool {
-        matches!(self.said, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
-    }
-}
-
-/// The next step in answering a notification.
-#[must_use = "the provider waits for the reply"]
-#[derive(Debug)]
-pub enum Receiving {
-    /// Send the [`reply`](NotificationVerdict::reply) of this verdict.
-    Reply(NotificationVerdict),
-    /// Save this state, pass the outcome to the flow, and ask again.
-    Save(Save),
-    /// Another save is in progress. Ask again when it has ended, at this instant at the latest.
-    Wait(Timestamp),
-}
 
 impl Flow {
     /// Makes the flow durable: it requests a save ([`Output::Save`]) before anything that depends
@@ -131,32 +43,6 @@ impl Flow {
     pub fn unsaved(&mut self) -> Option<Save> {
         let saving = self.saving.as_ref()?;
         if saving.open.is_none() && saving.lacks(self.revision) { self.save() } else { None }
-    }
-
-    /// Returns how to answer a notification that [`Self::notify`] handled. A durable flow is saved
-    /// first.
-    pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
-        self.observe(now.max(self.clock.wall()));
-        let moment = self.clock.moment();
-        let is_authentic = receipt.is_news() || receipt.said == NotificationVerdict::Known;
-        let revision = self.revision;
-        let Some(saving) = self.saving.as_mut().filter(|_| is_authentic) else {
-            return Receiving::Reply(receipt.said);
-        };
-        saving.hear_of_a_drop(moment);
-        match &saving.open {
-            _ if saving.is_over || saving.kept.is_some_and(|kept| kept >= receipt.revision) => {
-                Receiving::Reply(receipt.said)
-            }
-            Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
-            // One save for each receipt: the provider repeats the notification if it gets a 503.
-            None if receipt.was_tried => Receiving::Reply(NotificationVerdict::Unsaved),
-            None => {
-                receipt.was_tried = true;
-                debug_assert!(revision >= receipt.revision, "revisions only rise");
-                self.save().map_or(Receiving::Reply(receipt.said), Receiving::Save)
-            }
-        }
     }
 
     /// Returns the output that was held back for a save, or what to do before it.
@@ -224,7 +110,7 @@ impl Flow {
         Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, pause.because, pause.progress))
     }
 
-    fn save(&mut self) -> Option<Save> {
+    pub(super) fn save(&mut self) -> Option<Save> {
         if self.saving.as_ref()?.is_uncertain {
             // The store may already contain this revision, and it accepts only newer ones.
             self.advance_revision();

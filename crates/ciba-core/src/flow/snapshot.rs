@@ -6,14 +6,17 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Flow,
     adrift::Adrift,
     authorizing::Authorizing,
-    grant::{Grant, Spacing, Terms},
+    context::Context,
+    grant::{Grant, Terms},
+    machine::Flow,
     notifications::{EarlyNotification, Notifications},
     pending::Pending,
-    phase::{Context, Phase, Questions},
+    phase::Phase,
+    questions::Questions,
     settled::Settled,
+    spacing::Spacing,
     token_answers::SavedTokenAnswers,
     verifying::{Evidence, Verifying},
 };

@@ -8,9 +8,9 @@ use alloc::{
 use core::fmt;
 
 use super::{
-    Flow,
-    notifications::{NotificationKey, Notifications},
-    notify::{Notification, NotificationVerdict},
+    machine::Flow,
+    notifications::Notifications,
+    notify::{Notification, NotificationKey, NotificationVerdict},
     phase::Phase,
 };
 use crate::{elapsed::Moment, time::Timestamp};

@@ -7,18 +7,14 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    grant::{Grant, Spacing},
-    phase::Context,
-};
+use super::{context::Context, spacing::Spacing};
 use crate::{
     ask::Answer,
     bounds,
     elapsed::Moment,
-    error::{Failure, Indeterminacy, LostAnswer},
     fault::Cause,
     saved::{SavedAnswer, SavedCause},
-    wire::{ServerAnswer, metadata::DeliveryMode, token::Pacing},
+    wire::{ServerAnswer, token::Pacing},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +26,12 @@ pub(super) struct TokenAnswers {
     /// When the provider last told this process that nothing was decided yet.
     // Not saved: an answer to an earlier process proves nothing, because that process may have
     // received the tokens afterwards without being able to save them (ruling 26).
-    undecided: Option<Moment>,
+    pub(super) undecided: Option<Moment>,
     /// The number of requests since then without a usable answer, including those that could not be
     /// made.
-    unusable: u32,
+    pub(super) unusable: u32,
     /// What went wrong with them.
-    trouble: Trouble,
+    pub(super) trouble: LastOutcome,
     /// Whether the wait follows a plain pending answer, so that a ping can skip it.
     may_skip: bool,
     /// The number of waits that pings after the first one skipped.
@@ -48,7 +44,7 @@ pub(super) struct TokenAnswers {
 /// What went wrong with requests without a usable answer. A response takes precedence over none, and
 /// both over a key that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Trouble {
+pub(super) enum LastOutcome {
     None,
     Key,
     NoAnswer(Cause),
@@ -101,7 +97,7 @@ impl TokenAnswers {
             allowed,
             undecided: None,
             unusable: 0,
-            trouble: Trouble::None,
+            trouble: LastOutcome::None,
             may_skip: false,
             skips: 0,
             ahead: KeyPrefetch::default(),
@@ -119,19 +115,19 @@ impl TokenAnswers {
             Spacing::Pending(Pacing { .. }) | Spacing::SlowDown(_) => {
                 self.undecided = Some(tick.moment);
                 self.unusable = 0;
-                self.trouble = Trouble::None;
+                self.trouble = LastOutcome::None;
                 return;
             }
-            Spacing::Busy(answer) => self.trouble = Trouble::Answer(Box::new(answer.brief())),
+            Spacing::Busy(answer) => self.trouble = LastOutcome::Answer(Box::new(answer.brief())),
             Spacing::GaveUp(cause) | Spacing::NoAnswer(cause) => match self.trouble {
-                Trouble::None | Trouble::Key | Trouble::NoAnswer(_) => {
-                    self.trouble = Trouble::NoAnswer(*cause)
+                LastOutcome::None | LastOutcome::Key | LastOutcome::NoAnswer(_) => {
+                    self.trouble = LastOutcome::NoAnswer(*cause)
                 }
-                Trouble::Answer(_) => {}
+                LastOutcome::Answer(_) => {}
             },
             Spacing::NoKey => match self.trouble {
-                Trouble::None => self.trouble = Trouble::Key,
-                Trouble::Key | Trouble::NoAnswer(_) | Trouble::Answer(_) => {}
+                LastOutcome::None => self.trouble = LastOutcome::Key,
+                LastOutcome::Key | LastOutcome::NoAnswer(_) | LastOutcome::Answer(_) => {}
             },
         }
         self.unusable = self.unusable.saturating_add(1);
@@ -165,46 +161,6 @@ impl TokenAnswers {
     }
 }
 
-impl Grant {
-    /// Returns the failure of a flow whose time is up without an outcome from the provider.
-    ///
-    /// If the last requests brought a pending answer, the person did not decide. Otherwise the person
-    /// may have approved. In push mode there are no pending answers, and a provider need not push
-    /// that a request expired (CIBA Core 12), so a push may have been lost.
-    pub(super) fn ran_out(&self, tick: &Context<'_>) -> Failure {
-        if self.was_undecided_lately() {
-            return Failure::Expired(None);
-        }
-        let unknown = |lost| Indeterminacy::new(lost, self.requests);
-        Failure::Indeterminate(match &self.heard.trouble {
-            Trouble::Answer(answer) => unknown(LostAnswer::Outcome).answered(Some(answer.clone())),
-            Trouble::NoAnswer(cause) => unknown(LostAnswer::Outcome).because(Some(*cause)),
-            Trouble::Key => unknown(LostAnswer::PrivateKey),
-            Trouble::None => unknown(match tick.config.delivery {
-                DeliveryMode::Push => LostAnswer::Notification,
-                DeliveryMode::Ping if self.requests == 0 && !tick.config.policy.ping_backstop => {
-                    LostAnswer::Notification
-                }
-                DeliveryMode::Poll | DeliveryMode::Ping => LostAnswer::Outcome,
-            }),
-        })
-    }
-
-    /// Whether the last request, or the last but one, brought a pending answer, and not long before
-    /// the deadline.
-    // A process that slept since then does not know what was decided in the meantime.
-    fn was_undecided_lately(&self) -> bool {
-        let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
-        let lately = match self.heard.unusable {
-            0 => intervals,
-            // Allow for the time in which the flow waited for the request without an answer.
-            1 => intervals.max(bounds::LATELY),
-            _ => return false,
-        };
-        self.heard.undecided.is_some_and(|at| self.deadline.since(at) <= lately)
-    }
-}
-
 /// The form of [`TokenAnswers`] in a snapshot.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,7 +171,7 @@ pub(super) struct SavedTokenAnswers<'a> {
     #[serde(default)]
     unusable: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    trouble: Option<SavedTrouble<'a>>,
+    trouble: Option<SavedLastOutcome<'a>>,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     may_skip: bool,
     #[serde(default)]
@@ -224,7 +180,7 @@ pub(super) struct SavedTokenAnswers<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum SavedTrouble<'a> {
+enum SavedLastOutcome<'a> {
     Key,
     NoAnswer(Option<SavedCause<'a>>),
     Answer(SavedAnswer<'a>),
@@ -237,12 +193,14 @@ impl<'a> SavedTokenAnswers<'a> {
             allowed: heard.allowed.millis(),
             unusable: heard.unusable,
             trouble: match &heard.trouble {
-                Trouble::None => None,
-                Trouble::Key => Some(SavedTrouble::Key),
-                Trouble::NoAnswer(cause) => {
-                    Some(SavedTrouble::NoAnswer(SavedCause::save(Some(*cause))))
+                LastOutcome::None => None,
+                LastOutcome::Key => Some(SavedLastOutcome::Key),
+                LastOutcome::NoAnswer(cause) => {
+                    Some(SavedLastOutcome::NoAnswer(SavedCause::save(Some(*cause))))
                 }
-                Trouble::Answer(answer) => Some(SavedTrouble::Answer(SavedAnswer::save(answer))),
+                LastOutcome::Answer(answer) => {
+                    Some(SavedLastOutcome::Answer(SavedAnswer::save(answer)))
+                }
             },
             may_skip: heard.may_skip,
             skips: heard.skips,
@@ -257,12 +215,12 @@ impl<'a> SavedTokenAnswers<'a> {
             undecided: None,
             unusable: self.unusable,
             trouble: match self.trouble {
-                None => Trouble::None,
-                Some(SavedTrouble::Key) => Trouble::Key,
-                Some(SavedTrouble::NoAnswer(cause)) => {
-                    Trouble::NoAnswer(SavedCause::load(cause).unwrap_or(Cause::Unknown))
+                None => LastOutcome::None,
+                Some(SavedLastOutcome::Key) => LastOutcome::Key,
+                Some(SavedLastOutcome::NoAnswer(cause)) => {
+                    LastOutcome::NoAnswer(SavedCause::load(cause).unwrap_or(Cause::Unknown))
                 }
-                Some(SavedTrouble::Answer(answer)) => Trouble::Answer(answer.load()),
+                Some(SavedLastOutcome::Answer(answer)) => LastOutcome::Answer(answer.load()),
             },
             may_skip: self.may_skip,
             skips: self.skips,

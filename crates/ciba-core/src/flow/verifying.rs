@@ -6,8 +6,11 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
+    context::{Context, Poll},
+    effect::{Effect, PlannedWait},
     grant::{Grant, Terms},
-    phase::{Context, Effect, Open, Phase, PlannedWait, Poll, Step},
+    phase::{Phase, Step},
+    questions::Open,
     settled::Settled,
 };
 use crate::{

@@ -1,0 +1,70 @@
+//! The questions of a flow, and what is kept of one while it is open.
+
+use core::time::Duration;
+
+use crate::{
+    ask::{Dropped, Fate, Ticket},
+    bounds,
+    crypto::{
+        Verifier,
+        entropy::{Entropy, Purpose},
+    },
+    elapsed::Moment,
+};
+
+/// Issues tickets. Every question of a flow has its own number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Questions {
+    pub(super) serial: u64,
+    pub(super) counter: u64,
+}
+
+impl Questions {
+    /// Jumps to a random range of numbers, so that processes that resumed the same snapshot never
+    /// take each other's answers for their own.
+    pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
+        let mut jump = [0_u8; 4];
+        for (slot, byte) in jump.iter_mut().zip(entropy.expand(verifier, Purpose::Serial)) {
+            *slot = byte;
+        }
+        self.counter = self.counter.saturating_add(u64::from(u32::from_le_bytes(jump)));
+    }
+
+    /// Issues the ticket of a new question, and the record by which its answer is recognized.
+    pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
+        self.counter = self.counter.wrapping_add(1);
+        let (ticket, fate) = Ticket::new(self.serial, self.counter);
+        (ticket, Open { counter: self.counter, limit, fate })
+    }
+}
+
+/// A question that has not been answered yet.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) counter: u64,
+    /// When the wait for the answer ends.
+    pub(super) limit: Moment,
+    fate: Fate,
+}
+
+impl Open {
+    pub(super) fn is_over(&self, moment: Moment) -> bool {
+        moment >= self.limit
+    }
+
+    /// Returns how far the operation had come, if the question was dropped.
+    pub(super) fn dropped(&self) -> Option<Dropped> {
+        self.fate.dropped()
+    }
+
+    /// Returns when there is something to do: at the limit, or immediately if the question was
+    /// dropped.
+    pub(super) fn wake_at(&self) -> Moment {
+        if self.dropped().is_some() { Moment::START } else { self.limit }
+    }
+}
+
+/// Returns when an exchange that is sent at `sent` counts as lost.
+pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
+    sent.plus(timeout).plus(bounds::LOST_AFTER)
+}

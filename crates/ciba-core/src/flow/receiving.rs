@@ -1,0 +1,122 @@
+//! A notification meets a flow: what the flow makes of it, and what is saved before the answer.
+
+use super::{
+    context::Context,
+    machine::Flow,
+    notify::{Notification, NotificationKey, NotificationVerdict},
+};
+use crate::{ask::Save, time::Timestamp};
+
+impl Flow {
+    /// Returns the key of the flow's notifications, which is known from the start, or `None` in poll
+    /// mode.
+    #[must_use]
+    pub fn notification_key(&self) -> Option<NotificationKey> {
+        self.mailbox.as_ref()?.key()
+    }
+
+    /// Handles a notification. Afterwards, [`Self::acknowledge`] returns what to answer. A flow in
+    /// poll mode accepts no notifications and is not changed by them.
+    ///
+    /// If the [receipt](Receipt::is_news) contains news, poll the flow, whatever happens to the
+    /// answer: the next polls verify what was accepted, or start a token request.
+    ///
+    /// `now` may be somewhat older than the last reading that the flow has seen, because a caller
+    /// may read the clock before it locks the flow.
+    pub fn notify(&mut self, notification: &Notification, now: Timestamp) -> Receipt {
+        // Anyone can call the endpoint, so an older reading must not count as a clock that was set
+        // back, and the time since then must not count twice.
+        self.observe(now.max(self.clock.wall()));
+        let said = self.take_in(notification, now);
+        if matches!(said, NotificationVerdict::Accepted | NotificationVerdict::Unusable) {
+            self.touch();
+            if let Some(mailbox) = &mut self.mailbox {
+                mailbox.has_news = true;
+            }
+        }
+        Receipt::new(said, self.revision)
+    }
+
+    /// Returns whether a notification was accepted since the last call.
+    pub(crate) fn take_news(&mut self) -> bool {
+        self.mailbox.as_mut().is_some_and(|mailbox| core::mem::take(&mut mailbox.has_news))
+    }
+
+    fn take_in(&mut self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
+        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
+        let Some(mailbox) = &mut self.mailbox else { return NotificationVerdict::Unauthorized };
+        let Some(phase) = self.phase.take() else { return NotificationVerdict::Unauthorized };
+        let (phase, said) = match mailbox.admit(notification, tick.moment) {
+            Err(refused) => (phase, refused),
+            Ok(letter) => mailbox.take(phase, letter, notification, &tick),
+        };
+        self.phase = Some(phase);
+        said
+    }
+
+    /// Returns how to answer a notification that [`Self::notify`] handled. A durable flow is saved
+    /// first.
+    pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
+        self.observe(now.max(self.clock.wall()));
+        let moment = self.clock.moment();
+        let is_authentic = receipt.is_news() || receipt.said == NotificationVerdict::Known;
+        let revision = self.revision;
+        let Some(saving) = self.saving.as_mut().filter(|_| is_authentic) else {
+            return Receiving::Reply(receipt.said);
+        };
+        saving.hear_of_a_drop(moment);
+        match &saving.open {
+            _ if saving.is_over || saving.kept.is_some_and(|kept| kept >= receipt.revision) => {
+                Receiving::Reply(receipt.said)
+            }
+            Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
+            // One save for each receipt: the provider repeats the notification if it gets a 503.
+            None if receipt.was_tried => Receiving::Reply(NotificationVerdict::Unsaved),
+            None => {
+                receipt.was_tried = true;
+                debug_assert!(revision >= receipt.revision, "revisions only rise");
+                self.save().map_or(Receiving::Reply(receipt.said), Receiving::Save)
+            }
+        }
+    }
+}
+
+/// A notification that was handled and must be answered; see [`Flow::acknowledge`].
+#[must_use = "pass it to Flow::acknowledge to learn the reply"]
+#[derive(Debug)]
+pub struct Receipt {
+    said: NotificationVerdict,
+    /// The revision of the state that contains the notification.
+    revision: u64,
+    /// Whether a save was attempted for it.
+    was_tried: bool,
+}
+
+impl Receipt {
+    pub(super) const fn new(said: NotificationVerdict, revision: u64) -> Self {
+        Self { said, revision, was_tried: false }
+    }
+
+    /// Returns the verdict of the flow.
+    pub const fn verdict(&self) -> NotificationVerdict {
+        self.said
+    }
+
+    /// Returns `true` if the notification contains news, so that the flow must be polled.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        matches!(self.said, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
+    }
+}
+
+/// The next step in answering a notification.
+#[must_use = "the provider waits for the reply"]
+#[derive(Debug)]
+pub enum Receiving {
+    /// Send the [`reply`](NotificationVerdict::reply) of this verdict.
+    Reply(NotificationVerdict),
+    /// Save this state, pass the outcome to the flow, and ask again.
+    Save(Save),
+    /// Another save is in progress. Ask again when it has ended, at this instant at the latest.
+    Wait(Timestamp),
+}
