@@ -50,7 +50,7 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
             json!({"iat": [1]}),
             "issued-at",
             json!({"type": "object or array"}),
-            "iat of the ID Token has a type",
+            "iat of the ID Token has the wrong type",
         ),
         (json!({"iat": null}), "issued-at", json!(null), "the ID Token has no iat"),
         (
@@ -63,7 +63,7 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
             json!({"exp": "soon"}),
             "expiry",
             json!({"type": "string"}),
-            "exp of the ID Token has a type",
+            "exp of the ID Token has the wrong type",
         ),
         (
             json!({"iat": now() * 1000, "exp": (now() + 300) * 1000}),
@@ -146,7 +146,7 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
         let loopback = &["--allow-http-loopback"][..];
         let said = sentence(&missing.issuer, transport, loopback);
         assert!(
-            said.contains("did not give the metadata document (status 404)")
+            said.contains("did not return the metadata document (status 404)")
                 && said.ends_with("; perhaps the issuer is mistyped"),
             "{said}"
         );

@@ -89,7 +89,7 @@ impl Issuer {
 impl FromStr for Issuer {
     type Err = UrlError;
 
-    /// As [`Self::parse`].
+    /// Like [`Self::parse`].
     fn from_str(text: &str) -> Result<Self, UrlError> {
         Self::parse(text)
     }

@@ -162,10 +162,10 @@ impl JwksCache {
         self.fetch(moment, forced, request.within())
     }
 
-    /// What to do so that the keys are at hand before a flow asks for them: perform the exchange of
-    /// a [`Lookup::Fetch`], and call this again for its outcome.
+    /// Looks up the keys before a flow requests them. Perform the exchange of a [`Lookup::Fetch`] and
+    /// call this again.
     pub fn prefetch(&mut self, now: Timestamp) -> Lookup {
-        // No flow asks, so nothing takes an answer.
+        // No flow asks, so the ticket is never answered.
         let (ticket, _) = Ticket::new(self.serial, 0);
         let mut request = KeySetRequest::new(self.config.issuer.shared(), None, None, ticket);
         self.lookup(&mut request, now)

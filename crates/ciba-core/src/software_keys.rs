@@ -89,11 +89,11 @@ impl SoftwareKey {
         Self::import_any_jwk(jwk, default_importer().ok_or(KeyFileError::NoCryptography)?)
     }
 
-    /// Reads a key file, as [`Self::from_jwk`] or [`Self::from_pem`] does.
+    /// Reads a key file, like [`Self::from_jwk`] or [`Self::from_pem`].
     ///
     /// # Errors
     ///
-    /// As [`Self::import_file`].
+    /// Like [`Self::import_file`].
     pub fn from_file(bytes: &[u8]) -> Result<Self, KeyFileError> {
         Self::import_file(bytes, None, default_importer().ok_or(KeyFileError::NoCryptography)?)
     }
@@ -127,7 +127,7 @@ impl SoftwareKey {
         }
     }
 
-    /// A JWK for its own algorithm, or for RS256 if it fits several.
+    /// Imports a JWK for its algorithm, or for RS256 if it fits several.
     fn import_any_jwk(jwk: &str, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
         match Self::import_jwk(jwk, None, importer) {
             Err(KeyFileError::AlgorithmUnknown) => {
@@ -137,7 +137,7 @@ impl SoftwareKey {
         }
     }
 
-    /// PEM for the algorithm of its kind.
+    /// Imports PEM for the algorithm of its kind of key.
     fn import_any_pem(pem: &str, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
         // Each curve has one algorithm, so the first that accepts the key is the right one.
         [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa]

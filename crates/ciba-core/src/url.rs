@@ -280,7 +280,7 @@ fn is_dot_segment(segment: &str) -> bool {
 impl FromStr for Url {
     type Err = UrlError;
 
-    /// As [`Self::parse`].
+    /// Like [`Self::parse`].
     fn from_str(text: &str) -> Result<Self, UrlError> {
         Self::parse(text)
     }

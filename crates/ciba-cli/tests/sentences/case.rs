@@ -147,7 +147,7 @@ impl Case {
         let text = |text: &str| {
             let text =
                 replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-            let text = without_number(&normalised(&text), " lies ", " s too ");
+            let text = without_number(&normalised(&text), " is ", " s too ");
             let pairs = [
                 (" (", " attempts)"),
                 (" (", " ms)"),

@@ -1,5 +1,5 @@
-//! A registration, read back: what a provider answered when the client was registered (OIDC
-//! Registration 3.2, RFC 7591 3.2.1).
+//! A registration document: what a provider returned when the client was registered (OIDC
+//! Registration 3.2, RFC 7591 section 3.2.1).
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -22,11 +22,12 @@ use crate::{
     wire::metadata::DeliveryMode,
 };
 
-/// The client metadata that a provider answered to a registration request, or the same as a
-/// configuration file ([OIDC Registration 3.2](https://openid.net/specs/openid-connect-registration-1_0.html#RegistrationResponse)).
+/// The client metadata that a provider returned to a registration request, or a configuration file
+/// with the same members
+/// ([OIDC Registration 3.2](https://openid.net/specs/openid-connect-registration-1_0.html#RegistrationResponse)).
 ///
-/// Beside the registered members, such a file may name the provider (`issuer`). Members that this
-/// client has no use for are ignored. `Debug` shows the names of the members only.
+/// In addition to the registered members, such a file can name the provider with `issuer`. Members
+/// that this client does not use are ignored. `Debug` shows only the names of the members.
 ///
 /// ```
 /// # use ciba_core::Registration;
@@ -45,18 +46,18 @@ pub struct Registration {
     members: JsonObject,
 }
 
-/// What stands in no registration: the secrets of the client.
+/// The credentials of a client, which a registration does not contain.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Credentials {
     /// The algorithm and the id of the private key that signs.
     pub key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
-    /// The client secret; it takes the place of the registration's own.
+    /// The client secret, which takes precedence over that of the registration.
     pub secret: Option<ClientSecret>,
 }
 
 impl Credentials {
-    /// The algorithm and the id of the private key, and the client secret.
+    /// Creates credentials from the algorithm and the id of the private key, and the client secret.
     #[must_use]
     pub const fn new(
         key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
@@ -71,7 +72,7 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when it is not one JSON object, or has no `client_id` that can be used.
+    /// Returns [`ConfigError`] if it is not exactly one JSON object, or has no valid `client_id`.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         let members = JsonObject::from_json(json.trim_start_matches('\u{feff}')).map_err(|_| {
             ConfigError::Invalid {
@@ -84,26 +85,26 @@ impl Registration {
         Ok(Self { client_id: ClientId::new(client_id)?, members })
     }
 
-    /// The client id.
+    /// Returns the client id.
     #[must_use]
     pub const fn client_id(&self) -> &ClientId {
         &self.client_id
     }
 
-    /// The issuer, if the file names it.
+    /// Returns the issuer, if the file names it.
     #[must_use]
     pub fn issuer(&self) -> Option<String> {
         self.text("issuer")
     }
 
-    /// A member whose value is a string.
+    /// Returns a member whose value is a string.
     #[must_use]
     pub fn text(&self, member: &str) -> Option<String> {
         self.members.get(member).ok().flatten()
     }
 
-    /// The registered algorithm of the client's private key: for its assertions, else for its
-    /// requests.
+    /// Returns the registered algorithm of the client's private key: that of assertions or, without
+    /// one, that of signed requests.
     #[must_use]
     pub fn signing_algorithm(&self) -> Option<JwsAlgorithm> {
         let named = |member| self.text(member).and_then(|name| JwsAlgorithm::from_name(&name));
@@ -111,12 +112,12 @@ impl Registration {
         named(ASSERTION_ALG).or_else(|| named(REQUEST_ALG)).filter(private)
     }
 
-    /// Sets everything that was registered. `loopback` is for the notification endpoint.
+    /// Sets all options that were registered. `loopback` applies to the notification endpoint.
     ///
     /// # Errors
     ///
-    /// [`ConfigErrors`]: every member that cannot be used, and the secret or key that the
-    /// registered authentication method needs and `credentials` does not have.
+    /// Returns [`ConfigErrors`] with every member that cannot be used, and with the secret or key
+    /// that the registered authentication method requires but `credentials` does not contain.
     pub fn configure(
         &self,
         builder: ClientConfigBuilder,
@@ -139,7 +140,7 @@ impl Registration {
         if let Some(mode) = delivery {
             builder = builder.delivery(mode);
         }
-        // In poll mode nothing is ever sent there (REQ-META-05).
+        // In poll mode nothing is ever sent to the endpoint (REQ-META-05).
         if delivery.is_some_and(|mode| mode != DeliveryMode::Poll) {
             let parsed = |text: &str| Url::parse_with(text, loopback).ok();
             if let Some(url) = read.named("backchannel_client_notification_endpoint", parsed) {
@@ -179,7 +180,7 @@ impl Registration {
         keys.and_then(Raw::items).into_iter().flatten()
     }
 
-    /// Whether it lists the client's public keys.
+    /// Returns `true` if it lists the client's public keys.
     #[must_use]
     pub fn lists_keys(&self) -> bool {
         self.public_keys().next().is_some()
@@ -211,7 +212,7 @@ const fn wrong(member: &'static str) -> ConfigError {
     ConfigError::Invalid { member, reason: "the registration has a value there that is not known" }
 }
 
-/// Reads members and collects what is wrong with them.
+/// Reads members and collects the errors.
 struct Reader<'a> {
     members: &'a JsonObject,
     findings: Vec<ConfigError>,
@@ -225,7 +226,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A member whose text is the name of something.
+    /// Reads a member whose value is a name.
     fn named<T>(&mut self, member: &'static str, of: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text: String = self.get(member)?;
         let named = of(&text);
@@ -239,8 +240,8 @@ impl Reader<'_> {
         self.named(member, JwsAlgorithm::from_name)
     }
 
-    /// The registered method with what it needs. A registration that names none leaves it to the
-    /// key, if there is one and no secret; it stands for `client_secret_basic` otherwise (OIDC
+    /// Returns the registered method with its credentials. Without a registered method, it is
+    /// `private_key_jwt` if there is a key but no secret, and otherwise `client_secret_basic` (OIDC
     /// Registration 2).
     fn auth(&mut self, credentials: &Credentials) -> Option<ClientAuth> {
         let own = self.get::<String>("client_secret").map(ClientSecret::new);

@@ -1,4 +1,4 @@
-//! The backend for private keys where none is named.
+//! The default backend for private keys.
 
 #[cfg(feature = "aws-lc-rs")]
 use super::aws_lc_rs::AwsLcRs;

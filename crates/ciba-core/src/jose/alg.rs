@@ -120,13 +120,13 @@ impl JwsAlgorithm {
 impl FromStr for JwsAlgorithm {
     type Err = UnknownAlgorithm;
 
-    /// As [`Self::from_name`].
+    /// Like [`Self::from_name`].
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
         Self::from_name(name).ok_or(UnknownAlgorithm)
     }
 }
 
-/// The name of no [`JwsAlgorithm`]. `Display` lists the names there are.
+/// The error of a string that is not the name of a [`JwsAlgorithm`]. `Display` lists the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownAlgorithm;
 

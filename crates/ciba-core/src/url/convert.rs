@@ -2,8 +2,8 @@
 
 use super::{Url, UrlError};
 
-/// As [`Url::parse`]: a URL that is not https, or that two parsers could read differently, is
-/// refused.
+/// Like [`Url::parse`], this rejects a URL that is not https or that two parsers could read
+/// differently.
 impl TryFrom<&url::Url> for Url {
     type Error = UrlError;
 
