@@ -4,8 +4,10 @@
 //! in a few hundred lines that watches over the rules, [`letter`] what it sends to the notification
 //! endpoint, and [`sim`] ties a flow, that provider and a clock together in simulated time.
 //! [`scenario`] is one table row for the test provider, [`drivers`] runs it four ways, and [`toy`]
-//! is the smallest of them.
+//! is the smallest of them. [`adapters`] is both adapters behind one interface, for tests of what
+//! they do besides.
 
+pub mod adapters;
 pub mod cheap;
 pub mod drivers;
 pub mod letter;

@@ -113,7 +113,8 @@ impl Drive {
     }
 
     pub async fn ends(self) -> Result<(), DriveError> {
-        tokio::time::timeout(Duration::from_secs(20), self.task)
+        // Less than the longest pause of a drive that is not woken.
+        tokio::time::timeout(Duration::from_secs(8), self.task)
             .await
             .expect("the drive was not woken")
             .unwrap()

@@ -1,10 +1,4 @@
 //! The provider's keys as flows ask for them.
-#![allow(missing_docs)]
-
-#[path = "../../ciba-reqwest/tests/support/client.rs"]
-mod client;
-#[path = "../../ciba-reqwest/tests/support/mod.rs"]
-mod support;
 
 use std::{
     sync::{
@@ -14,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use ciba_ureq::{
-    Clock, HttpClient, Keys,
-    ciba_core::{ClientAuth, ClientConfig, Flow, KeySetRequest, Output, Timestamp},
-    platform_roots,
+use ciba_core::{ClientAuth, ClientConfig, Flow, KeySetRequest, Output, Timestamp};
+use ciba_tests::adapters::{HttpClient, each};
+use ciba_ureq::Clock;
+
+use crate::{
+    client::{ACKNOWLEDGED, Counting, Jumping, config, request},
+    support::{Server, answer},
 };
-use client::{ACKNOWLEDGED, Counting, Jumping, config, request};
-use support::{Server, answer};
 
 /// Shows five seconds more whenever it is read.
 #[derive(Default)]
@@ -61,16 +56,17 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
 /// A fetch failed, and by the time that was noted the next one was due.
 #[test]
 fn a_fetch_of_keys_that_is_not_made_is_in_nobodys_way() {
-    let tokens =
-        r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
-    let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];
-    let server = Server::start(acts.clone().into_iter().chain(acts));
-    let config = config(&server.url(""), ClientAuth::None);
-    let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
-    let (keys, clock) = (Keys::new(&config), Running::default());
-    let questions = [question(&server, &config, &http), question(&server, &config, &http)];
-    for (request, connections) in questions.into_iter().zip([5, 6]) {
-        let _ = keys.answer(request, &http, &clock, &mut |_| ());
-        assert_eq!(server.connections(), connections);
-    }
+    each(|adapter| {
+        let tokens = r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
+        let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];
+        let server = Server::start(acts.clone().into_iter().chain(acts));
+        let config = config(&server.url(""), ClientAuth::None);
+        let http = adapter.http();
+        let (keys, clock) = (adapter.keys(&config), Running::default());
+        let questions = [question(&server, &config, &http), question(&server, &config, &http)];
+        for (request, connections) in questions.into_iter().zip([5, 6]) {
+            let _ = keys.answer(request, &http, &clock);
+            assert_eq!(server.connections(), connections);
+        }
+    });
 }

@@ -1,0 +1,299 @@
+//! The two adapters behind one blocking interface, so that a test is written once and runs over
+//! both. What exists in one of them only is tested in its own crate.
+//!
+//! Calls of the asynchronous adapter run in the thread that makes them, on a runtime of its own.
+
+mod http;
+mod inbox;
+mod supplied;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use ciba_core::{
+    Acknowledgement, AuthRequest, Authentication, ClientConfig, Failure, Flow, Stage, Timestamp,
+};
+use ciba_ureq::{AuthenticateError, Clock, DriveError, EntropySource, PromptGuard};
+use tokio::runtime::{Builder, Runtime};
+
+use self::supplied::{Supplied, Watching};
+pub use self::{
+    http::{HttpBuilder, HttpClient, Roots},
+    inbox::{Inbox, Keys},
+    supplied::{Saver, Signer, Stop, Watch},
+};
+
+/// One of the adapters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// The asynchronous one, `ciba-reqwest`.
+    Reqwest,
+    /// The blocking one, `ciba-ureq`.
+    Ureq,
+}
+
+/// A piece of either adapter.
+#[derive(Debug, Clone)]
+pub enum Of<R, U> {
+    /// Of `ciba-reqwest`.
+    Reqwest(R),
+    /// Of `ciba-ureq`.
+    Ureq(U),
+}
+
+impl<R, U> Of<R, U> {
+    /// Both pieces together.
+    ///
+    /// # Panics
+    ///
+    /// When they are of different adapters.
+    fn and<R2, U2>(self, other: Of<R2, U2>) -> Of<(R, R2), (U, U2)> {
+        match (self, other) {
+            (Self::Reqwest(one), Of::Reqwest(two)) => Of::Reqwest((one, two)),
+            (Self::Ureq(one), Of::Ureq(two)) => Of::Ureq((one, two)),
+            _ => panic!("pieces of different adapters"),
+        }
+    }
+
+    fn as_ref(&self) -> Of<&R, &U> {
+        match self {
+            Self::Reqwest(piece) => Of::Reqwest(piece),
+            Self::Ureq(piece) => Of::Ureq(piece),
+        }
+    }
+}
+
+/// Runs a test over each adapter.
+///
+/// # Panics
+///
+/// With the names of the adapters over which the test failed.
+pub fn each(test: impl Fn(Adapter)) {
+    let failed: Vec<_> = [Adapter::Reqwest, Adapter::Ureq]
+        .into_iter()
+        .filter(|adapter| catch_unwind(AssertUnwindSafe(|| test(*adapter))).is_err())
+        .map(Adapter::name)
+        .collect();
+    assert!(failed.is_empty(), "failed over {}", failed.join(" and "));
+}
+
+impl Adapter {
+    /// The name of its crate.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reqwest => "ciba-reqwest",
+            Self::Ureq => "ciba-ureq",
+        }
+    }
+
+    /// Waits for something while the connections of this thread go on.
+    ///
+    /// # Panics
+    ///
+    /// When `wait` does.
+    pub fn meanwhile<T: Send + 'static>(self, wait: impl FnOnce() -> T + Send + 'static) -> T {
+        match self {
+            Self::Reqwest => {
+                block_on(async { tokio::task::spawn_blocking(wait).await.expect("it came") })
+            }
+            Self::Ureq => wait(),
+        }
+    }
+
+    /// A flow that is kept in memory.
+    #[must_use]
+    pub fn flow(self, flow: Flow) -> SharedFlow {
+        SharedFlow(match self {
+            Self::Reqwest => Of::Reqwest(ciba_reqwest::SharedFlow::new(flow)),
+            Self::Ureq => Of::Ureq(ciba_ureq::SharedFlow::new(flow)),
+        })
+    }
+
+    /// A flow that is saved.
+    #[must_use]
+    pub fn saved_flow(self, flow: Flow, saver: impl Saver) -> SharedFlow {
+        let saver = Supplied(saver);
+        SharedFlow(match self {
+            Self::Reqwest => Of::Reqwest(ciba_reqwest::SharedFlow::with_saver(flow, saver)),
+            Self::Ureq => Of::Ureq(ciba_ureq::SharedFlow::with_saver(flow, saver)),
+        })
+    }
+}
+
+/// Runs a call of the asynchronous adapter to its end, on the runtime of the calling thread.
+fn block_on<T>(call: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: Runtime =
+            Builder::new_current_thread().enable_all().build().expect("a runtime");
+    }
+    RUNTIME.with(|runtime| runtime.block_on(call))
+}
+
+/// A flow that is driven.
+#[derive(Debug, Clone)]
+pub struct SharedFlow(Of<ciba_reqwest::SharedFlow, ciba_ureq::SharedFlow>);
+
+impl SharedFlow {
+    /// Where it is.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match &self.0 {
+            Of::Reqwest(flow) => flow.stage(),
+            Of::Ureq(flow) => flow.stage(),
+        }
+    }
+
+    /// Its acknowledgement, once there is one.
+    #[must_use]
+    pub fn acknowledgement(&self) -> Option<Acknowledgement> {
+        match &self.0 {
+            Of::Reqwest(flow) => flow.acknowledgement(),
+            Of::Ureq(flow) => flow.acknowledgement(),
+        }
+    }
+
+    /// Gives it up.
+    pub fn cancel(&self, now: Timestamp) {
+        match &self.0 {
+            Of::Reqwest(flow) => flow.cancel(now),
+            Of::Ureq(flow) => flow.cancel(now),
+        }
+    }
+
+    /// Takes its result.
+    ///
+    /// # Errors
+    ///
+    /// The flow's failure.
+    pub fn finish(self) -> Result<Box<Authentication>, Failure> {
+        match self.0 {
+            Of::Reqwest(flow) => flow.finish(),
+            Of::Ureq(flow) => flow.finish(),
+        }
+    }
+}
+
+/// Drives flows of one configuration.
+#[derive(Debug, Clone)]
+pub struct Driver(Of<ciba_reqwest::Driver, ciba_ureq::Driver>);
+
+impl Driver {
+    /// A driver with the system's clock and random generator, and the keys that the provider
+    /// publishes.
+    #[must_use]
+    pub fn new(config: &Arc<ClientConfig>, http: HttpClient) -> Self {
+        let config = Arc::clone(config);
+        Self(match http.0 {
+            Of::Reqwest(http) => Of::Reqwest(ciba_reqwest::Driver::new(config, http)),
+            Of::Ureq(http) => Of::Ureq(ciba_ureq::Driver::new(config, http)),
+        })
+    }
+
+    /// With other keys of the provider.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self(match self.0.and(keys.0) {
+            Of::Reqwest((driver, keys)) => Of::Reqwest(driver.with_keys(keys)),
+            Of::Ureq((driver, keys)) => Of::Ureq(driver.with_keys(keys)),
+        })
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        Self(match self.0 {
+            Of::Reqwest(driver) => Of::Reqwest(driver.with_clock(clock)),
+            Of::Ureq(driver) => Of::Ureq(driver.with_clock(clock)),
+        })
+    }
+
+    /// With other random bytes.
+    #[must_use]
+    pub fn with_entropies(self, entropies: impl EntropySource + 'static) -> Self {
+        Self(match self.0 {
+            Of::Reqwest(driver) => Of::Reqwest(driver.with_entropies(entropies)),
+            Of::Ureq(driver) => Of::Ureq(driver.with_entropies(entropies)),
+        })
+    }
+
+    /// With a private key.
+    #[must_use]
+    pub fn with_signer(self, signer: impl Signer) -> Self {
+        let signer = Supplied(signer);
+        Self(match self.0 {
+            Of::Reqwest(driver) => Of::Reqwest(driver.with_signer(signer)),
+            Of::Ureq(driver) => Of::Ureq(driver.with_signer(signer)),
+        })
+    }
+
+    /// With the inbox at which notifications arrive.
+    #[must_use]
+    pub fn with_inbox(self, inbox: &Inbox) -> Self {
+        Self(match self.0.and(inbox.0.clone()) {
+            Of::Reqwest((driver, inbox)) => Of::Reqwest(driver.with_inbox(inbox)),
+            Of::Ureq((driver, inbox)) => Of::Ureq(driver.with_inbox(inbox)),
+        })
+    }
+
+    /// With a guard against two prompts for one person.
+    #[must_use]
+    pub fn with_prompt_guard(self, guard: PromptGuard) -> Self {
+        Self(match self.0 {
+            Of::Reqwest(driver) => Of::Reqwest(driver.with_prompt_guard(guard)),
+            Of::Ureq(driver) => Of::Ureq(driver.with_prompt_guard(guard)),
+        })
+    }
+
+    /// Starts a flow and drives it to its result.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`].
+    pub fn authenticate(
+        &self,
+        request: AuthRequest,
+        watch: &mut dyn Watch,
+    ) -> Result<Box<Authentication>, AuthenticateError> {
+        let mut watch = Watching::new(watch, Stop::default());
+        match &self.0 {
+            Of::Reqwest(driver) => block_on(driver.authenticate(request, &mut watch)),
+            Of::Ureq(driver) => driver.authenticate(request, &mut watch),
+        }
+    }
+
+    /// Drives a flow until it is over.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`].
+    pub fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+        self.drive_until(flow, watch, &Stop::default())
+    }
+
+    /// Drives a flow until it is over, or the drive is stopped: the future is dropped, or the
+    /// watcher says that it stops.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`].
+    pub fn drive_until(
+        &self,
+        flow: &SharedFlow,
+        watch: &mut dyn Watch,
+        stop: &Stop,
+    ) -> Result<(), DriveError> {
+        let mut watch = Watching::new(watch, stop.clone());
+        match self.0.as_ref().and(flow.0.as_ref()) {
+            Of::Reqwest((driver, flow)) => block_on(async {
+                tokio::select! {
+                    driven = driver.drive(flow, &mut watch) => driven,
+                    () = stop.stopped() => Err(DriveError::Stopped),
+                }
+            }),
+            Of::Ureq((driver, flow)) => driver.drive(flow, &mut watch),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A store that fails: what stops for it, and what does not.
+
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ciba_core::{Failure, KeyOperation, Snapshot, Stage};
+use ciba_tests::adapters::{Driver, Saver, Signer, Watch, each};
+use ciba_ureq::{DriveError, SignerError};
+
+use crate::{
+    client::{ACKNOWLEDGED, DENIED, Jumping, PENDING, config},
+    flow, key_jwt,
+    support::{Server, answer},
+};
+
+/// A key that signs whatever it is given.
+struct Kms;
+
+impl Signer for Kms {
+    fn sign(&self, _: &KeyOperation) -> Result<Vec<u8>, SignerError> {
+        Ok(vec![1; 64])
+    }
+}
+
+/// Counts the failures it is told of.
+#[derive(Default)]
+struct Told(usize);
+
+impl Watch for Told {
+    fn save_failed(&mut self, error: &io::Error) {
+        assert_eq!(error.to_string(), "disk full");
+        self.0 += 1;
+    }
+}
+
+/// Fails at one save of many, or from one on, and minds that every state it is given is newer than
+/// the last.
+struct Store {
+    fails_at: usize,
+    is_mended: bool,
+    saves: AtomicUsize,
+    revision: Mutex<Option<u64>>,
+}
+
+impl Saver for Store {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let last = self.revision.lock().unwrap().replace(snapshot.revision());
+        assert!(last < Some(snapshot.revision()), "a state that is not newer");
+        let count = self.saves.fetch_add(1, Ordering::SeqCst) + 1;
+        let fails = if self.is_mended { count == self.fails_at } else { count >= self.fails_at };
+        if fails { Err(io::Error::other("disk full")) } else { Ok(()) }
+    }
+}
+
+/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then
+/// come the acknowledgement, two token requests with an answer each, and the end. The keys that are
+/// asked for ahead of time change nothing to save, and when they cannot be had, it stops nothing
+/// and they are asked for once more.
+///
+/// REQ-AREQ-30a
+#[test]
+fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
+    each(|adapter| {
+        for (fails_at, is_mended) in (1..=8).flat_map(|at| [(at, true), (at, false)]) {
+            let keys = || answer(500, "", "");
+            let (pending, denied) = (answer(400, "", PENDING), answer(400, "", DENIED));
+            let acts = [answer(200, "", ACKNOWLEDGED), keys(), pending, keys(), denied];
+            let server = Server::start(acts);
+            let config = config(&server.url(""), key_jwt());
+            let driver =
+                Driver::new(&config, adapter.http()).with_clock(Jumping::new()).with_signer(Kms);
+            let store = Store {
+                fails_at,
+                is_mended,
+                saves: AtomicUsize::new(0),
+                revision: Mutex::default(),
+            };
+            let flow = adapter.saved_flow(flow(&config), store);
+            let mut told = Told::default();
+            let mut driven = driver.drive(&flow, &mut told);
+            let may_prompt = fails_at > 2;
+            assert_eq!(driven.is_ok(), may_prompt, "{fails_at} {is_mended}: {driven:?}");
+            if !may_prompt {
+                assert!(matches!(driven, Err(DriveError::Save(_))), "{driven:?}");
+                assert_eq!((server.connections(), flow.stage()), (0, Stage::Authorizing));
+                driven = driver.drive(&flow, &mut told);
+                assert_eq!(driven.is_ok(), is_mended, "{fails_at}: {driven:?}");
+                if !is_mended {
+                    assert_eq!(server.connections(), 0, "nobody may be prompted");
+                    continue;
+                }
+            }
+            // Every later step tries again.
+            let expected = match (fails_at, is_mended) {
+                (3..=7, true) => 1..=1,
+                (3..=7, false) => 8 - fails_at..=usize::MAX,
+                _ => 0..=0,
+            };
+            assert!(expected.contains(&told.0), "{fails_at} {is_mended}: {}", told.0);
+            assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
+            let paths: Vec<_> = server
+                .requests()
+                .iter()
+                .map(|request| request.split(' ').nth(1).unwrap().to_owned())
+                .collect();
+            assert_eq!(paths, ["/authenticate", "/keys", "/token", "/keys", "/token"]);
+        }
+    });
+}

@@ -1,0 +1,370 @@
+//! Whom the adapter trusts.
+
+use std::{
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use ciba_core::{
+    Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output, Request,
+    Response, Sending, Snapshot, TlsAlert, Unanswered, UnreachableTarget, Url,
+};
+use ciba_tests::adapters::{
+    Adapter, Driver, HttpBuilder, HttpClient, Roots, Saver, SharedFlow, each,
+};
+use ciba_ureq::{AuthenticateError, CertificateError, ClientCertificate, DriveError};
+use rustls::{
+    ProtocolVersion,
+    version::{TLS12, TLS13},
+};
+
+use crate::{
+    START,
+    client::{self, Jumping},
+    flow,
+    server::{Asks, Certificate, ClientIdentity, TlsServer},
+};
+
+fn exchange(
+    adapter: Adapter,
+    roots: Roots<'_>,
+    server: &TlsServer,
+) -> Result<Response, Unanswered> {
+    let request =
+        Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
+    let client = adapter.builder(roots).and_then(HttpBuilder::client).unwrap();
+    client.exchange(&request, Duration::from_secs(20), 1024)
+}
+
+/// REQ-SEC-01b
+/// OPM-TLS-01
+#[test]
+fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
+    each(|adapter| {
+        for (certificate, problem) in [
+            (Certificate::ForAnotherHost, CertificateProblem::WrongName),
+            (Certificate::Expired, CertificateProblem::Expired),
+            (Certificate::Authority, CertificateProblem::CaAsEndEntity),
+        ] {
+            let server = TlsServer::start(certificate, &[&TLS12, &TLS13]);
+            assert_eq!(
+                exchange(adapter, Roots::Ca(&server.ca), &server),
+                Err(Unanswered::NotSent(Cause::Certificate(problem)))
+            );
+            assert_eq!((server.handshake(), server.requests()), (None, 0));
+        }
+        let unknown = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
+        let not_sent = Unanswered::NotSent(Cause::Certificate(CertificateProblem::UnknownIssuer));
+        assert_eq!(exchange(adapter, Roots::Platform, &unknown), Err(not_sent));
+        assert_eq!((unknown.handshake(), unknown.requests()), (None, 0));
+    });
+}
+
+/// REQ-SEC-01a
+/// OPM-TLS-03
+#[test]
+fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
+    each(|adapter| {
+        for (versions, expected) in [
+            (&[&TLS12][..], ProtocolVersion::TLSv1_2),
+            (&[&TLS13], ProtocolVersion::TLSv1_3),
+            (&[&TLS12, &TLS13], ProtocolVersion::TLSv1_3),
+        ] {
+            let server = TlsServer::start(Certificate::Good, versions);
+            let response = exchange(adapter, Roots::Ca(&server.ca), &server).unwrap();
+            assert_eq!(response.status, 200);
+            assert_eq!((server.handshake(), server.requests()), (Some(expected), 1));
+        }
+    });
+}
+
+#[test]
+fn a_ca_file_without_a_certificate_is_refused() {
+    each(|adapter| {
+        for text in ["", "no pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+        {
+            let client = adapter.builder(Roots::Ca(text)).and_then(HttpBuilder::client);
+            assert!(client.is_none(), "{text:?}");
+        }
+    });
+}
+
+const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
+
+/// An authentication request of a client that authenticates itself by a certificate.
+fn certified(server: &TlsServer) -> Sending {
+    let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
+    let (now, entropy) = (START, || Entropy::from_bytes([7; 32]));
+    let mut flow = Flow::start(config, client::request(), entropy(), now).unwrap();
+    match flow.poll(now, entropy()) {
+        Output::Transmit(transmit) => flow.begin(transmit, now).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn http(adapter: Adapter, server: &TlsServer) -> HttpClient {
+    roots(adapter, server).client().unwrap()
+}
+
+fn roots(adapter: Adapter, server: &TlsServer) -> HttpBuilder {
+    adapter.builder(Roots::Ca(&server.ca)).unwrap()
+}
+
+fn with(adapter: Adapter, server: &TlsServer, identity: &ClientIdentity) -> HttpClient {
+    let certificate = from_pem(&identity.certificate, &identity.key).unwrap();
+    http(adapter, server).with_certificate(roots(adapter, server), certificate).unwrap()
+}
+
+fn from_pem(chain: &str, key: &str) -> Result<ClientCertificate, CertificateError> {
+    ClientCertificate::from_pem(chain.as_bytes(), key.as_bytes())
+}
+
+fn anything(server: &TlsServer) -> Request {
+    Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("a=b"))
+}
+
+/// REQ-AUTH-24
+/// OPM-TLS-02
+/// OPM-REQ-12
+#[test]
+fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities_or_not() {
+    each(|adapter| {
+        for asks in [Asks::Demanding, Asks::Politely] {
+            for versions in [&[&TLS12][..], &[&TLS13]] {
+                let server = TlsServer::asking(asks, Certificate::Good, versions);
+                let sending = certified(&server);
+                let form = String::from_utf8_lossy(sending.request().body.expose()).into_owned();
+                assert!(form.split('&').any(|parameter| parameter == "client_id=client"), "{form}");
+                assert!(
+                    !form.contains("client_assertion") && !form.contains("client_secret"),
+                    "{form}"
+                );
+                let one = &server.clients[0];
+                let der =
+                    ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
+                let roots = roots(adapter, &server);
+                for http in [
+                    with(adapter, &server, one),
+                    http(adapter, &server).with_certificate(roots, der).unwrap(),
+                ] {
+                    let _ = http.perform(certified(&server));
+                }
+                let shown = Some(one.certificate_der.clone());
+                assert_eq!((server.peers(), server.requests()), (vec![shown.clone(), shown], 2));
+            }
+        }
+    });
+}
+
+/// REQ-AUTH-26
+#[test]
+fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
+    each(|adapter| {
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let server = TlsServer::asking(Asks::Politely, Certificate::Good, versions);
+            let [one, two] =
+                server.clients.each_ref().map(|identity| with(adapter, &server, identity));
+            let limit = Duration::from_secs(20);
+            for _ in 0..2 {
+                let _ = one.perform(certified(&server));
+                assert!(one.exchange(&anything(&server), limit, 1024).is_ok());
+                let _ = two.perform(certified(&server));
+            }
+            let [first, second] =
+                server.clients.each_ref().map(|identity| Some(identity.certificate_der.clone()));
+            let round = [first, None, second];
+            assert_eq!(
+                server.peers(),
+                [&round[..], &round[..]].concat(),
+                "one connection for each exchange"
+            );
+        }
+    });
+}
+
+/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads
+/// none of it after refusing.
+///
+/// REQ-AREQ-30a
+#[test]
+fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versions() {
+    each(|adapter| {
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let server = TlsServer::asking(Asks::Demanding, Certificate::Good, versions);
+            let none =
+                http(adapter, &server).exchange(&anything(&server), Duration::from_secs(20), 1024);
+            let required = Cause::ClientCertificate(TlsAlert(116));
+            assert_eq!(none, Err(Unanswered::NotSent(required)), "{versions:?}");
+            assert_eq!((server.handshake(), server.requests()), (None, 0));
+
+            // Of another authority, so a flow is not left with an unknown outcome.
+            let stranger = TlsServer::start(Certificate::Good, versions);
+            let http = with(adapter, &server, &stranger.clients[0]);
+            let input = format!("{:?}", http.perform(certified(&server)));
+            assert!(input.starts_with("Input(NotSent(ClientCertificate("), "{versions:?}: {input}");
+            assert_eq!((server.handshake(), server.requests()), (None, 0));
+        }
+    });
+}
+
+/// The alert and the end of the connection come while the client still writes, each time at another
+/// moment.
+///
+/// REQ-AREQ-30a
+#[test]
+fn a_refusal_is_heard_however_early_the_server_closes() {
+    each(|adapter| {
+        let limit = Duration::from_secs(20);
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let server = TlsServer::asking(Asks::Demanding, Certificate::Good, versions);
+            let stranger = TlsServer::start(Certificate::Good, versions);
+            let (anonymous, strange) =
+                (http(adapter, &server), with(adapter, &server, &stranger.clients[0]));
+            for turn in 0..200 {
+                let heard = anonymous.exchange(&anything(&server), limit, 1024);
+                let required = Cause::ClientCertificate(TlsAlert(116));
+                assert_eq!(heard, Err(Unanswered::NotSent(required)), "{versions:?}, {turn}");
+                let input = format!("{:?}", strange.perform(certified(&server)));
+                assert!(
+                    input.starts_with("Input(NotSent(ClientCertificate("),
+                    "{versions:?}, {turn}: {input}"
+                );
+            }
+            assert_eq!(server.requests(), 0);
+        }
+    });
+}
+
+/// It may have been read by then.
+///
+/// REQ-AREQ-30a
+#[test]
+fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_request_arrived() {
+    each(|adapter| {
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let server = TlsServer::asking(Asks::ThenDrops, Certificate::Good, versions);
+            let http = with(adapter, &server, &server.clients[0]);
+            for _ in 0..20 {
+                let heard = http.exchange(&anything(&server), Duration::from_secs(20), 1024);
+                assert_eq!(heard, Err(Unanswered::Lost(Cause::Closed)), "{versions:?}");
+                let input = format!("{:?}", http.perform(certified(&server)));
+                assert!(input.starts_with("Input(Lost(Closed"), "{versions:?}: {input}");
+            }
+        }
+    });
+}
+
+/// Counts how often a flow is saved.
+struct Counter(Arc<AtomicUsize>);
+
+impl Saver for Counter {
+    fn save(&self, _: &Snapshot) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// REQ-AUTH-24
+#[test]
+fn without_a_certificate_nothing_is_sent_that_needs_one() {
+    each(|adapter| {
+        let server = TlsServer::asking(Asks::Politely, Certificate::Good, BOTH);
+        let input = format!("{:?}", http(adapter, &server).perform(certified(&server)));
+        assert_eq!(input, "Input(NotSent(Local))");
+        let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
+        let driver = Driver::new(&config, http(adapter, &server));
+        let error = driver.authenticate(client::request(), &mut ()).unwrap_err();
+        assert!(
+            matches!(error, AuthenticateError::Drive(DriveError::Lacking(Lacking::Certificate))),
+            "{error:?}"
+        );
+        assert_eq!((server.peers().len(), server.requests()), (0, 0));
+
+        // A request that was saved as under way would count as lost after a restart.
+        let (now, entropy) = (START, Entropy::from_bytes([7; 32]));
+        let saves = Arc::<AtomicUsize>::default();
+        let flow = Flow::start(config, client::request(), entropy, now).unwrap();
+        let flow = adapter.saved_flow(flow, Counter(Arc::clone(&saves)));
+        assert!(matches!(
+            driver.drive(&flow, &mut ()),
+            Err(DriveError::Lacking(Lacking::Certificate))
+        ));
+        assert_eq!(saves.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
+    each(|adapter| {
+        let server = TlsServer::start(Certificate::Good, BOTH);
+        let [one, two] = &server.clients;
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (chain, key) in [
+            ("", ""),
+            (one.certificate.as_str(), ""),
+            ("", one.key.as_str()),
+            (&one.certificate, &one.certificate),
+            (&one.key, &one.certificate),
+            (&one.certificate, "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n"),
+            (no_certificate, &one.key),
+            (&one.certificate, &two.key),
+            (&one.certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        ] {
+            let read = from_pem(chain, key);
+            let used = read.and_then(|known| {
+                http(adapter, &server).with_certificate(roots(adapter, &server), known)
+            });
+            let error = used.map(drop).unwrap_err();
+            assert!(
+                matches!(error, CertificateError::Unreadable | CertificateError::Refused),
+                "{error:?}"
+            );
+        }
+        let known = from_pem(&one.certificate, &one.key).unwrap();
+        assert_eq!(format!("{known:?}"), "ClientCertificate(..)");
+    });
+}
+
+/// A connection that takes its time, or a machine that is suspended while it is made: the flow is
+/// asked once more when nothing but the request is left to write.
+///
+/// REQ-AREQ-33d
+#[test]
+fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
+    each(|adapter| {
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            for (late, cancels) in [(89, false), (90, false), (86_400, false), (0, true)] {
+                let server = TlsServer::start(Certificate::Good, versions);
+                let clock = Jumping::new();
+                let started = clock.read();
+                let shared = Arc::new(OnceLock::<SharedFlow>::new());
+                let (at, cancelled) = (clock.clone(), Arc::clone(&shared));
+                let base = server.behind(move || {
+                    at.jump(started.saturating_add(Duration::from_secs(late)));
+                    if cancels {
+                        cancelled.get().unwrap().cancel(at.read());
+                    }
+                });
+                let config = client::config(&base, ClientAuth::None);
+                let flow = shared.get_or_init(|| adapter.flow(flow(&config)));
+                let driver = Driver::new(&config, http(adapter, &server)).with_clock(clock);
+                driver.drive(flow, &mut ()).unwrap();
+                let failure = flow.clone().finish().unwrap_err();
+                let is_right = match (late, cancels) {
+                    // The server's answer is no acknowledgement.
+                    (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
+                    (_, true) => failure == Failure::Abandoned,
+                    _ => {
+                        matches!(&failure, Failure::Unreachable(found) if found.target == UnreachableTarget::Person)
+                    }
+                };
+                assert!(is_right, "{late} {cancels}: {failure:?}");
+                assert_eq!(server.requests(), usize::from(late == 89), "{late} {cancels}");
+            }
+        }
+    });
+}
