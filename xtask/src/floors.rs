@@ -39,7 +39,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("providers", 3),
     ("request", 3),
     ("request_object", 3),
-    ("saved::SavedExpectations", 3),
     // 4: machines and what they ask, answer and save
     ("ask", 4),
     ("discovery", 4),

@@ -111,8 +111,16 @@ impl Crate {
         if path.is_empty() {
             return Some(Target { module: module.to_owned(), item: false });
         }
-        self.known(module, path, depth)
-            .or_else(|| Some(Target { module: module.to_owned(), item: true }))
+        let is_imported = || {
+            let file = self.files.get(module);
+            file.is_some_and(|file| file.imports.iter().any(|import| import.name == path[0]))
+        };
+        match self.known(module, path, depth) {
+            // What a module imports from another crate is none of its own items.
+            None if is_imported() => None,
+            None => Some(Target { module: module.to_owned(), item: true }),
+            found => found,
+        }
     }
 
     fn known(&self, module: &str, path: &[String], depth: u8) -> Option<Target> {
@@ -197,7 +205,10 @@ fn file(text: &str) -> File {
             let length = path_length(&tokens[at..]);
             let path: Vec<_> =
                 tokens[at..at + length].iter().step_by(2).map(|&part| part.to_owned()).collect();
-            file.words.insert(path[0].clone());
+            // Declaring a module is no use of it.
+            if before != Some("mod") {
+                file.words.insert(path[0].clone());
+            }
             if depth == 0 && defines(&tokens[..at]) {
                 file.defined.insert(path[0].clone());
             }
@@ -388,8 +399,11 @@ mod tests {
     #[test]
     fn another_crate_comments_strings_and_unit_tests_are_no_use() {
         let files = [
-            ("", ""),
-            ("a", "use alloc::vec::Vec; // crate::b::B\nconst X: &str = \"crate::b::B\";"),
+            ("", "mod a; pub use other::Other;"),
+            (
+                "a",
+                "use alloc::vec::Vec; use crate::Other; // crate::b::B\nconst X: &str = \"crate::b::B\";",
+            ),
             (
                 "b",
                 "#[cfg(test)]\nuse crate::a::X;\n#[cfg(test)]\nmod tests { use crate::a::X; }\npub struct B;",

@@ -8,9 +8,11 @@ use alloc::{
 use core::{fmt, time::Duration};
 
 mod rules;
+mod saved;
 
 pub(crate) use rules::is_or_refines;
 pub use rules::{AcrRule, Check, Matching, Presence};
+pub(crate) use saved::SavedExpectations;
 
 use crate::{
     fault::{Rejection, Untrusted},

@@ -12,19 +12,19 @@ use crate::{
     bounds,
     endpoint::Endpoint,
     error::{Failure, Indeterminacy, LostAnswer, Unreachable, UnreachableTarget},
-    expect::{AcrRule, Expectations, ExpectedClaim, ExpectedEid, Matching, Presence},
-    fault::{Cause, Fault, Untrusted},
+    fault::Cause,
     json::SavedJsonObject,
-    person::{Demand, ExpectedPerson},
-    secret::{AccessToken, CompactIdToken, ExpectedText, RefreshToken},
+    secret::{AccessToken, CompactIdToken, RefreshToken},
     wire::{
         Deviation, ErrorCode, Headers, Misbehaviour, ServerAnswer, authorize::Acknowledgement,
         token::ReceivedTokens,
     },
 };
 
+mod fault;
 mod reason;
 
+use self::fault::SavedFault;
 pub(crate) use reason::{SavedCause, SavedKeyProblem, SavedRejection, SavedTrouble};
 
 type Text<'a> = Cow<'a, str>;
@@ -122,143 +122,6 @@ impl<'a> SavedAcknowledgement<'a> {
     }
 }
 
-/// The caller's expectations of the ID Token.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SavedExpectations<'a> {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    acr_values: Vec<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    acr: Option<SavedAcrRule>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_age: Option<u64>,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    auth_time: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sub: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nonce: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    claims: Vec<SavedClaim<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    person_required: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    by_number: Option<SavedPerson<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    eid: Option<SavedEid<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedPerson<'a> {
-    number: Text<'a>,
-    demand: Demand,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedEid<'a> {
-    values: Vec<Text<'a>>,
-    required: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SavedAcrRule {
-    IfPresent,
-    Require,
-    Report,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedClaim<'a> {
-    name: Text<'a>,
-    text: Text<'a>,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    refined: bool,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    required: bool,
-    check: Text<'a>,
-}
-
-impl<'a> SavedExpectations<'a> {
-    pub(crate) fn save(expectations: &'a Expectations) -> Self {
-        let claim = |claim: &'a ExpectedClaim| SavedClaim {
-            name: claim.name.as_str().into(),
-            text: claim.text.expose().into(),
-            refined: claim.matching == Matching::EqualOrRefined,
-            required: claim.presence == Presence::Required,
-            check: claim.check.name().into(),
-        };
-        Self {
-            acr_values: expectations.acr_values.iter().map(|value| value.as_str().into()).collect(),
-            acr: expectations.acr.map(|rule| match rule {
-                AcrRule::IfPresent => SavedAcrRule::IfPresent,
-                AcrRule::Require => SavedAcrRule::Require,
-                AcrRule::Report => SavedAcrRule::Report,
-            }),
-            max_age: expectations.max_age.map(seconds),
-            auth_time: expectations.auth_time_required,
-            sub: expectations.subject.as_deref().map(Into::into),
-            nonce: expectations.nonce.as_deref().map(Into::into),
-            claims: expectations.claims.iter().map(claim).collect(),
-            person_required: expectations.person.map(|presence| presence == Presence::Required),
-            by_number: expectations.by_number.as_ref().map(|person| SavedPerson {
-                number: person.number.expose().into(),
-                demand: person.demand,
-            }),
-            eid: expectations.eid.as_ref().map(|eid| SavedEid {
-                values: eid.values.iter().map(|value| value.as_str().into()).collect(),
-                required: eid.presence == Presence::Required,
-            }),
-        }
-    }
-
-    /// Returns `None` if it names an unknown check, because an expectation must not be dropped.
-    pub(crate) fn load(self) -> Option<Expectations> {
-        let claim = |claim: SavedClaim<'_>| {
-            Some(ExpectedClaim {
-                name: claim.name.into_owned(),
-                text: ExpectedText::new(claim.text),
-                matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
-                presence: presence(claim.required),
-                check: untrusted(&claim.check)?,
-            })
-        };
-        Some(Expectations {
-            acr_values: self.acr_values.into_iter().map(Cow::into_owned).collect(),
-            acr: self.acr.map(|rule| match rule {
-                SavedAcrRule::IfPresent => AcrRule::IfPresent,
-                SavedAcrRule::Require => AcrRule::Require,
-                SavedAcrRule::Report => AcrRule::Report,
-            }),
-            max_age: self.max_age.map(Duration::from_secs),
-            auth_time_required: self.auth_time,
-            subject: self.sub.map(Cow::into_owned),
-            nonce: self.nonce.map(Cow::into_owned),
-            claims: self.claims.into_iter().map(claim).collect::<Option<_>>()?,
-            person: self.person_required.map(presence),
-            by_number: self.by_number.map(|person| ExpectedPerson {
-                number: ExpectedText::new(person.number),
-                demand: person.demand,
-            }),
-            eid: self.eid.map(|eid| ExpectedEid {
-                values: eid.values.into_iter().map(Cow::into_owned).collect(),
-                presence: presence(eid.required),
-            }),
-        })
-    }
-}
-
-const fn presence(required: bool) -> Presence {
-    if required { Presence::Required } else { Presence::IfPresent }
-}
-
-fn untrusted(name: &str) -> Option<Untrusted> {
-    Untrusted::ALL.iter().copied().find(|check| check.name() == name)
-}
-
 /// The failure with which a flow ended.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -324,22 +187,6 @@ pub(crate) enum SavedLost {
     KeySet,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SavedFault<'a> {
-    Redirect,
-    Status,
-    MediaType,
-    ContentCoding,
-    TooLarge,
-    NotJson,
-    DuplicateMember,
-    MissingMember(Text<'a>),
-    WrongType(Text<'a>),
-    BadMember(Text<'a>),
-    AnotherMode,
-}
-
 /// An unsuccessful response of the provider.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -380,58 +227,6 @@ impl SavedEndpoint {
             Self::BackchannelAuthentication => Endpoint::BackchannelAuthentication,
             Self::Token => Endpoint::Token,
             Self::Notification => Endpoint::Notification,
-        }
-    }
-}
-
-/// The member names to which faults refer. An unknown saved name is shown as "a member".
-const MEMBERS: [&str; 10] = [
-    "auth_req_id",
-    "expires_in",
-    "interval",
-    "access_token",
-    "token_type",
-    "id_token",
-    "refresh_token",
-    "scope",
-    "error",
-    "keys",
-];
-
-fn member(name: &str) -> &'static str {
-    MEMBERS.into_iter().find(|known| *known == name).unwrap_or("a member")
-}
-
-impl<'a> SavedFault<'a> {
-    const fn save(fault: Fault) -> Self {
-        match fault {
-            Fault::Redirect => Self::Redirect,
-            Fault::Status => Self::Status,
-            Fault::MediaType => Self::MediaType,
-            Fault::ContentCoding => Self::ContentCoding,
-            Fault::TooLarge => Self::TooLarge,
-            Fault::NotJson => Self::NotJson,
-            Fault::DuplicateMember => Self::DuplicateMember,
-            Fault::MissingMember(name) => Self::MissingMember(Cow::Borrowed(name)),
-            Fault::WrongType(name) => Self::WrongType(Cow::Borrowed(name)),
-            Fault::BadMember(name) => Self::BadMember(Cow::Borrowed(name)),
-            Fault::AnotherMode => Self::AnotherMode,
-        }
-    }
-
-    fn load(&self) -> Fault {
-        match self {
-            Self::Redirect => Fault::Redirect,
-            Self::Status => Fault::Status,
-            Self::MediaType => Fault::MediaType,
-            Self::ContentCoding => Fault::ContentCoding,
-            Self::TooLarge => Fault::TooLarge,
-            Self::NotJson => Fault::NotJson,
-            Self::DuplicateMember => Fault::DuplicateMember,
-            Self::MissingMember(name) => Fault::MissingMember(member(name)),
-            Self::WrongType(name) => Fault::WrongType(member(name)),
-            Self::BadMember(name) => Fault::BadMember(member(name)),
-            Self::AnotherMode => Fault::AnotherMode,
         }
     }
 }

@@ -21,6 +21,11 @@ macro_rules! checks {
             /// All checks, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// The check of that name.
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|check| check.name() == name)
+            }
+
             /// Returns the kebab-case name, for machine-readable output.
             #[must_use]
             pub const fn name(self) -> &'static str {

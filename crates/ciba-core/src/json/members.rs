@@ -7,8 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Object, Raw, scan::Scanner};
-use crate::fault::Fault;
+use super::{Raw, scan::Scanner};
 
 /// The members of a JSON object that the protocol does not define, in the order they were received.
 ///
@@ -19,16 +18,6 @@ use crate::fault::Fault;
 pub struct JsonObject(Zeroizing<String>);
 
 impl JsonObject {
-    /// Reads the members of a JSON object.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Fault::NotJson`] if the text is not exactly one JSON object or is nested more than
-    /// 64 levels deep, and [`Fault::DuplicateMember`] if a name occurs twice at the top level.
-    pub fn from_json(text: &str) -> Result<Self, Fault> {
-        Ok(Object::parse(text.as_bytes())?.rest())
-    }
-
     /// Builds an object from members that were parsed before.
     pub(super) fn of<'a>(
         members: impl Iterator<Item = (&'a str, &'a str)>,

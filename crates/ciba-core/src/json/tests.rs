@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fault::Fault;
 
 fn fault(text: &str) -> Option<Fault> {
     Object::parse(text.as_bytes()).err()

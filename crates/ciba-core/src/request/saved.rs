@@ -6,7 +6,11 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{AuthRequest, ExtraValue, Hint};
-use crate::{client::MessageRule, expect::Check, json::SavedJson, saved::SavedExpectations};
+use crate::{
+    client::MessageRule,
+    expect::{Check, SavedExpectations},
+    json::SavedJson,
+};
 
 type Text<'a> = Cow<'a, str>;
 

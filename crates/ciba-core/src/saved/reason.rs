@@ -4,15 +4,17 @@ use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{SavedFault, Text, untrusted};
+use super::fault::SavedFault;
 use crate::{
     bounds,
     error::KeyProblem,
-    fault::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble},
+    fault::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble, Untrusted},
     jose::{JwsAlgorithm, SignatureLength},
     text,
     time::Timestamp,
 };
+
+type Text<'a> = Cow<'a, str>;
 
 /// The cause for which no response was received.
 #[derive(Serialize, Deserialize)]
@@ -176,7 +178,7 @@ impl<'a> SavedRejection<'a> {
 
     pub(crate) fn load(self) -> Option<Rejection> {
         let (check, member, found, expected, because) = match self {
-            Self::Name(check) => return Some(untrusted(&check)?.into()),
+            Self::Name(check) => return Some(Untrusted::from_name(&check)?.into()),
             Self::Detailed { check, member, found, expected, because } => {
                 (check, member, found, expected, because)
             }
@@ -193,7 +195,7 @@ impl<'a> SavedRejection<'a> {
             SavedFound::OutOfRange => Found::OutOfRange,
             SavedFound::AnotherValue => Found::AnotherValue,
         };
-        let rejection = untrusted(&check)?.at(member.into_owned(), found);
+        let rejection = Untrusted::from_name(&check)?.at(member.into_owned(), found);
         let rejection = match because {
             Some(why) => rejection.because(&why),
             None => rejection,

@@ -25,7 +25,9 @@ use crate::{
         testing::{ISSUER, builder},
     },
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
+    expect::Expectations,
     jose::{base64url, verify_signature_only},
+    secret::{AccessToken, AuthReqId, RefreshToken},
 };
 
 mod claims;

@@ -5,12 +5,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     client::{RequestStyle, testing},
-    expect::{AcrRule, Expectations},
+    expect::{AcrRule, Expectations, SavedExpectations},
     id_token::Claims,
     issuer::Issuer,
     jose::compact::Compact,
     request::{AuthRequest, Hint, SavedRequest},
-    saved::SavedExpectations,
     secret::LoginHint,
     time::Timestamp,
     url::{LoopbackHttp, Url},
