@@ -1,5 +1,5 @@
-//! Four ways to run a row: the core in simulated time, the two adapters and the toy over loopback
-//! sockets with a shared clock that jumps to where it is waited for. Nobody sleeps.
+//! Four ways to run a row, all in simulated time: the core without sockets, and both adapters and the
+//! toy over loopback sockets.
 
 mod kept;
 mod served;
@@ -35,17 +35,17 @@ use crate::{
 
 /// 2030-01-01, a Tuesday.
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-/// How long everybody listens for strays after the end, on the shared clock.
+/// How long the provider waits for stray requests after the end, in simulated time.
 const QUIET: Duration = Duration::from_secs(60);
 
 type Driver = fn(&Scenario) -> Outcome;
 type Ended = Result<Box<Authentication>, String>;
 
-/// Runs rows on all four drivers and compares.
+/// Runs rows on all four drivers and compares the outcomes.
 ///
 /// # Panics
 ///
-/// With the list of everything that differs from what the rows expect.
+/// Panics with a list of the differences from what the rows expect.
 pub fn run(rows: Vec<Scenario>) {
     let drivers: [(&str, Driver); 4] =
         [("core", core), ("reqwest", reqwest), ("ureq", ureq), ("toy", toy_adapter)];
@@ -75,9 +75,8 @@ pub fn run(rows: Vec<Scenario>) {
         at_every_save(&rows);
     }
     for (number, row) in rows.iter().enumerate() {
-        // Over the table, every save is met by many rows, over both adapters and with a process
-        // that dies there; `at_every_save` is for the kinds of row here, and for every row in
-        // `cargo xtask deep`.
+        // Over the whole table, many rows fail at each save, with both adapters and with a process
+        // that is killed there. Only `cargo xtask deep` runs `at_every_save` with every row.
         let save = number / 2 % 9 + 1;
         let fails = if number % 2 == 0 { Fails::Once(save) } else { Fails::From(save) };
         wrong.extend(STORED[number / 18 % 2].differs(row, fails));
@@ -98,12 +97,12 @@ pub fn run(rows: Vec<Scenario>) {
     );
 }
 
-/// Runs rows at a store that fails at each of their saves in turn, and from each on: the core in
-/// simulated time, also with a process that dies there, and both adapters.
+/// Runs rows with a store that fails at each of their saves in turn, once and from then on: with the
+/// core, also in a process that is killed there, and with both adapters.
 ///
 /// # Panics
 ///
-/// With the list of everything that differs.
+/// Panics with a list of the differences.
 pub fn at_every_save(rows: &[Scenario]) {
     let mut wrong = Vec::new();
     for row in rows {
@@ -125,8 +124,7 @@ pub fn at_every_save(rows: &[Scenario]) {
             for dies in [Dies::Before, Dies::After] {
                 wrong.extend(survives(row, save, dies));
             }
-            // The forms in turn: what an adapter does after a save that failed, it does after the
-            // next one.
+            // The two kinds alternate: an adapter does the same after each save that failed.
             let forms = [Fails::Once(save), Fails::From(save)];
             let forms = if is_deep() { &forms[..] } else { &forms[save % 2..][..1] };
             wrong.extend(forms.iter().flat_map(|fails| at_a_failing_store(row, *fails)));
@@ -135,14 +133,14 @@ pub fn at_every_save(rows: &[Scenario]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether every row meets every save, as `cargo xtask deep` wants it.
+/// Whether every row fails at every save, as in `cargo xtask deep`.
 fn is_deep() -> bool {
     std::env::var_os("CIBA_DEEP_STORES").is_some()
 }
 
-/// What is wrong with how a row ends whose process dies at a save that fails, and is resumed from
-/// what the store holds: nobody is prompted twice, and it ends as it would have, or says that it
-/// does not know.
+/// Kills the process of a row at a save that fails, resumes from the store, and returns what is wrong
+/// with the outcome: there must be no second prompt, and the row must end as without the crash or as
+/// indeterminate.
 fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
     let told = |why: &str| Some(format!("{} [core, {save}, {dies:?}]: {why}", row.name));
     let run = || simulated::core_at(row, Fails::From(save), dies);
@@ -150,8 +148,8 @@ fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
     let ([backchannel, ..], result) = (outcome.requests(), outcome.result.as_str());
     let is_told =
         result == row.expected || result == STOPPED || result.starts_with("indeterminate");
-    // A script says something once, and the process that heard it is dead: the next answer may be
-    // another. An id that was redeemed by that process is not refused to this one.
+    // A script may answer something only once, and that answer was lost with the process. But a row
+    // must not end with the refusal of an id that the dead process redeemed.
     let is_another = !row.expected.starts_with("authenticated")
         && !result.contains("invalid_grant")
         || row.repeats_as == Some(result);
@@ -163,8 +161,8 @@ fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
     }
 }
 
-/// How many requests there were. Keys are fetched while the person decides, whether they are needed
-/// in the end or not: the one fetch is no difference where a row wants none.
+/// The numbers of requests. Keys are prefetched while the user decides, so one fetch is correct where
+/// a row expects none.
 fn needed(row: &Scenario, outcome: &Outcome) -> [usize; 3] {
     match outcome.requests() {
         [backchannel, token, 1] if row.requests[2] == 0 => [backchannel, token, 0],
@@ -182,7 +180,7 @@ const STORED: [Stored; 2] =
     [Stored { name: "reqwest", run: reqwest_at }, Stored { name: "ureq", run: ureq_at }];
 
 impl Stored {
-    /// Runs a row at a store that fails, and says what differs.
+    /// Runs a row with a store that fails, and returns what differs.
     fn differs(&self, row: &Scenario, fails: Fails) -> Option<String> {
         match catch_unwind(AssertUnwindSafe(|| (self.run)(row, Some(fails)))) {
             Ok(outcome) => differs(row, self.name, fails, &outcome),
@@ -191,19 +189,19 @@ impl Stored {
     }
 }
 
-/// What differs at a store that failed (ruling 26): a row ends as it does without a store, or
-/// nothing left.
+/// Returns what differs with a store that failed: a row has to end as it does without a store, or
+/// without any request sent (ruling 26).
 fn differs(row: &Scenario, name: &str, fails: Fails, outcome: &Outcome) -> Option<String> {
     let requests = needed(row, outcome);
-    // A notification that could not be saved is refused and sent again, which may make one more
-    // token request.
+    // A notification that could not be saved is refused and repeated, which may lead to another token
+    // request.
     let asked = if row.answers.is_empty() {
         requests
     } else {
         [requests[0], row.requests[1], row.requests[2]]
     };
     let is_same = outcome.result == row.expected && asked == row.requests;
-    // The flow is saved with its first output, and again when its request is to leave.
+    // The flow is saved with its first output, and before its request is sent.
     let may_stop = matches!(fails, Fails::From(1 | 2));
     let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
     let is_right = is_same || may_stop && is_stopped;
@@ -215,12 +213,12 @@ fn differs(row: &Scenario, name: &str, fails: Fails, outcome: &Outcome) -> Optio
     })
 }
 
-/// Runs a row with both adapters at a store that fails, and says what differs.
+/// Runs a row with both adapters and a store that fails, and returns what differs.
 fn at_a_failing_store(row: &Scenario, fails: Fails) -> Vec<String> {
     STORED.iter().filter_map(|stored| stored.differs(row, fails)).collect()
 }
 
-/// Random bytes for tests: never the same twice, and no secret.
+/// Unique bytes in place of random ones.
 #[derive(Default)]
 struct Numbers(AtomicU64);
 
@@ -251,8 +249,8 @@ fn discovery(row: &Scenario, place: &Place) -> Discovery {
     Discovery::new(issuer(row, place), DiscoveryAddress::OpenId)
 }
 
-/// What no specification demands of a client, and ours does all the same: an `iat` in every
-/// assertion (REQ-AUTH-14), and no poll at or after the deadline (REQ-POLL-18).
+/// Checks what no specification requires of a client: an `iat` in every assertion (REQ-AUTH-14), and
+/// no poll at or after the deadline (REQ-POLL-18).
 fn keeps_our_own_rules(provider: &Provider) {
     let transactions = provider.transactions(START);
     for exchange in provider.exchanges() {
@@ -297,7 +295,7 @@ fn asks_on_fresh_connections(provider: &Provider) {
     }
 }
 
-/// The outcome without a look at anything that a row asks for besides.
+/// The outcome, without the additional check of the row.
 fn summary(ended: &Ended, provider: &Provider) -> Outcome {
     let result = match ended {
         Ok(authentication) => authenticated(authentication),

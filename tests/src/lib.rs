@@ -1,11 +1,12 @@
-//! What the tests of the workspace share. Nothing here is published.
+//! What the tests of the workspace share. Not published.
 //!
-//! [`cheap`] is cryptography that costs nothing and protects nothing, [`model`] an OpenID provider
-//! in a few hundred lines that watches over the rules, [`letter`] what it sends to the notification
-//! endpoint, and [`sim`] ties a flow, that provider and a clock together in simulated time.
-//! [`scenario`] is one table row for the test provider, [`drivers`] runs it four ways, and [`toy`]
-//! is the smallest of them. [`adapters`] is both adapters behind one interface, for tests of what
-//! they do besides.
+//! - [`cheap`]: cryptography that costs nothing and protects nothing.
+//! - [`model`]: an OpenID provider in a few hundred lines that checks the rules; [`letter`] is what it
+//!   sends to the notification endpoint.
+//! - [`sim`]: a flow, that provider and a clock in simulated time.
+//! - [`scenario`]: a row of the scenario table; [`drivers`] runs it in four ways, of which [`toy`] is
+//!   the smallest.
+//! - [`adapters`]: both adapters behind one interface, for tests of what they do besides.
 
 pub mod adapters;
 pub mod cheap;

@@ -1,5 +1,5 @@
-//! One row of the scenario table: a provider that does something, a client set up in some way, and
-//! what comes of it.
+//! A row of the scenario table: the behaviour of the provider, the configuration of the client, and
+//! the expected outcome.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,15 +41,15 @@ pub enum Auth {
 /// How the client's notification endpoint is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// Not at all; on a loopback address only.
+    /// Not at all.
     None,
     /// TLS.
     Tls,
-    /// TLS that demands a certificate of whoever calls. The test provider has none.
+    /// TLS that requires a client certificate, which the test provider does not have.
     MutualTls,
 }
 
-/// Where a row runs.
+/// The addresses of a row.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
     /// Scheme, host and port of the provider.
@@ -60,26 +60,26 @@ pub struct Place {
     pub self_signed: Vec<u8>,
 }
 
-/// Changes something that is being built.
+/// A change to something that is being built.
 pub type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
-/// Looks at the provider's record and at the authentication, when there is one.
+/// A check of the provider's record and of the authentication, if there is one.
 pub type Check = Arc<dyn Fn(&Provider, Option<&Authentication>) + Send + Sync>;
 
-/// A row. Start with [`Scenario::new`] and change what it is about.
+/// A row. Start with [`Scenario::new`] and change what the row needs.
 #[allow(missing_debug_implementations, reason = "made of closures")]
 pub struct Scenario {
-    /// Names it in failures.
+    /// Its name in failure messages.
     pub name: String,
     /// What the provider does differently.
     pub script: Script,
     /// The client's authentication.
     pub auth: Auth,
-    /// The preset the client is begun with, when there is one.
+    /// The preset that the client starts from, if there is one.
     pub preset: Option<Preset>,
     /// The delivery mode.
     pub mode: DeliveryMode,
-    /// The algorithm of signed requests, when requests are signed.
+    /// The algorithm of signed requests, if requests are signed.
     pub signing: Option<JwsAlgorithm>,
     /// Whether the access tokens are bound to the client's certificate.
     pub is_bound: bool,
@@ -93,36 +93,35 @@ pub struct Scenario {
     pub id_token_alg: JwsAlgorithm,
     /// The provider before the client is added.
     pub provider: Arc<dyn Fn(&str) -> ProviderConfig + Send + Sync>,
-    /// The issuer's path, behind host and port.
+    /// The path of the issuer.
     pub issuer_path: &'static str,
     /// The authentication request.
     pub request: Arc<dyn Fn() -> AuthRequest + Send + Sync>,
-    /// The client's further registration at the provider.
+    /// Additional registration of the client at the provider.
     pub registered: Change<Client>,
-    /// The client's further settings.
+    /// Additional settings of the client.
     pub client: Change<ClientConfigBuilder>,
-    /// Repairs the metadata by hand.
+    /// Changes the metadata that the client received.
     pub metadata: Change<ProviderMetadata>,
-    /// What comes of it, in the words of [`of_failure`] or [`authenticated`].
+    /// The expected result, in the words of [`of_failure`] or [`authenticated`].
     pub expected: String,
-    /// How many requests the backchannel, the token and the key-set endpoint see. The one fetch of
-    /// keys while the person decides is no difference where none are needed in the end.
+    /// The expected numbers of requests at the backchannel, the token and the key-set endpoint. One
+    /// prefetch of keys is allowed where none are needed in the end.
     pub requests: [usize; 3],
-    /// What the client answers to the notifications, in their order; `None` for one that got no
-    /// answer.
+    /// The expected answers to the notifications, in order; `None` for one without an answer.
     pub answers: Vec<Option<u16>>,
-    /// The check that fails in a process that never heard the first delivery, where the provider
-    /// repeats it as something else.
+    /// The expected result in a process that did not receive the first delivery, if the provider
+    /// repeats that delivery with a different content.
     pub repeats_as: Option<&'static str>,
-    /// The rules the provider finds broken, because of what the row makes it do.
+    /// The rules that the client breaks because of what the row makes the provider do.
     pub breaks: Vec<Rule>,
-    /// Looks at the provider's record and at the authentication.
+    /// An additional check.
     pub check: Check,
 }
 
 impl Scenario {
-    /// A person who approves after two pending answers, a client with an ES256 key: one request,
-    /// three polls, one fetch.
+    /// Creates a row with a user who approves after two pending answers and a client with an ES256
+    /// key: one authentication request, three polls, one fetch of keys.
     #[must_use]
     pub fn new(name: impl Into<String>, script: Script) -> Self {
         Self {
@@ -154,8 +153,8 @@ impl Scenario {
         }
     }
 
-    /// In another delivery mode, with what comes of an approval there: a ping is answered and leads
-    /// to one token request, a push is answered and leads to none.
+    /// Sets the delivery mode, and expects an approval: a ping leads to one token request, a push to
+    /// none.
     #[must_use]
     pub fn mode(mut self, mode: DeliveryMode) -> Self {
         self.mode = mode;
@@ -167,29 +166,29 @@ impl Scenario {
         self
     }
 
-    /// With signed requests.
+    /// Signs the authentication request.
     #[must_use]
     pub fn signed(mut self, algorithm: JwsAlgorithm) -> Self {
         self.signing = Some(algorithm);
         self
     }
 
-    /// With a provider that is reached over TLS.
+    /// Uses TLS.
     #[must_use]
     pub fn over_tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// With another protection of the notification endpoint.
+    /// Sets the protection of the notification endpoint.
     #[must_use]
     pub fn protection(mut self, protection: Protection) -> Self {
         self.protection = protection;
         self
     }
 
-    /// Under the FAPI-CIBA profile, at a provider that holds clients to it: everything signed by
-    /// one algorithm, tokens bound to the certificate, nothing in clear.
+    /// Uses the FAPI-CIBA profile with a provider that enforces it: one algorithm for all signatures,
+    /// certificate-bound tokens, TLS everywhere.
     #[must_use]
     pub fn fapi(mut self, algorithm: JwsAlgorithm) -> Self {
         (self.is_bound, self.protection) = (true, Protection::Tls);
@@ -201,34 +200,34 @@ impl Scenario {
             })
     }
 
-    /// With another person's hint.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(self, hint: &'static str) -> Self {
         self.request(move || AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT"))
     }
 
-    /// With another request.
+    /// Sets the authentication request.
     #[must_use]
     pub fn request(mut self, request: impl Fn() -> AuthRequest + Send + Sync + 'static) -> Self {
         self.request = Arc::new(request);
         self
     }
 
-    /// With another authentication.
+    /// Sets the client authentication.
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// With another algorithm of ID Tokens.
+    /// Sets the algorithm of ID Tokens.
     #[must_use]
     pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token_alg = algorithm;
         self
     }
 
-    /// At another provider.
+    /// Sets the provider.
     #[must_use]
     pub fn provider(
         mut self,
@@ -238,14 +237,14 @@ impl Scenario {
         self
     }
 
-    /// With a client registered for more.
+    /// Adds to the registration of the client.
     #[must_use]
     pub fn registered(mut self, change: impl Fn(Client) -> Client + Send + Sync + 'static) -> Self {
         self.registered = Arc::new(change);
         self
     }
 
-    /// With a client set up further.
+    /// Adds to the configuration of the client.
     #[must_use]
     pub fn client(
         mut self,
@@ -255,7 +254,7 @@ impl Scenario {
         self
     }
 
-    /// Expects a result and numbers of requests at the backchannel, the token and the key-set
+    /// Sets the expected result and numbers of requests at the backchannel, the token and the key-set
     /// endpoint.
     #[must_use]
     pub fn ends(mut self, expected: &str, requests: [usize; 3]) -> Self {
@@ -264,28 +263,28 @@ impl Scenario {
         self
     }
 
-    /// Expects these answers to the notifications.
+    /// Sets the expected answers to the notifications.
     #[must_use]
     pub fn answers(mut self, statuses: &[u16]) -> Self {
         self.answers = statuses.iter().copied().map(Some).collect();
         self
     }
 
-    /// The provider repeats its delivery as something else, and who hears only that ends so.
+    /// Sets the expected result in a process that receives only the repeated delivery.
     #[must_use]
     pub const fn repeats_as(mut self, ending: &'static str) -> Self {
         self.repeats_as = Some(ending);
         self
     }
 
-    /// Expects one rule to be found broken.
+    /// Adds a rule that the client is expected to break.
     #[must_use]
     pub fn breaks(mut self, rule: Rule) -> Self {
         self.breaks.push(rule);
         self
     }
 
-    /// Looks at more.
+    /// Sets the additional check.
     #[must_use]
     pub fn check(
         mut self,
@@ -295,17 +294,17 @@ impl Scenario {
         self
     }
 
-    /// Whether the client shows a certificate, so that the provider has to be spoken to over TLS.
+    /// Returns whether the client presents a certificate, which requires TLS.
     #[must_use]
     pub const fn shows_certificate(&self) -> bool {
         self.is_bound || matches!(self.auth, Auth::Certificate | Auth::SelfSigned)
     }
 
-    /// The key that signs assertions and requests, when there is one. It is one for both.
+    /// Returns the key that signs assertions and requests, if there is one.
     ///
     /// # Panics
     ///
-    /// When there is no test key for the algorithm.
+    /// Panics if there is no test key for the algorithm.
     #[must_use]
     pub fn key(&self) -> Option<SoftwareKey> {
         let algorithm = match self.auth {
@@ -316,11 +315,11 @@ impl Scenario {
         Some(SoftwareKey::import_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
     }
 
-    /// The provider at this place.
+    /// Creates the provider.
     ///
     /// # Panics
     ///
-    /// When the row makes no sense.
+    /// Panics if the row is invalid.
     #[must_use]
     pub fn op(&self, place: &Place) -> Provider {
         let secret = || ClientSecret::new(SECRET);
@@ -366,22 +365,22 @@ impl Scenario {
         let client = (self.registered)(client);
         let issuer = format!("{}{}", place.origin, self.issuer_path);
         let mut config = (self.provider)(&issuer).client(client);
-        // The clock of these runs has no jitter, and our clients have no excuse.
+        // Simulated time has no jitter.
         config.interval_tolerance = std::time::Duration::ZERO;
         let mut provider = Provider::new(config).expect("the row makes sense");
         provider.script(self.script.clone());
         provider
     }
 
-    /// The client for metadata as it was discovered, or what is wrong with it.
+    /// Creates the configuration of the client from the discovered metadata.
     ///
     /// # Errors
     ///
-    /// The first finding, in words.
+    /// Returns the first finding, as text.
     ///
     /// # Panics
     ///
-    /// When the row makes no sense.
+    /// Panics if the row is invalid.
     pub fn configure(
         &self,
         place: &Place,
@@ -438,19 +437,19 @@ impl Scenario {
     }
 }
 
-/// What came of a row, the same for every driver.
+/// The outcome of a row, which is the same for every driver.
 #[derive(Debug)]
 pub struct Outcome {
-    /// In the words of [`of_failure`] and [`authenticated`].
+    /// The result, in the words of [`of_failure`] and [`authenticated`].
     pub result: String,
-    /// What the provider saw and says.
+    /// The provider's report.
     pub report: Report,
-    /// What the client answered to each notification.
+    /// The client's answers to the notifications.
     pub answers: Vec<Option<u16>>,
 }
 
 impl Outcome {
-    /// How many requests the backchannel, the token and the key-set endpoint saw.
+    /// Returns the numbers of requests at the backchannel, the token and the key-set endpoint.
     #[must_use]
     pub fn requests(&self) -> [usize; 3] {
         let seen: BTreeMap<_, _> = self.report.requests.iter().copied().collect();
@@ -459,17 +458,17 @@ impl Outcome {
     }
 }
 
-/// An authentication in words.
+/// Describes an authentication.
 #[must_use]
 pub fn authenticated(authentication: &Authentication) -> String {
     format!("authenticated {}", authentication.subject().unwrap_or("nobody"))
 }
 
-/// A failure in words: kind, then check, fault, error code or status, whichever there is.
+/// Describes a failure: its kind, then its check, fault, error code or status.
 #[must_use]
 pub fn of_failure(failure: &Failure) -> String {
     let answer = failure.server_answer().map(|answer| {
-        // An error that was pushed has no status.
+        // A pushed error has no status.
         let status = (answer.status() != 0).then(|| answer.status().to_string());
         let words: Vec<_> =
             status.into_iter().chain(answer.code().map(|code| code.name().to_owned())).collect();

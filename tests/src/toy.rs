@@ -1,6 +1,6 @@
-//! An adapter by hand: a loop, blocking HTTP over `std::net`, TLS by rustls, and a notification
-//! endpoint. Most of it is HTTP. It is no example for production; it shows what an embedding needs,
-//! and runs the same scenarios as the real ones.
+//! A minimal adapter: a loop, blocking HTTP over `std::net`, TLS by rustls, and a notification
+//! endpoint. Most of it is HTTP. It is not for production: it shows what an embedding needs, and runs
+//! the same scenarios as the real adapters.
 
 use std::{
     io::{Read, Write},
@@ -21,7 +21,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-/// A flow that one thread drives while another tells it of notifications.
+/// A flow that one thread drives while another one passes notifications to it.
 #[derive(Debug)]
 pub struct Shared(Mutex<State>);
 
@@ -32,7 +32,7 @@ enum State {
 }
 
 impl Shared {
-    /// A fresh flow.
+    /// Wraps a new flow.
     #[must_use]
     pub fn new(flow: Flow) -> Self {
         Self(Mutex::new(State::Driven(Box::new(flow.in_memory()))))
@@ -49,12 +49,12 @@ impl Shared {
         }
     }
 
-    /// Gives up.
+    /// Cancels the flow.
     pub fn cancel(&self, now: Timestamp) {
         self.flow(|flow| flow.cancel(now));
     }
 
-    /// Takes the flow out and leaves what answers late notifications.
+    /// Takes the flow out and keeps what answers late notifications.
     fn finish(&self) -> Result<Box<Authentication>, Failure> {
         let mut state = self.lock();
         let spent = match &*state {
@@ -67,8 +67,8 @@ impl Shared {
         }
     }
 
-    /// Answers a call of the notification endpoint. `sleep_until` of the drive has to return early
-    /// for it.
+    /// Answers a call of the notification endpoint. `sleep_until` of [`Self::drive`] has to return
+    /// early after it.
     pub fn receive(
         &self,
         method: &str,
@@ -99,11 +99,11 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// As the flow ended.
+    /// The failure of the flow.
     ///
     /// # Panics
     ///
-    /// When an answer is given to the wrong question, which this loop never does.
+    /// Panics if an input does not belong to the flow, which this loop rules out.
     pub fn drive(
         &self,
         line: &Line,
@@ -143,7 +143,7 @@ impl Shared {
     }
 }
 
-/// The answer to a question for keys, with a fetch when one is due.
+/// Answers a request for keys, with a fetch if one is due.
 fn find_keys(
     mut request: KeySetRequest,
     line: &Line,
@@ -165,25 +165,25 @@ fn find_keys(
     }
 }
 
-/// What exchanges go over: in clear, or by TLS with the client certificate or without.
+/// Performs exchanges: without TLS, or with TLS and with or without the client certificate.
 #[derive(Debug)]
 pub struct Line {
     anonymous: Option<Arc<ClientConfig>>,
     certified: Option<Arc<ClientConfig>>,
 }
 
-/// A stream, and the host and target of the URL it was made for.
+/// A stream, and the host and target of its URL.
 type Connection<'a> = (Box<dyn Wire>, &'a str, &'a str);
 
 trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
 impl Line {
-    /// A line that trusts this authority and has this certificate.
+    /// Creates a line that trusts this authority and has this client certificate.
     ///
     /// # Panics
     ///
-    /// When one of them cannot be read.
+    /// Panics if one of them cannot be read.
     #[must_use]
     pub fn new(ca_pem: Option<&str>, certificate: Option<&ClientCertificate>) -> Self {
         let builder = || {
@@ -206,7 +206,7 @@ impl Line {
         Self { anonymous: ca_pem.map(|_| Arc::new(builder().with_no_client_auth())), certified }
     }
 
-    /// Carries one exchange out; the request is begun once the connection stands. `None` when it
+    /// Carries out one exchange. The request is begun once there is a connection. Returns `None` if it
     /// was too late for it.
     pub fn perform(
         &self,
@@ -225,7 +225,7 @@ impl Line {
         })
     }
 
-    /// A connection to where a URL points, and what is behind host and port in it.
+    /// Connects to the host of a URL. Also returns the host and the target.
     fn connect<'a>(&self, url: &'a str, shows: bool, timeout: Duration) -> Option<Connection<'a>> {
         let (scheme, rest) = url.split_once("://")?;
         let (host, target) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
@@ -241,7 +241,7 @@ impl Line {
         Some((Box::new(StreamOwned::new(session, stream)), host, target))
     }
 
-    /// One request on a connection of its own, and its answer.
+    /// Sends a request on a new connection and returns the answer.
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ impl Line {
     }
 }
 
-/// A request over a connection that stands, and its answer.
+/// Sends a request on a connection and returns the answer.
 fn talk(
     (mut stream, host, target): Connection<'_>,
     request: &Request,
@@ -282,8 +282,8 @@ fn talk(
     Some(response)
 }
 
-/// One HTTP message: its first line, header fields, at most so much of its body, and whether there
-/// is more.
+/// Reads an HTTP message: its first line, its header fields, at most `most` bytes of its body, and
+/// whether there is more.
 fn message(
     stream: &mut (impl Read + ?Sized),
     most: usize,
@@ -320,15 +320,14 @@ fn read(stream: &mut (impl Read + ?Sized), into: &mut Vec<u8>, piece: &mut [u8])
     Some(count > 0)
 }
 
-/// Answers one call of a notification endpoint at this path; elsewhere, and as long as nobody
-/// answers, there is nothing.
+/// Answers one call of a notification endpoint at `path`, with 404 at other paths and if `receive`
+/// returns `None`.
 pub fn answer(
     mut stream: impl Read + Write,
     path: &str,
     receive: impl Fn(&str, &Headers, Body) -> Option<NotificationReply>,
 ) {
-    // A client that closes with something unread resets the connection, and its answer may be lost
-    // with it.
+    // Closing with unread bytes would reset the connection, and the answer could be lost.
     let Some((head, headers, mut body, _)) = message(&mut stream, 8 * Notification::MAX_BODY)
     else {
         return;

@@ -45,7 +45,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
         Provider::new(config).expect("the configuration of the demonstration is right")
     };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    let server = Server::start(address, Arc::new(SystemClock), provider)
+    let server = Server::start(address, SystemClock, provider)
         .map_err(|_| Stop::bug("the test provider cannot listen on the loopback interface"))?;
     let issuer_text = server.issuer();
 

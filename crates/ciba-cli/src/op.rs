@@ -3,8 +3,6 @@
 mod ready;
 mod registration;
 
-use std::sync::Arc;
-
 use ciba_test_op::{
     Client, ClientAuthentication, Endpoint, NamedAuthorities, Provider, ProviderConfig,
     RunningServer, Server, SystemClock,
@@ -79,7 +77,7 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
 }
 
 fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer, Stop> {
-    let clock = Arc::new(SystemClock);
+    let clock = SystemClock;
     let certified = clients.iter().any(shows_certificate);
     let mut wrong = None;
     let provider = |issuer: &str| {

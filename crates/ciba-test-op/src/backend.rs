@@ -1,4 +1,4 @@
-//! The cryptography this provider runs on.
+//! The cryptography of the provider.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) fn verifier() -> &'static dyn Verifier {
     &RustCrypto
 }
 
-/// The same, to hand on.
+/// The same verifier, shared.
 pub(crate) fn shared() -> Arc<dyn Verifier> {
     Arc::new(RustCrypto)
 }

@@ -1,4 +1,4 @@
-//! A registered client: how it authenticates, how results reach it, what it signs.
+//! Registered clients.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, crypto::Hash, jose::JwsAlgorithm};
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{jws, message::Incoming};
 
-/// A registered client (OP-06).
+/// A registered client.
+// OP-06
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Client {
@@ -14,32 +15,38 @@ pub struct Client {
     pub id: String,
     /// How it authenticates.
     pub authentication: ClientAuthentication,
-    /// Which assertion audiences are accepted (OP-11).
+    /// The accepted audiences of its assertions.
+    // OP-11
     pub audience: AudienceMode,
-    /// Its one delivery mode. A push client is told `unauthorized_client` at the token endpoint.
+    /// Its delivery mode. The token endpoint answers push clients with `unauthorized_client`.
     pub delivery: DeliveryMode,
-    /// Where its notifications go: https, or http on a loopback address. Ping and push clients need
+    /// Its notification endpoint: https, or http on a loopback address. Ping and push clients need
     /// one; that of a poll client is not called.
     pub notification_endpoint: Option<String>,
-    /// Whether it may send a `user_code`; otherwise the parameter is ignored (OP-21).
+    /// Whether it may send a `user_code`; otherwise the parameter is ignored.
+    // OP-21
     pub user_code: bool,
-    /// The algorithm of its authentication requests; with one, unsigned requests are refused
-    /// (OP-25).
+    /// The algorithm of its signed authentication requests. If there is one, unsigned requests are
+    /// refused.
+    // OP-25
     pub request_signing_alg: Option<JwsAlgorithm>,
-    /// Public JWKs for signed requests, beside those of `private_key_jwt`.
+    /// Public JWKs for signed requests, in addition to those of `private_key_jwt`.
     pub keys: Vec<Value>,
-    /// Whether its access tokens are bound to the certificate it shows (RFC 8705 3).
+    /// Whether its access tokens are bound to its certificate ([RFC 8705 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
     pub certificate_bound: bool,
-    /// Whether it may use CIBA at all; otherwise `unauthorized_client` (OP-16).
+    /// Whether it may use CIBA; otherwise its requests are refused with `unauthorized_client`.
+    // OP-16
     pub ciba: bool,
-    /// Whether it may use refresh tokens; otherwise the scope `offline_access` brings none.
+    /// Whether it may use refresh tokens; otherwise the scope `offline_access` has no effect.
     pub refresh: bool,
-    /// The algorithm of its ID Tokens. RS256 (OP-63).
+    /// The algorithm of its ID Tokens. Default: RS256.
+    // OP-63
     pub id_token_alg: JwsAlgorithm,
 }
 
 impl Client {
-    /// A poll client that may use CIBA, with ID Tokens in RS256.
+    /// Creates a poll client that may use CIBA, with ID Tokens in RS256.
     #[must_use]
     pub fn new(id: impl Into<String>, authentication: ClientAuthentication) -> Self {
         Self {
@@ -58,8 +65,8 @@ impl Client {
         }
     }
 
-    /// A client with `private_key_jwt` and one public JWK; the JWK's `alg`, or else its kind, says
-    /// which algorithms.
+    /// Creates a client with `private_key_jwt` and one public JWK. The algorithms are those of the
+    /// JWK's `alg`, or else those of its kind.
     #[must_use]
     pub fn with_key(id: impl Into<String>, public_jwk: Value) -> Self {
         Self::new(
@@ -75,7 +82,7 @@ impl Client {
         self
     }
 
-    /// Delivers by ping to an endpoint.
+    /// Sets the delivery mode to ping, and the notification endpoint.
     #[must_use]
     pub fn ping(self, notification_endpoint: impl Into<String>) -> Self {
         Self {
@@ -85,7 +92,7 @@ impl Client {
         }
     }
 
-    /// Delivers by push to an endpoint.
+    /// Sets the delivery mode to push, and the notification endpoint.
     #[must_use]
     pub fn push(self, notification_endpoint: impl Into<String>) -> Self {
         Self {
@@ -95,13 +102,13 @@ impl Client {
         }
     }
 
-    /// Lets it send user codes.
+    /// Allows user codes.
     #[must_use]
     pub fn user_code(self) -> Self {
         Self { user_code: true, ..self }
     }
 
-    /// Takes signed authentication requests only, by this algorithm.
+    /// Accepts only authentication requests that are signed with this algorithm.
     #[must_use]
     pub fn request_signing_alg(self, algorithm: JwsAlgorithm) -> Self {
         Self { request_signing_alg: Some(algorithm), ..self }
@@ -120,7 +127,7 @@ impl Client {
         Self { certificate_bound: true, ..self }
     }
 
-    /// Sets which assertion audiences are accepted.
+    /// Sets the accepted audiences of assertions.
     #[must_use]
     pub fn audience(mut self, mode: AudienceMode) -> Self {
         self.audience = mode;
@@ -128,7 +135,7 @@ impl Client {
     }
 }
 
-/// How long the hash of an algorithm is.
+/// The length of an algorithm's hash.
 fn hash_bytes(algorithm: JwsAlgorithm) -> usize {
     match algorithm.hash() {
         Hash::Sha256 => 32,
@@ -137,7 +144,7 @@ fn hash_bytes(algorithm: JwsAlgorithm) -> usize {
     }
 }
 
-/// How a client proves who it is.
+/// How a client authenticates.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ClientAuthentication {
@@ -145,7 +152,7 @@ pub enum ClientAuthentication {
     PrivateKeyJwt {
         /// The public JWKs.
         keys: Vec<Value>,
-        /// The algorithms allowed; empty: whatever the keys are for.
+        /// The allowed algorithms; empty for all that the keys allow.
         algorithms: Vec<JwsAlgorithm>,
     },
     /// `client_secret_jwt`.
@@ -159,8 +166,8 @@ pub enum ClientAuthentication {
     ClientSecretBasic {
         /// The secret.
         secret: ClientSecret,
-        /// Whether id and secret are compared without form-decoding them, as some providers do
-        /// (OP-09).
+        /// Whether id and secret are compared without form-decoding, as by some providers.
+        // OP-09
         raw: bool,
     },
     /// `client_secret_post`.
@@ -168,9 +175,9 @@ pub enum ClientAuthentication {
         /// The secret.
         secret: ClientSecret,
     },
-    /// `tls_client_auth`: a certificate for this subject from an authority the listener trusts.
+    /// `tls_client_auth`: a certificate for this subject from an authority that the listener trusts.
     TlsClientAuth {
-        /// The subject as RFC 4514 writes it: `CN=app,O=Example`.
+        /// The subject in the form of RFC 4514: `CN=app,O=Example`.
         subject: String,
     },
     /// `self_signed_tls_client_auth`: exactly one of these certificates.
@@ -178,13 +185,13 @@ pub enum ClientAuthentication {
         /// The certificates in DER.
         certificates: Vec<Vec<u8>>,
     },
-    /// `none`: `client_id` in the body, and nothing else.
+    /// `none`: only `client_id` in the body.
     None,
 }
 
 impl ClientAuthentication {
-    /// `self_signed_tls_client_auth` with the certificates of a key set: the first of each `x5c`
-    /// (RFC 8705 2.2).
+    /// Creates `self_signed_tls_client_auth` with the certificates of a key set: the first of each
+    /// `x5c` ([RFC 8705 section 2.2](https://www.rfc-editor.org/rfc/rfc8705#section-2.2)).
     #[must_use]
     pub fn self_signed(keys: &[Value]) -> Self {
         let certificate = |jwk: &Value| STANDARD.decode(jwk.get("x5c")?.get(0)?.as_str()?).ok();
@@ -193,7 +200,7 @@ impl ClientAuthentication {
         }
     }
 
-    /// The registered name.
+    /// Returns the registered name of the method.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -208,15 +215,16 @@ impl ClientAuthentication {
     }
 }
 
-/// Which audiences of a client assertion are accepted (OP-11).
+/// The accepted audiences of client assertions.
+// OP-11
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AudienceMode {
-    /// The issuer, the token endpoint or the backchannel endpoint, as text or in an array (CIBA
-    /// 7.1).
+    /// The issuer, the token endpoint or the backchannel endpoint, as a string or in an array ([CIBA
+    /// Core 7.1](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1)).
     #[default]
     CibaDefault,
-    /// The issuer as one text, nothing else.
+    /// Only the issuer, as a string.
     IssuerOnly,
     /// The token endpoint, at both endpoints.
     TokenUrlOnly,
@@ -225,18 +233,18 @@ pub enum AudienceMode {
 }
 
 impl Client {
-    /// Whether the provider can deliver to it (OP-06).
+    /// Whether the provider can deliver to it.
+    // OP-06
     pub(crate) fn can_be_notified(&self) -> bool {
         match &self.notification_endpoint {
-            // Registered for another mode, perhaps: a poll client may have one, and never hears of
-            // it.
+            // A poll client may have one, which is never called.
             Some(endpoint) => Url::parse_with(endpoint, LoopbackHttp::DangerouslyAllowed).is_ok(),
             None => self.delivery == DeliveryMode::Poll,
         }
     }
 
-    /// How many bytes the secret needs to have for the HMAC algorithms the client is registered
-    /// with, when it has fewer (RFC 7518 3.2).
+    /// The number of bytes that the secret needs for the client's HMAC algorithms, if it has fewer
+    /// (RFC 7518 section 3.2).
     pub(crate) fn missing_secret_bytes(&self) -> Option<usize> {
         let assertions = match &self.authentication {
             ClientAuthentication::ClientSecretJwt { algorithm, .. } => Some(*algorithm),
@@ -248,7 +256,7 @@ impl Client {
         self.secret().is_some_and(|secret| secret.len() < bytes).then_some(bytes)
     }
 
-    /// Whether its signed requests, if it sends any, can be verified.
+    /// Whether its signed requests, if there are any, can be verified.
     pub(crate) fn can_sign_requests(&self) -> bool {
         self.request_signing_alg.is_none_or(|algorithm| {
             !algorithm.is_symmetric()
@@ -256,7 +264,7 @@ impl Client {
         })
     }
 
-    /// Whether it authenticates by its certificate.
+    /// Whether it authenticates with its certificate.
     pub(crate) const fn authenticates_by_certificate(&self) -> bool {
         matches!(
             self.authentication,
@@ -265,13 +273,13 @@ impl Client {
         )
     }
 
-    /// The certificate that its access tokens are bound to, when they are (RFC 8705 3).
+    /// The certificate that its access tokens are bound to, if they are (RFC 8705 section 3).
     pub(crate) fn thumbprint(&self, request: &Incoming) -> Option<String> {
         let shown = request.certificate.as_ref().filter(|_| self.certificate_bound)?;
         Some(shown.thumbprint())
     }
 
-    /// OP-66 and OP-67.
+    /// Whether FAPI-CIBA allows it (OP-66, OP-67).
     pub(crate) fn fits_fapi_ciba(&self) -> bool {
         let fits = |algorithm: &JwsAlgorithm| {
             matches!(algorithm, JwsAlgorithm::Ps256 | JwsAlgorithm::Es256)

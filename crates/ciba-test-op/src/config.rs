@@ -1,4 +1,4 @@
-//! What a provider is made of: its address, its clients, the people it knows, its habits.
+//! The configuration of a provider: its address, clients, users and behaviour.
 
 use core::{fmt, time::Duration};
 
@@ -6,90 +6,102 @@ use ciba_core::DeliveryMode;
 
 use crate::{client::Client, habits::Habits};
 
-/// Everything a [`Provider`](crate::Provider) is built from. Start with [`ProviderConfig::generic`]
-/// or [`ProviderConfig::idura`] and change what the test is about.
+/// The configuration of a [`Provider`](crate::Provider).
+///
+/// Start with [`ProviderConfig::generic`] or [`ProviderConfig::idura`] and change what the test needs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProviderConfig {
-    /// The issuer: scheme, host, port and an optional path. Endpoints lie below it.
+    /// The issuer: scheme, host, port and an optional path. The endpoints are below it.
     pub issuer: String,
-    /// Whose habits it has.
+    /// The kind of provider it behaves like.
     pub personality: Personality,
-    /// What it wants and does beside what the specifications say. Nothing.
+    /// Its deviations from the specifications. None by default.
     pub habits: Habits,
     /// The registered clients.
     pub clients: Vec<Client>,
-    /// The people it knows, beside those that steer themselves (`approve`, `deny`, …).
+    /// The users it knows, besides those whose hint says what they do (`approve`, `deny`, …).
     pub users: Vec<User>,
-    /// Lifetime of a transaction. 120 s.
+    /// The lifetime of a transaction. Default: 120 s.
     pub expires_in: Duration,
-    /// The `interval` it names; `None` names none and enforces 5 s (OP-33).
+    /// The `interval` in acknowledgements, in whole seconds. Default: `None`, which sends none and
+    /// enforces 5 s.
+    // OP-33
     pub interval: Option<Duration>,
-    /// How many token requests are answered with `authorization_pending` before the decision shows;
-    /// in ping and push mode, after how many intervals the person decides. 2.
+    /// The number of token requests that are answered with `authorization_pending` before the
+    /// decision. In ping and push mode, the number of intervals before the decision. Default: 2.
     pub pending_answers: u32,
-    /// What too-early polls are measured from.
+    /// The time from which the interval of polls counts.
     pub speed_reference: SpeedReference,
-    /// What a too-early poll leads to, beside the recorded violation.
+    /// The consequence of an early poll, besides the recorded violation.
     pub too_early: TooEarly,
-    /// Whether, and for how long at most, a token request is held until a decision (OP-47).
+    /// The longest time that a token request is held until there is a decision. Default: `None`, no
+    /// long polling.
+    // OP-47
     pub long_polling: Option<Duration>,
-    /// How much earlier than the interval allows a poll may come: clients with a steady timer are
-    /// off by their machine's jitter. 100 ms.
+    /// How much earlier than the interval allows a poll may arrive, because timers have jitter.
+    /// Default: 100 ms.
     pub interval_tolerance: Duration,
-    /// How `requested_expiry` is taken (OP-23).
+    /// The effect of `requested_expiry`.
+    // OP-23
     pub requested_expiry: RequestedExpiry,
-    /// The longest lifetime that `requested_expiry` leads to; a longer one is cut to it, and the
-    /// judge says so. An hour.
+    /// The longest lifetime that `requested_expiry` can lead to. Longer values are reduced to it, and
+    /// the judge notes them. Default: one hour.
     pub longest_expiry: Duration,
-    /// Lifetime of ID Tokens. 300 s; Idura 1200 s.
+    /// The lifetime of ID Tokens. Default: 300 s; Idura 1,200 s.
     pub id_token_lifetime: Duration,
-    /// Lifetime of access tokens. 600 s; Idura 120 s.
+    /// The lifetime of access tokens. Default: 600 s; Idura 120 s.
     pub access_token_lifetime: Duration,
-    /// The longest binding message accepted, in characters (OP-22). 64; Idura 1125.
+    /// The longest accepted binding message, in characters. Default: 64; Idura 1,125.
+    // OP-22
     pub binding_message_limit: usize,
-    /// Scopes it knows (OP-17).
+    /// The scopes it knows.
+    // OP-17
     pub scopes: Vec<String>,
-    /// The delivery modes it names in its metadata. All three; Idura poll.
+    /// The delivery modes in its metadata. Default: all three; Idura only poll.
     pub delivery_modes: Vec<DeliveryMode>,
-    /// Whether a ping allows a token request before its time (OP-51). It does; at Keycloak it does
-    /// not.
+    /// Whether a ping allows a token request before the interval is over. Default: `true`; Keycloak
+    /// does not allow it.
+    // OP-51
     pub ping_skips_interval: bool,
-    /// Whether a `client_notification_token` from a poll client is refused, as Keycloak does, and
-    /// not ignored (OP-20).
+    /// Whether a `client_notification_token` from a poll client is refused, as by Keycloak, instead of
+    /// ignored.
+    // OP-20
     pub refuses_needless_notification_token: bool,
-    /// The error code for a signed request that is wrong: `invalid_request`, or
-    /// `invalid_request_object` (OP-26).
+    /// The error code for an invalid signed request: `invalid_request` or `invalid_request_object`.
+    // OP-26
     pub request_object_error: &'static str,
-    /// Scheme, host and port of the listener that asks for client certificates, and which clients
-    /// that show one have to use (RFC 8705 5). A server with such a listener sets it.
+    /// The scheme, host and port of the listener that requests client certificates, which clients
+    /// with a certificate must use ([RFC 8705 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc8705#section-5)). A server with such a listener sets it.
     pub mutual_tls: Option<String>,
-    /// Whether it holds clients to FAPI-CIBA, Implementer's Draft 1: confidential clients with keys
-    /// or certificates, PS256 and ES256, signed requests of at most an hour, tokens bound to
-    /// certificates, no push.
+    /// Whether it enforces FAPI-CIBA, Implementer's Draft 1: confidential clients with keys or
+    /// certificates, PS256 and ES256, signed requests that are valid for at most an hour,
+    /// certificate-bound tokens, no push.
     pub fapi_ciba: bool,
-    /// How often a notification that was not accepted is tried again, every 5 s; never after 401 or
-    /// a redirect (OP-55). 0.
+    /// How often a notification that was not accepted is repeated, every 5 s; never after 401 or a
+    /// redirect. Default: 0.
+    // OP-55
     pub notification_retries: u32,
-    /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. 10 s.
+    /// How far ahead of the provider's clock `iat` and `nbf` of an assertion may be. Default: 10 s.
     pub clock_tolerance: Duration,
-    /// How long transactions and access tokens stay known after their end, as expired or redeemed.
-    /// 600 s. Afterwards they are forgotten, and a later use counts as one of an id that was never
+    /// How long transactions and access tokens are remembered after their end, as expired or
+    /// redeemed. Default: 600 s. After that, their use is treated like that of an id which was never
     /// issued.
     pub memory: Duration,
-    /// How many of each are known at most: requests with their bodies, transactions, access tokens.
-    /// 20,000, and never less than 1. The oldest are forgotten first; transactions only when they
-    /// are over, and while there are so many that go on, authentication requests are answered with
-    /// 503. What the judge found is never forgotten.
+    /// The largest number of recorded requests, of transactions and of access tokens, each. At least
+    /// 1; default: 20,000. The oldest are evicted first. Transactions are evicted only when they are
+    /// over; while this many are not, authentication requests are answered with 503. The judge's
+    /// findings are never evicted.
     pub record_limit: usize,
-    /// Where ids and tokens come from: equal seeds give equal values. They are predictable and
-    /// protect nothing.
+    /// The seed of ids and tokens. Equal seeds give equal values: they are predictable and protect
+    /// nothing.
     pub seed: u64,
 }
 
 impl ProviderConfig {
-    /// A provider that does what the specifications say, with the defaults of
-    /// `spec/provider-side.md` section 13.
+    /// Creates a provider that behaves as specified.
+    // The defaults are those of spec/provider-side.md, section 13.
     #[must_use]
     pub fn generic(issuer: impl Into<String>) -> Self {
         Self {
@@ -135,9 +147,9 @@ impl ProviderConfig {
         }
     }
 
-    /// A provider that answers as Idura Verify does: `/ciba/bc-authorize`, `/oauth2/token`, RS256,
-    /// Swedish and Norwegian BankID by `acr_values`, hints `sub:ssn:<number>`. Three pending texts,
-    /// then the person approves.
+    /// Creates a provider that behaves like Idura Verify: `/ciba/bc-authorize`, `/oauth2/token`,
+    /// RS256, Swedish and Norwegian BankID by `acr_values`, hints `sub:ssn:<number>`. After three
+    /// pending answers the user approves.
     #[must_use]
     pub fn idura(issuer: impl Into<String>) -> Self {
         Self {
@@ -151,7 +163,8 @@ impl ProviderConfig {
         }
     }
 
-    /// A generic provider that holds its clients to FAPI-CIBA (OP-66, OP-67).
+    /// Creates a generic provider that enforces FAPI-CIBA.
+    // OP-66, OP-67
     #[must_use]
     pub fn fapi_ciba(issuer: impl Into<String>) -> Self {
         Self {
@@ -168,7 +181,7 @@ impl ProviderConfig {
         self
     }
 
-    /// Adds a person.
+    /// Adds a user.
     #[must_use]
     pub fn user(mut self, user: User) -> Self {
         self.users.push(user);
@@ -182,7 +195,7 @@ impl ProviderConfig {
         self
     }
 
-    /// Sets how many token requests are answered as pending before the decision shows.
+    /// Sets the number of token requests that are answered as pending before the decision.
     #[must_use]
     pub fn pending_answers(mut self, count: u32) -> Self {
         self.pending_answers = count;
@@ -197,36 +210,37 @@ impl ProviderConfig {
     }
 }
 
-/// Whose habits a provider has.
+/// The kind of provider that a provider behaves like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Personality {
-    /// What the specifications say.
+    /// As the specifications say.
     #[default]
     Generic,
-    /// Idura Verify (`spec/providers.md` part A).
+    /// Like Idura Verify.
     Idura,
 }
 
-/// A person the provider knows.
+/// A user the provider knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// The hint that finds this person.
+    /// The hint that identifies the user.
     pub hint: String,
     /// The `sub` in tokens.
     pub subject: String,
-    /// Full name.
+    /// The full name.
     pub name: String,
-    /// What the person does.
+    /// What the user does when asked.
     pub behaviour: Behaviour,
-    /// The code that proves the person consents to being asked (CIBA 7.1.2); `None` for a person
-    /// without one.
+    /// The user code, a secret that the user gives to clients which may start an authentication
+    /// ([CIBA Core 7.1.2](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.2)).
+    /// `None` for a user without one.
     pub user_code: Option<String>,
 }
 
 impl User {
-    /// A person found by `hint`, whose `sub` is derived from it.
+    /// Creates a user who is identified by `hint` and whose `sub` is `user-` and the hint.
     #[must_use]
     pub fn new(hint: impl Into<String>, behaviour: Behaviour) -> Self {
         let hint = hint.into();
@@ -261,99 +275,107 @@ impl User {
     }
 }
 
-/// What a person does when the phone asks.
+/// What a user does when asked to approve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// Approves; the token endpoint says pending so many times first (`None`: as the provider is
-    /// configured).
+    /// Approves after this many pending answers of the token endpoint; `None` for
+    /// [`ProviderConfig::pending_answers`].
     Approve(Option<u32>),
-    /// Says no; the token endpoint says pending so many times first.
+    /// Denies after this many pending answers of the token endpoint; `None` for
+    /// [`ProviderConfig::pending_answers`].
     Deny(Option<u32>),
     /// Never answers: pending until the transaction expires.
     Never,
     /// Waits for a decision through the phone page, [`Provider::approve`](crate::Provider::approve)
     /// or [`Provider::deny`](crate::Provider::deny).
     Manual,
-    /// Is not known: `unknown_user_id`.
+    /// Is unknown: the request is refused with `unknown_user_id`.
     Unknown,
 }
 
-/// What too-early polls are measured from (OP-44).
+/// The time from which the interval of polls counts.
+// OP-44
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SpeedReference {
     /// The arrival of the previous request.
     #[default]
     PreviousArrival,
-    /// The end of the previous reply, as the certification suite does. The acknowledgement counts
-    /// as one.
+    /// The end of the previous answer, as in the certification suite. The acknowledgement counts as
+    /// one.
     PreviousReply,
 }
 
-/// What a too-early poll leads to. It is recorded as a violation in any case.
+/// The consequence of an early poll. It is recorded as a violation in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TooEarly {
     /// Nothing more.
     Recorded,
-    /// `slow_down`, and an interval that is 5 s longer for good (OP-44).
+    /// `slow_down`, and an interval that is 5 s longer from then on.
+    // OP-44
     #[default]
     SlowDown,
-    /// So many are forgiven, the next is `invalid_request` and the end of the transaction (OP-45).
+    /// After this many early polls, the next one is answered with `invalid_request` and ends the
+    /// transaction.
+    // OP-45
     Death(u32),
 }
 
-/// What `requested_expiry` leads to (OP-23).
+/// The effect of `requested_expiry`.
+// OP-23
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RequestedExpiry {
     /// It becomes `expires_in`.
     #[default]
     Honoured,
-    /// It changes nothing.
+    /// It has no effect.
     Ignored,
     /// Half of it becomes `expires_in`.
     Shortened,
 }
 
-/// Why a provider cannot be built, or a client not be registered.
+/// A provider cannot be built, or a client cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The issuer is not an https URL (or http on a loopback address) without query and fragment.
+    /// The issuer is not an https URL, or http URL on a loopback address, without query and fragment.
     Issuer,
-    /// Two clients have this id, or the id is empty.
+    /// Two clients have this id, or it is empty.
     ClientId(String),
-    /// The client's authentication cannot work: no usable key, or an algorithm of the wrong kind.
+    /// The client with this id could never authenticate: it has no usable key or an algorithm of the
+    /// wrong kind.
     Authentication(String),
-    /// A ping or push client without a notification endpoint, or a client with one that is neither
-    /// https nor http on a loopback address.
+    /// The client with this id uses ping or push and has no notification endpoint, or its
+    /// notification endpoint is neither https nor http on a loopback address.
     Delivery(String),
-    /// The client's secret is shorter than the hash of the algorithm it is the key of (RFC 7518
-    /// 3.2).
+    /// The client's secret is shorter than the hash of its HMAC algorithm ([RFC 7518 section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
     ShortSecret {
-        /// The client.
+        /// The client id.
         id: String,
-        /// How many bytes it needs to have.
+        /// The number of bytes the secret needs.
         bytes: usize,
     },
-    /// The client is one that FAPI-CIBA does not allow.
+    /// FAPI-CIBA does not allow the client with this id.
     Profile(String),
-    /// The client's signed requests would not be signed by an asymmetric algorithm, or no
-    /// registered key is for it.
+    /// The client with this id could never sign a request: the registered algorithm is symmetric, or
+    /// no registered key fits it.
     RequestSigning(String),
-    /// The algorithm of the client's ID Tokens is symmetric, which this provider does not offer.
+    /// The ID Tokens of the client with this id have a symmetric algorithm, and the client has no
+    /// secret.
     IdTokenAlgorithm(String),
-    /// A lifetime or interval is zero, or not whole seconds.
+    /// A lifetime or interval is zero or not a whole number of seconds.
     Duration,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Issuer => {
-                f.write_str("the issuer is not an https URL, nor http on a loopback address")
-            }
-            Self::ClientId(id) => write!(f, "the client id {id:?} is empty or taken"),
+            Self::Issuer => f.write_str(
+                "the issuer is neither an https URL nor an http URL on a loopback address",
+            ),
+            Self::ClientId(id) => write!(f, "the client id {id:?} is empty or already registered"),
             Self::Authentication(id) => write!(f, "the client {id:?} could never authenticate"),
             Self::Delivery(id) => {
                 write!(
@@ -365,12 +387,17 @@ impl fmt::Display for ConfigError {
                 f,
                 "the secret of client {id:?} is shorter than the {bytes} bytes its HMAC algorithm needs (RFC 7518 3.2)"
             ),
-            Self::Profile(id) => write!(f, "the client {id:?} is not allowed by FAPI-CIBA"),
+            Self::Profile(id) => write!(f, "FAPI-CIBA does not allow the client {id:?}"),
             Self::RequestSigning(id) => write!(f, "the client {id:?} could never sign a request"),
             Self::IdTokenAlgorithm(id) => {
-                write!(f, "the client {id:?} wants ID Tokens in a symmetric algorithm")
+                write!(
+                    f,
+                    "the ID Tokens of client {id:?} have a symmetric algorithm, and it has no secret"
+                )
             }
-            Self::Duration => f.write_str("lifetimes and intervals are whole seconds above zero"),
+            Self::Duration => {
+                f.write_str("a lifetime or interval is not a positive number of whole seconds")
+            }
         }
     }
 }

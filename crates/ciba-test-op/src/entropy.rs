@@ -1,33 +1,31 @@
-//! How hard a notification token is to guess, as far as one can tell by looking at it.
+//! Estimates how hard a notification token is to guess.
 
-/// The characters a bearer token may have (RFC 6750 2.1). No alphabet is larger.
+/// The number of characters allowed in a bearer token (RFC 6750 2.1): the largest possible alphabet.
 const MOST_CHARACTERS: usize = 68;
-/// A repetition of fewer characters happens by chance.
+/// Shorter repetitions occur by chance.
 const SHORTEST_REPETITION: usize = 4;
 /// A UUID of version 4 has 32 hexadecimal digits, of which six bits are fixed (RFC 9562 5.4).
 const UUID_BITS: f64 = 122.0;
 
-/// At most how many bits a token of this length can have, whatever it was made from.
+/// The largest entropy in bits that a token of this length can have.
 ///
-/// Numbers that are written without leading zeros lose a character now and then
-/// (`BigInteger.toString(32)`, base58), and no randomness: here and below one more character counts
-/// than there is.
+/// Numbers without leading zeros are sometimes a character shorter (`BigInteger.toString(32)`,
+/// base58) without having less entropy. Therefore one more character is counted, here and below.
 pub(crate) fn most_bits(text: &str) -> f64 {
     bits(MOST_CHARACTERS, text.len() + 1)
 }
 
-/// How many bits a token has if its characters were drawn from the alphabet it looks like.
+/// The entropy in bits of a token if its characters are random, from the alphabet it appears to use.
 ///
-/// This is about tokens that people really make: 16 random bytes in hexadecimal digits, base32 or
-/// base64 have at least 128 bits here, whichever characters chance left out; a counted-up, a
-/// repeated or a short one has fewer.
+/// 16 random bytes in hexadecimal digits, base32 or base64 have at least 128 bits, whichever
+/// characters they happen to lack. Sequences, repetitions and short tokens have fewer.
 pub(crate) fn likely_bits(text: &str) -> f64 {
     let text = text.trim_end_matches('=');
     if is_uuid(text) {
         return UUID_BITS;
     }
     let characters: Vec<u8> = text.bytes().filter(|byte| byte.is_ascii_alphanumeric()).collect();
-    // Hyphens between groups of digits carry nothing; in base64url they are characters like others.
+    // Hyphens between groups of digits have no entropy; in base64url they are characters like others.
     let alphabet = alphabet(text, &characters);
     let length = if alphabet == 64 { text.len() } else { characters.len() };
     let mut distinct = characters.clone();
@@ -35,10 +33,10 @@ pub(crate) fn likely_bits(text: &str) -> f64 {
     distinct.dedup();
     let size = alphabet as f64;
     let usual = size * (1.0 - (1.0 - 1.0 / size).powf(length as f64));
-    // Far fewer different characters than chance would bring: the alphabet is a smaller one.
+    // Far fewer distinct characters than expected: the alphabet is smaller.
     let alphabet = if (distinct.len() as f64) < 0.6 * usual { distinct.len() } else { alphabet };
     let new = new_characters(text.as_bytes());
-    // A few repetitions are chance; where they are the rule, only what is new counts.
+    // A few repetitions are chance. If they prevail, only new characters count.
     bits(alphabet, if new * 2 <= text.len() { new.min(length) } else { length + 1 })
 }
 
@@ -46,7 +44,7 @@ fn bits(alphabet: usize, length: usize) -> f64 {
     (alphabet.max(1) as f64).log2() * length as f64
 }
 
-/// The smallest usual alphabet with all these letters and digits.
+/// The size of the smallest common alphabet with these letters and digits.
 fn alphabet(text: &str, characters: &[u8]) -> usize {
     if text.contains(['_', '~', '+', '/']) {
         return 64;
@@ -57,12 +55,12 @@ fn alphabet(text: &str, characters: &[u8]) -> usize {
         (true, true) => 64,
         (false, false) => 10,
         _ if hexadecimal => 16,
-        // Base32, and whatever else has letters of one case.
+        // Base32 and other alphabets with letters of one case.
         _ => 32,
     }
 }
 
-/// How many characters neither repeat what came before nor go on counting.
+/// The number of characters that neither repeat earlier ones nor continue a sequence.
 fn new_characters(text: &[u8]) -> usize {
     let (mut new, mut at) = (0, 0);
     while at < text.len() {
@@ -79,14 +77,14 @@ fn new_characters(text: &[u8]) -> usize {
     new
 }
 
-/// How many characters from `at` on stood somewhere before.
+/// The number of characters from `at` on that occur before.
 fn longest_repetition(text: &[u8], at: usize) -> usize {
     let common =
         |from: usize| text[from..].iter().zip(&text[at..]).take_while(|(a, b)| a == b).count();
     (0..at).map(common).max().unwrap_or(0)
 }
 
-/// How many characters from `at` on continue with the same step: `3456`, `dcba`, `1111`.
+/// The number of characters from `at` on with the same step: `3456`, `dcba`, `1111`.
 fn longest_run(text: &[u8], at: usize) -> usize {
     let Some([first, second]) = text.get(at..at + 2) else { return 0 };
     let step = second.wrapping_sub(*first);

@@ -1,9 +1,9 @@
-//! Named misbehaviour, for tables of tests and for the command line.
+//! Named faults, for tables of tests and for the command line.
 //!
-//! Give the script of one to [`Provider::script`](crate::Provider::script), or let the hint of a
-//! request choose it: `login_hint=fault:token-proxy-error` begins a transaction in which the person
-//! approves and this fault strikes. (Faults of discovery strike before there is a hint; only a
-//! script reaches them.)
+//! Install the script of a fault with [`Provider::script`](crate::Provider::script), or let the hint
+//! of a request choose it: `login_hint=fault:token-proxy-error` begins a transaction in which the
+//! user approves and this fault occurs. Faults of metadata and key sets occur before there is a
+//! hint, so they need a script.
 
 mod acknowledgement;
 mod documents;
@@ -20,15 +20,15 @@ use crate::script::Script;
 pub struct Fault {
     /// A kebab-case name, stable.
     pub name: &'static str,
-    /// The row of the fault menu of `spec/provider-side.md`, `F-04`.
+    /// Its number in the list of faults, for example `F-04`.
     pub menu: &'static str,
-    /// What the provider does, in a clause.
+    /// What the provider does, in a few words.
     pub summary: &'static str,
-    /// How it does it.
+    /// The script that makes the provider do it.
     pub script: Script,
 }
 
-/// Every fault that poll mode meets, in the order of the menu. Most of them ping mode meets, too.
+/// Returns every fault of poll mode, sorted by number. Most of them also occur in ping mode.
 #[must_use]
 pub fn all() -> Vec<Fault> {
     let mut faults = documents::faults();
@@ -39,13 +39,13 @@ pub fn all() -> Vec<Fault> {
     sorted(faults)
 }
 
-/// Every fault of pings, in the order of the menu.
+/// Returns every fault of pings, sorted by number.
 #[must_use]
 pub fn ping() -> Vec<Fault> {
     sorted([notification::both(), notification::ping()].concat())
 }
 
-/// Every fault of pushes, in the order of the menu. Those about refresh tokens want the scope
+/// Returns every fault of pushes, sorted by number. Those of refresh tokens need the scope
 /// `offline_access`.
 #[must_use]
 pub fn push() -> Vec<Fault> {
@@ -57,7 +57,7 @@ fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults
 }
 
-/// The fault of that name.
+/// Returns the fault with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<Fault> {
     all().into_iter().chain(ping()).chain(notification::push()).find(|fault| fault.name == name)

@@ -1,27 +1,27 @@
-//! What the judge found: the first findings in full, the rest as counts, so that no client can fill
-//! the memory.
+//! The findings of the judge. Only the first ones are kept and the rest is counted, so that no client
+//! can fill the memory.
 
 use std::collections::BTreeMap;
 
 use crate::judge::{Severity, Violation};
 
-/// How many findings are kept.
+/// The number of findings that are kept.
 const MOST: usize = 10_000;
-/// How many clients are counted by name once no more findings are kept. A client id may be anything
-/// a caller sends.
+/// The number of clients that are counted by name once no more findings are kept. An unauthenticated
+/// caller may send any client id.
 const MOST_CLIENTS: usize = 1_000;
-/// The longest client id that is kept.
+/// The longest client id that is kept, in bytes.
 const LONGEST_ID: usize = 256;
 
-/// Findings that are counted and not listed, because there were too many.
+/// Findings that were counted but not kept, because there were too many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unlisted {
-    /// The client they are about, as [`Violation::client_id`].
+    /// The client, as in [`Violation::client_id`].
     pub client_id: Option<String>,
-    /// Whether they are mistakes or advice.
+    /// How severe they are.
     pub severity: Severity,
-    /// How many they are.
+    /// Their number.
     pub count: usize,
 }
 

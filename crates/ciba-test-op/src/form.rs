@@ -1,16 +1,16 @@
-//! `application/x-www-form-urlencoded`, read and written independently of the client under test.
+//! `application/x-www-form-urlencoded`, parsed and written independently of the client under test.
 
-/// A body that is no form.
+/// The body is not a valid form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Every parameter in order, decoded.
+/// Parses a form: its parameters in order, decoded.
 pub(crate) fn parse(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
     body.split(|byte| *byte == b'&')
-        // `a=1&` and `a=1&&b=2` say nothing between and behind their parameters.
+        // Empty pairs, as in `a=1&` and `a=1&&b=2`, are allowed.
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
@@ -22,8 +22,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
         .collect()
 }
 
-/// One name or value, decoded: `+` is a blank, `%` needs two hexadecimal digits, the result is
-/// UTF-8.
+/// Decodes a name or value: `+` is a space, `%` needs two hexadecimal digits, and the result has to
+/// be UTF-8.
 pub(crate) fn decode(text: &[u8]) -> Result<String, Malformed> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
@@ -44,7 +44,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<String, Malformed> {
     String::from_utf8(out).map_err(|_| Malformed)
 }
 
-/// A form body.
+/// Encodes a form body.
 pub(crate) fn encode<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pairs =
         parameters.into_iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));

@@ -1,5 +1,6 @@
-//! What providers in the field do and want beside what the specifications say (`spec/providers.md`
-//! part B), told independently of the client's presets.
+//! What real providers do beyond the specifications, written independently of the client's presets.
+
+// The source is spec/providers.md, part B.
 
 use core::time::Duration;
 
@@ -7,50 +8,50 @@ use ciba_core::DeliveryMode;
 
 use crate::config::{ProviderConfig, TooEarly};
 
-/// Habits that no specification knows. None by default.
+/// Deviations of real providers from the specifications. There are none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Habits {
-    /// A request without `binding_message` is refused.
+    /// Whether a request without `binding_message` is refused.
     pub wants_message: bool,
-    /// The characters a binding message may have beside letters and digits; `None` for any.
+    /// The characters that a binding message may contain besides letters and digits; `None` for any.
     pub message_characters: Option<&'static str>,
-    /// Characters that a binding message must not have.
+    /// Characters that a binding message must not contain.
     pub refused_characters: &'static str,
-    /// The parameter that is read as `requested_expiry`; that one itself is then ignored.
+    /// The parameter that replaces `requested_expiry`, which is then ignored.
     pub expiry_parameter: Option<&'static str>,
-    /// A `requested_expiry` above the provider's own lifetime is refused.
+    /// Whether a `requested_expiry` longer than the provider's own lifetime is refused.
     pub refuses_longer_expiry: bool,
-    /// `client_id` has to stand in every body, and in signed requests too.
+    /// Whether `client_id` is required in every body and every signed request.
     pub wants_client_id: bool,
-    /// `grant_type` has to stand in the authentication request.
+    /// Whether `grant_type` is required in the authentication request.
     pub wants_grant_type: bool,
-    /// Requests that are not signed are refused.
+    /// Whether unsigned requests are refused.
     pub signed_requests_only: bool,
-    /// Whom signed requests have to be for.
+    /// The required `aud` of signed requests.
     pub request_audience: RequestAudience,
-    /// Token responses have no `token_type`.
+    /// Whether token responses lack `token_type`.
     pub omits_token_type: bool,
-    /// `scope` of a token response is a list.
+    /// Whether `scope` of a token response is an array.
     pub scope_list: bool,
-    /// What is said in place of `authorization_pending`: `error` and `error_description`.
+    /// The `error` and `error_description` sent in place of `authorization_pending`.
     pub pending: Option<(&'static str, &'static str)>,
 }
 
-/// Whom signed requests have to be for.
+/// The `aud` that signed requests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RequestAudience {
     /// The issuer.
     #[default]
     Issuer,
-    /// The issuer with its port, also when that is the usual one.
+    /// The issuer with its port, even if it is the default port.
     IssuerWithPort,
     /// The backchannel authentication endpoint.
     Endpoint,
 }
 
 impl Habits {
-    /// Whether a binding message is taken.
+    /// Whether a binding message is accepted.
     pub(crate) fn take_message(&self, message: Option<&str>) -> bool {
         let Some(message) = message else { return !self.wants_message };
         let fits = |c: char| {
@@ -64,8 +65,9 @@ impl Habits {
 }
 
 impl ProviderConfig {
-    /// A provider that behaves like the named one as far as it is known; `None` for a name that is
-    /// not.
+    /// Creates a provider that behaves like a real one, as far as its behaviour is known: `auth0`,
+    /// `camara`, `connectid`, `duende`, `idpyoidc`, `idura`, `keycloak`, `node-oidc-provider`, `okta`,
+    /// `pingam`, `pingfederate`, `signaturgruppen` or `wso2`. Returns `None` for other names.
     #[must_use]
     pub fn like(name: &str, issuer: &str) -> Option<Self> {
         let mut config = Self { delivery_modes: vec![DeliveryMode::Poll], ..Self::generic(issuer) };

@@ -1,8 +1,9 @@
-//! Ids and tokens from a seed: equal seeds give equal values, so that a failing test fails again.
+//! Ids and tokens from a seed. Equal seeds give equal values, so that a test failure can be
+//! reproduced.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// SplitMix64. Predictable, and good enough for ids that protect nothing.
+/// SplitMix64. Its values are predictable, which is fine here because they protect nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Ids(u64);
 

@@ -1,4 +1,4 @@
-//! What the client did wrong, and everything it sent.
+//! What clients did wrong, and the record of what they sent.
 
 use core::fmt;
 
@@ -12,105 +12,104 @@ use crate::message::{Endpoint, ExchangeId};
 pub enum Rule {
     /// The endpoint takes POST only (CIBA 7.1, 10.1).
     Method,
-    /// The body is no form (CIBA 7.1, RFC 6749 3.2).
+    /// The body is not a form (CIBA 7.1, RFC 6749 3.2).
     MediaType,
-    /// A secret, token, assertion, hint or `auth_req_id` stood in a URL, or parameters did.
+    /// A URL contains a secret, a token, an assertion, a hint, an `auth_req_id` or parameters.
     ParametersInUrl,
     /// The form cannot be decoded.
     MalformedForm,
-    /// A parameter came twice (RFC 6749 3.2).
+    /// A parameter occurs twice (RFC 6749 3.2).
     DuplicateParameter,
-    /// Two credentials in one request (RFC 6749 2.3).
+    /// A request has two credentials (RFC 6749 2.3).
     SecondCredential,
-    /// No credential, or one of another method than registered.
+    /// The credential is missing, or its method is not the registered one.
     AuthenticationMethod,
     /// The credential is wrong: unknown client, wrong secret, bad signature.
     Credential,
     /// `client_assertion_type` is missing or wrong (RFC 7523 2.2).
     AssertionType,
-    /// The assertion is no compact JWS with a proper header, or its algorithm is not registered.
+    /// The assertion is not a compact JWS with a valid header, or its algorithm is not registered.
     AssertionForm,
-    /// `iss`, `sub`, `exp` or `jti` is missing or of the wrong type, `iat` is of the wrong type, or
-    /// `iss` or `sub` names someone else.
+    /// `iss`, `sub`, `exp` or `jti` is missing or has the wrong type, `iat` has the wrong type, or
+    /// `iss` or `sub` is not the client id.
     AssertionClaims,
-    /// The assertion has expired, lives for more than 24 hours, or begins in the future.
+    /// The assertion is expired, valid for more than 24 hours, or not valid yet.
     AssertionTime,
     /// The assertion is for another audience (CIBA 7.1).
     AssertionAudience,
     /// The assertion's `jti` was used before, at either endpoint (RFC 7523 3).
     AssertionReplay,
-    /// The body's `client_id` is another one.
+    /// The body's `client_id` is not that of the authenticated client.
     ClientIdMismatch,
     /// `scope` is missing, malformed or lacks `openid`.
     Scope,
-    /// Not exactly one hint.
+    /// There is not exactly one hint.
     Hint,
-    /// `requested_expiry` is no positive whole number; as advice, it is longer than any transaction
-    /// lives here.
+    /// `requested_expiry` is not a positive integer. As advice: it is longer than the provider's
+    /// longest lifetime.
     RequestedExpiry,
-    /// `authorization_details` is no array of objects with a type (RFC 9396 2).
+    /// `authorization_details` is not an array of objects with a type (RFC 9396 2).
     AuthorizationDetails,
-    /// `resource` is no absolute URI without fragment (RFC 8707 2).
+    /// `resource` is not an absolute URI without fragment (RFC 8707 2).
     Resource,
-    /// `claims` is no JSON object of the form of OpenID Connect Core 5.5.
+    /// `claims` is not a JSON object of the form of OpenID Connect Core 5.5.
     Claims,
-    /// `request_context` is no JSON object (FAPI-CIBA 5.3).
+    /// `request_context` is not a JSON object (FAPI-CIBA 5.3).
     RequestContext,
-    /// Parameters outside of a `request` object, or a `request` of a client not registered for it.
+    /// There are parameters outside of a `request` object, or the client is not registered for
+    /// signed requests.
     RequestObject,
-    /// A `request` that is no JWS of the registered algorithm with a good signature (CIBA 7.1.1).
+    /// A `request` is not a JWS with the registered algorithm and a valid signature (CIBA 7.1.1).
     RequestObjectForm,
-    /// A claim of a `request` is missing, of the wrong type or wrong (CIBA 7.1.1).
+    /// A claim of a `request` is missing, has the wrong type or the wrong value (CIBA 7.1.1).
     RequestObjectClaims,
-    /// A `request` has expired, begins in the future, or lives for too long.
+    /// A `request` is expired, not valid yet, or valid for too long.
     RequestObjectTime,
     /// The `jti` of a `request` was used before.
     RequestObjectReplay,
-    /// Something about a `request` that is no reason to refuse it: a `sub`, a `typ` of another kind
-    /// of token, null, an `aud` that names an endpoint.
+    /// A `request` has something that is no reason to refuse it: a `sub`, the `typ` of another kind
+    /// of token, a null claim, an `aud` that names an endpoint.
     RequestObjectStyle,
-    /// A request that FAPI-CIBA does not allow.
+    /// FAPI-CIBA does not allow the request.
     Profile,
-    /// No certificate, or not the registered one (RFC 8705 2, 3).
+    /// The certificate is missing, or not the registered one (RFC 8705 2, 3).
     Certificate,
-    /// A client that shows certificates called the main address although there is an alias (RFC
-    /// 8705 5).
+    /// A client with a certificate used the main URL although there is an alias (RFC 8705 5).
     PlainHost,
-    /// An authentication request was sent again after its answer was lost: the person is asked
+    /// An authentication request was repeated after its answer was lost, so the user is prompted
     /// twice.
     RepeatedAuthenticationRequest,
-    /// `grant_type` is missing, or one this provider or this client does not have.
+    /// `grant_type` is missing, or one that the provider or the client does not support.
     GrantType,
-    /// A refresh token that was never given to this client, or that was used before (RFC 6749 6,
-    /// 10.4).
+    /// A refresh token was never issued to this client, or was used before (RFC 6749 6, 10.4).
     RefreshToken,
-    /// `auth_req_id` is missing, or one that was never given to this client.
+    /// `auth_req_id` is missing, or was never issued to this client.
     AuthReqId,
-    /// The CIBA grant from a push client.
+    /// A push client used the CIBA grant.
     PushClientPolls,
-    /// A poll before the interval was over.
+    /// A poll arrived before the interval was over.
     TooEarly,
-    /// Two polls of one transaction at the same time.
+    /// Two polls of one transaction overlapped.
     Overlap,
-    /// A poll before the instant `Retry-After` named.
+    /// A poll arrived before the time in `Retry-After`.
     BeforeRetryAfter,
-    /// A poll after a terminal error, `expired_token` among them.
+    /// A poll arrived after a terminal error, which includes `expired_token`.
     AfterTerminalAnswer,
-    /// A poll after the tokens had been delivered: a second redemption.
+    /// A poll arrived after the tokens had been delivered.
     AfterSuccess,
-    /// A request to an address that only a followed redirect, `jku` or `error_uri` can have named.
+    /// A request went to a URL that occurs only in a redirect, a `jku` or an `error_uri`.
     Trap,
-    /// `client_notification_token` is missing, too long, no bearer token, or has less than 128 bits
-    /// (CIBA 7.1).
+    /// `client_notification_token` is missing, too long, not a bearer token, or has less than 128
+    /// bits of entropy (CIBA 7.1).
     NotificationToken,
-    /// A good notification was not answered with 204 or 200, or a bad one not as it should be (CIBA
-    /// 10.2, 10.3.1).
+    /// A valid notification was not answered with 204 or 200, or an invalid one was not refused
+    /// (CIBA 10.2, 10.3.1).
     NotificationAnswer,
     /// A notification was answered with a redirect (CIBA 10.2).
     NotificationRedirect,
     /// A notification with a wrong bearer token was accepted (CIBA 10.2).
     ForgedNotification,
-    /// An access token that was never issued, or none.
+    /// The access token is missing or was never issued.
     AccessToken,
 }
 
@@ -166,19 +165,19 @@ impl Rule {
         Self::AccessToken,
     ];
 
-    /// A kebab-case name, stable.
+    /// Returns its name in kebab case. Names are stable.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.entry().0
     }
 
-    /// The sections that say so, such as `CIBA 7.3`.
+    /// Returns the sections that contain the rule, such as `CIBA 7.3`.
     #[must_use]
     pub const fn clause(self) -> &'static str {
         self.entry().1
     }
 
-    /// What breaking it usually is: advice where the text says SHOULD, or leaves it open.
+    /// The usual severity: advice where the text says SHOULD or leaves it open.
     pub(crate) const fn usual_severity(self) -> Severity {
         match self {
             Self::RequestObjectStyle
@@ -243,18 +242,18 @@ impl Rule {
     }
 }
 
-/// How much it matters that a rule was broken.
+/// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// Legal, and better done otherwise.
+    /// Allowed, but better done differently.
     Advice,
     /// A specification forbids it.
     Mistake,
 }
 
 impl Severity {
-    /// `advice` or `mistake`.
+    /// Returns `advice` or `mistake`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -264,26 +263,25 @@ impl Severity {
     }
 }
 
-/// One broken rule, with the reason in a sentence. It holds no secret, token, hint or id of the
-/// request.
+/// A finding of the judge. It contains no secret, token, hint or id of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// Whether it is a mistake or advice.
+    /// How severe it is.
     pub severity: Severity,
-    /// The client: the one that authenticated, or else the one the request names, which is not
-    /// proven. `None` when it names none.
+    /// The client that authenticated, or else the one that the request names without proof. `None` if
+    /// it names none.
     pub client_id: Option<String>,
-    /// The request that broke it; for an answer to a notification, the request that began the
+    /// The request that broke the rule; for an answer to a notification, the request that began the
     /// transaction.
     pub exchange: ExchangeId,
-    /// Where it went.
+    /// The endpoint that it was sent to.
     pub endpoint: Endpoint,
-    /// When it came.
+    /// When it arrived.
     pub at: Timestamp,
-    /// What was wrong, for people.
+    /// What was wrong, as text.
     pub reason: String,
 }
 
@@ -298,13 +296,13 @@ impl fmt::Display for Violation {
     }
 }
 
-/// One request and what became of it. `Debug` shows no body, token or hint.
+/// A recorded request and its outcome. `Debug` shows no body, token or hint.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exchange {
     /// Its number.
     pub id: ExchangeId,
-    /// Where it went.
+    /// The endpoint that it was sent to.
     pub endpoint: Endpoint,
     /// The method.
     pub method: String,
@@ -312,19 +310,18 @@ pub struct Exchange {
     pub path: String,
     /// All header fields of the request.
     pub headers: Headers,
-    /// The certificate the client showed, by its SHA-256 thumbprint in base64url (RFC 8705 3.1).
+    /// The SHA-256 thumbprint of the certificate that the client presented, in base64url ([RFC 8705
+    /// section 3.1](https://www.rfc-editor.org/rfc/rfc8705#section-3.1)).
     pub certificate: Option<String>,
-    /// Scheme, host and port it was sent to, when the transport says so.
+    /// The scheme, host and port it was sent to, if the transport knows them.
     pub origin: Option<String>,
     /// The raw body of the request.
     pub body: Body,
     /// When it arrived.
     pub arrived: Timestamp,
-    /// When the last byte of the answer left, or the connection was closed; `None` while it is
-    /// open.
+    /// When the last byte of the answer was sent, or the connection was closed; `None` before that.
     pub ended: Option<Timestamp>,
-    /// The status of the answer; `None` while there is none, or when the connection was closed
-    /// without one.
+    /// The status of the answer, if there is one.
     pub status: Option<u16>,
     /// The `error` member of the answer.
     pub error: Option<String>,
@@ -341,7 +338,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// A form parameter of the request, decoded. Keep it out of logs.
+    /// Returns a form parameter of the request, decoded. Do not log it.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         let parameters = crate::form::parse(self.body.expose()).ok()?;

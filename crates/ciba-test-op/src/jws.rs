@@ -1,5 +1,5 @@
-//! Compact JWS: composed by hand, so that every part can be wrong, and read on its own, not by the
-//! code under test.
+//! Compact JWS: composed so that every part can be wrong, and parsed independently of the code under
+//! test.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
@@ -14,7 +14,7 @@ use crate::{
     script::{IdTokenEdit, MacKey, TokenShape},
 };
 
-/// What goes into a token before anybody edits it.
+/// The content of a token before it is edited.
 pub(crate) struct Draft<'a> {
     pub(crate) claims: Map<String, Value>,
     pub(crate) key: TestKey,
@@ -24,18 +24,18 @@ pub(crate) struct Draft<'a> {
     pub(crate) seed: [u8; 32],
 }
 
-/// Which of the provider's keys signs by an algorithm.
+/// Chooses the provider's key for an algorithm.
 pub(crate) type KeyChoice<'a> = &'a dyn Fn(JwsAlgorithm) -> TestKey;
 
 enum Signer {
     Key(TestKey, JwsAlgorithm),
-    /// The registered MAC with the client's secret.
+    /// A MAC with the client's secret, as registered.
     Secret(JwsAlgorithm),
     Unsigned,
     Mac(MacKey),
 }
 
-/// The token in compact form, edited.
+/// Creates a token in compact serialization, with edits.
 pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenEdit]) -> String {
     let Draft { mut claims, key, algorithm, issued, secret, seed } = draft;
     let mut signer = Signer::Key(key, algorithm);
@@ -90,7 +90,7 @@ pub(crate) fn compose(draft: Draft<'_>, choose: KeyChoice<'_>, edits: &[IdTokenE
             _ => {}
         }
     }
-    // Header members come last: they may contradict the key on purpose.
+    // Header members come last, because they may contradict the key.
     for edit in edits {
         match edit {
             IdTokenEdit::Header(name, value) => _ = header.insert(name.clone(), value.clone()),
@@ -162,7 +162,7 @@ fn mac_bytes(
     }
 }
 
-/// The two halves of an ECDSA signature as a DER sequence of integers.
+/// Encodes the two halves of an ECDSA signature as a DER sequence of integers.
 fn der(signature: &[u8]) -> Vec<u8> {
     let (r, s) = signature.split_at(signature.len() / 2);
     let integer = |half: &[u8]| {
@@ -180,7 +180,7 @@ fn der(signature: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Swaps a character in the middle for its neighbour in the alphabet.
+/// Replaces a character in the middle by another one, of which it differs in one bit.
 fn flip(segment: &mut String) {
     let at = segment.len() / 2;
     let old = segment.as_bytes().get(at).copied();
@@ -203,7 +203,7 @@ fn reshape(token: &str, segments: &[String; 3], shape: &TokenShape) -> String {
             let (front, back) = segments[1].split_at(segments[1].len() / 2);
             format!("{}.{front}\n{back}.{}", segments[0], segments[2])
         }
-        TokenShape::TrailingBlank => format!("{token} "),
+        TokenShape::TrailingSpace => format!("{token} "),
         TokenShape::JsonSerialization => {
             json!({ "protected": segments[0], "payload": segments[1], "signature": segments[2] })
                 .to_string()
@@ -212,7 +212,7 @@ fn reshape(token: &str, segments: &[String; 3], shape: &TokenShape) -> String {
     }
 }
 
-/// A compact JWS, taken apart and not yet verified.
+/// A compact JWS that is parsed but not verified.
 pub(crate) struct Parsed {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
@@ -285,7 +285,7 @@ impl Parsed {
     }
 }
 
-/// Which algorithms a public JWK can be used for: its `alg`, or else what its kind allows.
+/// The algorithms of a public JWK: its `alg`, or else those of its kind.
 pub(crate) fn algorithms_of(jwk: &Value) -> Vec<JwsAlgorithm> {
     use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     if let Some(name) = jwk.get("alg").and_then(Value::as_str) {

@@ -1,4 +1,4 @@
-//! Keys everybody has, for tests only.
+//! Published private keys, for tests only.
 
 use core::fmt;
 use std::sync::Arc;
@@ -42,14 +42,14 @@ pub enum TestKey {
     ClientP384,
     /// A client's Ed25519 key.
     ClientEd25519,
-    /// An RSA key that is not published.
+    /// An RSA key that the provider does not publish.
     StrangerRsa,
-    /// A P-256 key that is not published.
+    /// A P-256 key that the provider does not publish.
     StrangerP256,
 }
 
 impl TestKey {
-    /// The private key, PKCS#8 in PEM.
+    /// Returns the private key, PKCS#8 in PEM.
     #[must_use]
     pub const fn private_pem(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl TestKey {
         }
     }
 
-    /// The client's key for an algorithm; `None` for a symmetric one.
+    /// Returns the client's key for an algorithm, `None` for a symmetric algorithm.
     #[must_use]
     pub const fn client_for(algorithm: JwsAlgorithm) -> Option<Self> {
         match algorithm {
@@ -82,11 +82,11 @@ impl TestKey {
         }
     }
 
-    /// The public key as a JWK with `kid` (RFC 7638 thumbprint), `use` and `alg`.
+    /// Returns the public key as a JWK with `kid` (its RFC 7638 thumbprint), `use` and `alg`.
     ///
     /// # Panics
     ///
-    /// When the algorithm is not for this kind of key.
+    /// Panics if the algorithm does not fit this kind of key.
     #[must_use]
     pub fn public_jwk(self, algorithm: JwsAlgorithm) -> Value {
         let mut jwk = jwk_numbers(&self.signer(algorithm).public_key());
@@ -96,7 +96,7 @@ impl TestKey {
         jwk
     }
 
-    /// The key id: the RFC 7638 thumbprint.
+    /// Returns the key id: the RFC 7638 thumbprint.
     #[must_use]
     pub fn key_id(self) -> String {
         thumbprint(&jwk_numbers(&self.signer(self.usual_algorithm()).public_key()))
@@ -119,15 +119,15 @@ impl TestKey {
 
     fn signer(self, algorithm: JwsAlgorithm) -> Arc<dyn SigningKey> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(self.private_pem().as_bytes())
-            .expect("the key files of this crate are PEM");
+            .expect("the key files of this crate are valid PEM");
         importer()
             .import_private(PrivateKey::Pkcs8(der.secret_pkcs8_der()), algorithm)
-            .expect("the algorithm is for this kind of key")
+            .expect("the algorithm fits this kind of key")
     }
 
-    /// Signs. Slow for the sake of simplicity: the key is read each time.
+    /// Signs. Parses the key each time, which is slow but simple.
     pub(crate) fn sign(self, algorithm: JwsAlgorithm, message: &[u8], seed: [u8; 32]) -> Vec<u8> {
-        self.signer(algorithm).sign(message, Entropy::from_bytes(seed)).expect("test keys sign")
+        self.signer(algorithm).sign(message, Entropy::from_bytes(seed)).expect("a test key signs")
     }
 }
 
@@ -152,7 +152,7 @@ fn jwk_numbers(key: &OwnedPublicKey) -> Value {
     }
 }
 
-/// RFC 7638: the required members in lexicographic order, without white space.
+/// RFC 7638: the required members in lexicographic order, without whitespace.
 fn thumbprint(jwk: &Value) -> String {
     let names: &[&str] = match jwk["kty"].as_str() {
         Some("RSA") => &["e", "kty", "n"],

@@ -41,5 +41,5 @@ pub use script::{
 };
 #[cfg(feature = "tls")]
 pub use server::{ClientCertificate, NamedAuthorities};
-pub use server::{RunningServer, Server, VirtualClock};
+pub use server::{RunningServer, Server, ServerClock, VirtualClock};
 pub use store::{StoreCase, StoreFault, store_cases};

@@ -1,17 +1,19 @@
-//! Notifications as data: what the provider sends to a client's endpoint, and how that may go
-//! wrong.
+//! Notifications as data: what the provider sends to a client's endpoint, and how a script changes
+//! it.
 
 use core::fmt;
 
 use ciba_core::{Body, Headers, Timestamp};
 
-/// Counts the notifications of a provider, from 1.
+/// The number of a notification, in the order of sending, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotificationId(pub u64);
 
-/// A notification that is due. After sending it to the client, report the answer with
+/// A notification that is due.
+///
+/// Send it to the client and report the answer to
 /// [`Provider::notification_answered`](crate::Provider::notification_answered).
-#[must_use = "a notification that nobody carries never arrives"]
+#[must_use = "a notification that is not sent never arrives"]
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outbound {
@@ -23,15 +25,15 @@ pub struct Outbound {
     pub method: String,
     /// The client's notification endpoint.
     pub url: String,
-    /// Header fields in their order; a field may come twice.
+    /// The header fields, in order. A field may occur twice.
     pub headers: Headers,
     /// The body.
     pub body: Body,
-    /// From when it was due.
+    /// When it became due.
     pub due: Timestamp,
 }
 
-/// Shows neither bearer token nor tokens; the URL may hold one, too.
+// Neither the headers nor the body nor the URL: all of them may hold a token.
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, transaction, method, due, .. } = self;
@@ -44,27 +46,27 @@ impl fmt::Debug for Outbound {
     }
 }
 
-/// A notification that left, and what came back.
+/// A notification that was sent, and its answer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Notified {
     /// What was sent.
     pub outbound: Outbound,
-    /// When it left.
+    /// When it was sent.
     pub sent: Timestamp,
-    /// When the answer came, or it was given up; `None` while it is on its way.
+    /// When the answer arrived or the attempt failed; `None` before that.
     pub answered: Option<Timestamp>,
-    /// The status of the answer; `None` when there was none.
+    /// The status of the answer, if there was one.
     pub status: Option<u16>,
     pub(crate) expected: Expected,
-    /// How often it may still be tried.
+    /// The number of attempts left.
     pub(crate) retries: u32,
 }
 
-/// What a client may answer.
+/// The answers that are correct for a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// 200 or 204; 503 when it could not save what it was told.
+    /// 200 or 204; 503 if the client could not save the notification.
     Accepted,
     /// 401.
     Unauthorized,
@@ -72,95 +74,98 @@ pub(crate) enum Expected {
     MethodNotAllowed,
     /// A status of 400 to 499.
     Refused,
-    /// Anything but a redirect and a server error.
+    /// Anything except a redirect and a server error.
     NoMatter,
 }
 
-/// A change to notifications. Steps for [`Endpoint::Notification`](crate::Endpoint::Notification)
-/// count the notifications of each transaction, from 1; those beyond [`Self::Copies`] do not exist.
-/// They are read when the transaction begins.
+/// A change to notifications.
 ///
-/// Of the other acts, [`Act::Amend`](crate::Act::Amend) changes the body (tokens are signed
-/// before), [`Act::IdToken`](crate::Act::IdToken) a pushed ID Token,
-/// [`Act::Delay`](crate::Act::Delay) lets it leave later, and [`Act::Keys`](crate::Act::Keys)
-/// changes the provider's keys just before it is made.
+/// Steps for [`Endpoint::Notification`](crate::Endpoint::Notification) count the notifications of
+/// each transaction, from 1 to [`Self::Copies`]. The script is read when the transaction begins.
+///
+/// Of the other acts, [`Act::Amend`](crate::Act::Amend) changes the body (after the tokens are
+/// signed), [`Act::IdToken`](crate::Act::IdToken) a pushed ID Token,
+/// [`Act::Delay`](crate::Act::Delay) sends it later, and [`Act::Keys`](crate::Act::Keys) changes the
+/// provider's keys just before it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotificationEdit {
-    /// It never leaves.
+    /// Never sends it.
     Withhold,
-    /// When it leaves.
+    /// Sends it at another moment.
     At(Moment),
-    /// So many of them in all; 1 unless this is said. Equal ones are equal to the byte.
+    /// Sends this many in total; 1 by default. Those that no step tells apart are identical.
     Copies(u32),
-    /// What it says for its bearer token.
+    /// Changes the bearer token.
     Bearer(Bearer),
-    /// An `auth_req_id` that was never issued.
+    /// Names an `auth_req_id` that was never issued.
     UnknownId,
-    /// The `auth_req_id` of another live transaction, whatever comes first; one that was never
-    /// issued when there is none.
+    /// Names the `auth_req_id` of another live transaction, or one that was never issued if there is
+    /// no other transaction.
     OtherId,
-    /// Another method.
+    /// Replaces the method.
     Method(String),
-    /// Text behind the endpoint's URL: a slash, a query.
+    /// Appends text to the endpoint's URL, for example a slash or a query.
     UrlSuffix(String),
-    /// The whole body, valid or not.
+    /// Replaces the body by these bytes, valid or not.
     Body(Vec<u8>),
-    /// A push of this error, whatever the person decided.
+    /// Pushes this error, whatever the user decided.
     Error(String),
 }
 
-/// When a notification leaves.
+/// The moment at which a notification is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Moment {
-    /// Before the acknowledgement leaves: the person has decided by then, unless the bearer token
-    /// is a wrong one. Delay the acknowledgement ([`Act::Delay`](crate::Act::Delay)) over sockets,
-    /// or both are on their way at the same time.
+    /// Before the acknowledgement. The user has decided by then, unless the bearer token is wrong.
+    /// With a server, also delay the acknowledgement ([`Act::Delay`](crate::Act::Delay)): otherwise
+    /// both are under way at the same time.
     Overtaking,
-    /// As soon as the acknowledgement has left, decided or not.
+    /// As soon as the acknowledgement was sent, whether the user has decided or not.
     Acknowledgement,
-    /// When the person has decided and the acknowledgement has left.
+    /// When the user has decided and the acknowledgement was sent.
     #[default]
     Decided,
     /// When the transaction has expired.
     Expired,
 }
 
-/// What a notification says for its bearer token.
+/// The bearer token of a notification, where it is not simply the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bearer {
-    /// One character more.
+    /// The token with an additional character.
     Appended,
-    /// One character less.
+    /// The token without its last character.
     Truncated,
-    /// The case of one letter changed.
+    /// The token with the case of one letter changed.
     OtherCase,
     /// No `Authorization` field.
     Missing,
-    /// The token of another live transaction; a random one when there is none.
+    /// The token of another live transaction, or a random one if there is no other transaction.
     OtherTransaction,
-    /// No token behind the scheme.
+    /// The scheme without a token.
     Empty,
-    /// The token in the Basic scheme.
+    /// The token with the Basic scheme.
     Basic,
     /// Two `Authorization` fields.
     Twice,
-    /// The token in the query instead of the field.
+    /// The token in the query of the URL, and no `Authorization` field.
     InQuery,
-    /// The right token behind `bearer` (RFC 9110 11.1: the scheme knows no case).
+    /// The right token after `bearer`: the scheme is case-insensitive ([RFC 9110 section
+    /// 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
     LowerCase,
-    /// The right token behind `BEARER`.
+    /// The right token after `BEARER`.
     UpperCase,
-    /// The right token after two spaces: valid by RFC 6750 2.1, and refused by many. Either answer
-    /// is accepted.
-    TwoBlanks,
+    /// The right token after two spaces: valid according to [RFC 6750 section
+    /// 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1), but refused by many implementations.
+    /// The judge accepts either answer.
+    TwoSpaces,
 }
 
 impl Bearer {
     pub(crate) const fn is_right(self) -> bool {
-        matches!(self, Self::LowerCase | Self::UpperCase | Self::TwoBlanks)
+        matches!(self, Self::LowerCase | Self::UpperCase | Self::TwoSpaces)
     }
 
     /// The `Authorization` fields; `other` is another transaction's token.
@@ -186,7 +191,7 @@ impl Bearer {
             Self::Twice => vec![plain.clone(), plain],
             Self::LowerCase => vec![format!("bearer {token}")],
             Self::UpperCase => vec![format!("BEARER {token}")],
-            Self::TwoBlanks => vec![format!("Bearer  {token}")],
+            Self::TwoSpaces => vec![format!("Bearer  {token}")],
         }
     }
 }

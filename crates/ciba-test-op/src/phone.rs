@@ -1,5 +1,5 @@
-//! What the server has for people and scripts on this machine: the person's phone, a web page with
-//! what waits for a decision and buttons to decide; and the judge's report.
+//! Pages for users and scripts on this machine: the phone, with pending transactions and buttons to
+//! decide, and the judge's report.
 
 use core::fmt::Write as _;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::{
     provider::{Provider, Transaction, TransactionState},
 };
 
-/// How often the page reloads itself, in seconds.
+/// The interval at which the page reloads itself, in seconds.
 const REFRESH: u32 = 2;
 
 const STYLE: &str = "\
@@ -34,12 +34,11 @@ button:focus-visible{outline:3px solid #3b82f6;outline-offset:2px}\
 @media(prefers-color-scheme:dark){body{background:#10161f;color:#e8edf4}article{background:#1b2431}\
 h1,.quiet{color:#9fb0c6}button{background:#33415a;color:#e8edf4}button.yes{background:#1b8a5b}}";
 
-/// Answers requests for the page. It is for people on this machine only, and knows by which names
-/// they call it.
+/// Answers requests for these pages, only from this machine.
 #[derive(Debug)]
 pub(crate) struct Phone {
     scheme: &'static str,
-    /// What a `Host` field may say.
+    /// The allowed values of `Host`.
     hosts: Vec<String>,
     /// The path of the page.
     path: String,
@@ -57,7 +56,7 @@ impl Phone {
         Self { scheme, hosts, path: format!("{below}/phone"), report: format!("{below}/report") }
     }
 
-    /// Whether a request is for the page, its buttons or the report.
+    /// Whether a request is for one of these pages.
     pub(crate) fn is_for(&self, request: &Incoming) -> bool {
         let is_of_page = |rest: &str| rest.is_empty() || rest.starts_with('/');
         request.path == self.report || request.path.strip_prefix(&self.path).is_some_and(is_of_page)
@@ -70,7 +69,7 @@ impl Phone {
         now: Timestamp,
     ) -> Response {
         if !self.is_from_here(&request.headers) {
-            return notice(403, "This page is for people on this machine only.");
+            return notice(403, "This page is only available on this machine.");
         }
         if request.path == self.report {
             return report(provider, request);
@@ -80,16 +79,16 @@ impl Phone {
             ("" | "/", "GET" | "HEAD") => self.page(provider, now),
             ("/approve", "POST") => self.decide(provider, request, true, now),
             ("/deny", "POST") => self.decide(provider, request, false, now),
-            ("" | "/", _) => with(notice(405, "This page can only be looked at."), "allow", "GET"),
+            ("" | "/", _) => with(notice(405, "This page only supports GET."), "allow", "GET"),
             ("/approve" | "/deny", _) => {
-                with(notice(405, "Decisions are posted."), "allow", "POST")
+                with(notice(405, "Decisions have to be sent by POST."), "allow", "POST")
             }
             _ => notice(404, "There is no such page."),
         }
     }
 
-    /// A name that somebody made point to this machine shows in `Host`; a page of somebody else
-    /// that posts here shows in `Origin`. Clients that are no browsers send no `Origin`.
+    /// Refuses DNS rebinding, which shows in `Host`, and requests of other sites' pages, which show in
+    /// `Origin`. Clients that are not browsers send no `Origin`.
     fn is_from_here(&self, headers: &Headers) -> bool {
         let known = |host: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
         let host = headers.all("host").all(known) && headers.get("host").is_some();
@@ -112,7 +111,7 @@ impl Phone {
         let media_type = request.headers.get("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return notice(415, "Decisions are posted as forms.");
+            return notice(415, "Decisions have to be sent as a form.");
         }
         let parameters = form::parse(request.body.expose()).unwrap_or_default();
         let one = |name: &str| {
@@ -124,17 +123,17 @@ impl Phone {
         };
         let Some(number) = one("transaction").and_then(|number| number.parse::<usize>().ok())
         else {
-            return notice(400, "The form does not say what was decided.");
+            return notice(400, "The form does not name a transaction.");
         };
         let waiting =
             waiting(provider, now).into_iter().find(|transaction| transaction.number == number);
         let Some(transaction) = waiting else {
-            return notice(409, "That does not wait for a decision any more.");
+            return notice(409, "That transaction is not waiting for a decision.");
         };
-        // The wrong pair of words is a no (Norwegian BankID).
+        // The wrong pair of words denies (Norwegian BankID).
         let yes = match (&transaction.words, one("words")) {
             (Some(right), Some(picked)) => yes && right == picked,
-            (Some(_), None) if yes => return notice(400, "A pair of words has to be picked."),
+            (Some(_), None) if yes => return notice(400, "Choose a pair of words."),
             _ => yes,
         };
         if yes {
@@ -150,7 +149,7 @@ impl Phone {
         let mut page = String::new();
         if waiting.is_empty() {
             page.push_str(
-                "<article><p>Nothing waits for you.</p><p class=quiet>This page looks again by itself.</p></article>",
+                "<article><p>Nothing is waiting for you.</p><p class=quiet>This page reloads by itself.</p></article>",
             );
         }
         for transaction in &waiting {
@@ -168,7 +167,7 @@ impl Phone {
         let Transaction { number, client_id, binding_message, expires, .. } = transaction;
         let seconds = expires.since(now).as_millis().div_ceil(1000);
         let _ =
-            write!(page, "<article><h2><bdi>{}</bdi> asks who you are.</h2>", escape(client_id));
+            write!(page, "<article><h2><bdi>{}</bdi> asks you to log in.</h2>", escape(client_id));
         if let Some(message) = binding_message {
             let _ = write!(page, "<p class=message><bdi>{}</bdi></p>", escape(message));
         }
@@ -198,10 +197,10 @@ impl Phone {
     }
 }
 
-/// The report, about one client only if the query says so.
+/// The report, optionally about one client only.
 fn report(provider: &Provider, request: &Incoming) -> Response {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
-        return with(notice(405, "The report can only be read."), "allow", "GET");
+        return with(notice(405, "The report only supports GET."), "allow", "GET");
     }
     let mut report = provider.report();
     let query =
@@ -218,7 +217,7 @@ fn report(provider: &Provider, request: &Incoming) -> Response {
     Response::new(200, headers.into_iter().collect(), report.to_json().to_string())
 }
 
-/// What waits for a person.
+/// The transactions that wait for a decision.
 fn waiting(provider: &Provider, now: Timestamp) -> Vec<Transaction> {
     let pending = |transaction: &Transaction| transaction.state == TransactionState::Pending;
     provider.transactions(now).into_iter().filter(pending).collect()
@@ -265,7 +264,7 @@ fn html(status: u16, page: String) -> Response {
         ("cache-control", "no-store"),
         ("content-security-policy", policy),
         ("x-content-type-options", "nosniff"),
-        // Not `no-referrer`, under which browsers say `Origin: null` even for the page's own forms.
+        // Not `no-referrer`: browsers would send `Origin: null` with the page's own forms.
         ("referrer-policy", "same-origin"),
     ];
     Response::new(status, headers.into_iter().collect(), page)

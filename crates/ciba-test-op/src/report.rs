@@ -1,4 +1,4 @@
-//! What the judge says at the end of a run, or at any time: in words, and as data.
+//! The judge's report, as text and as JSON.
 
 use core::fmt;
 
@@ -11,42 +11,42 @@ use crate::{
     message::Endpoint,
 };
 
-/// What a provider has to say about its clients.
+/// What the provider's clients did, and which rules they broke.
 ///
-/// [`Self::to_json`] is the same for scripts; `Display` is for people.
+/// [`Self::to_json`] is for scripts; `Display` gives the same as text.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// What there is to say, mistakes and advice, in the order it happened.
+    /// The findings, mistakes and advice, in order.
     pub violations: Vec<Violation>,
-    /// What was found after that and is only counted.
+    /// The findings after these, which were only counted.
     pub unlisted: Vec<Unlisted>,
-    /// How many requests each endpoint saw, the pages for people and scripts left out.
+    /// The number of requests that each endpoint received, without the phone page and the report.
     pub requests: Vec<(Endpoint, usize)>,
-    /// How many transactions were begun.
+    /// The number of transactions that were begun.
     pub transactions: usize,
-    /// How many of them ended with tokens handed out.
+    /// The number of transactions that ended with tokens issued.
     pub redeemed: usize,
 }
 
 impl Report {
-    /// Returns `true` if no client made a mistake. There may be advice.
+    /// Returns whether no client made a mistake. There may be advice.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.count(Severity::Mistake) == 0
     }
 
-    /// Iterates over what a specification forbids.
+    /// Iterates over the mistakes: what a specification forbids.
     pub fn mistakes(&self) -> impl Iterator<Item = &Violation> {
         self.of(Severity::Mistake)
     }
 
-    /// Iterates over what is legal and better done otherwise.
+    /// Iterates over the advice: what is allowed but better done differently.
     pub fn advice(&self) -> impl Iterator<Item = &Violation> {
         self.of(Severity::Advice)
     }
 
-    /// How many findings there are, those that are only counted among them.
+    /// The number of findings, including those that are only counted.
     fn count(&self, severity: Severity) -> usize {
         self.of(severity).count() + self.unlisted_of(Some(severity))
     }
@@ -62,7 +62,7 @@ impl Report {
 
     /// Returns the report as JSON: `clean` (whether there is no mistake), `mistakes` and `advice`
     /// (how many), `unlisted` (how many of them are only counted), `transactions`, `redeemed`,
-    /// `requests` (how many each endpoint saw), and `findings`, an array of objects with `severity`
+    /// `requests` (the number for each endpoint), and `findings`, an array of objects with `severity`
     /// (`mistake` or `advice`), `client_id` (or null), `rule`, `clause`, `reason`, `endpoint`,
     /// `request` (its number) and `at` (RFC 3339).
     #[must_use]
@@ -121,7 +121,7 @@ impl fmt::Display for Report {
         }
         let unlisted = self.unlisted_of(None);
         if unlisted > 0 {
-            write!(f, "\n  and {unlisted} more that are not listed")?;
+            write!(f, "\n  and {unlisted} more, which are not listed")?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a store of saved flows has to do, as saves to try on one.
+//! A conformance test for stores of saved flows: a sequence of saves to try.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
@@ -10,24 +10,24 @@ use ciba_core::{
 use crate::backend;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
-/// With what stores and columns trip over: a null character, text outside the basic plane, and more
-/// than fits into a short column.
+/// Contains what stores have problems with: a null character, characters outside the basic plane,
+/// and more text than fits into a short column.
 const ACKNOWLEDGEMENT: &str = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5b9ac1","expires_in":600,"note":"\u0000 'é' \"𝄞\" \\ %s","#;
 
 /// One save to try on a store of saved flows; see [`store_cases`].
 pub struct StoreCase {
     snapshot: Snapshot,
     is_newer: bool,
-    /// What the store has to hold after it.
+    /// What the store has to contain after it.
     kept: Vec<u8>,
     config: Arc<ClientConfig>,
 }
 
-/// Returns saves of one flow, to be tried in this order on a store that holds nothing.
+/// Returns saves of one flow, to be tried in this order on an empty store.
 ///
-/// The drivers' `Saver` has to write a state only if it is newer than what the store holds, by
-/// [`Snapshot::revision`], and otherwise to change nothing and to return an error. A store that
-/// lets an older state win has a person prompted twice after the next restart.
+/// The drivers' `Saver` must write a state only if it is newer than the stored one, by
+/// [`Snapshot::revision`]. Otherwise it must change nothing and return an error. If a store lets an
+/// older state win, a user may be prompted twice after the next restart.
 ///
 /// ```
 /// # use std::io;
@@ -36,7 +36,7 @@ pub struct StoreCase {
 /// # impl MyStore {
 /// #     fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
 /// #         if self.0.as_ref().is_some_and(|(revision, _)| *revision >= snapshot.revision()) {
-/// #             return Err(io::Error::other("a newer state is kept"));
+/// #             return Err(io::Error::other("the stored state is newer"));
 /// #         }
 /// #         self.0 = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
 /// #         Ok(())
@@ -53,7 +53,7 @@ pub struct StoreCase {
 ///
 /// # Panics
 ///
-/// Never: what it makes is valid.
+/// Never panics: the states it creates are valid.
 #[must_use]
 pub fn store_cases() -> Vec<StoreCase> {
     let config = config();
@@ -73,17 +73,17 @@ pub fn store_cases() -> Vec<StoreCase> {
 }
 
 impl StoreCase {
-    /// The state to save.
+    /// Returns the state to save.
     #[must_use]
     pub const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// Checks what became of the save: what the store's `save` returned, and the bytes that it
-    /// holds now.
+    /// Checks the result of the save: what the store's `save` returned, and the bytes that it
+    /// contains now.
     ///
-    /// A store may hold the state in another form, such as JSON with other white space, as long as
-    /// a flow resumes from it alike.
+    /// A store may change the form of a state, such as the whitespace of JSON, as long as the same
+    /// flow resumes from it.
     ///
     /// # Errors
     ///
@@ -116,26 +116,26 @@ impl fmt::Debug for StoreCase {
     }
 }
 
-/// How a store breaks the contract of the drivers' `Saver`.
+/// A violation of the contract of the drivers' `Saver`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreFault {
-    /// It refused a state that is newer than what it held.
+    /// The store refused a state that is newer than the stored one.
     RefusedNewer,
-    /// It reported success for a state that is not newer than what it held.
+    /// The store reported success for a state that is not newer than the stored one.
     TookOlder,
-    /// It does not hold the newest state that it was given, or holds it changed.
+    /// The store does not contain the newest state that it accepted, or contains it changed.
     Changed,
 }
 
 impl fmt::Display for StoreFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::RefusedNewer => "the store refused a state that is newer than the one it held",
+            Self::RefusedNewer => "the store refused a state that is newer than the stored one",
             Self::TookOlder => {
-                "the store reported success for a state that is not newer than the one it held"
+                "the store reported success for a state that is not newer than the stored one"
             }
-            Self::Changed => "the store does not hold the newest state that it was given",
+            Self::Changed => "the store does not contain the newest state that it accepted",
         })
     }
 }
@@ -197,7 +197,7 @@ fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
 mod tests {
     use super::*;
 
-    /// What a store does with a state, given what it holds.
+    /// What a store does with a state, given what it contains.
     type Rule = fn(&mut Option<(u64, Vec<u8>)>, &Snapshot) -> io::Result<()>;
 
     fn verdict(rule: Rule) -> Result<(), StoreFault> {
@@ -218,7 +218,7 @@ mod tests {
 
     fn right(held: &mut Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> io::Result<()> {
         if !is_newer(held, snapshot) {
-            return Err(io::Error::other("a newer state is kept"));
+            return Err(io::Error::other("the stored state is newer"));
         }
         keep(held, snapshot);
         Ok(())

@@ -6,7 +6,7 @@ mod support;
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -43,7 +43,7 @@ fn endpoint(answers: &'static [&'static str]) -> Endpoint {
     Endpoint { address, received }
 }
 
-fn provider_for(clock: &Arc<VirtualClock>, endpoint: &str, push: bool) -> RunningServer {
+fn provider_for(clock: &VirtualClock, endpoint: &str, push: bool) -> RunningServer {
     let secret =
         ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
     let client = Client::new("notified", secret);
@@ -96,10 +96,10 @@ fn a_push_that_is_taken_is_delivered() {
     let endpoint = endpoint(&["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]);
     let server = provider_for(&time, &format!("http://{}/cb", endpoint.address), true);
     ask(&server, "manual");
-    assert!(server.provider().approve(1, ciba_test_op::Clock::now(&*time)));
+    assert!(server.provider().approve(1, ciba_test_op::Clock::now(&time)));
     answered(&server, 1);
     assert!(endpoint.received.recv().unwrap().1.starts_with(b"{"));
-    let now = ciba_test_op::Clock::now(&*time);
+    let now = ciba_test_op::Clock::now(&time);
     assert_eq!(server.provider().transactions(now)[0].state, TransactionState::Delivered);
 }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{net::TcpStream, sync::Arc};
+use std::net::TcpStream;
 
 use ciba_core::ClientSecret;
 use ciba_test_op::{
@@ -32,7 +32,7 @@ fn state(server: &RunningServer) -> TransactionState {
 fn approving_on_the_page_ends_in_tokens() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
-    assert!(page(&server, &mut wire).text().contains("Nothing waits"));
+    assert!(page(&server, &mut wire).text().contains("Nothing is waiting"));
     let acknowledgement =
         begin(&server, &mut wire, &[("login_hint", "manual"), ("binding_message", "W4SCT")]);
     let shown = page(&server, &mut wire);
@@ -50,7 +50,7 @@ fn approving_on_the_page_ends_in_tokens() {
 
     let answer = tap(&server, &mut wire, "approve", &[("transaction", "1")]);
     assert_eq!((answer.status, answer.header("location")), (303, Some("/phone")));
-    assert!(page(&server, &mut wire).text().contains("Nothing waits"));
+    assert!(page(&server, &mut wire).text().contains("Nothing is waiting"));
     send_poll(&server, &mut wire, &acknowledgement);
     let tokens = wire.receive().unwrap();
     assert_eq!(tokens.status, 200, "{}", tokens.text());
@@ -161,14 +161,11 @@ fn the_right_words_of_three_approve_and_the_wrong_ones_deny() {
         let authentication =
             ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };
         let time = clock();
-        let server =
-            Server::start(LOOPBACK, Arc::<ciba_test_op::VirtualClock>::clone(&time), |issuer| {
-                Provider::new(
-                    ProviderConfig::idura(issuer).client(Client::new("app", authentication)),
-                )
+        let server = Server::start(LOOPBACK, &time, |issuer| {
+            Provider::new(ProviderConfig::idura(issuer).client(Client::new("app", authentication)))
                 .unwrap()
-            })
-            .unwrap();
+        })
+        .unwrap();
         let mut wire = connect(&server);
         let acknowledgement = begin(
             &server,

@@ -6,14 +6,14 @@ mod support;
 use std::{
     io::{ErrorKind, Read as _},
     net::TcpStream,
-    sync::Arc,
     thread,
     time::Duration,
 };
 
 use ciba_core::Timestamp;
 use ciba_test_op::{
-    Act, Closing, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server, SystemClock,
+    Act, Clock as _, Closing, Endpoint, Rule, RunningServer, Script, ScriptedAnswer, Server,
+    SystemClock, VirtualClock,
 };
 use support::{LOOPBACK, START, begin, clock, connect, provider, send_poll, start};
 
@@ -354,6 +354,32 @@ fn a_dripping_body_takes_its_time_by_the_clock_that_was_given() {
     assert_eq!(wire.get("/nothing", HOST).status, 404);
 }
 
+#[test]
+fn a_clock_that_jumps_is_moved_by_a_client_that_waits_and_by_no_other() {
+    let time = VirtualClock::jumping(START);
+    let server = start(&time, |config| config);
+    let hour = Duration::from_secs(3_600);
+    let script = Script::new().nth(Endpoint::Discovery, 1, Act::Delay(hour)).nth(
+        Endpoint::Discovery,
+        2,
+        Act::HoldForever,
+    );
+    server.provider().script(script);
+    assert_eq!(connect(&server).get(DISCOVERY, HOST).status, 200);
+    assert_eq!(time_of_end(&server, 0), Some(START.saturating_add(hour)));
+    // An answer that never comes is no reason to move.
+    let mut held = connect(&server);
+    held.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
+    while server.provider().exchanges().len() < 2 {
+        thread::yield_now();
+    }
+    time.drain();
+    assert_eq!(time.now(), START.saturating_add(hour));
+    // A driver that waits moves it no further than it has to.
+    let until = time.now().saturating_add(Duration::from_secs(5));
+    assert_eq!((time.idle(until), time.now()), (Duration::ZERO, until));
+}
+
 fn time_of_end(server: &RunningServer, exchange: usize) -> Option<Timestamp> {
     server.provider().exchanges()[exchange].ended
 }
@@ -426,7 +452,7 @@ fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up()
 #[test]
 fn addresses_that_others_can_reach_are_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
-        let started = Server::start(address.parse().unwrap(), Arc::new(SystemClock), |_| {
+        let started = Server::start(address.parse().unwrap(), SystemClock, |_| {
             unreachable!("nothing is built")
         });
         assert_eq!(started.unwrap_err().kind(), ErrorKind::InvalidInput, "{address}");

@@ -8,7 +8,7 @@ use std::{io, net::TcpStream, sync::Arc, thread};
 
 use ciba_test_op::{
     Act, Client, ClientAuthentication, ClientCertificate, Endpoint, NamedAuthorities,
-    ProviderConfig, Rule, RunningServer, Script, Server, VirtualClock,
+    ProviderConfig, Rule, RunningServer, Script, Server,
 };
 use rustls::{
     ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned,
@@ -20,8 +20,8 @@ use rustls::{
 use support::{LOOPBACK, Wire, begin, clock, provider, send_poll};
 
 fn start() -> RunningServer {
-    let clock: Arc<VirtualClock> = clock();
-    Server::start_tls(LOOPBACK, clock, |issuer| provider(ProviderConfig::generic(issuer))).unwrap()
+    Server::start_tls(LOOPBACK, clock(), |issuer| provider(ProviderConfig::generic(issuer)))
+        .unwrap()
 }
 
 fn connect(
@@ -116,7 +116,7 @@ fn plain_text_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
 /// OP-67
 #[test]
 fn certificates_are_asked_for_at_the_alias_and_judged_by_the_provider() {
-    for named in [NamedAuthorities::Own, NamedAuthorities::Nobody] {
+    for named in [NamedAuthorities::Own, NamedAuthorities::None] {
         let self_signed = ClientCertificate::self_signed("anybody").unwrap();
         let server = Server::start_mutual_tls(LOOPBACK, named, clock(), |issuer| {
             let subject = "CN=app of the run".to_owned();

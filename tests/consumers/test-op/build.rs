@@ -1,5 +1,5 @@
 fn main() {
-    for (nth, name) in ["server", "notifications", "sans_io"].into_iter().enumerate() {
+    for (nth, name) in ["simulated", "server", "notifications", "sans_io"].into_iter().enumerate() {
         blocks::write("../../../crates/ciba-test-op/README.md", nth, None, name);
     }
 }

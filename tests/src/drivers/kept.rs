@@ -1,5 +1,5 @@
-//! Stores that fail when told and take nothing that is not newer: one for the adapters, and one for
-//! the core in simulated time.
+//! Stores that fail on demand and check that each state is newer than the one before: one for the
+//! adapters, and one for the core.
 
 use std::{
     io,
@@ -15,12 +15,12 @@ use ciba_core::{
 
 use crate::sim::Fails;
 
-/// How often a drive is begun again that its store stopped.
+/// How often a drive is started again after its store stopped it.
 pub(super) const DRIVES: usize = 3;
-/// The result of a row whose store let nothing leave.
+/// The result of a row whose store prevented every request.
 pub const STOPPED: &str = "stopped by its store";
 
-/// Clones are the same store.
+/// A store for the adapters. Clones are the same store.
 #[derive(Clone, Default)]
 pub(super) struct Store {
     fails: Fails,
@@ -57,17 +57,17 @@ impl ciba_reqwest::Saver for Store {
     }
 }
 
-/// When the process of the core in simulated time dies.
+/// When the process of the core is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dies {
     Never,
-    /// At its first save that fails.
+    /// At the first save that fails.
     Before,
-    /// After what it did next.
+    /// After the step that follows that save.
     After,
 }
 
-/// The store of the core in simulated time.
+/// The store of the core.
 pub(super) struct Kept {
     fails: Fails,
     pub(super) dies: Dies,
@@ -81,12 +81,12 @@ impl Kept {
         Self { fails, dies: Dies::Never, saves: 0, revision: None, snapshot: None }
     }
 
-    /// Whether the flow's state is the one that is kept.
+    /// Whether the store contains the flow's current state.
     pub(super) fn is_current(&self, flow: &Flow) -> bool {
         self.revision == Some(flow.revision())
     }
 
-    /// Carries a save out. False when it failed.
+    /// Carries out a save. Returns false if it failed.
     pub(super) fn keep(&mut self, save: Save, flow: &mut Flow, now: Timestamp) -> bool {
         self.saves += 1;
         let is_kept = !self.fails.fails(self.saves);
@@ -104,7 +104,7 @@ impl Kept {
         is_kept
     }
 
-    /// What is said to a notification once it is saved, or cannot be.
+    /// Answers a notification once it is saved, or cannot be saved.
     pub(super) fn acknowledge(
         &mut self,
         mut receipt: Receipt,
@@ -122,13 +122,13 @@ impl Kept {
         }
     }
 
-    /// Whether the process dies now, and when exactly.
+    /// Whether the process is killed now, and when exactly.
     pub(super) fn kills(&mut self, is_saved: bool) -> Option<Dies> {
         (!is_saved && self.dies != Dies::Never)
             .then(|| std::mem::replace(&mut self.dies, Dies::Never))
     }
 
-    /// Another process goes on from what is kept, and the store works again.
+    /// Another process resumes from the store, which works again.
     pub(super) fn resume(
         &mut self,
         config: &Arc<ClientConfig>,

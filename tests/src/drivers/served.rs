@@ -1,19 +1,18 @@
-//! The adapters over loopback sockets, with a shared clock.
+//! The adapters over loopback sockets, in simulated time: the test provider's virtual clock drives
+//! both sides.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use ciba_core::{
-    Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply, Timestamp,
-};
+use ciba_core::{Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply};
 use ciba_test_op::{
     ClientCertificate, Clock, NamedAuthorities, RunningServer, Server, VirtualClock,
 };
@@ -35,36 +34,33 @@ use crate::{
     toy,
 };
 
-/// How often the threads that move the clock look.
-const GLANCE: Duration = Duration::from_micros(300);
-/// A notification that is not answered by then, in real time, never will be.
+/// How long, in real time, a notification may take to be sent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where the client's notifications go: what its adapter answers with.
+/// The client's notification endpoint, as its adapter answers.
 type Door = Box<dyn Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync>;
 
-/// A provider that is served, and the client's surroundings.
+/// The server and the environment of the client.
 struct Scene {
-    server: Arc<RunningServer>,
+    server: RunningServer,
     place: Place,
-    clock: Jumping,
+    clock: VirtualClock,
     door: OnceLock<Door>,
     certificate: Option<ClientCertificate>,
 }
 
 impl Scene {
     fn new(row: &Scenario, notification_endpoint: String) -> Self {
-        let clock = Arc::new(VirtualClock::new(START));
-        let shared: Arc<dyn ciba_test_op::Clock> = Arc::<VirtualClock>::clone(&clock);
+        let clock = VirtualClock::jumping(START);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut place = Place { notification_endpoint, ..Place::default() };
         let mut certificate = None;
         let server = if row.shows_certificate() {
             let own = ClientCertificate::self_signed(CLIENT).expect("a certificate");
             place.self_signed.clone_from(&own.der);
-            // An empty list of authorities: the harder case for clients.
+            // An empty list of authorities is the harder case for clients.
             let started =
-                Server::start_mutual_tls(address, NamedAuthorities::Nobody, shared, |origin| {
+                Server::start_mutual_tls(address, NamedAuthorities::None, &clock, |origin| {
                     place.origin = origin.into();
                     row.op(&place)
                 })
@@ -75,15 +71,16 @@ impl Scene {
             });
             started
         } else {
-            let serve = if row.tls { Server::start_tls } else { Server::start };
-            let started = serve(address, shared, |origin: &str| {
+            let provider = |origin: &str| {
                 place.origin = origin.into();
                 row.op(&place)
-            });
+            };
+            let started = match row.tls {
+                true => Server::start_tls(address, &clock, provider),
+                false => Server::start(address, &clock, provider),
+            };
             started.expect("a loopback socket")
         };
-        let server = Arc::new(server);
-        let clock = Jumping::new(clock, Arc::clone(&server));
         Self { server, place, clock, door: OnceLock::new(), certificate }
     }
 
@@ -91,91 +88,12 @@ impl Scene {
         self.server.ca_pem().unwrap_or_default().as_bytes()
     }
 
-    /// Opens the notification endpoint.
+    /// Sets the notification endpoint.
     fn notified(
         &self,
         door: impl Fn(&str, &Headers, Body) -> NotificationReply + Send + Sync + 'static,
     ) {
         assert!(self.door.set(Box::new(door)).is_ok(), "it is opened once");
-    }
-}
-
-/// The shared clock: whoever waits moves it, though never past a notification.
-#[derive(Clone)]
-struct Jumping {
-    clock: Arc<VirtualClock>,
-    server: Arc<RunningServer>,
-    /// How many notifications the client has answered and been woken for.
-    woken: Arc<AtomicUsize>,
-}
-
-impl Jumping {
-    fn new(clock: Arc<VirtualClock>, server: Arc<RunningServer>) -> Self {
-        Self { clock, server, woken: Arc::default() }
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// Whether a notification is due or on its way, when the next one falls due, and how many were
-    /// answered.
-    fn notifications(&self) -> (bool, Option<Timestamp>, usize) {
-        let now = self.clock.now();
-        let provider = self.server.provider();
-        let answered = provider.notified().len() - provider.notifications_under_way();
-        (provider.is_notifying(now), provider.next_notification(), answered)
-    }
-
-    /// Moves on, at most to `until`, and only to the next notification when one falls due before.
-    /// Returns at once when one was answered since it returned last, however short a while ago.
-    fn step(&self, until: Timestamp) {
-        let began = Instant::now();
-        loop {
-            let (is_notifying, next, answered) = self.notifications();
-            if is_notifying {
-                assert!(began.elapsed() < PATIENCE, "a notification that nobody answers");
-                thread::sleep(GLANCE);
-            } else if self.woken.swap(answered, Ordering::AcqRel) != answered || self.now() >= until
-            {
-                return;
-            } else {
-                self.clock.advance_to(next.map_or(until, |next| next.min(until)));
-            }
-        }
-    }
-
-    /// Lets the answer leave that is held, if there is one, after the notifications before it.
-    fn release(&self) {
-        // In this order: what is held may be the cause of what is notified.
-        let Some(due) = self.server.next_due() else { return };
-        let (is_notifying, next, _) = self.notifications();
-        if !is_notifying {
-            self.clock.advance_to(next.map_or(due, |next| next.min(due)));
-        }
-    }
-
-    /// Everything that still comes when the client is done.
-    fn drain(&self) {
-        loop {
-            match self.notifications() {
-                (true, ..) => self.step(self.now()),
-                (false, Some(next), _) => self.step(next),
-                (false, None, _) => return,
-            }
-        }
-    }
-}
-
-impl Clock for Jumping {
-    fn now(&self) -> Timestamp {
-        self.now()
-    }
-
-    /// Blocks the thread, also the only one there is: notifications come on others.
-    fn idle(&self, until: Timestamp) -> Duration {
-        self.step(until);
-        Duration::ZERO
     }
 }
 
@@ -185,7 +103,7 @@ impl ciba_std::EntropySource for Numbers {
     }
 }
 
-/// The client's notification endpoint: a socket, and TLS over it.
+/// The socket of the client's notification endpoint, with or without TLS.
 struct Endpoint {
     listener: TcpListener,
     url: String,
@@ -250,14 +168,14 @@ impl Endpoint {
         }
     }
 
-    /// Makes whoever waits for a call look up.
+    /// Wakes the thread that waits for a call.
     fn knock(&self) {
         drop(self.listener.local_addr().and_then(TcpStream::connect));
     }
 }
 
-/// Serves the row's provider and the notification endpoint while `client` runs, moves the clock
-/// whenever the provider holds an answer, and listens for strays afterwards.
+/// Serves the row's provider and the notification endpoint while `client` runs, and checks that
+/// nothing is sent afterwards.
 fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     let endpoint = (row.mode != DeliveryMode::Poll).then(|| Endpoint::new(row.protection));
     let scene =
@@ -267,12 +185,6 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     }
     let over = AtomicBool::new(false);
     let ended = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Acquire) {
-                scene.clock.release();
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
         if let Some(endpoint) = &endpoint {
             scope.spawn(|| {
                 while !over.load(Ordering::Acquire) {
@@ -295,7 +207,7 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     });
     let ended = ended.unwrap_or_else(|panic| resume_unwind(panic));
     let before = scene.server.provider().exchanges().len();
-    scene.clock.clock.advance(QUIET);
+    scene.clock.advance(QUIET);
     thread::sleep(Duration::from_millis(2));
     let provider = scene.server.provider();
     assert_eq!(
@@ -307,7 +219,7 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
     outcome(row, &ended, &provider)
 }
 
-/// The blocking toy adapter.
+/// Runs a row with the blocking toy adapter.
 #[must_use]
 pub fn toy_adapter(row: &Scenario) -> Outcome {
     served(row, |scene| {
@@ -322,7 +234,7 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         let flow = Arc::new(toy::Shared::new(start(row, &config, &numbers, clock.now())?));
         let (told, at) = (Arc::clone(&flow), clock.clone());
         scene.notified(move |method, headers, body| told.receive(method, headers, body, at.now()));
-        let (now, sleep) = (|| clock.now(), |until| clock.step(until));
+        let (now, sleep) = (|| clock.now(), |until| thread::sleep(clock.idle(until)));
         let mut cache = JwksCache::new(&config);
         let ended =
             flow.drive(&line, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
@@ -330,13 +242,13 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
     })
 }
 
-/// The blocking adapter.
+/// Runs a row with the blocking adapter.
 #[must_use]
 pub fn ureq(row: &Scenario) -> Outcome {
     ureq_at(row, None)
 }
 
-/// The blocking adapter, perhaps with a store.
+/// Runs a row with the blocking adapter, optionally with a store.
 #[must_use]
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
@@ -397,13 +309,13 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     })
 }
 
-/// The asynchronous adapter.
+/// Runs a row with the asynchronous adapter.
 #[must_use]
 pub fn reqwest(row: &Scenario) -> Outcome {
     reqwest_at(row, None)
 }
 
-/// The asynchronous adapter, perhaps with a store.
+/// Runs a row with the asynchronous adapter, optionally with a store.
 #[must_use]
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{

@@ -1,4 +1,4 @@
-//! The core with the provider in one function, in simulated time.
+//! The core and the provider in one function, in simulated time.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use crate::{
     sim::Fails,
 };
 
-/// Where mutual TLS would be spoken.
+/// The origin that would use mutual TLS.
 const ALIAS: &str = "https://mtls.op.example";
 
 struct World {
     place: Place,
-    /// Whether calls of the notification endpoint fail at the handshake.
+    /// Whether the handshake with the notification endpoint fails.
     is_closed: bool,
     provider: Provider,
     now: Timestamp,
-    /// What the client shows when an exchange presents a certificate.
+    /// The certificate of exchanges that present one.
     certificate: Option<PeerCertificate>,
     store: Kept,
 }
@@ -41,8 +41,7 @@ impl World {
         };
         let mut certificate = None;
         if row.shows_certificate() {
-            // An authority's name under it makes no difference here: the listener's word is taken
-            // for whether it is trusted.
+            // The provider relies on the listener for whether the issuer is trusted.
             let made = ClientCertificate::self_signed(CLIENT).expect("a certificate");
             certificate =
                 Some(PeerCertificate::new(made.der.clone(), matches!(row.auth, Auth::Certificate)));
@@ -56,14 +55,14 @@ impl World {
         Self { place, is_closed, provider, now: START, certificate, store: Kept::new(Fails::Never) }
     }
 
-    /// Carries every notification that is due.
+    /// Delivers the notifications that are due.
     fn deliver(&mut self, flow: &mut Option<&mut Flow>) {
         for outbound in self.provider.notifications(self.now) {
             if self.is_closed {
                 self.provider.notification_answered(outbound.id, None, self.now);
                 continue;
             }
-            // What is behind another path is no notification endpoint.
+            // There is no notification endpoint at another path.
             let status =
                 if outbound.url.split('?').next() != Some(&self.place.notification_endpoint) {
                     404
@@ -89,7 +88,7 @@ impl World {
         }
     }
 
-    /// Moves on, at most to `until`, and only to the next notification when one falls due before.
+    /// Moves time to `until`, or to the next notification if that is due before.
     fn step(&mut self, until: Timestamp, flow: &mut Option<&mut Flow>) {
         let next = self.provider.next_notification().filter(|next| *next <= until);
         self.now = self.now.max(next.unwrap_or(until));
@@ -182,7 +181,7 @@ impl World {
     }
 }
 
-/// The core with the provider in one function, in simulated time.
+/// Runs a row with the core.
 #[must_use]
 pub fn core(row: &Scenario) -> Outcome {
     let mut world = World::new(row);
@@ -190,8 +189,8 @@ pub fn core(row: &Scenario) -> Outcome {
     outcome(row, &ended, &world.provider)
 }
 
-/// The core twice at one provider, the second time with the same entropy, as on a machine that was
-/// copied while it ran. What comes of the second is the outcome.
+/// Runs a row with the core twice at one provider, the second time with the same entropy, as on a
+/// virtual machine that was cloned. Returns the outcome of the second run.
 #[must_use]
 pub fn copied(row: &Scenario) -> Outcome {
     let mut world = World::new(row);
@@ -201,8 +200,8 @@ pub fn copied(row: &Scenario) -> Outcome {
     outcome(row, &ended, &world.provider)
 }
 
-/// The core at a store that fails: without a crash, or killed at its first failing save and resumed
-/// from what the store holds.
+/// Runs a row with the core and a store that fails: without a crash, or with a process that is killed
+/// at the first failing save and resumed from the store.
 #[must_use]
 pub(super) fn core_at(row: &Scenario, fails: Fails, dies: Dies) -> (Outcome, usize) {
     let mut world = World::new(row);
@@ -237,7 +236,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
                 let is_needed = save.is_needed();
                 let is_kept = world.store.keep(save, &mut flow, world.now);
                 if !is_kept && is_needed {
-                    // Nothing leaves, so it makes no difference whether the process dies.
+                    // Nothing is sent, so a crash would make no difference.
                     stops += 1;
                     if stops == DRIVES {
                         return Err(STOPPED.into());
@@ -268,7 +267,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
             Output::KeySet(request) => Some(world.find_keys(request, &mut cache, &mut flow)),
         };
         if std::mem::take(&mut dies) {
-            // Whatever came of it is gone with the process.
+            // The result is lost with the process.
             flow = world.store.resume(&config, world.now)?;
         } else if let Some(input) = input {
             flow.handle(input, world.now).expect("the flow's own");
@@ -277,7 +276,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     while let Some(next) = world.provider.next_notification() {
         world.step(next, &mut Some(&mut flow));
     }
-    // The quiet rule: however late it is asked again, it has nothing to say.
+    // A flow that is over stays over, however late it is polled.
     world.now = world.now.saturating_add(QUIET);
     let mut flow = flow.in_memory();
     assert!(

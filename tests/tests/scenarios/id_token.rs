@@ -152,7 +152,7 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
         shape(TokenShape::ExtraSegments(3)),
         shape(TokenShape::Padded),
         shape(TokenShape::LineBreak),
-        shape(TokenShape::TrailingBlank),
+        shape(TokenShape::TrailingSpace),
         shape(TokenShape::TrailingDot),
         es256(after_refresh(IdTokenEdit::DerSignature)),
         es256(after_refresh(IdTokenEdit::CutSignature(63))),

@@ -135,7 +135,7 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
         waits(ping("bearer", bearer(Bearer::LowerCase))),
         waits(ping("BEARER", bearer(Bearer::UpperCase))),
         // Row PNG-11 would have it refused; REQ-PING-04 and RFC 6750 2.1 take any number of blanks.
-        waits(ping("two blanks", bearer(Bearer::TwoBlanks))),
+        waits(ping("two blanks", bearer(Bearer::TwoSpaces))),
         waits(ping(
             "charset",
             Script::new().payload(Amendment::new().media_type("application/json;charset=UTF-8")),

@@ -5,7 +5,6 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Child,
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -69,8 +68,8 @@ impl Wired {
         }
         let server = Server::start_mutual_tls(
             (Ipv4Addr::LOCALHOST, 0).into(),
-            NamedAuthorities::Nobody,
-            Arc::new(SystemClock),
+            NamedAuthorities::None,
+            SystemClock,
             |issuer| {
                 // Long pauses are for people.
                 let config = provider(issuer.to_owned()).interval(1).pending_answers(1);

@@ -73,13 +73,13 @@ fn malformed() -> Vec<Fault> {
         fault(
             "ack-text",
             "F-04",
-            "text/html around good JSON",
+            "text/html around valid JSON",
             amend(Amendment::new().media_type("text/html")),
         ),
         fault(
             "ack-trailing",
             "F-04",
-            "bytes behind the object",
+            "bytes after the object",
             amend(Amendment::new().append("{}")),
         ),
         fault("ack-cut", "F-04", "half an object", amend(Amendment::new().truncate(20))),
@@ -87,7 +87,7 @@ fn malformed() -> Vec<Fault> {
         fault(
             "ack-extra-members",
             "F-04",
-            "members nobody defined",
+            "undefined members",
             set("bindingMessage", json!("BLUE FOX")),
         ),
     ]
@@ -134,7 +134,7 @@ fn errors() -> Vec<Fault> {
         fault(
             "ack-unknown-code",
             "F-06",
-            "a code nobody defined",
+            "an undefined error code",
             answer(ScriptedAnswer::error(400, "expired_id_token_hint")),
         ),
         fault("ack-400-empty", "F-06", "400 without a body", answer(ScriptedAnswer::status(400))),

@@ -35,7 +35,7 @@ fn metadata() -> Vec<Fault> {
         fault(
             "discovery-slash-issuer",
             "F-01",
-            "metadata of the issuer with a slash more",
+            "metadata of the issuer with an additional slash",
             amend(Amendment::new().append_to("issuer", "/")),
         ),
         fault("discovery-no-issuer", "F-01", "metadata without issuer", remove("issuer")),
@@ -96,7 +96,7 @@ fn metadata() -> Vec<Fault> {
         fault(
             "discovery-5-megabytes",
             "F-01",
-            "five megabytes of blanks behind the metadata",
+            "five megabytes of spaces after the metadata",
             amend(Amendment::new().append(vec![b' '; 5 << 20])),
         ),
         fault(
@@ -151,7 +151,7 @@ fn keys() -> Vec<Fault> {
         fault(
             "jwks-unknown-keys",
             "F-02",
-            "keys of kinds nobody knows in front of the good ones",
+            "keys of unknown kinds before the usable ones",
             prepend(vec![
                 json!({ "kty": "AKP", "alg": "ML-DSA-44", "kid": "pq", "pub": "AA" }),
                 json!({ "kty": "EC", "crv": "P-999", "kid": "crv", "x": "AA", "y": "AA" }),
@@ -162,20 +162,25 @@ fn keys() -> Vec<Fault> {
         fault(
             "jwks-invalid-point",
             "F-02",
-            "a point that is not on its curve in front",
+            "a point that is not on its curve before the usable keys",
             prepend(vec![off_curve]),
         ),
-        fault("jwks-short-rsa", "F-02", "a 1024-bit RSA key in front", prepend(vec![short()])),
+        fault(
+            "jwks-short-rsa",
+            "F-02",
+            "a 1024-bit RSA key before the usable keys",
+            prepend(vec![short()]),
+        ),
         fault(
             "jwks-duplicate-kid",
             "F-02",
-            "a stranger's key under the same kid in front",
+            "a foreign key with the same kid before the usable keys",
             prepend(vec![stranger()]),
         ),
         fault(
             "jwks-secret-key",
             "F-02",
-            "a symmetric key in front",
+            "a symmetric key before the usable keys",
             prepend(vec![json!({ "kty": "oct", "alg": "HS256", "kid": "oct", "k": "c2VjcmV0" })]),
         ),
         fault(
@@ -193,7 +198,7 @@ fn keys() -> Vec<Fault> {
         fault(
             "jwks-other-alg",
             "F-02",
-            "every key is marked for an algorithm nobody asked for",
+            "every key is marked for an unrequested algorithm",
             members(json!({ "alg": "RS512" })),
         ),
         fault("jwks-no-alg", "F-02", "no key names its algorithm", remove("alg")),

@@ -30,7 +30,12 @@ fn claims() -> Vec<Fault> {
     let remove = |name, summary, claim| one(name, "F-18", summary, IdTokenEdit::remove(claim));
     vec![
         set("id-token-other-iss", "iss is another issuer", "iss", json!("https://op.example/x")),
-        one("id-token-slash-iss", "F-18", "iss with a slash more", IdTokenEdit::append("iss", "/")),
+        one(
+            "id-token-slash-iss",
+            "F-18",
+            "iss with an additional slash",
+            IdTokenEdit::append("iss", "/"),
+        ),
         remove("id-token-no-iss", "no iss", "iss"),
         set("id-token-other-aud", "aud is another client", "aud", json!("another-client")),
         remove("id-token-no-aud", "no aud", "aud"),
@@ -43,12 +48,12 @@ fn claims() -> Vec<Fault> {
         one(
             "id-token-wider-aud",
             "F-18",
-            "aud names a stranger too",
+            "aud also names another client",
             IdTokenEdit::array("aud", &["another-client"]),
         ),
         set(
             "id-token-foreign-aud",
-            "aud is an array of a stranger",
+            "aud is an array of another client",
             "aud",
             json!(["another-client"]),
         ),
@@ -58,7 +63,7 @@ fn claims() -> Vec<Fault> {
         set("id-token-empty-sub", "sub is empty", "sub", json!("")),
         set("id-token-number-sub", "sub is a number", "sub", json!(7)),
         set("id-token-other-azp", "azp is another client", "azp", json!("another-client")),
-        set("id-token-nonce", "a nonce nobody asked for", "nonce", json!("unsolicited")),
+        set("id-token-nonce", "an unrequested nonce", "nonce", json!("unsolicited")),
         set(
             "id-token-other-at-hash",
             "at_hash of another access token",
@@ -136,15 +141,15 @@ fn header() -> Vec<Fault> {
         one(
             "id-token-other-alg",
             "F-19",
-            "a published key by an algorithm nobody registered",
+            "a published key with an unregistered algorithm",
             IdTokenEdit::Algorithm(JwsAlgorithm::Es384),
         ),
         one("id-token-no-kid", "F-19", "no kid", IdTokenEdit::remove_header("kid")),
-        header("id-token-unknown-kid", "a kid nobody published", "kid", json!("unknown")),
+        header("id-token-unknown-kid", "an unpublished kid", "kid", json!("unknown")),
         header("id-token-number-kid", "kid is a number", "kid", json!(1)),
         fault("id-token-embedded-key", "F-19", "signed by the key in its own header", embedded),
-        header("id-token-jku", "jku names a place", "jku", json!("https://op.example/trap")),
-        header("id-token-x5u", "x5u names a place", "x5u", json!("https://op.example/trap")),
+        header("id-token-jku", "jku names a URL", "jku", json!("https://op.example/trap")),
+        header("id-token-x5u", "x5u names a URL", "x5u", json!("https://op.example/trap")),
         header("id-token-crit", "crit names an extension", "crit", json!(["exp"])),
         one(
             "id-token-b64",
@@ -202,12 +207,12 @@ fn bytes() -> Vec<Fault> {
                 .id_token(IdTokenEdit::DerSignature),
         ),
         shape("id-token-two-segments", "no signature segment", TokenShape::TwoSegments),
-        shape("id-token-four-segments", "one segment more", TokenShape::ExtraSegments(1)),
-        shape("id-token-six-segments", "three segments more", TokenShape::ExtraSegments(3)),
+        shape("id-token-four-segments", "one additional segment", TokenShape::ExtraSegments(1)),
+        shape("id-token-six-segments", "three additional segments", TokenShape::ExtraSegments(3)),
         shape("id-token-trailing-dot", "a dot at the end", TokenShape::TrailingDot),
         shape("id-token-padded", "padding characters", TokenShape::Padded),
         shape("id-token-line-break", "a line break in the claims", TokenShape::LineBreak),
-        shape("id-token-trailing-blank", "a blank at the end", TokenShape::TrailingBlank),
+        shape("id-token-trailing-blank", "a space at the end", TokenShape::TrailingSpace),
         shape("id-token-json", "the JSON serialization", TokenShape::JsonSerialization),
     ]
 }

@@ -41,7 +41,7 @@ pub(super) fn ping() -> Vec<Fault> {
         fault(
             "ping-then-denied",
             "F-22",
-            "a good ping, and access_denied at the token endpoint",
+            "a correct ping, and access_denied at the token endpoint",
             Script::new().every(Token, Act::Answer(ScriptedAnswer::error(400, "access_denied"))),
         ),
     ]
@@ -105,7 +105,7 @@ pub(super) fn push() -> Vec<Fault> {
         ),
         token(
             "push-stranger-key",
-            "signed by a key nobody published",
+            "signed by an unpublished key",
             IdTokenEdit::Key(TestKey::StrangerRsa, JwsAlgorithm::Rs256),
         ),
         payload(
@@ -145,7 +145,7 @@ pub(super) fn push() -> Vec<Fault> {
         error("push-denied", "a push of access_denied", "access_denied"),
         error("push-expired", "a push of expired_token", "expired_token"),
         error("push-failed", "a push of transaction_failed", "transaction_failed"),
-        error("push-unknown-error", "a push of a code nobody defined", "out_of_coffee"),
+        error("push-unknown-error", "a push with an undefined error code", "out_of_coffee"),
         fault(
             "push-twice-with-other-tokens",
             "F-23",
@@ -177,7 +177,7 @@ fn moments() -> Vec<Fault> {
         fault(
             "notification-at-once",
             "F-09",
-            "it leaves with the acknowledgement",
+            "it is sent with the acknowledgement",
             at(Moment::Acknowledgement),
         ),
         fault(
@@ -203,13 +203,13 @@ fn moments() -> Vec<Fault> {
         fault(
             "notification-key-rotated",
             "F-03",
-            "the keys are rotated just before it is made",
+            "the keys are rotated just before it is created",
             Script::new().every(Notification, Act::Keys(KeySetEdit::RotateAtOnce)),
         ),
     ]
 }
 
-/// A forged notification first, and the good one at the decision.
+/// A forged notification first, and the correct one at the decision.
 fn forged(bearer: Bearer) -> Script {
     Script::new()
         .notification(NotificationEdit::Copies(2))
@@ -226,49 +226,49 @@ fn bearers() -> Vec<Fault> {
     vec![
         wrong(
             "bearer-appended",
-            "a forged one whose token is one character longer, then the good one",
+            "a forged one whose token is one character longer, then the correct one",
             Bearer::Appended,
         ),
         wrong(
             "bearer-truncated",
-            "a forged one whose token is one character shorter, then the good one",
+            "a forged one whose token is one character shorter, then the correct one",
             Bearer::Truncated,
         ),
         wrong(
             "bearer-other-case",
-            "a forged one with a letter in the other case, then the good one",
+            "a forged one with a letter in the other case, then the correct one",
             Bearer::OtherCase,
         ),
-        wrong("bearer-missing", "one without Authorization, then the good one", Bearer::Missing),
+        wrong("bearer-missing", "one without Authorization, then the correct one", Bearer::Missing),
         wrong(
             "bearer-other-transaction",
-            "one with another transaction's token, then the good one",
+            "one with another transaction's token, then the correct one",
             Bearer::OtherTransaction,
         ),
-        wrong("bearer-empty", "one with an empty token, then the good one", Bearer::Empty),
-        wrong("bearer-basic", "one in the Basic scheme, then the good one", Bearer::Basic),
+        wrong("bearer-empty", "one with an empty token, then the correct one", Bearer::Empty),
+        wrong("bearer-basic", "one in the Basic scheme, then the correct one", Bearer::Basic),
         wrong(
             "bearer-twice",
-            "one with two Authorization fields, then the good one",
+            "one with two Authorization fields, then the correct one",
             Bearer::Twice,
         ),
         wrong(
             "bearer-in-query",
-            "one with its token in the query, then the good one",
+            "one with its token in the query, then the correct one",
             Bearer::InQuery,
         ),
         right("bearer-lower-case", "the scheme is written bearer", Bearer::LowerCase),
         right("bearer-upper-case", "the scheme is written BEARER", Bearer::UpperCase),
         wrong(
             "bearer-two-blanks",
-            "the right token behind two blanks, and once more behind one",
-            Bearer::TwoBlanks,
+            "the right token after two spaces, then after one",
+            Bearer::TwoSpaces,
         ),
-        fault("bearer-only-forged", "F-22", "a forged one, and never the good one", only),
+        fault("bearer-only-forged", "F-22", "a forged one, and never the correct one", only),
     ]
 }
 
-/// A malformed notification first, and the good one at the decision.
+/// A malformed notification first, and the correct one at the decision.
 fn first(act: impl Fn(Script) -> Script) -> Script {
     let script = Script::new().notification(NotificationEdit::Copies(2));
     act(script.nth_notification(1, NotificationEdit::At(Moment::Acknowledgement)))
@@ -291,76 +291,76 @@ fn shapes() -> Vec<Fault> {
     vec![
         edit(
             "notification-unknown-id",
-            "an auth_req_id that was never issued, then the good one",
+            "an auth_req_id that was never issued, then the correct one",
             NotificationEdit::UnknownId,
         ),
         edit(
             "notification-other-id",
-            "another transaction's auth_req_id, then the good one",
+            "another transaction's auth_req_id, then the correct one",
             NotificationEdit::OtherId,
         ),
         edit(
             "notification-get",
-            "a GET, then the good one",
+            "a GET, then the correct one",
             NotificationEdit::Method("GET".into()),
         ),
         edit(
             "notification-put",
-            "a PUT, then the good one",
+            "a PUT, then the correct one",
             NotificationEdit::Method("PUT".into()),
         ),
         edit(
             "notification-head",
-            "a HEAD, then the good one",
+            "a HEAD, then the correct one",
             NotificationEdit::Method("HEAD".into()),
         ),
         fault(
             "notification-extra-members",
             "F-22",
-            "members nobody defined",
+            "undefined members",
             Script::new().payload(Amendment::new().set("extra", json!({ "deep": [1, 2, null] }))),
         ),
         body(
             "notification-not-json",
-            "a body that is no JSON, then the good one",
+            "a body that is not JSON, then the correct one",
             b"auth_req_id=1",
         ),
-        body("notification-array", "an array, then the good one", br#"[{"auth_req_id":"1"}]"#),
-        body("notification-empty", "an empty body, then the good one", b""),
-        body("notification-no-id", "no auth_req_id, then the good one", b"{}"),
+        body("notification-array", "an array, then the correct one", br#"[{"auth_req_id":"1"}]"#),
+        body("notification-empty", "an empty body, then the correct one", b""),
+        body("notification-no-id", "no auth_req_id, then the correct one", b"{}"),
         body(
             "notification-empty-id",
-            "an empty auth_req_id, then the good one",
+            "an empty auth_req_id, then the correct one",
             br#"{"auth_req_id":""}"#,
         ),
         body(
             "notification-number-id",
-            "a numeric auth_req_id, then the good one",
+            "a numeric auth_req_id, then the correct one",
             br#"{"auth_req_id":1}"#,
         ),
         body(
             "notification-huge",
-            "a megabyte of brackets, then the good one",
+            "a megabyte of brackets, then the correct one",
             &[b'['; 1024 * 1024],
         ),
         amend(
             "notification-form-type",
-            "a body called a form, then the good one",
+            "a body with the media type of a form, then the correct one",
             Amendment::new().media_type("application/x-www-form-urlencoded"),
         ),
         amend(
             "notification-no-type",
-            "no content type, then the good one",
+            "no content type, then the correct one",
             Amendment::new().media_type(""),
         ),
         amend(
             "notification-duplicate-id",
-            "two auth_req_id members, then the good one",
+            "two auth_req_id members, then the correct one",
             Amendment::new().raw_members("\"auth_req_id\":\"other\","),
         ),
         edit(
             "notification-trailing-slash",
-            "a slash behind the path, then the good one",
+            "a slash after the path, then the correct one",
             NotificationEdit::UrlSuffix("/".into()),
         ),
     ]

@@ -1,4 +1,4 @@
-//! The token endpoint while nobody has decided, and terminal answers: F-08, F-10 to F-16, F-29.
+//! The token endpoint before the decision, and terminal answers: F-08, F-10 to F-16, F-29.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn error(code: &str) -> ScriptedAnswer {
     ScriptedAnswer::error(400, code)
 }
 
-/// One strange answer on the second poll.
+/// An unusual answer to the second poll.
 fn second(answer: ScriptedAnswer) -> Script {
     Script::new().nth(Token, 2, Act::Answer(answer))
 }
@@ -183,7 +183,7 @@ fn endings() -> Vec<Fault> {
         end(
             "token-unknown-code",
             "F-15",
-            "a code nobody defined on the third poll",
+            "an undefined error code on the third poll",
             "out_of_coffee",
         ),
         fault(

@@ -90,14 +90,14 @@ pub(super) fn faults() -> Vec<Fault> {
         fault(
             "tokens-html",
             "F-17",
-            "text/html around good JSON",
+            "text/html around valid JSON",
             amend(Amendment::new().media_type("text/html")),
         ),
         fault("tokens-cut", "F-17", "half a response", amend(Amendment::new().truncate(100))),
         fault(
             "tokens-trailing",
             "F-17",
-            "bytes behind the object",
+            "bytes after the object",
             amend(Amendment::new().append("x")),
         ),
         fault("tokens-created", "F-17", "201 instead of 200", amend(Amendment::new().status(201))),

@@ -1,4 +1,4 @@
-//! Scripts at work: what fits a message, and what it does to the answer.
+//! Applies scripts: the steps that match a message, and their effect on the answer.
 
 use ciba_core::{Response, Timestamp};
 use serde_json::Value;
@@ -20,12 +20,12 @@ pub(super) struct Acts {
     pub(super) decide: Option<Decision>,
     pub(super) drop_before: bool,
     pub(super) hold_forever: bool,
-    /// How the answer leaves, in the order of the script.
+    /// How the answer is sent, in the order of the script.
     pub(super) deliveries: Vec<Act>,
 }
 
 impl Acts {
-    /// The acts of every step that fits the `count`-th message of an endpoint.
+    /// Adds the acts of every step that matches the `count`-th message of an endpoint.
     pub(super) fn take(&mut self, script: &Script, endpoint: Endpoint, count: u32) {
         let fitting = script
             .steps
@@ -46,7 +46,7 @@ impl Acts {
         }
     }
 
-    /// The answer as it leaves.
+    /// The answer with all amendments.
     pub(super) fn amended(&self, mut response: Response) -> Response {
         for amendment in &self.amendments {
             response = amend(response, amendment);
@@ -54,7 +54,7 @@ impl Acts {
         response
     }
 
-    /// Whether a notification becomes another one than a ping or push with further members.
+    /// Whether a notification is changed in more than additional members.
     pub(super) fn changes_more_than_members(&self, is_push: bool) -> bool {
         self.amendments.iter().any(|amendment| {
             let own = [
@@ -66,7 +66,7 @@ impl Acts {
                 "token_type",
                 "expires_in",
             ];
-            // A client that is pinged may refuse tokens, or pass over them.
+            // A ping client may refuse tokens or ignore them.
             let of_ping = ["auth_req_id", "access_token", "refresh_token", "id_token"];
             let is_own =
                 |name: &String| if is_push { &own[..] } else { &of_ping }.contains(&name.as_str());
@@ -75,13 +75,13 @@ impl Acts {
         })
     }
 
-    /// Whether the client never sees the answer whole.
+    /// Whether the client never receives the whole answer.
     pub(super) fn lose_the_answer(&self) -> bool {
         let loses = |act: &Act| matches!(act, Act::DropAfter | Act::DropInside(_) | Act::Endless);
         self.drop_before || self.hold_forever || self.deliveries.iter().any(loses)
     }
 
-    /// How it leaves, delays aside.
+    /// How it is sent, apart from delays.
     pub(super) fn delivered(&self, response: Response) -> Reply {
         let mut reply = Reply::Answer(response);
         for act in &self.deliveries {
@@ -103,7 +103,7 @@ impl Acts {
         reply
     }
 
-    /// When the answer leaves.
+    /// When the answer is sent.
     pub(super) fn leaves_at(&self, now: Timestamp) -> Timestamp {
         let delay = |at: Timestamp, act: &Act| match act {
             Act::Delay(delay) => at.saturating_add(*delay),

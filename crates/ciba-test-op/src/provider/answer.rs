@@ -1,4 +1,4 @@
-//! How answers are made and leave: what is asked, what the scripts say, what the client is held to.
+//! How answers are created and sent: the request, the scripts, and what the judge expects then.
 
 use ciba_core::{Response, Timestamp};
 
@@ -15,7 +15,7 @@ impl Provider {
     ) -> Reply {
         let own = self.backchannel(request, now);
         let (response, record) = match (own, &acts.answer) {
-            // The request is judged all the same; nothing is begun.
+            // The request is judged, but does not begin a transaction.
             (own, Some(scripted)) => {
                 if let Err(refusal) = own {
                     self.refused(&refusal);
@@ -90,7 +90,8 @@ impl Provider {
         }
     }
 
-    /// Sends an answer of the token endpoint, and holds the client to it if it can have arrived.
+    /// Sends an answer of the token endpoint. The client has to comply with it if it can have
+    /// arrived.
     pub(super) fn leave_token_endpoint(
         &mut self,
         id: ExchangeId,
@@ -101,8 +102,8 @@ impl Provider {
     ) -> Reply {
         let is_success = response.status == 200 && acts.answer.is_none();
         let response = if is_success { acts.amended(response) } else { response };
-        // The client is held to what it has read for certain, from when it can have read it; it may
-        // give up on a drip.
+        // The client has to comply only with what it has certainly read, from the time at which it
+        // can have read it. It may not wait for the end of a body that is sent slowly.
         let reply = self.leave(id, acts, response.clone(), now);
         if let Some(Held::Delayed { tells, .. }) = self.held.get_mut(&id) {
             *tells = Some(at);

@@ -1,5 +1,6 @@
-//! Client authentication, the same at the backchannel and the token endpoint (section 2 of the
-//! provider's rules).
+//! Client authentication, which is the same at the backchannel and the token endpoint.
+
+// Section 2 of spec/provider-side.md.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{DeliveryMode, Timestamp, jose::JwsAlgorithm};
@@ -14,11 +15,11 @@ use crate::{
     message::{Endpoint, Incoming},
 };
 
-/// Of a client id that nobody has proven.
+/// The longest unproven client id that is kept, in characters.
 const LONGEST_CLAIMED_ID: usize = 200;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What the request offers as a credential.
+/// The credential of a request.
 enum Offered<'a> {
     Basic { id: String, secret: String, raw: (String, String) },
     Post { secret: &'a str },
@@ -26,18 +27,18 @@ enum Offered<'a> {
     Nothing,
 }
 
-/// A `jti` that came.
+/// A `jti` that was used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Used {
     /// When its assertion expires, in Unix seconds.
     until: u64,
-    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still takes the
+    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still accepts the
     /// assertion.
     unseen: bool,
 }
 
 impl Provider {
-    /// The client that sent the request, or why there is none (OP-08 to OP-13).
+    /// Authenticates the client that sent the request (OP-08 to OP-13).
     pub(super) fn authenticate(
         &mut self,
         request: &Incoming,
@@ -52,7 +53,7 @@ impl Provider {
             Offered::Assertion(text) => {
                 let parsed = jws::parse(text);
                 Some(parsed.ok_or_else(|| {
-                    refuse(Rule::AssertionForm, "the assertion is no compact JWS")
+                    refuse(Rule::AssertionForm, "the assertion is not a compact JWS")
                 })?)
             }
             _ => None,
@@ -66,7 +67,7 @@ impl Provider {
         };
         let known = |id: &str| self.config.clients.iter().find(|client| client.id == id).cloned();
         let client = match (&offered, claimed) {
-            // A raw Basic header is compared as it stands.
+            // Some clients are registered to send a Basic header without form encoding.
             (Offered::Basic { raw, .. }, Some(id)) => known(&id)
                 .filter(|client| !is_raw(client))
                 .or_else(|| known(&raw.0).filter(is_raw))
@@ -75,7 +76,7 @@ impl Provider {
             (_, None) => {
                 return Err(refuse(
                     Rule::AuthenticationMethod,
-                    "there is no credential and no client_id",
+                    "there is neither a credential nor a client_id",
                 ));
             }
         };
@@ -87,11 +88,7 @@ impl Provider {
             ));
         }
         if body_id.is_none() && self.config.habits.wants_client_id {
-            return Err(Refusal::error(
-                400,
-                "invalid_request",
-                "client_id is wanted in every body",
-            ));
+            return Err(Refusal::error(400, "invalid_request", "client_id is missing in the body"));
         }
         self.check_certificate(&client, request, endpoint)?;
         match (&client.authentication, offered, assertion) {
@@ -139,7 +136,7 @@ impl Provider {
         Ok(client)
     }
 
-    /// Where the client calls, and which certificate it shows there (OP-12, OP-61, OP-67).
+    /// Checks the origin of the request and the certificate presented there (OP-12, OP-61, OP-67).
     fn check_certificate(
         &self,
         client: &Client,
@@ -157,11 +154,11 @@ impl Provider {
         if self.config.mutual_tls.is_some() && self.config.mutual_tls != request.origin {
             return Err(Refusal::client(
                 Rule::PlainHost,
-                "clients with certificates call the alias",
+                "clients with certificates must use the alias",
             ));
         }
         let Some(shown) = &request.certificate else {
-            return Err(Refusal::client(Rule::Certificate, "the client showed no certificate"));
+            return Err(Refusal::client(Rule::Certificate, "the client presented no certificate"));
         };
         let fits = match &client.authentication {
             ClientAuthentication::TlsClientAuth { subject } => {
@@ -196,7 +193,7 @@ impl Provider {
             return fail(Rule::AssertionForm, "the assertion's alg is none, missing or unknown");
         };
         if self.config.fapi_ciba && !FAPI_ALGORITHMS.contains(&algorithm) {
-            return fail(Rule::Profile, "FAPI-CIBA takes assertions by PS256 and ES256 only");
+            return fail(Rule::Profile, "FAPI-CIBA allows only PS256 and ES256 for assertions");
         }
         match &client.authentication {
             ClientAuthentication::ClientSecretJwt { secret, algorithm: registered } => {
@@ -245,17 +242,17 @@ impl Provider {
         };
         let (seconds, tolerance) = (now.unix_secs(), self.config.clock_tolerance.as_secs());
         let Some(expires) = assertion.seconds("exp") else {
-            return fail(Rule::AssertionClaims, "exp is missing or no number");
+            return fail(Rule::AssertionClaims, "exp is missing or not a number");
         };
-        // It is optional (OpenID Connect Core 9).
+        // `iat` is optional (OpenID Connect Core 9).
         if assertion.claims.contains_key("iat") && assertion.seconds("iat").is_none() {
-            return fail(Rule::AssertionClaims, "iat is no number");
+            return fail(Rule::AssertionClaims, "iat is not a number");
         }
         if expires <= seconds {
             return fail(Rule::AssertionTime, "the assertion has expired");
         }
         if expires > seconds + 86_400 {
-            return fail(Rule::AssertionTime, "the assertion lives for more than 24 hours");
+            return fail(Rule::AssertionTime, "the assertion is valid for more than 24 hours");
         }
         for claim in ["iat", "nbf"] {
             if assertion.seconds(claim).is_some_and(|at| at > seconds + tolerance) {
@@ -272,7 +269,7 @@ impl Provider {
                 self.assertions.insert(key, Used { until: expires, unseen: self.unseen });
                 Ok(())
             }
-            // The provider never saw the first one and takes this; the client could not know.
+            // The provider never saw the first one, so it accepts this one.
             Some(used) if used.unseen => {
                 used.unseen = self.unseen;
                 self.broke(
@@ -334,10 +331,10 @@ fn offered<'a>(request: &Incoming, parameters: &'a Parameters) -> Result<Offered
         let Some(raw) = decoded else {
             return Err(Refusal::client(
                 Rule::AuthenticationMethod,
-                "the Authorization header is no Basic one",
+                "the Authorization header has no valid Basic credentials",
             ));
         };
-        // What is not form-encoded matches nobody: no id and no secret is empty.
+        // Invalid form encoding matches no client, because no id and no secret is empty.
         let plain = |text: &str| form::decode(text.as_bytes()).unwrap_or_default();
         found.push(Offered::Basic { id: plain(&raw.0), secret: plain(&raw.1), raw });
     }
@@ -354,7 +351,7 @@ fn offered<'a>(request: &Incoming, parameters: &'a Parameters) -> Result<Offered
     }
 }
 
-/// The client that a request says it comes from, proven or not.
+/// The client that a request names, with or without proof.
 pub(super) fn claimed(request: &Incoming) -> Option<String> {
     let parameters = Parameters::read(request).unwrap_or_default();
     let assertion = parameters.get("client_assertion").and_then(jws::parse);
@@ -364,12 +361,12 @@ pub(super) fn claimed(request: &Incoming) -> Option<String> {
         Ok(Offered::Basic { id, .. }) => Some(id),
         _ => of_assertion().or_else(|| parameters.get("client_id")).map(str::to_owned),
     };
-    // It is kept with every finding, and can be anything.
+    // It is kept with every finding, and anyone can send anything here.
     id.filter(|id| !id.is_empty()).map(|id| id.chars().take(LONGEST_CLAIMED_ID).collect())
 }
 
 impl Client {
-    /// Whether the registered credential can work at all.
+    /// Whether the registered credential can work.
     pub(crate) fn can_authenticate(&self) -> bool {
         match &self.authentication {
             ClientAuthentication::PrivateKeyJwt { keys, algorithms } => keys.iter().any(|jwk| {
@@ -402,5 +399,5 @@ impl Client {
     }
 }
 
-/// Every algorithm an assertion may be signed with, for the metadata.
+/// Every algorithm of assertions, for the metadata.
 pub(super) const ASSERTION_ALGORITHMS: [JwsAlgorithm; 12] = JwsAlgorithm::ALL;

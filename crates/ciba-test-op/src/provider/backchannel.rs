@@ -1,4 +1,6 @@
-//! The backchannel authentication endpoint (sections 3 and 5).
+//! The backchannel authentication endpoint.
+
+// Sections 3 and 5 of spec/provider-side.md.
 
 use core::time::Duration;
 
@@ -22,17 +24,17 @@ use crate::{
     script::{Decision, Script},
 };
 
-/// What counts when no interval is named (CIBA 7.3).
+/// The interval if none is sent (CIBA 7.3).
 const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 const SWEDISH: &str = "urn:grn:authn:se:bankid";
 const NORWEGIAN: &str = "urn:grn:authn:no:bankid";
-/// Words for the pair a Norwegian caller reads out.
+/// The words of the pairs that Norwegian agents read out.
 const WORDS: [&str; 16] = [
     "RED", "BLUE", "QUICK", "CALM", "BRIGHT", "OLD", "SMALL", "WILD", "FOX", "BIRD", "STONE",
     "RIVER", "LAMP", "BOAT", "CLOUD", "TREE",
 ];
 
-/// A person who was found, and what happens when the phone asks.
+/// The user of a hint, and what the user does.
 struct Found {
     subject: String,
     name: String,
@@ -40,7 +42,7 @@ struct Found {
     user_code: Option<String>,
 }
 
-/// What one acknowledgement grants.
+/// The terms of an acknowledgement.
 struct Terms {
     expires_in: Duration,
     interval: Option<Duration>,
@@ -48,7 +50,7 @@ struct Terms {
 }
 
 impl Provider {
-    /// Answers an authentication request; begins a transaction when it is granted.
+    /// Answers an authentication request and, if it is acknowledged, creates the transaction.
     pub(super) fn backchannel(
         &mut self,
         request: &Incoming,
@@ -64,7 +66,7 @@ impl Provider {
             return Err(Refusal::error(
                 400,
                 "unsupported_grant_type",
-                "grant_type is wanted here too",
+                "grant_type is missing or wrong",
             ));
         }
         self.scope(&parameters)?;
@@ -84,11 +86,12 @@ impl Provider {
             return Err(Refusal::error(
                 503,
                 "temporarily_unavailable",
-                "too many authentications are going on",
+                "too many authentications are in progress",
             ));
         }
         if self.lost_requests.iter().any(|(lost, until)| lost == hint && now < *until) {
-            let reason = "the answer to the last request for this person was lost; the person is asked twice";
+            let reason =
+                "the answer to the last request for this user was lost; the user is prompted twice";
             self.broke(Rule::RepeatedAuthenticationRequest, reason);
         }
 
@@ -98,7 +101,7 @@ impl Provider {
         };
         let mut body =
             json!({ "auth_req_id": auth_req_id, "expires_in": terms.expires_in.as_secs() });
-        // Push clients have no use for one (OP-33).
+        // Push clients do not poll (OP-33).
         if let Some(interval) = terms.interval.filter(|_| client.delivery != DeliveryMode::Push) {
             body["interval"] = interval.as_secs().into();
         }
@@ -112,8 +115,7 @@ impl Provider {
             Behaviour::Never | Behaviour::Manual | Behaviour::Unknown => (None, None),
         };
         let pending = pending.unwrap_or(self.config.pending_answers);
-        // Nobody counts polls that may never come: the person decides when so many intervals are
-        // over.
+        // There may be no polls to count, so the user decides after this many intervals.
         let polls = client.delivery == DeliveryMode::Poll;
         let decides =
             now.saturating_add(terms.interval.unwrap_or(USUAL_INTERVAL).saturating_mul(pending));
@@ -186,7 +188,7 @@ impl Provider {
             return Err(Refusal::bad(Rule::Scope, "scope lacks openid"));
         }
         if !scope.split(' ').all(|token| self.config.scopes.iter().any(|known| known == token)) {
-            return Err(Refusal::error(400, "invalid_scope", "a scope is not known here"));
+            return Err(Refusal::error(400, "invalid_scope", "a scope is unknown"));
         }
         Ok(())
     }
@@ -199,13 +201,13 @@ impl Provider {
             return Err(Refusal::error(
                 400,
                 "invalid_binding_message",
-                "the binding message cannot be shown",
+                "the binding message cannot be displayed",
             ));
         }
         Ok(())
     }
 
-    /// A positive whole number without sign or leading zeros (OP-23), at most the ceiling.
+    /// A positive integer without sign or leading zeros (OP-23), reduced to the longest lifetime.
     fn requested_expiry(&mut self, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
         let habits = &self.config.habits;
         let name = habits.expiry_parameter.unwrap_or("requested_expiry");
@@ -213,32 +215,31 @@ impl Provider {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {
             return Err(Refusal::bad(
                 Rule::RequestedExpiry,
-                "requested_expiry is not a positive whole number",
+                "requested_expiry is not a positive integer",
             ));
         }
-        // Digits that do not fit are a large number.
+        // Digits that do not fit into a u64 are a large number.
         let seconds = text.parse().unwrap_or(u64::MAX);
         if habits.refuses_longer_expiry && seconds > self.config.expires_in.as_secs() {
             return Err(Refusal::error(
                 400,
                 "invalid_request",
-                "requested_expiry is longer than requests live here",
+                "requested_expiry is longer than the provider's lifetime of requests",
             ));
         }
         let ceiling = self.config.longest_expiry.as_secs();
         if seconds > ceiling && self.config.requested_expiry != RequestedExpiry::Ignored {
-            let reason = format!(
-                "requested_expiry is longer than any request lives here, which is {ceiling} s"
-            );
+            let reason =
+                format!("requested_expiry is longer than {ceiling} s, the longest lifetime here");
             self.say(Rule::RequestedExpiry, Severity::Advice, &reason);
         }
         Ok(Some(seconds.min(ceiling)))
     }
 
-    /// The person of a hint: one of the configured users, one that steers itself, or for Idura any
-    /// `sub:ssn:` number.
+    /// The user of a hint: one of the configured users, one whose hint says what they do, or with
+    /// Idura any `sub:ssn:` number.
     fn find(&self, parameters: &Parameters, hint: &str, client: &Client) -> Result<Found, Refusal> {
-        let unknown = || Refusal::error(400, "unknown_user_id", "nobody is known under this hint");
+        let unknown = || Refusal::error(400, "unknown_user_id", "the hint identifies no user");
         if parameters.get("id_token_hint").is_some() {
             return self.find_by_token(hint, client);
         }
@@ -265,12 +266,12 @@ impl Provider {
         Ok(Found { subject, name: "Terne Paulsen".to_owned(), behaviour, user_code })
     }
 
-    /// A token of this provider; that it has expired is no reason to refuse it (OP-19).
+    /// The user of an ID Token of this provider, which may be expired (OP-19).
     fn find_by_token(&self, token: &str, client: &Client) -> Result<Found, Refusal> {
         let unknown =
             || Refusal::error(400, "unknown_user_id", "the token is not one of this provider's");
         if token.split('.').count() == 5 {
-            return Err(Refusal::bad(Rule::Hint, "an id_token_hint is not encrypted"));
+            return Err(Refusal::bad(Rule::Hint, "an id_token_hint must not be encrypted"));
         }
         let parsed = jws::parse(token).ok_or_else(unknown)?;
         let ours = parsed.text("iss") == Some(&self.config.issuer)
@@ -328,7 +329,7 @@ impl Provider {
                     return Err(Refusal::error(
                         400,
                         "invalid_binding_message",
-                        "no binding message is taken",
+                        "a binding message is not supported",
                     ));
                 }
                 if kind(details) != Some("customerServiceCall.v1") {
@@ -344,13 +345,13 @@ impl Provider {
         Ok(terms)
     }
 
-    /// Two words, as the person has to recognise them.
+    /// Two words that the user has to recognize.
     fn words(&mut self) -> String {
         let (first, second) = (self.ids.below(8), 8 + self.ids.below(8));
         format!("{} {}", WORDS[first], WORDS[second])
     }
 
-    /// Three pairs to pick from, the right one among them.
+    /// Three pairs to choose from, one of them the right one.
     pub(super) fn word_choices_of(words: &str) -> Vec<String> {
         let at = |offset: usize| {
             let index = words.bytes().map(usize::from).sum::<usize>() + offset;
@@ -363,8 +364,7 @@ impl Provider {
     }
 }
 
-/// A lasting `sub` per person, braces included (ID-92). The person of the sample token has the
-/// sample's.
+/// A stable `sub` per user, with braces (ID-92). The user of Idura's sample token has the sample's.
 fn pseudonym(hint: &str) -> String {
     if hint == "sub:ssn:196802020575" {
         return "{bb9c2364-dfae-44f3-bcfd-999053d94f9e}".to_owned();
@@ -373,9 +373,9 @@ fn pseudonym(hint: &str) -> String {
     format!("{{{}}}", Ids::new(hint.bytes().fold(0xcbf2_9ce4_8422_2325, fold)).uuid())
 }
 
-/// What a hint says about itself: `approve`, `approve-after:2:anybody`, `deny`, `deny-after:1`,
-/// `never`, `manual`, `user-code:1234`, which approves and wants that code, and `fault:NAME`, which
-/// approves as far as the fault of the catalogue lets it.
+/// What a hint says that its user does: `approve`, `approve-after:2:NAME`, `deny`, `deny-after:1`,
+/// `never`, `manual`, `user-code:1234`, which requires that code and approves, and `fault:NAME`,
+/// which approves and has that fault.
 fn steered(hint: &str) -> Option<Behaviour> {
     let mut words = hint.split(':');
     let (word, count) = (words.next()?, words.next());
@@ -392,7 +392,7 @@ fn steered(hint: &str) -> Option<Behaviour> {
     })
 }
 
-/// The code of a person who has one, from a client that may send it (OP-21).
+/// Checks the user code, if the user has one and the client may send it (OP-21).
 fn user_code(parameters: &Parameters, found: &Found, client: &Client) -> Result<(), Refusal> {
     match (&found.user_code, parameters.get("user_code")) {
         (Some(_), None) if client.user_code => {
@@ -405,7 +405,7 @@ fn user_code(parameters: &Parameters, found: &Found, client: &Client) -> Result<
     }
 }
 
-/// The one hint (OP-18).
+/// The hint, of which there has to be exactly one (OP-18).
 fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
     let names = ["login_hint", "login_hint_token", "id_token_hint"];
     let mut hints = names.into_iter().filter_map(|name| parameters.get(name));
@@ -414,14 +414,14 @@ fn hint(parameters: &Parameters) -> Result<&str, Refusal> {
             Err(Refusal::error(400, "expired_login_hint_token", "the hint token has expired"))
         }
         (Some(hint), None) => Ok(hint),
-        _ => Err(Refusal::bad(Rule::Hint, "exactly one hint is wanted")),
+        _ => Err(Refusal::bad(Rule::Hint, "there is not exactly one hint")),
     }
 }
 
-/// An array of objects with a type (OP-24).
+/// Reads an array of objects with a type (OP-24).
 fn details(parameters: &Parameters) -> Result<Option<Value>, Refusal> {
     let Some(text) = parameters.get("authorization_details") else { return Ok(None) };
-    let reason = "authorization_details is no array of objects with a type";
+    let reason = "authorization_details is not an array of objects with a type";
     let malformed =
         || Refusal::new(Rule::AuthorizationDetails, 400, "invalid_authorization_details", reason);
     let details: Value = serde_json::from_str(text).map_err(|_| malformed())?;
@@ -436,7 +436,7 @@ fn kind(details: Option<&Value>) -> Option<&str> {
     details?[0]["type"].as_str()
 }
 
-/// Absolute URIs without fragment (OP-24).
+/// Checks that resources are absolute URIs without fragment (OP-24).
 fn resources(parameters: &Parameters) -> Result<(), Refusal> {
     let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     let is_scheme = |scheme: &str| {
@@ -459,8 +459,8 @@ fn resources(parameters: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-/// An object whose `id_token` and `userinfo` are objects, and in these each claim is null or an
-/// object of a few known members (OP-24).
+/// Checks that `claims` is an object whose `id_token` and `userinfo` are objects, in which each claim
+/// is null or an object with valid members (OP-24).
 fn claims(parameters: &Parameters) -> Result<(), Refusal> {
     let Some(text) = parameters.get("claims") else { return Ok(()) };
     let asked = |claim: &Value| match claim {
@@ -485,17 +485,15 @@ fn claims(parameters: &Parameters) -> Result<(), Refusal> {
         {
             Ok(())
         }
-        _ => {
-            Err(Refusal::bad(Rule::Claims, "claims is no JSON object of claims that are asked for"))
-        }
+        _ => Err(Refusal::bad(Rule::Claims, "claims is not a JSON object of requested claims")),
     }
 }
 
-/// An object (OP-24).
+/// Checks that `request_context` is an object (OP-24).
 fn request_context(parameters: &Parameters) -> Result<(), Refusal> {
     let Some(text) = parameters.get("request_context") else { return Ok(()) };
     match serde_json::from_str(text) {
         Ok(Value::Object(_)) => Ok(()),
-        _ => Err(Refusal::bad(Rule::RequestContext, "request_context is no JSON object")),
+        _ => Err(Refusal::bad(Rule::RequestContext, "request_context is not a JSON object")),
     }
 }

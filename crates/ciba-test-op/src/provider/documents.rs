@@ -1,4 +1,6 @@
-//! Metadata and keys (section 1): where the endpoints are, and what they publish.
+//! Metadata and key sets.
+
+// Section 1 of spec/provider-side.md.
 
 use ciba_core::{Headers, Response, jose::JwsAlgorithm};
 use serde_json::{Map, Value, json};
@@ -9,13 +11,13 @@ use super::{
 };
 use crate::{config::Personality, keys::TestKey, message::Endpoint, script::KeySetEdit};
 
-/// Which keys are published, and which of them sign.
+/// The keys that are published, and those that sign.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     publishes_old: bool,
     publishes_next: bool,
     signs_with_next: bool,
-    /// Edits that stay.
+    /// Permanent edits.
     edits: Vec<KeySetEdit>,
 }
 
@@ -29,7 +31,7 @@ impl Keys {
         }
     }
 
-    /// Carries out an edit for good.
+    /// Applies an edit permanently.
     pub(super) fn edit(&mut self, edit: KeySetEdit) {
         match edit {
             KeySetEdit::PublishNext => self.publishes_next = true,
@@ -70,7 +72,7 @@ impl Keys {
         }
         let jwk = |key: TestKey| {
             let mut jwk = key.public_jwk(key.usual_algorithm());
-            // One RSA key serves all six algorithms, so it names none.
+            // The RSA key is for all six algorithms, so it has no `alg`.
             if jwk["kty"] == "RSA" {
                 jwk.as_object_mut().map(|members| members.remove("alg"));
             }
@@ -79,7 +81,7 @@ impl Keys {
         keys.into_iter().map(jwk).collect()
     }
 
-    /// The key set document, with edits for this one answer on top of those that stay.
+    /// The key set document, with the permanent edits and those for this answer only.
     pub(super) fn document(&self, once: &[KeySetEdit]) -> Response {
         let mut keys = self.published();
         let mut whole = None;
@@ -110,7 +112,7 @@ impl Keys {
     }
 }
 
-/// The paths of one personality, below the issuer's own path.
+/// The paths of one personality, relative to the issuer's path.
 struct Paths {
     backchannel: &'static str,
     token: &'static str,
@@ -142,18 +144,18 @@ impl Provider {
         }
     }
 
-    /// The issuer without a slash at its end.
+    /// The issuer without a trailing slash.
     fn base(&self) -> &str {
         self.config.issuer.strip_suffix('/').unwrap_or(&self.config.issuer)
     }
 
-    /// The path of the issuer, without a slash at its end.
+    /// The path of the issuer, without a trailing slash.
     fn base_path(&self) -> &str {
         let after_scheme = self.base().split_once("://").map_or("", |(_, rest)| rest);
         after_scheme.find('/').map_or("", |at| &after_scheme[at..])
     }
 
-    /// The address of an endpoint.
+    /// Returns the URL of an endpoint.
     #[must_use]
     pub fn endpoint_url(&self, endpoint: Endpoint) -> String {
         let paths = self.paths();
@@ -172,7 +174,7 @@ impl Provider {
         format!("{}{path}", self.base())
     }
 
-    /// The address of an endpoint for clients that show certificates, when there is one.
+    /// Returns the URL of an endpoint for clients with certificates, if there is one.
     #[must_use]
     pub fn alias_url(&self, endpoint: Endpoint) -> Option<String> {
         let origin = self.config.mutual_tls.as_ref()?;
@@ -181,7 +183,7 @@ impl Provider {
         Some(format!("{origin}{}", behind_scheme.find('/').map_or("", |at| &behind_scheme[at..])))
     }
 
-    /// Which endpoint a path is (OP-01: both well-known addresses).
+    /// The endpoint at a path (OP-01: both well-known URLs).
     pub(super) fn endpoint_at(&self, path: &str) -> Endpoint {
         let (base, paths) = (self.base_path(), self.paths());
         let inserted =
@@ -204,7 +206,7 @@ impl Provider {
         }
     }
 
-    /// The metadata document (OP-01 to OP-04): members without values are left out.
+    /// The metadata document (OP-01 to OP-04). Members without values are omitted.
     pub(super) fn metadata(&self) -> Response {
         let names =
             |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();
@@ -224,7 +226,7 @@ impl Provider {
         document.insert("userinfo_endpoint".into(), url(Endpoint::UserInfo));
         let modes: Vec<&str> = self.config.delivery_modes.iter().map(|mode| mode.name()).collect();
         document.insert("backchannel_token_delivery_modes_supported".into(), json!(modes));
-        // Both are required of every provider, and parsers insist; nobody is sent there.
+        // Parsers of metadata require both, although the endpoint refuses every request.
         document.insert("authorization_endpoint".into(), url(Endpoint::Authorization));
         document.insert("response_types_supported".into(), json!(["none"]));
         let grants: &[&str] = match self.config.personality {
@@ -240,7 +242,8 @@ impl Provider {
         response.headers = [("content-type", "application/json")].into_iter().collect();
         response
     }
-    /// How clients may authenticate and sign, and where they show certificates (OP-02, OP-03).
+
+    /// The client authentication, the signatures and the aliases (OP-02, OP-03).
     fn describe_clients(&self, document: &mut Map<String, Value>) {
         let names =
             |algorithms: &[JwsAlgorithm]| algorithms.iter().map(|a| a.name()).collect::<Vec<_>>();

@@ -1,10 +1,11 @@
-//! The provider itself: a function of its state, a request and an instant.
+//! The provider: a function of its state, a request and the time.
 
 mod acts;
 mod answer;
 mod authenticate;
 mod backchannel;
 mod documents;
+mod judging;
 mod notify;
 mod parts;
 mod records;
@@ -35,7 +36,7 @@ use crate::{
     faults::{self, Fault},
     findings::Findings,
     ids::Ids,
-    judge::{Exchange, Rule, Severity, Violation},
+    judge::{Exchange, Violation},
     message::{Endpoint, ExchangeId, FOREVER, Incoming, PeerCertificate, Reply},
     notification::Notified,
     report::Report,
@@ -46,8 +47,8 @@ pub use transaction::{Transaction, TransactionState};
 
 /// An OpenID provider without sockets or clock.
 ///
-/// Give it requests with [`Self::handle`] and do with each [`Reply`] what it says. It keeps a
-/// record of every request and judges the client: [`Self::violations`].
+/// Pass requests to [`Self::handle`] and carry out each [`Reply`]. The provider records every
+/// request and judges the clients: [`Self::report`].
 #[derive(Debug)]
 pub struct Provider {
     config: ProviderConfig,
@@ -55,54 +56,54 @@ pub struct Provider {
     keys: Keys,
     script: Script,
     hint_scripts: Vec<(String, Script)>,
-    /// Messages of each endpoint since the script was given.
+    /// The number of messages of each endpoint since the script was installed.
     counts: BTreeMap<Endpoint, u32>,
     transactions: Records,
-    /// The `jti` of every assertion, until it expires.
+    /// The `jti` of every assertion that has not expired.
     assertions: HashMap<(String, String), authenticate::Used>,
-    /// The `jti` of every signed request, until it expires.
+    /// The `jti` of every signed request that has not expired.
     request_objects: HashMap<(String, String), u64>,
     access_tokens: VecDeque<AccessToken>,
-    /// Hints of authentication requests whose answer never left, and when they are forgotten.
+    /// Hints of authentication requests whose answer was never sent, and when they are evicted.
     lost_requests: VecDeque<(String, Timestamp)>,
-    /// Whether the request being answered never reaches the provider, only the judge.
+    /// Whether the current request reaches only the judge, not the provider.
     unseen: bool,
-    /// The client that sent the request being answered, or says it did.
+    /// The client that the current request authenticates or names.
     caller: Option<String>,
     refresh_tokens: VecDeque<RefreshToken>,
     exchanges: Vec<Exchange>,
-    /// How many requests each endpoint saw.
+    /// The number of requests that each endpoint received.
     seen: BTreeMap<Endpoint, usize>,
     findings: Findings,
     notified: Vec<Notified>,
     held: HashMap<ExchangeId, Held>,
     revision: u64,
-    /// When what is over was looked through last.
+    /// When records were evicted last.
     forgot: Timestamp,
 }
 
-/// An answer that has not left yet.
+/// An answer that was not sent yet.
 #[derive(Debug)]
 enum Held {
-    /// What it says is decided.
+    /// Its content is decided.
     Delayed {
         reply: Reply,
         until: Timestamp,
-        /// The transaction whose client is held to the answer once it leaves.
+        /// The transaction whose client has to comply with the answer once it is sent.
         tells: Option<usize>,
     },
-    /// It waits for the person.
+    /// It waits for the user.
     Undecided { at: usize, acts: Acts, until: Timestamp },
-    /// It never leaves.
+    /// It is never sent.
     Forever,
 }
 
 impl Provider {
-    /// Builds a provider.
+    /// Creates a provider.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when the issuer, a duration or a client cannot work.
+    /// Returns [`ConfigError`] if the issuer, a duration or a client is invalid.
     pub fn new(config: ProviderConfig) -> Result<Self, ConfigError> {
         Issuer::parse_with(config.issuer.as_str(), LoopbackHttp::DangerouslyAllowed)
             .map_err(|_| ConfigError::Issuer)?;
@@ -140,17 +141,18 @@ impl Provider {
         Ok(provider)
     }
 
-    /// The issuer.
+    /// Returns the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.config.issuer
     }
 
-    /// Adds a client.
+    /// Registers a client.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when the id is empty or taken, or the client could never authenticate.
+    /// Returns [`ConfigError`] if the id is empty or already registered, or the client could never
+    /// authenticate.
     pub fn register(&mut self, client: Client) -> Result<(), ConfigError> {
         if client.id.is_empty() || self.config.clients.iter().any(|known| known.id == client.id) {
             return Err(ConfigError::ClientId(client.id));
@@ -177,37 +179,37 @@ impl Provider {
         Ok(())
     }
 
-    /// Serves the endpoints also at another origin, where clients are asked for certificates, and
-    /// names it in the metadata.
+    /// Also serves the endpoints at another origin, where client certificates are requested, and adds
+    /// it to the metadata.
     pub fn offer_mutual_tls(&mut self, origin: impl Into<String>) {
         self.config.mutual_tls = Some(origin.into());
     }
 
-    /// Replaces the script; messages are counted from here.
+    /// Replaces the script. Messages are counted from 1 again.
     pub fn script(&mut self, script: Script) {
         self.script = script;
         self.counts.clear();
     }
 
-    /// A script for the transactions of one hint, behind the general one.
+    /// Sets a script for the transactions of one hint, in addition to the general one.
     pub fn script_for_hint(&mut self, hint: &str, script: Script) {
         self.hint_scripts.retain(|(known, _)| known != hint);
         self.hint_scripts.push((hint.to_owned(), script));
     }
 
-    /// Changes the keys for good.
+    /// Changes the keys permanently.
     pub fn edit_keys(&mut self, edit: KeySetEdit) {
         self.keys.edit(edit);
     }
 
-    /// Takes a request. An answer counts as having left at once; a reply that is held is taken up
-    /// again by [`Self::resume`].
+    /// Handles a request. Its answer counts as sent at once. If the reply is [`Reply::Hold`], call
+    /// [`Self::resume`] later.
     pub fn handle(&mut self, request: impl Into<Incoming>, now: Timestamp) -> Reply {
         let (id, reply) = self.begin(request, now);
         self.end_unless_held(id, reply, now)
     }
 
-    /// Takes a held request up again: at its instant, or when [`Self::revision`] moved.
+    /// Resumes a held request: at the time in [`Reply::Hold`], or when [`Self::revision`] changed.
     pub fn resume(&mut self, exchange: ExchangeId, now: Timestamp) -> Reply {
         let reply = self.proceed(exchange, now);
         self.end_unless_held(exchange, reply, now)
@@ -220,7 +222,7 @@ impl Provider {
         reply
     }
 
-    /// Takes a request whose answer takes time to leave: call [`Self::end`] when it has left.
+    /// Handles a request whose answer takes time to send. Call [`Self::end`] when it was sent.
     pub fn begin(&mut self, request: impl Into<Incoming>, now: Timestamp) -> (ExchangeId, Reply) {
         let request = request.into();
         let (id, endpoint) = self.record(&request, now);
@@ -270,7 +272,7 @@ impl Provider {
         (id, endpoint)
     }
 
-    /// As [`Self::resume`], for requests taken with [`Self::begin`].
+    /// As [`Self::resume`], for requests of [`Self::begin`].
     pub fn proceed(&mut self, exchange: ExchangeId, now: Timestamp) -> Reply {
         self.settle(now);
         let hold = |until| Reply::Hold { exchange, until };
@@ -305,7 +307,7 @@ impl Provider {
         reply
     }
 
-    /// The last byte of an answer left, or its connection was closed.
+    /// Reports that the last byte of an answer was sent, or that its connection was closed.
     pub fn end(&mut self, exchange: ExchangeId, now: Timestamp) {
         let counts = self.config.speed_reference;
         let was_held = self.held.remove(&exchange).is_some();
@@ -327,21 +329,21 @@ impl Provider {
         }
     }
 
-    /// Moves whenever a held request may be answerable.
+    /// Returns a number that changes whenever there may be an answer to a held request.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Every transaction that is known, in the order they began: until [`ProviderConfig::memory`]
-    /// after their end.
+    /// Returns the transactions in the order they began. They are remembered for
+    /// [`ProviderConfig::memory`] after their end.
     #[must_use]
     pub fn transactions(&self, now: Timestamp) -> Vec<Transaction> {
         self.transactions.iter().map(|record| record.public(now)).collect()
     }
 
-    /// The word pairs a person picks from, the right one among them; none for a transaction without
-    /// words.
+    /// Returns the word pairs that the user chooses from, one of them the right one. Empty for a
+    /// transaction without words.
     #[must_use]
     pub fn word_choices(&self, transaction: usize) -> Vec<String> {
         let record = transaction.checked_sub(1).and_then(|at| self.transactions.get(at));
@@ -351,12 +353,12 @@ impl Provider {
             .unwrap_or_default()
     }
 
-    /// The person says yes. Says whether there was anything to decide.
+    /// Approves in the user's place. Returns whether there was anything to decide.
     pub fn approve(&mut self, transaction: usize, now: Timestamp) -> bool {
         self.decide(transaction, Decision::Approve, now)
     }
 
-    /// The person says no. Says whether there was anything to decide.
+    /// Denies in the user's place. Returns whether there was anything to decide.
     pub fn deny(&mut self, transaction: usize, now: Timestamp) -> bool {
         self.decide(transaction, Decision::Deny, now)
     }
@@ -378,20 +380,20 @@ impl Provider {
         true
     }
 
-    /// Every request, in the order they came. The oldest are forgotten when there are more than
-    /// [`ProviderConfig::record_limit`]; what was wrong with them is not.
+    /// Returns the recorded requests, in the order they arrived. If there are more than
+    /// [`ProviderConfig::record_limit`], the oldest are evicted; the findings about them stay.
     #[must_use]
     pub fn exchanges(&self) -> &[Exchange] {
         &self.exchanges
     }
 
-    /// The rules that clients broke and all advice, in the order it happened: the first 10,000.
+    /// Returns the first 10,000 findings, mistakes and advice, in order.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.findings.kept
     }
 
-    /// What there is to say about the clients so far.
+    /// Returns the report about the clients so far.
     #[must_use]
     pub fn report(&self) -> Report {
         let own = [Endpoint::Phone, Endpoint::Report];
@@ -434,8 +436,7 @@ impl Provider {
             acts.keys.iter().for_each(|edit| self.keys.edit(edit.clone()));
         }
         match endpoint {
-            // What a browser or a tool asks beforehand carries nothing, and breaks no rule (RFC
-            // 9110 9.3.7).
+            // Browsers and tools may send this first. It breaks no rule (RFC 9110 section 9.3.7).
             _ if request.method == "OPTIONS" => {
                 let allow = [("allow", taken(endpoint))].into_iter().collect();
                 self.leave(id, &acts, Response::new(204, allow, ""), now)
@@ -454,15 +455,14 @@ impl Provider {
                         .user_info(request, now)
                         .unwrap_or_else(|refusal| self.refused(&refusal)),
                     Endpoint::Authorization => {
-                        let reason =
-                            "nobody is sent here: this provider asks people on their phones";
+                        let reason = "this endpoint is not supported: the provider asks users on their phones";
                         Refusal::error(400, "unsupported_response_type", reason).response()
                     }
                     Endpoint::Trap => {
                         self.trapped(request);
                         Refusal::error(404, "not_found", "a trap").response()
                     }
-                    _ => Refusal::error(404, "not_found", "nothing is here").response(),
+                    _ => Refusal::error(404, "not_found", "there is no such endpoint").response(),
                 };
                 let response = acts
                     .answer
@@ -473,42 +473,8 @@ impl Provider {
         }
     }
 
-    /// Judges a request that the provider never answers and does not act on.
-    fn judge_only(
-        &mut self,
-        id: ExchangeId,
-        endpoint: Endpoint,
-        request: &Incoming,
-        now: Timestamp,
-    ) {
-        let refusal = match endpoint {
-            Endpoint::Token if refresh::is_refresh(request) => {
-                self.check_refresh(request, now).err()
-            }
-            Endpoint::Token => match self.claim(id, request, now) {
-                Ok((at, _)) => {
-                    let number = self.transactions[at].number;
-                    if let Some(exchange) = self.exchange(id) {
-                        exchange.transaction = Some(number);
-                    }
-                    None
-                }
-                Err(refusal) => Some(refusal),
-            },
-            Endpoint::Backchannel => {
-                let refusal = self.backchannel(request, now).err();
-                self.lose(request, now);
-                refusal
-            }
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            self.refused(&refusal);
-        }
-    }
-
     fn key_set(&mut self, acts: &Acts) -> Response {
-        // A rotation stays; other edits are for this answer.
+        // A rotation is permanent; other edits are for this answer only.
         for edit in &acts.keys {
             let is_rotation = matches!(
                 edit,
@@ -524,7 +490,7 @@ impl Provider {
         self.keys.document(&acts.keys)
     }
 
-    /// Everything the scripts say about the next message of an endpoint.
+    /// Collects what the scripts say about the next message of an endpoint.
     fn acts(&mut self, endpoint: Endpoint, about: Option<usize>, request: &Incoming) -> Acts {
         let mut acts = Acts::default();
         let of_endpoint = self.counts.entry(endpoint).or_default();
@@ -555,69 +521,15 @@ impl Provider {
         acts
     }
 
-    /// The transaction a token request names, whoever sent it.
+    /// The transaction that a token request names, whichever client sent it.
     fn transaction_of(&self, request: &Incoming) -> Option<usize> {
         let parameters = Parameters::read(request).ok()?;
         let id = parameters.get("auth_req_id")?;
         self.transactions.position(|record| record.auth_req_id == id)
     }
-
-    fn refused(&mut self, refusal: &Refusal) -> Response {
-        if let Some(rule) = refusal.rule {
-            self.broke(rule, &refusal.reason);
-        }
-        refusal.response()
-    }
-
-    /// Parameters of the protocol do not belong into a URL; a query of another kind does no harm
-    /// where documents are fetched.
-    fn look_at_query(&mut self, endpoint: Endpoint, request: &Incoming) {
-        let Some(query) = &request.query else { return };
-        let secret =
-            |pair: &str| SECRET_PARAMETERS.contains(&pair.split('=').next().unwrap_or_default());
-        let broken = match endpoint {
-            Endpoint::Backchannel | Endpoint::Token => true,
-            Endpoint::Phone | Endpoint::Report | Endpoint::Unknown | Endpoint::Notification => {
-                false
-            }
-            _ => query.split('&').any(secret),
-        };
-        if broken {
-            self.broke(Rule::ParametersInUrl, "there are parameters in the URL");
-        }
-    }
-
-    /// Following a redirect to a document is no mistake by itself; carrying a form or credentials
-    /// there is one.
-    fn trapped(&mut self, request: &Incoming) {
-        let carries = request.method != "GET" || request.headers.get("authorization").is_some();
-        let severity = if carries { Severity::Mistake } else { Severity::Advice };
-        self.say(Rule::Trap, severity, "only a followed redirect or key URL leads here");
-    }
-
-    /// Records a violation by the request that is being answered.
-    fn broke(&mut self, rule: Rule, reason: &str) {
-        self.say(rule, rule.usual_severity(), reason);
-    }
-
-    fn say(&mut self, rule: Rule, severity: Severity, reason: &str) {
-        if let Some(exchange) = self.exchanges.last() {
-            let (exchange, endpoint, at) = (exchange.id, exchange.endpoint, exchange.arrived);
-            let (client_id, reason) = (self.caller.clone(), reason.to_owned());
-            self.findings.push(Violation {
-                rule,
-                severity,
-                client_id,
-                exchange,
-                endpoint,
-                at,
-                reason,
-            });
-        }
-    }
 }
 
-/// The methods an endpoint takes.
+/// The methods that an endpoint supports.
 const fn taken(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Token | Endpoint::Backchannel => "POST",
@@ -626,21 +538,7 @@ const fn taken(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// Parameters that must not stand in any URL.
-const SECRET_PARAMETERS: [&str; 10] = [
-    "access_token",
-    "refresh_token",
-    "token",
-    "client_secret",
-    "client_assertion",
-    "client_notification_token",
-    "auth_req_id",
-    "login_hint",
-    "login_hint_token",
-    "id_token_hint",
-];
-
-/// The fault of the catalogue that a hint asks for: `fault:NAME`.
+/// The fault that a hint asks for: `fault:NAME`.
 fn fault_of(hint: &str) -> Option<Fault> {
     faults::named(hint.strip_prefix("fault:")?.split(':').next()?)
 }

@@ -1,5 +1,6 @@
-//! Ping and push (sections 8 and 9): when a notification is due, what it says, and what its answer
-//! tells of the client.
+//! Ping and push: when a notification is due, its content, and the judgement of the client's answer.
+
+// Sections 8 and 9 of spec/provider-side.md.
 
 use core::time::Duration;
 
@@ -25,16 +26,16 @@ use crate::{
     script::Decision,
 };
 
-/// How long after a failed delivery it is tried again, when it is.
+/// The delay before a failed delivery is repeated, if it is.
 const RETRY: Duration = Duration::from_secs(5);
-/// No script makes more notifications of one transaction.
+/// The most notifications of one transaction.
 const MOST_COPIES: u32 = 1_000;
-/// What a notification token has to have (CIBA 7.1).
+/// The entropy that CIBA 7.1 requires of a notification token.
 const WANTED_BITS: f64 = 128.0;
-/// Nobody has been given this one.
+/// An `auth_req_id` that no client was given.
 const NEVER_ISSUED: &str = "this-auth-req-id-was-never-issued";
 
-/// One notification that has not left.
+/// One notification that was not sent yet.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     acts: Acts,
@@ -80,7 +81,7 @@ impl Plan {
 }
 
 impl Record {
-    /// Everything that was waiting for the decision.
+    /// Schedules the notifications that waited for the decision.
     pub(super) fn decided_at(&mut self, at: Timestamp) {
         self.decision_came = Some(self.decision_came.unwrap_or(at));
         let Some(acknowledged) = self.acknowledged else { return };
@@ -93,7 +94,7 @@ impl Record {
         }
     }
 
-    /// Everything that was waiting for the acknowledgement.
+    /// Schedules the notifications that waited for the acknowledgement.
     pub(super) fn acknowledged_at(&mut self, at: Timestamp) {
         self.acknowledged = Some(at);
         for plan in self
@@ -108,7 +109,7 @@ impl Record {
         }
     }
 
-    /// Whether a notification of it is on its way.
+    /// Whether one of its notifications is still to be sent.
     pub(super) fn is_to_be_told(&self) -> bool {
         self.plans.iter().any(|plan| plan.due.is_some())
     }
@@ -118,7 +119,7 @@ impl Record {
         self.redeemed || self.delivered == Some(true) && self.pushed.is_some()
     }
 
-    /// The decision the person has come to by `now`.
+    /// The decision of the user at `now`.
     pub(super) fn decision(&self, now: Timestamp) -> Option<Decision> {
         self.decided
             .or_else(|| self.scheduled.filter(|(at, _)| *at <= now).map(|(_, decision)| decision))
@@ -126,8 +127,8 @@ impl Record {
 }
 
 impl Provider {
-    /// Takes the notifications that are due, in the order they fell due. Each is handed out once;
-    /// tell its answer by [`Self::notification_answered`].
+    /// Returns the notifications that are due, in that order. Each is returned once; report its
+    /// answer to [`Self::notification_answered`].
     pub fn notifications(&mut self, now: Timestamp) -> Vec<Outbound> {
         self.settle(now);
         let mut due = Vec::new();
@@ -139,7 +140,8 @@ impl Provider {
         due.into_iter().map(|(at, plan)| self.notification(at, &plan, now)).collect()
     }
 
-    /// When the next notification falls due; it may be in the past. `None` when none is foreseen.
+    /// Returns when the next notification is due, which may be in the past. `None` if none is
+    /// planned.
     #[must_use]
     pub fn next_notification(&self) -> Option<Timestamp> {
         let waits = |record: &&Record| {
@@ -154,7 +156,7 @@ impl Provider {
         plans.chain(decisions).min()
     }
 
-    /// What the client answered to a notification: a status, or `None` when there was no answer.
+    /// Reports the client's answer to a notification: its status, or `None` if there was no answer.
     pub fn notification_answered(
         &mut self,
         id: NotificationId,
@@ -187,27 +189,27 @@ impl Provider {
         }
     }
 
-    /// Whether a notification is under way, or due and not yet taken. Do not move a shared clock
-    /// while it is.
+    /// Returns whether a notification is under way, or due and not sent yet. Do not move a shared
+    /// clock in that case.
     #[must_use]
     pub fn is_notifying(&self, now: Timestamp) -> bool {
         self.notifications_under_way() > 0 || self.next_notification().is_some_and(|due| due <= now)
     }
 
-    /// Every notification that left, in that order.
+    /// Returns every notification that was sent, in that order.
     #[must_use]
     pub fn notified(&self) -> &[Notified] {
         &self.notified
     }
 
-    /// How many notifications have left and are not answered.
+    /// Returns the number of notifications that were sent and have no answer yet.
     #[must_use]
     pub fn notifications_under_way(&self) -> usize {
         self.notified.iter().filter(|notified| notified.answered.is_none()).count()
     }
 
-    /// Sends one more notification of a transaction, changed as the edits say, as soon as the next
-    /// call asks for what is due. Says whether there is such a transaction, in ping or push mode.
+    /// Schedules another notification of a transaction, with these edits, for now. Returns whether
+    /// there is such a transaction in ping or push mode.
     pub fn notify(
         &mut self,
         transaction: usize,
@@ -225,7 +227,7 @@ impl Provider {
         true
     }
 
-    /// Lets every decision show whose time has come.
+    /// Takes every scheduled decision that is due.
     pub(super) fn settle(&mut self, now: Timestamp) {
         for (_, record) in self.transactions.places_mut() {
             let Some((at, decision)) = record.scheduled.filter(|(at, _)| *at <= now) else {
@@ -240,7 +242,7 @@ impl Provider {
         }
     }
 
-    /// What will be sent of a transaction that begins (OP-53).
+    /// Plans the notifications of a transaction that begins (OP-53).
     pub(super) fn plan(&self, record: &mut Record) {
         if record.client.delivery == DeliveryMode::Poll {
             return;
@@ -353,7 +355,7 @@ impl Provider {
         outbound
     }
 
-    /// The token response of a push; equal deliveries are equal to the byte (OP-57).
+    /// The token response of a push. Repeated deliveries are identical (OP-57).
     fn pushed(&mut self, at: usize, plan: &Plan, now: Timestamp) -> Value {
         let kept = self.transactions[at].pushed.clone().filter(|_| plan.acts.id_token.is_empty());
         if let Some(kept) = kept {
@@ -379,7 +381,7 @@ impl Provider {
             Expected::MethodNotAllowed
         } else if plan.bearer().is_some_and(|bearer| !bearer.is_right()) {
             Expected::Unauthorized
-        } else if edits.iter().any(lies) || plan.bearer() == Some(Bearer::TwoBlanks) {
+        } else if edits.iter().any(lies) || plan.bearer() == Some(Bearer::TwoSpaces) {
             Expected::NoMatter
         } else if edits.iter().any(|edit| matches!(edit, NotificationEdit::Body(_))) {
             Expected::Refused
@@ -403,7 +405,7 @@ impl Provider {
         now: Timestamp,
     ) {
         let Some(status) = status else { return };
-        // What CIBA 10.2 says with SHOULD, or does not say, is advice.
+        // What CIBA 10.2 recommends, or leaves open, is advice.
         use Severity::{Advice, Mistake};
         let answer = Rule::NotificationAnswer;
         let (rule, severity, what) = match (expected, status) {
@@ -419,11 +421,9 @@ impl Provider {
                 (answer, Advice, "a good notification was not answered with 204")
             }
             (Expected::Accepted, _) => (answer, Mistake, "a good notification was not accepted"),
-            (Expected::Unauthorized, 200..=299) => (
-                Rule::ForgedNotification,
-                Mistake,
-                "a wrong bearer token was answered as a right one",
-            ),
+            (Expected::Unauthorized, 200..=299) => {
+                (Rule::ForgedNotification, Mistake, "a wrong bearer token was accepted")
+            }
             (Expected::Unauthorized, _) => {
                 (answer, Advice, "a wrong bearer token was not answered with 401")
             }
@@ -447,7 +447,7 @@ impl Provider {
         });
     }
 
-    /// The token a ping or push client sends for its notifications (OP-20).
+    /// Checks the token that a ping or push client sends for its notifications (OP-20).
     pub(super) fn notification_token(
         &mut self,
         client: &Client,
@@ -460,7 +460,7 @@ impl Provider {
                 Some(_) => Err(Refusal::error(
                     400,
                     "invalid_request",
-                    "poll clients send no notification token",
+                    "a poll client must not send client_notification_token",
                 )),
             };
         }
@@ -474,7 +474,7 @@ impl Provider {
         let body = token.trim_end_matches('=');
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
         if body.is_empty() || !body.bytes().all(fits) {
-            return bad("client_notification_token is no bearer token");
+            return bad("client_notification_token is not a bearer token");
         }
         if entropy::most_bits(token) < WANTED_BITS {
             return bad("client_notification_token is too short for 128 bits");
@@ -482,14 +482,14 @@ impl Provider {
         if entropy::likely_bits(token) < WANTED_BITS {
             self.broke(
                 Rule::NotificationToken,
-                "client_notification_token looks like less than 128 random bits",
+                "client_notification_token appears to have less than 128 bits of entropy",
             );
         }
         Ok(Some(token.to_owned()))
     }
 
-    /// The hash of a token that an ID Token carries: the left half, by the hash of the ID Token's
-    /// algorithm (OP-58).
+    /// The hash of a token for an ID Token: the left half of its digest, with the hash of the ID
+    /// Token's algorithm (OP-58).
     pub(super) fn token_hash(client: &Client, token: &str) -> String {
         URL_SAFE_NO_PAD
             .encode(verifier().digest(client.id_token_alg.hash(), token.as_bytes()).left_half())

@@ -1,16 +1,16 @@
-//! What the endpoints share: the parameters of a request, refusals, and answers.
+//! What the endpoints share: parameters, refusals and answers.
 
 use ciba_core::{Headers, Response};
 use serde_json::{Value, json};
 
 use crate::{form, judge::Rule, message::Incoming};
 
-/// The parameters of one form: each name once, empty values left out (OP-15).
+/// The parameters of a form: each name once, without empty values (OP-15).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads the form of a POST and refuses what is none (OP-14, OP-15).
+    /// Parses the form of a POST request (OP-14, OP-15).
     pub(super) fn read(request: &Incoming) -> Result<Self, Refusal> {
         if request.method != "POST" {
             return Err(Refusal::method("POST"));
@@ -20,9 +20,9 @@ impl Parameters {
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::bad(Rule::MediaType, "the body is not a form"));
         }
-        // The judge has noted it already; here they are not accepted as parameters of the protocol.
+        // The judge has already noted the query; it is not read as protocol parameters.
         if request.query.is_some() {
-            return Err(Refusal::error(400, "invalid_request", "parameters belong into the body"));
+            return Err(Refusal::error(400, "invalid_request", "parameters must be in the body"));
         }
         let all = form::parse(request.body.expose())
             .map_err(|_| Refusal::bad(Rule::MalformedForm, "the form cannot be decoded"))?;
@@ -30,12 +30,12 @@ impl Parameters {
             all.iter().map(|(name, _)| name).filter(|name| *name != "resource").collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Refusal::bad(Rule::DuplicateParameter, "a parameter came twice"));
+            return Err(Refusal::bad(Rule::DuplicateParameter, "a parameter occurs twice"));
         }
         Ok(Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
     }
 
-    /// Parameters from elsewhere than a form.
+    /// Creates parameters that do not come from a form.
     pub(super) fn new(parameters: Vec<(String, String)>) -> Self {
         Self(parameters.into_iter().filter(|(_, value)| !value.is_empty()).collect())
     }
@@ -53,47 +53,47 @@ impl Parameters {
     }
 }
 
-/// An OAuth error, and the rule the client broke, if it broke one.
+/// An OAuth error, and the rule that the client broke, if any.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) rule: Option<Rule>,
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) reason: String,
-    /// One more header field.
+    /// An additional header field.
     field: Option<(&'static str, &'static str)>,
 }
 
 impl Refusal {
-    /// Another method than the one that is taken.
+    /// The method is not this one.
     pub(super) fn method(taken: &'static str) -> Self {
         let refusal =
-            Self::new(Rule::Method, 405, "invalid_request", "another method is taken here");
+            Self::new(Rule::Method, 405, "invalid_request", "the method is not supported here");
         Self { field: Some(("allow", taken)), ..refusal }
     }
 
-    /// The client did something it must not do.
+    /// The client broke a rule.
     pub(super) fn new(rule: Rule, status: u16, code: &'static str, reason: &str) -> Self {
         Self { rule: Some(rule), status, code, reason: reason.to_owned(), field: None }
     }
 
-    /// `invalid_request` for something the client must not do.
+    /// The client broke a rule, which leads to `invalid_request`.
     pub(super) fn bad(rule: Rule, reason: &str) -> Self {
         Self::new(rule, 400, "invalid_request", reason)
     }
 
-    /// `invalid_client` (section 2).
+    /// The client broke a rule, which leads to `invalid_client`.
     pub(super) fn client(rule: Rule, reason: &str) -> Self {
         Self::new(rule, 401, "invalid_client", reason)
     }
 
-    /// A request for a resource without any token, whose challenge names no error (RFC 6750 3.1).
+    /// A request for a resource without a token: its challenge has no error (RFC 6750 3.1).
     pub(super) fn no_token(rule: Rule, reason: &str) -> Self {
         let field = Some(("www-authenticate", "Bearer realm=\"test provider\""));
         Self { field, ..Self::new(rule, 401, "invalid_token", reason) }
     }
 
-    /// An error that is not the client's fault.
+    /// An error that breaks no rule.
     pub(super) fn error(status: u16, code: &'static str, reason: &str) -> Self {
         Self { rule: None, status, code, reason: reason.to_owned(), field: None }
     }
@@ -101,8 +101,8 @@ impl Refusal {
     pub(super) fn response(&self) -> Response {
         let mut response =
             answer(self.status, &json!({ "error": self.code, "error_description": self.reason }));
-        // Every 401 has a challenge (RFC 9110 15.5.2), also where no `Authorization` field was
-        // sent.
+        // Every 401 needs a challenge, with or without an `Authorization` field in the request (RFC
+        // 9110 section 15.5.2).
         let challenge = match self.code {
             "invalid_token" => "Bearer realm=\"test provider\", error=\"invalid_token\"",
             _ => "Basic realm=\"test provider\"",

@@ -1,4 +1,4 @@
-//! What the provider remembers, and when it forgets: a record keeps its place while others go.
+//! What the provider remembers, and when records are evicted. The index of a record never changes.
 
 use std::{
     collections::BTreeMap,
@@ -14,28 +14,27 @@ use crate::{
     message::{ExchangeId, Incoming, Reply},
 };
 
-/// The transactions in the order they began. Each keeps its place, so that a place can be held on
-/// to.
+/// The transactions in the order they began. The index of each stays valid until it is evicted.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     known: BTreeMap<usize, Record>,
     begun: usize,
-    /// How many forgotten ones ended with tokens handed out.
+    /// The number of evicted transactions that ended with tokens issued.
     redeemed: usize,
 }
 
 impl Records {
-    /// How many were ever begun.
+    /// The number of transactions that were ever begun.
     pub(super) const fn begun(&self) -> usize {
         self.begun
     }
 
-    /// How many ended with tokens handed out, forgotten ones among them.
+    /// The number of transactions that ended with tokens issued, including evicted ones.
     pub(super) fn redeemed(&self) -> usize {
         self.redeemed + self.iter().filter(|record| record.has_tokens_out()).count()
     }
 
-    /// How many are known.
+    /// The number of transactions that are known.
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
@@ -57,17 +56,17 @@ impl Records {
         self.known.values()
     }
 
-    /// Each with its place.
+    /// Iterates over the transactions with their indices.
     pub(super) fn places_mut(&mut self) -> impl Iterator<Item = (usize, &mut Record)> {
         self.known.iter_mut().map(|(at, record)| (*at, record))
     }
 
-    /// The place of the first that fits.
+    /// The index of the first that matches.
     pub(super) fn position(&self, fits: impl Fn(&Record) -> bool) -> Option<usize> {
         self.known.iter().find(|(_, record)| fits(record)).map(|(at, _)| *at)
     }
 
-    /// Forgets those that do not stay.
+    /// Evicts those that do not stay.
     pub(super) fn retain(&mut self, mut stays: impl FnMut(usize, &Record) -> bool) {
         let redeemed = &mut self.redeemed;
         self.known.retain(|at, record| {
@@ -90,11 +89,11 @@ impl IndexMut<usize> for Records {
     fn index_mut(&mut self, at: usize) -> &mut Record {
         self.known
             .get_mut(&at)
-            .unwrap_or_else(|| unreachable!("a place that is held on to is not forgotten"))
+            .unwrap_or_else(|| unreachable!("an index that is in use is not evicted"))
     }
 }
 
-/// An access token that was handed out.
+/// An issued access token.
 #[derive(Debug)]
 pub(super) struct AccessToken {
     pub(super) token: String,
@@ -110,8 +109,10 @@ impl Provider {
         self.config.record_limit.max(1)
     }
 
-    /// Forgets what was over for longer than the memory lasts, and the oldest of what is too much.
-    /// The judge's findings and counts stay.
+    /// Evicts what has been over for longer than [`ProviderConfig::memory`], and the oldest records if
+    /// there are too many. The judge's findings and counts stay.
+    ///
+    /// [`ProviderConfig::memory`]: crate::ProviderConfig::memory
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.forget_exchanges();
         let memory = self.config.memory;
@@ -130,7 +131,8 @@ impl Provider {
         self.lost_requests.retain(|(_, until)| now < *until);
     }
 
-    /// Closed exchanges go first, in fours of the limit, so that not every request moves them all.
+    /// Evicts closed exchanges first, a quarter of the limit at once, so that not every request moves
+    /// all of them.
     fn forget_exchanges(&mut self) {
         let most = self.record_limit();
         if self.exchanges.len() < most {
@@ -148,7 +150,7 @@ impl Provider {
         }
     }
 
-    /// The transactions that held requests and notifications without an answer will come back to.
+    /// The transactions that held requests and unanswered notifications still need.
     fn held_places(&self) -> Vec<usize> {
         let place = |held: &Held| match held {
             Held::Delayed { tells, .. } => *tells,
@@ -163,7 +165,7 @@ impl Provider {
             .collect()
     }
 
-    /// Whether one more transaction can be known; those that are over go first.
+    /// Whether there is room for another transaction. Evicts those that are over if necessary.
     pub(super) fn has_room(&mut self, now: Timestamp) -> bool {
         let most = self.record_limit();
         if self.transactions.len() >= most {
@@ -184,7 +186,7 @@ impl Provider {
         self.access_tokens.push_back(token);
     }
 
-    /// Remembers whom a request was about whose answer never leaves.
+    /// Remembers the hint of a request whose answer is never sent.
     pub(super) fn lose(&mut self, request: &Incoming, now: Timestamp) {
         let Some(hint) = hint_of(request) else { return };
         self.lost_requests.retain(|(known, _)| *known != hint);
@@ -195,7 +197,7 @@ impl Provider {
         self.lost_requests.push_back((hint, until));
     }
 
-    /// Writes down what became of a request.
+    /// Records the outcome of a request.
     pub(super) fn note(&mut self, id: ExchangeId, reply: &Reply) {
         let Some(exchange) = self.exchange(id) else { return };
         let response = match reply {

@@ -1,5 +1,6 @@
-//! Refresh tokens (OP-52): handed out with `offline_access`, and exchanged for another one at each
-//! use.
+//! Refresh tokens: issued with `offline_access`, and exchanged for a new one at each use.
+
+// OP-52
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -19,27 +20,27 @@ use crate::{
 };
 
 pub(super) const REFRESH: &str = "refresh_token";
-/// Longer than any test runs.
+/// Longer than any test takes.
 const LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// A refresh token that was handed out.
+/// An issued refresh token.
 #[derive(Debug)]
 pub(super) struct RefreshToken {
     token: String,
-    /// The authentication it goes back to, and what was granted.
+    /// The authentication it results from, and what was granted.
     grant: Arc<Record>,
-    /// The request that used it.
+    /// The request that used it, if any.
     used: Option<ExchangeId>,
     pub(super) until: Timestamp,
 }
 
-/// Whether a token request is one for this grant.
+/// Whether a token request uses this grant.
 pub(super) fn is_refresh(request: &Incoming) -> bool {
     Parameters::read(request).is_ok_and(|parameters| parameters.get("grant_type") == Some(REFRESH))
 }
 
 impl Provider {
-    /// Remembers the refresh token of a token response.
+    /// Stores the refresh token of a token response.
     pub(super) fn keep_refresh_token(&mut self, tokens: &Value, record: &Record, now: Timestamp) {
         let Some(token) = tokens["refresh_token"].as_str() else { return };
         if self.refresh_tokens.len() >= self.record_limit() {
@@ -74,7 +75,7 @@ impl Provider {
         }
     }
 
-    /// Checks a request up to the token it is about: its place, and the scope that is asked for.
+    /// Checks a request. Returns the index of its token and the requested scope.
     pub(super) fn check_refresh(
         &mut self,
         request: &Incoming,
@@ -113,8 +114,8 @@ impl Provider {
         Ok((at, scope))
     }
 
-    /// A rotated token is refused, and with it every token of the same authentication (RFC 9700
-    /// 4.14.2). Whoever never got the answer to the first use could not know.
+    /// Refuses a rotated token and revokes every token of the same authentication (RFC 9700 section
+    /// 4.14.2), except if the answer to its first use was lost: the client could not know.
     fn reused(&mut self, at: usize, used: ExchangeId) -> Refusal {
         let family = self.refresh_tokens[at].grant.number;
         self.refresh_tokens.retain(|known| known.grant.number != family);
@@ -125,7 +126,7 @@ impl Provider {
         }
     }
 
-    /// The tokens for a refresh token, with a new one in its place.
+    /// Issues tokens for a refresh token, and a new refresh token in its place.
     fn refresh(
         &mut self,
         id: ExchangeId,
@@ -139,8 +140,8 @@ impl Provider {
         let grant = Arc::clone(&self.refresh_tokens[at].grant);
         let mut record = Record::clone(&grant);
         record.thumbprint = record.client.thumbprint(request);
-        // What binds a pushed ID Token to its delivery has no place in this one (OpenID Connect
-        // Core 12.2).
+        // The claims that bind a pushed ID Token to its delivery do not belong into this one (OpenID
+        // Connect Core 12.2).
         record.client.delivery = DeliveryMode::Poll;
         let mut body = self.token_set(&record, &acts.id_token, now);
         if let Some(scope) = scope.filter(|scope| *scope != record.scope) {
@@ -149,7 +150,7 @@ impl Provider {
             }
             body["scope"] = scope.into();
         }
-        // The next one stands for all that was granted, whatever was asked for now (RFC 6749 6).
+        // The new token keeps the whole grant, whatever scope was requested now (RFC 6749 6).
         self.keep_refresh_token(&body, &grant, now);
         body
     }

@@ -1,4 +1,6 @@
-//! Signed authentication requests (section 4), and what the FAPI-CIBA profile adds to them.
+//! Signed authentication requests, and the additional rules of FAPI-CIBA.
+
+// Section 4 of spec/provider-side.md.
 
 use ciba_core::{Timestamp, jose::JwsAlgorithm};
 use serde_json::Value;
@@ -9,10 +11,10 @@ use super::{
 };
 use crate::{client::Client, habits::RequestAudience, judge::Rule, jws, message::Endpoint};
 
-/// What stands beside a signed request: client authentication, and nothing else (CIBA 7.1.1).
+/// The parameters allowed beside a signed request: only client authentication (CIBA 7.1.1).
 const OUTSIDE: [&str; 5] =
     ["request", "client_assertion", "client_assertion_type", "client_id", "client_secret"];
-/// Claims that are no parameters.
+/// Claims that are not parameters.
 const CLAIMS: [&str; 8] = ["iss", "aud", "exp", "iat", "nbf", "jti", "sub", "client_id"];
 /// Parameters of CIBA 7.1, which are strings inside a signed request.
 const CORE: [&str; 9] = [
@@ -28,11 +30,12 @@ const CORE: [&str; 9] = [
 ];
 /// FAPI 1 Advanced 8.6.
 pub(super) const FAPI_ALGORITHMS: [JwsAlgorithm; 2] = [JwsAlgorithm::Ps256, JwsAlgorithm::Es256];
-/// How long a request object may live, and how old its `nbf` may be, in seconds (FAPI-CIBA 5.2.2).
+/// How long a request object may be valid, and how old its `nbf` may be, in seconds (FAPI-CIBA
+/// 5.2.2).
 const FAPI_HOUR: u64 = 3_600;
 
 impl Provider {
-    /// The parameters of an authentication request, out of the signed request if it is one (OP-25
+    /// The parameters of an authentication request, from the signed request if there is one (OP-25
     /// to OP-30).
     pub(super) fn signed_or_plain(
         &mut self,
@@ -59,7 +62,7 @@ impl Provider {
         let Some(token) = parameters.get("request") else {
             return match client.request_signing_alg {
                 None if self.config.habits.signed_requests_only => {
-                    Err(Refusal::error(400, "invalid_request", "only signed requests are taken"))
+                    Err(Refusal::error(400, "invalid_request", "only signed requests are accepted"))
                 }
                 None => Ok(parameters),
                 Some(_) => Err(Refusal::bad(
@@ -82,9 +85,10 @@ impl Provider {
         }
         let bad_form = |reason| Refusal::bad(Rule::RequestObjectForm, reason);
         if token.split('.').count() == 5 {
-            return Err(bad_form("a signed request is not encrypted"));
+            return Err(bad_form("a signed request must not be encrypted"));
         }
-        let parsed = jws::parse(token).ok_or_else(|| bad_form("the request is no compact JWS"))?;
+        let parsed =
+            jws::parse(token).ok_or_else(|| bad_form("the request is not a compact JWS"))?;
         if parsed.algorithm() != Some(algorithm) {
             return Err(bad_form("the request's alg is not the registered one"));
         }
@@ -110,18 +114,18 @@ impl Provider {
             return bad("the request's iss is not the client id");
         }
         if parsed.claims.get("client_id").is_some_and(|id| id.as_str() != Some(&client.id)) {
-            return bad("the request's client_id is another one");
+            return bad("the request's client_id is not the client id");
         }
         let wants_id = self.config.habits.wants_client_id;
         if wants_id && !parsed.claims.contains_key("client_id") {
             return Err(Refusal::error(
                 400,
                 "invalid_request",
-                "client_id is wanted in the request too",
+                "client_id is missing in the signed request",
             ));
         }
         if !names(parsed.claims.get("aud")).contains(&self.request_audience().as_str()) {
-            return bad("the request's aud does not contain what is wanted here");
+            return bad("the request's aud does not contain this provider");
         }
         let seconds = |claim: &str| {
             parsed.claims.get(claim).filter(|value| value.is_number()).and(parsed.seconds(claim))
@@ -129,7 +133,7 @@ impl Provider {
         let (Some(expires), Some(issued), Some(begins)) =
             (seconds("exp"), seconds("iat"), seconds("nbf"))
         else {
-            return bad("exp, iat or nbf of the request is missing or no number");
+            return bad("exp, iat or nbf of the request is missing or not a number");
         };
         let Some(jti) = parsed.text("jti").filter(|jti| !jti.is_empty()) else {
             return bad("the request's jti is missing");
@@ -139,13 +143,13 @@ impl Provider {
             return late("the request has expired");
         }
         if expires > now.saturating_add(86_400) {
-            return late("the request lives for more than 24 hours");
+            return late("the request is valid for more than 24 hours");
         }
         if issued > now.saturating_add(tolerance) || begins > now.saturating_add(tolerance) {
             return late("the request's iat or nbf is in the future");
         }
         if self.config.fapi_ciba && expires.saturating_sub(begins) > FAPI_HOUR {
-            return late("the request lives for more than 60 minutes");
+            return late("the request is valid for more than 60 minutes");
         }
         if self.config.fapi_ciba && begins.saturating_add(FAPI_HOUR) < now {
             return late("the request's nbf is more than 60 minutes ago");
@@ -160,7 +164,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Whom signed requests have to be for.
+    /// The required `aud` of signed requests.
     fn request_audience(&self) -> String {
         match self.config.habits.request_audience {
             RequestAudience::Issuer => self.config.issuer.clone(),
@@ -182,16 +186,15 @@ impl Provider {
         }
     }
 
-    /// What is noted, and no reason to refuse (OP-29).
+    /// Notes what is no reason to refuse the request (OP-29).
     fn look_at_style(&mut self, parsed: &jws::Parsed) {
         let url = |endpoint| self.endpoint_url(endpoint);
         let endpoints = [url(Endpoint::Token), url(Endpoint::Backchannel)];
         let mut found = Vec::new();
         if parsed.claims.contains_key("sub") {
-            found.push("a signed request has no sub: it could pass for a client assertion");
+            found.push("a signed request with a sub could pass for a client assertion");
         }
-        // CIBA names none, and `JWT` is what libraries write when nobody says otherwise (RFC 7519
-        // 5.1).
+        // CIBA defines none, and `JWT` is the default of many libraries (RFC 7519 section 5.1).
         let fits =
             |typ: &str| ["jwt", "oauth-authz-req+jwt"].contains(&typ.to_ascii_lowercase().as_str());
         let short = |typ: &str| typ.strip_prefix("application/").unwrap_or(typ).to_owned();
@@ -200,7 +203,7 @@ impl Provider {
             .get("typ")
             .is_some_and(|typ| !typ.as_str().is_some_and(|typ| fits(&short(typ))))
         {
-            found.push("the request's typ is that of another kind of token");
+            found.push("the request has the typ of another kind of token");
         }
         if parsed.claims.values().any(Value::is_null) {
             found.push("a claim of the request is null");
@@ -216,20 +219,20 @@ impl Provider {
         found.into_iter().for_each(|reason| self.broke(Rule::RequestObjectStyle, reason));
     }
 
-    /// A way to tell requests apart (FAPI-CIBA 5.2.2 item 2).
+    /// FAPI-CIBA 5.2.2 item 2: something has to make each request distinguishable.
     pub(super) fn unique_context(&self, parameters: &Parameters) -> Result<(), Refusal> {
         let names = ["binding_message", "authorization_details"];
         if self.config.fapi_ciba && names.iter().all(|name| parameters.get(name).is_none()) {
             return Err(Refusal::bad(
                 Rule::Profile,
-                "neither a binding message nor authorization details",
+                "there is neither a binding message nor authorization_details",
             ));
         }
         Ok(())
     }
 }
 
-/// The names in an `aud`.
+/// The values of an `aud`.
 fn names(audience: Option<&Value>) -> Vec<&str> {
     match audience {
         Some(Value::String(one)) => vec![one],
@@ -238,14 +241,14 @@ fn names(audience: Option<&Value>) -> Vec<&str> {
     }
 }
 
-/// The claims as parameters: those of CIBA from strings, others in their own type (OP-30).
+/// Converts the claims to parameters: those of CIBA from strings, others from any type (OP-30).
 fn inside(parsed: &jws::Parsed) -> Result<Parameters, Refusal> {
     let bad = |reason| Err(Refusal::bad(Rule::RequestObjectClaims, reason));
     let mut parameters = Vec::new();
     for (name, value) in parsed.claims.iter().filter(|(name, _)| !CLAIMS.contains(&name.as_str())) {
         if matches!(name.as_str(), "request" | "request_uri" | "client_assertion" | "client_secret")
         {
-            return bad("a request inside a request, or a credential");
+            return bad("the request contains another request or a credential");
         }
         let mut add = |text: &str| parameters.push((name.clone(), text.to_owned()));
         match (name.as_str(), value) {
@@ -253,7 +256,7 @@ fn inside(parsed: &jws::Parsed) -> Result<Parameters, Refusal> {
             (_, Value::String(text)) => add(text),
             ("requested_expiry", Value::Number(number)) => add(&number.to_string()),
             (name, _) if CORE.contains(&name) => {
-                return bad("a parameter of the request is no string");
+                return bad("a parameter of the request is not a string");
             }
             ("resource", Value::Array(many)) => many.iter().filter_map(Value::as_str).for_each(add),
             (_, other) => add(&other.to_string()),

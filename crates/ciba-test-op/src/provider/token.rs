@@ -1,4 +1,6 @@
-//! The token endpoint for the CIBA grant (sections 7 and 10), and UserInfo.
+//! The token endpoint for the CIBA grant, and UserInfo.
+
+// Sections 7 and 10 of spec/provider-side.md.
 
 use ciba_core::{DeliveryMode, Response, Timestamp};
 use serde_json::{Map, Value, json};
@@ -20,24 +22,23 @@ use crate::{
 
 pub(super) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
-/// The texts Idura gives with its pending answers to Swedish callers, in their order (ID-71).
+/// The texts of Idura's pending answers with Swedish BankID, in order (ID-71).
 const SWEDISH_PROGRESS: [&str; 3] = [
     "awaiting first user interaction",
     "awaiting user request acknowledgement",
     "awaiting user identification",
 ];
 
-/// What a token request leads to.
+/// The outcome of a token request.
 pub(super) enum Outcome {
     Answer(Response),
-    /// There is no decision yet, and the provider may hold the request until there is one.
+    /// There is no decision yet. The provider may hold the request until there is one.
     Undecided(Response),
 }
 
 impl Provider {
-    /// Checks a token request in the fixed order of section 7 up to the transaction it is about,
-    /// and judges its pace: the place of the transaction, and whether the request came before its
-    /// time.
+    /// Checks a token request, in the order of section 7, and judges its pace. Returns the index of
+    /// its transaction and whether the request is early.
     pub(super) fn claim(
         &mut self,
         id: ExchangeId,
@@ -54,7 +55,7 @@ impl Provider {
                     Rule::GrantType,
                     400,
                     "unsupported_grant_type",
-                    "only the CIBA grant",
+                    "only the CIBA grant is supported",
                 ));
             }
             None => return Err(Refusal::bad(Rule::GrantType, "grant_type is missing")),
@@ -64,7 +65,7 @@ impl Provider {
                 Rule::PushClientPolls,
                 400,
                 "unauthorized_client",
-                "a push client never asks",
+                "a push client must not poll",
             ));
         }
         let auth_req_id = parameters.get("auth_req_id");
@@ -73,7 +74,12 @@ impl Provider {
         let owned =
             |record: &Record| record.auth_req_id == auth_req_id && record.client.id == client.id;
         let Some(at) = self.transactions.position(owned) else {
-            return Err(Refusal::new(Rule::AuthReqId, 400, "invalid_grant", "no such auth_req_id"));
+            return Err(Refusal::new(
+                Rule::AuthReqId,
+                400,
+                "invalid_grant",
+                "the auth_req_id is unknown",
+            ));
         };
         let broken = self.transactions[at].pace.arrive(id, self.config.interval_tolerance, now);
         let is_too_early = broken.iter().any(|(rule, ..)| *rule == Rule::TooEarly);
@@ -84,7 +90,7 @@ impl Provider {
         Ok((at, is_too_early))
     }
 
-    /// Answers for a transaction as it stands.
+    /// Answers according to the state of a transaction.
     pub(super) fn redeem(
         &mut self,
         at: usize,
@@ -97,15 +103,15 @@ impl Provider {
         let record = &mut self.transactions[at];
         let refuse = |code, text: &str| Outcome::Answer(Refusal::error(400, code, text).response());
         if record.redeemed || record.dead || now >= record.expires.saturating_add(memory) {
-            return refuse("invalid_grant", "no such auth_req_id");
+            return refuse("invalid_grant", "the auth_req_id is unknown");
         }
         if too_early {
             match habit {
                 TooEarly::Recorded => {}
-                TooEarly::SlowDown => return refuse("slow_down", "too fast"),
+                TooEarly::SlowDown => return refuse("slow_down", "the interval is not over"),
                 TooEarly::Death(forgiven) if record.pace.too_early() > forgiven => {
                     record.dead = true;
-                    return refuse("invalid_request", "too fast, too often");
+                    return refuse("invalid_request", "too many early polls");
                 }
                 TooEarly::Death(_) => {}
             }
@@ -148,8 +154,7 @@ impl Provider {
         answer(200, &body)
     }
 
-    /// The members of a token response (OP-50), in push mode with everything that binds them
-    /// (OP-58).
+    /// The members of a token response (OP-50), in push mode with the claims that bind them (OP-58).
     pub(super) fn token_set(
         &mut self,
         record: &Record,
@@ -277,9 +282,9 @@ impl Provider {
         claims
     }
 
-    /// UserInfo (OP-65): the access token in the header, or in the form of a POST where no profile
-    /// forbids it (OpenID Connect Core 5.3.1, RFC 6750 2). One that has expired is refused and no
-    /// broken rule: when it expires is a hint to the client, no promise.
+    /// UserInfo (OP-65). The access token is in the header, or in the form of a POST unless a profile
+    /// forbids it (OpenID Connect Core 5.3.1, RFC 6750 2). An expired token is refused but breaks no
+    /// rule: the lifetime is only a hint to the client.
     pub(super) fn user_info(
         &mut self,
         request: &Incoming,
@@ -307,9 +312,12 @@ impl Provider {
             )),
             Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
             Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
-            None => {
-                Err(Refusal::new(Rule::AccessToken, 401, "invalid_token", "no such access token"))
-            }
+            None => Err(Refusal::new(
+                Rule::AccessToken,
+                401,
+                "invalid_token",
+                "the access token is unknown",
+            )),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! One authentication from its acknowledgement to its end (section 6), and the pace the client is
-//! held to.
+//! A transaction, from its acknowledgement to its end, and the pace that the client has to keep.
+
+// Section 6 of spec/provider-side.md.
 
 use core::time::Duration;
 
@@ -15,51 +16,51 @@ use crate::{
     script::{Decision, Script},
 };
 
-/// Where a transaction stands.
+/// The state of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransactionState {
     /// There is no decision yet.
     Pending,
-    /// The person said yes; tokens were not fetched yet.
+    /// The user approved; the tokens were not fetched yet.
     Approved,
-    /// The person said no.
+    /// The user denied.
     Denied,
-    /// Tokens were handed out.
+    /// The tokens were fetched.
     Redeemed,
-    /// The time is over.
+    /// It expired before there was a decision, or before the tokens were fetched.
     Expired,
-    /// Refused for good.
+    /// The provider ended it because of early polls.
     Dead,
-    /// Tokens, or the error, were pushed, and the client said it has them.
+    /// The tokens or the error were pushed, and the client acknowledged them.
     Delivered,
-    /// The client did not take what was pushed.
+    /// The client did not accept the push.
     DeliveryFailed,
 }
 
-/// One authentication that was begun, as the phone page and tests see it.
+/// An authentication that was begun, as the phone page and tests see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transaction {
     /// Its number, from 1.
     pub number: usize,
-    /// Whose.
+    /// The client that began it.
     pub client_id: String,
-    /// Where it stands.
+    /// Its state.
     pub state: TransactionState,
-    /// The scopes that were asked for.
+    /// The requested scopes.
     pub scope: String,
-    /// What the person is shown.
+    /// The binding message that the user sees.
     pub binding_message: Option<String>,
-    /// The words the agent reads out and the person has to pick (Norwegian BankID).
+    /// The pair of words that the agent reads out and the user has to choose (Norwegian BankID).
     pub words: Option<String>,
-    /// When it ends.
+    /// When it expires.
     pub expires: Timestamp,
-    /// When it ends by what the client was told, which a script may have changed.
+    /// When it expires according to the acknowledgement, which a script may have changed.
     pub told_expires: Timestamp,
 }
 
-/// The same with everything the provider keeps of it (OP-36).
+/// A transaction with everything the provider stores of it (OP-36).
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub(super) number: usize,
@@ -74,7 +75,7 @@ pub(super) struct Record {
     pub(super) acr: Option<String>,
     /// The certificate its access tokens are bound to.
     pub(super) thumbprint: Option<String>,
-    /// Whether a refresh token was asked for (`offline_access`).
+    /// Whether a refresh token was requested (`offline_access`).
     pub(super) offline: bool,
     pub(super) details: Option<Value>,
     pub(super) binding_message: Option<String>,
@@ -82,65 +83,64 @@ pub(super) struct Record {
     pub(super) started: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) decided: Option<Decision>,
-    /// What the person will decide, and when. Only in ping and push mode; otherwise the polls are
-    /// counted.
+    /// The future decision of the user, and its time. Only in ping and push mode; in poll mode the
+    /// polls are counted.
     pub(super) scheduled: Option<(Timestamp, Decision)>,
-    /// When the decision came.
+    /// When the user decided.
     pub(super) decision_came: Option<Timestamp>,
-    /// When the acknowledgement left.
+    /// When the acknowledgement was sent.
     pub(super) acknowledged: Option<Timestamp>,
     pub(super) notification_token: Option<String>,
     pub(super) plans: Vec<Plan>,
     /// The token response that is pushed.
     pub(super) pushed: Option<Value>,
-    /// Whether the client took what was pushed.
+    /// Whether the client accepted the push.
     pub(super) delivered: Option<bool>,
-    /// How many more token requests are answered as pending before the decision shows.
+    /// The number of token requests that are still answered as pending before the decision.
     pub(super) pending_left: u32,
     pub(super) pending_told: u32,
     pub(super) redeemed: bool,
     pub(super) dead: bool,
     pub(super) script: Script,
-    /// Counts the token requests.
+    /// The number of token requests.
     pub(super) requests: u32,
     pub(super) pace: Pace,
 }
 
-/// What the client has been told about its pace, and how it kept to it.
+/// What the client was told about its pace, and whether it complied.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     pub(super) interval: Duration,
-    /// From when the interval counts; `None` before the first poll when arrivals count.
+    /// The time from which the interval counts; `None` before the first poll if arrivals count.
     reference: Option<Timestamp>,
     not_before: Option<Timestamp>,
-    /// When the client was told the transaction ends.
+    /// When the transaction expires, according to the acknowledgement.
     pub(super) deadline: Timestamp,
-    /// A token request whose answer has not left yet.
+    /// A token request whose answer was not sent yet.
     open: Option<(ExchangeId, Timestamp)>,
     over: Option<Over>,
     too_early: u32,
-    /// Whether a ping was sent and the token request it allows is still to come.
+    /// Whether a ping was sent and the token request that it allows has not arrived yet.
     pass: bool,
-    /// How long before the deadline a poll is the last one, however long the interval is; `None`
-    /// once it was made.
+    /// The time before the deadline within which one last poll is allowed, however long the interval
+    /// is; `None` after that poll.
     last: Option<Duration>,
 }
 
-/// Why there must be no further token request.
+/// The reason why no further token request is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
     Terminal,
     Success,
 }
 
-/// What `slow_down` adds (CIBA 11).
+/// The number of seconds that `slow_down` adds to the interval (CIBA 11).
 const STEP: Duration = Duration::from_secs(5);
-/// A client that asks once more shortly before the deadline saves a login that an interval would
-/// lose.
+/// A last poll shortly before the deadline saves a login that a long interval would lose.
 const LAST: Duration = Duration::from_secs(5);
-/// The client counts its deadline from when it sent the request.
+/// The client counts its deadline from the time at which it sent the request.
 const LATENCY: Duration = Duration::from_secs(1);
-/// A client may give up waiting for an answer after this long and ask again (CIBA 10.1).
+/// A client may stop waiting for an answer after this time and poll again (CIBA 10.1).
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Record {
@@ -151,8 +151,8 @@ impl Record {
             _ if self.redeemed => TransactionState::Redeemed,
             _ if self.dead => TransactionState::Dead,
             _ if now >= self.expires => TransactionState::Expired,
-            // What this person will say is known, but it has not been said, and somebody may say
-            // otherwise before.
+            // The decision of this user is known, but not made yet, and the phone page or a test may
+            // decide otherwise before.
             Some(_) if self.pending_left > 0 => TransactionState::Pending,
             Some(Decision::Approve) => TransactionState::Approved,
             Some(Decision::Deny) => TransactionState::Denied,
@@ -175,8 +175,8 @@ impl Record {
 }
 
 impl Pace {
-    /// What an acknowledgement told the client: interval and lifetime are read from the answer that
-    /// really leaves, which a script may have changed.
+    /// The pace that an acknowledgement asks for. Interval and lifetime are read from the answer that
+    /// is sent, which a script may have changed.
     pub(super) fn told(
         response: &Response,
         arrived: Timestamp,
@@ -207,9 +207,8 @@ impl Pace {
         }
     }
 
-    /// Judges a token request as it arrives. Too early comes last, so that it can lead to
-    /// `slow_down`. A poll after the end is right as long as the client has not been told that it
-    /// is over.
+    /// Judges a token request when it arrives. An early poll is the last finding, so that it can lead
+    /// to `slow_down`. A poll after the end is correct until the client was told that it is over.
     pub(super) fn arrive(
         &mut self,
         id: ExchangeId,
@@ -260,7 +259,7 @@ impl Pace {
         broken
     }
 
-    /// A ping left.
+    /// A ping was sent.
     pub(super) const fn pinged(&mut self) {
         self.pass = true;
     }
@@ -269,8 +268,8 @@ impl Pace {
         self.too_early
     }
 
-    /// What an answer of the token endpoint tells the client; `pending` is what is said here in
-    /// place of `authorization_pending`.
+    /// Takes in what an answer of the token endpoint tells the client. `pending` is sent in place of
+    /// `authorization_pending`.
     pub(super) fn answered(
         &mut self,
         response: &Response,
@@ -284,7 +283,7 @@ impl Pace {
             (Some("slow_down"), _) => self.interval += STEP,
             (Some(code), _) if pending.is_some_and(|known| known == (code, text)) => {}
             (Some("authorization_pending"), _) | (_, 408 | 425 | 429 | 500..=599) => {}
-            // A success that was followed by `invalid_grant` stays a success.
+            // A success followed by `invalid_grant` stays a success.
             (Some(_), _) | (None, 300..=499) => self.over = self.over.or(Some(Over::Terminal)),
             (None, _) => self.over = Some(Over::Success),
         }
@@ -296,14 +295,14 @@ impl Pace {
         });
     }
 
-    /// The acknowledgement left.
+    /// The acknowledgement was sent.
     pub(super) fn acknowledged(&mut self, now: Timestamp, counts: SpeedReference) {
         if counts == SpeedReference::PreviousReply && self.open.is_none() {
             self.reference = Some(now);
         }
     }
 
-    /// The answer left, or the connection was closed.
+    /// The answer was sent, or the connection was closed.
     pub(super) fn ended(&mut self, id: ExchangeId, now: Timestamp, counts: SpeedReference) {
         if self.open.is_some_and(|(open, _)| open == id) {
             self.open = None;

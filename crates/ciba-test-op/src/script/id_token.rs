@@ -126,7 +126,7 @@ pub enum TokenShape {
     /// With a line break in the middle of the claims segment.
     LineBreak,
     /// With a space at the end.
-    TrailingBlank,
+    TrailingSpace,
     /// In JWS JSON serialization, as a string.
     JsonSerialization,
     /// Any string.

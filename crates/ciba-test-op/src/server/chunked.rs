@@ -1,19 +1,18 @@
-//! Bodies that come in chunks (RFC 9112 7.1).
+//! Chunked bodies (RFC 9112 section 7.1).
 
 use super::http::{LARGEST_BODY, LARGEST_HEAD, MOST_FIELDS, NoRequest};
 
-/// The longest line that says how long a chunk is, extensions included.
+/// The longest line with the size of a chunk, including extensions.
 const LONGEST_LINE: usize = 4 * 1024;
-/// How many bytes may come beside the body itself. A body at its limit may come in chunks of one
-/// byte.
+/// The largest number of bytes besides the body. The largest body may come in chunks of one byte.
 const LARGEST_FRAMING: usize = 6 * LARGEST_BODY + LARGEST_HEAD;
 
-/// A body that is being put together. Extensions and trailers are read and dropped.
+/// A body that is being assembled. Extensions and trailers are ignored.
 #[derive(Debug, Default)]
 pub(super) struct Chunked {
     body: Vec<u8>,
     next: Next,
-    /// Bytes beside the body.
+    /// The number of bytes besides the body.
     framing: usize,
 }
 
@@ -23,16 +22,16 @@ enum Next {
     /// The size of a chunk.
     #[default]
     Size,
-    /// So many bytes of a chunk.
+    /// This many bytes of a chunk.
     Data(usize),
-    /// The end of the line behind a chunk.
+    /// The end of the line after a chunk.
     End,
     Trailers,
 }
 
 impl Chunked {
-    /// Takes what is there from the front of `bytes`. The body, once it is whole; what follows it
-    /// stays.
+    /// Consumes the available part from the front of `bytes`. Returns the body when it is complete;
+    /// what follows it stays.
     pub(super) fn take(&mut self, bytes: &mut Vec<u8>) -> Result<Option<Vec<u8>>, NoRequest> {
         loop {
             let before = bytes.len();
@@ -85,10 +84,10 @@ impl Chunked {
     }
 }
 
-/// The length of the line and of the chunk behind it; `None` while the line is not all there.
+/// The length of the line and of the chunk after it; `None` while the line is incomplete.
 fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, NoRequest> {
     let malformed = || NoRequest::Refused(400);
-    // The reader below takes a line without digits for a zero.
+    // The parser below takes a line without digits for a zero.
     if bytes.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
         return Err(malformed());
     }
@@ -96,7 +95,7 @@ fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, NoRequest> {
         httparse::Status::Partial if bytes.len() > LONGEST_LINE => Err(malformed()),
         httparse::Status::Partial => Ok(None),
         httparse::Status::Complete((line, size)) => {
-            // A line feed inside an extension is where another reader would end the line.
+            // Other parsers would end the line at a line feed inside an extension.
             let ends = bytes.iter().take(line).filter(|byte| **byte == b'\n').count();
             if line > LONGEST_LINE || ends != 1 {
                 return Err(malformed());
@@ -107,8 +106,7 @@ fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, usize)>, NoRequest> {
     }
 }
 
-/// How long the trailer section is, with the empty line at its end; `None` while it is not all
-/// there.
+/// The length of the trailer section with its empty line; `None` while it is incomplete.
 fn trailers(bytes: &[u8]) -> Result<Option<usize>, NoRequest> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     match httparse::parse_headers(bytes, &mut fields) {

@@ -1,4 +1,4 @@
-//! Carries requests to the provider and its replies back, whatever they are.
+//! Serves connections: passes requests to the provider and carries out its replies.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use std::{
 };
 
 use ciba_core::{Response, Timestamp};
-use ciba_std::Clock;
 
 use super::{
     Security,
+    clock::{Agenda, Plans, ServerClock},
     http::{self, Connection, Length, NoRequest, Stream},
     lock,
 };
@@ -23,33 +23,33 @@ use crate::{
     provider::Provider,
 };
 
-/// How long a thread that holds an answer rests before it looks whether there is a decision or the
-/// client went away.
+/// How long a thread that holds an answer sleeps before it checks for a decision and for a client
+/// that closed the connection.
 pub(super) const REST: Duration = Duration::from_millis(10);
-/// The shortest wait the operating system knows: enough to see whether a connection has ended.
+/// A short wait, for example to see whether a connection was closed.
 pub(super) const GLANCE: Duration = Duration::from_millis(1);
 const MOST_CONNECTIONS: usize = 1024;
-/// How much of an endless body is written at once.
+/// The number of bytes of an endless body that are written at once.
 const PIECE: usize = 64 * 1024;
 
-/// What all threads of a server share.
+/// The state that all threads of a server share.
 pub(super) struct Shared {
     provider: Mutex<Provider>,
-    clock: Arc<dyn Clock>,
+    clock: ServerClock,
     phone: Phone,
     open: Mutex<Open>,
     #[cfg(feature = "tls")]
     trust: super::tls::Trust,
 }
 
-/// How one of the server's addresses is served.
+/// How one of the server's sockets is served.
 pub(super) struct Listener {
     pub(super) security: Security,
-    /// Scheme, host and port, when it is not the main one.
+    /// Its scheme, host and port, unless it is the main socket.
     pub(super) origin: Option<String>,
 }
 
-/// The open connections. Locked for moments only, and never while waiting for the provider.
+/// The open connections. The lock is never held while waiting for the provider.
 #[derive(Default)]
 struct Open {
     stopping: bool,
@@ -60,18 +60,18 @@ struct Open {
 /// One open connection.
 struct Entry {
     socket: TcpStream,
-    /// The exchange whose answer has not left.
+    /// The exchange whose answer was not sent yet.
     exchange: Option<ExchangeId>,
     /// Whether the connection is encrypted.
     encrypted: bool,
-    /// Whether that takes time, so that the client may go away meanwhile.
+    /// Whether that takes time, so that the client may close the connection before.
     slow: bool,
-    /// When it goes on.
+    /// When it continues.
     due: Option<Timestamp>,
 }
 
 impl Shared {
-    pub(super) fn new(provider: Provider, clock: Arc<dyn Clock>, phone: Phone) -> Self {
+    pub(super) fn new(provider: Provider, clock: ServerClock, phone: Phone) -> Self {
         Self {
             provider: Mutex::new(provider),
             clock,
@@ -87,7 +87,7 @@ impl Shared {
     }
 
     pub(super) fn wait_until(&self, until: Timestamp, at_most: Duration) {
-        super::clock::wait(&*self.clock, until, at_most);
+        self.clock.wait_until(until, at_most);
     }
 
     #[cfg(feature = "tls")]
@@ -99,7 +99,7 @@ impl Shared {
         lock(&self.open).stopping
     }
 
-    /// Ends this connection of the server's own when the server stops; until the answer is dropped.
+    /// Closes this outgoing connection when the server stops, until the returned value is dropped.
     pub(super) fn outgoing(&self, socket: &TcpStream) -> Option<Serving<'_>> {
         self.register(socket, false).map(|number| Serving { shared: self, number })
     }
@@ -112,7 +112,7 @@ impl Shared {
         lock(&self.open).connections.values().filter_map(|entry| entry.due).min()
     }
 
-    /// Ends every connection. Threads that read, write or hold an answer notice.
+    /// Closes every connection, which ends the threads that read, write or hold an answer.
     pub(super) fn stop(&self) {
         let mut open = lock(&self.open);
         open.stopping = true;
@@ -134,8 +134,8 @@ impl Shared {
         Some(number)
     }
 
-    /// Tells the provider of exchanges whose clients went away while their answers were held: they
-    /// are over, and what those clients send next does not overlap them.
+    /// Ends the exchanges whose clients closed the connection while their answers were held, so that
+    /// the next request of such a client does not overlap them.
     fn end_abandoned(&self) {
         let mut ended = Vec::new();
         for entry in lock(&self.open).connections.values_mut().filter(|entry| entry.slow) {
@@ -150,8 +150,22 @@ impl Shared {
     }
 }
 
-/// Whether the other side has closed a connection while it was waiting for an answer. Over TLS the
-/// goodbye is a record like any other, and a client that waits has no other reason to send one.
+impl Agenda for Shared {
+    fn plans(&self, now: Timestamp) -> Plans {
+        let held = self.next_due();
+        let provider = self.provider();
+        let notified = provider.next_notification();
+        let answered = provider.notified().len() - provider.notifications_under_way();
+        Plans {
+            busy: provider.is_notifying(now) || held.is_some_and(|due| due <= now),
+            next: held.into_iter().chain(notified).min().unwrap_or(FOREVER),
+            answered,
+        }
+    }
+}
+
+/// Whether a client has closed a connection on which it was waiting for an answer. With TLS,
+/// `close_notify` is a record like any other, and such a client has no reason to send another one.
 fn gone(socket: &TcpStream, encrypted: bool) -> bool {
     let _ = socket.set_read_timeout(Some(GLANCE));
     match socket.peek(&mut [0]) {
@@ -164,7 +178,7 @@ fn gone(socket: &TcpStream, encrypted: bool) -> bool {
     }
 }
 
-/// Takes connections until the server stops, then waits for their threads.
+/// Accepts connections until the server stops, then waits for their threads.
 pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<Shared>) {
     let mut threads = Vec::new();
     loop {
@@ -173,7 +187,7 @@ pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<S
             break;
         }
         let Ok((socket, _)) = accepted else {
-            // Out of descriptors, most likely: there will be some again.
+            // Most likely out of file descriptors, which is temporary.
             thread::sleep(REST);
             continue;
         };
@@ -197,7 +211,7 @@ pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<S
     }
 }
 
-/// One connection being served. Forgets it when dropped, in a panic too.
+/// A connection that is being served, removed from the list on drop.
 pub(super) struct Serving<'a> {
     shared: &'a Shared,
     number: u64,
@@ -213,14 +227,14 @@ impl Drop for Serving<'_> {
     }
 }
 
-/// What becomes of the connection.
+/// What happens to the connection.
 enum Then {
     Next,
-    /// Close it in good order.
+    /// Close it orderly.
     Close,
-    /// Close it as it is.
+    /// Drop it.
     Break,
-    /// The client may believe that it is kept.
+    /// Close it although the client may want to keep it.
     End(Closing),
 }
 
@@ -262,7 +276,7 @@ impl Serving<'_> {
         }
     }
 
-    /// Closes a connection that the client may have kept for its next request.
+    /// Closes a connection that the client may keep for its next request.
     fn close_early(&self, mut connection: Connection, how: &Listener, closing: Closing) {
         let received = match closing {
             Closing::Announced => return connection.close(),
@@ -283,7 +297,7 @@ impl Serving<'_> {
         }
     }
 
-    /// Adds what the connection knows of a request.
+    /// Adds to a request what the connection knows.
     fn complete(&self, request: &mut Incoming, connection: &Connection, how: &Listener) {
         request.origin.clone_from(&how.origin);
         request.connection = Some(self.number);
@@ -313,15 +327,15 @@ impl Serving<'_> {
                     }
                     debug_assert_eq!(
                         held, exchange,
-                        "the provider holds the exchange it was given"
+                        "the provider holds the exchange that it was given"
                     );
                     let now = self.shared.clock.now();
                     let mut provider = self.shared.provider();
                     reply = provider.proceed(exchange, now);
                     revision = provider.revision();
                 }
-                // The exchange ends before its last byte leaves: the client may have sent its next
-                // request on another connection before this thread comes to say so.
+                // The exchange ends before its last byte is sent: otherwise the client could send its
+                // next request on another connection before this thread reports the end.
                 Reply::Answer(response) => {
                     self.end();
                     return answer(connection, &response, &method, keep_alive);
@@ -354,7 +368,7 @@ impl Serving<'_> {
         }
     }
 
-    /// The third value is the revision the reply belongs to.
+    /// The third value is the revision that the reply belongs to.
     fn begin(&self, request: Incoming) -> (ExchangeId, Reply, u64) {
         let now = self.shared.clock.now();
         let mut provider = self.shared.provider();
@@ -369,7 +383,7 @@ impl Serving<'_> {
     fn end(&self) {
         let exchange = self.entry(|entry| {
             (entry.slow, entry.due) = (false, None);
-            // Looking whether the client was still there has limited how long a read may take.
+            // `gone` has set a short timeout.
             let _ = entry.socket.set_read_timeout(None);
             entry.exchange.take()
         });
@@ -383,7 +397,7 @@ impl Serving<'_> {
         lock(&self.shared.open).connections.get_mut(&self.number).map(change)
     }
 
-    /// Waits until an instant, or until it is enough. `false` when the client is gone.
+    /// Waits until a time or until `enough` is true. Returns false if the client is gone.
     fn wait(&self, until: Timestamp, enough: impl Fn() -> bool) -> bool {
         self.entry(|entry| (entry.slow, entry.due) = (true, (until != FOREVER).then_some(until)));
         let answered = loop {
@@ -393,7 +407,7 @@ impl Serving<'_> {
             if self.shared.clock.now() >= until || enough() {
                 break true;
             }
-            self.shared.wait_until(until, REST);
+            self.shared.clock.hold_until(until, REST);
         };
         self.entry(|entry| entry.due = None);
         answered

@@ -1,5 +1,4 @@
-//! HTTP/1.1 on one connection, as far as a provider for tests needs it: bytes to requests, answers
-//! to bytes.
+//! HTTP/1.1 on one connection: parses requests and writes answers.
 
 use std::{
     io::{self, Read, Write},
@@ -16,11 +15,12 @@ use crate::message::Incoming;
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
 pub(super) const LARGEST_BODY: usize = 1024 * 1024;
 pub(super) const MOST_FIELDS: usize = 128;
-/// How much of a refused request is read and forgotten, so that the client gets to see the answer.
+/// The number of bytes of a refused request that are read and ignored, so that the client receives
+/// the answer.
 const LINGER: usize = 2 * LARGEST_BODY;
 const LONGEST_LINGER: Duration = Duration::from_millis(500);
 
-/// The bytes of a connection.
+/// The byte stream of a connection.
 pub(super) enum Stream {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
@@ -65,7 +65,7 @@ impl Write for Stream {
     }
 }
 
-/// A request, and whether the client wants to send another one on this connection.
+/// A request, and whether the client may send another one on this connection.
 pub(super) struct Received {
     pub(super) request: Incoming,
     pub(super) keep_alive: bool,
@@ -74,9 +74,9 @@ pub(super) struct Received {
 /// Why there is no request.
 #[derive(Debug)]
 pub(super) enum NoRequest {
-    /// The client has closed the connection, or it broke.
+    /// The connection was closed or broke.
     Closed,
-    /// It cannot be read. To be answered with this status, then closed.
+    /// The request is invalid: answer with this status and close.
     Refused(u16),
 }
 
@@ -86,20 +86,20 @@ impl From<io::Error> for NoRequest {
     }
 }
 
-/// How long the body of an answer is said to be.
+/// How the length of an answer's body is sent.
 #[derive(Clone, Copy)]
 pub(super) enum Length {
     Known,
-    /// Until the connection is closed.
+    /// The body ends with the connection.
     Unknown,
 }
 
 /// One connection.
 pub(super) struct Connection {
     stream: Stream,
-    /// What was read and not yet used.
+    /// What was read and not used yet.
     buffer: Vec<u8>,
-    /// Leaves the bytes in the socket: how many of them are in the buffer.
+    /// If bytes are left in the socket: how many of them are in the buffer.
     peeked: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Connection {
         Self { stream, buffer: Vec::new(), peeked: None }
     }
 
-    /// The certificates the client showed, its own first.
+    /// The certificates that the client presented, its own first.
     #[cfg(feature = "tls")]
     pub(super) fn peer_certificates(&self) -> &[rustls::pki_types::CertificateDer<'static>] {
         match &self.stream {
@@ -117,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Reads the next request, whole.
+    /// Reads the next request.
     pub(super) fn receive(&mut self) -> Result<Received, NoRequest> {
         let (head, length) = loop {
             if let Some(found) = Head::parse(&self.buffer)? {
@@ -167,13 +167,13 @@ impl Connection {
         }
     }
 
-    /// Waits until there is a byte of another request. False when the client has closed.
+    /// Waits until there is a byte of another request. Returns false if the client has closed.
     pub(super) fn has_more(&self) -> bool {
         let arrives = || self.stream.socket().peek(&mut [0]).is_ok_and(|count| count > 0);
         !self.buffer.is_empty() || arrives()
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(super) fn finish_sending(&mut self) {
         #[cfg(feature = "tls")]
         if let Stream::Tls(stream) = &mut self.stream {
@@ -183,8 +183,8 @@ impl Connection {
         let _ = self.stream.socket().shutdown(Shutdown::Write);
     }
 
-    /// Reads the next request so that the connection is reset when it is dropped: a socket that is
-    /// closed with unread bytes is. Not possible where the bytes are encrypted.
+    /// Reads the next request and leaves its bytes in the socket, which therefore resets the
+    /// connection when it is dropped. With TLS the bytes have to be taken out.
     pub(super) fn receive_and_leave(&mut self) -> Result<Received, NoRequest> {
         if matches!(self.stream, Stream::Plain(_)) {
             self.peeked = Some(0);
@@ -204,7 +204,7 @@ impl Connection {
                 self.peeked = Some(count);
                 return Ok(());
             }
-            // A peek returns at once while there are bytes, new or not.
+            // A peek does not wait for new bytes if there are old ones.
             thread::sleep(GLANCE);
         }
     }
@@ -227,14 +227,13 @@ impl Connection {
         }
     }
 
-    /// Sends bytes and waits until they are on their way.
+    /// Sends bytes and flushes them.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
     }
 
-    /// Closes in good order after an answer: says goodbye, and reads what the client still had to
-    /// send.
+    /// Closes the connection after an answer and reads what the client still sends.
     pub(super) fn close(mut self) {
         self.finish_sending();
         let mut socket = self.stream.socket();
@@ -264,7 +263,7 @@ struct Head {
 }
 
 impl Head {
-    /// The head and its length in bytes; `None` while it is not all there.
+    /// Parses the head. Returns it with its length in bytes, or `None` while it is incomplete.
     fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, NoRequest> {
         let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
@@ -277,7 +276,8 @@ impl Head {
             Err(_) => return Err(NoRequest::Refused(400)),
         };
         let target = request.path.unwrap_or_default();
-        // The absolute form is for proxies, but every server has to accept it (RFC 9112 3.2.2).
+        // The absolute form is for proxies, but every server has to accept it (RFC 9112 section
+        // 3.2.2).
         let target = match target.split_once("://") {
             Some((scheme, rest)) if !scheme.contains('/') => {
                 rest.find(['/', '?']).map_or("/", |at| &rest[at..])
@@ -303,8 +303,7 @@ impl Head {
     fn framing(&self) -> Result<Framing, NoRequest> {
         let mut lengths = self.headers.all("content-length");
         if self.headers.get("transfer-encoding").is_some() {
-            // Two ways to tell where the body ends, or one that HTTP/1.0 does not know, hide
-            // requests in requests.
+            // Two lengths, or a coding that HTTP/1.0 does not have, allow request smuggling.
             let is_clear = lengths.next().is_none() && self.version == 1;
             return self
                 .transfer_coding()
@@ -322,7 +321,7 @@ impl Head {
         length.map(Framing::Length).ok_or(NoRequest::Refused(413))
     }
 
-    /// `None` when nothing tells where the body ends.
+    /// `None` if the end of the body is unknown.
     fn transfer_coding(&self) -> Option<Result<Framing, NoRequest>> {
         let fields = self.headers.all("transfer-encoding").flat_map(|field| field.split(','));
         let codings: Vec<&str> =
@@ -332,7 +331,7 @@ impl Head {
         if !is_chunked(last) || inner.iter().any(|coding| is_chunked(coding)) {
             return None;
         }
-        // Clients have no reason to compress a form, and were not told that they may.
+        // The server did not announce that it supports compressed requests.
         Some(if inner.is_empty() { Ok(Framing::Chunked) } else { Err(NoRequest::Refused(501)) })
     }
 
@@ -347,17 +346,17 @@ impl Head {
     }
 }
 
-/// Whether this answer ends the connection by its own words.
+/// Whether this answer announces the end of the connection.
 pub(super) fn says_close(response: &Response) -> bool {
     response.headers.all("connection").any(|value| value.eq_ignore_ascii_case("close"))
 }
 
-/// Whether an answer to this method with this status has no body at all.
+/// Whether an answer to this method with this status has no body.
 pub(super) fn bodyless(method: &str, status: u16) -> bool {
     method == "HEAD" || matches!(status, 100..=199 | 204 | 304)
 }
 
-/// The head of an answer. Fields of the answer win over those that HTTP itself needs.
+/// The head of an answer. Its own fields take precedence over those that are generated.
 pub(super) fn head(response: &Response, length: Length, keep_alive: bool) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
     let mut field = |name: &str, value: &str| {
@@ -382,7 +381,7 @@ pub(super) fn head(response: &Response, length: Length, keep_alive: bool) -> Vec
     head.into_bytes()
 }
 
-/// The usual words for a status; clients do not read them, people in a trace do.
+/// The reason phrase of a status, for traces.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,4 +1,4 @@
-//! The provider behind a loopback socket.
+//! Serves a provider on a loopback socket.
 
 mod chunked;
 mod clock;
@@ -11,71 +11,73 @@ mod tls;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use ciba_core::Timestamp;
 
-pub use self::clock::VirtualClock;
-use self::connection::{Listener, Shared};
+pub use self::clock::{ServerClock, VirtualClock};
 #[cfg(feature = "tls")]
 pub use self::tls::{ClientCertificate, NamedAuthorities};
+use self::{
+    clock::Agenda,
+    connection::{Listener, Shared},
+};
 use crate::{phone::Phone, provider::Provider};
-use ciba_std::Clock;
 
-/// Starts providers behind loopback sockets.
+/// Starts servers for providers on loopback sockets.
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
-/// A provider behind a loopback socket. It stops when this is dropped.
+/// A server for a provider on a loopback socket. It stops on drop.
 pub struct RunningServer {
     shared: Arc<Shared>,
     address: SocketAddr,
     issuer: String,
     #[cfg(feature = "tls")]
     authority: Option<(tls::Authority, String)>,
-    /// Every address a thread listens at, which looks up at a connection only.
+    /// The addresses of the listening threads, which only a connection wakes.
     addresses: Vec<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Listens at a loopback address and serves a provider there over HTTP/1.1, one thread a
-    /// connection. Port 0 takes a free port. The address is bound first, because the issuer
-    /// contains the port; the closure gets the issuer.
+    /// Listens on a loopback address and serves a provider there over HTTP/1.1, with one thread per
+    /// connection. Port 0 selects a free port. The closure receives the issuer, which contains the
+    /// port.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] when the address is not a loopback address: the provider
-    /// protects nothing. Otherwise what the operating system says about the address.
+    /// Returns [`io::ErrorKind::InvalidInput`] if the address is not a loopback address, because the
+    /// provider protects nothing. Otherwise returns the error of the operating system.
     pub fn start(
         address: SocketAddr,
-        clock: Arc<dyn Clock>,
+        clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
         let listener = bind(address)?;
         RunningServer::new(listener, Security::Plain, None, clock, provider)
     }
 
-    /// The same over TLS 1.2 and 1.3, with a certificate for `127.0.0.1`, `::1` and `localhost`
-    /// from a certificate authority made for this run ([`RunningServer::ca_pem`]).
+    /// As [`Self::start`] over TLS 1.2 and 1.3, with a certificate for `127.0.0.1`, `::1` and
+    /// `localhost` from a certificate authority created for this run ([`RunningServer::ca_pem`]).
     ///
     /// # Errors
     ///
-    /// As [`Self::start`], and when no certificate can be made.
+    /// As [`Self::start`], and if no certificate can be created.
     #[cfg(feature = "tls")]
     pub fn start_tls(
         address: SocketAddr,
-        clock: Arc<dyn Clock>,
+        clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
         Self::secure(address, None, clock, provider)
     }
 
-    /// The same, and a second listener at another port that asks for client certificates
-    /// ([`RunningServer::client_certificate`] makes one). The metadata name it in
+    /// As [`Self::start_tls`], with a second listener on another port that requests client
+    /// certificates ([`RunningServer::client_certificate`] creates one). The metadata name it in
     /// `mtls_endpoint_aliases`.
     ///
     /// # Errors
@@ -85,7 +87,7 @@ impl Server {
     pub fn start_mutual_tls(
         address: SocketAddr,
         named: NamedAuthorities,
-        clock: Arc<dyn Clock>,
+        clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
         Self::secure(address, Some(named), clock, provider)
@@ -95,7 +97,7 @@ impl Server {
     fn secure(
         address: SocketAddr,
         named: Option<NamedAuthorities>,
-        clock: Arc<dyn Clock>,
+        clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
         let listener = bind(address)?;
@@ -121,7 +123,7 @@ impl Server {
 enum Security {
     Plain,
     #[cfg(feature = "tls")]
-    /// And who is asked for a certificate, if anyone.
+    /// With the verifier of client certificates, if they are requested.
     Tls(Arc<rustls::ServerConfig>, Option<tls::Peers>),
 }
 
@@ -137,7 +139,8 @@ impl Security {
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if !address.ip().is_loopback() {
-        let reason = "the test provider listens at loopback addresses only: it protects nothing";
+        let reason =
+            "the test provider listens only on loopback addresses, because it protects nothing";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     TcpListener::bind(address)
@@ -148,7 +151,7 @@ impl RunningServer {
         listener: TcpListener,
         security: Security,
         alias: Option<(TcpListener, Security)>,
-        clock: Arc<dyn Clock>,
+        clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -162,7 +165,10 @@ impl RunningServer {
         }
         let issuer = provider.issuer().to_owned();
         let phone = Phone::new(scheme, address, &issuer);
-        let shared = Arc::new(Shared::new(provider, clock, phone));
+        let clock = clock.into();
+        let shared = Arc::new(Shared::new(provider, clock.clone(), phone));
+        let agenda: Weak<dyn Agenda> = Arc::<Shared>::downgrade(&shared);
+        clock.attach(agenda);
         let mut server = Self {
             shared: Arc::clone(&shared),
             address,
@@ -185,20 +191,19 @@ impl RunningServer {
         Ok(server)
     }
 
-    /// The provider's issuer identifier: `http://127.0.0.1:PORT`, unless the closure chose another
-    /// one.
+    /// Returns the issuer: `http://127.0.0.1:PORT`, unless the closure chose another one.
     #[must_use]
     pub fn issuer(&self) -> String {
         self.issuer.clone()
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The certificate a client has to trust, in PEM; `None` without TLS.
+    /// Returns the certificate that clients have to trust, in PEM; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
         #[cfg(feature = "tls")]
@@ -207,20 +212,20 @@ impl RunningServer {
         None
     }
 
-    /// A client's certificate from the authority of this run, with this common name and nothing
-    /// else for its subject.
+    /// Creates a client certificate from the authority of this run. Its subject is only this common
+    /// name.
     ///
     /// # Errors
     ///
-    /// When the server runs without TLS, or no certificate can be made.
+    /// Fails if the server runs without TLS, or if no certificate can be created.
     #[cfg(feature = "tls")]
     pub fn client_certificate(&self, common_name: &str) -> io::Result<ClientCertificate> {
         let (authority, _) = self.authority.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         authority.client(common_name)
     }
 
-    /// A certificate for a notification endpoint on this machine, from the authority of this run,
-    /// which is trusted from now on: for `127.0.0.1`, `::1` and `localhost`.
+    /// Creates a certificate of a notification endpoint for `127.0.0.1`, `::1` and `localhost`, from
+    /// the authority of this run. The server trusts it from now on.
     ///
     /// # Errors
     ///
@@ -233,40 +238,39 @@ impl RunningServer {
         Ok(ClientCertificate::new(&certificate, &key))
     }
 
-    /// Trusts the certificates in a PEM text, when notifications are sent over TLS.
+    /// Trusts the certificates in a PEM string when notifications are sent over TLS.
     ///
     /// # Errors
     ///
-    /// When there is no certificate in it.
+    /// Fails if it contains no certificate.
     #[cfg(feature = "tls")]
     pub fn trust_notification_endpoints(&self, ca_pem: &str) -> io::Result<()> {
         self.shared.trust().add(ca_pem)
     }
 
-    /// Where the judge's report is to be had as JSON at any time, for clients on this machine
-    /// (`GET`; see [`Report::to_json`](crate::Report::to_json)). `?client_id=app` leaves the
-    /// findings about other clients out.
+    /// Returns the URL of the judge's report as JSON, for `GET` requests from this machine (see
+    /// [`Report::to_json`](crate::Report::to_json)). With `?client_id=app` it contains only the
+    /// findings about that client.
     #[must_use]
     pub fn report_url(&self) -> String {
         self.provider().endpoint_url(crate::Endpoint::Report)
     }
 
-    /// The provider: to script it, to decide in a person's place, to read its report. No request is
-    /// answered while the guard is held.
+    /// Locks the provider: to script it, to decide in the user's place, to read its report. No request
+    /// is answered while the guard is held.
     pub fn provider(&self) -> MutexGuard<'_, Provider> {
         self.shared.provider()
     }
 
-    /// The next instant at which an answer that is being held becomes due, if there is one. A
-    /// [`VirtualClock`] has to be moved there for the answer to leave. Notifications are separate:
-    /// [`Provider::next_notification`] says when the next one is sent,
-    /// [`Provider::notifications_under_way`] whether one is.
+    /// Returns when the next held answer is due, if there is one. To have it sent, move a
+    /// [`VirtualClock`] there. Notifications are separate: see [`Provider::next_notification`] and
+    /// [`Provider::notifications_under_way`].
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.shared.next_due()
     }
 
-    /// Stops: closes the socket and every connection, and returns when all threads have ended.
+    /// Closes the socket and every connection, and returns when all threads have ended.
     pub fn stop(self) {}
 }
 

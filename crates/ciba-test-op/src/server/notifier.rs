@@ -1,5 +1,5 @@
-//! Carries notifications to the clients' endpoints: a small HTTP client that follows nothing and
-//! keeps nothing.
+//! Sends notifications to the clients' endpoints: a small HTTP client without redirects and
+//! connection reuse.
 
 use std::{
     io::{self, Read, Write},
@@ -14,14 +14,13 @@ use ciba_core::{LoopbackHttp, Url};
 use super::connection::{REST, Shared};
 use crate::{message::FOREVER, notification::Outbound};
 
-/// How long a client may take to be reached and to answer, in real time (`spec/provider-side.md`
-/// section 13).
+/// How long connecting and each read may take, in real time (section 13 of spec/provider-side.md).
 const PATIENCE: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_FIELDS: usize = 128;
 
-/// Sends what falls due until the server stops, each on a thread of its own: one endpoint that
-/// hangs holds up no other.
+/// Sends due notifications until the server stops. Each has its own thread, so that an endpoint that
+/// hangs does not delay the others.
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut threads: Vec<thread::JoinHandle<()>> = Vec::new();
     while !shared.stopping() {
@@ -54,7 +53,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     }
 }
 
-/// The status of the answer.
+/// Sends a notification and returns the status of the answer.
 fn send(shared: &Shared, outbound: &Outbound) -> io::Result<u16> {
     let wrong = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let url = Url::parse_with(&outbound.url, LoopbackHttp::DangerouslyAllowed).map_err(wrong)?;
@@ -78,7 +77,7 @@ fn send(shared: &Shared, outbound: &Outbound) -> io::Result<u16> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The address of this machine that the URL names; the provider calls nobody else.
+/// The loopback address of the URL. The provider connects to no other address.
 fn loopback(url: &Url) -> io::Result<SocketAddr> {
     let host = url.host().trim_matches(['[', ']']);
     let mut addresses = match host.parse::<IpAddr>() {
@@ -86,7 +85,7 @@ fn loopback(url: &Url) -> io::Result<SocketAddr> {
         Err(_) => (host, url.port()).to_socket_addrs()?.collect(),
     };
     addresses.retain(|address| address.ip().is_loopback());
-    // A server for tests most often listens at IPv4.
+    // Test servers usually listen on IPv4.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     addresses.first().copied().ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
@@ -114,7 +113,7 @@ fn request(url: &Url, outbound: &Outbound) -> Vec<u8> {
 }
 
 fn talk(mut stream: impl Read + Write, request: &[u8]) -> io::Result<u16> {
-    // A client may answer before it has read everything, and close.
+    // A client may answer and close before it has read everything.
     let sent = stream.write_all(request).and_then(|()| stream.flush());
     let mut bytes = Vec::new();
     loop {

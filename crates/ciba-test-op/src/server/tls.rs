@@ -1,5 +1,5 @@
-//! TLS with a certificate authority that lives as long as the run: for the server, for clients that
-//! show certificates, and for the notification endpoints the server trusts.
+//! TLS with a certificate authority that is created for each run: for the server, for client
+//! certificates, and for notification endpoints.
 
 use std::{
     fmt, io,
@@ -26,18 +26,19 @@ use rustls::{
 use super::lock;
 use crate::message::PeerCertificate;
 
-/// What a listener that asks for client certificates says about the authorities it trusts
-/// (`certificate_authorities`, RFC 8446 4.2.4). It takes a handshake with any certificate or none;
-/// the provider judges what was shown.
+/// The authorities that a listener names when it requests a client certificate
+/// ([`certificate_authorities`](https://www.rfc-editor.org/rfc/rfc8446#section-4.2.4)).
+///
+/// The handshake succeeds with any certificate or none. The provider judges what was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NamedAuthorities {
-    /// The authority of the run.
+    /// The authority of this run.
     Own,
-    /// None: an empty list, behind which some clients hide their certificate.
-    Nobody,
+    /// An empty list. Some clients then do not present their certificate.
+    None,
 }
 
-/// A certificate of a client, or of its notification endpoint, with its key. For tests only.
+/// A certificate of a client or of its notification endpoint, with its key. **For tests only.**
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientCertificate {
@@ -50,11 +51,11 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// A certificate nobody vouches for.
+    /// Creates a self-signed certificate.
     ///
     /// # Errors
     ///
-    /// When no certificate can be made.
+    /// Fails if no certificate can be created.
     pub fn self_signed(common_name: &str) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = parameters(common_name)?.self_signed(&key).map_err(io::Error::other)?;
@@ -67,7 +68,6 @@ impl ClientCertificate {
     }
 }
 
-/// Shows no key.
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate").finish_non_exhaustive()
@@ -83,7 +83,7 @@ fn parameters(common_name: &str) -> io::Result<CertificateParams> {
     Ok(client)
 }
 
-/// The authority of one run.
+/// The certificate authority of one run.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -96,7 +96,7 @@ impl Authority {
         CertifiedIssuer::self_signed(authority, key).map(Self).map_err(io::Error::other)
     }
 
-    /// The authority's certificate.
+    /// The certificate of the authority.
     pub(super) fn pem(&self) -> String {
         self.0.pem()
     }
@@ -120,8 +120,8 @@ impl Authority {
         Ok((certificate, key))
     }
 
-    /// A server's side of TLS 1.2 and 1.3; with authorities to name, it asks for a client
-    /// certificate.
+    /// The configuration of a server with TLS 1.2 and 1.3. With authorities to name, it requests a
+    /// client certificate.
     pub(super) fn server(
         &self,
         asks: Option<NamedAuthorities>,
@@ -153,13 +153,13 @@ impl Authority {
         let own = own.build().map_err(io::Error::other)?;
         let named = match named {
             NamedAuthorities::Own => own.root_hint_subjects().to_vec(),
-            NamedAuthorities::Nobody => Vec::new(),
+            NamedAuthorities::None => Vec::new(),
         };
         Ok(Peers { own, named })
     }
 }
 
-/// Takes any client certificate, and tells which come from the authority of the run.
+/// Accepts any client certificate, and tells which come from the authority of the run.
 #[derive(Debug, Clone)]
 pub(super) struct Peers {
     own: Arc<dyn ClientCertVerifier>,
@@ -215,7 +215,7 @@ impl ClientCertVerifier for Peers {
     }
 }
 
-/// The authorities of notification endpoints.
+/// The trusted authorities of notification endpoints.
 #[derive(Default)]
 pub(super) struct Trust(Mutex<Vec<CertificateDer<'static>>>);
 
@@ -231,7 +231,7 @@ impl Trust {
         Ok(())
     }
 
-    /// The client's side of one connection.
+    /// The client side of a connection.
     pub(super) fn session(&self, host: &str) -> io::Result<ClientConnection> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(lock(&self.0).iter().cloned());

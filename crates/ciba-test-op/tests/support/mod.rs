@@ -4,7 +4,6 @@
 use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    sync::Arc,
     time::Duration,
 };
 
@@ -19,8 +18,8 @@ pub const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 const PATIENCE: Duration = Duration::from_secs(20);
 pub const GRANT: &str = "urn:openid:params:grant-type:ciba";
 
-pub fn clock() -> Arc<VirtualClock> {
-    Arc::new(VirtualClock::new(START))
+pub fn clock() -> VirtualClock {
+    VirtualClock::new(START)
 }
 
 /// A provider with one client that sends its secret in the body.
@@ -31,10 +30,9 @@ pub fn provider(config: ProviderConfig) -> Provider {
 }
 
 pub fn start(
-    clock: &Arc<VirtualClock>,
+    clock: &VirtualClock,
     change: impl FnOnce(ProviderConfig) -> ProviderConfig,
 ) -> RunningServer {
-    let clock = Arc::<VirtualClock>::clone(clock);
     Server::start(LOOPBACK, clock, |issuer| provider(change(ProviderConfig::generic(issuer))))
         .unwrap()
 }

@@ -2,10 +2,7 @@
 //! `ca.pem` there, prints where it is reached as `NAME=issuer` lines and then `READY`, and serves
 //! until its standard input ends. It exits with 1 when a client broke a rule.
 
-use std::{
-    env, error::Error, fs, io::Read as _, net::Ipv4Addr, path::PathBuf, process::ExitCode,
-    sync::Arc,
-};
+use std::{env, error::Error, fs, io::Read as _, net::Ipv4Addr, path::PathBuf, process::ExitCode};
 
 use ciba_core::{ClientSecret, Entropy, SoftwareKey, crypto::RustCrypto, jose::JwsAlgorithm};
 use ciba_test_op::{
@@ -58,7 +55,7 @@ fn start(auth: ClientAuthentication, tls: bool) -> std::io::Result<RunningServer
     };
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     match tls {
-        true => Server::start_tls(address, Arc::new(SystemClock), provider),
-        false => Server::start(address, Arc::new(SystemClock), provider),
+        true => Server::start_tls(address, SystemClock, provider),
+        false => Server::start(address, SystemClock, provider),
     }
 }

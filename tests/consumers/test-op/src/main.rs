@@ -1,5 +1,8 @@
-//! Tests of somebody's own client, with `ciba-test-op` and `ciba-core`. The code is that of the
-//! README.
+//! Tests of a client with `ciba-test-op`. The code is that of the README.
+
+fn simulated() -> Result<(), Box<dyn std::error::Error>> {
+    include!(concat!(env!("OUT_DIR"), "/simulated.rs"))
+}
 
 fn server() -> std::io::Result<()> {
     include!(concat!(env!("OUT_DIR"), "/server.rs"))
@@ -14,6 +17,7 @@ fn sans_io() -> Result<(), ciba_test_op::ConfigError> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    simulated()?;
     server()?;
     notifications()?;
     sans_io()?;
