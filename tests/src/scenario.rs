@@ -49,6 +49,17 @@ pub enum Protection {
     MutualTls,
 }
 
+/// What the provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1 without TLS.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// HTTP/2 over TLS, and HTTP/1.1 with clients that do not offer HTTP/2.
+    Http2,
+}
+
 /// The addresses of a row.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
@@ -85,8 +96,8 @@ pub struct Scenario {
     pub is_bound: bool,
     /// How the notification endpoint is protected.
     pub protection: Protection,
-    /// Whether the provider is reached over TLS. It is anyway if the client presents a certificate.
-    pub tls: bool,
+    /// What the provider speaks. It always speaks TLS if the client presents a certificate.
+    pub transport: Transport,
     /// The client's id.
     pub client_id: String,
     /// The algorithm of ID Tokens.
@@ -133,7 +144,7 @@ impl Scenario {
             signing: None,
             is_bound: false,
             protection: Protection::None,
-            tls: false,
+            transport: Transport::Http,
             client_id: CLIENT.into(),
             id_token_alg: JwsAlgorithm::Rs256,
             provider: Arc::new(|issuer| ProviderConfig::generic(issuer)),
@@ -173,10 +184,10 @@ impl Scenario {
         self
     }
 
-    /// Uses TLS.
+    /// Sets what the provider speaks.
     #[must_use]
-    pub fn over_tls(mut self) -> Self {
-        self.tls = true;
+    pub fn over(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 

@@ -204,14 +204,15 @@ impl Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Closing {
-    /// With the answer, which announces it: `Connection: close`.
+    /// With the answer, which announces it: `Connection: close`, or over HTTP/2 a GOAWAY frame.
     Announced,
     /// Right after the answer and without notice, as a server with a short idle time-out does.
     AtOnce,
-    /// As soon as the first byte of the next request arrives, while the client still writes.
+    /// As soon as the first byte of the next request arrives, while the client still writes. Over
+    /// HTTP/2, when the request has arrived.
     AtNextByte,
     /// When the next request has arrived as a whole. Without TLS the connection is reset; with TLS
-    /// it ends without `close_notify`.
+    /// it ends without `close_notify`. Over HTTP/2 only the stream is refused (`REFUSED_STREAM`).
     InNextRequest,
 }
 

@@ -242,7 +242,9 @@ impl SharedFlow {
             // Read before the flow is asked, so that a save that ends in between is not missed.
             let ended = *self.ended();
             let now = now.saturating_add(begun.elapsed());
-            match self.look(|flow| flow.acknowledge(&mut receipt, now))? {
+            let receiving = self.look(|flow| flow.acknowledge(&mut receipt, now));
+            let Some(receiving) = receiving else { return receipt.without_flow() };
+            match receiving {
                 Receiving::Reply(said) => return Some(said),
                 Receiving::Save(save) => {
                     // The drive may wait for this save, and learns its outcome from the flow. It is

@@ -29,7 +29,7 @@ use super::{
     outcome, start,
 };
 use crate::{
-    scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, of_failure},
+    scenario::{Auth, CLIENT, Outcome, Place, Protection, Scenario, Transport, of_failure},
     sim::Fails,
     toy,
 };
@@ -75,9 +75,10 @@ impl Scene {
                 place.origin = origin.into();
                 row.op(&place)
             };
-            let started = match row.tls {
-                true => Server::start_tls(address, &clock, provider),
-                false => Server::start(address, &clock, provider),
+            let started = match row.transport {
+                Transport::Http => Server::start(address, &clock, provider),
+                Transport::Https => Server::start_tls(address, &clock, provider),
+                Transport::Http2 => Server::start_http2(address, &clock, provider),
             };
             started.expect("a loopback socket")
         };
@@ -258,8 +259,10 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
 
     served(row, |scene| {
         let http = match &scene.certificate {
-            None if row.tls => HttpClient::new(with_ca(scene.ca()).expect("an authority"))
-                .expect("certificates are verified"),
+            None if row.transport != Transport::Http => {
+                HttpClient::new(with_ca(scene.ca()).expect("an authority"))
+                    .expect("certificates are verified")
+            }
             None => HttpClient::new(Agent::config_builder()).expect("certificates are verified"),
             Some(shown) => {
                 let builder = || with_ca(scene.ca()).expect("an authority").proxy(None);
@@ -328,7 +331,7 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     served(row, |scene| {
         runtime().block_on(async {
             let http = match &scene.certificate {
-                None if row.tls => {
+                None if row.transport != Transport::Http => {
                     HttpClient::new(with_ca(scene.ca()).expect("an authority")).expect("a client")
                 }
                 None => HttpClient::new(Client::builder()).expect("a client"),

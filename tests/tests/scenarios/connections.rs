@@ -6,7 +6,7 @@ use ciba_core::DeliveryMode;
 use ciba_test_op::{Act, Closing, Endpoint, Exchange, Provider, Script};
 use ciba_tests::{
     drivers::run,
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Scenario, Transport},
 };
 
 use crate::{APPROVED, row};
@@ -43,11 +43,13 @@ fn calm(row: Scenario) -> Scenario {
     })
 }
 
-/// The same without TLS, with it, and with a client certificate, whose connections are kept apart.
+/// The same without TLS, with it, with HTTP/2, and with a client certificate, whose connections are
+/// kept apart.
 fn everywhere(name: &str, script: &Script) -> Vec<Scenario> {
     let one = |how: &str| calm(row(format!("{name}, {how}"), script.clone()));
     let certified = one("client certificate").auth(Auth::SelfSigned);
-    vec![one("http"), one("https").over_tls(), certified]
+    let two = one("http2").over(Transport::Http2);
+    vec![one("http"), one("https").over(Transport::Https), two, certified]
 }
 
 /// OPM-POL-32
@@ -57,7 +59,7 @@ fn a_kept_connection_that_ends_loses_no_login_and_repeats_no_request() {
     for closing in Closing::ALL {
         rows.extend(everywhere(&format!("{closing:?}"), &closes(closing)));
     }
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 16);
     run(rows);
 }
 

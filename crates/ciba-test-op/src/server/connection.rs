@@ -9,8 +9,13 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "http2")]
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ciba_core::{Response, Timestamp};
 
+#[cfg(feature = "http2")]
+use super::http2::{self, Spoken};
 use super::{
     Security,
     clock::{Agenda, Plans, ServerClock},
@@ -57,13 +62,24 @@ struct Open {
     connections: HashMap<u64, Entry>,
 }
 
-/// One open connection.
+/// How the server notices that a client is gone.
+enum Link {
+    /// The connection is closed.
+    Socket {
+        socket: TcpStream,
+        /// Whether the connection is encrypted.
+        encrypted: bool,
+    },
+    /// The stream of an HTTP/2 connection is reset, or the connection is closed.
+    #[cfg(feature = "http2")]
+    Stream(Arc<AtomicBool>),
+}
+
+/// One open connection, or stream of one.
 struct Entry {
-    socket: TcpStream,
+    link: Link,
     /// The exchange whose answer was not sent yet.
     exchange: Option<ExchangeId>,
-    /// Whether the connection is encrypted.
-    encrypted: bool,
     /// Whether that takes time, so that the client may close the connection before.
     slow: bool,
     /// When it continues.
@@ -117,20 +133,37 @@ impl Shared {
         let mut open = lock(&self.open);
         open.stopping = true;
         for entry in open.connections.values() {
-            let _ = entry.socket.shutdown(Shutdown::Both);
+            if let Link::Socket { socket, .. } = &entry.link {
+                let _ = socket.shutdown(Shutdown::Both);
+            }
         }
     }
 
     fn register(&self, socket: &TcpStream, encrypted: bool) -> Option<u64> {
+        let socket = socket.try_clone().ok()?;
+        self.enter(Link::Socket { socket, encrypted })
+    }
+
+    /// Registers a stream, whose client is gone once the flag is set.
+    #[cfg(feature = "http2")]
+    pub(super) fn register_stream(&self, gone: &Arc<AtomicBool>) -> Option<u64> {
+        self.enter(Link::Stream(Arc::clone(gone)))
+    }
+
+    /// Records a request that arrived on a connection that was already closing.
+    pub(super) fn unserved(&self, request: Incoming) {
+        let now = self.clock.now();
+        self.provider().unserved(request, now);
+    }
+
+    fn enter(&self, link: Link) -> Option<u64> {
         let mut open = lock(&self.open);
         if open.stopping || open.connections.len() >= MOST_CONNECTIONS {
             return None;
         }
-        let socket = socket.try_clone().ok()?;
         open.counter += 1;
         let number = open.counter;
-        open.connections
-            .insert(number, Entry { socket, exchange: None, encrypted, slow: false, due: None });
+        open.connections.insert(number, Entry { link, exchange: None, slow: false, due: None });
         Some(number)
     }
 
@@ -139,7 +172,7 @@ impl Shared {
     fn end_abandoned(&self) {
         let mut ended = Vec::new();
         for entry in lock(&self.open).connections.values_mut().filter(|entry| entry.slow) {
-            if gone(&entry.socket, entry.encrypted) {
+            if gone(&entry.link) {
                 ended.extend(entry.exchange.take());
             }
         }
@@ -164,9 +197,26 @@ impl Agenda for Shared {
     }
 }
 
+impl Link {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Socket { socket, encrypted } => {
+                Self::Socket { socket: socket.try_clone()?, encrypted: *encrypted }
+            }
+            #[cfg(feature = "http2")]
+            Self::Stream(gone) => Self::Stream(Arc::clone(gone)),
+        })
+    }
+}
+
 /// Whether a client has closed a connection on which it was waiting for an answer. With TLS,
 /// `close_notify` is a record like any other, and such a client has no reason to send another one.
-fn gone(socket: &TcpStream, encrypted: bool) -> bool {
+fn gone(link: &Link) -> bool {
+    let (socket, encrypted) = match link {
+        Link::Socket { socket, encrypted } => (socket, *encrypted),
+        #[cfg(feature = "http2")]
+        Link::Stream(gone) => return gone.load(Ordering::Acquire),
+    };
     let _ = socket.set_read_timeout(Some(GLANCE));
     match socket.peek(&mut [0]) {
         Ok(0) => true,
@@ -199,7 +249,7 @@ pub(super) fn accept(listener: &TcpListener, how: &Arc<Listener>, shared: &Arc<S
         let spawned =
             thread::Builder::new().name(format!("ciba-test-op {number}")).spawn(move || {
                 let serving = Serving { shared: &own, number };
-                serving.run(socket, &how);
+                serving.run(socket, &how, &own);
             });
         match spawned {
             Ok(thread) => threads.push(thread),
@@ -228,7 +278,7 @@ impl Drop for Serving<'_> {
 }
 
 /// What happens to the connection.
-enum Then {
+pub(super) enum Then {
     Next,
     /// Close it orderly.
     Close,
@@ -238,11 +288,40 @@ enum Then {
     End(Closing),
 }
 
+/// What carries an answer: a connection with HTTP/1.1, or a stream of one with HTTP/2.
+pub(super) trait Carrier {
+    fn head(&mut self, response: &Response, length: Length, keep_alive: bool) -> io::Result<()>;
+
+    fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Sends what was written so far.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+impl<'a> Serving<'a> {
+    #[cfg(feature = "http2")]
+    pub(super) const fn new(shared: &'a Shared, number: u64) -> Self {
+        Self { shared, number }
+    }
+}
+
 impl Serving<'_> {
-    fn run(&self, socket: TcpStream, how: &Listener) {
+    fn run(&self, socket: TcpStream, how: &Arc<Listener>, shared: &Arc<Shared>) {
         let _ = socket.set_nodelay(true);
+        #[cfg(not(feature = "http2"))]
+        let _ = shared;
         let stream = match &how.security {
             Security::Plain => Stream::Plain(socket),
+            #[cfg(feature = "http2")]
+            Security::Tls(config, _) if config.alpn_protocols.len() > 1 => {
+                match http2::accept(config, socket) {
+                    Ok(Spoken::Http1(stream)) => Stream::Tls(stream),
+                    Ok(Spoken::Http2(session)) => {
+                        return http2::run(*session, shared, how, self.number);
+                    }
+                    Err(_) => return,
+                }
+            }
             #[cfg(feature = "tls")]
             Security::Tls(config, _) => match rustls::ServerConnection::new(Arc::clone(config)) {
                 Ok(session) => Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))),
@@ -292,8 +371,7 @@ impl Serving<'_> {
         };
         if let Ok(mut received) = received {
             self.complete(&mut received.request, &connection, how);
-            let now = self.shared.clock.now();
-            self.shared.provider().unserved(received.request, now);
+            self.shared.unserved(received.request);
         }
     }
 
@@ -309,12 +387,17 @@ impl Serving<'_> {
         let _ = connection;
     }
 
-    fn serve(&self, connection: &mut Connection, request: Incoming, keep_alive: bool) -> Then {
+    pub(super) fn serve(
+        &self,
+        carrier: &mut impl Carrier,
+        request: Incoming,
+        keep_alive: bool,
+    ) -> Then {
         let method = request.method.clone();
         if self.shared.phone.is_for(&request) {
             let now = self.shared.clock.now();
             let response = self.shared.phone.answer(&mut self.shared.provider(), &request, now);
-            return answer(connection, &response, &method, keep_alive);
+            return answer(carrier, &response, &method, keep_alive);
         }
         self.shared.end_abandoned();
         let (exchange, mut reply, mut revision) = self.begin(request);
@@ -338,13 +421,13 @@ impl Serving<'_> {
                 // next request on another connection before this thread reports the end.
                 Reply::Answer(response) => {
                     self.end();
-                    return answer(connection, &response, &method, keep_alive);
+                    return answer(carrier, &response, &method, keep_alive);
                 }
                 Reply::Close { response, closing } => {
                     self.end();
                     let keep_alive = keep_alive && closing != Closing::Announced;
-                    return match answer(connection, &response, &method, keep_alive) {
-                        Then::Next => Then::End(closing),
+                    return match answer(carrier, &response, &method, keep_alive) {
+                        Then::Next | Then::Close => Then::End(closing),
                         then => then,
                     };
                 }
@@ -354,16 +437,17 @@ impl Serving<'_> {
                 }
                 Reply::DropInside { response, sent } => {
                     let body = response.body.expose();
-                    let mut bytes = http::head(&response, Length::Known, keep_alive);
-                    bytes.extend(body.iter().take(sent));
                     self.end();
-                    let _ = connection.send(&bytes);
+                    let _ = carrier
+                        .head(&response, Length::Known, keep_alive)
+                        .and_then(|()| carrier.body(&body[..sent.min(body.len())]))
+                        .and_then(|()| carrier.flush());
                     return Then::Break;
                 }
                 Reply::Drip { response, bytes_per_second } => {
-                    return self.drip(connection, &response, bytes_per_second, keep_alive);
+                    return self.drip(carrier, &response, bytes_per_second, keep_alive);
                 }
-                Reply::Endless(response) => return self.pour(connection, &response),
+                Reply::Endless(response) => return self.pour(carrier, &response),
             }
         }
     }
@@ -383,8 +467,10 @@ impl Serving<'_> {
     fn end(&self) {
         let exchange = self.entry(|entry| {
             (entry.slow, entry.due) = (false, None);
-            // `gone` has set a short timeout.
-            let _ = entry.socket.set_read_timeout(None);
+            if let Link::Socket { socket, .. } = &entry.link {
+                // `gone` has set a short timeout.
+                let _ = socket.set_read_timeout(None);
+            }
             entry.exchange.take()
         });
         if let Some(exchange) = exchange.flatten() {
@@ -415,29 +501,27 @@ impl Serving<'_> {
 
     fn client_gone(&self) -> bool {
         let open = lock(&self.shared.open);
-        let (socket, encrypted) = match open.connections.get(&self.number) {
-            Some(entry) if !open.stopping && entry.exchange.is_some() => {
-                (entry.socket.try_clone(), entry.encrypted)
-            }
+        let link = match open.connections.get(&self.number) {
+            Some(entry) if !open.stopping && entry.exchange.is_some() => entry.link.try_clone(),
             _ => return true,
         };
         drop(open);
-        socket.map_or(true, |socket| gone(&socket, encrypted))
+        link.map_or(true, |link| gone(&link))
     }
 
     fn drip(
         &self,
-        connection: &mut Connection,
+        carrier: &mut impl Carrier,
         response: &Response,
         rate: usize,
         keep_alive: bool,
     ) -> Then {
-        let head = http::head(response, Length::Known, keep_alive);
         let mut pieces = response.body.expose().chunks(rate.max(1)).peekable();
         if pieces.peek().is_none() {
             self.end();
         }
-        if connection.send(&head).is_err() {
+        let head = carrier.head(response, Length::Known, keep_alive);
+        if head.and_then(|()| carrier.flush()).is_err() {
             return self.broken();
         }
         while let Some(piece) = pieces.next() {
@@ -445,7 +529,7 @@ impl Serving<'_> {
             if pieces.peek().is_none() {
                 self.end();
             }
-            if connection.send(piece).is_err()
+            if carrier.body(piece).and_then(|()| carrier.flush()).is_err()
                 || (pieces.peek().is_some() && !self.wait(due, || false))
             {
                 return self.broken();
@@ -454,16 +538,16 @@ impl Serving<'_> {
         if keep_alive && !http::says_close(response) { Then::Next } else { Then::Close }
     }
 
-    fn pour(&self, connection: &mut Connection, response: &Response) -> Then {
+    fn pour(&self, carrier: &mut impl Carrier, response: &Response) -> Then {
         self.entry(|entry| entry.slow = true);
         let body = match response.body.expose() {
             b"" => b" ",
             body => body,
         };
         let piece = body.repeat(PIECE.div_ceil(body.len()));
-        let mut sent = connection.send(&http::head(response, Length::Unknown, false));
+        let mut sent = carrier.head(response, Length::Unknown, false);
         while sent.is_ok() {
-            sent = connection.send(&piece);
+            sent = carrier.body(&piece).and_then(|()| carrier.flush());
         }
         self.broken()
     }
@@ -474,17 +558,13 @@ impl Serving<'_> {
     }
 }
 
-fn answer(
-    connection: &mut Connection,
-    response: &Response,
-    method: &str,
-    keep_alive: bool,
-) -> Then {
-    let mut bytes = http::head(response, Length::Known, keep_alive);
-    if !http::bodyless(method, response.status) {
-        bytes.extend(response.body.expose());
-    }
-    match connection.send(&bytes) {
+fn answer(carrier: &mut impl Carrier, response: &Response, method: &str, keep_alive: bool) -> Then {
+    let body = match http::bodyless(method, response.status) {
+        true => b"",
+        false => response.body.expose(),
+    };
+    let head = carrier.head(response, Length::Known, keep_alive);
+    match head.and_then(|()| carrier.body(body)).and_then(|()| carrier.flush()) {
         Ok(()) if keep_alive && !http::says_close(response) => Then::Next,
         Ok(()) => Then::Close,
         Err(_) => Then::Break,

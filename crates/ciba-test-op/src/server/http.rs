@@ -9,7 +9,10 @@ use std::{
 
 use ciba_core::{Headers, Response};
 
-use super::{chunked::Chunked, connection::GLANCE};
+use super::{
+    chunked::Chunked,
+    connection::{Carrier, GLANCE},
+};
 use crate::message::Incoming;
 
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
@@ -101,11 +104,13 @@ pub(super) struct Connection {
     buffer: Vec<u8>,
     /// If bytes are left in the socket: how many of them are in the buffer.
     peeked: Option<usize>,
+    /// What was written and not sent yet.
+    out: Vec<u8>,
 }
 
 impl Connection {
     pub(super) const fn new(stream: Stream) -> Self {
-        Self { stream, buffer: Vec::new(), peeked: None }
+        Self { stream, buffer: Vec::new(), peeked: None, out: Vec::new() }
     }
 
     /// The certificates that the client presented, its own first.
@@ -248,6 +253,23 @@ impl Connection {
     }
 }
 
+impl Carrier for Connection {
+    fn head(&mut self, response: &Response, length: Length, keep_alive: bool) -> io::Result<()> {
+        self.out.extend(head(response, length, keep_alive));
+        Ok(())
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.extend(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.out);
+        self.send(&bytes)
+    }
+}
+
 /// Where the body of a request ends (RFC 9112 6.3).
 enum Framing {
     Length(usize),
@@ -357,7 +379,7 @@ pub(super) fn bodyless(method: &str, status: u16) -> bool {
 }
 
 /// The head of an answer. Its own fields take precedence over those that are generated.
-pub(super) fn head(response: &Response, length: Length, keep_alive: bool) -> Vec<u8> {
+fn head(response: &Response, length: Length, keep_alive: bool) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
     let mut field = |name: &str, value: &str| {
         let plain = |text: &str| text.replace(['\r', '\n', '\0'], " ");

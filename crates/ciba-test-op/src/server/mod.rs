@@ -4,6 +4,8 @@ mod chunked;
 mod clock;
 mod connection;
 mod http;
+#[cfg(feature = "http2")]
+mod http2;
 mod notifier;
 #[cfg(feature = "tls")]
 mod tls;
@@ -73,7 +75,21 @@ impl Server {
         clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
-        Self::secure(address, None, clock, provider)
+        Self::secure(address, None, &HTTP1, clock, provider)
+    }
+
+    /// As [`Self::start_tls`], and also speaks HTTP/2 with clients that offer it (ALPN).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start_tls`].
+    #[cfg(feature = "http2")]
+    pub fn start_http2(
+        address: SocketAddr,
+        clock: impl Into<ServerClock>,
+        provider: impl FnOnce(&str) -> Provider,
+    ) -> io::Result<RunningServer> {
+        Self::secure(address, None, &["h2", "http/1.1"], clock, provider)
     }
 
     /// As [`Self::start_tls`], with a second listener on another port that requests client
@@ -90,24 +106,25 @@ impl Server {
         clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
-        Self::secure(address, Some(named), clock, provider)
+        Self::secure(address, Some(named), &HTTP1, clock, provider)
     }
 
     #[cfg(feature = "tls")]
     fn secure(
         address: SocketAddr,
         named: Option<NamedAuthorities>,
+        protocols: &[&str],
         clock: impl Into<ServerClock>,
         provider: impl FnOnce(&str) -> Provider,
     ) -> io::Result<RunningServer> {
         let listener = bind(address)?;
         let authority = tls::Authority::new()?;
-        let (config, _) = authority.server(None)?;
+        let (config, _) = authority.server(None, protocols)?;
         let alias = match named {
             None => None,
             Some(named) => {
                 let listener = bind(SocketAddr::new(address.ip(), 0))?;
-                let (config, peers) = authority.server(Some(named))?;
+                let (config, peers) = authority.server(Some(named), protocols)?;
                 Some((listener, Security::Tls(config, peers)))
             }
         };
@@ -118,6 +135,10 @@ impl Server {
         Ok(server)
     }
 }
+
+/// The protocols of a server that does not speak HTTP/2.
+#[cfg(feature = "tls")]
+const HTTP1: [&str; 1] = ["http/1.1"];
 
 /// What protects the connections.
 enum Security {

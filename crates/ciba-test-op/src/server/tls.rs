@@ -125,6 +125,7 @@ impl Authority {
     pub(super) fn server(
         &self,
         asks: Option<NamedAuthorities>,
+        protocols: &[&str],
     ) -> io::Result<(Arc<ServerConfig>, Option<Peers>)> {
         let (certificate, key) = self.local("Test provider")?;
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
@@ -141,7 +142,8 @@ impl Authority {
         let mut config = builder
             .with_single_cert(vec![certificate.der().clone()], key)
             .map_err(io::Error::other)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols =
+            protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok((Arc::new(config), peers))
     }
 
