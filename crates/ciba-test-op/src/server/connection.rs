@@ -133,7 +133,7 @@ impl Shared {
         let mut open = lock(&self.open);
         open.stopping = true;
         for entry in open.connections.values() {
-            if let Link::Socket { socket, .. } = &entry.link {
+            if let Some(socket) = entry.link.socket() {
                 let _ = socket.shutdown(Shutdown::Both);
             }
         }
@@ -198,6 +198,14 @@ impl Agenda for Shared {
 }
 
 impl Link {
+    const fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Socket { socket, .. } => Some(socket),
+            #[cfg(feature = "http2")]
+            Self::Stream(_) => None,
+        }
+    }
+
     fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Socket { socket, encrypted } => {
@@ -467,7 +475,7 @@ impl Serving<'_> {
     fn end(&self) {
         let exchange = self.entry(|entry| {
             (entry.slow, entry.due) = (false, None);
-            if let Link::Socket { socket, .. } = &entry.link {
+            if let Some(socket) = entry.link.socket() {
                 // `gone` has set a short timeout.
                 let _ = socket.set_read_timeout(None);
             }
