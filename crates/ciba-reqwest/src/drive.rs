@@ -4,13 +4,13 @@ use std::{fmt, io, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
-    KeySetRequest, Output, ResumeError, Save, Transmit,
+    KeySetRequest, Lacking, Output, ResumeError, Save, Transmit, Trouble,
 };
-use ciba_std::Gate;
+use ciba_std::{Gate, Parts};
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
-    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, gate::while_allowed,
+    Reqwest, SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, gate::while_allowed,
     inbox::Registration,
 };
 
@@ -211,17 +211,41 @@ impl Driver {
         }
     }
 
-    /// Whether this driver has what a flow needs; nothing is saved or sent otherwise.
+    pub(crate) fn with_parts(self, parts: &Parts<Reqwest>) -> Self {
+        Self {
+            signer: parts.signer.clone(),
+            clock: Arc::clone(&parts.clock),
+            inbox: parts.inbox.clone(),
+            guard: parts.guard.clone(),
+            ..self
+        }
+    }
+
+    /// Whether this driver may drive a flow, and has what it needs; nothing is saved or sent
+    /// otherwise.
     fn takes(&self, flow: &Flow) -> Result<(), DriveError> {
         if !Arc::ptr_eq(flow.config(), &self.config) {
             return Err(DriveError::AnotherConfiguration);
         }
-        let has = Equipment {
+        self.lacks().map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
+    }
+
+    /// What it lacks for its configuration.
+    pub(crate) fn lacks(&self) -> Option<Lacking> {
+        self.config.lacks(Equipment {
             certificate: self.http.has_certificate(),
             signer: self.signer.is_some(),
             inbox: self.inbox.is_some(),
-        };
-        self.config.lacks(has).map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
+        })
+    }
+
+    /// Fetches the provider's keys, if flows will ask for them.
+    pub(crate) async fn fetch_keys(&self) -> Result<(), Trouble> {
+        let is_signed = !self.config.id_token_algorithm().is_symmetric();
+        if is_signed && self.config.jwks_uri().is_some() {
+            self.keys.prefetch(&self.http, &*self.clock).await?;
+        }
+        Ok(())
     }
 
     /// Lets notifications reach a flow, if it wants any.

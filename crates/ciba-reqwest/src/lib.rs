@@ -4,6 +4,7 @@
 //!
 //! | piece | does |
 //! |---|---|
+//! | [`Client`] | everything below, set up in one expression |
 //! | [`HttpClient`] | one exchange with the promises the protocol needs: nothing is sent twice, nothing is followed |
 //! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
@@ -18,6 +19,7 @@
 //! event loop, use these building blocks without the [`Driver`].
 
 mod cause;
+mod client;
 mod discover;
 mod drive;
 mod gate;
@@ -33,13 +35,14 @@ mod tls;
 
 pub use ciba_core;
 pub use ciba_std::{
-    AuthenticateError, Clock, DiscoverError, DriveError, EntropyError, EntropySource,
-    GUARD_CAPACITY, PromptGuard, SystemClock, SystemEntropy,
+    AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
+    EntropySource, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
 };
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::{CaError, CertificateError, ClientCertificate};
 pub use reqwest;
 
+pub use client::{Client, Reqwest};
 pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch, on_event};
 pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};

@@ -43,6 +43,13 @@ pub trait Saver: Send + Sync {
     async fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
+#[async_trait]
+impl<S: Saver + ?Sized> Saver for Box<S> {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        (**self).save(snapshot).await
+    }
+}
+
 /// A flow being driven. Clones are the same flow.
 #[derive(Clone)]
 pub struct SharedFlow(Arc<Shared>);

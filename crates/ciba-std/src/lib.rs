@@ -3,6 +3,7 @@
 mod cause;
 #[cfg(feature = "rustls")]
 mod certificate;
+mod client;
 mod clock;
 mod entropy;
 mod error;
@@ -16,6 +17,7 @@ pub use ciba_core;
 pub use cause::{io_cause, sources};
 #[cfg(feature = "rustls")]
 pub use certificate::{CertificateError, ClientCertificate};
+pub use client::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Origin, Parts, Setup};
 pub use clock::{Clock, SystemClock};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError};

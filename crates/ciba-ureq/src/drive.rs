@@ -4,13 +4,13 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
-    KeySetRequest, Output, ResumeError, Save, Timestamp, Transmit,
+    KeySetRequest, Lacking, Output, ResumeError, Save, Timestamp, Transmit, Trouble,
 };
-use ciba_std::Gate;
+use ciba_std::{Gate, Parts};
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
-    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, connector::while_allowed,
+    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, Ureq, connector::while_allowed,
     inbox::Registration,
 };
 
@@ -228,17 +228,41 @@ impl Driver {
         }
     }
 
-    /// Whether this driver has what a flow needs; nothing is saved or sent otherwise.
+    /// What it lacks for its configuration.
+    pub(crate) fn lacks(&self) -> Option<Lacking> {
+        self.config.lacks(Equipment {
+            certificate: self.http.has_certificate(),
+            signer: self.signer.is_some(),
+            inbox: self.inbox.is_some(),
+        })
+    }
+
+    /// Whether this driver may drive a flow, and has what it needs; nothing is saved or sent
+    /// otherwise.
     fn takes(&self, flow: &Flow) -> Result<(), DriveError> {
         if !Arc::ptr_eq(flow.config(), &self.config) {
             return Err(DriveError::AnotherConfiguration);
         }
-        let has = Equipment {
-            certificate: self.http.has_certificate(),
-            signer: self.signer.is_some(),
-            inbox: self.inbox.is_some(),
-        };
-        self.config.lacks(has).map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
+        self.lacks().map_or(Ok(()), |lacking| Err(DriveError::Lacking(lacking)))
+    }
+
+    pub(crate) fn with_parts(self, parts: &Parts<Ureq>) -> Self {
+        Self {
+            signer: parts.signer.clone(),
+            clock: Arc::clone(&parts.clock),
+            inbox: parts.inbox.clone(),
+            guard: parts.guard.clone(),
+            ..self
+        }
+    }
+
+    /// Fetches the provider's keys, if flows will ask for them.
+    pub(crate) fn fetch_keys(&self) -> Result<(), Trouble> {
+        let is_signed = !self.config.id_token_algorithm().is_symmetric();
+        if is_signed && self.config.jwks_uri().is_some() {
+            self.keys.prefetch(&self.http, &*self.clock)?;
+        }
+        Ok(())
     }
 
     /// Lets notifications reach a flow, if it wants any.

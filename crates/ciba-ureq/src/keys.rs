@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ciba_core::{
-    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, jose::KeySet,
+    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, Transmit, Trouble,
+    jose::KeySet,
 };
 
 use crate::{Clock, HttpClient};
@@ -73,13 +74,35 @@ impl Keys {
                 Lookup::Fetch(transmit) => transmit,
             };
             progress(&Event::requesting(&transmit));
-            let begun = lock(cache).begin(transmit, clock.now());
-            if let Some(sending) = begun {
-                let answer = http.perform(sending);
-                // It is this cache's own, so there is nothing to refuse.
-                let _ = lock(cache).handle(answer, clock.now());
+            fetch(cache, transmit, http, clock);
+        }
+    }
+
+    /// Fetches the keys before a flow asks for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] when they cannot be had now; a flow would ask again.
+    pub fn prefetch(&self, http: &HttpClient, clock: &dyn Clock) -> Result<(), Trouble> {
+        let Source::Fetched(cache) = &self.0 else { return Ok(()) };
+        loop {
+            let looked_up = lock(cache).prefetch(clock.now());
+            match looked_up {
+                Lookup::Fetch(transmit) => fetch(cache, transmit, http, clock),
+                Lookup::Unavailable(why) => return Err(why),
+                // Another caller is fetching.
+                Lookup::Ready(_) | Lookup::Later(_) => return Ok(()),
             }
         }
+    }
+}
+
+fn fetch(cache: &Mutex<JwksCache>, transmit: Transmit, http: &HttpClient, clock: &dyn Clock) {
+    let begun = lock(cache).begin(transmit, clock.now());
+    if let Some(sending) = begun {
+        let answer = http.perform(sending);
+        // It is this cache's own, so there is nothing to refuse.
+        let _ = lock(cache).handle(answer, clock.now());
     }
 }
 

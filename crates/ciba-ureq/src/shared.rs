@@ -42,6 +42,12 @@ pub trait Saver: Send + Sync {
     fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
+impl<S: Saver + ?Sized> Saver for Box<S> {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        (**self).save(snapshot)
+    }
+}
+
 /// A flow being driven. Clones are the same flow.
 #[derive(Clone)]
 pub struct SharedFlow(Arc<Shared>);

@@ -1,0 +1,68 @@
+//! A client from a file.
+
+use std::path::Path;
+
+use ciba_core::{
+    ClientSecret, ConfigErrors, KeyFileError, Registration, SoftwareKey, crypto, providers,
+};
+
+use super::{Adapter, ClientBuilder, ConnectError, Setup};
+
+/// The longest file that is read, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+/// Reads a file.
+pub(super) fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
+    let read = std::fs::metadata(path).and_then(|about| match about.len() > LONGEST {
+        true => Err(std::io::Error::other("it is longer than 1 MiB")),
+        false => std::fs::read(path),
+    });
+    read.map_err(|source| ConnectError::File { path: path.into(), source })
+}
+
+/// Reads a registration and the files it names, which are relative to a directory.
+pub(super) fn read<A: Adapter>(json: &str, directory: &Path) -> ClientBuilder<A> {
+    begin(json, directory).unwrap_or_else(|error| ClientBuilder::of(Err(error)))
+}
+
+fn begin<A: Adapter>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, ConnectError> {
+    let registration = Registration::from_json(json).map_err(ConfigErrors::from)?;
+    let named = |member: &str| {
+        registration.text(member).map(|path| file(&directory.join(path))).transpose()
+    };
+    let issuer = registration.issuer().unwrap_or_default();
+    let id = registration.client_id().as_str().to_owned();
+    let mut builder = ClientBuilder::of(Ok(Setup::new(issuer, id)));
+    if let Some(key) = named("key_file")? {
+        let importer = crypto::default_importer().ok_or(KeyFileError::NoCryptography)?;
+        let algorithm = registration.signing_algorithm();
+        builder = builder.private_key(SoftwareKey::import_file(&key, algorithm, importer)?);
+    }
+    if let Some(secret) = named("client_secret_file")? {
+        // The line break at the end of the file is not part of the secret.
+        let secret = String::from_utf8_lossy(&secret);
+        let secret = ClientSecret::new(secret.trim_end_matches(['\r', '\n']));
+        builder = builder.client_secret(secret);
+    }
+    if let Some(pem) = named("ca_file")? {
+        builder = builder.authorities(pem);
+    }
+    #[cfg(feature = "rustls")]
+    if let (Some(chain), Some(key)) = (named("cert_file")?, named("cert_key_file")?) {
+        let certificate = crate::ClientCertificate::from_pem(&chain, &key);
+        builder = builder.certificate(certificate.map_err(ConnectError::http)?);
+    }
+    let preset = registration.text("provider");
+    builder = match preset.as_deref().map(|name| (name, providers::named(name))) {
+        None => builder,
+        Some((_, Some(preset))) => builder.preset(preset),
+        Some((_, None)) => {
+            let error = ciba_core::ConfigError::Invalid {
+                member: "provider",
+                reason: "there is no preset of that name",
+            };
+            return Err(ConfigErrors::from(error).into());
+        }
+    };
+    Ok(builder.set(|setup| setup.registration = Some(registration)))
+}
