@@ -1,0 +1,345 @@
+//! The first hour of a user: the examples of the front page, and what goes wrong in it, with both
+//! adapters. `cargo xtask consumers` runs the very code of the pages.
+#![allow(missing_docs)]
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use ciba_core::{
+    AuthRequest, ConfigError, Event, Lacking, Person, SoftwareKey, Timestamp, Url,
+    jose::JwsAlgorithm, providers::idura,
+};
+use ciba_reqwest::{AuthenticateError, ConnectError, DiscoverError, DriveError, Origin};
+use ciba_std::{Adapter, ClientBuilder};
+use ciba_test_op::{
+    Behaviour, Client, Provider, ProviderConfig, RunningServer, Server, TestKey, User, VirtualClock,
+};
+
+const ID: &str = "my-client";
+const PERSON: &str = "196802020575";
+
+/// A provider over TLS with one client, and its clock, which takes no time.
+struct Place {
+    server: RunningServer,
+    clock: Arc<VirtualClock>,
+    pem: &'static str,
+}
+
+impl Place {
+    fn generic() -> Self {
+        Self::new(TestKey::ClientP256, |issuer| {
+            ProviderConfig::generic(issuer)
+                .user(User::new("+46700000000", Behaviour::Approve(Some(1))))
+        })
+    }
+
+    fn idura() -> Self {
+        Self::new(TestKey::ClientRsa, |issuer| ProviderConfig::idura(issuer))
+    }
+
+    fn new(key: TestKey, config: impl FnOnce(&str) -> ProviderConfig) -> Self {
+        let pem = key.private_pem();
+        let registered = SoftwareKey::from_pem(pem).unwrap().public_jwk();
+        let client = Client::with_key(ID, serde_json::from_str(&registered).unwrap());
+        let clock = Arc::new(VirtualClock::jumping(Timestamp::from_unix_secs(1_893_456_000)));
+        let provider = |issuer: &str| Provider::new(config(issuer).client(client)).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let server = Server::start_tls(address, clock.clone(), provider).unwrap();
+        Self { server, clock, pem }
+    }
+
+    fn domain(&self) -> String {
+        self.server.issuer().trim_start_matches("https://").to_owned()
+    }
+
+    /// What a test adds to the code of the front page.
+    fn with<A: Adapter>(&self, builder: ClientBuilder<A>) -> ClientBuilder<A> {
+        builder.authorities(self.server.ca_pem().unwrap()).clock(self.clock.clone())
+    }
+
+    fn key(&self) -> SoftwareKey {
+        SoftwareKey::from_pem(self.pem).unwrap()
+    }
+
+    fn is_clean(&self) {
+        let report = self.server.provider().report();
+        assert!(report.is_clean(), "{report}");
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn asynchronously(
+    builder: ClientBuilder<ciba_reqwest::Reqwest>,
+) -> Result<ciba_reqwest::Client, ConnectError> {
+    runtime().block_on(builder.connect())
+}
+
+#[test]
+fn the_first_example_authenticates_in_three_statements() {
+    let place = Place::generic();
+    let request = || AuthRequest::login("+46700000000").binding_message("W4SCT");
+    runtime().block_on(async {
+        let builder = ciba_reqwest::Client::builder(place.server.issuer(), ID);
+        let client = place.with(builder).private_key(place.key()).connect().await.unwrap();
+        let authentication = client.authenticate(request()).await.unwrap();
+        assert!(!authentication.subject().unwrap().is_empty());
+    });
+    let builder = ciba_ureq::Client::builder(place.server.issuer(), ID);
+    let client = place.with(builder).private_key(place.key()).connect().unwrap();
+    let authentication = client.authenticate(request()).unwrap();
+    assert!(!authentication.subject().unwrap().is_empty());
+    place.is_clean();
+}
+
+#[test]
+fn idura_comes_with_its_rules_and_its_requests() {
+    let place = Place::idura();
+    let request = || {
+        idura::SwedishBankId::phone_authentication(
+            PERSON.parse().unwrap(),
+            idura::CallInitiator::Company,
+            "Example Bank support, case 4711",
+        )
+    };
+    // A rule of the preset: Swedish BankID needs a binding message, however a request was built.
+    let silent = || {
+        AuthRequest::login(format!("sub:ssn:{PERSON}").as_str()).acr_values([idura::SWEDISH_BANKID])
+    };
+    runtime().block_on(async {
+        let builder = ciba_reqwest::Client::idura(&place.domain(), ID);
+        let client = place.with(builder).private_key(place.key()).connect().await.unwrap();
+        let authentication = client.authenticate(request()).await.unwrap();
+        assert!(matches!(authentication.person(), Person::Compared(_)));
+        let refused = client.authenticate(silent()).await.unwrap_err();
+        assert!(matches!(refused, AuthenticateError::Request(_)), "{refused:?}");
+    });
+    let builder = ciba_ureq::Client::idura(&place.domain(), ID);
+    let client = place.with(builder).private_key(place.key()).connect().unwrap();
+    let authentication = client.authenticate(request()).unwrap();
+    assert!(matches!(authentication.person(), Person::Compared(_)));
+    let refused = client.authenticate(silent()).unwrap_err();
+    assert!(matches!(refused, AuthenticateError::Request(_)), "{refused:?}");
+    place.is_clean();
+}
+
+#[test]
+fn a_watcher_sees_the_flow_without_naming_its_type() {
+    let place = Place::generic();
+    let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
+    let client = builder.private_key(place.key()).watch(|_| unreachable!()).connect().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = Arc::clone(&seen);
+    let watching = client.watching(move |event| sees.lock().unwrap().push(event.clone()));
+    watching.authenticate(AuthRequest::login("+46700000000")).unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().any(|event| matches!(event, Event::Acknowledgement(_))), "{seen:?}");
+
+    let mut counted = 0;
+    let request = AuthRequest::login("+46700000000");
+    let mut count = ciba_ureq::on_event(|_| counted += 1);
+    client.driver().authenticate(request, &mut count).unwrap();
+    assert_eq!(counted, seen.len());
+}
+
+/// What goes wrong, whose fault it is, and the error.
+type Case<A> = (&'static str, ClientBuilder<A>, Origin, fn(&ConnectError) -> bool);
+
+fn cases<A: Adapter>(place: &Place, other: &Place) -> Vec<Case<A>> {
+    let issuer = place.server.issuer();
+    let begin = |issuer: &str| place.with(ClientBuilder::<A>::new(issuer, ID));
+    let known = || begin(&issuer).private_key(place.key());
+    let nowhere = Url::parse(&format!("{issuer}/nowhere")).unwrap();
+    let rsa = SoftwareKey::from_pem(other.pem).unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        format!("https://{}", listener.local_addr().unwrap())
+    };
+    vec![
+        ("an issuer that is no URL", begin("op.example"), Origin::Configuration, |error| {
+            matches!(error, ConnectError::Url(_))
+        }),
+        (
+            "plain http that was not allowed",
+            begin("http://127.0.0.1:1"),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Url(_)),
+        ),
+        (
+            "no credential",
+            begin(&issuer),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Config(found) if found.iter().any(|one| matches!(one, ConfigError::Missing { member: "token_endpoint_auth_method" }))),
+        ),
+        (
+            "an algorithm that the provider does not take",
+            begin(&issuer)
+                .private_key(rsa.clone())
+                .configure(|config| config.id_token_algorithm(JwsAlgorithm::Hs512)),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Config(_)),
+        ),
+        (
+            "requests signed with another algorithm than the key's",
+            known().configure(|config| config.signed_requests(JwsAlgorithm::EdDsa, None)),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Config(_)),
+        ),
+        (
+            "a certificate that was not given",
+            known().configure(|config| config.certificate_bound_tokens()),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Lacking(Lacking::Certificate)),
+        ),
+        (
+            "authorities that are none",
+            known().authorities("not PEM"),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Http(_)),
+        ),
+        (
+            "the authority of another provider",
+            known().authorities(other.server.ca_pem().unwrap()),
+            Origin::Network,
+            |error| matches!(error, ConnectError::Discover(DiscoverError::Unreachable { .. })),
+        ),
+        ("a provider that is not there", begin(&closed), Origin::Network, |error| {
+            matches!(error, ConnectError::Discover(DiscoverError::Unreachable { .. }))
+        }),
+        ("no metadata", begin(&format!("{issuer}/nowhere")), Origin::Provider, |error| {
+            matches!(error, ConnectError::Discover(DiscoverError::Metadata(_)))
+        }),
+        (
+            "no keys",
+            known().configure(move |config| config.jwks_uri(nowhere)),
+            Origin::Provider,
+            |error| matches!(error, ConnectError::Keys(_)),
+        ),
+        (
+            "a file that is not there",
+            ClientBuilder::from_file("/nowhere/client.json"),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::File { .. }),
+        ),
+        (
+            "a file without a client",
+            ClientBuilder::from_json("{}"),
+            Origin::Configuration,
+            |error| matches!(error, ConnectError::Config(_)),
+        ),
+    ]
+}
+
+#[test]
+fn an_error_of_connecting_says_whose_fault_it_is() {
+    let (place, other) = (Place::generic(), Place::idura());
+    for (name, builder, origin, is) in cases::<ciba_ureq::Ureq>(&place, &other) {
+        let error = builder.connect().unwrap_err();
+        assert!(is(&error) && error.origin() == origin, "{name}: {error:?}");
+    }
+    for (name, builder, origin, is) in cases::<ciba_reqwest::Reqwest>(&place, &other) {
+        let error = asynchronously(builder).unwrap_err();
+        assert!(is(&error) && error.origin() == origin, "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn a_driver_takes_no_flow_of_another_configuration() {
+    let place = Place::generic();
+    let clients = [(); 2].map(|()| {
+        let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
+        builder.private_key(place.key()).connect().unwrap()
+    });
+    let [one, two] = clients.each_ref().map(ciba_ureq::Client::driver);
+    let flow = one.start(AuthRequest::login("+46700000000")).unwrap();
+    let resumed = two.resume(flow.snapshot().as_bytes()).unwrap();
+    let flow = ciba_ureq::SharedFlow::new(flow);
+    assert!(matches!(two.drive(&flow, &mut ()), Err(DriveError::AnotherConfiguration)));
+    let flow = ciba_ureq::SharedFlow::new(resumed);
+    two.drive(&flow, &mut ()).unwrap();
+    flow.finish().unwrap();
+
+    let [one, two] = [(); 2].map(|()| {
+        let builder = place.with(ciba_reqwest::Client::builder(place.server.issuer(), ID));
+        asynchronously(builder.private_key(place.key())).unwrap()
+    });
+    let flow = one.driver().start(AuthRequest::login("+46700000000")).unwrap();
+    let flow = ciba_reqwest::SharedFlow::new(flow);
+    let driven = runtime().block_on(two.driver().drive(&flow, &mut ()));
+    assert!(matches!(driven, Err(DriveError::AnotherConfiguration)));
+    place.is_clean();
+}
+
+/// A directory that is removed at the end.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_client_is_read_from_the_file_of_its_registration() {
+    let place = Place::generic();
+    let path = std::env::temp_dir().join(format!("ciba-first-hour-{}", std::process::id()));
+    fs::create_dir_all(&path).unwrap();
+    let directory = Directory(path);
+    let write = |name: &str, text: &str| fs::write(directory.0.join(name), text).unwrap();
+    write("key.pem", place.pem);
+    write("ca.pem", place.server.ca_pem().unwrap());
+    let mut client = serde_json::json!({
+        "issuer": place.server.issuer(),
+        "client_id": ID,
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": "ES256",
+        "id_token_signed_response_alg": "RS256",
+        "backchannel_token_delivery_mode": "poll",
+        "jwks": { "keys": [serde_json::from_str::<serde_json::Value>(&place.key().public_jwk()).unwrap()] },
+        "key_file": "key.pem",
+        "ca_file": directory.0.join("ca.pem"),
+    });
+    write("client.json", &client.to_string());
+    let file = directory.0.join("client.json");
+    let read = ciba_ureq::Client::from_file(&file).clock(place.clock.clone());
+    read.connect().unwrap().authenticate(AuthRequest::login("+46700000000")).unwrap();
+    let read = ciba_reqwest::Client::from_file(&file).clock(place.clock.clone());
+    let client_read = asynchronously(read).unwrap();
+    runtime().block_on(client_read.authenticate(AuthRequest::login("+46700000000"))).unwrap();
+    place.is_clean();
+
+    // A public key that is another one's is noticed before anything is sent for a person.
+    let other = SoftwareKey::from_pem(TestKey::ClientRsa.private_pem()).unwrap().public_jwk();
+    client["jwks"]["keys"][0] = serde_json::from_str(&other).unwrap();
+    write("client.json", &client.to_string());
+    let error = ciba_ureq::Client::from_file(&file).connect().unwrap_err();
+    assert!(matches!(error, ConnectError::Config(_)), "{error:?}");
+}
+
+#[test]
+fn a_client_saves_each_flow_before_a_person_is_asked() {
+    /// A store that cannot be written.
+    struct Full;
+
+    impl ciba_ureq::Saver for Full {
+        fn save(&self, _: &ciba_core::Snapshot) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    let place = Place::generic();
+    let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
+    let builder = builder.private_key(place.key()).saver(|| Box::new(Full));
+    let error =
+        builder.connect().unwrap().authenticate(AuthRequest::login("+46700000000")).unwrap_err();
+    let is_unsaved = matches!(error, AuthenticateError::Drive(DriveError::Save(_)));
+
+    assert!(is_unsaved, "{error:?}");
+    place.is_clean();
+}
