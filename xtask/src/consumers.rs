@@ -59,7 +59,7 @@ fn consumers(sh: &Shell) -> Outcome {
         for (variable, issuer) in &provider.issuers {
             run = run.env(variable, issuer);
         }
-        // They read `key.jwk`.
+        // They read `key.pem`.
         let _there = sh.push_dir(&directory);
         let output = run.output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

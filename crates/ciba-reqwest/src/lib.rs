@@ -34,6 +34,9 @@ mod signer;
 mod tls;
 
 pub use ciba_core;
+pub use ciba_core::{
+    AuthRequest, Authentication, DeliveryMode, Event, Failure, SoftwareKey, providers::idura,
+};
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
     EntropySource, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,

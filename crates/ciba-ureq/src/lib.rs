@@ -36,6 +36,9 @@ mod tls;
 mod wire;
 
 pub use ciba_core;
+pub use ciba_core::{
+    AuthRequest, Authentication, DeliveryMode, Event, Failure, SoftwareKey, providers::idura,
+};
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
     EntropySource, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,

@@ -1,8 +1,6 @@
 //! An async service, with `ciba-reqwest` alone. The code is that of the READMEs, and the example is
 //! compiled with what a user of the crate has.
 
-/// The front page's example signs with aws-lc-rs, the default.
-#[cfg(feature = "default")]
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
 
@@ -16,6 +14,14 @@ mod front_page {
 #[path = "../../../../crates/ciba-reqwest/examples/authenticate.rs"]
 mod example;
 
+mod idura {
+    include!(concat!(env!("OUT_DIR"), "/idura.rs"));
+
+    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+        main()
+    }
+}
+
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
@@ -25,7 +31,7 @@ mod own_page {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    #[cfg(feature = "default")]
     front_page::run()?;
+    idura::run()?;
     own_page::run()
 }

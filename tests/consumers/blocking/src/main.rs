@@ -19,6 +19,14 @@ mod example;
 #[path = "../../../../crates/ciba-ureq/examples/own_loop.rs"]
 mod own_loop;
 
+mod idura {
+    include!(concat!(env!("OUT_DIR"), "/idura.rs"));
+
+    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+        main()
+    }
+}
+
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
@@ -29,5 +37,6 @@ mod own_page {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     front_page::run()?;
+    idura::run()?;
     own_page::run()
 }

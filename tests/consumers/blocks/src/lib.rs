@@ -37,7 +37,9 @@ fn program(block: &str, issuer: Option<&str>) -> String {
         .collect();
     let mut code = code.join("\n");
     if let Some(variable) = issuer {
-        code = code.replace("\"https://op.example\"", &format!("std::env::var({variable:?})?"));
+        let named = format!("&std::env::var({variable:?})?");
+        code = code.replace("\"https://op.example\"", &named);
+        code = code.replace("\"example.test.idura.broker\"", &named);
     }
     // Statements without a function around them are included as one expression.
     if code.contains("fn example") || code.contains("fn main") {

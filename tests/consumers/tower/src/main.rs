@@ -21,7 +21,7 @@ use ciba_reqwest::{
     HttpClient,
     ciba_core::{
         ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey,
-        Url, crypto::AwsLcRs, jose::JwsAlgorithm,
+        Url, jose::JwsAlgorithm,
     },
     platform_roots,
 };
@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         *endpoint = Some(Url::parse("https://op.example/endpoint")?);
     }
-    let key = SoftwareKey::import_file(&std::fs::read("key.jwk")?, None, &AwsLcRs)?;
-    let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Es256, key_id: None };
+    let key = SoftwareKey::from_pem(&std::fs::read_to_string("key.pem")?)?;
+    let auth = ClientAuth::PrivateKeyJwt { algorithm: JwsAlgorithm::Rs256, key_id: None };
     let config = ClientConfig::builder(provider, ClientId::new("my-client")?)
         .client_auth(auth)
         .delivery(DeliveryMode::Ping)
