@@ -1,4 +1,4 @@
-//! The choices of what is expected, as closed sets.
+//! The options of expectations, as enums.
 
 /// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
 ///

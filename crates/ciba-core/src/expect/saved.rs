@@ -1,4 +1,4 @@
-//! Expectations in a snapshot.
+//! The form of expectations in a snapshot.
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! What a phase may look at when it moves.
+//! What a phase can use in a step.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a phase tells the caller.
+//! The effects that a phase returns to the caller.
 
 use alloc::sync::Arc;
 

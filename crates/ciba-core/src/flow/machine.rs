@@ -1,4 +1,4 @@
-//! The machine: polled, answered, cancelled, finished.
+//! The state machine: polling, handling answers, cancelling and finishing.
 
 use alloc::{boxed::Box, sync::Arc};
 use core::{fmt, time::Duration};

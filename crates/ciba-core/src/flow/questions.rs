@@ -1,4 +1,4 @@
-//! The questions of a flow, and what is kept of one while it is open.
+//! The questions of a flow, and the record of the open one.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A notification meets a flow: what the flow makes of it, and what is saved before the answer.
+//! Handling a notification: the verdict of the flow, and the save before the reply.
 
 use super::{
     context::Context,

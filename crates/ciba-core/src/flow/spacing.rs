@@ -1,4 +1,4 @@
-//! How a token request ended without ending the flow.
+//! The outcomes of a token request that do not end the flow.
 
 use alloc::boxed::Box;
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! Where a flow is, for its caller.
+//! The stages of a flow, as its caller sees them.
 
 /// The stage of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

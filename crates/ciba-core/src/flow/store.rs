@@ -1,4 +1,4 @@
-//! What a durable flow knows of its store.
+//! The state of the store of a durable flow.
 
 use alloc::boxed::Box;
 
