@@ -25,7 +25,7 @@ const PERSON: &str = "196802020575";
 /// A provider over TLS with one client, and its clock, which takes no time.
 struct Place {
     server: RunningServer,
-    clock: Arc<VirtualClock>,
+    clock: VirtualClock,
     pem: &'static str,
 }
 
@@ -45,7 +45,7 @@ impl Place {
         let pem = key.private_pem();
         let registered = SoftwareKey::from_pem(pem).unwrap().public_jwk();
         let client = Client::with_key(ID, serde_json::from_str(&registered).unwrap());
-        let clock = Arc::new(VirtualClock::jumping(Timestamp::from_unix_secs(1_893_456_000)));
+        let clock = VirtualClock::jumping(Timestamp::from_unix_secs(1_893_456_000));
         let provider = |issuer: &str| Provider::new(config(issuer).client(client)).unwrap();
         let address = (Ipv4Addr::LOCALHOST, 0).into();
         let server = Server::start_tls(address, clock.clone(), provider).unwrap();
