@@ -85,45 +85,41 @@ impl Http {
                 // A machine without roots still speaks plain http. Where they are needed they are
                 // then missing, as ureq finds, which looks for them no earlier.
                 let has_roots = ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
-                let builder = || {
-                    let builder = match &ca {
-                        Some((path, pem)) => {
-                            ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path, pem))?
-                        }
-                        None if has_roots => ciba_reqwest::platform_roots(),
-                        None => ciba_reqwest::platform_roots().tls_certs_only([]),
+                let roots: Box<dyn Fn() -> ciba_reqwest::reqwest::ClientBuilder + Send + Sync> =
+                    match &ca {
+                        Some((path, pem)) => Box::new(
+                            ciba_reqwest::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
+                        ),
+                        None if has_roots => Box::new(ciba_reqwest::platform_roots),
+                        None => Box::new(|| ciba_reqwest::platform_roots().tls_certs_only([])),
                     };
-                    Ok(builder.no_proxy().proxy(proxies.for_reqwest()))
-                };
-                let http = ciba_reqwest::HttpClient::new(builder()?).map_err(|_| no_tls())?;
+                let proxies = proxies.clone();
+                let make = move || roots().no_proxy().proxy(proxies.for_reqwest());
+                let http = ciba_reqwest::HttpClient::new(make).map_err(|_| no_tls())?;
                 let Some(pem) = certificate else { return Ok(Self::Reqwest(http)) };
                 let certificate =
                     ciba_reqwest::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
-                let http = http
-                    .with_certificate(builder()?, certificate)
-                    .map_err(|error| pem.unusable(&error))?;
+                let http =
+                    http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Reqwest(http))
             }
             Transport::Ureq => {
-                let builder = || {
-                    Ok(match &ca {
-                        Some((path, pem)) => {
-                            ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path, pem))?
-                        }
-                        None => ciba_ureq::platform_roots(),
-                    })
-                };
                 let proxies = proxies.clone();
-                let http = ciba_ureq::HttpClient::new(builder()?).map_err(|_| no_tls())?;
+                let http = match &ca {
+                    Some((path, pem)) => ciba_ureq::HttpClient::new(
+                        ciba_ureq::with_ca(pem).map_err(|_| no_certificate(path, pem))?,
+                    ),
+                    None => ciba_ureq::HttpClient::new(ciba_ureq::platform_roots),
+                };
+                let http = http.map_err(|_| no_tls())?;
                 let http = http.with_proxies(move |url| proxies.for_ureq(url));
                 let Some(pem) = certificate else { return Ok(Self::Ureq(http)) };
                 let certificate =
                     ciba_ureq::ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key);
                 let certificate = certificate.map_err(|error| pem.unusable(&error))?;
-                let http = http
-                    .with_certificate(builder()?, certificate)
-                    .map_err(|error| pem.unusable(&error))?;
+                let http =
+                    http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
                 Ok(Self::Ureq(http))
             }
         }

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // Once per process: the HTTP client, the provider, who we are there.
-    let http = HttpClient::new(platform_roots())?;
+    let http = HttpClient::new(platform_roots)?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
     let key = SoftwareKey::import_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &AwsLcRs)?;
     let auth =

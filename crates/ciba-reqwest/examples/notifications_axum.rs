@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8080").await?;
     tokio::spawn(serve(listener, app(inbox.clone())));
 
-    let http = HttpClient::new(platform_roots())?;
+    let http = HttpClient::new(platform_roots)?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
     let secret = env::var("CLIENT_SECRET")?;
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?)

@@ -15,7 +15,7 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
     let cause = cause(error);
     let is_before_an_answer = !error.is_body() && !error.is_decode();
     let is_unread = matches!(cause, Cause::ClientCertificate(_)) && is_before_an_answer;
-    if error.is_connect() || error.is_builder() || is_unread {
+    if error.is_connect() || error.is_builder() || is_unread || cause == Cause::Withheld {
         Unanswered::NotSent(cause)
     } else {
         Unanswered::Lost(cause)

@@ -118,19 +118,23 @@ impl Adapter for Reqwest {
 }
 
 fn http(parts: &Parts<Reqwest>) -> Result<HttpClient, ConnectError> {
-    let client = HttpClient::new(builder(parts)?).map_err(ConnectError::http)?;
-    #[cfg(feature = "rustls-no-provider")]
-    if let Some(certificate) = parts.certificate.clone() {
-        let shows = client.with_certificate(builder(parts)?, certificate);
-        return shows.map_err(ConnectError::http);
-    }
-    Ok(client)
-}
-
-fn builder(parts: &Parts<Reqwest>) -> Result<reqwest::ClientBuilder, ConnectError> {
+    let change = Arc::clone(&parts.http);
     #[cfg(feature = "rustls-no-provider")]
     if let Some(pem) = &parts.authorities {
-        return crate::with_ca(pem).map(&parts.http).map_err(ConnectError::http);
+        let roots = crate::with_ca(pem).map_err(ConnectError::http)?;
+        let client = HttpClient::new(move || change(roots())).map_err(ConnectError::http)?;
+        return certified(client, parts);
     }
-    Ok((parts.http)(reqwest::Client::builder()))
+    let client = HttpClient::new(move || change(reqwest::Client::builder()));
+    certified(client.map_err(ConnectError::http)?, parts)
+}
+
+/// With the client certificate, if there is one.
+fn certified(client: HttpClient, parts: &Parts<Reqwest>) -> Result<HttpClient, ConnectError> {
+    #[cfg(feature = "rustls-no-provider")]
+    if let Some(certificate) = parts.certificate.clone() {
+        return client.with_certificate(certificate).map_err(ConnectError::http);
+    }
+    let _ = parts;
+    Ok(client)
 }

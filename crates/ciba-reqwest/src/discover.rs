@@ -2,7 +2,7 @@
 
 use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
 
-use crate::{DiscoverError, HttpClient, cause::unanswered};
+use crate::{DiscoverError, HttpClient, cause::unanswered, http::Connection};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///
@@ -28,8 +28,13 @@ pub async fn discover_with(
     discovery: &Discovery,
 ) -> Result<ProviderMetadata, DiscoverError> {
     let request = discovery.request();
-    let exchange =
-        http.anonymous().attempt(&request, discovery.timeout(), discovery.max_response());
+    let exchange = http.anonymous().attempt(
+        &request,
+        Connection::Kept,
+        None,
+        discovery.timeout(),
+        discovery.max_response(),
+    );
     let response = exchange.await.map_err(|error| DiscoverError::Unreachable {
         how: unanswered(&error),
         source: error.without_url().into(),

@@ -10,8 +10,7 @@ use ciba_std::{Gate, Parts};
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
-    Reqwest, SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, gate::while_allowed,
-    inbox::Registration,
+    Reqwest, SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
@@ -277,7 +276,7 @@ impl Driver {
         let (asked, clock, id) = (flow.clone(), Arc::clone(&self.clock), sending.id());
         // Once more when the connection stands: making it takes time.
         let gate = Gate::new(move || asked.may_send(id, &*clock));
-        let answer = while_allowed(gate, self.http.perform(sending)).await;
+        let answer = self.http.perform_if(sending, Some(gate)).await;
         self.handle(flow, answer)
     }
 

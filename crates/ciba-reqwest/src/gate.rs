@@ -1,86 +1,50 @@
-//! The last question before a request leaves: asked when the connection stands, with nothing but
-//! the request left to write.
+//! The body of a request, which asks once more whether the request may leave.
 
 use std::{
-    cell::RefCell,
-    error::Error,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use ciba_std::{Gate, Withheld};
-use tower_layer::Layer;
-use tower_service::Service;
+use http_body::{Body, Frame, SizeHint};
 
-thread_local! {
-    /// Of the exchange that is being polled. reqwest hands nothing of a request down to its
-    /// connector, but the connection is made in the task of the exchange, because there are no kept
-    /// connections that it could race with.
-    static GATE: RefCell<Option<Gate>> = const { RefCell::new(None) };
+/// A body that is given out only if the gate is passed. hyper asks for it when the connection
+/// stands, right after it has put the head into its buffer and before it writes any of it; over
+/// HTTP/2 the head may leave before, which asks a provider for nothing. A refused body closes the
+/// connection or resets the stream.
+///
+/// It travels with the request, so the gate is asked over whichever connection the request goes: a
+/// new one, a kept one, or one that became free while a new one was being made.
+pub(crate) struct GatedBody {
+    bytes: Option<Bytes>,
+    gate: Option<Gate>,
 }
 
-/// Carries out an exchange whose request leaves only if the gate says so right before its first
-/// byte: a connection that takes its time, or a machine that is suspended during it, must not make
-/// a request late that was in time when it was begun.
-pub(crate) async fn while_allowed<F: Future>(gate: Gate, exchange: F) -> F::Output {
-    let mut exchange = pin!(exchange);
-    std::future::poll_fn(|context| {
-        let _within = Within(GATE.replace(Some(gate.clone())));
-        exchange.as_mut().poll(context)
-    })
-    .await
-}
-
-/// Puts back what was there before, also when something panics.
-struct Within(Option<Gate>);
-
-impl Drop for Within {
-    fn drop(&mut self) {
-        GATE.set(self.0.take());
+impl GatedBody {
+    pub(crate) const fn new(bytes: Bytes, gate: Option<Gate>) -> Self {
+        Self { bytes: Some(bytes), gate }
     }
 }
 
-/// Asks the gate, which is not held meanwhile.
-fn pass() -> Result<(), Withheld> {
-    GATE.with_borrow(Clone::clone).map_or(Ok(()), |gate| gate.pass())
-}
+impl Body for GatedBody {
+    type Data = Bytes;
+    type Error = Withheld;
 
-/// Asks the gate whenever a connection was made.
-#[derive(Clone)]
-pub(crate) struct GateLayer;
-
-impl<S> Layer<S> for GateLayer {
-    type Service = Gated<S>;
-
-    fn layer(&self, connector: S) -> Gated<S> {
-        Gated(connector)
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Gated<S>(S);
-
-type BoxError = Box<dyn Error + Send + Sync>;
-
-impl<S, R> Service<R> for Gated<S>
-where
-    S: Service<R, Error = BoxError>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(context)
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Withheld>>> {
+        let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
+        let passed = self.gate.as_ref().map_or(Ok(()), Gate::pass);
+        Poll::Ready(Some(passed.map(|()| Frame::data(bytes))))
     }
 
-    fn call(&mut self, to: R) -> Self::Future {
-        let connecting = self.0.call(to);
-        Box::pin(async move {
-            let connection = connecting.await?;
-            pass()?;
-            Ok(connection)
-        })
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }

@@ -1,6 +1,7 @@
 //! One HTTP exchange, with the promises the protocol needs.
 
 use std::{
+    fmt,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -9,11 +10,12 @@ use ciba_core::{
     Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending,
     Unanswered,
 };
+use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::{CertificateError, ClientCertificate};
-use crate::{cause::unanswered, gate::GateLayer};
+use crate::{cause::unanswered, gate::GatedBody};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says
 /// otherwise. Shorter than the time-out of any exchange, so that a provider that drops packets is
@@ -24,11 +26,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// refuse requests that do not say.
 pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 
-/// Performs exchanges. Cheap to clone; all clones share their connectors.
+/// Performs exchanges. Cheap to clone; all clones share their connections.
 ///
-/// It takes reqwest's *builder* so that it can promise that
-/// - a request is sent once: no redirect is followed and nothing is retried, neither by reqwest nor
-///   underneath;
+/// It takes a function that makes reqwest's *builder* so that it can promise that
+/// - a request is sent once: no redirect is followed, and nothing is sent again that may have
+///   arrived, neither by reqwest nor underneath;
 /// - any status is an answer;
 /// - a body is never decompressed, and never read further than the exchange allows;
 /// - certificates are verified. Roots, proxies and resolvers stay the caller's;
@@ -49,33 +51,64 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 /// verification is then what that configuration does, and neither [`with_ca`](crate::with_ca) nor
 /// the client certificate has any effect. Do not hand in one whose verifier accepts everything.
 ///
-/// Every exchange has a connection of its own, over HTTP/1.1. A kept connection may have been
-/// closed by the other side unnoticed; an authentication request written to one is lost without the
-/// person having been asked, and may not be repeated. The price, a TLS handshake (resumed where the
-/// provider allows it) for requests that are five seconds or more apart, is less than that of an
-/// authentication with an unknown outcome. So no request goes over a connection that was made under
-/// another identity either.
-#[derive(Debug, Clone)]
+/// # Connections
+///
+/// The authentication request goes over a connection made for it, over HTTP/1.1, which is closed
+/// after the answer. A kept connection may have been closed by the other side unnoticed; an
+/// authentication request written to one is lost without the person having been asked, and may not
+/// be repeated.
+///
+/// All other requests that a flow asks for go over kept connections: HTTP/1.1, or HTTP/2 where the
+/// provider offers it (feature `http2`). At most 32 idle connections are kept for each host, for at
+/// most 20 seconds, and those with the client certificate apart from those without. A token request
+/// that meets a dead connection counts as lost and is asked again after its interval; after that,
+/// connections are made anew for 20 seconds. Nor is a connection used at the time at which the
+/// provider announced to close it (`Keep-Alive: timeout=5`).
+#[derive(Clone)]
 pub struct HttpClient {
+    make: Arc<Make>,
     anonymous: Line,
-    /// Its own client, with TLS sessions of its own.
+    /// Its own clients, with connections and TLS sessions of their own.
     certified: Option<Line>,
 }
 
-/// One client of the HTTP library: with the client certificate, or without.
+type Make = dyn Fn() -> ClientBuilder + Send + Sync;
+
+/// What goes with the client certificate, or what goes without.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
-    client: reqwest::Client,
+    encrypted: Clients,
     /// For plain HTTP, made when it is first needed.
-    direct: Arc<OnceLock<reqwest::Client>>,
+    direct: Arc<OnceLock<Clients>>,
+    known: KeptConnections,
     connect_timeout: Duration,
     user_agent: Arc<str>,
     observer: ExchangeObserver,
 }
 
+/// Clients of the HTTP library that differ in what becomes of a connection after an exchange.
+#[derive(Debug, Clone)]
+struct Clients {
+    fresh: reqwest::Client,
+    kept: reqwest::Client,
+}
+
+/// Which connection a request may go over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// One that is made for it.
+    Fresh,
+    /// A kept one, if there is one.
+    Kept,
+}
+
 impl HttpClient {
     /// Sets what is promised and builds the client. Do it once per process and clone it: reading
     /// the platform's roots takes milliseconds.
+    ///
+    /// `make` is called several times, for connections that are kept, that are not, and that show
+    /// the client certificate: [`platform_roots`](crate::platform_roots) itself, what
+    /// [`with_ca`](crate::with_ca) returns, or a closure that sets more.
     ///
     /// # Errors
     ///
@@ -85,8 +118,20 @@ impl HttpClient {
     ///
     /// With the feature `rustls-no-provider` alone, when no process-wide cryptography provider of
     /// rustls is installed: reqwest panics then. The feature `rustls` brings one.
-    pub fn new(builder: ClientBuilder) -> reqwest::Result<Self> {
-        Self::with_connect_timeout(builder, CONNECT_TIMEOUT)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ciba_reqwest::{HttpClient, platform_roots, reqwest::Proxy};
+    ///
+    /// let http = HttpClient::new(platform_roots)?;
+    /// let proxied = HttpClient::new(|| {
+    ///     platform_roots().proxy(Proxy::all("http://proxy.example:3128").expect("an address"))
+    /// })?;
+    /// # Ok::<(), ciba_reqwest::reqwest::Error>(())
+    /// ```
+    pub fn new(make: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> reqwest::Result<Self> {
+        Self::with_connect_timeout(make, CONNECT_TIMEOUT)
     }
 
     /// As [`Self::new`], with another limit for connecting. A connection that takes longer counts
@@ -95,14 +140,16 @@ impl HttpClient {
     /// # Errors
     ///
     /// As [`Self::new`].
-    pub fn with_connect_timeout(builder: ClientBuilder, limit: Duration) -> reqwest::Result<Self> {
-        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
+    pub fn with_connect_timeout(
+        make: impl Fn() -> ClientBuilder + Send + Sync + 'static,
+        limit: Duration,
+    ) -> reqwest::Result<Self> {
+        let anonymous = Line::new(&make, limit)?;
+        Ok(Self { make: Arc::new(make), anonymous, certified: None })
     }
 
     /// With a client certificate (RFC 8705), shown to any server that asks for one in the exchanges
-    /// that are to be authenticated so, whatever authorities the server names or does not name. The
-    /// builder is for the connections that show it, which are kept apart from the others: give one
-    /// like that of [`Self::new`].
+    /// that are to be authenticated so, whatever authorities the server names or does not name.
     ///
     /// # Errors
     ///
@@ -110,13 +157,12 @@ impl HttpClient {
     #[cfg(feature = "rustls-no-provider")]
     pub fn with_certificate(
         self,
-        builder: ClientBuilder,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
         let identity = reqwest::Identity::from_pem(certificate.to_pem().as_bytes())
             .map_err(|_| CertificateError::Unreadable)?;
-        let builder = builder.identity(identity);
-        let line = Line::new(builder, self.anonymous.connect_timeout)
+        let make = || (self.make)().identity(identity.clone());
+        let line = Line::new(&make, self.anonymous.connect_timeout)
             .map_err(|_| CertificateError::Refused)?;
         let line = Line {
             user_agent: Arc::clone(&self.anonymous.user_agent),
@@ -157,16 +203,25 @@ impl HttpClient {
     /// Sends what a machine has to send now and returns the outcome for its `handle`. An exchange
     /// that needs a client certificate where there is none counts as not sent.
     pub async fn perform(&self, sending: Sending) -> Input {
+        self.perform_if(sending, None).await
+    }
+
+    /// The same; the request leaves only if the gate says so right before its first byte.
+    pub(crate) async fn perform_if(&self, sending: Sending, gate: Option<Gate>) -> Input {
         let transmit = sending.transmit();
         let line = if transmit.presents_certificate() {
             self.certified.as_ref()
         } else {
             Some(&self.anonymous)
         };
+        let connection =
+            if transmit.needs_fresh_connection() { Connection::Fresh } else { Connection::Kept };
+        let (timeout, most) = (transmit.timeout(), transmit.max_response());
         let answer = match line {
-            Some(line) => {
-                line.exchange(sending.request(), transmit.timeout(), transmit.max_response()).await
-            }
+            Some(line) => line
+                .attempt(sending.request(), connection, gate, timeout, most)
+                .await
+                .map_err(|error| unanswered(&error)),
             None => Err(Unanswered::NotSent(Cause::Local)),
         };
         match answer {
@@ -175,7 +230,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends one request, once, and shows no client certificate.
+    /// Sends one request, once, over a connection made for it, and shows no client certificate.
     ///
     /// # Errors
     ///
@@ -187,7 +242,10 @@ impl HttpClient {
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
-        self.anonymous.exchange(request, timeout, max_response).await
+        self.anonymous
+            .attempt(request, Connection::Fresh, None, timeout, max_response)
+            .await
+            .map_err(|error| unanswered(&error))
     }
 
     pub(crate) const fn anonymous(&self) -> &Line {
@@ -199,52 +257,64 @@ impl HttpClient {
     }
 }
 
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("anonymous", &self.anonymous)
+            .field("certified", &self.certified)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Line {
-    fn new(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
+    fn new(make: &dyn Fn() -> ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
         Ok(Self {
-            client: build(builder, connect_timeout)?,
+            encrypted: Clients::new(make, connect_timeout)?,
             direct: Arc::default(),
+            known: KeptConnections::default(),
             connect_timeout,
             user_agent: USER_AGENT.into(),
             observer: ExchangeObserver::default(),
         })
     }
 
-    /// The client for a request: plain HTTP is for providers on this machine, which a proxy would
+    /// The clients for a request: plain HTTP is for providers on this machine, which a proxy would
     /// look for on its own, and see what the request carries.
-    fn client(&self, request: &Request) -> reqwest::Result<&reqwest::Client> {
-        if !request.url.as_str().starts_with("http://") {
-            return Ok(&self.client);
+    fn clients(&self, request: &Request) -> reqwest::Result<&Clients> {
+        if request.url.scheme() != "http" {
+            return Ok(&self.encrypted);
         }
-        if let Some(client) = self.direct.get() {
-            return Ok(client);
+        if let Some(clients) = self.direct.get() {
+            return Ok(clients);
         }
-        let builder = reqwest::Client::builder().no_proxy();
-        // It never speaks TLS, so it needs no roots.
-        #[cfg(feature = "rustls-no-provider")]
-        let builder = builder.tls_certs_only([]);
-        let client = build(builder, self.connect_timeout)?;
-        Ok(self.direct.get_or_init(|| client))
-    }
-
-    pub(crate) async fn exchange(
-        &self,
-        request: &Request,
-        timeout: Duration,
-        max_response: usize,
-    ) -> Result<Response, Unanswered> {
-        self.attempt(request, timeout, max_response).await.map_err(|error| unanswered(&error))
+        let make = || {
+            let builder = reqwest::Client::builder().no_proxy();
+            // It never speaks TLS, so it needs no roots.
+            #[cfg(feature = "rustls-no-provider")]
+            let builder = builder.tls_certs_only([]);
+            builder
+        };
+        let clients = Clients::new(&make, self.connect_timeout)?;
+        Ok(self.direct.get_or_init(|| clients))
     }
 
     /// An exchange; when it fails, with the reason.
     pub(crate) async fn attempt(
         &self,
         request: &Request,
+        connection: Connection,
+        gate: Option<Gate>,
         timeout: Duration,
         max_response: usize,
     ) -> reqwest::Result<Response> {
         let began = Instant::now();
-        let outcome = self.send(request, timeout, max_response).await;
+        let is_kept = connection == Connection::Kept && self.known.may_use(&request.url);
+        let outcome = self.send(request, is_kept, gate, timeout, max_response).await;
+        match outcome.as_ref().map_err(unanswered) {
+            Ok(response) if is_kept => self.known.answered(&request.url, &response.headers),
+            Err(Unanswered::Lost(_)) if is_kept => self.known.lost(&request.url),
+            _ => {}
+        }
         self.observer.tell(
             request,
             outcome.as_ref().map_err(|error| unanswered(error).cause()),
@@ -256,15 +326,18 @@ impl Line {
     async fn send(
         &self,
         request: &Request,
+        is_kept: bool,
+        gate: Option<Gate>,
         timeout: Duration,
         max_response: usize,
     ) -> reqwest::Result<Response> {
+        let clients = self.clients(request)?;
+        let client = if is_kept { &clients.kept } else { &clients.fresh };
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut sending =
-            self.client(request)?.request(method, request.url.as_str()).timeout(timeout);
+        let mut sending = client.request(method, request.url.as_str()).timeout(timeout);
         if request.headers.get("user-agent").is_none() {
             sending = sending.header(reqwest::header::USER_AGENT, &*self.user_agent);
         }
@@ -272,14 +345,31 @@ impl Line {
             sending = sending.header(name, value);
         }
         if request.method == Method::Post {
-            sending = sending.body(request.body.expose().to_vec());
+            let body = GatedBody::new(request.body.expose().to_vec().into(), gate);
+            sending = sending.body(reqwest::Body::wrap(body));
         }
         read(sending.send().await?, max_response).await
     }
 }
 
-/// A client that keeps what is promised.
-fn build(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+impl Clients {
+    fn new(make: &dyn Fn() -> ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
+        let fresh = promising(make(), connect_timeout).http1_only().pool_max_idle_per_host(0);
+        let kept = promising(make(), connect_timeout)
+            .pool_max_idle_per_host(KEPT_PER_HOST)
+            .pool_idle_timeout(KEPT_IDLE);
+        // A connection of HTTP/2 that died is noticed while requests wait on it: there is only one
+        // for all of them, and it counts as used as long as they come.
+        #[cfg(feature = "http2")]
+        let kept = kept
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .http2_keep_alive_timeout(Duration::from_secs(10));
+        Ok(Self { fresh: fresh.build()?, kept: kept.build()? })
+    }
+}
+
+/// A builder that keeps what is promised.
+fn promising(builder: ClientBuilder, connect_timeout: Duration) -> ClientBuilder {
     #[cfg(feature = "rustls-no-provider")]
     let builder =
         builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
@@ -287,11 +377,10 @@ fn build(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<r
         .redirect(redirect::Policy::none())
         .referer(false)
         // reqwest by itself repeats what HTTP/2 servers refuse. Below it, hyper-util repeats a
-        // request that a kept connection had not begun to write, and offers no switch here; without
-        // kept connections it has no occasion.
+        // request over a new connection when the kept one turns out to be closed before it has
+        // taken any of the request, and hands the request back whole: nothing of it was written, so
+        // nothing is sent twice, and the gate is asked again. It offers no switch here.
         .retry(retry::never())
-        .pool_max_idle_per_host(0)
-        .http1_only()
         // It would write secrets to the log.
         .connection_verbose(false)
         // These have no effect unless another crate in the build turned the features on.
@@ -300,8 +389,6 @@ fn build(builder: ClientBuilder, connect_timeout: Duration) -> reqwest::Result<r
         .no_deflate()
         .no_zstd()
         .connect_timeout(connect_timeout)
-        .connector_layer(GateLayer)
-        .build()
 }
 
 async fn read(mut response: reqwest::Response, max_response: usize) -> reqwest::Result<Response> {

@@ -8,14 +8,17 @@ pub fn platform_roots() -> ClientBuilder {
     Client::builder()
 }
 
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of
-/// its own.
+/// Returns a function that makes builders which trust the certificates of a PEM file and no others:
+/// for a provider with a CA of its own.
 ///
 /// # Errors
 ///
 /// When there is no certificate in it, or one that cannot be read.
-pub fn with_ca(pem: &[u8]) -> Result<ClientBuilder, CaError> {
+pub fn with_ca(
+    pem: &[u8],
+) -> Result<impl Fn() -> ClientBuilder + Clone + Send + Sync + use<>, CaError> {
     let roots = read_authorities(pem)?;
     let roots = roots.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>();
-    Ok(Client::builder().tls_certs_only(roots.map_err(|_| CaError)?))
+    let roots = roots.map_err(|_| CaError)?;
+    Ok(move || Client::builder().tls_certs_only(roots.clone()))
 }

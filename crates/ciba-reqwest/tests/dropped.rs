@@ -56,7 +56,7 @@ impl EntropySource for Counting {
 }
 
 fn driver(config: &Arc<ClientConfig>) -> Driver {
-    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
     Driver::new(Arc::clone(config), http)

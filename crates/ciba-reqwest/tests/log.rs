@@ -56,7 +56,7 @@ async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)]);
     let config =
         config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
-    let http = HttpClient::new(platform_roots().no_proxy().connection_verbose(true)).unwrap();
+    let http = HttpClient::new(|| platform_roots().no_proxy().connection_verbose(true)).unwrap();
     let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
     let _ = driver.authenticate(request(), &mut ()).await;
     assert_eq!(server.requests().len(), 2);

@@ -83,7 +83,7 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     let op = Arc::new(Server::start(acts));
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
-    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
     let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(

@@ -18,12 +18,15 @@ use server::{Certificate, TlsServer};
 #[tokio::test]
 async fn verification_cannot_be_turned_off() {
     let server = TlsServer::start(Certificate::Good, &[&TLS12, &TLS13]);
-    let builder = platform_roots()
-        .tls_danger_accept_invalid_certs(true)
-        .tls_danger_accept_invalid_hostnames(true);
+    let make = || {
+        platform_roots()
+            .tls_danger_accept_invalid_certs(true)
+            .tls_danger_accept_invalid_hostnames(true)
+            .no_proxy()
+    };
     let request =
         Request::post_form(Url::parse(&server.url()).unwrap(), Body::from("secret=sentinel"));
-    let client = HttpClient::new(builder.no_proxy()).unwrap();
+    let client = HttpClient::new(make).unwrap();
     let refused = client.exchange(&request, Duration::from_secs(20), 1024).await;
     assert!(matches!(refused, Err(Unanswered::NotSent(_))));
     assert_eq!((server.handshake(), server.requests()), (None, 0));

@@ -48,7 +48,7 @@ pub type NewSaver<A> = Arc<dyn Fn() -> Box<<A as Adapter>::Saver> + Send + Sync>
 pub type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
 
 type Configure = Box<dyn FnOnce(ClientConfigBuilder) -> ClientConfigBuilder + Send>;
-type Change<T> = Box<dyn Fn(T) -> T + Send + Sync>;
+type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
 /// What a client performs its work with.
 #[non_exhaustive]

@@ -8,6 +8,7 @@ mod clock;
 mod entropy;
 mod error;
 mod gate;
+mod kept;
 mod prompts;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -22,6 +23,7 @@ pub use clock::{Clock, SystemClock};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError};
 pub use gate::{Gate, Withheld};
+pub use kept::{KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
 #[cfg(feature = "rustls")]
 pub use tls::{CaError, read_authorities, tls_cause};

@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8080")?;
     thread::spawn(move || serve(listener, filled));
 
-    let http = HttpClient::new(platform_roots())?;
+    let http = HttpClient::new(platform_roots)?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
     let secret = env::var("CLIENT_SECRET")?;
     let config = ClientConfig::builder(provider, ClientId::new(client_id)?)

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     else {
         return Err("usage: own_loop ISSUER CLIENT_ID LOGIN_HINT".into());
     };
-    let http = HttpClient::new(platform_roots())?;
+    let http = HttpClient::new(platform_roots)?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
     let key = SoftwareKey::import_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &RustCrypto)?;
     let auth =

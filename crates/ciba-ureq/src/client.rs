@@ -102,18 +102,13 @@ impl Adapter for Ureq {
     fn connect(setup: Result<Setup, ConnectError>, parts: Parts<Self>) -> Self::Connecting {
         let setup = setup?;
         let discovery = setup.discovery()?;
-        let settings = || {
-            let roots = roots(parts.authorities.as_deref())?;
-            Ok::<_, ConnectError>((parts.http)(roots))
-        };
-        let http = HttpClient::new(settings()?).map_err(ConnectError::http)?;
+        let (change, roots) = (Arc::clone(&parts.http), roots(parts.authorities.as_deref())?);
+        let http = HttpClient::new(move || change(roots())).map_err(ConnectError::http)?;
         #[cfg(feature = "rustls-no-provider")]
         let http = match &parts.certificate {
-            Some(shown) => http.with_certificate(settings()?, shown.clone()),
-            None => Ok(http),
+            Some(shown) => http.with_certificate(shown.clone()).map_err(ConnectError::http)?,
+            None => http,
         };
-        #[cfg(feature = "rustls-no-provider")]
-        let http = http.map_err(ConnectError::http)?;
         let config = setup.configure(discover_with(&http, &discovery)?)?;
         let driver = Driver::new(config, http).with_parts(&parts);
         if let Some(lacking) = driver.lacks() {
@@ -124,16 +119,18 @@ impl Adapter for Ureq {
     }
 }
 
-/// Settings that trust the given authorities, or those of the platform.
-fn roots(authorities: Option<&[u8]>) -> Result<ConfigBuilder<AgentScope>, ConnectError> {
+type Roots = Box<dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync>;
+
+/// Makes settings that trust the given authorities, or those of the platform.
+fn roots(authorities: Option<&[u8]>) -> Result<Roots, ConnectError> {
     #[cfg(feature = "rustls-no-provider")]
     return match authorities {
-        Some(pem) => crate::with_ca(pem).map_err(ConnectError::http),
-        None => Ok(crate::platform_roots()),
+        Some(pem) => Ok(Box::new(crate::with_ca(pem).map_err(ConnectError::http)?)),
+        None => Ok(Box::new(crate::platform_roots)),
     };
     #[cfg(not(feature = "rustls-no-provider"))]
     {
         let _ = authorities;
-        Ok(ureq::Agent::config_builder())
+        Ok(Box::new(ureq::Agent::config_builder))
     }
 }

@@ -156,7 +156,8 @@ impl Transport for NotingTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if MARK.get() == Mark::Connecting {
+        // Over a kept connection nothing was connected, and through a proxy nothing resolved either.
+        if !matches!(MARK.get(), Mark::Writing | Mark::Reading) {
             pass().map_err(io::Error::other)?;
         }
         MARK.set(Mark::Writing);

@@ -2,7 +2,7 @@
 
 use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
 
-use crate::{DiscoverError, HttpClient};
+use crate::{DiscoverError, HttpClient, http::Terms};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///
@@ -28,8 +28,12 @@ pub fn discover_with(
     discovery: &Discovery,
 ) -> Result<ProviderMetadata, DiscoverError> {
     let request = discovery.request();
-    let exchange =
-        http.anonymous().explained(&request, discovery.timeout(), discovery.max_response());
+    let terms = Terms {
+        is_kept: true,
+        timeout: discovery.timeout(),
+        max_response: discovery.max_response(),
+    };
+    let exchange = http.anonymous().explained(&request, &terms);
     let response = exchange.map_err(|(how, source)| DiscoverError::Unreachable { how, source })?;
     discovery.process(&response).map_err(DiscoverError::Metadata)
 }

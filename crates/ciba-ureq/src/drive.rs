@@ -10,8 +10,7 @@ use ciba_std::{Gate, Parts};
 
 use crate::{
     AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
-    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, Ureq, connector::while_allowed,
-    inbox::Registration,
+    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, Ureq, inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
@@ -289,7 +288,7 @@ impl Driver {
         let (asked, clock, id) = (flow.clone(), Arc::clone(&self.clock), sending.id());
         // Once more when the connection stands: making it takes time.
         let gate = Gate::new(move || asked.may_send(id, &*clock));
-        let answer = while_allowed(gate, || self.http.perform(sending));
+        let answer = self.http.perform_if(sending, gate);
         self.handle(flow, answer)
     }
 

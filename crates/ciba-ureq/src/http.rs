@@ -11,8 +11,7 @@ use ciba_core::{
     Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending,
     Unanswered, Url,
 };
-#[cfg(feature = "rustls-no-provider")]
-use ureq::tls::TlsConfig;
+use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 use ureq::{
     Agent, Proxy,
     config::{AutoHeaderValue, ConfigBuilder},
@@ -40,9 +39,9 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 /// that.
 const SHOWS_ALL: &str = "ureq_proto::util";
 
-/// Performs exchanges. Cheap to clone; all clones share their agents.
+/// Performs exchanges. Cheap to clone; all clones share their connections.
 ///
-/// It takes ureq's *builder* so that it can promise that
+/// It takes a function that makes ureq's *builder* so that it can promise that
 /// - a request is sent once: no redirect is followed, nothing is retried;
 /// - any status is an answer;
 /// - a body is never read further than the exchange allows;
@@ -63,32 +62,47 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// 50 ms: if the server refuses the certificate in that time, the request counts as not sent. Most
 /// servers send session tickets at once, which ends the wait.
 ///
-/// Every exchange has a connection of its own. A kept connection may have been closed by the other
-/// side unnoticed; an authentication request written to one is lost without the person having been
-/// asked, and may not be repeated. The price, a TLS handshake (resumed where the provider allows
-/// it) for requests that are five seconds or more apart, is less than that of an authentication
-/// with an unknown outcome. So no request goes over a connection that was made under another
-/// identity either.
-#[derive(Debug, Clone)]
+/// # Connections
+///
+/// The authentication request goes over a connection made for it, which is closed after the answer.
+/// A kept connection may have been closed by the other side unnoticed; an authentication request
+/// written to one is lost without the person having been asked, and may not be repeated.
+///
+/// All other requests that a flow asks for go over kept connections. At most 32 idle connections are
+/// kept for each host, for at most 20 seconds, and those with the client certificate apart from
+/// those without. A token request that meets a dead connection counts as lost and is asked again
+/// after its interval; after that, connections are made anew for 20 seconds. Nor is a connection
+/// used at the time at which the provider announced to close it (`Keep-Alive: timeout=5`).
+#[derive(Clone)]
 pub struct HttpClient {
+    make: Arc<Make>,
     anonymous: Line,
-    /// Its own agent, with TLS sessions of its own.
+    /// Its own agents, with connections and TLS sessions of their own.
     certified: Option<Line>,
 }
 
-/// One agent of the HTTP library: with the client certificate, or without.
+type Make = dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync;
+
+/// What goes with the client certificate, or what goes without.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
-    agent: Agent,
-    /// In place of the agent's own: with a client certificate, or with the cryptography provider of
-    /// this crate.
-    #[cfg(feature = "rustls-no-provider")]
-    tls: Option<TlsConfig>,
+    /// Closes its connections after each exchange.
+    fresh: Agent,
+    kept: Agent,
+    known: KeptConnections,
     #[cfg(feature = "rustls-no-provider")]
     connect_timeout: Duration,
     user_agent: Arc<str>,
     proxies: Option<Proxies>,
     observer: ExchangeObserver,
+}
+
+/// How an exchange is to be done.
+pub(crate) struct Terms {
+    /// Whether it may go over a kept connection.
+    pub(crate) is_kept: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) max_response: usize,
 }
 
 /// Chooses the proxy for an address.
@@ -116,8 +130,21 @@ impl HttpClient {
     /// The first connection panics, in ureq, when only the feature `rustls-no-provider` is on, the
     /// builder names no cryptography provider, and no process-wide one of rustls is installed. The
     /// features `rustls` and `rustls-aws-lc-rs` bring one.
-    pub fn new(builder: ConfigBuilder<AgentScope>) -> Result<Self, Unverified> {
-        Self::with_connect_timeout(builder, CONNECT_TIMEOUT)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ciba_ureq::{HttpClient, platform_roots, ureq::Proxy};
+    ///
+    /// let http = HttpClient::new(platform_roots)?;
+    /// let proxy = Proxy::new("http://proxy.example:3128").expect("an address");
+    /// let proxied = HttpClient::new(move || platform_roots().proxy(Some(proxy.clone())))?;
+    /// # Ok::<(), ciba_ureq::Unverified>(())
+    /// ```
+    pub fn new(
+        make: impl Fn() -> ConfigBuilder<AgentScope> + Send + Sync + 'static,
+    ) -> Result<Self, Unverified> {
+        Self::with_connect_timeout(make, CONNECT_TIMEOUT)
     }
 
     /// As [`Self::new`], with another limit for connecting.
@@ -126,16 +153,25 @@ impl HttpClient {
     ///
     /// As [`Self::new`].
     pub fn with_connect_timeout(
-        builder: ConfigBuilder<AgentScope>,
+        make: impl Fn() -> ConfigBuilder<AgentScope> + Send + Sync + 'static,
         limit: Duration,
     ) -> Result<Self, Unverified> {
-        Ok(Self { anonymous: Line::new(builder, limit)?, certified: None })
+        #[cfg(feature = "rustls-no-provider")]
+        let anonymous = {
+            let tls = make().build().tls_config().clone();
+            if tls.disable_verification() {
+                return Err(Unverified);
+            }
+            let tls = crate::tls::completed(&tls).unwrap_or(tls);
+            Line::new(&|| make().tls_config(tls.clone()), limit)
+        };
+        #[cfg(not(feature = "rustls-no-provider"))]
+        let anonymous = Line::new(&make, limit);
+        Ok(Self { make: Arc::new(make), anonymous, certified: None })
     }
 
     /// With a client certificate (RFC 8705), shown to any server that asks for one in the exchanges
-    /// that are to be authenticated so, whatever authorities the server names or does not name. The
-    /// builder is for the connections that show it, which are kept apart from the others: give one
-    /// like that of [`Self::new`].
+    /// that are to be authenticated so, whatever authorities the server names or does not name.
     ///
     /// # Errors
     ///
@@ -143,14 +179,12 @@ impl HttpClient {
     #[cfg(feature = "rustls-no-provider")]
     pub fn with_certificate(
         self,
-        builder: ConfigBuilder<AgentScope>,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
         let Line { connect_timeout, user_agent, proxies, observer, .. } = self.anonymous.clone();
-        let line =
-            Line::new(builder, connect_timeout).map_err(|Unverified| CertificateError::Refused)?;
-        let tls = Some(with_certificate(line.agent.config().tls_config(), &certificate)?);
-        Ok(Self { certified: Some(Line { tls, user_agent, proxies, observer, ..line }), ..self })
+        let tls = with_certificate((self.make)().build().tls_config(), &certificate)?;
+        let line = Line::new(&|| (self.make)().tls_config(tls.clone()), connect_timeout);
+        Ok(Self { certified: Some(Line { user_agent, proxies, observer, ..line }), ..self })
     }
 
     /// Says what the client is in another way than [`USER_AGENT`]: the value of the header field
@@ -190,16 +224,28 @@ impl HttpClient {
     /// Sends what a machine has to send now and returns the outcome for its `handle`. An exchange
     /// that needs a client certificate where there is none counts as not sent.
     pub fn perform(&self, sending: Sending) -> Input {
+        self.send(sending)
+    }
+
+    /// The same; the request leaves only if the gate says so right before its first byte.
+    pub(crate) fn perform_if(&self, sending: Sending, gate: Gate) -> Input {
+        connector::while_allowed(gate, || self.send(sending))
+    }
+
+    fn send(&self, sending: Sending) -> Input {
         let transmit = sending.transmit();
         let line = if transmit.presents_certificate() {
             self.certified.as_ref()
         } else {
             Some(&self.anonymous)
         };
+        let terms = Terms {
+            is_kept: !transmit.needs_fresh_connection(),
+            timeout: transmit.timeout(),
+            max_response: transmit.max_response(),
+        };
         let answer = match line {
-            Some(line) => {
-                line.exchange(sending.request(), transmit.timeout(), transmit.max_response())
-            }
+            Some(line) => line.explained(sending.request(), &terms).map_err(|(how, _)| how),
             None => Err(Unanswered::NotSent(Cause::Local)),
         };
         match answer {
@@ -208,7 +254,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends one request, once, and shows no client certificate.
+    /// Sends one request, once, over a connection made for it, and shows no client certificate.
     ///
     /// # Errors
     ///
@@ -220,7 +266,8 @@ impl HttpClient {
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
-        self.anonymous.exchange(request, timeout, max_response)
+        let terms = Terms { is_kept: false, timeout, max_response };
+        self.anonymous.explained(request, &terms).map_err(|(how, _)| how)
     }
 
     pub(crate) const fn anonymous(&self) -> &Line {
@@ -232,54 +279,51 @@ impl HttpClient {
     }
 }
 
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("anonymous", &self.anonymous)
+            .field("certified", &self.certified)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Line {
-    fn new(
-        builder: ConfigBuilder<AgentScope>,
-        connect_timeout: Duration,
-    ) -> Result<Self, Unverified> {
-        let config = builder
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .accept_encoding(AutoHeaderValue::None)
+    fn new(make: &dyn Fn() -> ConfigBuilder<AgentScope>, connect_timeout: Duration) -> Self {
+        let fresh = promising(make(), connect_timeout)
             .max_idle_connections(0)
-            .max_idle_connections_per_host(0)
-            .timeout_connect(Some(connect_timeout))
-            .build();
-        #[cfg(feature = "rustls-no-provider")]
-        if config.tls_config().disable_verification() {
-            return Err(Unverified);
-        }
-        Ok(Self {
-            #[cfg(feature = "rustls-no-provider")]
-            tls: crate::tls::completed(config.tls_config()),
+            .max_idle_connections_per_host(0);
+        // The bound for all hosts together is for those of one provider.
+        let kept = promising(make(), connect_timeout)
+            .max_idle_connections(4 * KEPT_PER_HOST)
+            .max_idle_connections_per_host(KEPT_PER_HOST)
+            .max_idle_age(KEPT_IDLE);
+        Self {
+            fresh: agent(fresh),
+            kept: agent(kept),
+            known: KeptConnections::default(),
             #[cfg(feature = "rustls-no-provider")]
             connect_timeout,
             user_agent: USER_AGENT.into(),
             observer: ExchangeObserver::default(),
             proxies: None,
-            agent: Agent::with_parts(config, NotingConnector::default(), NotingResolver::default()),
-        })
-    }
-
-    pub(crate) fn exchange(
-        &self,
-        request: &Request,
-        timeout: Duration,
-        max_response: usize,
-    ) -> Result<Response, Unanswered> {
-        self.explained(request, timeout, max_response).map_err(|(how, _)| how)
+        }
     }
 
     /// An exchange; when it fails, with the reason.
     pub(crate) fn explained(
         &self,
         request: &Request,
-        timeout: Duration,
-        max_response: usize,
+        terms: &Terms,
     ) -> Result<Response, (Unanswered, Box<dyn Error + Send + Sync>)> {
         let began = Instant::now();
-        let outcome = self.send(request, timeout, max_response);
+        let is_kept = terms.is_kept && self.known.may_use(&request.url);
+        let outcome = self.send(request, &Terms { is_kept, ..*terms });
+        match &outcome {
+            Ok(response) if is_kept => self.known.answered(&request.url, &response.headers),
+            Err((Unanswered::Lost(_), _)) if is_kept => self.known.lost(&request.url),
+            _ => {}
+        }
         self.observer.tell(
             request,
             outcome.as_ref().map_err(|(how, _)| how.cause()),
@@ -291,8 +335,7 @@ impl Line {
     fn send(
         &self,
         request: &Request,
-        timeout: Duration,
-        max_response: usize,
+        terms: &Terms,
     ) -> Result<Response, (Unanswered, Box<dyn Error + Send + Sync>)> {
         if log::log_enabled!(target: SHOWS_ALL, log::Level::Trace) {
             let why = format!(
@@ -302,18 +345,14 @@ impl Line {
             return Err((Unanswered::NotSent(Cause::Local), why.into()));
         }
         connector::begin();
-        self.attempt(request, timeout, max_response).map_err(|error| {
+        self.attempt(request, terms).map_err(|error| {
             let how = unanswered(&error, connector::mark());
             (how, error.into_io().into())
         })
     }
 
-    fn attempt(
-        &self,
-        request: &Request,
-        timeout: Duration,
-        max_response: usize,
-    ) -> Result<Response, ureq::Error> {
+    fn attempt(&self, request: &Request, terms: &Terms) -> Result<Response, ureq::Error> {
+        let max_response = terms.max_response;
         let mut sending =
             http::Request::builder().method(request.method.name()).uri(request.url.as_str());
         if request.headers.get("user-agent").is_none() {
@@ -323,10 +362,8 @@ impl Line {
             sending = sending.header(name, value);
         }
         let mut response = match request.method {
-            Method::Get => self.run(sending.body(())?, &request.url, timeout)?,
-            Method::Post => {
-                self.run(sending.body(request.body.expose())?, &request.url, timeout)?
-            }
+            Method::Get => self.run(sending.body(())?, &request.url, terms)?,
+            Method::Post => self.run(sending.body(request.body.expose())?, &request.url, terms)?,
         };
         let status = response.status().as_u16();
         let fields = response.headers().iter();
@@ -347,16 +384,10 @@ impl Line {
         &self,
         request: http::Request<B>,
         url: &Url,
-        timeout: Duration,
+        terms: &Terms,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let settings = self.agent.configure_request(request).timeout_global(Some(timeout));
-        // An agent's own TLS settings cannot be changed once they are known, so the certificate
-        // comes with each request; the connector sees to it that they count as the agent's.
-        #[cfg(feature = "rustls-no-provider")]
-        let settings = match &self.tls {
-            Some(tls) => settings.tls_config(tls.clone()),
-            None => settings,
-        };
+        let agent = if terms.is_kept { &self.kept } else { &self.fresh };
+        let settings = agent.configure_request(request).timeout_global(Some(terms.timeout));
         // Plain HTTP is for providers on this machine, which a proxy would look for on its own, and
         // see what it carries.
         let settings = match &self.proxies {
@@ -364,8 +395,25 @@ impl Line {
             Some(Proxies(choose)) => settings.proxy(choose(url)),
             None => settings,
         };
-        self.agent.run(settings.build())
+        agent.run(settings.build())
     }
+}
+
+/// A builder that keeps what is promised.
+fn promising(
+    builder: ConfigBuilder<AgentScope>,
+    connect_timeout: Duration,
+) -> ConfigBuilder<AgentScope> {
+    builder
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .accept_encoding(AutoHeaderValue::None)
+        .timeout_connect(Some(connect_timeout))
+}
+
+fn agent(builder: ConfigBuilder<AgentScope>) -> Agent {
+    Agent::with_parts(builder.build(), NotingConnector::default(), NotingResolver::default())
 }
 
 /// The verification of certificates was turned off in the builder.

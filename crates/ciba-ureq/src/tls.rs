@@ -17,17 +17,20 @@ pub fn platform_roots() -> ConfigBuilder<AgentScope> {
     roots(RootCerts::PlatformVerifier)
 }
 
-/// A builder that trusts the certificates of a PEM file and no others: for a provider with a CA of
-/// its own.
+/// Returns a function that makes builders which trust the certificates of a PEM file and no others:
+/// for a provider with a CA of its own.
 ///
 /// # Errors
 ///
 /// When there is no certificate in it, or one that cannot be read.
-pub fn with_ca(pem: &[u8]) -> Result<ConfigBuilder<AgentScope>, CaError> {
+pub fn with_ca(
+    pem: &[u8],
+) -> Result<impl Fn() -> ConfigBuilder<AgentScope> + Clone + Send + Sync + use<>, CaError> {
     let authorities = read_authorities(pem)?;
     let certificates: Vec<_> =
         authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    Ok(roots(RootCerts::new_with_certs(&certificates)))
+    let certificates = RootCerts::new_with_certs(&certificates);
+    Ok(move || roots(certificates.clone()))
 }
 
 fn roots(roots: RootCerts) -> ConfigBuilder<AgentScope> {

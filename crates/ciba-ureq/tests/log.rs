@@ -68,7 +68,7 @@ fn nothing_is_sent_while_the_library_would_show_it_in_the_log() {
             encoding: BasicEncoding::Encoded,
         };
         let config = config(&server.url(""), auth);
-        let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
+        let http = HttpClient::new(|| platform_roots().proxy(None)).unwrap();
         let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
         let ended = driver.authenticate(request(), &mut ()).unwrap_err();
         assert_eq!(

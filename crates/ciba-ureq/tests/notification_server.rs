@@ -68,7 +68,7 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     let op = Server::start(acts);
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
     let inbox = Inbox::new();
-    let http = HttpClient::new(platform_roots().proxy(None)).unwrap();
+    let http = HttpClient::new(|| platform_roots().proxy(None)).unwrap();
     let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(

@@ -9,7 +9,8 @@ use ciba_ureq::{
 /// REQ-SEC-01c
 #[test]
 fn verification_cannot_be_turned_off() {
-    let builder =
-        Agent::config_builder().tls_config(TlsConfig::builder().disable_verification(true).build());
+    let builder = || {
+        Agent::config_builder().tls_config(TlsConfig::builder().disable_verification(true).build())
+    };
     assert_eq!(HttpClient::new(builder).unwrap_err(), Unverified);
 }

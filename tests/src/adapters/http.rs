@@ -22,7 +22,9 @@ pub enum Roots<'a> {
 
 /// How an HTTP client is made.
 #[expect(missing_debug_implementations, reason = "ureq's builder has none")]
-pub struct HttpBuilder(Of<ClientBuilder, Box<ConfigBuilder<AgentScope>>>);
+pub struct HttpBuilder(Of<Make<ClientBuilder>, Make<ConfigBuilder<AgentScope>>>);
+
+type Make<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 /// Performs exchanges.
 #[derive(Debug, Clone)]
@@ -32,21 +34,21 @@ impl Adapter {
     /// A client that uses no proxy; `None` if the roots are no certificates.
     #[must_use]
     pub fn builder(self, roots: Roots<'_>) -> Option<HttpBuilder> {
-        Some(HttpBuilder(match self {
-            Self::Reqwest => Of::Reqwest(
-                match roots {
-                    Roots::Platform => ciba_reqwest::platform_roots(),
-                    Roots::Ca(pem) => ciba_reqwest::with_ca(pem.as_bytes()).ok()?,
-                }
-                .no_proxy(),
-            ),
-            Self::Ureq => Of::Ureq(Box::new(
-                match roots {
-                    Roots::Platform => ciba_ureq::platform_roots(),
-                    Roots::Ca(pem) => ciba_ureq::with_ca(pem.as_bytes()).ok()?,
-                }
-                .proxy(None),
-            )),
+        Some(HttpBuilder(match (self, roots) {
+            (Self::Reqwest, Roots::Platform) => {
+                Of::Reqwest(Box::new(|| ciba_reqwest::platform_roots().no_proxy()))
+            }
+            (Self::Reqwest, Roots::Ca(pem)) => {
+                let roots = ciba_reqwest::with_ca(pem.as_bytes()).ok()?;
+                Of::Reqwest(Box::new(move || roots().no_proxy()))
+            }
+            (Self::Ureq, Roots::Platform) => {
+                Of::Ureq(Box::new(|| ciba_ureq::platform_roots().proxy(None)))
+            }
+            (Self::Ureq, Roots::Ca(pem)) => {
+                let roots = ciba_ureq::with_ca(pem.as_bytes()).ok()?;
+                Of::Ureq(Box::new(move || roots().proxy(None)))
+            }
         }))
     }
 
@@ -67,17 +69,17 @@ impl Adapter {
     /// When it cannot be made.
     #[must_use]
     pub fn http_through(self, proxy: &str) -> HttpClient {
-        let builder = match self {
+        let builder: HttpBuilder = HttpBuilder(match self {
             Self::Reqwest => {
                 let proxy = reqwest::Proxy::all(proxy).expect("a proxy");
-                Of::Reqwest(ciba_reqwest::platform_roots().proxy(proxy))
+                Of::Reqwest(Box::new(move || ciba_reqwest::platform_roots().proxy(proxy.clone())))
             }
             Self::Ureq => {
                 let proxy = ureq::Proxy::new(proxy).expect("a proxy");
-                Of::Ureq(Box::new(ciba_ureq::platform_roots().proxy(Some(proxy))))
+                Of::Ureq(Box::new(move || ciba_ureq::platform_roots().proxy(Some(proxy.clone()))))
             }
-        };
-        HttpBuilder(builder).client().expect("a client")
+        });
+        builder.client().expect("a client")
     }
 }
 
@@ -87,17 +89,8 @@ impl HttpBuilder {
     pub fn client(self) -> Option<HttpClient> {
         Some(HttpClient(match self.0 {
             Of::Reqwest(builder) => Of::Reqwest(ciba_reqwest::HttpClient::new(builder).ok()?),
-            Of::Ureq(builder) => Of::Ureq(ciba_ureq::HttpClient::new(*builder).ok()?),
+            Of::Ureq(builder) => Of::Ureq(ciba_ureq::HttpClient::new(builder).ok()?),
         }))
-    }
-
-    /// Keeps so many connections that are not in use, if the client lets it.
-    #[must_use]
-    pub fn keeps(self, connections: usize) -> Self {
-        Self(match self.0 {
-            Of::Reqwest(builder) => Of::Reqwest(builder.pool_max_idle_per_host(connections)),
-            Of::Ureq(builder) => Of::Ureq(Box::new(builder.max_idle_connections(connections))),
-        })
     }
 }
 
@@ -128,21 +121,18 @@ impl HttpClient {
         }
     }
 
-    /// With a client certificate for requests that need one, shown by a client made like this.
+    /// With a client certificate for requests that need one.
     ///
     /// # Errors
     ///
     /// When it cannot be used.
     pub fn with_certificate(
         self,
-        builder: HttpBuilder,
         certificate: ClientCertificate,
     ) -> Result<Self, CertificateError> {
-        Ok(Self(match self.0.and(builder.0) {
-            Of::Reqwest((http, builder)) => {
-                Of::Reqwest(http.with_certificate(builder, certificate)?)
-            }
-            Of::Ureq((http, builder)) => Of::Ureq(http.with_certificate(*builder, certificate)?),
+        Ok(Self(match self.0 {
+            Of::Reqwest(http) => Of::Reqwest(http.with_certificate(certificate)?),
+            Of::Ureq(http) => Of::Ureq(http.with_certificate(certificate)?),
         }))
     }
 

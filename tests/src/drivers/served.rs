@@ -263,13 +263,14 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 HttpClient::new(with_ca(scene.ca()).expect("an authority"))
                     .expect("certificates are verified")
             }
-            None => HttpClient::new(Agent::config_builder()).expect("certificates are verified"),
+            None => HttpClient::new(Agent::config_builder).expect("certificates are verified"),
             Some(shown) => {
-                let builder = || with_ca(scene.ca()).expect("an authority").proxy(None);
+                let ca = with_ca(scene.ca()).expect("an authority");
                 let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                 let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
-                let anonymous = HttpClient::new(builder()).expect("certificates are verified");
-                anonymous.with_certificate(builder(), certificate).expect("a certificate")
+                let anonymous =
+                    HttpClient::new(move || ca().proxy(None)).expect("certificates are verified");
+                anonymous.with_certificate(certificate).expect("a certificate")
             }
         };
         let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId) {
@@ -334,14 +335,14 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 None if row.transport != Transport::Http => {
                     HttpClient::new(with_ca(scene.ca()).expect("an authority")).expect("a client")
                 }
-                None => HttpClient::new(Client::builder()).expect("a client"),
+                None => HttpClient::new(Client::builder).expect("a client"),
                 Some(shown) => {
-                    let builder = || with_ca(scene.ca()).expect("an authority").no_proxy();
+                    let ca = with_ca(scene.ca()).expect("an authority");
                     let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                     let certificate =
                         ClientCertificate::from_pem(chain, key).expect("a certificate");
-                    let anonymous = HttpClient::new(builder()).expect("a client");
-                    anonymous.with_certificate(builder(), certificate).expect("a certificate")
+                    let anonymous = HttpClient::new(move || ca().no_proxy()).expect("a client");
+                    anonymous.with_certificate(certificate).expect("a certificate")
                 }
             };
             let found =

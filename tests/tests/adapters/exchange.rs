@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ciba_core::{Body, Cause, LoopbackHttp, Request, Response, Unanswered, Url};
-use ciba_tests::adapters::{Adapter, HttpBuilder, Roots, each};
+use ciba_tests::adapters::{Adapter, each};
 
 use crate::support::{Act, Server, answer, closed_port};
 
@@ -144,23 +144,6 @@ fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
             Err(Unanswered::Lost(Cause::Closed))
         );
         assert_eq!((server.requests().len(), server.connections()), (1, 1));
-    });
-}
-
-/// The other side may close a kept connection at any time, and what is written to it then is lost.
-#[test]
-fn no_connection_is_used_twice() {
-    each(|adapter| {
-        let server = Server::start([answer(200, "", "{}"), answer(200, "", "{}")]);
-        let client = adapter
-            .builder(Roots::Platform)
-            .map(|builder| builder.keeps(9))
-            .and_then(HttpBuilder::client)
-            .unwrap();
-        for _ in 0..2 {
-            client.exchange(&post(&server.url("/")), Duration::from_secs(20), LIMIT).unwrap();
-        }
-        assert_eq!((server.requests().len(), server.connections()), (2, 2));
     });
 }
 

@@ -116,7 +116,7 @@ fn roots(adapter: Adapter, server: &TlsServer) -> HttpBuilder {
 
 fn with(adapter: Adapter, server: &TlsServer, identity: &ClientIdentity) -> HttpClient {
     let certificate = from_pem(&identity.certificate, &identity.key).unwrap();
-    http(adapter, server).with_certificate(roots(adapter, server), certificate).unwrap()
+    http(adapter, server).with_certificate(certificate).unwrap()
 }
 
 fn from_pem(chain: &str, key: &str) -> Result<ClientCertificate, CertificateError> {
@@ -146,10 +146,9 @@ fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities
                 let one = &server.clients[0];
                 let der =
                     ClientCertificate::from_der([&one.certificate_der], &one.key_der).unwrap();
-                let roots = roots(adapter, &server);
                 for http in [
                     with(adapter, &server, one),
-                    http(adapter, &server).with_certificate(roots, der).unwrap(),
+                    http(adapter, &server).with_certificate(der).unwrap(),
                 ] {
                     let _ = http.perform(certified(&server));
                 }
@@ -315,9 +314,7 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
             (&one.certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
         ] {
             let read = from_pem(chain, key);
-            let used = read.and_then(|known| {
-                http(adapter, &server).with_certificate(roots(adapter, &server), known)
-            });
+            let used = read.and_then(|known| http(adapter, &server).with_certificate(known));
             let error = used.map(drop).unwrap_err();
             assert!(
                 matches!(error, CertificateError::Unreadable | CertificateError::Refused),

@@ -111,8 +111,8 @@ impl Party {
             certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
-                let builder = |ca: &[u8]| ciba_reqwest::with_ca(ca).expect("a CA");
-                let http = ciba_reqwest::HttpClient::new(builder(&ca)).expect("an HTTP client");
+                let roots = |ca: &[u8]| ciba_reqwest::with_ca(ca).expect("a CA");
+                let http = ciba_reqwest::HttpClient::new(roots(&ca)).expect("an HTTP client");
                 let metadata = runtime().block_on(ciba_reqwest::discover(
                     &http,
                     issuer,
@@ -126,13 +126,11 @@ impl Party {
                     deviations.configures,
                 );
                 let mut http =
-                    ciba_reqwest::HttpClient::new(builder(&trusted)).expect("an HTTP client");
+                    ciba_reqwest::HttpClient::new(roots(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
                     let certificate = ciba_reqwest::ClientCertificate::from_pem(&chain, &key)
                         .expect("a certificate");
-                    http = http
-                        .with_certificate(builder(&trusted), certificate)
-                        .expect("an HTTP client");
+                    http = http.with_certificate(certificate).expect("an HTTP client");
                 }
                 let mut driver =
                     ciba_reqwest::Driver::new(config, http).with_clock(Pace::new(deviations.pace));
@@ -145,20 +143,17 @@ impl Party {
                 Self { driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
-                let builder = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
-                let http = ciba_ureq::HttpClient::new(builder(&ca)).expect("an HTTP client");
+                let roots = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
+                let http = ciba_ureq::HttpClient::new(roots(&ca)).expect("an HTTP client");
                 let metadata =
                     ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId).expect("metadata");
                 let (config, key) =
                     client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
-                let mut http =
-                    ciba_ureq::HttpClient::new(builder(&trusted)).expect("an HTTP client");
+                let mut http = ciba_ureq::HttpClient::new(roots(&trusted)).expect("an HTTP client");
                 if let Some((chain, key)) = identity {
                     let certificate = ciba_ureq::ClientCertificate::from_pem(&chain, &key)
                         .expect("a certificate");
-                    http = http
-                        .with_certificate(builder(&trusted), certificate)
-                        .expect("an HTTP client");
+                    http = http.with_certificate(certificate).expect("an HTTP client");
                 }
                 let mut driver =
                     ciba_ureq::Driver::new(config, http).with_clock(Pace::new(deviations.pace));

@@ -32,7 +32,7 @@ pub fn answer(status: u16, headers: &str, body: &str) -> Act {
     let length = body.len();
     Act::Answer(
         format!(
-            "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n{body}"
+            "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         )
         .into_bytes(),
     )

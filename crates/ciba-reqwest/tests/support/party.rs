@@ -96,7 +96,7 @@ impl Party {
 }
 
 pub fn driver(config: &Arc<ClientConfig>) -> Driver {
-    let http = HttpClient::new(platform_roots().no_proxy()).unwrap();
+    let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
     Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Standing)

@@ -61,7 +61,7 @@ impl<A: Adapter> ClientBuilder<A> {
         Self {
             setup,
             parts: Parts {
-                http: Box::new(|http| http),
+                http: Arc::new(|http| http),
                 authorities: None,
                 #[cfg(feature = "rustls")]
                 certificate: None,
@@ -154,7 +154,7 @@ impl<A: Adapter> ClientBuilder<A> {
     /// Changes the builder of the HTTP client: proxies, name resolution, local addresses. Called
     /// once, and once more with a client certificate.
     pub fn http(self, change: impl Fn(A::Http) -> A::Http + Send + Sync + 'static) -> Self {
-        self.with(|parts| parts.http = Box::new(change))
+        self.with(|parts| parts.http = Arc::new(change))
     }
 
     /// Trusts the certificates of this PEM text and no others: for a provider with a CA of its own.

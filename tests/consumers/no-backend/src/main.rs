@@ -6,8 +6,8 @@ use ciba_reqwest::ciba_core::{
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    ciba_reqwest::HttpClient::new(ciba_reqwest::platform_roots())?;
-    ciba_ureq::HttpClient::new(ciba_ureq::platform_roots())?;
+    ciba_reqwest::HttpClient::new(ciba_reqwest::platform_roots)?;
+    ciba_ureq::HttpClient::new(ciba_ureq::platform_roots)?;
     let mut provider = ProviderMetadata::by_hand(Issuer::parse("https://op.example")?);
     for endpoint in [
         &mut provider.backchannel_authentication_endpoint,

@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse("https://client.example/ciba/notify")?)
         .build()?;
-    let _app = own_page::run(front_page::run(HttpClient::new(platform_roots())?, config, key));
+    let _app = own_page::run(front_page::run(HttpClient::new(platform_roots)?, config, key));
     println!("authenticated: nobody, but the endpoint is mounted");
     Ok(())
 }
