@@ -166,6 +166,7 @@ fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
         let member =
             |name: &str| granted.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
         return asked.iter().all(|(name, asked)| {
+            // `null` in a request asks for nothing.
             asked.is_null() || member(name).is_some_and(|granted| covers(granted, *asked))
         });
     }

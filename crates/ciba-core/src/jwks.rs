@@ -91,6 +91,8 @@ impl JwksCache {
     /// Creates an empty cache for the issuer of a configuration.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>) -> Self {
+        // Derived from the issuer, so that no randomness is needed and two issuers never share
+        // tickets.
         let digest = config.verifier.digest(Hash::Sha256, config.issuer.as_str().as_bytes());
         Self {
             config: Arc::clone(config),

@@ -123,6 +123,7 @@ impl SecretText {
     pub(crate) fn from_utf8(mut bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let text = String::from_utf8(core::mem::take(&mut *bytes));
         text.map(|text| Self(Zeroizing::new(text)))
+            // The bytes of a failed conversion are personal data as well, so they are wiped.
             .map_err(|error| drop(Zeroizing::new(error.into_bytes())))
             .ok()
     }

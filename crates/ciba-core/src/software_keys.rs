@@ -283,6 +283,7 @@ impl SoftwareKey {
                 importer.import_private(PrivateKey::Pkcs1(&document), algorithm)
             }
         }?;
+        // Otherwise the client would register a public key for which it cannot sign.
         if key.public_key() != public {
             return Err(KeyFileError::Rejected(KeyRejected::Malformed));
         }

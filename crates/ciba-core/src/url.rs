@@ -99,6 +99,7 @@ impl Url {
             (None, _) => return Err(UrlError::Scheme),
         };
         let host_start = text.len() - rest.len();
+        // Some parsers read a backslash as a slash, and then find another host.
         if rest.contains('\\') {
             return Err(UrlError::Character);
         }

@@ -39,6 +39,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(how) = self.when_dropped {
+            // Pairs with the load in `Fate::dropped`: a machine that sees the drop also sees what
+            // the caller did before it.
             self.fate.0.store(how.code(), Ordering::Release);
         }
     }

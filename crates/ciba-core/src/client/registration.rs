@@ -37,6 +37,7 @@ impl ClientConfig {
         };
         let mut document = json!({
             "grant_types": grant_types,
+            // CIBA uses no authorization endpoint. An absent member would mean `code`.
             "response_types": [],
             "token_endpoint_auth_method": self.auth.method(),
             "id_token_signed_response_alg": self.id_token.algorithm.name(),

@@ -81,6 +81,7 @@ pub(super) fn import_private(
         PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
     };
     let key = RsaPrivate::from_pkcs1_der(document).map_err(|_| KeyRejected::Malformed)?;
+    // Decoding does not check that the numbers belong together.
     key.validate().map_err(|_| KeyRejected::Malformed)?;
     check_rsa(&key.n_bytes(), &key.e_bytes())?;
     Ok(Arc::new(Private { key, scheme, algorithm }))
@@ -177,6 +178,7 @@ impl Stream {
     fn byte(&mut self) -> u8 {
         if self.used >= self.block.len() {
             let mut hash = Sha256::new();
+            // Separates this use of the seed from others.
             hash.update(b"ciba blinding");
             hash.update(self.seed);
             hash.update(self.counter.to_be_bytes());

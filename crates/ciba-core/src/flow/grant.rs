@@ -214,12 +214,14 @@ impl Grant {
             (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. }))
                 if self.owes_request =>
             {
+                // The ping overtook this answer, so the provider has something newer to say.
                 self.owes_request = false;
                 spaced.min(self.heard.soonest(tick))
             }
             (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_))
                 if !self.was_pinged =>
             {
+                // Without a ping, the flow polls at the pace of the backstop.
                 match self.was_last(outcome, sent) {
                     true => Moment::NEVER,
                     false => spaced.max(self.backstop(sent, tick)),

@@ -163,6 +163,8 @@ impl Notifications {
                 self.collect(authorizing.was_received(tick), tick)
             }
             Phase::Adrift(adrift) if !self.early.is_empty() => {
+                // The first notification names the request. Others with different ids cannot be
+                // about it.
                 let first = self.early.swap_remove(0);
                 self.early.clear();
                 let pending = adrift.adopt(first.auth_req_id.clone(), tick);

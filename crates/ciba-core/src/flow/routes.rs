@@ -109,6 +109,7 @@ impl<T> Routes<T> {
                 if known.is_none() {
                     self.make_room()?;
                 }
+                // A flow that was resumed has the key of the one before, which it replaces.
                 self.flows.insert(key, Slot { flow: Arc::downgrade(flow), drives: 1, spent: None });
             }
         }
@@ -121,6 +122,7 @@ impl<T> Routes<T> {
     /// has not been saved also stays while something refers to it, because a repeated notification
     /// causes another save.
     pub fn end(&mut self, key: &NotificationKey, flow: &Arc<T>, spent: Option<SpentKey>) {
+        // Another flow may have been resumed with this key in the meantime.
         let Some(slot) = self.flows.get_mut(key).filter(|slot| slot.is_of(flow)) else { return };
         slot.drives = slot.drives.saturating_sub(1);
         if let (0, Some(spent)) = (slot.drives, spent) {

@@ -208,6 +208,7 @@ impl<'a> SavedTokenAnswers<'a> {
     }
 
     pub(super) fn load(self, tick: &Context<'_>) -> Box<TokenAnswers> {
+        // A modified snapshot must not move the end of the last request into the future.
         let past = |moment: u64| Moment::from_millis(moment).min(tick.moment);
         Box::new(TokenAnswers {
             ended: self.ended.map(past),

@@ -224,6 +224,7 @@ impl Verifying {
                 if self.is_unreadable_for_good(why, tick.moment) {
                     return self.misbehaved(why);
                 }
+                // 1, 2, 4, 8 and then 16 seconds.
                 let wait =
                     Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
                 self.unavailable = self.unavailable.saturating_add(1);

@@ -89,6 +89,7 @@ fn kind(claims: &Claims<'_>) -> Result<(), Rejection> {
 /// Step 2: `iss` equals the configured issuer, byte for byte.
 // REQ-IDT-11
 fn issuer(config: &ClientConfig, claims: &Claims<'_>) -> Result<(), Rejection> {
+    // Not normalized: two spellings of a URL can be two tenants of a provider.
     match claims.iss.as_ref().and_then(Scalar::text) {
         Some(issuer) if issuer == config.issuer.as_str() => Ok(()),
         _ => {
@@ -204,6 +205,7 @@ fn lifetime(
     // within the same second is not older than the request.
     let earliest =
         |start: Timestamp| Timestamp::from_unix_secs(start.saturating_sub(rules.skew).unix_secs());
+    // A token that is older than the request cannot be its result.
     let before_the_request = context.started_at.is_some_and(|start| issued_at < earliest(start));
     if in_the_future || too_old || before_the_request {
         let oldest = context.started_at.map_or(now.saturating_sub(rules.max_age), earliest);
@@ -238,6 +240,7 @@ fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Reject
     match (&context.expectations.nonce, optional(claims.nonce.as_ref())) {
         (None, None) => Ok(()),
         (Some(sent), Some(claim)) if claim.text() == Some(sent) => Ok(()),
+        // A nonce that was not sent belongs to another request.
         (_, claim) => Err(Untrusted::Nonce.at("nonce", Scalar::closed(claim))),
     }
 }
@@ -343,6 +346,7 @@ fn bindings(
 /// Compares a claim with a string in constant time.
 fn is_text(claim: &Scalar<'_>, text: Option<&str>) -> bool {
     let (Some(claim), Some(text)) = (claim.text(), text) else { return false };
+    // An empty claim must not match an empty value.
     !text.is_empty() && bool::from(claim.as_bytes().ct_eq(text.as_bytes()))
 }
 

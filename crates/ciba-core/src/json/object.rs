@@ -57,6 +57,7 @@ impl Object {
         let mut members = core::mem::take(&mut object.members);
         members.sort_by(|a, b| object.compare(a, b));
         members.dedup_by(|b, a| object.compare(a, b).is_eq());
+        // Restores the order of the text.
         members.sort_unstable_by_key(|member| member.name.start);
         object.members = members;
         Ok(object)
@@ -64,6 +65,7 @@ impl Object {
 
     fn compare(&self, a: &Member, b: &Member) -> Ordering {
         let (a, b) = (self.part(&a.name), self.part(&b.name));
+        // Names are rarely escaped, so unescaping is avoided if possible.
         match a.contains('\\') || b.contains('\\') {
             false => a.cmp(b),
             true => unescape(a).cmp(&unescape(b)),

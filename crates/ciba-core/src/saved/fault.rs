@@ -39,6 +39,7 @@ const MEMBERS: [&str; 10] = [
 ];
 
 fn member(name: &str) -> &'static str {
+    // A fault holds a static string, so only known names can be restored.
     MEMBERS.into_iter().find(|known| *known == name).unwrap_or("a member")
 }
 

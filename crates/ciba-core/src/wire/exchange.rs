@@ -43,6 +43,7 @@ pub struct Exchange<'a> {
 impl fmt::Display for Exchange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Request { method, url, headers, body } = self.request;
+        // A query may contain secrets.
         let address = url.as_str().split('?').next().unwrap_or_default();
         write!(f, "{} {address}", method.name())?;
         if url.query().is_some() {

@@ -160,6 +160,7 @@ impl Response {
     /// `Content-Type` field.
     #[must_use]
     pub fn media_type(&self) -> Option<String> {
+        // Parameters such as `charset` do not matter: JSON is UTF-8.
         let value = self.headers.get("content-type")?;
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().to_string())
     }

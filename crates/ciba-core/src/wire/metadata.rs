@@ -154,6 +154,7 @@ impl ProviderMetadata {
             .take_text("issuer")
             .map_err(unusable)?
             .ok_or(unusable(Fault::MissingMember("issuer")))?;
+        // Checked first: a document of another issuer could name that issuer's endpoints and keys.
         if named != issuer.as_str() {
             let rejection = Untrusted::DiscoveryIssuer.at("issuer", Found::text(&named));
             return Err(MetadataError::Untrusted(

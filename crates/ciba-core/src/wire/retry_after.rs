@@ -82,6 +82,7 @@ fn date(year: u64, month: &str, day: u64, clock: &str) -> Option<Timestamp> {
     let hour = fixed_width(clock.next()?, 2)?;
     let minute = fixed_width(clock.next()?, 2)?;
     let second = fixed_width(clock.next()?, 2)?;
+    // A second of 60 is a leap second.
     let fits = clock.next().is_none() && year >= 1970 && hour < 24 && minute < 60 && second <= 60;
     let leap = |year: u64| {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
