@@ -372,14 +372,17 @@ impl Serving<'_> {
                 if !connection.has_more() {
                     return;
                 }
-                connection.finish_sending();
                 connection.receive()
             }
             Closing::InNextRequest => connection.receive_and_leave(),
         };
         if let Ok(mut received) = received {
             self.complete(&mut received.request, &connection, how);
+            // Before the client can notice that the connection ends, and move the clock.
             self.shared.unserved(received.request);
+        }
+        if closing == Closing::AtNextByte {
+            connection.finish_sending();
         }
     }
 
