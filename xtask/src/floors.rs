@@ -47,6 +47,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("flow", 4),
     ("jwks", 4),
     ("saved", 4),
+    ("serialize", 4),
     ("snapshot", 4),
     ("software_keys", 4),
 ];

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_version_is_the_manifests() {
-        assert_eq!(rust_version("[workspace.package]\nrust-version = \"1.88\"\n"), Some("1.88"));
+        assert_eq!(rust_version("[workspace.package]\nrust-version = \"1.89\"\n"), Some("1.89"));
         assert_eq!(rust_version("edition = \"2024\"\n"), None);
     }
 }

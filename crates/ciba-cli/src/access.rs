@@ -1,20 +1,19 @@
-//! What other users of the machine can do to a file that this one relies on, or to a folder or link
-//! on the way to it.
+//! What other users of the machine can do to a file that the command relies on, or to a directory or
+//! link on the way to it.
 
 use std::{fs, path::Path};
 
 /// What others can do to a file.
 #[cfg_attr(not(unix), allow(dead_code, reason = "nothing is known of others there"))]
 pub(crate) enum Exposure {
-    /// It is theirs, whatever its mode says: who owns a file can change its mode.
+    /// They own it, whatever its mode says: the owner of a file can change its mode.
     Owned(u32),
     Changeable(String),
     Readable(String),
 }
 
-/// What others can do to a file that is open. The administrator, who can do everything anyway, is
-/// none of them: containers are given their secrets by that one. Pipes and devices belong to
-/// whoever opened them.
+/// What others can do to an open file. Root does not count: it can do everything anyway, and it is
+/// the one that mounts secrets into containers. Pipes and devices are not checked.
 #[cfg(unix)]
 pub(crate) fn exposure(found: &fs::Metadata) -> Option<Exposure> {
     use std::os::unix::fs::MetadataExt as _;
@@ -31,12 +30,12 @@ pub(crate) fn exposure(found: &fs::Metadata) -> Option<Exposure> {
     }
 }
 
-/// The first folder or symbolic link on the way to a file by which others can put another file in
+/// The first directory or symbolic link on the way to a file by which others can put another file in
 /// its place, and why.
 ///
-/// A folder that everybody may write to counts unless it is sticky, as `/tmp` is. One that its
-/// group may write to does not: on many systems each user is a group, and every folder is made that
-/// way.
+/// A world-writable directory counts unless it is sticky, as the directory for temporary files is. A
+/// group-writable one does not: on many systems each user has a group of its own, and every
+/// directory is group-writable.
 #[cfg(unix)]
 pub(crate) fn detour(path: &Path) -> Option<String> {
     use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
@@ -84,13 +83,6 @@ pub(crate) fn detour(path: &Path) -> Option<String> {
     None
 }
 
-/// Whether a file belongs to another user than this one.
-#[cfg(unix)]
-pub(crate) fn foreign_owner(found: &fs::Metadata) -> Option<u32> {
-    let owner = std::os::unix::fs::MetadataExt::uid(found);
-    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
-}
-
 #[cfg(unix)]
 fn is_foreign(owner: u32) -> bool {
     owner != 0 && owner != rustix::process::geteuid().as_raw()
@@ -103,10 +95,5 @@ pub(crate) fn exposure(_: &fs::Metadata) -> Option<Exposure> {
 
 #[cfg(not(unix))]
 pub(crate) fn detour(_: &Path) -> Option<String> {
-    None
-}
-
-#[cfg(not(unix))]
-pub(crate) fn foreign_owner(_: &fs::Metadata) -> Option<u32> {
     None
 }

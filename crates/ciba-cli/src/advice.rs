@@ -1,4 +1,4 @@
-//! What a person at a terminal can do about a failure: the option that helps, in half a sentence.
+//! What to do about a failure: the option that helps, in half a sentence.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ pub(crate) struct Known {
     pub(crate) proxy: Option<String>,
     /// The provider acknowledged the authentication request.
     pub(crate) is_acknowledged: bool,
-    /// Who ended it before its time: `--timeout`, or Ctrl-C.
+    /// What ended it early: `--timeout`, or Ctrl-C.
     pub(crate) given_up: Option<&'static str>,
     /// What the flow waits for.
     pub(crate) awaited: Awaited,
 }
 
-/// What is left to do where no option of this command helps.
-const PROVIDER: &str = "only the provider can mend that";
+/// Advice if no option of this command helps.
+const PROVIDER: &str = "only the provider can fix that";
 
 /// Advice on a failure, if there is some.
 pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
@@ -54,7 +54,7 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
             Some(on_misbehaviour(misbehaviour, failure, known))
         }
         Failure::Expired(_) => Some(
-            "try again when the person is at hand, perhaps with a longer --requested-expiry"
+            "try again when the person is available, perhaps with a longer --requested-expiry"
                 .to_owned(),
         ),
         Failure::Refused(answer) => on_answer(answer, known),
@@ -62,7 +62,7 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
     }
 }
 
-/// The person may have been asked, so what to do about the cause is the second thing.
+/// The person may have been prompted, so advice about the cause comes second.
 fn on_unknown_outcome(indeterminacy: &Indeterminacy, known: &Known) -> String {
     let next = match indeterminacy.lost {
         LostAnswer::AuthenticationRequest => {
@@ -108,7 +108,7 @@ fn on_misbehaviour(misbehaviour: &Misbehaviour, failure: &Failure, known: &Known
     // It took the request, whatever is wrong with what it said to it.
     match (endpoint, status) {
         (Endpoint::BackchannelAuthentication, Some(200..=299)) => {
-            format!("the person may be asked all the same; {advice}")
+            format!("the person may still be prompted; {advice}")
         }
         _ => advice,
     }
@@ -133,7 +133,7 @@ pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) 
             "check the host name in the address of the provider"
         }
         Cause::Certificate(CertificateProblem::Revoked) => {
-            "only its owner can mend that: do not go on"
+            "only its owner can fix that: do not continue"
         }
         Cause::Certificate(_) => {
             "it is malformed, or not for servers: if it is the server's own and you trust it, --ca-cert FILE"
@@ -181,7 +181,7 @@ pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) 
     Some(advice.to_owned())
 }
 
-/// Advice where nobody was asked and nothing names another way.
+/// Advice if no person was prompted and there is no other.
 fn nothing_came(cause: Cause) -> Option<String> {
     let advice = match cause {
         Cause::Refused => "check host and port in the address of the provider, and whether it runs",
@@ -329,7 +329,7 @@ fn on_check(rejection: &Rejection) -> Option<String> {
             Untrusted::AccessTokenHash | Untrusted::RefreshTokenHash | Untrusted::AuthReqId,
             Some(Found::AnotherValue),
             _,
-        ) => "the provider mixed up two requests, or somebody else made the answer: do not use it",
+        ) => "the provider mixed up two requests, or another party made the answer: do not use it",
         (Untrusted::Signature, ..) => {
             "check --jwks-uri; if it is right, the token was changed on its way, or signed with another key than the one published"
         }
@@ -342,7 +342,7 @@ fn on_check(rejection: &Rejection) -> Option<String> {
         (Untrusted::Acr, ..) => {
             "check --acr-values; where the provider always issues the same, use --acr-rule report"
         }
-        (Untrusted::AuthTime, Some(Found::Time(_)), _) => "the person has to authenticate anew",
+        (Untrusted::AuthTime, Some(Found::Time(_)), _) => "the person must authenticate again",
         (Untrusted::ExpectedSubject | Untrusted::ExpectedClaim, ..) => {
             "if the answer is the right one, check --expect"
         }
@@ -401,7 +401,7 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
             "check --signed-request, and that the key is registered for it"
         }
         ErrorCode::RequestNotSupported => {
-            "the provider takes no signed requests: leave --signed-request out"
+            "the provider does not accept signed requests: omit --signed-request"
         }
         ErrorCode::InvalidBindingMessage => {
             "check --binding-message: some providers take few characters, and few kinds of them"

@@ -1,4 +1,4 @@
-//! What a flow waits for, in the words of a person: for the sentence when somebody stops waiting.
+//! What a flow waits for, for the sentence about a flow that was given up.
 
 use ciba_core::{Endpoint, Event, Setback, WaitReason};
 
@@ -12,7 +12,7 @@ pub(crate) enum Awaited {
     /// To send the authentication request.
     Sending,
     /// The answer to the authentication request.
-    NotificationVerdict,
+    Acknowledgement,
     /// The person.
     Person,
     /// A notification of a request whose answer was lost.
@@ -24,12 +24,12 @@ pub(crate) enum Awaited {
 }
 
 impl Awaited {
-    /// Something happened.
+    /// Follows an event.
     pub(crate) fn heed(&mut self, event: &Event) {
         *self = match event {
             Event::Requesting { endpoint: Endpoint::Discovery, .. } => Self::Metadata,
             Event::Requesting { endpoint: Endpoint::BackchannelAuthentication, .. } => {
-                Self::NotificationVerdict
+                Self::Acknowledgement
             }
             Event::Requesting { endpoint: Endpoint::Token, .. } => Self::Tokens,
             // Keys are also fetched ahead of time, between two waits; after the answer to a token
@@ -46,38 +46,35 @@ impl Awaited {
                 }
                 (
                     WaitReason::Setback(_),
-                    Self::Nothing | Self::Metadata | Self::Sending | Self::NotificationVerdict,
+                    Self::Nothing | Self::Metadata | Self::Sending | Self::Acknowledgement,
                 ) => Self::Sending,
-                (_, Self::NotificationVerdict | Self::Tokens | Self::Adrift) => Self::Person,
+                (_, Self::Acknowledgement | Self::Tokens | Self::Adrift) => Self::Person,
                 (_, now) => now,
             },
             _ => return,
         };
     }
 
-    /// The provider asks the person.
-    pub(crate) const fn is_acknowledged(&mut self) {
-        *self = Self::Person;
-    }
-
-    /// What was waited for when somebody stopped, and what that means for the person.
+    /// What the flow waited for when it was given up, and what that means for the person.
     pub(crate) const fn given_up(self) -> &'static str {
         match self {
-            Self::Nothing => "before anything was sent; nobody was asked",
-            Self::Metadata => "while waiting for the metadata document; nobody was asked",
-            Self::Sending => "before the authentication request could be sent; nobody was asked",
-            Self::NotificationVerdict => {
-                "while waiting for the answer to the authentication request; the person may be asked all the same"
+            Self::Nothing => "before anything was sent; no person was prompted",
+            Self::Metadata => "while waiting for the metadata document; no person was prompted",
+            Self::Sending => {
+                "before the authentication request could be sent; no person was prompted"
+            }
+            Self::Acknowledgement => {
+                "while waiting for the answer to the authentication request; the person may still be prompted"
             }
             Self::Person => {
-                "while waiting for the person, who may still be asked and may still approve"
+                "while waiting for the person, who may still be prompted and may still approve"
             }
             Self::Adrift => {
-                "while waiting for a notification, because the answer to the authentication request was lost; the person may be \
-                 asked all the same"
+                "while waiting for a notification, because the answer to the authentication request was lost; the person may \
+                 still be prompted"
             }
             Self::Tokens => {
-                "while waiting for the token endpoint; the person may still be asked, or may have approved"
+                "while waiting for the token endpoint; the person may still be prompted, or may have approved"
             }
             Self::Keys => {
                 "while waiting for the provider's keys: tokens arrived, and cannot be verified without them"

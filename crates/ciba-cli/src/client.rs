@@ -10,6 +10,7 @@ use ciba_core::{
     SoftwareKey, Url,
     crypto::{AwsLcRs, Verifier},
     jose::JwsAlgorithm,
+    text::plain,
 };
 
 use crate::{
@@ -18,29 +19,28 @@ use crate::{
     exit::Stop,
     files::{private_key, read, read_secret},
     finding, listen,
-    output::plain,
     proxies::Proxies,
     request::pair_of,
     run::start,
     signer::KeyRing,
 };
 
-/// The environment variable that holds the client secret when no file does.
+/// The environment variable that holds the client secret if no file does.
 pub(crate) const SECRET_VARIABLE: &str = "CIBA_CLIENT_SECRET";
 
-/// The backend for everything: it is in the program anyway for TLS, it is fast, and its RSA signing
-/// is constant-time.
+/// The backend for all cryptography: TLS brings it along, it is fast, and its RSA signing is
+/// constant-time.
 pub(crate) const fn backend() -> AwsLcRs {
     AwsLcRs
 }
 
-/// A client whose files were read and whose options make sense together; the provider's metadata is
-/// still to come.
+/// A client whose files were read and whose options fit together, before the provider's metadata is
+/// known.
 pub(crate) struct Prepared {
     pub(crate) issuer: Option<Issuer>,
     pub(crate) provider: Provider,
     client_id: ClientId,
-    /// Always there, except for discovery, which also serves those who have no client yet.
+    /// `None` for discovery without a client only.
     auth: Option<ClientAuth>,
     pub(crate) keys: KeyRing,
     delivery: DeliveryMode,
@@ -53,7 +53,7 @@ pub(crate) struct Prepared {
     audience: Option<Audience>,
     token_audience: Option<Audience>,
     id_token_algorithm: Option<JwsAlgorithm>,
-    /// Requests are signed because the profile says so.
+    /// Requests are signed because the profile requires it.
     signs_by_profile: bool,
     exceptions: Exceptions,
     headers: Vec<(String, String)>,
@@ -82,8 +82,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// As [`Self::new`], for looking at a provider before there is a client: what is not said is
-    /// not needed.
+    /// As [`Self::new`], for `ciba discover` before there is a client: nothing is required.
     pub(crate) fn incomplete(options: &Client) -> Result<Self, Stop> {
         let says_how = options.client_auth.is_some()
             || options.key.is_some()
@@ -114,7 +113,7 @@ impl Prepared {
         let profile = ciba_core::Profile::from(options.profile.unwrap_or_default());
         let requests = options.signed_request;
         let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
-        // As core does: the key that authenticates signs what the profile wants signed.
+        // As in core: the key that authenticates also signs what the profile requires to be signed.
         let demands = matches!(profile, ciba_core::Profile::FapiCiba(edition) if edition.requires_signed_requests());
         let signs_by_profile = demands && requests.is_none() && key.is_some();
         let requests = requests.or_else(|| key.clone().filter(|_| signs_by_profile));
@@ -127,9 +126,9 @@ impl Prepared {
             keys,
             delivery: options.notifications.mode(),
             notifications: listen::Endpoint::of(&options.notifications, loopback)?,
-            // Shown without being the authentication, it can only be what tokens are bound to.
-            certificate_bound: is_certified
-                && (!by_certificate || profile != ciba_core::Profile::Plain),
+            // A certificate that does not authenticate the client can only be there to bind tokens.
+            certificate_bound: options.certificate_bound
+                || is_certified && (!by_certificate || profile != ciba_core::Profile::Plain),
             profile,
             backchannel_endpoint: endpoint(
                 "--backchannel-endpoint",
@@ -151,8 +150,8 @@ impl Prepared {
         })
     }
 
-    /// Opens the notification endpoint, if there has to be one: before anything is sent, so that
-    /// nothing comes in vain.
+    /// Opens the notification endpoint, if there is one: before anything is sent, so that no
+    /// notification is lost.
     pub(crate) async fn listen(&self) -> Result<Option<listen::Listening>, Stop> {
         match &self.notifications {
             Some(endpoint) => endpoint.open().await.map(Some),
@@ -171,7 +170,7 @@ impl Prepared {
             }
             _ => false,
         };
-        // A proxy that cannot be used has stopped the command before.
+        // A proxy that cannot be used has ended the command before.
         let proxies = Proxies::of_environment().ok().filter(|_| !options.allow_http_loopback);
         Known {
             method: self.auth.as_ref().map(ClientAuth::method),
@@ -189,7 +188,7 @@ impl Prepared {
         Self { user_codes, ..self }
     }
 
-    /// Whether the options say everything that metadata would say.
+    /// Whether the options leave out something that only metadata says.
     fn needs_metadata(&self) -> bool {
         // Idura's endpoints are known, its keys are not.
         self.backchannel_endpoint.is_none()
@@ -198,8 +197,8 @@ impl Prepared {
                 && !self.id_token_algorithm.is_some_and(JwsAlgorithm::is_symmetric))
     }
 
-    /// Metadata that does not have to be fetched: from the file of `--metadata`, or none because
-    /// nothing is missing.
+    /// Metadata that need not be fetched: that of `--metadata`, or an empty one if the options say
+    /// everything.
     pub(crate) fn metadata_at_hand(
         &self,
         options: &Client,
@@ -230,18 +229,18 @@ impl Prepared {
         metadata.jwks_uri = anywhere;
         match self.builder(metadata)?.build() {
             Ok(config) => start(&config, request.clone()).map(drop),
-            // What the client lacks is said with what the provider offers.
+            // What the client lacks is reported together with what the provider offers.
             Err(_) => Ok(()),
         }
     }
 
-    /// What speaks against this client at this provider, as far as anything was said about the
+    /// What would not work with this client at this provider, as far as the options describe the
     /// client.
     pub(crate) fn findings(&self, metadata: &ProviderMetadata) -> Result<Vec<String>, Stop> {
         let built = self.builder(metadata.clone())?.build();
         let findings =
             built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
-        // Where nothing was said of them.
+        // Not for what no option describes.
         let said = findings.filter(|finding| match finding {
             ConfigError::Missing { member: "token_endpoint_auth_method" } => self.auth.is_some(),
             ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => {
@@ -250,14 +249,14 @@ impl Prepared {
             _ => true,
         });
         let mut said: Vec<String> = said.map(|finding| finding::text(&finding)).collect();
-        // One finding for one slip.
+        // One finding for one mistake.
         if !said.iter().any(|finding| finding.contains("--id-token-alg")) {
             said.extend(self.assumption(metadata));
         }
         Ok(said)
     }
 
-    /// How answers are read: as the preset says, and as the options add.
+    /// The rules for reading answers: the preset's, and what the options add.
     fn policy(&self) -> Policy {
         let mut policy = self.provider.0.map_or_else(Policy::default, |preset| preset.policy());
         policy.assume_bearer |= self.exceptions.assume_bearer;
@@ -266,7 +265,7 @@ impl Prepared {
         policy
     }
 
-    /// Where the metadata is fetched from; nothing without an issuer.
+    /// Where the metadata is fetched from; `None` without an issuer.
     pub(crate) fn discovery(&self) -> Option<Discovery> {
         let discovery = Discovery::new(self.issuer.clone()?, DiscoveryAddress::OpenId);
         // They were tried when the options were read.
@@ -302,7 +301,7 @@ impl Prepared {
         ))
     }
 
-    /// Where the provider's keys are, and the request for them: what the options say wins.
+    /// Where the provider's keys are, and the request for them; the option wins over the metadata.
     pub(crate) fn key_set(&self, metadata: &ProviderMetadata) -> Option<(KeySetDocument, Request)> {
         let address = self.jwks_uri.as_ref().or(metadata.jwks_uri.as_ref())?;
         let document = KeySetDocument::new(metadata.issuer.clone(), address.clone());
@@ -399,17 +398,7 @@ fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
     Ok(headers)
 }
 
-/// Reads the name of a check against metadata, for clap.
-pub(crate) fn metadata_rule(name: &str) -> Result<String, String> {
-    let names = MetadataRule::ALL.map(MetadataRule::name);
-    if names.contains(&name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("there are {}", names.join(", ")))
-    }
-}
-
-/// A client and a provider that do not fit.
+/// The client does not fit the provider.
 pub(crate) fn cannot_work(findings: &str) -> Stop {
     Stop::usage(format!("this client cannot work with this provider: {findings}"))
 }
@@ -438,7 +427,7 @@ pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
     options.issuer.as_ref().map(read).transpose()
 }
 
-/// `http://127.0.0.1` is nearly always meant; say how.
+/// What to do about an address that is not https.
 fn loopback_advice(text: &str, options: &Client) -> &'static str {
     if text.starts_with("http://") && !options.allow_http_loopback {
         " (for a provider on this machine there is --allow-http-loopback)"
@@ -471,7 +460,7 @@ fn audience(text: &str) -> Audience {
 }
 
 /// Reads a metadata document from a file. Without an issuer in the options the document's own is
-/// taken: who wrote the file is trusted to know.
+/// used, because the file is trusted.
 pub(crate) fn metadata_file(
     path: &Path,
     issuer: Option<&Issuer>,
@@ -502,7 +491,7 @@ pub(crate) fn metadata_file(
     }
 }
 
-/// The method, and the key when it needs one.
+/// The method, and its key if it needs one.
 fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), Stop> {
     let has_secret =
         options.client_secret_file.is_some() || std::env::var_os(SECRET_VARIABLE).is_some();
@@ -552,7 +541,7 @@ fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), St
     })
 }
 
-/// The key of signed requests: that of `--key`, whatever else it signs.
+/// The key of signed requests: that of `--key`, which may also sign assertions.
 fn request_key(options: &Client, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
     let path =
         options.key.as_deref().ok_or_else(|| Stop::usage("--signed-request needs --key FILE"))?;
@@ -596,19 +585,11 @@ pub(crate) fn secret_file(path: &Path, option: &str) -> Result<ClientSecret, Sto
     secret(&text)
 }
 
-/// A line end at the end is not part of the secret.
+/// A final line break is not part of the secret.
 fn secret(text: &str) -> Result<ClientSecret, Stop> {
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
         return Err(Stop::usage("the client secret is empty"));
     }
     Ok(ClientSecret::new(secret))
-}
-
-/// Reads an algorithm's name, for clap.
-pub(crate) fn algorithm(name: &str) -> Result<JwsAlgorithm, String> {
-    JwsAlgorithm::from_name(name).ok_or_else(|| {
-        let names: Vec<&str> = JwsAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-        format!("there are {}", names.join(", "))
-    })
 }

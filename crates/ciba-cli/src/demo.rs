@@ -1,35 +1,32 @@
 //! `ciba demo`: a whole authentication on this machine, told so that a newcomer can follow.
 
-mod story;
-
 use std::{net::Ipv4Addr, sync::Arc};
 
 use ciba_core::{
-    ClientConfig, ClientId, Discovery, DiscoveryAddress, Issuer, LoopbackHttp, SoftwareKey,
+    ClientConfig, ClientId, DeliveryMode, Discovery, DiscoveryAddress, Issuer, LoopbackHttp,
+    SoftwareKey,
     crypto::Verifier,
     jose::JwsAlgorithm,
     providers::idura::{self, CallInitiator, SwedishBankId, SwedishPersonalNumber},
 };
 use ciba_test_op::{Client, Provider, ProviderConfig, Server, SystemClock, TestKey};
 
-pub(crate) use self::story::Story;
 use crate::{
     args::{Demo, Format},
     client::backend,
     exit::Stop,
     key::public_jwk,
-    output::Reporter,
-    proxies::Proxies,
+    output::{Reporter, Started, Story},
     run::{Attempt, Tools, start},
-    transport::Http,
+    transport::Settings,
 };
 
 /// Client ids at Idura look like this.
 const CLIENT_ID: &str = "urn:my:application:identifier:4711";
-/// A made-up person of the test provider; the number passes its check digit and belongs to nobody.
+/// A made-up person of the test provider; the number passes its check digit and belongs to no person.
 const PERSON: &str = "196802020575";
 const MESSAGE: &str = "Example Bank support, case 4711";
-/// Short, so that nobody has to wait long; Idura says 3.
+/// Shorter than Idura's 3 s, so that a demonstration is quick.
 const INTERVAL: u64 = 2;
 
 pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
@@ -49,21 +46,27 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
         .map_err(|_| Stop::bug("the test provider cannot listen on the loopback interface"))?;
     let issuer_text = server.issuer();
 
-    let mut reporter = Reporter::new(report, false);
-    if report.output == Format::Text {
-        reporter.tell(Story::new(&issuer_text, CLIENT_ID, PERSON, MESSAGE));
-    }
+    let reporter = match report.output {
+        Format::Text => {
+            Reporter::telling(report, Story::new(&issuer_text, CLIENT_ID, PERSON, MESSAGE))
+        }
+        Format::Json => Reporter::new(report, false, DeliveryMode::Poll),
+    };
     let issuer = Issuer::parse_with(issuer_text.as_str(), LoopbackHttp::DangerouslyAllowed);
     let issuer = issuer.map_err(|_| bug("its issuer"))?;
     let person = SwedishPersonalNumber::parse(PERSON).map_err(|_| bug("its person"))?;
     let request =
         SwedishBankId::phone_authentication(person, CallInitiator::Company, MESSAGE).into_request();
-    let http = Http::new(transport, None, &Proxies::default(), None)?;
+    let http = Settings::default().open(transport)?;
     let mut attempt = Attempt::begin(reporter, None)?;
-    attempt.reporter().started(Some(&issuer_text), Some(CLIENT_ID), false);
+    attempt.reporter().started(&Started {
+        issuer: Some(&issuer_text),
+        client_id: Some(CLIENT_ID),
+        resumed: false,
+    });
 
     let metadata = match attempt
-        .metadata(Some(Discovery::new(issuer, DiscoveryAddress::OpenId)), None, &http)
+        .metadata(Some(Discovery::new(issuer, DiscoveryAddress::OpenId)), None, &*http)
         .await
     {
         Ok(metadata) => metadata,
@@ -73,7 +76,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let begun = begun.and_then(|config| start(&config, request).map(|flow| (config, flow)));
     // What has started has a last line.
     let (config, flow) = begun.inspect_err(|_| attempt.reporter().left(None))?;
-    let tools = Tools { http, keys: key.into(), notified: None };
+    let tools = Tools { http, keys: key.into(), serving: None };
     let code = attempt.drive(tools, config, flow).await?;
 
     let judged = server.provider().report();

@@ -1,19 +1,21 @@
-//! `ciba discover`: what a provider offers for CIBA, and what of it would not work with the given
-//! client.
+//! `ciba discover`: what a provider offers for CIBA, and what would not work with the given client.
 
 use ciba_core::{
     DeliveryMode, ProviderMetadata, Trouble,
     jose::{JwsAlgorithm, KeySet, PublishedKey},
+    text::plain,
 };
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::{
     args::{Client, Discover, Format, Provider},
     client::{Prepared, backend, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
-    output::{Line, Reporter, plain, try_put},
+    output::{Reporter, line},
     run::Attempt,
-    transport::Http,
+    stdio::try_put,
+    transport::{HttpLibrary, Settings},
 };
 
 pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
@@ -21,23 +23,24 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     if let Some(target) = target {
         client.issuer = Some(target);
     }
+    let client = client.complete()?;
     let wanted = issuer(&client)?;
     let prepared = Prepared::incomplete(&client)?;
-    let http = Http::of(&client)?.traced(report.trace);
+    let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
     let at_hand = match &client.metadata {
         Some(path) => Some(metadata_file(path, wanted.as_ref(), loopback(&client))?),
         None => None,
     };
-    let mut attempt = Attempt::begin(Reporter::new(report, false), None)?;
+    let mut attempt =
+        Attempt::begin(Reporter::new(report, false, client.notifications.mode()), None)?;
     attempt.reporter().know(prepared.known(&client));
-    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &*http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
-    let keys = Keys::fetch(&prepared, &metadata, &http).await;
+    let keys = Keys::fetch(&prepared, &metadata, &*http).await;
     let mut problems = prepared.findings(&metadata)?;
-    // Where it is not known which algorithm is meant, that is said, and nothing follows from the
-    // one that was assumed.
+    // If the algorithm is unknown, that is the finding; nothing is concluded from the assumed one.
     let names_none = client.id_token_alg.is_none()
         && problems.iter().any(|problem| problem.contains("--id-token-alg"));
     if !names_none {
@@ -45,7 +48,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     }
     let with_client = describes_client(&client);
     let told = match report.output {
-        Format::Json => try_put(&json(prepared.provider, &metadata, &keys, &problems).finish()),
+        Format::Json => try_put(&json(prepared.provider, &metadata, &keys, &problems)),
         Format::Text => {
             try_put(text(prepared.provider, &metadata, &keys, &problems, with_client).trim_end())
         }
@@ -54,7 +57,7 @@ pub(crate) async fn run(options: Discover) -> Result<u8, Stop> {
     if with_client && !problems.is_empty() {
         return Err(match (report.output, &problems[..]) {
             (Format::Json, problems) => cannot_work(&plain(&problems.join("; "))),
-            // What speaks against it was said above.
+            // The findings are listed above.
             (Format::Text, [_]) => cannot_work("see what is named above"),
             (Format::Text, problems) => {
                 cannot_work(&format!("see the {} findings above", problems.len()))
@@ -77,7 +80,7 @@ fn describes_client(client: &Client) -> bool {
         || client.notifications.delivery.is_some()
 }
 
-/// What became of the provider's keys.
+/// The provider's keys, as far as they could be fetched.
 enum Keys {
     /// No address is known.
     Nowhere,
@@ -89,7 +92,11 @@ enum Keys {
 type Listed<'a> = (Option<&'a str>, &'a str, Result<Vec<&'static str>, String>);
 
 impl Keys {
-    async fn fetch(prepared: &Prepared, metadata: &ProviderMetadata, http: &Http) -> Self {
+    async fn fetch(
+        prepared: &Prepared,
+        metadata: &ProviderMetadata,
+        http: &dyn HttpLibrary,
+    ) -> Self {
         let Some((document, request)) = prepared.key_set(metadata) else { return Self::Nowhere };
         let answer = http.exchange(request, document.timeout(), document.max_response()).await;
         let read = match answer {
@@ -100,7 +107,7 @@ impl Keys {
     }
 
     /// What about them speaks against a client whose ID Tokens are signed with this algorithm. What
-    /// may pass speaks against nobody.
+    /// may pass is no finding.
     fn problem(&self, algorithm: JwsAlgorithm) -> Option<String> {
         match self {
             Self::Nowhere => None,
@@ -140,12 +147,12 @@ impl Keys {
         let trouble = match self {
             Self::Nowhere => return String::new(),
             Self::Unavailable(trouble) => {
-                return format!("\nThe keys of the provider could not be had: {trouble}\n");
+                return format!("\nThe provider's keys could not be fetched: {trouble}\n");
             }
             Self::Fetched(keys) => match (keys.keys().next(), keys.shows_secrets()) {
                 (None, _) => "  (none)\n",
                 (Some(_), true) => {
-                    "  (the set shows private or symmetric keys, which nobody may publish)\n"
+                    "  (the set shows private or symmetric keys, which must not be published)\n"
                 }
                 (Some(_), false) => "",
             },
@@ -163,7 +170,7 @@ impl Keys {
     }
 }
 
-/// The lists of which this command knows some values and not others.
+/// The lists of which this command knows some values only.
 const PARTLY_KNOWN: [&str; 4] = [
     "backchannel_token_delivery_modes_supported",
     "token_endpoint_auth_signing_alg_values_supported",
@@ -178,7 +185,7 @@ fn is_known(member: &str, value: &str) -> bool {
     JwsAlgorithm::from_name(value).is_some()
 }
 
-/// What is listed and of no use here, by its list.
+/// The values of each list that cannot be used here.
 fn not_usable(metadata: &ProviderMetadata) -> serde_json::Map<String, serde_json::Value> {
     let strangers = |member: &'static str| {
         let listed = metadata.listed(member).unwrap_or_default().iter();
@@ -222,16 +229,44 @@ fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)
     ]
 }
 
-fn json(provider: Provider, metadata: &ProviderMetadata, keys: &Keys, problems: &[String]) -> Line {
-    let line = Line::new("discovered").with("provider", provider.name());
-    let line = line.with("provider_options", provider.stands_for());
-    let line =
-        members(metadata).into_iter().fold(line, |line, (name, value)| line.with(name, value));
-    let strangers = not_usable(metadata);
-    let line = line
-        .some("not_usable", (!strangers.is_empty()).then_some(strangers))
-        .some("keys", keys.json());
-    line.with("problems", problems)
+/// What the event `discovered` says.
+#[derive(Serialize)]
+struct Discovered<'a> {
+    provider: &'static str,
+    provider_options: Vec<String>,
+    #[serde(flatten, serialize_with = "as_map")]
+    members: Vec<(&'static str, serde_json::Value)>,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    not_usable: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<serde_json::Value>,
+    problems: &'a [String],
+}
+
+fn as_map<S: Serializer>(
+    members: &[(&'static str, serde_json::Value)],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_map(members.iter().map(|(name, value)| (name, value)))
+}
+
+fn json(
+    provider: Provider,
+    metadata: &ProviderMetadata,
+    keys: &Keys,
+    problems: &[String],
+) -> String {
+    line(
+        "discovered",
+        Discovered {
+            provider: provider.name(),
+            provider_options: provider.stands_for(),
+            members: members(metadata),
+            not_usable: not_usable(metadata),
+            keys: keys.json(),
+            problems,
+        },
+    )
 }
 
 fn text(

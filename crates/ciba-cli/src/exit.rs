@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Endpoint, ErrorCode, Failure, ServerAnswer, Untrusted};
+use ciba_core::{Endpoint, ErrorCode, Failure, ServerAnswer, Untrusted, text::plain};
 
 use crate::advice::{self, Known};
 
-/// Why the command stops before or beside a flow: one sentence for standard error, and the exit
+/// Why the command ends without the result of a flow: one sentence for standard error, and the exit
 /// code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stop {
@@ -20,12 +20,9 @@ impl Stop {
         Self { code: USAGE, sentence: sentence.into() }
     }
 
-    /// Nobody could be told the result.
+    /// The result could not be written.
     pub(crate) fn untold(error: &std::io::Error) -> Self {
-        Self::bug(format!(
-            "standard output cannot be written: {}",
-            crate::state_file::reason(error)
-        ))
+        Self::bug(format!("standard output cannot be written: {}", crate::wording::reason(error)))
     }
 
     /// Our own bug, or a machine that does not work.
@@ -43,25 +40,25 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One row of the table of failures: its name, exit code and meaning.
 const FAILURES: [(&str, u8, &str); 8] = [
-    ("denied", 10, "the person said no"),
-    ("expired", 11, "nobody answered in time"),
+    ("denied", 10, "the person refused"),
+    ("expired", 11, "no answer came in time"),
     ("refused", 12, "the provider refused the request, the client or the hint"),
     ("untrusted", 13, "the answer failed a check (named below)"),
     ("provider_misbehaved", 14, "the provider sent an answer that cannot be used"),
     (
         "indeterminate",
         15,
-        "the outcome is unknown: an answer was lost, none said how it ended, or keys could not be had",
+        "the outcome is unknown: an answer was lost, none said how it ended, or keys could not be fetched",
     ),
     (
         "unreachable",
         16,
-        "nobody was asked: nothing could be sent, or metadata could not be fetched",
+        "no person was prompted: nothing could be sent, or metadata could not be fetched",
     ),
     ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
 ];
 
-/// The exit code of a failed flow. An abandoned one has two, so whoever gave up says which.
+/// The exit code of a failed flow. An abandoned flow has two, and the caller chooses.
 pub(crate) fn code(failure: &Failure) -> u8 {
     let name = failure.name();
     FAILURES.iter().find(|(known, ..)| *known == name).map_or(BUG, |(_, code, _)| *code)
@@ -70,7 +67,7 @@ pub(crate) fn code(failure: &Failure) -> u8 {
 /// The exit codes, for the help.
 pub(crate) fn exit_codes() -> String {
     let mut text = String::from(
-        "Exit codes:\n    0  authenticated\n    1  a bug of this command, or standard output could not take the result\n    2  usage or configuration; nobody was prompted\n",
+        "Exit codes:\n    0  authenticated\n    1  a bug of this command, or standard output could not take the result\n    2  usage or configuration; no person was prompted\n",
     );
     for (name, code, meaning) in FAILURES {
         let _ = writeln!(text, "   {code:2}  {name}: {meaning}");
@@ -90,29 +87,29 @@ pub(crate) fn failures_and_checks() -> String {
     text
 }
 
-/// One sentence about a failed flow, with the server's own code and words where there are some.
+/// One sentence about a failed flow, with the server's error code and description if there are any.
 pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
     let source = std::error::Error::source(failure);
     let mut text = match (failure, source) {
         (Failure::Abandoned, _) => {
             format!("{} {}", known.given_up.unwrap_or("stopped"), known.awaited.given_up())
         }
-        // What could not be reached, or used, says it all.
+        // The source names what could not be reached, or used.
         (Failure::Unreachable(_) | Failure::ProviderMisbehaved(_), Some(source)) => {
             source.to_string()
         }
         (_, Some(source)) => format!("{failure}: {source}"),
         (_, None) => failure.to_string(),
     };
-    // The words of a signer.
+    // The message of a signer.
     if let Some(reason) = source.and_then(std::error::Error::source) {
-        let _ = write!(text, ": {}", crate::output::plain(&reason.to_string()));
+        let _ = write!(text, ": {}", plain(&reason.to_string()));
     }
     if let Some(check) = failure.check() {
         let _ = write!(text, " (check {})", check.name());
     }
     if let Some(answer) = failure.server_answer() {
-        // A refusal says its registered code, or its status, by itself.
+        // The sentence about a refusal has its registered code, or its status, already.
         let is_said = matches!(failure, Failure::Refused(_));
         match answer.code() {
             Some(code) if is_said && !matches!(code, ErrorCode::Unknown(_)) => {}
@@ -127,22 +124,22 @@ pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
             }
         }
         if let Some(description) = answer.description() {
-            let _ = write!(text, " ({})", crate::output::plain(description));
+            let _ = write!(text, " ({})", plain(description));
         }
         if let Some(challenge) = answer.www_authenticate() {
-            let _ = write!(text, ", WWW-Authenticate: {}", crate::output::plain(challenge));
+            let _ = write!(text, ", WWW-Authenticate: {}", plain(challenge));
         }
         if !answer.excerpt().is_empty() {
-            let _ = write!(text, ", the answer begins: {}", crate::output::plain(answer.excerpt()));
+            let _ = write!(text, ", the answer begins: {}", plain(answer.excerpt()));
         }
     }
     if let Some(advice) = advice::on(failure, known) {
         let _ = write!(text, "; {advice}");
     }
-    crate::output::plain(&text)
+    plain(&text)
 }
 
-/// The status of an answer. A notification is none: it has no status.
+/// The status of an answer. A notification is a request and has none.
 pub(crate) fn status(answer: &ServerAnswer) -> Option<u16> {
     (answer.endpoint() != Endpoint::Notification).then_some(answer.status())
 }
@@ -164,7 +161,7 @@ mod tests {
     fn a_failed_check_is_named_in_its_sentence() {
         assert_eq!(
             sentence(&Failure::Untrusted(Untrusted::Audience.into()), &Known::default()),
-            "the provider's answer failed a check: the ID Token is for another client (check audience); only the provider can mend that"
+            "the provider's answer failed a check: the ID Token is for another client (check audience); only the provider can fix that"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a client at a provider, and the option that mends it.
+//! What is wrong with a client at a provider, and the option that changes it.
 
 use ciba_core::ConfigError;
 
@@ -10,8 +10,8 @@ pub(crate) fn text(finding: &ConfigError) -> String {
     }
 }
 
-/// The option that mends it. A member of the client's registration is what an option says about it;
-/// a list of the metadata is mended by saying something that is in it, or by not heeding it.
+/// The option that changes it: for a member of the client's registration, the option of that
+/// member; for a list of the metadata, an option to choose a listed value or to ignore the list.
 fn option(finding: &ConfigError) -> Option<&'static str> {
     Some(match finding.member() {
         "issuer" => "--issuer",
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_names_the_option_that_mends_it() {
+    fn a_finding_names_the_option_that_changes_it() {
         let finding = ConfigError::Missing { member: "id_token_signed_response_alg" };
         assert_eq!(text(&finding), "id_token_signed_response_alg is missing; see --id-token-alg");
         let finding = ConfigError::Invalid { member: "assertion_typ", reason: "r" };

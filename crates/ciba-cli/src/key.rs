@@ -1,4 +1,4 @@
-//! `ciba key`: private keys, and what of them is registered at a provider.
+//! `ciba key`: private keys, and their public parts to register at a provider.
 
 use std::{fs, io::Write as _, path::PathBuf};
 
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::{
     args::{Key, KeyAlgorithm},
     client::backend,
+    entropy::entropy,
     exit::Stop,
-    files::private_key,
-    output::try_put,
-    state_file::{private_file, reason},
-    transport::entropy,
+    files::{private_file, private_key},
+    stdio::try_put,
+    wording::reason,
 };
 
 pub(crate) fn run(command: Key) -> Result<u8, Stop> {

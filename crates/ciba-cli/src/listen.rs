@@ -1,7 +1,7 @@
-//! The notification endpoint of one flow: a small server that hands what comes to the flow and says
-//! what the flow says.
+//! The notification endpoint of one flow: a small server that passes each call to the flow and
+//! returns the flow's answer.
 //!
-//! It never redirects, and has one answer for every path but its own.
+//! It never redirects, and answers every path but its own with 404.
 
 mod places;
 
@@ -32,22 +32,23 @@ use tokio_rustls::TlsAcceptor;
 
 use self::places::{Place, Places};
 use crate::{
-    args::Notifications, exit::Stop, files::Pair, state_file::reason, time::now, transport::Watcher,
+    args::Notifications, exit::Stop, files::Pair, transport::HttpLibrary, watcher::Watcher,
+    wording::reason,
 };
 
-/// Where a notification endpoint is when nothing is said.
+/// The path of the notification endpoint unless an option names another.
 const USUAL_PATH: &str = "/ciba/notify";
-/// How long one connection may last, its handshake and its one request.
+/// How long one connection may last, including its handshake and its one request.
 const CONNECTION: Duration = Duration::from_secs(30);
 /// How long the body of a request may take once its head is known to be for a flow.
 const BODY: Duration = Duration::from_secs(10);
-/// How long a call may wait for the flow to be driven: while metadata is fetched, for example. A
-/// provider waits for an answer about as long.
+/// How long a call may wait until the flow is driven, for example while metadata is fetched. A
+/// provider waits about as long for an answer.
 const READY: Duration = Duration::from_secs(3);
-/// How long an answer on its way may still take when the flow is over.
+/// How long answers may still take when the flow is over.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
-/// What the options say about the notification endpoint; nothing is open yet.
+/// The options of the notification endpoint; no socket is open yet.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) url: Url,
@@ -56,8 +57,8 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the options. `None` in poll mode, and where the mode would need one and nothing was
-    /// said of it.
+    /// Reads the options. `None` in poll mode, and if the mode needs an endpoint and no option
+    /// describes one.
     pub(crate) fn of(
         options: &Notifications,
         loopback: LoopbackHttp,
@@ -72,7 +73,7 @@ impl Endpoint {
             ];
             return match given.into_iter().find(|(_, is_given)| *is_given) {
                 Some((option, _)) => Err(Stop::usage(format!(
-                    "{option} is for --delivery ping or push: in poll mode nobody calls back"
+                    "{option} is for --delivery ping or push: in poll mode no notifications arrive"
                 ))),
                 None => Ok(None),
             };
@@ -117,7 +118,7 @@ impl Endpoint {
         Ok(Some(Self { url, address, tls }))
     }
 
-    /// Opens it; nothing that comes is answered before [`Listening::serve`].
+    /// Opens the socket; calls are not answered before [`Listening::serve`].
     pub(crate) async fn open(&self) -> Result<Listening, Stop> {
         let listener = TcpListener::bind(self.address).await.map_err(|error| {
             Stop::usage(format!("--listen cannot be used: at {}: {}", self.address, reason(&error)))
@@ -149,44 +150,8 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Stop> {
     Ok(Arc::new(config))
 }
 
-/// Where notifications go: to the inbox of one of the two libraries.
-#[derive(Clone)]
-pub(crate) enum Inbox {
-    Reqwest(ciba_reqwest::Inbox),
-    Ureq(ciba_ureq::Inbox),
-}
-
-impl Inbox {
-    fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
-        match self {
-            Self::Reqwest(inbox) => inbox.first_look(method, headers),
-            Self::Ureq(inbox) => inbox.first_look(method, headers),
-        }
-    }
-
-    async fn acknowledge(
-        &self,
-        method: &str,
-        headers: Headers,
-        body: Body,
-    ) -> Result<NotificationVerdict, BadNotification> {
-        match self {
-            Self::Reqwest(inbox) => inbox.acknowledge(method, &headers, body, now()).await,
-            Self::Ureq(inbox) => {
-                let (inbox, method) = (inbox.clone(), method.to_owned());
-                let said = tokio::task::spawn_blocking(move || {
-                    inbox.acknowledge(&method, &headers, body, now())
-                });
-                // A panic there ends the process by the hook; a runtime that shuts down answers
-                // nobody.
-                said.await.unwrap_or(Ok(NotificationVerdict::Unsaved))
-            }
-        }
-    }
-}
-
-/// Why a call of the notification endpoint was refused: for the person at the terminal, the caller
-/// only gets the status.
+/// Why a call of the notification endpoint was refused. It is shown to the person at the terminal;
+/// the caller only gets the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Path,
@@ -202,7 +167,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Why a flow took nothing; `None` when it did.
+    /// Why the flow accepted nothing; `None` if it did.
     const fn of(said: NotificationVerdict) -> Option<Self> {
         Some(match said {
             NotificationVerdict::Accepted | NotificationVerdict::Known => return None,
@@ -228,7 +193,7 @@ impl Refusal {
     pub(crate) const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Path => ("path", "it went to another path than --notification-path"),
-            Self::Method => ("method", "it was no POST"),
+            Self::Method => ("method", "its method was not POST"),
             Self::Authorization => ("authorization", "it had no usable bearer token"),
             Self::BearerToken => {
                 ("bearer_token", "its bearer token is not the one that this request handed out")
@@ -236,7 +201,7 @@ impl Refusal {
             Self::AuthReqId => ("auth_req_id", "its auth_req_id is not that of this request"),
             Self::MediaType => ("media_type", "its media type was not application/json"),
             Self::TooLarge => ("too_large", "it was too large"),
-            Self::Malformed => ("malformed", "it was no JSON object with an auth_req_id"),
+            Self::Malformed => ("malformed", "it was not a JSON object with an auth_req_id"),
             Self::Unusable => ("unusable", "what it delivers cannot be used"),
             Self::NotTaken => {
                 ("not_taken", "it could not be taken in or saved, and the provider may try again")
@@ -245,10 +210,10 @@ impl Refusal {
     }
 }
 
-/// Who answers: the inbox, and whether what it takes is kept.
+/// What answers calls.
 #[derive(Clone)]
 struct Desk {
-    inbox: Inbox,
+    inbox: Arc<dyn HttpLibrary>,
     watcher: Watcher,
     path: Arc<str>,
 }
@@ -258,7 +223,7 @@ impl Desk {
         match self.decide(request, place).await {
             Ok(reply) => reply,
             Err((reply, refusal)) => {
-                self.watcher.reporter().refused_notification(reply.status, refusal);
+                self.watcher.reporter().notification_refused(reply.status, refusal);
                 reply
             }
         }
@@ -278,7 +243,7 @@ impl Desk {
         if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
             return Err((bad.reply(), Refusal::of_bad(bad)));
         }
-        // Before that no flow is known, and whoever is refused does not come again.
+        // No flow is known before that, and a provider need not repeat a call that was refused.
         if timeout(READY, self.watcher.driven()).await.is_err() {
             return Err((NotificationVerdict::NotReady.reply(), Refusal::NotTaken));
         }
@@ -314,8 +279,8 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Answers what comes: with 503 while the flow is not being driven yet.
-    pub(crate) fn serve(self, inbox: Inbox, watcher: Watcher) -> Serving {
+    /// Answers calls: with 503 while the flow is not driven yet.
+    pub(crate) fn serve(self, inbox: Arc<dyn HttpLibrary>, watcher: Watcher) -> Serving {
         let (closing, closed) = watch::channel(false);
         let desk = Desk { inbox, watcher, path: Arc::clone(&self.path) };
         let task = tokio::spawn(self.accept(desk, closed));
@@ -333,7 +298,7 @@ impl Listening {
                 Some(_) = connections.join_next() => continue,
             };
             let Ok((stream, peer)) = accepted else {
-                // Out of file descriptors, most likely: it passes.
+                // Most likely out of file descriptors, which passes.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
@@ -371,14 +336,15 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Closes it when the answers that are on their way have left.
+    /// Closes it once the answers that are being sent have left.
     pub(crate) async fn close(self) {
         let _ = self.closing.send(true);
         let _ = self.task.await;
     }
 }
 
-/// One connection with one request: a provider that kept it open could lose a notification on it.
+/// Serves one request and closes the connection: a provider that reused it could lose a
+/// notification on it.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     desk: Desk,

@@ -5,8 +5,10 @@ mod advice;
 mod args;
 mod awaited;
 mod client;
+mod client_file;
 mod demo;
 mod discover;
+mod entropy;
 mod exit;
 mod files;
 mod finding;
@@ -20,9 +22,12 @@ mod run;
 mod signals;
 mod signer;
 mod state_file;
+mod stdio;
 mod time;
 mod transport;
 mod usage;
+mod watcher;
+mod wording;
 
 use std::process::ExitCode;
 
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
             .location()
             .map(|place| format!(" ({}:{})", place.file(), place.line()))
             .unwrap_or_default();
-        output::put_error(&format!(
+        stdio::put_error(&format!(
             "ciba: this is a bug in the ciba command{place}; please report it"
         ));
         std::process::exit(i32::from(exit::BUG));
@@ -49,14 +54,14 @@ fn main() -> ExitCode {
         Ok(cli) => dispatch(cli.command),
         Err(error) => match usage::unread(&error) {
             Unread::Shown(text) => {
-                output::put(text.trim_end());
+                stdio::put(text.trim_end());
                 Ok(0)
             }
             Unread::Wrong(stop) => Err(stop),
         },
     };
     ExitCode::from(done.unwrap_or_else(|stop| {
-        output::put_error(&format!("ciba: {}", stop.sentence));
+        stdio::put_error(&format!("ciba: {}", stop.sentence));
         stop.code
     }))
 }
@@ -72,14 +77,14 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
     }
 }
 
-/// One thread does the waiting; the blocking library gets one of its own.
+/// One thread runs everything but the blocking library, which has threads of its own.
 fn block_on(work: impl Future<Output = Result<u8, Stop>>) -> Result<u8, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|_| Stop::bug("the runtime cannot be started"))?;
     let done = runtime.block_on(work);
-    // An exchange of the blocking library that is under way is not waited for.
+    // Does not wait for an exchange of the blocking library.
     runtime.shutdown_background();
     done
 }

@@ -13,9 +13,10 @@ use crate::{
     args::{Op, OpProfile, Personality},
     exit::{self, Stop},
     files::read,
-    output::{escaped, put, put_error, try_put},
+    output::escaped,
     signals::Signals,
-    state_file::reason,
+    stdio::{put, put_error, try_put},
+    wording::reason,
 };
 
 pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
@@ -52,7 +53,7 @@ pub(crate) async fn run(options: Op) -> Result<u8, Stop> {
     put_error(&format!(
         "A test provider is running; it protects nothing. The person's phone is at\n  {phone}"
     ));
-    put_error(&format!("Authenticate somebody there with\n  {}", ready.command(&issuer)));
+    put_error(&format!("Authenticate a person there with\n  {}", ready.command(&issuer)));
     if options.personality == Personality::Generic {
         put_error(
             "--login-hint says what the person does: approve, approve-after:2, deny, never, manual (tap on the phone page), or user-code:1234.",
@@ -108,7 +109,7 @@ fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer,
     }
 }
 
-/// Whether a client needs the listener that asks for certificates.
+/// Whether a client needs a server that requests certificates.
 fn shows_certificate(client: &Client) -> bool {
     let by_certificate = matches!(
         client.authentication,

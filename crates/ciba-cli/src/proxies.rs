@@ -116,7 +116,7 @@ impl Proxy {
         let scheme = if scheme == "socks" { "socks5".to_owned() } else { scheme };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if !path.is_empty() || authority.contains(['?', '#']) {
-            return Err("there is something behind host and port");
+            return Err("it has something after host and port");
         }
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
@@ -128,7 +128,7 @@ impl Proxy {
             return Err("it names no host");
         }
         if port.is_none() && host.len() > name.len() + usize::from(host.starts_with('[')) * 2 {
-            return Err("its port is no number from 1 to 65535");
+            return Err("its port is not a number from 1 to 65535");
         }
         let port = port.unwrap_or(match scheme.as_str() {
             "http" => 80,
@@ -147,7 +147,7 @@ impl Proxy {
         if is_read {
             Ok(Self { address, shown, variable })
         } else {
-            Err("it is no address of a proxy")
+            Err("it is not the address of a proxy")
         }
     }
 }

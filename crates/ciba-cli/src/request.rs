@@ -18,7 +18,7 @@ use crate::{
     args::{self, Provider},
     exit::Stop,
     files::{read, read_secret},
-    state_file::reason,
+    wording::reason,
 };
 
 impl args::Request {
@@ -195,7 +195,7 @@ impl args::Request {
             (None, None, Some(token)) => {
                 Ok(Hint::IdToken(CompactIdToken::new(given(token, "--id-token-hint")?)))
             }
-            (None, None, None) => Err(Stop::usage(format!("nobody is named: give {THREE}"))),
+            (None, None, None) => Err(Stop::usage(format!("no person is named: give {THREE}"))),
             _ => {
                 Err(Stop::usage(format!("more than one hint is given: only one of {THREE} may be")))
             }
@@ -203,19 +203,19 @@ impl args::Request {
     }
 }
 
-/// The JSON itself, or what is in the file behind `@` or on standard input.
+/// The JSON itself, or the content of a file or of standard input.
 fn authorization_details(text: &str) -> Result<String, Stop> {
     given(text, "--authorization-details")
 }
 
-/// What an option says: the text itself, for `@FILE` what is in the file, and for `-` what is on
-/// standard input. A text that begins with `@` is written with two. Other users of the machine can
-/// read a command line, and no file of one's own.
+/// The value of an option: the text itself, the content of the file for `@FILE`, or standard input
+/// for `-`. A text that begins with `@` is written with two. Other users of the machine can read a
+/// command line, but not a private file.
 fn given(text: &str, option: &str) -> Result<String, Stop> {
     given_by(read, text, option)
 }
 
-/// As [`given`], with a way to read a file.
+/// As [`given`], with a function that reads a file.
 fn given_by(
     read: fn(&Path, &str) -> Result<Vec<u8>, Stop>,
     text: &str,

@@ -10,43 +10,46 @@ use tokio::time::Instant;
 use crate::{
     args,
     client::Prepared,
+    entropy::entropy,
     exit::{self, Stop},
-    listen::{Inbox, Listening, Serving},
-    output::{Reporter, quoted},
+    listen::{Listening, Serving},
+    output::{Reporter, Started},
     signals::Signals,
     signer::KeyRing,
-    state_file::{self, Saved, StateFile},
+    state_file::{Saved, StateFile},
     time::now,
-    transport::{self, Halted, Http, Kept, Watcher},
+    transport::{self, Drive, Driven, Halted, HttpLibrary, Settings},
+    watcher::{Kept, Watcher},
+    wording::{quoted, reason},
 };
 
-/// How long an exchange that is under way may still take after Ctrl-C where the flow is kept: its
+/// How long an exchange that is under way may still take after Ctrl-C if the flow is kept: its
 /// answer may be the only copy of the tokens.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop> {
     let args::Authenticate { client, request, run, state, report } = options;
+    let client = client.complete()?;
     let auth_request = request.build(client.provider.unwrap_or_default())?;
     let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
     prepared.rehearse(&auth_request)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::of(&client)?.traced(report.trace);
+    let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
     let listening = prepared.listen().await?;
-    let reporter = Reporter::new(report, run.show_tokens);
+    let reporter = Reporter::new(report, run.show_tokens, client.notifications.mode());
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(state, Kept::Nothing);
-    let notified = attempt.listen(listening, &http);
+    let serving = attempt.listen(listening, &http);
 
-    attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().know(prepared.known(&client));
     attempt.reporter().hold();
-    attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), false);
+    attempt.reporter().started(&started(&client, false));
     for option in prepared.provider.stands_for() {
         attempt
             .reporter()
             .detail(&format!("--provider {} sets: {option}", prepared.provider.name()));
     }
-    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &*http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -57,32 +60,35 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
         attempt.reporter().say(&format!("ciba: warning: {assumption}"));
     }
     attempt.reporter().release();
-    attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
+    attempt.drive(Tools { http, keys: prepared.keys, serving }, config, flow).await
 }
 
-/// Begins a flow; what core finds wrong with the request is a mistake in the options.
+fn started(client: &args::Client, resumed: bool) -> Started<'_> {
+    Started { issuer: client.issuer.as_deref(), client_id: client.client_id.as_deref(), resumed }
+}
+
+/// Starts a flow; what core finds wrong with the request is a mistake in the options.
 pub(crate) fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Result<Flow, Stop> {
-    Flow::start(Arc::clone(config), request, transport::entropy()?, now())
+    Flow::start(Arc::clone(config), request, entropy()?, now())
         .map_err(|error| Stop::usage(format!("this request cannot be sent: {error}")))
 }
 
 pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let args::Resume { state, client, run, report } = options;
-    let Saved { file: state, client, snapshot } = StateFile::open(&state, client)?;
+    let Saved { file: state, client, snapshot } = StateFile::open(&state, client.complete()?)?;
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
-    let http = Http::of(&client)?.traced(report.trace);
+    let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
     let listening = prepared.listen().await?;
     let place = state.path().display().to_string();
-    let reporter = Reporter::new(report, run.show_tokens);
+    let reporter = Reporter::new(report, run.show_tokens, client.notifications.mode());
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(Some(state), Kept::Flow);
-    let notified = attempt.listen(listening, &http);
+    let serving = attempt.listen(listening, &http);
 
-    attempt.reporter().comes_by(client.notifications.mode());
     attempt.reporter().know(prepared.known(&client));
     attempt.reporter().hold();
-    attempt.reporter().started(client.issuer.as_deref(), client.client_id.as_deref(), true);
-    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &http).await {
+    attempt.reporter().started(&started(&client, true));
+    let metadata = match attempt.metadata(prepared.discovery(), at_hand, &*http).await {
         Ok(metadata) => metadata,
         Err(code) => return Ok(code),
     };
@@ -102,25 +108,25 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     if let Some(acknowledged) = flow.acknowledgement() {
         attempt.reporter().acknowledged(acknowledged);
     }
-    attempt.drive(Tools { http, keys: prepared.keys, notified }, config, flow).await
+    attempt.drive(Tools { http, keys: prepared.keys, serving }, config, flow).await
 }
 
-/// What a drive works with.
+/// What a drive needs.
 pub(crate) struct Tools {
-    pub(crate) http: Http,
+    pub(crate) http: Arc<dyn HttpLibrary>,
     pub(crate) keys: KeyRing,
-    /// The notification endpoint and where what comes there goes.
-    pub(crate) notified: Option<(Serving, Inbox)>,
+    /// The notification endpoint.
+    pub(crate) serving: Option<Serving>,
 }
 
-/// One run of the command with its clock and its ears.
+/// One run of the command: its watcher, its signals, and when it gives up.
 pub(crate) struct Attempt {
     watcher: Watcher,
     signals: Signals,
     give_up: Option<Instant>,
 }
 
-/// Why waiting for something ended before it was there.
+/// Why waiting for something ended early.
 enum Cut {
     Interrupted,
     TimedOut,
@@ -134,7 +140,7 @@ impl Attempt {
         Ok(Self { watcher: Watcher::new(reporter), signals, give_up })
     }
 
-    /// With a file for the flow, and what is in it.
+    /// With a state file, and what it holds.
     fn keeping(self, state: Option<StateFile>, kept: Kept) -> Self {
         Self { watcher: self.watcher.keeping(state, kept), ..self }
     }
@@ -143,24 +149,23 @@ impl Attempt {
         self.watcher.reporter()
     }
 
-    /// Opens the notification endpoint: the provider may call as soon as a flow is resumed, and
-    /// does not call twice.
-    fn listen(&self, listening: Option<Listening>, http: &Http) -> Option<(Serving, Inbox)> {
-        let (listening, inbox) = (listening?, http.inbox());
-        Some((listening.serve(inbox.clone(), self.watcher.clone()), inbox))
+    /// Serves the notification endpoint: the provider may call as soon as a flow is resumed, and
+    /// need not call twice.
+    fn listen(&self, listening: Option<Listening>, http: &Arc<dyn HttpLibrary>) -> Option<Serving> {
+        Some(listening?.serve(Arc::clone(http), self.watcher.clone()))
     }
 
-    /// The provider's metadata, or the exit code when it cannot be had.
+    /// The provider's metadata, or the exit code if it cannot be fetched.
     pub(crate) async fn metadata(
         &mut self,
         discovery: Option<Discovery>,
         at_hand: Option<Result<ProviderMetadata, ciba_core::MetadataError>>,
-        http: &Http,
+        http: &dyn HttpLibrary,
     ) -> Result<ProviderMetadata, u8> {
         let found = match (at_hand, discovery) {
             (Some(read), _) => read.map_err(transport::failure_of),
             (None, Some(discovery)) => {
-                self.reporter().requesting(ciba_core::Endpoint::Discovery, 1);
+                self.reporter().requesting(ciba_core::Endpoint::Discovery);
                 let fetched = http.discover(discovery);
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
@@ -187,17 +192,21 @@ impl Attempt {
         flow: Flow,
     ) -> Result<u8, Stop> {
         let watcher = self.watcher.clone();
-        let Tools { http, keys, notified } = tools;
-        let (serving, inbox) = notified.unzip();
-        let drive = http.drive(Arc::clone(&config), keys, flow, watcher.clone(), inbox);
-        let mut drive = std::pin::pin!(drive);
-        let (flow, halted) = match self.wait_for(drive.as_mut()).await {
+        let Tools { http, keys, serving } = tools;
+        let mut drive = http.drive(Drive {
+            config: Arc::clone(&config),
+            keys,
+            flow,
+            watcher: watcher.clone(),
+            is_notified: serving.is_some(),
+        });
+        let driven = match self.wait_for(drive.as_mut()).await {
             Ok(driven) => driven,
             Err(Cut::TimedOut) => {
                 watcher.stop();
                 return Ok(self.timed_out());
             }
-            // Without a state file there is nothing that a late answer could be kept in.
+            // Without a state file a late answer would be lost.
             Err(Cut::Interrupted) if watcher.state().is_none() => {
                 watcher.stop();
                 return Ok(self.interrupted());
@@ -225,19 +234,17 @@ impl Attempt {
                 };
                 watcher.stop();
                 match over {
-                    Some((flow, Ok(()))) if flow.stage() == ciba_core::Stage::Settled => {
-                        (flow, Ok(()))
-                    }
+                    Some(Ok(driven)) if driven.is_over => Ok(driven),
                     _ => return Ok(self.interrupted()),
                 }
             }
         };
-        // The provider still waits for the answer to what it delivered.
+        // The provider may still wait for the answer to its notification.
         if let Some(serving) = serving {
             serving.close().await;
         }
-        match halted {
-            Ok(()) => {}
+        let Driven { keeps_tokens, outcome, .. } = match driven {
+            Ok(driven) => driven,
             Err(Halted::Save(error)) => {
                 let shown = watcher
                     .state()
@@ -246,16 +253,14 @@ impl Attempt {
                 self.reporter().left(None);
                 return Err(Stop::usage(format!(
                     "the state file {shown} cannot be written: {}",
-                    state_file::reason(&error)
+                    reason(&error)
                 )));
             }
             Err(Halted::Broken(why)) => {
                 self.reporter().left(watcher.kept_at());
                 return Err(Stop::bug(why));
             }
-        }
-        let keeps_tokens = flow.keeps_tokens();
-        let outcome = flow.finish();
+        };
         let code = match outcome {
             Ok(authentication) => {
                 let told = self.reporter().authenticated(&authentication, &config);
@@ -275,7 +280,7 @@ impl Attempt {
         Ok(code)
     }
 
-    /// Waits for something, as long as the person at the terminal and `--timeout` allow.
+    /// Waits for something until it is there, Ctrl-C, or the end of `--timeout`.
     async fn wait_for<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Cut> {
         let mut something = std::pin::pin!(something);
         let mut frames = tokio::time::interval(Duration::from_millis(125));
@@ -297,10 +302,10 @@ impl Attempt {
         exit::code(failure)
     }
 
-    /// `--timeout` is over: the caller gave up, and the flow is not gone on with.
+    /// `--timeout` is over: the flow is given up.
     fn timed_out(&mut self) -> u8 {
         self.reporter().timed_out();
-        // Tokens are given once: what came is not thrown away (ruling 42).
+        // Tokens are issued once and are not thrown away (ruling 42).
         if let Some(kept) = self.watcher.tokens_at() {
             self.reporter().release();
             self.reporter().unverified(&Failure::Abandoned, kept);
@@ -311,7 +316,7 @@ impl Attempt {
         exit::TIMEOUT
     }
 
-    /// Ctrl-C: what is saved was saved before every step, so there is nothing left to write.
+    /// Ctrl-C: every state was saved before the next step, so there is nothing left to write.
     fn interrupted(&mut self) -> u8 {
         match self.fate() {
             Some(fate) => {
@@ -327,23 +332,24 @@ impl Attempt {
         exit::INTERRUPTED
     }
 
-    /// The person was authenticated and nobody knows: what is saved stays, because tokens are given
-    /// once.
+    /// The person was authenticated and the result cannot be written: the saved flow stays, because
+    /// tokens are issued once.
     fn untold(&self, error: &std::io::Error) -> Stop {
-        let why = state_file::reason(error);
+        let why = reason(error);
         let fate = self.fate().map(|fate| format!("; {fate}")).unwrap_or_default();
         Stop::bug(format!(
             "the person was authenticated, but standard output cannot be written: {why}{fate}"
         ))
     }
 
-    /// What becomes of a flow that is left; nothing where none was saved.
+    /// What becomes of a flow when the command ends early; `None` without a state file or a saved
+    /// flow.
     fn fate(&self) -> Option<String> {
         let path = self.watcher.state()?.path().display().to_string();
         match self.watcher.kept() {
             Kept::Nothing => None,
             Kept::Flow => Some(format!(
-                "the flow is kept, go on with it by: ciba resume --state {}",
+                "the flow is kept, continue it with: ciba resume --state {}",
                 quoted(&path)
             )),
             Kept::Earlier => Some(format!(
@@ -352,11 +358,11 @@ impl Attempt {
         }
     }
 
-    /// Nothing has to be kept any more.
+    /// Removes the state file.
     fn forget(&self) {
         let Some(state) = self.watcher.state() else { return };
         if let Err(error) = state.remove() {
-            let (shown, why) = (state.path().display(), state_file::reason(&error));
+            let (shown, why) = (state.path().display(), reason(&error));
             self.reporter().say(&format!(
                 "ciba: warning: the state file {shown}, which holds secrets, stays: {why}"
             ));

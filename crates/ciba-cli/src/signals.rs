@@ -1,16 +1,16 @@
-//! Ctrl-C and termination, as something that can be waited for.
+//! Ctrl-C and termination, as a future.
 
 use std::io;
 
-/// Resolves whenever the person at the terminal, or the system, wants the command to end.
+/// Yields whenever the command is asked to end.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// Heard, so that it does not kill: a state file that may not grow is a save that fails, and
-    /// costs no login.
+    /// Handled, so that it does not end the process: if a state file may not grow, the save fails
+    /// and the login continues.
     #[cfg(unix)]
     _file_too_large: tokio::signal::unix::Signal,
 }

@@ -1,4 +1,4 @@
-//! The client's private key, in each of the algorithms it signs with.
+//! The client's private key, once for each algorithm it signs with.
 
 use ciba_core::{Entropy, KeyOperation, KeyPurpose, SoftwareKey};
 

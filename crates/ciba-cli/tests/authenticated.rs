@@ -254,7 +254,7 @@ fn an_outcome_that_nobody_could_be_told_is_kept_and_told_again() {
 }
 
 #[cfg(unix)]
-/// Asks at this provider, is interrupted while the person is waited for, and goes on.
+/// Starts at this provider, is interrupted while it waits for the person, and resumes.
 fn resumed(op: &Op, state: &str, more: &[&str]) -> support::Ended {
     let mut arguments = op.arguments();
     if more.contains(&"idura") {

@@ -67,7 +67,7 @@ fn waiting_for_a_notification_is_said_with_its_reason() {
 #[test]
 fn text_says_who_acts_next() {
     for (mode, then) in [
-        (DeliveryMode::Ping, "it will say when to ask for the result"),
+        (DeliveryMode::Ping, "it will notify this client when the result is ready"),
         (DeliveryMode::Push, "it will deliver the result"),
     ] {
         let op = Wired::start(mode, same);
@@ -426,7 +426,7 @@ fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on(
         op.approve();
         let run = ended(child).expect_code(0);
         assert_eq!(run.last()["subject"], "user-manual");
-        assert!(run.sentence().contains("going on without saving"), "{run:?}");
+        assert!(run.sentence().contains("continuing without saving"), "{run:?}");
         assert_eq!(op.answers()[0], Some(503), "{mode:?} over {transport}");
     }
 }

@@ -247,7 +247,7 @@ fn a_timeout_of_the_caller_is_17() {
         let begun = Instant::now();
         let run = op.run(&["--timeout", "1", "--transport", transport]);
         failed(&run, 17, json!({ "failure": "abandoned" }));
-        let said = "ciba: --timeout was over while waiting for the person, who may still be asked and may still approve";
+        let said = "ciba: --timeout was over while waiting for the person, who may still be prompted and may still approve";
         assert_eq!(run.sentence(), said);
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
@@ -376,7 +376,7 @@ fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
     let mut child = pending(&op, &["--state", &state]);
     child.kill().unwrap();
     child.wait().unwrap();
-    let how = format!("the flow is kept, go on with it by: ciba resume --state {state}\n");
+    let how = format!("the flow is kept, continue it with: ciba resume --state {state}\n");
     let resume =
         || command().args(["resume", "--state", &state, "--output", "json"]).spawn().unwrap();
 

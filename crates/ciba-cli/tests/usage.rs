@@ -41,6 +41,55 @@ fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
     refused(&["key", "new", "--alg", "sentinel"], "ES256, ES384, EdDSA, RS256, PS256");
 }
 
+#[test]
+fn a_client_file_that_cannot_be_used_says_which_member_is_wrong() {
+    let folder = Folder::new();
+    for (json, needle) in [
+        ("[]", "it is not one JSON object"),
+        ("{}", "client_id is missing"),
+        (r#"{"client_id":"c","keyfile":"k"}"#, "does not support the member keyfile"),
+        (r#"{"client_id":"c","issuer":"http://127.0.0.1:1"}"#, "--allow-http-loopback"),
+        (r#"{"client_id":"c","client_secret":"sentinel"}"#, "in client_secret_file"),
+        (
+            r#"{"client_id":"c","require_auth_time":true}"#,
+            "does not support the member require_auth_time",
+        ),
+        (r#"{"client_id":"c","provider":"sentinel"}"#, "provider is not a known preset"),
+    ] {
+        let file = folder.write("client.json", json);
+        refused(&["authenticate", "--client", &file, "--login-hint", "anna"], needle);
+        refused(&["discover", "--client", &file], needle);
+    }
+    // A relative name is beside the file.
+    let key = folder.write("client.json", r#"{"client_id":"c","issuer":"https://op.example","token_endpoint_auth_method":"private_key_jwt","key_file":"missing.jwk"}"#);
+    refused(
+        &["authenticate", "--client", &key, "--login-hint", "anna"],
+        "the file of --key cannot be read",
+    );
+}
+
+/// `docs/cli.md` is the contract.
+#[test]
+fn the_contract_names_every_option_failure_and_exit_code() {
+    let contract = include_str!("../../../docs/cli.md");
+    for command in ["authenticate", "resume", "discover", "op", "demo"] {
+        let help = ciba([command, "--help"]).expect_code(0).stdout;
+        let options = help.split(|c: char| c.is_whitespace() || "`,.;:)[]=".contains(c));
+        for option in options.filter(|word| word.starts_with("--") && *word != "--help") {
+            assert!(contract.contains(option), "{command}: {option} is missing");
+        }
+    }
+    let help = ciba(["--help"]).expect_code(0).stdout;
+    let codes = help.split("Exit codes:").nth(1).expect("they are there").lines();
+    for line in codes.filter(|line| !line.trim().is_empty()) {
+        let code = line.split_whitespace().next().expect("a code");
+        assert!(contract.contains(&format!("| {code} |")), "{code} is missing");
+        if let Some(name) = line.split_whitespace().nth(1).and_then(|word| word.strip_suffix(':')) {
+            assert!(contract.contains(&format!("| {code} | `{name}` |")), "{name} is missing");
+        }
+    }
+}
+
 /// What later steps bring is absent, and never silently accepted.
 #[test]
 fn options_of_steps_that_are_not_built_are_unknown() {
@@ -173,7 +222,7 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
     );
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VudGluZWw=\n-----END ENCRYPTED PRIVATE KEY-----\n";
     key(&folder.write("encrypted.pem", encrypted), "encrypted");
-    key(&folder.write("set.jwk", "\u{feff}{\"keys\":[]}"), "a set of keys");
+    key(&folder.write("set.jwk", "\u{feff}{\"keys\":[]}"), "a key set");
     key(
         &folder.write("ed448.pem", include_str!("../../../tests/data/keys/ed448.pkcs8.pem")),
         "not supported",
@@ -311,7 +360,7 @@ fn a_state_file_with_a_flow_in_it_is_not_overwritten() {
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o600)).unwrap();
     let run = op.run(&["--state", &state]).expect_code(2);
     assert!(run.sentence().contains(&format!(
-        "already holds a flow: go on with it by `ciba resume --state '{state}'`"
+        "already holds a flow: continue it with `ciba resume --state '{state}'`"
     )));
     assert!(
         ciba(["resume", "--state", &state])
@@ -332,7 +381,7 @@ fn what_the_provider_does_not_offer_is_a_mistake_of_the_options_and_leaves_no_ou
         (&["--header", "authorization=x"], "authorization"),
         (
             &["--ignore-metadata", "no-such-rule"],
-            "--ignore-metadata cannot be used: there are delivery-mode",
+            "--ignore-metadata cannot be used: it must be one of delivery-mode",
         ),
         (&["--clock-skew", "301"], "--clock-skew cannot be used"),
         (&["--profile", "fapi-ciba"], "see --id-token-alg"),

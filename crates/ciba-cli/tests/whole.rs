@@ -71,6 +71,43 @@ impl Drop for Running {
     }
 }
 
+/// What the provider wrote about its client is all that a command line has to name.
+#[test]
+fn a_client_is_read_from_the_file_of_the_provider() {
+    let idura: &[&str] = &[
+        "--login-hint",
+        "sub:ssn:196802020575",
+        "--acr-values",
+        "urn:grn:authn:se:bankid",
+        "--binding-message",
+        "Example Bank support, case 4711",
+    ];
+    let usual: &[&str] = &["--login-hint", "approve", "--binding-message", "W4SCT"];
+    for (op, request) in [
+        (&[][..], usual),
+        (&["--tls", "--client-auth", "client_secret_basic"], usual),
+        (&["--client-auth", "self_signed_tls_client_auth", "--signed-request", "PS256"], usual),
+        (&["--profile", "fapi-ciba", "--delivery", "ping"], usual),
+        (&["--delivery", "push", "--tls"], usual),
+        (&["--personality", "idura"], idura),
+    ] {
+        let running = Running::start(op);
+        let file = running.folder.text("client.json");
+        let mut options = vec!["--client", &file, "--output", "json"];
+        if running.issuer.starts_with("http:") {
+            options.push("--allow-http-loopback");
+        }
+        let found = ciba([&["discover"], &options[..]].concat()).expect_code(0);
+        assert_eq!(found.last()["problems"], serde_json::json!([]), "{op:?}");
+        let run = ciba([&["authenticate"], &options[..], request].concat()).expect_code(0);
+        assert_eq!(run.last()["event"], "authenticated", "{op:?}");
+        // An option wins over the file.
+        let other =
+            ciba([&["authenticate"], &options[..], request, &["--client-id", "x"]].concat());
+        assert_ne!(other.code, 0, "{op:?}: {other:?}");
+    }
+}
+
 #[test]
 fn the_demonstration_ends_with_verified_claims() {
     let run = ciba(["demo"]).expect_code(0);

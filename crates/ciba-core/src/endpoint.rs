@@ -25,6 +25,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Discovery,
+        Self::KeySet,
+        Self::BackchannelAuthentication,
+        Self::Token,
+        Self::Notification,
+    ];
+
     /// Returns the snake_case name, for logs and machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {

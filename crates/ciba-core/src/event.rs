@@ -1,5 +1,7 @@
 //! Events by which a driver reports the progress of a flow.
 
+use serde::Serialize;
+
 use crate::{
     ask::{Output, Transmit, Wait},
     endpoint::Endpoint,
@@ -8,7 +10,21 @@ use crate::{
 };
 
 /// A step of a driver, for progress displays and logs. Ignoring events is safe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Serializes as one object of the `ciba` command's JSON output, with its name in `event`:
+///
+/// ```
+/// use ciba_core::{Endpoint, Event};
+///
+/// let event = Event::Requesting { endpoint: Endpoint::Token, attempt: 2 };
+/// assert_eq!(
+///     serde_json::to_string(&event)?,
+///     r#"{"event":"requesting","endpoint":"token","attempt":2}"#
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// A request is about to be sent.
@@ -22,6 +38,7 @@ pub enum Event {
     /// ([CIBA Core 7.3]).
     ///
     /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
+    #[serde(rename = "acknowledged")]
     Acknowledgement(Acknowledgement),
     /// A notification for this flow was accepted ([CIBA Core 10.2], [CIBA Core 10.3]).
     ///

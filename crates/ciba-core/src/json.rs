@@ -8,6 +8,7 @@ mod object;
 mod raw;
 mod saved;
 mod scan;
+mod serialize;
 #[cfg(test)]
 mod tests;
 

@@ -60,6 +60,7 @@ mod request;
 mod request_object;
 mod saved;
 mod secret;
+mod serialize;
 mod snapshot;
 mod software_keys;
 #[cfg_attr(
@@ -115,7 +116,7 @@ pub use secret::{
 };
 pub use snapshot::{ResumeError, Snapshot};
 pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
-pub use time::Timestamp;
+pub use time::{Timestamp, TimestampError};
 pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
     Deviation, ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, JsonObject, Method,

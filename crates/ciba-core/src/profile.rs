@@ -14,6 +14,33 @@ pub enum Profile {
     FapiCiba(FapiCiba),
 }
 
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::FapiCiba(FapiCiba::Id1),
+        Self::FapiCiba(FapiCiba::Draft03OnFapi1),
+        Self::FapiCiba(FapiCiba::Draft03OnFapi2),
+    ];
+
+    /// Returns the kebab-case name, for options and configuration files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::FapiCiba(FapiCiba::Id1) => "fapi-ciba",
+            Self::FapiCiba(FapiCiba::Draft03OnFapi1) => "fapi-ciba-03-on-fapi-1",
+            Self::FapiCiba(FapiCiba::Draft03OnFapi2) => "fapi-ciba-03-on-fapi-2",
+        }
+    }
+
+    /// Returns the profile of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+}
+
 /// An edition of the [FAPI-CIBA] profile.
 ///
 /// All editions require:

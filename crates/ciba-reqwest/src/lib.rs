@@ -9,7 +9,7 @@
 //! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
 //! | [`Driver`] | the common case: one flow to its end, safe to drop at any await |
-//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
+//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart; [`FileSaver`] is one for a file |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
 //! | [`PromptGuard`] | one running flow for each person |
@@ -39,7 +39,7 @@ pub use ciba_core::{
 };
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
-    EntropySource, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
+    EntropySource, FileSaver, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
 };
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::{CaError, CertificateError, ClientCertificate};

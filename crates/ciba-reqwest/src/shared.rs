@@ -11,7 +11,7 @@ use ciba_core::{
     NotificationVerdict, Output, PromptRefused, Receiving, Save, Sending, SendingId, Snapshot,
     SpentKey, Stage, Timestamp, Transmit,
 };
-use ciba_std::Prompting;
+use ciba_std::{FileSaver, Prompting};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{Clock, PromptGuard};
@@ -47,6 +47,16 @@ pub trait Saver: Send + Sync {
 impl<S: Saver + ?Sized> Saver for Box<S> {
     async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         (**self).save(snapshot).await
+    }
+}
+
+#[async_trait]
+impl Saver for FileSaver {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let (saver, snapshot) = (self.clone(), snapshot.clone());
+        let saved = tokio::task::spawn_blocking(move || saver.save(&snapshot)).await;
+        // The runtime shuts down before the save began, or the save panicked.
+        saved.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod entropy;
 mod error;
+mod file_saver;
 mod gate;
 mod kept;
 mod prompts;
@@ -22,6 +23,7 @@ pub use client::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Origin
 pub use clock::{Clock, SystemClock};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError};
+pub use file_saver::{FileSaver, FileSaverError, SavedFlow};
 pub use gate::{Gate, Withheld};
 pub use kept::{KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};

@@ -9,7 +9,7 @@
 //! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
 //! | [`Driver`] | the common case: one flow to its end, in the calling thread |
-//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart |
+//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart; [`FileSaver`] is one for a file |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | [`PromptGuard`] | one running flow for each person |
 //! | [`discover`], [`discover_with`] | the provider's metadata |
@@ -41,7 +41,7 @@ pub use ciba_core::{
 };
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
-    EntropySource, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
+    EntropySource, FileSaver, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
 };
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::{CaError, CertificateError, ClientCertificate};

@@ -12,7 +12,7 @@ use ciba_core::{
     SpentKey, Stage, Timestamp, Transmit,
 };
 
-use ciba_std::Prompting;
+use ciba_std::{FileSaver, Prompting};
 
 use crate::{Clock, PromptGuard, bell::Bell};
 
@@ -45,6 +45,12 @@ pub trait Saver: Send + Sync {
 impl<S: Saver + ?Sized> Saver for Box<S> {
     fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         (**self).save(snapshot)
+    }
+}
+
+impl Saver for FileSaver {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save(snapshot)
     }
 }
 

@@ -15,5 +15,5 @@ pub(super) fn deserialize<'a, D: Deserializer<'a>>(
     from: D,
 ) -> Result<Option<JwsAlgorithm>, D::Error> {
     let name = Option::<String>::deserialize(from)?;
-    name.map(|name| crate::client::algorithm(&name).map_err(D::Error::custom)).transpose()
+    name.map(|name| super::values::algorithm(&name).map_err(D::Error::custom)).transpose()
 }

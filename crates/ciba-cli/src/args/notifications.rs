@@ -1,4 +1,4 @@
-//! The options about how the result comes, and where notifications arrive.
+//! The options for the delivery mode and the notification endpoint.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -23,21 +23,23 @@ pub(crate) struct Notifications {
     pub(crate) notification_path: Option<String>,
     /// The certificate of the notification endpoint and the chain above it, PEM.
     #[arg(long, value_name = "FILE", help_heading = "Notifications")]
+    #[serde(serialize_with = "super::absolute")]
     pub(crate) listen_cert: Option<PathBuf>,
     /// The private key of that certificate, PEM.
     #[arg(long, value_name = "FILE", help_heading = "Notifications")]
+    #[serde(serialize_with = "super::absolute")]
     pub(crate) listen_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Delivery {
-    /// The provider is asked until there is an answer.
+    /// The client polls the token endpoint.
     #[default]
     Poll,
-    /// The provider says when to ask.
+    /// The provider notifies the client when the result is ready.
     Ping,
-    /// The provider delivers the tokens.
+    /// The provider sends the tokens to the client.
     Push,
 }
 
@@ -55,24 +57,5 @@ impl Notifications {
     /// The registered mode.
     pub(crate) fn mode(&self) -> DeliveryMode {
         self.delivery.unwrap_or_default().into()
-    }
-
-    /// These options, and those of a saved flow where nothing else is said now.
-    pub(super) fn or(self, saved: Self) -> Self {
-        Self {
-            delivery: self.delivery.or(saved.delivery),
-            listen: self.listen.or(saved.listen),
-            notification_path: self.notification_path.or(saved.notification_path),
-            listen_cert: self.listen_cert.or(saved.listen_cert),
-            listen_key: self.listen_key.or(saved.listen_key),
-        }
-    }
-
-    pub(super) fn absolute(self) -> Self {
-        Self {
-            listen_cert: super::absolute(self.listen_cert),
-            listen_key: super::absolute(self.listen_key),
-            ..self
-        }
     }
 }

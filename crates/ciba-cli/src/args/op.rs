@@ -18,16 +18,16 @@ pub(crate) struct Op {
     /// How the provider behaves.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) personality: Personality,
-    /// The rules the provider holds its clients to.
+    /// The rules that the provider enforces.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) profile: OpProfile,
-    /// Register the clients of this JSON file, too: one client or an array of clients, each with
+    /// Also register the clients of this JSON file: one client or an array of clients, each with
     /// the members of OpenID Connect client metadata, such as client_id, client_secret and
     /// backchannel_client_notification_endpoint.
     #[arg(long, value_name = "FILE")]
     pub(crate) clients: Option<PathBuf>,
     /// At the end, write the judge's report to standard output as one line of JSON, and exit with
-    /// 18 when a client made a mistake.
+    /// 18 if a client made a mistake.
     #[arg(long)]
     pub(crate) judge: bool,
     /// Trust the certificate authorities of this PEM file when notifications are sent to https
@@ -38,25 +38,24 @@ pub(crate) struct Op {
     /// and ca.pem.
     #[arg(long, value_name = "DIR")]
     pub(crate) client_dir: Option<PathBuf>,
-    /// How results reach the ready client.
+    /// The delivery mode of the ready client.
     #[arg(long, value_enum, default_value_t, value_name = "MODE", help_heading = "Ready client")]
     pub(crate) delivery: Delivery,
-    /// How the ready client proves who it is.
+    /// The authentication method of the ready client.
     #[arg(long, value_enum, default_value_t, value_name = "METHOD", help_heading = "Ready client")]
     pub(crate) client_auth: ReadyAuth,
-    /// The ready client signs its authentication requests; --profile fapi-ciba wants ES256 unless
-    /// this says otherwise.
-    #[arg(long, value_name = "ALG", value_parser = crate::client::algorithm, help_heading = "Ready client")]
+    /// Sign the authentication requests of the ready client [default: ES256 with --profile
+    /// fapi-ciba, otherwise not signed].
+    #[arg(long, value_name = "ALG", value_parser = super::values::algorithm, help_heading = "Ready client")]
     pub(crate) signed_request: Option<ciba_core::jose::JwsAlgorithm>,
-    /// The ready client may send user codes; the hint `user-code:1234` is a person who has that
-    /// one.
+    /// Let the ready client send user codes; the hint `user-code:1234` is a person with that code.
     #[arg(long, help_heading = "Ready client")]
     pub(crate) user_codes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Personality {
-    /// An OpenID provider by the book.
+    /// An OpenID provider that follows the specifications.
     #[default]
     Generic,
     /// Answers as Idura Verify does.

@@ -1,5 +1,5 @@
-//! The client that is ready to use: registered, described in a folder, and the command line that
-//! runs it.
+//! The ready client: its registration, the directory that describes it, and the command line that
+//! uses it.
 
 use std::{
     fs, io,
@@ -17,13 +17,12 @@ use crate::{
     args::{Op, OpProfile, Personality, ReadyAuth},
     client::secret_file,
     exit::Stop,
-    files::private_key,
+    files::{private_file, private_key},
     key,
-    output::quoted,
-    state_file::{private_file, reason},
+    wording::{quoted, reason},
 };
 
-/// The path of the notification endpoint, as `ciba authenticate` has it when nothing is said.
+/// The path of the notification endpoint, the same as the default of `ciba authenticate`.
 const PATH: &str = "/ciba/notify";
 /// The code of the person in the line that is printed.
 const USER_CODE: &str = "1234";
@@ -36,19 +35,19 @@ pub(super) struct Ready {
     pub(super) tls: bool,
     auth: ReadyAuth,
     delivery: DeliveryMode,
-    /// Where it is to listen.
+    /// Where it listens for notifications.
     listen: Option<Port>,
     signs: Option<JwsAlgorithm>,
     user_codes: bool,
     key: Option<SoftwareKey>,
     secret: Option<ClientSecret>,
-    /// Made before the provider runs; those of an authority are made by the one of the run.
+    /// Made before the provider runs. Other certificates are issued by the provider's authority.
     self_signed: Option<ClientCertificate>,
     folder: ClientFolder,
 }
 
 impl Ready {
-    /// Chooses what was not said, and makes the keys. `tls`: others need it already.
+    /// Chooses defaults and makes the keys. `tls`: other clients need TLS already.
     pub(super) fn new(options: &Op, tls: bool) -> Result<Self, Stop> {
         let fapi = options.profile == OpProfile::FapiCiba;
         let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
@@ -110,7 +109,7 @@ impl Ready {
         })
     }
 
-    /// What it is registered as.
+    /// Its registration.
     pub(super) fn client(&self) -> Result<Client, Stop> {
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
         let secret =
@@ -160,13 +159,12 @@ impl Ready {
         self.listen.as_ref().map(|port| format!("{scheme}://{}{PATH}", port.address))
     }
 
-    /// Whether it shows a certificate.
+    /// Whether it uses a client certificate.
     fn is_certified(&self) -> bool {
         self.auth.by_certificate() || self.profile == OpProfile::FapiCiba
     }
 
-    /// Writes what a client needs to know, in the members of a registration, and the files these
-    /// name.
+    /// Writes `client.json`, in the members of a registration, and the files that it names.
     pub(super) fn describe(&self, server: &RunningServer) -> Result<(), Stop> {
         let folder = &self.folder;
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
@@ -208,11 +206,15 @@ impl Ready {
         if self.user_codes {
             set("backchannel_user_code_parameter", json!(true));
         }
+        if self.personality == Personality::Idura {
+            set("provider", json!("idura"));
+        }
         if self.auth == ReadyAuth::TlsClientAuth {
             set("tls_client_auth_subject_dn", json!(self.subject()));
         }
         if self.profile == OpProfile::FapiCiba {
             set("tls_client_certificate_bound_access_tokens", json!(true));
+            set("profile", json!("fapi-ciba"));
         }
         if let Some(public) = public {
             set("jwks", json!({ "keys": [public] }));
@@ -228,7 +230,7 @@ impl Ready {
             ("listen_cert_file", ENDPOINT, endpoint.as_ref().map(|made| &*made.certificate_pem)),
             ("listen_key_file", ENDPOINT_KEY, endpoint.as_ref().map(|made| &*made.key_pem)),
         ] {
-            // One of an earlier run would only mislead.
+            // A file of an earlier run would be misleading.
             folder.replace(name, content)?;
             if content.is_some() {
                 set(member, json!(folder.file(name)));
@@ -287,7 +289,7 @@ impl Ready {
         if self.profile == OpProfile::FapiCiba {
             add(&["--profile", "fapi-ciba"]);
         }
-        // Without it, the command would wonder about a client that signs with another algorithm.
+        // Without it, the command would warn about a client that signs with another algorithm.
         if self.profile == OpProfile::FapiCiba || self.key.is_some() {
             add(&["--id-token-alg", self.id_token_alg().name()]);
         }
@@ -327,9 +329,8 @@ impl Ready {
 /// A port for the client's notification endpoint, free until the client listens there.
 struct Port {
     address: SocketAddr,
-    /// Bound and not listening, it keeps the port from everybody who takes any free one. On Linux a
-    /// listener that asks for this very port may have it all the same, and may again after it;
-    /// elsewhere it might not, so nothing is held there.
+    /// Bound and not listening, it keeps the port out of the pool of free ports. On Linux a listener
+    /// that asks for this port can still bind it; elsewhere it might not, so nothing is held there.
     _held: Option<TcpSocket>,
 }
 
@@ -359,7 +360,7 @@ const CERTIFICATE_KEY: &str = "cert-key.pem";
 const ENDPOINT: &str = "listen.pem";
 const ENDPOINT_KEY: &str = "listen-key.pem";
 
-/// The folder with the ready client: the one of `--client-dir`, or one that goes away at the end.
+/// The directory of the ready client: that of `--client-dir`, or a temporary one.
 struct ClientFolder {
     path: PathBuf,
     temporary: bool,
@@ -382,7 +383,11 @@ impl ClientFolder {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         }
         builder.create(&path).map_err(|error| {
-            Stop::usage(format!("the folder {} cannot be made: {}", path.display(), reason(&error)))
+            Stop::usage(format!(
+                "the directory {} cannot be created: {}",
+                path.display(),
+                reason(&error)
+            ))
         })?;
         Ok(Self { path, temporary })
     }
@@ -391,7 +396,7 @@ impl ClientFolder {
         self.path.join(name)
     }
 
-    /// The client's private key: the one that is there from an earlier run, or a new one.
+    /// The client's private key: that of an earlier run, or a new one.
     fn key(&self, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
         let path = self.file(KEY);
         if !path.exists() {
@@ -411,8 +416,7 @@ impl ClientFolder {
         Ok(key)
     }
 
-    /// The client's secret: the one that is there from an earlier run, or a new one of 256 random
-    /// bits.
+    /// The client's secret: that of an earlier run, or a new one of 256 random bits.
     fn secret(&self) -> Result<ClientSecret, Stop> {
         let path = self.file(SECRET);
         if !path.exists() {
@@ -426,7 +430,7 @@ impl ClientFolder {
         secret_file(&path, "--client-dir")
     }
 
-    /// Puts a file of this run in place of that of an earlier one; without content there is none.
+    /// Replaces the file of an earlier run; without content, removes it.
     fn replace(&self, name: &str, content: Option<&str>) -> Result<(), Stop> {
         let path = self.file(name);
         match fs::remove_file(&path) {

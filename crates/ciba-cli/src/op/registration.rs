@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
     for members in &entries {
         let id = members.text("client_id").map_err(|why| wrong(&why))?;
         let id = id.ok_or_else(|| wrong("a client has no client_id"))?;
-        let id = crate::output::plain(id);
+        let id = ciba_core::text::plain(id);
         let of_client = |why: String| wrong(&format!("client {id}: {why}"));
         let unused = members.check().map_err(of_client)?;
         clients.push(client(members).map_err(of_client)?);

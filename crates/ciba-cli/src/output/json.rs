@@ -1,52 +1,244 @@
-//! One JSON object a line: `event` and `at` first, then what the event says.
+//! For scripts: one JSON object per line on standard output, each with `event` and `at`.
+//!
+//! Events and failures are core's, in core's words. What a provider sent as JSON is copied as it
+//! was received, and nothing in it is interpreted.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _, io, path::Path};
 
 use ciba_core::{
-    Authentication, Cause, Deviation, Difference, Expected, Failure, Found, LostAnswer, Person,
-    Rejection, Trouble, Untrusted, text::is_plain,
+    Authentication, ClientConfig, Deviation, Difference, Event, Failure, JsonObject, Person,
+    Timestamp, text::is_plain,
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::RawValue;
 
-use crate::time;
+use super::{Started, Terminal, Voice};
+use crate::{listen::Refusal, stdio::try_put, time};
 
-/// A line in the making. JsonObject keep their order, so that a person can read it too.
+/// The voice of `--output json`.
 #[derive(Debug)]
-pub(crate) struct Line(String);
+pub(super) struct Json {
+    pub(super) show_tokens: bool,
+}
 
-impl Line {
-    pub(crate) fn new(event: &str) -> Self {
-        Self(format!(r#"{{"event":"{event}","at":"{}""#, time::rfc3339(time::now())))
+impl Voice for Json {
+    fn started(&mut self, to: &mut Terminal, started: &Started<'_>) {
+        to.line(line("started", started));
     }
 
-    pub(crate) fn with(self, name: &str, value: impl Serialize) -> Self {
-        let value = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
-        self.with_json(name, &value)
+    fn event(&mut self, to: &mut Terminal, event: &Event) {
+        to.line(match event {
+            // Core's serializer may round a number of the provider.
+            Event::Acknowledgement(acknowledgement) => line(
+                "acknowledged",
+                Acknowledged {
+                    expires_in: acknowledgement.expires_in.as_secs(),
+                    interval: acknowledgement.interval.as_secs(),
+                    extra: Received::of(&acknowledgement.extra),
+                    deviations: &acknowledgement.deviations,
+                },
+            ),
+            event => written(&Stamped { event, at: time::now() }),
+        });
     }
 
-    /// A member whose value is JSON text: what a provider sent, as it sent it.
-    pub(crate) fn with_json(mut self, name: &str, json: &str) -> Self {
-        let _ = write!(self.0, r#","{name}":{}"#, escaped(&compact(json)));
-        self
+    fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal) {
+        to.line(line("notification_refused", Refused { status, reason: refusal.words().0 }));
     }
 
-    /// A member that is left out when there is nothing to say.
-    pub(crate) fn some(self, name: &str, value: Option<impl Serialize>) -> Self {
-        match value {
-            Some(value) => self.with(name, value),
-            None => self,
-        }
+    fn authenticated(
+        &mut self,
+        _: &mut Terminal,
+        authentication: &Authentication,
+        _: &ClientConfig,
+    ) -> io::Result<()> {
+        try_put(&line("authenticated", Authenticated::of(authentication, self.show_tokens)))
     }
 
-    pub(crate) fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
+    fn failed(&mut self, to: &mut Terminal, failure: &Failure, state: Option<&Path>) {
+        let state = state.map(|path| path.display().to_string());
+        to.line(line("failed", Failed { failure, state }));
     }
 }
 
-/// JSON text on one line for a terminal: what would steer it, or not show, is escaped. JSON lets
-/// these characters stand, and they occur within strings only.
+/// One event with its members.
+#[derive(Serialize)]
+struct Line<T> {
+    event: &'static str,
+    at: Timestamp,
+    #[serde(flatten)]
+    members: T,
+}
+
+/// One event of core, which names itself.
+#[derive(Serialize)]
+struct Stamped<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Acknowledged<'a> {
+    expires_in: u64,
+    interval: u64,
+    extra: Received<'a>,
+    #[serde(skip_serializing_if = "<[Deviation]>::is_empty")]
+    deviations: &'a [Deviation],
+}
+
+#[derive(Serialize)]
+struct Refused {
+    status: u16,
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(flatten)]
+    failure: &'a Failure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Authenticated<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    person: Person,
+    received_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<Claims<'a>>,
+    scope: &'a str,
+    granted: Granted<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_granted: Option<NotGranted<'a>>,
+    token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    has_refresh_token: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<Deviation>,
+    #[serde(flatten)]
+    tokens: Option<Tokens<'a>>,
+}
+
+impl<'a> Authenticated<'a> {
+    fn of(authentication: &'a Authentication, show_tokens: bool) -> Self {
+        let refresh_token = authentication.refresh_token().map(|token| token.expose());
+        Self {
+            subject: authentication.subject().ok(),
+            person: authentication.person(),
+            received_at: authentication.received_at(),
+            claims: authentication.id_token().map(|_| Claims(authentication)),
+            scope: authentication.scope(),
+            granted: Granted {
+                scope: authentication.scope(),
+                authorization_details: authentication.authorization_details().map(Received),
+                resources: authentication.resources(),
+            },
+            not_granted: NotGranted::of(authentication.difference()),
+            token_type: authentication.token_type(),
+            expires_in: super::lifetime(authentication).map(|life| life.as_secs()),
+            has_refresh_token: refresh_token.is_some(),
+            deviations: authentication.deviations().collect(),
+            tokens: show_tokens.then(|| Tokens {
+                access_token: authentication.access_token().expose(),
+                id_token: authentication.id_token().map(|token| token.compact().expose()),
+                refresh_token,
+            }),
+        }
+    }
+}
+
+/// What was granted, as far as the provider says so; a scope that it does not name is the one
+/// requested.
+#[derive(Serialize)]
+struct Granted<'a> {
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_details: Option<Received<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Vec<Cow<'a, str>>>,
+}
+
+/// What was requested and not granted, and what was granted without having been requested.
+#[derive(Serialize)]
+struct NotGranted<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scope: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details: Vec<Received<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_asked_for: Vec<Received<'a>>,
+}
+
+impl<'a> NotGranted<'a> {
+    /// `None` if there is no difference.
+    fn of(difference: Difference<'a>) -> Option<Self> {
+        if difference.is_empty() {
+            return None;
+        }
+        let received = |values: Vec<&'a str>| values.into_iter().map(Received).collect();
+        Some(Self {
+            scope: difference.scope,
+            authorization_details: received(difference.authorization_details),
+            resources: difference.resources,
+            not_asked_for: received(difference.unasked_authorization_details),
+        })
+    }
+}
+
+/// The tokens themselves, with `--show-tokens` only.
+#[derive(Serialize)]
+struct Tokens<'a> {
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+/// The verified claims.
+struct Claims<'a>(&'a Authentication);
+
+impl Serialize for Claims<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(super::claims(self.0).map(|(name, value)| (name, Received(value))))
+    }
+}
+
+/// JSON text of another party, copied as it was received.
+struct Received<'a>(&'a str);
+
+impl<'a> Received<'a> {
+    fn of(object: &'a JsonObject) -> Self {
+        Self(object.as_json())
+    }
+}
+
+impl Serialize for Received<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let text: &RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+        text.serialize(to)
+    }
+}
+
+/// The line of one event.
+pub(crate) fn line(event: &'static str, members: impl Serialize) -> String {
+    written(&Line { event, at: time::now(), members })
+}
+
+fn written(line: &impl Serialize) -> String {
+    // Every name is a string, every number finite, and what was received is JSON, so there is
+    // nothing in a line that cannot be written.
+    escaped(&compact(&serde_json::to_string(line).unwrap_or_default()))
+}
+
+/// JSON text on one line for a terminal: characters that control the terminal or are invisible are
+/// escaped. JSON allows them unescaped, in strings only.
 pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -61,14 +253,11 @@ pub(crate) fn escaped(json: &str) -> String {
     out
 }
 
-/// Deviations of the provider that ended nothing, by name, when there are some.
-pub(super) fn deviations(line: Line, deviations: impl Iterator<Item = Deviation>) -> Line {
-    let names: Vec<&str> = deviations.map(Deviation::name).collect();
-    line.some("deviations", (!names.is_empty()).then_some(names))
-}
-
-/// JSON text on one line: without the white space between its tokens.
-pub(super) fn compact(json: &str) -> String {
+/// JSON text without the white space between its tokens.
+pub(super) fn compact(json: &str) -> Cow<'_, str> {
+    if !json.contains(|c: char| c.is_ascii_whitespace()) {
+        return json.into();
+    }
     let (mut in_string, mut is_escaped) = (false, false);
     let is_kept = |c: &char| {
         in_string ^= *c == '"' && !is_escaped;
@@ -78,192 +267,24 @@ pub(super) fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// The verified claims as one object; none without an ID Token.
-fn claims(authentication: &Authentication) -> Option<String> {
-    authentication.id_token()?;
-    let name = |name: &str| serde_json::to_string(name).unwrap_or_default();
-    let members: Vec<String> = super::claims(authentication)
-        .map(|(claim, value)| format!("{}:{value}", name(&claim)))
-        .collect();
-    Some(format!("{{{}}}", members.join(",")))
-}
-
-pub(super) fn authenticated(authentication: &Authentication, show_tokens: bool) -> Line {
-    let mut line = Line::new("authenticated")
-        .some("subject", authentication.subject().ok())
-        .with("person", person(authentication.person()))
-        .with("received_at", time::rfc3339(authentication.received_at()));
-    if let Some(claims) = claims(authentication) {
-        line = line.with_json("claims", &claims);
-    }
-    let line =
-        line.with("scope", authentication.scope()).with_json("granted", &granted(authentication));
-    let difference = authentication.difference();
-    let line = match difference.is_empty() {
-        true => line,
-        false => line.with_json("not_granted", &not_granted(&difference)),
-    };
-    let line = line
-        .with("token_type", authentication.token_type())
-        .some("expires_in", super::lifetime(authentication).map(|life| life.as_secs()))
-        .with("has_refresh_token", authentication.refresh_token().is_some());
-    let line = deviations(line, authentication.deviations());
-    if !show_tokens {
-        return line;
-    }
-    line.with("access_token", authentication.access_token().expose())
-        .some("id_token", authentication.id_token().map(|token| token.compact().expose()))
-        .some("refresh_token", authentication.refresh_token().map(|token| token.expose()))
-}
-
-/// What was granted, as far as the provider says so; a scope that it does not name is the one asked
-/// for.
-fn granted(authentication: &Authentication) -> String {
-    let mut members = vec![("scope", json!(authentication.scope()).to_string())];
-    members.extend(
-        authentication
-            .authorization_details()
-            .map(|details| ("authorization_details", details.to_owned())),
-    );
-    members.extend(
-        authentication.resources().map(|resources| ("resources", json!(resources).to_string())),
-    );
-    joined(&members)
-}
-
-/// What was asked for and not granted, and what was granted without having been asked for.
-fn not_granted(difference: &Difference<'_>) -> String {
-    let list = |name, texts: &[&str]| {
-        (!texts.is_empty()).then(|| (name, format!("[{}]", texts.join(","))))
-    };
-    let quoted =
-        |texts: &[&str]| texts.iter().map(|text| json!(text).to_string()).collect::<Vec<_>>();
-    let (scope, resources) = (quoted(&difference.scope), quoted(&difference.resources));
-    let borrowed =
-        |texts: &'_ [String]| texts.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-    let mut members = Vec::new();
-    members.extend((!scope.is_empty()).then(|| ("scope", format!("[{}]", borrowed(&scope)))));
-    members.extend(list("authorization_details", &difference.authorization_details));
-    members.extend(
-        (!resources.is_empty()).then(|| ("resources", format!("[{}]", borrowed(&resources)))),
-    );
-    members.extend(list("not_asked_for", &difference.unasked_authorization_details));
-    joined(&members)
-}
-
-fn joined(members: &[(&str, String)]) -> String {
-    let members: Vec<String> =
-        members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{}}}", members.join(","))
-}
-
-/// Whether the person was compared with the one who was named, and by what or why not.
-fn person(person: Person) -> Value {
-    match person {
-        Person::Compared(by) => json!({"compared": true, "by": by.name()}),
-        Person::NotCompared(why) => json!({"compared": false, "reason": why.name()}),
-        other => json!({"compared": other.is_compared()}),
-    }
-}
-
-/// What went wrong with an exchange, or with an answer.
-fn cause(failure: &Failure) -> Option<&'static str> {
-    match failure {
-        Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.fault.name()),
-        Failure::Unreachable(unreachable) => unreachable.trouble.map(Trouble::name),
-        Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
-            LostAnswer::KeySet(trouble) => Some(trouble.name()),
-            _ => indeterminacy.cause.map(Cause::name),
-        },
-        _ => None,
-    }
-    .filter(|name| *name != Cause::Unknown.name())
-}
-
-/// What a check found: `null` for nothing, an object for a value of another type; a value that may
-/// say something about a person is left out.
-fn found(found: &Found) -> Option<Value> {
-    Some(match found {
-        Found::Missing => Value::Null,
-        Found::AnotherType(kind) => json!({"type": kind}),
-        Found::Text(text) => json!(text),
-        Found::Texts(texts) => json!(texts),
-        Found::Time(at) => json!(time::rfc3339(*at)),
-        Found::Milliseconds(number) => json!({"milliseconds": number}),
-        Found::OutOfRange => json!({"out_of_range": true}),
-        _ => return None,
-    })
-}
-
-/// What a check expected; of a time, the earliest or the latest one.
-fn expected(expected: &Expected) -> Value {
-    match expected {
-        Expected::Text(text) => json!(text),
-        Expected::OneOf(texts) => json!(texts),
-        Expected::NotBefore(at) => json!({"not_before": time::rfc3339(*at)}),
-        Expected::NotAfter(at) => json!({"not_after": time::rfc3339(*at)}),
-        Expected::LaterThan(claim) => json!({"later_than": claim}),
-        other => json!(other.to_string()),
-    }
-}
-
-pub(super) fn failed(failure: &Failure) -> Line {
-    let check = failure.check().map(Untrusted::name);
-    let rejection = match failure {
-        Failure::Untrusted(rejection) => Some(rejection),
-        _ => None,
-    };
-    let member = match failure {
-        Failure::ProviderMisbehaved(misbehaviour) => misbehaviour.fault.member(),
-        _ => None,
-    };
-    let attempts = match failure {
-        Failure::Unreachable(unreachable) => Some(unreachable.attempts),
-        Failure::Indeterminate(indeterminacy) => Some(indeterminacy.attempts),
-        _ => None,
-    };
-    let answer = failure.server_answer();
-    let endpoint = answer.map(|answer| answer.endpoint()).or(match failure {
-        Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.endpoint),
-        Failure::Unreachable(unreachable) => match unreachable.target {
-            ciba_core::UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
-            _ => None,
-        },
-        Failure::Indeterminate(indeterminacy) => Some(indeterminacy.endpoint()),
-        _ => None,
-    });
-    Line::new("failed")
-        .with("failure", failure.name())
-        .some("check", check)
-        .some("claim", rejection.and_then(Rejection::member))
-        .some("found", rejection.and_then(Rejection::found).and_then(found))
-        .some("expected", rejection.and_then(Rejection::expected).map(expected))
-        .some("cause", cause(failure))
-        .some("member", member)
-        .some("attempts", attempts.filter(|attempts| *attempts > 1))
-        .some("error", answer.and_then(|answer| answer.code()).map(|code| code.name()))
-        .some("error_description", answer.and_then(|answer| answer.description()))
-        .some("status", answer.and_then(crate::exit::status))
-        .some("www_authenticate", answer.and_then(|answer| answer.www_authenticate()))
-        .some(
-            "excerpt",
-            answer.map(|answer| answer.excerpt()).filter(|excerpt| !excerpt.is_empty()),
-        )
-        .some("endpoint", endpoint.map(|endpoint| endpoint.name()))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// REQ-AERR-15
     #[test]
-    fn what_does_not_show_is_escaped_and_stays_what_it_is() {
+    fn invisible_characters_are_escaped_and_keep_their_meaning() {
+        #[derive(Serialize)]
+        struct Hidden<'a> {
+            text: &'a str,
+            raw: Received<'a>,
+        }
+
         let hidden = "a\u{1b}\u{61c}\u{200b}\u{202e}\u{2028}\u{feff}\u{e000}\u{e0041}z\u{10ffff}";
-        let line = Line::new("x")
-            .with("text", hidden)
-            .with_json("raw", &format!("\"{}\"", "\u{202e}\u{e0001}"))
-            .finish();
+        let raw = "\"\u{202e}\u{e0001}\"";
+        let line = line("x", Hidden { text: hidden, raw: Received(raw) });
         assert!(line.chars().all(is_plain), "{line:?}");
         assert!(line.contains(r"\u202e\udb40\udc01"), "{line}");
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -271,15 +292,23 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_json_object_with_its_members_in_order() {
-        let line = Line::new("x")
-            .with("text", "a\n\"b\"")
-            .some("nothing", None::<&str>)
-            .with("n", 3)
-            .finish();
-        assert!(!line.contains('\n') && line.starts_with(r#"{"event":"x","at":"20"#), "{line}");
-        assert!(line.ends_with(r#","text":"a\n\"b\"","n":3}"#), "{line}");
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value.as_object().unwrap().len(), 4);
+    fn what_a_provider_sent_is_copied_as_it_was_received() {
+        #[derive(Serialize)]
+        struct Extra<'a> {
+            extra: Received<'a>,
+        }
+
+        let received =
+            "{ \"n\" : 1.10e400,\n\"big\":123456789012345678901,\"half\":\"\\ud800 \\\" \" }";
+        let line = line("x", Extra { extra: Received(received) });
+        let copied = r#""extra":{"n":1.10e400,"big":123456789012345678901,"half":"\ud800 \" "}}"#;
+        assert!(line.starts_with(r#"{"event":"x","at":"20"#), "{line}");
+        assert!(line.ends_with(copied), "{line}");
+    }
+
+    #[test]
+    fn an_event_of_core_begins_with_its_name_and_has_the_time() {
+        let line = written(&Stamped { event: &Event::Notified, at: Timestamp::EPOCH });
+        assert_eq!(line, r#"{"event":"notified","at":"1970-01-01T00:00:00.000Z"}"#);
     }
 }

@@ -1,20 +1,118 @@
-//! Sentences for people.
+//! For people: sentences on standard error, and the result on standard output.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io, path::Path, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Timestamp, Wait, WaitReason,
+    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Deviation, Endpoint, Event,
+    Failure, Timestamp, Wait, WaitReason, text::plain,
 };
 
-use super::plain;
-use crate::time;
+use super::{Started, Terminal, Voice, json::compact};
+use crate::{listen::Refusal, stdio::try_put, time};
 
-pub(super) fn acknowledged(acknowledged: &Acknowledgement, delivery: DeliveryMode) -> String {
+/// The voice of `--output text`.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) show_tokens: bool,
+    pub(super) delivery: DeliveryMode,
+    /// The last thing said about waiting, so that it is said once.
+    pub(super) said: String,
+}
+
+impl Voice for Text {
+    fn started(&mut self, to: &mut Terminal, started: &Started<'_>) {
+        let client = started.client_id.map(|id| format!(" as client {}", plain(id)));
+        let issuer = started.issuer.unwrap_or("the provider");
+        let verb = if started.resumed { "Resuming" } else { "Starting" };
+        to.say(&format!("{verb} an authentication at {issuer}{}.", client.unwrap_or_default()));
+    }
+
+    fn event(&mut self, to: &mut Terminal, event: &Event) {
+        match event {
+            Event::Requesting { endpoint, attempt } => requesting(to, *endpoint, *attempt),
+            Event::Acknowledgement(acknowledgement) => self.acknowledged(to, acknowledgement),
+            Event::Notified => to.say("The provider has notified this client."),
+            Event::Waiting(wait) => self.waiting(to, wait),
+            _ => {}
+        }
+    }
+
+    fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal) {
+        if to.verbose {
+            let (_, sentence) = refusal.words();
+            to.say(&format!("A notification was refused (status {status}): {sentence}."));
+        }
+    }
+
+    fn authenticated(
+        &mut self,
+        to: &mut Terminal,
+        authentication: &Authentication,
+        config: &ClientConfig,
+    ) -> io::Result<()> {
+        tolerated(to, authentication.deviations());
+        try_put(authenticated(authentication, config, self.show_tokens).trim_end())
+    }
+
+    fn failed(&mut self, _: &mut Terminal, _: &Failure, _: Option<&Path>) {}
+}
+
+impl Text {
+    fn acknowledged(&self, to: &mut Terminal, acknowledgement: &Acknowledgement) {
+        to.say(&acknowledged(acknowledgement, self.delivery));
+        for (name, value) in acknowledgement.extra.iter() {
+            to.say(&format!("  {}: {}", plain(&name), shown(value)));
+        }
+        if to.verbose {
+            tolerated(to, acknowledgement.deviations.iter().copied());
+        }
+    }
+
+    fn waiting(&mut self, to: &mut Terminal, wait: &Wait) {
+        if *wait.reason() == WaitReason::InFlight {
+            return;
+        }
+        let sentence = waiting(wait);
+        if to.verbose || sentence != self.said {
+            self.said.clone_from(&sentence);
+            if !to.live || to.verbose {
+                let now = time::now();
+                // To the nearest second: a wait of five seconds and the jitter is not one of six.
+                let next = (wait.until().since(now) + Duration::from_millis(499)).as_secs();
+                let left = to.seconds_left(now);
+                // In push mode, and when the name of the request was lost, nothing is asked at the
+                // end of a wait; nor when time is up then.
+                let asks = self.delivery != DeliveryMode::Push
+                    && *wait.reason() != WaitReason::Adrift
+                    && left.is_none_or(|left| next < left);
+                let times = times(asks, next, left);
+                to.say(&format!("{sentence} ({times})."));
+            }
+        }
+        to.status(sentence);
+    }
+}
+
+fn requesting(to: &mut Terminal, endpoint: Endpoint, attempt: u32) {
+    if to.verbose {
+        to.say(&format!("Request {attempt} to {endpoint}."));
+    }
+    to.status(format!("asking {endpoint}"));
+}
+
+/// Says which deviations of the provider were tolerated.
+pub(super) fn tolerated(to: &mut Terminal, deviations: impl Iterator<Item = Deviation>) {
+    for deviation in deviations {
+        to.say(&format!("  tolerated: {deviation}"));
+    }
+}
+
+fn acknowledged(acknowledged: &Acknowledgement, delivery: DeliveryMode) -> String {
     let then = match delivery {
         DeliveryMode::Poll => {
-            format!("it wants to be asked every {} s", acknowledged.interval.as_secs())
+            format!("it allows a request every {} s", acknowledged.interval.as_secs())
         }
-        DeliveryMode::Ping => "it will say when to ask for the result".to_owned(),
+        DeliveryMode::Ping => "it will notify this client when the result is ready".to_owned(),
         DeliveryMode::Push => "it will deliver the result".to_owned(),
     };
     format!(
@@ -24,23 +122,23 @@ pub(super) fn acknowledged(acknowledged: &Acknowledgement, delivery: DeliveryMod
 }
 
 /// What is waited for, without the numbers that change.
-pub(super) fn waiting(wait: &Wait) -> String {
+fn waiting(wait: &Wait) -> String {
     match (wait.reason(), wait.progress()) {
         (WaitReason::Setback(setback), _) => format!("Trying again: {setback}"),
         (WaitReason::SlowDown, Some(words)) => {
-            format!("Waiting for the person; the provider wants to be asked less often, and says: {}", plain(words))
+            format!("Waiting for the person; the provider asks for fewer requests, and says: {}", plain(words))
         }
         (_, Some(progress)) => format!("Waiting for the person; the provider says: {}", plain(progress)),
         (WaitReason::Notification, None) => "Waiting for the person; the provider will notify us".to_owned(),
         (WaitReason::Adrift, None) => {
             "The provider's answer was lost; if it asks the person all the same, its notification tells".to_owned()
         }
-        (WaitReason::SlowDown, None) => "Waiting for the person; the provider wants to be asked less often".to_owned(),
+        (WaitReason::SlowDown, None) => "Waiting for the person; the provider asks for fewer requests".to_owned(),
         (_, None) => "Waiting for the person".to_owned(),
     }
 }
 
-pub(super) fn authenticated(
+fn authenticated(
     authentication: &Authentication,
     config: &ClientConfig,
     show_tokens: bool,
@@ -72,7 +170,7 @@ pub(super) fn authenticated(
         ),
     ] {
         for value in values {
-            let _ = writeln!(text, "{what} {}", plain(&super::json::compact(value)));
+            let _ = writeln!(text, "{what} {}", plain(&compact(value)));
         }
     }
     let lifetime = super::lifetime(authentication)
@@ -107,9 +205,9 @@ fn granted(authentication: &Authentication) -> String {
         format!("scope {}", plain(scope))
     }];
     granted.extend(
-        authentication.authorization_details().map(|details| {
-            format!("authorization_details {}", plain(&super::json::compact(details)))
-        }),
+        authentication
+            .authorization_details()
+            .map(|details| format!("authorization_details {}", plain(&compact(details)))),
     );
     granted.extend(
         authentication.resources().map(|resources| format!("for {}", plain(&resources.join(", ")))),
@@ -124,26 +222,40 @@ fn received(at: Timestamp, now: Timestamp) -> String {
     let unit = UNITS.into_iter().find(|(seconds, _)| age >= *seconds);
     let ago =
         unit.map(|(seconds, unit)| format!(", {} {unit} ago", age / seconds)).unwrap_or_default();
-    format!("{}{ago}.", time::rfc3339(at))
+    format!("{at}{ago}.")
 }
 
 /// A table of claims.
-pub(crate) fn claims(authentication: &Authentication) -> String {
+pub(super) fn claims(authentication: &Authentication) -> String {
     let names = super::claims(authentication).map(|(name, _)| name.chars().count());
     let width = names.max().unwrap_or_default().min(24);
     let mut text = String::new();
     for (name, claim) in super::claims(authentication) {
-        let _ = writeln!(text, "  {:width$}  {}", plain(&name), value(claim));
+        let _ = writeln!(text, "  {:width$}  {}", plain(&name), shown(claim));
     }
     text
 }
 
 /// A value on one line; texts without their quotes.
-pub(super) fn value(json: &str) -> String {
+fn shown(json: &str) -> String {
     // A string that is none, for want of half a character, is shown as it stands there.
     match serde_json::from_str::<String>(json) {
         Ok(text) => plain(&text),
-        Err(_) => plain(&super::json::compact(json)),
+        Err(_) => plain(&compact(json)),
+    }
+}
+
+/// How long a wait is, and how long the person has. An answer or a notification is accepted until a
+/// minute after that.
+fn times(asks: bool, next: u64, left: Option<u64>) -> String {
+    match (asks, left) {
+        (true, Some(left)) => format!("next request in {next} s, {left} s left"),
+        (true, None) => format!("next request in {next} s"),
+        (false, Some(left)) if left < next => {
+            format!("{left} s left, a late answer is accepted for {next} s")
+        }
+        (false, Some(left)) => format!("{left} s left"),
+        (false, None) => format!("at most {next} s more"),
     }
 }
 
@@ -166,5 +278,15 @@ mod tests {
             assert_eq!(received(at, now), format!("2030-01-01T00:00:00.000Z{ago}."));
         }
         assert_eq!(received(at, Timestamp::EPOCH), "2030-01-01T00:00:00.000Z.", "a clock set back");
+    }
+
+    #[test]
+    fn the_times_of_a_wait_do_not_contradict_each_other() {
+        assert_eq!(times(true, 5, Some(115)), "next request in 5 s, 115 s left");
+        assert_eq!(times(true, 5, None), "next request in 5 s");
+        // Push: the wait ends a minute after the person's time.
+        assert_eq!(times(false, 180, Some(120)), "120 s left, a late answer is accepted for 180 s");
+        assert_eq!(times(false, 1, Some(1)), "1 s left");
+        assert_eq!(times(false, 600, None), "at most 600 s more");
     }
 }

@@ -3,15 +3,22 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::{error::Setback, time::Timestamp};
 
 /// An instruction to wait until an instant.
 #[must_use = "wait until the instant, then poll again"]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
     until: Timestamp,
     because: WaitReason,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared_text")]
     progress: Option<Arc<str>>,
+}
+
+fn shared_text<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(to)
 }
 
 impl Wait {

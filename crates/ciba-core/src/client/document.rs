@@ -103,6 +103,21 @@ impl Registration {
         self.members.get(member).ok().flatten()
     }
 
+    /// Reads a member into a type; `None` if it is missing or `null`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigError::Invalid`] if the value does not fit the type.
+    pub fn get<T: DeserializeOwned>(&self, member: &'static str) -> Result<Option<T>, ConfigError> {
+        self.members.get(member).map_err(|_| wrong(member))
+    }
+
+    /// Returns the members. They may include the client secret.
+    #[must_use]
+    pub const fn members(&self) -> &JsonObject {
+        &self.members
+    }
+
     /// Returns the registered algorithm of the client's private key: that of assertions or, without
     /// one, that of signed requests.
     #[must_use]

@@ -222,7 +222,7 @@ impl fmt::Display for Found {
             Self::Text(text) => f.write_str(text),
             Self::Texts(texts) if texts.is_empty() => f.write_str("an empty list"),
             Self::Texts(texts) => list(f, texts),
-            Self::Time(time) => write!(f, "{}", time.unix_secs()),
+            Self::Time(time) => time.fmt(f),
             Self::Milliseconds(number) => write!(f, "{number}"),
             Self::OutOfRange => f.write_str("out of range"),
             Self::AnotherValue => f.write_str("another value"),
@@ -238,8 +238,8 @@ impl fmt::Display for Expected {
                 f.write_str(if texts.len() > 1 { "one of " } else { "" })?;
                 list(f, texts)
             }
-            Self::NotBefore(time) => write!(f, "{} or later", time.unix_secs()),
-            Self::NotAfter(time) => write!(f, "{} or earlier", time.unix_secs()),
+            Self::NotBefore(time) => write!(f, "{time} or later"),
+            Self::NotAfter(time) => write!(f, "{time} or earlier"),
             Self::LaterThan(claim) => write!(f, "later than {claim}"),
         }
     }

@@ -17,3 +17,27 @@ pub enum Stage {
     /// The flow is over.
     Settled,
 }
+
+impl Stage {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Authorizing,
+        Self::Adrift,
+        Self::Pending,
+        Self::Redeeming,
+        Self::Verifying,
+        Self::Settled,
+    ];
+
+    /// Returns the lower-case name, for machine-readable output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorizing => "authorizing",
+            Self::Adrift => "adrift",
+            Self::Pending => "pending",
+            Self::Redeeming => "redeeming",
+            Self::Verifying => "verifying",
+            Self::Settled => "settled",
+        }
+    }
+}

@@ -3,6 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::{
     bounds,
     endpoint::Endpoint,
@@ -21,18 +23,24 @@ use crate::{
 ///
 /// The `auth_req_id` is not part of it; the flow keeps it.
 ///
+/// Serializes with `expires_in` and `interval` in whole seconds, and without `deviations` if there
+/// are none.
+///
 /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Acknowledgement {
     /// The lifetime of the request, counted from when it was sent, and at most 24 hours.
+    #[serde(serialize_with = "whole_seconds")]
     pub expires_in: Duration,
     /// The initial polling interval, which is 5 seconds if the provider named none.
     // Ruling 1.
+    #[serde(serialize_with = "whole_seconds")]
     pub interval: Duration,
     /// The members that the protocol does not define, as received, for example Idura's
     /// `bindingMessage` for Norway.
     pub extra: JsonObject,
-    /// The irregularities that were tolerated.
+    /// The deviations from the specification that were tolerated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deviations: Vec<Deviation>,
 }
 
@@ -41,6 +49,10 @@ impl Acknowledgement {
     pub(crate) const fn pace(&self) -> (Duration, Duration) {
         (self.interval, self.expires_in)
     }
+}
+
+fn whole_seconds<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(duration.as_secs())
 }
 
 /// The meaning of a response of the backchannel endpoint.

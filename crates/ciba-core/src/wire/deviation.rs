@@ -16,7 +16,7 @@ macro_rules! deviations {
         }
 
         impl Deviation {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Returns the name for scripts and logs.
             #[must_use]

@@ -17,7 +17,7 @@ pub(crate) mod number;
 #[cfg(test)]
 mod properties;
 mod retry_after;
-mod server_answer;
+pub(crate) mod server_answer;
 pub(crate) mod token;
 
 pub use crate::json::{JsonError, JsonObject};

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Members {
                     if members.0.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom(format!(
                             "{:?} is there twice",
-                            crate::output::plain(&name)
+                            ciba_core::text::plain(&name)
                         )));
                     }
                     members.0.push((name, value));
@@ -91,7 +91,7 @@ impl Members {
         Ok(Some(keys.clone()))
     }
 
-    /// Refuses members that nobody knows or that ask for what this provider does not do; names
+    /// Refuses members that are unknown or ask for what this provider does not do; names
     /// those it makes no use of.
     pub(super) fn check(&self) -> Result<Vec<&str>, String> {
         let mut unused = Vec::new();
@@ -112,7 +112,7 @@ impl Members {
                     .chain(&UNUSED)
                     .chain(NOT_OFFERED.iter().map(|(refused, ..)| refused));
                 return Err(format!(
-                    "{:?} is no member of client metadata{}",
+                    "{:?} is not a member of client metadata{}",
                     shown(name),
                     suggestion(name, all)
                 ));
@@ -148,8 +148,10 @@ const READ: [&str; 13] = [
     "tls_client_certificate_bound_access_tokens",
 ];
 /// What `ciba op` writes beside metadata into a client.json.
-const OWN: [&str; 7] = [
+const OWN: [&str; 9] = [
     "issuer",
+    "provider",
+    "profile",
     "key_file",
     "ca_file",
     "cert_file",
@@ -243,9 +245,9 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A name of somebody's, fit to be shown.
+/// A name from the file, safe to show.
 fn shown(name: &str) -> String {
-    crate::output::plain(&name.chars().take(100).collect::<String>())
+    ciba_core::text::plain(&name.chars().take(100).collect::<String>())
 }
 
 fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a &'a str>) -> String {
@@ -313,7 +315,7 @@ mod tests {
                 }
                 let said = check(&format!("{{\"{slip}\":\"x\"}}")).expect_err(&slip);
                 assert!(
-                    said.contains("is no member") && said.contains("did you mean"),
+                    said.contains("is not a member") && said.contains("did you mean"),
                     "{slip}: {said}"
                 );
             }

@@ -1,8 +1,14 @@
 //! The words of the demonstration: what each request is for, as it is made.
 
-use ciba_core::{Endpoint, Event, WaitReason};
+use std::{io, path::Path};
 
-use crate::output::plain;
+use ciba_core::{Authentication, ClientConfig, Endpoint, Event, Failure, WaitReason, text::plain};
+
+use super::{Started, Terminal, Voice, text};
+use crate::{
+    listen::Refusal,
+    stdio::{put, try_put},
+};
 
 /// Tells one authentication as numbered steps.
 #[derive(Debug)]
@@ -15,6 +21,40 @@ pub(crate) struct Story {
     polled: bool,
 }
 
+impl Voice for Story {
+    fn started(&mut self, _: &mut Terminal, _: &Started<'_>) {
+        put(&self.opening());
+    }
+
+    fn event(&mut self, to: &mut Terminal, event: &Event) {
+        if let Some(told) = self.told(event) {
+            to.line(told);
+        }
+        to.status(match event {
+            Event::Waiting(_) => "waiting for the person",
+            _ => "",
+        });
+    }
+
+    fn notification_refused(&mut self, _: &mut Terminal, _: u16, _: Refusal) {}
+
+    fn authenticated(
+        &mut self,
+        to: &mut Terminal,
+        authentication: &Authentication,
+        _: &ClientConfig,
+    ) -> io::Result<()> {
+        text::tolerated(to, authentication.deviations());
+        try_put(&self.closing(&text::claims(authentication)))
+    }
+
+    fn failed(&mut self, _: &mut Terminal, _: &Failure, _: Option<&Path>) {}
+
+    fn judged(&mut self, report: &str, clean: bool) {
+        put(&Self::verdict(report, clean));
+    }
+}
+
 impl Story {
     pub(crate) fn new(
         issuer: &str,
@@ -25,8 +65,8 @@ impl Story {
         Self { issuer: issuer.to_owned(), client_id, person, message, step: 0, polled: false }
     }
 
-    /// Who takes part.
-    pub(crate) fn opening(&self) -> String {
+    /// Introduces the parties.
+    fn opening(&self) -> String {
         format!(
             "A call centre calls a customer and has to know who answers. It asks their phone: OpenID Connect CIBA.\n\
              Everything here happens on this machine, for real, with three parties:\n\
@@ -40,7 +80,7 @@ impl Story {
     }
 
     /// What an event means, if it is worth telling.
-    pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
+    fn told(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Requesting { endpoint, .. } => self.requesting(*endpoint),
             Event::Acknowledgement(acknowledged) => Some(format!(
@@ -57,7 +97,7 @@ impl Story {
         }
     }
 
-    pub(crate) fn requesting(&mut self, endpoint: Endpoint) -> Option<String> {
+    fn requesting(&mut self, endpoint: Endpoint) -> Option<String> {
         match endpoint {
             Endpoint::Discovery => {
                 Some(self.next("The application reads where the provider takes requests: its metadata document."))
@@ -93,8 +133,7 @@ impl Story {
         format!("\n{}. {sentence}", self.step)
     }
 
-    /// What came of it.
-    pub(crate) fn closing(&mut self, claims: &str) -> String {
+    fn closing(&mut self, claims: &str) -> String {
         let sentence = self.next(
             "The person said yes, and the provider sent an ID Token. Before a word of it is believed, the\n   \
              application checks the signature, who issued the token, for whom, when, and that the person who\n   \
@@ -104,8 +143,7 @@ impl Story {
         format!("{sentence}\n\n{}", claims.trim_end())
     }
 
-    /// What the provider thinks of the client.
-    pub(crate) fn judged(&self, report: &str, clean: bool) -> String {
+    fn verdict(report: &str, clean: bool) -> String {
         if clean {
             "\nThe test provider watched whether the application kept the rules of the protocol: it broke none.\n\
              To try it yourself: `ciba op` starts the provider and prints the command that uses it."

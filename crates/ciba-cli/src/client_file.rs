@@ -1,0 +1,260 @@
+//! The file of `--client`: what the options about the client do not say.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use ciba_core::{
+    ConfigError, Issuer, LoopbackHttp, Registration, Url, jose::JwsAlgorithm, text::plain,
+};
+use clap::ValueEnum;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    args::{Client, Notifications, Provider},
+    client::loopback,
+    exit::Stop,
+    files::read,
+};
+
+/// The members that name the provider and the client.
+const READ: [&str; 20] = [
+    "issuer",
+    "provider",
+    "profile",
+    "client_id",
+    "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg",
+    "id_token_signed_response_alg",
+    "backchannel_authentication_request_signing_alg",
+    "backchannel_token_delivery_mode",
+    "backchannel_client_notification_endpoint",
+    "backchannel_user_code_parameter",
+    "tls_client_certificate_bound_access_tokens",
+    "key_file",
+    "client_secret_file",
+    "ca_file",
+    "cert_file",
+    "cert_key_file",
+    "listen_cert_file",
+    "listen_key_file",
+    "tls_client_auth_subject_dn",
+];
+/// Members of a registration that have no effect here. Any other one is an error: it may be
+/// misspelt, or change how answers have to be checked.
+const IGNORED: [&str; 21] = [
+    "application_type",
+    "authorization_details_types",
+    "client_id_issued_at",
+    "client_name",
+    "client_secret_expires_at",
+    "client_uri",
+    "contacts",
+    "grant_types",
+    "jwks",
+    "jwks_uri",
+    "logo_uri",
+    "policy_uri",
+    "redirect_uris",
+    "registration_access_token",
+    "registration_client_uri",
+    "response_types",
+    "scope",
+    "software_id",
+    "software_version",
+    "tls_client_auth_san_dns",
+    "tos_uri",
+];
+
+impl Client {
+    /// These options, completed by the file of `--client`.
+    pub(crate) fn complete(self) -> Result<Self, Stop> {
+        match self.client_file.clone() {
+            Some(path) => {
+                let file = File::read(&path, loopback(&self))?.options()?;
+                self.or(file)
+            }
+            None => Ok(self),
+        }
+    }
+}
+
+/// The file, read.
+struct File<'a> {
+    path: &'a Path,
+    loopback: LoopbackHttp,
+    registration: Registration,
+}
+
+impl<'a> File<'a> {
+    fn read(path: &'a Path, loopback: LoopbackHttp) -> Result<Self, Stop> {
+        let text = String::from_utf8(read(path, "--client")?)
+            .map_err(|_| unusable(path, "it is not UTF-8"))?;
+        let registration =
+            Registration::from_json(&text).map_err(|error| unusable(path, &error.to_string()))?;
+        let file = Self { path, loopback, registration };
+        let names = file.registration.members().iter().map(|(name, _)| name);
+        for name in names.filter(|name| !READ.contains(&&**name) && !IGNORED.contains(&&**name)) {
+            return Err(file.unusable(&match &*name {
+                "client_secret" => "client_secret is not read from it: name the file that holds the secret in client_secret_file".to_owned(),
+                _ => format!("this command does not support the member {name}"),
+            }));
+        }
+        Ok(file)
+    }
+
+    /// What the file says, as options.
+    fn options(&self) -> Result<Client, Stop> {
+        let provider = match self.get::<String>("provider")? {
+            Some(name) => Some(
+                Provider::try_from(name)
+                    .map_err(|_| self.unusable("provider is not a known preset"))?,
+            ),
+            None => None,
+        };
+        let endpoint = self.endpoint("backchannel_client_notification_endpoint")?;
+        Ok(Client {
+            issuer: self.issuer()?,
+            provider,
+            ca_cert: self.file("ca_file")?,
+            client_id: Some(self.registration.client_id().as_str().to_owned()),
+            client_auth: self.named("token_endpoint_auth_method", named)?,
+            key: self.file("key_file")?,
+            alg: self.named("token_endpoint_auth_signing_alg", JwsAlgorithm::from_name)?,
+            client_secret_file: self.file("client_secret_file")?,
+            id_token_alg: self.named("id_token_signed_response_alg", JwsAlgorithm::from_name)?,
+            signed_request: self
+                .named("backchannel_authentication_request_signing_alg", JwsAlgorithm::from_name)?,
+            cert: self.file("cert_file")?,
+            cert_key: self.file("cert_key_file")?,
+            profile: self.named("profile", named)?,
+            certificate_bound: self
+                .get("tls_client_certificate_bound_access_tokens")?
+                .unwrap_or(false),
+            notifications: Notifications {
+                delivery: self.named("backchannel_token_delivery_mode", named)?,
+                listen: endpoint.as_ref().and_then(address),
+                notification_path: endpoint.as_ref().map(|url| url.path().to_owned()),
+                listen_cert: self.file("listen_cert_file")?,
+                listen_key: self.file("listen_key_file")?,
+            },
+            ..Client::default()
+        })
+    }
+
+    fn get<T: DeserializeOwned>(&self, member: &'static str) -> Result<Option<T>, Stop> {
+        self.registration.get(member).map_err(|error| self.unusable(&error.to_string()))
+    }
+
+    /// A member whose value is a name.
+    fn named<T>(
+        &self,
+        member: &'static str,
+        of: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Stop> {
+        let Some(name) = self.get::<String>(member)? else { return Ok(None) };
+        let invalid = ConfigError::Invalid { member, reason: "it is not a known name" };
+        of(&name).map(Some).ok_or_else(|| self.unusable(&invalid.to_string()))
+    }
+
+    /// The name of a file, relative to the directory of this one.
+    fn file(&self, member: &'static str) -> Result<Option<PathBuf>, Stop> {
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        Ok(self.get::<String>(member)?.map(|name| directory.join(name)))
+    }
+
+    fn issuer(&self) -> Result<Option<String>, Stop> {
+        let Some(issuer) = self.get::<String>("issuer")? else { return Ok(None) };
+        match Issuer::parse_with(issuer.as_str(), self.loopback) {
+            Ok(_) => Ok(Some(issuer)),
+            Err(error) => Err(self.not_an_address("issuer", &error)),
+        }
+    }
+
+    fn endpoint(&self, member: &'static str) -> Result<Option<Url>, Stop> {
+        let url = self.get::<String>(member)?.map(|url| Url::parse_with(&url, self.loopback));
+        url.transpose().map_err(|error| self.not_an_address(member, &error))
+    }
+
+    fn not_an_address(&self, member: &str, error: &dyn std::error::Error) -> Stop {
+        let advice = match self.loopback {
+            LoopbackHttp::Refused => {
+                " (for a provider on this machine there is --allow-http-loopback)"
+            }
+            _ => "",
+        };
+        self.unusable(&format!("{member} cannot be used: {error}{advice}"))
+    }
+
+    fn unusable(&self, why: &str) -> Stop {
+        unusable(self.path, why)
+    }
+}
+
+fn unusable(path: &Path, why: &str) -> Stop {
+    Stop::usage(format!("the client file {} cannot be used: {}", path.display(), plain(why)))
+}
+
+/// Where to listen: only an address can be both registered and listened at.
+fn address(endpoint: &Url) -> Option<SocketAddr> {
+    let host = endpoint.host().trim_matches(['[', ']']);
+    Some((host.parse::<IpAddr>().ok()?, endpoint.port()).into())
+}
+
+/// The value of an option by its name, which is core's.
+fn named<T: ValueEnum>(name: &str) -> Option<T> {
+    T::from_str(name, false).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use ciba_core::{DeliveryMode, Profile};
+
+    use super::*;
+    use crate::args;
+
+    #[test]
+    fn every_name_of_core_is_a_value_of_an_option() {
+        for profile in Profile::ALL {
+            assert!(named::<args::Profile>(profile.name()).is_some(), "{profile:?}");
+        }
+        for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
+            assert!(named::<args::Delivery>(mode.name()).is_some(), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_is_given_wins_and_every_other_is_taken_from_the_rest() {
+        let given = Client {
+            client_id: Some("given".into()),
+            allow_http_loopback: true,
+            notifications: Notifications {
+                listen: "127.0.0.1:1".parse().ok(),
+                ..Default::default()
+            },
+            ..Client::default()
+        };
+        let mut rest = Client {
+            client_id: Some("rest".into()),
+            key: Some("key.jwk".into()),
+            certificate_bound: true,
+            notifications: Notifications {
+                listen: "127.0.0.1:2".parse().ok(),
+                ..Default::default()
+            },
+            ..Client::default()
+        };
+        rest.notifications.notification_path = Some("/n".into());
+        rest.exceptions.header = vec!["a=b".into()];
+        rest.provider = Provider::try_from("idura".to_owned()).ok();
+        let merged = given.or(rest).expect("they can be merged");
+        assert_eq!(merged.client_id.as_deref(), Some("given"));
+        assert!(merged.allow_http_loopback && merged.certificate_bound);
+        assert!(merged.key.is_some_and(|key| key.is_absolute() && key.ends_with("key.jwk")));
+        assert_eq!(merged.notifications.listen, "127.0.0.1:1".parse().ok());
+        assert_eq!(merged.notifications.notification_path.as_deref(), Some("/n"));
+        assert_eq!(merged.exceptions.header, ["a=b"]);
+        assert_eq!(merged.provider.map(Provider::name), Some("idura"));
+    }
+}

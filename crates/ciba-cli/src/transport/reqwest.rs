@@ -1,0 +1,121 @@
+//! `--transport reqwest`: asynchronous.
+
+use std::{io, time::Duration};
+
+use async_trait::async_trait;
+use ciba_core::{
+    BadNotification, Body, Discovery, Event, Failure, Headers, NotificationReply,
+    NotificationVerdict, ProviderMetadata, Request, Response, Snapshot, Unanswered,
+};
+use ciba_reqwest::{
+    ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
+    SignerError, Watch,
+};
+
+use super::{
+    Drive, Driven, Files, Halted, HttpLibrary, failure_of, no_tls, show, unanswered, unobtainable,
+    unusable_ca,
+};
+use crate::{exit::Stop, proxies::Proxies, time::now, watcher::Watcher};
+
+pub(super) struct Reqwest {
+    http: HttpClient,
+    inbox: Inbox,
+}
+
+impl Reqwest {
+    pub(super) fn new(files: &Files<'_>, proxies: &Proxies, trace: bool) -> Result<Self, Stop> {
+        // A machine without roots can still use plain http. They are looked for when TLS is needed
+        // and are missing then, as with ureq.
+        let has_roots = files.ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
+        let roots: Box<dyn Fn() -> ciba_reqwest::reqwest::ClientBuilder + Send + Sync> =
+            match &files.ca {
+                Some((path, pem)) => {
+                    Box::new(ciba_reqwest::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
+                }
+                None if has_roots => Box::new(ciba_reqwest::platform_roots),
+                None => Box::new(|| ciba_reqwest::platform_roots().tls_certs_only([])),
+            };
+        let proxies = proxies.clone();
+        let make = move || roots().no_proxy().proxy(proxies.for_reqwest());
+        let mut http = HttpClient::new(make).map_err(|_| no_tls())?;
+        if let Some(pem) = &files.certificate {
+            let certificate = ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key)
+                .map_err(|error| pem.unusable(&error))?;
+            http = http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
+        }
+        if trace {
+            http = http.with_observer(show);
+        }
+        Ok(Self { http, inbox: Inbox::with_capacity(1) })
+    }
+}
+
+#[async_trait]
+impl HttpLibrary for Reqwest {
+    async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
+        let found = ciba_reqwest::discover_with(&self.http, &discovery).await;
+        found.map_err(|error| match error {
+            DiscoverError::Metadata(error) => failure_of(error),
+            DiscoverError::Unreachable { how, .. } => unanswered(how),
+            _ => unobtainable(None),
+        })
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, Unanswered> {
+        self.http.exchange(&request, timeout, max_response).await
+    }
+
+    async fn drive(&self, drive: Drive) -> Result<Driven, Halted> {
+        let Drive { config, keys, flow, mut watcher, is_notified } = drive;
+        let mut driver = Driver::new(config, self.http.clone()).with_signer(keys);
+        if is_notified {
+            driver = driver.with_inbox(self.inbox.clone());
+        }
+        let flow = SharedFlow::with_saver(flow, watcher.clone());
+        driver.drive(&flow, &mut watcher).await.map_err(|error| match error {
+            DriveError::Save(error) => Halted::Save(error),
+            other => Halted::Broken(other.to_string()),
+        })?;
+        Ok(Driven::new(flow.stage(), flow.keeps_tokens(), flow.finish()))
+    }
+
+    fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
+        self.inbox.first_look(method, headers)
+    }
+
+    async fn acknowledge(
+        &self,
+        method: &str,
+        headers: Headers,
+        body: Body,
+    ) -> Result<NotificationVerdict, BadNotification> {
+        self.inbox.acknowledge(method, &headers, body, now()).await
+    }
+}
+
+#[async_trait]
+impl Saver for Watcher {
+    async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save(snapshot)
+    }
+}
+
+impl Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        Self::event(self, event);
+    }
+
+    fn save_failed(&mut self, error: &io::Error) {
+        Self::save_failed(self, error);
+    }
+
+    fn key_unavailable(&mut self, error: &SignerError) {
+        Self::key_unavailable(self, &**error);
+    }
+}

@@ -1,0 +1,131 @@
+//! `--transport ureq`: blocking, each call on a thread of its own.
+
+use std::{io, time::Duration};
+
+use async_trait::async_trait;
+use ciba_core::{
+    BadNotification, Body, Cause, Discovery, Event, Failure, Headers, NotificationReply,
+    NotificationVerdict, ProviderMetadata, Request, Response, Snapshot, Timestamp, Unanswered,
+};
+use ciba_ureq::{
+    ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
+    SignerError, Watch,
+};
+use tokio::task::spawn_blocking;
+
+use super::{
+    Drive, Driven, Files, Halted, HttpLibrary, failure_of, no_tls, show, unanswered, unobtainable,
+    unusable_ca,
+};
+use crate::{exit::Stop, proxies::Proxies, time::now, watcher::Watcher};
+
+pub(super) struct Ureq {
+    http: HttpClient,
+    inbox: Inbox,
+}
+
+impl Ureq {
+    pub(super) fn new(files: &Files<'_>, proxies: Proxies, trace: bool) -> Result<Self, Stop> {
+        let http = match &files.ca {
+            Some((path, pem)) => {
+                HttpClient::new(ciba_ureq::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
+            }
+            None => HttpClient::new(ciba_ureq::platform_roots),
+        };
+        let mut http = http.map_err(|_| no_tls())?.with_proxies(move |url| proxies.for_ureq(url));
+        if let Some(pem) = &files.certificate {
+            let certificate = ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key)
+                .map_err(|error| pem.unusable(&error))?;
+            http = http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
+        }
+        if trace {
+            http = http.with_observer(show);
+        }
+        Ok(Self { http, inbox: Inbox::with_capacity(1) })
+    }
+}
+
+#[async_trait]
+impl HttpLibrary for Ureq {
+    async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
+        let http = self.http.clone();
+        let found = spawn_blocking(move || ciba_ureq::discover_with(&http, &discovery)).await;
+        found.map_err(|_| unobtainable(None))?.map_err(|error| match error {
+            DiscoverError::Metadata(error) => failure_of(error),
+            DiscoverError::Unreachable { how, .. } => unanswered(how),
+            _ => unobtainable(None),
+        })
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        timeout: Duration,
+        max_response: usize,
+    ) -> Result<Response, Unanswered> {
+        let http = self.http.clone();
+        let sent = spawn_blocking(move || http.exchange(&request, timeout, max_response)).await;
+        sent.unwrap_or(Err(Unanswered::Lost(Cause::Unknown)))
+    }
+
+    async fn drive(&self, drive: Drive) -> Result<Driven, Halted> {
+        let Drive { config, keys, flow, mut watcher, is_notified } = drive;
+        let mut driver = Driver::new(config, self.http.clone()).with_signer(keys);
+        if is_notified {
+            driver = driver.with_inbox(self.inbox.clone());
+        }
+        let flow = SharedFlow::with_saver(flow, watcher.clone());
+        let thread = spawn_blocking(move || {
+            driver.drive(&flow, &mut watcher).map_err(|error| match error {
+                DriveError::Save(error) => Halted::Save(error),
+                other => Halted::Broken(other.to_string()),
+            })?;
+            Ok(Driven::new(flow.stage(), flow.keeps_tokens(), flow.finish()))
+        });
+        match thread.await {
+            Ok(driven) => driven,
+            // The panic hook ends the process before, and the task is never aborted.
+            Err(_) => std::process::abort(),
+        }
+    }
+
+    fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
+        self.inbox.first_look(method, headers)
+    }
+
+    async fn acknowledge(
+        &self,
+        method: &str,
+        headers: Headers,
+        body: Body,
+    ) -> Result<NotificationVerdict, BadNotification> {
+        let (inbox, method) = (self.inbox.clone(), method.to_owned());
+        let said = spawn_blocking(move || inbox.acknowledge(&method, &headers, body, now())).await;
+        // The panic hook ends the process before; a runtime that shuts down answers no calls.
+        said.unwrap_or(Ok(NotificationVerdict::Unsaved))
+    }
+}
+
+impl Saver for Watcher {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        self.save(snapshot)
+    }
+}
+
+impl Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        Self::event(self, event);
+    }
+
+    fn stop(&mut self, _: Timestamp) -> bool {
+        self.is_stopped()
+    }
+
+    fn save_failed(&mut self, error: &io::Error) {
+        Self::save_failed(self, error);
+    }
+
+    fn key_unavailable(&mut self, error: &SignerError) {
+        Self::key_unavailable(self, &**error);
+    }
+}
