@@ -48,7 +48,7 @@ impl Place {
         let clock = VirtualClock::jumping(Timestamp::from_unix_secs(1_893_456_000));
         let provider = |issuer: &str| Provider::new(config(issuer).client(client)).unwrap();
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let server = Server::start_tls(address, &*clock, provider).unwrap();
+        let server = Server::start_tls(address, clock.clone(), provider).unwrap();
         Self { server, clock, pem }
     }
 
