@@ -114,8 +114,8 @@ fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds(
         }
     };
     let mut rows: Vec<_> = rows.into_iter().map(|row| row.check(faster(5_000))).collect();
-    // What can be read as a number is one: rounded up, never down (REQ-ACK-14), and at least once
-    // before the end.
+    // A value that can be read as a number counts as one. It is rounded up (REQ-ACK-14), and leaves
+    // at least one poll before the end.
     for raw in ["2.5", "\"3\""] {
         let amendment = Amendment::new().raw_members(&format!("\"interval\":{raw},"));
         rows.push(ack(&format!("interval {raw}"), amendment).check(faster(3_000)));
@@ -177,7 +177,7 @@ fn unusual_and_legal_acknowledgements_are_taken() {
                 }
             })
             .ends("refused 400 invalid_grant", [1, 1, 0])
-            // The provider gave out another one.
+            // The provider issued another id.
             .breaks(ciba_test_op::Rule::AuthReqId),
     ]);
 }
@@ -234,7 +234,7 @@ fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcom
                 .ends(&format!("refused {status} {code}"), [1, 0, 0]),
         );
     }
-    // The provider had stored and shown the request: with a notification the login is not lost.
+    // The provider had stored and displayed the request: a notification saves the login.
     let failed_later =
         || Amendment::new().status(500).remove("auth_req_id").set("error", "server_error");
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {

@@ -1,4 +1,4 @@
-//! How the client authenticates, what it asks, and ID Tokens of every algorithm.
+//! Client authentication, parameters of requests, and ID Tokens with every algorithm.
 
 use ciba_core::jose::JwsAlgorithm;
 use ciba_core::{AuthRequest, Hint};

@@ -1,4 +1,4 @@
-//! What a provider granted beside what it was asked for (ruling 41).
+//! What a provider granted, compared with what was requested (ruling 41).
 
 use ciba_core::{AuthRequest, AuthorizationDetail, Hint, jose::JwsAlgorithm, providers};
 use ciba_test_op::{Amendment, ProviderConfig, Script};
@@ -19,8 +19,7 @@ fn payment() -> AuthRequest {
         .resource(API)
 }
 
-/// Ends well whatever was granted, and as a failure where everything has to be granted, said by the
-/// request or the client.
+/// Succeeds whatever was granted, and fails where the request or the client requires everything.
 fn three(granting: impl Fn() -> Scenario, is_granted: bool) -> Vec<Scenario> {
     let well = granting().check(move |_, found| {
         let found = found.expect("the person approved");
@@ -74,8 +73,8 @@ fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
     run(rows);
 }
 
-/// For the result a scope that cannot be read counts as absent (ruling 33), which would mean that
-/// all was granted.
+/// A malformed scope counts as absent in the result (ruling 33), which would mean that everything was
+/// granted.
 #[test]
 fn a_scope_that_cannot_be_read_grants_nothing_where_a_difference_is_a_failure() {
     let mut rows = Vec::new();
@@ -100,7 +99,7 @@ fn what_is_not_granted_is_told_in_every_mode() {
     run(rows);
 }
 
-/// At Idura the details say how the person is asked.
+/// With Idura the details say how the user is asked.
 #[test]
 fn details_that_only_shape_the_prompt_are_not_missed() {
     let call = || {

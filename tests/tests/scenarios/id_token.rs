@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{AUTH_REQ_ID, Elsewhere, id_token, keys, row};
 
-/// The keys may have changed under the same id, so they are fetched once more, and nothing else is.
+/// The keys may have changed under the same id, so they are fetched once more, but nothing else.
 fn refreshed(row: Scenario, check: &str) -> Scenario {
     row.ends(&format!("untrusted {check}"), [1, 3, 2])
 }

@@ -1,5 +1,5 @@
-//! The scenario table for Idura: the cases a provider that answers as Idura does has to show
-//! (`spec/providers.md` A.13), and the three uses of the provider's page.
+//! The scenario table for Idura: the cases of `spec/providers.md` A.13, and the three uses on the
+//! provider's page.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 const PERSON: &str = "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}";
 
-/// The Norwegian: somebody else.
+/// The Norwegian user, another person.
 const CALLER: &str = "authenticated {e85974c5-bb48-4118-8d4f-fddd215df918}";
 
 fn call() -> AuthRequest {
@@ -123,7 +123,7 @@ fn tokens_of_idura_are_for_the_person_and_the_eid_that_were_asked() {
     ]);
 }
 
-/// What the backchannel endpoint has to be sent.
+/// What the backchannel endpoint must receive.
 struct Sent {
     hint: &'static str,
     eid: &'static str,
@@ -132,7 +132,7 @@ struct Sent {
     scope: &'static str,
 }
 
-/// A use of the page: what is sent, and what the token has to say.
+/// A use on the page: what is sent, and what the token must contain.
 fn use_of_the_page(
     row: Scenario,
     sent: Sent,
@@ -154,7 +154,7 @@ fn use_of_the_page(
     })
 }
 
-/// The page names the uses and the eIDs, not which serves which; here each eID serves one.
+/// The page does not say which eID is for which use. Here each eID has one use.
 #[test]
 fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
     let till = || {
@@ -176,8 +176,8 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
         config.scopes.push("ssn".into());
         config
     };
-    // An agent on the telephone makes sure who calls: the person reads the message and answers a
-    // question about the call.
+    // An agent on the telephone identifies the caller, who reads the message and answers a question
+    // about the call.
     let call_centre = use_of_the_page(
         row("call centre, Swedish BankID", Script::new()),
         Sent {
@@ -193,7 +193,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
                 && claims.authentication_type.as_deref() == Some("urn:grn:authn:se:bankid")
         },
     );
-    // A payment is authorized on the telephone at a till: the message says what is paid.
+    // A payment is authorized on the phone at a checkout: the message says what is paid.
     let point_of_sale = use_of_the_page(
         row("point of sale, FrejaID", Script::new()).request(till),
         Sent {
@@ -209,7 +209,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
         },
     );
     // An agent authenticates a customer face to face: two words are read out, and the customer
-    // picks them on the telephone.
+    // chooses them on the phone.
     let bank_branch = use_of_the_page(
         row("bank branch, Norwegian BankID", Script::new())
             .request(branch)
@@ -250,8 +250,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
     ]);
 }
 
-/// A machine that was copied while it ran has its entropy twice, so its assertions bear a `jti`
-/// that is used: case 11.
+/// Two clones of a virtual machine have the same entropy, so the second uses a `jti` again: case 11.
 #[test]
 fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
     let row = row("11 replayed jti", Script::new())

@@ -1,5 +1,5 @@
-//! Answers that deviate where nothing depends on it: what is optional after the yes (ruling 33),
-//! and errors that are not quite those of RFC 6749 (ruling 36).
+//! Deviations on which nothing depends: optional members after an approval (ruling 33), and errors
+//! that are not exactly those of RFC 6749 (ruling 36).
 
 use ciba_core::{Authentication, Deviation};
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, Provider, Script, ScriptedAnswer};

@@ -1,6 +1,6 @@
-//! The scenario table: every row runs in simulated time, through both adapters and through the toy
-//! adapter, and has to end the same way after the same number of requests, without the provider
-//! finding fault with the client.
+//! The scenario table. Every row runs with the core, with both adapters and with the toy adapter, in
+//! simulated time. It must end in the same way after the same number of requests, and the client must
+//! break no rule.
 
 mod acknowledgement;
 mod client;
@@ -43,7 +43,7 @@ fn ack_answer(name: &str, answer: ScriptedAnswer) -> Scenario {
     row(name, Script::new().nth(Endpoint::Backchannel, 1, Act::Answer(answer)))
 }
 
-/// The third poll is answered like this.
+/// Answers the third poll like this.
 fn third(name: &str, answer: ScriptedAnswer) -> Scenario {
     row(name, Script::new().nth(Endpoint::Token, 3, Act::Answer(answer)))
 }
@@ -78,7 +78,7 @@ fn gaps(provider: &ciba_test_op::Provider) -> Vec<u128> {
     seen.windows(2).map(gap).collect()
 }
 
-/// Another host: it listens, and nobody may come.
+/// Another host, which no client may connect to.
 struct Elsewhere(TcpListener);
 
 impl Elsewhere {
@@ -86,12 +86,12 @@ impl Elsewhere {
         Self(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket"))
     }
 
-    /// An address there.
+    /// A URL on this host.
     fn url(&self, scheme: &str, path: &str) -> String {
         format!("{scheme}://{}{path}", self.0.local_addr().expect("it is bound"))
     }
 
-    /// How many connections were made to it, by anybody and at any time.
+    /// The number of connections that were ever made to it.
     fn connections(&self) -> usize {
         self.0.set_nonblocking(true).expect("a socket");
         std::iter::from_fn(|| self.0.accept().ok()).count()

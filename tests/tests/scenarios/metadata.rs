@@ -101,7 +101,7 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
             Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)),
         )
         .ends(APPROVED, [1, 3, 2]),
-        // Behind a cache, for example: the key that signed is there after a while (ruling 31).
+        // Behind a cache, for example: the signing key is published after a while (ruling 31).
         row(
             "published late",
             (1..4).fold(Script::new(), |script, nth| {
@@ -117,17 +117,17 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
             .ends("untrusted unknown-key", [1, 3, 6]),
         row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, [1, 3, 2]),
         row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, [1, 3, 2]),
-        // The content decides, not its label.
+        // The content decides, not the media type.
         row("as text/plain", labelled("text/plain")),
         row("as a key set", labelled("application/jwk-set+json")),
         row("without a label", labelled("")),
-        // What may pass is asked for until two minutes are over.
+        // Temporary failures are retried for two minutes.
         row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503))))
             .ends("indeterminate", [1, 3, 13]),
         row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429))))
             .ends("indeterminate", [1, 3, 13]),
         row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
-        // What can never be read is asked for three times, after the two ahead of time.
+        // Permanent failures are retried three times, after the two prefetches.
         row("html for ever", every(Act::Answer(ScriptedAnswer::html(200))))
             .ends(&misbehaved(Fault::NotJson), [1, 3, 5]),
         row("not a key set", every(Act::Answer(ScriptedAnswer::json(200, "{}"))))

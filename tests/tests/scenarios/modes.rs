@@ -1,4 +1,4 @@
-//! The three delivery modes against everything that may happen in each, and against every client
+//! The three delivery modes, combined with everything that may happen in each and with every client
 //! authentication.
 
 use std::time::Duration;
@@ -57,7 +57,7 @@ const NO_ENDPOINT: &str =
 const NO_POLL: &str =
     "slow_down is an answer to a token request, and a push client makes none (CIBA 11)";
 
-/// What comes of a pair, or why it means nothing.
+/// The outcome of a pair, or why it does not exist.
 fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> {
     use DeliveryMode::{Ping, Poll, Push};
     let with = |script| row(format!("{happens:?} in {mode:?} mode"), script).mode(mode);
@@ -77,9 +77,9 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         (Deny, Push) => plain().hint("deny").ends("denied access_denied", [1, 0, 0]),
 
         (Expire, Poll) => plain().hint("never").ends("expired", [1, 23, 0]),
-        // The backstop asks after a minute, and shortly before the end.
+        // The backstop polls after a minute, and shortly before the end.
         (Expire, Ping) => plain().hint("never").ends("expired", [1, 2, 0]).answers(&[]),
-        // No push is owed for it (CIBA 12), so nobody knows whether one was lost.
+        // CIBA 12 requires no push for it, so one may have been lost.
         (Expire, Push) => plain().hint("never").ends("indeterminate", [1, 0, 0]).answers(&[]),
 
         (SlowDown, Poll) => {
@@ -94,7 +94,7 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         (Unavailable, Ping) => nth(Endpoint::Token, 1, unavailable()).ends(APPROVED, [1, 2, 1]),
         (Unavailable, Push) => nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, [1, 0, 2]),
 
-        // The keys that were fetched while the person decided are the old ones.
+        // The prefetched keys are the old ones.
         (KeyRotated, Poll) => {
             nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 3, 2])
         }
@@ -128,7 +128,7 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
             with(first.nth_notification(1, NotificationEdit::Bearer(Bearer::Appended)))
                 .answers(&[401, 204])
         }
-        // The backstop asks for it.
+        // The backstop polls for it.
         (Withheld, Ping) => with(notified(NotificationEdit::Withhold)).answers(&[]),
         (Withheld, Push) => {
             with(notified(NotificationEdit::Withhold)).ends("indeterminate", [1, 0, 0]).answers(&[])
@@ -179,9 +179,9 @@ fn whatever_happens_in_any_mode_ends_as_it_should_and_breaks_no_rule() {
     run(rows);
 }
 
-/// Ruling 26, in one mode: a store that fails at any save costs no login and no second prompt.
+/// Ruling 26, in one mode: a store that fails at any save loses no login and causes no second prompt.
 fn at_a_failing_store(mode: DeliveryMode) {
-    // Twenty polls in a row are not twenty kinds of save.
+    // Few polls, because the saves of consecutive polls are of the same kind.
     let is_short = |row: &Scenario| row.expected != "expired" || mode != DeliveryMode::Poll;
     let rows: Vec<_> =
         ALL.into_iter().filter_map(|happens| cell(mode, happens).ok()).filter(is_short).collect();
@@ -236,8 +236,7 @@ fn every_client_authentication_works_in_every_mode() {
     run(rows);
 }
 
-/// With a certificate for its authentication, a client names itself and sends nothing else that
-/// authenticates.
+/// A client that authenticates with a certificate sends its id and no other credential.
 fn shows_its_certificate(provider: &ciba_test_op::Provider, _: Option<&ciba_core::Authentication>) {
     let authenticated = [Endpoint::Backchannel, Endpoint::Token];
     for exchange in provider.exchanges() {

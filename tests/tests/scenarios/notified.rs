@@ -1,4 +1,4 @@
-//! Notifications: what the client answers, and what it takes from them (PNG, PSH).
+//! Notifications: the client's answers, and what it accepts (PNG, PSH).
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn edited(edit: NotificationEdit) -> Script {
     Script::new().notification(edit)
 }
 
-/// Never asks by itself, so that whatever it asks was started by a notification.
+/// A client without a backstop, so that only notifications lead to token requests.
 fn waits(row: Scenario) -> Scenario {
     row.client(|builder| {
         let mut policy = Policy::default();
@@ -37,8 +37,7 @@ fn waits(row: Scenario) -> Scenario {
     })
 }
 
-/// The only notification is refused, and nothing comes of it. Nobody knows then what the person
-/// said.
+/// The only notification is refused and has no effect, so the user's decision stays unknown.
 fn refused(status: u16, row: Scenario) -> Scenario {
     waits(row).ends("indeterminate", [1, 0, 0]).answers(&[status])
 }
@@ -49,7 +48,7 @@ fn refused(status: u16, row: Scenario) -> Scenario {
 fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
     let early = || edited(NotificationEdit::At(Moment::Acknowledgement));
     run(vec![
-        // The backstop asks after 60 s, the ping comes two seconds later.
+        // The backstop polls after 60 s, and the ping arrives two seconds later.
         ping("in the middle of an interval", Script::new())
             .provider(|issuer| ProviderConfig::generic(issuer).interval(31))
             .check(|provider, _| {
@@ -134,7 +133,7 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
     run(vec![
         waits(ping("bearer", bearer(Bearer::LowerCase))),
         waits(ping("BEARER", bearer(Bearer::UpperCase))),
-        // Row PNG-11 would have it refused; REQ-PING-04 and RFC 6750 2.1 take any number of blanks.
+        // Row PNG-11 would refuse it; REQ-PING-04 and RFC 6750 2.1 allow any number of spaces.
         waits(ping("two blanks", bearer(Bearer::TwoSpaces))),
         waits(ping(
             "charset",
@@ -144,8 +143,8 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
     ]);
 }
 
-/// A client that is registered to be pinged takes no tokens from a notification, and says why it
-/// ends: it would wait for nothing.
+/// A ping client accepts no tokens from a notification, and ends with the reason instead of waiting
+/// in vain.
 ///
 /// REQ-PING-19a
 #[test]
@@ -205,14 +204,14 @@ fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
 #[test]
 fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
     let held = || Act::Delay(Duration::from_secs(10));
-    // The backstop asks after 60 s.
+    // The backstop polls after 60 s.
     let tokens = edited(NotificationEdit::At(Moment::Decided))
         .nth(Endpoint::Notification, 1, Act::Delay(Duration::from_secs(55)))
         .nth(Endpoint::Token, 1, held());
     let pending = Script::new().nth(Endpoint::Token, 1, held());
     run(vec![
         ping("and the answer is the tokens", tokens),
-        // The decision, and with it the ping, comes after 62 s.
+        // The decision, and with it the ping, is after 62 s.
         ping("and the answer is pending", pending)
             .provider(|issuer| ProviderConfig::generic(issuer).interval(31))
             .check(|provider, _| {
@@ -237,7 +236,7 @@ fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
     run(vec![
         waits(ping("a ping 30 s late", late(30))).ends("indeterminate", [1, 0, 0]),
         waits(ping("a ping 90 s late", late(90))).ends("indeterminate", [1, 0, 0]).answers(&[401]),
-        // Tokens that come late are tokens all the same.
+        // Late tokens are accepted.
         push("a push 30 s late", late(30)),
         push("a push 90 s late", late(90)).ends("indeterminate", [1, 0, 0]).answers(&[401]),
     ]);
@@ -336,7 +335,7 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
     }
     let unnamed = Amendment::new().remove("auth_req_id");
     rows.push(refused(400, push("no auth_req_id", Script::new().payload(unnamed))));
-    // The provider delivers once, so what it delivered ends the flow, and is told.
+    // The provider delivers only once, so an unusable delivery ends the flow with the reason.
     for (name, amendment, why) in [
         (
             "as in a ping",

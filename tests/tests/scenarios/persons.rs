@@ -1,5 +1,5 @@
-//! A person who is named by a national id is compared with the person in the ID Token, whichever
-//! way the request was built (rulings 24 and 25): the rule belongs to the configuration.
+//! A person named by a national id is compared with the person in the ID Token, however the request
+//! was built (rulings 24 and 25): the rule belongs to the configuration.
 
 use ciba_core::{
     AuthRequest, AuthorizationDetail, ComparedBy, Hint, LoginHint, NotCompared, Person, Presence,
@@ -22,7 +22,7 @@ const SWEDE: &str = "196802020575";
 const NORWEGIAN: &str = "01010750160";
 const REFUSED: &str = "untrusted another-person";
 
-/// A way to a request: its name, the number it names, how it is built, and whether a token without
+/// A way to build a request: its name, the number in it, its constructor, and whether a token without
 /// `ssn` is refused.
 struct Way {
     name: &'static str,
@@ -54,7 +54,7 @@ fn norwegian() -> NorwegianBankId {
     )
 }
 
-/// Every way to name a person by number at Idura.
+/// Every way to name a person by number with Idura.
 fn ways() -> Vec<Way> {
     let way = |name, number, build, needs_ssn| Way { name, number, build, needs_ssn };
     vec![
@@ -145,8 +145,7 @@ fn row(way: &Way, name: &str, edits: &[(&str, Option<&str>)]) -> Scenario {
     row
 }
 
-/// Runs every row in simulated time, and some through the adapters too: the verdict is core's, and
-/// the rows are many.
+/// Runs every row with the core, and only some with the adapters, because the verdict is core's.
 fn run_many(mut rows: Vec<Scenario>) {
     for row in &rows {
         let outcome = core(row);
@@ -166,7 +165,7 @@ fn run_many(mut rows: Vec<Scenario>) {
     run(rows);
 }
 
-/// The row ends well, and the result says this about the person.
+/// The row succeeds, and the result says this about the person.
 fn accepted(row: Scenario, number: &'static str, person: Person) -> Scenario {
     let subject = match number {
         SWEDE => "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}",
@@ -180,7 +179,7 @@ fn accepted(row: Scenario, number: &'static str, person: Person) -> Scenario {
 fn another_number_is_another_person_whichever_way_the_request_was_built() {
     let mut rows = Vec::new();
     for way in ways() {
-        // The last digit is another; and a person of the other country.
+        // Another last digit; a person of the other country.
         let other = if way.number == SWEDE { "196802020576" } else { "01010750161" };
         for claim in ["ssn", "socialno"] {
             for number in [other, if way.number == SWEDE { NORWEGIAN } else { SWEDE }] {
@@ -225,7 +224,7 @@ fn the_same_swedish_person_in_another_spelling_is_the_same_person() {
         for spelling in ["6802020575", "680202-0575", "19680202-0575"] {
             rows.push(accepted(row(&way, spelling, &[("ssn", Some(spelling))]), SWEDE, compared));
         }
-        // Of another century, or with something added.
+        // Another century; additional characters.
         for spelling in
             ["186802020575", "680202+0575", "206802020575", "680202 0575", "196802020575x", ""]
         {
@@ -273,7 +272,7 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
     run(rows);
 }
 
-/// ID-24: what an eID takes of a binding message belongs to the configuration, too.
+/// ID-24: the rules of an eID for binding messages belong to the configuration, too.
 #[test]
 fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_request_was_built() {
     const NONE: &str = "request: binding_message cannot be sent: Norwegian BankID accepts none; its acknowledgement contains two words to read to the person";
@@ -298,7 +297,7 @@ fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_re
             );
         }
     }
-    // Where the eID is not named by the request but registered for all of them.
+    // The eID is configured for all requests instead of named by each.
     let registered = |eid: &'static str, message: &'static str, why| {
         row(&ways()[0], eid, &[])
             .client(move |builder| builder.default_acr_values([eid]))

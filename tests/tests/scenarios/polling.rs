@@ -122,7 +122,7 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
                         .header("retry-after", "Tue, 01 Jan 2030 00:00:31 GMT"),
                 ),
             ),
-            // At a store that fails at first it is up to three seconds later, and the date is not.
+            // With a store that fails at first the poll is up to three seconds later.
             17_000,
         ),
         calm(
@@ -137,7 +137,7 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
         calm(row("429 with error", answer(error(429))), 5_000),
         calm(row("html 502", answer(ScriptedAnswer::html(502))), 5_000),
         calm(row("dropped", second(Act::DropBefore)), 5_000),
-        // The provider learns late that nobody waits for this answer, so arrivals are compared.
+        // The provider notices late that the client has given up, so arrivals are compared.
         row("no answer", second(Act::HoldForever))
             .client(|builder| {
                 let mut policy = Policy::default();
@@ -178,7 +178,7 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
             // The provider asked for a longer wait than there is time.
             row.breaks = Option::into_iter(rule).collect();
             if mode == DeliveryMode::Ping {
-                // The ping is lost; the backstop asks after a minute.
+                // The ping is lost; the backstop polls after a minute.
                 row.script = row.script.notification(NotificationEdit::Withhold);
                 row.answers = Vec::new();
             }
@@ -259,8 +259,8 @@ fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
             .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
         row("broken off", lost(Act::DropInside(100)))
             .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
-        // The provider has handed out the tokens, and something between says 5xx in its place. (503
-        // says that nothing was done.)
+        // The provider has issued the tokens, but a gateway answers 5xx. (503 would mean that nothing
+        // was done.)
         row("500 in place of the tokens", tampered(500))
             .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
         row("502 in place of the tokens", tampered(502))

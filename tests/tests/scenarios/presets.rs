@@ -1,5 +1,5 @@
-//! Providers that want or do what their presets say: with the preset the flow ends well, and
-//! without it it does not.
+//! Providers that behave as their presets say: with the preset the flow succeeds, without it the flow
+//! fails.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use ciba_tests::{
 
 use crate::{APPROVED, plain, row, tokens};
 
-/// At a provider that behaves like the one of the preset, with a client that knows it.
+/// A provider that behaves like that of the preset, and a client with the preset.
 fn with(preset: Preset) -> Scenario {
     let mut row = without(preset);
     row.preset = Some(preset);
     row
 }
 
-/// At the same provider, with a client that does not know it.
+/// The same provider, and a client without the preset.
 fn without(preset: Preset) -> Scenario {
     row(preset.name(), Script::new()).provider(move |issuer| {
         ProviderConfig::like(preset.name(), issuer).expect("the provider is known")
@@ -85,7 +85,7 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
 #[test]
 fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
     let camara = providers::CAMARA;
-    // The endpoints are discovered, and of the issuer's own origin.
+    // The endpoints are discovered and have the origin of the issuer.
     let called =
         |row: Scenario| row.registered(|client| client.audience(AudienceMode::CalledUrlOnly));
     run(vec![
@@ -101,7 +101,7 @@ fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
     ]);
 }
 
-/// What Keycloak does was seen at the real one; the test provider is made to do it.
+/// The test provider does what was observed with a real Keycloak.
 #[test]
 fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
     let keycloak = providers::KEYCLOAK;
@@ -145,8 +145,8 @@ fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
     ]);
 }
 
-/// A field of the configuration goes to every endpoint; one of a request to that one, in place of
-/// the configuration's.
+/// A header field of the configuration is sent to every endpoint. A field of a request replaces it at
+/// that endpoint.
 #[test]
 fn header_fields_go_where_they_are_meant_for() {
     let row = plain("headers")
@@ -199,7 +199,7 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
             .binding_message("W4SCT")
             .requested_expiry(Duration::from_secs(30))
     };
-    // What the token endpoint wants is not known; here it is the same.
+    // What the token endpoint requires is unknown; here it is the same.
     let called = |row: Scenario| {
         row.registered(|client| client.audience(AudienceMode::CalledUrlOnly))
             .client(|builder| builder.token_audience(Audience::Endpoint))
@@ -209,7 +209,7 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
         called(without(okta))
             .ends("refused 401 invalid_client", [1, 0, 0])
             .breaks(Rule::AssertionAudience),
-        // With a secret there is no audience.
+        // A secret has no audience.
         with(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 5, 0]),
         without(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 58, 0]),
     ]);
@@ -228,8 +228,7 @@ fn some_providers_take_signed_requests_only() {
     rows.push(connectid(with(providers::CONNECTID)).ends(MISSING, [0; 3]));
     rows.push(connectid(without(providers::CONNECTID)).ends(REFUSED_MESSAGE, [1, 0, 0]));
     run(rows);
-    // On a loopback address the issuer names its port anyway; where it does not, only the preset
-    // knows.
+    // On a loopback address the issuer has a port anyway. Elsewhere only the preset adds it.
     let outcome = core(&without(providers::PINGAM).signed(JwsAlgorithm::Es256));
     assert_eq!((outcome.result.as_str(), outcome.requests()), (INVALID_REQUEST, [1, 0, 0]));
 }
