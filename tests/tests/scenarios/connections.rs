@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use ciba_core::DeliveryMode;
 use ciba_test_op::{Act, Closing, Endpoint, Exchange, Provider, Script};
 use ciba_tests::{
-    drivers::run,
-    scenario::{Auth, Scenario, Transport},
+    drivers::{self, run},
+    scenario::{Auth, Outcome, Scenario, Transport},
 };
 
 use crate::{APPROVED, row};
@@ -93,4 +93,29 @@ fn a_poll_that_breaks_off_on_a_kept_connection_is_asked_again_after_the_interval
         );
     }
     run(rows);
+}
+
+/// REQ-AREQ-30a
+#[test]
+fn an_authentication_request_has_a_fresh_connection_and_token_requests_share_one() {
+    let adapters: [(&str, fn(&Scenario) -> Outcome); 2] =
+        [("reqwest", drivers::reqwest), ("ureq", drivers::ureq)];
+    for row in everywhere("kept", &Script::new()) {
+        let row = row.check(|provider, _| {
+            let on = |endpoint: Endpoint| -> Vec<_> {
+                let of_endpoint = provider.exchanges().iter().filter(|it| it.endpoint == endpoint);
+                of_endpoint.map(|exchange| exchange.connection.expect("it is known")).collect()
+            };
+            let (prompts, polls) = (on(Endpoint::Backchannel), on(Endpoint::Token));
+            let first = provider.exchanges().iter().find(|it| it.connection == Some(prompts[0]));
+            assert_eq!(first.map(|exchange| exchange.endpoint), Some(Endpoint::Backchannel));
+            assert_eq!(BTreeSet::from_iter(&polls).len(), 1, "{polls:?}");
+            assert_ne!(polls[0], prompts[0], "a connection that is used once");
+        });
+        for (adapter, run) in adapters {
+            let outcome = run(&row);
+            let (result, requests) = (outcome.result.as_str(), outcome.requests());
+            assert_eq!((result, requests), (APPROVED, [1, 3, 1]), "{} [{adapter}]", row.name);
+        }
+    }
 }
