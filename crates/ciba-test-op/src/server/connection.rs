@@ -84,6 +84,9 @@ struct Entry {
     slow: bool,
     /// When it continues.
     due: Option<Timestamp>,
+    /// Whether a request is arriving that is not recorded yet. Simulated time must not move, or the
+    /// request would be recorded as later than it is.
+    arriving: bool,
 }
 
 impl Shared {
@@ -163,7 +166,8 @@ impl Shared {
         }
         open.counter += 1;
         let number = open.counter;
-        open.connections.insert(number, Entry { link, exchange: None, slow: false, due: None });
+        let entry = Entry { link, exchange: None, slow: false, due: None, arriving: false };
+        open.connections.insert(number, entry);
         Some(number)
     }
 
@@ -186,11 +190,12 @@ impl Shared {
 impl Agenda for Shared {
     fn plans(&self, now: Timestamp) -> Plans {
         let held = self.next_due();
+        let arriving = lock(&self.open).connections.values().any(|entry| entry.arriving);
         let provider = self.provider();
         let notified = provider.next_notification();
         let answered = provider.notified().len() - provider.notifications_under_way();
         Plans {
-            busy: provider.is_notifying(now) || held.is_some_and(|due| due <= now),
+            busy: arriving || provider.is_notifying(now) || held.is_some_and(|due| due <= now),
             next: held.into_iter().chain(notified).min().unwrap_or(FOREVER),
             answered,
         }
@@ -372,17 +377,15 @@ impl Serving<'_> {
                 if !connection.has_more() {
                     return;
                 }
+                self.entry(|entry| entry.arriving = true);
+                connection.finish_sending();
                 connection.receive()
             }
             Closing::InNextRequest => connection.receive_and_leave(),
         };
         if let Ok(mut received) = received {
             self.complete(&mut received.request, &connection, how);
-            // Before the client can notice that the connection ends, and move the clock.
             self.shared.unserved(received.request);
-        }
-        if closing == Closing::AtNextByte {
-            connection.finish_sending();
         }
     }
 
