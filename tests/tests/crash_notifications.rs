@@ -1,5 +1,5 @@
 //! Ping and push, killed at every output and at every notification: each flow ends as the crash
-//! table of `ARCHITECTURE.md` section 3 promises.
+//! table of `docs/flow.md` promises.
 #![allow(missing_docs)]
 
 use std::collections::{BTreeSet, VecDeque};

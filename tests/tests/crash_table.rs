@@ -1,5 +1,5 @@
 //! A process that dies at any output, and another one that goes on: each flow ends as the crash
-//! table of `ARCHITECTURE.md` section 3 promises. And snapshots of the first version, which are
+//! table of `docs/flow.md` promises. And snapshots of the first version, which are
 //! resumed for ever.
 #![allow(missing_docs)]
 

@@ -1,6 +1,6 @@
 //! The floors of core: a file may use what lies on its own floor or below.
 //!
-//! This table is the only one; `ARCHITECTURE.md` section 4 describes it in words.
+//! This table is the only one; `ARCHITECTURE.md` describes it in words.
 use std::path::Path;
 
 use crate::{

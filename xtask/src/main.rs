@@ -1,4 +1,4 @@
-//! The project's own tasks. `cargo xtask help` lists them; `ARCHITECTURE.md` section 8 says what
+//! The project's own tasks. `cargo xtask help` lists them; `CONTRIBUTING.md` says what
 //! each gate guards.
 mod consumers;
 mod crates;

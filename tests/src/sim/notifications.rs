@@ -87,7 +87,7 @@ impl Sim {
         receipt
     }
 
-    /// What has to be answered, in the order of ARCHITECTURE.md section 3, and what is delivered by
+    /// What has to be answered, in the order of docs/flow.md, and what is delivered by
     /// it now.
     fn expected(
         &mut self,
