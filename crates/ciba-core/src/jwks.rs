@@ -250,7 +250,7 @@ impl JwksCache {
         let moment = self.clock.moment();
         let Input { ticket, answer } = input;
         let asked = ticket.counter;
-        ticket.is_answered();
+        ticket.mark_answered();
         let fetching = self.fetching.take_if(|fetching| fetching.counter == asked);
         let is_news = self.held.as_ref().is_none_or(|held| held.asked < asked);
         let keys = match &answer {

@@ -31,7 +31,7 @@ impl Ticket {
     }
 
     /// Marks the ticket as answered, so that dropping it records nothing.
-    pub(crate) fn is_answered(mut self) {
+    pub(crate) fn mark_answered(mut self) {
         self.when_dropped = None;
     }
 }

@@ -140,7 +140,6 @@ impl Sending {
     }
 
     /// Returns the rules of the exchange.
-    #[must_use]
     pub const fn transmit(&self) -> &Transmit {
         &self.0
     }

@@ -217,7 +217,7 @@ impl Flow {
             // The clock is not observed here: a caller that saves for a notification may have read
             // `now` long ago.
             self.saved(ticket.counter, is_saved);
-            ticket.is_answered();
+            ticket.mark_answered();
             return Ok(());
         }
         self.observe(now);
@@ -227,7 +227,7 @@ impl Flow {
             .and_then(Phase::open)
             .is_some_and(|open| open.counter == ticket.counter);
         let question = ticket.counter;
-        ticket.is_answered();
+        ticket.mark_answered();
         self.answer(question, answer, is_expected, now);
         Ok(())
     }

@@ -21,14 +21,12 @@ impl Flow {
     /// Makes the flow durable: it requests a save ([`Output::Save`]) before anything that depends
     /// on its state happens, and before a notification is acknowledged. A
     /// [resumed](Self::resume) flow is durable.
-    #[must_use]
     pub fn durable(mut self) -> Self {
         self.saving.get_or_insert_default();
         self
     }
 
     /// Makes the flow non-durable: it requests no saves.
-    #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.saving = None;
         self
@@ -73,6 +71,7 @@ impl Flow {
 
     /// Requests a save before an effect, if its state has to be saved first. A wait is computed
     /// again after the save.
+    #[expect(clippy::result_large_err, reason = "an output is moved once for each poll anyway")]
     pub(super) fn saves_first(&mut self, say: Effect, now: Timestamp) -> Result<Effect, Output> {
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {

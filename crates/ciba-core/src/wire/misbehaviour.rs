@@ -29,7 +29,9 @@ impl fmt::Display for Misbehaviour {
             Endpoint::Notification => {
                 write!(f, "the provider's notification cannot be used: {}", self.fault)
             }
-            _ => write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault),
+            Endpoint::BackchannelAuthentication | Endpoint::Token => {
+                write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault)
+            }
         }
     }
 }
