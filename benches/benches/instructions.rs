@@ -3,7 +3,7 @@
 //! RustCrypto backend is counted.
 
 use ciba_bench::{Backend, config, flow, token};
-use ciba_core::{ClientConfig, Expectations, Flow, jose::KeySet};
+use ciba_core::{ClientConfig, Flow, jose::KeySet, expect::Expectations};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use std::{hint::black_box, sync::Arc};
 

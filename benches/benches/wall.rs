@@ -2,7 +2,7 @@
 //! binary.
 
 use ciba_bench::{Backend, config, flow, peers, token};
-use ciba_core::{Expectations, Timestamp};
+use ciba_core::{Timestamp, expect::Expectations};
 use divan::{Bencher, black_box};
 
 fn main() {

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use ciba_core::{
-    AuthRequest, AuthorizationDetail, Body, ClientConfig, Entropy, Flow, Hint, KeyTask, LoginHint, Output, Response,
-    Timestamp,
-};
+use ciba_core::{AuthRequest, ClientConfig, Entropy, Flow, Hint, Output, Timestamp, request::AuthorizationDetail, http::{Body, Response}, machine::KeyTask, secret::LoginHint};
 
 use crate::{Backend, NOW, config};
 

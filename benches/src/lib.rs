@@ -10,11 +10,7 @@ pub mod token;
 
 use std::sync::Arc;
 
-use ciba_core::{
-    ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, Url,
-    crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier},
-    jose::JwsAlgorithm,
-};
+use ciba_core::{ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier}, jose::JwsAlgorithm, http::Url};
 
 /// The issuer of everything measured.
 pub const ISSUER: &str = "https://op.example";

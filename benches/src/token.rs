@@ -1,10 +1,6 @@
 //! The ID Token: RS256, 25 claims, about 700 bytes of payload.
 
-use ciba_core::{
-    Entropy, Expectations, IdTokenContext, Issuer, SoftwareKey, Timestamp,
-    crypto::{AwsLcRs, VerificationKey},
-    jose::{JwsAlgorithm, KeySet},
-};
+use ciba_core::{Entropy, Issuer, SoftwareKey, Timestamp, crypto::{AwsLcRs, VerificationKey}, jose::{JwsAlgorithm, KeySet}, expect::Expectations, evidence::IdTokenContext};
 use serde_json::json;
 
 use crate::{Backend, CLIENT_ID, ISSUER, NOW};

@@ -4,8 +4,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use ciba_core::{
-    Body, Cause, DeliveryMode, Flow, Headers, Notification, Output, Response, Unanswered,
+    DeliveryMode, Flow, Output,
     crypto::{Hash, Verifier as _},
+    fault::Cause,
+    http::{Body, Headers, Response, Unanswered},
+    notification::Notification,
 };
 use ciba_fuzz::{
     ISSUER, Lenient, START, config, config_for, entropy, flow, keys, notification_token,

@@ -3,7 +3,10 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Endpoint, Output, Response, Stage};
+use ciba_core::{
+    Output, Stage,
+    http::{Endpoint, Response},
+};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, keys, resumes_alike};
 use libfuzzer_sys::fuzz_target;
 

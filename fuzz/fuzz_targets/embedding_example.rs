@@ -10,7 +10,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use ciba_core::{
-    Authentication, Cause, Failure, Flow, Input, Output, Response, Timestamp, Unanswered,
+    Authentication, Failure, Flow, Input, Output, Timestamp,
+    fault::Cause,
+    http::{Response, Unanswered},
 };
 use ciba_fuzz::{Bytes, START, config, entropy, flow, keys};
 use libfuzzer_sys::fuzz_target;

@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Input, Notification, NotificationVerdict,
-    Output, Response, Sending, Stage, Timestamp, Unanswered,
+    DeliveryMode, Flow, Input, Output, Sending, Stage, Timestamp,
+    fault::Cause,
+    http::{Body, Endpoint, Headers, Response, Unanswered},
+    notification::{Notification, NotificationVerdict},
 };
 use ciba_fuzz::{
     Bytes, START, config_for, config_with_key, entropy, flow, is_final, keys, notification_token,

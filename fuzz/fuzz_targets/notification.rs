@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Body, Cause, DeliveryMode, Endpoint, Flow, Headers, Notification, NotificationVerdict, Output,
-    Response, Sending, Stage, Timestamp, Unanswered,
+    DeliveryMode, Flow, Output, Sending, Stage, Timestamp,
+    fault::Cause,
+    http::{Body, Endpoint, Headers, Response, Unanswered},
+    notification::{Notification, NotificationVerdict},
 };
 use ciba_fuzz::{START, config_for, entropy, flow, keys, notification_token};
 use libfuzzer_sys::fuzz_target;

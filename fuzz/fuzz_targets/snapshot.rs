@@ -4,7 +4,7 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{DeliveryMode, Endpoint, Flow, Output};
+use ciba_core::{DeliveryMode, Flow, Output, http::Endpoint};
 use ciba_fuzz::{START, config_for, entropy};
 use libfuzzer_sys::fuzz_target;
 

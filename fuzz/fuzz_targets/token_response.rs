@@ -3,7 +3,10 @@
 #![no_main]
 use std::time::Duration;
 
-use ciba_core::{Endpoint, Output, Response};
+use ciba_core::{
+    Output,
+    http::{Endpoint, Response},
+};
 use ciba_fuzz::{Bytes, START, config, entropy, flow, is_final, keys};
 use libfuzzer_sys::fuzz_target;
 

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode,
-    Discovery, DiscoveryAddress, Entropy, Flow, Hint, Issuer, LoginHint, Response, Timestamp, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Discovery,
+    Entropy, Flow, Hint, Issuer, Timestamp,
+    config::BasicEncoding,
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
+    http::{Response, Url},
     jose::{JwsAlgorithm, KeySet},
+    metadata::DiscoveryAddress,
+    secret::LoginHint,
 };
 
 /// When every flow here starts: the instant of the recorded answers in the corpora.

@@ -15,7 +15,7 @@ use std::{
 use ciba_core::{
     Acknowledgement, AuthRequest, Authentication, ClientConfig, Failure, Flow, Stage, Timestamp,
 };
-use ciba_ureq::{AuthenticateError, Clock, DriveError, EntropySource, PromptGuard};
+use ciba_ureq::{AuthenticateError, Clock, DriveError, PromptGuard, entropy::EntropySource};
 use tokio::runtime::{Builder, Runtime};
 
 use self::supplied::{Supplied, Watching};

@@ -17,8 +17,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    Authentication, ClientConfig, Discovery, DiscoveryAddress, Entropy, Flow, Issuer, LoopbackHttp,
-    Timestamp,
+    Authentication, ClientConfig, Discovery, Entropy, Flow, Issuer, Timestamp, http::LoopbackHttp,
+    metadata::DiscoveryAddress,
 };
 use ciba_test_op::{Endpoint, Provider, Transaction};
 

@@ -1,7 +1,10 @@
 //! What the reference provider, or somebody who is not the provider, sends to the notification
 //! endpoint.
 
-use ciba_core::{Body, Headers, Notification};
+use ciba_core::{
+    http::{Body, Headers},
+    notification::Notification,
+};
 use serde_json::{Value, json};
 
 use crate::model::{Forgery, Provider};

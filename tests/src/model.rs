@@ -4,7 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{Headers, Request, Response, Untrusted};
+use ciba_core::{
+    fault::Untrusted,
+    http::{Headers, Request, Response},
+};
 use serde_json::{Value, json};
 
 use crate::cheap;

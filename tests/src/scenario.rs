@@ -4,10 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder,
-    ClientId, ClientSecret, ConfigError, DeliveryMode, Endpoint as AskedEndpoint, Failure,
-    FapiCiba, Hint, LoopbackHttp, MetadataError, Profile, ProviderMetadata, SoftwareKey, Url,
-    crypto::RustCrypto, jose::JwsAlgorithm, providers::Preset,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId,
+    ClientSecret, DeliveryMode, Failure, Hint, Profile, ProviderMetadata, SoftwareKey,
+    config::{BasicEncoding, ConfigError, FapiCiba},
+    crypto::RustCrypto,
+    http::{Endpoint as AskedEndpoint, LoopbackHttp, Url},
+    jose::JwsAlgorithm,
+    metadata::MetadataError,
+    providers::Preset,
 };
 use ciba_test_op::{
     AudienceMode, Client, ClientAuthentication, Endpoint, Provider, ProviderConfig, Report, Rule,

@@ -15,9 +15,12 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, DeliveryMode, Endpoint, Entropy, ErrorCode, Failure,
-    Flow, JwksCache, KeyOperation, KeyPurpose, KeySetRequest, LostAnswer, Output, Response,
-    Sending, Setback, Stage, Timestamp, Transmit, Wait, WaitReason,
+    AuthRequest, Authentication, ClientConfig, DeliveryMode, Entropy, Failure, Flow, JwksCache,
+    KeyOperation, KeySetRequest, Output, Sending, Stage, Timestamp, Transmit, Wait,
+    answer::ErrorCode,
+    error::{LostAnswer, Setback},
+    http::{Endpoint, Response},
+    machine::{KeyPurpose, WaitReason},
 };
 use serde_json::Value;
 
@@ -565,8 +568,10 @@ impl Sim {
         let Some(grant) = &mut self.mirror.grant else { return };
         grant.ended(outcome, sent, line, &self.setup);
         // The shortest wait of all rules, counted on the line that no crash sets back.
-        let from_send =
-            matches!(self.setup.policy.interval_reference, ciba_core::IntervalReference::Send);
+        let from_send = matches!(
+            self.setup.policy.interval_reference,
+            ciba_core::config::IntervalReference::Send
+        );
         let since_send = if from_send { line - sent } else { 0 };
         self.not_before = self.spacing + grant.interval.saturating_sub(since_send);
         if let Outcome::Answer(

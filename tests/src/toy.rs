@@ -10,9 +10,11 @@ use std::{
 };
 
 use ciba_core::{
-    Authentication, Body, Cause, Entropy, Failure, Flow, Headers, Input, JwksCache, KeySetRequest,
-    Lookup, Method, Notification, NotificationReply, NotificationVerdict, Output, Receiving,
-    Request, Response, Sending, SoftwareKey, SpentKey, Timestamp, Transmit, Unanswered,
+    Authentication, Entropy, Failure, Flow, Input, JwksCache, KeySetRequest, Lookup, Output,
+    Sending, SoftwareKey, Timestamp, Transmit,
+    fault::Cause,
+    http::{Body, Headers, Method, Request, Response, Unanswered},
+    notification::{Notification, NotificationReply, NotificationVerdict, Receiving, SpentKey},
 };
 use ciba_test_op::ClientCertificate;
 use rustls::{

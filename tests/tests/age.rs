@@ -1,7 +1,10 @@
 //! What was received long ago is no authentication of now; and when a request expires is told.
 #![allow(missing_docs)]
 
-use ciba_core::{DeliveryMode, Endpoint, Failure, Flow, NotificationVerdict, Stage, Timestamp};
+use ciba_core::{
+    DeliveryMode, Failure, Flow, Stage, Timestamp, http::Endpoint,
+    notification::NotificationVerdict,
+};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},

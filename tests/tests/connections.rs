@@ -11,8 +11,10 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, Failure, Hint, Issuer, LoginHint,
-    LoopbackHttp, ProviderMetadata, Request, Timestamp, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Failure, Hint, Issuer, ProviderMetadata,
+    Timestamp,
+    http::{LoopbackHttp, Request, Url},
+    secret::LoginHint,
 };
 use ciba_std::Clock as _;
 use ciba_test_op::VirtualClock;
@@ -154,7 +156,7 @@ type Drive = fn(&Arc<ClientConfig>, Arc<VirtualClock>) -> Failure;
 const ADAPTERS: [(&str, Drive); 2] = [("reqwest", over_reqwest), ("ureq", over_ureq)];
 
 fn over_reqwest(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure {
-    use ciba_reqwest::{AuthenticateError, Driver, HttpClient, platform_roots};
+    use ciba_reqwest::{AuthenticateError, Driver, HttpClient, http::platform_roots};
 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -167,7 +169,7 @@ fn over_reqwest(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure
 }
 
 fn over_ureq(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure {
-    use ciba_ureq::{AuthenticateError, Driver, HttpClient, platform_roots};
+    use ciba_ureq::{AuthenticateError, Driver, HttpClient, http::platform_roots};
 
     let http = HttpClient::new(platform_roots).expect("a client");
     let driver = Driver::new(Arc::clone(config), http).with_clock(clock);

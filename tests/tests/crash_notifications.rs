@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use ciba_core::{Authentication, DeliveryMode, Endpoint, Failure, LostAnswer, Stage};
+use ciba_core::{Authentication, DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint};
 use ciba_tests::{
     letter::{Bearer, Letter},
     model::{Forgery, Say},

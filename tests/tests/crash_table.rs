@@ -6,9 +6,13 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    Authentication, DeliveryMode, Endpoint, Entropy, Failure, Flow, Headers, KeyTask, LostAnswer,
-    MisuseReason, NotificationVerdict, Output, Response, ResumeError, Stage, Timestamp, UserCode,
+    Authentication, DeliveryMode, Entropy, Failure, Flow, Output, Stage, Timestamp,
+    error::LostAnswer,
+    http::{Endpoint, Headers, Response},
     jose::KeySet,
+    machine::{KeyTask, MisuseReason, ResumeError},
+    notification::NotificationVerdict,
+    secret::UserCode,
 };
 use ciba_tests::{
     cheap::{self, Cheap},

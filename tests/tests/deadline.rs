@@ -2,7 +2,7 @@
 //! says how it ended.
 #![allow(missing_docs)]
 
-use ciba_core::{DeliveryMode, Endpoint, Failure, LostAnswer, Stage};
+use ciba_core::{DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint};
 use ciba_tests::{
     model::{Forgery, Say},
     sim::{Said, Setup, Sim},

@@ -8,7 +8,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use ciba_core::{DeliveryMode, Endpoint, Failure, NotificationVerdict, Setback, Stage, WaitReason};
+use ciba_core::{
+    DeliveryMode, Failure, Stage, error::Setback, http::Endpoint, machine::WaitReason,
+    notification::NotificationVerdict,
+};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},

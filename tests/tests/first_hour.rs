@@ -10,10 +10,13 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, ConfigError, Event, Lacking, Person, SoftwareKey, Timestamp, Url,
-    jose::JwsAlgorithm, providers::idura,
+    AuthRequest, Event, Person, SoftwareKey, Timestamp,
+    config::{ConfigError, Lacking},
+    http::Url,
+    jose::JwsAlgorithm,
+    providers::idura,
 };
-use ciba_reqwest::{AuthenticateError, ConnectError, DiscoverError, DriveError, Origin};
+use ciba_reqwest::{AuthenticateError, ConnectError, DriveError, Origin, http::DiscoverError};
 use ciba_std::{Adapter, ClientBuilder};
 use ciba_test_op::{
     Behaviour, Client, Provider, ProviderConfig, RunningServer, Server, TestKey, User, VirtualClock,

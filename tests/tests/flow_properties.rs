@@ -9,7 +9,8 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use ciba_core::{
-    DeliveryMode, Entropy, Failure, Flow, IntervalReference, NotificationVerdict, Stage, Timestamp,
+    DeliveryMode, Entropy, Failure, Flow, Stage, Timestamp, config::IntervalReference,
+    notification::NotificationVerdict,
 };
 use ciba_tests::{
     letter::{BROKEN, Bearer, Content, Letter},
@@ -250,7 +251,7 @@ fn foreign(sim: &mut Sim) {
     let before = sim.flow.snapshot();
     let misuse =
         sim.flow.handle(operation.answered(Vec::new()), sim.now()).expect_err("it is foreign");
-    assert_eq!(misuse.reason, ciba_core::MisuseReason::ForeignTicket);
+    assert_eq!(misuse.reason, ciba_core::machine::MisuseReason::ForeignTicket);
     assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
     other.handle(*misuse.input, now).expect("it came back whole");
 }

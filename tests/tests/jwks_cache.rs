@@ -5,9 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, ClientConfig, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache,
-    KeySetRequest, Lookup, LostAnswer, Method, MisuseReason, Output, Response, Snapshot, Stage,
-    Timestamp, Transmit, Trouble, Unanswered, Untrusted, Url, jose::KeySet,
+    ClientConfig, Entropy, Failure, Flow, JwksCache, KeySetRequest, Lookup, Output, Snapshot,
+    Stage, Timestamp, Transmit,
+    error::LostAnswer,
+    fault::{Cause, Fault, Trouble, Untrusted},
+    http::{Endpoint, Headers, Method, Response, Unanswered, Url},
+    jose::KeySet,
+    machine::MisuseReason,
 };
 use ciba_tests::{
     cheap::{self, Cheap},

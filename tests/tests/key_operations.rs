@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use ciba_core::{Endpoint, Failure, LostAnswer, Stage, UnreachableTarget};
+use ciba_core::{
+    Failure, Stage,
+    error::{LostAnswer, UnreachableTarget},
+    http::Endpoint,
+};
 use ciba_tests::{
     model::Say,
     sim::{Question, Said, Setup, Sim},

@@ -9,8 +9,9 @@ use base64::{
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
 use ciba_core::{
-    ClientAuth, Entropy, Fault, Issuer, SoftwareKey, Untrusted,
+    ClientAuth, Entropy, Issuer, SoftwareKey,
     crypto::{AwsLcRs, KeyImporter, KeyRejected, OwnedPublicKey, RustCrypto, Verifier as _},
+    fault::{Fault, Untrusted},
     jose::{
         JwsAlgorithm, KeyMemberFault, KeySet, PublishedKey, UnusableKey, verify_signature_only,
     },

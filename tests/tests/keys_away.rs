@@ -5,8 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    Cause, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, JwksCache,
-    KeySetRequest, Lookup, Output, Response, Stage, Transmit, Untrusted, jose::KeySet,
+    DeliveryMode, Entropy, Failure, Flow, JwksCache, KeySetRequest, Lookup, Output, Stage,
+    Transmit,
+    fault::{Cause, Fault, Untrusted},
+    http::{Endpoint, Headers, Response},
+    jose::KeySet,
 };
 use ciba_tests::{
     cheap::{self, Cheap},

@@ -1,7 +1,7 @@
 //! What comes after its time: a 200 counts whenever it comes, nothing else does.
 #![allow(missing_docs)]
 
-use ciba_core::{DeliveryMode, Endpoint, Failure, NotificationVerdict, Stage};
+use ciba_core::{DeliveryMode, Failure, Stage, http::Endpoint, notification::NotificationVerdict};
 use ciba_tests::{
     letter::Letter,
     model::{Forgery, Say},

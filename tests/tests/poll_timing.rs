@@ -5,8 +5,13 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Deviation, Endpoint, Failure, IntervalReference, LostAnswer, Policy, Setback, Stage,
-    UnreachableTarget, WaitReason,
+    Failure, Policy, Stage,
+    answer::Deviation,
+    config::IntervalReference,
+    error::{LostAnswer, Setback, UnreachableTarget},
+    fault::Cause,
+    http::Endpoint,
+    machine::WaitReason,
 };
 use ciba_tests::{
     model::{FORGERIES, Forgery, Provider, Say},

@@ -4,8 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, ClientConfig, Entropy, Flow, Headers, Hint, LoginHint, LoginHintToken, Output,
-    PromptPlace, PromptRefused, Response, RunningPrompts, Timestamp,
+    AuthRequest, ClientConfig, Entropy, Flow, Hint, Output, Timestamp,
+    http::{Headers, Response},
+    prompts::{PromptPlace, PromptRefused, RunningPrompts},
+    secret::{LoginHint, LoginHintToken},
 };
 use ciba_tests::{model::ISSUER, sim::client};
 use proptest::prelude::*;

@@ -12,9 +12,10 @@ use std::{
 };
 
 use ciba_core::{
-    ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Endpoint, Entropy, Failure,
-    Flow, Issuer, JwksCache, LoopbackHttp, Policy, ProviderMetadata, Stage, Timestamp,
-    UnreachableTarget, Url,
+    ClientAuth, ClientConfig, ClientId, ClientSecret, DeliveryMode, Entropy, Failure, Flow, Issuer,
+    JwksCache, Policy, ProviderMetadata, Stage, Timestamp,
+    error::UnreachableTarget,
+    http::{Endpoint, LoopbackHttp, Url},
 };
 use ciba_tests::{
     cheap::Cheap,

@@ -8,8 +8,10 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientId, ClientSecret, Entropy, Flow, Headers, Hint,
-    Issuer, JwksCache, Lookup, Output, ProviderMetadata, Response, Timestamp, jose::JwsAlgorithm,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, ClientSecret, Entropy, Flow, Hint, Issuer,
+    JwksCache, Lookup, Output, ProviderMetadata, Timestamp,
+    http::{Headers, Response},
+    jose::JwsAlgorithm,
 };
 use ciba_tests::scenario::{authenticated, of_failure};
 use serde_json::{Value, json};
@@ -104,7 +106,7 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
             Output::Wait(wait) => return format!("waits: {}", wait.reason().name()),
             Output::KeySet(mut request) => match cache.lookup(&mut request, now) {
                 Lookup::Ready(keys) => request.found(keys),
-                _ => request.unavailable(ciba_core::Cause::Unknown.into()),
+                _ => request.unavailable(ciba_core::fault::Cause::Unknown.into()),
             },
             Output::Key(operation) => operation.unavailable(),
             Output::Save(_) | Output::Done => {

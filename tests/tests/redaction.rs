@@ -8,10 +8,17 @@ use std::{
 };
 
 use ciba_core::{
-    AcrRule, AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientSecret,
-    Endpoint, Entropy, Expectations, Failure, Flow, Hint, Input, JwksCache, KeyOperation,
-    KeySetRequest, KeyTask, Misuse, Notification, Output, Sending, Setback, Snapshot, SoftwareKey,
-    Transmit, UserCode, Wait, jose::KeySet,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientSecret, Entropy, Failure, Flow,
+    Hint, Input, JwksCache, KeyOperation, KeySetRequest, Output, Sending, Snapshot, SoftwareKey,
+    Transmit, Wait,
+    config::BasicEncoding,
+    error::Setback,
+    expect::{AcrRule, Expectations},
+    http::Endpoint,
+    jose::KeySet,
+    machine::{KeyTask, Misuse},
+    notification::Notification,
+    secret::UserCode,
 };
 use ciba_tests::{
     cheap::{self, Cheap},
@@ -53,8 +60,8 @@ fn request() -> AuthRequest {
         .claim_with(
             "ssn",
             "ssn-sentinel",
-            ciba_core::Matching::Equal,
-            ciba_core::Presence::IfPresent,
+            ciba_core::expect::Matching::Equal,
+            ciba_core::expect::Presence::IfPresent,
         );
     AuthRequest::new(Hint::Login("login-hint-sentinel".into())).expecting(expectations)
 }
@@ -80,7 +87,7 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
         printed.debug(&flow.acknowledgement());
         let input = match output {
             Output::Wait(wait) => {
-                if let ciba_core::WaitReason::Setback(setback) = wait.reason() {
+                if let ciba_core::machine::WaitReason::Setback(setback) = wait.reason() {
                     printed.error(setback);
                 }
                 now = wait.until();
@@ -269,7 +276,7 @@ fn in_memory(masked: &[u8]) -> usize {
 /// In a process of its own, which never had the claims in clear but by verifying an ID Token.
 #[cfg(target_os = "linux")]
 fn verify_and_forget(id_token: &str, masked: &[u8]) {
-    use ciba_core::{Response, Timestamp};
+    use ciba_core::{Timestamp, http::Response};
 
     let config = client(ISSUER).build().expect("valid");
     let keys = KeySet::pinned(

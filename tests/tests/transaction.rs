@@ -5,9 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientId, Entropy, Failure, Flow, Hint,
-    Issuer, KeyTask, Output, Policy, ProviderMetadata, Response, ResumeError, Sending, Stage,
-    Timestamp, Url, jose::JwsAlgorithm,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Failure, Flow, Hint, Issuer, Output,
+    Policy, ProviderMetadata, Sending, Stage, Timestamp,
+    config::BasicEncoding,
+    http::{Response, Url},
+    jose::JwsAlgorithm,
+    machine::{KeyTask, ResumeError},
 };
 
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    AuthRequest, Authentication, Body, ClientAuth, ClientConfig, ClientId, DeliveryMode, Endpoint,
-    Entropy, Failure, Flow, Headers, Hint, Issuer, JsonObject, Notification, NotificationVerdict,
-    Output, ProviderMetadata, Response, Timestamp, Url,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy,
+    Failure, Flow, Hint, Issuer, Output, ProviderMetadata, Timestamp,
+    http::{Body, Endpoint, Headers, Response, Url},
     jose::{JwsAlgorithm, KeySet},
+    json::JsonObject,
+    notification::{Notification, NotificationVerdict},
 };
 use ciba_tests::cheap::{self, Cheap};
 use proptest::prelude::*;
@@ -423,7 +425,7 @@ proptest! {
     fn what_the_other_reader_takes_is_taken_and_nothing_else(text in "[\\[\\]{}\",:0-9eE\\\\u+. \n-]{0,24}|[ -~]{0,16}", inner in json_text()) {
         for text in [format!("{{\"a\":{text}}}"), format!("{{\"a\":{inner}}}"), format!("{{\"a\":{inner}{text}}}")] {
             let ours = JsonObject::from_json(&text);
-            let is_repeated = matches!(ours, Err(ciba_core::Fault::DuplicateMember));
+            let is_repeated = matches!(ours, Err(ciba_core::fault::Fault::DuplicateMember));
             // A name with half of a character in it is none to us.
             let is_ours = is_json(&text) && !text.contains("\\u");
             if is_ours {

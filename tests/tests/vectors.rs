@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    Entropy, Issuer, SoftwareKey, Untrusted,
+    Entropy, Issuer, SoftwareKey,
     crypto::{AwsLcRs, Hash, KeyImporter, PublicKey, RustCrypto, Verifier},
+    fault::Untrusted,
     jose::{Curve, JwsAlgorithm, KeySet, verify_signature_only},
 };
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@
 use std::{hint::black_box, process::ExitCode, time::Instant};
 
 use ciba_bench::{Backend, config, flow, peers, token};
-use ciba_core::{Expectations, Flow};
+use ciba_core::{Flow, expect::Expectations};
 
 const ROUNDS: usize = 41;
 

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, CertificateProblem, Endpoint, ErrorCode, Expected, Failure, Fault, Found, Indeterminacy,
-    LostAnswer, Misbehaviour, Rejection, ServerAnswer, TlsAlert, Trouble, UnreachableTarget,
-    Untrusted,
+    Failure,
+    answer::{ErrorCode, Misbehaviour, ServerAnswer},
+    error::{Indeterminacy, LostAnswer, UnreachableTarget},
+    fault::{
+        Cause, CertificateProblem, Expected, Fault, Found, Rejection, TlsAlert, Trouble, Untrusted,
+    },
+    http::Endpoint,
 };
 
 use crate::awaited::Awaited;

@@ -9,7 +9,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use ciba_core::{AcrRule, FapiCiba, jose::JwsAlgorithm};
+use ciba_core::{config::FapiCiba, expect::AcrRule, jose::JwsAlgorithm};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! What a flow waits for, for the sentence about a flow that was given up.
 
-use ciba_core::{Endpoint, Event, Setback, WaitReason};
+use ciba_core::{Event, error::Setback, http::Endpoint, machine::WaitReason};
 
 /// What a flow waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

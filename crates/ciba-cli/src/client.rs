@@ -4,12 +4,15 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Audience, AuthRequest, BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId,
-    ClientSecret, ConfigError, DeliveryMode, Discovery, DiscoveryAddress, Issuer, JsonObject,
-    KeySetDocument, LoopbackHttp, MetadataError, MetadataRule, Policy, ProviderMetadata, Request,
-    SoftwareKey, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
+    DeliveryMode, Discovery, Issuer, Policy, ProviderMetadata, SoftwareKey,
+    config::{Audience, BasicEncoding, ConfigError, MetadataRule},
     crypto::{AwsLcRs, Verifier},
+    http::{LoopbackHttp, Request, Url},
     jose::JwsAlgorithm,
+    json::JsonObject,
+    keys::KeySetDocument,
+    metadata::{DiscoveryAddress, MetadataError},
     text::plain,
 };
 

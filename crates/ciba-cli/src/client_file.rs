@@ -6,7 +6,11 @@ use std::{
 };
 
 use ciba_core::{
-    ConfigError, Issuer, LoopbackHttp, Registration, Url, jose::JwsAlgorithm, text::plain,
+    Issuer,
+    config::{ConfigError, Registration},
+    http::{LoopbackHttp, Url},
+    jose::JwsAlgorithm,
+    text::plain,
 };
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;

@@ -3,10 +3,11 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use ciba_core::{
-    ClientConfig, ClientId, DeliveryMode, Discovery, DiscoveryAddress, Issuer, LoopbackHttp,
-    SoftwareKey,
+    ClientConfig, ClientId, DeliveryMode, Discovery, Issuer, SoftwareKey,
     crypto::Verifier,
+    http::LoopbackHttp,
     jose::JwsAlgorithm,
+    metadata::DiscoveryAddress,
     providers::idura::{self, CallInitiator, SwedishBankId, SwedishPersonalNumber},
 };
 use ciba_test_op::{Client, Provider, ProviderConfig, Server, SystemClock, TestKey};

@@ -1,7 +1,8 @@
 //! `ciba discover`: what a provider offers for CIBA, and what would not work with the given client.
 
 use ciba_core::{
-    DeliveryMode, ProviderMetadata, Trouble,
+    DeliveryMode, ProviderMetadata,
+    fault::Trouble,
     jose::{JwsAlgorithm, KeySet, PublishedKey},
     text::plain,
 };
@@ -198,7 +199,8 @@ fn not_usable(metadata: &ProviderMetadata) -> serde_json::Map<String, serde_json
 /// What is shown, once for both formats: the member's name and its value.
 fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)> {
     let listed = |member: &'static str| (member, json!(metadata.listed(member)));
-    let url = |url: &Option<ciba_core::Url>| json!(url.as_ref().map(ciba_core::Url::as_str));
+    let url =
+        |url: &Option<ciba_core::http::Url>| json!(url.as_ref().map(ciba_core::http::Url::as_str));
     let aliases = &metadata.mtls_endpoint_aliases;
     let aliases = [
         ("backchannel_authentication_endpoint", &aliases.backchannel_authentication_endpoint),

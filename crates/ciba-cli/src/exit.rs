@@ -2,7 +2,13 @@
 
 use std::fmt::Write as _;
 
-use ciba_core::{Endpoint, ErrorCode, Failure, ServerAnswer, Untrusted, text::plain};
+use ciba_core::{
+    Failure,
+    answer::{ErrorCode, ServerAnswer},
+    fault::Untrusted,
+    http::Endpoint,
+    text::plain,
+};
 
 use crate::advice::{self, Known};
 

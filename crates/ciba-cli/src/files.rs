@@ -17,7 +17,7 @@ use crate::{
     stdio::put_error,
     wording::{quoted, reason},
 };
-use ciba_core::{KeyFileError, SoftwareKey, jose::JwsAlgorithm};
+use ciba_core::{SoftwareKey, jose::JwsAlgorithm, keys::KeyFileError};
 
 /// The size of the largest file that is read, in bytes.
 const MOST: u64 = 1024 * 1024;

@@ -1,6 +1,6 @@
 //! What is wrong with a client at a provider, and the option that changes it.
 
-use ciba_core::ConfigError;
+use ciba_core::config::ConfigError;
 
 /// One finding in words.
 pub(crate) fn text(finding: &ConfigError) -> String {

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write as _, path::PathBuf};
 
-use ciba_core::{PrivateJwk, SoftwareKey, jose::JwsAlgorithm};
+use ciba_core::{SoftwareKey, jose::JwsAlgorithm, keys::PrivateJwk};
 use serde_json::{Value, json};
 
 use crate::{

@@ -8,8 +8,9 @@ mod places;
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use ciba_core::{
-    BadNotification, Body, DeliveryMode, Headers, LoopbackHttp, Notification, NotificationReply,
-    NotificationVerdict, Url,
+    DeliveryMode,
+    http::{Body, Headers, LoopbackHttp, Url},
+    notification::{BadNotification, Notification, NotificationReply, NotificationVerdict},
 };
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{

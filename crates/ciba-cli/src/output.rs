@@ -9,8 +9,8 @@ mod text;
 use std::{borrow::Cow, fmt::Debug, io, path::Path, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Endpoint, Event, Failure,
-    Timestamp,
+    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Event, Failure, Timestamp,
+    http::Endpoint,
 };
 use serde::Serialize;
 

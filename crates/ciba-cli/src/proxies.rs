@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ciba_core::Url;
+use ciba_core::http::Url;
 
 use crate::exit::Stop;
 

@@ -3,7 +3,8 @@
 use std::{io::Read as _, path::Path, time::Duration};
 
 use ciba_core::{
-    AuthRequest, CompactIdToken, Expectations, Hint, LoginHint, LoginHintToken, UserCode,
+    AuthRequest, Hint,
+    expect::Expectations,
     providers::{
         self,
         idura::{
@@ -11,6 +12,7 @@ use ciba_core::{
             SwedishPersonalNumber,
         },
     },
+    secret::{CompactIdToken, LoginHint, LoginHintToken, UserCode},
 };
 use serde_json::{Value, json};
 

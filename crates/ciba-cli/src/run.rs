@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, ResumeError,
+    AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, machine::ResumeError,
 };
 use tokio::time::Instant;
 
@@ -159,13 +159,13 @@ impl Attempt {
     pub(crate) async fn metadata(
         &mut self,
         discovery: Option<Discovery>,
-        at_hand: Option<Result<ProviderMetadata, ciba_core::MetadataError>>,
+        at_hand: Option<Result<ProviderMetadata, ciba_core::metadata::MetadataError>>,
         http: &dyn HttpLibrary,
     ) -> Result<ProviderMetadata, u8> {
         let found = match (at_hand, discovery) {
             (Some(read), _) => read.map_err(transport::failure_of),
             (None, Some(discovery)) => {
-                self.reporter().requesting(ciba_core::Endpoint::Discovery);
+                self.reporter().requesting(ciba_core::http::Endpoint::Discovery);
                 let fetched = http.discover(discovery);
                 match self.wait_for(fetched).await {
                     Ok(found) => found,

@@ -1,6 +1,6 @@
 //! The client's private key, once for each algorithm it signs with.
 
-use ciba_core::{Entropy, KeyOperation, KeyPurpose, SoftwareKey};
+use ciba_core::{Entropy, KeyOperation, SoftwareKey, machine::KeyPurpose};
 
 /// One key file; it may be registered for one algorithm of assertions and another of signed
 /// requests.

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use ciba_core::{JsonObject, Snapshot};
+use ciba_core::{Snapshot, json::JsonObject};
 use ciba_std::{FileSaver, FileSaverError, SavedFlow};
 use serde::{Deserialize, Serialize};
 

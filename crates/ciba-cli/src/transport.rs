@@ -7,9 +7,13 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ciba_core::{
-    Authentication, BadNotification, Body, ClientConfig, Discovery, Endpoint, Failure, Fault, Flow,
-    Headers, MetadataError, Misbehaviour, NotificationReply, NotificationVerdict, ProviderMetadata,
-    Request, Response, ServerAnswer, Stage, Unanswered, Unreachable, UnreachableTarget,
+    Authentication, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, Stage,
+    answer::{Misbehaviour, ServerAnswer},
+    error::{Unreachable, UnreachableTarget},
+    fault::Fault,
+    http::{Body, Endpoint, Headers, Request, Response, Unanswered},
+    metadata::MetadataError,
+    notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 
 use self::{reqwest::Reqwest, ureq::Ureq};
@@ -168,7 +172,7 @@ fn no_tls() -> Stop {
     Stop::bug("TLS cannot be set up on this machine")
 }
 
-fn show(exchange: &ciba_core::Exchange<'_>) {
+fn show(exchange: &ciba_core::http::Exchange<'_>) {
     put_error(&format!("ciba: trace: {exchange}"));
 }
 

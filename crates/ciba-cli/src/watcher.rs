@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use ciba_core::{Endpoint, Event, Snapshot};
+use ciba_core::{Event, Snapshot, http::Endpoint};
 
 use crate::{output::Reporter, state_file::StateFile, wording::reason};
 

@@ -101,7 +101,7 @@ fn options_of_steps_that_are_not_built_are_unknown() {
 #[test]
 fn the_help_names_every_rule_that_can_be_ignored() {
     let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;
-    for rule in ciba_core::MetadataRule::ALL {
+    for rule in ciba_core::config::MetadataRule::ALL {
         assert!(help.contains(rule.name()), "{} is missing", rule.name());
     }
 }
@@ -456,7 +456,7 @@ fn help_says_what_a_preset_stands_for() {
 #[test]
 fn help_names_every_exit_code_and_every_check() {
     let help = ciba(["authenticate", "--help"]).expect_code(0).stdout;
-    for check in ciba_core::Untrusted::ALL {
+    for check in ciba_core::fault::Untrusted::ALL {
         assert!(help.contains(&format!("  {} ", check.name())), "{} is missing", check.name());
     }
     for failure in [

@@ -129,7 +129,11 @@ impl Discovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Endpoint, LoopbackHttp, Misbehaviour, Untrusted};
+    use crate::{
+        answer::Misbehaviour,
+        fault::Untrusted,
+        http::{Endpoint, LoopbackHttp},
+    };
 
     fn address(issuer: &str, address: DiscoveryAddress) -> alloc::string::String {
         let issuer = Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).unwrap();

@@ -14,7 +14,7 @@ use crate::{
 /// Serializes as one object of the `ciba` command's JSON output, with its name in `event`:
 ///
 /// ```
-/// use ciba_core::{Endpoint, Event};
+/// use ciba_core::{Event, http::Endpoint};
 ///
 /// let event = Event::Requesting { endpoint: Endpoint::Token, attempt: 2 };
 /// assert_eq!(

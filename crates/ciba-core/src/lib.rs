@@ -33,10 +33,10 @@ mod discovery;
 )]
 mod elapsed;
 mod endpoint;
-mod error;
+pub mod error;
 mod event;
-mod expect;
-mod fault;
+pub mod expect;
+pub mod fault;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -46,7 +46,7 @@ mod granted;
 mod id_token;
 mod issuer;
 pub mod jose;
-mod json;
+pub mod json;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -56,10 +56,10 @@ mod person;
 mod policy;
 mod profile;
 pub mod providers;
-mod request;
+pub mod request;
 mod request_object;
 mod saved;
-mod secret;
+pub mod secret;
 mod serialize;
 mod snapshot;
 mod software_keys;
@@ -76,52 +76,109 @@ mod url;
 )]
 mod wire;
 
-pub use ask::{
-    Input, KeyOperation, KeyPurpose, KeySetRequest, KeyTask, Misuse, MisuseReason, Output, Save,
-    Sending, SendingId, SigningTask, Transmit, Unanswered, Wait, WaitReason,
-};
-pub use authentication::{Authentication, NoIdToken};
-pub use client::{
-    Audience, BasicEncoding, BindingMessageRule, CertificateSubject, ClientAuth, ClientConfig,
-    ClientConfigBuilder, ClientId, ConfigError, ConfigErrors, Credentials, Equipment, Lacking,
-    MetadataRule, Registration,
-};
+pub use ask::{Input, KeyOperation, KeySetRequest, Output, Sending, Transmit, Wait};
+pub use authentication::Authentication;
+pub use client::{ClientAuth, ClientConfig, ClientConfigBuilder, ClientId};
 pub use crypto::entropy::Entropy;
-pub use discovery::{Discovery, DiscoveryAddress};
-pub use endpoint::Endpoint;
-pub use error::{
-    Failure, Indeterminacy, KeyProblem, LostAnswer, Setback, Unreachable, UnreachableTarget,
-};
-pub use event::{Event, Events};
-pub use expect::{AcrRule, Check, Expectations, ExpectedClaim, Matching, Presence};
-pub use fault::{
-    Cause, CertificateProblem, Expected, Fault, Found, Rejection, TlsAlert, Trouble, Untrusted,
-};
-pub use flow::{
-    BadNotification, Flow, Notification, NotificationKey, NotificationReply, NotificationVerdict,
-    PromptPlace, PromptRefused, Receipt, Receiving, Routes, RoutesFull, RunningPrompts, SpentKey,
-    SpentKeys, Stage,
-};
-pub use granted::Difference;
-pub use id_token::{ClaimsError, IdToken, IdTokenContext};
+pub use discovery::Discovery;
+pub use error::Failure;
+pub use event::Event;
+pub use flow::{Flow, Stage};
 pub use issuer::Issuer;
-pub use jwks::{JwksCache, KeySetDocument, Lookup};
-pub use person::{ComparedBy, NotCompared, Person};
-pub use policy::{IntervalReference, Policy};
-pub use profile::{FapiCiba, Profile};
-pub use request::{AuthRequest, AuthorizationDetail, Hint, RequestError, binding_code};
-pub use secret::{
-    AccessToken, AuthReqId, Body, ClientSecret, CompactIdToken, LoginHint, LoginHintToken,
-    NotificationToken, PrivateJwk, RefreshToken, UserCode,
-};
-pub use snapshot::{ResumeError, Snapshot};
-pub use software_keys::{KeyFileError, SoftwareKey, SoftwareKeyError};
+pub use jwks::{JwksCache, Lookup};
+pub use person::Person;
+pub use policy::Policy;
+pub use profile::Profile;
+pub use request::{AuthRequest, Hint};
+pub use secret::ClientSecret;
+pub use snapshot::Snapshot;
+pub use software_keys::SoftwareKey;
 pub use time::{Timestamp, TimestampError};
-pub use url::{LoopbackHttp, Url, UrlError};
 pub use wire::{
-    Deviation, ErrorCode, Exchange, ExchangeObserver, Headers, JsonError, JsonObject, Method,
-    Misbehaviour, Request, Response, ServerAnswer, UnknownCode,
     authorize::Acknowledgement,
-    metadata::{DeliveryMode, MetadataError, MtlsEndpointAliases, ProviderMetadata},
-    token::PendingError,
+    metadata::{DeliveryMode, ProviderMetadata},
 };
+
+/// What a provider answers beyond what was asked for: error codes, deviations, unusable answers.
+pub mod answer {
+    pub use crate::wire::{
+        Deviation, ErrorCode, Misbehaviour, ServerAnswer, UnknownCode, token::PendingError,
+    };
+}
+
+/// The details of a configuration, and what can be wrong with it.
+pub mod config {
+    pub use crate::{
+        client::{
+            Audience, BasicEncoding, BindingMessageRule, CertificateSubject, ConfigError,
+            ConfigErrors, Credentials, Equipment, Lacking, MetadataRule, Registration,
+        },
+        policy::IntervalReference,
+        profile::FapiCiba,
+    };
+}
+
+/// What an [`Authentication`] says in detail.
+pub mod evidence {
+    pub use crate::{
+        authentication::NoIdToken,
+        granted::Difference,
+        id_token::{ClaimsError, IdToken, IdTokenContext},
+        person::{ComparedBy, NotCompared},
+    };
+}
+
+/// The messages that are exchanged, independent of any HTTP library.
+pub mod http {
+    pub use crate::{
+        ask::Unanswered,
+        endpoint::Endpoint,
+        secret::Body,
+        url::{LoopbackHttp, Url, UrlError},
+        wire::{Exchange, ExchangeObserver, Headers, Method, Request, Response},
+    };
+}
+
+/// Private keys in memory, and key sets outside of a flow.
+pub mod keys {
+    pub use crate::{
+        jwks::KeySetDocument,
+        secret::PrivateJwk,
+        software_keys::{KeyFileError, SoftwareKeyError},
+    };
+}
+
+/// What a [`Flow`] asks and answers in detail, for an event loop of your own.
+pub mod machine {
+    pub use crate::{
+        ask::{
+            KeyPurpose, KeyTask, Misuse, MisuseReason, Save, SendingId, SigningTask, WaitReason,
+        },
+        event::Events,
+        snapshot::ResumeError,
+    };
+}
+
+/// The provider's metadata: where it is, and what can be wrong with it.
+pub mod metadata {
+    pub use crate::{
+        discovery::DiscoveryAddress,
+        wire::metadata::{MetadataError, MtlsEndpointAliases},
+    };
+}
+
+/// Notifications in ping and push mode ([CIBA Core 10.2, 10.3](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2)).
+pub mod notification {
+    pub use crate::{
+        flow::{
+            BadNotification, Notification, NotificationKey, NotificationReply, NotificationVerdict,
+            Receipt, Receiving, Routes, RoutesFull, SpentKey, SpentKeys,
+        },
+        secret::NotificationToken,
+    };
+}
+
+/// One running flow for each person.
+pub mod prompts {
+    pub use crate::flow::{PromptPlace, PromptRefused, RunningPrompts};
+}

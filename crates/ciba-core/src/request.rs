@@ -239,7 +239,7 @@ impl AuthRequest {
     }
 
     /// Rejects a response that grants something other than what was requested; see
-    /// [`Difference`](crate::Difference).
+    /// [`Difference`](crate::evidence::Difference).
     ///
     /// Use it for payments, for example: a provider that ignores `authorization_details` did not
     /// show the amount to the person.

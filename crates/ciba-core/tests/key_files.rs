@@ -7,9 +7,10 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
 };
 use ciba_core::{
-    Entropy, KeyFileError, SoftwareKey,
+    Entropy, SoftwareKey,
     crypto::{AwsLcRs, KeyImporter, KeyRejected, OwnedPublicKey, RustCrypto},
     jose::{JwsAlgorithm, KeyMemberFault},
+    keys::KeyFileError,
 };
 
 const RSA_PKCS8: &str = include_str!("../../../tests/data/keys/rsa-2048.pkcs8.pem");

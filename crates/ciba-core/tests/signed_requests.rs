@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
-    AuthRequest, Cause, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode,
-    Entropy, Flow, Hint, Issuer, KeyPurpose, Output, ProviderMetadata, SoftwareKey, Timestamp,
-    Transmit, Unanswered, Url,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy,
+    Flow, Hint, Issuer, Output, ProviderMetadata, SoftwareKey, Timestamp, Transmit,
     crypto::{RustCrypto, Verifier as _},
+    fault::Cause,
+    http::{Unanswered, Url},
     jose::JwsAlgorithm,
+    machine::KeyPurpose,
 };
 use serde_json::Value;
 

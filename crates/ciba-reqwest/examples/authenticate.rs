@@ -4,11 +4,7 @@
 
 use std::{env, error::Error, fs};
 
-use ciba_reqwest::{
-    Driver, HttpClient,
-    ciba_core::{crypto::AwsLcRs, *},
-    discover, on_event, platform_roots,
-};
+use ciba_reqwest::{AuthRequest, Client, SoftwareKey};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -19,20 +15,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: authenticate ISSUER CLIENT_ID LOGIN_HINT".into());
     };
 
-    // Once per process: the HTTP client, the provider, who we are there.
-    let http = HttpClient::new(platform_roots)?;
-    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
-    let key = SoftwareKey::import_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &AwsLcRs)?;
-    let auth =
-        ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
-    let config =
-        ClientConfig::builder(provider, ClientId::new(client_id)?).client_auth(auth).build()?;
-    let driver = Driver::new(config, http).with_signer(key);
+    // Once per process: the provider, and who we are there.
+    let client = Client::builder(issuer, client_id)
+        .private_key(SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?)?)
+        .watch(|event| println!("{event:?}"))
+        .connect()
+        .await?;
 
     // Once per person.
-    let request = AuthRequest::new(Hint::Login(hint.into())).binding_message("W4SCT");
-    let mut progress = on_event(|event| println!("{event:?}"));
-    let authentication = driver.authenticate(request, &mut progress).await?;
+    let request = AuthRequest::login(hint).binding_message("W4SCT");
+    let authentication = client.authenticate(request).await?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

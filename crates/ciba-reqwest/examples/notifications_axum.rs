@@ -4,16 +4,13 @@
 //! TLS and forwards the notification endpoint to port 8080.
 //!
 //! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with
-//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with
-//! `LoopbackHttp::DangerouslyAllowed`.
+//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and begin the client with
+//! `dangerously_allow_loopback_http`.
 
 use std::{env, error::Error, sync::Arc, time::Duration};
 
 use axum::Router;
-use ciba_reqwest::{
-    Driver, HttpClient, Inbox, NotificationService, ciba_core::*, discover, on_event,
-    platform_roots,
-};
+use ciba_reqwest::{AuthRequest, Client, DeliveryMode, Inbox, NotificationService};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -68,23 +65,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8080").await?;
     tokio::spawn(serve(listener, app(inbox.clone())));
 
-    let http = HttpClient::new(platform_roots)?;
-    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId).await?;
-    let secret = env::var("CLIENT_SECRET")?;
-    let config = ClientConfig::builder(provider, ClientId::new(client_id)?)
-        .client_auth(ClientAuth::ClientSecretBasic {
-            secret: secret.into(),
-            encoding: BasicEncoding::Encoded,
-        })
-        .delivery(DeliveryMode::Ping)
-        .notification_endpoint(Url::parse(endpoint.as_str())?)
-        .build()?;
-    let driver = Driver::new(config, http).with_inbox(inbox);
+    let client = Client::builder(issuer, client_id)
+        .client_secret(env::var("CLIENT_SECRET")?)
+        .notified(DeliveryMode::Ping, endpoint, inbox)
+        .watch(|event| println!("{event:?}"))
+        .connect()
+        .await?;
 
     // Once per person.
-    let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
-    let authentication =
-        driver.authenticate(request, &mut on_event(|event| println!("{event:?}"))).await?;
+    let authentication = client.authenticate(AuthRequest::login(hint.as_str())).await?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use ciba_core::{Cause, Unanswered};
+use ciba_core::{fault::Cause, http::Unanswered};
 use ciba_std::{Withheld, io_cause, sources};
 
 /// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be

@@ -6,7 +6,7 @@ use ciba_core::{AuthRequest, Authentication, Event, Flow, SoftwareKey};
 use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, Setup};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, discover_with,
+    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, http::discover_with,
 };
 
 /// Authenticates people at one provider. Clones share connections and keys.
@@ -121,7 +121,7 @@ fn http(parts: &Parts<Reqwest>) -> Result<HttpClient, ConnectError> {
     let change = Arc::clone(&parts.http);
     #[cfg(feature = "rustls-no-provider")]
     if let Some(pem) = &parts.authorities {
-        let roots = crate::with_ca(pem).map_err(ConnectError::http)?;
+        let roots = crate::http::with_ca(pem).map_err(ConnectError::http)?;
         let client = HttpClient::new(move || change(roots())).map_err(ConnectError::http)?;
         return certified(client, parts);
     }

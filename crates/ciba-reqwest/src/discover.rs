@@ -1,8 +1,12 @@
 //! The provider's metadata.
 
-use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
+use ciba_core::{Discovery, Issuer, ProviderMetadata, metadata::DiscoveryAddress};
 
-use crate::{DiscoverError, HttpClient, cause::unanswered, http::Connection};
+use crate::{
+    HttpClient,
+    cause::unanswered,
+    http::{Connection, DiscoverError},
+};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///

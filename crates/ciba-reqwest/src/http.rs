@@ -7,15 +7,25 @@ use std::{
 };
 
 use ciba_core::{
-    Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending,
-    Unanswered,
+    Input, Sending,
+    fault::Cause,
+    http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered},
 };
 use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
-use crate::{CertificateError, ClientCertificate};
+use crate::ClientCertificate;
 use crate::{cause::unanswered, gate::GatedBody};
+
+pub use crate::discover::{discover, discover_with};
+// The compiler shows this to a program that lacks them: the usual feature first, although it
+// enables the other one.
+#[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
+pub use crate::tls::{platform_roots, with_ca};
+pub use ciba_std::DiscoverError;
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::{CaError, CertificateError};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says
 /// otherwise. Shorter than the time-out of any exchange, so that a provider that drops packets is
@@ -48,7 +58,7 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 ///
 /// A TLS configuration that is handed to reqwest ready-made
 /// (`ClientBuilder::tls_backend_preconfigured`) takes the place of all its TLS settings:
-/// verification is then what that configuration does, and neither [`with_ca`](crate::with_ca) nor
+/// verification is then what that configuration does, and neither [`with_ca`](crate::http::with_ca) nor
 /// the client certificate has any effect. Do not hand in one whose verifier accepts everything.
 ///
 /// # Connections
@@ -107,8 +117,8 @@ impl HttpClient {
     /// the platform's roots takes milliseconds.
     ///
     /// `make` is called several times, for connections that are kept, that are not, and that show
-    /// the client certificate: [`platform_roots`](crate::platform_roots) itself, what
-    /// [`with_ca`](crate::with_ca) returns, or a closure that sets more.
+    /// the client certificate: [`platform_roots`](crate::http::platform_roots) itself, what
+    /// [`with_ca`](crate::http::with_ca) returns, or a closure that sets more.
     ///
     /// # Errors
     ///
@@ -122,7 +132,7 @@ impl HttpClient {
     /// # Examples
     ///
     /// ```
-    /// use ciba_reqwest::{HttpClient, platform_roots, reqwest::Proxy};
+    /// use ciba_reqwest::{HttpClient, reqwest::Proxy, http::platform_roots};
     ///
     /// let http = HttpClient::new(platform_roots)?;
     /// let proxied = HttpClient::new(|| {

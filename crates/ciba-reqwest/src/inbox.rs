@@ -6,8 +6,12 @@ use std::{
 };
 
 use ciba_core::{
-    BadNotification, Body, Headers, Notification, NotificationKey, NotificationReply,
-    NotificationVerdict, Routes, Timestamp,
+    Timestamp,
+    http::{Body, Headers},
+    notification::{
+        BadNotification, Notification, NotificationKey, NotificationReply, NotificationVerdict,
+        Routes,
+    },
 };
 
 use crate::{DriveError, SharedFlow, shared::Shared};

@@ -13,7 +13,7 @@
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
 //! | [`PromptGuard`] | one running flow for each person |
-//! | [`discover`], [`discover_with`] | the provider's metadata |
+//! | [`http::discover`], [`http::discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
 //! event loop, use these building blocks without the [`Driver`].
@@ -23,7 +23,7 @@ mod client;
 mod discover;
 mod drive;
 mod gate;
-mod http;
+pub mod http;
 mod inbox;
 mod keys;
 #[cfg(feature = "tower")]
@@ -37,25 +37,31 @@ pub use ciba_core;
 pub use ciba_core::{
     AuthRequest, Authentication, DeliveryMode, Event, Failure, SoftwareKey, providers::idura,
 };
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
     EntropySource, FileSaver, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
 };
-#[cfg(feature = "rustls-no-provider")]
-pub use ciba_std::{CaError, CertificateError, ClientCertificate};
 pub use reqwest;
 
 pub use client::{Client, Reqwest};
-pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch, on_event};
-pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT};
-pub use inbox::{INBOX_CAPACITY, Inbox};
+pub use http::HttpClient;
+pub use inbox::Inbox;
 pub use keys::Keys;
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
 pub use signer::{Signer, SignerError};
-// The compiler shows this to whoever misses them: the usual feature first, although it has the
-// other one.
-#[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
-pub use tls::{platform_roots, with_ca};
+
+/// Where random bytes come from.
+pub mod entropy {
+    pub use ciba_std::{EntropyError, EntropySource, SystemEntropy};
+}
+
+/// How much is kept in memory unless told otherwise.
+pub mod limits {
+    pub use crate::inbox::INBOX_CAPACITY;
+    pub use ciba_std::GUARD_CAPACITY;
+}

@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::Buf as _;
-use ciba_core::{BadNotification, Notification, NotificationReply, NotificationVerdict};
+use ciba_core::notification::{
+    BadNotification, Notification, NotificationReply, NotificationVerdict,
+};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
@@ -91,7 +93,7 @@ where
 }
 
 /// Reads a body, of one that is too long one byte too many; `None` when it broke off.
-async fn read<B: Body>(body: B) -> Option<ciba_core::Body> {
+async fn read<B: Body>(body: B) -> Option<ciba_core::http::Body> {
     let mut body = pin!(body);
     let mut read = Vec::new();
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {

@@ -21,7 +21,7 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// which has to be converted:
 ///
 /// ```
-/// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask, jose::ecdsa_from_der}};
+/// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, jose::ecdsa_from_der, machine::KeyTask}};
 /// # struct Service;
 /// # impl Service { async fn sign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, std::io::Error> { Ok(vec![]) } }
 ///
@@ -46,7 +46,7 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// already:
 ///
 /// ```
-/// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, KeyTask}};
+/// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, machine::KeyTask}};
 /// # struct Service;
 /// # impl Service { async fn sign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, std::io::Error> { Ok(vec![]) } }
 ///

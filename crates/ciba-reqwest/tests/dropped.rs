@@ -22,14 +22,16 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, Clock, Driver, EntropyError, EntropySource, HttpClient, Inbox, Keys, Saver,
-    SharedFlow, Signer, SignerError, Watch,
+    AuthenticateError, Clock, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Signer,
+    SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, KeyOperation,
-        Notification, NotificationVerdict, Policy, Snapshot, Timestamp,
+        Policy, Snapshot, Timestamp,
         jose::{JwsAlgorithm, KeySet},
+        notification::{Notification, NotificationVerdict},
     },
-    platform_roots,
+    entropy::{EntropyError, EntropySource},
+    http::platform_roots,
 };
 use client::{
     ACKNOWLEDGED, AUTH_REQ_ID, Counting, DENIED, Jumping, PENDING, config, fields, polling, request,

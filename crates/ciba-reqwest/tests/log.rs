@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use ciba_reqwest::{
     Clock, Driver, HttpClient,
     ciba_core::{ClientAuth, Timestamp},
-    platform_roots,
+    http::platform_roots,
 };
 use client::{ACKNOWLEDGED, AUTH_REQ_ID, Jumping, config, request};
 use support::{Server, answer};

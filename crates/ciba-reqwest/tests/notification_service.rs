@@ -17,9 +17,10 @@ use std::{
 
 use axum::Router;
 use ciba_reqwest::{
-    Driver, EntropySource as _, HttpClient, Inbox, NotificationService, SharedFlow, SystemEntropy,
-    ciba_core::{DeliveryMode, Event, Failure, Flow, Notification, Stage},
-    platform_roots,
+    Driver, HttpClient, Inbox, NotificationService, SharedFlow,
+    ciba_core::{DeliveryMode, Event, Failure, Flow, Stage, notification::Notification},
+    entropy::{EntropySource as _, SystemEntropy},
+    http::platform_roots,
 };
 use client::{
     ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request,

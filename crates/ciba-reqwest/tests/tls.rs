@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ciba_reqwest::{
     HttpClient,
-    ciba_core::{Body, Request, Unanswered, Url},
-    platform_roots,
+    ciba_core::http::{Body, Request, Unanswered, Url},
+    http::platform_roots,
 };
 use rustls::version::{TLS12, TLS13};
 use server::{Certificate, TlsServer};

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, iter};
 
-use ciba_core::Cause;
+use ciba_core::fault::Cause;
 
 /// Returns the cause that an I/O error stands for. `is_connecting`: the request was not written
 /// yet.

@@ -7,9 +7,12 @@ mod registered;
 use std::{fmt, sync::Arc};
 
 use ciba_core::{
-    BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    ConfigError, ConfigErrors, Credentials, DeliveryMode, Discovery, DiscoveryAddress, Event,
-    Issuer, LoopbackHttp, ProviderMetadata, Registration, SoftwareKey, Url, jose::JwsAlgorithm,
+    ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, DeliveryMode, Discovery,
+    Event, Issuer, ProviderMetadata, SoftwareKey,
+    config::{BasicEncoding, ConfigError, ConfigErrors, Credentials, Registration},
+    http::{LoopbackHttp, Url},
+    jose::JwsAlgorithm,
+    metadata::DiscoveryAddress,
     providers::Preset,
 };
 

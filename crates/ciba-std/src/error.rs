@@ -3,7 +3,8 @@
 use std::{error::Error, fmt, io};
 
 use ciba_core::{
-    Failure, Lacking, MetadataError, MisuseReason, PromptRefused, RequestError, Unanswered,
+    Failure, config::Lacking, http::Unanswered, machine::MisuseReason, metadata::MetadataError,
+    prompts::PromptRefused, request::RequestError,
 };
 
 use crate::EntropyError;

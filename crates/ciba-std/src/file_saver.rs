@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ciba_core::{JsonObject, Snapshot};
+use ciba_core::{Snapshot, json::JsonObject};
 
 /// Keeps the state of one flow in a file, so that the flow survives a crash and a restart.
 ///

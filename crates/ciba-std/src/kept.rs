@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ciba_core::{Headers, Url};
+use ciba_core::http::{Headers, Url};
 
 /// How long an idle connection is kept. Load balancers close idle connections after 30 s or more,
 /// and some firewalls drop them without a word.

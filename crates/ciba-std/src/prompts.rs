@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ciba_core::{Entropy, Flow, PromptPlace, PromptRefused, RunningPrompts, Timestamp};
+use ciba_core::{
+    Entropy, Flow, Timestamp,
+    prompts::{PromptPlace, PromptRefused, RunningPrompts},
+};
 
 use crate::{EntropyError, EntropySource as _, SystemEntropy};
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use ciba_core::{Cause, CertificateProblem, TlsAlert};
+use ciba_core::fault::{Cause, CertificateProblem, TlsAlert};
 use rustls::{
     CertificateError, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},

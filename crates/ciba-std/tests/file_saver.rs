@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ciba_core::JsonObject;
+use ciba_core::json::JsonObject;
 use ciba_std::{FileSaver, FileSaverError};
 use ciba_test_op::store_cases;
 

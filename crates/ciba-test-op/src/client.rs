@@ -1,7 +1,12 @@
 //! Registered clients.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ciba_core::{ClientSecret, DeliveryMode, LoopbackHttp, Url, crypto::Hash, jose::JwsAlgorithm};
+use ciba_core::{
+    ClientSecret, DeliveryMode,
+    crypto::Hash,
+    http::{LoopbackHttp, Url},
+    jose::JwsAlgorithm,
+};
 use serde_json::Value;
 
 use crate::{jws, message::Incoming};

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use ciba_core::{Body, Headers, Timestamp};
+use ciba_core::{
+    Timestamp,
+    http::{Body, Headers},
+};
 
 use crate::message::{Endpoint, ExchangeId};
 

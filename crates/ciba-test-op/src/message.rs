@@ -1,12 +1,16 @@
 //! HTTP messages that come in and go out, and the ways in which an answer may fail to arrive.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{Body, Headers, Method, Request, Response, Timestamp, crypto::Hash};
+use ciba_core::{
+    Timestamp,
+    crypto::Hash,
+    http::{Body, Headers, Method, Request, Response},
+};
 use x509_cert::{Certificate, der::Decode as _};
 
 use crate::backend::verifier;
 
-/// A request as it arrived. Unlike [`ciba_core::Request`] it may have any method and any target.
+/// A request as it arrived. Unlike [`ciba_core::http::Request`] it may have any method and any target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     /// The method, as sent.

@@ -3,7 +3,10 @@
 
 use core::fmt;
 
-use ciba_core::{Body, Headers, Timestamp};
+use ciba_core::{
+    Timestamp,
+    http::{Body, Headers},
+};
 
 /// The number of a notification, in the order of sending, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

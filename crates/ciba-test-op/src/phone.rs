@@ -4,7 +4,10 @@
 use core::fmt::Write as _;
 use std::net::SocketAddr;
 
-use ciba_core::{Headers, Response, Timestamp};
+use ciba_core::{
+    Timestamp,
+    http::{Headers, Response},
+};
 
 use crate::{
     form,

@@ -4,7 +4,8 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use ciba_core::{
     AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Input, Issuer, Output,
-    ProviderMetadata, Response, Snapshot, Timestamp, Url,
+    ProviderMetadata, Snapshot, Timestamp,
+    http::{Response, Url},
 };
 
 use crate::backend;

@@ -4,9 +4,14 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy,
-    Failure, Flow, Hint, Input, Issuer, JwksCache, Lookup, Notification, Output, ProviderMetadata,
-    Sending, SoftwareKey, Timestamp, Unanswered, Url, crypto::RustCrypto, jose::JwsAlgorithm,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy,
+    Failure, Flow, Hint, Input, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending,
+    SoftwareKey, Timestamp,
+    crypto::RustCrypto,
+    fault::Cause,
+    http::{Unanswered, Url},
+    jose::JwsAlgorithm,
+    notification::Notification,
 };
 use ciba_test_op::{
     Client, Endpoint, FOREVER, Incoming, Provider, ProviderConfig, Reply, Report, TestKey, faults,

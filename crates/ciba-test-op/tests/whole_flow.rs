@@ -4,9 +4,14 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, Authentication, Body, Cause, ClientAuth, ClientConfig, ClientId, DeliveryMode,
-    Entropy, Failure, Flow, Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending,
-    SoftwareKey, Timestamp, Unanswered, crypto::RustCrypto, jose::JwsAlgorithm, providers::idura,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, DeliveryMode, Entropy,
+    Failure, Flow, Hint, Issuer, JwksCache, Lookup, Output, ProviderMetadata, Sending, SoftwareKey,
+    Timestamp,
+    crypto::RustCrypto,
+    fault::Cause,
+    http::{Body, Unanswered},
+    jose::JwsAlgorithm,
+    providers::idura,
 };
 use ciba_test_op::{Client, Endpoint, Provider, ProviderConfig, Reply, TestKey};
 

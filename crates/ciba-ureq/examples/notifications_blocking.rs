@@ -4,8 +4,8 @@
 //! TLS and forwards the notification endpoint to port 8080.
 //!
 //! To try it with `ciba op` on one machine, register the client with `ciba op --clients FILE`, with
-//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and parse issuer and endpoint with
-//! `LoopbackHttp::DangerouslyAllowed`.
+//! the endpoint `http://127.0.0.1:8080/ciba/notify`, and begin the client with
+//! `dangerously_allow_loopback_http`.
 //!
 //! The server is hyper in a thread of its own: anyone can reach the endpoint, and hyper bounds how
 //! long a caller may take. Each notification is given to the inbox in a thread of a pool, where it
@@ -22,7 +22,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ciba_ureq::{Driver, HttpClient, Inbox, ciba_core::*, discover, on_event, platform_roots};
+use ciba_ureq::{
+    AuthRequest, Client, DeliveryMode, Inbox,
+    ciba_core::{
+        http::Headers,
+        notification::{BadNotification, Notification, NotificationReply, NotificationVerdict},
+    },
+};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -121,23 +127,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:8080")?;
     thread::spawn(move || serve(listener, filled));
 
-    let http = HttpClient::new(platform_roots)?;
-    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let secret = env::var("CLIENT_SECRET")?;
-    let config = ClientConfig::builder(provider, ClientId::new(client_id)?)
-        .client_auth(ClientAuth::ClientSecretBasic {
-            secret: secret.into(),
-            encoding: BasicEncoding::Encoded,
-        })
-        .delivery(DeliveryMode::Ping)
-        .notification_endpoint(Url::parse(endpoint.as_str())?)
-        .build()?;
-    let driver = Driver::new(config, http).with_inbox(inbox);
+    let client = Client::builder(issuer, client_id)
+        .client_secret(env::var("CLIENT_SECRET")?)
+        .notified(DeliveryMode::Ping, endpoint, inbox)
+        .watch(|event| println!("{event:?}"))
+        .connect()?;
 
     // Once per person.
-    let request = AuthRequest::new(Hint::Login(hint.as_str().into()));
-    let authentication =
-        driver.authenticate(request, &mut on_event(|event| println!("{event:?}")))?;
+    let authentication = client.authenticate(AuthRequest::login(hint.as_str()))?;
     println!("authenticated: {}", authentication.subject()?);
     Ok(())
 }

@@ -10,9 +10,13 @@ use std::{
 };
 
 use ciba_ureq::{
-    EntropySource as _, HttpClient, Keys, SystemClock, SystemEntropy,
-    ciba_core::{crypto::RustCrypto, *},
-    discover, platform_roots,
+    HttpClient, Keys, SystemClock,
+    ciba_core::{
+        AuthRequest, ClientAuth, ClientConfig, ClientId, Flow, Issuer, Output, SoftwareKey,
+        Timestamp, metadata::DiscoveryAddress,
+    },
+    entropy::{EntropySource as _, SystemEntropy},
+    http::{discover, platform_roots},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let http = HttpClient::new(platform_roots)?;
     let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
-    let key = SoftwareKey::import_file(&fs::read(env::var("CLIENT_KEY")?)?, None, &RustCrypto)?;
+    let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?)?;
     let auth =
         ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };
     let config =
@@ -32,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keys = Keys::new(&config);
 
     let now = || Timestamp::from(SystemTime::now());
-    let request = AuthRequest::new(Hint::Login(hint.into()));
+    let request = AuthRequest::login(hint);
     let mut flow = Flow::start(config, request, SystemEntropy.draw()?, now())?;
     let authentication = loop {
         let answer = match flow.poll(now(), SystemEntropy.draw()?) {

@@ -1,6 +1,6 @@
 //! Why an exchange brought no answer: what ureq and rustls say, as a [`Cause`].
 
-use ciba_core::{Cause, Unanswered};
+use ciba_core::{fault::Cause, http::Unanswered};
 use ciba_std::{Withheld, io_cause};
 use ureq::Timeout;
 

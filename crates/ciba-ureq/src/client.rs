@@ -7,7 +7,7 @@ use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, S
 use ureq::{config::ConfigBuilder, typestate::AgentScope};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, discover_with,
+    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, http::discover_with,
 };
 
 /// Authenticates people at one provider. Clones share connections and keys.
@@ -125,8 +125,8 @@ type Roots = Box<dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync>;
 fn roots(authorities: Option<&[u8]>) -> Result<Roots, ConnectError> {
     #[cfg(feature = "rustls-no-provider")]
     return match authorities {
-        Some(pem) => Ok(Box::new(crate::with_ca(pem).map_err(ConnectError::http)?)),
-        None => Ok(Box::new(crate::platform_roots)),
+        Some(pem) => Ok(Box::new(crate::http::with_ca(pem).map_err(ConnectError::http)?)),
+        None => Ok(Box::new(crate::http::platform_roots)),
     };
     #[cfg(not(feature = "rustls-no-provider"))]
     {

@@ -1,8 +1,11 @@
 //! The provider's metadata.
 
-use ciba_core::{Discovery, DiscoveryAddress, Issuer, ProviderMetadata};
+use ciba_core::{Discovery, Issuer, ProviderMetadata, metadata::DiscoveryAddress};
 
-use crate::{DiscoverError, HttpClient, http::Terms};
+use crate::{
+    HttpClient,
+    http::{DiscoverError, Terms},
+};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///

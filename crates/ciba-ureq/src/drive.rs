@@ -3,14 +3,19 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfig, Equipment, Event, Events, Flow, Input, KeyOperation,
-    KeySetRequest, Lacking, Output, ResumeError, Save, Timestamp, Transmit, Trouble,
+    AuthRequest, Authentication, ClientConfig, Event, Flow, Input, KeyOperation, KeySetRequest,
+    Output, Timestamp, Transmit,
+    config::{Equipment, Lacking},
+    fault::Trouble,
+    machine::{Events, ResumeError, Save},
 };
 use ciba_std::{Gate, Parts};
 
 use crate::{
-    AuthenticateError, Clock, DriveError, EntropySource, HttpClient, Inbox, Keys, PromptGuard,
-    SharedFlow, Signer, SignerError, SystemClock, SystemEntropy, Ureq, inbox::Registration,
+    AuthenticateError, Clock, DriveError, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
+    SignerError, SystemClock, Ureq,
+    entropy::{EntropySource, SystemEntropy},
+    inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches

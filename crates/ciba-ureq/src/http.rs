@@ -8,8 +8,9 @@ use std::{
 };
 
 use ciba_core::{
-    Cause, Exchange, ExchangeObserver, Headers, Input, Method, Request, Response, Sending,
-    Unanswered, Url,
+    Input, Sending,
+    fault::Cause,
+    http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered, Url},
 };
 use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 use ureq::{
@@ -20,11 +21,20 @@ use ureq::{
 };
 
 #[cfg(feature = "rustls-no-provider")]
-use crate::{CertificateError, ClientCertificate, certificate::with_certificate};
+use crate::{ClientCertificate, certificate::with_certificate};
 use crate::{
     cause::unanswered,
     connector::{self, NotingConnector, NotingResolver},
 };
+
+pub use crate::discover::{discover, discover_with};
+// The compiler shows this to a program that lacks them: the usual feature first, although it
+// enables the other one.
+#[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
+pub use crate::tls::{platform_roots, with_ca};
+pub use ciba_std::DiscoverError;
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::{CaError, CertificateError};
 
 /// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says
 /// otherwise. Shorter than the time-out of any exchange, so that a provider that drops packets
@@ -134,12 +144,12 @@ impl HttpClient {
     /// # Examples
     ///
     /// ```
-    /// use ciba_ureq::{HttpClient, platform_roots, ureq::Proxy};
+    /// use ciba_ureq::{HttpClient, ureq::Proxy, http::platform_roots};
     ///
     /// let http = HttpClient::new(platform_roots)?;
     /// let proxy = Proxy::new("http://proxy.example:3128").expect("an address");
     /// let proxied = HttpClient::new(move || platform_roots().proxy(Some(proxy.clone())))?;
-    /// # Ok::<(), ciba_ureq::Unverified>(())
+    /// # Ok::<(), ciba_ureq::http::Unverified>(())
     /// ```
     pub fn new(
         make: impl Fn() -> ConfigBuilder<AgentScope> + Send + Sync + 'static,

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ciba_core::{
-    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, Transmit, Trouble,
-    jose::KeySet,
+    ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Timestamp, Transmit,
+    fault::Trouble, jose::KeySet,
 };
 
 use crate::{Clock, HttpClient};

@@ -12,7 +12,7 @@
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart; [`FileSaver`] is one for a file |
 //! | [`Inbox`] | where notifications arrive, in ping and push mode |
 //! | [`PromptGuard`] | one running flow for each person |
-//! | [`discover`], [`discover_with`] | the provider's metadata |
+//! | [`http::discover`], [`http::discover_with`] | the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already
 //! takes the pieces and leaves the [`Driver`].
@@ -25,7 +25,7 @@ mod client;
 mod connector;
 mod discover;
 mod drive;
-mod http;
+pub mod http;
 mod inbox;
 mod keys;
 mod shared;
@@ -39,23 +39,29 @@ pub use ciba_core;
 pub use ciba_core::{
     AuthRequest, Authentication, DeliveryMode, Event, Failure, SoftwareKey, providers::idura,
 };
+#[cfg(feature = "rustls-no-provider")]
+pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
     EntropySource, FileSaver, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
 };
-#[cfg(feature = "rustls-no-provider")]
-pub use ciba_std::{CaError, CertificateError, ClientCertificate};
 pub use ureq;
 
 pub use client::{Client, Ureq};
-pub use discover::{discover, discover_with};
 pub use drive::{Driver, Watch, on_event};
-pub use http::{CONNECT_TIMEOUT, HttpClient, USER_AGENT, Unverified};
-pub use inbox::{INBOX_CAPACITY, Inbox};
+pub use http::HttpClient;
+pub use inbox::Inbox;
 pub use keys::Keys;
 pub use shared::{Saver, SharedFlow};
 pub use signer::{Signer, SignerError};
-// The compiler shows this to whoever misses them: the usual feature first, although it has the
-// other one.
-#[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
-pub use tls::{platform_roots, with_ca};
+
+/// Where random bytes come from.
+pub mod entropy {
+    pub use ciba_std::{EntropyError, EntropySource, SystemEntropy};
+}
+
+/// How much is kept in memory unless told otherwise.
+pub mod limits {
+    pub use crate::inbox::INBOX_CAPACITY;
+    pub use ciba_std::GUARD_CAPACITY;
+}

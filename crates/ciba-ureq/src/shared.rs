@@ -7,9 +7,11 @@ use std::{
 };
 
 use ciba_core::{
-    Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Misuse, Notification,
-    NotificationVerdict, Output, PromptRefused, Receiving, Save, Sending, SendingId, Snapshot,
-    SpentKey, Stage, Timestamp, Transmit,
+    Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Output, Sending, Snapshot,
+    Stage, Timestamp, Transmit,
+    machine::{Misuse, Save, SendingId},
+    notification::{Notification, NotificationVerdict, Receiving, SpentKey},
+    prompts::PromptRefused,
 };
 
 use ciba_std::{FileSaver, Prompting};

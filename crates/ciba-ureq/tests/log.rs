@@ -13,8 +13,8 @@ use std::sync::{
 
 use ciba_ureq::{
     AuthenticateError, Clock, Driver, HttpClient,
-    ciba_core::{BasicEncoding, ClientAuth, Failure, Timestamp},
-    platform_roots,
+    ciba_core::{ClientAuth, Failure, Timestamp, config::BasicEncoding},
+    http::platform_roots,
 };
 use client::{ACKNOWLEDGED, AUTH_REQ_ID, Jumping, config, request};
 use support::{Server, answer};

@@ -18,9 +18,10 @@ use std::{
 };
 
 use ciba_ureq::{
-    Driver, EntropySource as _, HttpClient, Inbox, SharedFlow, SystemEntropy,
+    Driver, HttpClient, Inbox, SharedFlow,
     ciba_core::{DeliveryMode, Event, Failure, Flow, Stage},
-    platform_roots,
+    entropy::{EntropySource as _, SystemEntropy},
+    http::platform_roots,
 };
 use client::{
     ACKNOWLEDGED, AUTH_REQ_ID, DENIED, notification_token, notified, ping, request,

@@ -13,12 +13,12 @@ use std::{
 };
 
 use ciba_ureq::{
-    Clock, DriveError, Driver, EntropyError, EntropySource, HttpClient, Keys, Saver, SharedFlow,
-    Watch,
+    Clock, DriveError, Driver, HttpClient, Keys, Saver, SharedFlow, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, Entropy, Failure, Flow, Snapshot, Stage, Timestamp, jose::KeySet,
     },
-    platform_roots,
+    entropy::{EntropyError, EntropySource},
+    http::platform_roots,
 };
 use client::{ACKNOWLEDGED, Counting, DENIED, Jumping, PENDING, config, request};
 use support::{Server, answer};

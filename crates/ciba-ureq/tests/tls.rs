@@ -2,7 +2,8 @@
 #![allow(missing_docs)]
 
 use ciba_ureq::{
-    HttpClient, Unverified,
+    HttpClient,
+    http::Unverified,
     ureq::{Agent, tls::TlsConfig},
 };
 

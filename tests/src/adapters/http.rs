@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use ciba_core::{Input, Request, Response, Sending, Unanswered};
+use ciba_core::{
+    Input, Sending,
+    http::{Request, Response, Unanswered},
+};
 use ciba_reqwest::reqwest::{self, ClientBuilder};
 use ciba_ureq::{
-    CertificateError, ClientCertificate,
+    ClientCertificate,
+    http::CertificateError,
     ureq::{self, config::ConfigBuilder, typestate::AgentScope},
 };
 
@@ -36,17 +40,17 @@ impl Adapter {
     pub fn builder(self, roots: Roots<'_>) -> Option<HttpBuilder> {
         Some(HttpBuilder(match (self, roots) {
             (Self::Reqwest, Roots::Platform) => {
-                Of::Reqwest(Box::new(|| ciba_reqwest::platform_roots().no_proxy()))
+                Of::Reqwest(Box::new(|| ciba_reqwest::http::platform_roots().no_proxy()))
             }
             (Self::Reqwest, Roots::Ca(pem)) => {
-                let roots = ciba_reqwest::with_ca(pem.as_bytes()).ok()?;
+                let roots = ciba_reqwest::http::with_ca(pem.as_bytes()).ok()?;
                 Of::Reqwest(Box::new(move || roots().no_proxy()))
             }
             (Self::Ureq, Roots::Platform) => {
-                Of::Ureq(Box::new(|| ciba_ureq::platform_roots().proxy(None)))
+                Of::Ureq(Box::new(|| ciba_ureq::http::platform_roots().proxy(None)))
             }
             (Self::Ureq, Roots::Ca(pem)) => {
-                let roots = ciba_ureq::with_ca(pem.as_bytes()).ok()?;
+                let roots = ciba_ureq::http::with_ca(pem.as_bytes()).ok()?;
                 Of::Ureq(Box::new(move || roots().proxy(None)))
             }
         }))
@@ -72,11 +76,15 @@ impl Adapter {
         let builder: HttpBuilder = HttpBuilder(match self {
             Self::Reqwest => {
                 let proxy = reqwest::Proxy::all(proxy).expect("a proxy");
-                Of::Reqwest(Box::new(move || ciba_reqwest::platform_roots().proxy(proxy.clone())))
+                Of::Reqwest(Box::new(move || {
+                    ciba_reqwest::http::platform_roots().proxy(proxy.clone())
+                }))
             }
             Self::Ureq => {
                 let proxy = ureq::Proxy::new(proxy).expect("a proxy");
-                Of::Ureq(Box::new(move || ciba_ureq::platform_roots().proxy(Some(proxy.clone()))))
+                Of::Ureq(Box::new(move || {
+                    ciba_ureq::http::platform_roots().proxy(Some(proxy.clone()))
+                }))
             }
         });
         builder.client().expect("a client")

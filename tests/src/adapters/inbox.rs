@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    Body, ClientConfig, Event, Headers, Input, KeySetRequest, NotificationReply, Timestamp,
+    ClientConfig, Event, Input, KeySetRequest, Timestamp,
+    http::{Body, Headers},
     jose::KeySet,
+    notification::NotificationReply,
 };
 use ciba_ureq::{Clock, DriveError};
 

@@ -10,7 +10,9 @@ use std::{
 };
 
 use ciba_core::{
-    ClientConfig, Flow, NotificationVerdict, Receipt, Receiving, Save, Snapshot, Timestamp,
+    ClientConfig, Flow, Snapshot, Timestamp,
+    machine::Save,
+    notification::{NotificationVerdict, Receipt, Receiving},
 };
 
 use crate::sim::Fails;

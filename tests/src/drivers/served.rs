@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use ciba_core::{Body, DeliveryMode, DiscoveryAddress, Headers, JwksCache, NotificationReply};
+use ciba_core::{
+    DeliveryMode, JwksCache,
+    http::{Body, Headers},
+    metadata::DiscoveryAddress,
+    notification::NotificationReply,
+};
 use ciba_test_op::{
     ClientCertificate, Clock, NamedAuthorities, RunningServer, Server, VirtualClock,
 };
@@ -253,8 +258,9 @@ pub fn ureq(row: &Scenario) -> Outcome {
 #[must_use]
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
-        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
-        SharedFlow, discover, ureq::Agent, with_ca,
+        AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
+        http::{DiscoverError, discover, with_ca},
+        ureq::Agent,
     };
 
     served(row, |scene| {
@@ -323,8 +329,9 @@ pub fn reqwest(row: &Scenario) -> Outcome {
 #[must_use]
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
-        AuthenticateError, ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox,
-        SharedFlow, discover, reqwest::Client, with_ca,
+        AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
+        http::{DiscoverError, discover, with_ca},
+        reqwest::Client,
     };
 
     let runtime =

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Flow, Input, JwksCache, KeySetRequest, Lookup, Notification, Output, Request, Response,
-    Sending, Timestamp, Unanswered,
+    Flow, Input, JwksCache, KeySetRequest, Lookup, Output, Sending, Timestamp,
+    fault::Cause,
+    http::{Request, Response, Unanswered},
+    notification::Notification,
 };
 use ciba_test_op::{ClientCertificate, FOREVER, Incoming, PeerCertificate, Provider, Reply};
 

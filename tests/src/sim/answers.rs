@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ciba_core::{
-    Cause, Endpoint, Headers, Input, KeyTask, Lookup, Misuse, MisuseReason, Response, Sending,
-    Stage, Unanswered,
+    Input, Lookup, Sending, Stage,
+    fault::Cause,
+    http::{Endpoint, Headers, Response, Unanswered},
+    machine::{KeyTask, Misuse, MisuseReason},
 };
 
 use super::{

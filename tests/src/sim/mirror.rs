@@ -1,7 +1,7 @@
 //! What the flow should know and when the next token request is due, computed from the rules and
 //! not from the code.
 
-use ciba_core::{DeliveryMode, IntervalReference};
+use ciba_core::{DeliveryMode, config::IntervalReference};
 
 use super::{GRACE, JITTER, Setup};
 use crate::model::Say;

@@ -1,6 +1,9 @@
 //! What a notification does to a flow, and what may not happen.
 
-use ciba_core::{DeliveryMode, NotificationVerdict, Receipt, Receiving, Stage};
+use ciba_core::{
+    DeliveryMode, Stage,
+    notification::{NotificationVerdict, Receipt, Receiving},
+};
 use serde_json::Value;
 
 use super::{Kind, START, Sim, mirror::Delivered};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ciba_core::{
     AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Hint,
-    Issuer, Policy, ProviderMetadata, Url, jose::JwsAlgorithm,
+    Issuer, Policy, ProviderMetadata, http::Url, jose::JwsAlgorithm,
 };
 use serde_json::Value;
 

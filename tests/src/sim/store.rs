@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use ciba_core::{
-    DeliveryMode, Endpoint, Flow, Output, ResumeError, Save, Snapshot, Stage, Timestamp,
+    DeliveryMode, Flow, Output, Snapshot, Stage, Timestamp,
+    http::Endpoint,
+    machine::{ResumeError, Save},
 };
 
 use super::{

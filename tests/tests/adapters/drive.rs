@@ -11,8 +11,13 @@ use std::{
 };
 
 use ciba_core::{
-    ClientAuth, Endpoint, Event, Failure, Fault, IntervalReference, KeyOperation, KeyTask, Lacking,
-    Policy, Snapshot, Stage, Timestamp, UnreachableTarget, jose::JwsAlgorithm,
+    ClientAuth, Event, Failure, KeyOperation, Policy, Snapshot, Stage, Timestamp,
+    config::{IntervalReference, Lacking},
+    error::UnreachableTarget,
+    fault::Fault,
+    http::Endpoint,
+    jose::JwsAlgorithm,
+    machine::KeyTask,
 };
 use ciba_tests::adapters::{Saver, SharedFlow, Signer, Watch, each};
 use ciba_ureq::{AuthenticateError, Clock, DriveError, SignerError};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ciba_core::{Body, Cause, LoopbackHttp, Request, Response, Unanswered, Url};
+use ciba_core::{
+    fault::Cause,
+    http::{Body, LoopbackHttp, Request, Response, Unanswered, Url},
+};
 use ciba_tests::adapters::{Adapter, each};
 
 use crate::support::{Act, Server, answer, closed_port};
@@ -249,7 +252,7 @@ fn every_request_says_what_the_client_is() {
         request.headers.push("User-Agent", "one/2");
         own.exchange(&request, limit, LIMIT).unwrap();
         let said: Vec<_> = server.requests().iter().map(|seen| said(seen)).collect();
-        assert_eq!(said, [[ciba_ureq::USER_AGENT], ["shop/1"], ["one/2"]]);
+        assert_eq!(said, [[ciba_ureq::http::USER_AGENT], ["shop/1"], ["one/2"]]);
     });
 }
 

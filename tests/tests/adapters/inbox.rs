@@ -12,8 +12,10 @@ use std::{
 };
 
 use ciba_core::{
-    DeliveryMode, Entropy, Event, Failure, Flow, Headers, Lacking, Notification,
-    NotificationVerdict, Policy, Snapshot, Stage,
+    DeliveryMode, Entropy, Event, Failure, Flow, Policy, Snapshot, Stage,
+    config::Lacking,
+    http::Headers,
+    notification::{Notification, NotificationVerdict},
 };
 use ciba_tests::adapters::{Saver, each};
 use ciba_ureq::DriveError;

@@ -25,7 +25,10 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{ClientAuth, ClientConfig, Entropy, Flow, Timestamp, jose::JwsAlgorithm};
 use ciba_tests::adapters::{Adapter, Driver};
-use ciba_ureq::{Clock, EntropyError, EntropySource};
+use ciba_ureq::{
+    Clock,
+    entropy::{EntropyError, EntropySource},
+};
 use client::{Counting, Jumping, request};
 
 const START: Timestamp = Timestamp::from_unix_secs(1_800_000_000);

@@ -10,7 +10,8 @@ use std::{
 };
 
 use ciba_core::{
-    ClientConfig, DeliveryMode, Entropy, Event, Flow, Headers, NotificationReply, Policy,
+    ClientConfig, DeliveryMode, Entropy, Event, Flow, Policy, http::Headers,
+    notification::NotificationReply,
 };
 use ciba_tests::adapters::{Adapter, Driver, Inbox, Saver, SharedFlow, Stop};
 use ciba_ureq::DriveError;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, Entropy, Event, Failure, Flow, Hint, LoginHint,
-    PromptRefused,
+    AuthRequest, ClientAuth, ClientConfig, Entropy, Event, Failure, Flow, Hint,
+    prompts::PromptRefused, secret::LoginHint,
 };
 use ciba_tests::adapters::{Driver, SharedFlow, Stop, each};
 use ciba_ureq::{AuthenticateError, DriveError, PromptGuard};

@@ -6,8 +6,9 @@ use std::{
 };
 
 use ciba_core::{
-    ClientConfig, DeliveryMode, Entropy, Failure, Flow, Headers, Notification, NotificationVerdict,
-    Output, Response, Snapshot,
+    ClientConfig, DeliveryMode, Entropy, Failure, Flow, Output, Snapshot,
+    http::{Headers, Response},
+    notification::{Notification, NotificationVerdict},
 };
 use ciba_tests::adapters::{Driver, Inbox, Saver, each};
 

@@ -1,6 +1,6 @@
 //! Signers in front of a key service: in which form a signature comes, and in which it is sent.
 
-use ciba_core::{Failure, KeyOperation, KeyTask, jose::ecdsa_from_der};
+use ciba_core::{Failure, KeyOperation, jose::ecdsa_from_der, machine::KeyTask};
 use ciba_tests::adapters::{Signer, each};
 use ciba_ureq::{AuthenticateError, SignerError};
 

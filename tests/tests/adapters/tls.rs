@@ -10,13 +10,16 @@ use std::{
 };
 
 use ciba_core::{
-    Body, Cause, CertificateProblem, ClientAuth, Entropy, Failure, Flow, Lacking, Output, Request,
-    Response, Sending, Snapshot, TlsAlert, Unanswered, UnreachableTarget, Url,
+    ClientAuth, Entropy, Failure, Flow, Output, Sending, Snapshot,
+    config::Lacking,
+    error::UnreachableTarget,
+    fault::{Cause, CertificateProblem, TlsAlert},
+    http::{Body, Request, Response, Unanswered, Url},
 };
 use ciba_tests::adapters::{
     Adapter, Driver, HttpBuilder, HttpClient, Roots, Saver, SharedFlow, each,
 };
-use ciba_ureq::{AuthenticateError, CertificateError, ClientCertificate, DriveError};
+use ciba_ureq::{AuthenticateError, ClientCertificate, DriveError, http::CertificateError};
 use rustls::{
     ProtocolVersion,
     version::{TLS12, TLS13},

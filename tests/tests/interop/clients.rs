@@ -3,9 +3,11 @@
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
-    BasicEncoding, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    DeliveryMode, FapiCiba, Profile, ProviderMetadata, SoftwareKey, Url,
+    ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, DeliveryMode, Profile,
+    ProviderMetadata, SoftwareKey,
+    config::{BasicEncoding, FapiCiba},
     crypto::{KeyImporter, Verifier},
+    http::Url,
     jose::JwsAlgorithm,
     providers,
 };

@@ -3,7 +3,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use ciba_core::{AuthRequest, Authentication, AuthorizationDetail};
+use ciba_core::{AuthRequest, Authentication, request::AuthorizationDetail};
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use ciba_core::{AuthRequest, AuthorizationDetail};
+use ciba_core::{AuthRequest, request::AuthorizationDetail};
 
 use crate::{
     command::killed_and_resumed,

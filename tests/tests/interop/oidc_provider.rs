@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ciba_core::{AuthRequest, Authentication, AuthorizationDetail};
+use ciba_core::{AuthRequest, Authentication, request::AuthorizationDetail};
 use serde_json::{Value, json};
 
 use crate::{

@@ -7,9 +7,10 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfigBuilder, DiscoveryAddress, Endpoint, Event, Failure,
-    Issuer, Timestamp,
+    AuthRequest, Authentication, ClientConfigBuilder, Event, Failure, Issuer, Timestamp,
     crypto::{AwsLcRs, RustCrypto},
+    http::Endpoint,
+    metadata::DiscoveryAddress,
 };
 
 use crate::{
@@ -111,9 +112,9 @@ impl Party {
             certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
-                let roots = |ca: &[u8]| ciba_reqwest::with_ca(ca).expect("a CA");
+                let roots = |ca: &[u8]| ciba_reqwest::http::with_ca(ca).expect("a CA");
                 let http = ciba_reqwest::HttpClient::new(roots(&ca)).expect("an HTTP client");
-                let metadata = runtime().block_on(ciba_reqwest::discover(
+                let metadata = runtime().block_on(ciba_reqwest::http::discover(
                     &http,
                     issuer,
                     DiscoveryAddress::OpenId,
@@ -143,10 +144,10 @@ impl Party {
                 Self { driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
-                let roots = |ca: &[u8]| ciba_ureq::with_ca(ca).expect("a CA");
+                let roots = |ca: &[u8]| ciba_ureq::http::with_ca(ca).expect("a CA");
                 let http = ciba_ureq::HttpClient::new(roots(&ca)).expect("an HTTP client");
-                let metadata =
-                    ciba_ureq::discover(&http, issuer, DiscoveryAddress::OpenId).expect("metadata");
+                let metadata = ciba_ureq::http::discover(&http, issuer, DiscoveryAddress::OpenId)
+                    .expect("metadata");
                 let (config, key) =
                     client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
                 let mut http = ciba_ureq::HttpClient::new(roots(&trusted)).expect("an HTTP client");

@@ -2,7 +2,7 @@
 use std::{thread, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{AuthRequest, Authentication, DeliveryMode, Hint, LoginHint};
+use ciba_core::{AuthRequest, Authentication, DeliveryMode, Hint, secret::LoginHint};
 use serde_json::Value;
 
 use crate::{

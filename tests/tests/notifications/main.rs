@@ -11,12 +11,15 @@ mod token;
 use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, BadNotification, Body, Cause, ClientAuth, ClientConfig, ClientConfigBuilder,
-    ClientId, DeliveryMode, Endpoint, Entropy, Failure, Fault, Flow, Headers, Hint, Issuer,
-    LostAnswer, Notification, NotificationVerdict, Output, Policy, ProviderMetadata, Request,
-    Response, Sending, SpentKeys, Stage, Timestamp, Unanswered, Untrusted, Url, WaitReason,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy,
+    Failure, Flow, Hint, Issuer, Output, Policy, ProviderMetadata, Sending, Stage, Timestamp,
     crypto::RustCrypto,
+    error::LostAnswer,
+    fault::{Cause, Fault, Untrusted},
+    http::{Body, Endpoint, Headers, Request, Response, Unanswered, Url},
     jose::{JwsAlgorithm, KeySet},
+    machine::WaitReason,
+    notification::{BadNotification, Notification, NotificationVerdict, SpentKeys},
 };
 use ciba_tests::cheap::{self, Cheap};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What a provider granted, compared with what was requested (ruling 41).
 
-use ciba_core::{AuthRequest, AuthorizationDetail, Hint, jose::JwsAlgorithm, providers};
+use ciba_core::{AuthRequest, Hint, jose::JwsAlgorithm, providers, request::AuthorizationDetail};
 use ciba_test_op::{Amendment, ProviderConfig, Script};
 use ciba_tests::{
     drivers::run,

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use ciba_core::{
-    AuthRequest, LoginHint,
+    AuthRequest,
     jose::JwsAlgorithm,
     providers::idura::{
         self, CallInitiator, Check, IdTokenClaims, NorwegianBankId, NorwegianNationalId,
         SwedishBankId, SwedishPersonalNumber,
     },
+    secret::LoginHint,
 };
 use ciba_test_op::{
     Act, Amendment, Decision, Endpoint, IdTokenEdit, ProviderConfig, Rule, Script, ScriptedAnswer,

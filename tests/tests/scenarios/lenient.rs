@@ -1,7 +1,7 @@
 //! Deviations on which nothing depends: optional members after an approval (ruling 33), and errors
 //! that are not exactly those of RFC 6749 (ruling 36).
 
-use ciba_core::{Authentication, Deviation};
+use ciba_core::{Authentication, answer::Deviation};
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, Provider, Script, ScriptedAnswer};
 use ciba_tests::drivers::run;
 use ciba_tests::scenario::Scenario;

@@ -1,6 +1,6 @@
 //! Metadata and key sets (DSC).
 
-use ciba_core::{Fault, jose::JwsAlgorithm};
+use ciba_core::{fault::Fault, jose::JwsAlgorithm};
 use ciba_test_op::{
     Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey,
 };

@@ -2,7 +2,9 @@
 //! was built (rulings 24 and 25): the rule belongs to the configuration.
 
 use ciba_core::{
-    AuthRequest, AuthorizationDetail, ComparedBy, Hint, LoginHint, NotCompared, Person, Presence,
+    AuthRequest, Hint, Person,
+    evidence::{ComparedBy, NotCompared},
+    expect::Presence,
     jose::JwsAlgorithm,
     providers::{
         self,
@@ -11,6 +13,8 @@ use ciba_core::{
             NorwegianNationalId, SWEDISH_BANKID, SwedishBankId, SwedishPersonalNumber,
         },
     },
+    request::AuthorizationDetail,
+    secret::LoginHint,
 };
 use ciba_test_op::{IdTokenEdit, ProviderConfig, Script};
 use ciba_tests::{
@@ -327,7 +331,7 @@ fn who_is_named_otherwise_is_told_too() {
             || {
                 AuthRequest::new(Hint::Login("approve".into()))
                     .binding_message("W4SCT")
-                    .expecting(ciba_core::Expectations::new().subject("user-approve"))
+                    .expecting(ciba_core::expect::Expectations::new().subject("user-approve"))
                     .require_person()
             },
             Person::Compared(ComparedBy::Subject),

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use ciba_core::{
-    AcrRule, Audience, AuthRequest, ClientConfigBuilder, Expectations, Hint, MetadataRule,
+    AuthRequest, ClientConfigBuilder, Hint,
+    config::{Audience, MetadataRule},
+    expect::{AcrRule, Expectations},
     jose::JwsAlgorithm,
     providers::{self, Preset, idura},
 };

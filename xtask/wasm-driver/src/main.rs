@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use ciba_core::{
     AuthRequest, ClientAuth, ClientConfig, ClientId, Entropy, Flow, Hint, Issuer, JwksCache,
-    Lookup, Output, ProviderMetadata, Response, SoftwareKey, Timestamp, Url, crypto::RustCrypto,
+    Lookup, Output, ProviderMetadata, SoftwareKey, Timestamp,
+    crypto::RustCrypto,
+    http::{Response, Url},
     jose::JwsAlgorithm,
 };
 
@@ -44,7 +46,7 @@ fn drive() -> Option<bool> {
             Output::Key(operation) => key.answer(operation, entropy()),
             Output::KeySet(mut request) => match keys.lookup(&mut request, now) {
                 Lookup::Ready(keys) => request.found(keys),
-                _ => request.unavailable(ciba_core::Cause::Unknown.into()),
+                _ => request.unavailable(ciba_core::fault::Cause::Unknown.into()),
             },
             Output::Wait(wait) => {
                 now = wait.until();

@@ -1,6 +1,6 @@
 //! How clap reads the values of options.
 
-use ciba_core::{MetadataRule, jose::JwsAlgorithm};
+use ciba_core::{config::MetadataRule, jose::JwsAlgorithm};
 
 /// Reads a text that is not empty: an empty one would be left out of the request silently.
 pub(super) fn text(text: &str) -> Result<String, &'static str> {

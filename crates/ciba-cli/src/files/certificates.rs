@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ciba_core::{KeyFileError, SoftwareKey};
+use ciba_core::{SoftwareKey, keys::KeyFileError};
 use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},

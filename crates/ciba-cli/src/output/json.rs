@@ -6,8 +6,8 @@
 use std::{borrow::Cow, fmt::Write as _, io, path::Path};
 
 use ciba_core::{
-    Authentication, ClientConfig, Deviation, Difference, Event, Failure, JsonObject, Person,
-    Timestamp, text::is_plain,
+    Authentication, ClientConfig, Event, Failure, Person, Timestamp, answer::Deviation,
+    evidence::Difference, json::JsonObject, text::is_plain,
 };
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;

@@ -2,7 +2,9 @@
 
 use std::{io, path::Path};
 
-use ciba_core::{Authentication, ClientConfig, Endpoint, Event, Failure, WaitReason, text::plain};
+use ciba_core::{
+    Authentication, ClientConfig, Event, Failure, http::Endpoint, machine::WaitReason, text::plain,
+};
 
 use super::{Started, Terminal, Voice, text};
 use crate::{

@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, io, path::Path, time::Duration};
 
 use ciba_core::{
-    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Deviation, Endpoint, Event,
-    Failure, Timestamp, Wait, WaitReason, text::plain,
+    Acknowledgement, Authentication, ClientConfig, DeliveryMode, Event, Failure, Timestamp, Wait,
+    answer::Deviation, http::Endpoint, machine::WaitReason, text::plain,
 };
 
 use super::{Started, Terminal, Voice, json::compact};

@@ -4,12 +4,13 @@ use std::{io, time::Duration};
 
 use async_trait::async_trait;
 use ciba_core::{
-    BadNotification, Body, Discovery, Event, Failure, Headers, NotificationReply,
-    NotificationVerdict, ProviderMetadata, Request, Response, Snapshot, Unanswered,
+    Discovery, Event, Failure, ProviderMetadata, Snapshot,
+    http::{Body, Headers, Request, Response, Unanswered},
+    notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 use ciba_reqwest::{
-    ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
-    SignerError, Watch,
+    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow, SignerError,
+    Watch, http::DiscoverError,
 };
 
 use super::{
@@ -27,14 +28,14 @@ impl Reqwest {
     pub(super) fn new(files: &Files<'_>, proxies: &Proxies, trace: bool) -> Result<Self, Stop> {
         // A machine without roots can still use plain http. They are looked for when TLS is needed
         // and are missing then, as with ureq.
-        let has_roots = files.ca.is_some() || ciba_reqwest::platform_roots().build().is_ok();
+        let has_roots = files.ca.is_some() || ciba_reqwest::http::platform_roots().build().is_ok();
         let roots: Box<dyn Fn() -> ciba_reqwest::reqwest::ClientBuilder + Send + Sync> =
             match &files.ca {
                 Some((path, pem)) => {
-                    Box::new(ciba_reqwest::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
+                    Box::new(ciba_reqwest::http::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
                 }
-                None if has_roots => Box::new(ciba_reqwest::platform_roots),
-                None => Box::new(|| ciba_reqwest::platform_roots().tls_certs_only([])),
+                None if has_roots => Box::new(ciba_reqwest::http::platform_roots),
+                None => Box::new(|| ciba_reqwest::http::platform_roots().tls_certs_only([])),
             };
         let proxies = proxies.clone();
         let make = move || roots().no_proxy().proxy(proxies.for_reqwest());
@@ -54,7 +55,7 @@ impl Reqwest {
 #[async_trait]
 impl HttpLibrary for Reqwest {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
-        let found = ciba_reqwest::discover_with(&self.http, &discovery).await;
+        let found = ciba_reqwest::http::discover_with(&self.http, &discovery).await;
         found.map_err(|error| match error {
             DiscoverError::Metadata(error) => failure_of(error),
             DiscoverError::Unreachable { how, .. } => unanswered(how),

@@ -4,12 +4,14 @@ use std::{io, time::Duration};
 
 use async_trait::async_trait;
 use ciba_core::{
-    BadNotification, Body, Cause, Discovery, Event, Failure, Headers, NotificationReply,
-    NotificationVerdict, ProviderMetadata, Request, Response, Snapshot, Timestamp, Unanswered,
+    Discovery, Event, Failure, ProviderMetadata, Snapshot, Timestamp,
+    fault::Cause,
+    http::{Body, Headers, Request, Response, Unanswered},
+    notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 use ciba_ureq::{
-    ClientCertificate, DiscoverError, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
-    SignerError, Watch,
+    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow, SignerError,
+    Watch, http::DiscoverError,
 };
 use tokio::task::spawn_blocking;
 
@@ -28,9 +30,9 @@ impl Ureq {
     pub(super) fn new(files: &Files<'_>, proxies: Proxies, trace: bool) -> Result<Self, Stop> {
         let http = match &files.ca {
             Some((path, pem)) => {
-                HttpClient::new(ciba_ureq::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
+                HttpClient::new(ciba_ureq::http::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
             }
-            None => HttpClient::new(ciba_ureq::platform_roots),
+            None => HttpClient::new(ciba_ureq::http::platform_roots),
         };
         let mut http = http.map_err(|_| no_tls())?.with_proxies(move |url| proxies.for_ureq(url));
         if let Some(pem) = &files.certificate {
@@ -49,7 +51,7 @@ impl Ureq {
 impl HttpLibrary for Ureq {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         let http = self.http.clone();
-        let found = spawn_blocking(move || ciba_ureq::discover_with(&http, &discovery)).await;
+        let found = spawn_blocking(move || ciba_ureq::http::discover_with(&http, &discovery)).await;
         found.map_err(|_| unobtainable(None))?.map_err(|error| match error {
             DiscoverError::Metadata(error) => failure_of(error),
             DiscoverError::Unreachable { how, .. } => unanswered(how),

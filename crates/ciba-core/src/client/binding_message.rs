@@ -10,7 +10,7 @@ use core::fmt;
 ///
 /// # Examples
 /// ```
-/// use ciba_core::BindingMessageRule;
+/// use ciba_core::config::BindingMessageRule;
 ///
 /// const KEYCLOAK: BindingMessageRule = BindingMessageRule::ANY.at_most(50).only("-._+/!?#");
 /// # let _ = KEYCLOAK;

@@ -30,7 +30,7 @@ use crate::{
 /// that this client does not use are ignored. `Debug` shows only the names of the members.
 ///
 /// ```
-/// # use ciba_core::Registration;
+/// # use ciba_core::config::Registration;
 /// let registration = Registration::from_json(r#"{
 ///     "issuer": "https://op.example",
 ///     "client_id": "my-client",
@@ -38,7 +38,7 @@ use crate::{
 ///     "token_endpoint_auth_method": "client_secret_post"
 /// }"#)?;
 /// assert_eq!(registration.client_id().as_str(), "my-client");
-/// # Ok::<(), ciba_core::ConfigError>(())
+/// # Ok::<(), ciba_core::config::ConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Registration {

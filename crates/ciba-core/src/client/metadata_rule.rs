@@ -31,7 +31,7 @@ pub enum MetadataRule {
     // REQ-DISC-09
     UserCodes,
     /// No URL of the document has an internal address
-    /// ([`Url::is_internal`](crate::Url::is_internal)), except on the host of the issuer.
+    /// ([`Url::is_internal`](crate::http::Url::is_internal)), except on the host of the issuer.
     ///
     /// A document must not make the client call services of the network in which it runs
     /// ([RFC 8725 section 3.10]).

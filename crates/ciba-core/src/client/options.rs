@@ -23,7 +23,7 @@ impl ClientConfigBuilder {
     ///
     /// Ten digits, twelve digits and a sign before the last four are spellings of the same Swedish
     /// number. `ssn` is required if Swedish BankID is requested or was used;
-    /// [`Expectations::person`](crate::Expectations::person) changes this for one request. Hints
+    /// [`Expectations::person`](crate::expect::Expectations::person) changes this for one request. Hints
     /// with white space are rejected.
     pub fn persons_by_number(mut self) -> Self {
         self.persons.by_number = true;
@@ -46,14 +46,14 @@ impl ClientConfigBuilder {
     }
 
     /// Rejects every response that does not show that the named person approved; see
-    /// [`Expectations::person`](crate::Expectations::person), which cannot relax this.
+    /// [`Expectations::person`](crate::expect::Expectations::person), which cannot relax this.
     pub fn require_person(mut self) -> Self {
         self.persons.required = true;
         self
     }
 
     /// Sets how the `acr` claim is compared with the requested `acr_values`, unless a request sets
-    /// it; see [`Expectations::acr`](crate::Expectations::acr).
+    /// it; see [`Expectations::acr`](crate::expect::Expectations::acr).
     pub fn acr_rule(mut self, rule: AcrRule) -> Self {
         self.id_token.acr = Some(rule);
         self
@@ -89,7 +89,7 @@ impl ClientConfigBuilder {
     }
 
     /// Rejects every response that grants something other than what was requested; see
-    /// [`Difference`](crate::Difference).
+    /// [`Difference`](crate::evidence::Difference).
     pub fn require_granted(mut self) -> Self {
         self.request_style.require_granted = true;
         self

@@ -110,7 +110,7 @@ impl Receipt {
 
     /// Returns the verdict if the flow was finished, by another thread, before it acknowledged this
     /// notification: that of an unusable one. Returns `None` for any other notification: its
-    /// [`SpentKey`](crate::SpentKey) then determines the reply.
+    /// [`SpentKey`](crate::notification::SpentKey) then determines the reply.
     // The flow may have ended because of this very notification. A usable one is accepted only if
     // its state was saved, which the spent key knows; an unusable one is refused in any case.
     #[must_use]

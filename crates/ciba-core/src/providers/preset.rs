@@ -17,7 +17,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use ciba_core::{ClientId, Issuer, ProviderMetadata, Url, providers};
+/// use ciba_core::{ClientId, Issuer, ProviderMetadata, providers, http::Url};
 ///
 /// let mut metadata = ProviderMetadata::by_hand(Issuer::parse("https://login.example/realms/shop")?);
 /// # metadata.token_endpoint = Some(Url::parse("https://login.example/token")?);

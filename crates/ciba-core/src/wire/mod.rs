@@ -20,7 +20,7 @@ mod retry_after;
 pub(crate) mod server_answer;
 pub(crate) mod token;
 
-pub use crate::json::{JsonError, JsonObject};
+pub(crate) use crate::json::JsonObject;
 pub use deviation::Deviation;
 pub use exchange::{Exchange, ExchangeObserver};
 pub use message::{Headers, Method, Request, Response};

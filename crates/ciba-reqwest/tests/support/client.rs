@@ -9,9 +9,11 @@ use std::sync::{
 
 use ciba_core::{
     AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Entropy,
-    Headers, Hint, Issuer, LoginHint, LoopbackHttp, Policy, ProviderMetadata, Timestamp, Url,
+    Hint, Issuer, Policy, ProviderMetadata, Timestamp,
     crypto::{Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
+    http::{Headers, LoopbackHttp, Url},
     jose::JwsAlgorithm,
+    secret::LoginHint,
 };
 
 /// Mixes bytes well enough to tell inputs apart, and knows no key.

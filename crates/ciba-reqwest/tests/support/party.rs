@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 use ciba_reqwest::{
     Clock, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
     ciba_core::{
-        ClientConfig, DeliveryMode, Entropy, Event, Flow, Headers, NotificationReply, Policy,
-        Timestamp, jose::KeySet,
+        ClientConfig, DeliveryMode, Entropy, Event, Flow, Policy, Timestamp, http::Headers,
+        jose::KeySet, notification::NotificationReply,
     },
-    platform_roots,
+    http::platform_roots,
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},

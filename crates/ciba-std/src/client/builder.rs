@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use ciba_core::{
-    ClientConfigBuilder, ClientSecret, DeliveryMode, Event, LoopbackHttp, SoftwareKey,
+    ClientConfigBuilder, ClientSecret, DeliveryMode, Event, SoftwareKey,
+    http::LoopbackHttp,
     jose::JwsAlgorithm,
     providers::{self, Preset},
 };
@@ -36,7 +37,7 @@ impl<A: Adapter> ClientBuilder<A> {
         Self::new(format!("https://{domain}"), client_id).preset(providers::IDURA)
     }
 
-    /// Begins a client from the JSON of a [`Registration`](ciba_core::Registration) that names its
+    /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) that names its
     /// `issuer`. Beside the registered members it may have `key_file`, `client_secret_file`,
     /// `ca_file`, `cert_file` and `cert_key_file`, paths that are relative to the current directory,
     /// and `provider`, the name of a preset.

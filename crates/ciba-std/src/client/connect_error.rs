@@ -2,7 +2,13 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use ciba_core::{ConfigErrors, KeyFileError, Lacking, RequestError, Trouble, Unanswered, UrlError};
+use ciba_core::{
+    config::{ConfigErrors, Lacking},
+    fault::Trouble,
+    http::{Unanswered, UrlError},
+    keys::KeyFileError,
+    request::RequestError,
+};
 
 use crate::DiscoverError;
 
@@ -75,9 +81,9 @@ impl ConnectError {
     }
 }
 
-const fn of_cause(cause: ciba_core::Cause) -> Origin {
+const fn of_cause(cause: ciba_core::fault::Cause) -> Origin {
     match cause {
-        ciba_core::Cause::Local => Origin::Configuration,
+        ciba_core::fault::Cause::Local => Origin::Configuration,
         _ => Origin::Network,
     }
 }

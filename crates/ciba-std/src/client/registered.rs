@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use ciba_core::{
-    ClientSecret, ConfigErrors, KeyFileError, Registration, SoftwareKey, crypto, providers,
+    ClientSecret, SoftwareKey,
+    config::{ConfigErrors, Registration},
+    crypto,
+    keys::KeyFileError,
+    providers,
 };
 
 use super::{Adapter, ClientBuilder, ConnectError, Setup};
@@ -57,7 +61,7 @@ fn begin<A: Adapter>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, C
         None => builder,
         Some((_, Some(preset))) => builder.preset(preset),
         Some((_, None)) => {
-            let error = ciba_core::ConfigError::Invalid {
+            let error = ciba_core::config::ConfigError::Invalid {
                 member: "provider",
                 reason: "there is no preset of that name",
             };

@@ -1,6 +1,6 @@
 //! Applies scripts: the steps that match a message, and their effect on the answer.
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{Timestamp, http::Response};
 use serde_json::Value;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! How answers are created and sent: the request, the scripts, and what the judge expects then.
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{Timestamp, http::Response};
 
 use super::{Held, Provider, acts::Acts, refresh, token::Outcome, transaction};
 use crate::message::{ExchangeId, Incoming, Reply};

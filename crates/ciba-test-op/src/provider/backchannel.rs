@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use ciba_core::{DeliveryMode, Response, Timestamp};
+use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::{Value, json};
 
 use super::{

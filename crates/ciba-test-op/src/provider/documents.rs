@@ -2,7 +2,10 @@
 
 // Section 1 of spec/provider-side.md.
 
-use ciba_core::{Headers, Response, jose::JwsAlgorithm};
+use ciba_core::{
+    http::{Headers, Response},
+    jose::JwsAlgorithm,
+};
 use serde_json::{Map, Value, json};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What the judge notes about requests, whatever the provider answers.
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{Timestamp, http::Response};
 
 use super::{Provider, parts::Refusal, refresh};
 use crate::{

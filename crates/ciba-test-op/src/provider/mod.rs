@@ -19,7 +19,10 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use ciba_core::{Issuer, LoopbackHttp, Response, Timestamp};
+use ciba_core::{
+    Issuer, Timestamp,
+    http::{LoopbackHttp, Response},
+};
 
 use self::{
     acts::Acts,

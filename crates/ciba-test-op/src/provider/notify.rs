@@ -5,7 +5,10 @@
 use core::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciba_core::{DeliveryMode, Headers, Response, Timestamp};
+use ciba_core::{
+    DeliveryMode, Timestamp,
+    http::{Headers, Response},
+};
 use serde_json::{Value, json};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What the endpoints share: parameters, refusals and answers.
 
-use ciba_core::{Headers, Response};
+use ciba_core::http::{Headers, Response};
 use serde_json::{Value, json};
 
 use crate::{form, judge::Rule, message::Incoming};

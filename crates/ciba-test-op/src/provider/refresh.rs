@@ -5,7 +5,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use ciba_core::{DeliveryMode, Response, Timestamp};
+use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::Value;
 
 use super::{

@@ -2,7 +2,7 @@
 
 // Sections 7 and 10 of spec/provider-side.md.
 
-use ciba_core::{DeliveryMode, Response, Timestamp};
+use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::{Map, Value, json};
 
 use super::{

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{Timestamp, http::Response};
 use serde_json::Value;
 
 use super::notify::Plan;

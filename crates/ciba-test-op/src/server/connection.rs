@@ -12,7 +12,7 @@ use std::{
 #[cfg(feature = "http2")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ciba_core::{Response, Timestamp};
+use ciba_core::{Timestamp, http::Response};
 
 #[cfg(feature = "http2")]
 use super::http2::{self, Spoken};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ciba_core::{Headers, Response};
+use ciba_core::http::{Headers, Response};
 
 use super::{
     chunked::Chunked,

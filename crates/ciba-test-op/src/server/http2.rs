@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ciba_core::{Headers, Response};
+use ciba_core::http::{Headers, Response};
 use h2::{
     Ping, Reason, RecvStream, SendStream,
     server::{Builder, Connection, SendResponse},

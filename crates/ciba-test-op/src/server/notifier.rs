@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ciba_core::{LoopbackHttp, Url};
+use ciba_core::http::{LoopbackHttp, Url};
 
 use super::connection::{REST, Shared};
 use crate::{message::FOREVER, notification::Outbound};

@@ -2,12 +2,12 @@
 //! the error says which feature is missing.
 
 use ciba_reqwest::ciba_core::{
-    ClientAuth, ClientConfig, ClientId, ConfigError, Issuer, ProviderMetadata, Url,
+    ClientAuth, ClientConfig, ClientId, Issuer, ProviderMetadata, config::ConfigError, http::Url,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    ciba_reqwest::HttpClient::new(ciba_reqwest::platform_roots)?;
-    ciba_ureq::HttpClient::new(ciba_ureq::platform_roots)?;
+    ciba_reqwest::HttpClient::new(ciba_reqwest::http::platform_roots)?;
+    ciba_ureq::HttpClient::new(ciba_ureq::http::platform_roots)?;
     let mut provider = ProviderMetadata::by_hand(Issuer::parse("https://op.example")?);
     for endpoint in [
         &mut provider.backchannel_authentication_endpoint,

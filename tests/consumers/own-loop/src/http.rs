@@ -6,7 +6,11 @@ use std::{
     net::TcpStream,
 };
 
-use ciba_core::{Cause, Headers, Input, Request, Response, Sending, Unanswered};
+use ciba_core::{
+    Input, Sending,
+    fault::Cause,
+    http::{Headers, Request, Response, Unanswered},
+};
 
 /// Carries out what a machine asks for.
 pub fn http(sending: Sending) -> Input {

@@ -34,9 +34,9 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, BasicEncoding, Cause, ClientAuth, ClientConfig, ClientId, Discovery,
-    DiscoveryAddress, Entropy, Hint, Input, Issuer, JwksCache, KeyOperation, KeySetRequest, Lookup,
-    LoopbackHttp, Timestamp,
+    AuthRequest, ClientAuth, ClientConfig, ClientId, Discovery, Entropy, Hint, Input, Issuer,
+    JwksCache, KeyOperation, KeySetRequest, Lookup, Timestamp, config::BasicEncoding, fault::Cause,
+    http::LoopbackHttp, metadata::DiscoveryAddress,
 };
 
 use crate::http::http;

@@ -21,9 +21,9 @@ use ciba_reqwest::{
     HttpClient,
     ciba_core::{
         ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey,
-        Url, jose::JwsAlgorithm,
+        http::Url, jose::JwsAlgorithm,
     },
-    platform_roots,
+    http::platform_roots,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

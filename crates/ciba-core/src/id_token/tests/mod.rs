@@ -19,13 +19,13 @@ use sha2::Digest as _;
 
 use super::*;
 use crate::{
-    AcrRule, Found, Matching, Presence,
     client::{
         ClientAuth,
         testing::{ISSUER, builder},
     },
     crypto::{BadSignature, Digest, Hash, KeyRejected, PublicKey, VerificationKey, Verifier},
-    expect::Expectations,
+    expect::{AcrRule, Expectations, Matching, Presence},
+    fault::Found,
     jose::{base64url, verify_signature_only},
     secret::{AccessToken, AuthReqId, RefreshToken},
 };

@@ -34,7 +34,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// The verdict of a request on the claims of a token.
-fn verdict(request: &AuthRequest, claims: &Value) -> Result<(), crate::Untrusted> {
+fn verdict(request: &AuthRequest, claims: &Value) -> Result<(), crate::fault::Untrusted> {
     let config = testing::builder().build().unwrap();
     let expectations: Expectations = request.effective_expectations(&config);
     // As built, and as restored from a snapshot.
@@ -189,7 +189,7 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
         (Check::Off, &other, true),
         (Check::Off, &absent, true),
     ] {
-        let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherPerson) };
+        let expected = if accepted { Ok(()) } else { Err(crate::fault::Untrusted::AnotherPerson) };
         assert_eq!(verdict(&request(check), claims), expected, "{check:?} {claims}");
         // Other expectations of the caller do not disable the check.
         let besides = request(check).expecting(Expectations::new().require_auth_time());
@@ -199,7 +199,7 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
     let by_default =
         SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m").into_request();
     for (claims, accepted) in [(&same, true), (&other, false), (&absent, false)] {
-        let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherPerson) };
+        let expected = if accepted { Ok(()) } else { Err(crate::fault::Untrusted::AnotherPerson) };
         assert_eq!(verdict(&by_default, claims), expected, "{claims}");
     }
     let norwegian =
@@ -208,7 +208,7 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
     assert_eq!(verdict(&norwegian, &json!({"socialno": "01010750160"})), Ok(()));
     assert_eq!(
         verdict(&norwegian, &json!({"socialno": "01010750161"})),
-        Err(crate::Untrusted::AnotherPerson)
+        Err(crate::fault::Untrusted::AnotherPerson)
     );
 }
 
@@ -231,7 +231,7 @@ fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
         (Check::Require, json!({}), false),
         (Check::Off, eid(FREJA_ID), true),
     ] {
-        let expected = if accepted { Ok(()) } else { Err(crate::Untrusted::AnotherEid) };
+        let expected = if accepted { Ok(()) } else { Err(crate::fault::Untrusted::AnotherEid) };
         assert_eq!(verdict(&request(check), &claims), expected, "{check:?} {claims}");
     }
     // Other expectations do not require a refined `acr` to equal the requested one.
@@ -387,7 +387,7 @@ fn texts_of_the_provider_are_read_as_documented() {
     let acknowledged = |extra: Value| Acknowledgement {
         expires_in: Duration::from_secs(900),
         interval: Duration::from_secs(3),
-        extra: crate::JsonObject::from_json(&extra.to_string()).unwrap(),
+        extra: crate::json::JsonObject::from_json(&extra.to_string()).unwrap(),
         deviations: Vec::new(),
     };
     let words =

@@ -2,7 +2,7 @@
 //! registration.
 
 use super::*;
-use crate::{DeliveryMode, Url};
+use crate::{DeliveryMode, http::Url};
 
 /// REQ-IDT-39
 #[test]

@@ -12,7 +12,7 @@ mod signed;
 
 use std::time::Duration;
 
-use ciba_core::{ClientSecret, Response, Timestamp, jose::JwsAlgorithm};
+use ciba_core::{ClientSecret, Timestamp, http::Response, jose::JwsAlgorithm};
 use serde_json::{Map, Value, json};
 
 use super::Provider;
