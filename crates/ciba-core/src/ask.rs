@@ -18,7 +18,7 @@ pub use input::{Input, Misuse, MisuseReason, Unanswered};
 pub use key::{KeyOperation, KeyPurpose, KeyTask, SigningTask};
 pub use key_set::KeySetRequest;
 pub use save::Save;
-pub(crate) use ticket::{Dropped, Fate, Ticket};
+pub(crate) use ticket::{DropMark, Dropped, Ticket};
 pub use transmit::{Sending, SendingId, Transmit};
 pub use wait::{Wait, WaitReason};
 

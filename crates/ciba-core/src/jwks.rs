@@ -5,7 +5,9 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use crate::{
-    ask::{Answer, Fate, Input, KeySetRequest, Misuse, MisuseReason, Sending, Ticket, Transmit},
+    ask::{
+        Answer, DropMark, Input, KeySetRequest, Misuse, MisuseReason, Sending, Ticket, Transmit,
+    },
     bounds,
     client::ClientConfig,
     crypto::{Hash, Verifier},
@@ -38,7 +40,7 @@ pub struct JwksCache {
     /// The number of sets held so far, including preloaded ones.
     generation: u64,
     fetching: Option<Fetching>,
-    held: Option<Held>,
+    current: Option<CurrentSet>,
     /// When the last forced refresh succeeded, and how many succeeded in a row without a regular
     /// fetch.
     forced: Option<(Moment, u32)>,
@@ -51,11 +53,11 @@ struct Fetching {
     counter: u64,
     limit: Moment,
     forced: bool,
-    fate: Fate,
+    drop_mark: DropMark,
 }
 
 #[derive(Debug)]
-struct Held {
+struct CurrentSet {
     keys: KeySet,
     document: Box<[u8]>,
     fetched_at: Timestamp,
@@ -101,7 +103,7 @@ impl JwksCache {
             fetches: 0,
             generation: 0,
             fetching: None,
-            held: None,
+            current: None,
             forced: None,
             failed: None,
         }
@@ -119,7 +121,7 @@ impl JwksCache {
         }
         match &self.fetching {
             // The caller that started the fetch dropped it.
-            Some(fetching) if fetching.fate.dropped().is_some() => {
+            Some(fetching) if fetching.drop_mark.dropped().is_some() => {
                 self.fetching = None;
                 self.failed = Some((moment, Cause::Interrupted.into()));
             }
@@ -182,8 +184,9 @@ impl JwksCache {
         let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
-        let (ticket, fate) = Ticket::new(self.serial, u64::from(self.fetches));
-        self.fetching = Some(Fetching { counter: u64::from(self.fetches), limit, forced, fate });
+        let (ticket, drop_mark) = Ticket::new(self.serial, u64::from(self.fetches));
+        self.fetching =
+            Some(Fetching { counter: u64::from(self.fetches), limit, forced, drop_mark });
         let mut request = Request::get_accepting(url.clone(), ACCEPTED);
         for (name, value) in self.config.headers.iter() {
             request.headers.push(name, value);
@@ -202,22 +205,25 @@ impl JwksCache {
     /// Returns what can be used after a failed fetch: the stale set for a while, unless the request
     /// needs a newer one.
     fn make_do(&self, request: &KeySetRequest, why: Trouble, moment: Moment) -> Lookup {
-        let usable = |held: &&Held| moment < held.serves_until;
-        match self.held.as_ref().filter(usable) {
-            Some(held) if !request.wants_refresh() => Lookup::Ready(held.keys.clone()),
+        let usable = |current: &&CurrentSet| moment < current.serves_until;
+        match self.current.as_ref().filter(usable) {
+            Some(current) if !request.wants_refresh() => Lookup::Ready(current.keys.clone()),
             _ => Lookup::Unavailable(why),
         }
     }
 
     fn newer_than(&self, generation: u64) -> Option<KeySet> {
-        self.held
+        self.current
             .as_ref()
-            .filter(|held| held.keys.generation() > generation)
-            .map(|held| held.keys.clone())
+            .filter(|current| current.keys.generation() > generation)
+            .map(|current| current.keys.clone())
     }
 
     fn fresh(&self, moment: Moment) -> Option<KeySet> {
-        self.held.as_ref().filter(|held| moment < held.fresh_until).map(|held| held.keys.clone())
+        self.current
+            .as_ref()
+            .filter(|current| moment < current.fresh_until)
+            .map(|current| current.keys.clone())
     }
 
     /// Returns the request of a fetch at the instant of sending, or `None` if its time is up or the
@@ -252,7 +258,7 @@ impl JwksCache {
         let asked = ticket.counter;
         ticket.mark_answered();
         let fetching = self.fetching.take_if(|fetching| fetching.counter == asked);
-        let is_news = self.held.as_ref().is_none_or(|held| held.asked < asked);
+        let is_news = self.current.as_ref().is_none_or(|current| current.asked < asked);
         let keys = match &answer {
             Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
             // For a fetch it makes no difference whether it was sent.
@@ -271,7 +277,7 @@ impl JwksCache {
                     .map_or(bounds::KEY_SET_DEFAULT_AGE, |age| bounds::KEY_SET_AGE.clamp(age));
                 self.generation = keys.generation();
                 self.failed = None;
-                self.held = Some(Held {
+                self.current = Some(CurrentSet {
                     keys,
                     document: response.body.expose().into(),
                     fetched_at: now,
@@ -316,7 +322,7 @@ impl JwksCache {
     pub fn preload(&mut self, document: &[u8], fetched_at: Timestamp, now: Timestamp) -> bool {
         let _ = self.clock.observe(now);
         let age = now.since(fetched_at);
-        let is_newer = self.held.as_ref().is_none_or(|held| held.fetched_at < fetched_at);
+        let is_newer = self.current.as_ref().is_none_or(|current| current.fetched_at < fetched_at);
         let moment = self.clock.moment();
         let left =
             bounds::KEY_SET_DEFAULT_AGE.saturating_add(bounds::KEY_SET_STALE).saturating_sub(age);
@@ -327,7 +333,7 @@ impl JwksCache {
         let Ok(keys) = self.read(document) else { return false };
         self.generation = keys.generation();
         self.failed = None;
-        self.held = Some(Held {
+        self.current = Some(CurrentSet {
             keys,
             document: document.into(),
             fetched_at,
@@ -341,7 +347,7 @@ impl JwksCache {
     /// Returns the last valid key set document as it was fetched, and the time of the fetch.
     #[must_use]
     pub fn export(&self) -> Option<(Vec<u8>, Timestamp)> {
-        self.held.as_ref().map(|held| (held.document.to_vec(), held.fetched_at))
+        self.current.as_ref().map(|current| (current.document.to_vec(), current.fetched_at))
     }
 }
 
@@ -480,7 +486,7 @@ mod tests {
         alloc::format!(r#"{{"keys":[],"name":"{name}"}}"#)
     }
 
-    fn held(cache: &JwksCache) -> Option<alloc::string::String> {
+    fn current(cache: &JwksCache) -> Option<alloc::string::String> {
         cache.export().map(|(document, _)| alloc::string::String::from_utf8(document).unwrap())
     }
 
@@ -504,7 +510,7 @@ mod tests {
         assert!(matches!(cache.lookup(&mut newer, at(1)), Lookup::Later(_)));
         let sending = cache.begin(transmit, at(1)).unwrap();
         cache.handle(sending.answered(Response::json(200, set("fetched"))), at(2)).unwrap();
-        assert_eq!(held(&cache), Some(set("fetched")));
+        assert_eq!(current(&cache), Some(set("fetched")));
         assert!(matches!(cache.lookup(&mut newer, at(2)), Lookup::Ready(_)));
     }
 
@@ -520,7 +526,7 @@ mod tests {
         assert!(cache.preload(set("brought").as_bytes(), at(100), at(100)));
         assert!(matches!(cache.lookup(&mut first, at(100)), Lookup::Ready(_)));
         cache.handle(sending.answered(Response::json(200, set("late"))), at(101)).unwrap();
-        assert_eq!(held(&cache), Some(set("brought")));
+        assert_eq!(current(&cache), Some(set("brought")));
     }
 
     /// A preloaded set is used during an outage no longer than if it had been fetched by this cache.

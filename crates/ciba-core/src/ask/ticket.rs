@@ -6,23 +6,31 @@ use core::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-/// Identifies a question. If dropped without an answer, it records in its [`Fate`] how far the
+/// Identifies a question. If dropped without an answer, it records in its [`DropMark`] how far the
 /// operation had come.
 pub(crate) struct Ticket {
     /// The machine: 64 random bits that a flow draws at its start, or a value of a cache.
     pub(crate) serial: u64,
     /// The number of the question within the machine.
     pub(crate) counter: u64,
-    fate: Fate,
+    drop_mark: DropMark,
     /// What to record if dropped; `None` once it was answered.
     when_dropped: Option<Dropped>,
 }
 
 impl Ticket {
     /// Creates a ticket, and the part that the machine keeps to learn about a drop.
-    pub(crate) fn new(serial: u64, counter: u64) -> (Self, Fate) {
-        let fate = Fate::default();
-        (Self { serial, counter, fate: fate.clone(), when_dropped: Some(Dropped::Untouched) }, fate)
+    pub(crate) fn new(serial: u64, counter: u64) -> (Self, DropMark) {
+        let drop_mark = DropMark::default();
+        (
+            Self {
+                serial,
+                counter,
+                drop_mark: drop_mark.clone(),
+                when_dropped: Some(Dropped::Untouched),
+            },
+            drop_mark,
+        )
     }
 
     /// Records that from now on the request may have been sent.
@@ -39,9 +47,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(how) = self.when_dropped {
-            // Pairs with the load in `Fate::dropped`: a machine that sees the drop also sees what
+            // Pairs with the load in `DropMark::dropped`: a machine that sees the drop also sees what
             // the caller did before it.
-            self.fate.0.store(how.code(), Ordering::Release);
+            self.drop_mark.0.store(how.code(), Ordering::Release);
         }
     }
 }
@@ -52,12 +60,12 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// The fate of a question that was not answered: one byte, shared by the question and the machine
+/// The mark of a question that was not answered: one byte, shared by the question and the machine
 /// that asked it.
 // It makes dropping safe everywhere: a future or thread of the caller can end at any point, without
 // needing a lock, a clock or a guard.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fate(Arc<AtomicU8>);
+pub(crate) struct DropMark(Arc<AtomicU8>);
 
 /// How far an operation had come when its question was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +86,7 @@ impl Dropped {
     }
 }
 
-impl Fate {
+impl DropMark {
     /// Returns how far the operation had come, if the question was dropped.
     pub(crate) fn dropped(&self) -> Option<Dropped> {
         let code = self.0.load(Ordering::Acquire);

@@ -4,7 +4,10 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
-use super::{hash::Hash, verify::Verifier};
+use super::{
+    hash::{Digest, Hash},
+    verify::Verifier,
+};
 
 /// 32 bytes from a cryptographically secure generator, for a single call.
 ///
@@ -64,6 +67,10 @@ impl Entropy {
     /// Derives the bytes for one purpose: HKDF-SHA-256 (RFC 5869) with this entropy as input keying
     /// material and the purpose as info.
     pub(crate) fn expand(&self, verifier: &dyn Verifier, purpose: Purpose) -> [u8; 32] {
+        self.expanded(verifier, purpose).first()
+    }
+
+    fn expanded(&self, verifier: &dyn Verifier, purpose: Purpose) -> Digest {
         let extracted = verifier.hmac(Hash::Sha256, &[0; 32], &self.0);
         let mut info = [0_u8; 32];
         let label = purpose.label();
@@ -72,16 +79,12 @@ impl Entropy {
             *slot = *byte;
             length += 1;
         }
-        let expanded = verifier.hmac(
-            Hash::Sha256,
-            extracted.as_bytes(),
-            info.get(..length).unwrap_or_default(),
-        );
-        let mut out = [0; 32];
-        for (slot, byte) in out.iter_mut().zip(expanded.as_bytes()) {
-            *slot = *byte;
-        }
-        out
+        verifier.hmac(Hash::Sha256, extracted.as_bytes(), info.get(..length).unwrap_or_default())
+    }
+
+    /// Derives a number for one purpose.
+    pub(crate) fn number(&self, verifier: &dyn Verifier, purpose: Purpose) -> u64 {
+        u64::from_le_bytes(self.expanded(verifier, purpose).first())
     }
 }
 

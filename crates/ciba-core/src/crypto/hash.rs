@@ -59,6 +59,11 @@ impl Digest {
         self.length == hash.length()
     }
 
+    /// Returns the first `N` bytes. Missing bytes are zero.
+    pub(crate) fn first<const N: usize>(&self) -> [u8; N] {
+        core::array::from_fn(|at| self.as_bytes().get(at).copied().unwrap_or_default())
+    }
+
     /// Returns the left half, which `at_hash` and `rt_hash` use ([OIDC Core 3.1.3.6],
     /// [CIBA Core 10.3.1]).
     ///

@@ -22,7 +22,7 @@ use crate::{
     secret::AuthReqId,
     wire::{
         Response, ServerAnswer,
-        authorize::{self, Acknowledgement, AuthorizeReply},
+        authorize::{self, AuthorizeReply},
     },
 };
 
@@ -51,22 +51,22 @@ impl Adrift {
         sent.plus(asked.map_or(bounds::ADRIFT, |asked| bounds::LIFETIME.clamp(asked)))
     }
 
-    pub(super) fn poll(self: Box<Self>, tick: &Context<'_>) -> Step {
-        if tick.moment >= self.until {
+    pub(super) fn poll(self: Box<Self>, context: &Context<'_>) -> Step {
+        if context.moment >= self.until {
             let lost = Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempts);
             return Step::Next(Settled::failed(Failure::Indeterminate(
                 lost.answered(self.answer).because(self.cause),
             )));
         }
-        let pause = PlannedWait::new(self.until, WaitReason::Adrift);
-        Step::Emit(Phase::Adrift(self), Effect::Wait(pause))
+        let wait = PlannedWait::new(self.until, WaitReason::Adrift);
+        Step::Emit(Phase::Adrift(self), Effect::Wait(wait))
     }
 
     /// Continues with the id that a notification named, and with default values for what the lost
     /// acknowledgement would have said.
-    pub(super) fn adopt(self, auth_req_id: AuthReqId, tick: &Context<'_>) -> Pending {
+    pub(super) fn adopt(self, auth_req_id: AuthReqId, context: &Context<'_>) -> Pending {
         let pace = (bounds::DEFAULT_INTERVAL, self.until.since(self.sent));
-        Pending::first(self.grant(auth_req_id, pace), tick)
+        Pending::first(self.grant(auth_req_id, pace), context)
     }
 
     fn grant(self, auth_req_id: AuthReqId, pace: (Duration, Duration)) -> Grant {
@@ -79,23 +79,20 @@ impl Adrift {
     }
 
     /// Handles a response that arrived after its timeout.
-    pub(super) fn late(
-        self: Box<Self>,
-        response: &Response,
-        tick: &Context<'_>,
-    ) -> (Phase, Option<Acknowledgement>, bool) {
-        match authorize::process(response, tick.now) {
+    pub(super) fn late(self: Box<Self>, response: &Response, context: &mut Context<'_>) -> Phase {
+        match authorize::process(response, context.now) {
             AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
                 self.terms.bound(&mut acknowledged);
                 let grant = self.grant(auth_req_id, acknowledged.pace());
-                (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged), true)
+                context.changes.acknowledgement = Some(Box::new(acknowledged));
+                context.changes.late_answer_counts = true;
+                Phase::Pending(Pending::first(grant, context))
             }
             AuthorizeReply::Refused(answer) => {
-                (Settled::failed(Failure::Refused(answer)), None, true)
+                context.changes.late_answer_counts = true;
+                Settled::failed(Failure::Refused(answer))
             }
-            AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => {
-                (Phase::Adrift(self), None, false)
-            }
+            AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => Phase::Adrift(self),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     secret::NotificationToken,
     wire::{
         Response, ServerAnswer,
-        authorize::{self, Acknowledgement, AuthorizeReply},
+        authorize::{self, AuthorizeReply},
         form::Form,
         metadata::DeliveryMode,
     },
@@ -41,7 +41,7 @@ const ENDPOINT: Endpoint = Endpoint::BackchannelAuthentication;
 
 pub(super) struct Authorizing {
     pub(super) request: Box<AuthRequest>,
-    pub(super) making: RequestProgress,
+    pub(super) request_progress: RequestProgress,
     /// The number of transmissions.
     pub(super) attempt: u32,
     /// The number of consecutive key operations without a signature in time.
@@ -67,7 +67,7 @@ impl Authorizing {
     pub(super) fn new(request: AuthRequest, not_after: Moment) -> Self {
         Self {
             request: Box::new(request),
-            making: RequestProgress::Fresh,
+            request_progress: RequestProgress::Fresh,
             attempt: 0,
             unsigned: 0,
             cause: Cause::Unknown,
@@ -87,8 +87,8 @@ impl Authorizing {
     }
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
-        let moment = poll.tick.moment;
-        match core::mem::replace(&mut self.making, RequestProgress::Fresh) {
+        let moment = poll.context.moment;
+        match core::mem::replace(&mut self.request_progress, RequestProgress::Fresh) {
             // A request in flight is not among these: `may_send` checks the limit when it begins,
             // and afterwards it may have reached the provider.
             RequestProgress::Fresh
@@ -103,12 +103,12 @@ impl Authorizing {
                     0 => Setback::NotSent { cause: self.cause, attempts: self.attempt },
                     _ => Setback::KeyUnavailable,
                 };
-                let pause =
+                let wait =
                     PlannedWait::new(self.due.min(self.not_after), WaitReason::Setback(setback));
-                Step::Emit(Phase::Authorizing(self), Effect::Wait(pause))
+                Step::Emit(Phase::Authorizing(self), Effect::Wait(wait))
             }
             RequestProgress::Fresh => {
-                self.making = RequestProgress::Drafted(Box::default());
+                self.request_progress = RequestProgress::Drafted(Box::default());
                 Step::Next(Phase::Authorizing(self))
             }
             RequestProgress::Signing { open, .. } if open.is_over(moment) => {
@@ -119,21 +119,22 @@ impl Authorizing {
             }
             RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
                 self.cause = Cause::Timeout;
-                Step::Next(self.lost(None, sent, &poll.tick))
+                Step::Next(self.lost(None, sent, &poll.context))
             }
-            making @ (RequestProgress::Signing { .. } | RequestProgress::InFlight { .. }) => {
-                self.making = making;
-                let pause = PlannedWait::new(self.wake_at(), WaitReason::InFlight);
-                Step::Emit(Phase::Authorizing(self), Effect::Wait(pause))
+            request_progress @ (RequestProgress::Signing { .. }
+            | RequestProgress::InFlight { .. }) => {
+                self.request_progress = request_progress;
+                let wait = PlannedWait::new(self.wake_at(), WaitReason::InFlight);
+                Step::Emit(Phase::Authorizing(self), Effect::Wait(wait))
             }
             RequestProgress::Drafted(draft) => {
-                let (making, say) =
+                let (request_progress, effect) =
                     match exchange::prepare(draft, ENDPOINT, Some(&self.request), poll) {
-                        Preparation::Ask(making, say) => (making, say),
+                        Preparation::Ask(request_progress, effect) => (request_progress, effect),
                         Preparation::Send(ready) => self.transmit(ready, poll),
                     };
-                self.making = making;
-                Step::Emit(Phase::Authorizing(self), say)
+                self.request_progress = request_progress;
+                Step::Emit(Phase::Authorizing(self), effect)
             }
         }
     }
@@ -141,7 +142,7 @@ impl Authorizing {
     /// Returns when there is something to do. A request that is in flight was sent in time, so only
     /// its own limit counts.
     pub(super) fn wake_at(&self) -> Moment {
-        match &self.making {
+        match &self.request_progress {
             RequestProgress::InFlight { open, .. } => open.wake_at(),
             RequestProgress::Signing { open, .. } => open.wake_at().min(self.not_after),
             RequestProgress::Fresh | RequestProgress::Drafted(_) => self.due.min(self.not_after),
@@ -155,15 +156,15 @@ impl Authorizing {
 
     /// Whether the given request may still be sent. Called immediately before sending.
     pub(super) fn may_send(&mut self, counter: u64, moment: Moment) -> bool {
-        moment < self.not_after && self.making.may_send(counter, moment, Moment::NEVER)
+        moment < self.not_after && self.request_progress.may_send(counter, moment, Moment::NEVER)
     }
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
         self.unsigned = 0;
         self.attempt = self.attempt.saturating_add(1);
-        self.first_sent.get_or_insert(poll.tick.moment);
+        self.first_sent.get_or_insert(poll.context.moment);
         self.jitter = poll.jitter();
-        let config = poll.tick.config;
+        let config = poll.context.config;
         let token = poll.token.map(NotificationToken::expose);
         let target = Target {
             endpoint: ENDPOINT,
@@ -179,65 +180,56 @@ impl Authorizing {
 
     /// Handles the answer to the open question. The acknowledgement is returned separately, because
     /// all later phases can show it.
-    pub(super) fn answered(
-        mut self,
-        answer: Answer,
-        tick: &Context<'_>,
-    ) -> (Phase, Option<Acknowledgement>) {
-        match (core::mem::replace(&mut self.making, RequestProgress::Fresh), answer) {
-            (making @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
-                self.making = making.signed(&signature, ENDPOINT, tick.config);
-                (Phase::Authorizing(self), None)
+    pub(super) fn answered(mut self, answer: Answer, context: &mut Context<'_>) -> Phase {
+        match (core::mem::replace(&mut self.request_progress, RequestProgress::Fresh), answer) {
+            (request_progress @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
+                self.request_progress =
+                    request_progress.signed(&signature, ENDPOINT, context.config);
+                Phase::Authorizing(self)
             }
             (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
-                (self.unsigned(problem, tick.moment), None)
+                self.unsigned(problem, context.moment)
             }
-            (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => {
-                (Phase::Authorizing(self), None)
-            }
+            (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Authorizing(self),
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
-                self.response(&response, sent, tick)
+                self.response(&response, sent, context)
             }
             (
                 RequestProgress::InFlight { sent, .. },
                 Answer::Unanswered(Unanswered::Lost(cause)),
             ) => {
                 self.cause = cause;
-                (self.lost(None, sent, tick), None)
+                self.lost(None, sent, context)
             }
             (RequestProgress::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent(cause))) => {
                 self.cause = cause;
-                (self.not_sent(tick.moment), None)
+                self.not_sent(context.moment)
             }
-            (making, _) => {
-                self.making = making;
-                (Phase::Authorizing(self), None)
+            (request_progress, _) => {
+                self.request_progress = request_progress;
+                Phase::Authorizing(self)
             }
         }
     }
 
-    fn response(
-        self,
-        response: &Response,
-        sent: Moment,
-        tick: &Context<'_>,
-    ) -> (Phase, Option<Acknowledgement>) {
-        let failure = match authorize::process(response, tick.now) {
+    fn response(self, response: &Response, sent: Moment, context: &mut Context<'_>) -> Phase {
+        let failure = match authorize::process(response, context.now) {
             AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
-                let terms = Terms::of(&self.request, tick.config);
+                let terms = Terms::of(&self.request, context.config);
                 terms.bound(&mut acknowledged);
                 let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
-                return (Phase::Pending(Pending::first(grant, tick)), Some(acknowledged));
+                context.changes.acknowledgement = Some(Box::new(acknowledged));
+                return Phase::Pending(Pending::first(grant, context));
             }
             // An error is final. The caller decides about a new flow, because only the caller can
             // tell whether the person still expects a prompt.
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
             AuthorizeReply::Indeterminate(answer) => {
-                return (self.lost(Some(answer), sent, tick), None);
+                return self.lost(Some(answer), sent, context);
             }
             AuthorizeReply::Misbehaved(misbehaviour) => Failure::ProviderMisbehaved(misbehaviour),
         };
-        (Settled::failed(failure), None)
+        Settled::failed(failure)
     }
 
     /// Handles a lost acknowledgement. The person may have been prompted, so in poll mode the flow
@@ -246,17 +238,17 @@ impl Authorizing {
         self,
         answer: Option<Box<ServerAnswer>>,
         sent: Moment,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> Phase {
         let cause = answer.is_none().then_some(self.cause);
-        match tick.config.delivery {
+        match context.config.delivery {
             DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(
                 Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempt)
                     .answered(answer)
                     .because(cause),
             )),
             DeliveryMode::Ping | DeliveryMode::Push => Phase::Adrift(Box::new(Adrift {
-                terms: Terms::of(&self.request, tick.config),
+                terms: Terms::of(&self.request, context.config),
                 sent,
                 until: Adrift::until(sent, self.request.requested_lifetime()),
                 answer,
@@ -271,9 +263,9 @@ impl Authorizing {
     /// Handles a notification that arrived while nothing is in flight.
     // Only the provider knows the notification token, so the request was sent even if the transport
     // reported otherwise, and must not be sent again.
-    pub(super) fn was_received(self, tick: &Context<'_>) -> Phase {
-        let sent = self.first_sent.unwrap_or(tick.moment);
-        self.lost(None, sent, tick)
+    pub(super) fn was_received(self, context: &Context<'_>) -> Phase {
+        let sent = self.first_sent.unwrap_or(context.moment);
+        self.lost(None, sent, context)
     }
 
     /// Handles a missing or late signature. Nobody was prompted yet, so signing is retried a few
@@ -285,7 +277,7 @@ impl Authorizing {
         if is_hopeless || self.unsigned >= bounds::KEY_FAILURES {
             return Settled::key_unreachable(problem);
         }
-        self.due = moment.plus(pause_before(self.unsigned));
+        self.due = moment.plus(wait_before(self.unsigned));
         Phase::Authorizing(self)
     }
 
@@ -308,7 +300,7 @@ impl Authorizing {
         if moment >= self.not_after {
             return self.too_late();
         }
-        let due = moment.plus(pause_before(self.attempt));
+        let due = moment.plus(wait_before(self.attempt));
         let window = self.first_sent.unwrap_or(moment).plus(bounds::SEND_WINDOW);
         // Retrying is safe here because nothing was sent, but the person waits for the prompt, so
         // it must be quick or not at all.
@@ -323,6 +315,6 @@ impl Authorizing {
 }
 
 /// Returns the pause after a number of attempts that had no effect on the person.
-fn pause_before(tries: u32) -> Duration {
+fn wait_before(tries: u32) -> Duration {
     Duration::from_secs(1).saturating_mul(tries.saturating_mul(tries))
 }

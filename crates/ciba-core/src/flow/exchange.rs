@@ -141,14 +141,15 @@ impl Draft {
         poll: &mut Poll<'_>,
     ) -> Preparation {
         let UnsignedJwt { signing_input, algorithm, key_id } = jwt;
-        let moment = poll.tick.moment;
+        let moment = poll.context.moment;
         self.lives(life, moment);
-        let (ticket, open) = poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
+        let (ticket, open) =
+            poll.questions.ask(moment.plus(poll.context.config.policy.local_timeout));
         let operation =
             KeyOperation::sign(signing_input.as_bytes().into(), algorithm, purpose, key_id, ticket);
         self.signing_input = signing_input;
-        let say = Effect::Do { output: Output::Key(operation), save: false };
-        Preparation::Ask(RequestProgress::Signing { open, draft: self }, say)
+        let effect = Effect::Do { output: Output::Key(operation), save: false };
+        Preparation::Ask(RequestProgress::Signing { open, draft: self }, effect)
     }
 }
 
@@ -175,13 +176,13 @@ pub(super) fn prepare(
     request: Option<&AuthRequest>,
     poll: &mut Poll<'_>,
 ) -> Preparation {
-    let config = poll.tick.config;
+    let config = poll.context.config;
     if let (Some(rules), Some(request), true) =
         (&config.request_object, request, draft.owes_request_object(endpoint, config))
     {
         let token = poll.token.map(NotificationToken::expose);
         let jwt =
-            request_object::unsigned(rules, config, request, token, poll.entropy, poll.tick.now);
+            request_object::unsigned(rules, config, request, token, poll.entropy, poll.context.now);
         let life = rules.options.lifetime.saturating_sub(rules.options.backdating);
         return draft.sign(jwt, KeyPurpose::RequestObject, life, poll);
     }
@@ -190,11 +191,11 @@ pub(super) fn prepare(
         return Preparation::Send(Ready { request_object, applied, stale: draft.stale });
     }
     let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
-    match credential::credential(config, endpoint, poll.entropy, poll.tick.now) {
+    match credential::credential(config, endpoint, poll.entropy, poll.context.now) {
         Credential::Ready(applied) => {
             // The other credentials that are ready at once do not expire.
             if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
-                draft.lives(life, poll.tick.moment);
+                draft.lives(life, poll.context.moment);
             }
             Preparation::Send(Ready { request_object, applied, stale: draft.stale })
         }
@@ -237,7 +238,7 @@ pub(super) fn transmit(
     for (name, value) in ready.applied.headers {
         request.headers.push(name, value);
     }
-    for (name, value) in poll.tick.config.headers.iter() {
+    for (name, value) in poll.context.config.headers.iter() {
         // A header field of this request takes precedence over one of the configuration.
         if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
             request.headers.push(name, value);
@@ -246,7 +247,7 @@ pub(super) fn transmit(
     for (name, value) in headers {
         request.headers.push(name.as_str(), value.as_str());
     }
-    let sent = poll.tick.moment;
+    let sent = poll.context.moment;
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
     let transmit = Transmit::new(
         request,
@@ -256,7 +257,7 @@ pub(super) fn transmit(
         target.max_response,
         ticket,
     )
-    .presenting_certificate(poll.tick.config.presents_certificate(target.endpoint));
+    .presenting_certificate(poll.context.config.presents_certificate(target.endpoint));
     (
         RequestProgress::InFlight { open, sent, stale: ready.stale, is_begun: false },
         Effect::Do { output: Output::Transmit(transmit), save: true },

@@ -84,7 +84,7 @@ pub(super) struct Grant {
     pub(super) maybe_slower: bool,
     /// The jitter of the next wait.
     pub(super) jitter: Duration,
-    pub(super) heard: Box<TokenAnswers>,
+    pub(super) answers: Box<TokenAnswers>,
     pub(super) terms: Box<Terms>,
 }
 
@@ -109,7 +109,7 @@ impl Grant {
             maybe_redeemed: false,
             maybe_slower: false,
             jitter,
-            heard: TokenAnswers::nothing(Moment::NEVER),
+            answers: TokenAnswers::nothing(Moment::NEVER),
             terms,
         }
     }
@@ -141,13 +141,14 @@ impl Grant {
     /// Returns when the first token request is due: in poll mode after one interval, or shortly
     /// before the deadline if that is earlier; in ping mode at the backstop; in push mode never.
     // Rulings 1 and 3, REQ-ACK-15, REQ-PUSH-19.
-    pub(super) fn first_due(&mut self, tick: &Context<'_>) -> Moment {
-        let due = self.with_jitter(tick.moment.plus(self.interval));
-        let allowed = if due < self.deadline { due } else { self.last_chance().max(tick.moment) };
-        self.heard = TokenAnswers::nothing(allowed);
-        match tick.config.delivery {
+    pub(super) fn first_due(&mut self, context: &Context<'_>) -> Moment {
+        let due = self.with_jitter(context.moment.plus(self.interval));
+        let allowed =
+            if due < self.deadline { due } else { self.last_chance().max(context.moment) };
+        self.answers = TokenAnswers::nothing(allowed);
+        match context.config.delivery {
             DeliveryMode::Push => Moment::NEVER,
-            DeliveryMode::Ping => self.backstop(Moment::START, tick),
+            DeliveryMode::Ping => self.backstop(Moment::START, context),
             DeliveryMode::Poll => allowed,
         }
     }
@@ -156,26 +157,26 @@ impl Grant {
     /// and once shortly before the deadline. Except for that last time, it is not sooner than one
     /// interval from now.
     // REQ-PING-16, REQ-POLL-24
-    fn backstop(&self, sent: Moment, tick: &Context<'_>) -> Moment {
+    fn backstop(&self, sent: Moment, context: &Context<'_>) -> Moment {
         let last = self.last_chance();
-        if !tick.config.policy.ping_backstop || sent >= last {
+        if !context.config.policy.ping_backstop || sent >= last {
             return Moment::NEVER;
         }
         let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
         let regular =
-            self.with_jitter(tick.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
+            self.with_jitter(context.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
         if regular < last {
             return regular;
         }
-        let floor = tick.moment.plus(self.interval);
-        self.or_last(last.max(floor), floor, sent, tick.moment)
+        let floor = context.moment.plus(self.interval);
+        self.or_last(last.max(floor), floor, sent, context.moment)
     }
 
     /// Returns the due time after a restart. In ping mode a ping may have been missed in the
     /// meantime, so the flow polls as soon as the provider allows it.
-    pub(super) fn due_after_restart(&self, due: Moment, tick: &Context<'_>) -> Moment {
-        match tick.config.delivery {
-            DeliveryMode::Ping => due.min(self.heard.allowed.max(tick.moment)),
+    pub(super) fn due_after_restart(&self, due: Moment, context: &Context<'_>) -> Moment {
+        match context.config.delivery {
+            DeliveryMode::Ping => due.min(self.answers.allowed.max(context.moment)),
             DeliveryMode::Poll | DeliveryMode::Push => due,
         }
     }
@@ -183,7 +184,7 @@ impl Grant {
     /// Records a ping: the token endpoint is to be asked now (CIBA Core 10.2).
     pub(super) const fn ping(&mut self) {
         if self.was_pinged {
-            self.heard.skip();
+            self.answers.skip();
         }
         self.was_pinged = true;
         self.owes_request = true;
@@ -195,28 +196,28 @@ impl Grant {
         &mut self,
         outcome: &Spacing,
         sent: Moment,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> Moment {
         self.count(outcome);
-        let reference = match tick.config.policy.interval_reference {
-            IntervalReference::Answer => tick.moment,
+        let reference = match context.config.policy.interval_reference {
+            IntervalReference::Answer => context.moment,
             IntervalReference::Send => sent,
         };
-        let floor = reference.plus(self.interval).max(tick.moment);
-        let spaced = self.spaced(outcome, floor, tick);
+        let floor = reference.plus(self.interval).max(context.moment);
+        let spaced = self.spaced(outcome, floor, context);
         let spaced = if self.was_last(outcome, sent) {
             spaced
         } else {
-            self.or_last(spaced, floor, sent, tick.moment)
+            self.or_last(spaced, floor, sent, context.moment)
         };
-        self.heard.ended(outcome, spaced, tick);
-        match (tick.config.delivery, outcome) {
+        self.answers.ended(outcome, spaced, context);
+        match (context.config.delivery, outcome) {
             (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. }))
                 if self.owes_request =>
             {
                 // The ping overtook this answer, so the provider has something newer to say.
                 self.owes_request = false;
-                spaced.min(self.heard.soonest(tick))
+                spaced.min(self.answers.soonest(context))
             }
             (DeliveryMode::Ping, Spacing::Pending(_) | Spacing::SlowDown(_))
                 if !self.was_pinged =>
@@ -224,7 +225,7 @@ impl Grant {
                 // Without a ping, the flow polls at the pace of the backstop.
                 match self.was_last(outcome, sent) {
                     true => Moment::NEVER,
-                    false => spaced.max(self.backstop(sent, tick)),
+                    false => spaced.max(self.backstop(sent, context)),
                 }
             }
             (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => spaced,
@@ -232,8 +233,8 @@ impl Grant {
     }
 
     /// Returns when the interval (`floor`), a `Retry-After` and the back-off allow the next request.
-    fn spaced(&self, outcome: &Spacing, floor: Moment, tick: &Context<'_>) -> Moment {
-        let ended = tick.moment;
+    fn spaced(&self, outcome: &Spacing, floor: Moment, context: &Context<'_>) -> Moment {
+        let ended = context.moment;
         let asked = match outcome {
             Spacing::Pending(pacing) | Spacing::SlowDown(pacing) => pacing.retry_after,
             Spacing::Busy(answer) => answer.retry_after(),
@@ -348,20 +349,22 @@ impl Grant {
     /// If the last requests brought a pending answer, the person did not decide. Otherwise the person
     /// may have approved. In push mode there are no pending answers, and a provider need not push
     /// that a request expired (CIBA Core 12), so a push may have been lost.
-    pub(super) fn ran_out(&self, tick: &Context<'_>) -> Failure {
+    pub(super) fn ran_out(&self, context: &Context<'_>) -> Failure {
         if self.was_undecided_lately() {
             return Failure::Expired(None);
         }
         let unknown = |lost| Indeterminacy::new(lost, self.requests);
-        Failure::Indeterminate(match &self.heard.trouble {
+        Failure::Indeterminate(match &self.answers.trouble {
             LastOutcome::Answer(answer) => {
                 unknown(LostAnswer::Outcome).answered(Some(answer.clone()))
             }
             LastOutcome::NoAnswer(cause) => unknown(LostAnswer::Outcome).because(Some(*cause)),
             LastOutcome::Key => unknown(LostAnswer::PrivateKey),
-            LastOutcome::None => unknown(match tick.config.delivery {
+            LastOutcome::None => unknown(match context.config.delivery {
                 DeliveryMode::Push => LostAnswer::Notification,
-                DeliveryMode::Ping if self.requests == 0 && !tick.config.policy.ping_backstop => {
+                DeliveryMode::Ping
+                    if self.requests == 0 && !context.config.policy.ping_backstop =>
+                {
                     LostAnswer::Notification
                 }
                 DeliveryMode::Poll | DeliveryMode::Ping => LostAnswer::Outcome,
@@ -374,12 +377,12 @@ impl Grant {
     // A process that slept since then does not know what was decided in the meantime.
     fn was_undecided_lately(&self) -> bool {
         let intervals = self.interval.max(bounds::DEFAULT_INTERVAL).saturating_mul(2);
-        let lately = match self.heard.unusable {
+        let lately = match self.answers.unusable {
             0 => intervals,
             // Allow for the time in which the flow waited for the request without an answer.
             1 => intervals.max(bounds::LATELY),
             _ => return false,
         };
-        self.heard.undecided.is_some_and(|at| self.deadline.since(at) <= lately)
+        self.answers.undecided.is_some_and(|at| self.deadline.since(at) <= lately)
     }
 }

@@ -47,7 +47,7 @@ pub struct Flow {
     pub(super) is_resumed: bool,
     pub(super) acknowledged: Option<Box<Acknowledgement>>,
     /// Present in ping and push mode.
-    pub(super) mailbox: Option<Box<Notifications>>,
+    pub(super) notifications: Option<Box<Notifications>>,
     /// The state of the store, if the flow is durable.
     pub(super) saving: Option<Box<StoreState>>,
     /// Always `Some` between calls.
@@ -67,25 +67,20 @@ impl Flow {
         now: Timestamp,
     ) -> Result<Self, RequestError> {
         request.check(&config, now)?;
-        let mut serial = [0_u8; 8];
-        for (slot, byte) in
-            serial.iter_mut().zip(entropy.expand(&*config.verifier, Purpose::Serial))
-        {
-            *slot = byte;
-        }
+        let serial = entropy.number(&*config.verifier, Purpose::Serial);
         // The notification token is part of the authentication request, so it exists from the
         // start.
-        let mailbox = Notifications::open(config.delivery, &entropy, &*config.verifier);
+        let notifications = Notifications::open(config.delivery, &entropy, &*config.verifier);
         let not_after = Authorizing::not_after(&config);
         Ok(Self {
             config,
             clock: Clock::starting(now),
-            questions: Questions { serial: u64::from_le_bytes(serial), counter: 0 },
+            questions: Questions { serial, counter: 0 },
             revision: 0,
             set_back: 0,
             is_resumed: false,
             acknowledged: None,
-            mailbox,
+            notifications,
             saving: None,
             phase: Some(Phase::Authorizing(Authorizing::new(request, not_after))),
         })
@@ -105,18 +100,19 @@ impl Flow {
         if core::mem::take(&mut self.is_resumed) {
             self.questions.begin_anew(&entropy, &*self.config.verifier);
         }
-        self.hear_of_a_drop(now);
+        self.notice_drop(now);
         // An output that waits for a save comes before anything that the phase would do next.
-        if let Some(output) = self.held_back(now) {
+        if let Some(output) = self.delayed_output(now) {
             return output;
         }
         // This terminates, because every iteration enters a later step; see the phases.
         loop {
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
-            let tick = Context { config: &self.config, now, moment: self.clock.moment() };
-            let token = self.mailbox.as_ref().map(|mailbox| &mailbox.token);
-            let mut poll = Poll { tick, token, entropy: &entropy, questions: &mut self.questions };
+            let context = Context::new(&self.config, now, self.clock.moment());
+            let token = self.notifications.as_ref().map(|notifications| &notifications.token);
+            let mut poll =
+                Poll { context, token, entropy: &entropy, questions: &mut self.questions };
             match phase.poll(&mut poll) {
                 Step::Next(next) => {
                     let next = self.collect(next, now);
@@ -127,13 +123,13 @@ impl Flow {
                     }
                     self.phase = Some(next);
                 }
-                Step::Emit(next, say) => {
+                Step::Emit(next, effect) => {
                     self.phase = Some(next);
-                    if matches!(say, Effect::Do { save: true, .. }) {
+                    if matches!(effect, Effect::Do { save: true, .. }) {
                         self.touch();
                     }
-                    return match self.saves_first(say, now) {
-                        Ok(say) => self.say(say, now),
+                    return match self.saves_first(effect, now) {
+                        Ok(effect) => self.output(effect, now),
                         Err(first) => first,
                     };
                 }
@@ -141,22 +137,17 @@ impl Flow {
         }
     }
 
-    fn say(&mut self, say: Effect, now: Timestamp) -> Output {
-        match say {
+    fn output(&mut self, effect: Effect, now: Timestamp) -> Output {
+        match effect {
             Effect::Do { output, .. } => output,
-            Effect::Wait(pause) => {
+            Effect::Wait(wait) => {
                 let because = match core::mem::take(&mut self.set_back) {
-                    0 => pause.because,
+                    0 => wait.because,
                     millis => WaitReason::Setback(Setback::ClockSetBack(Duration::from_millis(
                         millis.into(),
                     ))),
                 };
-                Output::Wait(Wait::new(
-                    self.clock.wall_at(pause.until),
-                    now,
-                    because,
-                    pause.progress,
-                ))
+                Output::Wait(Wait::new(self.clock.wall_at(wait.until), now, because, wait.progress))
             }
             Effect::Done => Output::Done,
         }
@@ -193,7 +184,7 @@ impl Flow {
                 Some(Phase::Redeeming(redeeming)) => {
                     let latest = redeeming.latest();
                     !redeeming.grant.is_over(moment)
-                        && redeeming.making.may_send(counter, moment, latest)
+                        && redeeming.request_progress.may_send(counter, moment, latest)
                 }
                 _ => false,
             }
@@ -233,14 +224,14 @@ impl Flow {
     }
 
     /// If the open question was dropped, answers it with what is known to have happened.
-    pub(super) fn hear_of_a_drop(&mut self, now: Timestamp) {
+    pub(super) fn notice_drop(&mut self, now: Timestamp) {
         let Some((phase, open)) =
             self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?)))
         else {
             return;
         };
         let question = open.counter;
-        let answer = open.dropped().and_then(|how| phase.answer_of_a_drop(how, now));
+        let answer = open.dropped().and_then(|how| phase.answer_of_drop(how, now));
         if let Some(answer) = answer {
             self.answer(question, answer, true, now);
         }
@@ -248,7 +239,7 @@ impl Flow {
 
     fn answer(&mut self, question: u64, answer: Answer, is_expected: bool, now: Timestamp) {
         let Some(phase) = self.phase.take() else { return };
-        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
+        let mut context = Context::new(&self.config, now, self.clock.moment());
         // Signatures and keys are requested again after a restart, so they are not worth a save.
         let is_fleeting = matches!(
             answer,
@@ -258,25 +249,26 @@ impl Flow {
                 | Answer::KeysLater(_)
                 | Answer::KeysUnavailable(_)
         );
-        let (phase, acknowledged, changed) = if is_expected {
-            let answer = match (&self.mailbox, answer) {
+        let (phase, changed) = if is_expected {
+            let answer = match (&self.notifications, answer) {
                 // Only the provider knows the notification token, so a notification proves that the
                 // request was sent even if the transport reported otherwise.
-                (Some(mailbox), Answer::Unanswered(Unanswered::NotSent(cause)))
-                    if !mailbox.early.is_empty() =>
+                (Some(notifications), Answer::Unanswered(Unanswered::NotSent(cause)))
+                    if !notifications.early.is_empty() =>
                 {
                     Answer::Unanswered(Unanswered::Lost(cause))
                 }
                 (_, answer) => answer,
             };
-            let (phase, acknowledged) = phase.answered(answer, &tick);
+            let phase = phase.answered(answer, &mut context);
             let changed = !is_fleeting || matches!(phase, Phase::Settled(_));
-            (phase, acknowledged, changed)
+            (phase, changed)
         } else {
-            phase.late(question, &answer, &tick)
+            let phase = phase.late(question, &answer, &mut context);
+            (phase, context.changes.late_answer_counts)
         };
-        if let Some(acknowledged) = acknowledged {
-            self.acknowledged = Some(Box::new(acknowledged));
+        if let Some(acknowledgement) = context.changes.acknowledgement {
+            self.acknowledged = Some(acknowledgement);
         }
         self.phase = Some(self.collect(phase, now));
         if changed {
@@ -286,9 +278,9 @@ impl Flow {
 
     /// Applies early notifications, which may have become valid with a step.
     fn collect(&mut self, phase: Phase, now: Timestamp) -> Phase {
-        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
-        match &mut self.mailbox {
-            Some(mailbox) => mailbox.collect(phase, &tick),
+        let context = Context::new(&self.config, now, self.clock.moment());
+        match &mut self.notifications {
+            Some(notifications) => notifications.collect(phase, &context),
             None => phase,
         }
     }

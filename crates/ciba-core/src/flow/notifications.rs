@@ -112,7 +112,7 @@ impl Notifications {
         if self.mode == DeliveryMode::Ping && notification.message.body.len() > bounds::PING_BYTES {
             return Err(NotificationVerdict::TooLarge);
         }
-        let letter = notify::read(&notification.message).map_err(|fault| match fault {
+        let body = notify::read(&notification.message).map_err(|fault| match fault {
             Fault::MediaType => NotificationVerdict::UnsupportedMediaType,
             Fault::Redirect
             | Fault::Status
@@ -126,50 +126,50 @@ impl Notifications {
             | Fault::AnotherMode => NotificationVerdict::Malformed,
         })?;
         match &self.auth_req_id {
-            Some(id) if *id != letter.auth_req_id => Err(NotificationVerdict::AnotherRequest),
-            Some(_) | None => Ok(letter),
+            Some(id) if *id != body.auth_req_id => Err(NotificationVerdict::AnotherRequest),
+            Some(_) | None => Ok(body),
         }
     }
 
     /// Keeps a notification that arrived before the acknowledgement.
     // Only the provider knows the token, so an honest provider sends fewer different ids than are
     // kept.
-    fn keep(&mut self, arrival: EarlyNotification) -> NotificationVerdict {
-        if self.early.iter().any(|kept| kept.auth_req_id == arrival.auth_req_id) {
+    fn keep(&mut self, early: EarlyNotification) -> NotificationVerdict {
+        if self.early.iter().any(|kept| kept.auth_req_id == early.auth_req_id) {
             return NotificationVerdict::Known;
         }
         if self.early.len() >= bounds::EARLY_NOTIFICATIONS {
             return NotificationVerdict::Unauthorized;
         }
-        self.early.push(arrival);
+        self.early.push(early);
         NotificationVerdict::Accepted
     }
 
     /// Applies early notifications once the request has its id, or will get it only from a
     /// notification. Those about another request are dropped.
-    pub(super) fn collect(&mut self, phase: Phase, tick: &Context<'_>) -> Phase {
+    pub(super) fn collect(&mut self, phase: Phase, context: &Context<'_>) -> Phase {
         match phase {
             Phase::Pending(pending) if self.auth_req_id.is_none() => {
                 self.name(&pending.grant);
                 let mut early = core::mem::take(&mut self.early).into_iter();
-                match early.find(|arrival| arrival.auth_req_id == pending.grant.auth_req_id) {
-                    Some(arrival) => deliver(pending, arrival, tick),
+                match early.find(|early| early.auth_req_id == pending.grant.auth_req_id) {
+                    Some(early) => deliver(pending, early, context),
                     None => Phase::Pending(pending),
                 }
             }
             Phase::Authorizing(authorizing)
-                if !self.early.is_empty() && !authorizing.making.is_begun() =>
+                if !self.early.is_empty() && !authorizing.request_progress.is_begun() =>
             {
-                self.collect(authorizing.was_received(tick), tick)
+                self.collect(authorizing.was_received(context), context)
             }
             Phase::Adrift(adrift) if !self.early.is_empty() => {
                 // The first notification names the request. Others with different ids cannot be
                 // about it.
                 let first = self.early.swap_remove(0);
                 self.early.clear();
-                let pending = adrift.adopt(first.auth_req_id.clone(), tick);
+                let pending = adrift.adopt(first.auth_req_id.clone(), context);
                 self.name(&pending.grant);
-                deliver(pending, first, tick)
+                deliver(pending, first, context)
             }
             Phase::Adrift(adrift) => {
                 self.until = Some(adrift.until.plus(bounds::GRACE));
@@ -212,14 +212,14 @@ fn unusable(phase: Phase, fault: Fault) -> (Phase, NotificationVerdict) {
 
 /// Applies a notification to a pending flow: a ping causes a token request, a push is the result.
 // REQ-PING-09: a ping never means success.
-fn deliver(pending: Pending, arrival: EarlyNotification, tick: &Context<'_>) -> Phase {
-    match arrival.delivery {
-        None => Phase::Pending(pending.pinged(tick)),
+fn deliver(pending: Pending, early: EarlyNotification, context: &Context<'_>) -> Phase {
+    match early.delivery {
+        None => Phase::Pending(pending.pinged(context)),
         Some(Delivery::Tokens(tokens)) => {
-            Verifying::begin(*tokens, pending.grant, arrival.received_at, tick)
+            Verifying::begin(*tokens, pending.grant, early.received_at, context)
         }
         Some(Delivery::Error(answer)) => {
-            Settled::failed(redeeming::refusal(answer, &pending.grant, tick))
+            Settled::failed(redeeming::refusal(answer, &pending.grant, context))
         }
     }
 }
@@ -229,9 +229,9 @@ impl Notifications {
     pub(super) fn take(
         &mut self,
         phase: Phase,
-        letter: NotificationBody,
+        body: NotificationBody,
         notification: &Notification,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> (Phase, NotificationVerdict) {
         match phase {
             // The provider never accepted the request, so it has nothing to report (REQ-AERR-19).
@@ -241,38 +241,38 @@ impl Notifications {
             Phase::Verifying(_) | Phase::Settled(_) => return (phase, NotificationVerdict::Known),
             Phase::Authorizing(_) | Phase::Adrift(_) | Phase::Pending(_) | Phase::Redeeming(_) => {}
         }
-        let auth_req_id = letter.auth_req_id.clone();
+        let auth_req_id = body.auth_req_id.clone();
         let delivery = match self.mode {
             // Tokens that are pushed to a client in ping mode are never accepted. Its token
             // requests would fail from now on, or wait in vain, so the flow ends with the reason
             // (REQ-PING-19).
-            DeliveryMode::Ping if letter.has_tokens() && matches!(phase, Phase::Pending(_)) => {
+            DeliveryMode::Ping if body.has_tokens() && matches!(phase, Phase::Pending(_)) => {
                 return unusable(phase, Fault::AnotherMode);
             }
             // The content of a ping is ignored.
             DeliveryMode::Ping | DeliveryMode::Poll => None,
             DeliveryMode::Push => {
                 // A push without an ID Token has nothing that ties it to this request (REQ-PUSH-02).
-                let rules = tick.config.policy.token_rules(true);
-                match letter.delivery(&notification.message, rules, tick.now) {
+                let rules = context.config.policy.token_rules(true);
+                match body.delivery(&notification.message, rules, context.now) {
                     Ok(delivery) => Some(delivery),
                     Err(fault) => return unusable(phase, fault),
                 }
             }
         };
-        let arrival = EarlyNotification { auth_req_id, delivery, received_at: tick.now };
+        let early = EarlyNotification { auth_req_id, delivery, received_at: context.now };
         match phase {
             Phase::Authorizing(authorizing) => {
-                let acknowledgement = self.keep(arrival);
-                (self.collect(Phase::Authorizing(authorizing), tick), acknowledgement)
+                let acknowledgement = self.keep(early);
+                (self.collect(Phase::Authorizing(authorizing), context), acknowledgement)
             }
             Phase::Adrift(adrift) => {
-                self.early.push(arrival);
-                (self.collect(Phase::Adrift(adrift), tick), NotificationVerdict::Accepted)
+                self.early.push(early);
+                (self.collect(Phase::Adrift(adrift), context), NotificationVerdict::Accepted)
             }
             // A repetition during the same wait has no effect (REQ-PING-15).
             Phase::Pending(pending)
-                if self.mode == DeliveryMode::Ping && !pending.heeds_ping(tick) =>
+                if self.mode == DeliveryMode::Ping && !pending.heeds_ping(context) =>
             {
                 (Phase::Pending(pending), NotificationVerdict::Known)
             }
@@ -280,7 +280,7 @@ impl Notifications {
                 (Phase::Redeeming(redeeming), NotificationVerdict::Known)
             }
             Phase::Pending(pending) => {
-                (deliver(pending, arrival, tick), NotificationVerdict::Accepted)
+                (deliver(pending, early, context), NotificationVerdict::Accepted)
             }
             Phase::Redeeming(mut redeeming) => {
                 redeeming.grant.ping();

@@ -30,20 +30,20 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Enters the phase after the acknowledgement.
-    pub(super) fn first(mut grant: Grant, tick: &Context<'_>) -> Self {
+    pub(super) fn first(mut grant: Grant, context: &Context<'_>) -> Self {
         Self {
-            due: grant.first_due(tick),
-            because: grant.awaits(tick.config),
+            due: grant.first_due(context),
+            because: grant.awaits(context.config),
             grant,
             progress: None,
         }
     }
 
     /// Enters the phase after a restart.
-    pub(super) fn resumed(grant: Grant, due: Moment, tick: &Context<'_>) -> Self {
+    pub(super) fn resumed(grant: Grant, due: Moment, context: &Context<'_>) -> Self {
         Self {
-            due: grant.due_after_restart(due, tick),
-            because: grant.awaits(tick.config),
+            due: grant.due_after_restart(due, context),
+            because: grant.awaits(context.config),
             grant,
             progress: None,
         }
@@ -51,34 +51,35 @@ impl Pending {
 
     /// Whether a ping shortens the wait. The first one does, and later ones after a pending answer.
     // Ruling 30.
-    pub(super) fn heeds_ping(&self, tick: &Context<'_>) -> bool {
-        !self.grant.was_pinged || self.grant.heard.may_skip(self.due.min(self.grant.deadline), tick)
+    pub(super) fn heeds_ping(&self, context: &Context<'_>) -> bool {
+        !self.grant.was_pinged
+            || self.grant.answers.may_skip(self.due.min(self.grant.deadline), context)
     }
 
     /// Ends the wait because of a ping.
-    pub(super) fn pinged(mut self, tick: &Context<'_>) -> Self {
+    pub(super) fn pinged(mut self, context: &Context<'_>) -> Self {
         self.grant.ping();
-        let due = self.due.min(self.grant.heard.soonest(tick));
+        let due = self.due.min(self.grant.answers.soonest(context));
         Self { due, because: WaitReason::Notification, ..self }
     }
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
-        if self.ahead_at(poll.tick.config).is_some_and(|at| at <= poll.tick.moment) {
-            self.grant.heard.ahead.was_asked = true;
+        if self.ahead_at(poll.context.config).is_some_and(|at| at <= poll.context.moment) {
+            self.grant.answers.ahead.was_asked = true;
             // If there is no time left now, the next wait decides.
-            self.grant.heard.ahead.due = Some(self.wake_when_asked(poll.tick.config));
-            if let Some(within) = self.time_ahead(&poll.tick) {
+            self.grant.answers.ahead.due = Some(self.wake_when_asked(poll.context.config));
+            if let Some(within) = self.time_ahead(&poll.context) {
                 let (ticket, open) = poll.questions.ask(Moment::NEVER);
-                self.grant.heard.ahead.ask(open.counter);
+                self.grant.answers.ahead.ask(open.counter);
                 let request =
-                    KeySetRequest::ahead(poll.tick.config.issuer.shared(), within, ticket);
+                    KeySetRequest::ahead(poll.context.config.issuer.shared(), within, ticket);
                 return Step::Emit(
                     Phase::Pending(self),
                     Effect::Do { output: Output::KeySet(request), save: false },
                 );
             }
         }
-        self.wait(&poll.tick)
+        self.wait(&poll.context)
     }
 
     /// Returns when the issuer's keys are requested ahead of time, while the person decides:
@@ -88,37 +89,37 @@ impl Pending {
     fn ahead_at(&self, config: &ClientConfig) -> Option<Moment> {
         let has_use =
             self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric();
-        has_use.then_some(if self.grant.heard.ahead.was_asked {
-            self.grant.heard.ahead.due?
+        has_use.then_some(if self.grant.answers.ahead.was_asked {
+            self.grant.answers.ahead.due?
         } else {
             Moment::START
         })
     }
 
     /// Returns how long the request may take: at most until the next token request is due.
-    fn time_ahead(&self, tick: &Context<'_>) -> Option<Duration> {
-        let until_due = self.wake_when_asked(tick.config).since(tick.moment);
-        let most = match tick.config.delivery {
+    fn time_ahead(&self, context: &Context<'_>) -> Option<Duration> {
+        let until_due = self.wake_when_asked(context.config).since(context.moment);
+        let most = match context.config.delivery {
             DeliveryMode::Poll | DeliveryMode::Push => until_due,
             DeliveryMode::Ping => until_due.min(bounds::AHEAD_OF_A_PING),
         };
         (until_due >= bounds::LEAST_AHEAD).then_some(most)
     }
 
-    fn wait(self, tick: &Context<'_>) -> Step {
+    fn wait(self, context: &Context<'_>) -> Step {
         // The end is checked before the due time: at the deadline no request may start.
-        if tick.moment >= self.grant.ends(tick.config) {
-            return Step::Next(Settled::failed(self.grant.ran_out(tick)));
+        if context.moment >= self.grant.ends(context.config) {
+            return Step::Next(Settled::failed(self.grant.ran_out(context)));
         }
-        if tick.moment >= self.asks_at(tick.config) {
+        if context.moment >= self.asks_at(context.config) {
             return Step::Next(Phase::Redeeming(Redeeming::new(self)));
         }
-        let pause = PlannedWait {
-            until: self.wake_at(tick.config),
+        let wait = PlannedWait {
+            until: self.wake_at(context.config),
             because: self.because.clone(),
             progress: self.progress.clone(),
         };
-        Step::Emit(Phase::Pending(self), Effect::Wait(pause))
+        Step::Emit(Phase::Pending(self), Effect::Wait(wait))
     }
 
     /// Returns when there is something to do.

@@ -20,7 +20,6 @@ use crate::{
     endpoint::Endpoint,
     fault::Cause,
     time::Timestamp,
-    wire::authorize::Acknowledgement,
 };
 
 /// The phase of a flow, with the data that has a meaning only in that phase.
@@ -49,7 +48,7 @@ impl Phase {
     pub(super) fn poll(self, poll: &mut Poll<'_>) -> Step {
         match self {
             Self::Authorizing(authorizing) => authorizing.poll(poll),
-            Self::Adrift(adrift) => adrift.poll(&poll.tick),
+            Self::Adrift(adrift) => adrift.poll(&poll.context),
             Self::Pending(pending) => pending.poll(poll),
             Self::Redeeming(redeeming) => redeeming.poll(poll),
             Self::Verifying(verifying) => verifying.poll(poll),
@@ -60,71 +59,67 @@ impl Phase {
     /// Returns the open question.
     pub(super) fn open(&self) -> Option<&Open> {
         match self {
-            Self::Authorizing(authorizing) => authorizing.making.open(),
-            Self::Redeeming(redeeming) => redeeming.making.open(),
+            Self::Authorizing(authorizing) => authorizing.request_progress.open(),
+            Self::Redeeming(redeeming) => redeeming.request_progress.open(),
             Self::Verifying(verifying) => verifying.open(),
             Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
         }
     }
 
     /// Returns the answer that describes what happened to a dropped question.
-    pub(super) fn answer_of_a_drop(&self, how: Dropped, now: Timestamp) -> Option<Answer> {
+    pub(super) fn answer_of_drop(&self, how: Dropped, now: Timestamp) -> Option<Answer> {
         let unanswered = match how {
             Dropped::Untouched => Unanswered::NotSent(Cause::Interrupted),
             Dropped::Begun => Unanswered::Lost(Cause::Interrupted),
         };
-        let of = |making: &RequestProgress| match making {
+        let of = |request_progress: &RequestProgress| match request_progress {
             RequestProgress::InFlight { .. } => Some(Answer::Unanswered(unanswered)),
             RequestProgress::Signing { .. } => Some(Answer::KeyInterrupted),
             RequestProgress::Fresh | RequestProgress::Drafted(_) => None,
         };
         match self {
-            Self::Authorizing(authorizing) => of(&authorizing.making),
-            Self::Redeeming(redeeming) => of(&redeeming.making),
+            Self::Authorizing(authorizing) => of(&authorizing.request_progress),
+            Self::Redeeming(redeeming) => of(&redeeming.request_progress),
             Self::Verifying(_) => Some(Answer::KeysLater(now)),
             Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
         }
     }
 
     /// Handles the answer to the open question.
-    pub(super) fn answered(
-        self,
-        answer: Answer,
-        tick: &Context<'_>,
-    ) -> (Self, Option<Acknowledgement>) {
+    pub(super) fn answered(self, answer: Answer, context: &mut Context<'_>) -> Self {
         match self {
-            Self::Authorizing(authorizing) => authorizing.answered(answer, tick),
-            Self::Redeeming(redeeming) => (redeeming.answered(answer, tick), None),
-            Self::Verifying(verifying) => (verifying.answered(answer, tick), None),
-            other @ (Self::Adrift(_) | Self::Pending(_) | Self::Settled(_)) => (other, None),
+            Self::Authorizing(authorizing) => authorizing.answered(answer, context),
+            Self::Redeeming(redeeming) => redeeming.answered(answer, context),
+            Self::Verifying(verifying) => verifying.answered(answer, context),
+            other @ (Self::Adrift(_) | Self::Pending(_) | Self::Settled(_)) => other,
         }
     }
 
-    /// Handles an answer that is no longer expected. Returns whether it changed anything.
+    /// Handles an answer that is no longer expected.
     pub(super) fn late(
         mut self,
         question: u64,
         answer: &Answer,
-        tick: &Context<'_>,
-    ) -> (Self, Option<Acknowledgement>, bool) {
+        context: &mut Context<'_>,
+    ) -> Self {
         match &mut self {
             Self::Pending(pending) => {
-                pending.grant.heard.ahead.answered(question, answer, tick.moment)
+                pending.grant.answers.ahead.answered(question, answer, context.moment)
             }
             Self::Redeeming(redeeming) => {
-                redeeming.grant.heard.ahead.answered(question, answer, tick.moment)
+                redeeming.grant.answers.ahead.answered(question, answer, context.moment)
             }
             Self::Authorizing(_) | Self::Adrift(_) | Self::Verifying(_) | Self::Settled(_) => {}
         }
-        let Answer::Response(endpoint, response) = answer else { return (self, None, false) };
+        let Answer::Response(endpoint, response) = answer else { return self };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {
-            Self::Adrift(adrift) if !is_of_token_endpoint => return adrift.late(response, tick),
+            Self::Adrift(adrift) if !is_of_token_endpoint => return adrift.late(response, context),
             Self::Pending(ref pending) if is_of_token_endpoint => {
-                redeeming::late(response, &pending.grant, tick)
+                redeeming::late(response, &pending.grant, context)
             }
             Self::Redeeming(ref redeeming) if is_of_token_endpoint => {
-                redeeming::late(response, &redeeming.grant, tick)
+                redeeming::late(response, &redeeming.grant, context)
             }
             // Once a notification has named the request, a late acknowledgement has no effect.
             Self::Authorizing(_)
@@ -134,7 +129,8 @@ impl Phase {
             | Self::Verifying(_)
             | Self::Settled(_) => None,
         };
-        taken.map_or((self, None, false), |phase| (phase, None, true))
+        context.changes.late_answer_counts = taken.is_some();
+        taken.unwrap_or(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::{
-    ask::{Dropped, Fate, Ticket},
+    ask::{DropMark, Dropped, Ticket},
     bounds,
     crypto::{
         Verifier,
@@ -23,18 +23,16 @@ impl Questions {
     /// Jumps to a random range of numbers, so that processes that resumed the same snapshot never
     /// take each other's answers for their own.
     pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
-        let mut jump = [0_u8; 4];
-        for (slot, byte) in jump.iter_mut().zip(entropy.expand(verifier, Purpose::Serial)) {
-            *slot = byte;
-        }
-        self.counter = self.counter.saturating_add(u64::from(u32::from_le_bytes(jump)));
+        // Far from each other, and never near the end of the numbers.
+        let jump = entropy.number(verifier, Purpose::Serial) & u64::from(u32::MAX);
+        self.counter = self.counter.saturating_add(jump);
     }
 
     /// Issues the ticket of a new question, and the record by which its answer is recognized.
     pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
         self.counter = self.counter.wrapping_add(1);
-        let (ticket, fate) = Ticket::new(self.serial, self.counter);
-        (ticket, Open { counter: self.counter, limit, fate })
+        let (ticket, drop_mark) = Ticket::new(self.serial, self.counter);
+        (ticket, Open { counter: self.counter, limit, drop_mark })
     }
 }
 
@@ -44,7 +42,7 @@ pub(super) struct Open {
     pub(super) counter: u64,
     /// When the wait for the answer ends.
     pub(super) limit: Moment,
-    fate: Fate,
+    drop_mark: DropMark,
 }
 
 impl Open {
@@ -54,7 +52,7 @@ impl Open {
 
     /// Returns how far the operation had come, if the question was dropped.
     pub(super) fn dropped(&self) -> Option<Dropped> {
-        self.fate.dropped()
+        self.drop_mark.dropped()
     }
 
     /// Returns when there is something to do: at the limit, or immediately if the question was

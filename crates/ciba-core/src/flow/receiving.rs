@@ -12,7 +12,7 @@ impl Flow {
     /// mode.
     #[must_use]
     pub fn notification_key(&self) -> Option<NotificationKey> {
-        self.mailbox.as_ref()?.key()
+        self.notifications.as_ref()?.key()
     }
 
     /// Handles a notification. Afterwards, [`Self::acknowledge`] returns what to answer. A flow in
@@ -27,31 +27,35 @@ impl Flow {
         // Anyone can call the endpoint, so an older reading must not count as a clock that was set
         // back, and the time since then must not count twice.
         self.observe(now.max(self.clock.wall()));
-        let said = self.take_in(notification, now);
-        if matches!(said, NotificationVerdict::Accepted | NotificationVerdict::Unusable) {
+        let verdict = self.take_in(notification, now);
+        if matches!(verdict, NotificationVerdict::Accepted | NotificationVerdict::Unusable) {
             self.touch();
-            if let Some(mailbox) = &mut self.mailbox {
-                mailbox.has_news = true;
+            if let Some(notifications) = &mut self.notifications {
+                notifications.has_news = true;
             }
         }
-        Receipt::new(said, self.revision)
+        Receipt::new(verdict, self.revision)
     }
 
     /// Returns whether a notification was accepted since the last call.
     pub(crate) fn take_news(&mut self) -> bool {
-        self.mailbox.as_mut().is_some_and(|mailbox| core::mem::take(&mut mailbox.has_news))
+        self.notifications
+            .as_mut()
+            .is_some_and(|notifications| core::mem::take(&mut notifications.has_news))
     }
 
     fn take_in(&mut self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
-        let tick = Context { config: &self.config, now, moment: self.clock.moment() };
-        let Some(mailbox) = &mut self.mailbox else { return NotificationVerdict::Unauthorized };
+        let context = Context::new(&self.config, now, self.clock.moment());
+        let Some(notifications) = &mut self.notifications else {
+            return NotificationVerdict::Unauthorized;
+        };
         let Some(phase) = self.phase.take() else { return NotificationVerdict::Unauthorized };
-        let (phase, said) = match mailbox.admit(notification, tick.moment) {
+        let (phase, verdict) = match notifications.admit(notification, context.moment) {
             Err(refused) => (phase, refused),
-            Ok(letter) => mailbox.take(phase, letter, notification, &tick),
+            Ok(body) => notifications.take(phase, body, notification, &context),
         };
         self.phase = Some(phase);
-        said
+        verdict
     }
 
     /// Returns how to answer a notification that [`Self::notify`] handled. A durable flow is saved
@@ -59,15 +63,15 @@ impl Flow {
     pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
         self.observe(now.max(self.clock.wall()));
         let moment = self.clock.moment();
-        let is_authentic = receipt.is_news() || receipt.said == NotificationVerdict::Known;
+        let is_authentic = receipt.is_news() || receipt.verdict == NotificationVerdict::Known;
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|_| is_authentic) else {
-            return Receiving::Reply(receipt.said);
+            return Receiving::Reply(receipt.verdict);
         };
-        saving.hear_of_a_drop(moment);
+        saving.notice_drop(moment);
         match &saving.open {
             _ if saving.is_over || saving.kept.is_some_and(|kept| kept >= receipt.revision) => {
-                Receiving::Reply(receipt.said)
+                Receiving::Reply(receipt.verdict)
             }
             Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
             // One save for each receipt: the provider repeats the notification if it gets a 503.
@@ -75,7 +79,7 @@ impl Flow {
             None => {
                 receipt.was_tried = true;
                 debug_assert!(revision >= receipt.revision, "revisions only rise");
-                self.save().map_or(Receiving::Reply(receipt.said), Receiving::Save)
+                self.save().map_or(Receiving::Reply(receipt.verdict), Receiving::Save)
             }
         }
     }
@@ -85,7 +89,7 @@ impl Flow {
 #[must_use = "pass it to Flow::acknowledge to learn the reply"]
 #[derive(Debug)]
 pub struct Receipt {
-    said: NotificationVerdict,
+    verdict: NotificationVerdict,
     /// The revision of the state that contains the notification.
     revision: u64,
     /// Whether a save was attempted for it.
@@ -93,19 +97,19 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(super) const fn new(said: NotificationVerdict, revision: u64) -> Self {
-        Self { said, revision, was_tried: false }
+    pub(super) const fn new(verdict: NotificationVerdict, revision: u64) -> Self {
+        Self { verdict, revision, was_tried: false }
     }
 
     /// Returns the verdict of the flow.
     pub const fn verdict(&self) -> NotificationVerdict {
-        self.said
+        self.verdict
     }
 
     /// Returns `true` if the notification contains news, so that the flow must be polled.
     #[must_use]
     pub const fn is_news(&self) -> bool {
-        matches!(self.said, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
+        matches!(self.verdict, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
     }
 
     /// Returns the verdict if the flow was finished, by another thread, before it acknowledged this
@@ -115,7 +119,7 @@ impl Receipt {
     // its state was saved, which the spent key knows; an unusable one is refused in any case.
     #[must_use]
     pub fn without_flow(&self) -> Option<NotificationVerdict> {
-        Some(self.said).filter(|said| *said == NotificationVerdict::Unusable)
+        Some(self.verdict).filter(|said| *said == NotificationVerdict::Unusable)
     }
 }
 

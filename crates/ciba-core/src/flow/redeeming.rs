@@ -29,7 +29,7 @@ use crate::{
 
 pub(super) struct Redeeming {
     pub(super) grant: Grant,
-    pub(super) making: RequestProgress,
+    pub(super) request_progress: RequestProgress,
     /// When the request became due, for a flow that is resumed before sending it.
     pub(super) due: Moment,
     /// The description of the last pending answer, shown until there is a newer one.
@@ -40,18 +40,18 @@ impl Redeeming {
     pub(super) fn new(pending: Pending) -> Self {
         Self {
             grant: pending.grant,
-            making: RequestProgress::Fresh,
+            request_progress: RequestProgress::Fresh,
             due: pending.due,
             progress: pending.progress,
         }
     }
 
     pub(super) fn poll(mut self, poll: &mut Poll<'_>) -> Step {
-        let moment = poll.tick.moment;
+        let moment = poll.context.moment;
         let expired = self.grant.is_over(moment);
-        match core::mem::replace(&mut self.making, RequestProgress::Fresh) {
+        match core::mem::replace(&mut self.request_progress, RequestProgress::Fresh) {
             RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
-                Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.tick))
+                Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.context))
             }
             // No request starts at or after the deadline (REQ-POLL-18). One in flight may still be
             // answered, because the provider may have issued the tokens in time.
@@ -60,34 +60,36 @@ impl Redeeming {
             | RequestProgress::Drafted(_)
                 if expired =>
             {
-                Step::Next(Settled::failed(self.grant.ran_out(&poll.tick)))
+                Step::Next(Settled::failed(self.grant.ran_out(&poll.context)))
             }
             RequestProgress::Signing { open, .. } if open.is_over(moment) => {
-                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.context))
             }
             RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
-                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.tick))
+                Step::Next(self.key_unavailable(KeyProblem::Unknown, &poll.context))
             }
-            making @ (RequestProgress::Signing { .. } | RequestProgress::InFlight { .. }) => {
-                self.making = making;
-                let pause = PlannedWait {
+            request_progress @ (RequestProgress::Signing { .. }
+            | RequestProgress::InFlight { .. }) => {
+                self.request_progress = request_progress;
+                let wait = PlannedWait {
                     until: self.wake_at(),
                     because: WaitReason::InFlight,
                     progress: self.progress.clone(),
                 };
-                Step::Emit(Phase::Redeeming(self), Effect::Wait(pause))
+                Step::Emit(Phase::Redeeming(self), Effect::Wait(wait))
             }
             RequestProgress::Fresh => {
-                self.making = RequestProgress::Drafted(Box::default());
+                self.request_progress = RequestProgress::Drafted(Box::default());
                 Step::Next(Phase::Redeeming(self))
             }
             RequestProgress::Drafted(draft) => {
-                let (making, say) = match exchange::prepare(draft, Endpoint::Token, None, poll) {
-                    Preparation::Ask(making, say) => (making, say),
-                    Preparation::Send(ready) => self.transmit(ready, poll),
-                };
-                self.making = making;
-                Step::Emit(Phase::Redeeming(self), say)
+                let (request_progress, effect) =
+                    match exchange::prepare(draft, Endpoint::Token, None, poll) {
+                        Preparation::Ask(request_progress, effect) => (request_progress, effect),
+                        Preparation::Send(ready) => self.transmit(ready, poll),
+                    };
+                self.request_progress = request_progress;
+                Step::Emit(Phase::Redeeming(self), effect)
             }
         }
     }
@@ -99,7 +101,7 @@ impl Redeeming {
         self.grant.requests = self.grant.requests.saturating_add(1);
         // A new jitter for each wait, so that many flows that started together drift apart.
         self.grant.jitter = poll.jitter();
-        let config = poll.tick.config;
+        let config = poll.context.config;
         let target = Target {
             endpoint: Endpoint::Token,
             url: &config.token_endpoint,
@@ -123,7 +125,9 @@ impl Redeeming {
     pub(super) const fn heeds_ping(&self) -> bool {
         let grant = &self.grant;
         !grant.was_pinged
-            || (self.making.is_begun() && !grant.owes_request && grant.heard.has_skips_left())
+            || (self.request_progress.is_begun()
+                && !grant.owes_request
+                && grant.answers.has_skips_left())
     }
 
     /// Returns the latest end of the wait for a response.
@@ -134,52 +138,59 @@ impl Redeeming {
     /// Returns when there is something to do. At the deadline, the flow stops waiting for a
     /// signature.
     pub(super) fn wake_at(&self) -> Moment {
-        match &self.making {
+        match &self.request_progress {
             RequestProgress::InFlight { open, .. } => open.wake_at(),
             RequestProgress::Signing { open, .. } => open.wake_at().min(self.grant.deadline),
             RequestProgress::Fresh | RequestProgress::Drafted(_) => Moment::START,
         }
     }
 
-    pub(super) fn answered(mut self, answer: Answer, tick: &Context<'_>) -> Phase {
-        match (core::mem::replace(&mut self.making, RequestProgress::Fresh), answer) {
-            (making @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
-                self.making = making.signed(&signature, Endpoint::Token, tick.config);
+    pub(super) fn answered(mut self, answer: Answer, context: &Context<'_>) -> Phase {
+        match (core::mem::replace(&mut self.request_progress, RequestProgress::Fresh), answer) {
+            (request_progress @ RequestProgress::Signing { .. }, Answer::Signature(signature)) => {
+                self.request_progress =
+                    request_progress.signed(&signature, Endpoint::Token, context.config);
                 Phase::Redeeming(self)
             }
             (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
-                self.key_unavailable(problem, tick)
+                self.key_unavailable(problem, context)
             }
             (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 // Long after the deadline a response cannot belong to an approval that was given in
                 // time.
-                if tick.moment > self.latest() {
-                    self.grant.heard.ended(&Spacing::GaveUp(Cause::Timeout), Moment::NEVER, tick);
-                    return Settled::failed(self.grant.ran_out(tick));
+                if context.moment > self.latest() {
+                    self.grant.answers.ended(
+                        &Spacing::GaveUp(Cause::Timeout),
+                        Moment::NEVER,
+                        context,
+                    );
+                    return Settled::failed(self.grant.ran_out(context));
                 }
-                self.response(&response, sent, tick)
+                self.response(&response, sent, context)
             }
             (RequestProgress::InFlight { sent, .. }, Answer::Unanswered(how)) => {
-                self.no_answer(how, sent, tick)
+                self.no_answer(how, sent, context)
             }
-            (making, _) => {
-                self.making = making;
+            (request_progress, _) => {
+                self.request_progress = request_progress;
                 Phase::Redeeming(self)
             }
         }
     }
 
-    fn response(mut self, response: &Response, sent: Moment, tick: &Context<'_>) -> Phase {
-        let rules = rules(&self.grant, tick);
-        match token::process(response, rules, tick.now) {
-            TokenReply::Tokens(tokens) => Verifying::begin(*tokens, self.grant, tick.now, tick),
+    fn response(mut self, response: &Response, sent: Moment, context: &Context<'_>) -> Phase {
+        let rules = rules(&self.grant, context);
+        match token::process(response, rules, context.now) {
+            TokenReply::Tokens(tokens) => {
+                Verifying::begin(*tokens, self.grant, context.now, context)
+            }
             TokenReply::Pending(pacing) => {
-                let because = self.grant.awaits(tick.config);
-                self.again(Spacing::Pending(pacing), because, sent, tick)
+                let because = self.grant.awaits(context.config);
+                self.again(Spacing::Pending(pacing), because, sent, context)
             }
             TokenReply::SlowDown(pacing) => {
-                self.again(Spacing::SlowDown(pacing), WaitReason::SlowDown, sent, tick)
+                self.again(Spacing::SlowDown(pacing), WaitReason::SlowDown, sent, context)
             }
             TokenReply::Busy(answer) => {
                 let (status, retry_after) = (answer.status(), answer.retry_after());
@@ -193,9 +204,9 @@ impl Redeeming {
                     retry_after,
                     attempts: self.grant.requests,
                 });
-                self.again(Spacing::Busy(answer), because, sent, tick)
+                self.again(Spacing::Busy(answer), because, sent, context)
             }
-            TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, tick)),
+            TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, context)),
             // Not retried: the provider may have issued the tokens with this response, and a second
             // use of the `auth_req_id` can revoke them (ruling 11).
             TokenReply::Misbehaved(misbehaviour) => {
@@ -204,17 +215,22 @@ impl Redeeming {
         }
     }
 
-    pub(super) fn no_answer(mut self, how: Unanswered, sent: Moment, tick: &Context<'_>) -> Phase {
+    pub(super) fn no_answer(
+        mut self,
+        how: Unanswered,
+        sent: Moment,
+        context: &Context<'_>,
+    ) -> Phase {
         let maybe_lost = matches!(how, Unanswered::Lost(_));
         self.grant.maybe_redeemed |= maybe_lost;
         self.grant.maybe_slower |= maybe_lost;
-        let waited = tick.moment.since(sent);
+        let waited = context.moment.since(sent);
         let spacing = match how {
             Unanswered::Lost(cause) => unanswered(waited, cause),
             Unanswered::NotSent(cause) => Spacing::NoAnswer(cause),
         };
         let setback = Setback::NoAnswer { cause: how.cause(), attempts: self.grant.requests };
-        self.again(spacing, WaitReason::Setback(setback), sent, tick)
+        self.again(spacing, WaitReason::Setback(setback), sent, context)
     }
 
     fn again(
@@ -222,9 +238,9 @@ impl Redeeming {
         spacing: Spacing,
         because: WaitReason,
         sent: Moment,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> Phase {
-        let due = self.grant.next_due(&spacing, sent, tick);
+        let due = self.grant.next_due(&spacing, sent, context);
         let progress = match spacing {
             Spacing::Pending(Pacing { progress, .. })
             | Spacing::SlowDown(Pacing { progress, .. }) => progress.map(Arc::from),
@@ -238,8 +254,8 @@ impl Redeeming {
 
     /// Handles a key operation that failed. The key service may be down for a moment, so this is
     /// retried a limited number of times.
-    fn key_unavailable(mut self, problem: KeyProblem, tick: &Context<'_>) -> Phase {
-        let due = self.grant.next_due(&Spacing::NoKey, tick.moment, tick);
+    fn key_unavailable(mut self, problem: KeyProblem, context: &Context<'_>) -> Phase {
+        let due = self.grant.next_due(&Spacing::NoKey, context.moment, context);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
             // The person was prompted and may have approved.
@@ -252,14 +268,14 @@ impl Redeeming {
     }
 }
 
-fn rules<'a>(grant: &Grant, tick: &Context<'a>) -> TokenRules<'a> {
-    tick.config.policy.token_rules(grant.terms.id_token_required)
+fn rules<'a>(grant: &Grant, context: &Context<'a>) -> TokenRules<'a> {
+    context.config.policy.token_rules(grant.terms.id_token_required)
 }
 
 /// Returns the meaning of a terminal error of the token endpoint or of a push (CIBA Core 11 and 12).
-pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Context<'_>) -> Failure {
+pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, context: &Context<'_>) -> Failure {
     match answer.code() {
-        Some(ErrorCode::AccessDenied) if !grant.is_over(tick.moment) => Failure::Denied(answer),
+        Some(ErrorCode::AccessDenied) if !grant.is_over(context.moment) => Failure::Denied(answer),
         Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
         Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => Failure::Indeterminate(
             Indeterminacy::new(LostAnswer::Tokens, grant.requests).answered(Some(answer)),
@@ -271,15 +287,15 @@ pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, tick: &Context<'
 /// Handles a late response of the token endpoint. A 200 may contain the only copy of the tokens, so
 /// it is accepted. Any other response is ignored, because the next one will say the same.
 // Ruling 11: after a 200 the token endpoint is not asked again, whatever the body was.
-pub(super) fn late(response: &Response, grant: &Grant, tick: &Context<'_>) -> Option<Phase> {
-    if response.status != 200 || tick.moment > grant.deadline.plus(bounds::GRACE) {
+pub(super) fn late(response: &Response, grant: &Grant, context: &Context<'_>) -> Option<Phase> {
+    if response.status != 200 || context.moment > grant.deadline.plus(bounds::GRACE) {
         return None;
     }
-    match token::process(response, rules(grant, tick), tick.now) {
+    match token::process(response, rules(grant, context), context.now) {
         TokenReply::Tokens(tokens) => {
-            Some(Verifying::begin(*tokens, grant.clone(), tick.now, tick))
+            Some(Verifying::begin(*tokens, grant.clone(), context.now, context))
         }
-        TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, tick))),
+        TokenReply::Error(answer) => Some(Settled::failed(refusal(answer, grant, context))),
         TokenReply::Misbehaved(misbehaviour) => {
             Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour)))
         }

@@ -44,43 +44,43 @@ impl Flow {
     }
 
     /// Returns the output that was held back for a save, or what to do before it.
-    pub(super) fn held_back(&mut self, now: Timestamp) -> Option<Output> {
+    pub(super) fn delayed_output(&mut self, now: Timestamp) -> Option<Output> {
         let moment = self.clock.moment();
         let is_too_late = matches!(&self.phase, Some(Phase::Authorizing(authorizing))
             if authorizing.is_too_late(moment));
         let open = self.phase.as_ref().and_then(Phase::open).map(|open| open.counter);
         let saving = self.saving.as_mut()?;
-        saving.hear_of_a_drop(moment);
-        if is_too_late && saving.open.is_none() && saving.held.take().is_some() {
+        saving.notice_drop(moment);
+        if is_too_late && saving.open.is_none() && saving.delayed.take().is_some() {
             // A store that keeps failing must not prevent the flow from ending.
-            self.hear_of_a_drop(now);
+            self.notice_drop(now);
             return None;
         }
         if let Some((open, _)) = &saving.open {
-            let pause = PlannedWait::new(open.limit, WaitReason::InFlight);
-            return Some(self.wait(pause, now));
+            let wait = PlannedWait::new(open.limit, WaitReason::InFlight);
+            return Some(self.wait(wait, now));
         }
         // An output whose question is no longer open (the flow was cancelled, expired or answered)
         // is dropped here. It has not begun.
-        let held = saving
-            .held
+        let delayed = saving
+            .delayed
             .take()
-            .filter(|held| held.counter().is_none_or(|held| Some(held) == open))?;
-        Some(self.keep_first(*held, now))
+            .filter(|delayed| delayed.counter().is_none_or(|delayed| Some(delayed) == open))?;
+        Some(self.keep_first(*delayed, now))
     }
 
     /// Requests a save before an effect, if its state has to be saved first. A wait is computed
     /// again after the save.
     #[expect(clippy::result_large_err, reason = "an output is moved once for each poll anyway")]
-    pub(super) fn saves_first(&mut self, say: Effect, now: Timestamp) -> Result<Effect, Output> {
+    pub(super) fn saves_first(&mut self, effect: Effect, now: Timestamp) -> Result<Effect, Output> {
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
-            return Ok(say);
+            return Ok(effect);
         };
-        match say {
+        match effect {
             Effect::Do { output, .. } => Err(self.keep_first(output, now)),
             Effect::Wait(_) | Effect::Done if saving.gone_without.take() == Some(revision) => {
-                Ok(say)
+                Ok(effect)
             }
             Effect::Wait(_) | Effect::Done => Err(self.save().map_or(Output::Done, Output::Save)),
         }
@@ -96,7 +96,7 @@ impl Flow {
         if !is_needed && saving.gone_without.take() == Some(revision) {
             return output;
         }
-        saving.held = Some(Box::new(output));
+        saving.delayed = Some(Box::new(output));
         match saving.retry.filter(|retry| is_needed && moment < *retry) {
             Some(retry) => {
                 self.wait(PlannedWait::new(retry, WaitReason::Setback(Setback::NotSaved)), now)
@@ -105,8 +105,8 @@ impl Flow {
         }
     }
 
-    fn wait(&self, pause: PlannedWait, now: Timestamp) -> Output {
-        Output::Wait(Wait::new(self.clock.wall_at(pause.until), now, pause.because, pause.progress))
+    fn wait(&self, wait: PlannedWait, now: Timestamp) -> Output {
+        Output::Wait(Wait::new(self.clock.wall_at(wait.until), now, wait.because, wait.progress))
     }
 
     pub(super) fn save(&mut self) -> Option<Save> {

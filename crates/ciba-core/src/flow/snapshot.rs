@@ -67,8 +67,8 @@ struct Saved<'a> {
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acknowledged: Option<SavedAcknowledgement<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mailbox: Option<SavedNotifications<'a>>,
+    #[serde(default, rename = "mailbox", skip_serializing_if = "Option::is_none")]
+    notifications: Option<SavedNotifications<'a>>,
     phase: SavedPhase<'a>,
 }
 
@@ -150,8 +150,8 @@ struct SavedGrant<'a> {
     maybe_redeemed: bool,
     jitter: u64,
     /// `None` in snapshots of the first releases.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    heard: Option<SavedTokenAnswers<'a>>,
+    #[serde(default, rename = "heard", skip_serializing_if = "Option::is_none")]
+    answers: Option<SavedTokenAnswers<'a>>,
     terms: SavedTerms<'a>,
 }
 
@@ -251,20 +251,20 @@ impl<'a> SavedGrant<'a> {
             key_failures: grant.key_failures,
             was_pinged: grant.was_pinged,
             owes_request: grant.owes_request,
-            asked_ahead: grant.heard.ahead.was_asked,
+            asked_ahead: grant.answers.ahead.was_asked,
             maybe_redeemed: grant.maybe_redeemed,
             jitter: millis(grant.jitter),
-            heard: Some(SavedTokenAnswers::save(&grant.heard)),
+            answers: Some(SavedTokenAnswers::save(&grant.answers)),
             terms: SavedTerms::save(&grant.terms),
         }
     }
 
     /// Loads a grant. Values that a modified snapshot could extend are clamped like those of a
     /// provider.
-    fn load(self, tick: &Context<'_>) -> Option<Grant> {
-        let sent = Moment::from_millis(self.sent).min(tick.moment);
+    fn load(self, context: &Context<'_>) -> Option<Grant> {
+        let sent = Moment::from_millis(self.sent).min(context.moment);
         // In push mode, an actual push would be taken for a repetition.
-        let can_be_pinged = tick.config.delivery == DeliveryMode::Ping;
+        let can_be_pinged = context.config.delivery == DeliveryMode::Ping;
         let interval = bounds::INTERVAL.clamp(Duration::from_millis(self.interval));
         Some(Grant {
             auth_req_id: AuthReqId::new(self.auth_req_id),
@@ -281,13 +281,13 @@ impl<'a> SavedGrant<'a> {
             maybe_redeemed: true,
             maybe_slower: true,
             jitter: Duration::from_millis(self.jitter).min(bounds::JITTER),
-            heard: {
-                let mut heard = match self.heard {
-                    Some(heard) => heard.load(tick),
-                    None => SavedTokenAnswers::guess(self.setbacks, interval, tick),
+            answers: {
+                let mut answers = match self.answers {
+                    Some(answers) => answers.load(context),
+                    None => SavedTokenAnswers::guess(self.setbacks, interval, context),
                 };
-                heard.ahead.was_asked = self.asked_ahead;
-                heard
+                answers.ahead.was_asked = self.asked_ahead;
+                answers
             },
             terms: self.terms.load()?,
         })
@@ -295,22 +295,22 @@ impl<'a> SavedGrant<'a> {
 }
 
 impl<'a> SavedNotifications<'a> {
-    fn save(mailbox: &'a Notifications) -> Self {
+    fn save(notifications: &'a Notifications) -> Self {
         Self {
-            mode: mailbox.mode.name().into(),
-            token: mailbox.token.expose().into(),
-            auth_req_id: mailbox.auth_req_id.as_ref().map(|id| id.expose().into()),
-            until: mailbox.until.map(Moment::millis),
-            early: mailbox.early.iter().map(SavedEarlyNotification::save).collect(),
+            mode: notifications.mode.name().into(),
+            token: notifications.token.expose().into(),
+            auth_req_id: notifications.auth_req_id.as_ref().map(|id| id.expose().into()),
+            until: notifications.until.map(Moment::millis),
+            early: notifications.early.iter().map(SavedEarlyNotification::save).collect(),
         }
     }
 
-    fn load(self, tick: &Context<'_>) -> Box<Notifications> {
-        let mode = tick.config.delivery;
-        let longest = tick.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
+    fn load(self, context: &Context<'_>) -> Box<Notifications> {
+        let mode = context.config.delivery;
+        let longest = context.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
         // A ping delivers nothing, and a push always delivers something.
-        let fits = |arrival: &SavedEarlyNotification<'_>| {
-            arrival.delivery.is_some() == (mode == DeliveryMode::Push)
+        let fits = |early: &SavedEarlyNotification<'_>| {
+            early.delivery.is_some() == (mode == DeliveryMode::Push)
         };
         let early = self.early.into_iter().filter(fits).take(bounds::EARLY_NOTIFICATIONS);
         Box::new(Notifications {
@@ -325,14 +325,14 @@ impl<'a> SavedNotifications<'a> {
 }
 
 impl<'a> SavedEarlyNotification<'a> {
-    fn save(arrival: &'a EarlyNotification) -> Self {
+    fn save(early: &'a EarlyNotification) -> Self {
         Self {
-            auth_req_id: arrival.auth_req_id.expose().into(),
-            delivery: arrival.delivery.as_ref().map(|delivery| match delivery {
+            auth_req_id: early.auth_req_id.expose().into(),
+            delivery: early.delivery.as_ref().map(|delivery| match delivery {
                 Delivery::Tokens(tokens) => SavedDelivery::Tokens(SavedTokens::save(tokens)),
                 Delivery::Error(answer) => SavedDelivery::Error(SavedAnswer::save(answer)),
             }),
-            received_at: arrival.received_at.unix_millis(),
+            received_at: early.received_at.unix_millis(),
         }
     }
 
@@ -360,9 +360,9 @@ impl<'a> SavedEvidence<'a> {
         }
     }
 
-    fn load(self, tick: &Context<'_>) -> Option<Evidence> {
+    fn load(self, context: &Context<'_>) -> Option<Evidence> {
         let received_at = Timestamp::from_unix_millis(self.received_at);
-        let received = tick.moment.minus(tick.now.since(received_at));
+        let received = context.moment.minus(context.now.since(received_at));
         Some(Evidence {
             tokens: self.tokens.load(),
             auth_req_id: AuthReqId::new(self.auth_req_id),
@@ -386,7 +386,7 @@ impl<'a> SavedPhase<'a> {
                 first_sent: authorizing.first_sent.map(Moment::millis),
                 due: authorizing.due.millis(),
                 not_after: Some(authorizing.not_after.millis()),
-                in_flight: authorizing.making.is_in_flight(),
+                in_flight: authorizing.request_progress.is_in_flight(),
                 cause: SavedCause::save(Some(authorizing.cause)),
             },
             Phase::Adrift(adrift) => Self::Adrift {
@@ -406,7 +406,7 @@ impl<'a> SavedPhase<'a> {
             Phase::Redeeming(redeeming) => Self::Pending {
                 grant: SavedGrant::save(&redeeming.grant),
                 due: redeeming.due.millis(),
-                in_flight: redeeming.making.is_in_flight(),
+                in_flight: redeeming.request_progress.is_in_flight(),
             },
             Phase::Verifying(verifying) => {
                 Self::Verifying(SavedEvidence::save(&verifying.evidence))
@@ -421,7 +421,7 @@ impl<'a> SavedPhase<'a> {
         }
     }
 
-    fn load(self, tick: &Context<'_>) -> Result<Phase, ResumeError> {
+    fn load(self, context: &Context<'_>) -> Result<Phase, ResumeError> {
         Ok(match self {
             Self::Authorizing {
                 request,
@@ -435,33 +435,34 @@ impl<'a> SavedPhase<'a> {
                 let had_user_code = request.had_user_code();
                 let request = request.load().ok_or(ResumeError::Malformed)?;
                 let not_after = not_after
-                    .map_or_else(|| Authorizing::not_after(tick.config), Moment::from_millis);
+                    .map_or_else(|| Authorizing::not_after(context.config), Moment::from_millis);
                 // A modified snapshot cannot extend it.
                 let not_after = not_after.min(Moment::START.plus(bounds::PROMPT_WITHIN.most));
                 let authorizing = Authorizing {
                     attempt,
                     cause: SavedCause::load(cause).unwrap_or(Cause::Unknown),
-                    first_sent: first_sent.map(|sent| Moment::from_millis(sent).min(tick.moment)),
-                    due: Moment::from_millis(due).min(tick.moment.plus(bounds::SEND_WINDOW)),
+                    first_sent: first_sent
+                        .map(|sent| Moment::from_millis(sent).min(context.moment)),
+                    due: Moment::from_millis(due).min(context.moment.plus(bounds::SEND_WINDOW)),
                     is_resumed: true,
                     ..Authorizing::new(request, not_after)
                 };
                 // The request may have been sent, so it must not be sent again.
                 if in_flight {
                     let authorizing = Authorizing { cause: Cause::Interrupted, ..authorizing };
-                    let sent = authorizing.first_sent.unwrap_or(tick.moment);
-                    authorizing.lost(None, sent, tick)
+                    let sent = authorizing.first_sent.unwrap_or(context.moment);
+                    authorizing.lost(None, sent, context)
                 } else if had_user_code {
                     return Err(ResumeError::UserCodeGone);
                 // The configuration may have changed since the request was checked.
-                } else if authorizing.request.check(tick.config, tick.now).is_err() {
+                } else if authorizing.request.check(context.config, context.now).is_err() {
                     return Err(ResumeError::Malformed);
                 } else {
                     Phase::Authorizing(authorizing)
                 }
             }
             Self::Adrift { terms, sent, until, answer, cause, attempts, jitter } => {
-                let sent = Moment::from_millis(sent).min(tick.moment);
+                let sent = Moment::from_millis(sent).min(context.moment);
                 Phase::Adrift(Box::new(Adrift {
                     terms: terms.load().ok_or(ResumeError::Malformed)?,
                     sent,
@@ -474,19 +475,23 @@ impl<'a> SavedPhase<'a> {
                 }))
             }
             Self::Pending { grant, due, in_flight } => {
-                let mut grant = grant.load(tick).ok_or(ResumeError::Malformed)?;
+                let mut grant = grant.load(context).ok_or(ResumeError::Malformed)?;
                 let mut due = Moment::from_millis(due);
                 // The response may still have been on its way, so the interval is counted from now.
                 if in_flight {
-                    due = grant.next_due(&Spacing::GaveUp(Cause::Interrupted), tick.moment, tick);
+                    due = grant.next_due(
+                        &Spacing::GaveUp(Cause::Interrupted),
+                        context.moment,
+                        context,
+                    );
                 }
-                Phase::Pending(Pending::resumed(grant, due, tick))
+                Phase::Pending(Pending::resumed(grant, due, context))
             }
             // Keys are looked up for as long as if the tokens had just arrived.
             Self::Verifying(evidence) => Verifying::start(
-                evidence.load(tick).ok_or(ResumeError::Malformed)?,
-                tick.moment,
-                tick,
+                evidence.load(context).ok_or(ResumeError::Malformed)?,
+                context.moment,
+                context,
             ),
             Self::Failed(failure) => Settled::failed(failure.load().ok_or(ResumeError::Malformed)?),
         })
@@ -509,7 +514,7 @@ impl Flow {
             wall: self.clock.wall().unix_millis(),
             moment: self.clock.moment().millis(),
             acknowledged: self.acknowledged.as_deref().map(SavedAcknowledgement::save),
-            mailbox: self.mailbox.as_deref().map(SavedNotifications::save),
+            notifications: self.notifications.as_deref().map(SavedNotifications::save),
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Serializing a map with string keys, strings and numbers never fails.
@@ -547,19 +552,21 @@ impl Flow {
             Moment::from_millis(saved.moment),
         );
         let set_back = clock.observe(now);
-        let tick = Context { config: &config, now, moment: clock.moment() };
-        let mut phase = saved.phase.load(&tick)?;
-        let mut mailbox = match (config.delivery, saved.mailbox) {
+        let context = Context::new(&config, now, clock.moment());
+        let mut phase = saved.phase.load(&context)?;
+        let mut notifications = match (config.delivery, saved.notifications) {
             (DeliveryMode::Poll, None) => None,
             // The mode is part of the snapshot only with a notification token, which poll mode does
             // not have.
-            (mode, Some(mailbox)) if mode.name() == mailbox.mode => Some(mailbox.load(&tick)),
+            (mode, Some(notifications)) if mode.name() == notifications.mode => {
+                Some(notifications.load(&context))
+            }
             (DeliveryMode::Poll | DeliveryMode::Ping | DeliveryMode::Push, _) => {
                 return Err(ResumeError::AnotherDeliveryMode);
             }
         };
-        if let Some(mailbox) = &mut mailbox {
-            phase = mailbox.collect(phase, &tick);
+        if let Some(notifications) = &mut notifications {
+            phase = notifications.collect(phase, &context);
         }
         Ok(Self {
             clock,
@@ -571,7 +578,7 @@ impl Flow {
             revision: saved.revision.saturating_add(REVISION_JUMP),
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
-            mailbox,
+            notifications,
             saving: Some(Box::default()),
             phase: Some(phase),
             config,

@@ -22,15 +22,16 @@ impl Flow {
     // REQ-AERR-19
     #[must_use]
     pub fn spent_key(&self) -> Option<SpentKey> {
-        let (Some(mailbox), Some(Phase::Settled(_))) = (&self.mailbox, &self.phase) else {
+        let (Some(notifications), Some(Phase::Settled(_))) = (&self.notifications, &self.phase)
+        else {
             return None;
         };
-        let auth_req_id = mailbox.auth_req_id.clone()?;
+        let auth_req_id = notifications.auth_req_id.clone()?;
         Some(SpentKey {
-            until: self.clock.wall_at(mailbox.until?),
-            mailbox: Notifications {
-                mode: mailbox.mode,
-                token: mailbox.token.clone(),
+            until: self.clock.wall_at(notifications.until?),
+            notifications: Notifications {
+                mode: notifications.mode,
+                token: notifications.token.clone(),
                 auth_req_id: Some(auth_req_id),
                 until: None,
                 early: Vec::new(),
@@ -45,7 +46,7 @@ impl Flow {
 /// be expected any more.
 #[must_use = "keep it until its time is up"]
 pub struct SpentKey {
-    mailbox: Notifications,
+    notifications: Notifications,
     until: Timestamp,
     /// Whether the end was saved. Until then, the flow itself answers notifications of a durable
     /// flow, so that its end is saved.
@@ -56,7 +57,7 @@ impl SpentKey {
     /// Returns the key of its notifications.
     #[must_use]
     pub fn key(&self) -> Option<NotificationKey> {
-        self.mailbox.key()
+        self.notifications.key()
     }
 
     /// Returns until when to keep it, which is 60 seconds after the deadline of the flow.
@@ -72,7 +73,7 @@ impl SpentKey {
             return NotificationVerdict::Unauthorized;
         }
         // The expiry was checked above on the wall clock, so any moment will do.
-        match self.mailbox.admit(notification, Moment::START) {
+        match self.notifications.admit(notification, Moment::START) {
             Ok(_) => NotificationVerdict::Known,
             Err(refused) => refused,
         }

@@ -15,7 +15,7 @@ pub(super) struct StoreState {
     /// The save in progress, with the revision that it writes.
     pub(super) open: Option<(Open, u64)>,
     /// The output to return once the state is saved.
-    pub(super) held: Option<Box<Output>>,
+    pub(super) delayed: Option<Box<Output>>,
     /// The revision with which the store failed, if the flow continues without it for one step.
     pub(super) gone_without: Option<u64>,
     /// When a failed save is retried, if the flow cannot continue without it.
@@ -32,7 +32,7 @@ impl StoreState {
     }
 
     /// Handles a save that was abandoned or timed out.
-    pub(super) fn hear_of_a_drop(&mut self, moment: Moment) {
+    pub(super) fn notice_drop(&mut self, moment: Moment) {
         let Some((open, written)) = &self.open else { return };
         let is_over = open.is_over(moment);
         if is_over || open.dropped().is_some() {
@@ -45,7 +45,7 @@ impl StoreState {
 
     /// Returns when there is something to do, if the store determines it and not the phase.
     pub(super) fn wake_at(&self, is_needed: bool) -> Option<Moment> {
-        match (&self.open, &self.held) {
+        match (&self.open, &self.delayed) {
             (Some((open, _)), _) => Some(open.wake_at()),
             (None, Some(_)) => Some(self.retry.filter(|_| is_needed).unwrap_or(Moment::START)),
             (None, None) => None,

@@ -105,15 +105,15 @@ impl TokenAnswers {
     }
 
     /// Records that a token request ended, or could not be made.
-    pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, tick: &Context<'_>) {
+    pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, context: &Context<'_>) {
         self.allowed = allowed;
         self.may_skip = matches!(outcome, Spacing::Pending(_));
         if !matches!(outcome, Spacing::NoKey) {
-            self.ended = Some(tick.moment);
+            self.ended = Some(context.moment);
         }
         match outcome {
             Spacing::Pending(Pacing { .. }) | Spacing::SlowDown(_) => {
-                self.undecided = Some(tick.moment);
+                self.undecided = Some(context.moment);
                 self.unusable = 0;
                 self.trouble = LastOutcome::None;
                 return;
@@ -136,10 +136,10 @@ impl TokenAnswers {
     /// Returns when a request may follow after a ping although the interval is not over: two seconds
     /// after the end of the last one, or after the interval if the provider requires that.
     // Ruling 30.
-    pub(super) fn soonest(&self, tick: &Context<'_>) -> Moment {
-        self.ended.map_or(tick.moment, |ended| {
-            let keeps_interval = tick.config.policy.ping_keeps_interval;
-            tick.moment.max(if keeps_interval {
+    pub(super) fn soonest(&self, context: &Context<'_>) -> Moment {
+        self.ended.map_or(context.moment, |ended| {
+            let keeps_interval = context.config.policy.ping_keeps_interval;
+            context.moment.max(if keeps_interval {
                 self.allowed
             } else {
                 ended.plus(bounds::PING_PAUSE)
@@ -148,8 +148,8 @@ impl TokenAnswers {
     }
 
     /// Whether a ping after the first one may skip a wait until `due`.
-    pub(super) fn may_skip(&self, due: Moment, tick: &Context<'_>) -> bool {
-        self.may_skip && self.has_skips_left() && self.soonest(tick) < due
+    pub(super) fn may_skip(&self, due: Moment, context: &Context<'_>) -> bool {
+        self.may_skip && self.has_skips_left() && self.soonest(context) < due
     }
 
     pub(super) const fn has_skips_left(&self) -> bool {
@@ -187,12 +187,12 @@ enum SavedLastOutcome<'a> {
 }
 
 impl<'a> SavedTokenAnswers<'a> {
-    pub(super) fn save(heard: &'a TokenAnswers) -> Self {
+    pub(super) fn save(answers: &'a TokenAnswers) -> Self {
         Self {
-            ended: heard.ended.map(Moment::millis),
-            allowed: heard.allowed.millis(),
-            unusable: heard.unusable,
-            trouble: match &heard.trouble {
+            ended: answers.ended.map(Moment::millis),
+            allowed: answers.allowed.millis(),
+            unusable: answers.unusable,
+            trouble: match &answers.trouble {
                 LastOutcome::None => None,
                 LastOutcome::Key => Some(SavedLastOutcome::Key),
                 LastOutcome::NoAnswer(cause) => {
@@ -202,14 +202,14 @@ impl<'a> SavedTokenAnswers<'a> {
                     Some(SavedLastOutcome::Answer(SavedAnswer::save(answer)))
                 }
             },
-            may_skip: heard.may_skip,
-            skips: heard.skips,
+            may_skip: answers.may_skip,
+            skips: answers.skips,
         }
     }
 
-    pub(super) fn load(self, tick: &Context<'_>) -> Box<TokenAnswers> {
+    pub(super) fn load(self, context: &Context<'_>) -> Box<TokenAnswers> {
         // A modified snapshot must not move the end of the last request into the future.
-        let past = |moment: u64| Moment::from_millis(moment).min(tick.moment);
+        let past = |moment: u64| Moment::from_millis(moment).min(context.moment);
         Box::new(TokenAnswers {
             ended: self.ended.map(past),
             allowed: Moment::from_millis(self.allowed),
@@ -233,10 +233,10 @@ impl<'a> SavedTokenAnswers<'a> {
     pub(super) fn guess(
         setbacks: u32,
         interval: Duration,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> Box<TokenAnswers> {
-        let mut heard = TokenAnswers::nothing(tick.moment.plus(interval));
-        heard.unusable = setbacks;
-        heard
+        let mut answers = TokenAnswers::nothing(context.moment.plus(interval));
+        answers.unusable = setbacks;
+        answers
     }
 }

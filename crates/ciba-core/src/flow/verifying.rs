@@ -92,11 +92,11 @@ impl Verifying {
         tokens: ReceivedTokens,
         grant: Grant,
         received_at: Timestamp,
-        tick: &Context<'_>,
+        context: &Context<'_>,
     ) -> Phase {
         // Elapsed time is subtracted from the current clock, so that a clock that was set while the
         // person decided does not reject a good token by its `iat`.
-        let started_at = tick.now.saturating_sub(tick.moment.since(grant.sent));
+        let started_at = context.now.saturating_sub(context.moment.since(grant.sent));
         let evidence = Evidence {
             tokens,
             auth_req_id: grant.auth_req_id,
@@ -105,25 +105,25 @@ impl Verifying {
             received_at,
             deadline: grant.deadline,
         };
-        Self::start(evidence, tick.moment, tick)
+        Self::start(evidence, context.moment, context)
     }
 
     /// Begins to verify tokens, or begins again after a restart.
-    pub(super) fn start(evidence: Evidence, arrived: Moment, tick: &Context<'_>) -> Phase {
-        if evidence.is_too_old(tick.moment) {
+    pub(super) fn start(evidence: Evidence, arrived: Moment, context: &Context<'_>) -> Phase {
+        if evidence.is_too_old(context.moment) {
             return Settled::failed(Failure::Expired(None));
         }
         let verdict = match &evidence.tokens.id_token {
             // The request was made without `openid` (ruling 5). Without that, a response without an ID
             // Token gets here only from a modified snapshot.
             None if !evidence.terms.id_token_required
-                && tick.config.delivery != DeliveryMode::Push =>
+                && context.config.delivery != DeliveryMode::Push =>
             {
                 Ok(None)
             }
             None => Err(Untrusted::TokenForm.at("id_token", Found::Missing)),
-            Some(token) => match id_token::inspect(tick.config, token.expose()) {
-                Ok(inspected) if inspected.needs_keys(tick.config) => {
+            Some(token) => match id_token::inspect(context.config, token.expose()) {
+                Ok(inspected) if inspected.needs_keys(context.config) => {
                     let looking = KeySearch::Due(Moment::START);
                     let verifying = Self {
                         evidence,
@@ -139,7 +139,7 @@ impl Verifying {
                     return Phase::Verifying(Box::new(verifying));
                 }
                 Ok(inspected) => {
-                    inspected.verify(tick.config, None, &evidence.context(tick)).map(Some)
+                    inspected.verify(context.config, None, &evidence.context(context)).map(Some)
                 }
                 Err(untrusted) => Err(untrusted),
             },
@@ -151,7 +151,7 @@ impl Verifying {
     }
 
     pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Step {
-        let moment = poll.tick.moment;
+        let moment = poll.context.moment;
         if self.evidence.is_too_old(moment) {
             return Step::Next(Settled::failed(Failure::Expired(None)));
         }
@@ -191,11 +191,11 @@ impl Verifying {
             }
             KeySearch::Due(_) => {
                 let (ticket, open) =
-                    poll.questions.ask(moment.plus(poll.tick.config.policy.local_timeout));
+                    poll.questions.ask(moment.plus(poll.context.config.policy.local_timeout));
                 self.looking = KeySearch::Asking(open);
-                let issuer = poll.tick.config.issuer.shared();
+                let issuer = poll.context.config.issuer.shared();
                 let request =
-                    KeySetRequest::new(issuer, self.key_id(&poll.tick), self.stale, ticket);
+                    KeySetRequest::new(issuer, self.key_id(&poll.context), self.stale, ticket);
                 Step::Emit(
                     Phase::Verifying(self),
                     Effect::Do { output: Output::KeySet(request), save: false },
@@ -211,24 +211,24 @@ impl Verifying {
         }
     }
 
-    pub(super) fn answered(mut self: Box<Self>, answer: Answer, tick: &Context<'_>) -> Phase {
+    pub(super) fn answered(mut self: Box<Self>, answer: Answer, context: &Context<'_>) -> Phase {
         match answer {
-            Answer::Keys(keys) => self.verify(&keys, tick),
+            Answer::Keys(keys) => self.verify(&keys, context),
             Answer::KeysLater(until) => {
                 self.unavailable = 0;
-                self.looking = KeySearch::Due(tick.moment.plus(until.since(tick.now)));
+                self.looking = KeySearch::Due(context.moment.plus(until.since(context.now)));
                 Phase::Verifying(self)
             }
             Answer::KeysUnavailable(why) => {
                 self.trouble = why;
-                if self.is_unreadable_for_good(why, tick.moment) {
+                if self.is_unreadable_for_good(why, context.moment) {
                     return self.misbehaved(why);
                 }
                 // 1, 2, 4, 8 and then 16 seconds.
                 let wait =
                     Duration::from_secs(1_u64.checked_shl(self.unavailable.min(4)).unwrap_or(1));
                 self.unavailable = self.unavailable.saturating_add(1);
-                self.looking = KeySearch::Due(tick.moment.plus(wait));
+                self.looking = KeySearch::Due(context.moment.plus(wait));
                 Phase::Verifying(self)
             }
             Answer::Response(..)
@@ -240,12 +240,12 @@ impl Verifying {
         }
     }
 
-    fn verify(mut self: Box<Self>, keys: &KeySet, tick: &Context<'_>) -> Phase {
+    fn verify(mut self: Box<Self>, keys: &KeySet, context: &Context<'_>) -> Phase {
         let Some(token) = &self.evidence.tokens.id_token else {
             return Phase::Verifying(self);
         };
-        let verdict = id_token::inspect(tick.config, token.expose()).and_then(|inspected| {
-            inspected.verify(tick.config, Some(keys), &self.evidence.context(tick))
+        let verdict = id_token::inspect(context.config, token.expose()).and_then(|inspected| {
+            inspected.verify(context.config, Some(keys), &self.evidence.context(context))
         });
         let reason = match verdict {
             Ok(id_token) => return Settled::verified(self.evidence, Some(id_token)),
@@ -279,15 +279,15 @@ impl Verifying {
         self.reason = reason;
         // Keys arrived, so earlier problems with fetching them are over.
         self.unavailable = 0;
-        self.unreadable = (0, tick.moment);
+        self.unreadable = (0, context.moment);
         self.stale = Some(keys.generation());
-        self.looking = KeySearch::Due(tick.moment);
+        self.looking = KeySearch::Due(context.moment);
         Phase::Verifying(self)
     }
 
-    fn key_id(&self, tick: &Context<'_>) -> Option<alloc::string::String> {
+    fn key_id(&self, context: &Context<'_>) -> Option<alloc::string::String> {
         let token = self.evidence.tokens.id_token.as_ref()?;
-        id_token::inspect(tick.config, token.expose()).ok()?.key_id
+        id_token::inspect(context.config, token.expose()).ok()?.key_id
     }
 
     pub(super) fn window_end(&self) -> Moment {
@@ -357,7 +357,7 @@ impl Evidence {
         moment > self.deadline.plus(bounds::EVIDENCE_AGE)
     }
 
-    fn context(&self, tick: &Context<'_>) -> IdTokenContext<'_> {
+    fn context(&self, context: &Context<'_>) -> IdTokenContext<'_> {
         IdTokenContext {
             expectations: &self.terms.expectations,
             auth_req_id: Some(&self.auth_req_id),
@@ -365,7 +365,7 @@ impl Evidence {
             refresh_token: self.tokens.refresh_token.as_ref(),
             started_at: Some(self.started_at),
             received_at: self.received_at,
-            is_pushed: tick.config.delivery == DeliveryMode::Push,
+            is_pushed: context.config.delivery == DeliveryMode::Push,
         }
     }
 }
