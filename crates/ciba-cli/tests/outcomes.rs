@@ -528,65 +528,6 @@ fn a_saved_flow_is_of_its_client_only() {
 }
 
 #[test]
-fn events_come_one_a_line_in_order_with_what_the_provider_said() {
-    let op = Op::start(|path, before| match (path, before) {
-        ("/bc", _) => Some(Say::Json(
-            200,
-            json!({
-                "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": 60, "interval": 1,
-                "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}",
-            }),
-        )),
-        ("/token", 0) => Some(Say::Json(
-            400,
-            json!({
-                "error": "authorization_pending", "error_description": "open the\u{1b}[2J app",
-            }),
-        )),
-        ("/token", _) => Some(error("access_denied")),
-        _ => None,
-    });
-    let run = op.run(&[]);
-    assert!(
-        !run.stdout.chars().any(|c| c.is_control() && c != '\n'),
-        "a terminal could take it for a command: {run:?}"
-    );
-    let lines = run.lines();
-    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(
-        events,
-        [
-            "started",
-            "requesting",
-            "requesting",
-            "acknowledged",
-            "requesting",
-            "waiting",
-            "requesting",
-            "waiting",
-            "requesting",
-            "failed"
-        ]
-    );
-    let endpoints: Vec<&Value> =
-        lines.iter().map(|line| &line["endpoint"]).filter(|value| !value.is_null()).collect();
-    assert_eq!(
-        endpoints,
-        ["discovery", "backchannel_authentication", "key_set", "token", "token", "token"]
-    );
-    assert_eq!(lines[3]["expires_in"], 60);
-    assert_eq!(lines[3]["interval"], 1);
-    assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}" }));
-    assert_eq!(lines[5]["because"], "interval");
-    assert_eq!(lines[7]["progress"], "open the [2J app");
-    assert_eq!(lines[8]["attempt"], 2);
-    for line in &lines {
-        let at = line["at"].as_str().unwrap();
-        assert!(at.len() == 24 && at.ends_with('Z'), "{at}");
-    }
-}
-
-#[test]
 fn text_is_for_people_and_goes_to_standard_error() {
     let op = redeem(|_| error("access_denied"));
     let run = op.run(&["--output", "text"]);
@@ -604,52 +545,4 @@ fn text_is_for_people_and_goes_to_standard_error() {
         "ciba: the person refused the authentication: access_denied (in the provider's words)"
     );
     assert_eq!(lines.len(), 4);
-}
-
-#[test]
-fn discovery_tells_what_is_offered_and_what_would_not_work() {
-    // Keys that are away for a moment speak against nobody.
-    let op = Op::start(|path, _| (path == "/jwks").then(|| Say::Json(503, json!({}))));
-    let discover =
-        |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
-    let run = discover(&["--output", "json"]).expect_code(0);
-    let last = run.last();
-    assert_eq!((&last["event"], &last["issuer"]), (&json!("discovered"), &json!(op.issuer)));
-    assert_eq!(last["backchannel_token_delivery_modes_supported"], json!(["poll"]));
-    assert_eq!(last["problems"], json!([]));
-
-    let run = discover(&[]).expect_code(0);
-    assert!(
-        run.stdout.contains("backchannel_authentication_endpoint")
-            && run.stdout.contains("Nothing speaks against")
-    );
-    let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"])
-        .expect_code(2);
-    assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
-    assert!(run.stdout.contains("a MAC requires a client secret"), "{run:?}");
-
-    let other = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
-    let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);
-    failed(
-        &run,
-        13,
-        json!({
-            "failure": "untrusted", "check": "discovery-issuer", "claim": "issuer",
-            "found": "https://other.example", "expected": other.issuer,
-        }),
-    );
-}
-
-#[test]
-fn discovery_cannot_steer_a_terminal() {
-    let op = Op::knowing_itself(|issuer, _, _| {
-        let mut metadata = metadata(issuer);
-        metadata["scopes_supported"] = json!(["a\u{9b}31m\u{7f}"]);
-        Some(Say::Json(200, metadata))
-    });
-    for format in ["text", "json"] {
-        let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", format])
-            .expect_code(0);
-        assert!(!run.stdout.chars().any(|c| c.is_control() && c != '\n'), "{run:?}");
-    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error};
+use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, metadata};
 
 const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
 
@@ -326,4 +326,37 @@ fn discovery_names_the_preset_and_what_it_sets() {
     // No invented provider is taken, and the known ones are told.
     let sentence = discover(&["--provider", "nobody"]).expect_code(2);
     assert!(sentence.sentence().contains("keycloak"), "{:?}", sentence.stderr);
+}
+
+#[test]
+fn discovery_tells_what_is_offered_and_what_would_not_work() {
+    // Keys that are away for a moment speak against nobody.
+    let op = Op::start(|path, _| (path == "/jwks").then(|| Say::Json(503, json!({}))));
+    let discover =
+        |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));
+    let run = discover(&["--output", "json"]).expect_code(0);
+    let last = run.last();
+    assert_eq!((&last["event"], &last["issuer"]), (&json!("discovered"), &json!(op.issuer)));
+    assert_eq!(last["backchannel_token_delivery_modes_supported"], json!(["poll"]));
+    assert_eq!(last["problems"], json!([]));
+
+    let run = discover(&[]).expect_code(0);
+    assert!(
+        run.stdout.contains("backchannel_authentication_endpoint")
+            && run.stdout.contains("Nothing speaks against")
+    );
+    let run = discover(&["--client-id", "c", "--client-auth", "none", "--id-token-alg", "HS256"])
+        .expect_code(2);
+    assert!(run.stdout.contains("Would not work with this client"), "{run:?}");
+    assert!(run.stdout.contains("a MAC requires a client secret"), "{run:?}");
+
+    let other = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
+    let run = ciba(["discover", &other.issuer, "--allow-http-loopback", "--output", "json"]);
+    run.failed(
+        13,
+        &json!({
+            "failure": "untrusted", "check": "discovery-issuer", "claim": "issuer",
+            "found": "https://other.example", "expected": other.issuer,
+        }),
+    );
 }

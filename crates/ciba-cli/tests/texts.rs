@@ -6,7 +6,7 @@ mod support;
 use std::{io::Write as _, process::Stdio};
 
 use ciba_core::text::is_plain;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{
     Ended, Folder, Op, Say, Signer, acknowledgement, base64url, ciba, command, ended, error,
     metadata,
@@ -174,5 +174,78 @@ fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show()
                 "it is escaped, and what it was: {run:?}"
             );
         }
+    }
+}
+
+#[test]
+fn events_come_one_a_line_in_order_with_what_the_provider_said() {
+    let op = Op::start(|path, before| match (path, before) {
+        ("/bc", _) => Some(Say::Json(
+            200,
+            json!({
+                "auth_req_id": "0123456789abcdefghijklmnop", "expires_in": 60, "interval": 1,
+                "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}",
+            }),
+        )),
+        ("/token", 0) => Some(Say::Json(
+            400,
+            json!({
+                "error": "authorization_pending", "error_description": "open the\u{1b}[2J app",
+            }),
+        )),
+        ("/token", _) => Some(error("access_denied")),
+        _ => None,
+    });
+    let run = op.run(&[]);
+    assert!(
+        !run.stdout.chars().any(|c| c.is_control() && c != '\n'),
+        "a terminal could take it for a command: {run:?}"
+    );
+    let lines = run.lines();
+    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        events,
+        [
+            "started",
+            "requesting",
+            "requesting",
+            "acknowledged",
+            "requesting",
+            "waiting",
+            "requesting",
+            "waiting",
+            "requesting",
+            "failed"
+        ]
+    );
+    let endpoints: Vec<&Value> =
+        lines.iter().map(|line| &line["endpoint"]).filter(|value| !value.is_null()).collect();
+    assert_eq!(
+        endpoints,
+        ["discovery", "backchannel_authentication", "key_set", "token", "token", "token"]
+    );
+    assert_eq!(lines[3]["expires_in"], 60);
+    assert_eq!(lines[3]["interval"], 1);
+    assert_eq!(lines[3]["extra"], json!({ "bindingMessage": "RED \u{9b}31mPANDA\u{7f}\u{85}" }));
+    assert_eq!(lines[5]["because"], "interval");
+    assert_eq!(lines[7]["progress"], "open the [2J app");
+    assert_eq!(lines[8]["attempt"], 2);
+    for line in &lines {
+        let at = line["at"].as_str().unwrap();
+        assert!(at.len() == 24 && at.ends_with('Z'), "{at}");
+    }
+}
+
+#[test]
+fn discovery_cannot_steer_a_terminal() {
+    let op = Op::knowing_itself(|issuer, _, _| {
+        let mut metadata = metadata(issuer);
+        metadata["scopes_supported"] = json!(["a\u{9b}31m\u{7f}"]);
+        Some(Say::Json(200, metadata))
+    });
+    for format in ["text", "json"] {
+        let run = ciba(["discover", &op.issuer, "--allow-http-loopback", "--output", format])
+            .expect_code(0);
+        assert!(!run.stdout.chars().any(|c| c.is_control() && c != '\n'), "{run:?}");
     }
 }
