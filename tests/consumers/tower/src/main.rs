@@ -1,14 +1,6 @@
 //! A service that takes notifications, with `ciba-reqwest` and its feature `tower`. The code is
 //! that of the READMEs.
 
-mod front_page {
-    include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
-
-    pub fn run(http: HttpClient, config: Arc<ClientConfig>, key: SoftwareKey) -> Driver {
-        example(http, config, key).1
-    }
-}
-
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
@@ -18,7 +10,7 @@ mod own_page {
 }
 
 use ciba_reqwest::{
-    HttpClient,
+    Driver, HttpClient,
     ciba_core::{
         ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, SoftwareKey,
         http::Url, jose::JwsAlgorithm,
@@ -42,7 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse("https://client.example/ciba/notify")?)
         .build()?;
-    let _app = own_page::run(front_page::run(HttpClient::new(platform_roots)?, config, key));
+    let driver = Driver::new(config, HttpClient::new(platform_roots)?).with_signer(key);
+    let _app = own_page::run(driver);
     println!("authenticated: nobody, but the endpoint is mounted");
     Ok(())
 }
