@@ -20,11 +20,21 @@ const PHASES: [&str; 7] = [
     "flow::verifying",
 ];
 
-/// Looks at every published crate. The first value is the result in one line, the second what is
-/// wrong.
-pub(crate) fn check(root: &Path) -> (String, Vec<String>) {
+/// The crates that have cycles to be opened: theirs are printed. A new cycle in any other is red.
+const OWING: [&str; 3] = ["ciba-cli", "ciba-test-op", "ciba-ureq"];
+
+/// What `check` found.
+pub(crate) struct Cycles {
+    /// The result in one line.
+    pub(crate) result: String,
+    pub(crate) forbidden: Vec<String>,
+    pub(crate) owed: Vec<String>,
+}
+
+/// Looks at every published crate.
+pub(crate) fn check(root: &Path) -> Cycles {
     let mut results = Vec::new();
-    let mut found = Vec::new();
+    let (mut red, mut owed) = (Vec::new(), Vec::new());
     for package in PUBLISHED {
         let uses = Crate::read(&root.join("crates").join(package).join("src")).uses();
         let cycles = cycles(&uses);
@@ -36,9 +46,10 @@ pub(crate) fn check(root: &Path) -> (String, Vec<String>) {
             (_, 0) => format!("{package} the phases of the flow only"),
             (_, forbidden) => format!("{package} the phases of the flow and {forbidden}"),
         });
+        let found = if OWING.contains(&package) { &mut owed } else { &mut red };
         found.extend(forbidden.into_iter().map(|cycle| shown(package, cycle, &uses)));
     }
-    (format!("import cycles: {}", results.join(", ")), found)
+    Cycles { result: format!("import cycles: {}", results.join(", ")), forbidden: red, owed }
 }
 
 fn are_phases(cycle: &BTreeSet<String>) -> bool {

@@ -61,9 +61,10 @@ const INTERNAL_IDS: &[&str] =
 fn tidy(_: &Shell) -> Outcome {
     let root = source::root();
     let mut found = floors::check(&root.join("crates/ciba-core/src"));
-    let (cycles, tied) = cycles::check(root);
-    println!("{cycles}");
-    report("cycles", tied);
+    let cycles = cycles::check(root);
+    println!("{}", cycles.result);
+    report("cycles", cycles.owed);
+    found.extend(cycles.forbidden);
     let (figures, equal) = twins::check(root);
     println!("{}", figures.join("\n"));
     report("adapters", equal);

@@ -6,7 +6,8 @@ use ciba_core::{AuthRequest, Authentication, Event, Flow, SoftwareKey};
 use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, Setup};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, http::discover_with,
+    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, adapter::Reqwest,
+    http::discover_with,
 };
 
 /// Authenticates people at one provider. Clones share connections and keys.
@@ -86,11 +87,6 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("driver", &self.driver).finish_non_exhaustive()
     }
 }
-
-/// The adapter, as a [`ClientBuilder`] knows it.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Reqwest;
 
 impl Adapter for Reqwest {
     type Http = reqwest::ClientBuilder;

@@ -18,6 +18,7 @@
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
 //! event loop, use these building blocks without the [`Driver`].
 
+mod adapter;
 mod cause;
 mod client;
 mod discover;
@@ -45,7 +46,8 @@ pub use ciba_std::{
 };
 pub use reqwest;
 
-pub use client::{Client, Reqwest};
+pub use adapter::Reqwest;
+pub use client::Client;
 pub use drive::{Driver, Watch, on_event};
 pub use http::HttpClient;
 pub use inbox::Inbox;

@@ -7,26 +7,13 @@
 
 mod acknowledgement;
 mod documents;
+mod entry;
 mod id_token;
 mod notification;
 mod polling;
 mod token_response;
 
-use crate::script::Script;
-
-/// One entry of the catalogue.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Fault {
-    /// A kebab-case name, stable.
-    pub name: &'static str,
-    /// Its number in the list of faults, for example `F-04`.
-    pub menu: &'static str,
-    /// What the provider does, in a few words.
-    pub summary: &'static str,
-    /// The script that makes the provider do it.
-    pub script: Script,
-}
+pub use entry::Fault;
 
 /// Returns every fault of poll mode, sorted by number. Most of them also occur in ping mode.
 #[must_use]
@@ -61,10 +48,6 @@ fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
 #[must_use]
 pub fn named(name: &str) -> Option<Fault> {
     all().into_iter().chain(ping()).chain(notification::push()).find(|fault| fault.name == name)
-}
-
-fn fault(name: &'static str, menu: &'static str, summary: &'static str, script: Script) -> Fault {
-    Fault { name, menu, summary, script }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod ids;
 mod judge;
 mod jws;
 mod keys;
+mod likeness;
 mod message;
 mod notification;
 mod phone;

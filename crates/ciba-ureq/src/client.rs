@@ -7,7 +7,8 @@ use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, S
 use ureq::{config::ConfigBuilder, typestate::AgentScope};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, http::discover_with,
+    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, adapter::Ureq,
+    http::discover_with,
 };
 
 /// Authenticates people at one provider. Clones share connections and keys.
@@ -82,11 +83,6 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("driver", &self.driver).finish_non_exhaustive()
     }
 }
-
-/// The adapter, as a [`ClientBuilder`] knows it.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Ureq;
 
 impl Adapter for Ureq {
     type Http = ConfigBuilder<AgentScope>;

@@ -17,6 +17,7 @@
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. Who has a loop already
 //! takes the pieces and leaves the [`Driver`].
 
+mod adapter;
 mod bell;
 mod cause;
 #[cfg(feature = "rustls-no-provider")]
@@ -47,7 +48,8 @@ pub use ciba_std::{
 };
 pub use ureq;
 
-pub use client::{Client, Ureq};
+pub use adapter::Ureq;
+pub use client::Client;
 pub use drive::{Driver, Watch, on_event};
 pub use http::HttpClient;
 pub use inbox::Inbox;

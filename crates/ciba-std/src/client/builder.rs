@@ -1,6 +1,6 @@
 //! The builder of a client.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use ciba_core::{
     ClientConfigBuilder, ClientSecret, DeliveryMode, Event, SoftwareKey,
@@ -9,7 +9,7 @@ use ciba_core::{
     providers::{self, Preset},
 };
 
-use super::{Adapter, ConnectError, Parts, Setup, registered};
+use super::{Adapter, ConnectError, Parts, Setup};
 #[cfg(feature = "rustls")]
 use crate::ClientCertificate;
 use crate::{Clock, PromptGuard, SystemClock};
@@ -35,27 +35,6 @@ impl<A: Adapter> ClientBuilder<A> {
     /// `example.test.idura.broker`.
     pub fn idura(domain: &str, client_id: impl Into<String>) -> Self {
         Self::new(format!("https://{domain}"), client_id).preset(providers::IDURA)
-    }
-
-    /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) that names its
-    /// `issuer`. Beside the registered members it may have `key_file`, `client_secret_file`,
-    /// `ca_file`, `cert_file` and `cert_key_file`, paths that are relative to the current directory,
-    /// and `provider`, the name of a preset.
-    pub fn from_json(json: &str) -> Self {
-        registered::read(json, Path::new(""))
-    }
-
-    /// Begins a client from a file with the JSON of [`Self::from_json`], such as the `client.json`
-    /// that `ciba op --client-dir` writes. Paths in it are relative to the directory of the file.
-    pub fn from_file(path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref();
-        match registered::file(path) {
-            Ok(json) => {
-                let json = String::from_utf8_lossy(&json);
-                registered::read(&json, path.parent().unwrap_or(Path::new("")))
-            }
-            Err(error) => Self::of(Err(error)),
-        }
     }
 
     pub(super) fn of(setup: Result<Setup, ConnectError>) -> Self {

@@ -15,8 +15,31 @@ use super::{Adapter, ClientBuilder, ConnectError, Setup};
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
+impl<A: Adapter> ClientBuilder<A> {
+    /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) that names its
+    /// `issuer`. Beside the registered members it may have `key_file`, `client_secret_file`,
+    /// `ca_file`, `cert_file` and `cert_key_file`, paths that are relative to the current directory,
+    /// and `provider`, the name of a preset.
+    pub fn from_json(json: &str) -> Self {
+        read(json, Path::new(""))
+    }
+
+    /// Begins a client from a file with the JSON of [`Self::from_json`], such as the `client.json`
+    /// that `ciba op --client-dir` writes. Paths in it are relative to the directory of the file.
+    pub fn from_file(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        match file(path) {
+            Ok(json) => {
+                let json = String::from_utf8_lossy(&json);
+                read(&json, path.parent().unwrap_or(Path::new("")))
+            }
+            Err(error) => Self::of(Err(error)),
+        }
+    }
+}
+
 /// Reads a file.
-pub(super) fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
+fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
     let read = std::fs::metadata(path).and_then(|about| match about.len() > LONGEST {
         true => Err(std::io::Error::other("it is longer than 1 MiB")),
         false => std::fs::read(path),
@@ -25,7 +48,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
 }
 
 /// Reads a registration and the files it names, which are relative to a directory.
-pub(super) fn read<A: Adapter>(json: &str, directory: &Path) -> ClientBuilder<A> {
+fn read<A: Adapter>(json: &str, directory: &Path) -> ClientBuilder<A> {
     begin(json, directory).unwrap_or_else(|error| ClientBuilder::of(Err(error)))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Fault, fault};
+use super::entry::{Fault, fault};
 use crate::{
     message::Endpoint::Backchannel,
     script::{Act, Amendment, Script, ScriptedAnswer},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ciba_core::jose::JwsAlgorithm;
 use serde_json::{Map, Value, json};
 
-use super::{Fault, fault};
+use super::entry::{Fault, fault};
 use crate::{
     keys::TestKey,
     message::Endpoint::{Discovery, KeySet},

@@ -3,7 +3,7 @@
 use ciba_core::jose::JwsAlgorithm;
 use serde_json::{Value, json};
 
-use super::{Fault, fault};
+use super::entry::{Fault, fault};
 use crate::{
     keys::TestKey,
     script::{IdTokenEdit, MacKey, Script, TokenShape},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, fault};
+use super::entry::{Fault, fault};
 use crate::{
     message::{Closing, Endpoint::Token},
     script::{Act, Script, ScriptedAnswer},

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Fault, fault};
+use super::entry::{Fault, fault};
 use crate::{
     message::Endpoint::Token,
     script::{Act, Amendment, Script},
