@@ -2,7 +2,6 @@
 mod backend;
 mod client;
 mod config;
-mod date;
 mod entropy;
 pub mod faults;
 mod findings;

@@ -5,7 +5,6 @@ use core::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    date,
     findings::Unlisted,
     judge::{Severity, Violation},
     message::Endpoint,
@@ -76,7 +75,7 @@ impl Report {
                 "reason": violation.reason,
                 "endpoint": violation.endpoint.name(),
                 "request": violation.exchange.0,
-                "at": date::iso(violation.at),
+                "at": violation.at.to_string(),
             })
         };
         let requests = self

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     config::{Personality, TooEarly},
-    date,
     judge::Rule,
     jws::{self, Draft},
     message::{Endpoint, ExchangeId, Incoming, PeerCertificate},
@@ -260,7 +259,7 @@ impl Provider {
                     "sessionindex",
                     format!("b65f11b6-eba7-4882-900a-{:012}", record.number).into(),
                 );
-                set("authenticationinstant", date::iso(now).into());
+                set("authenticationinstant", now.to_string().into());
                 if norwegian {
                     set("socialno", number.into());
                     set("uniqueuserid", "9578-6000-4-365161".into());

@@ -124,11 +124,14 @@ async fn carry(
                 None | Some(Order::Break) => return,
                 Some(Order::End(Closing::Announced)) => connection.graceful_shutdown(),
                 Some(Order::End(Closing::AtOnce)) => {
-                    // The answer to a ping comes after the client has read what was sent before.
+                    // The client has read the whole answer once it acknowledges a second ping: the
+                    // first one may overtake the body, which is flushed with it.
                     let Some(mut ping) = connection.ping_pong() else { return };
                     let orders = streams.orders.clone();
                     tokio::spawn(async move {
-                        let _ = ping.ping(Ping::opaque()).await;
+                        for _ in 0..2 {
+                            let _ = ping.ping(Ping::opaque()).await;
+                        }
                         let _ = orders.send(Order::Break);
                     });
                 }
