@@ -14,6 +14,8 @@ export const PEOPLE = {
   'deny-at-once': { approves: false },
   // The provider gets new keys before it signs.
   rotate: { after: 100, approves: true, rotates: true },
+  // After so many pending answers; the provider names an interval of a second.
+  'approve-third': { pending: 2, interval: 1, approves: true },
 };
 
 /** What clients that are registered for user codes have to send. */

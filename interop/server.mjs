@@ -1,9 +1,11 @@
 // The provider: npm oidc-provider with CIBA switched on, over HTTPS on free loopback ports: one for everybody, one that asks
-// for client certificates. Takes the folder that tls.mjs filled.
+// for client certificates. Takes the folder that tls.mjs filled, the scheme of the first port (https unless given), and for how
+// many seconds that port keeps a connection on which nothing happens (5 unless given).
 //
 // Writes clients.json there (what the tests need to be each client), a line into `sent` for each ping, and, once it listens,
 // `env`.
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 
@@ -13,7 +15,7 @@ import { ALGORITHMS, ASYMMETRIC, PEOPLE, RESOURCES, SCOPES, USER_CODE, clients, 
 import { address, freeAddress, listening } from './net.mjs';
 import { Storage } from './storage.mjs';
 
-const run = process.argv[2];
+const [run, scheme = 'https', keepsFor = '5'] = process.argv.slice(2);
 const pem = (name) => readFileSync(join(run, name), 'utf8');
 
 let handler;
@@ -24,11 +26,13 @@ function answer(request, response) {
 }
 
 const tls = { key: pem('server.key'), cert: pem('server.pem') };
-const server = await listening(createServer(tls, answer), Number(process.env.PORT ?? 0));
+const own = scheme === 'http' ? createPlainServer(answer) : createServer(tls, answer);
+own.keepAliveTimeout = Number(keepsFor) * 1000;
+const server = await listening(own, Number(process.env.PORT ?? 0));
 // Any certificate or none gets through the handshake: the provider judges.
 const asking = { ...tls, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: false };
 const mutual = address(await listening(createServer(asking, answer)));
-const issuer = address(server);
+const issuer = address(server, scheme);
 
 const endpoints = {
   reqwest: `${await freeAddress()}/ciba/notify`,
@@ -44,6 +48,15 @@ function rotate() {
   // Keys are fixed for the life of an instance; the storage is shared, so flows outlive the one that began them.
   provider = new Provider(issuer, configuration(signingKeys(generation)));
   provider.on('server_error', (ctx, error) => console.error(error));
+  provider.on('grant.error', (ctx, error) => {
+    if (error.error === 'authorization_pending') pending(ctx.oidc.params.auth_req_id);
+  });
+  provider.use(async (ctx, next) => {
+    await next();
+    // oidc-provider itself names none.
+    const interval = PEOPLE[ctx.oidc?.params?.login_hint]?.interval;
+    if (ctx.status === 200 && ctx.body?.auth_req_id && interval) ctx.body = { ...ctx.body, interval };
+  });
   handler = provider.callback();
   console.log(`keys of generation ${generation}`);
 }
@@ -143,6 +156,10 @@ function configuration(jwks) {
         async triggerAuthenticationDevice(ctx, request, account) {
           const person = PEOPLE[account.accountId];
           if (!person) return;
+          if (person.pending) {
+            counted.set(request.jti, { person, left: person.pending });
+            return;
+          }
           const decided = () => decide(request.jti, person);
           // The acknowledgement leaves when this is over.
           if (person.after === undefined) await decided();
@@ -151,6 +168,16 @@ function configuration(jwks) {
       },
     },
   };
+}
+
+/** Flows of people who approve after so many pending answers. */
+const counted = new Map();
+
+function pending(id) {
+  const flow = counted.get(id);
+  if (!flow || --flow.left > 0) return;
+  counted.delete(id);
+  decide(id, flow.person).catch(console.error);
 }
 
 async function decide(id, person) {

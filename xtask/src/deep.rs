@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::{
-    fuzz,
+    flows, fuzz,
     gate::{Outcome, Stop, report},
     test, tools,
 };
@@ -64,23 +64,32 @@ pub(crate) fn bench(sh: &Shell) -> Outcome {
     bench_into(sh, &mut String::new())
 }
 
+/// All of it, so that one target missed does not hide another.
 fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     const MANIFEST: &str = "benches/Cargo.toml";
+    let mut outcomes = Vec::new();
     for peers in ["peers-rustcrypto", "peers-aws-lc-rs"] {
         let features = ["--no-default-features", "--features", peers];
         let figures = cmd!(
             sh,
             "cargo run --release --manifest-path {MANIFEST} {features...} --bin figures -- --check"
         );
-        keep(figures, page)?;
+        outcomes.push(keep(figures, page));
     }
-    keep(cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory"), page)?;
-    keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench wall"), page)?;
+    outcomes
+        .push(keep(cmd!(sh, "cargo run --release --manifest-path {MANIFEST} --bin memory"), page));
+    outcomes.push(flows::flows(sh, page));
+    outcomes.push(keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench wall"), page));
+    outcomes.push(instructions(sh, page));
+    outcomes.into_iter().collect()
+}
+
+fn instructions(sh: &Shell, page: &mut String) -> Outcome {
     tools::GUNGRAUN_RUNNER.ensure(sh)?;
     if cmd!(sh, "valgrind --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         return Err(Stop::Missing("valgrind is not installed: instruction counts need it".into()));
     }
-    keep(cmd!(sh, "cargo bench --manifest-path {MANIFEST} --bench instructions"), page)
+    keep(cmd!(sh, "cargo bench --manifest-path benches/Cargo.toml --bench instructions"), page)
 }
 
 /// Runs a command, shows what it says on standard output and puts it on the page, a missed target

@@ -80,6 +80,22 @@ pub(crate) fn serve(sh: &Shell, name: Option<&str>) -> Outcome {
     running.iter_mut().try_for_each(Process::wait)
 }
 
+/// An oidc-provider for each scheme, and the folder of its run. It keeps idle connections for as
+/// long as nginx and its like do: at the 5 s of Node a client on a busy machine may write to one
+/// that is just being closed, and then the flows of the clients are not alike.
+pub(crate) fn providers_for_flows(
+    sh: &Shell,
+    schemes: &[&str],
+) -> Result<Vec<(PathBuf, Process)>, Stop> {
+    oidc_provider::install(sh)?;
+    let start = |scheme: &&str| {
+        let run = fresh(&format!("flows-{scheme}"))?;
+        let running = oidc_provider::start_with(sh, &run, &[*scheme, "65"])?;
+        Ok((run, running))
+    };
+    schemes.iter().map(start).collect()
+}
+
 /// The test program and the command, before anything else wants the processor. With the features of
 /// the whole workspace, as the tests have them: what these compiled is not compiled again. A test
 /// of the command brings the command.
@@ -95,11 +111,17 @@ fn folder(provider: &Provider) -> PathBuf {
     source::root().join("interop/.run").join(provider.name)
 }
 
-fn begin(sh: &Shell, provider: &Provider) -> Result<Vec<Process>, Stop> {
-    sh.change_dir(source::root());
-    let run = folder(provider);
+/// An empty folder for a run.
+fn fresh(name: &str) -> Result<PathBuf, Stop> {
+    let run = source::root().join("interop/.run").join(name);
     let _absent = fs::remove_dir_all(&run);
     fs::create_dir_all(&run).map_err(|error| Stop::Red(format!("interop/.run: {error}")))?;
+    Ok(run)
+}
+
+fn begin(sh: &Shell, provider: &Provider) -> Result<Vec<Process>, Stop> {
+    sh.change_dir(source::root());
+    let run = fresh(provider.name)?;
     let began = Instant::now();
     let running = (provider.start)(sh, &run)?;
     println!("{} started after {:.0} s", provider.name, began.elapsed().as_secs_f64());
@@ -152,15 +174,19 @@ fn together<'a>(outcomes: impl Iterator<Item = (&'a str, Outcome)>) -> Outcome {
 
 /// A certificate authority for the run and all that it vouches for.
 fn certificates(sh: &Shell, run: &Path) -> Outcome {
-    cmd!(sh, "node --version")
-        .quiet()
-        .ignore_stdout()
-        .run()
-        .map_err(|_| Stop::Missing("install Node.js 20 or newer (node and npm)".into()))?;
+    node(sh)?;
     cmd!(sh, "node interop/tls.mjs {run}")
         .quiet()
         .run()
         .map_err(|_| Stop::Missing("the certificates could not be made: install openssl".into()))
+}
+
+fn node(sh: &Shell) -> Outcome {
+    cmd!(sh, "node --version")
+        .quiet()
+        .ignore_stdout()
+        .run()
+        .map_err(|_| Stop::Missing("install Node.js 20 or newer (node and npm)".into()))
 }
 
 fn variables(ready: &str) -> impl Iterator<Item = (&str, &str)> {

@@ -7,6 +7,7 @@ mod deep;
 mod deny;
 mod features;
 mod floors;
+mod flows;
 mod fuzz;
 mod gate;
 mod imports;
@@ -100,7 +101,10 @@ mod flags {
                 optional --serve
             }
             /// Benchmarks.
-            cmd bench {}
+            cmd bench {
+                /// Only whole flows against npm openid-client.
+                optional --flows
+            }
         }
     }
 }
@@ -145,6 +149,9 @@ fn main() -> ExitCode {
             Some(name) => gate::report("interop", interop::one(&sh, &name)),
             None => run(&sh, &[interop::INTEROP], false),
         },
+        Cmd::Bench(asked) if asked.flows => {
+            gate::report("bench", flows::flows(&sh, &mut String::new()))
+        }
         Cmd::Bench(_) => gate::report("bench", deep::bench(&sh)),
     });
     match result {

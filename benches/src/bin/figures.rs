@@ -131,7 +131,7 @@ fn report(operations: &[Operation], check: bool) -> ExitCode {
     figure(
         "client assertion without its signature".into(),
         micros("client assertion without its signature"),
-        2.0,
+        1.6,
         "µs",
     );
     figure("idle poll".into(), micros("idle poll"), 0.1, "µs");

@@ -3,23 +3,35 @@ use std::{path::Path, process::Command, time::Duration};
 
 use xshell::{Shell, cmd};
 
-use super::{certificates, process::Process};
-use crate::{gate::Stop, source};
+use super::{certificates, node, process::Process};
+use crate::{
+    gate::{Outcome, Stop},
+    source,
+};
 
 pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
+    install(sh)?;
+    Ok(vec![start_with(sh, run, &["https"])?])
+}
+
+/// Fetches the packages, which must not happen while something runs that has them loaded.
+pub(super) fn install(sh: &Shell) -> Outcome {
+    node(sh)?;
+    let _in = sh.push_dir(source::root().join("interop"));
+    cmd!(sh, "npm ci --ignore-scripts --no-audit --no-fund")
+        .run()
+        .map_err(|_| Stop::Missing("npm could not install interop/package-lock.json".into()))
+}
+
+/// With the scheme of its first port, and for how long that keeps an idle connection.
+pub(super) fn start_with(sh: &Shell, run: &Path, port: &[&str]) -> Result<Process, Stop> {
     certificates(sh, run)?;
-    let folder = source::root().join("interop");
-    {
-        let _in = sh.push_dir(&folder);
-        cmd!(sh, "npm ci --ignore-scripts --no-audit --no-fund")
-            .run()
-            .map_err(|_| Stop::Missing("npm could not install interop/package-lock.json".into()))?;
-    }
     let mut server = Process::start(
         Command::new("node")
             .arg("server.mjs")
             .arg(run)
-            .current_dir(folder)
+            .args(port)
+            .current_dir(source::root().join("interop"))
             // It calls the notification endpoints of the tests, which have certificates of the
             // run's own authority.
             .env("NODE_EXTRA_CA_CERTS", run.join("ca.pem")),
@@ -27,5 +39,5 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
         "server",
     )?;
     server.wait_for(run, "env", Duration::from_secs(60))?;
-    Ok(vec![server])
+    Ok(server)
 }

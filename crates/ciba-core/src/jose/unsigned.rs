@@ -87,19 +87,32 @@ impl JsonWriter {
 
     fn string(&mut self, value: &str) {
         self.0.push('"');
-        for c in value.chars() {
-            match c {
-                '"' => self.0.push_str("\\\""),
-                '\\' => self.0.push_str("\\\\"),
-                '\0'..='\u{1f}' => self.write(format_args!("\\u{:04x}", u32::from(c))),
-                c => self.0.push(c),
-            }
+        // Looks at every byte rather than stop at the first, so that the compiler can take many at
+        // a time.
+        if value.bytes().fold(false, |any, byte| any | needs_escape(byte)) {
+            value.chars().for_each(|c| self.escaped(c));
+        } else {
+            self.0.push_str(value);
         }
         self.0.push('"');
+    }
+
+    fn escaped(&mut self, c: char) {
+        match c {
+            '"' => self.0.push_str("\\\""),
+            '\\' => self.0.push_str("\\\\"),
+            '\0'..='\u{1f}' => self.write(format_args!("\\u{:04x}", u32::from(c))),
+            c => self.0.push(c),
+        }
     }
 
     #[cfg_attr(not(test), expect(clippy::expect_used, reason = "the invariant is stated"))]
     fn write(&mut self, text: fmt::Arguments<'_>) {
         self.0.write_fmt(text).expect("writing to a string never fails");
     }
+}
+
+/// The characters that JSON escapes are all ASCII, and no byte of another character looks like one.
+const fn needs_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1f)
 }
