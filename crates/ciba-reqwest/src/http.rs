@@ -69,7 +69,7 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 /// be repeated.
 ///
 /// All other requests that a flow asks for go over kept connections: HTTP/1.1, or HTTP/2 where the
-/// provider offers it (feature `http2`). At most 32 idle connections are kept for each host, for at
+/// provider offers it (feature `http2`). At most 128 idle connections are kept for each host, for at
 /// most 20 seconds, and those with the client certificate apart from those without. A token request
 /// that meets a dead connection counts as lost and is asked again after its interval; after that,
 /// connections are made anew for 20 seconds. Nor is a connection used at the time at which the

@@ -12,8 +12,9 @@ use ciba_core::http::{Headers, Url};
 /// and some firewalls drop them without a word.
 pub const KEPT_IDLE: Duration = Duration::from_secs(20);
 
-/// The number of idle connections that are kept for each host.
-pub const KEPT_PER_HOST: usize = 32;
+/// The number of idle connections that are kept for each host: flows that poll at the same moment
+/// reuse as many, and the others pay a handshake each.
+pub const KEPT_PER_HOST: usize = 128;
 
 /// The number of origins that are remembered: those of a provider are few.
 const ORIGINS: usize = 64;

@@ -78,7 +78,7 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// A kept connection may have been closed by the other side unnoticed; an authentication request
 /// written to one is lost without the person having been asked, and may not be repeated.
 ///
-/// All other requests that a flow asks for go over kept connections. At most 32 idle connections are
+/// All other requests that a flow asks for go over kept connections. At most 128 idle connections are
 /// kept for each host, for at most 20 seconds, and those with the client certificate apart from
 /// those without. A token request that meets a dead connection counts as lost and is asked again
 /// after its interval; after that, connections are made anew for 20 seconds. Nor is a connection
