@@ -60,6 +60,9 @@ struct Held {
     before: String,
     /// The revision of the state in it.
     revision: Option<u64>,
+    /// The file was removed. A save that was abandoned may still be on its way, and must not bring
+    /// the secrets back.
+    is_removed: bool,
 }
 
 /// A flow that was saved in a file. The snapshot holds secrets; `Debug` does not show it.
@@ -149,10 +152,13 @@ impl FileSaver {
     /// # Errors
     ///
     /// [`io::ErrorKind::AlreadyExists`] if the file holds a state of the same or a higher revision;
-    /// it is unchanged then. Any other error of the operating system: the file holds the old state
+    /// it is unchanged then. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). Any other error of the operating system: the file holds the old state
     /// or the new one.
     pub fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut held = self.held();
+        if held.is_removed {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
+        }
         if held.revision >= Some(snapshot.revision()) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a newer state was saved"));
         }
@@ -174,12 +180,13 @@ impl FileSaver {
     }
 
     /// Removes the file: the flow is over, its result is in safe hands, and its secrets leave the
-    /// disk.
+    /// disk. Waits for a save that is being written; later ones are refused.
     ///
     /// # Errors
     ///
     /// Those of the operating system. A file that is already gone is no error.
     pub fn remove(&self) -> io::Result<()> {
+        self.held().is_removed = true;
         match fs::remove_file(self.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| sync_directory(self.path())),
@@ -189,7 +196,8 @@ impl FileSaver {
     fn hold(path: PathBuf, create: bool) -> Result<Self, FileSaverError> {
         let file = hold(&path, create).map_err(FileSaverError::Unwritable)?;
         let file = file.ok_or(FileSaverError::InUse)?;
-        let held = Mutex::new(Held { file, before: "{".to_owned(), revision: None });
+        let held =
+            Mutex::new(Held { file, before: "{".to_owned(), revision: None, is_removed: false });
         let saver = Self(Arc::new(Place { path, held, is_new: create }));
         // Whether it can be replaced shows only by trying.
         temporary(saver.path())

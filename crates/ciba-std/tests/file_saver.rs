@@ -51,6 +51,11 @@ fn it_is_a_store_as_the_drivers_want_it() {
     saver.remove().expect("it is there");
     assert!(!place.0.exists());
     saver.remove().expect("it is gone, which is no error");
+    // A save that was abandoned comes late: it does not bring the secrets back.
+    for case in store_cases() {
+        let late = saver.save(case.snapshot()).expect_err("the flow is over");
+        assert_eq!((late.kind(), place.0.exists()), (io::ErrorKind::NotFound, false));
+    }
 }
 
 #[test]
