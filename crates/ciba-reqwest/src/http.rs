@@ -58,7 +58,7 @@ pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
 ///
 /// A TLS configuration that is handed to reqwest ready-made
 /// (`ClientBuilder::tls_backend_preconfigured`) takes the place of all its TLS settings:
-/// verification is then what that configuration does, and neither [`with_ca`](crate::http::with_ca) nor
+/// verification is then what that configuration does, and neither [`with_ca`] nor
 /// the client certificate has any effect. Do not hand in one whose verifier accepts everything.
 ///
 /// # Connections
@@ -117,8 +117,8 @@ impl HttpClient {
     /// the platform's roots takes milliseconds.
     ///
     /// `make` is called several times, for connections that are kept, that are not, and that show
-    /// the client certificate: [`platform_roots`](crate::http::platform_roots) itself, what
-    /// [`with_ca`](crate::http::with_ca) returns, or a closure that sets more.
+    /// the client certificate: [`platform_roots`] itself, what
+    /// [`with_ca`] returns, or a closure that sets more.
     ///
     /// # Errors
     ///
