@@ -160,24 +160,8 @@ fn adapter_file(name: &str, text: &str) -> Vec<String> {
         for word in PROTOCOL_WORDS.iter().filter(|word| line.contains(**word)) {
             found.push(format!("{name}:{}: protocol word {word}", number + 1));
         }
-        for used in core_paths(line) {
-            found.push(format!("{name}:{}: {used} is not at the root of ciba_core", number + 1));
-        }
     }
     found
-}
-
-/// `ciba_core::module::…`: modules start with a lower-case letter, what the root offers does not.
-fn core_paths(line: &str) -> Vec<&str> {
-    line.match_indices("ciba_core::")
-        .filter_map(|(at, mark)| {
-            let rest = &line[at + mark.len()..];
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            let name = &rest[..end];
-            (name.starts_with(|c: char| c.is_lowercase()) && rest[end..].starts_with("::"))
-                .then(|| &line[at..at + mark.len() + end])
-        })
-        .collect()
 }
 
 fn any_file(name: &str, text: &str) -> Vec<String> {
@@ -262,15 +246,6 @@ mod tests {
         }
         let claims = "    /// REQ-ACK-04\n    /// OPM-ACK-07b\n    #[test]\n";
         assert_eq!(documentation("a.rs", claims), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_path_into_core_is_found() {
-        assert_eq!(adapter_file("a.rs", "use ciba_core::wire::JsonObject;").len(), 1);
-        assert_eq!(
-            adapter_file("a.rs", "use ciba_core::{Flow, Output};\nciba_core::Flow::poll"),
-            Vec::<String>::new()
-        );
     }
 
     #[test]
