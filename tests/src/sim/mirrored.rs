@@ -1,0 +1,105 @@
+//! What the reference model concludes as time passes: questions expire, keys fail, waits begin and
+//! end.
+
+use super::*;
+
+impl Sim {
+    /// What the flow concludes from an open question whose time is up, and from signatures that got
+    /// too old.
+    pub(super) fn expire_open(&mut self) {
+        let (line, stage) = (self.mirror.line, self.flow.stage());
+        let over = self.mirror.open.filter(|open| line >= open.limit);
+        // What is held back by the store is complete.
+        let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
+        let is_stale = self.mirror.open.is_none()
+            && !is_held
+            && self.mirror.draft.is_some_and(|stale| line > stale);
+        if over.is_some() {
+            self.mirror.open = None;
+        }
+        match (over.map(|open| (open.kind, open.sent)), stage) {
+            (Some((Kind::Token, sent)), Stage::Redeeming) => {
+                self.ended(&Outcome::Lost { waited: line - sent }, sent)
+            }
+            (Some((Kind::Authentication, sent)), Stage::Authorizing) => {
+                self.prompted = true;
+                self.acknowledgement_is_lost(sent);
+            }
+            (Some((Kind::Signature, _)), _) => self.signature_is_missing(),
+            (None, _) if is_stale => self.signature_is_missing(),
+            _ => {}
+        }
+    }
+
+    /// A key operation brought nothing, or nothing in time; three in a row are the end.
+    pub(super) fn signature_is_missing(&mut self) {
+        self.mirror.draft = None;
+        let line = self.mirror.line;
+        match (self.flow.stage(), &mut self.mirror.grant) {
+            (Stage::Authorizing, _) => self.mirror.unsigned += 1,
+            (Stage::Redeeming, Some(grant)) if line < grant.deadline => {
+                grant.key_failures += 1;
+                grant.ended(&Outcome::NoKey, line, line, &self.setup);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the key was away so often that the flow ends.
+    pub(super) fn key_is_gone(&self) -> bool {
+        self.mirror.unsigned >= 3
+            || self.mirror.grant.as_ref().is_some_and(|grant| grant.key_failures >= 3)
+    }
+
+    pub(super) fn acknowledgement_is_lost(&mut self, sent: u64) {
+        if let Some(delivered) = self.mirror.loses_acknowledgement(sent, &self.setup) {
+            self.spacing_begins();
+            self.is_delivered(delivered);
+        }
+    }
+
+    /// With a new grant, the first wait.
+    pub(super) fn spacing_begins(&mut self) {
+        let (line, grant) = (self.mirror.line, self.grant());
+        self.not_before = self.spacing + grant.interval.min(grant.due.0.saturating_sub(line));
+    }
+
+    pub(super) fn ended(&mut self, outcome: &Outcome, sent: u64) {
+        let line = self.mirror.line;
+        let Some(grant) = &mut self.mirror.grant else { return };
+        grant.ended(outcome, sent, line, &self.setup);
+        // The shortest wait of all rules, counted on the line that no crash sets back.
+        let from_send = matches!(
+            self.setup.policy.interval_reference,
+            ciba_core::config::IntervalReference::Send
+        );
+        let since_send = if from_send { line - sent } else { 0 };
+        self.not_before = self.spacing + grant.interval.saturating_sub(since_send);
+        if let Outcome::Answer(
+            Say::Pending(asked, _) | Say::SlowDown(asked, _) | Say::Busy(_, asked),
+        ) = outcome
+        {
+            self.not_before = self.not_before.max(self.spacing + asked.unwrap_or(0) * 1000);
+        }
+        self.ended = Some(self.spacing);
+        self.last_request_waits_for_none();
+    }
+
+    /// No rule of spacing holds back the last request before the deadline.
+    pub(super) fn last_request_waits_for_none(&mut self) {
+        let (line, Some(grant)) = (self.mirror.line, &self.mirror.grant) else { return };
+        if grant.allowed.0 < grant.deadline {
+            self.not_before =
+                self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(line));
+        }
+    }
+
+    /// When the question at hand was asked for first.
+    pub(super) fn since_when(&mut self) -> u64 {
+        let stage = self.flow.stage();
+        self.held_since
+            .take()
+            .filter(|(_, at)| *at == stage)
+            .map_or(self.mirror.line, |(since, _)| since)
+    }
+}
