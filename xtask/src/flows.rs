@@ -98,7 +98,7 @@ fn pending(clients: &mut [Client]) -> Result<[Vec<f64>; 2], Stop> {
             for _ in 0..WINDOWS {
                 let answer = client.does(&format!("wait {INTERVAL}"))?;
                 // A provider that could not keep up would be what is measured.
-                if answer.token_requests < PENDING * 9 / 10 {
+                if answer.token_requests < PENDING * 8 / 10 {
                     return Err(Stop::Red(format!(
                         "{}: {} polls of {PENDING} flows in {INTERVAL} s",
                         client.name, answer.token_requests

@@ -235,7 +235,8 @@ impl Client for Reqwest {
     }
 
     fn wait(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // The timer has to be made inside the runtime.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     fn abandon(&mut self) {
