@@ -15,7 +15,6 @@ use crate::{
     AuthenticateError, Clock, DriveError, HttpClient, Inbox, Keys, PromptGuard, Reqwest,
     SharedFlow, Signer, SignerError, SystemClock,
     entropy::{EntropySource, SystemEntropy},
-    inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
@@ -191,7 +190,10 @@ impl Driver {
         if let Some(guard) = &self.guard {
             flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
         }
-        let _registration = self.register(flow)?;
+        // Lets notifications reach the flow, if it wants any.
+        let inbox = self.inbox.as_ref();
+        let now = self.clock.now();
+        let _registration = inbox.map(|inbox| inbox.begin(flow.shared(), now)).transpose()?;
         loop {
             let entropy = self.entropies.draw()?;
             let output = flow.poll(&*self.clock, entropy);
@@ -247,16 +249,9 @@ impl Driver {
     pub(crate) async fn fetch_keys(&self) -> Result<(), Trouble> {
         let is_signed = !self.config.id_token_algorithm().is_symmetric();
         if is_signed && self.config.jwks_uri().is_some() {
-            self.keys.prefetch(&self.http, &*self.clock).await?;
+            self.http.prefetch_keys(&self.keys, &*self.clock).await?;
         }
         Ok(())
-    }
-
-    /// Lets notifications reach a flow, if it wants any.
-    fn register(&self, flow: &SharedFlow) -> Result<Option<Registration>, DriveError> {
-        let key = flow.look(|flow| flow.notification_key()).flatten();
-        let (Some(key), Some(inbox)) = (key, &self.inbox) else { return Ok(None) };
-        inbox.begin(key, flow, self.clock.now()).map(Some)
     }
 
     async fn save(
@@ -320,8 +315,8 @@ impl Driver {
         watch: &mut dyn Watch,
     ) -> Result<(), DriveError> {
         let answer = self
-            .keys
-            .answer(request, &self.http, &*self.clock, &mut |event| watch.event(event))
+            .http
+            .find_keys(&self.keys, request, &*self.clock, &mut |event| watch.event(event))
             .await;
         self.handle(flow, answer)
     }

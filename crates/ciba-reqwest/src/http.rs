@@ -7,16 +7,16 @@ use std::{
 };
 
 use ciba_core::{
-    Input, Sending,
-    fault::Cause,
+    Event, Input, KeySetRequest, Sending,
+    fault::{Cause, Trouble},
     http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered},
 };
-use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
+use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections, KeyStep};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::ClientCertificate;
-use crate::{cause::unanswered, gate::GatedBody};
+use crate::{Clock, Keys, cause::unanswered, gate::GatedBody};
 
 pub use crate::discover::{discover, discover_with};
 // The compiler shows this to a program that lacks them: the usual feature first, although it
@@ -238,6 +238,39 @@ impl HttpClient {
             Ok(response) => sending.answered(response),
             Err(how) => sending.unanswered(how),
         }
+    }
+
+    /// Answers a flow's question for keys, with a fetch when one is due.
+    ///
+    /// Dropping the future in the middle of a fetch lets the next one who asks fetch.
+    pub async fn find_keys(
+        &self,
+        keys: &Keys,
+        mut question: KeySetRequest,
+        clock: &dyn Clock,
+        progress: &mut (dyn FnMut(&Event) + Send),
+    ) -> Input {
+        loop {
+            match keys.step(question, clock, progress) {
+                KeyStep::Answer(answer) => return answer,
+                KeyStep::Fetch(sending, asked) => {
+                    keys.fetched(self.perform(sending).await, clock);
+                    question = asked;
+                }
+            }
+        }
+    }
+
+    /// Fetches keys before a flow asks for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] when they cannot be had now; a flow would ask again.
+    pub async fn prefetch_keys(&self, keys: &Keys, clock: &dyn Clock) -> Result<(), Trouble> {
+        while let Some(sending) = keys.prefetch(clock)? {
+            keys.fetched(self.perform(sending).await, clock);
+        }
+        Ok(())
     }
 
     /// Sends one request, once, over a connection made for it, and shows no client certificate.

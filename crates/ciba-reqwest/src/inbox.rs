@@ -1,18 +1,13 @@
 //! Where notifications arrive: from a notification endpoint to the flow that is driven.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, ops::Deref};
 
 use ciba_core::{
     Timestamp,
     http::{Body, Headers},
-    notification::{
-        BadNotification, Notification, NotificationKey, NotificationReply, NotificationVerdict,
-        Routes,
-    },
+    notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
+use ciba_std::{Routed, Routing};
 
 use crate::{DriveError, SharedFlow, shared::Shared};
 
@@ -20,7 +15,8 @@ use crate::{DriveError, SharedFlow, shared::Shared};
 pub const INBOX_CAPACITY: usize = 65_536;
 
 /// Hands the provider's notifications to the flows they are for. Clones are the same inbox; one
-/// serves every [`Driver`](crate::Driver) of a process, whatever provider it is for.
+/// serves every [`Driver`](crate::Driver) of a process, whatever provider it is for. It dereferences
+/// to [`Routing`], which says whether it is ready and takes the first look at a call.
 ///
 /// A flow is in it from [`Inbox::register`] or its first drive on, between two drives too, for as
 /// long as its [`SharedFlow`] exists; when the inbox is full, flows that are not being driven are
@@ -43,7 +39,7 @@ pub const INBOX_CAPACITY: usize = 65_536;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Inbox(Arc<Mutex<Routes<Shared>>>);
+pub struct Inbox(Routing<Shared>);
 
 impl Inbox {
     /// An inbox for [`INBOX_CAPACITY`] flows at once.
@@ -55,7 +51,7 @@ impl Inbox {
     /// An inbox for so many flows at once, which remembers as many that are over.
     #[must_use]
     pub fn with_capacity(flows: usize) -> Self {
-        Self(Arc::new(Mutex::new(Routes::with_capacity(flows))))
+        Self(Routing::with_capacity(flows))
     }
 
     /// Takes a call of the notification endpoint, and says what to answer. Waits only for the
@@ -63,7 +59,7 @@ impl Inbox {
     /// does the rest.
     ///
     /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more
-    /// than [`Notification::MAX_BODY`] bytes and one; a body that is longer is answered as too
+    /// than [`Notification::MAX_BODY`](ciba_core::Notification::MAX_BODY) bytes and one; a body that is longer is answered as too
     /// large by that.
     pub async fn receive(
         &self,
@@ -91,25 +87,12 @@ impl Inbox {
         body: Body,
         now: Timestamp,
     ) -> Result<NotificationVerdict, BadNotification> {
-        let notification = Notification::receive(method, headers, body)?;
-        let flow = self.lock().find(&notification).map(SharedFlow::of_shared);
-        if let Some(flow) = flow
-            && let Some(said) = flow.notify(&notification, now).await
-        {
-            return Ok(said);
-        }
-        Ok(self.lock().without_flow(&notification, now))
-    }
-
-    /// From now on, answers notifications for flows it does not know with 503 in place of 401:
-    /// saved flows are still being loaded.
-    pub fn not_ready(&self) {
-        self.lock().set_loading(true);
-    }
-
-    /// All flows are in it: from now on, a notification for any other flow is refused.
-    pub fn ready(&self) {
-        self.lock().set_loading(false);
+        let (flow, notification) = match self.route(method, headers, body, now)? {
+            Routed::Verdict(verdict) => return Ok(verdict),
+            Routed::Flow(flow, notification) => (SharedFlow::of_shared(flow), notification),
+        };
+        let verdict = flow.notify(&notification, now).await;
+        Ok(verdict.unwrap_or_else(|| self.without_flow(&notification, now)))
     }
 
     /// Lets notifications reach a flow that is not driven yet. What they bring is kept and saved,
@@ -120,40 +103,16 @@ impl Inbox {
     ///
     /// [`DriveError::InboxFull`].
     pub fn register(&self, flow: &SharedFlow, now: Timestamp) -> Result<(), DriveError> {
-        let key = flow.look(|flow| flow.notification_key()).flatten();
         // A flow whose drives have all ended is what this leaves.
-        key.map_or(Ok(()), |key| self.begin(key, flow, now).map(drop))
+        self.begin(flow.shared(), now).map(drop)
     }
+}
 
-    /// The first look at a call of the notification endpoint, before its body is read: `Err` is the
-    /// answer to a call that is refused whatever its body says (method, `Authorization`, or a token
-    /// that no flow here has handed out).
-    ///
-    /// A server that reads bodies only after this cannot be held up by callers who announce a body
-    /// and send none.
-    ///
-    /// # Errors
-    ///
-    /// The answer to give.
-    pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
-        self.lock().first_look(method, headers)
-    }
+impl Deref for Inbox {
+    type Target = Routing<Shared>;
 
-    /// Puts a flow in; it is driven as long as the returned value lives.
-    pub(crate) fn begin(
-        &self,
-        key: NotificationKey,
-        flow: &SharedFlow,
-        now: Timestamp,
-    ) -> Result<Registration, DriveError> {
-        self.lock().begin(key, flow.shared(), now).map_err(|_| DriveError::InboxFull)?;
-        Ok(Registration { inbox: self.clone(), key, flow: flow.clone() })
-    }
-
-    /// A panic elsewhere while the lock was held leaves a table that is whole. Never locked across
-    /// an await, nor together with a flow.
-    fn lock(&self) -> MutexGuard<'_, Routes<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deref(&self) -> &Routing<Shared> {
+        &self.0
     }
 }
 
@@ -165,20 +124,6 @@ impl Default for Inbox {
 
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Inbox").field(&*self.lock()).finish()
-    }
-}
-
-/// A flow's place in an inbox while it is driven.
-pub(crate) struct Registration {
-    inbox: Inbox,
-    key: NotificationKey,
-    flow: SharedFlow,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let spent = self.flow.spent_key();
-        self.inbox.lock().end(&self.key, self.flow.shared(), spent);
+        f.debug_tuple("Inbox").field(&self.0).finish()
     }
 }

@@ -26,7 +26,6 @@ mod drive;
 mod gate;
 pub mod http;
 mod inbox;
-mod keys;
 #[cfg(feature = "tower")]
 mod service;
 mod shared;
@@ -47,11 +46,11 @@ pub use ciba_std::{
 pub use reqwest;
 
 pub use adapter::Reqwest;
+pub use ciba_std::Keys;
 pub use client::Client;
 pub use drive::{Driver, Watch, on_event};
 pub use http::HttpClient;
 pub use inbox::Inbox;
-pub use keys::Keys;
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};

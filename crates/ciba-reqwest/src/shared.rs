@@ -1,22 +1,15 @@
 //! A flow that one task drives while others tell it of notifications, and the saving of it.
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, io, ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
 use ciba_core::{
-    Acknowledgement, Authentication, Entropy, Failure, Flow, Input, Output, Sending, Snapshot,
-    Stage, Timestamp, Transmit,
-    machine::{Misuse, Save, SendingId},
-    notification::{Notification, NotificationVerdict, Receiving, SpentKey},
-    prompts::PromptRefused,
+    Flow, Snapshot, Timestamp,
+    machine::Save,
+    notification::{Notification, NotificationVerdict, Receiving},
 };
-use ciba_std::{FileSaver, Prompting};
+use ciba_std::{FileSaver, LockedFlow};
 use tokio::{sync::Notify, time::Instant};
-
-use crate::{Clock, PromptGuard};
 
 /// Keeps the state of one flow, so that the flow survives a restart.
 #[async_trait]
@@ -62,22 +55,39 @@ impl Saver for FileSaver {
     }
 }
 
-/// A flow being driven. Clones are the same flow.
+/// A flow being driven. Clones are the same flow. It dereferences to a [`LockedFlow`], which tells
+/// its stage and takes its result.
 #[derive(Clone)]
 pub struct SharedFlow(Arc<Shared>);
 
-pub(crate) struct Shared {
-    /// Locked for a moment only, never across an await. Nothing is left in it when the result was
-    /// taken.
-    flow: Mutex<Option<Flow>>,
+pub struct Shared {
+    flow: LockedFlow,
     /// Locked during a save.
     saver: tokio::sync::Mutex<Option<Box<dyn Saver>>>,
     /// Wakes the drive: there is news for it, or a save it waits for ended.
     bell: Notify,
     /// Wakes notifications that wait for the end of another save.
     save_ended: Notify,
-    /// Its place in a guard, from its first drive until it is over.
-    prompting: Mutex<Option<Prompting>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.flow.fmt(f)
+    }
+}
+
+impl AsRef<LockedFlow> for Shared {
+    fn as_ref(&self) -> &LockedFlow {
+        &self.flow
+    }
+}
+
+impl Deref for SharedFlow {
+    type Target = LockedFlow;
+
+    fn deref(&self) -> &LockedFlow {
+        &self.0.flow
+    }
 }
 
 impl SharedFlow {
@@ -96,88 +106,18 @@ impl SharedFlow {
 
     fn of(flow: Flow, saver: Option<Box<dyn Saver>>) -> Self {
         Self(Arc::new(Shared {
-            flow: Mutex::new(Some(flow)),
+            flow: LockedFlow::new(flow),
             saver: tokio::sync::Mutex::new(saver),
             bell: Notify::new(),
             save_ended: Notify::new(),
-            prompting: Mutex::new(None),
         }))
-    }
-
-    /// Where the flow is.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        self.look(|flow| flow.stage()).unwrap_or(Stage::Settled)
-    }
-
-    /// The acknowledgement, once there is one.
-    #[must_use]
-    pub fn acknowledgement(&self) -> Option<Acknowledgement> {
-        self.look(|flow| flow.acknowledgement().cloned()).flatten()
-    }
-
-    /// When the authentication request expires, as [`Flow::expires_at`].
-    #[must_use]
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.look(|flow| flow.expires_at()).flatten()
     }
 
     /// Gives up, as [`Flow::cancel`]; the drive ends. A request or a signature that is under way is
     /// not cut off: the drive ends after it.
     pub fn cancel(&self, now: Timestamp) {
-        let mut prompting = self.prompting();
-        self.look(|flow| flow.cancel(now));
-        *prompting = None;
-        drop(prompting);
+        self.0.flow.cancel(now);
         self.0.bell.notify_one();
-    }
-
-    /// Returns the result, as [`Flow::finish`]. A second call returns [`Failure::Abandoned`].
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`].
-    pub fn finish(self) -> Result<Box<Authentication>, Failure> {
-        let flow = self.lock().take();
-        self.prompts_nobody();
-        flow.ok_or(Failure::Abandoned)?.finish()
-    }
-
-    /// Whether the flow ended for want of the issuer's keys and still holds the tokens, as
-    /// [`Flow::keeps_tokens`]. Ask before [`Self::finish`]: what was saved can then be resumed, and
-    /// asks for the keys again.
-    #[must_use]
-    pub fn keeps_tokens(&self) -> bool {
-        self.look(|flow| flow.keeps_tokens()).unwrap_or(false)
-    }
-
-    /// `None` when the result was taken.
-    pub(crate) fn look<T>(&self, at: impl FnOnce(&mut Flow) -> T) -> Option<T> {
-        self.lock().as_mut().map(at)
-    }
-
-    // The clock is read while the flow is held, so that no reading is older than one the flow has
-    // seen.
-
-    pub(crate) fn poll(&self, clock: &dyn Clock, entropy: Entropy) -> Output {
-        self.watched(clock, |flow| flow.poll(clock.now(), entropy)).unwrap_or(Output::Done)
-    }
-
-    pub(crate) fn begin(&self, transmit: Transmit, clock: &dyn Clock) -> Option<Sending> {
-        self.look(|flow| flow.begin(transmit, clock.now())).flatten()
-    }
-
-    pub(crate) fn may_send(&self, sending: SendingId, clock: &dyn Clock) -> bool {
-        self.look(|flow| flow.may_send(sending, clock.now())).unwrap_or(false)
-    }
-
-    pub(crate) fn handle(&self, input: Input, clock: &dyn Clock) -> Result<(), Misuse> {
-        self.watched(clock, |flow| flow.handle(input, clock.now())).unwrap_or(Ok(()))
-    }
-
-    /// What answers notifications once the flow is gone; `None` before the end.
-    pub(crate) fn spent_key(&self) -> Option<SpentKey> {
-        self.look(|flow| flow.spent_key()).flatten()
     }
 
     /// What routes know it by.
@@ -187,49 +127,6 @@ impl SharedFlow {
 
     pub(crate) const fn of_shared(shared: Arc<Shared>) -> Self {
         Self(shared)
-    }
-
-    /// Takes a place in the guard, unless the flow has one.
-    pub(crate) fn prompts_by(
-        &self,
-        guard: &PromptGuard,
-        clock: &dyn Clock,
-    ) -> Result<(), PromptRefused> {
-        let mut prompting = self.prompting();
-        if prompting.is_none() {
-            *prompting = self.look(|flow| guard.enter(flow, clock.now())).transpose()?.flatten();
-        }
-        Ok(())
-    }
-
-    /// A step of the flow, after which its place in the guard is brought up to date, or given back
-    /// when the flow is over.
-    fn watched<T>(&self, clock: &dyn Clock, step: impl FnOnce(&mut Flow) -> T) -> Option<T> {
-        self.stepped(|flow| (step(flow), clock.now()))
-    }
-
-    /// As [`Self::watched`]; the step says when it happened.
-    fn stepped<T>(&self, step: impl FnOnce(&mut Flow) -> (T, Timestamp)) -> Option<T> {
-        let mut prompting = self.prompting();
-        let (done, is_over) = self.look(|flow| {
-            let (done, now) = step(flow);
-            prompting.iter().for_each(|prompting| prompting.keep(flow, now));
-            (done, flow.stage() == Stage::Settled)
-        })?;
-        if is_over {
-            *prompting = None;
-        }
-        Some(done)
-    }
-
-    /// The flow is over.
-    pub(crate) fn prompts_nobody(&self) {
-        *self.prompting() = None;
-    }
-
-    /// Locked for a moment only, before the flow where both are.
-    fn prompting(&self) -> MutexGuard<'_, Option<Prompting>> {
-        self.0.prompting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Saves a state, within its limit, and gives the flow the outcome.
@@ -258,7 +155,7 @@ impl SharedFlow {
         notification: &Notification,
         now: Timestamp,
     ) -> Option<NotificationVerdict> {
-        let mut receipt = self.stepped(|flow| (flow.notify(notification, now), now))?;
+        let mut receipt = self.step(|flow| (flow.notify(notification, now), now))?;
         if receipt.is_news() {
             // Before the save: the drive continues whatever becomes of it.
             self.0.bell.notify_one();
@@ -288,12 +185,6 @@ impl SharedFlow {
     /// Returns when there is something to look at, at once if that happened since the last return.
     pub(crate) async fn woken(&self) {
         self.0.bell.notified().await;
-    }
-
-    /// A panic elsewhere while the lock was held leaves a flow that answers `Done` to the next poll
-    /// at worst.
-    fn lock(&self) -> MutexGuard<'_, Option<Flow>> {
-        self.0.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             // A use of the private key: here in memory, elsewhere in a KMS or an HSM.
             Output::Key(operation) => key.answer(operation, SystemEntropy.draw()?),
             // The provider's public keys, from a cache that all flows share.
-            Output::KeySet(request) => keys.answer(request, &http, &SystemClock, &mut |_| {}),
+            Output::KeySet(request) => http.find_keys(&keys, request, &SystemClock, &mut |_| {}),
             // Nothing to do yet: sleep, or turn to another flow.
             Output::Wait(wait) => {
                 thread::sleep(wait.until().since(now()).min(Duration::from_secs(10)));

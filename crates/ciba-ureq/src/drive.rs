@@ -15,7 +15,6 @@ use crate::{
     AuthenticateError, Clock, DriveError, HttpClient, Inbox, Keys, PromptGuard, SharedFlow, Signer,
     SignerError, SystemClock, Ureq,
     entropy::{EntropySource, SystemEntropy},
-    inbox::Registration,
 };
 
 /// Watches a flow being driven. All methods have defaults that do nothing; `&mut ()` watches
@@ -198,7 +197,10 @@ impl Driver {
         if let Some(guard) = &self.guard {
             flow.prompts_by(guard, &*self.clock).map_err(DriveError::PromptRefused)?;
         }
-        let _registration = self.register(flow)?;
+        // Lets notifications reach the flow, if it wants any.
+        let inbox = self.inbox.as_ref();
+        let now = self.clock.now();
+        let _registration = inbox.map(|inbox| inbox.begin(flow.shared(), now)).transpose()?;
         let mut began = false;
         loop {
             if watch.stop(self.clock.now()) {
@@ -264,16 +266,9 @@ impl Driver {
     pub(crate) fn fetch_keys(&self) -> Result<(), Trouble> {
         let is_signed = !self.config.id_token_algorithm().is_symmetric();
         if is_signed && self.config.jwks_uri().is_some() {
-            self.keys.prefetch(&self.http, &*self.clock)?;
+            self.http.prefetch_keys(&self.keys, &*self.clock)?;
         }
         Ok(())
-    }
-
-    /// Lets notifications reach a flow, if it wants any.
-    fn register(&self, flow: &SharedFlow) -> Result<Option<Registration>, DriveError> {
-        let key = flow.look(|flow| flow.notification_key()).flatten();
-        let (Some(key), Some(inbox)) = (key, &self.inbox) else { return Ok(None) };
-        inbox.begin(key, flow, self.clock.now()).map(Some)
     }
 
     fn save(&self, flow: &SharedFlow, save: Save, watch: &mut dyn Watch) -> Result<(), DriveError> {
@@ -329,7 +324,7 @@ impl Driver {
         watch: &mut dyn Watch,
     ) -> Result<(), DriveError> {
         let answer =
-            self.keys.answer(request, &self.http, &*self.clock, &mut |event| watch.event(event));
+            self.http.find_keys(&self.keys, request, &*self.clock, &mut |event| watch.event(event));
         self.handle(flow, answer)
     }
 

@@ -8,11 +8,11 @@ use std::{
 };
 
 use ciba_core::{
-    Input, Sending,
-    fault::Cause,
+    Event, Input, KeySetRequest, Sending,
+    fault::{Cause, Trouble},
     http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered, Url},
 };
-use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
+use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections, KeyStep};
 use ureq::{
     Agent, Proxy,
     config::{AutoHeaderValue, ConfigBuilder},
@@ -23,6 +23,7 @@ use ureq::{
 #[cfg(feature = "rustls-no-provider")]
 use crate::{ClientCertificate, certificate::with_certificate};
 use crate::{
+    Clock, Keys,
     cause::unanswered,
     connector::{self, NotingConnector, NotingResolver},
 };
@@ -262,6 +263,37 @@ impl HttpClient {
             Ok(response) => sending.answered(response),
             Err(how) => sending.unanswered(how),
         }
+    }
+
+    /// Answers a flow's question for keys, with a fetch when one is due.
+    pub fn find_keys(
+        &self,
+        keys: &Keys,
+        mut question: KeySetRequest,
+        clock: &dyn Clock,
+        progress: &mut dyn FnMut(&Event),
+    ) -> Input {
+        loop {
+            match keys.step(question, clock, progress) {
+                KeyStep::Answer(answer) => return answer,
+                KeyStep::Fetch(sending, asked) => {
+                    keys.fetched(self.perform(sending), clock);
+                    question = asked;
+                }
+            }
+        }
+    }
+
+    /// Fetches keys before a flow asks for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble`] when they cannot be had now; a flow would ask again.
+    pub fn prefetch_keys(&self, keys: &Keys, clock: &dyn Clock) -> Result<(), Trouble> {
+        while let Some(sending) = keys.prefetch(clock)? {
+            keys.fetched(self.perform(sending), clock);
+        }
+        Ok(())
     }
 
     /// Sends one request, once, over a connection made for it, and shows no client certificate.

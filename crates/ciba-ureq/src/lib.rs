@@ -28,7 +28,6 @@ mod discover;
 mod drive;
 pub mod http;
 mod inbox;
-mod keys;
 mod shared;
 mod signer;
 #[cfg(feature = "rustls-no-provider")]
@@ -49,11 +48,11 @@ pub use ciba_std::{
 pub use ureq;
 
 pub use adapter::Ureq;
+pub use ciba_std::Keys;
 pub use client::Client;
 pub use drive::{Driver, Watch, on_event};
 pub use http::HttpClient;
 pub use inbox::Inbox;
-pub use keys::Keys;
 pub use shared::{Saver, SharedFlow};
 pub use signer::{Signer, SignerError};
 

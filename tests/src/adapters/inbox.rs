@@ -126,9 +126,9 @@ impl Keys {
     pub fn answer(&self, request: KeySetRequest, http: &HttpClient, clock: &dyn Clock) -> Input {
         match self.0.as_ref().and(http.0.as_ref()) {
             Of::Reqwest((keys, http)) => {
-                block_on(keys.answer(request, http, clock, &mut |_: &Event| ()))
+                block_on(http.find_keys(keys, request, clock, &mut |_: &Event| ()))
             }
-            Of::Ureq((keys, http)) => keys.answer(request, http, clock, &mut |_: &Event| ()),
+            Of::Ureq((keys, http)) => http.find_keys(keys, request, clock, &mut |_: &Event| ()),
         }
     }
 }
