@@ -81,6 +81,17 @@ pub enum Question {
     KeySet(KeySetRequest),
 }
 
+/// What becomes of the caller that polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// It saves what it is told to save.
+    Saves,
+    /// It is dropped, at the latest with the question in its hands.
+    Abandons,
+    /// The process dies before it could save or do anything.
+    Dies,
+}
+
 /// Everything together.
 #[derive(Debug)]
 pub struct Sim {
@@ -264,17 +275,18 @@ impl Sim {
     ///
     /// When a rule is broken.
     pub fn poll(&mut self) -> Said {
-        self.poll_as(true)
+        self.poll_as(Caller::Saves)
     }
 
     /// As [`Self::poll`], and then the process dies before it could save or do anything.
     pub fn poll_and_die(&mut self) {
-        let _ = self.poll_as(false);
+        let _ = self.poll_as(Caller::Dies);
         self.open = None;
         self.crash();
     }
 
-    fn poll_as(&mut self, persist: bool) -> Said {
+    fn poll_as(&mut self, caller: Caller) -> Said {
+        let persist = caller != Caller::Dies;
         self.observe();
         self.hear_of_a_drop();
         self.expire_open();
@@ -289,8 +301,12 @@ impl Sim {
         let mut saves = 0;
         let output = loop {
             match self.poll_flow() {
-                // The process dies before it could save.
-                Output::Save(_) if !persist => return Said::Save,
+                Output::Save(save) if caller != Caller::Saves => {
+                    if caller == Caller::Abandons {
+                        self.abandon(&save);
+                    }
+                    return Said::Save;
+                }
                 Output::Save(save) => {
                     is_kept_now = self.keep(save);
                     saves += 1;

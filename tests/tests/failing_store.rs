@@ -13,7 +13,7 @@ use ciba_core::{
     notification::NotificationVerdict,
 };
 use ciba_tests::{
-    letter::Letter,
+    letter::{Content, Letter},
     model::{Forgery, Say},
     sim::{Fails, Question, Said, Setup, Sim},
 };
@@ -286,4 +286,26 @@ fn the_late_write_of_an_earlier_life_never_replaces_what_a_later_one_saved() {
     let saved = sim.kept().to_vec();
     sim.land();
     assert_eq!(sim.kept(), saved);
+}
+
+/// The caller is dropped during the save after the acknowledgement, with the question for keys
+/// ahead of time held back; before the next poll, a notification ends the flow.
+#[test]
+fn a_flow_that_ended_during_a_save_asks_for_nothing_that_was_held_back() {
+    let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Push));
+    while sim.flow.stage() == Stage::Authorizing {
+        match sim.poll() {
+            Said::Key => {
+                let asked = sim.open.take().expect("a signature is wanted");
+                sim.sign(asked);
+            }
+            Said::Transmit(_) => sim.answer(Say::Pending(None, None)),
+            said => panic!("{said:?}"),
+        }
+    }
+    sim.poll_and_abandon();
+    let denied = Letter { content: Content::Error("access_denied"), ..Letter::PING };
+    assert_eq!(sim.notify(denied), NotificationVerdict::Accepted);
+    assert_eq!(sim.flow.stage(), Stage::Settled);
+    assert_eq!(sim.poll(), Said::Done);
 }

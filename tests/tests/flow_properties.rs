@@ -394,7 +394,7 @@ fn is_a_step(op: &Op) -> bool {
 fn the_states_are_those_of_the_diagram() {
     let seen = RefCell::new(BTreeSet::new());
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let config = Config { cases: 250, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
     let operations = proptest::collection::vec(op(), 2 * OPS_PER_CASE);
     TestRunner::new_with_rng(config, rng)
         .run(&(setup(), operations), |(setup, ops)| {

@@ -24,7 +24,17 @@ pub use wait::{Wait, WaitReason};
 
 /// What the caller must do next.
 ///
-/// The enum is exhaustive on purpose: a caller that ignored an instruction would hang.
+/// The enum is exhaustive on purpose: a caller that ignored an instruction would hang, and a loop
+/// that forgets to save does not compile:
+///
+/// ```compile_fail,E0004
+/// # use ciba_core::Output;
+/// # fn perform(output: Output) {
+/// match output {
+///     Output::Transmit(_) | Output::Key(_) | Output::KeySet(_) | Output::Wait(_) | Output::Done => {}
+/// }
+/// # }
+/// ```
 #[must_use = "a flow does not continue until its output is performed"]
 #[derive(Debug)]
 pub enum Output {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use ciba_core::{
-    DeliveryMode, Flow, Output, Snapshot, Stage, Timestamp,
+    DeliveryMode, Flow, Snapshot, Stage, Timestamp,
     http::Endpoint,
     machine::{ResumeError, Save},
 };
 
 use super::{
-    Question, Sim,
+    Caller, Question, Sim,
     mirror::{Kind, Mirror, OpenQuestion, Outcome},
 };
 
@@ -202,24 +202,21 @@ impl Sim {
         );
     }
 
-    /// Polls, and the caller is dropped while the state is being saved: the write may still land,
-    /// much later.
+    /// Polls, and the caller is dropped while the state is being saved, or with what it was asked in
+    /// hand: the write may still land, much later.
     pub fn poll_and_abandon(&mut self) {
-        self.observe();
-        self.hear_of_a_drop();
-        self.expire_open();
-        match self.poll_flow() {
-            Output::Save(save) => {
-                let since = self.since_when();
-                self.is_held(since);
-                if self.store.late.len() < MOST_LATE {
-                    let snapshot = save.snapshot().as_bytes().to_vec();
-                    let late = self.state(snapshot);
-                    self.store.late.push(late);
-                }
-            }
-            // Dropped, as everything the caller had in hand.
-            _ => {}
+        let _ = self.poll_as(Caller::Abandons);
+        self.drop_open();
+    }
+
+    /// The caller is dropped during this save.
+    pub(super) fn abandon(&mut self, save: &Save) {
+        let since = self.since_when();
+        self.is_held(since);
+        if self.store.late.len() < MOST_LATE {
+            let snapshot = save.snapshot().as_bytes().to_vec();
+            let late = self.state(snapshot);
+            self.store.late.push(late);
         }
     }
 

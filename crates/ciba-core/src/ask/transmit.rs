@@ -19,6 +19,16 @@ use crate::{
 /// request itself at the instant of sending. Send it once, do not follow redirects, accept any
 /// status, and read at most [`Self::max_response`] bytes. If dropped, the request counts as not
 /// sent.
+///
+/// A request cannot be sent without asking the machine at that instant, because only a [`Sending`]
+/// gives it out:
+///
+/// ```compile_fail,E0599
+/// # fn send(_: &ciba_core::http::Request) {}
+/// fn perform(transmit: ciba_core::Transmit) {
+///     send(transmit.request());
+/// }
+/// ```
 #[must_use = "a request that is dropped counts as not sent"]
 #[derive(Debug)]
 pub struct Transmit {

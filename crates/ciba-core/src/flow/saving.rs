@@ -49,6 +49,7 @@ impl Flow {
         let is_too_late = matches!(&self.phase, Some(Phase::Authorizing(authorizing))
             if authorizing.is_too_late(moment));
         let open = self.phase.as_ref().and_then(Phase::open).map(|open| open.counter);
+        let is_pending = matches!(self.phase, Some(Phase::Pending(_)));
         let saving = self.saving.as_mut()?;
         saving.notice_drop(moment);
         if is_too_late && saving.open.is_none() && saving.delayed.take().is_some() {
@@ -61,11 +62,12 @@ impl Flow {
             return Some(self.wait(wait, now));
         }
         // An output whose question is no longer open (the flow was cancelled, expired or answered)
-        // is dropped here. It has not begun.
-        let delayed = saving
-            .delayed
-            .take()
-            .filter(|delayed| delayed.counter().is_none_or(|delayed| Some(delayed) == open))?;
+        // is dropped here. It has not begun. Keys that are requested ahead of time are of use only
+        // while the flow waits for the person.
+        let delayed = saving.delayed.take().filter(|delayed| match delayed.counter() {
+            Some(delayed) => Some(delayed) == open,
+            None => is_pending,
+        })?;
         Some(self.keep_first(*delayed, now))
     }
 

@@ -3,6 +3,7 @@
 
 mod http;
 
+#[expect(unused_imports, reason = "of the stubs, which are left out")]
 mod front_page {
     use crate::{entropy, http, key_set, now, sign, sleep_until};
 
@@ -20,8 +21,7 @@ mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
     pub fn run() -> Result<(), Box<dyn std::error::Error>> {
-        main();
-        Ok(())
+        main()
     }
 }
 
