@@ -29,10 +29,13 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, Authentication, BasicEncoding, ClientAuth, ClientConfig, ClientId, ClientSecret,
-    DiscoveryAddress, Endpoint, Event, Hint, Issuer, ProviderMetadata, SoftwareKey,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, ClientSecret, Event, Hint,
+    Issuer, ProviderMetadata, SoftwareKey,
+    config::BasicEncoding,
     crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier},
+    http::{Endpoint, LoopbackHttp},
     jose::JwsAlgorithm,
+    metadata::DiscoveryAddress,
 };
 use nix::sys::{
     resource::{UsageWho, getrusage},
@@ -131,7 +134,7 @@ fn issuer(folder: &Path) -> Outcome<Issuer> {
         .lines()
         .find_map(|line| line.strip_prefix("CIBA_INTEROP_ISSUER="))
         .ok_or("no issuer")?;
-    Ok(Issuer::parse_with(issuer, ciba_core::LoopbackHttp::DangerouslyAllowed)?)
+    Ok(Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed)?)
 }
 
 /// HTTP Basic over plain HTTP, `private_key_jwt` with ES256 over TLS.
@@ -180,10 +183,11 @@ struct Reqwest {
 impl Reqwest {
     fn new(folder: &Path) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::with_ca(&fs::read(
+        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::with_ca(&fs::read(
             folder.join("ca.pem"),
         )?)?)?;
-        let provider = ciba_reqwest::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId);
+        let provider =
+            ciba_reqwest::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId);
         let (config, key) =
             config(folder, runtime.block_on(provider)?, Arc::new(AwsLcRs), &AwsLcRs)?;
         let mut driver = ciba_reqwest::Driver::new(config, http);
@@ -251,9 +255,10 @@ struct Ureq {
 
 impl Ureq {
     fn new(folder: &Path) -> Outcome<Self> {
-        let http =
-            ciba_ureq::HttpClient::new(ciba_ureq::with_ca(&fs::read(folder.join("ca.pem"))?)?)?;
-        let provider = ciba_ureq::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId)?;
+        let http = ciba_ureq::HttpClient::new(ciba_ureq::http::with_ca(&fs::read(
+            folder.join("ca.pem"),
+        )?)?)?;
+        let provider = ciba_ureq::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId)?;
         let (config, key) = config(folder, provider, Arc::new(RustCrypto), &RustCrypto)?;
         let mut driver = ciba_ureq::Driver::new(config, http);
         if let Some(key) = key {
