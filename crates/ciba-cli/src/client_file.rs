@@ -98,12 +98,20 @@ impl<'a> File<'a> {
         let registration =
             Registration::from_json(&text).map_err(|error| unusable(path, &error.to_string()))?;
         let file = Self { path, loopback, registration };
-        let names = file.registration.members().iter().map(|(name, _)| name);
-        for name in names.filter(|name| !READ.contains(&&**name) && !IGNORED.contains(&&**name)) {
-            return Err(file.unusable(&match &*name {
-                "client_secret" => "client_secret is not read from it: name the file that holds the secret in client_secret_file".to_owned(),
-                _ => format!("this command does not support the member {name}"),
-            }));
+        let mut names = file.registration.members().iter().map(|(name, _)| name);
+        match names.find(|name| !READ.contains(&&**name) && !IGNORED.contains(&&**name)) {
+            None => {}
+            Some(name) if name == "client_secret" => {
+                return Err(file.unusable(
+                    "client_secret is not read from it: name the file that holds the secret in \
+                     client_secret_file",
+                ));
+            }
+            Some(name) => {
+                return Err(
+                    file.unusable(&format!("this command does not support the member {name}"))
+                );
+            }
         }
         Ok(file)
     }

@@ -121,7 +121,6 @@ impl HttpClient {
     }
 
     /// Performs what a flow sends.
-    #[must_use]
     pub fn perform(&self, sending: Sending) -> Input {
         match &self.0 {
             Of::Reqwest(http) => block_on(http.perform(sending)),

@@ -62,7 +62,6 @@ impl Adapter {
 
 impl Inbox {
     /// A call of the notification endpoint.
-    #[must_use]
     pub fn receive(
         &self,
         method: &str,

@@ -6,7 +6,7 @@ use ciba_core::DeliveryMode;
 use ciba_test_op::{Act, Closing, Endpoint, Exchange, Provider, Script};
 use ciba_tests::{
     drivers::{self, run},
-    scenario::{Auth, Outcome, Scenario, Transport},
+    scenario::{Auth, Scenario, Transport},
 };
 
 use crate::{APPROVED, row};
@@ -98,8 +98,6 @@ fn a_poll_that_breaks_off_on_a_kept_connection_is_asked_again_after_the_interval
 /// REQ-AREQ-30a
 #[test]
 fn an_authentication_request_has_a_fresh_connection_and_token_requests_share_one() {
-    let adapters: [(&str, fn(&Scenario) -> Outcome); 2] =
-        [("reqwest", drivers::reqwest), ("ureq", drivers::ureq)];
     for row in everywhere("kept", &Script::new()) {
         let row = row.check(|provider, _| {
             let on = |endpoint: Endpoint| -> Vec<_> {
@@ -112,8 +110,9 @@ fn an_authentication_request_has_a_fresh_connection_and_token_requests_share_one
             assert_eq!(BTreeSet::from_iter(&polls).len(), 1, "{polls:?}");
             assert_ne!(polls[0], prompts[0], "a connection that is used once");
         });
-        for (adapter, run) in adapters {
-            let outcome = run(&row);
+        for (adapter, outcome) in
+            [("reqwest", drivers::reqwest(&row)), ("ureq", drivers::ureq(&row))]
+        {
             let (result, requests) = (outcome.result.as_str(), outcome.requests());
             assert_eq!((result, requests), (APPROVED, [1, 3, 1]), "{} [{adapter}]", row.name);
         }
