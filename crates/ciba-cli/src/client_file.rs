@@ -98,22 +98,19 @@ impl<'a> File<'a> {
         let registration =
             Registration::from_json(&text).map_err(|error| unusable(path, &error.to_string()))?;
         let file = Self { path, loopback, registration };
-        let mut names = file.registration.members().iter().map(|(name, _)| name);
-        match names.find(|name| !READ.contains(&&**name) && !IGNORED.contains(&&**name)) {
-            None => {}
-            Some(name) if name == "client_secret" => {
-                return Err(file.unusable(
-                    "client_secret is not read from it: name the file that holds the secret in \
-                     client_secret_file",
-                ));
-            }
+        let is_unknown = |name: &str| !READ.contains(&name) && !IGNORED.contains(&name);
+        let members = file.registration.members().iter();
+        let unknown = members.map(|(name, _)| name.to_string()).find(|name| is_unknown(name));
+        match unknown.as_deref() {
+            None => Ok(file),
+            Some("client_secret") => Err(file.unusable(
+                "client_secret is not read from it: name the file that holds the secret in \
+                 client_secret_file",
+            )),
             Some(name) => {
-                return Err(
-                    file.unusable(&format!("this command does not support the member {name}"))
-                );
+                Err(file.unusable(&format!("this command does not support the member {name}")))
             }
         }
-        Ok(file)
     }
 
     /// What the file says, as options.
