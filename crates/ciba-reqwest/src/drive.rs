@@ -172,7 +172,8 @@ impl Driver {
         flow.finish().map_err(AuthenticateError::Failed)
     }
 
-    /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
+    /// Drives a flow until it is over; take the result with
+    /// [`finish`](ciba_std::LockedFlow::finish).
     ///
     /// The future may be dropped at any time, by a time-out or a `select`; nothing runs in the
     /// background. A request that was under way counts as lost, because it may have arrived;

@@ -181,7 +181,8 @@ impl Driver {
         &self.config
     }
 
-    /// Drives a flow until it is over; take the result with [`SharedFlow::finish`].
+    /// Drives a flow until it is over; take the result with
+    /// [`finish`](ciba_std::LockedFlow::finish).
     ///
     /// Everything happens in the calling thread, waits included; it ends early only when
     /// [`Watch::stop`] says so or something fails. Driving the flow again continues where it

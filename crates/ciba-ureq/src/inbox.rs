@@ -59,7 +59,7 @@ impl Inbox {
     /// does the rest.
     ///
     /// Give it every call that comes to the endpoint, whatever the method. Of the body read no more
-    /// than [`Notification::MAX_BODY`](ciba_core::Notification::MAX_BODY) bytes and one; a body that is longer is answered as too
+    /// than [`Notification::MAX_BODY`](ciba_core::notification::Notification::MAX_BODY) bytes and one; a body that is longer is answered as too
     /// large by that.
     pub fn receive(
         &self,
