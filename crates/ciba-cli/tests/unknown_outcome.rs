@@ -33,7 +33,7 @@ fn a_token_endpoint_that_says_nothing_until_the_deadline_is_15_and_not_expired()
     let run = ends(|| Say::Nothing);
     let said = json!({ "failure": "indeterminate", "endpoint": "token", "attempts": 2, "cause": "connection_closed" });
     run.failed(15, &said);
-    assert!(run.sentence().contains("no usable answer of the token endpoint"), "{run:?}");
+    assert!(run.sentence().contains("the token endpoint sent no usable answer"), "{run:?}");
 }
 
 #[test]
