@@ -316,7 +316,7 @@ mod tests {
         registration.configure(empty(), credentials, LoopbackHttp::Refused)
     }
 
-    /// REQ-META-01
+    /// REQ-META-01a
     /// REQ-META-25
     #[test]
     fn what_is_to_be_registered_is_read_back() {
