@@ -169,6 +169,81 @@ fn a_request_is_not_had_after_a_cancel_or_too_late() {
     assert!(!flow.may_send(id, after(90)), "nobody sends it, and it is late");
 }
 
+/// Decision 2, between the two: what `poll` hands out may be sent at that instant, however long the
+/// store kept it back.
+#[test]
+fn a_request_that_a_slow_store_kept_back_too_long_is_not_handed_out() {
+    let in_time = |now: Timestamp, flow: &mut Flow| {
+        for turn in 0..20 {
+            match flow.poll(now, entropy(turn)) {
+                Output::Transmit(transmit) => {
+                    let endpoint = transmit.endpoint();
+                    assert!(flow.begin(transmit, now).is_some(), "{endpoint:?} after {now}");
+                    return Some(endpoint);
+                }
+                Output::Key(operation) => {
+                    flow.handle(operation.answered(vec![1; 64]), now).unwrap();
+                }
+                Output::Save(save) => flow.handle(save.saved(), now).unwrap(),
+                Output::KeySet(_) => {}
+                Output::Wait(_) | Output::Done => return None,
+            }
+        }
+        panic!("it does not come to rest")
+    };
+    // The authentication request: until its signatures are stale (30 s), its limit has passed
+    // (60 s), and it is too late to prompt anybody (90 s).
+    for auth in [ClientAuth::None, key_jwt()] {
+        for seconds in [0, 29, 31, 59, 61, 89, 90, 91, 4000] {
+            let mut flow = start(&config(BASE, auth.clone())).durable();
+            let save = loop {
+                match flow.poll(START, entropy(3)) {
+                    Output::Save(save) => break save,
+                    Output::Key(operation) => {
+                        flow.handle(operation.answered(vec![1; 64]), START).unwrap();
+                    }
+                    other => panic!("{other:?}"),
+                }
+            };
+            flow.handle(save.saved(), after(seconds)).unwrap();
+            let sent = in_time(after(seconds), &mut flow);
+            assert!(sent.is_none() || seconds < 90, "a person is prompted after {seconds} s");
+            assert!(sent.is_some() || seconds > 0, "there was time");
+        }
+    }
+    // A token request: until the deadline of the acknowledgement, 120 s.
+    for seconds in [0, 20, 50, 113, 114, 115, 116, 120, 4000] {
+        let (mut flow, _) = waiting(DeliveryMode::Ping);
+        let mut now = START;
+        let save = loop {
+            match flow.poll(now, entropy(3)) {
+                Output::Save(save) if flow.stage() == Stage::Redeeming => break save,
+                Output::Save(save) => flow.handle(save.saved(), now).unwrap(),
+                Output::Wait(wait) => now = wait.until(),
+                Output::KeySet(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        now = now.saturating_add(Duration::from_secs(seconds));
+        flow.handle(save.saved(), now).unwrap();
+        let sent = in_time(now, &mut flow);
+        assert!(sent.is_some() || seconds > 0, "there was time");
+    }
+}
+
+/// Decision 3, a question that is still held: a request that never began was not sent, however long
+/// its driver keeps it.
+#[test]
+fn a_request_that_never_began_times_out_as_not_sent() {
+    let mut flow = start(&config(BASE, ClientAuth::None));
+    let first = transmit(&mut flow, START);
+    let Output::Wait(wait) = flow.poll(START, entropy(2)) else { panic!("it is handed out") };
+    // Too late to try it again in time for the person, who was not prompted.
+    assert!(matches!(flow.poll(wait.until(), entropy(2)), Output::Done));
+    assert!(flow.begin(first, wait.until()).is_none(), "the caller was told that it was not sent");
+    assert!(matches!(flow.finish(), Err(Failure::Unreachable(_))));
+}
+
 /// Decision 3: the next poll goes on as if what is true had been said.
 #[test]
 fn a_dropped_question_is_answered_truthfully_at_the_next_poll() {

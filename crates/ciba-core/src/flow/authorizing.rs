@@ -117,9 +117,9 @@ impl Authorizing {
             RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
                 Step::Next(self.unsigned(KeyProblem::Unknown, moment))
             }
-            RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
-                self.cause = Cause::Timeout;
-                Step::Next(self.lost(None, sent, &poll.context))
+            RequestProgress::InFlight { open, sent, is_begun, .. } if open.is_over(moment) => {
+                let how = RequestProgress::timed_out(is_begun);
+                Step::Next(self.no_answer(how, sent, &poll.context))
             }
             request_progress @ (RequestProgress::Signing { .. }
             | RequestProgress::InFlight { .. }) => {
@@ -154,9 +154,9 @@ impl Authorizing {
         moment >= self.not_after
     }
 
-    /// Whether the given request may still be sent. Called immediately before sending.
-    pub(super) fn may_send(&mut self, counter: u64, moment: Moment) -> bool {
-        moment < self.not_after && self.request_progress.may_send(counter, moment, Moment::NEVER)
+    /// Whether the given request may still be sent.
+    pub(super) fn may_send(&self, counter: u64, moment: Moment) -> bool {
+        moment < self.not_after && self.request_progress.may_send(counter, moment)
     }
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
@@ -194,16 +194,8 @@ impl Authorizing {
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 self.response(&response, sent, context)
             }
-            (
-                RequestProgress::InFlight { sent, .. },
-                Answer::Unanswered(Unanswered::Lost(cause)),
-            ) => {
-                self.cause = cause;
-                self.lost(None, sent, context)
-            }
-            (RequestProgress::InFlight { .. }, Answer::Unanswered(Unanswered::NotSent(cause))) => {
-                self.cause = cause;
-                self.not_sent(context.moment)
+            (RequestProgress::InFlight { sent, .. }, Answer::Unanswered(how)) => {
+                self.no_answer(how, sent, context)
             }
             (request_progress, _) => {
                 self.request_progress = request_progress;
@@ -230,6 +222,14 @@ impl Authorizing {
             AuthorizeReply::Misbehaved(misbehaviour) => Failure::ProviderMisbehaved(misbehaviour),
         };
         Settled::failed(failure)
+    }
+
+    fn no_answer(mut self, how: Unanswered, sent: Moment, context: &Context<'_>) -> Phase {
+        self.cause = how.cause();
+        match how {
+            Unanswered::Lost(_) => self.lost(None, sent, context),
+            Unanswered::NotSent(_) => self.not_sent(context.moment),
+        }
     }
 
     /// Handles a lost acknowledgement. The person may have been prompted, so in poll mode the flow

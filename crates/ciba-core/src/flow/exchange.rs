@@ -11,11 +11,12 @@ use super::{
     questions::{Open, lost_at},
 };
 use crate::{
-    ask::{KeyOperation, KeyPurpose, Output, Transmit},
+    ask::{KeyOperation, KeyPurpose, Output, Transmit, Unanswered},
     client::{ClientAuth, ClientConfig},
     credential::{self, Applied, Credential},
     elapsed::Moment,
     endpoint::Endpoint,
+    fault::Cause,
     jose::unsigned::{self, UnsignedJwt},
     request::AuthRequest,
     request_object,
@@ -79,18 +80,28 @@ impl RequestProgress {
         matches!(self, Self::InFlight { is_begun: true, .. })
     }
 
-    /// Marks the given request as being sent, unless it is too late. Its timeout starts now.
-    pub(super) fn may_send(&mut self, counter: u64, moment: Moment, latest: Moment) -> bool {
-        let Self::InFlight { open, sent, stale, is_begun } = self else { return false };
-        if open.counter != counter || moment > *stale {
-            return false;
+    /// Returns what is true of a request whose limit has passed: one that never began was not sent.
+    pub(super) fn timed_out(is_begun: bool) -> Unanswered {
+        match is_begun {
+            true => Unanswered::Lost(Cause::Timeout),
+            false => Unanswered::NotSent(Cause::Timeout),
         }
+    }
+
+    /// Whether enough is left of the lifetime of what was signed for the given request.
+    pub(super) fn may_send(&self, counter: u64, moment: Moment) -> bool {
+        matches!(self, Self::InFlight { open, stale, .. }
+            if open.counter == counter && moment <= *stale)
+    }
+
+    /// Marks the request as being sent. Its timeout starts now.
+    pub(super) fn begin(&mut self, moment: Moment, latest: Moment) {
+        let Self::InFlight { open, sent, is_begun, .. } = self else { return };
         *is_begun = true;
         // The time between `poll` and `begin` belongs to the caller and must not shorten the
         // timeout.
         open.limit = open.limit.plus(moment.since(*sent)).min(latest);
         *sent = moment;
-        true
     }
 
     /// Adds a signature. The authentication request is signed before the assertion.

@@ -179,15 +179,13 @@ impl Flow {
         let moment = self.clock.moment();
         let SendingId { serial, counter } = sending;
         serial == self.questions.serial
-            && match &mut self.phase {
-                Some(Phase::Authorizing(authorizing)) => authorizing.may_send(counter, moment),
-                Some(Phase::Redeeming(redeeming)) => {
-                    let latest = redeeming.latest();
-                    !redeeming.grant.is_over(moment)
-                        && redeeming.request_progress.may_send(counter, moment, latest)
+            && self.phase.as_mut().is_some_and(|phase| {
+                let may_send = phase.may_send(counter, moment);
+                if may_send {
+                    phase.begin(moment);
                 }
-                _ => false,
-            }
+                may_send
+            })
     }
 
     /// Handles the answer to an output.

@@ -16,7 +16,8 @@ use super::{
     verifying::Verifying,
 };
 use crate::{
-    ask::{Answer, Dropped, Unanswered},
+    ask::{Answer, Dropped, Output, Unanswered},
+    elapsed::Moment,
     endpoint::Endpoint,
     fault::Cause,
     time::Timestamp,
@@ -63,6 +64,48 @@ impl Phase {
             Self::Redeeming(redeeming) => redeeming.request_progress.open(),
             Self::Verifying(verifying) => verifying.open(),
             Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
+        }
+    }
+
+    /// Whether an output that was held back for a save is still of use. The phase may have ended
+    /// meanwhile, its question may have been answered or have timed out, or it may be too late to
+    /// ask.
+    pub(super) fn still_asks(&self, delayed: &Output, moment: Moment) -> bool {
+        let Some(counter) = delayed.counter() else {
+            // Keys that are requested ahead of time are of use only while the flow waits for the
+            // person.
+            return matches!(self, Self::Pending(_));
+        };
+        let is_in_time = match self {
+            Self::Authorizing(authorizing) => !authorizing.is_too_late(moment),
+            Self::Redeeming(redeeming) => !redeeming.grant.is_over(moment),
+            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => true,
+        };
+        is_in_time
+            && self.open().is_some_and(|open| open.counter == counter && !open.is_over(moment))
+            && (!matches!(delayed, Output::Transmit(_)) || self.may_send(counter, moment))
+    }
+
+    /// Whether the given request may be sent now.
+    pub(super) fn may_send(&self, counter: u64, moment: Moment) -> bool {
+        match self {
+            Self::Authorizing(authorizing) => authorizing.may_send(counter, moment),
+            Self::Redeeming(redeeming) => redeeming.may_send(counter, moment),
+            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => false,
+        }
+    }
+
+    /// Marks the open request as being sent.
+    pub(super) fn begin(&mut self, moment: Moment) {
+        match self {
+            Self::Authorizing(authorizing) => {
+                authorizing.request_progress.begin(moment, Moment::NEVER)
+            }
+            Self::Redeeming(redeeming) => {
+                let latest = redeeming.latest();
+                redeeming.request_progress.begin(moment, latest)
+            }
+            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => {}
         }
     }
 

@@ -46,29 +46,21 @@ impl Flow {
     /// Returns the output that was held back for a save, or what to do before it.
     pub(super) fn delayed_output(&mut self, now: Timestamp) -> Option<Output> {
         let moment = self.clock.moment();
-        let is_too_late = matches!(&self.phase, Some(Phase::Authorizing(authorizing))
-            if authorizing.is_too_late(moment));
-        let open = self.phase.as_ref().and_then(Phase::open).map(|open| open.counter);
-        let is_pending = matches!(self.phase, Some(Phase::Pending(_)));
         let saving = self.saving.as_mut()?;
         saving.notice_drop(moment);
-        if is_too_late && saving.open.is_none() && saving.delayed.take().is_some() {
-            // A store that keeps failing must not prevent the flow from ending.
-            self.notice_drop(now);
-            return None;
-        }
         if let Some((open, _)) = &saving.open {
             let wait = PlannedWait::new(open.limit, WaitReason::InFlight);
             return Some(self.wait(wait, now));
         }
-        // An output whose question is no longer open (the flow was cancelled, expired or answered)
-        // is dropped here. It has not begun. Keys that are requested ahead of time are of use only
-        // while the flow waits for the person.
-        let delayed = saving.delayed.take().filter(|delayed| match delayed.counter() {
-            Some(delayed) => Some(delayed) == open,
-            None => is_pending,
-        })?;
-        Some(self.keep_first(*delayed, now))
+        let delayed = saving.delayed.take()?;
+        if self.phase.as_ref().is_some_and(|phase| phase.still_asks(&delayed, moment)) {
+            return Some(self.keep_first(*delayed, now));
+        }
+        // A store that was slow, or that keeps failing, must not keep the flow from its next step.
+        // The output has not begun.
+        drop(delayed);
+        self.notice_drop(now);
+        None
     }
 
     /// Requests a save before an effect, if its state has to be saved first. A wait is computed
