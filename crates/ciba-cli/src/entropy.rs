@@ -1,14 +1,12 @@
 //! Random bytes of the operating system.
 
 use ciba_core::Entropy;
+use ciba_std::{EntropySource as _, SystemEntropy};
 
 use crate::exit::Stop;
 
 /// Returns 32 bytes from the generator of the operating system. If it fails, no flow is started.
 // REQ-SEC-05
 pub(crate) fn entropy() -> Result<Entropy, Stop> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| Stop::bug("the operating system gives no random bytes"))?;
-    Ok(Entropy::from_bytes(bytes))
+    SystemEntropy.draw().map_err(|_| Stop::bug("the operating system gives no random bytes"))
 }
