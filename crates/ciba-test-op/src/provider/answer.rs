@@ -2,10 +2,48 @@
 
 use ciba_core::{Timestamp, http::Response};
 
-use super::{Held, Provider, acts::Acts, refresh, token::Outcome, transaction};
-use crate::message::{ExchangeId, Incoming, Reply};
+use super::{
+    acts::Acts,
+    pace::Pace,
+    refresh::is_refresh,
+    state::{Held, Provider},
+    token::Outcome,
+};
+use crate::message::{Endpoint, ExchangeId, Incoming, Reply};
 
 impl Provider {
+    /// Judges a request that the provider neither acts upon nor answers.
+    pub(super) fn judge_only(
+        &mut self,
+        id: ExchangeId,
+        endpoint: Endpoint,
+        request: &Incoming,
+        now: Timestamp,
+    ) {
+        let refusal = match endpoint {
+            Endpoint::Token if is_refresh(request) => self.check_refresh(request, now).err(),
+            Endpoint::Token => match self.claim(id, request, now) {
+                Ok((at, _)) => {
+                    let number = self.transactions[at].number;
+                    if let Some(exchange) = self.exchange(id) {
+                        exchange.transaction = Some(number);
+                    }
+                    None
+                }
+                Err(refusal) => Some(refusal),
+            },
+            Endpoint::Backchannel => {
+                let refusal = self.backchannel(request, now).err();
+                self.lose(request, now);
+                refusal
+            }
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.refused(&refusal);
+        }
+    }
+
     pub(super) fn answer_authentication_request(
         &mut self,
         id: ExchangeId,
@@ -27,8 +65,7 @@ impl Provider {
         };
         if let Some(mut record) = record {
             let lifetime = record.expires.since(record.started);
-            record.pace =
-                transaction::Pace::told(&response, now, lifetime, self.config.speed_reference);
+            record.pace = Pace::told(&response, now, lifetime, self.config.speed_reference);
             record.asked = id;
             if let Some(exchange) = self.exchange(id) {
                 exchange.transaction = Some(record.number);
@@ -50,7 +87,7 @@ impl Provider {
         acts: Acts,
         now: Timestamp,
     ) -> Reply {
-        if refresh::is_refresh(request) {
+        if is_refresh(request) {
             let response = self.answer_refresh_request(id, request, &acts, now);
             return self.leave(id, &acts, response, now);
         }

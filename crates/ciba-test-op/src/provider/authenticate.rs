@@ -3,10 +3,15 @@
 // Section 2 of spec/provider-side.md.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ciba_core::{DeliveryMode, Timestamp, jose::JwsAlgorithm};
+use ciba_core::{DeliveryMode, Timestamp};
 use serde_json::Value;
 
-use super::{Parameters, Provider, Refusal, request_object::FAPI_ALGORITHMS};
+use super::{
+    parameters::Parameters,
+    refusal::Refusal,
+    state::{Provider, Used},
+    supported::FAPI_ALGORITHMS,
+};
 use crate::{
     client::{AudienceMode, Client, ClientAuthentication},
     form,
@@ -25,16 +30,6 @@ enum Offered<'a> {
     Post { secret: &'a str },
     Assertion(&'a str),
     Nothing,
-}
-
-/// A `jti` that was used.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Used {
-    /// When its assertion expires, in Unix seconds.
-    until: u64,
-    /// Whether only the judge saw the request (`Act::DropBefore`): the provider still accepts the
-    /// assertion.
-    unseen: bool,
 }
 
 impl Provider {
@@ -398,6 +393,3 @@ impl Client {
         }
     }
 }
-
-/// Every algorithm of assertions, for the metadata.
-pub(super) const ASSERTION_ALGORITHMS: [JwsAlgorithm; 12] = JwsAlgorithm::ALL;

@@ -8,10 +8,8 @@ use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::{Value, json};
 
 use super::{
-    Provider,
-    parts::{Parameters, Refusal, answer},
-    token::GRANT_TYPE,
-    transaction::{Pace, Record},
+    hint::fault_of, json_answer::answer, pace::Pace, parameters::Parameters, refusal::Refusal,
+    state::Provider, supported::CIBA_GRANT, transaction::Record,
 };
 use crate::{
     client::Client,
@@ -28,11 +26,6 @@ use crate::{
 const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 const SWEDISH: &str = "urn:grn:authn:se:bankid";
 const NORWEGIAN: &str = "urn:grn:authn:no:bankid";
-/// The words of the pairs that Norwegian agents read out.
-const WORDS: [&str; 16] = [
-    "RED", "BLUE", "QUICK", "CALM", "BRIGHT", "OLD", "SMALL", "WILD", "FOX", "BIRD", "STONE",
-    "RIVER", "LAMP", "BOAT", "CLOUD", "TREE",
-];
 
 /// The user of a hint, and what the user does.
 struct Found {
@@ -62,7 +55,7 @@ impl Provider {
             return Err(Refusal::error(400, "unauthorized_client", "the client may not use CIBA"));
         }
         let parameters = self.signed_or_plain(parameters, &client, now)?;
-        if self.config.habits.wants_grant_type && parameters.get("grant_type") != Some(GRANT_TYPE) {
+        if self.config.habits.wants_grant_type && parameters.get("grant_type") != Some(CIBA_GRANT) {
             return Err(Refusal::error(
                 400,
                 "unsupported_grant_type",
@@ -171,7 +164,7 @@ impl Provider {
             .find(of_hint)
             .map(|(_, script)| script.clone())
             .unwrap_or_default();
-        super::fault_of(hint).map_or(script.clone(), |fault| script.and(fault.script))
+        fault_of(hint).map_or(script.clone(), |fault| script.and(fault.script))
     }
 
     fn scope(&self, parameters: &Parameters) -> Result<(), Refusal> {
@@ -343,24 +336,6 @@ impl Provider {
             _ => {}
         }
         Ok(terms)
-    }
-
-    /// Two words that the user has to recognize.
-    fn words(&mut self) -> String {
-        let (first, second) = (self.ids.below(8), 8 + self.ids.below(8));
-        format!("{} {}", WORDS[first], WORDS[second])
-    }
-
-    /// Three pairs to choose from, one of them the right one.
-    pub(super) fn word_choices_of(words: &str) -> Vec<String> {
-        let at = |offset: usize| {
-            let index = words.bytes().map(usize::from).sum::<usize>() + offset;
-            format!("{} {}", WORDS[index % 8], WORDS[8 + index / 8 % 8])
-        };
-        let mut choices = vec![words.to_owned()];
-        choices.extend((1..).map(at).filter(|pair| pair != words).take(2));
-        choices.rotate_left(words.len() % 3);
-        choices
     }
 }
 

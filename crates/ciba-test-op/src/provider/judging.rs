@@ -1,11 +1,11 @@
 //! What the judge notes about requests, whatever the provider answers.
 
-use ciba_core::{Timestamp, http::Response};
+use ciba_core::http::Response;
 
-use super::{Provider, parts::Refusal, refresh};
+use super::{refusal::Refusal, state::Provider};
 use crate::{
     judge::{Rule, Severity, Violation},
-    message::{Endpoint, ExchangeId, Incoming},
+    message::{Endpoint, Incoming},
 };
 
 /// Parameters that no URL may have.
@@ -23,40 +23,6 @@ const SECRET_PARAMETERS: [&str; 10] = [
 ];
 
 impl Provider {
-    /// Judges a request that the provider neither acts upon nor answers.
-    pub(super) fn judge_only(
-        &mut self,
-        id: ExchangeId,
-        endpoint: Endpoint,
-        request: &Incoming,
-        now: Timestamp,
-    ) {
-        let refusal = match endpoint {
-            Endpoint::Token if refresh::is_refresh(request) => {
-                self.check_refresh(request, now).err()
-            }
-            Endpoint::Token => match self.claim(id, request, now) {
-                Ok((at, _)) => {
-                    let number = self.transactions[at].number;
-                    if let Some(exchange) = self.exchange(id) {
-                        exchange.transaction = Some(number);
-                    }
-                    None
-                }
-                Err(refusal) => Some(refusal),
-            },
-            Endpoint::Backchannel => {
-                let refusal = self.backchannel(request, now).err();
-                self.lose(request, now);
-                refusal
-            }
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            self.refused(&refusal);
-        }
-    }
-
     pub(super) fn refused(&mut self, refusal: &Refusal) -> Response {
         if let Some(rule) = refusal.rule {
             self.broke(rule, &refusal.reason);

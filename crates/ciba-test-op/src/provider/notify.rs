@@ -12,9 +12,7 @@ use ciba_core::{
 use serde_json::{Value, json};
 
 use super::{
-    Provider,
-    acts::Acts,
-    parts::{Parameters, Refusal},
+    acts::Acts, parameters::Parameters, plan::Plan, refusal::Refusal, state::Provider,
     transaction::Record,
 };
 use crate::{
@@ -37,97 +35,6 @@ const MOST_COPIES: u32 = 1_000;
 const WANTED_BITS: f64 = 128.0;
 /// An `auth_req_id` that no client was given.
 const NEVER_ISSUED: &str = "this-auth-req-id-was-never-issued";
-
-/// One notification that was not sent yet.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    acts: Acts,
-    moment: Moment,
-    delay: Duration,
-    due: Option<Timestamp>,
-    retries: u32,
-}
-
-impl Plan {
-    fn new(acts: Acts, retries: u32) -> Self {
-        let moment = acts.notification.iter().rev().find_map(|edit| match edit {
-            NotificationEdit::At(moment) => Some(*moment),
-            _ => None,
-        });
-        let delay =
-            acts.leaves_at(Timestamp::from_unix_millis(0)).since(Timestamp::from_unix_millis(0));
-        Self { moment: moment.unwrap_or_default(), delay, due: None, retries, acts }
-    }
-
-    fn bearer(&self) -> Option<Bearer> {
-        self.acts.notification.iter().rev().find_map(|edit| match edit {
-            NotificationEdit::Bearer(bearer) => Some(*bearer),
-            _ => None,
-        })
-    }
-
-    fn is_forged(&self) -> bool {
-        self.bearer().is_some_and(|bearer| !bearer.is_right())
-            || self.acts.notification.iter().any(|edit| {
-                matches!(
-                    edit,
-                    NotificationEdit::UnknownId
-                        | NotificationEdit::OtherId
-                        | NotificationEdit::Method(_)
-                )
-            })
-    }
-
-    fn fall_due(&mut self, at: Timestamp) {
-        self.due = Some(at.saturating_add(self.delay));
-    }
-}
-
-impl Record {
-    /// Schedules the notifications that waited for the decision.
-    pub(super) fn decided_at(&mut self, at: Timestamp) {
-        self.decision_came = Some(self.decision_came.unwrap_or(at));
-        let Some(acknowledged) = self.acknowledged else { return };
-        for plan in self
-            .plans
-            .iter_mut()
-            .filter(|plan| plan.due.is_none() && plan.moment == Moment::Decided)
-        {
-            plan.fall_due(at.max(acknowledged));
-        }
-    }
-
-    /// Schedules the notifications that waited for the acknowledgement.
-    pub(super) fn acknowledged_at(&mut self, at: Timestamp) {
-        self.acknowledged = Some(at);
-        for plan in self
-            .plans
-            .iter_mut()
-            .filter(|plan| plan.due.is_none() && plan.moment == Moment::Acknowledgement)
-        {
-            plan.fall_due(at);
-        }
-        if let Some(decided) = self.decision_came {
-            self.decided_at(decided);
-        }
-    }
-
-    /// Whether one of its notifications is still to be sent.
-    pub(super) fn is_to_be_told(&self) -> bool {
-        self.plans.iter().any(|plan| plan.due.is_some())
-    }
-
-    /// Whether the client has tokens of it, as far as the provider knows.
-    pub(super) fn has_tokens_out(&self) -> bool {
-        self.redeemed || self.delivered == Some(true) && self.pushed.is_some()
-    }
-
-    /// The decision of the user at `now`.
-    pub(super) fn decision(&self, now: Timestamp) -> Option<Decision> {
-        self.decided
-            .or_else(|| self.scheduled.filter(|(at, _)| *at <= now).map(|(_, decision)| decision))
-    }
-}
 
 impl Provider {
     /// Returns the notifications that are due, in that order. Each is returned once; report its

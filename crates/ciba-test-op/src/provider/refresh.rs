@@ -9,34 +9,21 @@ use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::Value;
 
 use super::{
-    Provider,
-    acts::Acts,
-    parts::{Parameters, Refusal, answer},
-    transaction::Record,
+    acts::Acts, issued::RefreshToken, json_answer::answer, parameters::Parameters,
+    refusal::Refusal, state::Provider, supported::REFRESH_GRANT, transaction::Record,
 };
 use crate::{
     judge::Rule,
     message::{Endpoint, ExchangeId, Incoming},
 };
 
-pub(super) const REFRESH: &str = "refresh_token";
 /// Longer than any test takes.
 const LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// An issued refresh token.
-#[derive(Debug)]
-pub(super) struct RefreshToken {
-    token: String,
-    /// The authentication it results from, and what was granted.
-    grant: Arc<Record>,
-    /// The request that used it, if any.
-    used: Option<ExchangeId>,
-    pub(super) until: Timestamp,
-}
-
 /// Whether a token request uses this grant.
 pub(super) fn is_refresh(request: &Incoming) -> bool {
-    Parameters::read(request).is_ok_and(|parameters| parameters.get("grant_type") == Some(REFRESH))
+    Parameters::read(request)
+        .is_ok_and(|parameters| parameters.get("grant_type") == Some(REFRESH_GRANT))
 }
 
 impl Provider {
@@ -87,7 +74,7 @@ impl Provider {
             let reason = "the client is not registered for refresh tokens";
             return Err(Refusal::new(Rule::GrantType, 400, "unauthorized_client", reason));
         }
-        let token = parameters.get(REFRESH);
+        let token = parameters.get(REFRESH_GRANT);
         let token =
             token.ok_or_else(|| Refusal::bad(Rule::RefreshToken, "refresh_token is missing"))?;
         let owned =

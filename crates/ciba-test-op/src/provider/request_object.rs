@@ -2,13 +2,10 @@
 
 // Section 4 of spec/provider-side.md.
 
-use ciba_core::{Timestamp, jose::JwsAlgorithm};
+use ciba_core::Timestamp;
 use serde_json::Value;
 
-use super::{
-    Provider,
-    parts::{Parameters, Refusal},
-};
+use super::{parameters::Parameters, refusal::Refusal, state::Provider};
 use crate::{client::Client, habits::RequestAudience, judge::Rule, jws, message::Endpoint};
 
 /// The parameters allowed beside a signed request: only client authentication (CIBA 7.1.1).
@@ -28,8 +25,6 @@ const CORE: [&str; 9] = [
     "user_code",
     "requested_expiry",
 ];
-/// FAPI 1 Advanced 8.6.
-pub(super) const FAPI_ALGORITHMS: [JwsAlgorithm; 2] = [JwsAlgorithm::Ps256, JwsAlgorithm::Es256];
 /// How long a request object may be valid, and how old its `nbf` may be, in seconds (FAPI-CIBA
 /// 5.2.2).
 const FAPI_HOUR: u64 = 3_600;

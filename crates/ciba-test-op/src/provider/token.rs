@@ -6,9 +6,12 @@ use ciba_core::{DeliveryMode, Timestamp, http::Response};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Provider,
-    parts::{Parameters, Refusal, answer},
-    records::AccessToken,
+    issued::AccessToken,
+    json_answer::answer,
+    parameters::Parameters,
+    refusal::Refusal,
+    state::Provider,
+    supported::CIBA_GRANT,
     transaction::{Record, TransactionState},
 };
 use crate::{
@@ -18,8 +21,6 @@ use crate::{
     message::{Endpoint, ExchangeId, Incoming, PeerCertificate},
     script::{Decision, IdTokenEdit},
 };
-
-pub(super) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 
 /// The texts of Idura's pending answers with Swedish BankID, in order (ID-71).
 const SWEDISH_PROGRESS: [&str; 3] = [
@@ -48,7 +49,7 @@ impl Provider {
         let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
         let thumbprint = client.thumbprint(request);
         match parameters.get("grant_type") {
-            Some(GRANT_TYPE) => {}
+            Some(CIBA_GRANT) => {}
             Some(_) => {
                 return Err(Refusal::new(
                     Rule::GrantType,

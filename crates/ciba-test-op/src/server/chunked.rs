@@ -1,6 +1,9 @@
 //! Chunked bodies (RFC 9112 section 7.1).
 
-use super::http::{LARGEST_BODY, LARGEST_HEAD, MOST_FIELDS, NoRequest};
+use super::{
+    limits::{LARGEST_BODY, LARGEST_HEAD, MOST_FIELDS},
+    received::NoRequest,
+};
 
 /// The longest line with the size of a chunk, including extensions.
 const LONGEST_LINE: usize = 4 * 1024;

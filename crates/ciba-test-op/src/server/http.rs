@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::Shutdown,
     thread,
     time::Duration,
 };
@@ -10,92 +10,18 @@ use std::{
 use ciba_core::http::{Headers, Response};
 
 use super::{
+    carrier::{Carrier, Length},
     chunked::Chunked,
-    connection::{Carrier, GLANCE},
+    limits::{GLANCE, LARGEST_BODY, LARGEST_HEAD, MOST_FIELDS},
+    received::{NoRequest, Received},
+    stream::Stream,
 };
 use crate::message::Incoming;
 
-pub(super) const LARGEST_HEAD: usize = 64 * 1024;
-pub(super) const LARGEST_BODY: usize = 1024 * 1024;
-pub(super) const MOST_FIELDS: usize = 128;
 /// The number of bytes of a refused request that are read and ignored, so that the client receives
 /// the answer.
 const LINGER: usize = 2 * LARGEST_BODY;
 const LONGEST_LINGER: Duration = Duration::from_millis(500);
-
-/// The byte stream of a connection.
-pub(super) enum Stream {
-    Plain(TcpStream),
-    #[cfg(feature = "tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ServerConnection, TcpStream>>),
-}
-
-impl Stream {
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.get_ref(),
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.read(buffer),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.write(bytes),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.flush(),
-            #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.flush(),
-        }
-    }
-}
-
-/// A request, and whether the client may send another one on this connection.
-pub(super) struct Received {
-    pub(super) request: Incoming,
-    pub(super) keep_alive: bool,
-}
-
-/// Why there is no request.
-#[derive(Debug)]
-pub(super) enum NoRequest {
-    /// The connection was closed or broke.
-    Closed,
-    /// The request is invalid: answer with this status and close.
-    Refused(u16),
-}
-
-impl From<io::Error> for NoRequest {
-    fn from(_: io::Error) -> Self {
-        Self::Closed
-    }
-}
-
-/// How the length of an answer's body is sent.
-#[derive(Clone, Copy)]
-pub(super) enum Length {
-    Known,
-    /// The body ends with the connection.
-    Unknown,
-}
 
 /// One connection.
 pub(super) struct Connection {
@@ -366,16 +292,6 @@ impl Head {
         };
         if self.version == 0 { says("keep-alive") } else { !says("close") }
     }
-}
-
-/// Whether this answer announces the end of the connection.
-pub(super) fn says_close(response: &Response) -> bool {
-    response.headers.all("connection").any(|value| value.eq_ignore_ascii_case("close"))
-}
-
-/// Whether an answer to this method with this status has no body.
-pub(super) fn bodyless(method: &str, status: u16) -> bool {
-    method == "HEAD" || matches!(status, 100..=199 | 204 | 304)
 }
 
 /// The head of an answer. Its own fields take precedence over those that are generated.

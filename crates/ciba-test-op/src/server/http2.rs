@@ -26,9 +26,11 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    connection::{Carrier, Listener, Serving, Shared, Then},
-    http::{LARGEST_BODY, Length},
-    lock,
+    carrier::{Carrier, Length, Then},
+    limits::LARGEST_BODY,
+    listener::Listener,
+    lock::lock,
+    shared::{Serving, Shared},
 };
 use crate::message::{Closing, Incoming};
 

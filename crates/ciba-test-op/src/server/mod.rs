@@ -1,19 +1,27 @@
 //! Serves a provider on a loopback socket.
 
+mod carrier;
 mod chunked;
 mod clock;
 mod connection;
 mod http;
 #[cfg(feature = "http2")]
 mod http2;
+mod limits;
+mod listener;
+mod lock;
 mod notifier;
+mod received;
+mod serving;
+mod shared;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, MutexGuard, Weak},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -25,7 +33,8 @@ pub use self::clock::{ServerClock, VirtualClock};
 pub use self::tls::{ClientCertificate, NamedAuthorities};
 use self::{
     clock::Agenda,
-    connection::{Listener, Shared},
+    listener::{Listener, Security},
+    shared::Shared,
 };
 use crate::{phone::Phone, provider::Provider};
 
@@ -139,24 +148,6 @@ impl Server {
 /// The protocols of a server that does not speak HTTP/2.
 #[cfg(feature = "tls")]
 const HTTP1: [&str; 1] = ["http/1.1"];
-
-/// What protects the connections.
-enum Security {
-    Plain,
-    #[cfg(feature = "tls")]
-    /// With the verifier of client certificates, if they are requested.
-    Tls(Arc<rustls::ServerConfig>, Option<tls::Peers>),
-}
-
-impl Security {
-    const fn scheme(&self) -> &'static str {
-        match self {
-            Self::Plain => "http",
-            #[cfg(feature = "tls")]
-            Self::Tls(..) => "https",
-        }
-    }
-}
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if !address.ip().is_loopback() {
@@ -311,8 +302,4 @@ impl fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningServer").field("issuer", &self.issuer).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,13 +11,14 @@ use std::{
 
 use ciba_core::http::{LoopbackHttp, Url};
 
-use super::connection::{REST, Shared};
+use super::{
+    limits::{LARGEST_HEAD, MOST_FIELDS, REST},
+    shared::Shared,
+};
 use crate::{message::FOREVER, notification::Outbound};
 
 /// How long connecting and each read may take, in real time (section 13 of spec/provider-side.md).
 const PATIENCE: Duration = Duration::from_secs(5);
-const LARGEST_HEAD: usize = 64 * 1024;
-const MOST_FIELDS: usize = 128;
 
 /// Sends due notifications until the server stops. Each has its own thread, so that an endpoint that
 /// hangs does not delay the others.

@@ -23,7 +23,7 @@ use rustls::{
     version,
 };
 
-use super::lock;
+use super::lock::lock;
 use crate::message::PeerCertificate;
 
 /// The authorities that a listener names when it requests a client certificate
