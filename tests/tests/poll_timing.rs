@@ -465,6 +465,8 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         assert_eq!(sent(&mut sim), backchannel);
         if answers {
             sim.lose()
+        } else {
+            sim.begin()
         }
         assert_eq!(sent(&mut sim), Said::Done);
         assert_eq!(sim.elapsed(), if answers { 0 } else { 31_000 });
@@ -477,6 +479,12 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         );
         assert!(why.to_string().ends_with(&format!("({cause})")), "{why}");
     }
+    // Never begun: not sent, and too late to try again.
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sent(&mut sim), backchannel);
+    assert_eq!(sent(&mut sim), Said::Done);
+    let failure = sim.finish().expect_err("nothing was sent");
+    assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
     // Not sent: a few times more, within half a minute.
     let mut sim = Sim::new(Setup::new(5, 600));
     let mut times = 0;

@@ -17,6 +17,9 @@ impl Sim {
         if over.is_some() {
             self.mirror.open = None;
         }
+        if let Some(open) = over.filter(|open| !open.begun) {
+            return self.never_left(open);
+        }
         match (over.map(|open| (open.kind, open.sent)), stage) {
             (Some((Kind::Token, sent)), Stage::Redeeming) => {
                 self.ended(&Outcome::Lost { waited: line - sent }, sent)
@@ -28,6 +31,19 @@ impl Sim {
             (Some((Kind::Signature, _)), _) => self.signature_is_missing(),
             (None, _) if is_stale => self.signature_is_missing(),
             _ => {}
+        }
+    }
+
+    /// What the flow concludes from a question whose request never began.
+    pub(super) fn never_left(&mut self, open: OpenQuestion) {
+        match open.kind {
+            // A notification proves that an earlier attempt arrived.
+            Kind::Authentication if !self.mirror.mail.early.is_empty() => {
+                self.acknowledgement_is_lost(open.sent);
+            }
+            Kind::Token => self.ended(&Outcome::NotSent, open.sent),
+            Kind::Signature => self.signature_is_missing(),
+            Kind::Authentication | Kind::Keys => {}
         }
     }
 

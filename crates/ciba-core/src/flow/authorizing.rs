@@ -117,9 +117,8 @@ impl Authorizing {
             RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
                 Step::Next(self.unsigned(KeyProblem::Unknown, moment))
             }
-            RequestProgress::InFlight { open, sent, is_begun, .. } if open.is_over(moment) => {
-                let how = RequestProgress::timed_out(is_begun);
-                Step::Next(self.no_answer(how, sent, &poll.context))
+            RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
+                Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.context))
             }
             request_progress @ (RequestProgress::Signing { .. }
             | RequestProgress::InFlight { .. }) => {

@@ -11,12 +11,11 @@ use super::{
     questions::{Open, lost_at},
 };
 use crate::{
-    ask::{KeyOperation, KeyPurpose, Output, Transmit, Unanswered},
+    ask::{KeyOperation, KeyPurpose, Output, Transmit},
     client::{ClientAuth, ClientConfig},
     credential::{self, Applied, Credential},
     elapsed::Moment,
     endpoint::Endpoint,
-    fault::Cause,
     jose::unsigned::{self, UnsignedJwt},
     request::AuthRequest,
     request_object,
@@ -78,14 +77,6 @@ impl RequestProgress {
     /// Whether the request may have been sent.
     pub(super) const fn is_begun(&self) -> bool {
         matches!(self, Self::InFlight { is_begun: true, .. })
-    }
-
-    /// Returns what is true of a request whose limit has passed: one that never began was not sent.
-    pub(super) fn timed_out(is_begun: bool) -> Unanswered {
-        match is_begun {
-            true => Unanswered::Lost(Cause::Timeout),
-            false => Unanswered::NotSent(Cause::Timeout),
-        }
     }
 
     /// Whether enough is left of the lifetime of what was signed for the given request.

@@ -221,7 +221,8 @@ impl Flow {
         Ok(())
     }
 
-    /// If the open question was dropped, answers it with what is known to have happened.
+    /// If the open question was dropped, or timed out before it began, answers it with what is known
+    /// to have happened.
     pub(super) fn notice_drop(&mut self, now: Timestamp) {
         let Some((phase, open)) =
             self.phase.as_ref().and_then(|phase| Some((phase, phase.open()?)))
@@ -229,7 +230,11 @@ impl Flow {
             return;
         };
         let question = open.counter;
-        let answer = open.dropped().and_then(|how| phase.answer_of_drop(how, now));
+        let answer = match open.dropped() {
+            Some(how) => phase.answer_of_drop(how, now),
+            None if open.is_over(self.clock.moment()) => phase.answer_of_delay(),
+            None => None,
+        };
         if let Some(answer) = answer {
             self.answer(question, answer, true, now);
         }

@@ -128,6 +128,20 @@ impl Phase {
         }
     }
 
+    /// Returns the answer that describes a request whose time is up and that never began: it was not
+    /// sent. [`Self::poll`] handles every other question whose time is up.
+    pub(super) fn answer_of_delay(&self) -> Option<Answer> {
+        let request_progress = match self {
+            Self::Authorizing(authorizing) => &authorizing.request_progress,
+            Self::Redeeming(redeeming) => &redeeming.request_progress,
+            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => {
+                return None;
+            }
+        };
+        let is_unsent = request_progress.is_in_flight() && !request_progress.is_begun();
+        is_unsent.then_some(Answer::Unanswered(Unanswered::NotSent(Cause::Timeout)))
+    }
+
     /// Handles the answer to the open question.
     pub(super) fn answered(self, answer: Answer, context: &mut Context<'_>) -> Self {
         match self {

@@ -50,9 +50,8 @@ impl Redeeming {
         let moment = poll.context.moment;
         let expired = self.grant.is_over(moment);
         match core::mem::replace(&mut self.request_progress, RequestProgress::Fresh) {
-            RequestProgress::InFlight { open, sent, is_begun, .. } if open.is_over(moment) => {
-                let how = RequestProgress::timed_out(is_begun);
-                Step::Next(self.no_answer(how, sent, &poll.context))
+            RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
+                Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.context))
             }
             // No request starts at or after the deadline (REQ-POLL-18). One in flight may still be
             // answered, because the provider may have issued the tokens in time.
