@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("fault", 0),
     ("issuer", 0),
     ("json", 0),
+    ("named", 0),
     ("secret", 0),
     ("text", 0),
     ("time", 0),

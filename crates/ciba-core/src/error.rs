@@ -1,6 +1,6 @@
-//! Errors, grouped by what the caller must do: a [`Setback`] is being retried, and a [`Failure`] ends
-//! a flow. They are small, comparable and without secrets. The provider's own text is available
-//! from [`ServerAnswer`] but never part of `Display`.
+//! Errors, grouped by what the caller must do: a [`Setback`] is being retried, and a [`Failure`]
+//! ends a flow. They are small, comparable and without secrets. The provider's own text is
+//! available from [`ServerAnswer`] but never part of `Display`.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -8,12 +8,14 @@ use core::fmt;
 use crate::{
     endpoint::Endpoint,
     fault::{Cause, Fault, Rejection, Trouble, Untrusted, write_reason},
+    named::named,
     wire::{ErrorCode, Misbehaviour, ServerAnswer},
 };
 
 mod key_problem;
 mod setback;
 
+pub use crate::named::UnknownName;
 pub use key_problem::KeyProblem;
 pub use setback::Setback;
 
@@ -28,25 +30,39 @@ pub enum Failure {
     Denied(Box<ServerAnswer>),
     /// The request expired.
     ///
-    /// Either the provider said so, with `expired_token`, or with `access_denied` after the deadline;
-    /// the response is then included. Or the deadline passed, and the last responses said that
-    /// nothing was decided. Or an authentication that was received in time was more than a day old
-    /// when the flow was resumed.
+    /// Either the provider said so, with `expired_token`, or with `access_denied` after the
+    /// deadline; the response is then included. Or the deadline passed, and the last responses said
+    /// that nothing was decided. Or an authentication that was received in time was more than a day
+    /// old when the flow was resumed.
     Expired(Option<Box<ServerAnswer>>),
-    /// The provider rejected the request: with an OAuth error or status 401, 408, 425, 429 or 503 of
-    /// the backchannel authentication endpoint, or with another terminal error of the token endpoint.
+    /// The provider rejected the request: with an OAuth error or status 401, 408, 425, 429 or 503
+    /// of the backchannel authentication endpoint, or with another terminal error of the token
+    /// endpoint.
     Refused(Box<ServerAnswer>),
     /// A check failed, so no part of the response can be trusted.
     Untrusted(Rejection),
     /// A response cannot be used: the provider, or something in front of it, is broken.
     ProviderMisbehaved(Misbehaviour),
-    /// The outcome is unknown: the person may have been prompted or may have approved, or the tokens
-    /// may have been lost.
+    /// The outcome is unknown: the person may have been prompted or may have approved, or the
+    /// tokens may have been lost.
     Indeterminate(Indeterminacy),
     /// Something that is required could not be reached, and nobody was prompted.
     Unreachable(Unreachable),
     /// The caller gave up.
     Abandoned,
+}
+
+named! {
+    impl Failure {
+        Denied = "denied",
+        Expired = "expired",
+        Refused = "refused",
+        Untrusted = "untrusted",
+        ProviderMisbehaved = "provider_misbehaved",
+        Indeterminate = "indeterminate",
+        Unreachable = "unreachable",
+        Abandoned = "abandoned",
+    }
 }
 
 impl Failure {
@@ -61,21 +77,6 @@ impl Failure {
             | Self::Abandoned => true,
             Self::Refused(answer) => answer.is_passing(),
             Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
-        }
-    }
-
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Denied(_) => "denied",
-            Self::Expired(_) => "expired",
-            Self::Refused(_) => "refused",
-            Self::Untrusted(_) => "untrusted",
-            Self::ProviderMisbehaved(_) => "provider_misbehaved",
-            Self::Indeterminate(_) => "indeterminate",
-            Self::Unreachable(_) => "unreachable",
-            Self::Abandoned => "abandoned",
         }
     }
 
@@ -194,30 +195,41 @@ impl Indeterminacy {
     }
 }
 
-/// The response that was lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LostAnswer {
-    /// That to the authentication request. The person may have been prompted.
-    // REQ-AREQ-30
-    AuthenticationRequest,
-    /// That to a token request. The tokens were issued once and did not arrive.
-    // REQ-POLL-11
-    Tokens,
-    /// That to the last token requests. Shortly before the deadline none had a usable response, or
-    /// none was made, so the person may have approved.
-    // Ruling 40.
-    Outcome,
-    /// That to a token request that could not be made because the private key could not be used. The
-    /// person may have approved.
-    PrivateKey,
-    /// None was requested: a flow in push mode, or in ping mode without
-    /// [`Policy::ping_backstop`](crate::Policy::ping_backstop), waited for a notification that did
-    /// not arrive. Either the person did not decide, or the notification was lost.
-    Notification,
-    /// The keys of the issuer: tokens arrived, but could not be verified without keys. The flow still
-    /// holds them; see [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
-    KeySet(Trouble),
+named! {
+    /// The response that was lost.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum LostAnswer {
+        /// That to the authentication request. The person may have been prompted.
+        // REQ-AREQ-30
+        AuthenticationRequest = "authentication_request",
+        /// That to a token request. The tokens were issued once and did not arrive.
+        // REQ-POLL-11
+        Tokens = "tokens",
+        /// That to the last token requests. Shortly before the deadline none had a usable response,
+        /// or none was made, so the person may have approved.
+        // Ruling 40.
+        Outcome = "outcome",
+        /// That to a token request that could not be made because the private key could not be
+        /// used. The person may have approved.
+        PrivateKey = "private_key",
+        /// None was requested: a flow in push mode, or in ping mode without
+        /// [`Policy::ping_backstop`](crate::Policy::ping_backstop), waited for a notification that
+        /// did not arrive. Either the person did not decide, or the notification was lost.
+        Notification = "notification",
+    } copied with {
+        /// The keys of the issuer: tokens arrived, but could not be verified without keys. The flow
+        /// still holds them; see [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
+        KeySet(trouble: Trouble) = "key_set",
+    }
+}
+
+impl LostAnswer {
+    /// Returns the lost response with the given name. For a key set, the problem is unknown.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let key_set = Self::KeySet(Cause::Unknown.into());
+        Self::without_data(name).or_else(|| (name == key_set.name()).then_some(key_set))
+    }
 }
 
 impl fmt::Display for Indeterminacy {
@@ -304,8 +316,8 @@ impl Unreachable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreachableTarget {
-    /// An endpoint of the provider. If it is the backchannel authentication endpoint, the request is
-    /// known not to have been sent.
+    /// An endpoint of the provider. If it is the backchannel authentication endpoint, the request
+    /// is known not to have been sent.
     Endpoint(Endpoint),
     /// The private key, in whichever store holds it.
     PrivateKey,

@@ -12,53 +12,65 @@ pub(crate) use rejection::{Detail, TYPES};
 pub use rejection::{Expected, Found, Rejection};
 pub use untrusted::Untrusted;
 
-/// What is wrong with a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// It is a redirect, which is never followed.
-    // REQ-AERR-18
-    Redirect,
-    /// The status is unexpected, and there is no `error` member.
-    Status,
-    /// The media type is not `application/json`.
-    MediaType,
-    /// It is compressed or otherwise encoded, although no encoding was requested.
-    ContentCoding,
-    /// It is longer than the limit of the exchange.
-    TooLarge,
-    /// It is not exactly one UTF-8 JSON object.
-    NotJson,
-    /// A member name occurs twice.
-    // Ruling 7.
-    DuplicateMember,
-    /// A required member is missing.
-    MissingMember(&'static str),
-    /// A member has the wrong JSON type.
-    WrongType(&'static str),
-    /// A member has a value that cannot be used.
-    BadMember(&'static str),
-    /// A notification contains tokens, but the client is registered for ping mode.
-    AnotherMode,
+use crate::named::named;
+
+named! {
+    /// What is wrong with a response.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Fault {
+        /// It is a redirect, which is never followed.
+        // REQ-AERR-18
+        Redirect = "redirect" => "it is a redirect",
+        /// The status is unexpected, and there is no `error` member.
+        Status = "status" => "its status is not expected here, and no error code explains it",
+        /// The media type is not `application/json`.
+        MediaType = "media_type" => "its media type is not application/json",
+        /// It is compressed or otherwise encoded, although no encoding was requested.
+        ContentCoding = "content_coding" => "it is compressed, although no encoding was requested",
+        /// It is longer than the limit of the exchange.
+        TooLarge = "too_large" => "it is too large",
+        /// It is not exactly one UTF-8 JSON object.
+        NotJson = "not_json" => "it is not a JSON object",
+        /// A member name occurs twice.
+        // Ruling 7.
+        DuplicateMember = "duplicate_member" => "a member name occurs twice",
+        /// A notification contains tokens, but the client is registered for ping mode.
+        AnotherMode = "another_mode"
+            => "it delivers tokens, but this client is registered for ping mode",
+    } copied with {
+        /// A required member is missing.
+        MissingMember(name: &'static str) = "missing_member" => ("{name} is missing"),
+        /// A member has the wrong JSON type.
+        WrongType(name: &'static str) = "wrong_type" => ("{name} has the wrong type"),
+        /// A member has a value that cannot be used.
+        BadMember(name: &'static str) = "bad_member" => ("{}", BadMember(name)),
+    }
 }
 
+/// The member names to which saved faults refer.
+const MEMBERS: [&str; 10] = [
+    "auth_req_id",
+    "expires_in",
+    "interval",
+    "access_token",
+    "token_type",
+    "id_token",
+    "refresh_token",
+    "scope",
+    "error",
+    "keys",
+];
+
 impl Fault {
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Redirect => "redirect",
-            Self::Status => "status",
-            Self::MediaType => "media_type",
-            Self::ContentCoding => "content_coding",
-            Self::TooLarge => "too_large",
-            Self::NotJson => "not_json",
-            Self::DuplicateMember => "duplicate_member",
-            Self::MissingMember(_) => "missing_member",
-            Self::WrongType(_) => "wrong_type",
-            Self::BadMember(_) => "bad_member",
-            Self::AnotherMode => "another_mode",
-        }
+    /// Returns the fault with the given name, of the given member if it is about one.
+    pub(crate) fn from_name(name: &str, member: Option<&str>) -> Option<Self> {
+        let Some(member) = member else { return Self::without_data(name) };
+        // A fault holds a static string, so only known member names can be restored.
+        let member = MEMBERS.into_iter().find(|known| *known == member).unwrap_or("a member");
+        [Self::MissingMember(member), Self::WrongType(member), Self::BadMember(member)]
+            .into_iter()
+            .find(|fault| fault.name() == name)
     }
 
     /// Returns the member that is wrong.
@@ -71,40 +83,21 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+/// A member with a value that cannot be used.
+struct BadMember<'a>(&'a str);
+
+impl fmt::Display for BadMember<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Redirect => f.write_str("it is a redirect"),
-            Self::Status => {
-                f.write_str("its status is not expected here, and no error code explains it")
-            }
-            Self::MediaType => f.write_str("its media type is not application/json"),
-            Self::ContentCoding => {
-                f.write_str("it is compressed, although no encoding was requested")
-            }
-            Self::TooLarge => f.write_str("it is too large"),
-            Self::NotJson => f.write_str("it is not a JSON object"),
-            Self::DuplicateMember => f.write_str("a member name occurs twice"),
-            Self::MissingMember(name) => write!(f, "{name} is missing"),
-            Self::WrongType(name) => write!(f, "{name} has the wrong type"),
-            Self::BadMember("error") => f.write_str("it contains both an error and tokens"),
-            Self::BadMember("token_type") => f.write_str("token_type is not Bearer"),
-            Self::BadMember("expires_in") => {
-                f.write_str("expires_in is not a positive number of seconds")
-            }
-            Self::BadMember("auth_req_id") => {
-                f.write_str("auth_req_id is empty, too long or not printable ASCII")
-            }
-            Self::BadMember(name @ ("access_token" | "id_token" | "refresh_token")) => {
-                write!(f, "{name} is empty")
-            }
-            Self::BadMember(name) if name.ends_with("_endpoint") || *name == "jwks_uri" => {
+        match self.0 {
+            "error" => f.write_str("it contains both an error and tokens"),
+            "token_type" => f.write_str("token_type is not Bearer"),
+            "expires_in" => f.write_str("expires_in is not a positive number of seconds"),
+            "auth_req_id" => f.write_str("auth_req_id is empty, too long or not printable ASCII"),
+            name @ ("access_token" | "id_token" | "refresh_token") => write!(f, "{name} is empty"),
+            name if name.ends_with("_endpoint") || name == "jwks_uri" => {
                 write!(f, "{name} is not an https URL that can be used")
             }
-            Self::BadMember(name) => write!(f, "{name} has a value that cannot be used"),
-            Self::AnotherMode => {
-                f.write_str("it delivers tokens, but this client is registered for ping mode")
-            }
+            name => write!(f, "{name} has a value that cannot be used"),
         }
     }
 }

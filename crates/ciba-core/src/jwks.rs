@@ -99,7 +99,7 @@ impl JwksCache {
         Self {
             config: Arc::clone(config),
             clock: Clock::starting(Timestamp::EPOCH),
-            serial: digest.as_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes),
+            serial: u64::from_be_bytes(digest.first()),
             fetches: 0,
             generation: 0,
             fetching: None,

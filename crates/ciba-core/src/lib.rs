@@ -52,6 +52,7 @@ pub mod json;
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
 )]
 mod jwks;
+mod named;
 mod person;
 mod policy;
 mod profile;
@@ -167,7 +168,8 @@ pub mod metadata {
     };
 }
 
-/// Notifications in ping and push mode ([CIBA Core 10.2, 10.3](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2)).
+/// Notifications in ping and push mode ([CIBA Core 10.2,
+/// 10.3](https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.10.2)).
 pub mod notification {
     pub use crate::{
         flow::{

@@ -10,6 +10,7 @@ use crate::{
     expect::{Presence, is_or_refines},
     fault::Untrusted,
     jose::scalar::Scalar,
+    named::named,
     secret::{ExpectedText, LoginHint},
     text::is_plain,
     time::Timestamp,
@@ -39,27 +40,29 @@ pub enum Person {
     NotCompared(NotCompared),
 }
 
-/// The property by which the person was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ComparedBy {
-    /// The national id in the hint.
-    NationalId,
-    /// The expected `sub`, or that of the `id_token_hint`.
-    Subject,
+named! {
+    /// The property by which the person was compared.
+    #[non_exhaustive]
+    pub enum ComparedBy {
+        /// The national id in the hint.
+        NationalId = "national_id",
+        /// The expected `sub`, or that of the `id_token_hint`.
+        Subject = "subject",
+    }
 }
 
-/// The reason for which the person was not compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NotCompared {
-    /// There is no ID Token, because the request was made without `openid`.
-    NoIdToken,
-    /// The request names the person by national id, which no claim of the ID Token repeats.
-    NotInToken,
-    /// The request names the person in a way that no claim of this provider's ID Tokens is known
-    /// to repeat.
-    NothingToCompare,
+named! {
+    /// The reason for which the person was not compared.
+    #[non_exhaustive]
+    pub enum NotCompared {
+        /// There is no ID Token, because the request was made without `openid`.
+        NoIdToken = "no_id_token",
+        /// The request names the person by national id, which no claim of the ID Token repeats.
+        NotInToken = "not_in_token",
+        /// The request names the person in a way that no claim of this provider's ID Tokens is
+        /// known to repeat.
+        NothingToCompare = "nothing_to_compare",
+    }
 }
 
 impl Person {
@@ -67,29 +70,6 @@ impl Person {
     #[must_use]
     pub const fn is_compared(self) -> bool {
         matches!(self, Self::Compared(_))
-    }
-}
-
-impl ComparedBy {
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NationalId => "national_id",
-            Self::Subject => "subject",
-        }
-    }
-}
-
-impl NotCompared {
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoIdToken => "no_id_token",
-            Self::NotInToken => "not_in_token",
-            Self::NothingToCompare => "nothing_to_compare",
-        }
     }
 }
 
@@ -198,20 +178,20 @@ pub(crate) struct ExpectedPerson {
     pub(crate) demand: Demand,
 }
 
-/// The claim that is required.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Demand {
-    /// No claim is required.
-    Nothing,
-    /// `ssn`, if the token says that Swedish BankID was used.
-    SsnOfSwedishBankId,
-    /// `ssn`.
-    Ssn,
-    /// `socialno`.
-    Socialno,
-    /// Either `ssn` or `socialno`.
-    Either,
+named! {
+    /// The claim that is required.
+    pub(crate) enum Demand {
+        /// No claim is required.
+        Nothing = "nothing",
+        /// `ssn`, if the token says that Swedish BankID was used.
+        SsnOfSwedishBankId = "ssn_of_swedish_bank_id",
+        /// `ssn`.
+        Ssn = "ssn",
+        /// `socialno`.
+        Socialno = "socialno",
+        /// Either `ssn` or `socialno`.
+        Either = "either",
+    }
 }
 
 impl ExpectedPerson {
@@ -295,8 +275,8 @@ pub(crate) fn in_one_spelling(number: &str, now: Timestamp) -> String {
 }
 
 /// Returns the twelve digits `YYYYMMDDNNNN` of a Swedish personal or coordination number, which is
-/// written with twelve or ten digits, with or without a sign before the last four. Returns `None` if
-/// it is not such a number or could belong to another person.
+/// written with twelve or ten digits, with or without a sign before the last four. Returns `None`
+/// if it is not such a number or could belong to another person.
 ///
 /// Ten digits omit the century, and the sign restores it: `+` from the year of the hundredth
 /// birthday on, `-` before. A missing sign counts as `-`. The check digit is not verified, because

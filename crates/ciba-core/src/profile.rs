@@ -1,17 +1,20 @@
 //! Security profiles. A profile forbids unsafe options, and a configuration that violates it cannot
 //! be built.
 
-use crate::jose::JwsAlgorithm;
+use crate::{jose::JwsAlgorithm, named::named};
 
-/// The rules that a configuration must follow in addition to CIBA Core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Profile {
-    /// CIBA Core 1.0 without additional rules.
-    #[default]
-    Plain,
-    /// An edition of FAPI-CIBA.
-    FapiCiba(FapiCiba),
+named! {
+    /// The rules that a configuration must follow in addition to CIBA Core.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    #[non_exhaustive]
+    pub enum Profile {
+        /// CIBA Core 1.0 without additional rules.
+        #[default]
+        Plain = "plain",
+    } copied with {
+        /// An edition of FAPI-CIBA.
+        FapiCiba(edition: FapiCiba) = edition.name(),
+    }
 }
 
 impl Profile {
@@ -23,61 +26,54 @@ impl Profile {
         Self::FapiCiba(FapiCiba::Draft03OnFapi2),
     ];
 
-    /// Returns the kebab-case name, for options and configuration files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::FapiCiba(FapiCiba::Id1) => "fapi-ciba",
-            Self::FapiCiba(FapiCiba::Draft03OnFapi1) => "fapi-ciba-03-on-fapi-1",
-            Self::FapiCiba(FapiCiba::Draft03OnFapi2) => "fapi-ciba-03-on-fapi-2",
-        }
-    }
-
     /// Returns the profile of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.name() == name)
+        Self::without_data(name).or_else(|| FapiCiba::from_name(name).map(Self::FapiCiba))
     }
 }
 
-/// An edition of the [FAPI-CIBA] profile.
-///
-/// All editions require:
-///
-/// - a confidential client that authenticates with `private_key_jwt`, `tls_client_auth` or
-///   `self_signed_tls_client_auth`;
-/// - poll or ping mode, not push mode;
-/// - certificate-bound access tokens;
-/// - RSA keys of at least 2048 bits;
-/// - https URLs only;
-/// - the issuer as the audience of signed requests;
-/// - an explicitly configured algorithm of ID Tokens;
-/// - an `acr` claim if one was requested;
-/// - in every request a binding message, `authorization_details`, or the caller's statement that the
-///   request is unique ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
-///
-/// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 documents that
-/// the editions build on.
-///
-/// | | signed requests | algorithms | audience of assertions | metadata |
-/// |---|---|---|---|---|
-/// | [`Self::Id1`] | always | PS256, ES256 | any | discovered or configured |
-/// | [`Self::Draft03OnFapi1`] | recommended | PS256, ES256 | any | discovered or configured |
-/// | [`Self::Draft03OnFapi2`] | no rule | PS256, ES256, EdDSA | the issuer | discovered only |
-///
-/// [FAPI-CIBA]: https://openid.net/specs/openid-financial-api-ciba-ID1.html
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum FapiCiba {
-    /// Implementer's Draft 1 of 2019 on FAPI 1.0 Advanced, which the certification tests.
-    #[default]
-    Id1,
-    /// Working draft -03 on FAPI 1.0 Advanced. It only recommends signed requests (section 4.1.1).
-    Draft03OnFapi1,
-    /// Working draft -03 on the FAPI 2.0 Security Profile. It has no rule for signed requests and
-    /// allows EdDSA (FAPI 2.0 Security Profile 5.4.1).
-    Draft03OnFapi2,
+named! {
+    /// An edition of the [FAPI-CIBA] profile.
+    ///
+    /// All editions require:
+    ///
+    /// - a confidential client that authenticates with `private_key_jwt`, `tls_client_auth` or
+    ///   `self_signed_tls_client_auth`;
+    /// - poll or ping mode, not push mode;
+    /// - certificate-bound access tokens;
+    /// - RSA keys of at least 2048 bits;
+    /// - https URLs only;
+    /// - the issuer as the audience of signed requests;
+    /// - an explicitly configured algorithm of ID Tokens;
+    /// - an `acr` claim if one was requested;
+    /// - in every request a binding message, `authorization_details`, or the caller's statement
+    ///   that the request is unique
+    ///   ([`AuthRequest::unique_context`](crate::AuthRequest::unique_context)).
+    ///
+    /// Errors name the clauses of Implementer's Draft 1 and of the FAPI 1.0 and FAPI 2.0 documents
+    /// that the editions build on.
+    ///
+    /// | | signed requests | algorithms | audience of assertions | metadata |
+    /// |---|---|---|---|---|
+    /// | [`Self::Id1`] | always | PS256, ES256 | any | discovered or configured |
+    /// | [`Self::Draft03OnFapi1`] | recommended | PS256, ES256 | any | discovered or configured |
+    /// | [`Self::Draft03OnFapi2`] | no rule | PS256, ES256, EdDSA | the issuer | discovered only |
+    ///
+    /// [FAPI-CIBA]: https://openid.net/specs/openid-financial-api-ciba-ID1.html
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum FapiCiba {
+        /// Implementer's Draft 1 of 2019 on FAPI 1.0 Advanced, which the certification tests.
+        #[default]
+        Id1 = "fapi-ciba",
+        /// Working draft -03 on FAPI 1.0 Advanced. It only recommends signed requests (section
+        /// 4.1.1).
+        Draft03OnFapi1 = "fapi-ciba-03-on-fapi-1",
+        /// Working draft -03 on the FAPI 2.0 Security Profile. It has no rule for signed requests
+        /// and allows EdDSA (FAPI 2.0 Security Profile 5.4.1).
+        Draft03OnFapi2 = "fapi-ciba-03-on-fapi-2",
+    }
 }
 
 impl FapiCiba {

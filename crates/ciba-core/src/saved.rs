@@ -2,6 +2,11 @@
 //!
 //! The public types implement neither `Serialize` nor `Deserialize`: they can only be saved in a
 //! snapshot, and what is read from one is verified again.
+//!
+//! An enum without data has the same names here as everywhere, so it is saved as itself. The
+//! mirrors below exist because the saved form differs: it borrows, times are milliseconds, members
+//! are optional that earlier versions did not write, and strings are bounded again when they are
+//! read.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -12,7 +17,6 @@ use crate::{
     bounds,
     endpoint::Endpoint,
     error::{Failure, Indeterminacy, LostAnswer, Unreachable, UnreachableTarget},
-    fault::Cause,
     json::SavedJsonObject,
     secret::{AccessToken, CompactIdToken, RefreshToken},
     wire::{
@@ -131,12 +135,13 @@ pub(crate) enum SavedFailure<'a> {
     Refused(SavedAnswer<'a>),
     Untrusted(SavedRejection<'a>),
     ProviderMisbehaved {
-        fault: SavedFault<'a>,
-        endpoint: SavedEndpoint,
+        fault: SavedFault,
+        endpoint: Endpoint,
         answer: Option<SavedAnswer<'a>>,
     },
     Indeterminate {
-        lost: SavedLost,
+        /// The name only: the problem with a key set is never saved.
+        lost: Text<'a>,
         answer: Option<SavedAnswer<'a>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<SavedCause<'a>>,
@@ -147,7 +152,7 @@ pub(crate) enum SavedFailure<'a> {
     },
     Unreachable {
         /// `None` for the private key and the person.
-        endpoint: Option<SavedEndpoint>,
+        endpoint: Option<Endpoint>,
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         person: bool,
         answer: Option<SavedAnswer<'a>>,
@@ -166,32 +171,11 @@ const fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SavedEndpoint {
-    Discovery,
-    KeySet,
-    BackchannelAuthentication,
-    Token,
-    Notification,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SavedLost {
-    AuthenticationRequest,
-    Tokens,
-    Outcome,
-    PrivateKey,
-    Notification,
-    KeySet,
-}
-
 /// An unsuccessful response of the provider.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedAnswer<'a> {
-    endpoint: SavedEndpoint,
+    endpoint: Endpoint,
     status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<Text<'a>>,
@@ -209,32 +193,10 @@ pub(crate) struct SavedAnswer<'a> {
     excerpt: Text<'a>,
 }
 
-impl SavedEndpoint {
-    const fn save(endpoint: Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Discovery => Self::Discovery,
-            Endpoint::KeySet => Self::KeySet,
-            Endpoint::BackchannelAuthentication => Self::BackchannelAuthentication,
-            Endpoint::Token => Self::Token,
-            Endpoint::Notification => Self::Notification,
-        }
-    }
-
-    const fn load(self) -> Endpoint {
-        match self {
-            Self::Discovery => Endpoint::Discovery,
-            Self::KeySet => Endpoint::KeySet,
-            Self::BackchannelAuthentication => Endpoint::BackchannelAuthentication,
-            Self::Token => Endpoint::Token,
-            Self::Notification => Endpoint::Notification,
-        }
-    }
-}
-
 impl<'a> SavedAnswer<'a> {
     pub(crate) fn save(answer: &'a ServerAnswer) -> Self {
         Self {
-            endpoint: SavedEndpoint::save(answer.endpoint),
+            endpoint: answer.endpoint,
             status: answer.status,
             code: answer.code.as_ref().map(|code| code.name().into()),
             description: answer.description.as_deref().map(Into::into),
@@ -252,7 +214,7 @@ impl<'a> SavedAnswer<'a> {
 
     pub(crate) fn load(self) -> Box<ServerAnswer> {
         Box::new(ServerAnswer {
-            endpoint: self.endpoint.load(),
+            endpoint: self.endpoint,
             status: self.status,
             code: self.code.map(|code| ErrorCode::from_name(&code)),
             description: self
@@ -277,19 +239,12 @@ impl<'a> SavedFailure<'a> {
             Failure::Refused(refused) => Self::Refused(SavedAnswer::save(refused)),
             Failure::Untrusted(rejection) => Self::Untrusted(SavedRejection::save(rejection)),
             Failure::ProviderMisbehaved(misbehaviour) => Self::ProviderMisbehaved {
-                fault: SavedFault::save(misbehaviour.fault),
-                endpoint: SavedEndpoint::save(misbehaviour.endpoint),
+                fault: SavedFault(misbehaviour.fault),
+                endpoint: misbehaviour.endpoint,
                 answer: answer(&misbehaviour.answer),
             },
             Failure::Indeterminate(indeterminacy) => Self::Indeterminate {
-                lost: match indeterminacy.lost {
-                    LostAnswer::AuthenticationRequest => SavedLost::AuthenticationRequest,
-                    LostAnswer::Tokens => SavedLost::Tokens,
-                    LostAnswer::Outcome => SavedLost::Outcome,
-                    LostAnswer::PrivateKey => SavedLost::PrivateKey,
-                    LostAnswer::Notification => SavedLost::Notification,
-                    LostAnswer::KeySet(_) => SavedLost::KeySet,
-                },
+                lost: indeterminacy.lost.name().into(),
                 answer: answer(&indeterminacy.answer),
                 cause: SavedCause::save(indeterminacy.cause),
                 attempts: indeterminacy.attempts,
@@ -297,7 +252,7 @@ impl<'a> SavedFailure<'a> {
             },
             Failure::Unreachable(unreachable) => Self::Unreachable {
                 endpoint: match unreachable.target {
-                    UnreachableTarget::Endpoint(endpoint) => Some(SavedEndpoint::save(endpoint)),
+                    UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
                     UnreachableTarget::PrivateKey | UnreachableTarget::Person => None,
                 },
                 person: unreachable.target == UnreachableTarget::Person,
@@ -318,21 +273,17 @@ impl<'a> SavedFailure<'a> {
             Self::Refused(refused) => Failure::Refused(refused.load()),
             Self::Untrusted(rejection) => Failure::Untrusted(rejection.load()?),
             Self::ProviderMisbehaved { fault, endpoint, answer: given } => {
-                let (fault, endpoint) = (fault.load(), endpoint.load());
-                Failure::ProviderMisbehaved(Misbehaviour { fault, endpoint, answer: answer(given) })
+                Failure::ProviderMisbehaved(Misbehaviour {
+                    fault: fault.0,
+                    endpoint,
+                    answer: answer(given),
+                })
             }
             Self::Indeterminate { lost, answer: given, cause, attempts, key } => {
                 Failure::Indeterminate(Indeterminacy {
-                    lost: match lost {
-                        SavedLost::AuthenticationRequest => LostAnswer::AuthenticationRequest,
-                        SavedLost::Tokens => LostAnswer::Tokens,
-                        SavedLost::Outcome => LostAnswer::Outcome,
-                        SavedLost::PrivateKey => LostAnswer::PrivateKey,
-                        SavedLost::Notification => LostAnswer::Notification,
-                        // A flow that ended for this reason is saved with its tokens and looks for keys again,
-                        // so this crate never writes this value.
-                        SavedLost::KeySet => LostAnswer::KeySet(Cause::Unknown.into()),
-                    },
+                    // A flow that ended for want of keys is saved with its tokens and looks for
+                    // keys again, so this crate never writes the name of that value.
+                    lost: LostAnswer::from_name(&lost)?,
                     answer: answer(given),
                     cause: SavedCause::load(cause),
                     attempts,
@@ -345,7 +296,7 @@ impl<'a> SavedFailure<'a> {
                     attempts,
                     key: key.map(SavedKeyProblem::load),
                     target: match endpoint {
-                        Some(endpoint) => UnreachableTarget::Endpoint(endpoint.load()),
+                        Some(endpoint) => UnreachableTarget::Endpoint(endpoint),
                         None if person => UnreachableTarget::Person,
                         None => UnreachableTarget::PrivateKey,
                     },

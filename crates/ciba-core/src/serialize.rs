@@ -1,64 +1,20 @@
-//! How closed sets of words, failures and evidence are serialized: in the words of the `ciba`
-//! command's JSON output.
+//! How failures and evidence are serialized: in the form of the `ciba` command's JSON output. The
+//! names of enums are serialized by the macro that declares them.
 //!
-//! Nothing here grants anything: a word can be read back, an event, a failure or an authentication
-//! cannot.
+//! Nothing here can be deserialized, so a failure or an authentication cannot be made from JSON.
 
-use alloc::{boxed::Box, format, string::String};
+use alloc::boxed::Box;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap as _};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
-    ask::WaitReason,
     endpoint::Endpoint,
-    error::{Failure, LostAnswer, Setback, UnreachableTarget},
-    fault::{Cause, Expected, Fault, Found, Rejection, Trouble, Untrusted},
-    flow::Stage,
-    person::{ComparedBy, NotCompared, Person},
+    error::{Failure, LostAnswer, UnreachableTarget},
+    fault::{Cause, Expected, Found, Rejection, Trouble},
+    person::Person,
     time::Timestamp,
-    wire::{Deviation, ErrorCode, ServerAnswer},
+    wire::{ErrorCode, ServerAnswer},
 };
-
-/// Serializes each type as its name.
-macro_rules! serialize_by_name {
-    ($($named:ty),* $(,)?) => {
-        $(impl Serialize for $named {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(self.name())
-            }
-        })*
-    };
-}
-
-/// Reads each type from its name.
-macro_rules! deserialize_by_name {
-    ($($named:ty),* $(,)?) => {
-        $(impl<'de> Deserialize<'de> for $named {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                // Owned, because a deserializer may have to unescape it.
-                let name = String::deserialize(from)?;
-                let known = Self::ALL.iter().copied().find(|known| known.name() == name);
-                known.ok_or_else(|| de::Error::custom(format!("unknown name {name:?}")))
-            }
-        })*
-    };
-}
-
-serialize_by_name!(
-    Cause,
-    ComparedBy,
-    Deviation,
-    Endpoint,
-    ErrorCode,
-    Fault,
-    NotCompared,
-    Setback,
-    Stage,
-    Trouble,
-    Untrusted,
-    WaitReason,
-);
-deserialize_by_name!(Deviation, Endpoint, Stage, Untrusted);
 
 /// Serializes as `{"compared":true,"by":…}` or `{"compared":false,"reason":…}`.
 impl Serialize for Person {
@@ -232,16 +188,20 @@ mod tests {
     use alloc::{borrow::ToOwned as _, sync::Arc, vec};
     use core::time::Duration;
 
+    use serde::Deserialize;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        ask::Wait,
-        error::{Indeterminacy, Unreachable},
+        ask::{Wait, WaitReason},
+        error::{Indeterminacy, Setback, Unreachable},
         event::Event,
+        fault::{Fault, Untrusted},
+        flow::Stage,
         json::JsonObject,
         wire::{
-            Headers, Misbehaviour, Response, authorize::Acknowledgement, server_answer::Content,
+            Deviation, Headers, Misbehaviour, Response, authorize::Acknowledgement,
+            server_answer::Content,
         },
     };
 
@@ -411,9 +371,9 @@ mod tests {
             }
             assert!(serde_json::from_str::<T>("\"nothing\"").is_err());
         }
-        round(Deviation::ALL);
+        round(&Deviation::ALL);
         round(&Endpoint::ALL);
         round(&Stage::ALL);
-        round(Untrusted::ALL);
+        round(&Untrusted::ALL);
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::{error::Setback, time::Timestamp};
+use crate::{error::Setback, named::named, time::Timestamp};
 
 /// An instruction to wait until an instant.
 #[must_use = "wait until the instant, then poll again"]
@@ -82,17 +82,16 @@ pub enum WaitReason {
     Setback(Setback),
 }
 
-impl WaitReason {
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::InFlight => "in_flight",
-            Self::Interval => "interval",
-            Self::SlowDown => "slow_down",
-            Self::Notification => "notification",
-            Self::Adrift => "adrift",
-            Self::Setback(setback) => setback.name(),
-        }
+named! {
+    impl WaitReason {
+        InFlight = "in_flight",
+        Interval = "interval",
+        SlowDown = "slow_down",
+        Notification = "notification",
+        Adrift = "adrift",
+    } with {
+        Setback,
     }
 }
+
+named!(serialize WaitReason);

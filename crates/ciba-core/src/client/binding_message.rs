@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use crate::named::named;
+
 /// The rule of a provider for `binding_message`, which is checked before anything is sent.
 ///
 /// A message is never truncated or cleaned up: a person compares it on two devices, so only its
@@ -103,14 +105,15 @@ impl fmt::Display for BindingMessageRule {
     }
 }
 
-/// Whether a request may have a binding message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MessageRule {
-    #[default]
-    Free,
-    Required,
-    Refused,
+named! {
+    /// Whether a request may have a binding message.
+    #[derive(Default)]
+    pub(crate) enum MessageRule {
+        #[default]
+        Free = "free",
+        Required = "required",
+        Refused = "refused",
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use core::{fmt, time::Duration};
 use crate::{
     endpoint::Endpoint,
     fault::{Cause, Fault, Trouble, write_reason},
+    named::named,
 };
 
 /// A problem that the flow is handling.
@@ -34,8 +35,8 @@ pub enum Setback {
         /// The number of token requests.
         attempts: u32,
     },
-    /// The private key could not be used, for example because its service is down. The token request
-    /// is made later.
+    /// The private key could not be used, for example because its service is down. The token
+    /// request is made later.
     KeyUnavailable,
     /// The key set could not be fetched yet.
     KeysUnavailable {
@@ -55,22 +56,20 @@ pub enum Setback {
     ClockSetBack(Duration),
 }
 
-impl Setback {
-    /// Returns the snake_case name, for machine-readable output.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::NotSent { .. } => "not_sent",
-            Self::NoAnswer { .. } => "no_answer",
-            Self::Unavailable { .. } => "unavailable",
-            Self::KeyUnavailable => "key_unavailable",
-            Self::KeysUnavailable { .. } => "keys_unavailable",
-            Self::UnknownKey => "unknown_key",
-            Self::NotSaved => "not_saved",
-            Self::ClockSetBack(_) => "clock_set_back",
-        }
+named! {
+    impl Setback {
+        NotSent = "not_sent",
+        NoAnswer = "no_answer",
+        Unavailable = "unavailable",
+        KeyUnavailable = "key_unavailable",
+        KeysUnavailable = "keys_unavailable",
+        UnknownKey = "unknown_key",
+        NotSaved = "not_saved",
+        ClockSetBack = "clock_set_back",
     }
 }
+
+named!(serialize Setback);
 
 impl fmt::Display for Setback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

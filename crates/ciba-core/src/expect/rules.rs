@@ -1,18 +1,22 @@
 //! The options of expectations, as enums.
 
-/// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
-///
-/// [OIDC Core 3.1.3.7]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.7
-// REQ-IDT-24
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum AcrRule {
-    /// If the claim is present, it must be one of them.
-    #[default]
-    IfPresent,
-    /// The claim must be present and one of them.
-    Require,
-    /// The claim is reported but never a reason for rejection.
-    Report,
+use crate::named::named;
+
+named! {
+    /// How the `acr` claim is compared with the requested values ([OIDC Core 3.1.3.7], step 12).
+    ///
+    /// [OIDC Core 3.1.3.7]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.3.1.3.7
+    // REQ-IDT-24
+    #[derive(Default)]
+    pub enum AcrRule {
+        /// If the claim is present, it must be one of them.
+        #[default]
+        IfPresent = "if_present",
+        /// The claim must be present and one of them.
+        Require = "require",
+        /// The claim is reported but never a reason for rejection.
+        Report = "report",
+    }
 }
 
 /// Whether a claim is required.
@@ -24,19 +28,18 @@ pub enum Presence {
     Required,
 }
 
-/// Whether a value of the ID Token is compared with the requested one.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// If it is present, it must match.
-    #[default]
-    IfPresent,
-    /// It must be present and match.
-    Require,
-    /// It is not compared.
-    Off,
+named! {
+    /// Whether a value of the ID Token is compared with the requested one.
+    #[derive(Default)]
+    pub enum Check {
+        /// If it is present, it must match.
+        #[default]
+        IfPresent = "if_present",
+        /// It must be present and match.
+        Require = "require",
+        /// It is not compared.
+        Off = "off",
+    }
 }
 
 /// How the value of a claim is compared.

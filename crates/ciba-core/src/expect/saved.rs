@@ -21,7 +21,7 @@ pub(crate) struct SavedExpectations<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     acr_values: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    acr: Option<SavedAcrRule>,
+    acr: Option<AcrRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_age: Option<u64>,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -55,14 +55,6 @@ struct SavedEid<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SavedAcrRule {
-    IfPresent,
-    Require,
-    Report,
-}
-
-#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedClaim<'a> {
     name: Text<'a>,
@@ -71,7 +63,8 @@ struct SavedClaim<'a> {
     refined: bool,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     required: bool,
-    check: Text<'a>,
+    // An unknown name is an error, because an expectation must not be dropped.
+    check: Untrusted,
 }
 
 impl<'a> SavedExpectations<'a> {
@@ -81,15 +74,11 @@ impl<'a> SavedExpectations<'a> {
             text: claim.text.expose().into(),
             refined: claim.matching == Matching::EqualOrRefined,
             required: claim.presence == Presence::Required,
-            check: claim.check.name().into(),
+            check: claim.check,
         };
         Self {
             acr_values: expectations.acr_values.iter().map(|value| value.as_str().into()).collect(),
-            acr: expectations.acr.map(|rule| match rule {
-                AcrRule::IfPresent => SavedAcrRule::IfPresent,
-                AcrRule::Require => SavedAcrRule::Require,
-                AcrRule::Report => SavedAcrRule::Report,
-            }),
+            acr: expectations.acr,
             max_age: expectations.max_age.map(|age| age.as_secs()),
             auth_time: expectations.auth_time_required,
             sub: expectations.subject.as_deref().map(Into::into),
@@ -107,29 +96,22 @@ impl<'a> SavedExpectations<'a> {
         }
     }
 
-    /// Returns `None` if it names an unknown check, because an expectation must not be dropped.
-    pub(crate) fn load(self) -> Option<Expectations> {
-        let claim = |claim: SavedClaim<'_>| {
-            Some(ExpectedClaim {
-                name: claim.name.into_owned(),
-                text: ExpectedText::new(claim.text),
-                matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
-                presence: presence(claim.required),
-                check: Untrusted::from_name(&claim.check)?,
-            })
+    pub(crate) fn load(self) -> Expectations {
+        let claim = |claim: SavedClaim<'_>| ExpectedClaim {
+            name: claim.name.into_owned(),
+            text: ExpectedText::new(claim.text),
+            matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
+            presence: presence(claim.required),
+            check: claim.check,
         };
-        Some(Expectations {
+        Expectations {
             acr_values: self.acr_values.into_iter().map(Cow::into_owned).collect(),
-            acr: self.acr.map(|rule| match rule {
-                SavedAcrRule::IfPresent => AcrRule::IfPresent,
-                SavedAcrRule::Require => AcrRule::Require,
-                SavedAcrRule::Report => AcrRule::Report,
-            }),
+            acr: self.acr,
             max_age: self.max_age.map(Duration::from_secs),
             auth_time_required: self.auth_time,
             subject: self.sub.map(Cow::into_owned),
             nonce: self.nonce.map(Cow::into_owned),
-            claims: self.claims.into_iter().map(claim).collect::<Option<_>>()?,
+            claims: self.claims.into_iter().map(claim).collect(),
             person: self.person_required.map(presence),
             by_number: self.by_number.map(|person| ExpectedPerson {
                 number: ExpectedText::new(person.number),
@@ -139,7 +121,7 @@ impl<'a> SavedExpectations<'a> {
                 values: eid.values.into_iter().map(Cow::into_owned).collect(),
                 presence: presence(eid.required),
             }),
-        })
+        }
     }
 }
 

@@ -4,86 +4,57 @@
 use core::fmt;
 
 use super::Fault;
+use crate::named::named;
 
-/// Declares the causes without data, each with its name and message.
-macro_rules! causes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
-        /// The cause for which no response was received.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Cause {
-            $($(#[$doc])* $variant,)*
-            /// The server's certificate was not accepted.
-            Certificate(CertificateProblem),
-            /// The server rejected the client certificate or requires one: a fatal alert was
-            /// received before any byte of a response.
-            ClientCertificate(TlsAlert),
-            /// The server ended the connection with another fatal TLS alert.
-            TlsAlert(TlsAlert),
-        }
-
-        impl Cause {
-            const PLAIN: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// Returns the snake_case name, for machine-readable output.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                    Self::Certificate(problem) => problem.cause_name(),
-                    Self::ClientCertificate(_) => "client_certificate",
-                    Self::TlsAlert(_) => "tls_alert",
-                }
-            }
-        }
-
-        impl fmt::Display for Cause {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $(Self::$variant => f.write_str($text),)*
-                    Self::Certificate(problem) => write!(f, "the server's certificate {problem}"),
-                    Self::ClientCertificate(alert) => {
-                        write!(f, "the server did not accept the client certificate ({alert})")
-                    }
-                    Self::TlsAlert(alert) => write!(f, "the server ended the TLS connection ({alert})"),
-                }
-            }
-        }
-    };
-}
-
-causes! {
-    /// The cause is unknown, or the adapter did not report it.
-    Unknown = "unknown", "the reason is not known";
-    /// The host name could not be resolved.
-    Name = "name_not_resolved", "the host name could not be resolved";
-    /// The host refused the connection, usually because nothing listens on the port.
-    Refused = "connection_refused", "the connection was refused";
-    /// There is no route to the host.
-    NoRoute = "no_route", "the host cannot be reached from this network";
-    /// The connection was not established in time.
-    ConnectTimeout = "connect_timeout", "the connection could not be made in time";
-    /// TLS could not be negotiated, and there was no alert with a reason: there is no common version
-    /// or cipher, or the server does not speak TLS.
-    Tls = "tls", "no TLS connection could be made";
-    /// The proxy could not be reached, or did not establish the connection.
-    Proxy = "proxy", "the proxy did not make the connection";
-    /// The proxy requires credentials, or rejected those it was given (status 407).
-    ProxyCredentials = "proxy_credentials", "the proxy requires a user name and password, or rejected those it was given";
-    /// No response was received in time.
-    Timeout = "timeout", "timed out waiting for the answer";
-    /// The connection was closed before the response was complete.
-    Closed = "connection_closed", "the connection was closed before the answer was complete";
-    /// The response was not HTTP.
-    NotHttp = "not_http", "the answer was not HTTP";
-    /// The head of the response was too large.
-    TooLarge = "too_large", "the head of the answer was too large";
-    /// The flow did not allow the request to be sent any more.
-    Withheld = "withheld", "it was too late to send the request";
-    /// The caller stopped waiting before there was a response.
-    Interrupted = "interrupted", "the caller stopped waiting for the answer";
-    /// The HTTP client refused to send, for example because a log would reveal secrets.
-    Local = "local", "the HTTP client did not send the request";
+named! {
+    /// The cause for which no response was received.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Cause {
+        /// The cause is unknown, or the adapter did not report it.
+        Unknown = "unknown" => "the reason is not known",
+        /// The host name could not be resolved.
+        Name = "name_not_resolved" => "the host name could not be resolved",
+        /// The host refused the connection, usually because nothing listens on the port.
+        Refused = "connection_refused" => "the connection was refused",
+        /// There is no route to the host.
+        NoRoute = "no_route" => "the host cannot be reached from this network",
+        /// The connection was not established in time.
+        ConnectTimeout = "connect_timeout" => "the connection could not be made in time",
+        /// TLS could not be negotiated, and there was no alert with a reason: there is no common
+        /// version or cipher, or the server does not speak TLS.
+        Tls = "tls" => "no TLS connection could be made",
+        /// The proxy could not be reached, or did not establish the connection.
+        Proxy = "proxy" => "the proxy did not make the connection",
+        /// The proxy requires credentials, or rejected those it was given (status 407).
+        ProxyCredentials = "proxy_credentials"
+            => "the proxy requires a user name and password, or rejected those it was given",
+        /// No response was received in time.
+        Timeout = "timeout" => "timed out waiting for the answer",
+        /// The connection was closed before the response was complete.
+        Closed = "connection_closed" => "the connection was closed before the answer was complete",
+        /// The response was not HTTP.
+        NotHttp = "not_http" => "the answer was not HTTP",
+        /// The head of the response was too large.
+        TooLarge = "too_large" => "the head of the answer was too large",
+        /// The flow did not allow the request to be sent any more.
+        Withheld = "withheld" => "it was too late to send the request",
+        /// The caller stopped waiting before there was a response.
+        Interrupted = "interrupted" => "the caller stopped waiting for the answer",
+        /// The HTTP client refused to send, for example because a log would reveal secrets.
+        Local = "local" => "the HTTP client did not send the request",
+    } copied with {
+        /// The server's certificate was not accepted.
+        Certificate(problem: CertificateProblem) = problem.name()
+            => ("the server's certificate {problem}"),
+        /// The server rejected the client certificate or requires one: a fatal alert was received
+        /// before any byte of a response.
+        ClientCertificate(alert: TlsAlert) = "client_certificate"
+            => ("the server did not accept the client certificate ({alert})"),
+        /// The server ended the connection with another fatal TLS alert.
+        TlsAlert(alert: TlsAlert) = "tls_alert"
+            => ("the server ended the TLS connection ({alert})"),
+    }
 }
 
 impl Cause {
@@ -98,62 +69,39 @@ impl Cause {
 
     /// Returns the cause with the given name. Some causes need the number of a TLS alert.
     pub(crate) fn from_name(name: &str, alert: Option<u8>) -> Self {
-        let plain = Self::PLAIN.iter().copied();
-        let certificates = CertificateProblem::ALL.iter().copied().map(Self::Certificate);
         let alert = TlsAlert(alert.unwrap_or_default());
-        let alerts = [Self::ClientCertificate(alert), Self::TlsAlert(alert)];
-        plain
-            .chain(certificates)
-            .chain(alerts)
-            .find(|cause| cause.name() == name)
+        Self::without_data(name)
+            .or_else(|| CertificateProblem::from_name(name).map(Self::Certificate))
+            .or_else(|| {
+                [Self::ClientCertificate(alert), Self::TlsAlert(alert)]
+                    .into_iter()
+                    .find(|cause| cause.name() == name)
+            })
+            // A later version knows more causes. They only explain, so the flow is resumed.
             .unwrap_or(Self::Unknown)
     }
 }
 
-macro_rules! certificate_problems {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $text:literal;)*) => {
-        /// The reason for which a server's certificate was not accepted.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum CertificateProblem {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl CertificateProblem {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            const fn cause_name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => concat!("certificate_", $name),)*
-                }
-            }
-        }
-
-        impl fmt::Display for CertificateProblem {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $text,)*
-                })
-            }
-        }
-    };
-}
-
-certificate_problems! {
-    /// It was not issued by a trusted root.
-    UnknownIssuer = "unknown_issuer", "is not signed by a trusted authority";
-    /// It is the certificate of a certificate authority and not of a server.
-    CaAsEndEntity = "ca_as_end_entity", "is that of a certificate authority, not of a server";
-    /// It has expired.
-    Expired = "expired", "has expired";
-    /// It is not valid yet.
-    NotYetValid = "not_yet_valid", "is not valid yet";
-    /// It is for another host.
-    WrongName = "wrong_name", "is for another host name";
-    /// It was revoked.
-    Revoked = "revoked", "was revoked";
-    /// It is unusable for another reason.
-    Other = "unusable", "cannot be used";
+named! {
+    /// The reason for which a server's certificate was not accepted.
+    #[non_exhaustive]
+    pub enum CertificateProblem {
+        /// It was not issued by a trusted root.
+        UnknownIssuer = "certificate_unknown_issuer" => "is not signed by a trusted authority",
+        /// It is the certificate of a certificate authority and not of a server.
+        CaAsEndEntity = "certificate_ca_as_end_entity"
+            => "is that of a certificate authority, not of a server",
+        /// It has expired.
+        Expired = "certificate_expired" => "has expired",
+        /// It is not valid yet.
+        NotYetValid = "certificate_not_yet_valid" => "is not valid yet",
+        /// It is for another host.
+        WrongName = "certificate_wrong_name" => "is for another host name",
+        /// It was revoked.
+        Revoked = "certificate_revoked" => "was revoked",
+        /// It is unusable for another reason.
+        Other = "certificate_unusable" => "cannot be used",
+    }
 }
 
 /// A TLS alert, identified by its number ([RFC 8446 section 6]).
@@ -260,6 +208,8 @@ impl Trouble {
     }
 }
 
+named!(serialize Trouble);
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -295,8 +245,11 @@ mod tests {
 
     #[test]
     fn every_cause_is_found_by_its_name() {
-        let certificates = CertificateProblem::ALL.iter().copied().map(Cause::Certificate);
-        for cause in Cause::PLAIN.iter().copied().chain(certificates) {
+        for problem in CertificateProblem::ALL {
+            let cause = Cause::Certificate(problem);
+            assert_eq!(Cause::from_name(cause.name(), None), cause);
+        }
+        for cause in [Cause::Name, Cause::Timeout, Cause::Local] {
             assert_eq!(Cause::from_name(cause.name(), None), cause);
         }
         for alert in 0..=255 {

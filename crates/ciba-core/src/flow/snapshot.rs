@@ -82,8 +82,8 @@ enum SavedPhase<'a> {
         first_sent: Option<u64>,
         /// The next attempt is not made before this moment.
         due: u64,
-        /// `None` in snapshots of the first releases. The value then follows from the configuration and
-        /// the start of the flow.
+        /// `None` in snapshots of the first releases. The value then follows from the configuration
+        /// and the start of the flow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<u64>,
         in_flight: bool,
@@ -224,8 +224,8 @@ impl<'a> SavedTerms<'a> {
         }
     }
 
-    fn load(self) -> Option<Box<Terms>> {
-        Some(Box::new(Terms {
+    fn load(self) -> Box<Terms> {
+        Box::new(Terms {
             asked: Asked {
                 scope: self.scope.into_owned(),
                 details: self.details.map(Cow::into_owned),
@@ -234,8 +234,8 @@ impl<'a> SavedTerms<'a> {
             },
             id_token_required: self.id_token_required,
             lifetime: self.lifetime.map(Duration::from_millis),
-            expectations: self.expectations.load()?,
-        }))
+            expectations: self.expectations.load(),
+        })
     }
 }
 
@@ -261,12 +261,12 @@ impl<'a> SavedGrant<'a> {
 
     /// Loads a grant. Values that a modified snapshot could extend are clamped like those of a
     /// provider.
-    fn load(self, context: &Context<'_>) -> Option<Grant> {
+    fn load(self, context: &Context<'_>) -> Grant {
         let sent = Moment::from_millis(self.sent).min(context.moment);
         // In push mode, an actual push would be taken for a repetition.
         let can_be_pinged = context.config.delivery == DeliveryMode::Ping;
         let interval = bounds::INTERVAL.clamp(Duration::from_millis(self.interval));
-        Some(Grant {
+        Grant {
             auth_req_id: AuthReqId::new(self.auth_req_id),
             interval,
             sent,
@@ -289,8 +289,8 @@ impl<'a> SavedGrant<'a> {
                 answers.ahead.was_asked = self.asked_ahead;
                 answers
             },
-            terms: self.terms.load()?,
-        })
+            terms: self.terms.load(),
+        }
     }
 }
 
@@ -360,20 +360,20 @@ impl<'a> SavedEvidence<'a> {
         }
     }
 
-    fn load(self, context: &Context<'_>) -> Option<Evidence> {
+    fn load(self, context: &Context<'_>) -> Evidence {
         let received_at = Timestamp::from_unix_millis(self.received_at);
         let received = context.moment.minus(context.now.since(received_at));
-        Some(Evidence {
+        Evidence {
             tokens: self.tokens.load(),
             auth_req_id: AuthReqId::new(self.auth_req_id),
-            terms: self.terms.load()?,
+            terms: self.terms.load(),
             started_at: Timestamp::from_unix_millis(self.started_at),
             received_at,
             // A modified snapshot cannot extend it.
             deadline: self.deadline.map_or(received, |deadline| {
                 Moment::from_millis(deadline).min(received.plus(bounds::LIFETIME.most))
             }),
-        })
+        }
     }
 }
 
@@ -433,7 +433,7 @@ impl<'a> SavedPhase<'a> {
                 cause,
             } => {
                 let had_user_code = request.had_user_code();
-                let request = request.load().ok_or(ResumeError::Malformed)?;
+                let request = request.load();
                 let not_after = not_after
                     .map_or_else(|| Authorizing::not_after(context.config), Moment::from_millis);
                 // A modified snapshot cannot extend it.
@@ -464,7 +464,7 @@ impl<'a> SavedPhase<'a> {
             Self::Adrift { terms, sent, until, answer, cause, attempts, jitter } => {
                 let sent = Moment::from_millis(sent).min(context.moment);
                 Phase::Adrift(Box::new(Adrift {
-                    terms: terms.load().ok_or(ResumeError::Malformed)?,
+                    terms: terms.load(),
                     sent,
                     until: Moment::from_millis(until).min(sent.plus(bounds::LIFETIME.most)),
                     answer: answer.map(SavedAnswer::load),
@@ -475,7 +475,7 @@ impl<'a> SavedPhase<'a> {
                 }))
             }
             Self::Pending { grant, due, in_flight } => {
-                let mut grant = grant.load(context).ok_or(ResumeError::Malformed)?;
+                let mut grant = grant.load(context);
                 let mut due = Moment::from_millis(due);
                 // The response may still have been on its way, so the interval is counted from now.
                 if in_flight {
@@ -488,11 +488,9 @@ impl<'a> SavedPhase<'a> {
                 Phase::Pending(Pending::resumed(grant, due, context))
             }
             // Keys are looked up for as long as if the tokens had just arrived.
-            Self::Verifying(evidence) => Verifying::start(
-                evidence.load(context).ok_or(ResumeError::Malformed)?,
-                context.moment,
-                context,
-            ),
+            Self::Verifying(evidence) => {
+                Verifying::start(evidence.load(context), context.moment, context)
+            }
             Self::Failed(failure) => Settled::failed(failure.load().ok_or(ResumeError::Malformed)?),
         })
     }

@@ -1,102 +1,58 @@
 //! Signature algorithms (RFC 7518 section 3, RFC 8037) and their properties.
 
-use core::{fmt, str::FromStr};
+use crate::{crypto::Hash, named::named};
 
-use crate::crypto::Hash;
-
-/// A JWS signature or MAC algorithm.
-///
-/// There is no `none`, and the expected algorithm is always configured, never taken from a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum JwsAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256; the default for ID Tokens ([OIDC Registration 2]).
+named! {
+    /// A JWS signature or MAC algorithm.
     ///
-    /// [OIDC Registration 2]: https://openid.net/specs/openid-connect-registration-1_0.html#rfc.section.2
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// RSASSA-PSS with SHA-384.
-    Ps384,
-    /// RSASSA-PSS with SHA-512.
-    Ps512,
-    /// ECDSA on P-256 with SHA-256; the default for new keys.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// Ed25519, under the names `EdDSA` ([RFC 8037 section 3.1]) and `Ed25519` ([RFC 9864]).
-    ///
-    /// [RFC 8037 section 3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
-    /// [RFC 9864]: https://www.rfc-editor.org/rfc/rfc9864
-    // Ruling 19: both names mean the same here.
-    EdDsa,
-    /// HMAC with SHA-256, keyed with the client secret.
-    Hs256,
-    /// HMAC with SHA-384, keyed with the client secret.
-    Hs384,
-    /// HMAC with SHA-512, keyed with the client secret.
-    Hs512,
+    /// There is no `none`, and the expected algorithm is always configured, never taken from a
+    /// token. Names are those that headers and metadata use; `Ed25519` is read as [`Self::EdDsa`].
+    #[non_exhaustive]
+    pub enum JwsAlgorithm {
+        /// RSASSA-PKCS1-v1_5 with SHA-256; the default for ID Tokens ([OIDC Registration 2]).
+        ///
+        /// [OIDC Registration 2]: https://openid.net/specs/openid-connect-registration-1_0.html#rfc.section.2
+        Rs256 = "RS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = "RS512",
+        /// RSASSA-PSS with SHA-256.
+        Ps256 = "PS256",
+        /// RSASSA-PSS with SHA-384.
+        Ps384 = "PS384",
+        /// RSASSA-PSS with SHA-512.
+        Ps512 = "PS512",
+        /// ECDSA on P-256 with SHA-256; the default for new keys.
+        Es256 = "ES256",
+        /// ECDSA on P-384 with SHA-384.
+        Es384 = "ES384",
+        /// Ed25519, under the names `EdDSA` ([RFC 8037 section 3.1]) and `Ed25519` ([RFC 9864]).
+        ///
+        /// [RFC 8037 section 3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
+        /// [RFC 9864]: https://www.rfc-editor.org/rfc/rfc9864
+        // Ruling 19: both names mean the same here.
+        EdDsa = "EdDSA" | "Ed25519",
+        /// HMAC with SHA-256, keyed with the client secret.
+        Hs256 = "HS256",
+        /// HMAC with SHA-384, keyed with the client secret.
+        Hs384 = "HS384",
+        /// HMAC with SHA-512, keyed with the client secret.
+        Hs512 = "HS512",
+    }
 }
 
-/// A NIST elliptic curve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Curve {
-    /// P-256.
-    P256,
-    /// P-384.
-    P384,
+named! {
+    /// A NIST elliptic curve. The name is the registered value of `crv`.
+    pub enum Curve {
+        /// P-256.
+        P256 = "P-256",
+        /// P-384.
+        P384 = "P-384",
+    }
 }
 
 impl JwsAlgorithm {
-    /// All algorithms, in declaration order.
-    pub const ALL: [Self; 12] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-    ];
-
-    /// Returns the registered name, as used in headers and metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
-    }
-
-    /// Returns the algorithm with the given name, which is case-sensitive. `Ed25519` is read as
-    /// [`Self::EdDsa`].
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        if name == "Ed25519" {
-            return Some(Self::EdDsa);
-        }
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
     /// Returns whether the algorithm is a MAC keyed with the client secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
@@ -117,47 +73,7 @@ impl JwsAlgorithm {
     }
 }
 
-impl FromStr for JwsAlgorithm {
-    type Err = UnknownAlgorithm;
-
-    /// Like [`Self::from_name`].
-    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        Self::from_name(name).ok_or(UnknownAlgorithm)
-    }
-}
-
-/// The error of a string that is not the name of a [`JwsAlgorithm`]. `Display` lists the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownAlgorithm;
-
-impl fmt::Display for UnknownAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not one of")?;
-        for (position, algorithm) in JwsAlgorithm::ALL.into_iter().enumerate() {
-            write!(f, "{} {algorithm}", if position > 0 { "," } else { "" })?;
-        }
-        Ok(())
-    }
-}
-
-impl core::error::Error for UnknownAlgorithm {}
-
-impl fmt::Display for JwsAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl Curve {
-    /// Returns the registered value of `crv`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-        }
-    }
-
     /// Returns the width of a coordinate or scalar in octets.
     #[must_use]
     pub const fn width(self) -> usize {

@@ -13,7 +13,7 @@ mod signature;
 pub(crate) mod unsigned;
 mod unusable;
 
-pub use alg::{Curve, JwsAlgorithm, UnknownAlgorithm};
+pub use alg::{Curve, JwsAlgorithm};
 pub use compact::verify_signature_only;
 pub use jwk::thumbprint;
 pub use key_set::{KeySet, PublishedKey};

@@ -1,78 +1,75 @@
 //! Faults in a snapshot.
 
-use alloc::borrow::Cow;
+use alloc::{collections::BTreeMap, string::String};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::fault::Fault;
 
-type Text<'a> = Cow<'a, str>;
+/// A fault as its name, or as `{"name": "member"}` if it is about a member.
+// The JSON of a `Failure` has name and member side by side instead, so `Fault` itself cannot
+// serialize like this.
+#[derive(Deserialize)]
+#[serde(try_from = "Stored")]
+pub(crate) struct SavedFault(pub(crate) Fault);
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SavedFault<'a> {
-    Redirect,
-    Status,
-    MediaType,
-    ContentCoding,
-    TooLarge,
-    NotJson,
-    DuplicateMember,
-    MissingMember(Text<'a>),
-    WrongType(Text<'a>),
-    BadMember(Text<'a>),
-    AnotherMode,
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Name(String),
+    OfMember(BTreeMap<String, String>),
 }
 
-/// The member names to which faults refer. An unknown saved name is shown as "a member".
-const MEMBERS: [&str; 10] = [
-    "auth_req_id",
-    "expires_in",
-    "interval",
-    "access_token",
-    "token_type",
-    "id_token",
-    "refresh_token",
-    "scope",
-    "error",
-    "keys",
-];
+impl TryFrom<Stored> for SavedFault {
+    type Error = &'static str;
 
-fn member(name: &str) -> &'static str {
-    // A fault holds a static string, so only known names can be restored.
-    MEMBERS.into_iter().find(|known| *known == name).unwrap_or("a member")
-}
-
-impl<'a> SavedFault<'a> {
-    pub(crate) const fn save(fault: Fault) -> Self {
-        match fault {
-            Fault::Redirect => Self::Redirect,
-            Fault::Status => Self::Status,
-            Fault::MediaType => Self::MediaType,
-            Fault::ContentCoding => Self::ContentCoding,
-            Fault::TooLarge => Self::TooLarge,
-            Fault::NotJson => Self::NotJson,
-            Fault::DuplicateMember => Self::DuplicateMember,
-            Fault::MissingMember(name) => Self::MissingMember(Cow::Borrowed(name)),
-            Fault::WrongType(name) => Self::WrongType(Cow::Borrowed(name)),
-            Fault::BadMember(name) => Self::BadMember(Cow::Borrowed(name)),
-            Fault::AnotherMode => Self::AnotherMode,
-        }
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let fault = match &stored {
+            Stored::Name(name) => Fault::from_name(name, None),
+            Stored::OfMember(map) if map.len() == 1 => {
+                map.iter().next().and_then(|(name, member)| Fault::from_name(name, Some(member)))
+            }
+            Stored::OfMember(_) => None,
+        };
+        fault.map(Self).ok_or("unknown fault")
     }
+}
 
-    pub(crate) fn load(&self) -> Fault {
-        match self {
-            Self::Redirect => Fault::Redirect,
-            Self::Status => Fault::Status,
-            Self::MediaType => Fault::MediaType,
-            Self::ContentCoding => Fault::ContentCoding,
-            Self::TooLarge => Fault::TooLarge,
-            Self::NotJson => Fault::NotJson,
-            Self::DuplicateMember => Fault::DuplicateMember,
-            Self::MissingMember(name) => Fault::MissingMember(member(name)),
-            Self::WrongType(name) => Fault::WrongType(member(name)),
-            Self::BadMember(name) => Fault::BadMember(member(name)),
-            Self::AnotherMode => Fault::AnotherMode,
+impl Serialize for SavedFault {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Some(member) = self.0.member() else { return self.0.serialize(to) };
+        let mut map = to.serialize_map(Some(1))?;
+        map.serialize_entry(self.0.name(), member)?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, SavedFault};
+
+    #[test]
+    fn a_fault_is_saved_as_a_name_or_with_its_member() {
+        for (fault, json) in [
+            (Fault::NotJson, r#""not_json""#),
+            (Fault::AnotherMode, r#""another_mode""#),
+            (Fault::MissingMember("interval"), r#"{"missing_member":"interval"}"#),
+            (Fault::WrongType("scope"), r#"{"wrong_type":"scope"}"#),
+            (Fault::BadMember("error"), r#"{"bad_member":"error"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&SavedFault(fault)).unwrap(), json);
+            assert_eq!(serde_json::from_str::<SavedFault>(json).unwrap().0, fault);
+        }
+        let later = serde_json::from_str::<SavedFault>(r#"{"bad_member":"new"}"#).unwrap();
+        assert_eq!(later.0, Fault::BadMember("a member"));
+        for json in [
+            r#""bad_member""#,
+            r#""else""#,
+            "{}",
+            r#"{"not_json":"scope"}"#,
+            r#"{"bad_member":"scope","wrong_type":"scope"}"#,
+        ] {
+            assert!(serde_json::from_str::<SavedFault>(json).is_err(), "{json}");
         }
     }
 }

@@ -37,11 +37,12 @@ impl SavedCause<'_> {
     }
 }
 
+// A mirror, because the JSON of the command is only a name.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SavedTrouble<'a> {
     Unanswered(SavedCause<'a>),
-    Unusable { fault: SavedFault<'a>, status: u16 },
+    Unusable { fault: SavedFault, status: u16 },
 }
 
 impl SavedTrouble<'_> {
@@ -52,7 +53,7 @@ impl SavedTrouble<'_> {
                 alert: cause.alert().map(|alert| alert.0),
             }),
             Trouble::Unusable { fault, status } => {
-                Self::Unusable { fault: SavedFault::save(fault), status }
+                Self::Unusable { fault: SavedFault(fault), status }
             }
         }
     }
@@ -62,7 +63,7 @@ impl SavedTrouble<'_> {
             Self::Unanswered(cause) => {
                 Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert))
             }
-            Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.load(), status },
+            Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.0, status },
         }
     }
 }
@@ -124,6 +125,8 @@ pub(crate) enum SavedRejection<'a> {
     },
 }
 
+// Mirrors of the evidence. The JSON of the command omits what `Found` and `Expected` distinguish,
+// and the originals hold static strings, which are looked up again when they are read.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SavedFound<'a> {

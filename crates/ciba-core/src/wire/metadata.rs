@@ -9,40 +9,24 @@ use crate::{
     issuer::Issuer,
     jose::JwsAlgorithm,
     json::{Object, Raw},
+    named::named,
     url::{LoopbackHttp, Url},
     wire::{JsonObject, Misbehaviour, Response, ServerAnswer},
 };
 
-/// The way in which the result of an authentication is delivered to the client ([CIBA Core 5]). A
-/// client is registered for exactly one mode.
-///
-/// [CIBA Core 5]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.5
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeliveryMode {
-    /// The client polls the token endpoint until there is a result.
-    Poll,
-    /// The provider notifies the client when a result is available at the token endpoint.
-    Ping,
-    /// The provider sends the tokens to the client's notification endpoint.
-    Push,
-}
-
-impl DeliveryMode {
-    /// Returns the registered name, as in `backchannel_token_delivery_mode`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Ping => "ping",
-            Self::Push => "push",
-        }
-    }
-
-    /// Returns the mode with exactly this name.
+named! {
+    /// The way in which the result of an authentication is delivered to the client ([CIBA Core 5]).
+    /// A client is registered for exactly one mode.
+    ///
+    /// [CIBA Core 5]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.5
     // REQ-META-01
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Poll, Self::Ping, Self::Push].into_iter().find(|mode| mode.name() == name)
+    pub enum DeliveryMode {
+        /// The client polls the token endpoint until there is a result.
+        Poll = "poll",
+        /// The provider notifies the client when a result is available at the token endpoint.
+        Ping = "ping",
+        /// The provider sends the tokens to the client's notification endpoint.
+        Push = "push",
     }
 }
 
@@ -50,8 +34,8 @@ impl DeliveryMode {
 ///
 /// The members are defined in [OIDC Discovery 3], [RFC 8414 section 2] and [CIBA Core 4].
 ///
-/// A list that is `None` was not published and implies nothing, except for the delivery modes, which
-/// a document with a backchannel endpoint must contain.
+/// A list that is `None` was not published and implies nothing, except for the delivery modes,
+/// which a document with a backchannel endpoint must contain.
 /// [`ClientConfigBuilder::build`](crate::ClientConfigBuilder::build) checks the configuration
 /// against the lists that are present.
 ///

@@ -9,105 +9,89 @@ use crate::{
     endpoint::Endpoint,
     fault::Fault,
     json::{Object, Raw},
+    named::named,
     text::plain_at_most,
     time::Timestamp,
     wire::{Headers, JsonObject, Response, retry_after::retry_after},
 };
 
-/// Declares each registered code with its name once.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// The `error` member of an error response.
-        ///
-        /// The codes come from [RFC 6749 section 5.2], [CIBA Core 11], [CIBA Core 12],
-        /// [CIBA Core 13] and the specifications named at each variant. Unknown codes are kept.
-        ///
-        /// [RFC 6749 section 5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
-        /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
-        /// [CIBA Core 12]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.12
-        /// [CIBA Core 13]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.13
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum ErrorCode {
-            $($(#[$doc])* $variant,)*
-            /// A code that none of these specifications defines.
-            Unknown(UnknownCode),
-        }
-
-        impl ErrorCode {
-            /// Returns the code with the given name. Unknown names are truncated to 128 bytes, and
-            /// control characters in them are replaced by spaces.
-            #[must_use]
-            pub fn from_name(name: &str) -> Self {
-                match name {
-                    $($name => Self::$variant,)*
-                    other => Self::Unknown(UnknownCode(plain_at_most(other, UnknownCode::MAX))),
-                }
-            }
-
-            /// Returns the code as it is written on the wire.
-            #[must_use]
-            pub fn name(&self) -> &str {
-                match self {
-                    $(Self::$variant => $name,)*
-                    Self::Unknown(code) => &code.0,
-                }
-            }
-        }
-    };
+named! {
+    /// The `error` member of an error response.
+    ///
+    /// The codes come from [RFC 6749 section 5.2], [CIBA Core 11], [CIBA Core 12],
+    /// [CIBA Core 13] and the specifications named at each variant. Unknown codes are kept.
+    ///
+    /// [RFC 6749 section 5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+    /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
+    /// [CIBA Core 12]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.12
+    /// [CIBA Core 13]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.13
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum ErrorCode {
+        /// The request is malformed (RFC 6749 section 5.2, CIBA Core 11 and 13).
+        InvalidRequest = "invalid_request",
+        /// Client authentication failed (RFC 6749 section 5.2).
+        InvalidClient = "invalid_client",
+        /// The `auth_req_id` is unknown, already used or issued to another client (RFC 6749 section
+        /// 5.2, CIBA Core 11).
+        InvalidGrant = "invalid_grant",
+        /// The client may not use this grant or delivery mode (RFC 6749 section 5.2, CIBA Core 11
+        /// and 13).
+        UnauthorizedClient = "unauthorized_client",
+        /// The provider does not support the grant type (RFC 6749 section 5.2).
+        UnsupportedGrantType = "unsupported_grant_type",
+        /// The scope is invalid or unknown (RFC 6749 section 5.2, CIBA Core 13).
+        InvalidScope = "invalid_scope",
+        /// The `login_hint_token` has expired (CIBA Core 13).
+        ExpiredLoginHintToken = "expired_login_hint_token",
+        /// The hint does not identify a user (CIBA Core 13).
+        UnknownUserId = "unknown_user_id",
+        /// A user code is required (CIBA Core 13). Ask the person for it, then start a new flow.
+        MissingUserCode = "missing_user_code",
+        /// The user code is invalid (CIBA Core 13).
+        InvalidUserCode = "invalid_user_code",
+        /// The binding message is invalid or unacceptable (CIBA Core 13).
+        InvalidBindingMessage = "invalid_binding_message",
+        /// The person or the provider denied the request (CIBA Core 11, 12 and 13).
+        AccessDenied = "access_denied",
+        /// The person has not decided yet (CIBA Core 11).
+        AuthorizationPending = "authorization_pending",
+        /// The person has not decided yet, and the client polls too fast (CIBA Core 11).
+        SlowDown = "slow_down",
+        /// The request has expired (CIBA Core 11 and 12).
+        ExpiredToken = "expired_token",
+        /// The provider failed to obtain a result (CIBA Core 12).
+        TransactionFailed = "transaction_failed",
+        /// The request object is invalid (RFC 9101 section 7).
+        InvalidRequestObject = "invalid_request_object",
+        /// The provider does not support request objects (RFC 9101 section 7).
+        RequestNotSupported = "request_not_supported",
+        /// `authorization_details` are invalid (RFC 9396 section 5).
+        InvalidAuthorizationDetails = "invalid_authorization_details",
+        /// A requested resource is invalid or unknown (RFC 8707 section 2).
+        InvalidTarget = "invalid_target",
+        /// The provider requires a DPoP nonce (RFC 9449 section 8).
+        UseDpopNonce = "use_dpop_nonce",
+        /// The DPoP proof is invalid (RFC 9449 section 5).
+        InvalidDpopProof = "invalid_dpop_proof",
+        /// The provider met an unexpected condition (RFC 6749 section 4.1.2.1).
+        ServerError = "server_error",
+        /// The provider is temporarily overloaded or under maintenance (RFC 6749 section 4.1.2.1).
+        TemporarilyUnavailable = "temporarily_unavailable",
+    } borrowed with {
+        /// A code that none of these specifications defines.
+        Unknown(code: UnknownCode) = &code.0,
+    }
 }
 
-codes! {
-    /// The request is malformed (RFC 6749 section 5.2, CIBA Core 11 and 13).
-    InvalidRequest = "invalid_request";
-    /// Client authentication failed (RFC 6749 section 5.2).
-    InvalidClient = "invalid_client";
-    /// The `auth_req_id` is unknown, already used or issued to another client (RFC 6749 section
-    /// 5.2, CIBA Core 11).
-    InvalidGrant = "invalid_grant";
-    /// The client may not use this grant or delivery mode (RFC 6749 section 5.2, CIBA Core 11 and
-    /// 13).
-    UnauthorizedClient = "unauthorized_client";
-    /// The provider does not support the grant type (RFC 6749 section 5.2).
-    UnsupportedGrantType = "unsupported_grant_type";
-    /// The scope is invalid or unknown (RFC 6749 section 5.2, CIBA Core 13).
-    InvalidScope = "invalid_scope";
-    /// The `login_hint_token` has expired (CIBA Core 13).
-    ExpiredLoginHintToken = "expired_login_hint_token";
-    /// The hint does not identify a user (CIBA Core 13).
-    UnknownUserId = "unknown_user_id";
-    /// A user code is required (CIBA Core 13). Ask the person for it, then start a new flow.
-    MissingUserCode = "missing_user_code";
-    /// The user code is invalid (CIBA Core 13).
-    InvalidUserCode = "invalid_user_code";
-    /// The binding message is invalid or unacceptable (CIBA Core 13).
-    InvalidBindingMessage = "invalid_binding_message";
-    /// The person or the provider denied the request (CIBA Core 11, 12 and 13).
-    AccessDenied = "access_denied";
-    /// The person has not decided yet (CIBA Core 11).
-    AuthorizationPending = "authorization_pending";
-    /// The person has not decided yet, and the client polls too fast (CIBA Core 11).
-    SlowDown = "slow_down";
-    /// The request has expired (CIBA Core 11 and 12).
-    ExpiredToken = "expired_token";
-    /// The provider failed to obtain a result (CIBA Core 12).
-    TransactionFailed = "transaction_failed";
-    /// The request object is invalid (RFC 9101 section 7).
-    InvalidRequestObject = "invalid_request_object";
-    /// The provider does not support request objects (RFC 9101 section 7).
-    RequestNotSupported = "request_not_supported";
-    /// `authorization_details` are invalid (RFC 9396 section 5).
-    InvalidAuthorizationDetails = "invalid_authorization_details";
-    /// A requested resource is invalid or unknown (RFC 8707 section 2).
-    InvalidTarget = "invalid_target";
-    /// The provider requires a DPoP nonce (RFC 9449 section 8).
-    UseDpopNonce = "use_dpop_nonce";
-    /// The DPoP proof is invalid (RFC 9449 section 5).
-    InvalidDpopProof = "invalid_dpop_proof";
-    /// The provider met an unexpected condition (RFC 6749 section 4.1.2.1).
-    ServerError = "server_error";
-    /// The provider is temporarily overloaded or under maintenance (RFC 6749 section 4.1.2.1).
-    TemporarilyUnavailable = "temporarily_unavailable";
+impl ErrorCode {
+    /// Returns the code with the given name. Unknown names are truncated to 128 bytes, and control
+    /// characters in them are replaced by spaces.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        Self::without_data(name)
+            .unwrap_or_else(|| Self::Unknown(UnknownCode(plain_at_most(name, UnknownCode::MAX))))
+    }
 }
 
 /// An error code that no known specification defines. It has at most 128 bytes and no control
@@ -119,16 +103,10 @@ impl UnknownCode {
     const MAX: usize = 128;
 }
 
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// An unsuccessful response of the provider.
 ///
-/// Its strings are untrusted. Control characters are replaced and lengths are bounded, but they must
-/// not be rendered as HTML, and the URI must not be followed automatically.
+/// Its strings are untrusted. Control characters are replaced and lengths are bounded, but they
+/// must not be rendered as HTML, and the URI must not be followed automatically.
 // REQ-AERR-15
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerAnswer {

@@ -39,10 +39,10 @@ fn verdict(request: &AuthRequest, claims: &Value) -> Result<(), crate::fault::Un
     let expectations: Expectations = request.effective_expectations(&config);
     // As built, and as restored from a snapshot.
     let saved = serde_json::to_string(&SavedExpectations::save(&expectations)).unwrap();
-    let loaded = serde_json::from_str::<SavedExpectations<'_>>(&saved).unwrap().load().unwrap();
+    let loaded = serde_json::from_str::<SavedExpectations<'_>>(&saved).unwrap().load();
     assert_eq!(loaded, expectations);
     let saved = serde_json::to_string(&SavedRequest::save(request)).unwrap();
-    let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
+    let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load();
     assert_eq!(again.effective_expectations(&config), expectations);
     let text = claims.to_string();
     let claims = Claims::parse(&text, &expectations).unwrap();
@@ -144,7 +144,7 @@ fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
             verdict(&request).is_err_and(|error| error.to_string().contains("binding_message"));
         assert_eq!(refused, is_refused, "{request:?}");
         let saved = serde_json::to_string(&SavedRequest::save(&request)).unwrap();
-        let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load().unwrap();
+        let again = serde_json::from_str::<SavedRequest<'_>>(&saved).unwrap().load();
         assert_eq!(verdict(&again), verdict(&request), "after a restart");
     }
 }
