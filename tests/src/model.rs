@@ -10,7 +10,7 @@ use ciba_core::{
 };
 use serde_json::{Value, json};
 
-use crate::cheap;
+use crate::fake_crypto;
 
 /// The provider's issuer.
 pub const ISSUER: &str = "https://op.example";
@@ -276,8 +276,8 @@ impl Provider {
             "sub": SUBJECT,
             "iat": if forgery == Forgery::Expired { now.saturating_sub(7200) } else { now },
             "exp": if forgery == Forgery::Expired { now.saturating_sub(3600) } else { now + 300 },
-            "at_hash": cheap::half_hash(&unless(Forgery::AccessToken, &access_token)),
-            "urn:openid:params:jwt:claim:rt_hash": cheap::half_hash(&unless(Forgery::RefreshToken, REFRESH_TOKEN)),
+            "at_hash": fake_crypto::half_hash(&unless(Forgery::AccessToken, &access_token)),
+            "urn:openid:params:jwt:claim:rt_hash": fake_crypto::half_hash(&unless(Forgery::RefreshToken, REFRESH_TOKEN)),
             "urn:openid:params:jwt:claim:auth_req_id": unless(Forgery::AuthReqId, auth_req_id),
         });
         let left_out = match forgery {
@@ -288,7 +288,7 @@ impl Provider {
         };
         claims.as_object_mut().map(|claims| claims.remove(left_out));
         let header = json!({"alg": if forgery == Forgery::Unsigned { "none" } else { "EdDSA" }, "kid": key_id});
-        let id_token = cheap::jws(&header, &claims, &cheap::key(key));
+        let id_token = fake_crypto::jws(&header, &claims, &fake_crypto::key(key));
         let mut tokens = json!({"access_token": access_token, "token_type": "Bearer", "expires_in": 60,
             "refresh_token": REFRESH_TOKEN, "id_token": id_token});
         if forgery == Forgery::Missing {
@@ -323,7 +323,7 @@ impl Provider {
     #[must_use]
     pub fn keys(&self) -> String {
         let key_id = format!("op-{}", self.generation);
-        json!({"keys": [cheap::jwk(&key_id, &cheap::key(self.generation))]}).to_string()
+        json!({"keys": [fake_crypto::jwk(&key_id, &fake_crypto::key(self.generation))]}).to_string()
     }
 
     /// Answers a fetch of the key set.
@@ -349,7 +349,7 @@ impl Provider {
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
         assert_eq!(
             signature,
-            cheap::sign(&cheap::key(CLIENT_KEY), input.as_bytes()),
+            fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), input.as_bytes()),
             "it verifies"
         );
         let claims =

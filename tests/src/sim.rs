@@ -261,8 +261,8 @@ impl Sim {
     }
 
     fn observe(&mut self) {
-        self.unobserved = (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing);
-        self.mirror.line += self.wall.saturating_sub(self.mirror.wall);
+        self.unobserved = (self.mirror.wall, self.mirror.moment, self.spacing_wall, self.spacing);
+        self.mirror.moment += self.wall.saturating_sub(self.mirror.wall);
         self.mirror.wall = self.wall;
         self.spacing += self.wall.saturating_sub(self.spacing_wall);
         self.spacing_wall = self.wall;
@@ -394,7 +394,7 @@ impl Sim {
         if let (Some(grant), Stage::Pending | Stage::Redeeming) =
             (&self.mirror.grant, self.flow.stage())
         {
-            let deadline = (self.mirror.wall + grant.deadline).saturating_sub(self.mirror.line);
+            let deadline = (self.mirror.wall + grant.deadline).saturating_sub(self.mirror.moment);
             assert_eq!(self.flow.expires_at(), Some(Timestamp::from_unix_millis(deadline)));
         }
         if is_kept_now {
@@ -450,7 +450,7 @@ impl Sim {
         let grant = self.grant();
         assert!(!self.mirror.redeemed, "a token request after a 200");
         assert!(since < grant.deadline, "a token request at or after the deadline");
-        assert!(self.mirror.line >= grant.due.0, "{} ms early", grant.due.0 - self.mirror.line);
+        assert!(self.mirror.moment >= grant.due.0, "{} ms early", grant.due.0 - self.mirror.moment);
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
         if self.spacing < self.not_before {
             assert!(grant.pinged, "{} ms early", self.not_before - self.spacing);
@@ -474,15 +474,15 @@ impl Sim {
             self.flow
         );
         let due =
-            self.mirror.line + u64::try_from(wait.until().since(now).as_millis()).expect("short");
+            self.mirror.moment + u64::try_from(wait.until().since(now).as_millis()).expect("short");
         let (low, high) = match (self.mirror.open, self.flow.stage()) {
             (Some(open), _) => {
-                (if open.kind == Kind::Keys { self.mirror.line } else { open.limit }, open.limit)
+                (if open.kind == Kind::Keys { self.mirror.moment } else { open.limit }, open.limit)
             }
             (None, Stage::Pending) => {
                 let grant = self.grant();
                 let ends = grant.ends(self.setup.delivery);
-                let low = if self.keys_missed { self.mirror.line } else { grant.due.0 };
+                let low = if self.keys_missed { self.mirror.moment } else { grant.due.0 };
                 (low.min(ends), grant.due.1.min(ends))
             }
             (None, Stage::Adrift) => {
@@ -498,9 +498,9 @@ impl Sim {
                 if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)) {
                     assert!(!self.prompted, "a login is held back by its store");
                 }
-                (self.mirror.line, self.mirror.line + 9_000)
+                (self.mirror.moment, self.mirror.moment + 9_000)
             }
-            _ => (self.mirror.line, u64::MAX),
+            _ => (self.mirror.moment, u64::MAX),
         };
         assert!(
             (low..=high).contains(&due),

@@ -86,7 +86,7 @@ impl Shared {
             State::Driven(flow) => {
                 let mut receipt = flow.notify(&notification, now);
                 match flow.acknowledge(&mut receipt, now) {
-                    Receiving::Reply(said) => said.reply(),
+                    Receiving::Reply(verdict) => verdict.reply(),
                     Receiving::Save(_) | Receiving::Wait(_) => {
                         unreachable!("the flow is in memory")
                     }
@@ -108,7 +108,7 @@ impl Shared {
     /// Panics if an input does not belong to the flow, which this loop rules out.
     pub fn drive(
         &self,
-        line: &Line,
+        http: &ToyHttp,
         cache: &mut JwksCache,
         key: Option<&SoftwareKey>,
         mut entropy: impl FnMut() -> Entropy,
@@ -129,7 +129,7 @@ impl Shared {
                         let at = now();
                         self.flow(|flow| flow.begin(transmit, at)).flatten()
                     };
-                    match line.perform(transmit, begin) {
+                    match http.perform(transmit, begin) {
                         Some(input) => input,
                         None => continue,
                     }
@@ -138,7 +138,7 @@ impl Shared {
                     Some(key) => key.answer(operation, entropy()),
                     None => operation.unavailable(),
                 },
-                Output::KeySet(request) => find_keys(request, line, cache, &now),
+                Output::KeySet(request) => find_keys(request, http, cache, &now),
             };
             self.flow(|flow| flow.handle(input, now()).expect("the flow's own ticket"));
         }
@@ -148,7 +148,7 @@ impl Shared {
 /// Answers a request for keys, with a fetch if one is due.
 fn find_keys(
     mut request: KeySetRequest,
-    line: &Line,
+    http: &ToyHttp,
     cache: &mut JwksCache,
     now: impl Fn() -> Timestamp,
 ) -> Input {
@@ -158,7 +158,7 @@ fn find_keys(
             Lookup::Later(until) => return request.later(until),
             Lookup::Unavailable(why) => return request.unavailable(why),
             Lookup::Fetch(transmit) => {
-                if let Some(input) = line.perform(transmit, |transmit| cache.begin(transmit, now()))
+                if let Some(input) = http.perform(transmit, |transmit| cache.begin(transmit, now()))
                 {
                     cache.handle(input, now()).expect("the cache's own");
                 }
@@ -169,7 +169,7 @@ fn find_keys(
 
 /// Performs exchanges: without TLS, or with TLS and with or without the client certificate.
 #[derive(Debug)]
-pub struct Line {
+pub struct ToyHttp {
     anonymous: Option<Arc<ClientConfig>>,
     certified: Option<Arc<ClientConfig>>,
 }
@@ -180,7 +180,7 @@ type Connection<'a> = (Box<dyn Wire>, &'a str, &'a str);
 trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
-impl Line {
+impl ToyHttp {
     /// Creates a line that trusts this authority and has this client certificate.
     ///
     /// # Panics

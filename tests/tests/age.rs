@@ -6,7 +6,7 @@ use ciba_core::{
     notification::NotificationVerdict,
 };
 use ciba_tests::{
-    letter::Letter,
+    callback::Callback,
     model::{Forgery, Say},
     sim::{START, Said, Setup, Sim},
 };
@@ -41,7 +41,7 @@ fn pushed(early: bool) -> Sim {
         let asked = sim.open.take().expect("in flight");
         sim.deliver(asked);
     }
-    assert_eq!(sim.notify(Letter::tokens(Forgery::None)), NotificationVerdict::Accepted);
+    assert_eq!(sim.notify(Callback::tokens(Forgery::None)), NotificationVerdict::Accepted);
     if early {
         let asked = sim.open.take().expect("in flight");
         sim.deliver(asked);

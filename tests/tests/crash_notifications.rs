@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use ciba_core::{Authentication, DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint};
 use ciba_tests::{
-    letter::{Bearer, Letter},
+    callback::{Bearer, Callback},
     model::{Forgery, Say},
     sim::{Question, Said, Setup, Sim},
 };
@@ -49,14 +49,14 @@ enum Event {
 }
 
 impl Plan {
-    fn letters(&self) -> VecDeque<Letter> {
+    fn callbacks(&self) -> VecDeque<Callback> {
         let genuine = match self.delivery {
-            DeliveryMode::Push => Letter::tokens(Forgery::None),
-            DeliveryMode::Poll | DeliveryMode::Ping => Letter::PING,
+            DeliveryMode::Push => Callback::tokens(Forgery::None),
+            DeliveryMode::Poll | DeliveryMode::Ping => Callback::PING,
         };
-        let stranger = Letter { bearer: Bearer::WrongSecret, ..genuine };
+        let stranger = Callback { bearer: Bearer::WrongSecret, ..genuine };
         match self.repeats {
-            true => [stranger, genuine, genuine, Letter { id: 3, ..genuine }].into(),
+            true => [stranger, genuine, genuine, Callback { id: 3, ..genuine }].into(),
             false => [stranger, genuine].into(),
         }
     }
@@ -64,7 +64,7 @@ impl Plan {
     /// Lives through a flow; `None` when it has fewer events.
     fn live(&self) -> (Option<Event>, Sim) {
         let mut sim = Sim::new(Setup::new(5, 600).delivered(self.delivery));
-        let mut letters = self.letters();
+        let mut callbacks = self.callbacks();
         let (mut died_at, mut events, mut genuine) = (None, 0, 0);
         loop {
             let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(3)];
@@ -72,23 +72,23 @@ impl Plan {
             let is_acknowledged = stage != Stage::Authorizing;
             let calls = sim.op.prompts == 1
                 && if is_acknowledged { sim.elapsed() >= CALLS_AT } else { self.overtakes };
-            let letter = if calls { letters.pop_front() } else { None };
+            let callback = if calls { callbacks.pop_front() } else { None };
             let dies = events == self.die_at;
-            if let Some(letter) = letter {
+            if let Some(callback) = callback {
                 events += 1;
-                genuine += u32::from(letter.bearer == Bearer::Ours);
+                genuine += u32::from(callback.bearer == Bearer::Ours);
                 if !dies {
-                    let _ = sim.notify(letter);
+                    let _ = sim.notify(callback);
                     continue;
                 }
-                let is_first = genuine == 1 && letter.bearer == Bearer::Ours;
+                let is_first = genuine == 1 && callback.bearer == Bearer::Ours;
                 died_at = Some(Event::Notification { is_first, stage });
                 if self.done {
-                    let _ = sim.notify(letter);
+                    let _ = sim.notify(callback);
                     sim.advance(700);
                     sim.crash();
                 } else {
-                    sim.notify_and_die(letter);
+                    sim.notify_and_die(callback);
                     if stage == Stage::Pending {
                         // As if it never came, but that a flow in ping mode asks as soon as it may,
                         // because it cannot know.
@@ -104,7 +104,7 @@ impl Plan {
                     }
                 }
                 if self.calls_again {
-                    letters.push_front(letter);
+                    callbacks.push_front(callback);
                 }
                 continue;
             }
@@ -129,7 +129,7 @@ impl Plan {
             }
             match said {
                 Said::Wait(_)
-                    if sim.op.prompts == 1 && !letters.is_empty() && sim.elapsed() < CALLS_AT =>
+                    if sim.op.prompts == 1 && !callbacks.is_empty() && sim.elapsed() < CALLS_AT =>
                 {
                     sim.advance(CALLS_AT - sim.elapsed());
                 }
@@ -245,7 +245,7 @@ fn a_ping_that_was_saved_skips_the_wait_after_a_restart_once() {
     }
     sim.poll();
     sim.advance(1_000);
-    let _ = sim.notify(Letter::PING);
+    let _ = sim.notify(Callback::PING);
     sim.crash();
     let due = sim.elapsed();
     assert_eq!((sim.run(), sim.elapsed()), (Said::Transmit(Endpoint::Token), due));

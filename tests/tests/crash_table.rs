@@ -15,8 +15,8 @@ use ciba_core::{
     secret::UserCode,
 };
 use ciba_tests::{
-    cheap::{self, Cheap},
-    letter::Letter,
+    callback::Callback,
+    fake_crypto::{self, FakeCrypto},
     model::{CLIENT_KEY, Forgery, ISSUER, Provider, Say},
     sim::{Question, START, Said, Setup, Sim, client, request},
 };
@@ -207,7 +207,7 @@ fn a_request_with_a_user_code_is_not_resumed_before_it_was_sent() {
 fn signed(question: Question) -> ciba_core::Input {
     let Question::Key(operation) = question else { panic!("a signature") };
     let KeyTask::Sign(task) = operation.task() else { panic!("a signature") };
-    let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+    let signature = fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), task.message());
     operation.answered(signature)
 }
 
@@ -369,12 +369,12 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
         sim.deliver(asked);
         sim
     };
-    let notified = |mut sim: Sim, letter| {
-        assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
+    let notified = |mut sim: Sim, callback| {
+        assert_eq!(sim.notify(callback), NotificationVerdict::Accepted);
         sim
     };
     let (ping, push) = (|| sent(DeliveryMode::Ping), || sent(DeliveryMode::Push));
-    let tokens = Letter::tokens(Forgery::None);
+    let tokens = Callback::tokens(Forgery::None);
     let mut adrift = ping();
     adrift.lose();
     // A gateway answered in the provider's place.
@@ -393,7 +393,7 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     // Pinged while a token request is in flight: one more is owed.
     let mut owing = acknowledged(ping());
     assert_eq!(owing.run(), Said::Transmit(Endpoint::Token));
-    let mut pinged = notified(acknowledged(ping()), Letter::PING);
+    let mut pinged = notified(acknowledged(ping()), Callback::PING);
     assert_eq!(pinged.run(), Said::Transmit(Endpoint::Token));
     pinged.answer(SCRIPT[0]);
     assert_eq!(adrift_answered.flow.stage(), Stage::Adrift);
@@ -402,19 +402,19 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
         ("push-adrift-answered", adrift_answered, "indeterminate"),
         (
             "ping-early",
-            notified(notified(ping(), Letter::PING), Letter { id: 3, ..Letter::PING }),
+            notified(notified(ping(), Callback::PING), Callback { id: 3, ..Callback::PING }),
             "authenticated",
         ),
         ("push-early-tokens", notified(push(), tokens), "authenticated"),
-        ("push-early-error", notified(push(), Letter::error("access_denied")), "denied"),
+        ("push-early-error", notified(push(), Callback::error("access_denied")), "denied"),
         ("ping-acknowledged", acknowledged(ping()), "authenticated"),
         ("ping-pinged", pinged, "authenticated"),
-        ("ping-owing", notified(owing, Letter::PING), "authenticated"),
+        ("ping-owing", notified(owing, Callback::PING), "authenticated"),
         ("push-acknowledged", acknowledged(push()), "indeterminate"),
         ("push-tokens-received", notified(acknowledged(push()), tokens), "authenticated"),
         (
             "push-error",
-            notified(acknowledged(push()), Letter::error("transaction_failed")),
+            notified(acknowledged(push()), Callback::error("transaction_failed")),
             "refused",
         ),
     ]
@@ -424,8 +424,8 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
 fn end(flow: Flow, mut now: Timestamp) -> &'static str {
     let mut flow = flow.in_memory();
     let mut op = Provider::new(5.into(), 600.into());
-    let keys =
-        KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
+    let keys = KeySet::pinned(flow.config().issuer(), op.keys().as_bytes(), &FakeCrypto)
+        .expect("a key set");
     for count in 1..50 {
         let input = match flow.poll(now, Entropy::from_bytes([count; 32])) {
             Output::Wait(wait) => {

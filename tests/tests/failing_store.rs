@@ -13,7 +13,7 @@ use ciba_core::{
     notification::NotificationVerdict,
 };
 use ciba_tests::{
-    letter::{Content, Letter},
+    callback::{Callback, Content},
     model::{Forgery, Say},
     sim::{Fails, Question, Said, Setup, Sim},
 };
@@ -72,10 +72,10 @@ struct Life {
 }
 
 impl Plan {
-    fn letter(&self) -> Letter {
+    fn callback(&self) -> Callback {
         match self.delivery {
-            DeliveryMode::Push => Letter::tokens(Forgery::None),
-            DeliveryMode::Poll | DeliveryMode::Ping => Letter::PING,
+            DeliveryMode::Push => Callback::tokens(Forgery::None),
+            DeliveryMode::Poll | DeliveryMode::Ping => Callback::PING,
         }
     }
 
@@ -91,7 +91,7 @@ impl Plan {
             let say = SCRIPT[usize::try_from(sim.op.token_requests).expect("few").min(2)];
             let calls = !is_heard && sim.op.prompts == 1 && sim.elapsed() >= CALLS_AT;
             if calls && sim.flow.stage() != Stage::Authorizing {
-                is_heard = sim.notify(self.letter()) != NotificationVerdict::Unsaved;
+                is_heard = sim.notify(self.callback()) != NotificationVerdict::Unsaved;
             }
             let said = sim.poll();
             *outputs += 1;
@@ -304,7 +304,7 @@ fn a_flow_that_ended_during_a_save_asks_for_nothing_that_was_held_back() {
         }
     }
     sim.poll_and_abandon();
-    let denied = Letter { content: Content::Error("access_denied"), ..Letter::PING };
+    let denied = Callback { content: Content::Error("access_denied"), ..Callback::PING };
     assert_eq!(sim.notify(denied), NotificationVerdict::Accepted);
     assert_eq!(sim.flow.stage(), Stage::Settled);
     assert_eq!(sim.poll(), Said::Done);

@@ -13,7 +13,7 @@ use ciba_core::{
     notification::NotificationVerdict,
 };
 use ciba_tests::{
-    letter::{BROKEN, Bearer, Content, Letter},
+    callback::{BROKEN, Bearer, Callback, Content},
     model::{FORGERIES, Forgery, PUSH_FORGERIES, Say},
     sim::{Asked, Fails, Question, Said, Setup, Sim, client, request},
 };
@@ -62,9 +62,9 @@ enum Op {
     Foreign,
     Cancel,
     /// Something arrives at the notification endpoint.
-    Notify(Letter),
+    Notify(Callback),
     /// It arrives, and the process dies before that was saved.
-    NotifyAndDie(Letter),
+    NotifyAndDie(Callback),
 }
 
 fn say() -> impl Strategy<Value = Say> {
@@ -82,7 +82,7 @@ fn say() -> impl Strategy<Value = Say> {
     ]
 }
 
-fn letter() -> impl Strategy<Value = Letter> {
+fn callback() -> impl Strategy<Value = Callback> {
     let bearer = prop_oneof![
         12 => Just(Bearer::Ours),
         1 => proptest::sample::select(&[Bearer::WrongSecret, Bearer::Cut, Bearer::Longer, Bearer::OtherFlow][..]),
@@ -97,7 +97,7 @@ fn letter() -> impl Strategy<Value = Letter> {
         2 => proptest::sample::select(&BROKEN[..]),
         1 => prop_oneof![Just(Content::Both), Just(Content::Large)],
     ];
-    (bearer, id, content).prop_map(|(bearer, id, content)| Letter { bearer, id, content })
+    (bearer, id, content).prop_map(|(bearer, id, content)| Callback { bearer, id, content })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -126,8 +126,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Crash),
         1 => Just(Op::Foreign),
         1 => prop_oneof![9 => Just(Op::Save), 1 => Just(Op::Cancel)],
-        6 => letter().prop_map(Op::Notify),
-        1 => letter().prop_map(Op::NotifyAndDie),
+        6 => callback().prop_map(Op::Notify),
+        1 => callback().prop_map(Op::NotifyAndDie),
     ]
 }
 
@@ -232,10 +232,10 @@ fn perform(sim: &mut Sim, op: &Op) {
         Op::Crash => sim.crash(),
         Op::Foreign => foreign(sim),
         Op::Cancel => sim.cancel(),
-        Op::Notify(letter) => {
-            let _ = sim.notify(letter);
+        Op::Notify(callback) => {
+            let _ = sim.notify(callback);
         }
-        Op::NotifyAndDie(letter) => sim.notify_and_die(letter),
+        Op::NotifyAndDie(callback) => sim.notify_and_die(callback),
     }
 }
 
@@ -280,13 +280,13 @@ fn end(sim: &mut Sim) {
 fn late_notifications_are_known(sim: &mut Sim) {
     let Some(spent) = sim.flow.spent_key() else {
         // In poll mode, and when nobody named the request before it was over.
-        assert_eq!(sim.notify(Letter::PING), NotificationVerdict::Unauthorized);
+        assert_eq!(sim.notify(Callback::PING), NotificationVerdict::Unauthorized);
         return;
     };
     assert_eq!(Some(spent.key()), Some(sim.flow.notification_key()));
-    let _ = sim.notify(Letter::PING);
+    let _ = sim.notify(Callback::PING);
     let token = sim.token().expect("a flow with a mailbox has one");
-    let notification = Letter::PING.send(&mut sim.op, &token, 0);
+    let notification = Callback::PING.send(&mut sim.op, &token, 0);
     let said = spent.notify(&notification, sim.now());
     assert_eq!(
         said,
@@ -305,7 +305,7 @@ fn end_is_the_end(sim: Sim) {
     let keys = ciba_core::jose::KeySet::pinned(
         config.issuer(),
         sim.op.keys().as_bytes(),
-        &ciba_tests::cheap::Cheap,
+        &ciba_tests::fake_crypto::FakeCrypto,
     );
     let keeps_tokens = sim.flow.keeps_tokens();
     let result = sim.finish();

@@ -8,13 +8,13 @@ use ciba_core::{
     ClientConfig, Entropy, Failure, Flow, JwksCache, KeySetRequest, Lookup, Output, Snapshot,
     Stage, Timestamp, Transmit,
     error::LostAnswer,
-    fault::{Cause, Fault, Trouble, Untrusted},
+    fault::{Cause, ExchangeProblem, Fault, Untrusted},
     http::{Endpoint, Headers, Method, Response, Unanswered, Url},
     jose::KeySet,
     machine::MisuseReason,
 };
 use ciba_tests::{
-    cheap::{self, Cheap},
+    fake_crypto::{self, FakeCrypto},
     model::{Forgery, ISSUER, Say},
     sim::{Asked, Question, START, Said, Setup, Sim, client},
 };
@@ -36,7 +36,7 @@ fn taken(sim: &mut Sim) -> Asked {
 }
 
 fn key_set(key_id: &str, key: u8) -> String {
-    json!({"keys": [cheap::jwk(key_id, &cheap::key(key))]}).to_string()
+    json!({"keys": [fake_crypto::jwk(key_id, &fake_crypto::key(key))]}).to_string()
 }
 
 fn answer(body: &str, cache_control: Option<&str>) -> Response {
@@ -369,7 +369,7 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
     assert_eq!(
         why.lost,
-        LostAnswer::KeySet(Trouble::Unusable { fault: Fault::Status, status: 500 })
+        LostAnswer::KeySet(ExchangeProblem::Unusable { fault: Fault::Status, status: 500 })
     );
     assert_eq!(why.endpoint(), Endpoint::KeySet);
     assert!(why.attempts > 1, "{why:?}");
@@ -415,7 +415,7 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     };
     let other = client("https://other.example").build().expect("valid");
     let foreign =
-        KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &Cheap).expect("a key set");
+        KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &FakeCrypto).expect("a key set");
     let (before, now) = (sim.flow.snapshot(), sim.now());
 
     // The other issuer's cache has nothing for this flow.
@@ -434,7 +434,7 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
 fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
     for (forgery, is_good) in [(Forgery::None, true), (Forgery::KeyId, false)] {
         let mut sim = verifying(forgery);
-        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &FakeCrypto)
             .expect("a key set");
         let now = sim.now();
         for questions in 0.. {
@@ -504,7 +504,7 @@ fn keys_are_at_hand_before_a_flow_asks_for_them_or_the_reason_is() {
     assert!(matches!(cache.prefetch(at(0)), Lookup::Later(_)), "one fetch at a time");
     answered(&mut cache, transmit, answer("", None), at(1));
     let Lookup::Unavailable(why) = cache.prefetch(at(1)) else { panic!("there is no key set") };
-    assert!(matches!(why, Trouble::Unusable { .. }), "{why:?}");
+    assert!(matches!(why, ExchangeProblem::Unusable { .. }), "{why:?}");
     let transmit = fetch(cache.prefetch(at(60)));
     answered(&mut cache, transmit, answer(&key_set("op-key", 1), None), at(60));
     let _keys = ready(cache.prefetch(at(60)));
@@ -520,7 +520,7 @@ fn a_fetch_that_fails_says_why() {
     };
     let mut cut = with(200, &[("content-type", "application/json")]);
     cut.truncated = true;
-    let unusable = |fault, status| Trouble::Unusable { fault, status };
+    let unusable = |fault, status| ExchangeProblem::Unusable { fault, status };
     for (response, why) in [
         (with(503, &[]), unusable(Fault::Status, 503)),
         (with(404, &[]), unusable(Fault::Status, 404)),

@@ -12,7 +12,7 @@ use ciba_core::{
     jose::KeySet,
 };
 use ciba_tests::{
-    cheap::{self, Cheap},
+    fake_crypto::{self, FakeCrypto},
     model::{Forgery, Say},
     sim::{Asked, Question, Said, Setup, Sim},
 };
@@ -32,7 +32,7 @@ fn taken(sim: &mut Sim) -> Asked {
 }
 
 fn key_set(key_id: &str, key: u8) -> String {
-    json!({"keys": [cheap::jwk(key_id, &cheap::key(key))]}).to_string()
+    json!({"keys": [fake_crypto::jwk(key_id, &fake_crypto::key(key))]}).to_string()
 }
 
 fn answer(body: &str, cache_control: Option<&str>) -> Response {
@@ -164,7 +164,7 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
             let Output::KeySet(request) = flow.poll(now, entropy) else {
                 panic!("keys are asked for")
             };
-            let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+            let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &FakeCrypto)
                 .expect("a key set");
             flow.handle(request.found(keys), now).expect("its own");
             assert!(flow.finish().is_ok(), "{brought:?}");
@@ -207,7 +207,7 @@ fn a_key_that_is_published_late_costs_no_login() {
     assert_eq!(sim.elapsed() - arrived, 120_000);
     // A set that cannot change is asked for twice, and not all the time.
     let mut sim = verifying(Forgery::None);
-    let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &Cheap)
+    let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &FakeCrypto)
         .expect("a key set");
     let Question::KeySet(request) = taken(&mut sim).question else { panic!("keys are asked for") };
     let (now, entropy) = (sim.now(), sim.entropy());
@@ -300,7 +300,7 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
             sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
         }
         let request = again(&mut sim).expect("again");
-        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &Cheap)
+        let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &FakeCrypto)
             .expect("a key set");
         let now = sim.now();
         sim.flow.handle(request.found(keys), now).expect("its own");

@@ -3,7 +3,7 @@
 
 use ciba_core::{DeliveryMode, Failure, Stage, http::Endpoint, notification::NotificationVerdict};
 use ciba_tests::{
-    letter::Letter,
+    callback::Callback,
     model::{Forgery, Say},
     sim::{Said, Setup, Sim},
 };
@@ -81,13 +81,13 @@ fn a_late_acknowledgement_is_never_taken_for_tokens() {
             sim.advance(31_000);
             sim.poll();
             assert_eq!(sim.flow.stage(), Stage::Adrift);
-            let letter = if delivery == DeliveryMode::Ping {
-                Letter::PING
+            let callback = if delivery == DeliveryMode::Ping {
+                Callback::PING
             } else {
-                Letter::tokens(Forgery::None)
+                Callback::tokens(Forgery::None)
             };
             if pings > 0 {
-                assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
+                assert_eq!(sim.notify(callback), NotificationVerdict::Accepted);
             }
             if pings > 1 {
                 sim.poll();
@@ -96,7 +96,7 @@ fn a_late_acknowledgement_is_never_taken_for_tokens() {
             sim.deliver(acknowledgement);
             assert_eq!(sim.flow.stage(), if pings == 0 { Stage::Pending } else { before });
             if pings == 0 {
-                assert_eq!(sim.notify(letter), NotificationVerdict::Accepted);
+                assert_eq!(sim.notify(callback), NotificationVerdict::Accepted);
             }
             if sim.run() == TOKEN {
                 sim.answer(TOKENS);

@@ -497,7 +497,7 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
     let failure = sim.finish().expect_err("it could not be sent");
     let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
     let target = UnreachableTarget::Endpoint(Endpoint::BackchannelAuthentication);
-    assert_eq!((why.target, why.trouble, why.attempts), (target, Some(Cause::Refused.into()), 4));
+    assert_eq!((why.target, why.problem, why.attempts), (target, Some(Cause::Refused.into()), 4));
     assert!(
         why.to_string().ends_with(" could not be reached: the connection was refused (4 attempts)"),
         "{why}"

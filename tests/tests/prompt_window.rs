@@ -18,7 +18,7 @@ use ciba_core::{
     http::{Endpoint, LoopbackHttp, Url},
 };
 use ciba_tests::{
-    cheap::Cheap,
+    fake_crypto::FakeCrypto,
     model::Say,
     sim::{Fails, START, Said, Setup, Sim},
     toy,
@@ -324,7 +324,7 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     let auth = ClientAuth::ClientSecretPost { secret: ClientSecret::new("a secret of the client") };
     let builder =
         ClientConfig::builder(metadata, ClientId::new("client-1").expect("good")).client_auth(auth);
-    let mut builder = builder.verifier(Arc::new(Cheap)).delivery(delivery);
+    let mut builder = builder.verifier(Arc::new(FakeCrypto)).delivery(delivery);
     if delivery != DeliveryMode::Poll {
         builder = builder.notification_endpoint(
             Url::parse("https://client.example/notifications").expect("good"),
@@ -348,8 +348,8 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
         after(elapsed.get())
     };
     let sleep = |until: Timestamp| elapsed.set(until.unix_millis() - START);
-    let line = toy::Line::new(None, None);
-    let ended = shared.drive(&line, &mut JwksCache::new(&config), None, entropy, now, sleep);
+    let http = toy::ToyHttp::new(None, None);
+    let ended = shared.drive(&http, &mut JwksCache::new(&config), None, entropy, now, sleep);
     (ended.expect_err("nobody answers"), came.join().expect("it reads"))
 }
 

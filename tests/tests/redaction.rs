@@ -21,7 +21,7 @@ use ciba_core::{
     secret::UserCode,
 };
 use ciba_tests::{
-    cheap::{self, Cheap},
+    fake_crypto::{self, FakeCrypto},
     model::{CLIENT_KEY, FORGERIES, Forgery, ISSUER, Provider, Say},
     sim::{START, client},
 };
@@ -75,7 +75,8 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
     printed.debug(&request);
     let mut flow = Flow::start(config.clone(), request, Entropy::from_bytes([7; 32]), now)
         .expect("it can be sent");
-    let keys = KeySet::pinned(config.issuer(), op.keys().as_bytes(), &Cheap).expect("a key set");
+    let keys =
+        KeySet::pinned(config.issuer(), op.keys().as_bytes(), &FakeCrypto).expect("a key set");
     let mut earlier: Option<Input> = None;
     for count in 1_u8.. {
         let entropy = Entropy::from_bytes([count; 32]);
@@ -96,7 +97,7 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
             Output::Save(_) | Output::Done => break,
             Output::Key(operation) => {
                 let KeyTask::Sign(task) = operation.task() else { panic!("a signature") };
-                let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+                let signature = fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), task.message());
                 operation.answered(signature)
             }
             Output::KeySet(request) => request.found(keys.clone()),
@@ -282,7 +283,7 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
     let keys = KeySet::pinned(
         config.issuer(),
         Provider::new(5.into(), 600.into()).keys().as_bytes(),
-        &Cheap,
+        &FakeCrypto,
     );
     let keys = keys.expect("a key set");
     let mut now = Timestamp::from_unix_millis(START);
@@ -345,7 +346,7 @@ struct Signs;
 impl Signs {
     fn answer(&self, operation: KeyOperation) -> Input {
         let KeyTask::Sign(task) = operation.task() else { return operation.unavailable() };
-        let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+        let signature = fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), task.message());
         operation.answered(signature)
     }
 }
@@ -376,7 +377,7 @@ fn the_claims_of_a_person_do_not_stay_in_memory() {
     let input = format!("{}.{}", encode(&header.to_string()), encode(&claims));
     let signature = base64::Engine::encode(
         &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        cheap::sign(&cheap::key(1), input.as_bytes()),
+        fake_crypto::sign(&fake_crypto::key(1), input.as_bytes()),
     );
     let child = std::process::Command::new(std::env::current_exe().expect("a file"))
         .args(["--exact", "the_claims_of_a_person_do_not_stay_in_memory", "--test-threads", "1"])

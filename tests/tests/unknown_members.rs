@@ -17,7 +17,7 @@ use ciba_core::{
     json::JsonObject,
     notification::{Notification, NotificationVerdict},
 };
-use ciba_tests::cheap::{self, Cheap};
+use ciba_tests::fake_crypto::{self, FakeCrypto};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -170,7 +170,8 @@ impl Extra {
 
     fn jws(&self, header: &Value, claims: &Value) -> String {
         let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(self.put(part))).join(".");
-        let signature = URL_SAFE_NO_PAD.encode(cheap::sign(&cheap::key(1), input.as_bytes()));
+        let signature =
+            URL_SAFE_NO_PAD.encode(fake_crypto::sign(&fake_crypto::key(1), input.as_bytes()));
         format!("{input}.{signature}")
     }
 
@@ -191,7 +192,7 @@ impl Extra {
                 })
                 .delivery(mode)
                 .id_token_algorithm(JwsAlgorithm::EdDsa)
-                .verifier(Arc::new(Cheap));
+                .verifier(Arc::new(FakeCrypto));
         if mode != DeliveryMode::Poll {
             builder =
                 builder.notification_endpoint(Url::parse("https://client.example/notify").unwrap());
@@ -200,9 +201,9 @@ impl Extra {
     }
 
     fn keys(&self) -> KeySet {
-        let jwk = self.put(&cheap::jwk("k", &cheap::key(1)));
+        let jwk = self.put(&fake_crypto::jwk("k", &fake_crypto::key(1)));
         let set = self.put(&json!({ "keys": ["the key"] })).replacen("\"the key\"", &jwk, 1);
-        KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), set.as_bytes(), &Cheap).unwrap()
+        KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), set.as_bytes(), &FakeCrypto).unwrap()
     }
 
     fn tokens(&self, at: Timestamp, mode: DeliveryMode) -> String {
@@ -212,7 +213,7 @@ impl Extra {
         let mut answer = json!({"access_token": "access", "token_type": "Bearer"});
         if mode == DeliveryMode::Push {
             claims["urn:openid:params:jwt:claim:auth_req_id"] = ID.into();
-            claims["at_hash"] = cheap::half_hash("access").into();
+            claims["at_hash"] = fake_crypto::half_hash("access").into();
             answer["auth_req_id"] = ID.into();
         }
         answer["id_token"] = self.jws(&json!({"alg": "EdDSA", "kid": "k"}), &claims).into();

@@ -7,7 +7,8 @@ use ciba_core::{
     answer::{ErrorCode, Misbehaviour, ServerAnswer},
     error::{Indeterminacy, LostAnswer, UnreachableTarget},
     fault::{
-        Cause, CertificateProblem, Expected, Fault, Found, Rejection, TlsAlert, Trouble, Untrusted,
+        Cause, CertificateProblem, ExchangeProblem, Expected, Fault, Found, Rejection, TlsAlert,
+        Untrusted,
     },
     http::Endpoint,
 };
@@ -45,11 +46,11 @@ pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
                 UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
                 _ => None,
             };
-            match unreachable.trouble {
-                Some(Trouble::Unanswered(cause)) => {
+            match unreachable.problem {
+                Some(ExchangeProblem::Unanswered(cause)) => {
                     on_cause(cause, endpoint, known).or_else(|| nothing_came(cause))
                 }
-                Some(Trouble::Unusable { fault, .. }) => on_fault(fault, Endpoint::KeySet),
+                Some(ExchangeProblem::Unusable { fault, .. }) => on_fault(fault, Endpoint::KeySet),
                 _ => unreachable.answer.as_deref().and_then(|answer| on_answer(answer, known)),
             }
         }
@@ -73,13 +74,15 @@ fn on_unknown_outcome(indeterminacy: &Indeterminacy, known: &Known) -> String {
             "ask the person before you try again: another try may prompt them twice"
         }
         LostAnswer::Tokens => "the tokens are given once: start a new authentication",
-        LostAnswer::KeySet(trouble) => {
-            let advice = match trouble {
-                Trouble::Unanswered(cause) => on_cause(cause, Some(Endpoint::KeySet), known),
-                Trouble::Unusable { fault: Fault::Status, status } => {
+        LostAnswer::KeySet(problem) => {
+            let advice = match problem {
+                ExchangeProblem::Unanswered(cause) => {
+                    on_cause(cause, Some(Endpoint::KeySet), known)
+                }
+                ExchangeProblem::Unusable { fault: Fault::Status, status } => {
                     on_status(Some(status), Endpoint::KeySet)
                 }
-                Trouble::Unusable { fault, .. } => on_fault(fault, Endpoint::KeySet),
+                ExchangeProblem::Unusable { fault, .. } => on_fault(fault, Endpoint::KeySet),
                 _ => None,
             };
             return advice.unwrap_or_else(|| {

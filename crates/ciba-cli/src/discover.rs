@@ -2,7 +2,7 @@
 
 use ciba_core::{
     DeliveryMode, ProviderMetadata,
-    fault::Trouble,
+    fault::ExchangeProblem,
     jose::{JwsAlgorithm, KeySet, PublishedKey},
     text::plain,
 };
@@ -85,7 +85,7 @@ fn describes_client(client: &Client) -> bool {
 enum Keys {
     /// No address is known.
     Nowhere,
-    Unavailable(Trouble),
+    Unavailable(ExchangeProblem),
     Fetched(KeySet),
 }
 
@@ -112,8 +112,8 @@ impl Keys {
     fn problem(&self, algorithm: JwsAlgorithm) -> Option<String> {
         match self {
             Self::Nowhere => None,
-            Self::Unavailable(trouble) if trouble.may_pass() => None,
-            Self::Unavailable(trouble) => Some(format!("the key set cannot be used: {trouble}")),
+            Self::Unavailable(problem) if problem.may_pass() => None,
+            Self::Unavailable(problem) => Some(format!("the key set cannot be used: {problem}")),
             Self::Fetched(_) if algorithm.is_symmetric() => None,
             Self::Fetched(keys) => {
                 let mut usable = keys.keys().filter_map(|key| key.algorithms().ok()).flatten();
@@ -145,10 +145,10 @@ impl Keys {
     }
 
     fn text(&self) -> String {
-        let trouble = match self {
+        let problem = match self {
             Self::Nowhere => return String::new(),
-            Self::Unavailable(trouble) => {
-                return format!("\nThe provider's keys could not be fetched: {trouble}\n");
+            Self::Unavailable(problem) => {
+                return format!("\nThe provider's keys could not be fetched: {problem}\n");
             }
             Self::Fetched(keys) => match (keys.keys().next(), keys.shows_secrets()) {
                 (None, _) => "  (none)\n",
@@ -158,7 +158,7 @@ impl Keys {
                 (Some(_), false) => "",
             },
         };
-        let mut text = format!("\nKeys of the provider:\n{trouble}");
+        let mut text = format!("\nKeys of the provider:\n{problem}");
         for (id, kind, algorithms) in self.listed() {
             let id = id.map_or_else(|| "(no kid)".to_owned(), plain);
             let use_of = match algorithms {

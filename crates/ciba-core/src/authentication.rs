@@ -6,7 +6,7 @@ use core::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    granted::{self, Asked, Difference},
+    granted::{self, Difference, Requested},
     id_token::{ClaimsError, IdToken},
     person::{NotCompared, Person},
     secret::{AccessToken, RefreshToken},
@@ -22,7 +22,7 @@ pub struct Authentication {
     tokens: ReceivedTokens,
     id_token: Option<IdToken>,
     received_at: Timestamp,
-    asked: Asked,
+    requested: Requested,
 }
 
 impl Authentication {
@@ -32,11 +32,11 @@ impl Authentication {
         tokens: ReceivedTokens,
         id_token: Option<IdToken>,
         received_at: Timestamp,
-        asked: Asked,
+        requested: Requested,
     ) -> Box<Self> {
         // The verified token contains it.
         let tokens = ReceivedTokens { id_token: None, ..tokens };
-        Box::new(Self { tokens, id_token, received_at, asked })
+        Box::new(Self { tokens, id_token, received_at, requested })
     }
 
     /// Returns `sub` of the ID Token, which identifies the authenticated person.
@@ -109,7 +109,7 @@ impl Authentication {
     // REQ-TOK-07
     #[must_use]
     pub fn scope(&self) -> &str {
-        self.granted_scope().unwrap_or(&self.asked.scope)
+        self.granted_scope().unwrap_or(&self.requested.scope)
     }
 
     /// Returns the scope as stated by the provider, which may be empty.
@@ -121,7 +121,7 @@ impl Authentication {
     /// Returns the requested scope.
     #[must_use]
     pub fn requested_scope(&self) -> &str {
-        &self.asked.scope
+        &self.requested.scope
     }
 
     /// Returns the scope values that were requested and not granted.
@@ -136,7 +136,7 @@ impl Authentication {
     /// into a failure.
     #[must_use]
     pub fn difference(&self) -> Difference<'_> {
-        granted::difference(&self.asked, &self.tokens)
+        granted::difference(&self.requested, &self.tokens)
     }
 
     /// Returns the resources for which the access token is valid, if the provider states them in a
@@ -228,8 +228,8 @@ mod tests {
             extra: JsonObject::from_json(&extra.to_string()).unwrap(),
             deviations: alloc::vec::Vec::new(),
         };
-        let asked = Asked { scope: "openid email".into(), ..Asked::default() };
-        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), asked)
+        let requested = Requested { scope: "openid email".into(), ..Requested::default() };
+        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), requested)
     }
 
     /// REQ-TOK-07a

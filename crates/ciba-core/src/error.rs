@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::{
     endpoint::Endpoint,
-    fault::{Cause, Fault, Rejection, Trouble, Untrusted, write_reason},
+    fault::{Cause, ExchangeProblem, Fault, Rejection, Untrusted, write_reason},
     named::named,
     wire::{ErrorCode, Misbehaviour, ServerAnswer},
 };
@@ -220,7 +220,7 @@ named! {
     } copied with {
         /// The keys of the issuer: tokens arrived, but could not be verified without keys. The flow
         /// still holds them; see [`Flow::keeps_tokens`](crate::Flow::keeps_tokens).
-        KeySet(trouble: Trouble) = "key_set",
+        KeySet(problem: ExchangeProblem) = "key_set",
     }
 }
 
@@ -260,8 +260,8 @@ impl fmt::Display for Indeterminacy {
                 "the person was asked and tokens arrived, but the provider's keys to verify them could not be fetched"
             }
         })?;
-        if let LostAnswer::KeySet(trouble) = self.lost {
-            write_reason(f, trouble)?;
+        if let LostAnswer::KeySet(problem) = self.lost {
+            write_reason(f, problem)?;
         }
         match self.cause {
             Some(Cause::Unknown) | None => Ok(()),
@@ -285,7 +285,7 @@ pub struct Unreachable {
     /// The last response, if there was one.
     pub answer: Option<Box<ServerAnswer>>,
     /// What went wrong with the last attempt, if it is known.
-    pub trouble: Option<Trouble>,
+    pub problem: Option<ExchangeProblem>,
     /// The number of attempts.
     pub attempts: u32,
     /// What is wrong with the private key.
@@ -296,7 +296,7 @@ impl Unreachable {
     /// Creates the error without further details.
     #[must_use]
     pub const fn new(target: UnreachableTarget) -> Self {
-        Self { target, answer: None, trouble: None, attempts: 0, key: None }
+        Self { target, answer: None, problem: None, attempts: 0, key: None }
     }
 
     /// Adds the last response.
@@ -307,8 +307,8 @@ impl Unreachable {
 
     /// Adds what went wrong with the last attempt, and the number of attempts.
     #[must_use]
-    pub fn because(self, trouble: Trouble, attempts: u32) -> Self {
-        Self { trouble: Some(trouble), attempts, ..self }
+    pub fn because(self, problem: ExchangeProblem, attempts: u32) -> Self {
+        Self { problem: Some(problem), attempts, ..self }
     }
 }
 
@@ -336,7 +336,7 @@ impl fmt::Display for Unreachable {
                 f.write_str("the authentication request had not left when it was too late to prompt the person")?;
             }
             (UnreachableTarget::Endpoint(endpoint), None)
-                if !matches!(self.trouble, Some(Trouble::Unusable { .. })) =>
+                if !matches!(self.problem, Some(ExchangeProblem::Unusable { .. })) =>
             {
                 write!(f, "{endpoint} could not be reached")?;
             }
@@ -344,11 +344,12 @@ impl fmt::Display for Unreachable {
                 write!(f, "the provider did not return {endpoint}")?
             }
         }
-        match self.trouble {
+        match self.problem {
             // The status is shown with the response.
-            Some(Trouble::Unanswered(Cause::Unknown)) | None => {}
-            Some(Trouble::Unusable { fault: Fault::Status, .. }) if self.answer.is_some() => {}
-            Some(trouble) => write!(f, ": {trouble}")?,
+            Some(ExchangeProblem::Unanswered(Cause::Unknown)) | None => {}
+            Some(ExchangeProblem::Unusable { fault: Fault::Status, .. })
+                if self.answer.is_some() => {}
+            Some(problem) => write!(f, ": {problem}")?,
         }
         match self.attempts {
             0 | 1 => Ok(()),

@@ -7,7 +7,7 @@ mod rejection;
 mod untrusted;
 
 pub(crate) use cause::write_reason;
-pub use cause::{Cause, CertificateProblem, TlsAlert, Trouble};
+pub use cause::{Cause, CertificateProblem, ExchangeProblem, TlsAlert};
 pub(crate) use rejection::{Detail, TYPES};
 pub use rejection::{Expected, Found, Rejection};
 pub use untrusted::Untrusted;

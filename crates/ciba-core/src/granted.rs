@@ -20,7 +20,7 @@ const LONGEST_NUMBER: usize = 15;
 
 /// What a request asked for, kept until the response arrives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     pub(crate) scope: String,
     /// The `authorization_details` as they were sent.
     pub(crate) details: Option<String>,
@@ -66,13 +66,16 @@ impl Difference<'_> {
 }
 
 /// Compares what was requested with what was granted.
-pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Difference<'a> {
-    let scope = tokens.scope.as_deref().unwrap_or(&asked.scope);
+pub(crate) fn difference<'a>(
+    requested: &'a Requested,
+    tokens: &'a ReceivedTokens,
+) -> Difference<'a> {
+    let scope = tokens.scope.as_deref().unwrap_or(&requested.scope);
     let has = |value: &&str| scope.split(' ').any(|granted| granted == *value);
     let resources = resources(tokens).unwrap_or_default();
     let details = tokens.extra.find(DETAILS).and_then(Raw::items);
     let mut granted: Vec<Option<Raw<'_>>> = details.into_iter().flatten().map(Some).collect();
-    let wanted = asked.details.as_deref().and_then(Raw::parse).and_then(Raw::items);
+    let wanted = requested.details.as_deref().and_then(Raw::parse).and_then(Raw::items);
     let mut withheld = Vec::new();
     for wanted in wanted.into_iter().flatten() {
         // Each granted object can satisfy only one requested object.
@@ -85,32 +88,36 @@ pub(crate) fn difference<'a>(asked: &'a Asked, tokens: &'a ReceivedTokens) -> Di
         }
     }
     Difference {
-        scope: asked.scope.split(' ').filter(|value| !value.is_empty() && !has(value)).collect(),
+        scope: requested
+            .scope
+            .split(' ')
+            .filter(|value| !value.is_empty() && !has(value))
+            .collect(),
         authorization_details: withheld,
-        resources: asked
+        resources: requested
             .resources
             .iter()
             .map(String::as_str)
-            .filter(|asked| !resources.iter().any(|granted| granted == *asked))
+            .filter(|requested| !resources.iter().any(|granted| granted == *requested))
             .collect(),
         unasked_authorization_details: granted.into_iter().flatten().map(Raw::json).collect(),
     }
 }
 
 /// Returns the rejection of a response if the request demands that everything is granted.
-pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejection> {
+pub(crate) fn against(requested: &Requested, tokens: &ReceivedTokens) -> Option<Rejection> {
     // An unusable scope counts as absent in the result (ruling 33), which would mean that
     // everything was granted.
-    if asked.required && tokens.deviations.contains(&Deviation::ScopeUnusable) {
+    if requested.required && tokens.deviations.contains(&Deviation::ScopeUnusable) {
         return Some(
             Untrusted::NotGranted
                 .at("scope", Found::AnotherValue)
-                .expecting(Expected::text(&asked.scope)),
+                .expecting(Expected::text(&requested.scope)),
         );
     }
-    let difference = asked
+    let difference = requested
         .required
-        .then(|| difference(asked, tokens))
+        .then(|| difference(requested, tokens))
         .filter(|difference| !difference.is_empty())?;
     let check = Untrusted::NotGranted;
     Some(if !difference.scope.is_empty() {
@@ -120,7 +127,7 @@ pub(crate) fn against(asked: &Asked, tokens: &ReceivedTokens) -> Option<Rejectio
             .unwrap_or_default()
             .split(' ')
             .filter(|value| !value.is_empty());
-        check.at("scope", Found::texts(granted)).expecting(Expected::text(&asked.scope))
+        check.at("scope", Found::texts(granted)).expecting(Expected::text(&requested.scope))
     } else if !difference.resources.is_empty() {
         check.at("resource", Found::AnotherValue)
     } else {
@@ -161,30 +168,36 @@ fn texts(value: Raw<'_>) -> Option<Vec<Cow<'_, str>>> {
 
 /// Whether a granted value covers a requested one: objects may have additional members, everything
 /// else must be equal.
-fn covers(granted: Raw<'_>, asked: Raw<'_>) -> bool {
-    if let (Some(granted), Some(asked)) = (unique_members(granted), unique_members(asked)) {
+fn covers(granted: Raw<'_>, requested: Raw<'_>) -> bool {
+    if let (Some(granted), Some(requested)) = (unique_members(granted), unique_members(requested)) {
         let member =
             |name: &str| granted.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
-        return asked.iter().all(|(name, asked)| {
+        return requested.iter().all(|(name, requested)| {
             // `null` in a request asks for nothing.
-            asked.is_null() || member(name).is_some_and(|granted| covers(granted, *asked))
+            requested.is_null() || member(name).is_some_and(|granted| covers(granted, *requested))
         });
     }
-    if let (Some(granted), Some(asked)) = (granted.items(), asked.items()) {
-        let (granted, asked): (Vec<_>, Vec<_>) = (granted.collect(), asked.collect());
+    if let (Some(granted), Some(requested)) = (granted.items(), requested.items()) {
+        let (granted, requested): (Vec<_>, Vec<_>) = (granted.collect(), requested.collect());
         // Arrays of actions, accounts and so on have no order. A longer array would grant more.
-        return granted.len() == asked.len()
-            && asked.iter().all(|asked| granted.iter().any(|granted| covers(*granted, *asked)))
-            && granted.iter().all(|granted| asked.iter().any(|asked| covers(*granted, *asked)));
+        return granted.len() == requested.len()
+            && requested
+                .iter()
+                .all(|requested| granted.iter().any(|granted| covers(*granted, *requested)))
+            && granted
+                .iter()
+                .all(|granted| requested.iter().any(|requested| covers(*granted, *requested)));
     }
-    if let (Some(granted), Some(asked)) = (granted.text(), asked.text()) {
-        return granted == asked;
+    if let (Some(granted), Some(requested)) = (granted.text(), requested.text()) {
+        return granted == requested;
     }
-    if let (Some(granted), Some(asked)) = (granted.number(), asked.number()) {
-        return granted == asked
-            || (is_short(granted) && is_short(asked) && value_of(granted) == value_of(asked));
+    if let (Some(granted), Some(requested)) = (granted.number(), requested.number()) {
+        return granted == requested
+            || (is_short(granted)
+                && is_short(requested)
+                && value_of(granted) == value_of(requested));
     }
-    granted.boolean().is_some() && granted.boolean() == asked.boolean()
+    granted.boolean().is_some() && granted.boolean() == requested.boolean()
 }
 
 /// Returns the members of an object, or `None` if a name occurs twice, because parsers disagree on
@@ -229,9 +242,14 @@ mod tests {
         }
     }
 
-    fn asked(scope: &str, details: Option<&str>, resources: &[&str]) -> Asked {
+    fn requested(scope: &str, details: Option<&str>, resources: &[&str]) -> Requested {
         let resources = resources.iter().map(|&resource| resource.into()).collect();
-        Asked { scope: scope.into(), details: details.map(Into::into), resources, required: false }
+        Requested {
+            scope: scope.into(),
+            details: details.map(Into::into),
+            resources,
+            required: false,
+        }
     }
 
     /// REQ-TOK-08
@@ -296,8 +314,8 @@ mod tests {
         ] {
             let tokens = tokens("a", None, &format!(r#"{{"authorization_details":[{granted}]}}"#));
             let details = format!("[{ASKED}]");
-            let asked = asked("openid", Some(&details), &[]);
-            let difference = difference(&asked, &tokens);
+            let requested = requested("openid", Some(&details), &[]);
+            let difference = difference(&requested, &tokens);
             assert_eq!(difference.authorization_details.is_empty(), is_granted, "{granted}");
             assert_eq!(difference.unasked_authorization_details.len(), unasked, "{granted}");
             assert_eq!(difference.is_empty(), is_granted, "{granted}");
@@ -307,7 +325,7 @@ mod tests {
     #[test]
     fn one_granted_object_grants_one() {
         let details = r#"[{"type":"a"},{"type":"a"},{"type":"b"}]"#;
-        let asked = asked("openid", Some(details), &[]);
+        let requested = requested("openid", Some(details), &[]);
         for (granted, withheld, unasked) in [
             (r#"[{"type":"a"},{"type":"a"},{"type":"b"}]"#, 0, 0),
             (r#"[{"type":"a"},{"type":"b"}]"#, 1, 0),
@@ -318,20 +336,21 @@ mod tests {
             ("7", 3, 0),
         ] {
             let tokens = tokens("a", None, &format!(r#"{{"authorization_details":{granted}}}"#));
-            let difference = difference(&asked, &tokens);
+            let difference = difference(&requested, &tokens);
             let found = (
                 difference.authorization_details.len(),
                 difference.unasked_authorization_details.len(),
             );
             assert_eq!(found, (withheld, unasked), "{granted}");
         }
-        assert_eq!(difference(&asked, &tokens("a", None, "{}")).authorization_details.len(), 3);
+        assert_eq!(difference(&requested, &tokens("a", None, "{}")).authorization_details.len(), 3);
     }
 
     #[test]
     fn long_numbers_are_the_same_only_digit_by_digit() {
-        let covers =
-            |granted, asked| covers(Raw::parse(granted).unwrap(), Raw::parse(asked).unwrap());
+        let covers = |granted, requested| {
+            covers(Raw::parse(granted).unwrap(), Raw::parse(requested).unwrap())
+        };
         assert!(
             covers("1.50", "1.5")
                 && covers("1e2", "100")
@@ -354,7 +373,8 @@ mod tests {
     /// REQ-TOK-07b
     #[test]
     fn a_scope_that_is_not_named_is_the_one_asked_for_and_a_resource_is_not() {
-        let asked = asked("openid email", None, &["https://api.example", "https://b.example"]);
+        let requested =
+            requested("openid email", None, &["https://api.example", "https://b.example"]);
         // `{"aud":"https://api.example"}`, and an array of both.
         let one = format!("e30.{}.c2ln", base64url::encode(br#"{"aud":"https://api.example"}"#));
         let both = format!(
@@ -376,7 +396,7 @@ mod tests {
             ("a.b.c.d.e", None, "{}", 0, 2),
         ] {
             let tokens = tokens(access_token, scope, extra);
-            let difference = difference(&asked, &tokens);
+            let difference = difference(&requested, &tokens);
             assert_eq!(
                 (difference.scope.len(), difference.resources.len()),
                 (withheld_scope, withheld),

@@ -13,7 +13,7 @@ use crate::{
     crypto::{Hash, Verifier},
     elapsed::{Clock, Moment},
     endpoint::Endpoint,
-    fault::{Cause, Fault, Trouble},
+    fault::{Cause, ExchangeProblem, Fault},
     issuer::Issuer,
     jose::KeySet,
     time::Timestamp,
@@ -45,7 +45,7 @@ pub struct JwksCache {
     /// fetch.
     forced: Option<(Moment, u32)>,
     /// When the last fetch failed and why, if none has succeeded since.
-    failed: Option<(Moment, Trouble)>,
+    failed: Option<(Moment, ExchangeProblem)>,
 }
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub enum Lookup {
     Later(Timestamp),
     /// No set is available now, for this reason: answer [`KeySetRequest::unavailable`]. The flow
     /// will ask again.
-    Unavailable(Trouble),
+    Unavailable(ExchangeProblem),
 }
 
 /// The delay before looking again while another caller is fetching.
@@ -204,7 +204,7 @@ impl JwksCache {
 
     /// Returns what can be used after a failed fetch: the stale set for a while, unless the request
     /// needs a newer one.
-    fn make_do(&self, request: &KeySetRequest, why: Trouble, moment: Moment) -> Lookup {
+    fn make_do(&self, request: &KeySetRequest, why: ExchangeProblem, moment: Moment) -> Lookup {
         let usable = |current: &&CurrentSet| moment < current.serves_until;
         match self.current.as_ref().filter(usable) {
             Some(current) if !request.wants_refresh() => Lookup::Ready(current.keys.clone()),
@@ -303,7 +303,7 @@ impl JwksCache {
         Ok(())
     }
 
-    fn import(&self, response: &Response) -> Result<KeySet, Trouble> {
+    fn import(&self, response: &Response) -> Result<KeySet, ExchangeProblem> {
         read(response, |document| self.read(document))
     }
 
@@ -389,9 +389,13 @@ impl KeySetDocument {
     ///
     /// # Errors
     ///
-    /// Returns [`Trouble`] if the response is not a key set. Keys that cannot be used do not cause
+    /// Returns [`ExchangeProblem`] if the response is not a key set. Keys that cannot be used do not cause
     /// an error; [`KeySet::keys`] lists them.
-    pub fn process(&self, response: &Response, verifier: &dyn Verifier) -> Result<KeySet, Trouble> {
+    pub fn process(
+        &self,
+        response: &Response,
+        verifier: &dyn Verifier,
+    ) -> Result<KeySet, ExchangeProblem> {
         read(response, |document| KeySet::pinned(&self.issuer, document, verifier))
     }
 }
@@ -403,7 +407,7 @@ const ACCEPTED: &str = "application/jwk-set+json, application/json";
 fn read(
     response: &Response,
     keys: impl FnOnce(&[u8]) -> Result<KeySet, Fault>,
-) -> Result<KeySet, Trouble> {
+) -> Result<KeySet, ExchangeProblem> {
     let fault = match response.status {
         200 if response.truncated => Fault::TooLarge,
         200 if response.is_encoded() => Fault::ContentCoding,
@@ -414,7 +418,7 @@ fn read(
         300..400 => Fault::Redirect,
         _ => Fault::Status,
     };
-    Err(Trouble::Unusable { fault, status: response.status })
+    Err(ExchangeProblem::Unusable { fault, status: response.status })
 }
 
 /// Returns `max-age` of `Cache-Control`. `no-store` and `no-cache` count as zero.

@@ -10,7 +10,7 @@ use crate::{
     client::{ClientConfig, MessageRule},
     crypto::entropy::Entropy,
     expect::{AcrRule, Check, Expectations, ExpectedEid, Presence},
-    granted::Asked,
+    granted::Requested,
     jose::base64url,
     json::Object,
     person::{self, ExpectedPerson},
@@ -337,10 +337,10 @@ impl AuthRequest {
 
     /// Returns what the response is compared with.
     // Ruling 41.
-    pub(crate) fn asked(&self, config: &ClientConfig) -> Asked {
+    pub(crate) fn requested(&self, config: &ClientConfig) -> Requested {
         let details = self.details_text();
         let are_granted = !details.is_empty() && !config.request_style.details_are_not_granted;
-        Asked {
+        Requested {
             scope: self.scope_text(),
             details: are_granted.then(|| details.into_owned()),
             resources: self.resources.clone(),

@@ -29,7 +29,7 @@ mod fault;
 mod reason;
 
 use self::fault::SavedFault;
-pub(crate) use reason::{SavedCause, SavedKeyProblem, SavedRejection, SavedTrouble};
+pub(crate) use reason::{SavedCause, SavedExchangeProblem, SavedKeyProblem, SavedRejection};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -156,8 +156,8 @@ pub(crate) enum SavedFailure<'a> {
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         person: bool,
         answer: Option<SavedAnswer<'a>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        trouble: Option<SavedTrouble<'a>>,
+        #[serde(default, rename = "trouble", skip_serializing_if = "Option::is_none")]
+        problem: Option<SavedExchangeProblem<'a>>,
         #[serde(default, skip_serializing_if = "is_zero")]
         attempts: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,7 +257,7 @@ impl<'a> SavedFailure<'a> {
                 },
                 person: unreachable.target == UnreachableTarget::Person,
                 answer: answer(&unreachable.answer),
-                trouble: unreachable.trouble.map(SavedTrouble::save),
+                problem: unreachable.problem.map(SavedExchangeProblem::save),
                 attempts: unreachable.attempts,
                 key: unreachable.key.as_deref().and_then(SavedKeyProblem::save),
             },
@@ -290,9 +290,9 @@ impl<'a> SavedFailure<'a> {
                     key: key.map(SavedKeyProblem::load),
                 })
             }
-            Self::Unreachable { endpoint, person, answer: given, trouble, attempts, key } => {
+            Self::Unreachable { endpoint, person, answer: given, problem, attempts, key } => {
                 Failure::Unreachable(Unreachable {
-                    trouble: trouble.map(SavedTrouble::load),
+                    problem: problem.map(SavedExchangeProblem::load),
                     attempts,
                     key: key.map(SavedKeyProblem::load),
                     target: match endpoint {

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use crate::{
     endpoint::Endpoint,
     error::{Failure, LostAnswer, UnreachableTarget},
-    fault::{Cause, Expected, Found, Rejection, Trouble},
+    fault::{Cause, ExchangeProblem, Expected, Found, Rejection},
     person::Person,
     time::Timestamp,
     wire::{ErrorCode, ServerAnswer},
@@ -95,9 +95,9 @@ struct Members<'a> {
 fn cause(failure: &Failure) -> Option<&'static str> {
     match failure {
         Failure::ProviderMisbehaved(misbehaviour) => Some(misbehaviour.fault.name()),
-        Failure::Unreachable(unreachable) => unreachable.trouble.map(Trouble::name),
+        Failure::Unreachable(unreachable) => unreachable.problem.map(ExchangeProblem::name),
         Failure::Indeterminate(indeterminacy) => match indeterminacy.lost {
-            LostAnswer::KeySet(trouble) => Some(trouble.name()),
+            LostAnswer::KeySet(problem) => Some(problem.name()),
             _ => indeterminacy.cause.map(Cause::name),
         },
         _ => None,
@@ -306,7 +306,7 @@ mod tests {
                 }),
             ),
             (
-                lost(LostAnswer::KeySet(Trouble::Unanswered(Cause::Timeout)), 1),
+                lost(LostAnswer::KeySet(ExchangeProblem::Unanswered(Cause::Timeout)), 1),
                 json!({"failure": "indeterminate", "cause": "timeout", "endpoint": "key_set"}),
             ),
             (

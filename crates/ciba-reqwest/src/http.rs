@@ -8,7 +8,7 @@ use std::{
 
 use ciba_core::{
     Event, Input, KeySetRequest, Sending,
-    fault::{Cause, Trouble},
+    fault::{Cause, ExchangeProblem},
     http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered},
 };
 use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections, KeyStep};
@@ -265,8 +265,12 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`Trouble`] when they cannot be had now; a flow would ask again.
-    pub async fn prefetch_keys(&self, keys: &Keys, clock: &dyn Clock) -> Result<(), Trouble> {
+    /// [`ExchangeProblem`] when they cannot be had now; a flow would ask again.
+    pub async fn prefetch_keys(
+        &self,
+        keys: &Keys,
+        clock: &dyn Clock,
+    ) -> Result<(), ExchangeProblem> {
         while let Some(sending) = keys.prefetch(clock)? {
             keys.fetched(self.perform(sending).await, clock);
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ciba_core::{
     ClientConfig, Event, Input, JwksCache, KeySetRequest, Lookup, Sending, Timestamp,
-    fault::Trouble, jose::KeySet,
+    fault::ExchangeProblem, jose::KeySet,
 };
 
 use crate::Clock;
@@ -87,8 +87,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`Trouble`] when the keys cannot be had now; a flow would ask again.
-    pub fn prefetch(&self, clock: &dyn Clock) -> Result<Option<Sending>, Trouble> {
+    /// [`ExchangeProblem`] when the keys cannot be had now; a flow would ask again.
+    pub fn prefetch(&self, clock: &dyn Clock) -> Result<Option<Sending>, ExchangeProblem> {
         let Source::Fetched(cache) = &self.0 else { return Ok(None) };
         loop {
             let looked_up = lock(cache).prefetch(clock.now());

@@ -6,7 +6,7 @@ use ciba_core::{
     AuthRequest, Authentication, ClientConfig, Event, Flow, Input, KeyOperation, KeySetRequest,
     Output, Timestamp, Transmit,
     config::{Equipment, Lacking},
-    fault::Trouble,
+    fault::ExchangeProblem,
     machine::{Events, ResumeError, Save},
 };
 use ciba_std::{Gate, Parts};
@@ -264,7 +264,7 @@ impl Driver {
     }
 
     /// Fetches the provider's keys, if flows will ask for them.
-    pub(crate) fn fetch_keys(&self) -> Result<(), Trouble> {
+    pub(crate) fn fetch_keys(&self) -> Result<(), ExchangeProblem> {
         let is_signed = !self.config.id_token_algorithm().is_symmetric();
         if is_signed && self.config.jwks_uri().is_some() {
             self.http.prefetch_keys(&self.keys, &*self.clock)?;

@@ -9,7 +9,7 @@ use std::{
 
 use ciba_core::{
     Event, Input, KeySetRequest, Sending,
-    fault::{Cause, Trouble},
+    fault::{Cause, ExchangeProblem},
     http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered, Url},
 };
 use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections, KeyStep};
@@ -288,8 +288,8 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`Trouble`] when they cannot be had now; a flow would ask again.
-    pub fn prefetch_keys(&self, keys: &Keys, clock: &dyn Clock) -> Result<(), Trouble> {
+    /// [`ExchangeProblem`] when they cannot be had now; a flow would ask again.
+    pub fn prefetch_keys(&self, keys: &Keys, clock: &dyn Clock) -> Result<(), ExchangeProblem> {
         while let Some(sending) = keys.prefetch(clock)? {
             keys.fetched(self.perform(sending), clock);
         }

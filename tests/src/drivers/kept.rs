@@ -115,7 +115,7 @@ impl Kept {
     ) -> NotificationVerdict {
         loop {
             match flow.acknowledge(&mut receipt, now) {
-                Receiving::Reply(said) => return said,
+                Receiving::Reply(verdict) => return verdict,
                 Receiving::Save(save) => {
                     self.keep(save, flow, now);
                 }

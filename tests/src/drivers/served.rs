@@ -230,10 +230,10 @@ fn served(row: &Scenario, client: impl FnOnce(&Scene) -> Ended) -> Outcome {
 pub fn toy_adapter(row: &Scenario) -> Outcome {
     served(row, |scene| {
         let clock = scene.clock.clone();
-        let line = toy::Line::new(scene.server.ca_pem(), scene.certificate.as_ref());
+        let http = toy::ToyHttp::new(scene.server.ca_pem(), scene.certificate.as_ref());
         let discovery = discovery(row, &scene.place);
         let answer =
-            line.exchange(&discovery.request(), (discovery.timeout(), discovery.max_response()));
+            http.exchange(&discovery.request(), (discovery.timeout(), discovery.max_response()));
         let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
         let config = row.configure(&scene.place, discovery.process(&answer))?;
         let numbers = Numbers::default();
@@ -243,7 +243,7 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         let (now, sleep) = (|| clock.now(), |until| thread::sleep(clock.idle(until)));
         let mut cache = JwksCache::new(&config);
         let ended =
-            flow.drive(&line, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
+            flow.drive(&http, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
         ended.map_err(|failure| of_failure(&failure))
     })
 }

@@ -14,7 +14,7 @@ use super::{
     mirror::{Dropped, Kind, OpenQuestion, Outcome},
 };
 use crate::{
-    cheap,
+    fake_crypto,
     model::{CLIENT_KEY, Say},
 };
 
@@ -61,7 +61,7 @@ impl Sim {
         };
         self.observe();
         let open = self.mirror.open.filter(|open| open.id == id);
-        let line = self.mirror.line;
+        let moment = self.mirror.moment;
         let Some((response, say)) = response else {
             self.may_have_left(&sending);
             return self.unanswered(sending, Unanswered::Lost(Cause::Closed), open);
@@ -88,13 +88,13 @@ impl Sim {
             return;
         };
         let in_time =
-            self.mirror.grant.as_ref().is_some_and(|grant| line <= grant.deadline + GRACE);
+            self.mirror.grant.as_ref().is_some_and(|grant| moment <= grant.deadline + GRACE);
         if let Some(open) = open {
             self.mirror.open = None;
             let outcome = if in_time {
                 Outcome::Answer(say)
             } else {
-                Outcome::Lost { waited: line - open.sent }
+                Outcome::Lost { waited: moment - open.sent }
             };
             self.ended(&outcome, open.sent);
             self.mirror.redeemed |= status == 200;
@@ -134,13 +134,14 @@ impl Sim {
             return;
         };
         self.mirror.open = None;
-        let is_lost = matches!(how, Unanswered::Lost(_)) || !self.mirror.mail.early.is_empty();
+        let is_lost =
+            matches!(how, Unanswered::Lost(_)) || !self.mirror.notifications.early.is_empty();
         if open.kind == Kind::Authentication && is_lost {
             self.acknowledgement_is_lost(open.sent);
         }
         if open.kind == Kind::Token {
             let outcome = match how {
-                Unanswered::Lost(_) => Outcome::Lost { waited: self.mirror.line - open.sent },
+                Unanswered::Lost(_) => Outcome::Lost { waited: self.mirror.moment - open.sent },
                 Unanswered::NotSent(_) => Outcome::NotSent,
             };
             self.ended(&outcome, open.sent);
@@ -176,15 +177,15 @@ impl Sim {
         let begun = self.flow.begin(transmit, now);
         self.observe();
         let not_after = self.not_after();
-        let (line, mirror) = (self.mirror.line, &mut self.mirror);
+        let (moment, mirror) = (self.mirror.moment, &mut self.mirror);
         let open = mirror.open.as_mut().filter(|open| open.id == id);
         let deadline = mirror.grant.as_ref().map_or(not_after, |grant| grant.deadline);
-        let is_wanted = open.as_ref().is_some_and(|open| line <= open.stale && line < deadline);
+        let is_wanted = open.as_ref().is_some_and(|open| moment <= open.stale && moment < deadline);
         assert_eq!(begun.is_some(), is_wanted, "{:?}", self.flow);
         match (open, begun) {
             (Some(open), Some(sending)) => {
                 assert!(
-                    open.kind != Kind::Authentication || line < not_after,
+                    open.kind != Kind::Authentication || moment < not_after,
                     "an authentication request leaves too late"
                 );
                 let latest = if open.kind == Kind::Token {
@@ -192,8 +193,8 @@ impl Sim {
                 } else {
                     u64::MAX
                 };
-                open.limit = (open.limit + line - open.sent).min(latest);
-                (open.sent, open.begun) = (line, true);
+                open.limit = (open.limit + moment - open.sent).min(latest);
+                (open.sent, open.begun) = (moment, true);
                 if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
                     *sent = self.elapsed;
                 }
@@ -220,14 +221,16 @@ impl Sim {
     pub(super) fn hear_of_a_drop(&mut self) {
         let Some((id, how)) = self.mirror.dropped.take() else { return };
         let Some(open) = self.mirror.open.take_if(|open| open.id == id) else { return };
-        let line = self.mirror.line;
+        let moment = self.mirror.moment;
         match (open.kind, how) {
             (Kind::Authentication, Dropped::Begun) => self.acknowledgement_is_lost(open.sent),
-            (Kind::Authentication, Dropped::Untouched) if !self.mirror.mail.early.is_empty() => {
+            (Kind::Authentication, Dropped::Untouched)
+                if !self.mirror.notifications.early.is_empty() =>
+            {
                 self.acknowledgement_is_lost(open.sent);
             }
             (Kind::Token, Dropped::Begun) => {
-                self.ended(&Outcome::Lost { waited: line - open.sent }, open.sent)
+                self.ended(&Outcome::Lost { waited: moment - open.sent }, open.sent)
             }
             (Kind::Token, Dropped::Untouched) => self.ended(&Outcome::NotSent, open.sent),
             (Kind::Signature, _) => self.mirror.draft = None,
@@ -285,7 +288,7 @@ impl Sim {
     pub fn sign(&mut self, asked: Asked) {
         let Asked { id, question: Question::Key(operation) } = asked else { return };
         let KeyTask::Sign(task) = operation.task() else { return };
-        let signature = cheap::sign(&cheap::key(CLIENT_KEY), task.message());
+        let signature = fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), task.message());
         let revision = self.flow.revision();
         self.observe();
         self.hand_over(operation.answered(signature)).expect("it is this flow's own");
@@ -314,7 +317,7 @@ impl Sim {
         } else if let Some(grant) = &mut self.mirror.grant {
             self.mirror.draft = None;
             grant.key_failures += 1;
-            grant.ended(&Outcome::NoKey, self.mirror.line, self.mirror.line, &self.setup);
+            grant.ended(&Outcome::NoKey, self.mirror.moment, self.mirror.moment, &self.setup);
         }
         let is_over = self.flow.stage() == Stage::Settled;
         assert_eq!(
@@ -384,7 +387,7 @@ impl Sim {
             // not know.
             Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
                 assert_eq!(self.flow.revision(), revision);
-                (self.mirror.wall, self.mirror.line, self.spacing_wall, self.spacing) =
+                (self.mirror.wall, self.mirror.moment, self.spacing_wall, self.spacing) =
                     self.unobserved;
                 Ok(())
             }

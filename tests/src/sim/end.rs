@@ -9,7 +9,7 @@ impl Sim {
     /// Whether what was received is a day past the deadline of its request.
     #[must_use]
     pub fn is_too_old(&self) -> bool {
-        let lived = self.mirror.line + self.wall.saturating_sub(self.mirror.wall);
+        let lived = self.mirror.moment + self.wall.saturating_sub(self.mirror.wall);
         self.mirror.grant.as_ref().is_some_and(|grant| lived > grant.deadline + 86_400_000)
     }
 

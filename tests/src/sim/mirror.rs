@@ -20,7 +20,7 @@ pub(super) const PING_PAUSE: u64 = 2000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mirror {
     pub(super) wall: u64,
-    pub(super) line: u64,
+    pub(super) moment: u64,
     pub(super) open: Option<OpenQuestion>,
     pub(super) grant: Option<Grant>,
     /// A 200 was taken, or a push of tokens.
@@ -33,7 +33,7 @@ pub(super) struct Mirror {
     pub(super) first_sent: Option<u64>,
     /// Since when, and until when a notification is waited for though the acknowledgement is lost.
     pub(super) adrift: Option<(u64, u64)>,
-    pub(super) mail: Mail,
+    pub(super) notifications: MirroredNotifications,
     /// An earlier life may have gone further than it could save.
     pub(super) is_resumed: bool,
     /// The question whose caller dropped it, which the flow has not heard of.
@@ -71,7 +71,7 @@ pub(super) enum Kind {
 
 /// What the flow should know of its notifications.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mail {
+pub(super) struct MirroredNotifications {
     /// The number of the request's id, once it is known.
     pub(super) id: Option<u8>,
     /// The last moment at which notifications are taken.
@@ -134,11 +134,11 @@ impl Mirror {
         }
         let until = sent + setup.requested_expiry.map_or(ADRIFT, |seconds| seconds * 1000);
         self.adrift = Some((sent, until));
-        if self.mail.early.is_empty() {
-            self.mail.until = Some(until + GRACE);
+        if self.notifications.early.is_empty() {
+            self.notifications.until = Some(until + GRACE);
             return None;
         }
-        let (id, delivered) = self.mail.early[0];
+        let (id, delivered) = self.notifications.early[0];
         self.adopts(id, setup);
         Some(delivered)
     }
@@ -146,7 +146,7 @@ impl Mirror {
     /// A notification names the request whose acknowledgement was lost.
     pub(super) fn adopts(&mut self, id: u8, setup: &Setup) {
         let (sent, until) = self.adrift.expect("it is adrift");
-        let grant = Grant::new(5000, until - sent, sent, self.line, setup);
+        let grant = Grant::new(5000, until - sent, sent, self.moment, setup);
         self.grant = Some(Grant { maybe_lost: self.is_resumed, ..grant });
         self.is_named(id);
     }
@@ -154,9 +154,9 @@ impl Mirror {
     /// The acknowledgement came. Says what a notification that came early delivers now.
     pub(super) fn is_acknowledged(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
         let grant =
-            Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.line, setup);
+            Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.moment, setup);
         self.grant = Some(Grant { maybe_lost: self.is_resumed && self.adrift.is_some(), ..grant });
-        let early = std::mem::take(&mut self.mail.early);
+        let early = std::mem::take(&mut self.notifications.early);
         if setup.delivery != DeliveryMode::Poll {
             self.is_named(0);
         }
@@ -165,7 +165,11 @@ impl Mirror {
 
     fn is_named(&mut self, id: u8) {
         let grant = self.grant.as_ref().expect("there is one");
-        self.mail = Mail { id: Some(id), until: Some(grant.deadline + GRACE), early: Vec::new() };
+        self.notifications = MirroredNotifications {
+            id: Some(id),
+            until: Some(grant.deadline + GRACE),
+            early: Vec::new(),
+        };
     }
 }
 

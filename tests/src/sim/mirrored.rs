@@ -7,13 +7,13 @@ impl Sim {
     /// What the flow concludes from an open question whose time is up, and from signatures that got
     /// too old.
     pub(super) fn expire_open(&mut self) {
-        let (line, stage) = (self.mirror.line, self.flow.stage());
-        let over = self.mirror.open.filter(|open| line >= open.limit);
+        let (moment, stage) = (self.mirror.moment, self.flow.stage());
+        let over = self.mirror.open.filter(|open| moment >= open.limit);
         // What is held back by the store is complete.
         let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
         let is_stale = self.mirror.open.is_none()
             && !is_held
-            && self.mirror.draft.is_some_and(|stale| line > stale);
+            && self.mirror.draft.is_some_and(|stale| moment > stale);
         if over.is_some() {
             self.mirror.open = None;
         }
@@ -22,7 +22,7 @@ impl Sim {
         }
         match (over.map(|open| (open.kind, open.sent)), stage) {
             (Some((Kind::Token, sent)), Stage::Redeeming) => {
-                self.ended(&Outcome::Lost { waited: line - sent }, sent)
+                self.ended(&Outcome::Lost { waited: moment - sent }, sent)
             }
             (Some((Kind::Authentication, sent)), Stage::Authorizing) => {
                 self.prompted = true;
@@ -38,7 +38,7 @@ impl Sim {
     pub(super) fn never_left(&mut self, open: OpenQuestion) {
         match open.kind {
             // A notification proves that an earlier attempt arrived.
-            Kind::Authentication if !self.mirror.mail.early.is_empty() => {
+            Kind::Authentication if !self.mirror.notifications.early.is_empty() => {
                 self.acknowledgement_is_lost(open.sent);
             }
             Kind::Token => self.ended(&Outcome::NotSent, open.sent),
@@ -50,12 +50,12 @@ impl Sim {
     /// A key operation brought nothing, or nothing in time; three in a row are the end.
     pub(super) fn signature_is_missing(&mut self) {
         self.mirror.draft = None;
-        let line = self.mirror.line;
+        let moment = self.mirror.moment;
         match (self.flow.stage(), &mut self.mirror.grant) {
             (Stage::Authorizing, _) => self.mirror.unsigned += 1,
-            (Stage::Redeeming, Some(grant)) if line < grant.deadline => {
+            (Stage::Redeeming, Some(grant)) if moment < grant.deadline => {
                 grant.key_failures += 1;
-                grant.ended(&Outcome::NoKey, line, line, &self.setup);
+                grant.ended(&Outcome::NoKey, moment, moment, &self.setup);
             }
             _ => {}
         }
@@ -76,20 +76,20 @@ impl Sim {
 
     /// With a new grant, the first wait.
     pub(super) fn spacing_begins(&mut self) {
-        let (line, grant) = (self.mirror.line, self.grant());
-        self.not_before = self.spacing + grant.interval.min(grant.due.0.saturating_sub(line));
+        let (moment, grant) = (self.mirror.moment, self.grant());
+        self.not_before = self.spacing + grant.interval.min(grant.due.0.saturating_sub(moment));
     }
 
     pub(super) fn ended(&mut self, outcome: &Outcome, sent: u64) {
-        let line = self.mirror.line;
+        let moment = self.mirror.moment;
         let Some(grant) = &mut self.mirror.grant else { return };
-        grant.ended(outcome, sent, line, &self.setup);
+        grant.ended(outcome, sent, moment, &self.setup);
         // The shortest wait of all rules, counted on the line that no crash sets back.
         let from_send = matches!(
             self.setup.policy.interval_reference,
             ciba_core::config::IntervalReference::Send
         );
-        let since_send = if from_send { line - sent } else { 0 };
+        let since_send = if from_send { moment - sent } else { 0 };
         self.not_before = self.spacing + grant.interval.saturating_sub(since_send);
         if let Outcome::Answer(
             Say::Pending(asked, _) | Say::SlowDown(asked, _) | Say::Busy(_, asked),
@@ -103,10 +103,10 @@ impl Sim {
 
     /// No rule of spacing holds back the last request before the deadline.
     pub(super) fn last_request_waits_for_none(&mut self) {
-        let (line, Some(grant)) = (self.mirror.line, &self.mirror.grant) else { return };
+        let (moment, Some(grant)) = (self.mirror.moment, &self.mirror.grant) else { return };
         if grant.allowed.0 < grant.deadline {
             self.not_before =
-                self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(line));
+                self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(moment));
         }
     }
 
@@ -116,6 +116,6 @@ impl Sim {
         self.held_since
             .take()
             .filter(|(_, at)| *at == stage)
-            .map_or(self.mirror.line, |(since, _)| since)
+            .map_or(self.mirror.moment, |(since, _)| since)
     }
 }

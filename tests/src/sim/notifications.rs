@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Kind, START, Sim, mirror::Delivered};
 use crate::{
-    letter::{Bearer, Content, Letter},
+    callback::{Bearer, Callback, Content},
     model::Forgery,
 };
 
@@ -21,12 +21,12 @@ impl Sim {
     /// # Panics
     ///
     /// When a rule is broken.
-    pub fn notify(&mut self, letter: Letter) -> NotificationVerdict {
-        let mut receipt = self.take(letter);
+    pub fn notify(&mut self, callback: Callback) -> NotificationVerdict {
+        let mut receipt = self.take(callback);
         loop {
             let now = self.now();
             match self.flow.acknowledge(&mut receipt, now) {
-                Receiving::Reply(said) => return said,
+                Receiving::Reply(verdict) => return verdict,
                 Receiving::Save(save) => {
                     self.keep(save);
                 }
@@ -36,14 +36,14 @@ impl Sim {
     }
 
     /// A notification arrives, and the process dies before anything was saved or answered.
-    pub fn notify_and_die(&mut self, letter: Letter) {
-        let _ = self.take(letter);
+    pub fn notify_and_die(&mut self, callback: Callback) {
+        let _ = self.take(callback);
         self.crash();
     }
 
-    fn take(&mut self, letter: Letter) -> Receipt {
+    fn take(&mut self, callback: Callback) -> Receipt {
         let token = self.token.clone().unwrap_or_else(|| "C".repeat(65));
-        let notification = letter.send(&mut self.op, &token, (START + self.elapsed) / 1000);
+        let notification = callback.send(&mut self.op, &token, (START + self.elapsed) / 1000);
         let (before, revision, now) = (self.flow.stage(), self.flow.revision(), self.now());
         // Whoever takes a notification in may have read the clock before another did: only the
         // others see it set back.
@@ -52,16 +52,17 @@ impl Sim {
         }
         // What is refused changes nothing but the flow's idea of the time, which the first look is
         // for.
-        let stranger = Letter { bearer: Bearer::OtherFlow, ..letter }.send(&mut self.op, &token, 0);
+        let stranger =
+            Callback { bearer: Bearer::OtherFlow, ..callback }.send(&mut self.op, &token, 0);
         assert_eq!(self.flow.notify(&stranger, now).verdict(), NotificationVerdict::Unauthorized);
         let unchanged = self.flow.snapshot();
-        let (expected, delivered) = self.expected(letter, before);
+        let (expected, delivered) = self.expected(callback, before);
         let receipt = self.flow.notify(&notification, now);
-        let said = receipt.verdict();
-        assert_eq!(said, expected, "{letter:?} at {before:?}");
+        let verdict = receipt.verdict();
+        assert_eq!(verdict, expected, "{callback:?} at {before:?}");
         let after = self.flow.stage();
-        if said == NotificationVerdict::Accepted {
-            self.op.named.insert(letter.auth_req_id());
+        if verdict == NotificationVerdict::Accepted {
+            self.op.named.insert(callback.auth_req_id());
             assert!(self.flow.revision() > revision, "what was accepted is worth saving");
             match delivered {
                 Some(delivered) => {
@@ -73,18 +74,18 @@ impl Sim {
                         (Delivered::Tokens, _) => &[Stage::Verifying, Stage::Settled],
                         (Delivered::Error, _) => &[Stage::Settled],
                     };
-                    assert!(expected.contains(&after), "{letter:?}: {before:?} to {after:?}");
+                    assert!(expected.contains(&after), "{callback:?}: {before:?} to {after:?}");
                 }
                 None => assert_eq!(before, after),
             }
-        } else if said == NotificationVerdict::Unusable {
+        } else if verdict == NotificationVerdict::Unusable {
             assert!(self.flow.revision() > revision, "the end is worth saving");
             assert_eq!(after, Stage::Settled);
         } else {
             assert_eq!(
                 unchanged.as_bytes(),
                 self.flow.snapshot().as_bytes(),
-                "{letter:?} changed something"
+                "{callback:?} changed something"
             );
         }
         receipt
@@ -94,16 +95,16 @@ impl Sim {
     /// it now.
     fn expected(
         &mut self,
-        letter: Letter,
+        callback: Callback,
         stage: Stage,
     ) -> (NotificationVerdict, Option<Delivered>) {
-        let (mode, line) = (self.setup.delivery, self.mirror.line);
+        let (mode, moment) = (self.setup.delivery, self.mirror.moment);
         let refused = |acknowledgement| (acknowledgement, None);
-        let is_late = self.mirror.mail.until.is_some_and(|until| line > until);
-        if mode == DeliveryMode::Poll || letter.bearer != Bearer::Ours || is_late {
+        let is_late = self.mirror.notifications.until.is_some_and(|until| moment > until);
+        if mode == DeliveryMode::Poll || callback.bearer != Bearer::Ours || is_late {
             return refused(NotificationVerdict::Unauthorized);
         }
-        match letter.content {
+        match callback.content {
             Content::Large if mode == DeliveryMode::Ping => {
                 return refused(NotificationVerdict::TooLarge);
             }
@@ -121,17 +122,17 @@ impl Sim {
             | Content::Both
             | Content::Large => {}
         }
-        if self.mirror.mail.id.is_some_and(|id| id != letter.id) {
+        if self.mirror.notifications.id.is_some_and(|id| id != callback.id) {
             return refused(NotificationVerdict::AnotherRequest);
         }
         // Nothing remains of a request that was over before anybody named it.
-        if stage == Stage::Settled && self.mirror.mail.id.is_none() {
+        if stage == Stage::Settled && self.mirror.notifications.id.is_none() {
             return refused(NotificationVerdict::Unauthorized);
         }
         if matches!(stage, Stage::Verifying | Stage::Settled) {
             return refused(NotificationVerdict::Known);
         }
-        let delivered = match (mode, letter.content) {
+        let delivered = match (mode, callback.content) {
             // Tokens for a client that is registered to be pinged: no request of its would lead to
             // them.
             (DeliveryMode::Ping, Content::Tokens(_) | Content::Both) if stage == Stage::Pending => {
@@ -146,14 +147,14 @@ impl Sim {
         };
         match (stage, &self.mirror.grant) {
             (Stage::Authorizing, _) => {
-                let early = &mut self.mirror.mail.early;
-                if early.iter().any(|(id, _)| *id == letter.id) {
+                let early = &mut self.mirror.notifications.early;
+                if early.iter().any(|(id, _)| *id == callback.id) {
                     return refused(NotificationVerdict::Known);
                 }
                 if early.len() >= EARLY {
                     return refused(NotificationVerdict::Unauthorized);
                 }
-                early.push((letter.id, delivered));
+                early.push((callback.id, delivered));
                 if self
                     .mirror
                     .open
@@ -164,13 +165,13 @@ impl Sim {
                 // Nothing is in flight, and yet the provider has the request: it is not sent again,
                 // and what was being signed for it is of no use.
                 (self.mirror.open, self.mirror.draft) = (None, None);
-                let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
+                let sent = self.mirror.first_sent.map_or(moment, |sent| sent.min(moment));
                 let delivered = self.mirror.loses_acknowledgement(sent, &self.setup);
                 self.spacing_begins();
                 (NotificationVerdict::Accepted, delivered)
             }
             (Stage::Adrift, _) => {
-                self.mirror.adopts(letter.id, &self.setup);
+                self.mirror.adopts(callback.id, &self.setup);
                 self.spacing_begins();
                 (NotificationVerdict::Accepted, Some(delivered))
             }
@@ -181,7 +182,7 @@ impl Sim {
                 let due = saved["phase"]["pending"]["due"]
                     .as_u64()
                     .expect("a pending flow has a due time");
-                match grant.heeds_ping(due.min(grant.deadline), line) {
+                match grant.heeds_ping(due.min(grant.deadline), moment) {
                     true => (NotificationVerdict::Accepted, Some(delivered)),
                     false => refused(NotificationVerdict::Known),
                 }
@@ -201,12 +202,12 @@ impl Sim {
     /// What a notification delivers has reached the flow: a ping skips the wait, a push is the
     /// result.
     pub(super) fn is_delivered(&mut self, delivered: Delivered) {
-        let (line, stage) = (self.mirror.line, self.flow.stage());
+        let (moment, stage) = (self.mirror.moment, self.flow.stage());
         match delivered {
             Delivered::Ping => {
                 let is_asking = stage == Stage::Redeeming;
                 if let Some(grant) = &mut self.mirror.grant {
-                    grant.is_pinged((!is_asking).then_some(line));
+                    grant.is_pinged((!is_asking).then_some(moment));
                 }
             }
             Delivered::Tokens => self.mirror.redeemed = true,

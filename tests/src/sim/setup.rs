@@ -9,7 +9,7 @@ use ciba_core::{
 use serde_json::Value;
 
 use crate::{
-    cheap::Cheap,
+    fake_crypto::FakeCrypto,
     model::{CLIENT_ID, ISSUER},
 };
 
@@ -73,7 +73,7 @@ impl Setup {
     }
 }
 
-/// A configuration with the cheap backend, for the reference provider; finish it with `build`.
+/// A configuration with the fake backend, for the reference provider; finish it with `build`.
 ///
 /// # Panics
 ///
@@ -91,7 +91,7 @@ pub fn client(issuer: &str) -> ClientConfigBuilder {
             key_id: Some("client-key".into()),
         })
         .id_token_algorithm(JwsAlgorithm::EdDsa)
-        .verifier(Arc::new(Cheap))
+        .verifier(Arc::new(FakeCrypto))
 }
 
 /// The request of every simulation.

@@ -241,7 +241,7 @@ impl Sim {
             _ => None,
         };
         if let (Some(kind), None) = (held, mirror.open) {
-            let sent = self.held_since.map_or(mirror.line, |(since, _)| since);
+            let sent = self.held_since.map_or(mirror.moment, |(since, _)| since);
             mirror.open =
                 Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
             mirror.first_sent.get_or_insert(sent);
@@ -295,18 +295,18 @@ impl Sim {
             (grant.undecided, grant.maybe_lost) = (None, true);
         }
         self.mirror.is_resumed = true;
-        let line = self.mirror.line;
+        let moment = self.mirror.moment;
         match self.mirror.open.take().map(|open| open.kind) {
-            Some(Kind::Token) => self.ended(&Outcome::Resumed, line),
+            Some(Kind::Token) => self.ended(&Outcome::Resumed, moment),
             Some(Kind::Authentication) => {
-                let sent = self.mirror.first_sent.map_or(line, |sent| sent.min(line));
+                let sent = self.mirror.first_sent.map_or(moment, |sent| sent.min(moment));
                 self.acknowledgement_is_lost(sent);
             }
             Some(Kind::Signature | Kind::Keys) | None => {
                 if let (DeliveryMode::Ping, Some(grant)) =
                     (self.setup.delivery, &mut self.mirror.grant)
                 {
-                    grant.restarted(line);
+                    grant.restarted(moment);
                     self.last_request_waits_for_none();
                 }
             }

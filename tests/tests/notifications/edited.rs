@@ -131,9 +131,11 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
                 assert!(case.now.since(start) < TWO_DAYS, "{what}: it never ends");
             }
             Output::KeySet(request) => {
-                let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
-                let keys = KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap)
-                    .unwrap();
+                let keys =
+                    json!({"keys": [fake_crypto::jwk("k", &fake_crypto::key(1))]}).to_string();
+                let keys =
+                    KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &FakeCrypto)
+                        .unwrap();
                 case.flow.handle(request.found(keys), case.now).unwrap();
             }
             Output::Key(operation) => panic!("{what}: {operation:?}"),

@@ -21,7 +21,7 @@ use ciba_core::{
     machine::WaitReason,
     notification::{BadNotification, Notification, NotificationVerdict, SpentKeys},
 };
-use ciba_tests::cheap::{self, Cheap};
+use ciba_tests::fake_crypto::{self, FakeCrypto};
 use serde_json::{Value, json};
 
 const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
@@ -43,7 +43,7 @@ fn builder(mode: DeliveryMode, policy: Policy) -> ClientConfigBuilder {
         .client_auth(ClientAuth::ClientSecretPost { secret: "a secret of the client".into() })
         .delivery(mode)
         .id_token_algorithm(JwsAlgorithm::EdDsa)
-        .verifier(Arc::new(Cheap))
+        .verifier(Arc::new(FakeCrypto))
         .policy(policy);
     if mode != DeliveryMode::Poll {
         builder =
@@ -133,10 +133,14 @@ impl Case {
                 }
                 Output::Wait(wait) => self.now = wait.until(),
                 Output::KeySet(request) => {
-                    let keys = json!({"keys": [cheap::jwk("k", &cheap::key(1))]}).to_string();
                     let keys =
-                        KeySet::pinned(&Issuer::parse(ISSUER).unwrap(), keys.as_bytes(), &Cheap)
-                            .unwrap();
+                        json!({"keys": [fake_crypto::jwk("k", &fake_crypto::key(1))]}).to_string();
+                    let keys = KeySet::pinned(
+                        &Issuer::parse(ISSUER).unwrap(),
+                        keys.as_bytes(),
+                        &FakeCrypto,
+                    )
+                    .unwrap();
                     self.flow.handle(request.found(keys), self.now).unwrap();
                 }
                 Output::Save(_) | Output::Key(_) | Output::Done => return None,
@@ -188,7 +192,7 @@ fn id_token(at: Timestamp, more: &Value) -> String {
             value => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
         };
     }
-    cheap::jws(&json!({"alg": "EdDSA", "kid": "k"}), &claims, &cheap::key(1))
+    fake_crypto::jws(&json!({"alg": "EdDSA", "kid": "k"}), &claims, &fake_crypto::key(1))
 }
 
 const AUTH_REQ_ID_CLAIM: &str = "urn:openid:params:jwt:claim:auth_req_id";
@@ -197,7 +201,7 @@ const RT_HASH_CLAIM: &str = "urn:openid:params:jwt:claim:rt_hash";
 /// A push in which everything is bound, with changes of the ID Token's claims.
 fn push_with(at: Timestamp, claims: &Value) -> Value {
     let mut bound = json!({
-        AUTH_REQ_ID_CLAIM: ID, "at_hash": cheap::half_hash("access"), RT_HASH_CLAIM: cheap::half_hash("refresh"),
+        AUTH_REQ_ID_CLAIM: ID, "at_hash": fake_crypto::half_hash("access"), RT_HASH_CLAIM: fake_crypto::half_hash("refresh"),
     });
     bound.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     json!({

@@ -58,8 +58,12 @@ fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
     for member in ["access_token", "id_token", "refresh_token"] {
         let body = json!({"auth_req_id": ID, member: "smuggled"});
         let mut case = Case::acknowledged(DeliveryMode::Ping);
-        let said = case.notify(&body);
-        assert_eq!((said, said.reply().status), (NotificationVerdict::Unusable, 400), "{member}");
+        let verdict = case.notify(&body);
+        assert_eq!(
+            (verdict, verdict.reply().status),
+            (NotificationVerdict::Unusable, 400),
+            "{member}"
+        );
         case.restart();
         let Err(Failure::ProviderMisbehaved(misbehaviour)) = case.verdict() else {
             panic!("{member}")

@@ -73,17 +73,17 @@ fn a_push_whose_id_token_is_not_bound_to_it_ends_the_flow_untrusted() {
     let mut unsigned = push(START);
     let compact = unsigned["id_token"].as_str().unwrap().to_owned();
     unsigned["id_token"] = format!("{}.{}", compact.rsplit_once('.').unwrap().0, "AAAA").into();
-    let full_hash = cheap::half_hash("access").repeat(2);
+    let full_hash = fake_crypto::half_hash("access").repeat(2);
     for (body, check) in [
         (claim(AUTH_REQ_ID_CLAIM, Value::Null), Untrusted::AuthReqId),
         (claim(AUTH_REQ_ID_CLAIM, OTHER_ID.into()), Untrusted::AuthReqId),
         (claim(AUTH_REQ_ID_CLAIM, json!([ID])), Untrusted::AuthReqId),
         (claim("at_hash", Value::Null), Untrusted::AccessTokenHash),
-        (claim("at_hash", cheap::half_hash("other").into()), Untrusted::AccessTokenHash),
+        (claim("at_hash", fake_crypto::half_hash("other").into()), Untrusted::AccessTokenHash),
         (claim("at_hash", full_hash.into()), Untrusted::AccessTokenHash),
         (changed("access_token", "accesS".into()), Untrusted::AccessTokenHash),
         (claim(RT_HASH_CLAIM, Value::Null), Untrusted::RefreshTokenHash),
-        (claim(RT_HASH_CLAIM, cheap::half_hash("other").into()), Untrusted::RefreshTokenHash),
+        (claim(RT_HASH_CLAIM, fake_crypto::half_hash("other").into()), Untrusted::RefreshTokenHash),
         (changed("refresh_token", "refresH".into()), Untrusted::RefreshTokenHash),
         // Somebody took the refresh token out.
         (changed("refresh_token", Value::Null), Untrusted::RefreshTokenHash),

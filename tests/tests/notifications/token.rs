@@ -353,7 +353,7 @@ fn a_provider_may_be_allowed_to_leave_two_bindings_out_but_not_to_get_them_wrong
     for (claims, verdict) in [
         (json!({AUTH_REQ_ID_CLAIM: null, RT_HASH_CLAIM: null}), Ok(())),
         (json!({AUTH_REQ_ID_CLAIM: OTHER_ID}), Err(Untrusted::AuthReqId)),
-        (json!({RT_HASH_CLAIM: cheap::half_hash("other")}), Err(Untrusted::RefreshTokenHash)),
+        (json!({RT_HASH_CLAIM: fake_crypto::half_hash("other")}), Err(Untrusted::RefreshTokenHash)),
         (json!({"at_hash": null}), Err(Untrusted::AccessTokenHash)),
     ] {
         let request = AuthRequest::new(Hint::Login("somebody".into()));

@@ -7,7 +7,7 @@ use super::ticket::Ticket;
 use crate::{
     endpoint::Endpoint,
     error::KeyProblem,
-    fault::{Cause, Trouble},
+    fault::{Cause, ExchangeProblem},
     jose::KeySet,
     time::Timestamp,
     wire::Response,
@@ -48,7 +48,7 @@ pub(crate) enum Answer {
     KeyInterrupted,
     Keys(KeySet),
     KeysLater(Timestamp),
-    KeysUnavailable(Trouble),
+    KeysUnavailable(ExchangeProblem),
     /// Whether the store saved the state.
     Saved(bool),
 }

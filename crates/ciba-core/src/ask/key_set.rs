@@ -7,7 +7,7 @@ use super::{
     input::{Answer, Input},
     ticket::Ticket,
 };
-use crate::{fault::Trouble, jose::KeySet, time::Timestamp};
+use crate::{fault::ExchangeProblem, jose::KeySet, time::Timestamp};
 
 /// A request for the public keys of the issuer. If dropped, the machine asks again.
 #[must_use = "answer it with a key set"]
@@ -106,7 +106,7 @@ impl KeySetRequest {
 
     /// Answers that the key set could not be fetched. The flow waits and asks again, within its
     /// limits.
-    pub fn unavailable(self, why: Trouble) -> Input {
+    pub fn unavailable(self, why: ExchangeProblem) -> Input {
         Input { ticket: self.ticket, answer: Answer::KeysUnavailable(why) }
     }
 }

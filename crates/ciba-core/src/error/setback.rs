@@ -4,7 +4,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     endpoint::Endpoint,
-    fault::{Cause, Fault, Trouble, write_reason},
+    fault::{Cause, ExchangeProblem, Fault, write_reason},
     named::named,
 };
 
@@ -41,7 +41,7 @@ pub enum Setback {
     /// The key set could not be fetched yet.
     KeysUnavailable {
         /// The reason.
-        trouble: Trouble,
+        problem: ExchangeProblem,
         /// The number of consecutive lookups without a key set.
         attempts: u32,
     },
@@ -86,9 +86,9 @@ impl fmt::Display for Setback {
                 write!(f, "the token endpoint is unavailable (status {status})")
             }
             Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
-            Self::KeysUnavailable { trouble, .. } => {
+            Self::KeysUnavailable { problem, .. } => {
                 f.write_str("the provider's keys cannot be fetched yet")?;
-                write_reason(f, *trouble)
+                write_reason(f, *problem)
             }
             Self::UnknownKey => f.write_str("no key of the provider fits the token yet"),
             Self::NotSaved => f.write_str("the state of the flow could not be saved yet"),
@@ -113,15 +113,15 @@ impl Setback {
 
     /// Returns what went wrong with the exchange.
     #[must_use]
-    pub const fn trouble(&self) -> Option<Trouble> {
+    pub const fn problem(&self) -> Option<ExchangeProblem> {
         match self {
             Self::NotSent { cause, .. } | Self::NoAnswer { cause, .. } => {
-                Some(Trouble::Unanswered(*cause))
+                Some(ExchangeProblem::Unanswered(*cause))
             }
             Self::Unavailable { status, .. } => {
-                Some(Trouble::Unusable { fault: Fault::Status, status: *status })
+                Some(ExchangeProblem::Unusable { fault: Fault::Status, status: *status })
             }
-            Self::KeysUnavailable { trouble, .. } => Some(*trouble),
+            Self::KeysUnavailable { problem, .. } => Some(*problem),
             Self::UnknownKey | Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => {
                 None
             }

@@ -173,7 +173,7 @@ impl fmt::Display for TlsAlert {
 /// What went wrong with an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum ExchangeProblem {
     /// No response was received.
     Unanswered(Cause),
     /// A response was received that cannot be used.
@@ -185,7 +185,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl ExchangeProblem {
     /// Returns `true` if the problem may be temporary: no response was received, or the status is
     /// 408, 425, 429 or 5xx. Any other response would be the same the next time.
     #[must_use]
@@ -208,9 +208,9 @@ impl Trouble {
     }
 }
 
-named!(serialize Trouble);
+named!(serialize ExchangeProblem);
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ExchangeProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unanswered(cause) => cause.fmt(f),
@@ -225,17 +225,17 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<Cause> for Trouble {
+impl From<Cause> for ExchangeProblem {
     fn from(cause: Cause) -> Self {
         Self::Unanswered(cause)
     }
 }
 
 /// Writes the reason after the message that it explains. An unknown cause is not written.
-pub(crate) fn write_reason(f: &mut fmt::Formatter<'_>, trouble: Trouble) -> fmt::Result {
-    match trouble {
-        Trouble::Unanswered(Cause::Unknown) => Ok(()),
-        trouble => write!(f, ": {trouble}"),
+pub(crate) fn write_reason(f: &mut fmt::Formatter<'_>, problem: ExchangeProblem) -> fmt::Result {
+    match problem {
+        ExchangeProblem::Unanswered(Cause::Unknown) => Ok(()),
+        problem => write!(f, ": {problem}"),
     }
 }
 

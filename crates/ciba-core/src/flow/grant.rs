@@ -16,7 +16,7 @@ use crate::{
     elapsed::Moment,
     error::{Failure, Indeterminacy, LostAnswer},
     expect::Expectations,
-    granted::Asked,
+    granted::Requested,
     policy::IntervalReference,
     request::AuthRequest,
     secret::AuthReqId,
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) expectations: Expectations,
-    pub(super) asked: Asked,
+    pub(super) requested: Requested,
     pub(super) id_token_required: bool,
     /// The `requested_expiry`, at a provider where it applies although the acknowledgement has a
     /// longer lifetime.
@@ -37,7 +37,7 @@ pub(super) struct Terms {
 impl Terms {
     pub(super) fn of(request: &AuthRequest, config: &ClientConfig) -> Box<Self> {
         Box::new(Self {
-            asked: request.asked(config),
+            requested: request.requested(config),
             id_token_required: request.wants_id_token(),
             expectations: request.effective_expectations(config),
             lifetime: request
@@ -354,7 +354,7 @@ impl Grant {
             return Failure::Expired(None);
         }
         let unknown = |lost| Indeterminacy::new(lost, self.requests);
-        Failure::Indeterminate(match &self.answers.trouble {
+        Failure::Indeterminate(match &self.answers.last_outcome {
             LastOutcome::Answer(answer) => {
                 unknown(LostAnswer::Outcome).answered(Some(answer.clone()))
             }

@@ -32,7 +32,7 @@ pub(super) struct Unverified {
 impl Settled {
     pub(super) fn verified(evidence: Evidence, id_token: Option<IdToken>) -> Phase {
         // Checked last: a response that fails another check proves nothing about what was granted.
-        if let Some(rejection) = granted::against(&evidence.terms.asked, &evidence.tokens) {
+        if let Some(rejection) = granted::against(&evidence.terms.requested, &evidence.tokens) {
             return Self::failed(Failure::Untrusted(rejection));
         }
         Phase::Settled(Self::Verified(Box::new(Verified { evidence, id_token })))
@@ -56,7 +56,7 @@ impl Settled {
         match self {
             Self::Verified(verified) => {
                 let Evidence { tokens, terms, received_at, .. } = verified.evidence;
-                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.asked))
+                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.requested))
             }
             Self::Failed(failure) => Err(failure),
             Self::Unverified(unverified) => Err(unverified.failure),

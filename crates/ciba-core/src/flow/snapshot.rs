@@ -26,7 +26,7 @@ use crate::{
     elapsed::{Clock, Moment},
     expect::SavedExpectations,
     fault::Cause,
-    granted::Asked,
+    granted::Requested,
     request::SavedRequest,
     saved::{SavedAcknowledgement, SavedAnswer, SavedCause, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
@@ -209,15 +209,15 @@ fn millis(duration: Duration) -> u64 {
 impl<'a> SavedTerms<'a> {
     fn save(terms: &'a Terms) -> Self {
         Self {
-            scope: terms.asked.scope.as_str().into(),
-            details: terms.asked.details.as_deref().map(Into::into),
+            scope: terms.requested.scope.as_str().into(),
+            details: terms.requested.details.as_deref().map(Into::into),
             resources: terms
-                .asked
+                .requested
                 .resources
                 .iter()
                 .map(|resource| resource.as_str().into())
                 .collect(),
-            require_granted: terms.asked.required,
+            require_granted: terms.requested.required,
             id_token_required: terms.id_token_required,
             lifetime: terms.lifetime.map(millis),
             expectations: SavedExpectations::save(&terms.expectations),
@@ -226,7 +226,7 @@ impl<'a> SavedTerms<'a> {
 
     fn load(self) -> Box<Terms> {
         Box::new(Terms {
-            asked: Asked {
+            requested: Requested {
                 scope: self.scope.into_owned(),
                 details: self.details.map(Cow::into_owned),
                 resources: self.resources.into_iter().map(Cow::into_owned).collect(),

@@ -31,7 +31,7 @@ pub(super) struct TokenAnswers {
     /// made.
     pub(super) unusable: u32,
     /// What went wrong with them.
-    pub(super) trouble: LastOutcome,
+    pub(super) last_outcome: LastOutcome,
     /// Whether the wait follows a plain pending answer, so that a ping can skip it.
     may_skip: bool,
     /// The number of waits that pings after the first one skipped.
@@ -97,7 +97,7 @@ impl TokenAnswers {
             allowed,
             undecided: None,
             unusable: 0,
-            trouble: LastOutcome::None,
+            last_outcome: LastOutcome::None,
             may_skip: false,
             skips: 0,
             ahead: KeyPrefetch::default(),
@@ -115,18 +115,20 @@ impl TokenAnswers {
             Spacing::Pending(Pacing { .. }) | Spacing::SlowDown(_) => {
                 self.undecided = Some(context.moment);
                 self.unusable = 0;
-                self.trouble = LastOutcome::None;
+                self.last_outcome = LastOutcome::None;
                 return;
             }
-            Spacing::Busy(answer) => self.trouble = LastOutcome::Answer(Box::new(answer.brief())),
-            Spacing::GaveUp(cause) | Spacing::NoAnswer(cause) => match self.trouble {
+            Spacing::Busy(answer) => {
+                self.last_outcome = LastOutcome::Answer(Box::new(answer.brief()))
+            }
+            Spacing::GaveUp(cause) | Spacing::NoAnswer(cause) => match self.last_outcome {
                 LastOutcome::None | LastOutcome::Key | LastOutcome::NoAnswer(_) => {
-                    self.trouble = LastOutcome::NoAnswer(*cause)
+                    self.last_outcome = LastOutcome::NoAnswer(*cause)
                 }
                 LastOutcome::Answer(_) => {}
             },
-            Spacing::NoKey => match self.trouble {
-                LastOutcome::None => self.trouble = LastOutcome::Key,
+            Spacing::NoKey => match self.last_outcome {
+                LastOutcome::None => self.last_outcome = LastOutcome::Key,
                 LastOutcome::Key | LastOutcome::NoAnswer(_) | LastOutcome::Answer(_) => {}
             },
         }
@@ -170,8 +172,8 @@ pub(super) struct SavedTokenAnswers<'a> {
     allowed: u64,
     #[serde(default)]
     unusable: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trouble: Option<SavedLastOutcome<'a>>,
+    #[serde(default, rename = "trouble", skip_serializing_if = "Option::is_none")]
+    last_outcome: Option<SavedLastOutcome<'a>>,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     may_skip: bool,
     #[serde(default)]
@@ -192,7 +194,7 @@ impl<'a> SavedTokenAnswers<'a> {
             ended: answers.ended.map(Moment::millis),
             allowed: answers.allowed.millis(),
             unusable: answers.unusable,
-            trouble: match &answers.trouble {
+            last_outcome: match &answers.last_outcome {
                 LastOutcome::None => None,
                 LastOutcome::Key => Some(SavedLastOutcome::Key),
                 LastOutcome::NoAnswer(cause) => {
@@ -215,7 +217,7 @@ impl<'a> SavedTokenAnswers<'a> {
             allowed: Moment::from_millis(self.allowed),
             undecided: None,
             unusable: self.unusable,
-            trouble: match self.trouble {
+            last_outcome: match self.last_outcome {
                 None => LastOutcome::None,
                 Some(SavedLastOutcome::Key) => LastOutcome::Key,
                 Some(SavedLastOutcome::NoAnswer(cause)) => {

@@ -19,7 +19,7 @@ use crate::{
     elapsed::Moment,
     endpoint::Endpoint,
     error::{Failure, Indeterminacy, LostAnswer, Setback},
-    fault::{Cause, Fault, Found, Rejection, Trouble, Untrusted},
+    fault::{Cause, ExchangeProblem, Fault, Found, Rejection, Untrusted},
     id_token::{self, IdToken, IdTokenContext},
     jose::KeySet,
     secret::AuthReqId,
@@ -57,7 +57,7 @@ pub(super) struct Verifying {
     /// The number of consecutive lookups without a key set.
     unavailable: u32,
     /// What went wrong with the last of them.
-    trouble: Trouble,
+    problem: ExchangeProblem,
     /// The number of consecutive fetches that returned something that can never be read, and when
     /// the last of them was counted.
     unreadable: (u32, Moment),
@@ -132,7 +132,7 @@ impl Verifying {
                         stale: None,
                         reason: Reason::First,
                         unavailable: 0,
-                        trouble: Cause::Unknown.into(),
+                        problem: Cause::Unknown.into(),
                         unreadable: (0, Moment::START),
                         rejection: None,
                     };
@@ -178,7 +178,7 @@ impl Verifying {
                     }
                     Reason::First | Reason::UnknownKey | Reason::Signature => {
                         Setback::KeysUnavailable {
-                            trouble: self.trouble,
+                            problem: self.problem,
                             attempts: self.unavailable,
                         }
                     }
@@ -220,7 +220,7 @@ impl Verifying {
                 Phase::Verifying(self)
             }
             Answer::KeysUnavailable(why) => {
-                self.trouble = why;
+                self.problem = why;
                 if self.is_unreadable_for_good(why, context.moment) {
                     return self.misbehaved(why);
                 }
@@ -305,7 +305,7 @@ impl Verifying {
 
     /// Whether the fetches return something that is not a key set and never will be.
     // Ruling 31.
-    fn is_unreadable_for_good(&mut self, why: Trouble, moment: Moment) -> bool {
+    fn is_unreadable_for_good(&mut self, why: ExchangeProblem, moment: Moment) -> bool {
         let (count, counted) = self.unreadable;
         if why.may_pass() {
             self.unreadable = (0, moment);
@@ -320,13 +320,13 @@ impl Verifying {
         self.unreadable.0 >= bounds::UNREADABLE_KEY_SETS
     }
 
-    fn misbehaved(self: Box<Self>, why: Trouble) -> Phase {
+    fn misbehaved(self: Box<Self>, why: ExchangeProblem) -> Phase {
         let (fault, answer) = match why {
-            Trouble::Unusable { fault, status } => {
+            ExchangeProblem::Unusable { fault, status } => {
                 let answer = Response::new(status, Headers::new(), "");
                 (fault, Some(Box::new(ServerAnswer::of_document(Endpoint::KeySet, &answer))))
             }
-            Trouble::Unanswered(_) => (Fault::Status, None),
+            ExchangeProblem::Unanswered(_) => (Fault::Status, None),
         };
         let misbehaviour = Misbehaviour { fault, endpoint: Endpoint::KeySet, answer };
         Settled::unverified(self.evidence, Failure::ProviderMisbehaved(misbehaviour))
@@ -343,7 +343,7 @@ impl Verifying {
                 return Settled::failed(Failure::Untrusted(rejection));
             }
             Reason::First | Reason::UnknownKey => Failure::Indeterminate(Indeterminacy::new(
-                LostAnswer::KeySet(self.trouble),
+                LostAnswer::KeySet(self.problem),
                 self.unavailable,
             )),
         };

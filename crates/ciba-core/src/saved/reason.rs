@@ -8,7 +8,7 @@ use super::fault::SavedFault;
 use crate::{
     bounds,
     error::KeyProblem,
-    fault::{Cause, Detail, Expected, Found, Rejection, TYPES, Trouble, Untrusted},
+    fault::{Cause, Detail, ExchangeProblem, Expected, Found, Rejection, TYPES, Untrusted},
     jose::{JwsAlgorithm, SignatureLength},
     text,
     time::Timestamp,
@@ -40,30 +40,32 @@ impl SavedCause<'_> {
 // A mirror, because the JSON of the command is only a name.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum SavedTrouble<'a> {
+pub(crate) enum SavedExchangeProblem<'a> {
     Unanswered(SavedCause<'a>),
     Unusable { fault: SavedFault, status: u16 },
 }
 
-impl SavedTrouble<'_> {
-    pub(crate) fn save(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Unanswered(cause) => Self::Unanswered(SavedCause {
+impl SavedExchangeProblem<'_> {
+    pub(crate) fn save(problem: ExchangeProblem) -> Self {
+        match problem {
+            ExchangeProblem::Unanswered(cause) => Self::Unanswered(SavedCause {
                 name: cause.name().into(),
                 alert: cause.alert().map(|alert| alert.0),
             }),
-            Trouble::Unusable { fault, status } => {
+            ExchangeProblem::Unusable { fault, status } => {
                 Self::Unusable { fault: SavedFault(fault), status }
             }
         }
     }
 
-    pub(crate) fn load(self) -> Trouble {
+    pub(crate) fn load(self) -> ExchangeProblem {
         match self {
             Self::Unanswered(cause) => {
-                Trouble::Unanswered(Cause::from_name(&cause.name, cause.alert))
+                ExchangeProblem::Unanswered(Cause::from_name(&cause.name, cause.alert))
             }
-            Self::Unusable { fault, status } => Trouble::Unusable { fault: fault.0, status },
+            Self::Unusable { fault, status } => {
+                ExchangeProblem::Unusable { fault: fault.0, status }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use ciba_core::{
     config::{ConfigErrors, Lacking},
-    fault::Trouble,
+    fault::ExchangeProblem,
     http::{Unanswered, UrlError},
     keys::KeyFileError,
     request::RequestError,
@@ -39,7 +39,7 @@ pub enum ConnectError {
     /// The client needs something that it was not given.
     Lacking(Lacking),
     /// The provider's keys could not be had.
-    Keys(Trouble),
+    Keys(ExchangeProblem),
 }
 
 /// Whose fault an error is.
@@ -75,7 +75,7 @@ impl ConnectError {
             Self::Discover(DiscoverError::Unreachable { how, .. }) => match how {
                 Unanswered::NotSent(cause) | Unanswered::Lost(cause) => of_cause(*cause),
             },
-            Self::Keys(Trouble::Unanswered(cause)) => of_cause(*cause),
+            Self::Keys(ExchangeProblem::Unanswered(cause)) => of_cause(*cause),
             Self::Discover(DiscoverError::Metadata(_)) | Self::Keys(_) => Origin::Provider,
         }
     }
@@ -99,7 +99,7 @@ impl fmt::Display for ConnectError {
             Self::Discover(_) => f.write_str("cannot discover the provider"),
             Self::Config(_) => f.write_str("the client and the provider do not fit together"),
             Self::Lacking(_) => f.write_str("the client is not complete"),
-            Self::Keys(trouble) => write!(f, "cannot fetch the provider's keys: {trouble}"),
+            Self::Keys(problem) => write!(f, "cannot fetch the provider's keys: {problem}"),
         }
     }
 }
@@ -150,8 +150,8 @@ impl From<Lacking> for ConnectError {
     }
 }
 
-impl From<Trouble> for ConnectError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Keys(trouble)
+impl From<ExchangeProblem> for ConnectError {
+    fn from(problem: ExchangeProblem) -> Self {
+        Self::Keys(problem)
     }
 }

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 /// The backend. It knows EdDSA keys only; public and private key are the same 32 bytes.
 #[derive(Debug)]
-pub struct Cheap;
+pub struct FakeCrypto;
 
 #[derive(Debug)]
-struct CheapKey([u8; 32]);
+struct FakeKey([u8; 32]);
 
-impl Verifier for Cheap {
+impl Verifier for FakeCrypto {
     fn import(
         &self,
         key: PublicKey<'_>,
@@ -26,7 +26,7 @@ impl Verifier for Cheap {
     ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         match (key, algorithm) {
             (PublicKey::Ed25519 { x }, JwsAlgorithm::EdDsa) => {
-                Ok(Arc::new(CheapKey(x.try_into().map_err(|_| KeyRejected::Malformed)?)))
+                Ok(Arc::new(FakeKey(x.try_into().map_err(|_| KeyRejected::Malformed)?)))
             }
             _ => Err(KeyRejected::UnsupportedAlgorithm),
         }
@@ -46,7 +46,7 @@ impl Verifier for Cheap {
     }
 }
 
-impl VerificationKey for CheapKey {
+impl VerificationKey for FakeKey {
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         if sign(&self.0, message) == signature { Ok(()) } else { Err(BadSignature) }
     }
@@ -101,5 +101,5 @@ pub fn jws(header: &Value, claims: &Value, key: &[u8; 32]) -> String {
 /// The left half of the hash of a token, for `at_hash` beside an EdDSA signature.
 #[must_use]
 pub fn half_hash(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Cheap.digest(Hash::Sha512, token.as_bytes()).left_half())
+    URL_SAFE_NO_PAD.encode(FakeCrypto.digest(Hash::Sha512, token.as_bytes()).left_half())
 }

@@ -11,7 +11,7 @@ use crate::model::{Forgery, Provider};
 
 /// A call of the notification endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Letter {
+pub struct Callback {
     /// The bearer token it carries.
     pub bearer: Bearer,
     /// Which request it is about: 0 is the one, the others never were.
@@ -72,7 +72,7 @@ pub const BROKEN: [Content; 6] = [
     Content::MediaType,
 ];
 
-impl Letter {
+impl Callback {
     /// The provider's ping.
     pub const PING: Self = Self { bearer: Bearer::Ours, id: 0, content: Content::Ping };
 
