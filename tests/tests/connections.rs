@@ -1,5 +1,5 @@
 //! Which requests share a connection, and what a connection that dies does to a flow, over both
-//! adapters. (`ciba-reqwest/tests/http2.rs` has HTTP/2.)
+//! adapters. The scenarios (`scenarios/connections.rs`) have HTTP/2 and client certificates.
 #![allow(missing_docs)]
 
 use std::{

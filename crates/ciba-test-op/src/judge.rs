@@ -336,6 +336,8 @@ pub struct Exchange {
     /// The number of the connection it came on, if the transport has connections. The first request
     /// with a number came on a fresh connection.
     pub connection: Option<u64>,
+    /// Whether it came over HTTP/2.
+    pub is_http2: bool,
     /// The transaction it belongs to, from 1 in the order of their acknowledgements.
     pub transaction: Option<usize>,
 }

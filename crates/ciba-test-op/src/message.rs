@@ -30,6 +30,8 @@ pub struct Incoming {
     pub certificate: Option<PeerCertificate>,
     /// The number of the connection it came on, if the transport has connections.
     pub connection: Option<u64>,
+    /// Whether it came over HTTP/2.
+    pub is_http2: bool,
 }
 
 /// A certificate that a client presented.
@@ -81,6 +83,7 @@ impl Incoming {
             origin: None,
             certificate: None,
             connection: None,
+            is_http2: false,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ciba_core::DeliveryMode;
+use ciba_core::{DeliveryMode, Policy};
 use ciba_test_op::{Act, Closing, Endpoint, Exchange, Provider, Script};
 use ciba_tests::{
     drivers::{self, run},
-    scenario::{Auth, Scenario, Transport},
+    scenario::{Auth, Outcome, Scenario, Transport},
 };
 
 use crate::{APPROVED, row};
@@ -116,5 +116,82 @@ fn an_authentication_request_has_a_fresh_connection_and_token_requests_share_one
             let (result, requests) = (outcome.result.as_str(), outcome.requests());
             assert_eq!((result, requests), (APPROVED, [1, 3, 1]), "{} [{adapter}]", row.name);
         }
+    }
+}
+
+#[test]
+fn only_kept_connections_are_http2_and_only_where_both_sides_offer_it() {
+    for (transport, two) in
+        [(Transport::Http, false), (Transport::Https, false), (Transport::Http2, true)]
+    {
+        for (adapter, drive, offers) in [
+            ("reqwest", drivers::reqwest as fn(&Scenario) -> Outcome, true),
+            ("ureq", drivers::ureq, false),
+        ] {
+            let row = row("version", Script::new()).over(transport).check(move |provider, _| {
+                for exchange in provider.exchanges() {
+                    let is_kept = exchange.endpoint != Endpoint::Backchannel;
+                    assert_eq!(
+                        exchange.is_http2,
+                        two && offers && is_kept,
+                        "{adapter}: {exchange:?}"
+                    );
+                }
+            });
+            assert_eq!(drive(&row).result, APPROVED, "{adapter} over {transport:?}");
+        }
+    }
+}
+
+/// OPM-POL-10
+/// OPM-POL-29
+/// OPM-DSC-01
+#[test]
+fn limits_and_time_outs_hold_over_http2() {
+    let second = |act| Script::new().nth(Endpoint::Token, 2, act);
+    let policy = |row: Scenario| {
+        row.client(|builder| {
+            let mut policy = Policy::default();
+            policy.max_token_response = 65_536;
+            policy.token_timeout = Duration::from_millis(200);
+            builder.policy(policy)
+        })
+        .over(Transport::Http2)
+    };
+    run(vec![
+        policy(row("endless tokens", second(Act::Endless)))
+            .ends("provider_misbehaved token: it is too large", [1, 2, 0]),
+        policy(row("held", second(Act::HoldForever))).ends(APPROVED, [1, 4, 1]),
+        row("endless metadata", Script::new().every(Endpoint::Discovery, Act::Endless))
+            .over(Transport::Http2)
+            .ends("metadata: it is too large", [0; 3]),
+        row("endless keys", Script::new().every(Endpoint::KeySet, Act::Endless))
+            .over(Transport::Http2)
+            .ends("provider_misbehaved key_set: it is too large", [1, 3, 5]),
+    ]);
+}
+
+/// RFC 8705: a connection carries the certificate of the client, so that one without it is another
+/// connection.
+#[test]
+fn requests_with_and_without_the_client_certificate_share_no_connection() {
+    for (adapter, drive) in
+        [("reqwest", drivers::reqwest as fn(&Scenario) -> Outcome), ("ureq", drivers::ureq)]
+    {
+        let row =
+            row("certificate", Script::new()).auth(Auth::SelfSigned).check(move |provider, _| {
+                let mut with = BTreeSet::new();
+                let mut without = BTreeSet::new();
+                for exchange in provider.exchanges() {
+                    let set = if exchange.certificate.is_some() { &mut with } else { &mut without };
+                    set.insert(exchange.connection.expect("it is known"));
+                }
+                // The authentication request has its own connection, and the polls share another one.
+                assert_eq!(with.len(), 2, "{adapter}: {with:?}");
+                // Metadata and keys share the third.
+                assert_eq!(without.len(), 1, "{adapter}: {without:?}");
+                assert!(with.is_disjoint(&without), "{adapter}");
+            });
+        assert_eq!(drive(&row).result, APPROVED, "{adapter}");
     }
 }

@@ -85,6 +85,7 @@ impl Provider {
             lost: false,
             unserved: false,
             connection: request.connection,
+            is_http2: request.is_http2,
             transaction: None,
         });
         self.caller = claimed(request);

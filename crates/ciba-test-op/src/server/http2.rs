@@ -279,6 +279,7 @@ async fn incoming(streams: &Streams, request: http::Request<RecvStream>) -> Opti
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let mut request = Incoming::new(head.method.as_str(), target, headers, body);
     request.connection = Some(streams.number);
+    request.is_http2 = true;
     request.origin.clone_from(&streams.how.origin);
     Some(request)
 }
